@@ -1,0 +1,102 @@
+"""The errors people see: a shallow tree, each with a code, a message, a hint and an exit code.
+
+This module is the vocabulary of every layer and imports nothing of ours.
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command (docs/reference/exit-codes.md)."""
+
+    DONE = 0
+    INTERNAL = 1
+    USAGE = 2
+    CHECK = 3
+    CERTIFICATE = 4
+    SIGN_IN = 5
+    TENANT = 6
+    ENGINE = 7
+    NETWORK = 8
+    LOCKED = 9
+    STEP = 10
+    WAITING = 11
+    CHANGES_PENDING = 20
+    INTERRUPTED = 130
+
+
+class SetupError(Exception):
+    """A failure that was foreseen. It is shown as message and hint, never as a traceback.
+
+    `code` is a stable kebab-case name for machines, `message` says what is wrong and where,
+    `hint` says what to do next.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(SetupError):
+    """The command line or the answer file is wrong or incomplete."""
+
+    exit_code = ExitCode.USAGE
+
+
+class CheckError(SetupError):
+    """A required check of the host failed."""
+
+    exit_code = ExitCode.CHECK
+
+
+class CertificateError(SetupError):
+    """The TLS certificate cannot be used."""
+
+    exit_code = ExitCode.CERTIFICATE
+
+
+class SignInError(SetupError):
+    """Sign-in failed, or the account may not do what was asked."""
+
+    exit_code = ExitCode.SIGN_IN
+
+
+class TenantError(SetupError):
+    """The tenant (Microsoft Graph) refused or does not have what was asked for."""
+
+    exit_code = ExitCode.TENANT
+
+
+class EngineError(SetupError):
+    """The container engine is missing, not running, or failed."""
+
+    exit_code = ExitCode.ENGINE
+
+
+class NetworkError(SetupError):
+    """Something on the network could not be reached."""
+
+    exit_code = ExitCode.NETWORK
+
+
+class LockedError(SetupError):
+    """Another run holds the lock."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class StepError(SetupError):
+    """A step failed; running the same command again continues."""
+
+    exit_code = ExitCode.STEP
+
+
+class WaitingError(SetupError):
+    """Stopped to wait for the administrator; running the same command again continues."""
+
+    exit_code = ExitCode.WAITING
