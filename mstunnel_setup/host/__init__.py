@@ -1,1 +1,1 @@
-"""TBD."""
+"""Ports: the only places where the program touches files, processes, the network and time."""

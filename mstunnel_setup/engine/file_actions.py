@@ -1,0 +1,273 @@
+"""Actions on files: directory, file, JSON file, copy, link.
+
+What stood in a place before is kept in `<state directory>/saved/` under its digest, so undo can put it back.
+"""
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.values import JsonObject, JsonValue, Outputs, resolve
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.files import Files
+
+
+class HasFiles(Protocol):
+    """The part of the world that file actions need."""
+
+    @property
+    def files(self) -> Files:
+        """The file writer."""
+        ...
+
+    @property
+    def state_directory(self) -> str:
+        """Where the journal lies; replaced files are kept below it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeDirectory(Action[HasFiles]):
+    """Create a directory. Undo removes it when it is empty by then."""
+
+    kind: ClassVar[str] = "make-directory"
+    path: str
+    mode: int = 0o755
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return f"directory:{self.path}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"create folder {self.path}"
+
+    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether a directory stands there."""
+        state = world.files.state(self.path)
+        return state is not None and state.kind == "directory"
+
+    def capture(self, world: HasFiles) -> JsonObject:  # noqa: ARG002
+        """Nothing stood there, or the action would be satisfied."""
+        return {}
+
+    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
+        """Create it."""
+        if not self.satisfied(world, outputs):
+            world.files.make_directory(self.path, self.mode)
+        return {}
+
+    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:  # noqa: ARG002
+        """Remove it, unless somebody put something into it."""
+        if world.files.state(self.path) is None:
+            return Undone(Undo.ABSENT)
+        if world.files.remove_directory(self.path):
+            return Undone(Undo.REMOVED)
+        return Undone(Undo.KEPT, f"{self.path} holds files that are not ours")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Placed(Action[HasFiles]):
+    """A file with known content. Our agent changes `managed` files later, so undo always removes those."""
+
+    path: str
+    mode: int = 0o644
+    managed: bool = False
+
+    @abstractmethod
+    def content(self, world: HasFiles, outputs: Outputs) -> bytes:
+        """What the file shall hold."""
+
+    @abstractmethod
+    def content_digest(self, outputs: Outputs) -> str:
+        """SHA-256 in hex of `content`, known without reading anything."""
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return f"file:{self.path}"
+
+    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:
+        """Whether content and mode are as wanted."""
+        state = world.files.state(self.path)
+        if state is None or state.kind != "file" or state.mode != self.mode:
+            return False
+        return world.files.digest(self.path) == self.content_digest(outputs)
+
+    def capture(self, world: HasFiles) -> JsonObject:
+        """Keep what stands there now, if anything."""
+        return save(world, self.path)
+
+    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
+        """Write it."""
+        world.files.write(self.path, self.content(world, outputs), self.mode)
+        return {}
+
+    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+        """Put back what stood there, unless somebody else has changed the file since."""
+        current = world.files.digest(self.path)
+        if not self.managed and current not in _ours(record):
+            return Undone(Undo.KEPT, f"{self.path} was changed by somebody else")
+        return put_back(world, self.path, record.before)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteFile(_Placed):
+    """Write a text file."""
+
+    kind: ClassVar[str] = "write-file"
+    text: str
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"write {self.path}"
+
+    def content(self, world: HasFiles, outputs: Outputs) -> bytes:  # noqa: ARG002
+        """The text in UTF-8."""
+        return self.text.encode()
+
+    def content_digest(self, outputs: Outputs) -> str:  # noqa: ARG002
+        """Digest of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteJson(_Placed):
+    """Write a JSON file; `value` may refer to results of earlier actions."""
+
+    kind: ClassVar[str] = "write-json"
+    value: JsonValue
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"write {self.path}"
+
+    def content(self, world: HasFiles, outputs: Outputs) -> bytes:  # noqa: ARG002
+        """The value, references resolved, indented."""
+        return json_bytes(resolve(self.value, outputs))
+
+    def content_digest(self, outputs: Outputs) -> str:
+        """Digest of the resolved value."""
+        return hashlib.sha256(json_bytes(resolve(self.value, outputs))).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyFile(_Placed):
+    """Copy a file of known content. Only its digest enters the journal, so it may be secret."""
+
+    kind: ClassVar[str] = "copy-file"
+    source: str
+    digest: str
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"copy {self.source} to {self.path}"
+
+    def content(self, world: HasFiles, outputs: Outputs) -> bytes:  # noqa: ARG002
+        """The source; refused when it is not what was judged."""
+        content = world.files.read(self.source)
+        if content is None or hashlib.sha256(content).hexdigest() != self.digest:
+            raise StepError(
+                "source-changed",
+                f"{self.source} is not the file that was checked a moment ago",
+                "Run the command again so that the new file is checked.",
+            )
+        return content
+
+    def content_digest(self, outputs: Outputs) -> str:  # noqa: ARG002
+        """The digest that was judged."""
+        return self.digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link(Action[HasFiles]):
+    """Make a symbolic link; an older one is replaced in one step."""
+
+    kind: ClassVar[str] = "link"
+    path: str
+    target: str
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return f"link:{self.path}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"link {self.path} to {self.target}"
+
+    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether the link points there."""
+        state = world.files.state(self.path)
+        return state is not None and state.target == self.target
+
+    def capture(self, world: HasFiles) -> JsonObject:
+        """Where the link pointed before."""
+        state = world.files.state(self.path)
+        return {"target": state.target if state else None}
+
+    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Switch the link."""
+        world.files.link(self.path, self.target)
+        return {}
+
+    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+        """Point it back, or remove it."""
+        before = record.before["target"]
+        state = world.files.state(self.path)
+        if state is None:
+            return Undone(Undo.ABSENT)
+        ours = {version.target for version in record.versions if isinstance(version, Link)}
+        if state.target != before and state.target not in ours:
+            return Undone(Undo.KEPT, f"{self.path} was changed by somebody else")
+        if isinstance(before, str):
+            world.files.link(self.path, before)
+            return Undone(Undo.RESTORED)
+        world.files.remove(self.path)
+        return Undone(Undo.REMOVED)
+
+
+def json_bytes(value: JsonValue) -> bytes:
+    """`value` as an indented JSON file."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def save(world: HasFiles, path: str) -> JsonObject:
+    """Keep the file at `path` for `put_back`; returns what `put_back` needs to find it again."""
+    content = world.files.read(path)
+    state = world.files.state(path)
+    if content is None or state is None:
+        return {"digest": None}
+    digest = hashlib.sha256(content).hexdigest()
+    folder = f"{world.state_directory}/saved"
+    world.files.make_directories(folder, 0o700)
+    world.files.write(f"{folder}/{digest}", content, 0o600)
+    return {"digest": digest, "mode": state.mode, "uid": state.uid, "gid": state.gid}
+
+
+def put_back(world: HasFiles, path: str, before: JsonObject) -> Undone:
+    """Make the file at `path` what `save` saw: its content, mode and owner, or nothing at all."""
+    digest = before["digest"]
+    if digest is None:
+        existed = world.files.state(path) is not None
+        world.files.remove(path)
+        return Undone(Undo.REMOVED if existed else Undo.ABSENT)
+    content = world.files.read(f"{world.state_directory}/saved/{digest}")
+    if content is None:
+        return Undone(Undo.KEPT, f"the earlier content of {path} is no longer there")
+    mode, uid, gid = (int(str(before[name])) for name in ("mode", "uid", "gid"))
+    world.files.write(path, content, mode, (uid, gid))
+    return Undone(Undo.RESTORED)
+
+
+def _ours(record: UndoRecord[HasFiles]) -> Sequence[str | None]:
+    """Digests the file may have while nobody else has touched it."""
+    versions = [version for version in record.versions if isinstance(version, _Placed)]
+    digests = [version.content_digest(record.outputs) for version in versions]
+    before = record.before["digest"]
+    return [*digests, None if before is None else str(before)]

@@ -1,0 +1,124 @@
+"""The journal: an append-only, checksummed, synced record of everything the program did to the host.
+
+One JSON object a line: `{"version", "sequence", "time", "type", ..., "checksum"}`. The checksum is the
+SHA-256 of the line without it. A last line cut off by a crash is dropped; damage anywhere else is refused.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+
+from mstunnel_setup.engine.values import JsonObject, JsonValue
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Appender, Files
+
+VERSION = 1
+
+
+class JournalError(StepError):
+    """The journal cannot be read."""
+
+
+class Journal:
+    """The records in `directory`/journal.jsonl. Nothing is created before the first record is written."""
+
+    def __init__(self, files: Files, clock: Clock, directory: str) -> None:
+        self._files = files
+        self._clock = clock
+        self.directory = directory
+        self.path = f"{directory}/journal.jsonl"
+        self._records = _parse(files.read(self.path) or b"", self.path)[0]
+
+    @property
+    def records(self) -> tuple[JsonObject, ...]:
+        """All records, oldest first."""
+        return tuple(self._records)
+
+    @property
+    def installation_id(self) -> str | None:
+        """The id given to this installation by its first record."""
+        return str(self._records[0]["installation"]) if self._records else None
+
+    def begin_installation(self) -> str:
+        """The id of the installation; a new one is recorded when the journal is empty."""
+        if self.installation_id is None:
+            self.append("installation", installation=str(uuid.uuid4()))
+        return str(self.installation_id)
+
+    def append(self, kind: str, **fields: JsonValue) -> None:
+        """Write one record; it is on the disk when this returns."""
+        self._files.make_directories(self.directory, 0o700)
+        with self._open() as appender:
+            record = {
+                "version": VERSION,
+                "sequence": len(self._records) + 1,
+                "time": self._clock.now().isoformat(timespec="milliseconds"),
+                "type": kind,
+                **fields,
+            }
+            appender.append(_line(record))
+        self._records.append(record)
+
+    @contextmanager
+    def _open(self) -> Iterator[Appender]:
+        with self._files.appender(self.path, 0o600) as appender:
+            content = appender.read()
+            sound = _parse(content, self.path)[1]
+            if sound < len(content):
+                appender.truncate(sound)
+            yield appender
+
+    def remove(self) -> None:
+        """Forget everything: the last act of an uninstallation."""
+        self._files.remove(self.path)
+        self._files.remove_directory(str(PurePosixPath(self.directory)))
+        self._records = []
+
+
+def _line(record: JsonObject) -> bytes:
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    return f'{text[:-1]},"checksum":"{checksum}"}}\n'.encode()
+
+
+def _parse(content: bytes, path: str) -> tuple[list[JsonObject], int]:
+    """The records, and how many bytes of `content` are sound."""
+    records: list[JsonObject] = []
+    sound = 0
+    for line in content.splitlines(keepends=True):
+        record = _record(line)
+        if record is None:
+            if sound + len(line) < len(content):
+                raise JournalError(
+                    "journal-damaged",
+                    f"{path} is damaged at record {len(records) + 1}",
+                    "Restore it from a backup; without it nothing can be continued or removed safely.",
+                )
+            break
+        _refuse_newer(record, path)
+        records.append(record)
+        sound += len(line)
+    return records, sound
+
+
+def _record(line: bytes) -> JsonObject | None:
+    """The record on a line; None when the line is cut off or its checksum is wrong."""
+    try:
+        record: JsonObject = json.loads(line)
+    except ValueError:
+        return None
+    checksum = record.pop("checksum", None) if isinstance(record, dict) else None
+    return record if checksum is not None and _line(record) == line else None
+
+
+def _refuse_newer(record: JsonObject, path: str) -> None:
+    if record.get("version") != VERSION:
+        raise JournalError(
+            "journal-newer",
+            f"{path} was written by a newer version (format {record.get('version')}, known is {VERSION})",
+            "Use the version of mstunnel-setup that wrote it, or a newer one.",
+        )

@@ -1,0 +1,125 @@
+"""The runner: gathers, decides, journals, applies; and takes everything back in reverse."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.events import Event, Listener, Phase
+from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.engine.receipt import Entry, Receipt, fold
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.errors import SetupError
+from mstunnel_setup.host.clock import Clock
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The actions of one step that are not satisfied yet."""
+
+    step: str
+    title: str
+    actions: tuple[Action[Any], ...]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One object of the receipt after an undo."""
+
+    key: str
+    description: str
+    undone: Undone
+
+
+class Runner:
+    """Runs steps against `world`, recording every action in `journal` before and after it happens."""
+
+    def __init__(self, world: Any, journal: Journal, codec: Codec, clock: Clock, tell: Listener) -> None:
+        self._world = world
+        self._journal = journal
+        self._codec = codec
+        self._clock = clock
+        self._tell = tell
+
+    @property
+    def receipt(self) -> Receipt:
+        """What stands on the host because of us."""
+        return fold(self._journal.records)
+
+    def plan(self, steps: Iterable[Step[Any, Any]], context: Any) -> list[Planned]:
+        """What `run` would do, without doing it: the very same action objects."""
+        return [
+            Planned(step.name, step.title, self._pending(step.decide(step.gather(context)))) for step in steps
+        ]
+
+    def run(self, steps: Iterable[Step[Any, Any]], context: Any) -> list[Planned]:
+        """Run the steps in order; what is already as it should be is left alone. Returns what was done.
+
+        Raises SetupError when a step fails; everything done before stays, and running again continues.
+        """
+        return [self._run_step(step, context) for step in steps]
+
+    def undo(self) -> list[Removal]:
+        """Take back everything in the receipt, newest first."""
+        return [self._undo_entry(entry) for entry in reversed(list(self.receipt.entries.values()))]
+
+    def _run_step(self, step: Step[Any, Any], context: Any) -> Planned:
+        self._tell(Event(step.name, "begin", text=step.title))
+        started = self._clock.monotonic()
+        try:
+            facts = step.gather(context)
+            done = tuple(action for action in step.decide(facts) if self._run_action(step.name, action))
+            step.prove(context, facts)
+        except SetupError as error:
+            self._fail(step.name, error)
+            raise
+        receipt = self.receipt
+        if done or (step.name not in receipt.steps and receipt.entries):
+            self._journal.append("step", step=step.name)
+        elapsed = self._clock.monotonic() - started
+        self._tell(Event(step.name, "done" if done else "unchanged", text=step.title, seconds=elapsed))
+        return Planned(step.name, step.title, done)
+
+    def _pending(self, actions: Sequence[Action[Any]]) -> tuple[Action[Any], ...]:
+        return tuple(action for action in actions if not self._settled(action, self.receipt))
+
+    def _settled(self, action: Action[Any], receipt: Receipt) -> bool:
+        """Satisfied, and not left half done by a run that died."""
+        entry = receipt.entries.get(action.key)
+        torn = entry is not None and not entry.finished
+        return not torn and action.satisfied(self._world, receipt.outputs)
+
+    def _run_action(self, step: str, action: Action[Any]) -> bool:
+        receipt = self.receipt
+        if self._settled(action, receipt):
+            return False
+        started = self._clock.monotonic()
+        self._tell(Event(step, "begin", action.key, action.describe()))
+        known = receipt.entries.get(action.key)
+        before = known.before if known else action.capture(self._world)
+        self._journal.begin_installation()
+        self._journal.append(
+            "begin", step=step, key=action.key, action=self._codec.dump(action), before=before
+        )
+        outputs = action.apply(self._world, receipt.outputs)
+        self._journal.append("done", key=action.key, outputs=outputs)
+        elapsed = self._clock.monotonic() - started
+        self._tell(Event(step, "done", action.key, action.describe(), elapsed))
+        return True
+
+    def _fail(self, step: str, error: SetupError) -> None:
+        """Remember why a begun installation stopped; one that has changed nothing leaves nothing."""
+        if self._journal.installation_id is not None:
+            fields = {"code": error.code, "message": error.message, "hint": error.hint}
+            self._journal.append("failed", step=step, **fields)
+        self._tell(Event(step, "failed", text=error.message))
+
+    def _undo_entry(self, entry: Entry) -> Removal:
+        versions = [self._codec.load(data) for data in entry.versions]
+        action = versions[-1]
+        record = UndoRecord(entry.before, versions, self.receipt.outputs)
+        undone = action.undo(self._world, record)
+        self._journal.append("undone", key=entry.key, outcome=undone.outcome.value, reason=undone.reason)
+        phase: Phase = "kept" if undone.outcome is Undo.KEPT else "undone"
+        self._tell(Event(entry.step, phase, entry.key, action.describe()))
+        return Removal(entry.key, action.describe(), undone)

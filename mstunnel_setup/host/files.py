@@ -1,0 +1,294 @@
+"""The file writer: the only module that changes the file system.
+
+Every write has six properties: a temporary file in the same directory; an unpredictable name opened with
+`O_EXCL | O_NOFOLLOW`; the right mode from birth; `fsync` of the file; `fsync` of the directory; and refusal
+of targets that are links or not regular files. Parents are walked by directory handle: a parent that is
+a link, or that others may write to, is refused.
+"""
+
+import errno
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from mstunnel_setup.errors import StepError
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+Kind = Literal["file", "directory", "link", "other"]
+
+
+class FileError(StepError):
+    """A file could not be read or written as wanted."""
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What stands at a path: kind, permission bits, owner, and the target if it is a link."""
+
+    kind: Kind
+    mode: int
+    uid: int
+    gid: int
+    target: str | None = None
+
+
+class Files:
+    """Reads and changes files of the host below `root`; paths are absolute host paths."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self.root = root
+
+    def locate(self, path: str) -> Path:
+        """Where the host path `path` really lies (below `root`)."""
+        return self.root / path.lstrip("/")
+
+    def state(self, path: str) -> FileState | None:
+        """What stands at `path`, links not followed; None when nothing does."""
+        try:
+            found = os.lstat(self.locate(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        kind = _kind(found.st_mode)
+        target = str(self.locate(path).readlink()) if kind == "link" else None
+        return FileState(kind, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, target)
+
+    def read(self, path: str) -> bytes | None:
+        """The content of the file at `path` (links followed below root); None when there is none."""
+        try:
+            return self.locate(path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _explain("read", path, error) from error
+
+    def digest(self, path: str) -> str | None:
+        """SHA-256 in hex of the file at `path`; None when there is none."""
+        content = self.read(path)
+        return None if content is None else hashlib.sha256(content).hexdigest()
+
+    def names(self, path: str) -> list[str]:
+        """The names in the directory at `path`, sorted; empty when there is none."""
+        try:
+            return sorted(entry.name for entry in self.locate(path).iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def free_bytes(self, path: str) -> int:
+        """Bytes an unprivileged process may still write to the file system of the directory `path`."""
+        found = os.statvfs(self.locate(path))
+        return found.f_bavail * found.f_frsize
+
+    def write(
+        self, path: str, content: bytes, mode: int = 0o644, owner: tuple[int, int] | None = None
+    ) -> None:
+        """Replace the file at `path` by `content`, atomically and durably.
+
+        Raises FileError when the place is unsafe, full, read-only, or not a regular file.
+        """
+        with self._parent(path, "write") as (parent, name):
+            _refuse_irregular(parent, name, path)
+            temporary = f".{name}.{secrets.token_hex(8)}"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            handle = os.open(temporary, flags, mode & 0o600, dir_fd=parent)
+            try:
+                _fill(handle, content, mode, owner)
+                os.replace(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+            except BaseException:
+                os.unlink(temporary, dir_fd=parent)
+                raise
+            os.fsync(parent)
+
+    @contextmanager
+    def appender(self, path: str, mode: int = 0o600) -> Iterator["Appender"]:
+        """Open the file at `path` for appending whole records; created with `mode` when missing."""
+        with self._parent(path, "append to") as (parent, name):
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+            handle = os.open(name, flags, mode, dir_fd=parent)
+            os.fsync(parent)
+        try:
+            yield Appender(handle, path)
+        finally:
+            os.close(handle)
+
+    def make_directory(self, path: str, mode: int = 0o755) -> None:
+        """Create the directory `path`; its parent must exist."""
+        with self._parent(path, "create") as (parent, name):
+            os.mkdir(name, mode, dir_fd=parent)
+            handle = os.open(name, _DIRECTORY, dir_fd=parent)
+            try:
+                os.fchmod(handle, mode)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            os.fsync(parent)
+
+    def make_directories(self, path: str, mode: int = 0o755) -> None:
+        """Create the directory `path` and its missing parents."""
+        pure = PurePosixPath(path)
+        for directory in [*reversed(pure.parents), pure]:
+            if self.state(str(directory)) is None:
+                self.make_directory(str(directory), mode)
+
+    def link(self, path: str, target: str) -> None:
+        """Make `path` a symbolic link to `target`, replacing another link atomically."""
+        with self._parent(path, "link") as (parent, name):
+            _refuse_irregular(parent, name, path, allowed=stat.S_ISLNK)
+            temporary = f".{name}.{secrets.token_hex(8)}"
+            os.symlink(target, temporary, dir_fd=parent)
+            try:
+                os.replace(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+            except BaseException:
+                os.unlink(temporary, dir_fd=parent)
+                raise
+            os.fsync(parent)
+
+    def remove(self, path: str) -> None:
+        """Remove the file or link at `path`; nothing happens when there is none."""
+        with self._parent(path, "remove") as (parent, name):
+            try:
+                os.unlink(name, dir_fd=parent)
+            except FileNotFoundError:
+                return
+            os.fsync(parent)
+
+    def remove_directory(self, path: str) -> bool:
+        """Remove the directory at `path`; False when it is not empty."""
+        with self._parent(path, "remove") as (parent, name):
+            try:
+                os.rmdir(name, dir_fd=parent)
+            except FileNotFoundError:
+                return True
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    return False
+                raise
+            os.fsync(parent)
+            return True
+
+    @contextmanager
+    def _parent(self, path: str, verb: str) -> Iterator[tuple[int, str]]:
+        """A handle of the directory above `path`, every component checked, and the last name."""
+        pure = PurePosixPath(path)
+        if not pure.is_absolute() or ".." in pure.parts:
+            raise FileError(
+                "path-not-absolute", f"cannot {verb} {path}: the path is not absolute", "Give a full path."
+            )
+        handle = -1
+        try:
+            handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            for part in pure.parts[1:-1]:
+                following = os.open(part, _DIRECTORY, dir_fd=handle)
+                os.close(handle)
+                handle = following
+                _refuse_writable_by_others(handle, part, path)
+            yield handle, pure.name
+        except OSError as error:
+            raise _explain(verb, path, error) from error
+        finally:
+            if handle >= 0:
+                os.close(handle)
+
+
+class Appender:
+    """An open append-only file."""
+
+    def __init__(self, handle: int, path: str) -> None:
+        self._handle = handle
+        self._path = path
+
+    def append(self, record: bytes) -> None:
+        """Write `record` and wait until it is on the disk."""
+        try:
+            view = memoryview(record)
+            while view:
+                view = view[os.write(self._handle, view) :]
+            os.fsync(self._handle)
+        except OSError as error:
+            raise _explain("append to", self._path, error) from error
+
+    def read(self) -> bytes:
+        """Everything the file holds."""
+        size = os.fstat(self._handle).st_size
+        return os.pread(self._handle, size, 0)
+
+    def fileno(self) -> int:
+        """The file descriptor, for locking."""
+        return self._handle
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to `size` bytes, durably."""
+        os.ftruncate(self._handle, size)
+        os.fsync(self._handle)
+
+
+def _kind(mode: int) -> Kind:
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISDIR(mode):
+        return "directory"
+    return "link" if stat.S_ISLNK(mode) else "other"
+
+
+def _fill(handle: int, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
+    try:
+        if owner is not None:
+            os.fchown(handle, *owner)
+        view = memoryview(content)
+        while view:
+            view = view[os.write(handle, view) :]
+        # The file was born with no more than 0600, so widening happens after the data is in.
+        os.fchmod(handle, mode)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _refuse_irregular(
+    parent: int, name: str, path: str, allowed: Callable[[int], bool] = stat.S_ISREG
+) -> None:
+    try:
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not allowed(found.st_mode):
+        raise FileError(
+            "path-not-regular",
+            f"{path} is a {_kind(found.st_mode)}, not what was expected there",
+            f"Look at it with `ls -l {path}`, move it away and run the command again.",
+        )
+
+
+def _refuse_writable_by_others(handle: int, part: str, path: str) -> None:
+    found = os.fstat(handle)
+    if found.st_uid not in (0, os.geteuid()) or found.st_mode & _WRITABLE_BY_OTHERS:
+        raise FileError(
+            "path-unsafe",
+            f"the folder {part} above {path} can be changed by other users",
+            f"Make root its owner and take the write right from group and others: `chmod go-w {part}`.",
+        )
+
+
+def _explain(verb: str, path: str, error: OSError) -> FileError:
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return FileError(
+            "path-unsafe",
+            f"cannot {verb} {path}: a folder above it is a link or not a folder",
+            "Replace the link by a real folder and run the command again.",
+        )
+    hints = {
+        errno.ENOSPC: ("disk-full", "Free some space on that file system and run the command again."),
+        errno.EDQUOT: ("disk-full", "Raise the quota or free some space and run the command again."),
+        errno.EROFS: ("read-only", "Mount that file system read-write and run the command again."),
+        errno.EACCES: ("permission-denied", "Run the command as root."),
+        errno.EPERM: ("permission-denied", "Run the command as root."),
+    }
+    code, hint = hints.get(error.errno or 0, ("file-error", "Mend the cause and run the command again."))
+    return FileError(code, f"cannot {verb} {path}: {error.strerror}", hint)

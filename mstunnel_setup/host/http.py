@@ -1,0 +1,160 @@
+"""The HTTP session: system trust plus `ca_file`, proxies, timeouts, and retries that obey `Retry-After`.
+
+`REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE` would silently replace the trust of a requests session, so
+the session ignores them and brings its own TLS context.
+"""
+
+import itertools
+import random
+import ssl
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import truststore
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.clock import Clock
+
+_TRY_AGAIN = frozenset({502, 503, 504})
+_REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
+_LONGEST_WAIT = 60.0
+
+
+class HttpSession:
+    """One session for every client of ours; also fits MSAL's `http_client`."""
+
+    def __init__(
+        self, clock: Clock, ca_file: str | None = None, *, timeout: float = 30, deadline: float = 120
+    ) -> None:
+        self._clock = clock
+        self._timeout = timeout
+        self._deadline = deadline
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.mount("https://", _ContextAdapter(_tls_context(ca_file)))
+
+    def get(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> requests.Response:
+        """GET; see `request`."""
+        return self.request("GET", url, params=params, **options)
+
+    def post(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> requests.Response:
+        """POST; see `request`."""
+        return self.request("POST", url, params=params, **options)
+
+    def close(self) -> None:
+        """Close all connections (part of MSAL's http_client contract)."""
+        self._session.close()
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+        """Send one request; repeated while the server says "later" and the deadline allows.
+
+        Raises NetworkError when no answer comes. Any HTTP status is an answer.
+        """
+        options.setdefault("timeout", self._timeout)
+        options.setdefault("proxies", get_environ_proxies(url))
+        end = self._clock.monotonic() + self._deadline
+        for attempt in itertools.count(1):
+            wait = _backoff(attempt)
+            try:
+                response = self._session.request(method, url, **options)
+            except requests.RequestException as error:
+                if not _passing(method, error) or self._clock.monotonic() + wait > end:
+                    raise _explain(url, error) from error
+            else:
+                wait = _retry_after(response, self._clock) or wait
+                if not _later(method, response.status_code) or self._clock.monotonic() + wait > end:
+                    return response
+            self._clock.sleep(wait)
+        raise AssertionError  # itertools.count never ends
+
+
+class _ContextAdapter(HTTPAdapter):
+    """Uses our TLS context and nothing from the environment."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options, ssl_context=self._context)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002
+        conn.cert_reqs = "CERT_REQUIRED"
+
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca_file:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise NetworkError(
+                "ca-file-unreadable",
+                f"no trusted roots could be read from {ca_file}",
+                "Give a PEM file with the root certificate of your proxy or private authority.",
+            ) from error
+    return context
+
+
+def _backoff(attempt: int) -> float:
+    return min(2.0**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
+
+
+def _later(method: str, status: int) -> bool:
+    """Whether the server asks to repeat a request that may be repeated (429 means: nothing was done)."""
+    return status == HTTPStatus.TOO_MANY_REQUESTS or (status in _TRY_AGAIN and method in _REPEATABLE)
+
+
+def _passing(method: str, error: requests.RequestException) -> bool:
+    permanent = requests.exceptions.SSLError | requests.exceptions.ProxyError
+    passing = requests.ConnectionError | requests.Timeout
+    return method in _REPEATABLE and isinstance(error, passing) and not isinstance(error, permanent)
+
+
+def _retry_after(response: requests.Response, clock: Clock) -> float | None:
+    """Seconds asked for by `Retry-After`, which is a number or an HTTP date (RFC 9110, 10.2.3)."""
+    value = response.headers.get("Retry-After", "")
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - clock.now()).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _explain(url: str, error: requests.RequestException) -> NetworkError:
+    host = urlsplit(url).netloc
+    if isinstance(error, requests.exceptions.SSLError):
+        return NetworkError(
+            "tls-untrusted",
+            f"the TLS certificate of {host} is not trusted: {_cause(error)}",
+            "If a proxy inspects TLS or the authority is private, give its root with --ca-file.",
+        )
+    if isinstance(error, requests.exceptions.ProxyError):
+        return NetworkError(
+            "proxy-failed", f"the proxy refused the way to {host}", "Check https_proxy and no_proxy."
+        )
+    if isinstance(error, requests.Timeout):
+        return NetworkError("network-timeout", f"{host} did not answer in time", "Check firewall and proxy.")
+    return NetworkError(
+        "network-unreachable", f"{host} cannot be reached: {_cause(error)}", "Check DNS, firewall and proxy."
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, without urllib3's object representations."""
+    reason: Any = error
+    while True:
+        inner = getattr(reason, "reason", None) or (reason.args[0] if getattr(reason, "args", None) else None)
+        if not isinstance(inner, BaseException):
+            return str(getattr(reason, "strerror", None) or reason).rsplit(">: ", 1)[-1]
+        reason = inner
