@@ -158,7 +158,7 @@ class WriteJson(_Placed):
 
 @dataclass(frozen=True, kw_only=True)
 class CopyFile(_Placed):
-    """Copy a file of known content. Only its digest enters the journal, so it may be secret."""
+    """Copy a file an administrator named. Only its digest enters the journal, so it may be secret."""
 
     kind: ClassVar[str] = "copy-file"
     source: str
@@ -170,7 +170,7 @@ class CopyFile(_Placed):
 
     def content(self, world: HasFiles, outputs: Outputs) -> bytes:  # noqa: ARG002
         """The source; refused when it is not what was judged."""
-        content = world.files.read(self.source)
+        content = world.files.read_given(self.source)
         if content is None or hashlib.sha256(content).hexdigest() != self.digest:
             raise StepError(
                 "source-changed",

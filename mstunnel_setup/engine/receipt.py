@@ -35,11 +35,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The journal folded: objects in the order they were made, finished steps, answers, the last failure."""
+    """The journal folded: objects in the order they were made, finished steps, the last failure."""
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     steps: tuple[str, ...] = ()
-    answers: JsonObject = field(default_factory=dict)
     failure: Failure | None = None
 
     @property
@@ -95,10 +94,6 @@ def _step(receipt: Receipt, record: JsonObject) -> Receipt:
     return replace(receipt, steps=(*receipt.steps, str(record["step"])), failure=None)
 
 
-def _answer(receipt: Receipt, record: JsonObject) -> Receipt:
-    return replace(receipt, answers={**receipt.answers, str(record["name"]): record["value"]})
-
-
 def _failed(receipt: Receipt, record: JsonObject) -> Receipt:
     names = ("step", "code", "message", "hint")
     return replace(receipt, failure=Failure(**{name: str(record[name]) for name in names}))
@@ -109,6 +104,5 @@ _HANDLERS: Mapping[str, Callable[[Receipt, JsonObject], Receipt]] = {
     "done": _done,
     "undone": _undone,
     "step": _step,
-    "answer": _answer,
     "failed": _failed,
 }

@@ -69,6 +69,10 @@ class Files:
         except OSError as error:
             raise _explain("read", path, error) from error
 
+    def read_given(self, path: str) -> bytes | None:
+        """The content of a file an administrator named: a path of this machine, not below `root`."""
+        return Files().read(path)
+
     def digest(self, path: str) -> str | None:
         """SHA-256 in hex of the file at `path`; None when there is none."""
         content = self.read(path)

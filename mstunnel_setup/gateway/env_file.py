@@ -1,0 +1,115 @@
+"""`env.sh`: a strict subset of shell assignments, parsed and never run.
+
+A line is blank, a comment, or `NAME=value` (optionally after `export `). A value is a bare word,
+single-quoted, or double-quoted without expansions. Anything else is refused, so the same file means the same
+to a shell.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mstunnel_setup.errors import StepError
+
+_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*?)\s*")
+_BARE = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
+_SINGLE = re.compile(r"'(?P<text>[^']*)'")
+_DOUBLE = re.compile(r'"(?P<text>(?:[^"\\$`!]|\\["\\$`])*)"')
+
+TEMPLATE = """\
+# Settings of the Microsoft Tunnel gateway. One NAME=value a line; read, never run as a script.
+# After a change run `mst-cli server restart` and `mst-cli agent restart`.
+#
+# Way out to the internet, when there is a proxy:
+#   http_proxy, https_proxy, no_proxy
+# Access log: TRACE_SESSIONS=1, or 2 with DNS connections.
+# Detail of the server log: DEBUG_LEVEL=0 to 4.
+"""
+
+
+class EnvironmentFileError(StepError):
+    """`env.sh` holds a line that is not an assignment."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    text: str
+    name: str = ""
+    value: str = ""
+
+
+def parse(text: str, path: str) -> dict[str, str]:
+    """The settings in `text`; the last assignment of a name counts. `path` is for the error message."""
+    return {line.name: line.value for line in _lines(text, path) if line.name}
+
+
+def render(name: str, value: str) -> str:
+    """One assignment line that a shell and `parse` read alike.
+
+    Raises EnvironmentFileError for a value with control characters.
+    """
+    if any(ord(character) < ord(" ") or ord(character) == 0x7F for character in value):  # noqa: PLR2004
+        raise EnvironmentFileError(
+            "environment-value-invalid",
+            f"the value of {name} holds control characters",
+            "Give it as one plain line.",
+        )
+    if "'" not in value:
+        return f"{name}={shlex.quote(value) if value else ''}"
+    escaped = re.sub(r'(["\\$`])', r"\\\1", value)
+    if "!" in value:
+        raise EnvironmentFileError(
+            "environment-value-invalid",
+            f"the value of {name} holds both ' and !, which shells read differently",
+            "Use one of the two characters only.",
+        )
+    return f'{name}="{escaped}"'
+
+
+def merge(current: str | None, before: Mapping[str, str], wanted: Mapping[str, str], path: str) -> str:
+    """The new text of `env.sh`.
+
+    `before` is what we last wrote, `wanted` what the answers ask for now. What an administrator changed or
+    added since stays as it is: a setting follows `wanted` only while its line still says what we wrote.
+    """
+    lines = _lines(TEMPLATE if current is None else current, path)
+    present = {line.name: line.value for line in lines if line.name}
+    ours = {name for name, value in present.items() if before.get(name) == value}
+    kept = [line.text for line in lines if line.name not in ours or wanted.get(line.name) == line.value]
+    deleted = {name for name in before if name not in present}
+    stale = {name for name in ours if wanted.get(name) != present[name]}
+    added = [
+        render(name, value)
+        for name, value in wanted.items()
+        if name in stale or (name not in present and name not in deleted)
+    ]
+    return "".join(f"{line}\n" for line in [*kept, *added])
+
+
+def _lines(text: str, path: str) -> list[_Line]:
+    return [_line(line, number, path) for number, line in enumerate(text.splitlines(), 1)]
+
+
+def _line(text: str, number: int, path: str) -> _Line:
+    if not text.strip() or text.lstrip().startswith("#"):
+        return _Line(text)
+    match = _ASSIGNMENT.fullmatch(text)
+    value = _unquote(match["value"]) if match else None
+    if match is None or value is None:
+        raise EnvironmentFileError(
+            "environment-line-invalid",
+            f"{path}, line {number} is not a plain NAME=value: {text.strip()}",
+            "Write NAME=value, with '…' around values that hold spaces; commands and $variables are not run.",
+        )
+    return _Line(text, match["name"], value)
+
+
+def _unquote(raw: str) -> str | None:
+    if _BARE.fullmatch(raw):
+        return raw
+    if single := _SINGLE.fullmatch(raw):
+        return single["text"]
+    if double := _DOUBLE.fullmatch(raw):
+        return re.sub(r'\\(["\\$`])', r"\1", double["text"])
+    return None

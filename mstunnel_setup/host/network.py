@@ -1,0 +1,29 @@
+"""Plain network probes of the host."""
+
+import socket
+import ssl
+
+from mstunnel_setup.errors import NetworkError
+
+
+def served_leaf(address: str, port: int, *, server_name: str | None = None, timeout: float = 5) -> bytes:
+    """The leaf certificate (DER) that a TLS server shows; nothing is verified here.
+
+    Raises NetworkError when there is no TLS handshake within `timeout` seconds.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((address, port), timeout) as plain,
+            context.wrap_socket(plain, server_hostname=server_name) as wrapped,
+        ):
+            leaf = wrapped.getpeercert(binary_form=True)
+    except OSError as error:
+        raise NetworkError(
+            "handshake-failed",
+            f"no TLS handshake with {address} port {port}: {error}",
+            "Look at `mst-cli server logs`.",
+        ) from error
+    return leaf or b""

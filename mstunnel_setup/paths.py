@@ -1,0 +1,34 @@
+"""Where things lie on the host: the names that administrators, scripts and containers rely on.
+
+Source: the vendor's file reference (docs/reference/files.md lists each with its owner and content).
+"""
+
+CONFIGURATION = "/etc/mstunnel"
+EULA_ACCEPTED = f"{CONFIGURATION}/EulaAccepted"
+ENVIRONMENT = f"{CONFIGURATION}/env.sh"
+ADMIN_SETTINGS = f"{CONFIGURATION}/admin-settings.json"
+AGENT_INFO = f"{CONFIGURATION}/agent-info.json"
+AGENT_SETTINGS = f"{CONFIGURATION}/AgentSettings.json"
+VERSION_INFO = f"{CONFIGURATION}/version-info.json"
+IMAGES_CONFIGURED = f"{CONFIGURATION}/images_configured"
+OCSERV_CONF = f"{CONFIGURATION}/ocserv.conf"
+OIDC_JSON = f"{CONFIGURATION}/oidc.json"
+
+CERTIFICATES = f"{CONFIGURATION}/certs"
+SITE_CERTIFICATE = f"{CERTIFICATES}/site.crt"
+PRIVATE = f"{CONFIGURATION}/private"
+SITE_KEY = f"{PRIVATE}/site.key"
+SITE_PFX = f"{PRIVATE}/site.pfx"
+AGENT_CREDENTIAL = f"{PRIVATE}/agent.p12"
+GENERATIONS = f"{PRIVATE}/generations"
+ACTIVE = f"{PRIVATE}/active"
+CA_TRUST = f"{CONFIGURATION}/ca-trust"
+
+STATE = "/var/lib/mstunnel"
+LOG = "/var/log/mstunnel"
+SETUP_LOG = f"{LOG}/setup.log"
+LOCK = "/run/mstunnel-setup.lock"
+QUADLETS = "/etc/containers/systemd"
+
+SERVER = "mstunnel-server"
+AGENT = "mstunnel-agent"

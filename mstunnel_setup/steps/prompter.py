@@ -1,0 +1,37 @@
+"""How a step talks to the administrator. The command line brings the implementation."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Prompter(Protocol):
+    """Questions and announcements. Without a terminal every question is refused as missing answer."""
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody is there to answer."""
+        ...
+
+    def ask(self, question: str, *, default: str | None = None, secret: bool = False) -> str:
+        """One line of text; `secret` is not echoed."""
+        ...
+
+    def confirm(self, question: str) -> bool:
+        """Yes or no."""
+        ...
+
+    def choose(self, title: str, rows: Sequence[str]) -> str:
+        """What the administrator typed to choose one of the numbered rows."""
+        ...
+
+    def page(self, text: str) -> None:
+        """A long text, in a pager."""
+        ...
+
+    def say(self, text: str) -> None:
+        """One announcement."""
+        ...
+
+    def device_code(self, url: str, code: str, expires_in: float) -> None:
+        """Where to sign in with which code; `expires_in` is in seconds."""
+        ...

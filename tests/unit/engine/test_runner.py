@@ -1,0 +1,216 @@
+"""The runner applies what is not yet so, continues what was cut off, and takes everything back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.engine.action import Action, Codec, Undo
+from mstunnel_setup.engine.events import Event
+from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, WriteFile, WriteJson
+from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.engine.remember import Remember, remembered
+from mstunnel_setup.engine.runner import Runner
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.values import output
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+
+_CODEC = Codec([MakeDirectory, WriteFile, WriteJson, CopyFile, Link, Remember])
+_ACTIONS = (
+    MakeDirectory(path="/etc/tunnel", mode=0o750),
+    WriteFile(path="/etc/tunnel/a", text="A\n"),
+    WriteFile(path="/etc/present", text="ours\n", mode=0o600),
+    Remember(name="site", value={"id": "7"}),
+    WriteJson(path="/etc/tunnel/b.json", value={"site": output("answer:site", "value")}),
+    Link(path="/etc/tunnel/active", target="a"),
+)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours catches it."""
+
+
+@dataclass
+class World:
+    files: Files
+    state_directory: str = "/var/lib/tunnel"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("etc", "var/lib"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "etc/present").write_text("theirs\n")
+    return tmp_path
+
+
+def _runner(root: Path, tell: Callable[[Event], None] = lambda _event: None) -> Runner:
+    clock = SystemClock()
+    world = World(Files(root))
+    return Runner(world, Journal(world.files, clock, world.state_directory), _CODEC, clock, tell)
+
+
+def _step(actions: Sequence[Action[Any]] = _ACTIONS, name: str = "one") -> Step[None, None]:
+    return Step(name, "Do it", lambda _context: None, lambda _facts: actions)
+
+
+def _tree(root: Path) -> dict[str, tuple[int, str]]:
+    return {
+        str(path.relative_to(root)): (path.lstat().st_mode, _content(path))
+        for path in sorted((root / "etc").rglob("*"))
+    }
+
+
+def _content(path: Path) -> str:
+    if path.is_symlink():
+        return str(path.readlink())
+    return path.read_text() if path.is_file() else ""
+
+
+def test_plan_shows_the_very_actions_that_run_applies(root: Path) -> None:
+    planned = _runner(root).plan([_step()], None)
+    done = _runner(root).run([_step()], None)
+    journaled = [
+        r["action"] for r in Journal(Files(root), SystemClock(), "/var/lib/tunnel").records if "action" in r
+    ]
+    assert planned == done
+    assert [_CODEC.dump(action) for action in planned[0].actions] == journaled
+
+
+def test_results_of_earlier_actions_are_filled_in(root: Path) -> None:
+    runner = _runner(root)
+    runner.run([_step()], None)
+    assert '"id": "7"' in (root / "etc/tunnel/b.json").read_text()
+    assert remembered(runner.receipt, "site") == {"id": "7"}
+
+
+def test_a_second_run_changes_nothing_at_all(root: Path) -> None:
+    _runner(root).run([_step()], None)
+    before = {path: path.lstat().st_mtime_ns for path in root.rglob("*")}
+    assert [planned.actions for planned in _runner(root).run([_step()], None)] == [()]
+    assert {path: path.lstat().st_mtime_ns for path in root.rglob("*")} == before
+
+
+def _kill_points(root: Path) -> int:
+    seen: list[Event] = []
+    _runner(root, seen.append).run([_step()], None)
+    return len(seen)
+
+
+def _run_killed_at(root: Path, number: int, tell_begin: bool) -> None:
+    count = 0
+
+    def kill(event: Event) -> None:
+        nonlocal count
+        count += event.action != "" and (event.phase == "begin") == tell_begin
+        if count == number:
+            raise Killed
+
+    _runner(root, kill).run([_step()], None)
+
+
+@pytest.mark.parametrize("tell_begin", [True, False])
+@pytest.mark.parametrize("number", range(1, len(_ACTIONS) + 1))
+def test_killed_around_an_action_it_ends_in_the_same_tree(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, number: int, tell_begin: bool
+) -> None:
+    golden = tmp_path_factory.mktemp("golden")
+    (golden / "etc").mkdir()
+    (golden / "var/lib").mkdir(parents=True)
+    (golden / "etc/present").write_text("theirs\n")
+    _runner(golden).run([_step()], None)
+    with pytest.raises(Killed):
+        _run_killed_at(root, number, tell_begin)
+    _runner(root).run([_step()], None)
+    assert _tree(root) == _tree(golden)
+
+
+@pytest.mark.parametrize("position", range(len(_ACTIONS)))
+@pytest.mark.parametrize("applied", [True, False])
+def test_killed_inside_an_action_undo_still_leaves_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, position: int, applied: bool
+) -> None:
+    before = _tree(root)
+    target = _ACTIONS[position]
+    original = type(target).apply
+
+    def cut_off(self: Any, world: Any, outputs: Any) -> Any:
+        if self == target:
+            if applied:
+                original(self, world, outputs)
+            raise Killed
+        return original(self, world, outputs)
+
+    monkeypatch.setattr(type(target), "apply", cut_off)
+    with pytest.raises(Killed):
+        _runner(root).run([_step()], None)
+    monkeypatch.undo()
+    _runner(root).undo()
+    assert _tree(root) == before
+
+
+def test_undo_puts_back_what_stood_there_before(root: Path) -> None:
+    before = _tree(root)
+    _runner(root).run([_step()], None)
+    removals = _runner(root).undo()
+    assert _tree(root) == before
+    assert {removal.key: removal.undone.outcome for removal in removals}["file:/etc/present"] is Undo.RESTORED
+
+
+def test_undo_after_two_versions_goes_back_to_the_time_before_the_first(root: Path) -> None:
+    before = _tree(root)
+    for text in ("first\n", "second\n"):
+        _runner(root).run([_step([WriteFile(path="/etc/present", text=text)])], None)
+    _runner(root).undo()
+    assert _tree(root) == before
+
+
+def test_undo_keeps_and_names_what_somebody_else_changed(root: Path) -> None:
+    _runner(root).run([_step()], None)
+    (root / "etc/tunnel/a").write_text("edited by hand\n")
+    (root / "etc/tunnel/foreign").write_text("not ours\n")
+    kept = [removal.key for removal in _runner(root).undo() if removal.undone.outcome is Undo.KEPT]
+    assert kept == ["file:/etc/tunnel/a", "directory:/etc/tunnel"]
+    assert (root / "etc/tunnel/foreign").exists()
+
+
+def test_a_failed_step_is_remembered_and_a_later_success_clears_it(root: Path) -> None:
+    def refuse(_context: None, _facts: None) -> None:
+        raise StepError("not-good", "it is not good", "Make it good.")
+
+    failing = Step("one", "Do it", lambda _context: None, lambda _facts: _ACTIONS, refuse)
+    with pytest.raises(StepError):
+        _runner(root).run([failing], None)
+    assert _runner(root).receipt.failure is not None
+    assert _runner(root).receipt.failure.code == "not-good"
+    _runner(root).run([_step()], None)
+    assert _runner(root).receipt.failure is None
+    assert _runner(root).receipt.steps == ("one",)
+
+
+def test_a_failure_before_any_change_leaves_no_trace(root: Path) -> None:
+    def refuse(_context: None) -> None:
+        raise StepError("not-good", "it is not good")
+
+    with pytest.raises(StepError):
+        _runner(root).run([Step("one", "Do it", refuse, lambda _facts: ())], None)
+    assert list((root / "var/lib").iterdir()) == []
+
+
+def test_an_action_of_a_newer_version_is_refused() -> None:
+    with pytest.raises(StepError) as caught:
+        _CODEC.load({"kind": "fly", "height": 3})
+    assert caught.value.code == "journal-newer"
+
+
+def test_a_copied_file_must_still_be_what_was_judged(root: Path) -> None:
+    (root / "source").write_text("swapped")
+    action = CopyFile(source=str(root / "source"), digest="0" * 64, path="/etc/copy")
+    with pytest.raises(StepError) as caught:
+        _runner(root).run([_step([action])], None)
+    assert caught.value.code == "source-changed"
+    assert not (root / "etc/copy").exists()

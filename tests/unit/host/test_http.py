@@ -1,0 +1,126 @@
+"""The HTTP session trusts what it is told to, whatever the environment says, and repeats with measure."""
+
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import trustme
+
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.http import HttpSession
+
+
+@dataclass
+class FakeClock:
+    """A clock that moves only when somebody sleeps."""
+
+    elapsed: float = 0.0
+    naps: list[float] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.elapsed += seconds
+
+
+@dataclass
+class Server:
+    """A TLS server that gives the prepared answers, one after the other."""
+
+    url: str
+    ca_file: str
+    answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    prepared: list[tuple[int, dict[str, str]]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, headers = prepared.pop(0)
+            self.send_response(status)
+            for name, value in {"Content-Length": "0", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    http = HTTPServer(("127.0.0.1", 0), Handler)
+    http.socket = context.wrap_socket(http.socket, server_side=True)
+    thread = threading.Thread(target=http.serve_forever)
+    thread.start()
+    yield Server(f"https://localhost:{http.server_port}/", str(tmp_path / "ca.pem"), prepared)
+    http.shutdown()
+    thread.join()
+    http.server_close()
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_environment_cannot_replace_the_trust(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(other)
+    monkeypatch.setenv(name, str(other))
+    server.answers.append((200, {}))
+    assert HttpSession(FakeClock(), server.ca_file).get(server.url).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_environment_cannot_add_trust(server: Server, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, server.ca_file)
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock()).get(server.url)
+    assert caught.value.code == "tls-untrusted"
+
+
+def test_waits_as_long_as_the_server_says(server: Server) -> None:
+    clock = FakeClock()
+    server.answers += [(429, {"Retry-After": "7"}), (503, {"Retry-After": "3"}), (200, {})]
+    assert HttpSession(clock, server.ca_file).get(server.url).status_code == 200
+    assert clock.naps == [7.0, 3.0]
+
+
+def test_gives_the_answer_back_when_the_deadline_is_over(server: Server) -> None:
+    clock = FakeClock()
+    server.answers += [(503, {"Retry-After": "500"})]
+    assert HttpSession(clock, server.ca_file, deadline=60).get(server.url).status_code == 503
+    assert clock.naps == []
+
+
+def test_a_post_that_may_have_worked_is_not_repeated(server: Server) -> None:
+    clock = FakeClock()
+    server.answers += [(503, {})]
+    assert HttpSession(clock, server.ca_file).post(server.url).status_code == 503
+    assert clock.naps == []
+
+
+def test_a_server_that_is_not_there_is_named(server: Server) -> None:
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock(), deadline=5).get("https://localhost:1/")
+    assert caught.value.code == "network-unreachable"
+    assert "localhost:1" in caught.value.message
+
+
+def test_unreadable_roots_are_named(tmp_path: Path) -> None:
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock(), str(tmp_path / "none.pem"))
+    assert caught.value.code == "ca-file-unreadable"
