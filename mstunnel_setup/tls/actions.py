@@ -1,0 +1,189 @@
+"""Actions that place certificates and keys. Their content never enters the journal."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from cryptography.x509 import Certificate
+
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import HasFiles, put_back, save
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.errors import CertificateError, SetupError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.tls.agent_credential import new_agent_credential, read_agent_credential
+from mstunnel_setup.tls.load import chain_pem, fingerprint, key_pem, load_identity, load_identity_pfx
+from mstunnel_setup.tls.model import Identity
+from mstunnel_setup.tls.paths import settle
+
+_CREDENTIAL_DAYS = 365
+
+
+class HasIdentities(HasFiles, Protocol):
+    """What reading an identity needs: files, time, trusted roots, and passphrases by reference."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        ...
+
+    @property
+    def trusted_roots(self) -> Sequence[Certificate]:
+        """Roots of the system and those an administrator added."""
+        ...
+
+    def passphrase(self, reference: str | None) -> bytes | None:
+        """The passphrase that `reference` names; None is the one typed during this run, if any."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentitySource:
+    """Where an identity is read from: a chain and a key file, or a PFX file and how to get its passphrase.
+
+    The paths are real ones of this machine, as administrators name them.
+    """
+
+    chain: str = ""
+    key: str = ""
+    pfx: str = ""
+    passphrase: str | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files it needs."""
+        return (self.pfx,) if self.pfx else (self.chain, self.key)
+
+    def load(self, world: HasIdentities) -> Identity:
+        """Read it, with the chain that ends in a trusted root where there is a choice.
+
+        Raises CertificateError when a file is missing or unusable.
+        """
+        contents = [_content(world, path) for path in self.paths]
+        if self.pfx:
+            identity = load_identity_pfx(contents[0], world.passphrase(self.passphrase))
+        else:
+            identity = load_identity(*contents)
+        return settle(identity, world.trusted_roots, world.clock.now())
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceIdentity(Action[HasIdentities]):
+    """Write chain.pem and key.pem of a judged identity into its own generation folder."""
+
+    kind: ClassVar[str] = "place-identity"
+    directory: str
+    source: IdentitySource
+    fingerprint: str
+
+    @property
+    def key(self) -> str:
+        """The folder."""
+        return f"identity:{self.directory}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"place certificate and key from {' and '.join(self.source.paths)}"
+
+    def satisfied(self, world: HasIdentities, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether the folder holds this identity, its key readable by its owner alone."""
+        state = world.files.state(f"{self.directory}/key.pem")
+        if state is None or state.mode != 0o600:  # noqa: PLR2004
+            return False
+        chain, private = (
+            world.files.read(f"{self.directory}/{name}") or b"" for name in ("chain.pem", "key.pem")
+        )
+        try:
+            return fingerprint(load_identity(chain, private)) == self.fingerprint
+        except SetupError:
+            return False
+
+    def capture(self, world: HasIdentities) -> JsonObject:  # noqa: ARG002
+        """The folder is named after its content and belongs to us alone."""
+        return {}
+
+    def apply(self, world: HasIdentities, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Write both files; refused when the source is not what was judged."""
+        identity = self.source.load(world)
+        if fingerprint(identity) != self.fingerprint:
+            raise CertificateError(
+                "source-changed",
+                f"{' and '.join(self.source.paths)} changed since the check a moment ago",
+                "Run the command again so that the new certificate is checked.",
+            )
+        world.files.write(f"{self.directory}/key.pem", key_pem(identity), 0o600)
+        world.files.write(f"{self.directory}/chain.pem", chain_pem(identity), 0o644)
+        return {}
+
+    def undo(self, world: HasIdentities, record: UndoRecord[HasIdentities]) -> Undone:  # noqa: ARG002
+        """Remove both files."""
+        for name in ("key.pem", "chain.pem"):
+            if world.files.state(self.directory) is not None:
+                world.files.remove(f"{self.directory}/{name}")
+        return Undone(Undo.REMOVED)
+
+
+class HasClock(HasFiles, Protocol):
+    """Files and the clock."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateAgentCredential(Action[HasClock]):
+    """Make the key and certificate with which the agent signs in to the tenant (PFX, empty passphrase)."""
+
+    kind: ClassVar[str] = "create-agent-credential"
+    path: str
+    common_name: str
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return f"file:{self.path}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"make the agent's certificate {self.path}"
+
+    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether a readable credential that is still valid stands there."""
+        content = world.files.read(self.path)
+        if content is None:
+            return False
+        try:
+            return read_agent_credential(content).not_after > world.clock.now()
+        except SetupError:
+            return False
+
+    def capture(self, world: HasClock) -> JsonObject:
+        """Keep what stands there now, if anything."""
+        return save(world, self.path)
+
+    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
+        """Make it, unless a run that was cut off has made it already."""
+        if not self.satisfied(world, outputs):
+            pfx, _ = new_agent_credential(self.common_name, world.clock.now(), _CREDENTIAL_DAYS)
+            world.files.write(self.path, pfx, 0o600)
+        credential = read_agent_credential(world.files.read(self.path) or b"")
+        return {
+            "not_after": credential.not_after.isoformat(),
+            "certificate_sha256": hashlib.sha256(credential.certificate_der).hexdigest(),
+        }
+
+    def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:
+        """Put back what stood there, or remove it."""
+        return put_back(world, self.path, record.before)
+
+
+def _content(world: HasFiles, path: str) -> bytes:
+    content = world.files.read(path)
+    if content is None:
+        raise CertificateError(
+            "file-missing", f"there is no file {path}", "Put it there or give another path."
+        )
+    return content

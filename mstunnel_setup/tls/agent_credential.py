@@ -1,0 +1,78 @@
+"""The agent's own credential: the certificate that proves the app identity to the tenant."""
+
+import base64
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from mstunnel_setup.tls.load import key_pem, load_identity_pfx
+
+_KEY_BITS = 3072
+# Clocks of the tenant and of this server differ a little.
+_BACKDATED = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class AgentCredential:
+    """What a client assertion needs. The thumbprints are what the tenant knows the certificate by."""
+
+    private_key_pem: bytes = field(repr=False)
+    certificate_pem: bytes
+    certificate_der: bytes = field(repr=False)
+    thumbprint_sha1_hex: str
+    thumbprint_sha256_b64url: str
+    not_after: datetime
+
+
+def new_agent_credential(common_name: str, now: datetime, days: int) -> tuple[bytes, bytes]:
+    """Make a key and a self-signed certificate for client authentication, valid from `now` for `days`.
+
+    Returns a PFX with an empty passphrase (write it with mode 0600) and the certificate alone as DER.
+    """
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
+    certificate = _certificate(common_name, key, now, now + timedelta(days=days))
+    pfx = pkcs12.serialize_key_and_certificates(None, key, certificate, None, NoEncryption())
+    return pfx, certificate.public_bytes(Encoding.DER)
+
+
+def _certificate(
+    common_name: str, key: rsa.RSAPrivateKey, now: datetime, not_after: datetime
+) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - _BACKDATED).not_valid_after(not_after)
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(usage, critical=True)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    return builder.sign(key, hashes.SHA256())
+
+
+def read_agent_credential(pfx: bytes) -> AgentCredential:
+    """Read back what `new_agent_credential` made; raises CertificateError as `load_identity_pfx` does."""
+    identity = load_identity_pfx(pfx)
+    leaf = identity.leaf
+    digest = leaf.fingerprint(hashes.SHA256())
+    return AgentCredential(
+        private_key_pem=key_pem(identity),
+        certificate_pem=leaf.public_bytes(Encoding.PEM),
+        certificate_der=leaf.public_bytes(Encoding.DER),
+        thumbprint_sha1_hex=leaf.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303 -- how tenants name it
+        thumbprint_sha256_b64url=base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+        not_after=leaf.not_valid_after_utc,
+    )

@@ -1,0 +1,152 @@
+"""Questions about one certificate that the readers and the judge share."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.utils import CryptographyDeprecationWarning
+
+from mstunnel_setup.errors import CertificateError
+
+Extension = TypeVar("Extension", bound=x509.ExtensionType)
+
+_SHOWN = 80
+# What the library raises for a certificate, key or bundle that it cannot understand.
+MALFORMED = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+@contextmanager
+def lenient_library() -> Iterator[None]:
+    """Silence the library's notices about BER bundles, odd serial numbers and old kinds of keys."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def parse_certificate(der: bytes, where: str) -> x509.Certificate:
+    """Parse a certificate and everything the judge will look at.
+
+    Raises CertificateError `certificate-unreadable` or `certificate-unsupported`.
+    """
+    try:
+        with lenient_library():
+            return examined(x509.load_der_x509_certificate(der))
+    except UnsupportedAlgorithm as error:
+        raise _unsupported(where, error) from error
+    except MALFORMED as error:
+        raise CertificateError(
+            "certificate-unreadable",
+            f"{where} is not a valid certificate: {plain(str(error))}",
+            "Ask the certificate authority for the file again, or export it again.",
+        ) from error
+
+
+def examined(certificate: x509.Certificate) -> x509.Certificate:
+    """Touch the lazily parsed fields, so that a broken one is found here and not in the judge."""
+    _ = (certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key())
+    _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc, serial_number(certificate))
+    has_weak_signature(certificate)
+    return certificate
+
+
+def serial_number(certificate: x509.Certificate) -> int:
+    """The serial number, also one that the library complains about."""
+    with lenient_library():
+        return certificate.serial_number
+
+
+def _unsupported(where: str, error: UnsupportedAlgorithm) -> CertificateError:
+    return CertificateError(
+        "certificate-unsupported",
+        f"{where} uses an algorithm that is not supported: {plain(str(error))}",
+        "Use a certificate with an RSA key (2048 bits or more) or an EC key (P-256, P-384 or P-521).",
+    )
+
+
+def plain(text: str, limit: int = _SHOWN) -> str:
+    """Text from a certificate or a library, on one line, without control characters, shortened."""
+    clean = "".join(character if character.isprintable() else " " for character in text)
+    return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
+
+
+def title(certificate: x509.Certificate) -> str:
+    """A name for people: common name, else the whole subject, else the serial number."""
+    common_names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    text = str(common_names[0].value) if common_names else certificate.subject.rfc4514_string()
+    return plain(text) or f"serial number {serial_number(certificate):x}"
+
+
+def issuer_title(certificate: x509.Certificate) -> str:
+    """The issuer's name for people."""
+    common_names = certificate.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return plain(str(common_names[0].value) if common_names else certificate.issuer.rfc4514_string())
+
+
+def extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:
+    """The value of an extension, or None when the certificate does not have it."""
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def is_ca(certificate: x509.Certificate) -> bool:
+    """Whether basic constraints let it issue certificates."""
+    constraints = extension(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
+
+
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether names and signature say so.
+
+    The library does not check signatures with SHA-1, MD5 or unknown algorithms. There the key identifiers
+    decide: the judge refuses such a signature anyway, but should name the issuer it belongs to.
+    """
+    if certificate.issuer != issuer.subject:
+        return False
+    if has_weak_signature(certificate) is not False:
+        return _identifiers_fit(certificate, issuer)
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def has_weak_signature(certificate: x509.Certificate) -> bool | None:
+    """Whether the signature uses a digest that can be forged; None when its algorithm is not known."""
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return None
+    return algorithm is not None and algorithm.name in {"md5", "sha1"}
+
+
+def _identifiers_fit(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    authority = extension(certificate, x509.AuthorityKeyIdentifier)
+    subject = extension(issuer, x509.SubjectKeyIdentifier)
+    if authority is None or authority.key_identifier is None or subject is None:
+        return True
+    return authority.key_identifier == subject.digest
+
+
+def is_self_signed(certificate: x509.Certificate) -> bool:
+    """Whether it is its own issuer, by name and by signature."""
+    return is_issued_by(certificate, certificate)
+
+
+def public_bytes(certificate: x509.Certificate) -> bytes:
+    """The public key in a form that can be compared."""
+    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

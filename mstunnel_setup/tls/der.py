@@ -1,0 +1,140 @@
+"""A small walker over DER and BER structures, to look at a file before a library judges it.
+
+Only what X.509, PKCS#8 and PKCS#12 need (ITU-T X.690): low tag numbers, definite and indefinite lengths,
+octet strings in pieces.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+SEQUENCE = 0x30
+INTEGER = 0x02
+BIT_STRING = 0x03
+OCTET_STRING = 0x04
+OBJECT_IDENTIFIER = 0x06
+EXPLICIT_0 = 0xA0
+
+_CONSTRUCTED = 0x20
+_HIGH_TAG = 0x1F
+_LONG_FORM = 0x80
+_MAX_LENGTH_BYTES = 4
+_MAX_DEPTH = 32
+_END_OF_CONTENTS = b"\x00\x00"
+
+
+class DerError(ValueError):
+    """The bytes are not the structure that was expected."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One element: identifier byte, content without header, and the whole encoding."""
+
+    tag: int
+    content: bytes = field(repr=False)
+    raw: bytes = field(repr=False)
+
+    def children(self) -> tuple["Node", ...]:
+        """Elements inside a constructed element; raises DerError when there are none to find."""
+        if not self.tag & _CONSTRUCTED:
+            raise DerError(f"element {self.tag:#04x} has no parts")
+        return tuple(_elements(self.content))
+
+    def tags(self) -> tuple[int, ...]:
+        """Identifier bytes of the children."""
+        return tuple(child.tag for child in self.children())
+
+
+def first_element(data: bytes) -> Node:
+    """Return the first element of `data`; what follows it is ignored. Raises DerError."""
+    return _element(data, 0, 0)[0]
+
+
+def integer(node: Node) -> int:
+    """Value of an INTEGER."""
+    return int.from_bytes(expect(node, INTEGER).content, "big", signed=True)
+
+
+def octets(node: Node, depth: int = 0) -> bytes:
+    """Content of an octet string, also of one that BER cut into pieces."""
+    if depth > _MAX_DEPTH:
+        raise DerError("nested too deeply")
+    if not node.tag & _CONSTRUCTED:
+        return node.content
+    return b"".join(octets(piece, depth + 1) for piece in node.children())
+
+
+def identifier(node: Node) -> str:
+    """Dotted form of an OBJECT IDENTIFIER."""
+    numbers: list[int] = []
+    value = 0
+    for byte in expect(node, OBJECT_IDENTIFIER).content:
+        value = value << 7 | byte & 0x7F
+        if not byte & _LONG_FORM:
+            numbers.append(value)
+            value = 0
+    if not numbers:
+        raise DerError("empty object identifier")
+    first = min(numbers[0] // 40, 2)
+    return ".".join(str(number) for number in (first, numbers[0] - 40 * first, *numbers[1:]))
+
+
+def expect(node: Node, tag: int) -> Node:
+    """Return `node` when it has the tag; raises DerError otherwise."""
+    if node.tag != tag:
+        raise DerError(f"expected element {tag:#04x}, found {node.tag:#04x}")
+    return node
+
+
+def sequence(node: Node, at_least: int = 0) -> tuple[Node, ...]:
+    """Parts of a SEQUENCE that has `at_least` that many."""
+    parts = expect(node, SEQUENCE).children()
+    if len(parts) < at_least:
+        raise DerError(f"expected {at_least} parts, found {len(parts)}")
+    return parts
+
+
+def _elements(data: bytes, depth: int = 0) -> Iterator[Node]:
+    position = 0
+    while position < len(data):
+        node, position = _element(data, position, depth)
+        yield node
+
+
+def _element(data: bytes, start: int, depth: int) -> tuple[Node, int]:
+    if depth > _MAX_DEPTH:
+        raise DerError("nested too deeply")
+    if len(data) < start + 2:
+        raise DerError("cut off in a header")
+    tag = data[start]
+    if tag & _HIGH_TAG == _HIGH_TAG:
+        raise DerError("unexpected tag number")
+    if data[start + 1] == _LONG_FORM:
+        return _indefinite(data, start, depth)
+    body, length = _length(data, start + 1)
+    end = body + length
+    if end > len(data):
+        raise DerError(f"cut off: {length} bytes announced, {len(data) - body} there")
+    return Node(tag, data[body:end], data[start:end]), end
+
+
+def _length(data: bytes, position: int) -> tuple[int, int]:
+    """Return where the content starts and how long it is."""
+    first = data[position]
+    if first < _LONG_FORM:
+        return position + 1, first
+    count = first & 0x7F
+    body = position + 1 + count
+    if count > _MAX_LENGTH_BYTES or body > len(data):
+        raise DerError("impossible length")
+    return body, int.from_bytes(data[position + 1 : body], "big")
+
+
+def _indefinite(data: bytes, start: int, depth: int) -> tuple[Node, int]:
+    if not data[start] & _CONSTRUCTED:
+        raise DerError("a simple element without a length")
+    position = start + 2
+    while data[position : position + 2] != _END_OF_CONTENTS:
+        _, position = _element(data, position, depth + 1)
+    end = position + 2
+    return Node(data[start], data[start + 2 : position], data[start:end]), end

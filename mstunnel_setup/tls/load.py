@@ -1,0 +1,49 @@
+"""From the bytes of files to an identity, and back to the bytes that the gateway reads."""
+
+import hashlib
+from dataclasses import replace
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from mstunnel_setup.tls.certificate import is_self_signed
+from mstunnel_setup.tls.match import match
+from mstunnel_setup.tls.model import Identity
+from mstunnel_setup.tls.read import read_material
+from mstunnel_setup.tls.read_pfx import read_pfx
+
+
+def load_identity(chain: bytes, key: bytes = b"") -> Identity:
+    """Read a certificate file and a key file; either may hold parts of the other, in any order.
+
+    Raises CertificateError with the codes of `read_material` and `match`.
+    """
+    return match(read_material(chain, "certificate") + read_material(key, "key"))
+
+
+def load_identity_pfx(pfx: bytes, passphrase: bytes | None = None) -> Identity:
+    """Read a PFX file. Order means nothing in it, so `given` starts with the chain.
+
+    Raises CertificateError with the codes of `read_pfx` and `match`.
+    """
+    identity = match(read_pfx(pfx, passphrase))
+    return replace(identity, given=tuple(dict.fromkeys(identity.chain + identity.given)))
+
+
+def chain_pem(identity: Identity) -> bytes:
+    """The certificates to serve as PEM: leaf first, without the root, which is of no use to devices."""
+    served = [identity.leaf, *(item for item in identity.chain[1:] if not is_self_signed(item))]
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in served)
+
+
+def key_pem(identity: Identity) -> bytes:
+    """The private key as PKCS#8 PEM without protection: write it with mode 0600 only."""
+    return identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def fingerprint(identity: Identity) -> str:
+    """Name of what is served: SHA-256 of the leaf (hex), a dash, and 16 hex digits for the chain.
+
+    The second part makes a renewed chain around the same leaf a new generation.
+    """
+    leaf = hashlib.sha256(identity.leaf.public_bytes(Encoding.DER)).hexdigest()
+    return f"{leaf}-{hashlib.sha256(chain_pem(identity)).hexdigest()[:16]}"

@@ -1,0 +1,37 @@
+"""Every line of the corpus: what was handed in, and the findings or the error code that must come out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.tls.certificate import title
+from tests.unit.tls.recipes import run
+
+CORPUS = Path(__file__).parents[2] / "corpora" / "tls" / "cases.jsonl"
+CASES: list[dict[str, Any]] = [json.loads(line) for line in CORPUS.read_text().splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+def test_case(case: dict[str, Any]) -> None:
+    expected = case["expect"]
+    if "error" in expected:
+        with pytest.raises(CertificateError) as caught:
+            run(case["recipe"])
+        assert caught.value.code == expected["error"]
+        assert caught.value.message
+        assert caught.value.hint
+        return
+    outcome = run(case["recipe"])
+    assert sorted(finding.id for finding in outcome.findings) == sorted(expected["findings"])
+    assert all(finding.hint for finding in outcome.findings if finding.severity != "note")
+    if "chain" in expected:
+        assert [title(certificate) for certificate in outcome.settled.chain] == expected["chain"]
+
+
+def test_corpus_is_large_and_every_id_is_unique() -> None:
+    names = [case["id"] for case in CASES]
+    assert len(names) == len(set(names))
+    assert len(names) >= 150

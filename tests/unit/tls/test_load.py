@@ -1,0 +1,113 @@
+"""What comes out of an identity, and what must never come out."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import PrivateFormat, load_pem_private_key
+
+from mstunnel_setup.errors import CertificateError, ExitCode
+from mstunnel_setup.tls.judge import judge
+from mstunnel_setup.tls.load import chain_pem, fingerprint, key_pem, load_identity, load_identity_pfx
+from mstunnel_setup.tls.model import Severity
+from mstunnel_setup.tls.paths import settle
+from mstunnel_setup.tls.read import read_material
+from tests.unit.tls.pki import NOW, Pki, key_bytes
+from tests.unit.tls.recipes import chain_bytes, pfx_bytes
+
+PKI = Pki()
+ALL = chain_bytes({"chain": ["root", "inter", "leaf"]}, PKI)
+KEY = key_bytes("p256")
+
+
+def test_served_chain_is_leaf_first_without_root() -> None:
+    served = x509.load_pem_x509_certificates(chain_pem(load_identity(ALL, KEY)))
+    assert served == [PKI.certificate("leaf"), PKI.certificate("inter")]
+
+
+def test_self_signed_leaf_is_served() -> None:
+    pki = Pki({"leaf": {"issuer": "leaf"}})
+    assert chain_pem(load_identity(pki.pem("leaf"), KEY)) == pki.pem("leaf")
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_key_is_written_as_pkcs8(form: PrivateFormat) -> None:
+    identity = load_identity(ALL, key_bytes("p256", form=form))
+    assert key_pem(identity).startswith(b"-----BEGIN PRIVATE KEY-----")
+    again = load_pem_private_key(key_pem(identity), None)
+    assert again.public_key() == identity.leaf.public_key()
+
+
+def test_pem_and_pfx_give_the_same_fingerprint() -> None:
+    assert fingerprint(load_identity(ALL, KEY)) == fingerprint(
+        load_identity_pfx(pfx_bytes({}, PKI), b"secret")
+    )
+
+
+def test_fingerprint_starts_with_the_leaf_and_changes_with_the_chain() -> None:
+    identity = load_identity(ALL, KEY)
+    alone = replace(identity, chain=identity.chain[:1])
+    leaf = identity.leaf.fingerprint(hashes.SHA256()).hex()
+    assert fingerprint(identity).partition("-")[0] == fingerprint(alone).partition("-")[0] == leaf
+    assert fingerprint(identity) != fingerprint(alone)
+
+
+def test_serving_again_what_was_served_changes_nothing() -> None:
+    identity = load_identity(ALL, KEY)
+    again = load_identity(chain_pem(identity), key_pem(identity))
+    assert fingerprint(again) == fingerprint(identity)
+    assert chain_pem(again) == chain_pem(identity)
+
+
+def test_settling_leaves_the_cross_signed_certificate_out() -> None:
+    chain = chain_bytes({"chain": ["leaf", "inter", "cross"]}, PKI)
+    identity = load_identity(chain, KEY)
+    assert len(chain_pem(identity)) > len(chain_pem(settle(identity, [PKI.certificate("root")], NOW)))
+    assert settle(identity, [PKI.certificate("old-root")], NOW).chain == identity.chain
+
+
+def test_key_and_passphrase_stay_out_of_texts() -> None:
+    identity = load_identity(ALL, KEY)
+    assert "PrivateKey" not in repr(identity)
+    assert "PrivateKey" not in repr(read_material(KEY))
+    canary = b"canary-7d1f"
+    with pytest.raises(CertificateError) as caught:
+        load_identity_pfx(pfx_bytes({}, PKI), canary)
+    assert canary.decode() not in f"{caught.value!r} {caught.value.hint}"
+
+
+def test_broken_key_is_not_quoted_and_has_no_cause() -> None:
+    lines = KEY.splitlines()
+    broken = b"\n".join([lines[0], lines[1][:-8], *lines[2:]])
+    with pytest.raises(CertificateError) as caught:
+        load_identity(ALL, broken)
+    assert caught.value.code == "key-unreadable"
+    assert caught.value.exit_code is ExitCode.CERTIFICATE
+    for piece in re.findall(rb"[A-Za-z0-9+/]{12,}", b"\n".join(lines[1:-1])):
+        assert piece[:12].decode() not in f"{caught.value} {caught.value.hint} {caught.value.__cause__!r}"
+
+
+def test_control_characters_of_a_certificate_are_not_shown() -> None:
+    pki = Pki({"stranger": {"subject": "evil\x1b[2J\nname"}})
+    identity = load_identity(pki.pem("leaf") + pki.pem("inter") + pki.pem("stranger"), KEY)
+    findings = judge(identity, public_address=None, now=NOW, trusted_roots=[pki.certificate("root")])
+    assert [finding.id for finding in findings] == ["certificate-unused"]
+    assert findings[0].message.isprintable()
+
+
+def test_errors_come_first() -> None:
+    pki = Pki({"leaf": {"names": ["a.example.net"], "start": -80}})
+    identity = load_identity(pki.pem("inter") + pki.pem("leaf"), KEY)
+    findings = judge(
+        identity, public_address="vpn.example.org", now=NOW, trusted_roots=[pki.certificate("root")]
+    )
+    assert [finding.severity for finding in findings] == [Severity.ERROR, Severity.WARNING, Severity.NOTE]
+
+
+def test_missing_issuer_hint_names_where_the_authority_offers_it() -> None:
+    pki = Pki({"leaf": {"issuer_url": "http://ca.example.org/inter.cer"}})
+    (finding,) = judge(load_identity(pki.pem("leaf"), KEY), public_address=None, now=NOW)
+    assert finding.id == "chain-incomplete"
+    assert "http://ca.example.org/inter.cer" in finding.hint
