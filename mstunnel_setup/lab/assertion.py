@@ -1,0 +1,106 @@
+"""Client assertions (RFC 7523): a JWT signed with the key of a certificate of the application."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from mstunnel_setup.lab.errors import UNAUTHORIZED, OAuthError
+from mstunnel_setup.lab.tokens import base64url
+from mstunnel_setup.tenant.wire import KeyCredential
+
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_ALGORITHMS: Final = ("RS256", "PS256")
+_LEEWAY_SECONDS: Final = 300
+
+
+@dataclass(frozen=True)
+class CheckedAssertion:
+    """What is left to check against memory: that `jti` was not used by another assertion."""
+
+    jti: str
+    expires_at: float
+
+
+def check_assertion(
+    assertion: str, client_id: str, audience: str, credentials: tuple[KeyCredential, ...]
+) -> CheckedAssertion:
+    """Judge a client assertion against the application's certificates.
+
+    The header's thumbprint (`x5t` SHA-1 or `x5t#S256`) must be that of one certificate; signature, `aud`
+    (the token endpoint), `iss` and `sub` (the client id), `exp` and `jti` must hold. Raises `OAuthError`.
+    """
+    certificate = _certificate(_header(assertion), credentials)
+    key = certificate.public_key()
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise _invalid(700027, "The certificate of the client assertion has no RSA key.")
+    claims = _claims(assertion, key, audience)
+    if claims["iss"] != client_id or claims["sub"] != client_id:
+        raise _invalid(700021, "Client assertion application identifier doesn't match 'client_id' parameter.")
+    return CheckedAssertion(str(claims["jti"]), float(claims["exp"]))
+
+
+def thumbprints(certificate: bytes) -> tuple[str, str]:
+    """Return `x5t` and `x5t#S256` (base64url) of a certificate in DER."""
+    sha1 = hashlib.sha1(certificate, usedforsecurity=False)
+    return base64url(sha1.digest()), base64url(hashlib.sha256(certificate).digest())
+
+
+def _header(assertion: str) -> dict[str, Any]:
+    try:
+        header: dict[str, Any] = jwt.get_unverified_header(assertion)
+    except jwt.PyJWTError as error:
+        raise _invalid(50027, "JWT token is invalid or malformed.") from error
+    if header.get("alg") not in _ALGORITHMS:
+        raise _invalid(5002738, f"Invalid JWT token: the algorithm must be one of {', '.join(_ALGORITHMS)}.")
+    return header
+
+
+def _certificate(header: dict[str, Any], credentials: tuple[KeyCredential, ...]) -> x509.Certificate:
+    # MSAL for Python pads the thumbprints, which RFC 7515 does not; Entra takes both.
+    named = {str(header[name]).rstrip("=") for name in ("x5t", "x5t#S256") if header.get(name)}
+    if not named:
+        raise _invalid(5002730, "Invalid JWT token: the header names no certificate (x5t, x5t#S256).")
+    for credential in credentials:
+        certificate = base64.b64decode(credential.key or "")
+        if named <= set(thumbprints(certificate)):
+            return x509.load_der_x509_certificate(certificate)
+    raise _invalid(
+        700027,
+        "The certificate with identifier used to sign the client assertion is not registered on application.",
+    )
+
+
+def _claims(assertion: str, key: rsa.RSAPublicKey, audience: str) -> dict[str, Any]:
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            assertion,
+            key,
+            algorithms=_ALGORITHMS,
+            audience=audience,
+            leeway=_LEEWAY_SECONDS,
+            options={"require": ["exp", "aud", "iss", "sub", "jti"]},
+        )
+    except jwt.PyJWTError as error:
+        raise _refusal(error) from error
+    return claims
+
+
+def _refusal(error: jwt.PyJWTError) -> OAuthError:
+    match error:
+        case jwt.ExpiredSignatureError() | jwt.ImmatureSignatureError():
+            return _invalid(700024, "Client assertion is not within its valid time range.")
+        case jwt.InvalidAudienceError():
+            return _invalid(700023, "Client assertion audience claim does not match Realm issuer.")
+        case jwt.InvalidSignatureError():
+            return _invalid(700027, "Client assertion failed signature validation.")
+        case _:
+            return _invalid(50027, f"JWT token is invalid or malformed: {error}.")
+
+
+def _invalid(number: int, message: str) -> OAuthError:
+    return OAuthError("invalid_client", number, message, UNAUTHORIZED)

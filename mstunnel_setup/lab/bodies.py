@@ -1,0 +1,76 @@
+"""Request bodies of Graph: the strict base model, and how mistakes are told."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
+
+from mstunnel_setup.lab.errors import BAD_REQUEST, GraphError
+from mstunnel_setup.tenant.wire import WireModel, wire_name
+
+Text = Annotated[StrictStr, Field(max_length=1500)]
+Name = Annotated[StrictStr, Field(min_length=1, max_length=200)]
+Guid = Annotated[StrictStr, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+
+
+class Part(BaseModel):
+    """Base of objects inside bodies: wire names only, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=wire_name)
+
+
+class Body(Part):
+    """Base of bodies.
+
+    `entity` is the wire model it writes, `type_name` Graph's name of that, `code` the error code that this
+    part of Graph uses for a bad request.
+    """
+
+    entity: ClassVar[type[WireModel]]
+    type_name: ClassVar[str]
+    code: ClassVar[str] = "BadRequest"
+
+    @classmethod
+    def superseded(cls, _changes: Mapping[str, Any]) -> set[str]:
+        """Return the stored properties that lose their say when `changes` are made."""
+        return set()
+
+    def properties(self) -> dict[str, Any]:
+        """Return all properties, as JSON values under wire names."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+B = TypeVar("B", bound=Body)
+
+
+def judge(kind: type[B], document: object, stored: Mapping[str, Any] | None = None) -> B:
+    """Read a body to create an entity, or to change the one whose properties are `stored`.
+
+    Returns the whole new state of the writable properties; raises `GraphError` 400 for an unknown or
+    read-only property, a wrong type or a wrong value.
+    """
+    if not isinstance(document, dict):
+        raise GraphError(BAD_REQUEST, kind.code, "The request body must be a JSON object.")
+    changes = {name: value for name, value in document.items() if not _is_type_annotation(kind, name, value)}
+    writable = {wire_name(name) for name in kind.model_fields} - kind.superseded(changes)
+    kept = {name: value for name, value in (stored or {}).items() if name in writable and value is not None}
+    try:
+        return kind.model_validate(kept | changes)
+    except ValidationError as error:
+        raise GraphError(BAD_REQUEST, kind.code, _explain(kind, error)) from error
+
+
+def _is_type_annotation(kind: type[Body], name: str, value: object) -> bool:
+    return name == "@odata.type" and value == f"#{kind.type_name}"
+
+
+def _explain(kind: type[Body], error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        if path in {wire_name(name) for name in kind.entity.model_fields}:
+            return f"The property '{path}' is read-only and cannot be set."
+        return f"Invalid property '{path}': it does not exist on type '{kind.type_name}'."
+    if first["type"] == "missing":
+        return f"A value is required for property '{path}' of resource '{kind.type_name}'."
+    return f"Invalid value specified for property '{path}' of resource '{kind.type_name}': {first['msg']}"

@@ -1,0 +1,243 @@
+"""The token endpoint's grants: who asks, what may they have."""
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from mstunnel_setup.lab import device
+from mstunnel_setup.lab.assertion import ASSERTION_TYPE, check_assertion
+from mstunnel_setup.lab.errors import UNAUTHORIZED, OAuthError
+from mstunnel_setup.lab.records import (
+    ApplicationRecord,
+    AssertionRecord,
+    RefreshTokenRecord,
+    UserRecord,
+    digest,
+)
+from mstunnel_setup.lab.scopes import DEFAULT, Request, granted_scopes, parse_scope
+from mstunnel_setup.lab.state import Lab
+from mstunnel_setup.lab.tokens import base64url
+from mstunnel_setup.tenant.wire import AppRoleAssignment, ServicePrincipal
+
+Form = Mapping[str, str]
+_REFRESH_TOKEN_LIFETIME: Final = 90 * 24 * 3600
+
+
+def parameter(form: Form, name: str) -> str:
+    """Return a form parameter; raises `OAuthError` when it is missing or empty."""
+    value = form.get(name, "")
+    if not value:
+        raise OAuthError(
+            "invalid_request", 900144, f"The request body must contain the following parameter: '{name}'."
+        )
+    return value
+
+
+def client_of(lab: Lab, form: Form) -> ApplicationRecord:
+    """Return the application that `client_id` names; raises `OAuthError`."""
+    client_id = parameter(form, "client_id")
+    applications = lab.store.each(ApplicationRecord)
+    found = next((item for item in applications if item.app_id == client_id), None)
+    if found is None:
+        raise OAuthError(
+            "unauthorized_client",
+            700016,
+            f"Application with identifier '{client_id}' was not found in the directory '{lab.tenant.name}'.",
+        )
+    return found
+
+
+def public_client_of(lab: Lab, form: Form) -> ApplicationRecord:
+    """Return the public client that `client_id` names; raises `OAuthError` for a confidential one."""
+    client = client_of(lab, form)
+    if not client.public_client:
+        raise OAuthError(
+            "invalid_client",
+            7000218,
+            "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+            UNAUTHORIZED,
+        )
+    if form.get("client_secret") or form.get("client_assertion"):
+        raise OAuthError(
+            "invalid_client",
+            700025,
+            "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.",
+            UNAUTHORIZED,
+        )
+    return client
+
+
+def sign_in(lab: Lab, upn: str, password: str) -> UserRecord | None:
+    """Return the user with this name and password, or None."""
+    user = next((item for item in lab.store.each(UserRecord) if item.upn == upn.strip().lower()), None)
+    expected = user.password if user else secrets.token_urlsafe()
+    return user if hmac.compare_digest(expected.encode(), password.encode()) else None
+
+
+def token_answer(lab: Lab, form: Form) -> dict[str, Any]:
+    """Answer a request to the token endpoint; raises `OAuthError`."""
+    grant_type = parameter(form, "grant_type")
+    grant = _GRANTS.get(grant_type)
+    if grant is None:
+        message = f"The app requested an unsupported grant type '{grant_type}'."
+        raise OAuthError("unsupported_grant_type", 70003, message)
+    return grant(lab, form)
+
+
+def _device_code(lab: Lab, form: Form) -> dict[str, Any]:
+    client = public_client_of(lab, form)
+    code = device.redeem(lab, parameter(form, "device_code"), client.app_id)
+    return _user_answer(lab, form, client, _user(lab, code.user_id), code.scope)
+
+
+def _password(lab: Lab, form: Form) -> dict[str, Any]:
+    client = public_client_of(lab, form)
+    if not client.password_grant:
+        raise OAuthError("unauthorized_client", 700016, "The application may not use the password grant.")
+    user = sign_in(lab, parameter(form, "username"), parameter(form, "password"))
+    if user is None:
+        message = "Error validating credentials due to invalid username or password."
+        raise OAuthError("invalid_grant", 50126, message)
+    return _user_answer(lab, form, client, user, parameter(form, "scope"))
+
+
+def _refresh_token(lab: Lab, form: Form) -> dict[str, Any]:
+    client = public_client_of(lab, form)
+    known = lab.store.get(RefreshTokenRecord, digest(parameter(form, "refresh_token")))
+    if known is None or known.client_id != client.app_id or known.expires_at <= time.time():
+        raise OAuthError("invalid_grant", 70000, "The refresh token is not valid or has expired.")
+    return _user_answer(lab, form, client, _user(lab, known.user_id), form.get("scope") or known.scope)
+
+
+def _user(lab: Lab, user_id: str) -> UserRecord:
+    user = lab.store.get(UserRecord, user_id)
+    if user is None:
+        raise OAuthError("invalid_grant", 50034, "The user account does not exist in the directory.")
+    return user
+
+
+def _user_answer(
+    lab: Lab, form: Form, client: ApplicationRecord, user: UserRecord, scope: str
+) -> dict[str, Any]:
+    request = parse_scope(scope, lab.urls)
+    granted = granted_scopes(client, request)
+    lifetime = lab.tenant.token_lifetime
+    answer: dict[str, Any] = {
+        "token_type": "Bearer",
+        "scope": " ".join(_qualified(request, granted)),
+        "expires_in": lifetime,
+        "ext_expires_in": lifetime,
+        "access_token": lab.tokens.user_token(user, client.app_id, request.resource, granted, lifetime),
+    }
+    if "openid" in request.openid:
+        answer["id_token"] = lab.tokens.id_token(user, client.app_id, lifetime)
+    if "offline_access" in request.openid:
+        answer["refresh_token"] = _new_refresh_token(lab, client, user, scope)
+    if form.get("client_info"):
+        identity = f'{{"uid":"{user.id}","utid":"{lab.urls.tenant_id}"}}'
+        answer["client_info"] = base64url(identity.encode())
+    return answer
+
+
+def _qualified(request: Request, granted: tuple[str, ...]) -> list[str]:
+    resource = [f"{request.resource.audience}/{name}" for name in granted]
+    return [*resource, *sorted(request.openid - {"offline_access"})]
+
+
+def _new_refresh_token(lab: Lab, client: ApplicationRecord, user: UserRecord, scope: str) -> str:
+    token = secrets.token_urlsafe(48)
+    expires_at = time.time() + _REFRESH_TOKEN_LIFETIME
+    record = RefreshTokenRecord(
+        id=digest(token), client_id=client.app_id, user_id=user.id, scope=scope, expires_at=expires_at
+    )
+    lab.store.add(record, parent=user.id, expires=expires_at)
+    return token
+
+
+def _client_credentials(lab: Lab, form: Form) -> dict[str, Any]:
+    client = client_of(lab, form)
+    _authenticate(lab, form, client)
+    request = _default_scope(lab, form)
+    principals = lab.store.each(ServicePrincipal)
+    principal = next((item for item in principals if item.app_id == client.app_id), None)
+    if principal is None:
+        raise OAuthError(
+            "unauthorized_client",
+            7000229,
+            f"The client application {client.app_id} is missing service principal in the tenant.",
+        )
+    resource_ids = {item.id: item for item in principals if item.app_id == request.resource.app_id}
+    assigned = lab.store.each(AppRoleAssignment, parent=principal.id)
+    role_ids = {item.app_role_id for item in assigned if item.resource_id in resource_ids}
+    offered = [role for item in resource_ids.values() for role in item.app_roles]
+    roles = tuple(role.value for role in offered if role.id in role_ids and role.value)
+    lifetime = lab.tenant.token_lifetime
+    return {
+        "token_type": "Bearer",
+        "expires_in": lifetime,
+        "ext_expires_in": lifetime,
+        "access_token": lab.tokens.application_token(
+            principal.id, client.app_id, request.resource, roles, lifetime
+        ),
+    }
+
+
+def _default_scope(lab: Lab, form: Form) -> Request:
+    scope = parameter(form, "scope")
+    request = parse_scope(scope, lab.urls)
+    if request.names != (DEFAULT,):
+        raise OAuthError(
+            "invalid_scope",
+            1002012,
+            f"The provided value for scope {scope} is not valid. Client credential flows must have a scope "
+            "value with /.default suffixed to the resource identifier (application ID URI).",
+        )
+    return request
+
+
+def _authenticate(lab: Lab, form: Form, client: ApplicationRecord) -> None:
+    if "client_assertion" in form:
+        _check_assertion(lab, form, client)
+    elif "client_secret" in form:
+        _check_secret(form, client)
+    else:
+        raise OAuthError(
+            "invalid_client",
+            7000216,
+            "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' "
+            "grant type.",
+            UNAUTHORIZED,
+        )
+
+
+def _check_secret(form: Form, client: ApplicationRecord) -> None:
+    if digest(form["client_secret"]) not in client.secret_digests:
+        message = f"Invalid client secret provided for app '{client.app_id}'."
+        raise OAuthError("invalid_client", 7000215, message, UNAUTHORIZED)
+
+
+def _check_assertion(lab: Lab, form: Form, client: ApplicationRecord) -> None:
+    if form.get("client_assertion_type") != ASSERTION_TYPE:
+        message = "The request body must contain the parameter: 'client_assertion_type' with the JWT type."
+        raise OAuthError("invalid_request", 900144, message)
+    text = form["client_assertion"]
+    checked = check_assertion(text, client.app_id, lab.urls.token_endpoint, client.key_credentials)
+    record = AssertionRecord(id=f"{client.app_id}/{checked.jti}", assertion_digest=digest(text))
+    known = lab.store.get(AssertionRecord, record.id)
+    if known is None:
+        lab.store.add(record, expires=checked.expires_at)
+    elif known != record:
+        raise OAuthError(
+            "invalid_client", 50027, "The jti was used by another client assertion.", UNAUTHORIZED
+        )
+
+
+_GRANTS: Final[Mapping[str, Callable[[Lab, Form], dict[str, Any]]]] = {
+    "urn:ietf:params:oauth:grant-type:device_code": _device_code,
+    "device_code": _device_code,
+    "client_credentials": _client_credentials,
+    "refresh_token": _refresh_token,
+    "password": _password,
+}

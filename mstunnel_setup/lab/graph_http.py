@@ -1,0 +1,124 @@
+"""Graph's manners: who calls, JSON bodies, answers and the error envelope."""
+
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from mstunnel_setup.lab.bodies import Body, judge
+from mstunnel_setup.lab.errors import BAD_REQUEST, UNAUTHORIZED, GraphError
+from mstunnel_setup.lab.odata import EntityType, page, parse_entity_query, parse_query, selected
+from mstunnel_setup.lab.permissions import Caller
+from mstunnel_setup.lab.records import UserRecord
+from mstunnel_setup.lab.state import Lab, lab_of
+from mstunnel_setup.tenant.wire import ServicePrincipal
+
+CREATED: Final = 201
+_MAX_BODY_BYTES: Final = 1 << 20
+B = TypeVar("B", bound=Body)
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who calls; raises `GraphError` 401 when the access token is missing or not good."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", "Access token is empty.")
+    lab = lab_of(request)
+    claims = lab.tokens.check_graph_token(token)
+    if claims.get("idtyp") == "app":
+        return _application(lab, claims)
+    return _user(lab, claims)
+
+
+def _application(lab: Lab, claims: dict[str, Any]) -> Caller:
+    if lab.store.get(ServicePrincipal, claims["oid"]) is None:
+        message = "The identity of the calling application could not be established."
+        raise GraphError(UNAUTHORIZED, "Authorization_IdentityNotFound", message)
+    return Caller(claims["appid"], claims["oid"], frozenset(claims.get("roles", ())))
+
+
+def _user(lab: Lab, claims: dict[str, Any]) -> Caller:
+    user = lab.store.get(UserRecord, claims["oid"])
+    if user is None:
+        raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", "The user account does not exist.")
+    return Caller(claims["appid"], user.id, frozenset(claims.get("scp", "").split()), user)
+
+
+async def read_json(request: Request) -> Any:
+    """Return the JSON body; raises `GraphError` 400 for anything else."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise GraphError(BAD_REQUEST, "BadRequest", "The request body must have the type application/json.")
+    body = await request.body()
+    if len(body) > _MAX_BODY_BYTES:
+        raise GraphError(413, "RequestEntityTooLarge", "The request body is too large.")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise GraphError(BAD_REQUEST, "BadRequest", "Unable to read JSON request payload.") from error
+
+
+async def read_body(request: Request, kind: type[B], stored: dict[str, Any] | None = None) -> B:
+    """Return the body, judged by its model (`stored`: the entity that it changes)."""
+    return judge(kind, await read_json(request), stored)
+
+
+def entity(request: Request, document: dict[str, Any], context: str, status: int = 200) -> JSONResponse:
+    """Answer one entity; `context` is the part of `@odata.context` after the hash."""
+    address = f"{lab_of(request).urls.graph}/beta/$metadata#{context}"
+    return JSONResponse({"@odata.context": address, **document}, status)
+
+
+def one(request: Request, document: dict[str, Any], kind: EntityType, context: str) -> JSONResponse:
+    """Answer a GET for one entity with its query options; raises `GraphError`."""
+    query = parse_entity_query(request.query_params, kind)
+    return entity(request, selected(document, query), context)
+
+
+def collection(
+    request: Request, documents: Sequence[dict[str, Any]], kind: EntityType, context: str
+) -> JSONResponse:
+    """Answer a GET for a collection with its query options; raises `GraphError`."""
+    lab, options = lab_of(request), dict(request.query_params)
+    query = parse_query(options, kind)
+    address = f"{lab.urls.graph}{request.url.path}"
+    return entity(request, page(documents, query, address, options, lab.tenant.page_size), context)
+
+
+def graph_error(request: Request, error: Exception) -> Response:
+    """Render a `GraphError` in Graph's envelope."""
+    if not isinstance(error, GraphError):
+        raise error
+    return _envelope(request, error.status, error.code, error.message)
+
+
+def http_error(request: Request, error: Exception) -> Response:
+    """Render Starlette's own refusals (404, 405), in Graph's envelope below Graph's paths."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if not request.url.path.startswith(("/beta", "/v1.0")):
+        return Response(error.detail, error.status_code, error.headers)
+    if error.status_code == 404:  # noqa: PLR2004
+        segment = request.url.path.rsplit("/", 1)[-1]
+        return _envelope(request, 400, "BadRequest", f"Resource not found for the segment '{segment}'.")
+    return _envelope(request, error.status_code, "Request_BadRequest", error.detail)
+
+
+def _envelope(request: Request, status: int, code: str, message: str) -> JSONResponse:
+    request_id = str(uuid.uuid4())
+    inner = {
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        "request-id": request_id,
+        "client-request-id": request.headers.get("client-request-id", request_id),
+    }
+    headers = {"request-id": request_id}
+    if status == UNAUTHORIZED:
+        headers["WWW-Authenticate"] = f'Bearer authorization_uri="{lab_of(request).urls.authority}"'
+    # JSON may carry half a surrogate pair, which UTF-8 cannot.
+    text = message.encode("utf-8", "replace").decode()
+    body = {"error": {"code": code, "message": text, "innerError": inner}}
+    return JSONResponse(body, status, headers)

@@ -1,0 +1,148 @@
+"""What the lab stores: Graph's entities with what the lab knows beyond them, and the sign-in state."""
+
+import hashlib
+from enum import StrEnum
+from typing import Any, ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from mstunnel_setup.tenant.wire import Application, TunnelServer, TunnelSite, WireModel
+
+INTUNE_ADMINISTRATOR: Final = "Intune Administrator"
+GLOBAL_ADMINISTRATOR: Final = "Global Administrator"
+PRIVILEGED_ROLE_ADMINISTRATOR: Final = "Privileged Role Administrator"
+APPLICATION_ADMINISTRATOR: Final = "Application Administrator"
+CLOUD_APPLICATION_ADMINISTRATOR: Final = "Cloud Application Administrator"
+
+ROLE_TEMPLATES: Final = {
+    INTUNE_ADMINISTRATOR: "3a2c62db-5318-420d-8d74-23affee5d9d5",
+    GLOBAL_ADMINISTRATOR: "62e90394-69f5-4237-9190-012177145e10",
+    PRIVILEGED_ROLE_ADMINISTRATOR: "e8611ab8-c189-46e8-94e1-60213ab1f814",
+    APPLICATION_ADMINISTRATOR: "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3",
+    CLOUD_APPLICATION_ADMINISTRATOR: "158c047a-c907-4556-b7ef-446551a6b5f7",
+}
+"""Entra's built-in roles that the lab knows, with their role template ids (Entra documentation)."""
+
+
+def digest(secret: str) -> str:
+    """Return the SHA-256 of a code or token, which is all the lab keeps of it."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Record(BaseModel):
+    """Base of the lab's own entities: frozen, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+
+
+class TenantRecord(Record):
+    """The tenant; times in seconds. There is one, its id is the tenant id."""
+
+    name: str
+    domain: str
+    internal_url: str
+    seed_digest: str
+    gateway_token_version: int
+    poll_interval: int
+    device_code_lifetime: int
+    token_lifetime: int
+    offline_after: int
+    page_size: int
+
+
+class UserRecord(Record):
+    """A user. The password is kept in clear: a lab's accounts are made up and written to lab.json."""
+
+    upn: str
+    name: str
+    password: str
+    roles: tuple[str, ...]
+    licensed: bool
+
+
+class DeviceCodeStatus(StrEnum):
+    """Where a device sign-in stands."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    REDEEMED = "redeemed"
+
+
+class DeviceCodeRecord(Record):
+    """One device sign-in (RFC 8628). The id is the digest of the device code; times are Unix times."""
+
+    user_code: str
+    client_id: str
+    scope: str
+    expires_at: float
+    last_poll: float = 0.0
+    status: DeviceCodeStatus = DeviceCodeStatus.PENDING
+    user_id: str = ""
+    wrong_passwords: int = 0
+
+
+class RefreshTokenRecord(Record):
+    """A refresh token. The id is its digest."""
+
+    client_id: str
+    user_id: str
+    scope: str
+    expires_at: float
+
+
+class AssertionRecord(Record):
+    """A client assertion that was used; the id is client id and `jti`, so that no other may carry it."""
+
+    assertion_digest: str
+
+
+class _HidingRecord(WireModel):
+    """A Graph entity with fields that stay inside the lab."""
+
+    hidden: ClassVar[frozenset[str]] = frozenset()
+
+    def public(self) -> dict[str, Any]:
+        """Return the JSON object that Graph would answer."""
+        return self.model_dump(mode="json", by_alias=True, exclude=set(self.hidden))
+
+
+class ApplicationRecord(Application, _HidingRecord):
+    """An application with its owners, secrets and the delegated permissions it was granted."""
+
+    hidden = frozenset(
+        {"owner_ids", "secret_digests", "public_client", "password_grant", "scopes", "gateway_access"}
+    )
+
+    owner_ids: tuple[str, ...] = ()
+    secret_digests: tuple[str, ...] = ()
+    public_client: bool = False
+    password_grant: bool = False
+    scopes: tuple[str, ...] = ()
+    gateway_access: bool = False
+
+    def public(self) -> dict[str, Any]:
+        """Return the application; like Graph, never the key of a credential."""
+        document = super().public()
+        for credential in document["keyCredentials"]:
+            credential["key"] = None
+        return document
+
+
+class SiteRecord(TunnelSite, _HidingRecord):
+    """A site and the id of its server configuration."""
+
+    hidden = frozenset({"configuration_id", "microsoft_tunnel_configuration"})
+
+    configuration_id: str = ""
+
+
+class ServerRecord(TunnelServer, _HidingRecord):
+    """A server, its site and the application that checks in for it ("" until one did)."""
+
+    hidden = frozenset({"site_id", "agent_app_id"})
+
+    site_id: str = ""
+    agent_app_id: str = ""

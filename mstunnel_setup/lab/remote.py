@@ -1,0 +1,172 @@
+"""What the command line does with a running lab: over the wire, like a person or a device would."""
+
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mstunnel_setup.errors import NetworkError, SignInError, TenantError, UsageError
+from mstunnel_setup.lab.pki import write_private
+from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
+
+_TIMEOUT_SECONDS: Final = 15
+
+
+class LabUser(BaseModel):
+    """A user in lab.json."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    upn: str
+    password: str
+
+
+class LabFile(BaseModel):
+    """The part of lab.json that these commands use."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    authority: str
+    ca_file: str
+    device_client_id: str
+    device_login: str
+    users: tuple[LabUser, ...]
+
+    def user(self, upn: str) -> LabUser:
+        """Return a user; raises `UsageError` that names those there are."""
+        found = next((user for user in self.users if user.upn == upn.lower()), None)
+        if found is None:
+            known = ", ".join(user.upn for user in self.users)
+            raise UsageError("lab-unknown-user", f"the lab has no user {upn}", f"users: {known}")
+        return found
+
+
+def read_lab_file(directory: Path) -> LabFile:
+    """Read lab.json of a running lab; raises `UsageError`."""
+    path = directory / "lab.json"
+    try:
+        return LabFile.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        hint = f"start it with: mstunnel-lab serve --dir {directory}; or name its directory with --dir"
+        raise NetworkError(
+            "lab-not-running", f"no lab runs in {directory}: there is no lab.json", hint
+        ) from error
+    except OSError as error:
+        raise UsageError("lab-file-unreadable", f"cannot read {path}: {error.strerror}") from error
+    except ValidationError as error:
+        raise UsageError("lab-file-invalid", f"{path} is not the lab.json of a lab") from error
+
+
+@dataclass(frozen=True)
+class _Page:
+    status: int
+    form_token: str
+    message: str
+
+
+class _PageReader(HTMLParser):
+    """Finds the hidden form token and the message of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.form_token = ""
+        self.message = ""
+        self._in_message = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self._in_message = tag == "p" and values.get("role") in {"alert", "status"}
+        if values.get("name") == "form_token":
+            self.form_token = values.get("value") or ""
+
+    def handle_data(self, data: str) -> None:
+        if self._in_message:
+            self.message += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_message = self._in_message and tag != "p"
+
+
+class LabBrowser:
+    """A session with a running lab that trusts the lab's own authority and nothing else."""
+
+    def __init__(self, lab: LabFile) -> None:
+        self._lab = lab
+        self._session = requests.Session()
+        # Without this the environment's REQUESTS_CA_BUNDLE would win over `verify`.
+        self._session.trust_env = False
+        self._session.verify = lab.ca_file
+
+    def approve(self, user_code: str, user: LabUser) -> None:
+        """Type the code and the account into the sign-in page; raises `SignInError`."""
+        page = self._page("GET", "", {})
+        page = self._page("POST", "", {"code": user_code, "form_token": page.form_token})
+        fields = {
+            "code": user_code,
+            "upn": user.upn,
+            "password": user.password,
+            "decision": "sign-in",
+            "form_token": page.form_token,
+        }
+        self._page("POST", "/account", fields)
+
+    def token(self, user: LabUser) -> str:
+        """Return an access token of a device user for the gateway; raises `SignInError`."""
+        form = {
+            "grant_type": "password",
+            "client_id": self._lab.device_client_id,
+            "username": user.upn,
+            "password": user.password,
+            "scope": f"{GATEWAY_APP_ID}/.default",
+        }
+        answer = self._answer("POST", f"{self._lab.authority}/oauth2/v2.0/token", form)
+        document = _json(answer)
+        token = document.get("access_token")
+        if not isinstance(token, str):
+            reason = document.get("error_description", answer.status_code)
+            raise SignInError("lab-token-refused", f"the lab gave no token: {reason}")
+        return token
+
+    def _page(self, method: str, path: str, form: dict[str, str]) -> _Page:
+        answer = self._answer(method, self._lab.device_login + path, form)
+        reader = _PageReader()
+        reader.feed(answer.text)
+        if not answer.ok:
+            raise SignInError(
+                "lab-sign-in-refused", f"the sign-in page says: {reader.message or answer.status_code}"
+            )
+        return _Page(answer.status_code, reader.form_token, reader.message)
+
+    def _answer(self, method: str, address: str, form: dict[str, str]) -> requests.Response:
+        try:
+            return self._session.request(method, address, data=form or None, timeout=_TIMEOUT_SECONDS)
+        except requests.RequestException as error:
+            hint = "is it still running? see its output"
+            raise NetworkError("lab-not-running", f"the lab does not answer at {address}", hint) from error
+
+
+def _json(answer: requests.Response) -> dict[str, Any]:
+    try:
+        document = answer.json()
+    except ValueError as error:
+        raise TenantError("lab-bad-answer", f"the lab answered {answer.status_code} without JSON") from error
+    return document if isinstance(document, dict) else {}
+
+
+def approve(directory: Path, user_code: str, upn: str) -> None:
+    """Complete a device sign-in as a user of the lab; raises `SetupError`."""
+    lab = read_lab_file(directory)
+    LabBrowser(lab).approve(user_code, lab.user(upn))
+
+
+def write_token(directory: Path, upn: str, out: Path) -> None:
+    """Write a device user's access token for the gateway to a file (0600); raises `SetupError`."""
+    lab = read_lab_file(directory)
+    token = LabBrowser(lab).token(lab.user(upn))
+    try:
+        write_private(out, token.encode())
+    except OSError as error:
+        raise UsageError("lab-token-file", f"cannot write {out}: {error.strerror}") from error

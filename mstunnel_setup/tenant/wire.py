@@ -1,0 +1,253 @@
+"""Wire models of Microsoft Graph (beta) and Entra, shared by the tenant client and the lab tenant.
+
+Property names are Graph's; Python names are their snake_case. Unknown properties are kept, because the
+beta schema grows: a model read from Graph and written back loses nothing. Models are frozen.
+
+Source: docs/reference/graph-api.md (generated models of msgraph-beta-sdk, Graph documentation).
+"""
+
+from datetime import datetime, time
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+GRAPH_APP_ID: Final = "00000003-0000-0000-c000-000000000000"
+"""Application id of Microsoft Graph in every tenant."""
+
+GATEWAY_APP_ID: Final = "3678c9e9-9681-447a-974d-d19f668fcd88"
+"""Application id of Microsoft Tunnel Gateway: the audience of the tokens that devices present."""
+
+CONFIGURATION_READ: Final = "DeviceManagementConfiguration.Read.All"
+CONFIGURATION_READ_WRITE: Final = "DeviceManagementConfiguration.ReadWrite.All"
+APPLICATION_READ_WRITE: Final = "Application.ReadWrite.All"
+APPLICATION_OWNED_BY: Final = "Application.ReadWrite.OwnedBy"
+APP_ROLE_ASSIGNMENT_READ_WRITE: Final = "AppRoleAssignment.ReadWrite.All"
+
+_IRREGULAR_NAMES: Final = {"split_dns": "splitDNS"}
+
+
+def wire_name(name: str) -> str:
+    """Return Graph's spelling of a snake_case property name."""
+    return _IRREGULAR_NAMES.get(name) or to_camel(name)
+
+
+def _none_as_empty(value: object) -> object:
+    return () if value is None else value
+
+
+StringList = Annotated[tuple[str, ...], BeforeValidator(_none_as_empty)]
+"""A list of strings; Graph sometimes answers null for an empty one."""
+
+
+class WireModel(BaseModel):
+    """Base of all Graph entities: frozen, camelCase on the wire, unknown properties kept."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="allow", alias_generator=wire_name, populate_by_name=True, ser_json_bytes="base64"
+    )
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the JSON object for a request body: wire names, only the properties that were set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    @classmethod
+    def from_wire(cls, document: object) -> Self:
+        """Read one entity of an answer; raises `pydantic.ValidationError` when it is none."""
+        return cls.model_validate(document)
+
+
+class _GrowingEnum(StrEnum):
+    """A Graph enumeration: a member added later is read as `unknownFutureValue`."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls("unknownFutureValue") if isinstance(value, str) and value != "unknownFutureValue" else None
+
+
+class DeploymentMode(_GrowingEnum):
+    """How the server's containers run; set at registration."""
+
+    STANDALONE_ROOTFUL = "standaloneRootful"
+    STANDALONE_ROOTLESS = "standaloneRootless"
+    POD_ROOTFUL = "podRootful"
+    POD_ROOTLESS = "podRootless"
+    UNKNOWN_FUTURE_VALUE = "unknownFutureValue"
+
+
+class HealthStatus(_GrowingEnum):
+    """Health of one server as the admin center shows it."""
+
+    UNKNOWN = "unknown"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    WARNING = "warning"
+    OFFLINE = "offline"
+    UPGRADE_IN_PROGRESS = "upgradeInProgress"
+    UPGRADE_FAILED = "upgradeFailed"
+    UNKNOWN_FUTURE_VALUE = "unknownFutureValue"
+
+
+class AdvancedSetting(WireModel):
+    """A name and value without a place in the admin center, such as `session-timeout` in seconds."""
+
+    name: str = ""
+    value: str = ""
+
+
+class TunnelConfiguration(WireModel):
+    """microsoftTunnelConfiguration: the settings that all servers of a site share."""
+
+    id: str = ""
+    display_name: str = ""
+    description: str | None = None
+    network: str | None = None
+    ipv6_network: str | None = None
+    dns_servers: StringList = ()
+    default_domain_suffix: str | None = None
+    route_includes: StringList = ()
+    route_excludes: StringList = ()
+    routes_include: StringList = ()
+    routes_exclude: StringList = ()
+    split_dns: StringList = ()
+    listen_port: int | None = None
+    disable_udp_connections: bool | None = None
+    advanced_settings: Annotated[tuple[AdvancedSetting, ...], BeforeValidator(_none_as_empty)] = ()
+    role_scope_tag_ids: StringList = ()
+    last_update_date_time: datetime | None = None
+
+    @property
+    def includes(self) -> tuple[str, ...]:
+        """Split tunnelling ranges to include: the current property, else the older one."""
+        return self.route_includes or self.routes_include
+
+    @property
+    def excludes(self) -> tuple[str, ...]:
+        """Split tunnelling ranges to exclude: the current property, else the older one."""
+        return self.route_excludes or self.routes_exclude
+
+
+class TunnelSite(WireModel):
+    """microsoftTunnelSite: servers with one public address and one server configuration.
+
+    `microsoft_tunnel_configuration` is there only when it was expanded.
+    """
+
+    id: str = ""
+    display_name: str = ""
+    description: str | None = None
+    public_address: str | None = None
+    internal_network_probe_url: str | None = None
+    upgrade_automatically: bool | None = None
+    upgrade_available: bool | None = None
+    upgrade_window_start_time: time | None = None
+    upgrade_window_end_time: time | None = None
+    upgrade_window_utc_offset_in_minutes: int | None = None
+    role_scope_tag_ids: StringList = ()
+    microsoft_tunnel_configuration: TunnelConfiguration | None = None
+
+
+class LabHealth(WireModel):
+    """What a server tells the lab tenant about itself. A lab extension: Graph has no way to write it.
+
+    `metrics` maps a metric name to an integer in that metric's unit.
+    """
+
+    status: HealthStatus | None = None
+    server_image_digest: str | None = None
+    agent_image_digest: str | None = None
+    metrics: dict[str, int] = Field(default_factory=dict)
+
+
+class TunnelServer(WireModel):
+    """microsoftTunnelServer: one registered gateway."""
+
+    id: str = ""
+    display_name: str = ""
+    tunnel_server_health_status: HealthStatus | None = None
+    last_checkin_date_time: datetime | None = None
+    agent_image_digest: str | None = None
+    server_image_digest: str | None = None
+    deployment_mode: DeploymentMode | None = None
+    lab_health: LabHealth | None = None
+
+
+class KeyCredential(WireModel):
+    """A certificate of an application. `key` is the base64 of the certificate in DER."""
+
+    key_id: str | None = None
+    display_name: str | None = None
+    custom_key_identifier: str | None = None
+    type: str = "AsymmetricX509Cert"
+    usage: str = "Verify"
+    key: str | None = None
+    start_date_time: datetime | None = None
+    end_date_time: datetime | None = None
+
+
+class Application(WireModel):
+    """An application object. `id` is the object id used in paths, `app_id` the client id."""
+
+    id: str = ""
+    app_id: str = ""
+    display_name: str = ""
+    description: str | None = None
+    notes: str | None = None
+    sign_in_audience: str | None = None
+    tags: StringList = ()
+    key_credentials: Annotated[tuple[KeyCredential, ...], BeforeValidator(_none_as_empty)] = ()
+    created_date_time: datetime | None = None
+
+
+class AppRole(WireModel):
+    """A permission that an application offers to other applications; `value` is its name."""
+
+    id: str = ""
+    value: str | None = None
+    display_name: str | None = None
+    description: str | None = None
+    allowed_member_types: StringList = ()
+    is_enabled: bool = True
+
+
+class ServicePrincipal(WireModel):
+    """The presence of an application in a tenant. `id` is the object id, `app_id` the client id."""
+
+    id: str = ""
+    app_id: str = ""
+    display_name: str = ""
+    service_principal_type: str | None = None
+    app_roles: Annotated[tuple[AppRole, ...], BeforeValidator(_none_as_empty)] = ()
+
+    def app_role_id(self, value: str) -> str | None:
+        """Return the id of the app role called `value`, such as "Application.ReadWrite.All"."""
+        return next((role.id for role in self.app_roles if role.value == value), None)
+
+
+class AppRoleAssignment(WireModel):
+    """An app role of `resource_id` granted to `principal_id` (both ids of service principals)."""
+
+    id: str = ""
+    app_role_id: str = ""
+    principal_id: str = ""
+    principal_type: str | None = None
+    principal_display_name: str | None = None
+    resource_id: str = ""
+    resource_display_name: str | None = None
+    created_date_time: datetime | None = None
+
+
+class Organization(WireModel):
+    """The tenant itself."""
+
+    id: str = ""
+    display_name: str = ""
+
+
+class User(WireModel):
+    """The signed-in user, from `/me`."""
+
+    id: str = ""
+    display_name: str | None = None
+    user_principal_name: str = ""

@@ -1,0 +1,55 @@
+"""Whatever is sent, a body is read or refused with 400; it never breaks the server."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mstunnel_setup.lab.bodies import Body, judge
+from mstunnel_setup.lab.bodies_directory import ApplicationBody, AppRoleAssignmentBody, OwnerBody
+from mstunnel_setup.lab.bodies_tunnel import ConfigurationBody, ServerBody, SiteBody
+from mstunnel_setup.lab.errors import GraphError
+from mstunnel_setup.tenant.wire import wire_name
+
+KINDS: tuple[type[Body], ...] = (
+    ConfigurationBody,
+    SiteBody,
+    ServerBody,
+    ApplicationBody,
+    AppRoleAssignmentBody,
+    OwnerBody,
+)
+NAMES = sorted({wire_name(name) for kind in KINDS for name in kind.model_fields})
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+BODIES = st.dictionaries(st.sampled_from(NAMES) | st.text(), VALUES, max_size=6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(document=BODIES | VALUES)
+def test_read_or_refused(kind: type[Body], document: Any) -> None:
+    try:
+        body = judge(kind, document)
+    except GraphError as error:
+        refused = error
+    else:
+        assert judge(kind, document, body.properties()) == body
+        return
+    assert (refused.status, refused.code) == (400, kind.code)
+
+
+@given(
+    network=st.ip_addresses(v=4).map(lambda address: f"{address}/32"),
+    port=st.integers(1, 65535),
+    routes=st.lists(st.ip_addresses().map(lambda address: f"{address}/{address.max_prefixlen}"), max_size=20),
+)
+def test_every_right_configuration_is_taken(network: str, port: int, routes: list[str]) -> None:
+    body = judge(
+        ConfigurationBody,
+        {"displayName": "x", "network": network, "listenPort": port, "routesExclude": routes},
+    )
+    assert list(body.route_excludes) == list(body.routes_exclude) == routes

@@ -1,0 +1,174 @@
+"""mstunnel-lab as a command: exit codes, files, what survives a stop and a kill."""
+
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.lab.pki import Authority
+
+SEED = str(Path(__file__).with_name("seed.yaml"))
+
+
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_lab_json_is_complete_and_private(process: Any) -> None:
+    file = process.directory / "lab.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    names = {
+        "authority",
+        "graph",
+        "tenant_id",
+        "ca_file",
+        "client_id",
+        "admin_center",
+        "users",
+        "internal_url",
+    }
+    description = process.description
+    assert names | {"internal_url"} <= description.keys()
+    assert description["authority"] == f"{description['graph']}/{description['tenant_id']}"
+    assert set(description["users"][0]) == {"upn", "password", "roles", "licensed"}
+    private = {"ca.key", "server.key", "token-signing.key", "lab.sqlite"}
+    assert {path.name for path in process.directory.iterdir() if path.stat().st_mode & 0o77} <= {
+        "ca.pem",
+        "server.pem",
+        "lab.lock",
+    }
+    assert private <= {path.name for path in process.directory.iterdir()}
+
+
+def test_token_file(process: Any, lab_program: str, tmp_path: Path) -> None:
+    out = tmp_path / "token"
+    arguments = ("token", "--dir", str(process.directory), "--user", "device@lab.example", "--out", str(out))
+    done = run(lab_program, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert out.read_text().count(".") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("approve", "ABC", "--user", "nobody@lab.example"), 2, "no user nobody@lab.example"),
+        (("approve", "ABC", "--user", "admin@lab.example"), 5, "That code didn't work"),
+        (("token", "--user", "device@lab.example", "--out", "/no/such/folder/token"), 2, "No such file"),
+    ],
+)
+def test_refusals_of_a_running_lab(
+    process: Any, lab_program: str, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    done = run(lab_program, *arguments, "--dir", str(process.directory))
+    assert done.returncode == code
+    assert done.stderr.startswith("error: ")
+    assert says in done.stderr
+
+
+def test_no_lab_runs_there(lab_program: str, tmp_path: Path) -> None:
+    done = run(lab_program, "approve", "ABC", "--user", "a@b", "--dir", str(tmp_path))
+    assert done.returncode == 8
+    assert "mstunnel-lab serve --dir" in done.stderr
+
+
+def test_serve_refuses(lab_program: str, process: Any, tmp_path: Path) -> None:
+    directory = str(tmp_path / "lab")
+    taken = process.description["graph"].rpartition(":")[2]
+    bad = str(tmp_path / "bad.yaml")
+    Path(bad).write_text("version: 1\ncolour: red\n")
+    for arguments, code, says in [
+        (("--dir", directory, "--port", "70000"), 2, "70000 is not a port"),
+        (("--dir", directory, "--port", taken), 8, "Address already in use"),
+        (("--dir", directory, "--port", "0", "--seed", str(tmp_path / "none.yaml")), 2, "none.yaml"),
+        (
+            ("--dir", directory, "--port", "0", "--seed", str(tmp_path / "bad.yaml")),
+            2,
+            "bad.yaml:2:1: colour",
+        ),
+        (("--dir", str(process.directory), "--port", "0"), 9, "another lab runs"),
+        (("--dir", "/proc/nothing", "--port", "0"), 2, "cannot make the directory"),
+    ]:
+        done = run(lab_program, "serve", *arguments)
+        assert done.returncode == code, done.stderr
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "lab" / "lab.json").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_stops_cleanly(start_lab: Callable[..., Any], number: int, code: int) -> None:
+    running = start_lab("--port", "0", "--seed", SEED)
+    assert running.stop(number) == code
+    assert not (running.directory / "lab.json").exists()
+
+
+def test_a_killed_lab_goes_on_with_everything(
+    start_lab: Callable[..., Any], trusting: Callable[[str], Any], lab_program: str
+) -> None:
+    first = start_lab("--port", "0", "--seed", SEED, "--name", "lab.test", "--name", "localhost")
+    before = first.description
+    assert before["authority"].startswith("https://lab.test:")
+    port = before["graph"].rpartition(":")[2]
+    local = f"https://localhost:{port}"
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": "44444444-4444-4444-8444-444444444444",
+        "client_secret": "a-secret-of-the-agent",
+        "scope": "https://graph.microsoft.com/.default",
+    }
+    with trusting(before["ca_file"]) as session:
+        token = session.post(f"{local}/common/oauth2/v2.0/token", data=form, timeout=20).json()[
+            "access_token"
+        ]
+        headers = {"Authorization": f"Bearer {token}"}
+        path = f"{local}/beta/deviceManagement/microsoftTunnelConfigurations"
+        created = session.post(path, json={"displayName": "kept"}, headers=headers, timeout=20).json()
+    assert first.stop(signal.SIGKILL) == -signal.SIGKILL
+    again = start_lab("--port", port, "--name", "lab.test")
+    after = again.description
+    assert after | {"pid": 0} == before | {"pid": 0}
+    with trusting(after["ca_file"]) as session:
+        answer = session.get(f"{path}/{created['id']}", headers=headers, timeout=20)
+    assert (answer.status_code, answer.json()["displayName"]) == (200, "kept")
+    assert again.stop(signal.SIGTERM) == 0
+    other = run(lab_program, "serve", "--dir", str(again.directory), "--port", "0", "--seed", __file__)
+    assert (other.returncode, "another seed file" in other.stderr) == (2, True)
+
+
+def test_certificate_names(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    chain, _ = authority.server_certificate(tmp_path, ["127.0.0.1", "localhost"])
+    first = chain.read_bytes()
+    authority.server_certificate(tmp_path, ["localhost"])
+    assert chain.read_bytes() == first
+    authority.server_certificate(tmp_path, ["lab.test", "192.0.2.1"])
+    assert chain.read_bytes() != first
+
+
+def test_tls_is_1_2_or_better(process: Any) -> None:
+    port = int(process.description["graph"].rpartition(":")[2])
+    context = ssl.create_default_context(cafile=process.description["ca_file"])
+    raw = socket.create_connection(("127.0.0.1", port), timeout=10)
+    with raw, context.wrap_socket(raw, server_hostname="127.0.0.1") as connection:
+        assert connection.version() in {"TLSv1.2", "TLSv1.3"}
+    assert json.loads((process.directory / "lab.json").read_text())["pid"] == process.popen.pid
+
+
+def test_an_idle_client_does_not_hold_up_the_stop(
+    start_lab: Callable[..., Any], trusting: Callable[[str], Any]
+) -> None:
+    running = start_lab("--port", "0", "--seed", SEED)
+    with trusting(running.description["ca_file"]) as session:
+        assert session.get(running.description["admin_center"], timeout=20).ok
+        before = time.monotonic()
+        assert running.stop(signal.SIGTERM) == 0
+    assert time.monotonic() - before < 2.5
+    assert running.errors == ""
