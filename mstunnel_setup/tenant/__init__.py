@@ -1,1 +1,1 @@
-"""TBD."""
+"""The tenant: clouds, sign-in, Microsoft Graph, and the actions that change it."""

@@ -1,0 +1,243 @@
+"""Actions on the tenant: the agent's own application, and the record of this server in its site."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.errors import SignInError, TenantError, WaitingError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.wire import (
+    CONFIGURATION_READ_WRITE,
+    Application,
+    DeploymentMode,
+    ServicePrincipal,
+    TunnelServer,
+)
+
+
+class HasTenant(Protocol):
+    """The part of the world that tenant actions need."""
+
+    @property
+    def files(self) -> Files:
+        """The file writer."""
+        ...
+
+    @property
+    def state_directory(self) -> str:
+        """Where the journal lies."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        ...
+
+    @property
+    def graph(self) -> Graph:
+        """The tenant's Graph; the first use may sign in."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateAppIdentity(Action[HasTenant]):
+    """Give the agent an application of its own, which signs in with the certificate at `credential_path`.
+
+    `display_name` is unique for this installation, so an application of that name is the one an earlier,
+    cut-off run made. Results: `tenant_id`, `app_id`, `application_object_id`, `service_principal_id`.
+    """
+
+    kind: ClassVar[str] = "create-app-identity"
+    display_name: str
+    credential_path: str
+
+    @property
+    def key(self) -> str:
+        """The name of the application."""
+        return f"application:{self.display_name}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"create application {self.display_name} in the tenant and grant it {CONFIGURATION_READ_WRITE}"
+
+    def satisfied(self, world: HasTenant, outputs: Outputs) -> bool:
+        """Whether the application made before is still there and knows the certificate.
+
+        A sign-in as that application proves both, and could not look at the directory.
+        """
+        known = outputs.get(self.key, {})
+        object_id = known.get("application_object_id")
+        if object_id is None or world.files.state(self.credential_path) is None:
+            return False
+        if world.graph.signed_in_as and world.graph.signed_in_as == known.get("app_id"):
+            return True
+        application = world.graph.application(str(object_id))
+        return application is not None and _knows(application, self._credential(world))
+
+    def capture(self, world: HasTenant) -> JsonObject:
+        """Nothing of that name, or TenantError `application-name-taken`.
+
+        From here on an application of that name is ours. One made before may be anybody's: any user may
+        create applications, and whoever owns one can add a key to it and use what is granted to it.
+        """
+        if world.graph.find_applications(self.display_name):
+            raise TenantError(
+                "application-name-taken",
+                f"the tenant already has an application called {self.display_name}",
+                "Delete it in the Entra admin center (App registrations) if an earlier installation left it.",
+            )
+        return {}
+
+    def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:
+        """Find or create application, service principal and grant, in this order.
+
+        Raises WaitingError `admin-consent-needed` when only the grant is beyond the account's rights.
+        """
+        graph = world.graph
+        application = self._application(graph, self._credential(world), outputs)
+        principal = graph.service_principal(application.app_id)
+        principal = principal or graph.create_service_principal(application.app_id)
+        _grant(graph, application, principal)
+        return {
+            "tenant_id": graph.tenant_id(),
+            "app_id": application.app_id,
+            "application_object_id": application.id,
+            "service_principal_id": principal.id,
+        }
+
+    def undo(self, world: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+        """Delete the application, which takes service principal and grant with it."""
+        found = self._existing(world.graph, record.outputs)
+        removed = found is not None and world.graph.delete_application(found.id)
+        return Undone(Undo.REMOVED if removed else Undo.ABSENT)
+
+    def _credential(self, world: HasTenant) -> Credential:
+        return read_credential(world.files, self.credential_path)
+
+    def _application(self, graph: Graph, credential: Credential, outputs: Outputs) -> Application:
+        key_credential = credential.key_credential(self.display_name)
+        found = self._existing(graph, outputs)
+        if found is None:
+            return graph.create_application(self.display_name, key_credential)
+        if not _knows(found, credential):
+            graph.set_credential(found.id, key_credential)
+        return found
+
+    def _existing(self, graph: Graph, outputs: Outputs) -> Application | None:
+        """The application by the id of an earlier result, else by its name."""
+        object_id = outputs.get(self.key, {}).get("application_object_id")
+        known = graph.application(str(object_id)) if object_id else None
+        if known is not None:
+            return known
+        found = graph.find_applications(self.display_name)
+        if len(found) > 1:
+            raise TenantError(
+                "application-ambiguous",
+                f"the tenant has {len(found)} applications called {self.display_name}",
+                "Delete them in the Entra admin center (App registrations) and run the command again.",
+            )
+        return found[0] if found else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterServer(Action[HasTenant]):
+    """Register this server in its site. Results: `server_id`."""
+
+    kind: ClassVar[str] = "register-server"
+    site_id: str
+    server_name: str
+    deployment_mode: DeploymentMode
+
+    @property
+    def key(self) -> str:
+        """Site and name."""
+        return f"server:{self.site_id}/{self.server_name}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"register server {self.server_name} in site {self.site_id}"
+
+    def satisfied(self, world: HasTenant, outputs: Outputs) -> bool:
+        """Whether the record made before is still there."""
+        server_id = outputs.get(self.key, {}).get("server_id")
+        return server_id is not None and world.graph.server(self.site_id, str(server_id)) is not None
+
+    def capture(self, world: HasTenant) -> JsonObject:
+        """Nothing of that name, or TenantError `server-name-taken`: from here on, a record of it is ours."""
+        require_free_name(world.graph, self.site_id, self.server_name)
+        return {}
+
+    def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Adopt the record that a cut-off run made, or create it."""
+        graph = world.graph
+        server = server_named(graph, self.site_id, self.server_name)
+        server = server or graph.create_server(self.site_id, self.server_name, self.deployment_mode)
+        return {"server_id": server.id}
+
+    def undo(self, world: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+        """Delete the record."""
+        known = record.outputs.get(self.key, {}).get("server_id")
+        server = None if known else server_named(world.graph, self.site_id, self.server_name)
+        server_id = str(known) if known else server.id if server else None
+        removed = server_id is not None and world.graph.delete_server(self.site_id, server_id)
+        return Undone(Undo.REMOVED if removed else Undo.ABSENT)
+
+
+def server_named(graph: Graph, site_id: str, name: str) -> TunnelServer | None:
+    """Return the server of a site with this name, upper and lower case being the same."""
+    wanted = name.casefold()
+    return next((item for item in graph.servers(site_id) if item.display_name.casefold() == wanted), None)
+
+
+def require_free_name(graph: Graph, site_id: str, name: str) -> None:
+    """Raise TenantError `server-name-taken` when the site has a server of that name."""
+    if server_named(graph, site_id, name) is not None:
+        raise TenantError(
+            "server-name-taken",
+            f"the site already has a server called {name}",
+            "Set another server_name, or delete the old record in the admin center (Tunnel, Servers) first.",
+        )
+
+
+def _knows(application: Application, credential: Credential) -> bool:
+    """Whether the application accepts the credential.
+
+    Compared by the identifier we set; where a service does not return identifiers any certificate counts.
+    """
+    wanted = credential.key_credential("").custom_key_identifier
+    known = [item.custom_key_identifier for item in application.key_credentials]
+    return bool(known) and (wanted in known or not any(known))
+
+
+def _grant(graph: Graph, application: Application, principal: ServicePrincipal) -> None:
+    """Let the application manage Intune device configuration, unless it may already."""
+    resource = graph.graph_principal()
+    app_role_id = resource.app_role_id(CONFIGURATION_READ_WRITE)
+    if app_role_id is None:
+        raise TenantError(
+            "app-role-missing",
+            f"Graph of this tenant does not offer the permission {CONFIGURATION_READ_WRITE}",
+            "Check that Intune is licensed in this tenant and that tenant.cloud is right.",
+        )
+    if any(granted.app_role_id == app_role_id for granted in graph.grants(principal.id)):
+        return
+    try:
+        graph.grant(principal.id, resource.id, app_role_id)
+    except SignInError as error:
+        if error.code != "permission-missing":
+            raise
+        graph.declare_app_role(application.id, app_role_id)
+        raise _consent_needed(graph, application) from error
+
+
+def _consent_needed(graph: Graph, application: Application) -> WaitingError:
+    address = graph.cloud.consent_address(graph.tenant_id(), application.app_id)
+    return WaitingError(
+        "admin-consent-needed",
+        f"the application {application.display_name} still lacks the permission {CONFIGURATION_READ_WRITE}",
+        f"Let a Privileged Role Administrator open {address} and accept, then run the same command again.",
+    )

@@ -1,0 +1,112 @@
+"""The clouds: where to sign in and where Graph answers, as data.
+
+Source: docs/reference/graph-api.md, section 4. Tokens of one cloud are worth nothing in another.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
+
+ANY_TENANT: Final = frozenset({"common", "organizations"})
+"""Tenant names that mean "whatever tenant the signed-in user belongs to"."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One cloud. Addresses have no trailing slash.
+
+    `authority` is the sign-in host, `graph` the base of Graph and the resource of its tokens, `tenant` the
+    tenant id a custom authority already names (else empty), `intune_env` the value of that name in env.sh.
+    """
+
+    name: str
+    authority: str
+    graph: str
+    device_login: str = ""
+    tenant: str = ""
+    intune_env: str = ""
+    gateway_audience: str = GATEWAY_APP_ID
+
+    def authority_of(self, tenant: str) -> str:
+        """Return the authority of a tenant: what MSAL takes as `authority`."""
+        named = self.tenant if tenant in ANY_TENANT or not tenant else tenant
+        return f"{self.authority}/{named or tenant or 'organizations'}"
+
+    def consent_address(self, tenant: str, app_id: str) -> str:
+        """Return the page where an administrator consents to an application's permissions."""
+        return f"{self.authority_of(tenant)}/adminconsent?client_id={app_id}"
+
+
+CLOUDS: Final = {
+    "public": Cloud(
+        "public",
+        "https://login.microsoftonline.com",
+        "https://graph.microsoft.com",
+        "https://microsoft.com/devicelogin",
+    ),
+    "gcc-high": Cloud(
+        "gcc-high",
+        "https://login.microsoftonline.us",
+        "https://graph.microsoft.us",
+        "https://microsoft.com/deviceloginus",
+        intune_env="FXP",
+    ),
+    "dod": Cloud(
+        "dod",
+        "https://login.microsoftonline.us",
+        "https://dod-graph.microsoft.us",
+        "https://microsoft.com/deviceloginus",
+    ),
+}
+"""The clouds with fixed addresses, by the names of the answer file."""
+
+
+def cloud(name: str, authority: str | None = None, graph: str | None = None) -> Cloud:
+    """Return the cloud called `name`; "custom" takes its addresses from `authority` and `graph`.
+
+    `authority` may be a bare host or end in a tenant id. Raises UsageError: unknown name, addresses missing
+    or given for a cloud that has fixed ones, an address that is not plain https.
+    """
+    if name == "custom":
+        return _custom(authority, graph)
+    if name not in CLOUDS:
+        raise UsageError(
+            "cloud-unknown",
+            f"there is no cloud called {name}",
+            f"Use one of: {', '.join([*CLOUDS, 'custom'])}.",
+        )
+    if authority or graph:
+        raise UsageError(
+            "cloud-fixed",
+            f"the addresses of the cloud {name} cannot be changed",
+            "Remove tenant.authority and tenant.graph, or set tenant.cloud to custom.",
+        )
+    return CLOUDS[name]
+
+
+def _custom(authority: str | None, graph: str | None) -> Cloud:
+    if not authority or not graph:
+        raise UsageError(
+            "cloud-incomplete",
+            "a custom cloud needs both tenant.authority and tenant.graph",
+            "Set both, for example to the values in lab.json.",
+        )
+    host, tenant = _address(authority, "tenant.authority")
+    base, path = _address(graph, "tenant.graph")
+    return Cloud("custom", host, f"{base}/{path}".rstrip("/"), tenant=tenant)
+
+
+def _address(text: str, setting: str) -> tuple[str, str]:
+    """Split an address into https://HOST[:PORT] and the path without slashes around it."""
+    parts = urlsplit(text.strip())
+    tail = parts.query or parts.fragment or parts.username
+    if parts.scheme != "https" or not parts.hostname or tail:
+        raise UsageError(
+            "cloud-address",
+            f"{setting} is not an address of the form https://HOST[:PORT][/PATH]: {text}",
+            "Sign-in and Graph are only ever spoken to over https.",
+        )
+    return f"https://{parts.netloc}", parts.path.strip("/")

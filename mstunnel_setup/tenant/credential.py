@@ -1,0 +1,86 @@
+"""The certificate an application signs in with: PKCS#12 or PEM, key and certificate in one file."""
+
+from base64 import b64encode
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
+
+from mstunnel_setup.errors import SignInError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.wire import KeyCredential
+
+
+@dataclass(frozen=True)
+class Credential:
+    """An RSA key (Entra takes no other kind for client assertions) and its certificate."""
+
+    key: rsa.RSAPrivateKey = field(repr=False)
+    certificate: x509.Certificate
+
+    @property
+    def certificate_pem(self) -> str:
+        """The certificate in PEM."""
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    def key_credential(self, display_name: str) -> KeyCredential:
+        """Return what an application object needs to know of it: the public half and its validity.
+
+        `custom_key_identifier` is the SHA-256 of the certificate, so the credential is found again although
+        Graph does not return keys in lists.
+        """
+        der = self.certificate.public_bytes(Encoding.DER)
+        return KeyCredential(
+            display_name=display_name,
+            custom_key_identifier=b64encode(self.certificate.fingerprint(hashes.SHA256())).decode(),
+            type="AsymmetricX509Cert",
+            usage="Verify",
+            key=b64encode(der).decode(),
+            start_date_time=self.certificate.not_valid_before_utc,
+            end_date_time=self.certificate.not_valid_after_utc,
+        )
+
+
+def read_credential(files: Files, path: str, passphrase: str = "", *, key_path: str = "") -> Credential:
+    """Read the credential at `path`: PFX, or PEM whose key may be in a file of its own at `key_path`.
+
+    Raises SignInError: `credential-missing`, `credential-unreadable` (neither format, or the passphrase is
+    wrong), `credential-unsuitable` (no key, no certificate, not RSA, or they do not belong together).
+    """
+    secret = passphrase.encode() or None
+    content = _content(files, path)
+    try:
+        if b"-----BEGIN" in content:
+            certificate: x509.Certificate | None = x509.load_pem_x509_certificate(content)
+            key: object = load_pem_private_key(_content(files, key_path) if key_path else content, secret)
+        else:
+            key, certificate, _ = pkcs12.load_key_and_certificates(content, secret)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise SignInError(
+            "credential-unreadable",
+            f"{path} cannot be read as PFX or PEM with that passphrase",
+            "Check the passphrase, and that both key and certificate are given.",
+        ) from error
+    if (
+        not isinstance(key, rsa.RSAPrivateKey)
+        or not certificate
+        or certificate.public_key() != key.public_key()
+    ):
+        raise SignInError(
+            "credential-unsuitable",
+            f"{path} does not hold an RSA key with its certificate",
+            "Use an RSA key of at least 2048 bits and the certificate that was issued for it.",
+        )
+    return Credential(key, certificate)
+
+
+def _content(files: Files, path: str) -> bytes:
+    content = files.read(path)
+    if content is None:
+        raise SignInError(
+            "credential-missing", f"there is no credential at {path}", "Give the path of a PFX or PEM file."
+        )
+    return content

@@ -1,0 +1,254 @@
+"""The Graph client: what the installer, the agent and the administrator's tools ask of a tenant.
+
+Paths and permissions: docs/reference/graph-api.md. Methods that look for one object by id return None when
+it is not there; all others raise TenantError, SignInError or NetworkError (see `graph_errors`).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from mstunnel_setup.errors import TenantError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.tenant.clouds import Cloud
+from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.tenant.token_sources import AccessToken, claims
+from mstunnel_setup.tenant.transport import GraphTransport, HttpPort, equals, query
+from mstunnel_setup.tenant.wire import (
+    APP_ROLE_ASSIGNMENT_READ_WRITE,
+    APPLICATION_READ_WRITE,
+    CONFIGURATION_READ,
+    CONFIGURATION_READ_WRITE,
+    GRAPH_APP_ID,
+    Application,
+    AppRoleAssignment,
+    DeploymentMode,
+    KeyCredential,
+    Organization,
+    ServicePrincipal,
+    TunnelConfiguration,
+    TunnelServer,
+    TunnelSite,
+    WireModel,
+)
+
+_SITES: Final = "/deviceManagement/microsoftTunnelSites"
+_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_REPLICATION_SECONDS: Final = 40.0
+_REPLICATION_PAUSE: Final = 4.0
+
+Model = TypeVar("Model", bound=WireModel)
+Result = TypeVar("Result")
+
+
+class Graph:
+    """Microsoft Graph of one tenant, in the name of a token's owner.
+
+    `signed_in_as` is the client id of the application that signed in as itself, empty for a person.
+    """
+
+    def __init__(
+        self, http: HttpPort, cloud: Cloud, token_source: AccessToken, clock: Clock, signed_in_as: str = ""
+    ) -> None:
+        self.cloud = cloud
+        self.signed_in_as = signed_in_as
+        self._transport = GraphTransport(http, f"{cloud.graph}/beta", token_source)
+        self._token_source = token_source
+        self._clock = clock
+
+    def tenant_id(self) -> str:
+        """Return the id of the tenant: from the token when it says so, else from Graph."""
+        named = claims(self._token_source.token()).get("tid")
+        if isinstance(named, str) and _GUID.fullmatch(named):
+            return named
+        return self._list(Organization, "/organization", "Organization.Read.All")[0].id
+
+    def sites(self) -> list[TunnelSite]:
+        """Return all sites, each with its server configuration."""
+        return self._list(TunnelSite, _SITES + _WITH_CONFIGURATION, CONFIGURATION_READ)
+
+    def site(self, site_id: str) -> TunnelSite | None:
+        """Return one site with its server configuration."""
+        return self._find(TunnelSite, _site(site_id) + _WITH_CONFIGURATION, CONFIGURATION_READ)
+
+    def configuration_of(self, site_id: str) -> TunnelConfiguration | None:
+        """Return the server configuration of a site."""
+        path = f"{_site(site_id)}/microsoftTunnelConfiguration"
+        return self._find(TunnelConfiguration, path, CONFIGURATION_READ)
+
+    def servers(self, site_id: str) -> list[TunnelServer]:
+        """Return the servers of a site."""
+        return self._list(TunnelServer, _servers(site_id), CONFIGURATION_READ)
+
+    def server(self, site_id: str, server_id: str) -> TunnelServer | None:
+        """Return one server of a site."""
+        return self._find(TunnelServer, _server(site_id, server_id), CONFIGURATION_READ)
+
+    def create_server(self, site_id: str, name: str, deployment_mode: DeploymentMode) -> TunnelServer:
+        """Register a server."""
+        body = TunnelServer(display_name=name, deployment_mode=deployment_mode)
+        return self._write(TunnelServer, "POST", _servers(site_id), body, CONFIGURATION_READ_WRITE)
+
+    def update_server(self, site_id: str, server_id: str, changes: TunnelServer) -> None:
+        """Change what is set in `changes`; done by the agent's application this is also a check-in."""
+        self._transport.send(
+            "PATCH", _server(site_id, server_id), changes.to_wire(), needs=CONFIGURATION_READ_WRITE
+        )
+
+    def delete_server(self, site_id: str, server_id: str) -> bool:
+        """Delete the record of a server; False when there was none."""
+        return self._delete(_server(site_id, server_id), CONFIGURATION_READ_WRITE)
+
+    def find_applications(self, display_name: str) -> list[Application]:
+        """Return the applications of that name; names are not unique."""
+        path = f"/applications{query(filter=equals('displayName', display_name))}"
+        return self._list(Application, path, APPLICATION_READ_WRITE)
+
+    def application(self, object_id: str) -> Application | None:
+        """Return the application with this object id."""
+        return self._find(Application, f"/applications/{_guid(object_id)}", APPLICATION_READ_WRITE)
+
+    def application_by_app_id(self, app_id: str) -> Application | None:
+        """Return the application with this client id."""
+        path = f"/applications{query(filter=equals('appId', _guid(app_id)))}"
+        return next(iter(self._list(Application, path, APPLICATION_READ_WRITE)), None)
+
+    def create_application(self, display_name: str, credential: KeyCredential) -> Application:
+        """Create an application of this tenant only, which signs in with a certificate."""
+        body = Application(
+            display_name=display_name, sign_in_audience="AzureADMyOrg", key_credentials=(credential,)
+        )
+        return self._write(Application, "POST", "/applications", body, APPLICATION_READ_WRITE)
+
+    def set_credential(self, object_id: str, credential: KeyCredential) -> None:
+        """Make `credential` the only certificate of an application."""
+        body = Application(key_credentials=(credential,)).to_wire()
+        self._transport.send("PATCH", f"/applications/{_guid(object_id)}", body, needs=APPLICATION_READ_WRITE)
+
+    def declare_app_role(self, object_id: str, app_role_id: str) -> None:
+        """List an app role of Graph among those that an administrator's consent would grant."""
+        access = {"resourceAppId": GRAPH_APP_ID, "resourceAccess": [{"id": app_role_id, "type": "Role"}]}
+        self._transport.send(
+            "PATCH",
+            f"/applications/{_guid(object_id)}",
+            {"requiredResourceAccess": [access]},
+            needs=APPLICATION_READ_WRITE,
+        )
+
+    def delete_application(self, object_id: str) -> bool:
+        """Delete an application and with it its service principal; False when there was none."""
+        return self._delete(f"/applications/{_guid(object_id)}", APPLICATION_READ_WRITE)
+
+    def service_principal(self, app_id: str) -> ServicePrincipal | None:
+        """Return the service principal of the application with this client id."""
+        path = f"/servicePrincipals{query(filter=equals('appId', _guid(app_id)))}"
+        return next(iter(self._list(ServicePrincipal, path, APPLICATION_READ_WRITE)), None)
+
+    def create_service_principal(self, app_id: str) -> ServicePrincipal:
+        """Create the service principal of an application, which may be a moment old."""
+        body = ServicePrincipal(app_id=_guid(app_id))
+        return self._once_replicated(
+            lambda: self._write(ServicePrincipal, "POST", "/servicePrincipals", body, APPLICATION_READ_WRITE)
+        )
+
+    def graph_principal(self) -> ServicePrincipal:
+        """Return Microsoft Graph's own service principal, which lists the app roles it offers."""
+        found = self.service_principal(GRAPH_APP_ID)
+        if found is None:
+            raise TenantError(
+                "graph-principal-missing",
+                "the tenant has no service principal of Microsoft Graph",
+                "Check tenant.id and tenant.cloud: every tenant with Intune has one.",
+            )
+        return found
+
+    def grants(self, principal_id: str) -> list[AppRoleAssignment]:
+        """Return the app roles granted to a service principal (its object id)."""
+        return self._list(AppRoleAssignment, _grants(principal_id), APPLICATION_READ_WRITE)
+
+    def grant(self, principal_id: str, resource_id: str, app_role_id: str) -> AppRoleAssignment:
+        """Grant an app role of the service principal `resource_id` to another, which may be a moment old."""
+        body = AppRoleAssignment(
+            principal_id=_guid(principal_id), resource_id=_guid(resource_id), app_role_id=_guid(app_role_id)
+        )
+        needs = APP_ROLE_ASSIGNMENT_READ_WRITE
+        return self._once_replicated(
+            lambda: self._write(AppRoleAssignment, "POST", _grants(principal_id), body, needs)
+        )
+
+    def _list(self, model: type[Model], path: str, needs: str) -> list[Model]:
+        return [_read(model, document) for document in self._transport.pages(path, needs=needs)]
+
+    def _find(self, model: type[Model], path: str, needs: str) -> Model | None:
+        try:
+            return _read(model, self._transport.send("GET", path, needs=needs))
+        except TenantError as error:
+            if error.code == "not-found":
+                return None
+            raise
+
+    def _write(self, model: type[Model], method: str, path: str, body: WireModel, needs: str) -> Model:
+        return _read(model, self._transport.send(method, path, body.to_wire(), needs=needs))
+
+    def _delete(self, path: str, needs: str) -> bool:
+        try:
+            self._transport.send("DELETE", path, needs=needs)
+        except TenantError as error:
+            if error.code == "not-found":
+                return False
+            raise
+        return True
+
+    def _once_replicated(self, call: Callable[[], Result]) -> Result:
+        """Repeat while Entra does not know, in all its places, what was created a moment ago."""
+        end = self._clock.monotonic() + _REPLICATION_SECONDS
+        while True:
+            try:
+                return call()
+            except TenantError as error:
+                unknown = error.code in {"not-found", "request-refused"}
+                if not unknown or self._clock.monotonic() + _REPLICATION_PAUSE > end:
+                    raise
+            self._clock.sleep(_REPLICATION_PAUSE)
+
+
+_WITH_CONFIGURATION: Final = query(expand="microsoftTunnelConfiguration")
+
+
+def _site(site_id: str) -> str:
+    return f"{_SITES}/{_guid(site_id)}"
+
+
+def _servers(site_id: str) -> str:
+    return f"{_site(site_id)}/microsoftTunnelServers"
+
+
+def _server(site_id: str, server_id: str) -> str:
+    return f"{_servers(site_id)}/{_guid(server_id)}"
+
+
+def _grants(principal_id: str) -> str:
+    return f"/servicePrincipals/{_guid(principal_id)}/appRoleAssignments"
+
+
+def _guid(text: str) -> str:
+    """Return `text` when it is a GUID: nothing else may become part of a path."""
+    if not _GUID.fullmatch(text):
+        raise TenantError(
+            "id-malformed", f"this is not the id of a Graph object: {plain(text, 80)}", "Give a GUID."
+        )
+    return text
+
+
+def _read(model: type[Model], document: Mapping[str, Any]) -> Model:
+    try:
+        return model.from_wire(document)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise TenantError(
+            "answer-unexpected",
+            f"Graph answered a {model.__name__} that cannot be read (at {plain(place, 80)})",
+            "The API has changed, or this is not Graph: check tenant.graph, else a newer version is needed.",
+        ) from error

@@ -1,0 +1,159 @@
+"""What a refusal of Graph means, and what to do about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from mstunnel_setup.errors import NetworkError, SetupError, SignInError, TenantError
+from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.tenant.wire import (
+    APP_ROLE_ASSIGNMENT_READ_WRITE,
+    APPLICATION_READ_WRITE,
+    CONFIGURATION_READ,
+    CONFIGURATION_READ_WRITE,
+)
+
+_ROLES: Final = {
+    CONFIGURATION_READ: "Intune Administrator",
+    CONFIGURATION_READ_WRITE: "Intune Administrator (and an Intune licence)",
+    APPLICATION_READ_WRITE: "Cloud Application Administrator",
+    APP_ROLE_ASSIGNMENT_READ_WRITE: "Privileged Role Administrator",
+}
+"""The least Entra role a user needs beside each permission (Microsoft Entra built-in roles)."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer, read once: `document` is its JSON object, or None when it holds none.
+
+    `code` and `message` are those of Graph's error envelope, `request_id` is what support asks for.
+    """
+
+    method: str
+    url: str
+    status: int
+    document: dict[str, Any] | None
+    code: str = ""
+    message: str = ""
+    request_id: str = ""
+    html: bool = False
+
+    @classmethod
+    def of(cls, response: Any, method: str, url: str) -> Self:
+        """Read a response of the HTTP session."""
+        document = json_object(response)
+        envelope = document.get("error") if document else None
+        error: Mapping[str, Any] = envelope if isinstance(envelope, Mapping) else {}
+        return cls(
+            method,
+            url,
+            response.status_code,
+            document,
+            plain(error.get("code") or ""),
+            plain(error.get("message") or ""),
+            plain(response.headers.get("request-id", ""), 64),
+            "html" in response.headers.get("Content-Type", "").lower(),
+        )
+
+    @property
+    def accepted(self) -> bool:
+        """Whether Graph did what was asked."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def host(self) -> str:
+        """The host that was asked."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def said(self) -> str:
+        """What was asked and what Graph said, for the message of an error."""
+        request = f" (request {self.request_id})" if self.request_id else ""
+        words = self.message or self.code or "no reason given"
+        return f"{self.method} {urlsplit(self.url).path}: {self.status}, {words}{request}"
+
+
+def json_object(response: Any) -> dict[str, Any] | None:
+    """Return the JSON object that is the body of `response`, or None."""
+    try:
+        document = response.json()
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    kind: type[SetupError]
+    code: str
+    hint: str
+
+
+_MEANINGS: Final[Mapping[int, _Meaning]] = {
+    HTTPStatus.BAD_REQUEST: _Meaning(
+        TenantError, "request-refused", "Correct the value named in the message and run the command again."
+    ),
+    HTTPStatus.UNAUTHORIZED: _Meaning(
+        SignInError, "token-refused", "Sign in again; check tenant.cloud and the clock of this host."
+    ),
+    HTTPStatus.NOT_FOUND: _Meaning(
+        TenantError, "not-found", "Check in the admin center whether it still exists."
+    ),
+    HTTPStatus.GONE: _Meaning(TenantError, "not-found", "Check in the admin center whether it still exists."),
+    HTTPStatus.CONFLICT: _Meaning(
+        TenantError, "conflict", "Something of that name or state is already there; look in the admin center."
+    ),
+    HTTPStatus.PRECONDITION_FAILED: _Meaning(
+        TenantError, "conflict", "Somebody else changed it at the same time; run the command again."
+    ),
+    HTTPStatus.TOO_MANY_REQUESTS: _Meaning(
+        TenantError, "throttled", "Graph asks for patience: run the command again in some minutes."
+    ),
+}
+
+
+def explain(answer: Answer, needs: str = "") -> SetupError:
+    """Return the error that a refusal amounts to; `needs` is the permission the request takes."""
+    if answer.document is None and not _plausible_without_json(answer):
+        return not_graph(answer)
+    if answer.status == HTTPStatus.FORBIDDEN:
+        return _forbidden(answer, needs)
+    meaning = _MEANINGS.get(answer.status) or _unknown(answer.status)
+    return meaning.kind(meaning.code, f"Graph refused {answer.said}", meaning.hint)
+
+
+def not_graph(answer: Answer) -> NetworkError:
+    """Return the error for an answer that cannot be Graph's: a portal, a filter, a wrong address."""
+    return NetworkError(
+        "answer-not-graph",
+        f"{answer.host} answered with something that is not Graph's ({answer.status}, no JSON)",
+        "A captive portal, web filter or proxy page stands in between: let this host through, or check "
+        "https_proxy, no_proxy and tenant.graph.",
+    )
+
+
+def _plausible_without_json(answer: Answer) -> bool:
+    """Tell whether Graph's front doors, and not something in between, may have sent this."""
+    bare = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
+    unavailable = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return unavailable or (answer.status in bare and not answer.html)
+
+
+def _forbidden(answer: Answer, needs: str) -> SignInError:
+    role = _ROLES.get(needs)
+    wanted = f"the permission {needs}" if needs else "another permission"
+    hint = f"It takes {wanted}, consented to for the application"
+    hint += f", and for a user the role {role}." if role else "."
+    return SignInError("permission-missing", f"Graph refused {answer.said}", hint)
+
+
+def _unknown(status: int) -> _Meaning:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _Meaning(
+            TenantError,
+            "graph-unavailable",
+            "Look at the service health of Intune and run the command again.",
+        )
+    return _Meaning(TenantError, "request-refused", "Run the command again with --verbose and read the log.")

@@ -1,0 +1,238 @@
+"""Sign-in to Entra with MSAL: device code for people, secret or certificate for applications.
+
+MSAL talks through our HTTP session and asks no other host than the authority. Tokens stay in its memory.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from mstunnel_setup.errors import NetworkError, SignInError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.tenant.clouds import ANY_TENANT, Cloud
+from mstunnel_setup.tenant.credential import Credential
+from mstunnel_setup.tenant.graph_errors import json_object
+from mstunnel_setup.tenant.sign_in_errors import sign_in_error
+from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.tenant.token_sources import AccessToken, CachedToken, claims
+from mstunnel_setup.tenant.transport import HttpPort
+from mstunnel_setup.tenant.wire import (
+    APP_ROLE_ASSIGNMENT_READ_WRITE,
+    APPLICATION_READ_WRITE,
+    CONFIGURATION_READ_WRITE,
+)
+
+if TYPE_CHECKING:
+    import msal
+
+INTUNE_ADMINISTRATOR: Final = "3a2c62db-5318-420d-8d74-23affee5d9d5"
+GLOBAL_ADMINISTRATOR: Final = "62e90394-69f5-4237-9190-012177145e10"
+"""Template ids of the Entra roles that may manage Microsoft Tunnel (Microsoft Entra built-in roles)."""
+
+SETUP_PERMISSIONS: Final = (
+    CONFIGURATION_READ_WRITE,
+    APPLICATION_READ_WRITE,
+    APP_ROLE_ASSIGNMENT_READ_WRITE,
+)
+"""Delegated permissions that an installation needs."""
+
+
+@dataclass(frozen=True)
+class DeviceCode:
+    """What the administrator is told: open `url`, enter `code`, before `expires_at` (UTC)."""
+
+    url: str
+    code: str
+    message: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """Signs in to `tenant` (id, domain, or "organizations") of `cloud` as the application `client_id`."""
+
+    http: HttpPort = field(repr=False)
+    clock: Clock = field(repr=False)
+    cloud: Cloud
+    tenant: str
+    client_id: str
+
+    def device_code(
+        self, show: Callable[[DeviceCode], None], permissions: Sequence[str] = SETUP_PERMISSIONS
+    ) -> AccessToken:
+        """Let a person sign in on another device; `show` is called once, then this waits.
+
+        Waiting ends with the person's answer, with the code's time, or with KeyboardInterrupt. Raises
+        SignInError; `role-missing` when the token says that the person is no Intune administrator.
+        """
+        scopes = [f"{self.cloud.graph}/{permission}" for permission in permissions]
+        application = self._public()
+        flow = application.initiate_device_flow(scopes=scopes)
+        if "user_code" not in flow:
+            raise sign_in_error(flow)
+        code = self._shown(flow)
+        show(code)
+        token = _token(self._wait(application, flow, code.expires_at))
+        require_intune_role(token)
+        account = next(iter(application.get_accounts()), None)
+
+        def acquire() -> str:
+            return _token(application.acquire_token_silent_with_error(scopes, account=account))
+
+        return CachedToken(acquire)
+
+    def client_secret(self, secret: str) -> AccessToken:
+        """Sign in as the application itself with its secret. Raises SignInError."""
+        return self._application(secret)
+
+    def certificate(self, credential: Credential) -> AccessToken:
+        """Sign in as the application itself with its certificate. Raises SignInError."""
+        return self._application(
+            {"private_key": credential.key, "public_certificate": credential.certificate_pem}
+        )
+
+    def _application(self, credential: object) -> AccessToken:
+        authority = self.cloud.authority_of(self.tenant)
+        if authority.rpartition("/")[2] in ANY_TENANT:
+            raise SignInError(
+                "tenant-missing",
+                "an application signs in to one tenant, and tenant.id does not name one",
+                "Set tenant.id to the id or domain of the tenant.",
+            )
+        import msal  # noqa: PLC0415 (a third of a second)
+
+        application = _made(
+            lambda: msal.ConfidentialClientApplication(
+                self.client_id,
+                client_credential=credential,
+                authority=authority,
+                instance_discovery=False,
+                http_client=_Endpoint(self.http),
+            )
+        )
+        scopes = [f"{self.cloud.graph}/.default"]
+        source = CachedToken(lambda: _token(application.acquire_token_for_client(scopes)))
+        source.token()
+        return source
+
+    def _public(self) -> "msal.PublicClientApplication":
+        import msal  # noqa: PLC0415 (a third of a second)
+
+        return _made(
+            lambda: msal.PublicClientApplication(
+                self.client_id,
+                authority=self.cloud.authority_of(self.tenant),
+                instance_discovery=False,
+                http_client=_Endpoint(self.http),
+            )
+        )
+
+    def _shown(self, flow: dict[str, Any]) -> DeviceCode:
+        url = plain(flow.get("verification_uri") or self.cloud.device_login)
+        code = plain(flow["user_code"], 40)
+        expires_at = self.clock.now() + timedelta(seconds=flow["expires_in"])
+        return DeviceCode(
+            url, code, plain(flow.get("message") or f"Open {url} and enter {code}."), expires_at
+        )
+
+    def _wait(
+        self, application: "msal.PublicClientApplication", flow: dict[str, Any], expires_at: datetime
+    ) -> dict[str, Any]:
+        """Ask until there is an answer; the waiting is done here, on our clock, not in MSAL."""
+        while self.clock.now() < expires_at:
+            self.clock.sleep(flow["interval"])
+            answer = _asked(application, flow)
+            if answer.get("error") not in {"authorization_pending", "slow_down"}:
+                return answer
+        return {"error": "expired_token"}
+
+
+def require_intune_role(token: str) -> None:
+    """Raise SignInError `role-missing` when a person's token says they are no Intune administrator.
+
+    A token that is no JWT, is an application's, or does not list roles (`wids`) is left to Graph's judgement.
+    """
+    found = claims(token)
+    roles = found.get("wids")
+    if "scp" not in found or not isinstance(roles, list):
+        return
+    if not {INTUNE_ADMINISTRATOR, GLOBAL_ADMINISTRATOR}.intersection(map(str, roles)):
+        name = plain(found.get("upn") or found.get("preferred_username") or "the account", 120)
+        raise SignInError(
+            "role-missing",
+            f"{name} is neither Intune Administrator nor Global Administrator",
+            "Activate or assign one of these roles, then run the command again.",
+        )
+
+
+_PASSING: Final = frozenset({"network-timeout", "network-unreachable", "sign-in-unavailable"})
+
+
+class _Endpoint:
+    """MSAL's `http_client` on our session. Only JSON answers reach MSAL, which would log any other body."""
+
+    def __init__(self, http: HttpPort) -> None:
+        self._http = http
+
+    def get(self, url: str, **options: Any) -> Any:
+        response = self._checked(url, self._http.get(url, **options))
+        if response.status_code != HTTPStatus.OK:
+            raise sign_in_error(json_object(response) or {})
+        return response
+
+    def post(self, url: str, **options: Any) -> Any:
+        return self._checked(url, self._http.post(url, **options))
+
+    def close(self) -> None:
+        """The session is not MSAL's to close."""
+
+    def _checked(self, url: str, response: Any) -> Any:
+        host = urlsplit(url).netloc
+        if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise SignInError(
+                "sign-in-unavailable",
+                f"{host} is out of order ({response.status_code})",
+                "Run the command again in some minutes.",
+            )
+        if json_object(response) is None:
+            raise NetworkError(
+                "answer-not-entra",
+                f"{host} answered with something that is not Entra's ({response.status_code}, no JSON)",
+                "A captive portal, web filter or proxy page stands in between: let this host through, or "
+                "check https_proxy, no_proxy and tenant.authority.",
+            )
+        return response
+
+
+def _asked(application: "msal.PublicClientApplication", flow: dict[str, Any]) -> dict[str, Any]:
+    """Ask once; a disturbance that may pass counts as "not yet", the person is still on the way."""
+    flow.pop("latest_attempt_at", None)  # MSAL warns by its own clock
+    try:
+        return dict(application.acquire_token_by_device_flow(flow, exit_condition=lambda _flow: True))
+    except (NetworkError, SignInError) as error:
+        if error.code not in _PASSING:
+            raise
+        return {"error": "authorization_pending"}
+
+
+def _made(make: Callable[[], Any]) -> Any:
+    """Build an MSAL application, which reads the authority's metadata and says ValueError to bad ones."""
+    try:
+        return make()
+    except (ValueError, KeyError) as error:
+        raise SignInError(
+            "authority-unusable",
+            f"the sign-in address cannot be used: {plain(error)}",
+            "Check tenant.id, tenant.cloud and tenant.authority.",
+        ) from error
+
+
+def _token(answer: dict[str, Any] | None) -> str:
+    if answer is None:
+        raise sign_in_error({"error": "invalid_grant", "error_codes": [700082]})
+    if "access_token" not in answer:
+        raise sign_in_error(answer)
+    return str(answer["access_token"])

@@ -1,0 +1,75 @@
+"""Where access tokens come from. A token never enters a repr, a log or a message."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from mstunnel_setup.errors import SignInError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+
+
+class AccessToken(Protocol):
+    """A source of access tokens for one resource; it refreshes by itself, in memory."""
+
+    def token(self) -> str:
+        """Return a token that is valid now. Raises SignInError when there is none any more."""
+        ...
+
+
+@dataclass(frozen=True)
+class CachedToken:
+    """Tokens from MSAL, whose cache answers until a token is about to expire."""
+
+    acquire: Callable[[], str] = field(repr=False)
+
+    def token(self) -> str:
+        """Return a token that is valid now."""
+        return self.acquire()
+
+
+@dataclass(frozen=True)
+class TokenFile:
+    """The token in a file that somebody else keeps fresh; read anew for every use."""
+
+    files: Files = field(repr=False)
+    path: str
+    clock: Clock = field(repr=False)
+
+    def token(self) -> str:
+        """Return the token in the file; raises SignInError when it is missing, no token, or expired."""
+        content = self.files.read(self.path)
+        if content is None:
+            raise SignInError("token-missing", f"there is no token file at {self.path}", "Check the path.")
+        token = content.strip().decode("ascii", "replace")
+        if not token or not token.isprintable() or " " in token or "\ufffd" in token:
+            raise SignInError(
+                "token-malformed",
+                f"{self.path} does not hold an access token",
+                "Put the bare access token into the file, nothing else.",
+            )
+        expiry = claims(token).get("exp")
+        if isinstance(expiry, int) and expiry <= self.clock.now().timestamp():
+            raise SignInError(
+                "token-expired", f"the token in {self.path} has expired", "Put a fresh one there."
+            )
+        return token
+
+
+def claims(token: str) -> Mapping[str, Any]:
+    """Return the claims of a token when it is a JWT (RFC 7519), else nothing. Nothing is verified.
+
+    Graph verifies its tokens; here the claims only serve earlier and better messages.
+    """
+    parts = token.split(".")
+    if len(parts) != 3:  # noqa: PLR2004 (header, claims, signature)
+        return {}
+    try:
+        padded = parts[1] + "=" * (-len(parts[1]) % 4)
+        found = json.loads(base64.urlsafe_b64decode(padded))
+    except (binascii.Error, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

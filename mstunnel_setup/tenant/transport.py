@@ -1,0 +1,113 @@
+"""HTTP to Graph: the bearer token, JSON in and out, paging.
+
+The port is structural: `mstunnel_setup.host.http.HttpSession` fits it, and so does a fake in a test.
+"""
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+from urllib.parse import quote, urlencode, urlsplit
+
+from mstunnel_setup.errors import TenantError
+from mstunnel_setup.tenant.graph_errors import Answer, explain, not_graph
+from mstunnel_setup.tenant.token_sources import AccessToken
+
+_MOST_PAGES: Final = 1000
+
+
+class HttpPort(Protocol):
+    """The part of the HTTP session that sign-in and Graph need. Any HTTP status is an answer."""
+
+    def get(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> Any:
+        """GET."""
+        ...
+
+    def post(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> Any:
+        """POST."""
+        ...
+
+    def request(self, method: str, url: str, **options: Any) -> Any:
+        """Send one request."""
+        ...
+
+
+class GraphTransport:
+    """Sends requests to Graph below `base` (https://HOST/VERSION) in the name of a token's owner."""
+
+    def __init__(self, http: HttpPort, base: str, token_source: AccessToken) -> None:
+        self._http = http
+        self._base = base
+        self._token_source = token_source
+
+    def send(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, needs: str = ""
+    ) -> dict[str, Any]:
+        """Send one request and return the JSON object of the answer, empty for 204.
+
+        `path` starts with a slash, `needs` names the permission the request takes. Raises SignInError
+        (401, 403), TenantError (every other refusal), NetworkError (no answer, or none of Graph's).
+        """
+        return self._send(method, f"{self._base}{path}", body, needs)
+
+    def pages(self, path: str, *, needs: str = "") -> Iterator[dict[str, Any]]:
+        """Yield the entities of a collection, all pages of it.
+
+        Raises TenantError `paging-broken` for a link that leads in a circle or away from Graph.
+        """
+        seen: set[str] = set()
+        link: object = f"{self._base}{path}"
+        while link:
+            if not isinstance(link, str) or link in seen or len(seen) >= _MOST_PAGES or not self._ours(link):
+                raise _broken_paging(path)
+            seen.add(link)
+            document = self._send("GET", link, None, needs)
+            yield from _entities(document, path)
+            link = document.get("@odata.nextLink")
+
+    def _ours(self, link: str) -> bool:
+        """Tell whether a link stays with Graph: the token must not travel anywhere else."""
+        return urlsplit(link)[:2] == urlsplit(self._base)[:2]
+
+    def _send(self, method: str, url: str, body: Mapping[str, Any] | None, needs: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self._token_source.token()}", "Accept": "application/json"}
+        response = self._http.request(method, url, json=body, headers=headers, allow_redirects=False)
+        answer = Answer.of(response, method, url)
+        if not answer.accepted:
+            raise explain(answer, needs)
+        if answer.status == HTTPStatus.NO_CONTENT:
+            return {}
+        if answer.document is None:
+            raise not_graph(answer)
+        return answer.document
+
+
+def query(**options: str) -> str:
+    """Return OData system query options as a query string, names without their dollar sign."""
+    return "?" + urlencode(
+        {f"${name}": value for name, value in options.items()}, quote_via=quote, safe="$(),"
+    )
+
+
+def equals(name: str, value: str) -> str:
+    """Return the `$filter` "property is value"; quotes in the value are doubled (OData 4.01 ABNF)."""
+    doubled = value.replace("'", "''")
+    return f"{name} eq '{doubled}'"
+
+
+def _entities(document: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
+    value = document.get("value")
+    if not isinstance(value, list):
+        raise TenantError(
+            "answer-unexpected",
+            f"Graph answered {path} without a list of objects",
+            "Run the command again; if it stays, the API has changed and a newer version is needed.",
+        )
+    return value
+
+
+def _broken_paging(path: str) -> TenantError:
+    return TenantError(
+        "paging-broken",
+        f"the pages of {path} lead in a circle or away from Graph",
+        "Run the command again; if it stays, check what stands between this host and Graph.",
+    )

@@ -1,0 +1,85 @@
+"""An HTTP port that gives prepared answers, a clock that moves only when somebody sleeps, token helpers."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class FakeClock:
+    elapsed: float = 0.0
+    naps: list[float] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.elapsed)
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.elapsed += seconds
+
+
+@dataclass(frozen=True)
+class Call:
+    method: str
+    url: str
+    options: Mapping[str, Any]
+
+
+Reply = requests.Response | BaseException | Callable[[], requests.Response]
+
+
+@dataclass
+class FakeHttp:
+    """Gives `replies` one after the other and notes the calls; the last reply is given for ever."""
+
+    replies: list[Reply] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+        self.calls.append(Call(method, url, options))
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply if isinstance(reply, requests.Response) else reply()
+
+    def get(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> requests.Response:
+        return self.request("GET", url, params=params, **options)
+
+    def post(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> requests.Response:
+        return self.request("POST", url, params=params, **options)
+
+
+def response(status: int, body: object = None, headers: Mapping[str, str] | None = None) -> requests.Response:
+    """Text is sent as it is, anything else as JSON, None as nothing."""
+    made = requests.Response()
+    made.status_code = status
+    made._content = (
+        b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    )
+    made.headers.update({"Content-Type": "application/json"} if not isinstance(body, str) else {})
+    made.headers.update(headers or {})
+    return made
+
+
+@dataclass(frozen=True)
+class FixedToken:
+    value: str = "opaque"
+
+    def token(self) -> str:
+        return self.value
+
+
+def jwt(**claims: object) -> str:
+    """An unsigned token with these claims."""
+    parts = [json.dumps({"alg": "none"}), json.dumps(claims), "signature"]
+    return ".".join(base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in parts)

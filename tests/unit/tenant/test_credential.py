@@ -1,0 +1,94 @@
+"""The credential of an application: PFX or PEM, with or without a passphrase; anything else is named."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mstunnel_setup.errors import SignInError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.credential import read_credential
+from tests.unit.tenant.credentials import certificate, rsa_key, write_pem, write_pfx
+
+
+@pytest.mark.parametrize("write", [write_pfx, write_pem])
+@pytest.mark.parametrize("passphrase", ["", "pass phrase"])
+def test_both_formats_are_read(write: Callable[..., None], passphrase: str, tmp_path: Path) -> None:
+    write(tmp_path / "agent", passphrase=passphrase.encode())
+
+    credential = read_credential(Files(tmp_path), "/agent", passphrase)
+
+    assert credential.key.public_key() == rsa_key().public_key() == credential.certificate.public_key()
+    assert "key" not in repr(credential).lower().replace("keyusage", "")
+
+
+def test_certificate_and_key_may_be_in_two_files(tmp_path: Path) -> None:
+    (tmp_path / "leaf.pem").write_bytes(certificate(rsa_key()).public_bytes(Encoding.PEM))
+    write_pem(tmp_path / "key.pem")
+
+    credential = read_credential(Files(tmp_path), "/leaf.pem", key_path="/key.pem")
+
+    assert credential.certificate.public_key() == credential.key.public_key()
+
+
+def write_strangers(path: Path) -> None:
+    write_pem(path)
+    path.write_bytes(certificate(rsa_key(1)).public_bytes(Encoding.PEM) + path.read_bytes())
+
+
+def test_only_the_public_half_goes_to_the_tenant(tmp_path: Path) -> None:
+    write_pfx(tmp_path / "agent")
+    credential = read_credential(Files(tmp_path), "/agent")
+
+    sent = credential.key_credential("agent of gw1").to_wire()
+
+    assert (sent["displayName"], sent["type"], sent["usage"]) == (
+        "agent of gw1",
+        "AsymmetricX509Cert",
+        "Verify",
+    )
+    assert sent["endDateTime"].endswith("Z")
+    assert len(sent["customKeyIdentifier"]) == 44
+
+
+def write_elliptic(path: Path) -> None:
+    write_pfx(path, ec.generate_private_key(ec.SECP256R1()))
+
+
+def write_without_key(path: Path) -> None:
+    write_pfx(path, with_key=False)
+
+
+@pytest.mark.parametrize(
+    ("write", "code"),
+    [
+        (lambda _path: None, "credential-missing"),
+        (lambda path: path.write_bytes(b""), "credential-unreadable"),
+        (lambda path: path.write_bytes(b"-----BEGIN NOTHING-----"), "credential-unreadable"),
+        (lambda path: write_pfx(path, passphrase=b"another"), "credential-unreadable"),
+        (lambda path: write_pem(path, b"another"), "credential-unreadable"),
+        (write_elliptic, "credential-unsuitable"),
+        (write_without_key, "credential-unsuitable"),
+        (write_strangers, "credential-unsuitable"),
+    ],
+    ids=[
+        "missing",
+        "empty",
+        "no PEM",
+        "PFX passphrase",
+        "PEM passphrase",
+        "elliptic curve",
+        "no key",
+        "strangers",
+    ],
+)
+def test_what_cannot_be_used_is_named(write: Callable[[Path], object], code: str, tmp_path: Path) -> None:
+    write(tmp_path / "agent")
+
+    with pytest.raises(SignInError) as caught:
+        read_credential(Files(tmp_path), "/agent")
+
+    assert caught.value.code == code
+    assert "/agent" in caught.value.message

@@ -1,0 +1,39 @@
+"""Every refusal of Graph becomes one error with a code, its words and something to do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup import errors
+from mstunnel_setup.tenant.transport import GraphTransport
+from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE
+from tests.unit.tenant.fakes import FakeHttp, FixedToken, response
+
+CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("graph_errors.json").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
+def test_a_refusal_is_explained(case: dict[str, Any]) -> None:
+    headers = {"request-id": "abc", **({"Content-Type": case["type"]} if "type" in case else {})}
+    http = FakeHttp([response(case["status"], case["body"], headers)])
+    transport = GraphTransport(http, "https://graph.example/beta", FixedToken("secret-token"))
+
+    with pytest.raises(getattr(errors, case["kind"])) as caught:
+        transport.send("POST", "/things", {"a": 1}, needs=CONFIGURATION_READ_WRITE)
+
+    assert caught.value.code == case["code"]
+    assert case["shows"] in caught.value.message
+    assert case.get("hints", "") in caught.value.hint
+    assert caught.value.hint
+    assert "secret-token" not in f"{caught.value.message}{caught.value.hint}"
+
+
+def test_the_request_id_for_support_is_named() -> None:
+    http = FakeHttp(
+        [response(409, {"error": {"code": "Conflict", "message": "Exists."}}, {"request-id": "r-1"})]
+    )
+
+    with pytest.raises(errors.TenantError, match=r"Exists\. \(request r-1\)"):
+        GraphTransport(http, "https://graph.example/beta", FixedToken()).send("POST", "/things")

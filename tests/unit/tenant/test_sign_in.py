@@ -1,0 +1,251 @@
+"""Sign-in: refusals are explained, waiting runs on our clock, tokens stay out of sight."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.errors import NetworkError, SetupError, SignInError
+from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn, require_intune_role
+from mstunnel_setup.tenant.sign_in_errors import sign_in_error
+from tests.unit.tenant.fakes import START, FakeClock, FakeHttp, Reply, jwt, response
+
+CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("sign_in_errors.json").read_text())
+AUTHORITY = "https://login.example/contoso"
+INTUNE_ADMINISTRATOR = "3a2c62db-5318-420d-8d74-23affee5d9d5"
+DISCOVERY = {
+    "issuer": f"{AUTHORITY}/v2.0",
+    "authorization_endpoint": f"{AUTHORITY}/oauth2/v2.0/authorize",
+    "token_endpoint": f"{AUTHORITY}/oauth2/v2.0/token",
+    "device_authorization_endpoint": f"{AUTHORITY}/oauth2/v2.0/devicecode",
+}
+FLOW = {
+    "user_code": "ABC\u001b[1mDEF",
+    "device_code": "d3vice",
+    "verification_uri": "https://login.example/devicelogin",
+    "expires_in": 60,
+    "interval": 5,
+}
+PENDING = {"error": "authorization_pending"}
+
+
+def granted(**claims: object) -> dict[str, object]:
+    access = jwt(scp="x", wids=[INTUNE_ADMINISTRATOR], **claims)
+    client_info = jwt(uid="u", utid="t").split(".")[1]
+    return {
+        "token_type": "Bearer",
+        "expires_in": 3600,
+        "access_token": access,
+        "refresh_token": "r3fresh",
+        "client_info": client_info,
+        "id_token": jwt(sub="s", oid="u", tid="t", preferred_username="ada@contoso.example"),
+        "scope": " ".join(f"https://graph.example/{name}" for name in ("A.All", "B.All")),
+    }
+
+
+@dataclass
+class Entra:
+    """What was prepared to be answered, and what was seen."""
+
+    http: FakeHttp
+    clock: FakeClock = field(default_factory=FakeClock)
+    shown: list[DeviceCode] = field(default_factory=list)
+
+    def sign_in(self, tenant: str = "organizations") -> SignIn:
+        authority = cloud("custom", AUTHORITY, "https://graph.example")
+        return SignIn(self.http, self.clock, authority, tenant, "c1ient")
+
+    def device_code(self) -> str:
+        return self.sign_in().device_code(self.shown.append, ("A.All", "B.All")).token()
+
+
+def entra(*replies: Reply | Mapping[str, object]) -> Entra:
+    ready = [
+        response(400 if "error" in reply else 200, reply) if isinstance(reply, Mapping) else reply
+        for reply in replies
+    ]
+    return Entra(FakeHttp([response(200, DISCOVERY), *ready]))
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
+def test_a_refusal_is_explained(case: dict[str, Any]) -> None:
+    error = sign_in_error(case["answer"])
+
+    assert error.code == case["code"]
+    assert error.message
+    assert error.hint
+
+
+def test_entras_words_are_kept_without_their_trace() -> None:
+    error = sign_in_error(
+        {"error_description": "AADSTS53003: Blocked.\u001b[2J Trace ID: 1\r\nTimestamp: now"}
+    )
+
+    assert error.message.endswith(": AADSTS53003: Blocked.[2J")
+
+
+def test_a_device_code_is_shown_then_asked_for_on_our_clock() -> None:
+    tenant = entra(FLOW, PENDING, {"error": "slow_down"}, PENDING, granted())
+
+    token = tenant.device_code()
+
+    (code,) = tenant.shown
+    assert (code.url, code.code) == ("https://login.example/devicelogin", "ABC[1mDEF")
+    assert code.expires_at == START + timedelta(seconds=60)
+    assert code.code in code.message
+    assert tenant.clock.naps == [5, 5, 10, 10]
+    assert token == granted()["access_token"]
+
+
+def test_a_device_sign_in_asks_for_permissions_of_this_clouds_graph() -> None:
+    tenant = entra(FLOW, granted())
+
+    tenant.device_code()
+
+    asked = tenant.http.calls[1].options["data"]["scope"].split()
+    assert {"https://graph.example/A.All", "https://graph.example/B.All", "offline_access"} <= set(asked)
+
+
+def test_a_code_nobody_uses_expires_by_our_clock() -> None:
+    tenant = entra(FLOW, PENDING)
+
+    with pytest.raises(SignInError) as caught:
+        tenant.device_code()
+
+    assert caught.value.code == "device-code-expired"
+    assert tenant.clock.elapsed == 60
+
+
+@pytest.mark.parametrize(
+    "disturbance",
+    [response(503), NetworkError("network-timeout", "slow"), NetworkError("network-unreachable", "gone")],
+    ids=["out of order", "timeout", "unreachable"],
+)
+def test_a_passing_disturbance_does_not_end_the_waiting(disturbance: Reply) -> None:
+    tenant = entra(FLOW, disturbance, granted())
+
+    assert tenant.device_code() == granted()["access_token"]
+
+
+def test_a_lasting_disturbance_does() -> None:
+    tenant = entra(FLOW, NetworkError("tls-untrusted", "who are you"))
+
+    with pytest.raises(NetworkError, match="who are you"):
+        tenant.device_code()
+
+
+def test_control_c_ends_the_waiting() -> None:
+    tenant = entra(FLOW, KeyboardInterrupt())
+
+    with pytest.raises(KeyboardInterrupt):
+        tenant.device_code()
+
+
+def test_a_person_without_the_role_is_turned_away() -> None:
+    answer = granted() | {"access_token": jwt(scp="x", wids=["other"], upn="rolf@contoso.example")}
+
+    with pytest.raises(SignInError, match=r"rolf@contoso\.example is neither") as caught:
+        entra(FLOW, answer).device_code()
+
+    assert caught.value.code == "role-missing"
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "opaque",
+        "a.b.c",
+        jwt(scp="x"),
+        jwt(wids=["other"]),
+        jwt(scp="x", wids="none"),
+        jwt(scp="x", wids=[INTUNE_ADMINISTRATOR]),
+        jwt(scp="x", wids=["62e90394-69f5-4237-9190-012177145e10"]),
+    ],
+    ids=["opaque", "no JSON", "roles not listed", "application", "odd roles", "Intune", "Global"],
+)
+def test_what_the_token_does_not_say_is_left_to_graph(token: str) -> None:
+    assert require_intune_role(token) is None  # type: ignore[func-returns-value]
+
+
+def test_a_token_is_taken_from_memory_until_it_expires() -> None:
+    tenant = entra({"token_type": "Bearer", "expires_in": 3600, "access_token": "app-token"})
+    source = tenant.sign_in().client_secret("s3cret")
+
+    assert source.token() == source.token()
+    assert len(tenant.http.calls) == 2
+
+
+def test_nothing_secret_is_in_a_repr() -> None:
+    tenant = entra(granted())
+    sign_in = tenant.sign_in()
+    source = sign_in.client_secret("s3cret")
+
+    assert "s3cret" not in f"{sign_in!r}{source!r}"
+    assert source.token() not in f"{sign_in!r}{source!r}"
+
+
+def test_a_wrong_secret_is_named() -> None:
+    with pytest.raises(SignInError) as caught:
+        entra({"error": "invalid_client", "error_codes": [7000215]}).sign_in().client_secret("no")
+
+    assert caught.value.code == "secret-wrong"
+
+
+def test_an_application_needs_a_tenant() -> None:
+    http = FakeHttp()
+    sign_in = SignIn(http, FakeClock(), cloud("public"), "organizations", "c1ient")
+
+    with pytest.raises(SignInError) as caught:
+        sign_in.client_secret("s3cret")
+
+    assert caught.value.code == "tenant-missing"
+    assert http.calls == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "code"),
+    [
+        (
+            lambda: response(400, {"error": "invalid_tenant", "error_codes": [90002]}),
+            SignInError,
+            "wrong-tenant",
+        ),
+        (lambda: response(404, {"error": "x"}), SignInError, "sign-in-failed"),
+        (lambda: response(200, {}), SignInError, "authority-unusable"),
+        (lambda: response(503), SignInError, "sign-in-unavailable"),
+        (lambda: response(200, "<html>Hotel</html>"), NetworkError, "answer-not-entra"),
+    ],
+    ids=["unknown tenant", "refused", "no endpoints", "out of order", "captive portal"],
+)
+def test_an_authority_that_does_not_answer_as_one(
+    reply: Callable[[], Any], kind: type[SetupError], code: str
+) -> None:
+    tenant = Entra(FakeHttp([reply]))
+
+    with pytest.raises(kind) as caught:
+        tenant.device_code()
+
+    assert caught.value.code == code
+    assert caught.value.hint
+
+
+def test_a_refused_device_code_request_is_explained() -> None:
+    with pytest.raises(SignInError) as caught:
+        entra({"error": "unauthorized_client", "error_codes": [700016]}).device_code()
+
+    assert caught.value.code == "client-unknown"
+
+
+def test_a_token_that_can_no_longer_be_refreshed_asks_for_a_new_sign_in() -> None:
+    expired = {**granted(), "expires_in": 0}
+    refused = {"error": "invalid_grant", "error_codes": [700082], "error_description": "AADSTS700082: Old."}
+
+    with pytest.raises(SignInError) as caught:
+        entra(FLOW, expired, refused).device_code()
+
+    assert caught.value.code == "sign-in-expired"

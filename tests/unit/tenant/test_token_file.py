@@ -1,0 +1,56 @@
+"""A token file is read anew for every use, and judged before Graph has to."""
+
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.errors import SignInError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.token_sources import TokenFile, claims
+from tests.unit.tenant.fakes import START, FakeClock, jwt
+
+NOW = int(START.timestamp())
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> TokenFile:
+    return TokenFile(Files(tmp_path), "/token", FakeClock())
+
+
+def test_the_newest_content_counts(file: TokenFile, tmp_path: Path) -> None:
+    tmp_path.joinpath("token").write_text("first\n")
+    assert file.token() == "first"
+
+    tmp_path.joinpath("token").write_text(jwt(exp=NOW + 1))
+    assert claims(file.token()) == {"exp": NOW + 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (None, "token-missing"),
+        (b"", "token-malformed"),
+        (b"two words", "token-malformed"),
+        (b'{"accessToken":\n"x"}', "token-malformed"),
+        (b"\xff\xfe", "token-malformed"),
+        (jwt(exp=NOW).encode(), "token-expired"),
+    ],
+)
+def test_what_is_no_token_is_refused(
+    file: TokenFile, tmp_path: Path, content: bytes | None, code: str
+) -> None:
+    if content is not None:
+        tmp_path.joinpath("token").write_bytes(content)
+
+    with pytest.raises(SignInError) as caught:
+        file.token()
+
+    assert caught.value.code == code
+    assert "accessToken" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "token", ["", "a", "a.b", "a.!!.c", "a.bnVsbA.c", "a.W10.c", "a.\u00e4.c", "a.b.c.d"]
+)
+def test_a_token_that_is_no_jwt_claims_nothing(token: str) -> None:
+    assert claims(token) == {}

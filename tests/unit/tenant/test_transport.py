@@ -1,0 +1,100 @@
+"""Requests to Graph: the token stays with Graph, pages end, values are quoted."""
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mstunnel_setup.errors import TenantError
+from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.tenant.transport import GraphTransport, equals, query
+from tests.unit.tenant.fakes import FakeHttp, FixedToken, response
+
+BASE = "https://graph.example/beta"
+
+
+def over(*documents: dict[str, Any]) -> tuple[FakeHttp, GraphTransport]:
+    http = FakeHttp([response(200, document) for document in documents])
+    return http, GraphTransport(http, BASE, FixedToken("t0ken"))
+
+
+def test_pages_are_followed_to_the_end() -> None:
+    http, graph = over(
+        {"value": [{"id": 1}], "@odata.nextLink": f"{BASE}/things?$skiptoken=1"}, {"value": [{"id": 2}]}
+    )
+
+    assert [item["id"] for item in graph.pages("/things")] == [1, 2]
+    assert [call.url for call in http.calls] == [f"{BASE}/things", f"{BASE}/things?$skiptoken=1"]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [f"{BASE}/things", "https://evil.example/beta/things", "http://graph.example/beta/things", 7],
+    ids=["circle", "another host", "without TLS", "no address"],
+)
+def test_a_broken_next_link_is_not_followed(link: object) -> None:
+    http, graph = over({"value": [], "@odata.nextLink": link})
+
+    with pytest.raises(TenantError) as caught:
+        list(graph.pages("/things"))
+
+    assert caught.value.code == "paging-broken"
+    assert len(http.calls) == 1
+
+
+def test_pages_without_end_are_left_after_a_thousand() -> None:
+    http = FakeHttp()
+    http.replies = [
+        lambda: response(200, {"value": [], "@odata.nextLink": f"{BASE}/things?{len(http.calls)}"})
+    ]
+
+    with pytest.raises(TenantError) as caught:
+        list(GraphTransport(http, BASE, FixedToken()).pages("/things"))
+
+    assert caught.value.code == "paging-broken"
+    assert len(http.calls) == 1000
+
+
+def test_a_collection_without_a_list_is_refused() -> None:
+    _, graph = over({"id": "not a collection"})
+
+    with pytest.raises(TenantError) as caught:
+        list(graph.pages("/things"))
+
+    assert caught.value.code == "answer-unexpected"
+
+
+def test_the_token_travels_in_a_header_and_redirects_are_not_followed() -> None:
+    http, graph = over({"id": "1"})
+
+    graph.send("POST", "/things", {"a": 1})
+
+    options = http.calls[0].options
+    assert options["headers"]["Authorization"] == "Bearer t0ken"
+    assert options["allow_redirects"] is False
+    assert options["json"] == {"a": 1}
+    assert "t0ken" not in http.calls[0].url
+
+
+def test_no_content_is_an_empty_object() -> None:
+    assert GraphTransport(FakeHttp([response(204)]), BASE, FixedToken()).send("DELETE", "/things/1") == {}
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8")))
+def test_a_filter_value_comes_out_as_it_went_in(value: str) -> None:
+    address = urlsplit(f"{BASE}/things{query(filter=equals('displayName', value))}")
+    expression = parse_qs(address.query, keep_blank_values=True)["$filter"][0]
+
+    assert expression == "displayName eq '{}'".format(value.replace("'", "''"))
+    assert "+" not in address.query
+
+
+@given(st.text())
+def test_shown_text_is_one_printable_line(text: str) -> None:
+    shown = plain(text, 50)
+
+    assert len(shown) <= 50
+    assert shown.isprintable()
+    assert plain(shown, 50) == shown
