@@ -1,0 +1,82 @@
+"""The agent's status file, and what it says about the agent's health."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mstunnel_setup.agent.tenant import RUN_DIRECTORY
+from mstunnel_setup.host.files import Files
+
+STATUS: Final = f"{RUN_DIRECTORY}/status.json"
+
+_LATEST_CHECK_IN: Final = timedelta(minutes=5)
+_START: Final = timedelta(minutes=2)
+
+
+class Failure(BaseModel):
+    """What went wrong in the last round, and when."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    message: str
+    hint: str
+    at: datetime
+
+
+class Status(BaseModel):
+    """How the agent is doing. Times are UTC; `configuration_digest` names the files that are in place."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    started: datetime
+    last_check_in: datetime | None = None
+    last_error: Failure | None = None
+    configuration_id: str | None = None
+    configuration_digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the agent is healthy, and why."""
+
+    healthy: bool
+    reason: str
+
+
+def write_status(files: Files, status: Status) -> None:
+    """Replace the status file; it lies in memory and ends with the container."""
+    files.make_directories(RUN_DIRECTORY)
+    files.write(STATUS, status.model_dump_json(indent=2).encode() + b"\n")
+
+
+def read_status(files: Files) -> Status | None:
+    """The status, or None when there is none that can be read."""
+    try:
+        return Status.model_validate_json(files.read(STATUS) or b"")
+    except ValidationError:
+        return None
+
+
+def judge(status: Status | None, now: datetime) -> Verdict:
+    """Healthy: checked in less than 5 minutes ago, or started less than 2 minutes ago.
+
+    Source of the 5 minutes: docs/reference (monitoring, section 1).
+    """
+    if status is None:
+        return Verdict(healthy=False, reason="the agent is not running")
+    seen = status.last_check_in
+    # A clock that was set back must not keep an old check-in fresh.
+    if seen is not None and abs(now - seen) < _LATEST_CHECK_IN:
+        return Verdict(healthy=True, reason=f"checked in at {_time(seen)}")
+    if abs(now - status.started) < _START:
+        return Verdict(healthy=True, reason=f"started at {_time(status.started)}, has not checked in yet")
+    since = f"since {_time(seen)}" if seen else f"since the start at {_time(status.started)}"
+    cause = f": {status.last_error.message}" if status.last_error else ""
+    return Verdict(healthy=False, reason=f"no check-in {since}{cause}")
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")

@@ -1,0 +1,91 @@
+"""What the set-up left for the agent: who it is, where its tenant answers, which server it looks after."""
+
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.gateway import env_file
+from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, debug_level
+from mstunnel_setup.host.files import Files
+
+_GUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+
+_PROXIES: Final = frozenset({"http_proxy", "https_proxy", "no_proxy"})
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class AgentInfo(BaseModel):
+    """`agent-info.json`. Keys of a newer set-up are of no concern to an older agent."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    agent_id: str = Field(alias="AgentId", pattern=_GUID)
+    tenant_id: str = Field(alias="AADTenantId", pattern=_GUID)
+    cloud: str = Field(default="public", alias="Cloud")
+    authority: str | None = Field(default=None, alias="Authority")
+    graph: str | None = Field(default=None, alias="Graph")
+    authentication: str = Field(default=Authentication.OIDC, alias="Authentication")
+
+
+class AgentSettings(BaseModel):
+    """`AgentSettings.json`, which other tools add to."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    site_id: str = Field(alias="SiteId", pattern=_GUID)
+    server_id: str = Field(alias="ServerId", pattern=_GUID)
+
+
+def read_agent_info(files: Files) -> AgentInfo:
+    """Read `agent-info.json`; raises StepError `agent-file-missing` or `agent-file-invalid`."""
+    return _read(files, paths.AGENT_INFO, AgentInfo)
+
+
+def read_agent_settings(files: Files) -> AgentSettings:
+    """Read `AgentSettings.json`; raises StepError `agent-file-missing` or `agent-file-invalid`."""
+    return _read(files, paths.AGENT_SETTINGS, AgentSettings)
+
+
+def read_gateway_options(files: Files, authentication: str) -> GatewayOptions:
+    """What the gateway is told besides the server configuration; read anew for every check-in.
+
+    Raises EnvironmentFileError or UsageError when `env.sh` or a setting in it is wrong.
+    """
+    level = debug_level(_environment(files).get("DEBUG_LEVEL", ""))
+    return GatewayOptions(Authentication(authentication), level)
+
+
+def read_proxies(files: Files) -> dict[str, str]:
+    """The proxies that `env.sh` names, as environment variables.
+
+    An engine's own environment files know no quotes, so the agent reads `env.sh` itself.
+    Raises EnvironmentFileError.
+    """
+    return {name: value for name, value in _environment(files).items() if name.lower() in _PROXIES}
+
+
+def _environment(files: Files) -> dict[str, str]:
+    text = (files.read(paths.ENVIRONMENT) or b"").decode(errors="replace")
+    return env_file.parse(text, paths.ENVIRONMENT)
+
+
+def _read(files: Files, path: str, model: type[Model]) -> Model:
+    content = files.read(path)
+    if content is None:
+        raise StepError(
+            "agent-file-missing",
+            f"{path} is missing",
+            "Register this server: run mstunnel-setup on the host.",
+        )
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise StepError(
+            "agent-file-invalid",
+            f"{path} cannot be read{f' (at {place})' if place else ''}",
+            "Put it back from a backup, or run mstunnel-setup on the host.",
+        ) from error

@@ -1,0 +1,65 @@
+"""The action that puts `ocserv.conf` in place, once ocserv itself has accepted it."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from mstunnel_setup.engine.action import Action, Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import HasFiles, WriteFile
+from mstunnel_setup.engine.values import JsonObject, JsonValue, Outputs, resolve
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE
+from mstunnel_setup.paths import OCSERV_CONF
+
+
+class HasChecker(HasFiles, Protocol):
+    """The part of the world that this action needs."""
+
+    def check_gateway_configuration(self, image: str, text: str) -> None:
+        """Have the ocserv of `image` test `text` as its configuration.
+
+        Raises SetupError `gateway-configuration-refused`, with ocserv's reason, when it does not accept it.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteGatewayConfiguration(Action[HasChecker]):
+    """Write `ocserv.conf`. The agent keeps it in step later, so undo removes whatever it says by then.
+
+    `image` is the gateway image by digest; it may be a reference to the result of an earlier action.
+    """
+
+    kind: ClassVar[str] = "write-gateway-configuration"
+    text: str
+    image: JsonValue
+    path: str = OCSERV_CONF
+    mode: int = CONFIGURATION_MODE
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return self._file.key
+
+    @property
+    def _file(self) -> WriteFile:
+        return WriteFile(path=self.path, text=self.text, mode=self.mode, managed=True)
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"test the gateway's configuration and write {self.path}"
+
+    def satisfied(self, world: HasChecker, outputs: Outputs) -> bool:
+        """Whether the file is as wanted."""
+        return self._file.satisfied(world, outputs)
+
+    def capture(self, world: HasChecker) -> JsonObject:
+        """Keep what stands there now, if anything."""
+        return self._file.capture(world)
+
+    def apply(self, world: HasChecker, outputs: Outputs) -> JsonObject:
+        """Write it when ocserv accepts it; otherwise the old file stays."""
+        world.check_gateway_configuration(str(resolve(self.image, outputs)), self.text)
+        return self._file.apply(world, outputs)
+
+    def undo(self, world: HasChecker, record: UndoRecord[HasChecker]) -> Undone:
+        """Put back what stood there before."""
+        return self._file.undo(world, UndoRecord(record.before, (self._file,), record.outputs))

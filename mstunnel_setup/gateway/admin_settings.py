@@ -1,0 +1,25 @@
+"""`admin-settings.json`: the server configuration as administrators read it on the gateway."""
+
+from collections.abc import Iterable
+
+from mstunnel_setup.engine.values import JsonObject, JsonValue
+from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
+
+
+def admin_settings(configuration: ServerConfiguration) -> JsonObject:
+    """The object of `admin-settings.json`. Source of its keys: docs/reference (env and paths, section 3)."""
+    return {
+        "PolicyName": configuration.policy_id,
+        "DisplayName": configuration.display_name,
+        "Description": configuration.description,
+        "Network": str(configuration.network),
+        "DNSServers": _strings(configuration.dns_servers),
+        "DefaultDomainSuffix": configuration.default_domain_suffix,
+        "RoutesInclude": _strings(configuration.routes_include) or [EVERYTHING],
+        "RoutesExclude": _strings(configuration.routes_exclude),
+        "ListenPort": configuration.listen_port,
+    }
+
+
+def _strings(values: Iterable[object]) -> list[JsonValue]:
+    return [str(value) for value in values]

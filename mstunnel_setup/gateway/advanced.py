@@ -1,0 +1,113 @@
+"""Advanced settings: names and values without a place in the admin center, passed on to ocserv.
+
+Only settings that are safe to hand to a tenant administrator are passed on: numbers and switches, nothing
+that names a file, runs a program, or changes how devices authenticate. Source: ocserv(8), 1.3.0.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from mstunnel_setup.gateway.fields import invalid, shown
+from mstunnel_setup.gateway.warning import ConfigurationWarning
+
+_FIELD: Final = "advancedSettings"
+_LARGEST: Final = 2**31 - 1
+_SECONDS: Final = range(_LARGEST)
+_COUNT: Final = range(_LARGEST)
+
+NUMBERS: Final[Mapping[str, range]] = {
+    "auth-timeout": _SECONDS,
+    "ban-points-connection": _COUNT,
+    "ban-points-wrong-password": _COUNT,
+    "ban-reset-time": _SECONDS,
+    "cookie-timeout": _SECONDS,
+    "dpd": _SECONDS,
+    "idle-timeout": _SECONDS,
+    "keepalive": _SECONDS,
+    "max-ban-score": _COUNT,
+    "max-clients": _COUNT,
+    "max-same-clients": _COUNT,
+    "min-reauth-time": _SECONDS,
+    "mobile-dpd": _SECONDS,
+    "mobile-idle-timeout": _SECONDS,
+    "mtu": range(576, 16385),
+    "output-buffer": _COUNT,
+    "rate-limit-ms": _COUNT,
+    "rekey-time": _SECONDS,
+    "rx-data-per-sec": _COUNT,
+    "server-drain-ms": _COUNT,
+    "session-timeout": _SECONDS,
+    "stats-report-time": _SECONDS,
+    "switch-to-tcp-timeout": _SECONDS,
+    "tx-data-per-sec": _COUNT,
+}
+"""Settings that are whole numbers, and what they may be."""
+
+SWITCHES: Final = frozenset(
+    {
+        "client-bypass-protocol",
+        "compression",
+        "deny-roaming",
+        "dtls-legacy",
+        "persistent-cookies",
+        "ping-leases",
+        "predictable-ips",
+        "try-mtu-discovery",
+        "tunnel-all-dns",
+    }
+)
+"""Settings that are true or false."""
+
+
+def read_advanced(
+    pairs: tuple[tuple[str, str], ...],
+) -> tuple[dict[str, str], tuple[ConfigurationWarning, ...]]:
+    """The settings that are passed on, by name, and a warning for each that is not.
+
+    The last value of a name counts. Raises TenantError for a value that does not fit its name.
+    """
+    settings: dict[str, str] = {}
+    warnings: list[ConfigurationWarning] = []
+    for name, value in pairs:
+        if name not in NUMBERS and name not in SWITCHES:
+            warnings.append(_ignored(name))
+            continue
+        if name in settings:
+            warnings.append(_repeated(name))
+        settings[name] = _switch(name, value) if name in SWITCHES else _number(name, value)
+    return dict(sorted(settings.items())), tuple(warnings)
+
+
+def _number(name: str, value: str) -> str:
+    allowed = NUMBERS[name]
+    if value.isascii() and value.isdigit() and len(value) <= len(str(_LARGEST)) and int(value) in allowed:
+        return str(int(value))
+    raise invalid(
+        f"{_FIELD} {name}",
+        value,
+        "it is not a number that is allowed there",
+        f"write a whole number from {allowed.start} to {allowed.stop - 1}.",
+    )
+
+
+def _switch(name: str, value: str) -> str:
+    words = {"true": "true", "yes": "true", "false": "false", "no": "false"}
+    if value.lower() in words:
+        return words[value.lower()]
+    raise invalid(f"{_FIELD} {name}", value, "it is neither true nor false", "write true or false.")
+
+
+def _ignored(name: str) -> ConfigurationWarning:
+    return ConfigurationWarning(
+        "advanced-setting-ignored",
+        f"the advanced setting {shown(name)} of the server configuration has no effect",
+        f"These are passed on: {', '.join(sorted({*NUMBERS, *SWITCHES}))}.",
+    )
+
+
+def _repeated(name: str) -> ConfigurationWarning:
+    return ConfigurationWarning(
+        "advanced-setting-repeated",
+        f"the server configuration gives the advanced setting {name} more than once; the last value counts",
+        "Remove the other ones through Microsoft Graph.",
+    )

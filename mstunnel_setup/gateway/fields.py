@@ -1,0 +1,185 @@
+"""Reads single properties of a server configuration, refusing whatever could not be served.
+
+The values end up in `ocserv.conf`, a line-oriented file, so every one is parsed and written anew: no text of
+the tenant gets there as it came.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final, TypeVar
+
+from mstunnel_setup.errors import TenantError
+
+Document = Mapping[str, object]
+Network = IPv4Network | IPv6Network
+Item = TypeVar("Item")
+
+_PLACE: Final = "Tenant administration > Microsoft Tunnel Gateway > Server configurations"
+_SHOWN: Final = 80
+_DOMAIN: Final = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+    r"(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*"
+)
+_CIDR: Final = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
+_PORTS: Final = range(1, 65536)
+
+# Names of the settings in the admin center; the others can be set through Graph only.
+_LABELS: Final[Mapping[str, str]] = {
+    "displayName": "Name",
+    "description": "Description",
+    "network": "IP address range",
+    "listenPort": "Server port",
+    "dnsServers": "DNS servers",
+    "defaultDomainSuffix": "DNS suffix search",
+    "disableUdpConnections": "Disable UDP Connections",
+    "routeIncludes": "IP ranges to include",
+    "routeExcludes": "IP ranges to exclude",
+}
+
+
+def invalid(field: str, value: object, reason: str, advice: str) -> TenantError:
+    """The error for one property that cannot be served: which, its value, and how to mend it."""
+    label = _LABELS.get(field)
+    place = (
+        f"In the admin center, under {_PLACE}, change “{label}”"
+        if label
+        else f"Through Graph, change {field}"
+    )
+    return TenantError(
+        "configuration-invalid",
+        f"the server configuration has {field} = {shown(value)}: {reason}",
+        f"{place}: {advice}",
+    )
+
+
+def shown(value: object) -> str:
+    """`value` for a message: short, quoted, without control characters."""
+    clean = "".join(
+        "\N{REPLACEMENT CHARACTER}" if _unseen(character) else character for character in str(value)
+    )
+    return f"“{clean[:_SHOWN]}…”" if len(clean) > _SHOWN else f"“{clean}”"
+
+
+def text(document: Document, field: str) -> str:
+    """A string property without control characters, outer blanks removed; empty when it is not set."""
+    value = document.get(field)
+    if value is None:
+        return ""
+    return _line(field, value)
+
+
+def prose(document: Document, field: str) -> str:
+    """A string property that may have several lines; they are joined. It goes into JSON files only."""
+    value = document.get(field)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise invalid(field, value, "it is not a text", "write a text.")
+    return " ".join("".join(" " if _breaks_lines(c) else c for c in value).split())
+
+
+def flag(document: Document, field: str) -> bool:
+    """A boolean property; false when it is not set."""
+    value = document.get(field)
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise invalid(field, value, "it is neither true nor false", "switch it on or off.")
+    return value
+
+
+def port(document: Document, field: str, default: int) -> int:
+    """A TCP and UDP port; `default` when it is not set."""
+    value = document.get(field)
+    if value is None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool) or value not in _PORTS:
+        raise invalid(field, value, "it is not a port", "write a number from 1 to 65535, usually 443.")
+    return value
+
+
+def items(document: Document, fields: Iterable[str], read: Callable[[str, str], Item]) -> tuple[Item, ...]:
+    """A list property, every entry read by `read(field, entry)`.
+
+    `fields` are the names it may have, the preferred one first; the first that is not empty counts.
+    """
+    for field in fields:
+        value = document.get(field)
+        if not value:
+            continue
+        if not isinstance(value, list | tuple):
+            raise invalid(field, value, "it is not a list", "write a list.")
+        return tuple(dict.fromkeys(read(field, _line(field, entry)) for entry in value))
+    return ()
+
+
+def network(field: str, value: str) -> Network:
+    """An IPv4 or IPv6 network in CIDR form; host bits are cut off."""
+    try:
+        if _CIDR.fullmatch(value):
+            return ip_network(value, strict=False)
+    except ValueError:
+        pass
+    raise invalid(
+        field, value, "it is not a network in CIDR form", "write address/prefix length, such as 10.1.0.0/16."
+    )
+
+
+def route(field: str, value: str) -> Network:
+    """A split tunnelling rule: a network, but not one that stands for everything."""
+    found = network(field, value)
+    if found.network_address.is_unspecified:
+        raise invalid(
+            field,
+            value,
+            "ranges that start at the zero address are not allowed as rules",
+            "remove it; without rules to include, all traffic goes through the tunnel.",
+        )
+    return found
+
+
+def address(field: str, value: str) -> str:
+    """An IP address of one host, in its usual spelling."""
+    try:
+        # A zone after % is free text and means nothing on another machine.
+        found = None if "%" in value else ip_address(value)
+    except ValueError:
+        found = None
+    if found is None or found.is_unspecified or found.is_multicast:
+        raise invalid(
+            field, value, "it is not the IP address of a server", "write an address such as 10.1.0.53."
+        )
+    return str(found)
+
+
+def domain(field: str, value: str) -> str:
+    """A domain name in its ASCII form, without the dot at the end."""
+    name = value.removesuffix(".")
+    if not _DOMAIN.fullmatch(name):
+        raise invalid(
+            field,
+            value,
+            "it is not a domain name",
+            "write a name such as corp.contoso.com; names with other letters in their xn-- form.",
+        )
+    return name
+
+
+def _breaks_lines(character: str) -> bool:
+    """Control characters, line and paragraph separators, and halves of surrogate pairs (UTF-8 has none)."""
+    return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+
+
+def _unseen(character: str) -> bool:
+    """Also characters that change the direction of a terminal's text."""
+    return _breaks_lines(character) or unicodedata.category(character) == "Cf"
+
+
+def _line(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise invalid(field, value, "it is not a text", "write a text.")
+    if any(map(_breaks_lines, value)):
+        raise invalid(field, value, "it holds control characters or line breaks", "write it on one line.")
+    return value.strip()

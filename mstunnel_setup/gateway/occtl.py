@@ -1,0 +1,137 @@
+"""What `mst-cli server show` can ask, as data, and how to read what occtl answers.
+
+Source: docs/reference (mst-cli, section 3) and occtl(8), 1.3.0. With JSON output it writes commas before
+closing brackets (`show sessions`), forgets commas and repeats keys (`show iroutes`); `read_answer`
+understands all that.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mstunnel_setup.engine.values import JsonObject, JsonValue
+from mstunnel_setup.errors import EngineError, UsageError
+
+NOT_FOUND: Final = 2
+"""Exit code of `show user`, `show id` when there is no such thing."""
+
+
+@dataclass(frozen=True)
+class ShowCommand:
+    """One `show` command. `argument` is the placeholder of its one argument, empty when it takes none.
+
+    A command that `streams` runs until it is stopped, needs an open standard input (at its end it spins) and
+    knows no JSON. One with `rows` answers a list, the others one object.
+    """
+
+    words: tuple[str, ...]
+    summary: str
+    argument: str = ""
+    streams: bool = False
+    rows: bool = True
+
+
+SHOW_COMMANDS: Final = (
+    ShowCommand(("status",), "Status and statistics of the server.", rows=False),
+    ShowCommand(("users",), "Connected users."),
+    ShowCommand(("user",), "One user; NAME is the object id in Microsoft Entra.", "NAME"),
+    ShowCommand(("id",), "One connection.", "ID"),
+    ShowCommand(("sessions", "all"), "All sessions."),
+    ShowCommand(("sessions", "valid"), "Sessions that devices may continue."),
+    ShowCommand(("session",), "One session.", "SID"),
+    ShowCommand(("cookies", "all"), "The same as sessions all."),
+    ShowCommand(("cookies", "valid"), "The same as sessions valid."),
+    ShowCommand(("ip", "bans"), "Banned addresses."),
+    ShowCommand(("ip", "ban", "points"), "Addresses that have points towards a ban."),
+    ShowCommand(("iroutes",), "Routes that users provide."),
+    ShowCommand(("events",), "Users that come and go, until it is stopped.", streams=True),
+)
+
+
+def occtl_arguments(command: ShowCommand, argument: str = "", *, as_json: bool = False) -> list[str]:
+    """The command line to run in the gateway's container.
+
+    Raises UsageError when the argument is missing, unexpected, or cannot be one.
+    """
+    _judge_argument(command, argument)
+    options = ["--json"] if as_json and not command.streams else []
+    return ["occtl", "--no-pager", *options, "show", *command.words, *([argument] if argument else [])]
+
+
+def read_answer(command: ShowCommand, text: str) -> JsonObject | list[JsonValue]:
+    """What occtl answered with `--json`: a list for commands with `rows`, else one object.
+
+    Raises EngineError when it cannot be understood.
+    """
+    value = _read(text)
+    if command.rows:
+        rows = value if isinstance(value, list) else [value]
+        return [row for row in rows if row != {}]
+    if isinstance(value, dict):
+        return value
+    raise _not_understood(text)
+
+
+def _judge_argument(command: ShowCommand, argument: str) -> None:
+    name = " ".join(("show", *command.words))
+    if command.argument and not argument:
+        raise UsageError(
+            "argument-missing", f"{name} needs {command.argument}", f"Use `{name} {command.argument}`."
+        )
+    if argument and not command.argument:
+        raise UsageError("argument-unexpected", f"{name} takes no argument", f"Use `{name}`.")
+    # occtl splits its command line at blanks.
+    if not all(character.isprintable() and not character.isspace() for character in argument):
+        raise UsageError(
+            "argument-invalid",
+            f"{command.argument} holds blanks or control characters",
+            "Give it as one word.",
+        )
+
+
+_TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)', re.DOTALL)
+
+
+def _read(text: str) -> JsonValue:
+    try:
+        # Records are told apart by their first key: occtl writes several into one object.
+        value: JsonValue = json.loads(_mended(text), object_pairs_hook=_records, strict=False)
+    except (ValueError, RecursionError) as error:
+        raise _not_understood(text) from error
+    return value
+
+
+def _mended(text: str) -> str:
+    """`text` with the commas where JSON wants them."""
+    return "".join(_with_commas([found for found in _TOKEN.findall(text) if found != ","]))
+
+
+def _with_commas(tokens: Sequence[str]) -> Iterable[str]:
+    before = "["
+    for token in tokens:
+        if before not in ("[", "{", ":") and token not in ("]", "}", ":"):
+            yield ","
+        yield token
+        before = token
+
+
+def _records(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
+    records: list[dict[str, JsonValue]] = []
+    for name, value in pairs:
+        if not records or name == pairs[0][0]:
+            records.append({})
+        records[-1][name] = value
+    if len(records) > 1:
+        return [*records]
+    return records[0] if records else {}
+
+
+def _not_understood(text: str) -> EngineError:
+    start = "".join(c if c.isprintable() else " " for c in text[:80]).strip()
+    return EngineError(
+        "occtl-answer-invalid",
+        f"the gateway's control program answered something unexpected: {start or 'nothing'}",
+        "Look at `mst-cli server status` and `mst-cli server logs`.",
+    )

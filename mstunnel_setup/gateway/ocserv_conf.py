@@ -1,0 +1,118 @@
+"""`ocserv.conf` from a server configuration, by a template. The same input always gives the same bytes."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+
+CONFIGURATION_MODE: Final = 0o644
+"""Mode of `ocserv.conf`; it names keys and holds none."""
+
+DEVICE_AUTHORITY: Final = f"{paths.CERTIFICATES}/device-ca.crt"
+"""The authority that issues the devices' certificates, for certificate authentication."""
+
+_SOCKET: Final = "/run/ocserv.socket"
+_CONTROL_SOCKET: Final = "/run/occtl.socket"
+
+# The container has NET_ADMIN and nothing more: nothing in it may change its groups, which ocserv does when it
+# runs in group 0. The container therefore starts as user root in group nogroup (65534) and stays there.
+RUN_AS_USER: Final = "root"
+RUN_AS_GROUP: Final = "nogroup"
+ISOLATE_WORKERS: Final = True
+
+_HIGHEST_LEVEL: Final = 4
+"""Above it ocserv logs what users do (levels 8 and 9)."""
+
+# Ours unless an advanced setting says otherwise. Times are in seconds.
+_DEFAULTS: Final = {
+    "session-timeout": "3600",
+    "auth-timeout": "240",
+    "cookie-timeout": "300",
+    "keepalive": "300",
+    "dpd": "60",
+    "mobile-dpd": "300",
+    "switch-to-tcp-timeout": "25",
+    "try-mtu-discovery": "true",
+    "compression": "false",
+    "max-clients": "0",
+    # Each app of a managed device is a connection of its own.
+    "max-same-clients": "0",
+    "rate-limit-ms": "100",
+    # Many devices share the address of one office or mobile network.
+    "ban-points-connection": "0",
+}
+
+
+class Authentication(StrEnum):
+    """What devices present to the gateway."""
+
+    OIDC = "oidc"
+    CERTIFICATE = "certificate"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Authentication":
+        raise UsageError(
+            "authentication-unsupported",
+            f"devices cannot authenticate by {value}",
+            f"Choose one of: {', '.join(cls)}.",
+        )
+
+
+@dataclass(frozen=True)
+class GatewayOptions:
+    """What a gateway decides for itself. `debug_level` is `DEBUG_LEVEL` of `env.sh`."""
+
+    authentication: Authentication = Authentication.OIDC
+    debug_level: int = 0
+
+
+def debug_level(value: str) -> int:
+    """The value of `DEBUG_LEVEL`: 0 (default) to 4, capped there.
+
+    Raises UsageError for anything but a whole number.
+    """
+    if value and not (value.isascii() and value.isdigit()):
+        raise UsageError(
+            "debug-level-invalid",
+            f"DEBUG_LEVEL is not a number: {value}",
+            f"Write a number from 0 to {_HIGHEST_LEVEL} into {paths.ENVIRONMENT}.",
+        )
+    return min(int(value or "0"), _HIGHEST_LEVEL)
+
+
+def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | None = None) -> str:
+    """The text of `ocserv.conf`."""
+    return (
+        _environment()
+        .get_template("ocserv.conf.j2")
+        .render(
+            configuration=configuration,
+            options=options or GatewayOptions(),
+            oidc=paths.OIDC_JSON,
+            # A link that is switched as a whole, so a key never stands beside the chain of another one.
+            identity=paths.ACTIVE,
+            device_authority=DEVICE_AUTHORITY,
+            socket=_SOCKET,
+            control_socket=_CONTROL_SOCKET,
+            settings=sorted({**_DEFAULTS, **dict(configuration.advanced_settings)}.items()),
+            run_as_user=RUN_AS_USER,
+            run_as_group=RUN_AS_GROUP,
+            isolate_workers=ISOLATE_WORKERS,
+        )
+    )
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("mstunnel_setup"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 (not HTML; every value was parsed and written anew by `fields`)
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -1,0 +1,63 @@
+"""A tenant in memory, and a clock that moves only when somebody sleeps."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from mstunnel_setup.errors import SetupError
+from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
+
+SITE = "11111111-1111-1111-1111-111111111111"
+SERVER = "22222222-2222-2222-2222-222222222222"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Ended(BaseException):
+    """The process is ended while it sleeps."""
+
+
+@dataclass
+class FakeClock:
+    """Ends the process after `rounds` naps."""
+
+    rounds: int = 1000
+    elapsed: float = 0.0
+    naps: list[float] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.elapsed)
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.elapsed += seconds
+        if len(self.naps) == self.rounds:
+            raise Ended
+
+
+@dataclass
+class FakeTenant:
+    """One site with one server. `trouble` is raised by every call while it is set."""
+
+    configuration: TunnelConfiguration | None
+    record: TunnelServer | None
+    trouble: SetupError | None = None
+    check_ins: list[dict[str, object]] = field(default_factory=list)
+
+    def server(self, site_id: str, server_id: str) -> TunnelServer | None:
+        self._be(site_id)
+        return self.record if server_id == SERVER else None
+
+    def update_server(self, site_id: str, server_id: str, changes: TunnelServer) -> None:
+        self._be(site_id)
+        self.check_ins.append(changes.to_wire())
+
+    def configuration_of(self, site_id: str) -> TunnelConfiguration | None:
+        self._be(site_id)
+        return self.configuration
+
+    def _be(self, site_id: str) -> None:
+        if self.trouble:
+            raise self.trouble
+        assert site_id == SITE

@@ -1,0 +1,130 @@
+"""The agent, its certificate and the real MSAL against a running lab tenant."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.health import Status
+from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.tenant import enrol
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.lab import remote
+from mstunnel_setup.tenant.actions import CreateAppIdentity
+from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.sign_in import SignIn
+from mstunnel_setup.tenant.wire import DeploymentMode
+from tests.unit.tenant.credentials import write_pfx
+
+COMMAND = [sys.executable, "-c", "from mstunnel_setup.cli.lab import main; main()"]
+
+
+@dataclass
+class Installed:
+    """What an installation leaves: files on the host, an application and a server in the tenant."""
+
+    files: Files
+    graph: Graph
+    site_id: str
+    server_id: str
+    state_directory: str = "/state"
+    clock: SystemClock = SystemClock()  # noqa: RUF009 (it has no state)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    directory = tmp_path_factory.mktemp("lab")
+    server = subprocess.Popen([*COMMAND, "serve", "--dir", str(directory), "--port", "0"])
+    try:
+        facts = _ready(directory / "lab.json", server)
+        yield _install(Files(tmp_path_factory.mktemp("root")), directory, facts)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _ready(path: Path, server: subprocess.Popen[bytes]) -> dict[str, Any]:
+    for _ in range(300):
+        if path.exists():
+            return dict(json.loads(path.read_text()))
+        assert server.poll() is None, "the lab did not start"
+        time.sleep(0.1)
+    raise AssertionError("the lab is not ready after 30 seconds")
+
+
+def _install(files: Files, directory: Path, facts: dict[str, Any]) -> Installed:
+    clock, where = SystemClock(), cloud("custom", facts["authority"], facts["graph"])
+    http = HttpSession(clock, facts["ca_file"])
+    person = SignIn(http, clock, where, "organizations", facts["client_id"])
+    token = person.device_code(lambda code: remote.approve(directory, code.code, "admin@contoso.example"))
+    graph = Graph(http, where, token, clock)
+    files.make_directories(paths.PRIVATE)
+    files.make_directories(paths.CA_TRUST)
+    files.write(f"{paths.CA_TRUST}/lab.crt", Path(facts["ca_file"]).read_bytes())
+    write_pfx(files.locate(paths.AGENT_CREDENTIAL))
+    site = graph.sites()[0]
+    server = graph.create_server(site.id, "gw1", DeploymentMode.STANDALONE_ROOTFUL)
+    world = Installed(files, graph, site.id, server.id)
+    application = CreateAppIdentity(display_name="agent of gw1", credential_path=paths.AGENT_CREDENTIAL)
+    made = application.apply(world, {})
+    info = {"AgentId": made["app_id"], "AADTenantId": made["tenant_id"], "Cloud": "custom"}
+    addresses = {"Authority": where.authority, "Graph": where.graph}
+    files.write(paths.AGENT_INFO, json.dumps({**info, **addresses}).encode())
+    files.write(paths.AGENT_SETTINGS, json.dumps({"SiteId": site.id, "ServerId": server.id}).encode())
+    return world
+
+
+def test_the_tenant_sees_the_check_in_and_the_gateway_gets_its_files(installed: Installed) -> None:
+    log: list[str] = []
+    statuses: list[Status] = []
+    before = installed.graph.server(installed.site_id, installed.server_id)
+    agent = Agent(
+        lambda: enrol(installed.files, installed.clock),
+        installed.files,
+        installed.clock,
+        log.append,
+        statuses.append,
+    )
+
+    assert agent.round() is None
+
+    after = installed.graph.server(installed.site_id, installed.server_id)
+    assert before is not None
+    assert after is not None
+    assert (before.last_checkin_date_time, after.display_name) == (None, "gw1")
+    assert after.last_checkin_date_time is not None
+    assert after.deployment_mode is DeploymentMode.STANDALONE_ROOTFUL
+    configuration = (installed.files.read(paths.OCSERV_CONF) or b"").decode()
+    assert "ipv4-network = 169.254.0.0\n" in configuration
+    assert "dns = 10.99.0.53\n" in configuration
+    settings = json.loads(installed.files.read(paths.ADMIN_SETTINGS) or b"")
+    assert (settings["PolicyName"], settings["ListenPort"]) == (statuses[-1].configuration_id, 443)
+    assert [line.partition(":")[0] for line in log] == ["checked-in", "configuration-written"]
+
+    assert agent.round() is None
+    assert len(log) == 2
+
+
+def test_a_server_that_was_removed_in_the_admin_center(installed: Installed) -> None:
+    gone = installed.graph.create_server(installed.site_id, "gw2", DeploymentMode.STANDALONE_ROOTFUL)
+    installed.graph.delete_server(installed.site_id, gone.id)
+    settings = json.dumps({"SiteId": installed.site_id, "ServerId": gone.id}).encode()
+    files = installed.files
+    kept = files.read(paths.AGENT_SETTINGS) or b""
+    files.write(paths.AGENT_SETTINGS, settings)
+
+    error = Agent(lambda: enrol(files, SystemClock()), files, SystemClock(), print, print).round()
+
+    files.write(paths.AGENT_SETTINGS, kept)
+    assert error is not None
+    assert error.code == "server-unknown"

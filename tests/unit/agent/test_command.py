@@ -1,0 +1,81 @@
+"""The program as the container runs it."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import __version__, paths
+from mstunnel_setup.host.files import Files
+from tests.unit.agent.fakes import SERVER, SITE
+from tests.unit.tenant.credentials import write_pfx
+
+PROGRAM = [sys.executable, "-c", "from mstunnel_setup.cli.agent import main; main()"]
+
+
+def agent(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [*PROGRAM, *arguments, "--root", str(root)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A gateway whose tenant is away."""
+    files = Files(tmp_path)
+    files.make_directories(paths.PRIVATE)
+    nowhere = {"Cloud": "custom", "Authority": "https://127.0.0.1:1", "Graph": "https://127.0.0.1:1/graph"}
+    info = {"AgentId": SITE, "AADTenantId": SERVER, **nowhere}
+    files.write(paths.AGENT_INFO, json.dumps(info).encode())
+    files.write(paths.AGENT_SETTINGS, json.dumps({"SiteId": SITE, "ServerId": SERVER}).encode())
+    write_pfx(files.locate(paths.AGENT_CREDENTIAL))
+    return tmp_path
+
+
+def test_version() -> None:
+    done = subprocess.run([*PROGRAM, "version"], capture_output=True, text=True, timeout=60, check=True)
+
+    assert done.stdout == f"{__version__}\n"
+
+
+def test_without_registration_it_says_what_is_missing(tmp_path: Path) -> None:
+    done = agent(tmp_path, "check-in")
+
+    assert (done.returncode, done.stderr) == (10, "")
+    assert done.stdout == (
+        f"agent-file-missing: {paths.AGENT_INFO} is missing. "
+        "Register this server: run mstunnel-setup on the host.\n"
+    )
+
+
+def test_health_without_a_running_agent(tmp_path: Path) -> None:
+    done = agent(tmp_path, "health")
+
+    assert (done.returncode, done.stdout) == (1, "the agent is not running\n")
+
+
+def test_sigterm_ends_it_at_once_while_the_tenant_is_away(root: Path) -> None:
+    command = [*PROGRAM, "run", "--root", str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        _wait_for(root / "run/mstunnel-agent/status.json")
+        healthy = agent(root, "health")
+        sent = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        output, errors = running.communicate(timeout=10)
+
+    assert time.monotonic() - sent < 2
+    assert (running.returncode, errors) == (0, "")
+    assert "Traceback" not in output
+    assert healthy.returncode == 0
+    assert "has not checked in yet" in healthy.stdout
+
+
+def _wait_for(path: Path) -> None:
+    for _ in range(200):
+        if path.exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{path} did not appear")

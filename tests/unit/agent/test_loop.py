@@ -1,0 +1,200 @@
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.health import Status
+from mstunnel_setup.agent.loop import Agent, wait_seconds
+from mstunnel_setup.agent.tenant import Enrolment
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
+from tests.unit.agent.fakes import SERVER, SITE, START, Ended, FakeClock, FakeTenant
+
+AWAY = NetworkError("network-unreachable", "graph.example cannot be reached", "Check the firewall.")
+
+
+@dataclass
+class Scene:
+    files: Files
+    tenant: FakeTenant
+    clock: FakeClock = field(default_factory=FakeClock)
+    log: list[str] = field(default_factory=list)
+    statuses: list[Status] = field(default_factory=list)
+    enrolments: int = 0
+
+    def enrol(self) -> Enrolment:
+        self.enrolments += 1
+        return Enrolment(self.tenant, SITE, SERVER, "oidc")
+
+    def agent(self) -> Agent:
+        return Agent(self.enrol, self.files, self.clock, self.log.append, self.statuses.append)
+
+    def configure(self, **properties: object) -> None:
+        document = {"id": "c1", "displayName": "Default", "network": "10.20.0.0/16", **properties}
+        self.tenant.configuration = TunnelConfiguration.from_wire(document)
+
+    def conf(self) -> str:
+        return (self.files.read(paths.OCSERV_CONF) or b"").decode()
+
+    def codes(self) -> list[str]:
+        return [line.partition(":")[0] for line in self.log]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    files = Files(tmp_path)
+    files.make_directories(paths.CONFIGURATION)
+    scene = Scene(files, FakeTenant(None, TunnelServer(id=SERVER, display_name="gw1")))
+    scene.configure()
+    return scene
+
+
+def test_a_check_in_writes_nothing_but_the_servers_own_name(scene: Scene) -> None:
+    assert scene.agent().round() is None
+
+    assert scene.tenant.check_ins == [{"displayName": "gw1"}]
+    assert scene.statuses[-1].last_check_in == START
+
+
+def test_the_files_follow_the_tenant(scene: Scene) -> None:
+    agent = scene.agent()
+    agent.round()
+    assert "ipv4-network = 10.20.0.0\n" in scene.conf()
+
+    scene.configure(network="10.30.0.0/16")
+    agent.round()
+
+    assert "ipv4-network = 10.30.0.0\n" in scene.conf()
+    assert b'"Network": "10.30.0.0/16"' in (scene.files.read(paths.ADMIN_SETTINGS) or b"")
+    assert scene.codes() == ["checked-in", "configuration-written", "configuration-written"]
+    assert scene.statuses[-1].configuration_id == "c1"
+
+
+def test_what_is_in_step_is_not_touched(scene: Scene) -> None:
+    agent = scene.agent()
+    agent.round()
+    before = [scene.files.locate(path).stat() for path in (paths.OCSERV_CONF, paths.ADMIN_SETTINGS)]
+    agent.round()
+
+    after = [scene.files.locate(path).stat() for path in (paths.OCSERV_CONF, paths.ADMIN_SETTINGS)]
+    assert [(stat.st_ino, stat.st_mtime_ns) for stat in after] == [
+        (stat.st_ino, stat.st_mtime_ns) for stat in before
+    ]
+    assert scene.codes().count("configuration-written") == 1
+
+
+def test_a_configuration_that_cannot_be_served_leaves_the_old_files(scene: Scene) -> None:
+    agent = scene.agent()
+    agent.round()
+    good = scene.conf()
+    scene.configure(routeIncludes=["255.255.0.0"])
+
+    for _ in range(3):
+        error = agent.round()
+        assert error is not None
+        assert error.code == "configuration-invalid"
+
+    assert scene.conf() == good
+    assert scene.codes().count("configuration-invalid") == 1
+    status = scene.statuses[-1]
+    assert status.last_error is not None
+    assert (status.last_error.code, status.last_check_in) == ("configuration-invalid", START)
+
+    scene.configure()
+    assert agent.round() is None
+    assert scene.codes()[-1] == "recovered"
+    assert scene.statuses[-1].last_error is None
+
+
+def test_a_tenant_that_is_away_is_waited_for(scene: Scene) -> None:
+    scene.tenant.trouble = AWAY
+    scene.clock.rounds = 6
+    with pytest.raises(Ended):
+        scene.agent().run()
+
+    expected = [120, 240, 300, 300, 300, 300]
+    assert all(abs(nap - wait) <= wait / 10 for nap, wait in zip(scene.clock.naps, expected, strict=True))
+    assert scene.codes() == ["network-unreachable"]
+    assert scene.enrolments == 6
+
+
+def test_the_usual_interval_is_a_minute_with_some_jitter(scene: Scene) -> None:
+    scene.clock.rounds = 20
+    with pytest.raises(Ended):
+        scene.agent().run()
+
+    assert all(54 <= nap <= 66 for nap in scene.clock.naps)
+    assert len(set(scene.clock.naps)) > 1
+    assert (len(scene.tenant.check_ins), scene.enrolments) == (20, 1)
+
+
+def test_the_status_is_there_before_the_first_check_in(scene: Scene) -> None:
+    scene.clock.rounds = 1
+    with pytest.raises(Ended):
+        scene.agent().run()
+
+    assert scene.statuses[0] == Status(started=START)
+
+
+def test_a_round_after_trouble_signs_in_again(scene: Scene) -> None:
+    agent = scene.agent()
+    agent.round()
+    scene.tenant.trouble = AWAY
+    agent.round()
+    scene.tenant.trouble = None
+    agent.round()
+
+    assert scene.enrolments == 2
+    assert scene.codes() == ["checked-in", "configuration-written", "network-unreachable", "recovered"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "code"), [("record", "server-unknown"), ("configuration", "configuration-missing")]
+)
+def test_what_the_tenant_no_longer_has_is_named(scene: Scene, missing: str, code: str) -> None:
+    setattr(scene.tenant, missing, None)
+
+    error = scene.agent().round()
+
+    assert error is not None
+    assert error.code == code
+    assert scene.tenant.check_ins == ([] if missing == "record" else [{"displayName": "gw1"}])
+
+
+def test_the_debug_level_comes_from_env_sh(scene: Scene) -> None:
+    agent = scene.agent()
+    scene.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=3\n")
+    agent.round()
+    assert "log-level = 3\n" in scene.conf()
+
+    scene.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=$(id)\n")
+    error = agent.round()
+
+    assert error is not None
+    assert error.code == "environment-line-invalid"
+    assert "log-level = 3\n" in scene.conf()
+
+
+def test_warnings_are_said_once(scene: Scene) -> None:
+    agent = scene.agent()
+    scene.configure(advancedSettings=[{"name": "connect-script", "value": "/bin/sh"}])
+    agent.round()
+    agent.round()
+
+    assert scene.codes().count("advanced-setting-ignored") == 1
+
+
+def test_a_new_port_is_not_open_yet(scene: Scene) -> None:
+    agent = scene.agent()
+    agent.round()
+    scene.configure(listenPort=8443)
+    agent.round()
+
+    assert scene.codes()[-1] == "listen-port-changed"
+    assert "from 443 to 8443" in scene.log[-1]
+
+
+def test_waits_grow_to_the_time_after_which_a_server_counts_as_offline() -> None:
+    assert [wait_seconds(failures) for failures in (0, 1, 2, 3, 1000)] == [60, 120, 240, 300, 300]

@@ -1,0 +1,111 @@
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.settings import (
+    read_agent_info,
+    read_agent_settings,
+    read_gateway_options,
+    read_proxies,
+)
+from mstunnel_setup.agent.tenant import trusted_roots
+from mstunnel_setup.errors import CertificateError, StepError, UsageError
+from mstunnel_setup.gateway.ocserv_conf import Authentication
+from mstunnel_setup.host.files import Files
+from tests.unit.agent.fakes import SERVER, SITE
+from tests.unit.tenant.credentials import certificate, rsa_key
+
+INFO = {
+    "AgentId": SITE,
+    "IntuneTenantId": SERVER,
+    "AADTenantId": SERVER,
+    "RenewalDate": "2027-01-01T00:00:00Z",
+    "Authority": "https://lab.example",
+    "Graph": "https://lab.example/graph",
+    "Cloud": "custom",
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    files = Files(tmp_path)
+    files.make_directories(paths.CA_TRUST)
+    return files
+
+
+def put(files: Files, path: str, value: object) -> None:
+    files.write(path, json.dumps(value).encode())
+
+
+def test_what_the_set_up_wrote_is_read(files: Files) -> None:
+    put(files, paths.AGENT_INFO, INFO)
+    put(files, paths.AGENT_SETTINGS, {"SiteId": SITE, "ServerId": SERVER, "CurrentServerHealthStatus": 1})
+
+    info, settings = read_agent_info(files), read_agent_settings(files)
+
+    assert (info.agent_id, info.tenant_id, info.cloud, info.authentication) == (
+        SITE,
+        SERVER,
+        "custom",
+        "oidc",
+    )
+    assert (settings.site_id, settings.server_id) == (SITE, SERVER)
+
+
+def test_a_missing_file_is_named(files: Files) -> None:
+    with pytest.raises(StepError, match=paths.AGENT_INFO) as caught:
+        read_agent_info(files)
+
+    assert caught.value.code == "agent-file-missing"
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [([], "agent-info"), ({**INFO, "AgentId": "../x"}, "AgentId"), ({"AgentId": SITE}, "AADTenantId")],
+)
+def test_a_broken_file_is_named_with_the_place(files: Files, value: object, place: str) -> None:
+    put(files, paths.AGENT_INFO, value)
+
+    with pytest.raises(StepError, match=place) as caught:
+        read_agent_info(files)
+
+    assert caught.value.code == "agent-file-invalid"
+
+
+def test_gateway_options(files: Files) -> None:
+    assert read_gateway_options(files, "certificate").authentication is Authentication.CERTIFICATE
+    files.write(paths.ENVIRONMENT, b"# comment\nexport DEBUG_LEVEL='2'\n")
+    assert read_gateway_options(files, "oidc").debug_level == 2
+
+    with pytest.raises(UsageError):
+        read_gateway_options(files, "radius")
+
+
+def test_the_way_out_is_that_of_env_sh(files: Files) -> None:
+    files.write(paths.ENVIRONMENT, b"https_proxy='http://proxy:3128'\nNO_PROXY=.corp\nDEBUG_LEVEL=1\n")
+
+    assert read_proxies(files) == {"https_proxy": "http://proxy:3128", "NO_PROXY": ".corp"}
+
+
+def test_trusted_roots_are_joined(files: Files) -> None:
+    assert trusted_roots(files) is None
+    root = certificate(rsa_key())
+    files.write(f"{paths.CA_TRUST}/a.crt", root.public_bytes(Encoding.PEM))
+    files.write(f"{paths.CA_TRUST}/b.crt", root.public_bytes(Encoding.DER))
+    files.write(f"{paths.CA_TRUST}/README", b"not a certificate")
+
+    joined = Path(trusted_roots(files) or "").read_bytes()
+
+    assert joined == root.public_bytes(Encoding.PEM) * 2
+
+
+def test_a_trusted_root_that_is_none_is_named(files: Files) -> None:
+    files.write(f"{paths.CA_TRUST}/corp.crt", b"hello")
+
+    with pytest.raises(CertificateError, match=r"ca-trust/corp\.crt") as caught:
+        trusted_roots(files)
+
+    assert caught.value.code == "trusted-root-unreadable"

@@ -1,0 +1,66 @@
+"""One file per case in `configurations`: what Graph says, and what becomes of it.
+
+`error` lists words of the message and hint; `has` are lines of ocserv.conf, `lacks` what none starts
+with, `count` how many lines a key has.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.errors import ExitCode, TenantError
+from mstunnel_setup.gateway.admin_settings import admin_settings
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, debug_level, ocserv_conf
+
+CASES = {
+    path.stem: json.loads(path.read_text()) for path in Path(__file__).parent.glob("configurations/*.json")
+}
+SERVED = {name: case for name, case in CASES.items() if "error" not in case}
+REFUSED = {name: case for name, case in CASES.items() if "error" in case}
+
+
+def options(case: dict[str, Any]) -> GatewayOptions:
+    return GatewayOptions(
+        Authentication(case.get("authentication", "oidc")), debug_level(case.get("debug_level", ""))
+    )
+
+
+@pytest.mark.parametrize("case", SERVED.values(), ids=SERVED)
+def test_a_configuration_that_can_be_served(case: dict[str, Any]) -> None:
+    configuration = ServerConfiguration.from_wire(case["wire"])
+    lines = ocserv_conf(configuration, options(case)).splitlines()
+
+    assert set(case.get("has", [])) <= set(lines)
+    assert not [line for line in lines if line.startswith(tuple(case.get("lacks", [])))]
+    for key, count in case.get("count", {}).items():
+        assert len([line for line in lines if line.startswith(f"{key} = ")]) == count
+    assert [warning.code for warning in configuration.warnings] == case.get("warnings", [])
+    if "admin_settings" in case:
+        assert admin_settings(configuration) == case["admin_settings"]
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+def test_a_configuration_that_cannot_be_served(case: dict[str, Any]) -> None:
+    with pytest.raises(TenantError) as caught:
+        ServerConfiguration.from_wire(case["wire"])
+
+    error = caught.value
+    assert (error.code, error.exit_code) == ("configuration-invalid", ExitCode.TENANT)
+    for words in case["error"]:
+        assert words in f"{error.message} {error.hint}"
+    assert error.message.isprintable()
+    assert error.hint.isprintable()
+
+
+def test_the_hint_leads_to_the_setting_in_the_admin_center() -> None:
+    with pytest.raises(TenantError) as caught:
+        ServerConfiguration.from_wire({"network": "10.0.0.0/8", "routeIncludes": ["255.255.0.0"]})
+
+    assert caught.value.hint == (
+        "In the admin center, under Tenant administration > Microsoft Tunnel Gateway > "
+        "Server configurations, change “IP ranges to include”: "
+        "write address/prefix length, such as 10.1.0.0/16."
+    )

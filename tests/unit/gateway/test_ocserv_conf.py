@@ -1,0 +1,166 @@
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mstunnel_setup.errors import TenantError, UsageError
+from mstunnel_setup.gateway.admin_settings import admin_settings
+from mstunnel_setup.gateway.advanced import NUMBERS, SWITCHES
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.ocserv_conf import Authentication, debug_level, ocserv_conf
+
+LONGEST_LINE = 2047
+"""Bytes that ocserv reads as one line; the rest would be a line of its own."""
+
+OURS = set(ocserv_conf(ServerConfiguration.from_wire({"network": "10.0.0.0/8"})).splitlines())
+FROM_THE_TENANT = {
+    *("tcp-port", "udp-port", "ipv4-network", "ipv4-netmask", "ipv6-network", "dns", "default-domain"),
+    *("split-dns", "route", "no-route", *NUMBERS, *SWITCHES),
+}
+PLAIN_VALUE = re.compile(r'"?[A-Za-z0-9_.:/ -]*"?')
+
+BREAKS = ["\n", "\r", "\x0b", "\x85", "\u2028", "\0"]
+FRAGMENTS = st.sampled_from([*BREAKS, '"', "#", ";", "[vhost:x]", "auth = plain", "=", "%", "${", "{{"])
+NETWORKS = st.sampled_from(["10.1.0.0/16", "10.2.3.0/24", "192.0.2.1/32", "fd00:1::/64"])
+NAMES = st.sampled_from(["contoso.example", "_dns.corp.contoso.example", "xn--mnchen-3ya.example"])
+ADDRESSES = st.sampled_from(["10.1.0.53", "fd00:1::53"])
+SETTINGS = st.one_of(
+    st.tuples(st.sampled_from(sorted(NUMBERS)), st.integers(576, 9000).map(str)),
+    st.tuples(st.sampled_from(sorted(SWITCHES)), st.sampled_from(["true", "false", "Yes"])),
+)
+SOUND = st.fixed_dictionaries(
+    {"network": st.sampled_from(["10.0.0.0/8", "169.254.0.0/16"])},
+    optional={
+        "displayName": st.text("Default-構成 ", max_size=20),
+        "ipv6Network": st.just("fd00:9::/64"),
+        "dnsServers": st.lists(ADDRESSES, max_size=3),
+        "defaultDomainSuffix": NAMES,
+        "routeIncludes": st.lists(NETWORKS, max_size=3),
+        "routesInclude": st.lists(NETWORKS, max_size=3),
+        "routeExcludes": st.lists(NETWORKS, max_size=3),
+        "splitDNS": st.lists(NAMES, max_size=3),
+        "listenPort": st.integers(1, 65535),
+        "disableUdpConnections": st.booleans(),
+        "advancedSettings": st.lists(
+            SETTINGS.map(lambda pair: dict(zip(("name", "value"), pair, strict=True)))
+        ),
+    },
+)
+HOSTILE = st.lists(
+    st.one_of(NETWORKS, NAMES, ADDRESSES, FRAGMENTS, st.text(max_size=8)), min_size=1, max_size=6
+).map("".join)
+SETTING = st.fixed_dictionaries(
+    {"name": st.one_of(st.sampled_from(sorted(NUMBERS)), HOSTILE), "value": HOSTILE}
+)
+TEXTS = ("id", "displayName", "description", "network", "ipv6Network", "defaultDomainSuffix", "listenPort")
+LISTS = ("dnsServers", "routeIncludes", "routesInclude", "routeExcludes", "splitDNS")
+ONE_HOSTILE = st.one_of(
+    st.tuples(st.sampled_from(TEXTS), HOSTILE),
+    st.tuples(st.sampled_from(LISTS), st.lists(HOSTILE, min_size=1, max_size=2)),
+    st.tuples(st.just("advancedSettings"), st.lists(SETTING, min_size=1, max_size=2)),
+)
+DOCUMENTS = st.builds(lambda sound, hostile: {**sound, hostile[0]: hostile[1]}, SOUND, ONE_HOSTILE)
+
+
+@given(SOUND)
+def test_every_sound_configuration_is_served_on_lines_that_ocserv_knows(document: dict[str, object]) -> None:
+    judge_lines(ocserv_conf(ServerConfiguration.from_wire(document)))
+
+
+@given(DOCUMENTS)
+@example({"network": "10.0.0.0/8", "dnsServers": ["fe80::1%\nauth = plain"]})
+@example({"network": "10.0.0.0/8", "displayName": "x" * 3000 + "auth = plain"})
+def test_nothing_from_the_tenant_becomes_a_line_of_its_own(document: dict[str, object]) -> None:
+    try:
+        configuration = ServerConfiguration.from_wire(document)
+    except TenantError:
+        return
+    judge_lines(ocserv_conf(configuration))
+
+
+def judge_lines(text: str) -> None:
+    for line in text.split("\n"):
+        key, _, value = line.partition(" = ")
+        assert line in OURS or (key in FROM_THE_TENANT and PLAIN_VALUE.fullmatch(value))
+        assert len(line.encode()) <= LONGEST_LINE
+
+
+@given(SOUND)
+def test_the_same_configuration_always_gives_the_same_bytes(document: dict[str, object]) -> None:
+    first = ServerConfiguration.from_wire(document)
+    second = ServerConfiguration.from_wire(dict(reversed(document.items())))
+
+    assert ocserv_conf(first) == ocserv_conf(second)
+    assert admin_settings(first) == admin_settings(second)
+
+
+def test_every_line_of_a_small_configuration() -> None:
+    text = ocserv_conf(ServerConfiguration.from_wire({"network": "169.254.0.0/16"}))
+
+    assert (
+        text
+        == """\
+# managed by mstunnel-agent; do not edit
+#
+# Made from the server configuration in the tenant; what is changed here is lost at the next check-in.
+
+auth = "oidc[config=/etc/mstunnel/oidc.json]"
+
+tcp-port = 443
+udp-port = 443
+server-cert = /etc/mstunnel/private/active/chain.pem
+server-key = /etc/mstunnel/private/active/key.pem
+tls-priorities = "NORMAL:%SERVER_PRECEDENCE:-RSA:-VERS-TLS1.0:-VERS-TLS1.1:-VERS-DTLS1.0"
+
+run-as-user = root
+run-as-group = nogroup
+isolate-workers = true
+socket-file = /run/ocserv.socket
+use-occtl = true
+occtl-socket-file = /run/occtl.socket
+use-utmp = false
+log-level = 0
+
+device = vpns
+ipv4-network = 169.254.0.0
+ipv4-netmask = 255.255.0.0
+
+route = default
+
+auth-timeout = 240
+ban-points-connection = 0
+compression = false
+cookie-timeout = 300
+dpd = 60
+keepalive = 300
+max-clients = 0
+max-same-clients = 0
+mobile-dpd = 300
+rate-limit-ms = 100
+session-timeout = 3600
+switch-to-tcp-timeout = 25
+try-mtu-discovery = true
+"""
+    )
+
+
+@pytest.mark.parametrize(("value", "level"), [("", 0), ("0", 0), ("3", 3), ("4", 4), ("9", 4)])
+def test_the_log_never_tells_what_users_do(value: str, level: int) -> None:
+    assert debug_level(value) == level
+
+
+@pytest.mark.parametrize("value", ["-1", "high", "1.5", "٣"])
+def test_a_debug_level_that_is_no_number(value: str) -> None:
+    with pytest.raises(UsageError, match="DEBUG_LEVEL") as caught:
+        debug_level(value)
+
+    assert caught.value.code == "debug-level-invalid"
+
+
+def test_radius_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match="radius") as caught:
+        Authentication("radius")
+
+    assert caught.value.code == "authentication-unsupported"
+    assert "oidc, certificate" in caught.value.hint
