@@ -1,1 +1,1 @@
-"""TBD."""
+"""The command line: one file per command, and one renderer for all of them."""

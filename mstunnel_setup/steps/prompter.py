@@ -12,7 +12,7 @@ class Prompter(Protocol):
         """Whether somebody is there to answer."""
         ...
 
-    def ask(self, question: str, *, default: str | None = None, secret: bool = False) -> str:
+    def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
         """One line of text; `secret` is not echoed."""
         ...
 
@@ -20,8 +20,8 @@ class Prompter(Protocol):
         """Yes or no."""
         ...
 
-    def choose(self, title: str, rows: Sequence[str]) -> str:
-        """What the administrator typed to choose one of the numbered rows."""
+    def choose(self, title: str, rows: Sequence[tuple[str, ...]]) -> str:
+        """The id of the row chosen by number, id or name; `rows` are cells: id, name, further details."""
         ...
 
     def page(self, text: str) -> None:
@@ -32,6 +32,6 @@ class Prompter(Protocol):
         """One announcement."""
         ...
 
-    def device_code(self, url: str, code: str, expires_in: float) -> None:
-        """Where to sign in with which code; `expires_in` is in seconds."""
+    def device_code(self, url: str, code: str, expires_in_seconds: float) -> None:
+        """Where to sign in with which code."""
         ...

@@ -1,0 +1,117 @@
+"""What can be told about answers: a commented file to fill in, the JSON Schema, the merged values."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import NullableSchema, WithDefaultSchema
+
+from mstunnel_setup.answers.merge import Answers
+from mstunnel_setup.answers.model import VERSION, AnswerFile
+from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.engine.values import JsonObject
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Schema(GenerateJsonSchema):
+    """A key without a value is an error in an answer file, so no key may be null."""
+
+    def nullable_schema(self, schema: NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
+        found = super().default_schema(schema)
+        return {key: value for key, value in found.items() if key != "default" or value is not None}
+
+
+def new_file(answers: Answers | None = None) -> str:
+    """A commented answer file. Values that `answers` got from anywhere but a default are filled in."""
+    values: JsonObject = answers.record() if answers else {}
+    lines = ["# Answers for mstunnel-setup. Take the `#` away from what you need.", ""]
+    for name, info in AnswerFile.model_fields.items():
+        lines += _field(name, info, {**values, "version": VERSION})
+    return "\n".join(lines)
+
+
+def _field(name: str, info: FieldInfo, values: JsonObject) -> Iterator[str]:
+    yield f"# {info.description}"
+    section = info.annotation
+    if not (isinstance(section, type) and issubclass(section, BaseModel)):
+        yield from [*_entry(name, info, values.get(name)), ""]
+        return
+    members = {key: values.get(f"{name}.{key}") for key in section.model_fields}
+    used = any(value is not None for value in members.values())
+    yield f"{'' if used else '# '}{name}:"
+    for key, member in section.model_fields.items():
+        yield f"    # {member.description}" if used else f"#     # {member.description}"
+        yield from _entry(key, member, members[key], "    ", commented=not used)
+    yield ""
+
+
+def _entry(
+    name: str, info: FieldInfo, value: Any, indent: str = "", *, commented: bool = False
+) -> Iterator[str]:
+    example = info.examples[0] if info.examples else info.default
+    shown = example if value is None else value
+    mark = "" if value is not None else "# "
+    front = f"# {indent}" if commented else f"{indent}{mark}"
+    if isinstance(shown, dict):
+        yield f"{front}{name}:"
+        yield from (f"{front}    {key}: {_scalar(item)}" for key, item in shown.items())
+    elif isinstance(shown, list | tuple):
+        yield f"{front}{name}: [{', '.join(map(_scalar, shown))}]"
+    else:
+        yield f"{front}{name}: {_scalar(shown)}"
+
+
+def _scalar(value: Any) -> str:
+    """A YAML scalar: plain where that is safe, else double-quoted."""
+    text = str(value)
+    plain = isinstance(value, int) or (text.replace("-", "").isalpha() and text.lower() not in _SPECIAL)
+    if plain or (text.startswith("/") and " " not in text and "#" not in text and ":" not in text):
+        return text
+    return '"' + "".join(_escape(character) for character in text) + '"'
+
+
+_SPECIAL = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+
+
+def _escape(character: str) -> str:
+    return f"\\{character}" if character in '"\\' else character
+
+
+def schema() -> JsonObject:
+    """The JSON Schema of the answer file (draft 2020-12)."""
+    return {"$schema": _DRAFT, **AnswerFile.model_json_schema(schema_generator=_Schema)}
+
+
+def lines(shown: Mapping[str, Any]) -> list[str]:
+    """What `show` returned, for people: one line for each setting."""
+    width = max(map(len, shown), default=0)
+    return [f"{path:<{width}}  {_words(entry['value'])}  ({_origin(entry)})" for path, entry in shown.items()]
+
+
+def _origin(entry: Mapping[str, Any]) -> str:
+    return f"{entry['origin']} {entry['source']}".strip()
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name}={item}" for name, item in value.items())
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def show(answers: Answers) -> JsonObject:
+    """Every setting that has a value, by path, as `{"value", "origin", "source"}`."""
+    dumped = answers.model_dump(mode="json")
+    result: JsonObject = {}
+    for setting in SETTINGS:
+        section, dot, key = setting.path.partition(".")
+        value = dumped[section][key] if dot else dumped[section]
+        origin = answers.origins[setting.path]
+        if value not in (None, [], {}):
+            result[setting.path] = {"value": value, "origin": origin.kind, "source": origin.name}
+    return result

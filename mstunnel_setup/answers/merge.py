@@ -1,0 +1,229 @@
+"""Merging: option, environment, answer file, earlier answer, default; every value keeps its origin."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from pydantic import Field
+
+from mstunnel_setup.answers.judge import AnswersError, Problem, judge
+from mstunnel_setup.answers.load import LoadedAnswers
+from mstunnel_setup.answers.model import VERSION, AnswerFile
+from mstunnel_setup.answers.rules import foreign_keys
+from mstunnel_setup.answers.settings import BY_PATH, SETTINGS
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import UsageError
+
+OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "default"]
+
+_RANKS: tuple[OriginKind, ...] = ("option", "environment", "file", "earlier", "default")
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+# The vendor's names of clouds (reference: environment variables given to the setup script).
+_VENDOR_CLOUDS = {"FXP": "gcc-high", "PE": "public"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value came from: the kind of source, and its name (option, variable, or place in the file)."""
+
+    kind: OriginKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        kind = "earlier answer" if self.kind == "earlier" else self.kind
+        return self.name if self.kind == "file" else f"{kind} {self.name}".strip()
+
+
+class Answers(AnswerFile):
+    """The merged answers. `origins` tells, by setting path (`tenant.cloud`), where each value came from."""
+
+    origins: dict[str, Origin] = Field(default_factory=dict, exclude=True)
+
+    def record(self) -> JsonObject:
+        """What was answered (no defaults), by setting path, for the journal; secrets are references."""
+        values = _flat(self.model_dump(mode="json"))
+        return {path: values[path] for path, origin in self.origins.items() if origin.kind != "default"}
+
+    def value(self, path: str) -> Any:
+        """The value of the setting with `path`; None when nothing was answered and there is no default."""
+        found: Any = self
+        for name in path.split("."):
+            found = getattr(found, name)
+        return found
+
+
+@dataclass(frozen=True)
+class _Given:
+    value: Any
+    origin: Origin
+
+    @property
+    def rank(self) -> int:
+        return _RANKS.index(self.origin.kind)
+
+
+_Layer: TypeAlias = dict[str, _Given]
+
+
+def merge(
+    options: Mapping[str, Any],
+    environment: Mapping[str, str],
+    file: LoadedAnswers | None = None,
+    earlier: Mapping[str, Any] | None = None,
+) -> Answers:
+    """The answers that count.
+
+    `options` and `earlier` are by setting path; an option that was not given is absent or None. Empty
+    variables count as not set. Raises AnswersError naming every value that does not fit, by its origin.
+    """
+    layers = [_implied(_from_options(options)), _implied(_from_environment(environment))]
+    layers += [_from_file(file), _from_earlier(earlier or {})]
+    chosen: _Layer = {}
+    for layer in reversed(layers):
+        chosen.update(layer)
+    chosen = _without_beaten(chosen)
+    answers, problems = judge(_nested(chosen))
+    if answers is None:
+        raise AnswersError(tuple(sorted({_say(problem, chosen) for problem in problems})))
+    origins = {
+        setting.path: chosen[setting.path].origin if setting.path in chosen else Origin("default")
+        for setting in SETTINGS
+    }
+    sections = {name: getattr(answers, name) for name in answers.model_fields_set}
+    return Answers(**sections, origins=origins)
+
+
+def require(answers: Answers, paths: Iterable[str]) -> None:
+    """Raise UsageError `answers-missing`, naming all settings of `paths` that have no value, at once."""
+    missing = [BY_PATH[path] for path in paths if answers.value(path) in (None, (), {})]
+    if missing:
+        lines = [f"`{setting.path}`: give {setting.ways()}" for setting in missing]
+        raise UsageError(
+            "answers-missing",
+            "\n".join(
+                [
+                    f"{len(missing)} answers are missing" if len(missing) > 1 else "an answer is missing",
+                    *lines,
+                ]
+            ),
+            "Answer them, or run without --unattended to be asked.",
+        )
+
+
+def _from_options(options: Mapping[str, Any]) -> _Layer:
+    given = ((BY_PATH[path], value) for path, value in options.items() if value not in (None, ()))
+    return {setting.path: _Given(value, Origin("option", setting.option)) for setting, value in given}
+
+
+def _from_environment(environment: Mapping[str, str]) -> _Layer:
+    layer = dict(_vendor_variables(environment))
+    for setting in SETTINGS:
+        text = environment.get(setting.variable, "")
+        if text and setting.path != "environment" and (not setting.flag or _truth(setting.variable, text)):
+            value = setting.flag or (f"file:{text}" if setting.secret_file else text)
+            layer[setting.path] = _Given(value, Origin("environment", setting.variable))
+    return layer
+
+
+def _vendor_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
+    if _truth("mst_rootless_mode", environment.get("mst_rootless_mode", "")):
+        yield "mode", _Given("rootless", Origin("environment", "mst_rootless_mode"))
+    cloud = environment.get("intune_env", "")
+    if cloud:
+        if cloud not in _VENDOR_CLOUDS:
+            raise UsageError(
+                "environment-invalid",
+                "intune_env names a cloud without Microsoft Tunnel",
+                "Set it to FXP (GCC High) or PE (public), or unset it.",
+            )
+        yield "tenant.cloud", _Given(_VENDOR_CLOUDS[cloud], Origin("environment", "intune_env"))
+
+
+def _truth(variable: str, text: str) -> bool:
+    if text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    raise UsageError("environment-invalid", f"{variable} must be 1 or 0", f"Set {variable}=1, or unset it.")
+
+
+def _implied(layer: _Layer) -> _Layer:
+    """The layer; a key that only one sign-in method uses chooses that method, unless one was named."""
+    for key, method in foreign_keys("device-code").items():
+        given = layer.get(f"sign_in.{key}")
+        if given is not None:
+            return {"sign_in.method": _Given(method, given.origin), **layer}
+    return layer
+
+
+def _from_file(file: LoadedAnswers | None) -> _Layer:
+    if file is None:
+        return {}
+    layer: _Layer = {}
+    for path, value in _flat(file.answers.model_dump(mode="json", exclude_unset=True)).items():
+        place = file.positions[tuple(path.split("."))]
+        layer[path] = _Given(value, Origin("file", f"{file.name}:{place.line}:{place.column}"))
+    return layer
+
+
+def _from_earlier(earlier: Mapping[str, Any]) -> _Layer:
+    """The recorded answers; a setting that this version no longer knows is passed over."""
+    return {path: _Given(value, Origin("earlier")) for path, value in earlier.items() if path in BY_PATH}
+
+
+def _flat(answers: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested answers by setting path."""
+    flat: dict[str, Any] = {}
+    for name, value in answers.items():
+        if name in BY_PATH:
+            flat[name] = value
+        elif isinstance(value, Mapping):
+            flat |= {f"{name}.{key}": item for key, item in value.items()}
+    return flat
+
+
+def _nested(chosen: _Layer) -> dict[str, Any]:
+    raw: dict[str, Any] = {"version": VERSION}
+    for path, given in chosen.items():
+        section, dot, key = path.partition(".")
+        if dot:
+            raw.setdefault(section, {})[key] = given.value
+        else:
+            raw[section] = given.value
+    return raw
+
+
+def _without_beaten(chosen: _Layer) -> _Layer:
+    """Leave out values of a weaker source that only made sense with what a stronger source replaced."""
+    beaten = {
+        path
+        for selector, members in _alternatives(chosen)
+        for path in members
+        if path in chosen and chosen[path].rank > selector
+    }
+    return {path: given for path, given in chosen.items() if path not in beaten}
+
+
+def _alternatives(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Rank of a choice, and the settings that do not go with it."""
+    cloud, method = chosen.get("tenant.cloud"), chosen.get("sign_in.method")
+    if cloud and cloud.value != "custom":
+        yield cloud.rank, ("tenant.authority", "tenant.graph")
+    if method:
+        yield method.rank, tuple(f"sign_in.{key}" for key in foreign_keys(str(method.value)))
+    for section, leaf in (("certificate", "chain"), ("sign_in", "certificate")):
+        pair, pfx = (f"{section}.{leaf}", f"{section}.key"), f"{section}.pfx"
+        ranks = [chosen[path].rank for path in pair if path in chosen]
+        if ranks:
+            yield min(ranks), (pfx, f"{section}.passphrase")
+        if pfx in chosen:
+            yield chosen[pfx].rank, pair
+
+
+def _say(problem: Problem, chosen: _Layer) -> str:
+    """The problem with the origin of the value, or of the section's first value, in front."""
+    path = ".".join(problem.path)
+    near = [key for key in chosen if path == key or path.startswith(f"{key}.")] or [
+        key for key in chosen if key.startswith(f"{problem.path[0]}.")
+    ]
+    origin = chosen[near[0]].origin if near else Origin("default")
+    return f"{origin}: {problem.text}"

@@ -1,0 +1,287 @@
+"""The answer file as models. Descriptions here become `answers new`, the JSON Schema and the help."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal, TypeAlias, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+
+from mstunnel_setup.answers.rules import RULES
+from mstunnel_setup.answers.secret import SecretReference
+
+VERSION = 1
+
+_DIGEST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}")
+_URL = re.compile(
+    r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?|https://\[[0-9a-fA-F:]+\](:[0-9]{1,5})?"
+)
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_DOMAIN = re.compile(r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LONGEST_NAME = 200
+
+
+def _line(text: str) -> str:
+    if not text.strip() or len(text) > _LONGEST_NAME or not text.isprintable():
+        raise ValueError(
+            f"must be one line of 1 to {_LONGEST_NAME} printable characters: shorten or complete it"
+        )
+    return text
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/") or "/../" in f"{text}/" or not text.isprintable():
+        raise ValueError("must be the full path of a file: start it with `/`, without `..`")
+    return text
+
+
+def _url(text: str) -> str:
+    if not _URL.fullmatch(text):
+        raise ValueError("must be an https address such as `https://login.example.com`: correct it")
+    return text.rstrip("/")
+
+
+def _guid(text: str) -> str:
+    if not _GUID.fullmatch(text):
+        raise ValueError("must be a GUID such as `11111111-2222-3333-4444-555555555555`: correct it")
+    return text.lower()
+
+
+def _tenant_id(text: str) -> str:
+    if text != "organizations" and not _GUID.fullmatch(text) and not _DOMAIN.fullmatch(text):
+        raise ValueError("must be a tenant id (GUID), a domain of the tenant, or `organizations`: correct it")
+    return text
+
+
+def _image(text: str) -> str:
+    if not _DIGEST.fullmatch(text):
+        raise ValueError("must name an image by digest: write `registry/name@sha256:` and 64 hex digits")
+    return text
+
+
+def _variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError("must be a variable name (letters, digits, `_`, no digit first): rename it")
+    return name
+
+
+def _variable_value(value: object) -> str:
+    """Text as it is, numbers and truth values as env.sh writes them."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int):
+        raise ValueError("must be text, a number or true/false: put it in quotes")  # noqa: TRY004 (pydantic's protocol)
+    text = str(value)
+    if _CONTROL.search(text):
+        raise ValueError("must be one line without control characters: remove them")
+    return text
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Line: TypeAlias = Annotated[str, AfterValidator(_line)]
+FilePath: TypeAlias = Annotated[str, AfterValidator(_path)]
+Url: TypeAlias = Annotated[str, AfterValidator(_url)]
+Guid: TypeAlias = Annotated[str, AfterValidator(_guid)]
+TenantId: TypeAlias = Annotated[str, AfterValidator(_tenant_id)]
+ImageReference: TypeAlias = Annotated[str, AfterValidator(_image)]
+Archives: TypeAlias = Annotated[tuple[FilePath, ...], BeforeValidator(_one_or_more)]
+SecretPlace: TypeAlias = Annotated[
+    SecretReference,
+    PlainValidator(
+        lambda value: value if isinstance(value, SecretReference) else SecretReference.parse(value)
+    ),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*|credential:.+)$"}),
+]
+Variables: TypeAlias = dict[
+    Annotated[str, AfterValidator(_variable)],
+    Annotated[
+        str,
+        PlainValidator(_variable_value),
+        WithJsonSchema({"type": ["string", "integer", "boolean"]}),
+    ],
+]
+
+
+class Part(BaseModel):
+    """A section: frozen, strict about keys; a number where text is wanted is taken as it is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+
+class TenantAnswers(Part):
+    """The tenant and the cloud it is in."""
+
+    cloud: Literal["public", "gcc-high", "dod", "custom"] = Field(
+        default="public", description="Cloud of the tenant: public, gcc-high, dod, or custom (a lab tenant)"
+    )
+    authority: Url | None = Field(
+        default=None,
+        description="Sign-in address; cloud custom only",
+        examples=["https://login.example.com"],
+    )
+    graph: Url | None = Field(
+        default=None,
+        description="Microsoft Graph address; cloud custom only",
+        examples=["https://graph.example.com"],
+    )
+    ca_file: FilePath | None = Field(
+        default=None,
+        description="Further trusted roots (PEM), for a TLS-inspecting proxy or a private authority",
+        examples=["/etc/ssl/private-root.pem"],
+    )
+    id: TenantId = Field(
+        default="organizations", description="Tenant id or domain; organizations lets the account decide"
+    )
+
+
+class SignInAnswers(Part):
+    """How to sign in to the tenant."""
+
+    method: Literal["device-code", "client-secret", "client-certificate", "token-file"] = Field(
+        default="device-code",
+        description="device-code (a person), client-secret, client-certificate, or token-file",
+    )
+    client_id: Guid | None = Field(
+        default=None,
+        description="Application id; needed by client-secret and client-certificate",
+        examples=["11111111-2222-3333-4444-555555555555"],
+    )
+    client_secret: SecretPlace | None = Field(
+        default=None,
+        description="Place of the client secret: file:PATH, env:NAME or credential:NAME",
+        examples=["file:/root/client-secret"],
+    )
+    certificate: FilePath | None = Field(
+        default=None, description="client-certificate: the certificate (PEM)", examples=["/root/app.pem"]
+    )
+    key: FilePath | None = Field(
+        default=None, description="client-certificate: its private key (PEM)", examples=["/root/app.key"]
+    )
+    pfx: FilePath | None = Field(
+        default=None,
+        description="client-certificate: instead of certificate and key",
+        examples=["/root/app.pfx"],
+    )
+    passphrase: SecretPlace | None = Field(
+        default=None, description="Place of the passphrase of the PFX", examples=["file:/root/app-passphrase"]
+    )
+    token_file: FilePath | None = Field(
+        default=None,
+        description="token-file: a file with an access token for Graph",
+        examples=["/root/token"],
+    )
+
+
+class CertificateAnswers(Part):
+    """The TLS certificate of the site: chain and key, or a PFX."""
+
+    chain: FilePath | None = Field(
+        default=None, description="Full chain, leaf first (PEM)", examples=["/root/chain.pem"]
+    )
+    key: FilePath | None = Field(
+        default=None, description="Private key, not encrypted (PEM)", examples=["/root/key.pem"]
+    )
+    pfx: FilePath | None = Field(
+        default=None, description="Instead of chain and key: a PFX with both", examples=["/root/site.pfx"]
+    )
+    passphrase: SecretPlace | None = Field(
+        default=None,
+        description="Place of the passphrase of the PFX",
+        examples=["file:/root/site-passphrase"],
+    )
+
+
+class ImageAnswers(Part):
+    """The container images, always by digest."""
+
+    server: ImageReference | None = Field(
+        default=None,
+        description="Image of the VPN server",
+        examples=["registry.example.com/server@sha256:" + "0" * 64],
+    )
+    agent: ImageReference | None = Field(
+        default=None,
+        description="Image of the agent",
+        examples=["registry.example.com/agent@sha256:" + "0" * 64],
+    )
+    archive: Archives = Field(
+        default=(),
+        description="Offline: archive with both images, or a list of archives",
+        examples=["/root/images.tar"],
+        json_schema_extra={"type": ["string", "array"]},
+    )
+
+
+class AnswerFile(Part):
+    """Answers for mstunnel-setup."""
+
+    model_config = ConfigDict(title="Answer file of mstunnel-setup")
+
+    version: Literal[1] = Field(description="Version of this format")
+    eula: Literal["accept"] | None = Field(
+        default=None,
+        description="accept: you have read the licence terms and accept them",
+        examples=["accept"],
+    )
+    mode: Literal["rootful", "rootless"] = Field(default="rootful", description="rootful, or rootless Podman")
+    engine: Literal["auto", "podman", "docker"] = Field(
+        default="auto", description="Container engine; auto takes Podman, else Docker"
+    )
+    server_name: Line | None = Field(
+        default=None,
+        description="Name of this server in the tenant; default: the host name",
+        examples=["gw1"],
+    )
+    tenant: TenantAnswers = Field(default=TenantAnswers(), description="The tenant and its cloud")
+    sign_in: SignInAnswers = Field(default=SignInAnswers(), description="How to sign in")
+    site: Line | None = Field(
+        default=None, description="Site to join: its id (GUID) or its name", examples=["Berlin"]
+    )
+    certificate: CertificateAnswers = Field(
+        default=CertificateAnswers(), description="TLS certificate of the site"
+    )
+    environment: Variables = Field(
+        default_factory=dict,
+        description="Variables for env.sh, for example https_proxy, no_proxy, TRACE_SESSIONS",
+        examples=[{"https_proxy": "http://proxy.example.com:3128", "TRACE_SESSIONS": 1}],
+    )
+    images: ImageAnswers = Field(default=ImageAnswers(), description="Container images")
+    authentication: Literal["oidc", "certificate", "radius"] = Field(
+        default="oidc", description="What devices present: oidc (an Entra token), certificate or radius"
+    )
+
+    @property
+    def eula_accepted(self) -> bool:
+        """Whether the licence terms are accepted."""
+        return self.eula == "accept"
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> "AnswerFile":
+        findings = [f"{name}.{key}: {text}" for name, key, text in self._findings()]
+        if findings:
+            raise ValueError("; ".join(findings))
+        return self
+
+    def _findings(self) -> Iterator[tuple[str, str, str]]:
+        for name, rule in RULES.items():
+            section = cast("Part", getattr(self, name))
+            given = {
+                key: value for key, value in section if value is not None and key in section.model_fields_set
+            }
+            for key, text in rule(given):
+                yield name, key, text

@@ -1,0 +1,75 @@
+"""Rules between the keys of a section. They look at keys, so they hold for any mixture of sources."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+Section: TypeAlias = Mapping[str, object]
+Finding: TypeAlias = tuple[str, str]
+"""The key concerned, and what to do about it."""
+Rule: TypeAlias = Callable[[Section], Iterator[Finding]]
+
+_SIGN_IN_KEYS = {
+    "device-code": (),
+    "client-secret": ("client_secret",),
+    "client-certificate": ("certificate", "key", "pfx", "passphrase"),
+    "token-file": ("token_file",),
+}
+
+
+def tenant(section: Section) -> Iterator[Finding]:
+    """`authority` and `graph` belong to the cloud `custom`, which needs both."""
+    custom = section.get("cloud", "public") == "custom"
+    for key in ("authority", "graph"):
+        if custom and key not in section:
+            yield "cloud", f"`cloud: custom` needs `{key}`: add its https address"
+        elif not custom and key in section:
+            yield key, f"`{key}` is for `cloud: custom` only: set that cloud or remove `{key}`"
+
+
+def sign_in(section: Section) -> Iterator[Finding]:
+    """Every method has its own keys, and an application needs its id."""
+    method = str(section.get("method", "device-code"))
+    for key, other in foreign_keys(method).items():
+        if key in section:
+            yield key, f"`{key}` is for `method: {other}`: set that method or remove `{key}`"
+    if method in ("client-secret", "client-certificate") and "client_id" not in section:
+        yield "method", f"`method: {method}` needs `client_id`: add the id of the application"
+    yield from _method_needs(method, section)
+
+
+def _method_needs(method: str, section: Section) -> Iterator[Finding]:
+    if method == "client-certificate":
+        yield from _pair_or_pfx(section, "certificate", "method")
+    for key in ("client_secret", "token_file"):
+        if key in _SIGN_IN_KEYS.get(method, ()) and key not in section:
+            yield "method", f"`method: {method}` needs `{key}`: add it"
+
+
+def foreign_keys(method: str) -> Mapping[str, str]:
+    """The keys of `sign_in` that belong to other methods than `method`, each with its method."""
+    return {key: other for other, keys in _SIGN_IN_KEYS.items() if other != method for key in keys}
+
+
+def certificate(section: Section) -> Iterator[Finding]:
+    """The chain with its key, or a PFX."""
+    if section:
+        yield from _pair_or_pfx(section, "chain", "")
+
+
+def _pair_or_pfx(section: Section, leaf: str, otherwise: str) -> Iterator[Finding]:
+    pair = [key for key in (leaf, "key") if key in section]
+    if "pfx" in section:
+        for key in pair:
+            yield key, f"give either `{leaf}` and `key`, or `pfx`: remove one of them"
+        return
+    if "passphrase" in section:
+        yield "passphrase", "`passphrase` is for `pfx` only: add `pfx` or remove `passphrase`"
+    if len(pair) == 1:
+        missing = "key" if pair == [leaf] else leaf
+        yield pair[0], f"`{pair[0]}` needs `{missing}` beside it: add it"
+    elif not pair and otherwise:
+        yield otherwise, f"add `{leaf}` and `key`, or `pfx`"
+
+
+RULES: Mapping[str, Rule] = {"tenant": tenant, "sign_in": sign_in, "certificate": certificate}
+"""The rules, by section of the answer file."""

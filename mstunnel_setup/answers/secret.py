@@ -1,0 +1,139 @@
+"""Secrets: answers only ever name the place of a secret; the value is read when it is needed."""
+
+import hmac
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal, NoReturn, TypeAlias, cast
+
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.host.files import Files
+
+Place: TypeAlias = Literal["file", "env", "credential"]
+
+_STARS = "********"
+_LARGEST = 65536
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_FORMS = {
+    "file": (re.compile(r"/[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f/]"), "the full path of a file"),
+    "env": (re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), "the name of an environment variable"),
+    "credential": (re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._@:-]+"), "the name of a systemd credential"),
+}
+
+
+class Secret:
+    """A secret text. It shows as stars everywhere; only `reveal` gives it out."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return _STARS
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not written anywhere")
+
+
+@dataclass(frozen=True)
+class SecretReference:
+    """Where a secret is: `file:PATH`, `env:NAME` or `credential:NAME` (systemd LoadCredential)."""
+
+    place: Place
+    name: str
+
+    @classmethod
+    def parse(cls, text: object) -> "SecretReference":
+        """The reference written as `text`; ValueError, which never repeats the text, when it is none."""
+        place, colon, name = str(text).partition(":")
+        if not isinstance(text, str) or not colon or place not in _FORMS:
+            raise ValueError(
+                "must name the place of a secret, never the secret: put that into a file, write `file:/path` "
+                "(or `env:NAME`, `credential:NAME`)"
+            )
+        form, what = _FORMS[place]
+        if not form.fullmatch(name):
+            raise ValueError(f"must have {what} after `{place}:`: correct it")
+        return cls(cast("Place", place), name)
+
+    def __str__(self) -> str:
+        return f"{self.place}:{self.name}"
+
+
+def resolve(reference: SecretReference, files: Files, environment: Mapping[str, str]) -> Secret:
+    """Read the secret; one newline at its end is not part of it.
+
+    Raises UsageError when there is none, or when a file of it may be read by others.
+    """
+    if reference.place == "env":
+        value = environment.get(reference.name, "")
+    elif reference.place == "file":
+        value = _read(files, reference.name, reference, _OTHERS)
+    else:
+        value = _credential(files, reference, environment)
+    if not value:
+        raise UsageError("secret-missing", f"the secret {reference} is empty or not set", _hint(reference))
+    return Secret(value)
+
+
+def _credential(files: Files, reference: SecretReference, environment: Mapping[str, str]) -> str:
+    """The credential. systemd guards its directory, and may grant access by ACL, seen as group bits."""
+    directory = environment.get("CREDENTIALS_DIRECTORY", "")
+    if not directory:
+        return ""
+    return _read(files, str(PurePosixPath(directory, reference.name)), reference, stat.S_IRWXO)
+
+
+def _read(files: Files, path: str, reference: SecretReference, forbidden: int) -> str:
+    try:
+        found = files.locate(path).stat()
+    except OSError as error:
+        reason = error.strerror or "it cannot be read"
+        raise UsageError(
+            "secret-missing", f"the secret {reference} cannot be read: {reason}", _hint(reference)
+        ) from error
+    if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+        raise UsageError(
+            "secret-invalid",
+            f"the secret {reference} is not a file of at most {_LARGEST} bytes",
+            "Put the secret, and nothing else, into a file of its own.",
+        )
+    if found.st_mode & forbidden:
+        mode = stat.S_IMODE(found.st_mode)
+        raise UsageError(
+            "secret-exposed",
+            f"the file {path} can be read or changed by others (mode {mode:04o})",
+            f"Run `chmod 600 {path}`, and change the secret if others may have read it.",
+        )
+    return _text(files.read(path) or b"", reference)
+
+
+def _text(content: bytes, reference: SecretReference) -> str:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            "secret-invalid", f"the secret {reference} is not UTF-8 text", "Save the file as UTF-8."
+        ) from error
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _hint(reference: SecretReference) -> str:
+    return {
+        "file": f"Put the secret into {reference.name}, mode 0600.",
+        "env": f"Set the environment variable {reference.name}.",
+        "credential": f"Give the service `LoadCredential={reference.name}:/path`.",
+    }[reference.place]

@@ -1,0 +1,65 @@
+"""Every setting once: its place in the answer file, its option, and its environment variables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Value: TypeAlias = "str | bool | tuple[str, ...] | Mapping[str, str]"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    `path` is its place in the answer file (`tenant.ca_file`), `option` the option that sets it or empty,
+    `flag` the value that the option stands for when it takes none, `secret_file` whether the option takes
+    the path of a file that holds a secret.
+    """
+
+    path: str
+    option: str = ""
+    flag: str = ""
+    secret_file: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The environment variable: MSTUNNEL_ and the option, or the path where there is no option."""
+        name = self.option.removeprefix("--") or self.path
+        return "MSTUNNEL_" + name.upper().replace("-", "_").replace(".", "_")
+
+    def ways(self) -> str:
+        """How to give the setting, for a hint."""
+        option = f"{self.option}, " if self.option else ""
+        return f"{option}{self.variable} or `{self.path}` in the answer file"
+
+
+SETTINGS = (
+    Setting("eula", "--accept-eula", flag="accept"),
+    Setting("mode", "--rootless", flag="rootless"),
+    Setting("engine", "--engine"),
+    Setting("server_name"),
+    Setting("tenant.cloud"),
+    Setting("tenant.authority"),
+    Setting("tenant.graph"),
+    Setting("tenant.ca_file", "--ca-file"),
+    Setting("tenant.id"),
+    Setting("sign_in.method"),
+    Setting("sign_in.client_id"),
+    Setting("sign_in.client_secret"),
+    Setting("sign_in.certificate"),
+    Setting("sign_in.key"),
+    Setting("sign_in.pfx"),
+    Setting("sign_in.passphrase"),
+    Setting("sign_in.token_file", "--token-file"),
+    Setting("site", "--site"),
+    Setting("certificate.chain", "--cert"),
+    Setting("certificate.key", "--key"),
+    Setting("certificate.pfx", "--pfx"),
+    Setting("certificate.passphrase", "--passphrase-file", secret_file=True),
+    Setting("environment"),
+    Setting("images.server"),
+    Setting("images.agent"),
+    Setting("images.archive", "--offline"),
+    Setting("authentication"),
+)
+BY_PATH: Mapping[str, Setting] = {setting.path: setting for setting in SETTINGS}

@@ -1,0 +1,72 @@
+"""`mst-cli agent|server start|stop|restart|status|logs`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from mstunnel_setup.cli.render import Result, Session
+from mstunnel_setup.cli.run import open_host
+from mstunnel_setup.containers.engine import ContainerState
+from mstunnel_setup.errors import EngineError, ExitCode
+from mstunnel_setup.steps.world import World
+
+_ABSENT = "absent"
+
+
+def state(session: Session, container: str) -> Result:
+    """State and health of a container, in the two lines that scripts in the field look for."""
+    with open_host(session) as world:
+        found = world.engine.inspect(container)
+    data = {"state": _ABSENT if found is None else found.status, "health": health(found)}
+    code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
+    text = [f"State: {data['state']}", f"Health: {data['health']}"]
+    return Result("ok" if code is ExitCode.DONE else "warning", data, text=text, exit_code=code)
+
+
+def health(found: ContainerState | None) -> str:
+    """Health in the engine's word; only a container that runs can be healthy."""
+    if found is None or found.status != "running":
+        return "unhealthy"
+    return found.health or "not reported"
+
+
+def start(session: Session, container: str) -> Result:
+    """Start a container that is stopped."""
+    return _switch(session, container, "started", World.start)
+
+
+def stop(session: Session, container: str) -> Result:
+    """Stop a container; it stays down until it is started by hand or the server reboots."""
+    return _switch(session, container, "stopped", World.stop)
+
+
+def restart(session: Session, container: str) -> Result:
+    """Stop and start a container."""
+    return _switch(session, container, "restarted", World.restart)
+
+
+def logs(
+    session: Session, container: str, *, follow: bool, since: str | None, tail: int, timestamps: bool
+) -> NoReturn:
+    """Become the engine's log command; its output and exit code are this command's."""
+    with _existing(session, container) as world:
+        command = world.engine.logs_command(
+            container, follow=follow, lines=tail or None, since=since, timestamps=timestamps
+        )
+    world.processes.replace(command)
+
+
+def _switch(session: Session, container: str, done: str, switch: Callable[[World, str], None]) -> Result:
+    with _existing(session, container) as world:
+        switch(world, container)
+    return Result("changed", {"container": container, "action": done}, text=[f"{container} {done}."])
+
+
+@contextmanager
+def _existing(session: Session, container: str) -> Iterator[World]:
+    with open_host(session) as world:
+        if not world.systemd.known(f"{container}.service") and world.engine.inspect(container) is None:
+            raise EngineError(
+                "not-installed", f"there is no container {container}", "Install it with mstunnel-setup."
+            )
+        yield world

@@ -1,0 +1,198 @@
+"""The console: how steps talk with a person. Everything goes to stderr; stdout is for results."""
+
+import getpass
+import sys
+from collections.abc import Iterator, Sequence
+from os import get_terminal_size
+from typing import TYPE_CHECKING, TextIO
+
+from mstunnel_setup.cli.log import Redactor
+from mstunnel_setup.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+
+_WIDTH = 80
+_YES = frozenset({"yes", "y"})
+_NO = frozenset({"no", "n", ""})
+
+
+class NoPrompts:
+    """The console of an unattended run: it tells, but a question is an error that names what was asked."""
+
+    def __init__(self, redactor: Redactor, *, color: bool = False, stderr: TextIO | None = None) -> None:
+        self._redactor = redactor
+        self._color = color
+        self._stderr = stderr or sys.stderr
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody is there to answer."""
+        return False
+
+    def say(self, text: str) -> None:
+        """Tell the person something."""
+        self._print(text)
+
+    def page(self, text: str) -> None:
+        """Show a long text."""
+        self._print(text)
+
+    def device_code(self, url: str, code: str, expires_in_seconds: float) -> None:
+        """Tell where to sign in, with which code, and how long it is valid."""
+        minutes = max(1, int(expires_in_seconds // 60))
+        self._print("\nTo sign in, open this page in a browser, on any device:\n")
+        self._print(f"    {url}\n", "bold")
+        self._print("and enter this code:\n")
+        self._print(f"    {code}\n", "bold")
+        self._print(f"The code is valid for {minutes} minute{'s' if minutes > 1 else ''}. Waiting ...")
+
+    def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:  # noqa: ARG002
+        """The default if there is one; otherwise raises UsageError `answer-needed`."""
+        if default is not None:
+            return default
+        raise self._unanswered(question)
+
+    def confirm(self, question: str) -> bool:
+        """Raises UsageError `answer-needed`."""
+        raise self._unanswered(question)
+
+    def choose(self, title: str, rows: Sequence[tuple[str, ...]]) -> str:  # noqa: ARG002
+        """Raises UsageError `answer-needed`."""
+        raise self._unanswered(title)
+
+    def _unanswered(self, question: str) -> UsageError:
+        return UsageError(
+            "answer-needed",
+            f"unattended, but there is a question: {self._redactor.clean(question)}",
+            "Answer it in the answer file or by an option, or run without --unattended.",
+        )
+
+    def _print(self, text: str, style: str = "", end: str = "\n") -> None:
+        self._rich().print(
+            self._redactor.clean(text), style=style or None, markup=False, end=end, soft_wrap=True
+        )
+
+    def _rich(self) -> "RichConsole":
+        from rich.console import Console  # noqa: PLC0415 (not needed by --help)
+
+        return Console(file=self._stderr, color_system="auto" if self._color else None, highlight=False)
+
+
+class TerminalConsole(NoPrompts):
+    """The console of a person. The end of the input is a UsageError; Ctrl-C is left to the renderer."""
+
+    def __init__(
+        self,
+        redactor: Redactor,
+        *,
+        color: bool = False,
+        stdin: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        super().__init__(redactor, color=color, stderr=stderr)
+        self._stdin = stdin or sys.stdin
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody is there to answer."""
+        return True
+
+    def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
+        """What the person typed, without spaces around it; an empty line means the default, else ask again.
+
+        A secret is not echoed. Raises UsageError `input-ended` when there is no more input.
+        """
+        shown = f"{question} [{default}]: " if default and not secret else f"{question}: "
+        while True:
+            typed = self._read_secret(shown) if secret else self._read(shown).strip()
+            if typed or default is not None:
+                return typed or str(default)
+
+    def confirm(self, question: str) -> bool:
+        """Whether the person typed yes; an empty line means no, anything else asks again."""
+        while True:
+            typed = self._read(f"{question} [y/N]: ").strip().lower()
+            if typed in _YES | _NO:
+                return typed in _YES
+            self._print("Type yes or no.")
+
+    def choose(self, title: str, rows: Sequence[tuple[str, ...]]) -> str:
+        """The first cell (the id) of the row that the person names by number, id, or any name in it.
+
+        `rows` are cells: id, name, further details. Asks again until the answer names exactly one row.
+        """
+        self._table(title, rows)
+        while True:
+            typed = self.ask("Number, name or id")
+            found = _matching(typed, rows)
+            if len(found) == 1:
+                return found[0]
+            self._print(
+                "No row is called that." if not found else "More than one is called that: type the number."
+            )
+
+    def page(self, text: str) -> None:
+        """Show a long text a screen at a time when a person is at a terminal; `q` skips the rest."""
+        if not (self._stdin.isatty() and self._stderr.isatty()):
+            self._print(text)
+            return
+        for screen, more in _screens(
+            text.splitlines(), max(1, get_terminal_size(self._stderr.fileno()).lines - 2)
+        ):
+            self._print(screen)
+            if more and self._read("-- more: Enter; skip to the end: q -- ").strip().lower() == "q":
+                return
+
+    def _table(self, title: str, rows: Sequence[tuple[str, ...]]) -> None:
+        from rich.table import Table  # noqa: PLC0415 (not needed by --help)
+        from rich.text import Text  # noqa: PLC0415
+
+        table = Table(
+            title=Text(self._redactor.clean(title)), title_justify="left", show_header=False, box=None
+        )
+        for number, (value, *cells) in enumerate(rows, 1):
+            shown = [str(number), *cells, value]
+            table.add_row(*(Text(self._redactor.clean(cell)) for cell in shown))
+        self._rich().print(table, width=None if self._stderr.isatty() else _WIDTH)
+
+    def _read(self, prompt: str) -> str:
+        self._print(prompt, end="")
+        self._stderr.flush()
+        try:
+            line = self._stdin.readline()
+        except UnicodeDecodeError as error:
+            raise UsageError("input-invalid", "what was typed is not UTF-8 text", "Type it again.") from error
+        if not line:
+            self._print("")
+            raise self._ended()
+        return line.rstrip("\r\n")
+
+    def _read_secret(self, prompt: str) -> str:
+        if not self._stdin.isatty():
+            return self._read(prompt)
+        try:
+            return getpass.getpass(self._redactor.clean(prompt), stream=self._stderr)
+        except EOFError as error:
+            raise self._ended() from error
+
+    def _ended(self) -> UsageError:
+        return UsageError(
+            "input-ended",
+            "the input ended before the question was answered",
+            "Run it at a terminal, or give the answers with --answers and --unattended.",
+        )
+
+
+def _matching(typed: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Ids of the rows meant; an exact id or number wins over a name."""
+    for number, row in enumerate(rows, 1):
+        if typed.lower() == row[0].lower() or typed == str(number):
+            return [row[0]]
+    return [row[0] for row in rows if typed.casefold() in (cell.casefold() for cell in row[1:2])]
+
+
+def _screens(lines: list[str], height: int) -> Iterator[tuple[str, bool]]:
+    """The text of each screen, and whether another one follows."""
+    for start in range(0, len(lines), height):
+        yield "\n".join(lines[start : start + height]), start + height < len(lines)

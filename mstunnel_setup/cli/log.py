@@ -1,0 +1,107 @@
+"""The log of the set-up, and the redactor that every sink (log, renderer, console) goes through."""
+
+import base64
+import json
+import re
+from pathlib import PurePosixPath
+from urllib.parse import quote, quote_plus
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.events import Event
+from mstunnel_setup.engine.values import JsonObject, JsonValue
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import FileError, Files
+
+_STARS = "********"
+# A shorter secret would put stars into ordinary words; nothing of ours is that short.
+_SHORTEST = 4
+# Control characters, and the marks that reorder text on a terminal.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """`text` without what could move the cursor, recolour or reorder a terminal; newline and tab stay."""
+    return _UNSAFE.sub("", text).encode("utf-8", errors="replace").decode("utf-8")
+
+
+class Redactor:
+    """Knows the secrets of this run and replaces them by stars wherever text leaves the program."""
+
+    def __init__(self) -> None:
+        self._forms: list[str] = []
+
+    def register(self, value: str) -> None:
+        """Never show `value`, nor its URL, JSON or Base64 form."""
+        if len(value) >= _SHORTEST:
+            encoded = base64.b64encode(value.encode()).decode()
+            forms = {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], encoded}
+            self._forms = sorted({*self._forms, *forms}, key=len, reverse=True)
+
+    def clean(self, text: str) -> str:
+        """`text` with stars for secrets, and without control characters."""
+        for form in self._forms:
+            text = text.replace(form, _STARS)
+        return printable(text)
+
+    def clean_value(self, value: JsonValue) -> JsonValue:
+        """A JSON value with every text in it cleaned."""
+        if isinstance(value, str):
+            return self.clean(value)
+        if isinstance(value, list):
+            return [self.clean_value(item) for item in value]
+        if isinstance(value, dict):
+            return {self.clean(name): self.clean_value(item) for name, item in value.items()}
+        return value
+
+
+class SetupLog:
+    """JSON lines in a file of mode 0600: time, run, step, phase, action, text, seconds.
+
+    Nothing is written until something is done to the host: a run that finds everything in order, or that
+    refuses its answers, leaves no trace. A log that cannot be written does not stop the run; `failure` tells.
+    """
+
+    def __init__(
+        self, files: Files, clock: Clock, redactor: Redactor, run: str, path: str = paths.SETUP_LOG
+    ) -> None:
+        self._files = files
+        self._clock = clock
+        self._redactor = redactor
+        self._run = run
+        self._waiting: list[bytes] = []
+        self._open = False
+        self.path = path
+        self.failure: FileError | None = None
+
+    def event(self, event: Event) -> None:
+        """Log an event; the first one of an action opens the log."""
+        fields: JsonObject = {
+            "step": event.step,
+            "phase": event.phase,
+            "action": event.action,
+            "text": event.text,
+            "seconds": round(event.seconds, 3),
+        }
+        self._put(fields, at_once=bool(event.action))
+
+    def crash(self, trace: str) -> None:
+        """Log the traceback of a bug."""
+        fields: JsonObject = {"step": "", "phase": "crash", "action": "", "text": trace, "seconds": 0.0}
+        self._put(fields, at_once=True)
+
+    def _put(self, fields: JsonObject, *, at_once: bool) -> None:
+        time = self._clock.now().isoformat(timespec="milliseconds")
+        record = self._redactor.clean_value({"time": time, "run": self._run, **fields})
+        self._waiting.append(json.dumps(record).encode() + b"\n")
+        self._open = self._open or at_once
+        if self._open and self.failure is None:
+            self._write()
+
+    def _write(self) -> None:
+        try:
+            self._files.make_directories(str(PurePosixPath(self.path).parent), 0o750)
+            with self._files.appender(self.path, 0o600) as appender:
+                appender.append(b"".join(self._waiting))
+        except FileError as error:
+            self.failure = error
+        self._waiting = []

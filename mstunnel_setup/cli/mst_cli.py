@@ -1,0 +1,143 @@
+"""The command line of `mst-cli`: options and names; the work is in one module per command."""
+
+from typing import Annotated
+
+import typer
+
+from mstunnel_setup import __version__, paths
+from mstunnel_setup.cli.options import (
+    CertificateOptions,
+    CommonOptions,
+    SignInOptions,
+    new_app,
+    with_options,
+)
+from mstunnel_setup.cli.render import Result, run_app, run_command
+
+_PROGRAM = "mst-cli"
+
+app = new_app("Run, watch and remove the Microsoft Tunnel gateway on this server.")
+
+
+@app.callback(invoke_without_command=True)
+@with_options
+def program(
+    context: typer.Context,
+    common: CommonOptions,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Run, watch and remove the Microsoft Tunnel gateway on this server."""
+    if version:
+        run_command(_PROGRAM, common, lambda _session: Result(text=[f"{_PROGRAM} {__version__}"]))
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+@with_options
+def status(common: CommonOptions) -> None:
+    """Show site, certificate and containers at a glance."""
+    from mstunnel_setup.cli.overview import overview  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} status", common, overview)
+
+
+@app.command()
+@with_options
+def eula(common: CommonOptions) -> None:
+    """Show the licence and terms of use."""
+    from mstunnel_setup.steps.eula import text  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(
+        f"{_PROGRAM} eula", common, lambda _session: Result(data={"text": text()}, text=text().splitlines())
+    )
+
+
+@app.command("import_cert")
+@app.command("import-cert", hidden=True)
+@with_options
+def import_cert(common: CommonOptions, options: CertificateOptions) -> None:
+    """Take a new TLS certificate into use, without ending sessions."""
+    from mstunnel_setup.cli.import_certificate import import_certificate  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} import_cert", common, lambda session: import_certificate(session, options))
+
+
+@app.command()
+@with_options
+def uninstall(common: CommonOptions, options: SignInOptions) -> None:
+    """Remove the gateway from this server and from the tenant."""
+    from mstunnel_setup.cli.uninstall import uninstall as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} uninstall", common, lambda session: run(session, options))
+
+
+def _component(name: str, container: str) -> typer.Typer:
+    """The commands that agent and server have in common."""
+    group = new_app(f"The {name} container: {container}.")
+
+    def switch(verb: str, about: str) -> None:
+        @group.command(verb, help=about)
+        @with_options
+        def command(common: CommonOptions) -> None:
+            from mstunnel_setup.cli import component  # noqa: PLC0415 (`--help` stays fast)
+
+            work = {
+                "status": component.state,
+                "start": component.start,
+                "stop": component.stop,
+                "restart": component.restart,
+            }[verb]
+            run_command(f"{_PROGRAM} {name} {verb}", common, lambda session: work(session, container))
+
+    switch("status", f"Show state and health of the {name}.")
+    switch("start", f"Start the {name} if it is stopped.")
+    switch("stop", f"Stop the {name}.")
+    switch("restart", f"Stop and start the {name}.")
+
+    @group.command()
+    @with_options
+    def logs(
+        common: CommonOptions,
+        follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep following.")] = False,
+        since: Annotated[
+            str | None, typer.Option("--since", metavar="TIME", help="Only lines since then.")
+        ] = None,
+        tail: Annotated[int, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")] = 0,
+        timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Print timestamps.")] = False,
+    ) -> None:
+        """Show the log."""
+        from mstunnel_setup.cli import component  # noqa: PLC0415 (`--help` stays fast)
+
+        run_command(
+            f"{_PROGRAM} {name} logs",
+            common,
+            lambda session: component.logs(
+                session, container, follow=follow, since=since, tail=tail, timestamps=timestamps
+            ),
+        )
+
+    return group
+
+
+agent_app = _component("agent", paths.AGENT)
+server_app = _component("server", paths.SERVER)
+app.add_typer(agent_app, name="agent")
+app.add_typer(server_app, name="server")
+
+
+@server_app.command()
+@with_options
+def show(
+    common: CommonOptions,
+    what: Annotated[list[str], typer.Argument(help="status, users, user NAME, id ID, sessions all, …")],
+) -> None:
+    """Show status, users, sessions and bans, as occtl does."""
+    from mstunnel_setup.cli.show import show as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} server show", common, lambda session: run(session, what))
+
+
+def main() -> int:
+    """Run `mst-cli`; returns the exit code."""
+    return run_app(app, _PROGRAM)

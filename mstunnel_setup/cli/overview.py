@@ -1,0 +1,79 @@
+"""`mst-cli status`: the gateway at a glance."""
+
+from typing import Any
+
+from cryptography import x509
+
+from mstunnel_setup import __version__, paths
+from mstunnel_setup.cli.component import health
+from mstunnel_setup.cli.render import Result, Session
+from mstunnel_setup.cli.run import open_host
+from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.engine.receipt import Receipt, fold
+from mstunnel_setup.engine.remember import remembered
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import EngineError, ExitCode
+from mstunnel_setup.steps.world import World
+
+
+def overview(session: Session) -> Result:
+    """Site, certificate and both containers; the exit code is 0 only when both are healthy."""
+    with open_host(session) as world:
+        receipt = fold(Journal(world.files, world.clock, paths.STATE).records)
+        if not receipt.entries:
+            raise EngineError(
+                "not-installed", "no gateway is installed here", "Install one with mstunnel-setup."
+            )
+        data: JsonObject = {
+            "version": __version__,
+            "site": _site(receipt),
+            "certificate_days_left": _days_left(world),
+            **{name: _container(world, name) for name in (paths.SERVER, paths.AGENT)},
+        }
+    healthy = all(_health(data[name]) == "healthy" for name in (paths.SERVER, paths.AGENT))
+    code = ExitCode.DONE if healthy else ExitCode.ENGINE
+    return Result("ok" if healthy else "warning", data, text=_lines(data), exit_code=code)
+
+
+def _container(world: World, name: str) -> JsonObject:
+    found = world.engine.inspect(name)
+    return {
+        "state": "absent" if found is None else found.status,
+        "health": health(found),
+        "image_digest": None if found is None else found.image_digest,
+    }
+
+
+def _site(receipt: Receipt) -> str | None:
+    joined = remembered(receipt, "joined-site")
+    return str(joined["name"]) if isinstance(joined, dict) else None
+
+
+def _days_left(world: World) -> int | None:
+    chain = world.files.read(f"{paths.ACTIVE}/chain.pem")
+    if chain is None:
+        return None
+    return (x509.load_pem_x509_certificate(chain).not_valid_after_utc - world.clock.now()).days
+
+
+def _health(container: Any) -> str:
+    return str(container["health"])
+
+
+def _lines(data: JsonObject) -> list[str]:
+    days = data["certificate_days_left"]
+    rows = [
+        ("Site", data["site"] or "not joined yet"),
+        ("Certificate", "not placed yet" if days is None else f"{days} days left"),
+        *((_name(key), _words(data[key])) for key in (paths.SERVER, paths.AGENT)),
+        ("Version", data["version"]),
+    ]
+    return [f"{name:12} {value}" for name, value in rows]
+
+
+def _name(container: str) -> str:
+    return container.removeprefix("mstunnel-").capitalize()
+
+
+def _words(container: Any) -> str:
+    return f"{container['state']}, {container['health']}"

@@ -1,0 +1,104 @@
+"""Progress: events as lines for people on stderr, and as JSON lines for programs."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+from mstunnel_setup.cli.log import Redactor
+from mstunnel_setup.engine.events import Event
+from mstunnel_setup.errors import UsageError
+
+_BAR = 40
+
+
+class ProgressLines:
+    """Tells people which step runs and how it ended; with `verbose` also every action."""
+
+    def __init__(
+        self, stream: TextIO, redactor: Redactor, steps: Sequence[str], *, verbose: bool = False
+    ) -> None:
+        self._stream = stream
+        self._redactor = redactor
+        self._steps = list(steps)
+        self._verbose = verbose
+
+    def event(self, event: Event) -> None:
+        """Show one event."""
+        line = self._action(event) if event.action else self._step(event)
+        if line:
+            self._stream.write(self._redactor.clean(line).replace("\n", " ") + "\n")
+            self._stream.flush()
+
+    def _step(self, event: Event) -> str:
+        if event.phase == "begin":
+            return f"{self._number(event.step)}: {event.text or event.step}"
+        if event.phase == "done":
+            return f"  done, {event.seconds:.1f} s"
+        return f"  failed: {event.text}" if event.phase == "failed" else f"  {event.phase}"
+
+    def _number(self, step: str) -> str:
+        if step not in self._steps:
+            return step
+        return f"Step {self._steps.index(step) + 1} of {len(self._steps)}"
+
+    def _action(self, event: Event) -> str:
+        if event.phase in ("undone", "kept"):
+            return f"  {event.phase}: {event.text}"
+        return f"  - {event.text} ({event.seconds:.1f} s)" if self._verbose and event.phase == "done" else ""
+
+
+class ProgressStream:
+    """Writes every event as one JSON line to a file descriptor that the caller opened."""
+
+    def __init__(self, descriptor: int, redactor: Redactor) -> None:
+        try:
+            os.fstat(descriptor)
+        except OSError as error:
+            raise UsageError(
+                "progress-fd-closed",
+                f"file descriptor {descriptor} of --progress-fd is not open",
+                f"Open it in the shell, for example with `{descriptor}>progress.jsonl`.",
+            ) from error
+        self._descriptor: int | None = descriptor
+        self._redactor = redactor
+
+    def event(self, event: Event) -> None:
+        """Write one event; when nobody reads any more, the run goes on without."""
+        if self._descriptor is None:
+            return
+        fields = self._redactor.clean_value(
+            {
+                "step": event.step,
+                "phase": event.phase,
+                "action": event.action,
+                "text": event.text,
+                "seconds": round(event.seconds, 3),
+            }
+        )
+        line = json.dumps(fields).encode() + b"\n"
+        try:
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+        except OSError:
+            self._descriptor = None
+
+
+def download_bar(stream: TextIO | None = None) -> Callable[[int, int], None]:
+    """A listener for bytes fetched and bytes known of; draws one line on a terminal, else nothing."""
+    terminal = stream or sys.stderr
+    drawn = -1
+
+    def show(fetched: int, known: int) -> None:
+        nonlocal drawn
+        percent = min(100, fetched * 100 // known) if known > 0 else 0
+        if not terminal.isatty() or percent == drawn:
+            return
+        drawn = percent
+        bar = "#" * (percent * _BAR // 100)
+        end = "\n" if percent == 100 else ""  # noqa: PLR2004 (all of it)
+        terminal.write(f"\r  [{bar:<{_BAR}}] {percent:3} % of {known / 1e6:.1f} MB{end}")
+        terminal.flush()
+
+    return show

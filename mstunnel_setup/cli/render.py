@@ -1,0 +1,262 @@
+"""The renderer: every command returns a `Result`; here it becomes text or JSON, and an exit code.
+
+Data goes to stdout, everything else to stderr. This is the only module that catches every exception.
+"""
+
+import json
+import os
+import sys
+import textwrap
+import traceback
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NoReturn, TextIO, TypeAlias
+
+import typer
+from typer.exceptions import TyperException
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli.console import NoPrompts, TerminalConsole
+from mstunnel_setup.cli.log import Redactor, SetupLog
+from mstunnel_setup.cli.options import CommonOptions, OutputFormat
+from mstunnel_setup.cli.progress import ProgressLines, ProgressStream
+from mstunnel_setup.engine.events import Event, Listener
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import ExitCode, SetupError, UsageError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+
+SCHEMA = "mstunnel/1"
+WIDTH = 80
+
+Status: TypeAlias = Literal["ok", "changed", "unchanged", "warning", "error"]
+Lines: TypeAlias = "Sequence[str] | Callable[[], Iterable[str]]"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A warning or an error as people and machines see it."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command found or did. `text` are the lines for people; made only when they are shown."""
+
+    status: Status = "ok"
+    data: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[Notice, ...] = ()
+    errors: tuple[Notice, ...] = ()
+    text: Lines = ()
+    exit_code: ExitCode = ExitCode.DONE
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a command may use: the person at the console, the log, and the secrets that must not be shown."""
+
+    common: CommonOptions
+    console: NoPrompts
+    redactor: Redactor
+    log: SetupLog
+
+    def listener(self, steps: Sequence[str], progress_fd: int | None = None) -> Listener:
+        """A listener for the runner: log, lines on stderr, and JSON lines on `progress_fd`."""
+        lines = ProgressLines(sys.stderr, self.redactor, steps, verbose=self.common.verbose)
+        sinks = [self.log.event, lines.event]
+        if progress_fd is not None:
+            sinks.append(ProgressStream(progress_fd, self.redactor).event)
+
+        def tell(event: Event) -> None:
+            for sink in sinks:
+                sink(event)
+
+        return tell
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Shows the result of one command."""
+
+    command: str
+    output: OutputFormat
+    redactor: Redactor
+    color: bool = False
+
+    def show(self, result: Result) -> None:
+        """Print the result: data on stdout, warnings and errors (as text) on stderr."""
+        if self.output is OutputFormat.JSON:
+            _write(sys.stdout, json.dumps(self.envelope(result)) + "\n")
+            return
+        lines = result.text() if callable(result.text) else result.text
+        _write(sys.stdout, "".join(f"{self.redactor.clean(line)}\n" for line in lines))
+        for notice in result.warnings:
+            self._notice("warning", "33", notice)
+        for notice in result.errors:
+            self._notice("error", "31", notice)
+
+    def envelope(self, result: Result) -> JsonObject:
+        """The JSON envelope (docs/reference: JSON output)."""
+        cleaned = self.redactor.clean_value(
+            {
+                "schema": SCHEMA,
+                "command": self.command,
+                "status": result.status,
+                "data": dict(result.data),
+                "warnings": [vars(notice) for notice in result.warnings],
+                "errors": [vars(notice) for notice in result.errors],
+            }
+        )
+        return cleaned if isinstance(cleaned, dict) else {}
+
+    def _notice(self, word: str, color: str, notice: Notice) -> None:
+        first, *others = self.redactor.clean(notice.message).splitlines() or [""]
+        lines = [*_fold(f"{word}: {first}"), *(part for line in others for part in _fold(f"  {line}"))]
+        lines += [
+            part for line in self.redactor.clean(notice.hint).splitlines() for part in _fold(f"  {line}")
+        ]
+        if self.color:
+            lines[0] = lines[0].replace(f"{word}:", f"\x1b[1;{color}m{word}:\x1b[0m", 1)
+        _write(sys.stderr, "\n".join(lines) + "\n")
+
+
+def run_command(
+    command: str,
+    common: CommonOptions,
+    function: Callable[[Session], Result],
+    *,
+    log_path: str = paths.SETUP_LOG,
+) -> NoReturn:
+    """Run `function`, show what it returns or raises, and end the command (typer.Exit) with the exit code."""
+    redactor = Redactor()
+    color = _colorful(common)
+    console = (NoPrompts if common.unattended else TerminalConsole)(redactor, color=color)
+    log = SetupLog(Files(common.root), SystemClock(), redactor, uuid.uuid4().hex, log_path)
+    session = Session(common, console, redactor, log)
+    result = _attempt(lambda: function(session), log, redactor, common.verbose)
+    Renderer(command, common.output, redactor, color).show(_with_log(result, log))
+    raise typer.Exit(int(result.exit_code))
+
+
+def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a command line program; its exit code. Wrong usage is shown like every other error."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    command = typer.main.get_command(app)
+    codes: list[int] = []
+    names = [program]
+
+    def parse() -> Result:
+        try:
+            code = command.main(args=given, prog_name=program, standalone_mode=False)
+        except TyperException as error:
+            names[0] = _command_path(error, program)
+            raise _usage(error, names[0]) from error
+        codes.append(code if isinstance(code, int) else 0)
+        return Result()
+
+    result = _attempt(parse, None, Redactor(), "--verbose" in given)
+    if codes:
+        return codes[0]
+    common = CommonOptions(no_color="--no-color" in given)
+    Renderer(names[0], _wanted_output(given), Redactor(), _colorful(common)).show(result)
+    return int(result.exit_code)
+
+
+def _attempt(
+    function: Callable[[], Result], log: SetupLog | None, redactor: Redactor, verbose: bool
+) -> Result:
+    """What `function` returns, or what its failure looks like."""
+    try:
+        return function()
+    except SetupError as error:
+        return _failure(Notice(error.code, error.message, error.hint), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _failure(
+            Notice("interrupted", "interrupted", "Run the same command again to continue."),
+            ExitCode.INTERRUPTED,
+        )
+    except typer.Exit:
+        raise
+    except Exception as error:  # noqa: BLE001 (the one place where a bug becomes a message)
+        return _bug(error, log, redactor, verbose)
+
+
+def _bug(error: Exception, log: SetupLog | None, redactor: Redactor, verbose: bool) -> Result:
+    trace = redactor.clean("".join(traceback.format_exception(error)))
+    if log is not None:
+        log.crash(trace)
+    if verbose:
+        _write(sys.stderr, trace)
+    logged = log is not None and log.failure is None
+    hint = (
+        f"Please report it with the end of {log.path}."
+        if logged and log
+        else "Run it again with --verbose and report it."
+    )
+    message = f"this is a bug: {type(error).__name__}: {error}"
+    return _failure(Notice("internal-error", message, hint), ExitCode.INTERNAL)
+
+
+def _failure(notice: Notice, code: ExitCode) -> Result:
+    return Result("error", errors=(notice,), exit_code=code)
+
+
+def _with_log(result: Result, log: SetupLog) -> Result:
+    """The result, with a warning when the log could not be written."""
+    if log.failure is None:
+        return result
+    notice = Notice(
+        "log-unwritable", f"the log could not be written: {log.failure.message}", log.failure.hint
+    )
+    warnings = (*result.warnings, notice)
+    return Result(result.status, result.data, warnings, result.errors, result.text, result.exit_code)
+
+
+def _usage(error: TyperException, path: str) -> UsageError:
+    message = error.format_message().strip().rstrip(".")
+    return UsageError("usage-invalid", message[:1].lower() + message[1:], f"See `{path} --help`.")
+
+
+def _command_path(error: TyperException, program: str) -> str:
+    return str(getattr(getattr(error, "ctx", None), "command_path", "") or program)
+
+
+def _wanted_output(arguments: Sequence[str]) -> OutputFormat:
+    """The output asked for on a command line that could not be parsed."""
+    wanted = os.environ.get("MSTUNNEL_OUTPUT", "")
+    before = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    for argument, following in zip(before, [*before[1:], ""], strict=True):
+        if argument == "--output":
+            wanted = following
+        elif argument.startswith("--output="):
+            wanted = argument.removeprefix("--output=")
+    return OutputFormat.JSON if wanted == "json" else OutputFormat.TEXT
+
+
+def _colorful(common: CommonOptions) -> bool:
+    """Colors only for a person at a terminal who did not forbid them (no-color.org)."""
+    forbidden = common.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return not forbidden and sys.stderr.isatty()
+
+
+def _fold(line: str) -> list[str]:
+    """The line in pieces of at most WIDTH columns, indented below the first; words are never cut."""
+    indent = "  " if not line.startswith("  ") else "    "
+    return textwrap.wrap(
+        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    ) or [line]
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write, whatever the encoding of the terminal; a reader that went away is no error."""
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        # The interpreter flushes again at its end; let that go nowhere instead of complaining.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

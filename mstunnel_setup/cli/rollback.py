@@ -1,0 +1,22 @@
+"""`mstunnel-setup rollback`: undo an installation that did not come to its end."""
+
+from mstunnel_setup.cli.removal import as_data, kept, remove_installation
+from mstunnel_setup.cli.render import Result, Session
+from mstunnel_setup.cli.run import open_run
+from mstunnel_setup.cli.status import installed
+from mstunnel_setup.errors import UsageError
+
+
+def rollback(session: Session) -> Result:
+    """Take back what an unfinished installation did. Raises UsageError when it is finished."""
+    with open_run(session, {}) as run:
+        receipt = run.context.receipt
+        if not receipt.entries:
+            return Result("unchanged", text=["There is nothing to take back."])
+        if installed(receipt):
+            raise UsageError(
+                "installation-finished", "the installation is complete", "Remove it with `mst-cli uninstall`."
+            )
+        removals = remove_installation(run)
+    text = ["The unfinished installation was taken back."]
+    return Result("changed", as_data(removals), kept(removals), text=text)

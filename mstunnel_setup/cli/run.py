@@ -1,0 +1,166 @@
+"""One run: files, answers, journal, world and steps put together from what the command line says."""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.answers.load import load
+from mstunnel_setup.answers.merge import Answers, merge, require
+from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.cli.progress import download_bar
+from mstunnel_setup.cli.render import Session
+from mstunnel_setup.containers.engine import no_progress
+from mstunnel_setup.engine.file_actions import json_bytes
+from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.engine.lock import exclusive
+from mstunnel_setup.engine.receipt import Receipt, fold
+from mstunnel_setup.engine.remember import all_remembered
+from mstunnel_setup.engine.runner import Runner
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.errors import CheckError, UsageError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.steps.context import Context
+from mstunnel_setup.steps.order import CODEC, ORDER
+from mstunnel_setup.steps.world import World
+
+RECEIPT = f"{paths.STATE}/receipt.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything one command works with."""
+
+    context: Context
+    runner: Runner
+    journal: Journal
+    files: Files
+
+    def write_receipt(self) -> None:
+        """Put the receipt, as people may read it, beside the journal; only when it has changed."""
+        entries = self.runner.receipt.entries.values()
+        objects: Any = [
+            {
+                "key": entry.key,
+                "step": entry.step,
+                "what": CODEC.load(entry.versions[-1]).describe(),
+                "finished": entry.finished,
+            }
+            for entry in entries
+        ]
+        content = json_bytes({"version": 1, "installation": self.journal.installation_id, "objects": objects})
+        if entries and content != self.files.read(RECEIPT):
+            self.files.write(RECEIPT, content, 0o600)
+
+
+@contextmanager
+def open_run(
+    session: Session,
+    settings: Mapping[str, Any],
+    *,
+    progress_fd: int | None = None,
+    ignored_checks: Sequence[str] = (),
+    exclusively: bool = True,
+) -> Iterator[Run]:
+    """Prepare a run and clean up after it; `exclusively` holds the lock, for commands that change things.
+
+    Raises UsageError for wrong answers, LockedError when another run is at work, CheckError without root.
+    """
+    files, clock = Files(session.common.root), SystemClock()
+    _refuse_unprivileged(files)
+    with exclusive(files, clock, paths.LOCK) if exclusively else nullcontext():
+        journal = Journal(files, clock, paths.STATE)
+        context = _context(session, settings, journal, files, frozenset(ignored_checks))
+        tell = session.listener([step.name for step in ORDER], progress_fd)
+        try:
+            yield Run(context, Runner(context.world, journal, CODEC, clock, tell), journal, files)
+        finally:
+            context.world.close()
+
+
+def _context(
+    session: Session, settings: Mapping[str, Any], journal: Journal, files: Files, ignored: frozenset[str]
+) -> Context:
+    world = World(
+        files, Processes(), SystemClock(), lambda reference: _passphrase(context, reference), download_bar()
+    )
+    context = Context(
+        world=world,
+        answers=answers(session, settings, fold(journal.records)),
+        prompter=session.console,
+        read_receipt=lambda: fold(journal.records),
+        protect=session.redactor.register,
+        host_name=socket.gethostname().partition(".")[0],
+        ignored_checks=ignored,
+    )
+    return context
+
+
+@contextmanager
+def open_host(session: Session) -> Iterator[World]:
+    """The world of this host, for commands that look at it or drive its containers."""
+    files = Files(session.common.root)
+    _refuse_unprivileged(files)
+    world = World(files, Processes(), SystemClock(), _no_passphrase, no_progress)
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+def answers(session: Session, settings: Mapping[str, Any], receipt: Receipt) -> Answers:
+    """The merged answers: options, environment, answer file, earlier answers, defaults. Raises UsageError."""
+    file = None if session.common.answers is None else load(session.common.answers)
+    earlier = all_remembered(receipt)
+    given = earlier.pop("answers", None)
+    return merge(settings, os.environ, file, {**(given if isinstance(given, dict) else {}), **earlier})
+
+
+def chosen_steps(skipped: Sequence[str]) -> list[Step[Context, Any]]:
+    """The steps to run, in order. Raises UsageError for a name that is no step."""
+    for name in skipped:
+        step_named(name)
+    return [step for step in ORDER if step.name not in skipped]
+
+
+def step_named(name: str) -> Step[Context, Any]:
+    """The step called `name`. Raises UsageError, naming all steps."""
+    for step in ORDER:
+        if step.name == name:
+            return step
+    names = ", ".join(step.name for step in ORDER)
+    raise UsageError("step-unknown", f"there is no step called {name}", f"The steps are: {names}.")
+
+
+def require_answers(run: Run, steps: Sequence[Step[Context, Any]]) -> None:
+    """Raise UsageError naming every answer that an unattended run still lacks; a person is asked instead."""
+    _refuse_unsupported(run.context.answers)
+    if not run.context.prompter.interactive:
+        require(run.context.answers, [path for step in steps for path in step.missing(run.context)])
+
+
+def _refuse_unsupported(given: Answers) -> None:
+    if given.mode == "rootless" or given.engine == "docker":
+        raise UsageError(
+            "not-supported-yet",
+            "this version installs into rootful Podman only",
+            "Leave out --rootless and --engine docker (in the answer file: mode and engine).",
+        )
+
+
+def _refuse_unprivileged(files: Files) -> None:
+    if os.geteuid() != 0 and files.root.samefile("/"):
+        raise CheckError("not-root", "this needs the rights of root", "Run it with sudo.")
+
+
+def _no_passphrase(reference: str) -> bytes:
+    raise UsageError("passphrase-unexpected", f"nothing here needs the passphrase {reference}", "Leave it out.")
+
+
+def _passphrase(context: Context, reference: str) -> bytes:
+    return context.secret(SecretReference.parse(reference)).encode()

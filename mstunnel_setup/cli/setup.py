@@ -1,0 +1,141 @@
+"""The command line of `mstunnel-setup`: options and names; the work is in one module per command."""
+
+from typing import Annotated
+
+import typer
+
+from mstunnel_setup import __version__
+from mstunnel_setup.cli.options import CommonOptions, InstallOptions, new_app, with_options
+from mstunnel_setup.cli.render import Result, run_app, run_command
+
+_PROGRAM = "mstunnel-setup"
+
+app = new_app(
+    "Turn this server into a Microsoft Tunnel gateway. Without a command: install, or continue where the last "
+    "run stopped."
+)
+answers_app = new_app("Write, check and show answer files.")
+app.add_typer(answers_app, name="answers")
+
+
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{_PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+@with_options
+def install(
+    context: typer.Context,
+    common: CommonOptions,
+    options: InstallOptions,
+    version: Annotated[
+        bool, typer.Option("--version", callback=lambda value: _show_version(wanted=value), is_eager=True)
+    ] = False,
+) -> None:
+    """Install, or continue where the last run stopped."""
+    del version
+    if context.invoked_subcommand is not None:
+        return
+    from mstunnel_setup.cli.install import install as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(_PROGRAM, common, lambda session: run(session, options))
+
+
+@app.command()
+@with_options
+def plan(
+    common: CommonOptions,
+    options: InstallOptions,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="End with 20 when anything would change.")
+    ] = False,
+) -> None:
+    """Show what would change, as a diff."""
+    from mstunnel_setup.cli.plan import plan as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} plan", common, lambda session: run(session, options, exit_code=exit_code))
+
+
+@app.command()
+@with_options
+def step(
+    common: CommonOptions,
+    options: InstallOptions,
+    name: Annotated[str, typer.Argument(help="The step, as `mstunnel-setup steps` lists it.")],
+) -> None:
+    """Run one step."""
+    from mstunnel_setup.cli.install import one_step  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} step", common, lambda session: one_step(session, options, name))
+
+
+@app.command()
+@with_options
+def steps(common: CommonOptions) -> None:
+    """List the steps, in order."""
+    from mstunnel_setup.steps.order import ORDER  # noqa: PLC0415 (`--help` stays fast)
+
+    data = {"steps": [{"name": item.name, "title": item.title} for item in ORDER]}
+    text = [f"{item.name:12} {item.title}" for item in ORDER]
+    run_command(f"{_PROGRAM} steps", common, lambda _session: Result(data=data, text=text))
+
+
+@app.command()
+@with_options
+def status(common: CommonOptions) -> None:
+    """Show what is done, what comes next, and why the last run stopped."""
+    from mstunnel_setup.cli.status import status as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} status", common, run)
+
+
+@app.command()
+@with_options
+def rollback(common: CommonOptions) -> None:
+    """Undo an unfinished installation."""
+    from mstunnel_setup.cli.rollback import rollback as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} rollback", common, run)
+
+
+@answers_app.command("new")
+@with_options
+def new_answers(common: CommonOptions) -> None:
+    """Write a commented answer file to standard output."""
+    from mstunnel_setup.cli.answers import new  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} answers new", common, lambda _session: new())
+
+
+@answers_app.command("check")
+@with_options
+def check_answers(common: CommonOptions) -> None:
+    """Check the answer file given with --answers."""
+    from mstunnel_setup.cli.answers import check  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} answers check", common, check)
+
+
+@answers_app.command("schema")
+@with_options
+def answers_schema(common: CommonOptions) -> None:
+    """Print the JSON Schema of answer files, for editors."""
+    from mstunnel_setup.cli.answers import schema  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} answers schema", common, lambda _session: schema())
+
+
+@answers_app.command("show")
+@with_options
+def show_answers(common: CommonOptions, options: InstallOptions) -> None:
+    """Show the merged answers and where each value came from."""
+    from mstunnel_setup.cli.answers import show  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} answers show", common, lambda session: show(session, options))
+
+
+def main() -> int:
+    """Run `mstunnel-setup`; returns the exit code."""
+    return run_app(app, _PROGRAM)

@@ -1,0 +1,56 @@
+"""`mst-cli server show …`: what ocserv's control program knows about sessions."""
+
+from collections.abc import Iterator
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli.options import OutputFormat
+from mstunnel_setup.cli.render import Result, Session
+from mstunnel_setup.cli.run import open_host
+from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.gateway.occtl import (
+    NOT_FOUND,
+    SHOW_COMMANDS,
+    ShowCommand,
+    occtl_arguments,
+    read_answer,
+)
+
+_SECONDS = 20.0
+
+
+def show(session: Session, words: list[str]) -> Result:
+    """Run one `show` command in the server's container."""
+    command, argument = _parse(words)
+    as_json = session.common.output is OutputFormat.JSON
+    arguments = occtl_arguments(command, argument, as_json=as_json)
+    with open_host(session) as world:
+        if command.streams:
+            world.processes.replace(world.engine.execute_command(paths.SERVER, arguments))
+        finished = world.engine.execute(paths.SERVER, arguments, _SECONDS)
+    if finished.code == NOT_FOUND:
+        return Result(text=[f"There is no {' '.join(words)}."])
+    if finished.code != 0:
+        reason = (finished.error or finished.output).strip() or f"exit code {finished.code}"
+        raise EngineError(
+            "occtl-failed", f"the gateway did not answer: {reason}", "Try `mst-cli server status`."
+        )
+    data = read_answer(command, finished.output) if as_json else []
+    return Result(data=data if isinstance(data, dict) else {"rows": data}, text=finished.output.splitlines())
+
+
+def help_lines() -> Iterator[str]:
+    """One line for each thing that can be shown."""
+    for command in SHOW_COMMANDS:
+        yield f"  {' '.join([*command.words, command.argument]).strip():16} {command.summary}"
+
+
+def _parse(words: list[str]) -> tuple[ShowCommand, str]:
+    """The command meant by the words, and its argument. Raises UsageError that lists what there is."""
+    for command in sorted(SHOW_COMMANDS, key=lambda item: -len(item.words)):
+        count = len(command.words)
+        if tuple(words[:count]) == command.words and len(words) <= count + 1:
+            return command, "".join(words[count:])
+    known = ", ".join(" ".join(command.words) for command in SHOW_COMMANDS)
+    raise UsageError(
+        "show-unknown", f"there is nothing called {' '.join(words)} to show", f"Show one of: {known}."
+    )

@@ -1,0 +1,113 @@
+"""Step `environment`: folders, `env.sh` and the extra trusted roots."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, WriteFile
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.errors import UsageError, WaitingError
+from mstunnel_setup.gateway import env_file
+from mstunnel_setup.steps.context import Context
+
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+_SHELL_PROXIES = "/etc/profile.d/http_proxy.sh"
+_FOLDERS = (
+    (paths.CONFIGURATION, 0o755),
+    (paths.CERTIFICATES, 0o755),
+    (paths.PRIVATE, 0o700),
+    (paths.CA_TRUST, 0o755),
+)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The text that `env.sh` shall have, and the extra root to install (file and SHA-256)."""
+
+    text: str
+    ca_file: str | None = None
+    ca_digest: str = ""
+
+
+def _gather(context: Context) -> Environment:
+    current = context.world.files.read(paths.ENVIRONMENT)
+    present = None if current is None else current.decode("utf-8", errors="replace")
+    text = env_file.merge(present, _before(context), _wanted(context), paths.ENVIRONMENT)
+    context.environment = text.encode()
+    ca_file = context.answers.tenant.ca_file
+    return Environment(text, ca_file, _digest(context, ca_file))
+
+
+def content(context: Context) -> bytes:
+    """What `env.sh` holds once its step is done."""
+    if context.environment is not None:
+        return context.environment
+    return context.world.files.read(paths.ENVIRONMENT) or b""
+
+
+def _before(context: Context) -> Mapping[str, str]:
+    entry = context.receipt.entries.get(f"file:{paths.ENVIRONMENT}")
+    written = str(entry.versions[-1]["text"]) if entry else ""
+    return env_file.parse(written, paths.ENVIRONMENT)
+
+
+def _wanted(context: Context) -> dict[str, str]:
+    """Proxies of the shell and of /etc/profile.d in both cases, then what the answers say."""
+    profile = (context.world.files.read(_SHELL_PROXIES) or b"").decode("utf-8", errors="replace")
+    found = {**_assignments(profile), **os.environ}
+    wanted: dict[str, str] = {}
+    for name in _PROXIES:
+        if value := found.get(name) or found.get(name.upper()):
+            wanted |= {name: value, name.upper(): value}
+    return wanted | dict(context.answers.environment)
+
+
+def _assignments(profile: str) -> dict[str, str]:
+    """The plain assignments of a shell file of somebody else; lines of other kinds are passed over."""
+    found: dict[str, str] = {}
+    for line in profile.splitlines():
+        try:
+            found |= env_file.parse(line, _SHELL_PROXIES)
+        except env_file.EnvironmentFileError:
+            continue
+    return found
+
+
+def _digest(context: Context, ca_file: str | None) -> str:
+    if ca_file is None:
+        return ""
+    content = context.world.files.read_given(ca_file)
+    if content is None:
+        raise UsageError(
+            "ca-file-missing", f"there is no file {ca_file}", "Correct tenant.ca_file or --ca-file."
+        )
+    return hashlib.sha256(content).hexdigest()
+
+
+def _decide(environment: Environment) -> Sequence[Action[Any]]:
+    actions: list[Action[Any]] = [MakeDirectory(path=path, mode=mode) for path, mode in _FOLDERS]
+    actions.append(WriteFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))
+    if environment.ca_file is not None:
+        target = f"{paths.CA_TRUST}/tenant-ca.crt"
+        actions.append(CopyFile(source=environment.ca_file, digest=environment.ca_digest, path=target))
+    return actions
+
+
+def _prove(context: Context, _environment: Environment) -> None:
+    """A person gets the chance to edit `env.sh` before anything is built on it; once is enough."""
+    if not context.prompter.interactive or STEP.name in context.receipt.steps:
+        return
+    context.prompter.say(f"The settings of the gateway are in {paths.ENVIRONMENT}.")
+    if not context.prompter.confirm("Are they as you want them? Answer no to stop here and edit the file"):
+        raise WaitingError(
+            "environment-to-edit",
+            f"stopped so that you can edit {paths.ENVIRONMENT}",
+            "Edit the file, then run the same command again; it continues here.",
+        )
+
+
+STEP = Step("environment", "Settings of the gateway (env.sh)", _gather, _decide, _prove)

@@ -1,0 +1,59 @@
+"""The one list of steps: it drives the order of a run, `step NAME`, `--skip`, help and the docs page."""
+
+from typing import Any
+
+from mstunnel_setup.containers.actions import InstallQuadlet, RunContainer, StartService
+from mstunnel_setup.containers.image_actions import LoadImage, PullImage
+from mstunnel_setup.engine.action import Codec
+from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, WriteFile, WriteJson
+from mstunnel_setup.engine.remember import Remember
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
+from mstunnel_setup.steps import (
+    certificate,
+    configure,
+    environment,
+    eula,
+    images,
+    launch,
+    register,
+    sign_in,
+    site,
+    verify,
+)
+from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
+from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity
+
+ORDER: tuple[Step[Any, Any], ...] = (
+    eula.STEP,
+    environment.STEP,
+    images.STEP,
+    certificate.STEP,
+    sign_in.STEP,
+    site.STEP,
+    register.STEP,
+    configure.STEP,
+    launch.STEP,
+    verify.STEP,
+)
+
+CODEC = Codec(
+    [
+        CopyFile,
+        CreateAgentCredential,
+        CreateAppIdentity,
+        InstallQuadlet,
+        Link,
+        LoadImage,
+        MakeDirectory,
+        PlaceIdentity,
+        PullImage,
+        RegisterServer,
+        Remember,
+        RunContainer,
+        StartService,
+        WriteFile,
+        WriteGatewayConfiguration,
+        WriteJson,
+    ]
+)

@@ -1,0 +1,101 @@
+"""Step `site`: the site this server joins, and whether the certificate bears its public address."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.remember import Remember, remembered
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import TenantError
+from mstunnel_setup.steps.certificate import examine
+from mstunnel_setup.steps.context import Context
+from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.tenant.wire import TunnelSite
+from mstunnel_setup.tls.actions import IdentitySource
+from mstunnel_setup.tls.model import Identity
+
+
+@dataclass(frozen=True)
+class Site:
+    """The chosen site: its GUID, its name, and the public address devices connect to."""
+
+    id: str
+    name: str
+    public_address: str
+
+
+def _gather(context: Context) -> Site:
+    site = _chosen(context)
+    context.site = site
+    earlier = remembered(context.receipt, "joined-site")
+    if isinstance(earlier, dict) and earlier.get("id") != site.id:
+        raise TenantError(
+            "site-changed",
+            f"this server belongs to the site {earlier.get('name')}, not to {plain(site.display_name)}",
+            "Take it out with `mst-cli uninstall` first, or correct the answer for site.",
+        )
+    if site.public_address:
+        examine(context, _identity(context), site.public_address)
+    return Site(site.id, plain(site.display_name), plain(site.public_address or ""))
+
+
+def chosen_id(context: Context) -> str:
+    """The GUID of the chosen site. Raises TenantError before the step `site`."""
+    if context.site is not None:
+        return context.site.id
+    earlier = remembered(context.receipt, "joined-site")
+    if not isinstance(earlier, dict):
+        raise TenantError("site-missing", "no site has been chosen yet", "Run the step site first.")
+    return str(earlier["id"])
+
+
+def _chosen(context: Context) -> TunnelSite:
+    earlier = remembered(context.receipt, "joined-site")
+    wanted = context.answers.site or (str(earlier["id"]) if isinstance(earlier, dict) else None)
+    sites = sorted(context.world.graph.sites(), key=lambda site: site.display_name.casefold())
+    if not sites:
+        raise TenantError(
+            "site-none", "the tenant has no site yet", "Create a site in the admin center, then run again."
+        )
+    if wanted is not None:
+        return _find(sites, wanted)
+    rows = [(site.id, plain(site.display_name), plain(site.public_address or "")) for site in sites]
+    return _find(sites, context.prompter.choose("Site to join", rows))
+
+
+def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
+    """The site with this GUID or name; a name must be the name of one site only."""
+    key = wanted.strip().casefold()
+    found = [site for site in sites if key in {site.id.casefold(), site.display_name.casefold()}]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        guids = ", ".join(site.id for site in found)
+        raise TenantError(
+            "site-ambiguous", f"{len(found)} sites are called {wanted}", f"Give the GUID of one: {guids}."
+        )
+    names = ", ".join(plain(site.display_name) for site in sites[:10])
+    raise TenantError("site-unknown", f"the tenant has no site {wanted}", f"Give one of: {names}.")
+
+
+def _identity(context: Context) -> Identity:
+    """The identity judged in this run, or the one placed by an earlier one."""
+    if context.identity is not None:
+        return context.identity
+    folder = context.world.files.locate(paths.ACTIVE)
+    return IdentitySource(chain=f"{folder}/chain.pem", key=f"{folder}/key.pem").load(context.world)
+
+
+def _decide(site: Site) -> Sequence[Action[Any]]:
+    value: JsonObject = {"id": site.id, "name": site.name, "public_address": site.public_address}
+    return (Remember(name="joined-site", value=value),)
+
+
+def _missing(context: Context) -> Sequence[str]:
+    return () if remembered(context.receipt, "joined-site") else ("site",)
+
+
+STEP = Step("site", "Site to join", _gather, _decide, missing=_missing, needs=("sign-in",))

@@ -1,0 +1,144 @@
+"""The world that actions act on: every port in one place, the expensive ones opened when first used."""
+
+import ssl
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+
+from cryptography.x509 import Certificate
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.engine import ContainerEngine, Progress, clean
+from mstunnel_setup.containers.podman_service import podman_engine
+from mstunnel_setup.containers.spec import Volume
+from mstunnel_setup.containers.systemd import Systemd
+from mstunnel_setup.errors import CertificateError, SignInError, StepError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tls.read import read_material
+
+_SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+
+
+class World:
+    """Ports of one run. Close it to end what was started for the run alone."""
+
+    state_directory = paths.STATE
+
+    def __init__(
+        self,
+        files: Files,
+        processes: Processes,
+        clock: Clock,
+        passphrase: Callable[[str], bytes],
+        progress: Progress,
+    ) -> None:
+        self.files = files
+        self.processes = processes
+        self.clock = clock
+        self.progress = progress
+        self.systemd = Systemd(processes)
+        self.typed_passphrase: str | None = None
+        self._read_passphrase = passphrase
+        self._graph: Graph | None = None
+        self._open = ExitStack()
+
+    @cached_property
+    def engine(self) -> ContainerEngine:
+        """The container engine. Raises EngineError when there is none, or none that runs."""
+        return self._open.enter_context(podman_engine(self.files, self.processes, self.clock))
+
+    @cached_property
+    def system_roots(self) -> tuple[Certificate, ...]:
+        """The public authorities that this system trusts."""
+        bundle = ssl.get_default_verify_paths().openssl_cafile
+        return _certificates(self.files.read_given(_SYSTEM_BUNDLE) or self.files.read_given(bundle) or b"")
+
+    @property
+    def private_roots(self) -> tuple[Certificate, ...]:
+        """The roots that an administrator added below ca-trust."""
+        names = [name for name in self.files.names(paths.CA_TRUST) if name.endswith(".crt")]
+        contents = [self.files.read(f"{paths.CA_TRUST}/{name}") or b"" for name in names]
+        return tuple(certificate for content in contents for certificate in _certificates(content))
+
+    @property
+    def trusted_roots(self) -> tuple[Certificate, ...]:
+        """All roots that devices may be expected to know."""
+        return (*self.system_roots, *self.private_roots)
+
+    @property
+    def graph(self) -> Graph:
+        """The tenant. Raises SignInError before the step `sign-in`."""
+        if self._graph is None:
+            raise SignInError(
+                "not-signed-in", "this needs a signed-in account", "Run the step sign-in first."
+            )
+        return self._graph
+
+    @graph.setter
+    def graph(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def passphrase(self, reference: str | None) -> bytes | None:
+        """The passphrase `reference` names; without a reference the one typed during this run, if any."""
+        if reference is not None:
+            return self._read_passphrase(reference)
+        return None if self.typed_passphrase is None else self.typed_passphrase.encode()
+
+    def check_gateway_configuration(self, image: str, text: str) -> None:
+        """Have the gateway image test `text` as its ocserv.conf.
+
+        Raises StepError `gateway-configuration-refused` with ocserv's reason.
+        """
+        candidate = f"{paths.STATE}/candidate-ocserv.conf"
+        self.files.write(candidate, text.encode(), 0o600)
+        try:
+            volumes = [self._seen(paths.CONFIGURATION), self._seen(candidate)]
+            finished = self.engine.run_once(image, ("/usr/bin/check-configuration", candidate), volumes, 60)
+        finally:
+            self.files.remove(candidate)
+        if finished.code != 0:
+            raise StepError(
+                "gateway-configuration-refused",
+                f"ocserv refuses the configuration of this site: {clean(finished.error or finished.output)}",
+                "Correct the server configuration in the admin center, then run again.",
+            )
+
+    def _seen(self, path: str) -> Volume:
+        """A path of the host that a container sees, read-only, under the same name."""
+        return Volume(host=str(self.files.locate(path)), container=path, options=("ro",))
+
+    def start(self, container: str) -> None:
+        """Start a container of ours, through its service where there is one."""
+        if self.systemd.known(f"{container}.service"):
+            self.systemd.start(f"{container}.service")
+        else:
+            self.engine.start(container)
+
+    def stop(self, container: str) -> None:
+        """Stop a container of ours, through its service where there is one."""
+        if self.systemd.known(f"{container}.service"):
+            self.systemd.stop(f"{container}.service")
+        else:
+            self.engine.stop(container)
+
+    def restart(self, container: str) -> None:
+        """Stop and start a container of ours, through its service where there is one."""
+        if self.systemd.known(f"{container}.service"):
+            self.systemd.restart(f"{container}.service")
+        else:
+            self.engine.restart(container)
+
+    def close(self) -> None:
+        """End what was started for this run."""
+        self._open.close()
+
+
+def _certificates(bundle: bytes) -> tuple[Certificate, ...]:
+    """The certificates of a PEM bundle; what cannot be read is nobody's root."""
+    try:
+        return read_material(bundle).certificates
+    except CertificateError:
+        return ()

@@ -1,0 +1,133 @@
+"""The answer file: what is accepted, and what is said about everything else."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mstunnel_setup.answers.load import load, parse
+from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.errors import ExitCode, UsageError
+
+HERE = Path(__file__).parent
+BAD = sorted((HERE / "bad").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_a_bad_file_is_refused_with_every_problem_and_its_place(path: Path) -> None:
+    expected = path.with_suffix(".expected").read_text(encoding="utf-8").splitlines()
+    with pytest.raises(UsageError) as caught:
+        parse(path.read_bytes(), "answers.yaml")
+    assert (caught.value.code, caught.value.exit_code) == ("answers-invalid", ExitCode.USAGE)
+    problems = caught.value.message.splitlines()
+    assert len(problems) == len(expected)
+    for problem, part in zip(problems, expected, strict=True):
+        assert problem.startswith("answers.yaml:")
+        assert part in problem
+    assert "hunter2secret" not in caught.value.message + caught.value.hint
+
+
+def test_the_full_example_is_understood() -> None:
+    loaded = parse((HERE / "good" / "full.yaml").read_bytes(), "answers.yaml")
+    answers = loaded.answers
+    assert answers.eula_accepted
+    assert answers.tenant.authority == "https://login.lab.example:8443"
+    assert answers.sign_in.client_secret == SecretReference("file", "/root/secret")
+    assert answers.sign_in.client_id == "11111111-2222-3333-4444-55555555555a"
+    assert answers.site == "München"
+    assert answers.images.archive == ("/root/images.tar",)
+    assert loaded.positions["tenant", "cloud"] == (7, 10)
+
+
+def test_variables_keep_the_way_they_are_written() -> None:
+    loaded = parse((HERE / "good" / "full.yaml").read_bytes(), "answers.yaml")
+    assert loaded.answers.environment == {
+        "https_proxy": "http://proxy:3128",
+        "no_proxy": "localhost,10.0.0.0/8",
+        "TRACE_SESSIONS": "1",
+        "A": "true",
+        "B": "010",
+        "C": "1.50",
+        "D": "yes",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "version: 1\n",
+        "\ufeffversion: 1\n",
+        "version: 1\r\nsite: x\r\n",
+        "version: 1\ntenant:\nenvironment:\n",
+        "version: 1\nsite: 4711\n",
+        "version: 1\nenvironment: &e {A: 1}\n",
+        '{"version": 1, "site": "JSON is YAML"}',
+        "version: 1\nimages: {archive: [/a.tar, /b.tar]}\n",
+    ],
+)
+def test_small_files_are_enough(text: str) -> None:
+    assert parse(text.encode(), "x").answers.version == 1
+
+
+def test_a_number_is_a_fine_name() -> None:
+    assert parse(b"version: 1\nsite: 4711\n", "x").answers.site == "4711"
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nothing\.yaml cannot be read: No such file") as caught:
+        load(tmp_path / "nothing.yaml")
+    assert caught.value.code == "answers-unreadable"
+
+
+def test_a_device_or_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "big.yaml").write_bytes(b"#" * ((1 << 20) + 1))
+    for path in (Path("/dev/zero"), tmp_path, tmp_path / "big.yaml"):
+        with pytest.raises(UsageError, match="at most 1 MiB"):
+            load(path)
+
+
+def test_a_file_is_loaded_under_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("version: 1\nsite: Berlin\n")
+    loaded = load(path)
+    assert (loaded.name, loaded.answers.site) == (str(path), "Berlin")
+
+
+_KEYS = st.sampled_from(
+    ["version", "site", "tenant", "cloud", "sign_in", "method", "certificate", "pfx", "images"]
+)
+_SCALARS = st.sampled_from(
+    ["1", "", "~", "true", "custom", "/a", "file:/x", "*a", "&a 1", "!!int x", "'q", "[", "{}"]
+)
+_LINES = st.builds(
+    lambda indent, key, value: f"{' ' * indent}{key}: {value}", st.integers(0, 6), _KEYS, _SCALARS
+)
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace"))
+    )
+)
+def test_no_bytes_get_anything_but_a_usage_error(content: bytes) -> None:
+    _only_usage_errors(content)
+
+
+@given(st.lists(_LINES, max_size=12))
+def test_no_nearly_right_file_gets_anything_but_a_usage_error(lines: list[str]) -> None:
+    _only_usage_errors("\n".join(["version: 1", *lines]).encode())
+
+
+@given(st.text("[]{}:,&*!|>'\"%@`#?-\n\t a1\\", max_size=80))
+def test_no_punctuation_gets_anything_but_a_usage_error(text: str) -> None:
+    _only_usage_errors(text.encode())
+
+
+def _only_usage_errors(content: bytes) -> None:
+    try:
+        loaded = parse(content, "fuzz.yaml")
+    except UsageError as error:
+        assert error.message.startswith("fuzz.yaml:")  # noqa: PT017 (not raising is fine too)
+    else:
+        assert loaded.answers.version == 1

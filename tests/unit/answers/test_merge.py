@@ -1,0 +1,212 @@
+"""Merging: who wins, where a value came from, and what the losers may not leave behind."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.answers.describe import lines, new_file, schema, show
+from mstunnel_setup.answers.load import LoadedAnswers, parse
+from mstunnel_setup.answers.merge import Answers, Origin, merge, require
+from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.errors import UsageError
+
+FULL = (Path(__file__).parent / "good" / "full.yaml").read_bytes()
+
+
+def _file(text: str) -> LoadedAnswers:
+    return parse(f"version: 1\n{text}".encode(), "answers.yaml")
+
+
+def test_defaults() -> None:
+    answers = merge({}, {})
+    assert (answers.mode, answers.engine, answers.tenant.cloud, answers.sign_in.method) == (
+        "rootful",
+        "auto",
+        "public",
+        "device-code",
+    )
+    assert set(answers.origins) == {setting.path for setting in SETTINGS}
+    assert {origin.kind for origin in answers.origins.values()} == {"default"}
+    assert answers.record() == {}
+
+
+def test_the_order_of_precedence() -> None:
+    options = {"site": "option"}
+    environment = {"MSTUNNEL_SITE": "environment"}
+    file, earlier = _file("site: file\n"), {"site": "earlier"}
+    seen = [
+        merge(options, environment, file, earlier),
+        merge({}, environment, file, earlier),
+        merge({}, {}, file, earlier),
+        merge({}, {}, None, earlier),
+        merge({}, {}),
+    ]
+    assert [answers.site for answers in seen] == ["option", "environment", "file", "earlier", None]
+    assert [str(answers.origins["site"]) for answers in seen] == [
+        "option --site",
+        "environment MSTUNNEL_SITE",
+        "answers.yaml:2:7",
+        "earlier answer",
+        "default",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "path", "value"),
+    [
+        ({"mst_rootless_mode": "1"}, "mode", "rootless"),
+        ({"mst_rootless_mode": "0"}, "mode", "rootful"),
+        ({"MSTUNNEL_ROOTLESS": "true"}, "mode", "rootless"),
+        ({"intune_env": "FXP"}, "tenant.cloud", "gcc-high"),
+        ({"intune_env": "PE"}, "tenant.cloud", "public"),
+        ({"intune_env": "FXP", "MSTUNNEL_TENANT_CLOUD": "dod"}, "tenant.cloud", "dod"),
+        ({"MSTUNNEL_ACCEPT_EULA": "1"}, "eula", "accept"),
+        ({"MSTUNNEL_CA_FILE": "/ca.pem"}, "tenant.ca_file", "/ca.pem"),
+        ({"MSTUNNEL_OFFLINE": "/i.tar"}, "images.archive", ("/i.tar",)),
+        ({"MSTUNNEL_SITE": ""}, "site", None),
+        ({"MSTUNNEL_ENVIRONMENT": "x"}, "environment", {}),
+    ],
+)
+def test_variables(environment: Mapping[str, str], path: str, value: object) -> None:
+    assert merge({}, environment).value(path) == value
+
+
+def test_the_passphrase_file_is_a_secret_reference() -> None:
+    answers = merge({}, {"MSTUNNEL_PFX": "/s.pfx", "MSTUNNEL_PASSPHRASE_FILE": "/p"})
+    assert answers.certificate.passphrase == SecretReference("file", "/p")
+
+
+@pytest.mark.parametrize(
+    "environment", [{"intune_env": "MCP"}, {"mst_rootless_mode": "maybe"}, {"MSTUNNEL_ACCEPT_EULA": "2"}]
+)
+def test_a_variable_that_means_nothing_is_refused(environment: Mapping[str, str]) -> None:
+    with pytest.raises(UsageError, match=next(iter(environment))) as caught:
+        merge({}, environment)
+    assert caught.value.code == "environment-invalid"
+
+
+def test_problems_name_the_origin_and_come_all_at_once() -> None:
+    with pytest.raises(UsageError) as caught:
+        merge({"certificate.chain": "/c.pem"}, {"MSTUNNEL_ENGINE": "lxc"}, None, {"authentication": "magic"})
+    assert caught.value.message.splitlines() == [
+        "earlier answer: `authentication` must be `oidc`, `certificate` or `radius`",
+        "environment MSTUNNEL_ENGINE: `engine` must be `auto`, `podman` or `docker`",
+        "option --cert: `chain` needs `key` beside it: add it",
+    ]
+
+
+def test_a_pfx_of_a_stronger_source_replaces_chain_and_key() -> None:
+    file = _file("certificate: {chain: /c.pem, key: /k.pem}\n")
+    answers = merge({"certificate.pfx": "/s.pfx"}, {}, file)
+    assert (answers.certificate.pfx, answers.certificate.chain, answers.certificate.key) == (
+        "/s.pfx",
+        None,
+        None,
+    )
+    assert answers.origins["certificate.chain"] == Origin("default")
+
+
+def test_chain_and_key_of_a_stronger_source_replace_a_pfx() -> None:
+    file = _file("certificate: {pfx: /s.pfx, passphrase: 'file:/p'}\n")
+    answers = merge({"certificate.chain": "/c.pem", "certificate.key": "/k.pem"}, {}, file)
+    assert (answers.certificate.pfx, answers.certificate.passphrase) == (None, None)
+
+
+def test_another_cloud_or_method_drops_what_belonged_to_the_old_one() -> None:
+    loaded = parse(FULL, "answers.yaml")
+    answers = merge({}, {"intune_env": "FXP", "MSTUNNEL_SIGN_IN_METHOD": "device-code"}, loaded)
+    assert (answers.tenant.authority, answers.tenant.graph) == (None, None)
+    assert answers.sign_in.client_secret is None
+
+
+def test_both_forms_from_one_source_stay_an_error() -> None:
+    with pytest.raises(UsageError, match="give either `chain` and `key`, or `pfx`"):
+        merge({"certificate.pfx": "/s", "certificate.chain": "/c", "certificate.key": "/k"}, {})
+
+
+def test_recorded_answers_come_back_the_same() -> None:
+    first = merge({"site": "Berlin"}, {"mst_rootless_mode": "1"}, parse(FULL, "answers.yaml"))
+    again = merge({}, {}, None, first.record())
+    assert again.model_dump(mode="json") == first.model_dump(mode="json")
+    assert again.record() == first.record()
+    assert first.record()["sign_in.client_secret"] == "file:/root/secret"
+
+
+def test_a_recorded_setting_that_is_no_longer_known_is_passed_over() -> None:
+    assert merge({}, {}, None, {"gone": 1, "site": "x"}).site == "x"
+
+
+def test_answers_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        merge({}, {}).site = "x"
+
+
+def test_everything_missing_is_named_at_once() -> None:
+    with pytest.raises(UsageError) as caught:
+        require(merge({}, {}), ["eula", "site", "mode", "sign_in.client_id"])
+    assert caught.value.code == "answers-missing"
+    assert caught.value.message.splitlines() == [
+        "3 answers are missing",
+        "`eula`: give --accept-eula, MSTUNNEL_ACCEPT_EULA or `eula` in the answer file",
+        "`site`: give --site, MSTUNNEL_SITE or `site` in the answer file",
+        "`sign_in.client_id`: give MSTUNNEL_SIGN_IN_CLIENT_ID or `sign_in.client_id` in the answer file",
+    ]
+
+
+def test_nothing_missing_is_no_error() -> None:
+    answers = merge({"site": "x"}, {})
+    require(answers, ["site", "engine"])
+    assert answers.site == "x"
+
+
+def test_show_tells_value_and_origin() -> None:
+    shown = show(merge({"site": "Berlin"}, {}, parse(FULL, "answers.yaml")))
+    assert shown["site"] == {"value": "Berlin", "origin": "option", "source": "--site"}
+    assert shown["authentication"] == {"value": "oidc", "origin": "file", "source": "answers.yaml:25:17"}
+    assert shown["sign_in.client_secret"] == {
+        "value": "file:/root/secret",
+        "origin": "file",
+        "source": "answers.yaml:15:18",
+    }
+    assert "sign_in.token_file" not in shown
+
+
+def test_people_see_one_line_for_each_setting() -> None:
+    shown = lines(show(merge({"site": "Berlin", "images.archive": ["/a", "/b"]}, {})))
+    assert [line.split() for line in shown if line.startswith(("site", "images"))] == [
+        ["site", "Berlin", "(option", "--site)"],
+        ["images.archive", "/a", "/b", "(option", "--offline)"],
+    ]
+    assert "sign_in.method  device-code  (default)" in shown
+
+
+def test_a_new_file_is_valid_and_mentions_every_key() -> None:
+    text = new_file()
+    assert parse(text.encode(), "new.yaml").answers.model_fields_set == {"version"}
+    for setting in SETTINGS:
+        assert f"{setting.path.rsplit('.', 1)[-1]}:" in text
+
+
+@pytest.mark.parametrize("answers", [merge({}, {}, parse(FULL, "a")), merge({"site": 'a "b" \\ #c: é'}, {})])
+def test_a_file_made_from_answers_says_the_same(answers: Answers) -> None:
+    again = merge({}, {}, parse(new_file(answers).encode(), "new.yaml"))
+    assert again.model_dump(mode="json") == answers.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("key", ["eula", "mode", "engine", "server_name", "site", "authentication"])
+def test_a_commented_entry_is_right_once_its_mark_is_gone(key: str) -> None:
+    text = new_file().replace(f"\n# {key}: ", f"\n{key}: ")
+    assert parse(text.encode(), "new.yaml").answers.model_fields_set == {"version", key}
+
+
+def test_the_schema_has_titles_and_no_null() -> None:
+    found = schema()
+    assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert found["title"] == "Answer file of mstunnel-setup"
+    assert found["additionalProperties"] is False
+    assert '"null"' not in str(found).replace("'", '"')
+    properties = found["properties"]
+    assert isinstance(properties, dict)
+    assert list(properties) == list(parse(b"version: 1", "x").answers.model_dump())

@@ -1,0 +1,144 @@
+"""The console: questions, choices, pages; and the real thing on a pseudo-terminal."""
+
+import io
+import sys
+
+import pexpect
+import pytest
+
+from mstunnel_setup.cli.console import NoPrompts, TerminalConsole
+from mstunnel_setup.cli.log import Redactor
+from mstunnel_setup.errors import UsageError
+
+SITES = [("id-1", "Berlin", "gw.example"), ("id-2", "Kyoto"), ("id-3", "Kyoto"), ("4", "Four")]
+
+
+def _console(typed: str) -> tuple[TerminalConsole, io.StringIO]:
+    shown = io.StringIO()
+    return TerminalConsole(Redactor(), stdin=io.StringIO(typed), stderr=shown), shown
+
+
+def test_a_question_is_asked_again_until_something_is_typed() -> None:
+    console, shown = _console("\n  Berlin \n")
+    assert console.ask("Site") == "Berlin"
+    assert shown.getvalue() == "Site: Site: "
+
+
+def test_an_empty_line_means_the_default() -> None:
+    console, shown = _console("\n")
+    assert console.ask("Name", "gw1") == "gw1"
+    assert shown.getvalue() == "Name [gw1]: "
+
+
+def test_a_secret_keeps_its_spaces() -> None:
+    assert _console(" s3 \n")[0].ask("Passphrase", secret=True) == " s3 "
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"), [("yes\n", True), ("Y\n", True), ("\n", False), ("maybe\nno\n", False)]
+)
+def test_confirm(typed: str, answer: bool) -> None:
+    assert _console(typed)[0].confirm("Go on?") is answer
+
+
+@pytest.mark.parametrize("question", ["ask", "confirm"])
+def test_the_end_of_the_input_is_an_error_with_a_way_out(question: str) -> None:
+    with pytest.raises(UsageError, match="the input ended") as caught:
+        getattr(_console("")[0], question)("Site")
+    assert "--unattended" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("1\n", "id-1"),
+        ("berlin\n", "id-1"),
+        ("ID-3\n", "id-3"),
+        ("4\n", "4"),
+        ("5\nOslo\nKyoto\n2\n", "id-2"),
+    ],
+)
+def test_a_row_is_named_by_number_name_or_id(typed: str, value: str) -> None:
+    assert _console(typed)[0].choose("Sites", SITES) == value
+
+
+def test_the_rows_are_shown_and_remote_text_is_harmless() -> None:
+    console, shown = _console("1\n")
+    console.choose("Sites [bold]", [("id-1", "Ber[red]lin\x1b[31m")])
+    assert "Sites [bold]" in shown.getvalue()
+    assert "Ber[red]lin[31m" in shown.getvalue()
+    assert "\x1b" not in shown.getvalue()
+
+
+def test_the_device_code() -> None:
+    console, shown = _console("")
+    console.device_code("https://login.example.com/device", "ABCD-EFGH", 900)
+    lines = [line.strip() for line in shown.getvalue().splitlines()]
+    assert {"https://login.example.com/device", "ABCD-EFGH"} <= set(lines)
+    assert "valid for 15 minutes" in shown.getvalue()
+
+
+def test_pages_are_printed_whole_without_a_terminal() -> None:
+    console, shown = _console("")
+    console.page("line\n" * 100)
+    assert shown.getvalue().count("line") == 100
+
+
+def test_an_unattended_question_names_what_was_asked() -> None:
+    shown = io.StringIO()
+    console = NoPrompts(Redactor(), stderr=shown)
+    for ask in (console.ask, console.confirm, lambda text: console.choose(text, SITES)):
+        with pytest.raises(UsageError, match="there is a question: Which site") as caught:
+            ask("Which site")
+        assert caught.value.code == "answer-needed"
+    assert console.ask("Name", "gw1") == "gw1"
+    console.say("told")
+    assert shown.getvalue() == "told\n"
+
+
+PROGRAM = """
+from mstunnel_setup.cli.options import CommonOptions, new_app
+from mstunnel_setup.cli.render import Result, run_app, run_command
+def act():
+    def ask(session):
+        console = session.console
+        console.page("\\n".join(f"line {n}" for n in range(60)))
+        word = console.ask("Passphrase", secret=True)
+        return Result(text=[console.choose("Sites", [("id-1", "Berlin"), ("id-2", "Kyoto")]), str(len(word))])
+    run_command("x", CommonOptions(), ask)
+app = new_app("x"); app.command()(act)
+raise SystemExit(run_app(app, "x", []))
+"""
+
+
+def _spawn() -> "pexpect.spawn[str]":
+    return pexpect.spawn(sys.executable, ["-c", PROGRAM], timeout=20, encoding="utf-8", dimensions=(24, 80))
+
+
+def test_a_person_at_a_terminal() -> None:
+    with _spawn() as child:
+        child.expect_exact("line 21")
+        child.expect_exact("-- more")
+        child.sendline("")
+        child.expect_exact("line 43")
+        child.sendline("q")
+        child.expect_exact("Passphrase: ")
+        child.sendline("hunter2")
+        child.expect_exact("Number, name or id: ")
+        assert "hunter2" not in str(child.before)
+        child.sendline("kyoto")
+        child.expect_exact("id-2")
+        child.expect(pexpect.EOF)
+    assert child.exitstatus == 0
+
+
+@pytest.mark.parametrize(
+    ("control", "code", "message"), [("c", 130, "interrupted"), ("d", 2, "the input ended")]
+)
+def test_control_keys_end_the_command_with_a_message(control: str, code: int, message: str) -> None:
+    with _spawn() as child:
+        child.expect_exact("-- more")
+        child.sendcontrol(control)
+        child.expect_exact(message)
+        child.expect(pexpect.EOF)
+    assert child.exitstatus == code

@@ -1,0 +1,126 @@
+"""Shared options: taken by every command, before or after its name, and from the environment."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import typer
+
+from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.cli.options import CommonOptions, InstallOptions, OutputFormat, new_app, with_options
+from mstunnel_setup.cli.render import run_app
+
+
+def _run(arguments: list[str]) -> tuple[int, list[Any]]:
+    """Exit code, and what the commands were given."""
+    seen: list[Any] = []
+    app = new_app("A program.")
+
+    @app.callback(invoke_without_command=True)
+    @with_options
+    def main(context: typer.Context, common: CommonOptions, install: InstallOptions) -> None:
+        seen.append((context.invoked_subcommand, common, install))
+
+    @app.command()
+    @with_options
+    def plan(common: CommonOptions, exit_code: Annotated[bool, typer.Option("--exit-code")] = False) -> None:
+        seen.append(("plan", common, exit_code))
+
+    return run_app(app, "program", arguments), seen
+
+
+def test_defaults() -> None:
+    assert _run([]) == (0, [(None, CommonOptions(), InstallOptions())])
+    assert InstallOptions().settings() == {}
+
+
+def test_options_count_before_and_after_the_name_of_a_command() -> None:
+    code, seen = _run(["--output", "json", "--verbose", "plan", "--unattended", "--exit-code"])
+    assert (code, seen[1]) == (
+        0,
+        ("plan", CommonOptions(unattended=True, verbose=True, output=OutputFormat.JSON), True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "name", "value"),
+    [
+        ("mst_no_prompt", "1", "unattended", True),
+        ("MSTUNNEL_UNATTENDED", "true", "unattended", True),
+        ("mst_verbose_log", "true", "verbose", True),
+        ("mst_log_verbose", "1", "verbose", True),
+        ("MSTUNNEL_OUTPUT", "json", "output", OutputFormat.JSON),
+        ("MSTUNNEL_ROOT", "/mnt", "root", Path("/mnt")),
+        ("MSTUNNEL_ANSWERS", "/a.yaml", "answers", Path("/a.yaml")),
+    ],
+)
+def test_variables(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, name: str, value: object
+) -> None:
+    monkeypatch.setenv(variable, text)
+    assert getattr(_run(["plan"])[1][1][1], name) == value
+
+
+def test_install_options_become_settings_with_full_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--accept-eula", "--rootless", "--engine", "podman", "--site", "Berlin", "--pfx", "s.pfx"]
+    arguments += [
+        "--passphrase-file",
+        "p",
+        "--ca-file",
+        "ca.pem",
+        "--offline",
+        "a.tar",
+        "--offline",
+        "/b.tar",
+    ]
+    settings = _run(arguments)[1][0][2].settings()
+    assert settings == {
+        "eula": "accept",
+        "mode": "rootless",
+        "engine": "podman",
+        "site": "Berlin",
+        "certificate.pfx": f"{tmp_path}/s.pfx",
+        "certificate.passphrase": f"file:{tmp_path}/p",
+        "tenant.ca_file": f"{tmp_path}/ca.pem",
+        "images.archive": [f"{tmp_path}/a.tar", "/b.tar"],
+    }
+    assert merge(settings, {}).images.archive == (f"{tmp_path}/a.tar", "/b.tar")
+
+
+def test_a_token_file_chooses_its_method() -> None:
+    settings = _run(["--token-file", "/t"])[1][0][2].settings()
+    answers = merge(settings, {}, None, {"sign_in.method": "client-secret", "sign_in.client_secret": "env:X"})
+    assert (answers.sign_in.method, answers.sign_in.token_file) == ("token-file", "/t")
+    assert str(answers.origins["sign_in.method"]) == "option --token-file"
+
+
+def test_every_setting_with_an_option_has_that_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["--help"])[0] == 0
+    shown = capsys.readouterr().out
+    assert [item.option for item in SETTINGS if item.option and f" {item.option} " not in shown] == []
+
+
+def test_help_is_plain_and_80_columns_wide(capsys: pytest.CaptureFixture[str]) -> None:
+    _run(["plan", "--help"])
+    shown = capsys.readouterr().out
+    assert shown.startswith("Usage: program plan [OPTIONS]")
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_help_does_not_load_what_it_does_not_need() -> None:
+    heavy = ["ruamel", "rich", "requests", "msal", "cryptography", "mstunnel_setup.answers"]
+    program = (
+        "import json, sys; from mstunnel_setup.cli import console, log, options, progress, render;"
+        "app = options.new_app('x'); app.command()(options.with_options(lambda: None));"
+        "code = render.run_app(app, 'x', ['--help']);"
+        f"print(json.dumps([name for name in {heavy} if name in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == []

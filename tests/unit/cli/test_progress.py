@@ -1,0 +1,97 @@
+"""Progress for people and for programs."""
+
+import io
+import json
+import os
+
+import pytest
+
+from mstunnel_setup.cli.log import Redactor
+from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, download_bar
+from mstunnel_setup.engine.events import Event
+from mstunnel_setup.errors import UsageError
+
+EVENTS = [
+    Event("eula", "begin", text="Licence terms"),
+    Event("eula", "unchanged", text="Licence terms"),
+    Event("site", "begin", text="Site"),
+    Event("site", "begin", "file:/x", "write /x"),
+    Event("site", "done", "file:/x", "write /x", 0.25),
+    Event("site", "done", text="Site", seconds=1.25),
+    Event("launch", "begin", text="Start\x1b"),
+    Event("launch", "failed", text="no engine"),
+    Event("site", "undone", "file:/x", "write /x"),
+]
+
+
+def _lines(*, verbose: bool) -> list[str]:
+    stream = io.StringIO()
+    progress = ProgressLines(stream, Redactor(), ["eula", "site", "launch"], verbose=verbose)
+    for event in EVENTS:
+        progress.event(event)
+    return stream.getvalue().splitlines()
+
+
+def test_people_see_steps_and_how_they_ended() -> None:
+    assert _lines(verbose=False) == [
+        "Step 1 of 3: Licence terms",
+        "  unchanged",
+        "Step 2 of 3: Site",
+        "  done, 1.2 s",
+        "Step 3 of 3: Start",
+        "  failed: no engine",
+        "  undone: write /x",
+    ]
+
+
+def test_verbose_adds_the_actions() -> None:
+    assert [line for line in _lines(verbose=True) if line not in _lines(verbose=False)] == [
+        "  - write /x (0.2 s)"
+    ]
+
+
+def test_programs_read_json_lines() -> None:
+    reader, writer = os.pipe()
+    stream = ProgressStream(writer, Redactor())
+    stream.event(EVENTS[4])
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        assert json.loads(pipe.read()) == {
+            "step": "site",
+            "phase": "done",
+            "action": "file:/x",
+            "text": "write /x",
+            "seconds": 0.25,
+        }
+
+
+def test_a_reader_that_went_away_does_not_stop_the_run() -> None:
+    reader, writer = os.pipe()
+    stream = ProgressStream(writer, Redactor())
+    os.close(reader)
+    for event in EVENTS:
+        stream.event(event)
+    os.close(writer)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(writer)
+
+
+def test_a_descriptor_that_is_not_open_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="file descriptor 987 of --progress-fd is not open"):
+        ProgressStream(987, Redactor())
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_download_draws_one_line_and_only_on_a_terminal() -> None:
+    terminal, pipe = _Terminal(), io.StringIO()
+    for stream in (terminal, pipe):
+        show = download_bar(stream)
+        for fetched in (0, 1, 1_000_000, 2_000_000, 2_000_000):
+            show(fetched, 2_000_000)
+    assert terminal.getvalue().count("\r") == 3
+    assert terminal.getvalue().endswith("[########################################] 100 % of 2.0 MB\n")
+    assert pipe.getvalue() == ""

@@ -1,0 +1,234 @@
+"""The renderer: the envelope as a contract, messages for people, exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.cli.log import Redactor
+from mstunnel_setup.cli.options import CommonOptions, OutputFormat, new_app, with_options
+from mstunnel_setup.cli.render import Notice, Renderer, Result, Session, run_app, run_command
+from mstunnel_setup.engine.events import Event
+from mstunnel_setup.errors import ExitCode, SetupError, UsageError
+
+KINDS = [kind for kind in [SetupError, *SetupError.__subclasses__()] if kind.__module__.endswith(".errors")]
+LONG = "a rather long sentence that says what is wrong and where, at https://login.example.com/a/long/path"
+
+
+def _run(function: Callable[[Session], Result], *arguments: str) -> int:
+    app = new_app("A program.")
+
+    @app.callback()
+    def main() -> None:
+        """A program."""
+
+    @app.command()
+    @with_options
+    def act(common: CommonOptions) -> None:
+        run_command("program act", common, function, log_path="/log/setup.log")
+
+    return run_app(app, "program", ["act", *arguments])
+
+
+def _give(result: Result) -> Callable[[Session], Result]:
+    return lambda _: result
+
+
+def _fail(error: BaseException) -> Callable[[Session], Result]:
+    def fail(session: Session) -> Result:
+        raise error
+
+    return fail
+
+
+def _check_envelope(text: str) -> dict[str, Any]:
+    """The contract: one line, these keys in this order, and these types."""
+    assert text.count("\n") == 1
+    envelope: dict[str, Any] = json.loads(text)
+    assert list(envelope) == ["schema", "command", "status", "data", "warnings", "errors"]
+    assert envelope["schema"] == "mstunnel/1"
+    assert envelope["status"] in ("ok", "changed", "unchanged", "warning", "error")
+    assert isinstance(envelope["data"], dict)
+    for notice in envelope["warnings"] + envelope["errors"]:
+        assert list(notice) == ["code", "message", "hint"]
+        assert notice["code"] == notice["code"].lower().replace("_", "-")
+    return envelope
+
+
+def test_text_goes_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    result = Result("warning", warnings=(Notice("old", "it is old", "Renew it."),), text=["one", "two"])
+    assert _run(_give(result)) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "one\ntwo\n"
+    assert shown.err == "warning: it is old\n  Renew it.\n"
+
+
+def test_json_is_the_envelope_and_makes_no_text(capsys: pytest.CaptureFixture[str]) -> None:
+    def lines() -> list[str]:
+        raise AssertionError
+
+    result = Result(
+        "changed", {"n": 1}, (Notice("old", "it is old"),), text=lines, exit_code=ExitCode.CHANGES_PENDING
+    )
+    assert _run(_give(result), "--output", "json") == 20
+    shown = capsys.readouterr()
+    envelope = _check_envelope(shown.out)
+    assert (envelope["command"], envelope["status"], envelope["data"]) == ("program act", "changed", {"n": 1})
+    assert envelope["warnings"] == [{"code": "old", "message": "it is old", "hint": ""}]
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_foreseen_failure_has_its_exit_code(
+    kind: type[SetupError], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(_fail(kind("it-failed", "it failed", "Mend it."))) == kind.exit_code
+    assert capsys.readouterr() == ("", "error: it failed\n  Mend it.\n")
+    assert _run(_fail(kind("it-failed", "it failed", "Mend it.")), "--output", "json") == kind.exit_code
+    envelope = _check_envelope(capsys.readouterr().out)
+    assert envelope["errors"] == [{"code": "it-failed", "message": "it failed", "hint": "Mend it."}]
+
+
+def test_messages_are_at_most_80_columns_wide(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(_fail(UsageError("long", f"{LONG}\n{LONG}", f"{LONG} {LONG}"))) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines[1:] if not line.startswith("  ")] == []
+    assert " ".join(" ".join(lines).split()) == f"error: {LONG} {LONG} {LONG} {LONG}"
+
+
+def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(_fail(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err.startswith("error: interrupted\n")
+    assert _run(_fail(KeyboardInterrupt()), "--output", "json") == 130
+    assert _check_envelope(capsys.readouterr().out)["errors"][0]["code"] == "interrupted"
+
+
+def test_a_bug_is_told_and_its_traceback_goes_to_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(_fail(ValueError("boom")), "--root", str(tmp_path)) == 1
+    shown = capsys.readouterr()
+    assert shown.err.startswith("error: this is a bug: ValueError: boom\n")
+    assert "Traceback" not in shown.err
+    record = json.loads((tmp_path / "log" / "setup.log").read_text())
+    assert "Traceback" in record["text"]
+    assert "boom" in record["text"]
+
+
+def test_verbose_shows_the_traceback_of_a_bug(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(_fail(ValueError("boom")), "--root", str(tmp_path), "--verbose", "--output", "json") == 1
+    shown = capsys.readouterr()
+    assert "Traceback" in shown.err
+    assert _check_envelope(shown.out)["errors"][0]["code"] == "internal-error"
+
+
+def test_secrets_and_control_characters_never_leave(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def tell(session: Session) -> Result:
+        session.redactor.register("hunter2/+secret")
+        session.console.say("said hunter2/+secret \x1b[31m")
+        session.listener(["one"])(Event("one", "begin", "key", "did hunter2%2F%2Bsecret"))
+        notice = Notice("odd", "hunter2/+secret\x1b]0;x\x07", "hunter2/+secret")
+        return Result("ok", {"hunter2/+secret": ["hunter2/+secret"]}, (notice,), text=["hunter2/+secret"])
+
+    shown = ""
+    for output in ("text", "json"):
+        assert _run(tell, "--root", str(tmp_path), "--output", output) == 0
+        captured = capsys.readouterr()
+        shown += captured.out + captured.err
+    shown += (tmp_path / "log" / "setup.log").read_text()
+    assert "hunter2" not in shown
+    assert "\x1b" not in shown
+    assert shown.count("********") == 11
+
+
+def test_an_unwritable_log_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "log").write_text("a file where the folder should be")
+
+    def act(session: Session) -> Result:
+        session.listener(["one"])(Event("one", "done", "key", "wrote a file"))
+        return Result("changed")
+
+    assert _run(act, "--root", str(tmp_path), "--output", "json") == 0
+    envelope = _check_envelope(capsys.readouterr().out)
+    assert [notice["code"] for notice in envelope["warnings"]] == ["log-unwritable"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["act", "--bad"], "no such option: --bad", "See `program act --help`."),
+        (["act", "extra"], "got unexpected extra argument(s) (extra)", "See `program act --help`."),
+        (["act", "--answers"], "option '--answers' requires an argument", "See `program --help`."),
+        (["atc"], "no such command 'atc'. Did you mean 'act'?", "See `program --help`."),
+    ],
+)
+@pytest.mark.parametrize("output", [["--output", "json"], ["--output=json"], []])
+def test_wrong_usage_is_an_error_like_any_other(
+    arguments: list[str], message: str, hint: str, output: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = new_app("A program.")
+
+    @app.callback()
+    @with_options
+    def main(common: CommonOptions) -> None:
+        """A program."""
+
+    @app.command()
+    @with_options
+    def act(common: CommonOptions) -> None:
+        raise AssertionError
+
+    assert run_app(app, "program", [*output, *arguments]) == 2
+    shown = capsys.readouterr()
+    if output:
+        envelope = _check_envelope(shown.out)
+        assert envelope["errors"] == [{"code": "usage-invalid", "message": message, "hint": hint}]
+    else:
+        assert shown == ("", f"error: {message}\n  {hint}\n")
+
+
+def test_json_asked_for_by_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MSTUNNEL_OUTPUT", "json")
+    assert _run(_give(Result()), "--bad") == 2
+    assert _check_envelope(capsys.readouterr().out)["command"] == "program act"
+
+
+def test_what_follows_two_dashes_is_no_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(_give(Result()), "--", "--output", "json") == 2
+    assert capsys.readouterr().err.startswith("error: got unexpected extra argument(s) (--output json)")
+
+
+def test_color_is_used_only_when_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    result = Result("error", errors=(Notice("a", "b"),))
+    Renderer("x", OutputFormat.TEXT, Redactor(), color=True).show(result)
+    Renderer("x", OutputFormat.TEXT, Redactor(), color=False).show(result)
+    assert capsys.readouterr().err == "\x1b[1;31merror:\x1b[0m b\nerror: b\n"
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"}])
+def test_a_pipe_that_closes_early_is_quiet(variables: dict[str, str]) -> None:
+    program = (
+        "import sys; from mstunnel_setup.cli.options import *; from mstunnel_setup.cli.render import *\n"
+        "def act(): run_command('x', CommonOptions(), lambda s: Result(text=['\u00fc' * 79] * 20000))\n"
+        "app = new_app('x'); app.command()(act); sys.exit(run_app(app, 'x', []))"
+    )
+    environment = {**os.environ, **variables}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() != b""
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
