@@ -6,8 +6,9 @@ from typing import NoReturn
 
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import open_host
-from mstunnel_setup.containers.engine import ContainerState
+from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.errors import EngineError, ExitCode
+from mstunnel_setup.host.process import Processes
 from mstunnel_setup.steps.world import World
 
 _ABSENT = "absent"
@@ -45,15 +46,11 @@ def restart(session: Session, container: str) -> Result:
     return _switch(session, container, "restarted", World.restart)
 
 
-def logs(
-    session: Session, container: str, *, follow: bool, since: str | None, tail: int, timestamps: bool
-) -> NoReturn:
+def logs(session: Session, container: str, options: LogOptions) -> NoReturn:
     """Become the engine's log command; its output and exit code are this command's."""
     with _existing(session, container) as world:
-        command = world.engine.logs_command(
-            container, follow=follow, lines=tail or None, since=since, timestamps=timestamps
-        )
-    world.processes.replace(command)
+        command = world.engine.logs_command(container, options)
+    Processes().replace(command)
 
 
 def _switch(session: Session, container: str, done: str, switch: Callable[[World, str], None]) -> Result:

@@ -108,13 +108,13 @@ def _component(name: str, container: str) -> typer.Typer:
     ) -> None:
         """Show the log."""
         from mstunnel_setup.cli import component  # noqa: PLC0415 (`--help` stays fast)
+        from mstunnel_setup.containers.engine import LogOptions  # noqa: PLC0415 (`--help` stays fast)
 
+        options = LogOptions(follow=follow, lines=tail or None, since=since, timestamps=timestamps)
         run_command(
             f"{_PROGRAM} {name} logs",
             common,
-            lambda session: component.logs(
-                session, container, follow=follow, since=since, tail=tail, timestamps=timestamps
-            ),
+            lambda session: component.logs(session, container, options),
         )
 
     return group

@@ -159,7 +159,9 @@ def _refuse_unprivileged(files: Files) -> None:
 
 
 def _no_passphrase(reference: str) -> bytes:
-    raise UsageError("passphrase-unexpected", f"nothing here needs the passphrase {reference}", "Leave it out.")
+    raise UsageError(
+        "passphrase-unexpected", f"nothing here needs the passphrase {reference}", "Leave it out."
+    )
 
 
 def _passphrase(context: Context, reference: str) -> bytes:

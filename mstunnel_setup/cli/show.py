@@ -1,6 +1,6 @@
 """`mst-cli server show …`: what ocserv's control program knows about sessions."""
 
-from collections.abc import Iterator
+from typing import NoReturn
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli.options import OutputFormat
@@ -14,6 +14,7 @@ from mstunnel_setup.gateway.occtl import (
     occtl_arguments,
     read_answer,
 )
+from mstunnel_setup.host.process import Processes
 
 _SECONDS = 20.0
 
@@ -23,9 +24,9 @@ def show(session: Session, words: list[str]) -> Result:
     command, argument = _parse(words)
     as_json = session.common.output is OutputFormat.JSON
     arguments = occtl_arguments(command, argument, as_json=as_json)
+    if command.streams:
+        _follow(session, arguments)
     with open_host(session) as world:
-        if command.streams:
-            world.processes.replace(world.engine.execute_command(paths.SERVER, arguments))
         finished = world.engine.execute(paths.SERVER, arguments, _SECONDS)
     if finished.code == NOT_FOUND:
         return Result(text=[f"There is no {' '.join(words)}."])
@@ -38,10 +39,11 @@ def show(session: Session, words: list[str]) -> Result:
     return Result(data=data if isinstance(data, dict) else {"rows": data}, text=finished.output.splitlines())
 
 
-def help_lines() -> Iterator[str]:
-    """One line for each thing that can be shown."""
-    for command in SHOW_COMMANDS:
-        yield f"  {' '.join([*command.words, command.argument]).strip():16} {command.summary}"
+def _follow(session: Session, arguments: list[str]) -> NoReturn:
+    """Become the control program, until it is stopped."""
+    with open_host(session) as world:
+        command = world.engine.execute_command(paths.SERVER, arguments)
+    Processes().replace(command)
 
 
 def _parse(words: list[str]) -> tuple[ShowCommand, str]:

@@ -45,3 +45,13 @@ class Remember(Action[Any]):
 def remembered(receipt: Receipt, name: str) -> JsonValue:
     """The value remembered under `name`, or None."""
     return receipt.outputs.get(f"answer:{name}", {}).get("value")
+
+
+def all_remembered(receipt: Receipt) -> JsonObject:
+    """Every remembered value, by name."""
+    prefix = "answer:"
+    return {
+        key.removeprefix(prefix): outputs.get("value")
+        for key, outputs in receipt.outputs.items()
+        if key.startswith(prefix)
+    }

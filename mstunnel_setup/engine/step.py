@@ -24,7 +24,8 @@ class Step(Generic[Context, Facts]):
 
     `gather` reads host, tenant and answers (it may ask the administrator); `decide` is pure and names the
     actions, some of which may already be satisfied; `prove` checks the outcome and raises when it is not as
-    promised; `missing` names the answers an unattended run still needs. `title` is what people see.
+    promised; `missing` names the settings an unattended run needs. `needs` are steps whose facts must be
+    gathered earlier in the same run. `title` is what people see.
     """
 
     name: str
@@ -33,3 +34,4 @@ class Step(Generic[Context, Facts]):
     decide: Callable[[Facts], Sequence[Action[Any]]]
     prove: Callable[[Context, Facts], None] = _nothing_to_prove
     missing: Callable[[Context], Sequence[str]] = _nothing_missing
+    needs: tuple[str, ...] = ()

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from pydantic import JsonValue as JsonValue  # part of this vocabulary
+from pydantic import JsonValue
+
+__all__ = ["JsonObject", "JsonValue", "Outputs", "output", "resolve"]
 
 JsonObject: TypeAlias = dict[str, JsonValue]
 Outputs: TypeAlias = Mapping[str, JsonObject]

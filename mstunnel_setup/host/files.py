@@ -78,6 +78,10 @@ class Files:
         content = self.read(path)
         return None if content is None else hashlib.sha256(content).hexdigest()
 
+    def digest_given(self, path: str) -> str | None:
+        """SHA-256 in hex of a file an administrator named; None when there is none."""
+        return Files().digest(path)
+
     def names(self, path: str) -> list[str]:
         """The names in the directory at `path`, sorted; empty when there is none."""
         try:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from mstunnel_setup.errors import StepError
 
@@ -81,7 +82,7 @@ class Processes:
             )
         return completed
 
-    def replace(self, arguments: Sequence[str]) -> None:
+    def replace(self, arguments: Sequence[str]) -> NoReturn:
         """Become another program (for `logs --follow` and the like); does not return."""
         os.execvpe(arguments[0], list(arguments), _environment({}))  # noqa: S606 (no shell is the point)
 

@@ -19,6 +19,7 @@ from mstunnel_setup.steps import configure, environment, images, specifications
 from mstunnel_setup.steps.context import Context
 
 _TUN = "/dev/net/tun"
+_CONTROLLERS = "/sys/fs/cgroup/cgroup.controllers"
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,16 @@ def _gather(context: Context) -> Launch:
     server_image, agent_image = images.references(context)
     port = configure.pulled(context).listen_port
     _refuse_taken(context, port)
-    settings = environment.content(context)
-    folder = str(world.files.locate(paths.CONFIGURATION))
-    server = specifications.server(server_image, folder, settings, port)
-    agent = specifications.agent(agent_image, folder, settings)
-    return Launch((server, agent), world.systemd.running())
+    setting = specifications.Setting(
+        configuration=str(world.files.locate(paths.CONFIGURATION)),
+        environment=environment.content(context),
+        limits_processes=b"pids" in (Files().read(_CONTROLLERS) or b""),
+    )
+    containers = (
+        specifications.server(server_image, setting, port),
+        specifications.agent(agent_image, setting),
+    )
+    return Launch(containers, world.systemd.running())
 
 
 def _refuse_taken(context: Context, port: int) -> None:

@@ -26,6 +26,7 @@ class Registration:
     server_name: str
     application_name: str
     cloud: Cloud
+    authentication: str
     deployment_mode: DeploymentMode
 
 
@@ -36,6 +37,7 @@ def _gather(context: Context) -> Registration:
         server_name=context.server_name,
         application_name=f"mstunnel-gateway {context.server_name} {_machine(context)}",
         cloud=tenancy.cloud_of(context),
+        authentication=context.answers.authentication,
         deployment_mode=DeploymentMode.STANDALONE_ROOTLESS if rootless else DeploymentMode.STANDALONE_ROOTFUL,
     )
 
@@ -66,6 +68,7 @@ def _decide(registration: Registration) -> Sequence[Action[Any]]:
         "Authority": registration.cloud.authority,
         "Graph": registration.cloud.graph,
         "Cloud": registration.cloud.name,
+        "Authentication": registration.authentication,
     }
     settings = {"SiteId": registration.site_id, "ServerId": output(server.key, "server_id")}
     return (

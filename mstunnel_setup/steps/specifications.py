@@ -1,6 +1,7 @@
 """The two containers, as data: what they run, see and may do."""
 
 import hashlib
+from dataclasses import dataclass
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.spec import (
@@ -13,44 +14,61 @@ from mstunnel_setup.containers.spec import (
 )
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)
+_NOGROUP = 65534
+_SERVER_PROCESSES = 10_000
+_AGENT_PROCESSES = 100
 _IN_MEMORY = (Tmpfs(path="/run"), Tmpfs(path="/tmp"))  # noqa: S108 (inside the container)
 
 
-def server(image: str, configuration: str, environment: bytes, listen_port: int) -> ContainerSpec:
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where the containers will run.
+
+    `configuration` is the real folder to mount at /etc/mstunnel, `environment` the content of `env.sh`,
+    `limits_processes` whether the kernel has the pids controller.
+    """
+
+    configuration: str
+    environment: bytes
+    limits_processes: bool
+
+
+def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
     """The VPN server: ocserv. It needs the tunnel device and NET_ADMIN, nothing more.
 
-    `configuration` is the real folder to mount at /etc/mstunnel, `environment` the content of `env.sh`.
+    Its workers cannot leave group 0 without further capabilities, so it starts in the group of nobody.
     """
     return ContainerSpec(
         name=paths.SERVER,
         description="Microsoft Tunnel server",
         image=image,
-        volumes=(Volume(host=configuration, container=paths.CONFIGURATION, options=("ro",)),),
+        group=_NOGROUP,
+        volumes=(Volume(host=setting.configuration, container=paths.CONFIGURATION, options=("ro",)),),
         devices=("/dev/net/tun",),
         capabilities=("NET_ADMIN",),
         ports=(
             Port(host=listen_port, container=listen_port, protocol="tcp"),
             Port(host=listen_port, container=listen_port, protocol="udp"),
         ),
-        sysctls={"net.ipv4.ip_forward": "1"},
-        tmpfs=_IN_MEMORY,
+        sysctls={"net.ipv4.ip_forward": "1", "net.ipv4.ip_unprivileged_port_start": "0"},
+        tmpfs=(*_IN_MEMORY, Tmpfs(path="/etc/ssl/certs")),
         health=HealthCheck(command=_HEALTH_COMMAND, interval=10, start_period=20),
-        labels=_labels(image, environment),
-        pids_limit=10_000,
+        labels=_labels(image, setting.environment),
+        pids_limit=_SERVER_PROCESSES if setting.limits_processes else None,
     )
 
 
-def agent(image: str, configuration: str, environment: bytes) -> ContainerSpec:
+def agent(image: str, setting: Setting) -> ContainerSpec:
     """The agent: keeps the configuration in step with the tenant and checks in."""
     return ContainerSpec(
         name=paths.AGENT,
         description="Microsoft Tunnel agent",
         image=image,
-        volumes=(Volume(host=configuration, container=paths.CONFIGURATION),),
+        volumes=(Volume(host=setting.configuration, container=paths.CONFIGURATION),),
         tmpfs=_IN_MEMORY,
         health=HealthCheck(command=_HEALTH_COMMAND, interval=30, start_period=30),
-        labels=_labels(image, environment),
-        pids_limit=100,
+        labels=_labels(image, setting.environment),
+        pids_limit=_AGENT_PROCESSES if setting.limits_processes else None,
     )
 
 

@@ -96,7 +96,7 @@ class World:
         self.files.write(candidate, text.encode(), 0o600)
         try:
             volumes = [self._seen(paths.CONFIGURATION), self._seen(candidate)]
-            finished = self.engine.run_once(image, ("/usr/bin/check-configuration", candidate), volumes, 60)
+            finished = self.engine.run_once(image, ("/usr/libexec/mstunnel/check-configuration", candidate), volumes, 60)
         finally:
             self.files.remove(candidate)
         if finished.code != 0:

@@ -1,0 +1,201 @@
+"""Actions that run containers: Quadlet file, service, and container without systemd."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import ClassVar
+
+from mstunnel_setup.containers import quadlet
+from mstunnel_setup.containers.engine import ContainerState, LogOptions
+from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_until_up
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
+from mstunnel_setup.containers.world import HasEngine
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import WriteFile
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.errors import EngineError
+
+_LOG_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallQuadlet(Action[HasEngine]):
+    """Write a Quadlet file that Podman's generator accepts, and let systemd know."""
+
+    kind: ClassVar[str] = "install-quadlet"
+    path: str
+    text: str
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return f"quadlet:{self.path}"
+
+    @property
+    def file(self) -> WriteFile:
+        """The part of this action that concerns the file."""
+        return WriteFile(path=self.path, text=self.text)
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"install unit {self.path}"
+
+    def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:
+        """Whether the file is as wanted."""
+        return self.file.satisfied(world, outputs)
+
+    def capture(self, world: HasEngine) -> JsonObject:
+        """Keep what stands there now, if anything."""
+        return self.file.capture(world)
+
+    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
+        """Have it judged, write it, reload systemd."""
+        quadlet.check(world.files, world.processes, PurePosixPath(self.path).name, self.text)
+        self.file.apply(world, outputs)
+        world.systemd.daemon_reload()
+        return {}
+
+    def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
+        """Put back what stood there, unless somebody else has changed the file since; reload systemd."""
+        versions = [version.file for version in record.versions if isinstance(version, InstallQuadlet)]
+        undone = self.file.undo(world, UndoRecord(record.before, versions, record.outputs))
+        if undone.outcome is not Undo.KEPT:
+            world.systemd.daemon_reload()
+        return undone
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartService(Action[HasEngine]):
+    """Start the service `unit` and wait until its `container` is up with the configuration `label_digest`."""
+
+    kind: ClassVar[str] = "start-service"
+    unit: str
+    container: str
+    label_digest: str
+    timeout: float = 120.0
+
+    @property
+    def key(self) -> str:
+        """The unit."""
+        return f"service:{self.unit}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"start service {self.unit}"
+
+    def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether the service runs the container of that configuration."""
+        if not world.systemd.active(self.unit):
+            return False
+        return _runs(world.engine.inspect(self.container), self.label_digest)
+
+    def capture(self, world: HasEngine) -> JsonObject:  # noqa: ARG002
+        """The unit is ours, so it did not run before."""
+        return {}
+
+    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Start it, or restart it when it runs an older configuration; wait for it."""
+        _refuse_foreign(self.container, world.engine.inspect(self.container))
+        try:
+            self._start(world)
+        except EngineError as error:
+            raise launch_failure(
+                self.container, world.engine.inspect(self.container), self._log(world)
+            ) from error
+        wait_until_up(world, self.container, self.timeout, log=lambda: self._log(world))
+        return {}
+
+    def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:  # noqa: ARG002
+        """Stop it."""
+        if not world.systemd.known(self.unit):
+            return Undone(Undo.ABSENT)
+        world.systemd.stop(self.unit)
+        return Undone(Undo.REMOVED)
+
+    def _start(self, world: HasEngine) -> None:
+        if world.systemd.active(self.unit):
+            world.systemd.restart(self.unit)
+        else:
+            world.systemd.start(self.unit)
+
+    def _log(self, world: HasEngine) -> str:
+        return world.systemd.log(self.unit, LOG_LINES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContainer(Action[HasEngine]):
+    """Run a container without systemd; the engine itself starts it again when it ends."""
+
+    kind: ClassVar[str] = "run-container"
+    spec: ContainerSpec
+    timeout: float = 120.0
+
+    @property
+    def key(self) -> str:
+        """The name of the container."""
+        return f"container:{self.spec.name}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"run container {self.spec.name}"
+
+    def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether our container runs with that configuration."""
+        state = world.engine.inspect(self.spec.name)
+        return state is not None and state.ours and _runs(state, self._digest)
+
+    def capture(self, world: HasEngine) -> JsonObject:  # noqa: ARG002
+        """A container of that name is either ours or refused, so there is nothing to put back."""
+        return {}
+
+    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Replace our container of that name, start the new one and wait for it."""
+        name = self.spec.name
+        _refuse_foreign(name, world.engine.inspect(name))
+        world.engine.remove(name)
+        world.engine.create(self.spec)
+        world.engine.start(name)
+        health = self.spec.health
+        wait_until_up(
+            world,
+            name,
+            self.timeout,
+            log=lambda: _container_log(world, name),
+            probe_every=health.interval if health else None,
+        )
+        return {}
+
+    def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:  # noqa: ARG002
+        """Stop and remove it."""
+        state = world.engine.inspect(self.spec.name)
+        if state is None:
+            return Undone(Undo.ABSENT)
+        if not state.ours:
+            return Undone(Undo.KEPT, f"the container {self.spec.name} was made by somebody else")
+        world.engine.remove(self.spec.name)
+        return Undone(Undo.REMOVED)
+
+    @property
+    def _digest(self) -> str | None:
+        return self.spec.labels.get(CONFIGURATION_LABEL)
+
+
+def _runs(state: ContainerState | None, digest: str | None) -> bool:
+    if state is None or state.status != "running" or state.health == "unhealthy":
+        return False
+    return state.labels.get(CONFIGURATION_LABEL) == digest
+
+
+def _container_log(world: HasEngine, name: str) -> str:
+    command = world.engine.logs_command(name, LogOptions(lines=LOG_LINES))
+    done = world.processes.run(command, timeout=_LOG_TIMEOUT, check=False)
+    return done.output + done.error
+
+
+def _refuse_foreign(name: str, state: ContainerState | None) -> None:
+    """Podman's unit would replace a container of the same name, whoever made it."""
+    if state is not None and not state.ours:
+        raise EngineError(
+            "container-foreign",
+            f"there is a container {name} that was not made by mstunnel-setup",
+            f"Rename it (`podman rename {name} NEW`) or remove it, and run the command again.",
+        )

@@ -1,0 +1,150 @@
+"""What the program asks of a container engine, whichever one it is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+from mstunnel_setup.containers.spec import MANAGED_LABEL, ContainerSpec, Volume
+
+Health: TypeAlias = Literal["starting", "healthy", "unhealthy"]
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told the bytes fetched so far, and the bytes known to be needed (it grows while layers are found)."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image here: a name it answers to, its manifest digest (`sha256:...`), and the engine's id."""
+
+    name: str
+    digest: str
+    id: str
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """A container as it is: `status` in the engine's words (`running`, `created`, `exited`).
+
+    `health` is None without a health check; `image_digest` is the digest it was asked to run;
+    `started_at` is None when it has never run.
+    """
+
+    status: str
+    health: Health | None
+    labels: dict[str, str] = field(default_factory=dict)
+    image_digest: str = ""
+    started_at: datetime | None = None
+
+    @property
+    def ours(self) -> bool:
+        """Whether this program made it."""
+        return self.labels.get(MANAGED_LABEL) == "1"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that ended in a container: exit code and what it printed."""
+
+    code: int
+    output: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogOptions:
+    """Which part of a log to show: `lines` None is all of it, `since` is a time as the engine reads it."""
+
+    follow: bool = False
+    lines: int | None = None
+    since: str | None = None
+    timestamps: bool = False
+
+
+class ContainerEngine(Protocol):
+    """A container engine. Every method raises EngineError; codes are named where they are special."""
+
+    def version(self) -> str:
+        """The version of the engine."""
+        ...
+
+    def image(self, reference: str) -> Image | None:
+        """The image `name@sha256:...` on this host; None when it cannot be run without fetching it."""
+        ...
+
+    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
+        """Fetch an image by digest within `deadline` seconds in all.
+
+        Raises `image-pull-failed`, or `image-digest-mismatch` when something else came.
+        """
+        ...
+
+    def load(self, archive: str) -> tuple[Image, ...]:
+        """Load the images of an archive file (OCI or Docker format). Raises `image-load-failed`."""
+        ...
+
+    def tag(self, image: str, name: str) -> None:
+        """Give the image with the id or name `image` one more name (`host/path:tag`)."""
+        ...
+
+    def remove_image(self, reference: str) -> bool:
+        """Remove a name of an image, and the image with its last name. False when a container uses it."""
+        ...
+
+    def create(self, spec: ContainerSpec) -> None:
+        """Make a container that the engine starts again when it ends. Raises `container-failed`."""
+        ...
+
+    def start(self, name: str) -> None:
+        """Start a container. Raises `container-failed`."""
+        ...
+
+    def stop(self, name: str) -> None:
+        """Stop a container, giving it its own stop timeout. Raises `container-failed`."""
+        ...
+
+    def restart(self, name: str) -> None:
+        """Stop and start a container. Raises `container-failed`."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Stop and remove a container; nothing happens when there is none. Raises `container-failed`."""
+        ...
+
+    def inspect(self, name: str) -> ContainerState | None:
+        """The state of a container; None when there is none."""
+        ...
+
+    def probe(self, name: str) -> bool:
+        """Run the health check of a running container now: without systemd nobody else does."""
+        ...
+
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+        """Run a program in a running container. Raises `container-timeout` after `timeout` seconds."""
+        ...
+
+    def run_once(
+        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
+    ) -> Finished:
+        """Run a program of an image in a container without network that is removed afterwards.
+
+        `arguments` replaces entry point and command. Raises `container-timeout` after `timeout` seconds.
+        """
+        ...
+
+    def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
+        """The command that runs a program in a container with the caller's own standard streams."""
+        ...
+
+    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
+        """The command that shows the log of a container."""
+        ...
+
+
+def no_progress(_fetched: int, _known: int) -> None:
+    """A progress listener that does not care."""
+
+
+def clean(text: str) -> str:
+    """`text` without control characters other than line ends: what came from elsewhere may be hostile."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text).strip()

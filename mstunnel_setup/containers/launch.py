@@ -1,0 +1,80 @@
+"""Waiting until a container runs and is healthy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from mstunnel_setup.containers.engine import ContainerState, clean
+from mstunnel_setup.containers.world import HasEngine
+from mstunnel_setup.errors import EngineError
+
+LOG_LINES = 10
+_POLL_SECONDS = 0.5
+# A container without a health check has to run this long before it counts as running.
+_SETTLE_SECONDS = 2.0
+
+
+@dataclass
+class _Steady:
+    """Since when (monotonic seconds) the container has been running without a restart."""
+
+    started: datetime | None = None
+    since: float = 0.0
+
+
+def wait_until_up(
+    world: HasEngine, name: str, timeout: float, log: Callable[[], str], probe_every: float | None = None
+) -> None:
+    """Return once the container `name` is healthy, or steady when it has no health check.
+
+    Every `probe_every` seconds the health check is run from here, for hosts where nobody else does. Raises
+    EngineError `container-failed` with the last lines of `log` when it is unhealthy, or too late (`timeout`
+    in seconds).
+    """
+    steady = _Steady()
+    until = world.clock.monotonic() + timeout
+    probe_at = world.clock.monotonic()
+    while True:
+        now = world.clock.monotonic()
+        state = world.engine.inspect(name)
+        if _up(state, steady, now):
+            return
+        if now >= until or (state is not None and state.health == "unhealthy"):
+            raise launch_failure(name, state, log())
+        if probe_every is not None and _running(state) and now >= probe_at:
+            world.engine.probe(name)
+            probe_at = now + probe_every
+        else:
+            world.clock.sleep(_POLL_SECONDS)
+
+
+def launch_failure(name: str, state: ContainerState | None, log: str) -> EngineError:
+    """What to tell about a container that does not come up."""
+    lines = [line for line in clean(log).splitlines() if line.strip()][-LOG_LINES:]
+    tail = "".join(f"\n  {line}" for line in lines) or " nothing"
+    return EngineError(
+        "container-failed",
+        f"the container {name} does not come up: it is {_words(state)}. It logged last:{tail}",
+        "Mend what the log complains about and run the command again.",
+    )
+
+
+def _up(state: ContainerState | None, steady: _Steady, now: float) -> bool:
+    if state is None or not _running(state):
+        steady.started = None
+        return False
+    if state.health is not None:
+        return state.health == "healthy"
+    if state.started_at != steady.started:
+        steady.started, steady.since = state.started_at, now
+    return now - steady.since >= _SETTLE_SECONDS
+
+
+def _running(state: ContainerState | None) -> bool:
+    return state is not None and state.status == "running"
+
+
+def _words(state: ContainerState | None) -> str:
+    if state is None:
+        return "not there"
+    return f"{state.status} and {state.health}" if state.health else state.status

@@ -1,0 +1,256 @@
+"""Podman: podman-py for questions and life cycle, its command line where the library falls short.
+
+The command line creates containers (environment files and tmpfs are beyond podman-py 5.8, and the options are
+then the very ones of the Quadlet file) and runs programs in them (podman-py has no time limit there).
+"""
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mstunnel_setup.containers.engine import ContainerState, Finished, Image, LogOptions, Progress, clean
+from mstunnel_setup.containers.podman_arguments import create_arguments, volume_arguments
+from mstunnel_setup.containers.podman_pull import Pull, pull_failure
+from mstunnel_setup.containers.spec import MANAGED_LABEL, ContainerSpec, Volume, split_reference
+from mstunnel_setup.errors import EngineError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.process import Completed, ProcessError, Processes
+
+_LOAD_TIMEOUT = 900
+_CREATE_TIMEOUT = 120.0
+# podman-run(1): codes of Podman itself: it failed, the command cannot be run, the command was not found.
+_PODMAN_FAILED = 125
+_IN_USE = 409
+
+
+class PodmanEngine:
+    """A `ContainerEngine`. `client` is a podman-py client, `command` how its command line is called."""
+
+    def __init__(self, client: Any, processes: Processes, clock: Clock, command: tuple[str, ...]) -> None:
+        self._client = client
+        self._processes = processes
+        self._clock = clock
+        self._command = command
+
+    def version(self) -> str:
+        """The version of Podman."""
+        with _explained("engine-not-running", "Podman does not tell its version"):
+            return str(self._client.version()["Version"])
+
+    def image(self, reference: str) -> Image | None:
+        """The image on this host that runs as `reference`."""
+        _, digest = split_reference(reference)
+        found = self._image(reference)
+        return found if found is not None and found.digest == digest else None
+
+    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
+        """Fetch an image by digest within `deadline` seconds in all."""
+        split_reference(reference)
+        until = self._clock.monotonic() + deadline
+        parameters = {"reference": reference, "policy": "missing", "compatMode": True}
+        try:
+            response = self._client.api.post("/images/pull", params=parameters, stream=True, timeout=deadline)
+            with closing(response):
+                Pull(reference, self._clock, until, progress).follow(response)
+        except OSError as error:
+            raise pull_failure(reference, _reason(error)) from error
+        return self._expected(reference)
+
+    def load(self, archive: str) -> tuple[Image, ...]:
+        """Load an archive; it is streamed, podman-py's own `load` would read all of it into memory."""
+        with _explained("image-load-failed", f"cannot load {archive}"), Path(archive).open("rb") as content:
+            response = self._client.api.post(
+                "/images/load",
+                data=content,
+                headers={"Content-type": "application/x-tar"},
+                timeout=_LOAD_TIMEOUT,
+            )
+            response.raise_for_status()
+            images = [self._image(str(name)) for name in response.json()["Names"]]
+        return tuple(image for image in images if image is not None)
+
+    def tag(self, image: str, name: str) -> None:
+        """Give an image one more name."""
+        repository, _, tag = name.rpartition(":")
+        with _explained("image-tag-failed", f"cannot name the image {image} {name}"):
+            self._client.images.get(image).tag(repository, tag)
+
+    def remove_image(self, reference: str) -> bool:
+        """Remove an image by one of its names."""
+        with _explained("image-remove-failed", f"cannot remove {reference}"):
+            response = self._client.api.delete(f"/images/{reference}")
+            if response.status_code == _IN_USE:
+                return False
+            if not _missing(response):
+                response.raise_for_status()
+        return True
+
+    def create(self, spec: ContainerSpec) -> None:
+        """Make a container with restart policy `always`."""
+        self._run("container-failed", create_arguments(spec), _CREATE_TIMEOUT)
+
+    def start(self, name: str) -> None:
+        """Start a container."""
+        with _explained("container-failed", f"cannot start the container {name}"):
+            self._client.containers.get(name).start()
+
+    def stop(self, name: str) -> None:
+        """Stop a container."""
+        with _explained("container-failed", f"cannot stop the container {name}"):
+            self._client.containers.get(name).stop()
+
+    def restart(self, name: str) -> None:
+        """Stop and start a container."""
+        with _explained("container-failed", f"cannot restart the container {name}"):
+            self._client.containers.get(name).restart()
+
+    def remove(self, name: str) -> None:
+        """Stop and remove a container."""
+        with _explained("container-failed", f"cannot remove the container {name}"):
+            response = self._client.api.delete(f"/containers/{name}", params={"force": True, "v": True})
+            if not _missing(response):
+                response.raise_for_status()
+
+    def inspect(self, name: str) -> ContainerState | None:
+        """The state of a container."""
+        with _explained("engine-failed", f"cannot look at the container {name}"):
+            response = self._client.api.get(f"/containers/{name}/json")
+            if _missing(response):
+                return None
+            response.raise_for_status()
+            return container_state(response.json())
+
+    def probe(self, name: str) -> bool:
+        """Run the health check of a running container now."""
+        with _explained("engine-failed", f"cannot check the health of the container {name}"):
+            response = self._client.api.get(f"/containers/{name}/healthcheck")
+            return bool(response.ok) and response.json().get("Status") == "healthy"
+
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+        """Run a program in a running container; one that takes too long is left behind in it."""
+        return self._finish(("exec", name, *arguments), timeout)
+
+    def run_once(
+        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
+    ) -> Finished:
+        """Run a program of an image in a container of its own, without network."""
+        name = f"mstunnel-once-{os.getpid()}-{secrets.token_hex(4)}"
+        options = (
+            *("run", "--rm", "--network=none", "--pull=never", f"--name={name}"),
+            f"--label={MANAGED_LABEL}=1",
+            # Should we be killed, Podman ends the container.
+            f"--timeout={int(timeout) + 5}",
+            "--stop-timeout=0",
+            f"--entrypoint={arguments[0]}",
+            *volume_arguments(volumes),
+        )
+        try:
+            return self._finish((*options, image, *arguments[1:]), timeout)
+        except EngineError:
+            self.remove(name)
+            raise
+
+    def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
+        """The command that runs a program in a container with our own standard streams."""
+        return (*self._command, "exec", "--interactive", name, *arguments)
+
+    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
+        """The command that shows the log of a container."""
+        flags = (
+            *(["--follow"] if options.follow else []),
+            *([f"--tail={options.lines}"] if options.lines is not None else []),
+            *([f"--since={options.since}"] if options.since is not None else []),
+            *(["--timestamps"] if options.timestamps else []),
+        )
+        return (*self._command, "logs", *flags, name)
+
+    def _expected(self, reference: str) -> Image:
+        image = self.image(reference)
+        if image is None:
+            raise EngineError(
+                "image-digest-mismatch",
+                f"Podman reports success, but there is no image {reference}",
+                "Run the command again; if it happens again, look at the registry.",
+            )
+        return image
+
+    def _image(self, name: str) -> Image | None:
+        with _explained("engine-failed", f"cannot look at the image {name}"):
+            response = self._client.api.get(f"/images/{name}/json")
+            if _missing(response):
+                return None
+            response.raise_for_status()
+            return image_from(name, response.json())
+
+    def _finish(self, arguments: tuple[str, ...], timeout: float) -> Finished:
+        done = self._run("container-failed", arguments, timeout, accept_failure=True)
+        if done.code == _PODMAN_FAILED:
+            raise EngineError("container-failed", f"Podman cannot run it: {clean(done.error)}")
+        return Finished(done.code, done.output, done.error)
+
+    def _run(
+        self, code: str, arguments: tuple[str, ...], timeout: float, *, accept_failure: bool = False
+    ) -> Completed:
+        try:
+            return self._processes.run(
+                (*self._command, *arguments), timeout=timeout, check=not accept_failure
+            )
+        except ProcessError as error:
+            codes = {"program-timeout": "container-timeout", "program-missing": "engine-missing"}
+            raise EngineError(codes.get(error.code, code), clean(error.message), error.hint) from error
+
+
+def container_state(inspected: Mapping[str, Any]) -> ContainerState:
+    """The state in the answer of Podman's `inspect`."""
+    state = inspected["State"]
+    name = str(inspected.get("ImageName", ""))
+    return ContainerState(
+        status=str(state["Status"]),
+        health=(state.get("Health") or {}).get("Status") or None,
+        labels=dict(inspected["Config"].get("Labels") or {}),
+        # The digest asked for: `ImageDigest` is another one when the reference names a multi-platform index.
+        image_digest=name.partition("@")[2] or str(inspected.get("ImageDigest", "")),
+        started_at=_time(str(state.get("StartedAt", ""))),
+    )
+
+
+def image_from(name: str, inspected: Mapping[str, Any]) -> Image:
+    """The image in the answer of Podman's image `inspect`, seen under `name`.
+
+    An image has several digests when its reference names a multi-platform index; the one asked for counts.
+    """
+    wanted = name.partition("@")[2]
+    known = {str(reference).partition("@")[2] for reference in inspected.get("RepoDigests") or ()}
+    digest = wanted if wanted and wanted in known else str(inspected.get("Digest", ""))
+    return Image(name, digest, str(inspected["Id"]))
+
+
+def _time(text: str) -> datetime | None:
+    """The time in `text`; Podman writes the year 1 for `never`."""
+    return None if text.startswith("0001-") or not text else datetime.fromisoformat(text)
+
+
+def _missing(response: Any) -> bool:
+    return bool(response.status_code == 404)  # noqa: PLR2004 (HTTP: not found)
+
+
+@contextmanager
+def _explained(code: str, what: str) -> Iterator[None]:
+    """Turn the errors of podman-py into ours; they, as those of requests, are OSErrors."""
+    try:
+        yield
+    except OSError as error:
+        raise EngineError(
+            code, f"{what}: {clean(_reason(error))}", "Mend the cause and run the command again."
+        ) from error
+
+
+def _reason(error: OSError) -> str:
+    """The words of Podman; when it gave none, those of the connection."""
+    if getattr(error, "response", None) is not None:
+        return str(getattr(error, "explanation", error))
+    return str(error.__cause__ or error)

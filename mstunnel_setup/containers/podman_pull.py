@@ -1,0 +1,81 @@
+"""Following a pull: Podman answers 200 first and reports progress, and failure, line by line."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mstunnel_setup.containers.engine import Progress, clean
+from mstunnel_setup.errors import EngineError
+from mstunnel_setup.host.clock import Clock
+
+_HINTS = {
+    "manifest unknown": "Check name and digest of the image.",
+    "unauthorized": "Sign in to the registry with `podman login`.",
+    "denied": "Sign in to the registry with `podman login`.",
+    "no space left": "Free some space below /var/lib/containers and run the command again.",
+    "x509": "Add the authority of the registry (or of the proxy) to the trust store of the system.",
+    "no such host": "Check name resolution and the proxy settings.",
+    "connection refused": "Check the network, firewall and proxy settings.",
+    "timeout": "Check the network, firewall and proxy settings.",
+}
+
+
+class Pull:
+    """One pull of `reference` that has to end by `until` (monotonic seconds of `clock`)."""
+
+    def __init__(self, reference: str, clock: Clock, until: float, progress: Progress) -> None:
+        self._reference = reference
+        self._clock = clock
+        self._until = until
+        self._progress = progress
+        self._layers: dict[str, tuple[int, int]] = {}
+
+    def follow(self, response: Any) -> None:
+        """Read the report to its end. Raises EngineError `image-pull-failed`."""
+        if not response.ok:
+            raise pull_failure(self._reference, response.text)
+        for line in self._lines(response):
+            report = json.loads(line)
+            error = report.get("error") or report.get("errorDetail")
+            if error:
+                raise pull_failure(self._reference, str(error))
+            self._count(report)
+
+    def _lines(self, response: Any) -> Iterator[bytes]:
+        lines = response.iter_lines()
+        while True:
+            self._limit(response)
+            line = next(lines, None)
+            if line is None:
+                return
+            if line:
+                yield line
+
+    def _limit(self, response: Any) -> None:
+        """Let the next read take no longer than is left: requests itself only limits each single read."""
+        left = self._until - self._clock.monotonic()
+        if left <= 0:
+            raise pull_failure(self._reference, "timeout: the time allowed for it is over")
+        socket = getattr(getattr(response.raw, "connection", None), "sock", None)
+        if socket is not None:
+            socket.settimeout(left)
+
+    def _count(self, report: Mapping[str, Any]) -> None:
+        layer = str(report.get("id", ""))
+        detail = report.get("progressDetail") or {}
+        if "total" in detail:
+            self._layers[layer] = (int(detail.get("current", 0)), int(detail["total"]))
+        elif report.get("status") == "Download complete" and layer in self._layers:
+            total = self._layers[layer][1]
+            self._layers[layer] = (total, total)
+        else:
+            return
+        done, known = (sum(numbers) for numbers in zip(*self._layers.values(), strict=True))
+        self._progress(done, known)
+
+
+def pull_failure(reference: str, reason: str) -> EngineError:
+    """What to tell about a pull that failed for `reason` (the words of Podman)."""
+    lowered = reason.lower()
+    hint = next((hint for word, hint in _HINTS.items() if word in lowered), "Run the command again.")
+    return EngineError("image-pull-failed", f"cannot fetch {reference}: {clean(reason)}", hint)

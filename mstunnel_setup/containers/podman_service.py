@@ -1,0 +1,162 @@
+"""Which Podman service to talk to, and a transient one of our own when none runs."""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from mstunnel_setup.containers.podman import PodmanEngine
+from mstunnel_setup.errors import EngineError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+
+_SYSTEM_SOCKET = "unix:///run/podman/podman.sock"
+_FOLDER = "/run/mstunnel"
+# Spoken by every Podman from 4.0 on; podman-py would ask for its own, newer one.
+_API_VERSION = "4.0.0"
+# A call that takes longer than stopping a container (90 s at most) has hung.
+_CALL_TIMEOUT = 120
+_PING_TIMEOUT = 5
+_START_TIMEOUT = 15.0
+_END_TIMEOUT = 10.0
+# Our own service ends by itself after this many idle seconds, should we be killed before we can end it.
+_IDLE_SECONDS = 3600
+
+
+class _Service(Protocol):
+    """A process started to run beside us."""
+
+    def poll(self) -> int | None: ...
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> int: ...
+
+
+@contextmanager
+def podman_engine(
+    files: Files, processes: Processes, clock: Clock, environment: Mapping[str, str] = os.environ
+) -> Iterator[PodmanEngine]:
+    """Podman for the duration of a `with` block.
+
+    The service is the one in `CONTAINER_HOST`, else the one of the system, else one started for this block.
+    Raises EngineError `engine-missing` or `engine-not-running`.
+    """
+    chosen = environment.get("CONTAINER_HOST")
+    if chosen:
+        with _connected(chosen, processes, clock, ("podman", "--url", chosen)) as engine:
+            yield engine
+    elif _answers(_SYSTEM_SOCKET):
+        with _connected(_SYSTEM_SOCKET, processes, clock, ("podman",)) as engine:
+            yield engine
+    else:
+        with (
+            _own_service(files, processes, clock) as address,
+            _connected(address, processes, clock, ("podman",)) as engine,
+        ):
+            yield engine
+
+
+@contextmanager
+def _connected(
+    address: str, processes: Processes, clock: Clock, command: tuple[str, ...]
+) -> Iterator[PodmanEngine]:
+    if not _answers(address):
+        raise EngineError(
+            "engine-not-running",
+            f"no Podman service answers at {address}",
+            "Start it (`systemctl start podman.socket`), or correct CONTAINER_HOST.",
+        )
+    client = _client(address, _CALL_TIMEOUT)
+    try:
+        yield PodmanEngine(client, processes, clock, command)
+    finally:
+        client.close()
+
+
+@contextmanager
+def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[str]:
+    if processes.find("podman") is None:
+        raise EngineError(
+            "engine-missing", "Podman is not installed", "Install it from the distribution's packages."
+        )
+    files.make_directories(_FOLDER, 0o755)
+    path = f"{_FOLDER}/podman-{os.getpid()}.sock"
+    address = f"unix://{files.locate(path)}"
+    service = processes.start(["podman", "system", "service", f"--time={_IDLE_SECONDS}", address])
+    try:
+        _wait_until_it_answers(address, service, clock)
+        yield address
+    finally:
+        _end(service, clock)
+        files.remove(path)
+
+
+def _wait_until_it_answers(address: str, service: _Service, clock: Clock) -> None:
+    until = clock.monotonic() + _START_TIMEOUT
+    while service.poll() is None and clock.monotonic() < until:
+        if _answers(address):
+            return
+        clock.sleep(0.1)
+    raise EngineError(
+        "engine-not-running",
+        "Podman is installed, but its service does not start",
+        "Run `podman info` to see why.",
+    )
+
+
+def _end(service: _Service, clock: Clock) -> None:
+    service.terminate()
+    until = clock.monotonic() + _END_TIMEOUT
+    while service.poll() is None and clock.monotonic() < until:
+        clock.sleep(0.05)
+    if service.poll() is None:
+        service.kill()
+    service.wait()
+
+
+def _answers(address: str) -> bool:
+    return _listens(address) and _pings(address)
+
+
+def _listens(address: str) -> bool:
+    """Whether the socket accepts connections; podman-py leaks a descriptor for each one that does not."""
+    path = address.removeprefix("unix://")
+    if path == address:
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_PING_TIMEOUT)
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+        return True
+
+
+def _pings(address: str) -> bool:
+    client = _client(address, _PING_TIMEOUT)
+    try:
+        return bool(client.ping())
+    except OSError:
+        # podman-py's errors, as those of requests, are OSErrors.
+        return False
+    finally:
+        client.close()
+
+
+def _client(address: str, timeout: float) -> Any:
+    """A podman-py client; without address and timeout it would search for sockets, and wait forever."""
+    from podman import PodmanClient  # noqa: PLC0415 (takes 170 ms)
+
+    try:
+        return PodmanClient(base_url=address, timeout=timeout, version=_API_VERSION)
+    except ValueError as error:
+        raise EngineError(
+            "engine-not-running",
+            f"{address} is no address of a Podman service",
+            "Give CONTAINER_HOST the form unix:///path or tcp://host:port.",
+        ) from error

@@ -1,0 +1,147 @@
+"""Quadlet files (podman-systemd.unit(5)): a container as a systemd service, rendered and proved.
+
+Podman 4.9 is the oldest that takes every key used here; where a key is newer, `PodmanArgs` stands in.
+Readiness is not tied to health (`Notify=healthy`): systemd would block, then kill a container that is slow to
+become healthy and `--rm` would take its log; the launch waits for health itself and explains.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from mstunnel_setup.containers.engine import clean
+from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
+from mstunnel_setup.errors import EngineError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+
+# Debian, Fedora and RHEL; older Debian and Ubuntu; built from source.
+_GENERATORS = (
+    "/usr/libexec/podman/quadlet",
+    "/usr/lib/podman/quadlet",
+    "/usr/local/libexec/podman/quadlet",
+)
+_WORKPLACE = "/run/mstunnel"
+
+
+def render(spec: ContainerSpec) -> str:
+    """The text of `NAME.container` for `spec`."""
+    sections = {
+        "Unit": _unit(spec),
+        "Container": _container(spec),
+        "Service": _service(spec),
+        "Install": iter(("WantedBy=multi-user.target",)),
+    }
+    return "\n".join("\n".join((f"[{name}]", *lines, "")) for name, lines in sections.items())
+
+
+def check(files: Files, processes: Processes, name: str, text: str) -> str:
+    """Let Podman's own generator judge `text`, the content of the file `name` (`NAME.container`).
+
+    Returns the service it would generate. Raises EngineError `quadlet-refused` with the generator's reason,
+    or `engine-missing` when there is no generator.
+    """
+    generator = next(filter(processes.find, _GENERATORS), None)
+    if generator is None:
+        raise EngineError(
+            "engine-missing",
+            "Podman's systemd generator (quadlet) is not installed",
+            "Install Podman 4.9 or newer from the distribution's packages.",
+        )
+    folder = f"{_WORKPLACE}/quadlet-{os.getpid()}"
+    files.make_directories(folder, 0o755)
+    try:
+        files.write(f"{folder}/{name}", text.encode())
+        return _judge(processes, generator, str(files.locate(folder)), name)
+    finally:
+        files.remove(f"{folder}/{name}")
+        files.remove_directory(folder)
+
+
+def _judge(processes: Processes, generator: str, folder: str, name: str) -> str:
+    done = processes.run(
+        [generator, "-dryrun", "-no-kmsg-log"],
+        timeout=30,
+        check=False,
+        environment={"QUADLET_UNIT_DIRS": folder},
+    )
+    # Older generators end with 0 although they refused a file: only the service itself is proof.
+    marker = f"---{PurePosixPath(name).stem}.service---"
+    if done.code != 0 or marker not in done.output:
+        reason = clean(done.error).replace(folder, "")
+        raise EngineError(
+            "quadlet-refused",
+            f"Podman does not accept the unit file {name}: {reason}",
+            "Podman is probably older than 4.9; upgrade it.",
+        )
+    return done.output.partition(marker)[2].lstrip("\n")
+
+
+def _unit(spec: ContainerSpec) -> Iterator[str]:
+    # `$` has no meaning outside commands.
+    yield f"Description={spec.description.replace('%', '%%')}"
+    yield "Wants=network-online.target"
+    yield "After=network-online.target systemd-modules-load.service"
+
+
+def _container(spec: ContainerSpec) -> Iterator[str]:
+    yield f"ContainerName={spec.name}"
+    yield f"Image={spec.image}"
+    # Images are put here by digest beforehand; a service must never wait for a registry.
+    yield "Pull=never"
+    yield "LogDriver=journald"
+    yield f"ReadOnly={str(spec.read_only).lower()}"
+    yield f"User={spec.user}"
+    yield f"Group={spec.group}"
+    yield "NoNewPrivileges=true"
+    yield "DropCapability=all"
+    yield from (f"AddCapability={name}" for name in spec.capabilities)
+    yield from (f"AddDevice={path}" for path in spec.devices)
+    yield from (f"EnvironmentFile={_quoted(path)}" for path in spec.environment_files)
+    yield from _mounts(spec)
+    yield from (f"PublishPort={port.host}:{port.container}/{port.protocol}" for port in spec.ports)
+    yield from (f"Sysctl={_quoted(f'{name}={value}')}" for name, value in spec.sysctls.items())
+    yield from (f"Label={_quoted(f'{name}={value}')}" for name, value in spec.all_labels.items())
+    if spec.pids_limit is not None:
+        yield f"PidsLimit={spec.pids_limit}"
+    # The key StopTimeout came with Podman 5.0.
+    yield f"PodmanArgs=--stop-timeout={spec.stop_timeout}"
+    if spec.health is not None:
+        yield from _health(spec.health)
+
+
+def _mounts(spec: ContainerSpec) -> Iterator[str]:
+    for volume in spec.volumes:
+        # Options are always written: no line may end with a backslash that belongs to a path.
+        options = ",".join(volume.options or ("rw",))
+        yield f"Volume={_verbatim(f'{volume.host}:{volume.container}:{options}')}"
+    for mount in spec.tmpfs:
+        options = ",".join(mount.options or ("rw",))
+        yield f"Tmpfs={_verbatim(f'{mount.path}:{options}')}"
+
+
+def _health(health: HealthCheck) -> Iterator[str]:
+    yield f"HealthCmd={_verbatim(json.dumps(health.command))}"
+    yield f"HealthInterval={health.interval}s"
+    yield f"HealthTimeout={health.timeout}s"
+    yield f"HealthRetries={health.retries}"
+    yield f"HealthStartPeriod={health.start_period}s"
+
+
+def _service(spec: ContainerSpec) -> Iterator[str]:
+    yield "Restart=always"
+    # Five starts in ten seconds would make systemd give up for good.
+    yield "RestartSec=5"
+    yield f"TimeoutStopSec={spec.stop_timeout + 30}"
+
+
+def _quoted(value: str) -> str:
+    """`value` as one word, for keys that the generator splits into words."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{_verbatim(escaped)}"'
+
+
+def _verbatim(value: str) -> str:
+    """`value` for keys that are taken as they are; it ends in a command, where % and $ are special."""
+    return value.replace("%", "%%").replace("$", "$$")

@@ -1,0 +1,197 @@
+"""The container specification: the single truth from which Quadlet files and API-made containers come."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from mstunnel_setup.errors import EngineError
+
+Protocol: TypeAlias = Literal["tcp", "udp"]
+
+MANAGED_LABEL = "org.mstunnel.managed"
+"""Every container of ours carries it with the value `1`; a container without it is never touched."""
+
+CONFIGURATION_LABEL = "org.mstunnel.configuration"
+"""The digest of the configuration a container was made for."""
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+_REFERENCE = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}")
+_DEVICE = re.compile(r"/dev/[\w./-]+")
+_CAPABILITY = re.compile(r"[A-Z][A-Z_]*")
+_SYSCTL = re.compile(r"[a-z0-9_.-]+")
+_LABEL = re.compile(r"[a-zA-Z0-9._/-]+")
+_OPTION = re.compile(r"[\w=.-]+")
+# The engine may need this long to stop a container; our calls to it wait no longer than two minutes.
+_LONGEST_STOP = 90
+_HIGHEST_PORT = 65535
+_HIGHEST_ID = 65535
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volume:
+    """A folder or file of the host (absolute path) seen at `container`; `options` as `ro`, `z`."""
+
+    host: str
+    container: str
+    options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what neither engine could take."""
+        for path in (self.host, self.container):
+            _absolute("volume", path)
+        _matching("volume option", _OPTION, self.options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tmpfs:
+    """A file system in memory at `path`; `options` as `size=16m`, `mode=0700`."""
+
+    path: str
+    options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what neither engine could take."""
+        _absolute("tmpfs", self.path)
+        _matching("tmpfs option", _OPTION, self.options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """A port of the host (all addresses) that leads to a port of the container."""
+
+    host: int
+    container: int
+    protocol: Protocol = "tcp"
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are no ports."""
+        for number in (self.host, self.container):
+            _require("port", str(number), ok=0 < number <= _HIGHEST_PORT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthCheck:
+    """A command run inside the container; exit code 0 means healthy. Times are in seconds."""
+
+    command: tuple[str, ...]
+    interval: int = 30
+    timeout: int = 10
+    retries: int = 3
+    start_period: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse empty commands and control characters."""
+        _require("health check", " ".join(self.command), ok=bool(self.command))
+        for word in self.command:
+            _printable("health check", word)
+        for number in (self.interval, self.timeout, self.retries):
+            _require("health check", str(number), ok=number > 0)
+        _require("health check start period", str(self.start_period), ok=self.start_period >= 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerSpec:
+    """Everything an engine has to know to run one container; capabilities not named here are dropped.
+
+    `image` is `name@sha256:...`, `description` is for people, `environment_files` are host paths, `user` and
+    `group` are numbers inside the container,
+    `pids_limit` None is the engine's own limit, `stop_timeout` is in seconds. With `read_only` Podman
+    still puts writable memory on /run, /tmp and /var/tmp.
+
+    Raises EngineError `container-spec` for a value that an engine or systemd could misread.
+    """
+
+    name: str
+    image: str
+    description: str
+    user: int = 0
+    group: int = 0
+    environment_files: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    devices: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    ports: tuple[Port, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    read_only: bool = True
+    tmpfs: tuple[Tmpfs, ...] = ()
+    health: HealthCheck | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    pids_limit: int | None = None
+    stop_timeout: int = 10
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        _matching("container name", _NAME, [self.name])
+        check_reference(self.image)
+        self._check_description()
+        for path in self.environment_files:
+            _absolute("environment file", path)
+        self._check_rights()
+        self._check_labels()
+        _require("process limit", str(self.pids_limit), ok=self.pids_limit is None or self.pids_limit > 0)
+        _require("stop timeout", str(self.stop_timeout), ok=0 <= self.stop_timeout <= _LONGEST_STOP)
+
+    @property
+    def all_labels(self) -> Mapping[str, str]:
+        """The labels the container gets: ours first, then `labels`."""
+        return {MANAGED_LABEL: "1", **self.labels}
+
+    def _check_description(self) -> None:
+        _printable("description", self.description)
+        # A backslash at the end of a line continues it in unit files.
+        _require("description", self.description, ok="\\" not in self.description)
+        _require("description", self.description, ok=self.description.strip() == self.description != "")
+
+    def _check_rights(self) -> None:
+        for number in (self.user, self.group):
+            _require("user or group", str(number), ok=0 <= number <= _HIGHEST_ID)
+        _matching("device", _DEVICE, self.devices)
+        _matching("capability", _CAPABILITY, self.capabilities)
+        _matching("sysctl", _SYSCTL, self.sysctls)
+        for value in self.sysctls.values():
+            _printable("sysctl value", value)
+
+    def _check_labels(self) -> None:
+        _matching("label", _LABEL, self.labels)
+        for value in self.labels.values():
+            _printable("label value", value)
+        _require("label", MANAGED_LABEL, ok=MANAGED_LABEL not in self.labels)
+
+
+def check_reference(reference: str) -> None:
+    """Raise EngineError `container-spec` unless `reference` is `host/name@sha256:digest` without a tag."""
+    _matching("image", _REFERENCE, [reference])
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """Name and digest (`sha256:...`) of an image reference.
+
+    Raises EngineError `container-spec` when it is not one by digest.
+    """
+    check_reference(reference)
+    name, _, digest = reference.partition("@")
+    return name, digest
+
+
+def _absolute(what: str, path: str) -> None:
+    _printable(what, path)
+    _require(what, path, ok=path.startswith("/") and ":" not in path)
+
+
+def _printable(what: str, value: str) -> None:
+    _require(what, value, ok=value.isprintable())
+
+
+def _matching(what: str, pattern: re.Pattern[str], values: Iterable[str]) -> None:
+    for value in values:
+        _require(what, value, ok=pattern.fullmatch(value) is not None)
+
+
+def _require(what: str, value: str, *, ok: bool) -> None:
+    if not ok:
+        raise EngineError(
+            "container-spec",
+            f"{value!r} cannot be used as {what} of a container",
+            "Correct the setting that this value comes from.",
+        )

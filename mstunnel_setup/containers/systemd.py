@@ -1,0 +1,76 @@
+"""systemd, as far as containers need it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mstunnel_setup.errors import EngineError
+from mstunnel_setup.host.process import Completed, ProcessError, Processes
+
+# Exists exactly when systemd is process 1: sd_booted(3).
+_MARKER = "/run/systemd/system"
+# Longer than systemd's own limit of 90 s for the start or stop of a unit.
+_UNIT_TIMEOUT = 180.0
+_QUERY_TIMEOUT = 30.0
+
+
+class Systemd:
+    """The service manager of this host. Methods raise EngineError when it refuses or does not answer."""
+
+    def __init__(self, processes: Processes, marker: str = _MARKER) -> None:
+        self._processes = processes
+        self._marker = marker
+
+    def running(self) -> bool:
+        """Whether systemd is process 1 here."""
+        return Path(self._marker).is_dir()
+
+    def daemon_reload(self) -> None:
+        """Read unit files again, generators included."""
+        self._systemctl("daemon-reload", timeout=_UNIT_TIMEOUT)
+
+    def start(self, unit: str) -> None:
+        """Start a unit, also when it failed too often lately."""
+        self._query("reset-failed", "--", unit)
+        self._systemctl("start", "--", unit, timeout=_UNIT_TIMEOUT)
+
+    def stop(self, unit: str) -> None:
+        """Stop a unit."""
+        self._systemctl("stop", "--", unit, timeout=_UNIT_TIMEOUT)
+
+    def restart(self, unit: str) -> None:
+        """Stop and start a unit, also when it failed too often lately."""
+        self._query("reset-failed", "--", unit)
+        self._systemctl("restart", "--", unit, timeout=_UNIT_TIMEOUT)
+
+    def active(self, unit: str) -> bool:
+        """Whether a unit is running."""
+        return self._query("is-active", "--quiet", "--", unit).code == 0
+
+    def known(self, unit: str) -> bool:
+        """Whether there is such a unit."""
+        state = self._query("show", "--property=LoadState", "--value", "--", unit).output.strip()
+        return state not in ("", "not-found")
+
+    def log(self, unit: str, lines: int) -> str:
+        """The last lines a container service has logged; empty when there is no journal.
+
+        Quadlet gives container and `podman run` the name of the unit; systemd's and Podman's own reports of
+        every start and stop are left out.
+        """
+        identifier = f"--identifier={unit.removesuffix('.service')}"
+        options = (identifier, f"--lines={lines}", "--output=cat", "--no-pager")
+        arguments = ("journalctl", "--unit", unit, *options)
+        return self._run(arguments, timeout=_QUERY_TIMEOUT, check=False).output
+
+    def _systemctl(self, *arguments: str, timeout: float) -> None:
+        self._run(("systemctl", *arguments), timeout=timeout, check=True)
+
+    def _query(self, *arguments: str) -> Completed:
+        return self._run(("systemctl", *arguments), timeout=_QUERY_TIMEOUT, check=False)
+
+    def _run(self, arguments: Sequence[str], *, timeout: float, check: bool) -> Completed:
+        try:
+            return self._processes.run(arguments, timeout=timeout, check=check)
+        except ProcessError as error:
+            hint = error.hint or f"Look at `systemctl status {arguments[-1]}` and `journalctl -xe`."
+            raise EngineError("systemd-failed", error.message, hint) from error

@@ -1,0 +1,38 @@
+"""The part of the world that container actions need."""
+
+from typing import Protocol
+
+from mstunnel_setup.containers.engine import ContainerEngine, Progress
+from mstunnel_setup.containers.systemd import Systemd
+from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.process import Processes
+
+
+class HasEngine(HasFiles, Protocol):
+    """Files, processes, time, the container engine and systemd."""
+
+    @property
+    def processes(self) -> Processes:
+        """The process runner."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        ...
+
+    @property
+    def engine(self) -> ContainerEngine:
+        """The container engine."""
+        ...
+
+    @property
+    def systemd(self) -> Systemd:
+        """The service manager."""
+        ...
+
+    @property
+    def progress(self) -> Progress:
+        """Told how far fetching an image is."""
+        ...

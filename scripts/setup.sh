@@ -1,0 +1,77 @@
+#!/bin/bash
+# Set up a fresh clone: system packages, then a virtual environment with the locked dependencies.
+# Exit code 2: something is missing that this script may not install; it says what.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() {
+    echo "setup: $1" >&2
+}
+
+fail() {
+    say "$1"
+    exit 2
+}
+
+listed() {
+    grep -v '^#' scripts/packages.txt
+}
+
+debian() {
+    command -v apt-get >/dev/null && command -v dpkg-query >/dev/null
+}
+
+missing_packages() {
+    local wanted
+    mapfile -t wanted < <(listed | awk '{print $1}')
+    comm -13 <(dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null |
+        sed -n 's/^installed //p' | sort) <(printf '%s\n' "${wanted[@]}" | sort)
+}
+
+missing_commands() {
+    local package command
+    while read -r package command; do
+        [ "$command" = - ] || PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null ||
+            echo "$command ($package)"
+    done < <(listed)
+}
+
+system_packages() {
+    local missing
+    if ! debian; then
+        missing="$(missing_commands)"
+        [ -z "$missing" ] || fail "install these commands (Debian's package): ${missing//$'\n'/, }"
+        return
+    fi
+    missing="$(missing_packages)"
+    [ -n "$missing" ] || return 0
+    [ "$(id -u)" = 0 ] || fail "needs root to install: ${missing//$'\n'/ }"
+    say "installing ${missing//$'\n'/ }"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update --quiet --quiet
+    # shellcheck disable=SC2086  # one word per package
+    apt-get install --quiet --quiet --yes --no-install-recommends $missing
+}
+
+# Of everything that decides what is in the environment, and of its place, which its scripts name.
+stamp() {
+    { cat requirements/dev.txt pyproject.toml scripts/setup.sh && /usr/bin/python3 --version && pwd; } | sha256sum
+}
+
+virtual_environment() {
+    [ "$(cat .venv/.stamp 2>/dev/null)" != "$(stamp)" ] || return 0
+    /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "needs Python 3.11 or newer as /usr/bin/python3"
+    say "creating .venv"
+    rm -f .venv/.stamp
+    /usr/bin/python3 -m venv --clear .venv
+    # Locked hashes decide what is right; a local folder of wheels must not decide what is tried.
+    unset PIP_FIND_LINKS
+    local install=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
+    "${install[@]}" --require-hashes --requirement requirements/dev.txt
+    "${install[@]}" --no-deps --no-build-isolation --editable .
+    stamp >.venv/.stamp
+}
+
+system_packages
+virtual_environment

@@ -1,0 +1,168 @@
+"""The main job on real parts: systemd, Podman, registry, lab tenant, ocserv, openconnect."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.testbed.installation import DEVICE_USER, Installation, actions
+from tests.testbed.machine import Entry
+from tests.testbed.testbed import INTRANET_PAGE
+
+pytestmark = pytest.mark.e2e
+
+STEPS = (
+    *("eula", "environment", "images", "certificate", "sign-in"),
+    *("site", "register", "configure", "launch", "verify"),
+)
+# Different in every installation by nature: ids of the tenant, keys, times.
+OF_ONE_RUN = ("/agent-info.json", "/AgentSettings.json", "/agent.p12", "/journal.jsonl", "/receipt.json", "/setup.log")
+
+
+def tree(installation: Installation) -> dict[str, Entry]:
+    """The host's tree without times; of files that differ by nature only that they are there, and how."""
+    return {
+        path: replace(entry, modified=0, content="" if path.endswith(OF_ONE_RUN) else entry.content)
+        for path, entry in installation.server.snapshot().items()
+    }
+
+
+@pytest.fixture(scope="module")
+def golden(prepared: Installation) -> dict[str, Entry]:
+    """The tree after an undisturbed installation."""
+    prepared.restore()
+    prepared.setup()
+    found = tree(prepared)
+    prepared.uninstall()
+    return found
+
+
+def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(host: Installation) -> None:
+    before, tenant = tree(host), host.tenant()
+    assert host.fetch_internal_page(check=False).code != 0
+    planned = json.loads(host.setup_plan().stdout)["data"]["plan"]
+    assert tree(host) == before
+
+    host.setup()
+    journal = [json.loads(line) for line in host.server.read("/var/lib/mstunnel/journal.jsonl").splitlines()]
+    assert planned == [record["action"] for record in journal if record["type"] == "begin"]
+
+    host.connect()
+    assert host.client_address().startswith("169.254.")
+    assert host.fetch_internal_page().stdout == INTRANET_PAGE
+    users = json.loads(host.server.run(["mst-cli", "server", "show", "users", "--output", "json"]).stdout)
+    assert [user["Username"] for user in users["data"]["rows"]] == [host.token_user()], DEVICE_USER
+    host.disconnect()
+
+    host.uninstall()
+    assert tree(host) == before
+    assert host.tenant() == tenant
+    assert host.server.run(["podman", "ps", "--all", "--quiet"]).stdout == ""
+
+
+def test_a_second_run_changes_nothing(host: Installation) -> None:
+    host.setup()
+    before, started = host.server.snapshot(), host.started()
+    again = json.loads(host.setup().stdout)
+    assert again["status"] == "unchanged"
+    assert again["data"]["actions"] == 0
+    assert host.server.snapshot() == before
+    assert host.started() == started
+    assert json.loads(host.setup_plan("--exit-code").stdout)["status"] == "unchanged"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_in_any_step_the_same_command_continues(
+    host: Installation, golden: dict[str, Entry], step: str
+) -> None:
+    before, tenant = tree(host), host.tenant()
+    killed = host.setup_killed_at(step)
+    assert killed.code == 137, killed.describe()
+    host.setup()
+    assert tree(host) == golden
+    assert len(host.tenant()["servers"]) == 1
+    assert len(host.tenant()["applications"]) == len(tenant["applications"]) + 1
+    host.uninstall()
+    assert tree(host) == before
+    assert host.tenant() == tenant
+
+
+@pytest.mark.parametrize("step", ["environment", "certificate", "register", "launch"])
+def test_killed_and_rolled_back_nothing_is_left(host: Installation, step: str) -> None:
+    before, tenant = tree(host), host.tenant()
+    host.setup_killed_at(step)
+    host.program("mstunnel-setup", "rollback", "--unattended")
+    assert tree(host) == before
+    assert host.tenant() == tenant
+
+
+def test_what_an_administrator_changed_in_the_settings_survives(host: Installation) -> None:
+    host.write_answers({"environment": {"TRACE_SESSIONS": 1, "DEBUG_LEVEL": 1}})
+    host.setup()
+    text = host.server.read("/etc/mstunnel/env.sh").replace("TRACE_SESSIONS=1", "TRACE_SESSIONS=2")
+    host.server.write("/etc/mstunnel/env.sh", text + "# mine\nmine=1\n", 0o640)
+    host.setup()
+    lines = host.server.read("/etc/mstunnel/env.sh").splitlines()
+    assert {"TRACE_SESSIONS=2", "DEBUG_LEVEL=1", "# mine", "mine=1"} <= set(lines)
+
+
+def test_the_gateway_follows_the_tenant_and_a_new_certificate(host: Installation) -> None:
+    host.setup()
+    started = host.started()
+    host.connect()
+    host.place_certificate("vpn.tunnel.test")
+    imported = host.server.run(["mst-cli", "import_cert", "--output", "json"], timeout=90)
+    assert json.loads(imported.stdout)["status"] == "unchanged"
+    options = ["--cert", "/root/chain.pem", "--key", "/root/key.pem", "--output", "json"]
+    imported = host.server.run(["mst-cli", "import-cert", *options], timeout=90)
+    assert json.loads(imported.stdout)["data"] == {"serving": True}
+    assert host.started() == started
+    assert host.fetch_internal_page().stdout == INTRANET_PAGE
+
+
+def test_day_two_commands(host: Installation) -> None:
+    host.setup()
+    run = host.server.run
+    assert run(["mst-cli", "server", "status"]).stdout == "State: running\nHealth: healthy\n"
+    assert run(["mst-cli", "agent", "status"]).stdout == "State: running\nHealth: healthy\n"
+    overview = json.loads(run(["mst-cli", "status", "--output", "json"]).stdout)["data"]
+    assert overview["site"] == "Testbed"
+    assert 80 < overview["certificate_days_left"] <= 90
+    run(["mst-cli", "server", "stop"])
+    stopped = run(["mst-cli", "server", "status"], check=False)
+    assert (stopped.code, stopped.stdout.splitlines()[1]) == (7, "Health: unhealthy")
+    run(["mst-cli", "server", "start"], timeout=90)
+    run(["mst-cli", "server", "restart"], timeout=90)
+    assert "check-in" in run(["mst-cli", "agent", "logs", "--tail", "50"]).stdout
+    assert "ocserv" in run(["mst-cli", "server", "show", "status"], timeout=90).stdout.lower()
+
+
+def test_after_a_reboot_the_gateway_serves_again(host: Installation) -> None:
+    host.setup()
+    host.reboot()
+    host.wait_until_healthy()
+    host.connect()
+    assert host.fetch_internal_page().stdout == INTRANET_PAGE
+
+
+def test_several_changes_are_named_at_once_when_answers_are_missing(host: Installation) -> None:
+    host.write_answers({"eula": None, "site": None, "images": None})
+    before = tree(host)
+    failed = host.setup(check=False)
+    error = json.loads(failed.stdout)["errors"][0]
+    assert (failed.code, error["code"]) == (2, "answers-missing")
+    for name in ("eula", "site", "images.server", "images.agent"):
+        assert name in error["message"]
+    assert tree(host) == before
+
+
+def described(value: Any) -> str:
+    """A short name for a parameter."""
+    return str(value)
+
+
+def test_actions_are_told(host: Installation) -> None:
+    done = actions(host.setup())
+    assert done[0] == "remember the answer for accepted-eula"
+    assert any(action.startswith("start service mstunnel-server") for action in done)

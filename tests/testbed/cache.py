@@ -1,0 +1,41 @@
+"""The cache of images is shared by all testbeds of a checkout: who may write, and who may remove."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from tests.testbed.paths import CACHE, RUNS
+
+_held: list[IO[str]] = []
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Alone in changing the cache; two Podmans that do not see each other's locks would spoil one storage."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def hold() -> None:
+    """Until this program ends, nobody else removes what is in the cache."""
+    if not _held:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        _held.append((CACHE / "in-use").open("w"))
+        fcntl.flock(_held[0], fcntl.LOCK_SH)
+
+
+def unshared() -> bool:
+    """Whether no other program holds the cache and no testbed was left running; call it while writing."""
+    if any(Path("/proc", path.read_text().strip(), "ns").exists() for path in RUNS.glob("*/pid")):
+        return False
+    try:
+        fcntl.flock(_held[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        fcntl.flock(_held[0], fcntl.LOCK_SH)
+    return True

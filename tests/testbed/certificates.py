@@ -1,0 +1,45 @@
+"""A private authority and what it issues, for the gateway of a testbed."""
+
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+_DAY = timedelta(days=1)
+
+
+class Authority:
+    """Issues server certificates; `pem` is its own."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tunnel testbed")])
+        constraints = x509.BasicConstraints(ca=True, path_length=None)
+        builder = self._builder(self._name, self._key.public_key(), 365).add_extension(
+            constraints, critical=True
+        )
+        self.pem = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+    def issue(self, name: str, *, days: int = 90) -> tuple[bytes, bytes]:
+        """Chain (leaf first, root last) and key in PEM for `name`; with negative `days` it has expired."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        builder = self._builder(subject, key.public_key(), days)
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        builder = builder.add_extension(usage, critical=False)
+        leaf = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
+        return leaf + self.pem, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: int
+    ) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        start = now - _DAY if days > 0 else now + (days - 30) * _DAY
+        builder = x509.CertificateBuilder(
+            self._name, subject, key, x509.random_serial_number(), start, now + days * _DAY
+        )
+        return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)

@@ -1,0 +1,129 @@
+"""The demo: from nothing to a page fetched through the tunnel, and back to nothing.
+
+`python -m tests.testbed demo` boots a server, a lab tenant, an internal web server and a client; installs the
+gateway with `mstunnel-setup`; connects the real VPN client; fetches the internal page; uninstalls. It writes
+`build/demo/report.json` and ends with 0 only if traffic flowed.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mstunnel_setup import __version__
+from tests.testbed import images
+from tests.testbed.installation import DEVICE_USER, Installation, actions
+from tests.testbed.paths import ROOT
+from tests.testbed.process import TestbedError, progress
+from tests.testbed.testbed import INTRANET_PAGE, Testbed
+
+REPORT = ROOT / "build" / "demo" / "report.json"
+
+
+class Demo:
+    """Runs the demo and keeps what it measures."""
+
+    def __init__(self) -> None:
+        self.report: dict[str, Any] = {"version": __version__, "seconds": {}}
+
+    def run(self, *, keep: bool) -> None:
+        """Everything, in order. Raises TestbedError when a part does not do what it should."""
+        with self._timed("images"):
+            built = images.build()
+        with self._timed("boot"):
+            testbed = Testbed(keep=keep, built=built).__enter__()
+        try:
+            self._drive(testbed, keep=keep)
+        finally:
+            testbed.__exit__(None, None, None)
+
+    def _drive(self, testbed: Testbed, *, keep: bool) -> None:
+        with self._timed("prepare"):
+            installation = Installation(testbed, testbed.start_registry().references)
+            installation.prepare()
+        before = testbed.server.snapshot()
+        self._install(installation)
+        self._use(installation)
+        if not keep:
+            with self._timed("uninstall"):
+                installation.uninstall()
+            self._compare(before, installation)
+
+    def _install(self, installation: Installation) -> None:
+        with self._timed("install"):
+            done = installation.setup()
+        self.report["actions"] = len(actions(done))
+        with self._timed("install again"):
+            again = json.loads(installation.setup().stdout)
+        _require(again["status"] == "unchanged", f"a second run is not unchanged: {again['data']}")
+        self.report["digests"] = json.loads(installation.server.read("/etc/mstunnel/images_configured"))
+
+    def _use(self, installation: Installation) -> None:
+        outside = installation.fetch_internal_page(check=False)
+        _require(outside.code != 0, "the internal page is reachable without the tunnel")
+        with self._timed("connect"):
+            installation.connect()
+            self.report["client_address"] = installation.client_address()
+        with self._timed("fetch"):
+            page = installation.fetch_internal_page().stdout
+        _require(page == INTRANET_PAGE, f"the page is not the internal one: {page!r}")
+        self.report["bytes"] = len(page)
+        users = installation.server.run(["mst-cli", "server", "show", "users", "--output", "json"])
+        oid = installation.token_user()
+        _require(oid in users.stdout, f"{DEVICE_USER} ({oid}) is not among the users: {users.stdout}")
+        self.report["user"] = oid
+
+    def _compare(self, before: dict[str, Any], installation: Installation) -> None:
+        after = installation.server.snapshot()
+        changed = sorted(
+            path for path in {*before, *after} if _plain(before.get(path)) != _plain(after.get(path))
+        )
+        _require(not changed, f"uninstall left or changed: {', '.join(changed[:10])}")
+        left = installation.tenant()
+        _require(not left["servers"], f"the tenant still lists {left['servers']}")
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        progress(f"{name} ...")
+        begin = time.monotonic()
+        yield
+        self.report["seconds"][name] = round(time.monotonic() - begin, 1)
+
+    def write(self) -> None:
+        """Write the report and print its summary."""
+        REPORT.parent.mkdir(parents=True, exist_ok=True)
+        REPORT.write_text(json.dumps(self.report, indent=2) + "\n")
+        for name, seconds in self.report["seconds"].items():
+            print(f"  {name:14} {seconds:6.1f} s")
+        for name in ("client_address", "bytes", "error"):
+            if name in self.report:
+                print(f"  {name:14} {self.report[name]}")
+        print(f"  report         {REPORT.relative_to(ROOT)}")
+
+
+def main() -> int:
+    """Run the demo; the exit code says whether traffic flowed."""
+    missing = [name for name in ("podman", "openssl") if shutil.which(name) is None]
+    if os.geteuid() != 0 or missing:
+        progress(f"the demo needs root{' and ' + ', '.join(missing) if missing else ''}; run it with sudo")
+        return 2
+    demo = Demo()
+    try:
+        demo.run(keep=bool(os.environ.get("KEEP")))
+    except TestbedError as error:
+        demo.report["error"] = str(error)
+    demo.write()
+    return 1 if "error" in demo.report else 0
+
+
+def _require(condition: object, message: str) -> None:
+    if not condition:
+        raise TestbedError(message)
+
+
+def _plain(entry: Any) -> Any:
+    """An entry without its time: folders that files came to and went from have a newer one."""
+    return None if entry is None else (entry.kind, entry.mode, entry.owner, entry.group, entry.content)

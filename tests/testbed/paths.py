@@ -1,0 +1,11 @@
+"""Folders of the testbed, all below the checkout's git-ignored build folder."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / "build" / "cache"
+RUNS = ROOT / "build" / "testbeds"
+IN_TESTBED = ROOT / "scripts" / "in-testbed"
+# Podman's storage for image builds, and the read-only image store of every testbed.
+BUILDER = CACHE / "podman"
+STORE = BUILDER / "storage"

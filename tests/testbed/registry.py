@@ -1,0 +1,87 @@
+"""A real container registry with the gateway and agent images, filled once and then served read-only."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+from tests.testbed import cache
+from tests.testbed.images import Image, ImageSet
+from tests.testbed.namespace import Namespace
+from tests.testbed.paths import CACHE, RUNS
+from tests.testbed.process import progress
+
+NAME = "registry.tunnel.test"
+SERVED = ("gateway", "agent")
+COMMAND = ("docker-registry", "serve", "/etc/docker/registry/testbed.yml")
+FOLDER = CACHE / "registry"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Folders to mount, the certificate authority to trust, and each image as `name@sha256:...`."""
+
+    volumes: tuple[tuple[Path, str], ...]
+    authority: str
+    references: dict[str, str]
+
+
+def prepare(images: ImageSet) -> Registry:
+    """The registry's folder for these images; fills it when it is not there yet."""
+    folder = FOLDER / "-".join(images[name].reference.rpartition(":")[2] for name in SERVED)
+    with cache.writing():
+        if not folder.is_dir():
+            _fill(folder, images)
+    volumes = _volumes(folder)
+    references = json.loads((folder / "references.json").read_text())
+    return Registry(volumes, (folder / "tls" / "ca.pem").read_text(), references)
+
+
+def _fill(folder: Path, images: ImageSet) -> None:
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    _create(partial, images)
+    partial.rename(folder)
+    for old in FOLDER.iterdir():
+        if old != folder and cache.unshared():
+            shutil.rmtree(old)
+
+
+def _volumes(folder: Path) -> tuple[tuple[Path, str], ...]:
+    return (folder / "data", "/var/lib/registry"), (folder / "tls", "/etc/registry")
+
+
+def _create(folder: Path, images: ImageSet) -> None:
+    progress("registry: pushing images")
+    tls = folder / "tls"
+    tls.mkdir(parents=True)
+    (folder / "data").mkdir()
+    authority = trustme.CA(organization_name="Tunnel testbed")
+    leaf = authority.issue_cert(NAME, "127.0.0.1")
+    authority.cert_pem.write_to_path(tls / "ca.pem")
+    leaf.private_key_pem.write_to_path(tls / "key.pem")
+    for pem in leaf.cert_chain_pems:
+        pem.write_to_path(tls / "chain.pem", append=True)
+    namespace = Namespace(RUNS / f"registry-{folder.name}")
+    try:
+        volumes = [f"--volume={path}:{where}" for path, where in _volumes(folder)]
+        lab = images["lab"].reference
+        namespace.podman("run", "--detach", "--name=registry", "--network=host", *volumes, lab, *COMMAND)
+        references = {name: _push(namespace, folder, images[name]) for name in SERVED}
+    finally:
+        namespace.close()
+    (folder / "references.json").write_text(json.dumps(references))
+
+
+def _push(namespace: Namespace, folder: Path, image: Image) -> str:
+    """Push one image over TLS and return `name@digest`, the digest being the registry's."""
+    digest = folder / "digest"
+    trust = [f"--cert-dir={folder / 'tls'}"]
+    (folder / "tls" / "ca.crt").write_bytes((folder / "tls" / "ca.pem").read_bytes())
+    # Speed before size: the layers stay on this machine.
+    options = [f"--digestfile={digest}", "--compression-format=zstd", "--compression-level=1", "--retry=5"]
+    target = f"127.0.0.1:443/mstunnel/{image.name}:latest"
+    namespace.podman("push", "--quiet", *trust, *options, image.reference, target, timeout=120)
+    return f"{NAME}/mstunnel/{image.name}@{digest.read_text().strip()}"

@@ -1,0 +1,106 @@
+"""The whole testbed: a server to install on, a lab, a registry, an internal web server and a VPN client."""
+
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.testbed import images, registry
+from tests.testbed.images import ImageSet
+from tests.testbed.machine import Machine
+from tests.testbed.namespace import Namespace
+from tests.testbed.paths import RUNS, STORE
+from tests.testbed.process import progress
+
+DOMAIN = "tunnel.test"
+# Network name -> first three parts of its addresses.
+NETWORKS = {"outside": "10.90.0", "internal": "10.99.0"}
+INTRANET_PAGE = "The internal page of the tunnel testbed.\n"
+INTRANET_URL = f"http://intranet.{DOMAIN}/"
+
+
+class Testbed:
+    """Boots on entering, is gone on leaving; with `keep` it stays and says how to look at it.
+
+    Two networks: `outside` (client, server, lab, registry) and `internal` (server, intranet); no way from one
+    to the other but through the server. Names end in `tunnel.test`; the server is also `vpn.tunnel.test`.
+
+    `preloaded` gives the server's Podman the images beforehand, so that no test has to wait for them.
+    """
+
+    __test__ = False
+
+    def __init__(self, *, keep: bool = False, preloaded: bool = False, built: ImageSet | None = None) -> None:
+        self.images = built or images.build()
+        self.preloaded = preloaded
+        self.state = RUNS / f"{os.getpid()}-{time.monotonic_ns() // 1_000_000}"
+        self.namespace = Namespace(self.state, keep=keep)
+        self.server = Machine(self.namespace, "server")
+        self.client = Machine(self.namespace, "client")
+        self.lab = Machine(self.namespace, "lab")
+        self.intranet = Machine(self.namespace, "intranet")
+
+    def __enter__(self) -> Self:
+        """Boot everything."""
+        try:
+            self.boot()
+        except BaseException:
+            self.namespace.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove everything, or say how to look at it."""
+        if self.namespace.keep:
+            progress(f"kept: {' '.join(self.server.argv(['bash'], tty=True))}")
+            progress(f"end it: kill {self.namespace.pid}; rm -r {self.state}")
+        else:
+            self.namespace.close()
+
+    def boot(self) -> None:
+        """Networks and containers, then wait for the server's systemd."""
+        begin = time.monotonic()
+        for number, (name, prefix) in enumerate(NETWORKS.items()):
+            options = ["--opt=isolate=true", *(["--internal"] if number else [])]
+            self.namespace.podman("network", "create", *options, f"--subnet={prefix}.0/24", name)
+        self._start_server()
+        self._start("client", "client", {"outside": 20}, "--cap-add=NET_ADMIN", "--device=/dev/net/tun")
+        self._start("lab", "lab", {"outside": 30})
+        page = self._folder("intranet") / "index.html"
+        page.write_text(INTRANET_PAGE)
+        command = ("python3", "-m", "http.server", "--directory=/srv", "80")
+        self._start("intranet", "lab", {"internal": 80}, f"--volume={page.parent}:/srv:ro", command=command)
+        self.server.run(["systemctl", "is-system-running", "--wait"], timeout=60, check=False)
+        progress(f"testbed booted in {time.monotonic() - begin:.1f} s")
+
+    def start_registry(self) -> registry.Registry:
+        """A container registry with the gateway and agent images, trusted by the server."""
+        served = registry.prepare(self.images)
+        volumes = [f"--volume={path}:{where}:ro" for path, where in served.volumes]
+        self._start("registry", "lab", {"outside": 40}, *volumes, command=registry.COMMAND)
+        self.server.write(f"/etc/containers/certs.d/{registry.NAME}/ca.crt", served.authority)
+        return served
+
+    def _start_server(self) -> None:
+        options = ["--systemd=always", "--privileged", "--cgroupns=private"]
+        options += [f"--volume={self._folder('server-containers')}:/var/lib/containers"]
+        options += [f"--volume={self._folder('server-home')}:/home"]
+        if self.preloaded:
+            options += [f"--volume={STORE}:/usr/lib/containers/storage:ro"]
+        self._start("server", "server", {"outside": 10, "internal": 10}, *options)
+
+    def _start(
+        self, name: str, image: str, addresses: dict[str, int], *options: str, command: tuple[str, ...] = ()
+    ) -> None:
+        aliases = f"alias={name}.{DOMAIN}" + (f",alias=vpn.{DOMAIN}" if name == "server" else "")
+        networks = [f"--network={n}:ip={NETWORKS[n]}.{last},{aliases}" for n, last in addresses.items()]
+        fixed = ["--detach", f"--name={name}", f"--hostname={name}"]
+        self.namespace.podman("run", *fixed, *networks, *options, self.images[image].reference, *command)
+
+    def _folder(self, name: str) -> Path:
+        path = self.state / "volumes" / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path

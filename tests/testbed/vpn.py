@@ -1,0 +1,44 @@
+"""The real VPN client on a machine of the testbed."""
+
+import time
+
+from tests.testbed.machine import Machine
+from tests.testbed.process import Completed
+
+TOKEN = "/root/openconnect.token"
+AUTHORITY = "/root/openconnect-ca.pem"
+LOG = "/root/openconnect.log"
+PID = "/run/openconnect.pid"
+
+
+def connect(client: Machine, url: str, *, token: str, authority: str) -> Completed:
+    """Sign in at `url` with an access token and stay connected in the background.
+
+    `authority` is the certificate (PEM) that the gateway's leaf must come from. The result's standard output
+    is what the client said until it was connected, or gave up with an exit code other than 0.
+    """
+    client.write(TOKEN, token, 0o600)
+    client.write(AUTHORITY, authority)
+    sign_in = f"--http-auth=Bearer --token-mode=oidc --token-secret=@{TOKEN}"
+    options = (
+        f"--protocol=anyconnect {sign_in} --cafile={AUTHORITY} --non-inter --background --pid-file={PID}"
+    )
+    # The background process would hold a pipe open for as long as it lives.
+    return client.shell(
+        f"openconnect {options} {url} >{LOG} 2>&1; code=$?; cat {LOG}; exit $code", check=False
+    )
+
+
+def address(client: Machine, seconds: float = 10) -> str:
+    """IPv4 address of the tunnel, or nothing if none appears within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = client.shell("ip -4 -oneline address show dev tun0 | awk '{print $4}'", check=False).stdout
+        if found.strip() or time.monotonic() > deadline:
+            return found.strip().partition("/")[0]
+        time.sleep(0.2)
+
+
+def disconnect(client: Machine) -> None:
+    """End the connection; the client takes its routes back."""
+    client.shell(f"kill $(cat {PID}) && while [ -e {PID} ]; do sleep 0.1; done", timeout=15)

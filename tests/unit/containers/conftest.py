@@ -1,0 +1,7 @@
+"""Shared by the container tests."""
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "podman: runs real containers in namespaces of its own (root)")

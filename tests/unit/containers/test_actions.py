@@ -1,0 +1,452 @@
+"""The actions against an engine and a systemd in memory."""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup.containers.actions import InstallQuadlet, RunContainer, StartService
+from mstunnel_setup.containers.engine import (
+    ContainerEngine,
+    ContainerState,
+    Finished,
+    Health,
+    Image,
+    Progress,
+)
+from mstunnel_setup.containers.image_actions import LoadImage, PullImage
+from mstunnel_setup.containers.quadlet import render
+from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume
+from mstunnel_setup.containers.systemd import Systemd
+from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
+from mstunnel_setup.errors import EngineError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Completed, ProcessError, Processes
+
+_DIGEST = "sha256:" + "ab" * 32
+_IMAGE = f"registry.example/server@{_DIGEST}"
+_PATH = "/etc/containers/systemd/gateway.container"
+_UNIT = "gateway.service"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@dataclass
+class Engine:
+    """Images by reference, containers by name. A started container gets the next of `healths`."""
+
+    images: dict[str, Image] = field(default_factory=dict)
+    containers: dict[str, ContainerState] = field(default_factory=dict)
+    in_use: bool = False
+    probes: int = 0
+    healths: list[Health | None] = field(default_factory=lambda: [None])
+
+    def image(self, reference: str) -> Image | None:
+        return self.images.get(reference)
+
+    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
+        progress(1, 1)
+        self.images[reference] = Image(reference, _DIGEST, "id")
+        return self.images[reference]
+
+    def load(self, archive: str) -> tuple[Image, ...]:
+        self.images["localhost/other:1"] = Image("localhost/other:1", _DIGEST, "id")
+        return (self.images["localhost/other:1"],)
+
+    def tag(self, image: str, name: str) -> None:
+        self.images[name] = Image(name, _DIGEST, image)
+        self.images[f"{name.rpartition(':')[0]}@{_DIGEST}"] = self.images[name]
+
+    def remove_image(self, reference: str) -> bool:
+        if not self.in_use:
+            self.images.pop(reference, None)
+        return not self.in_use
+
+    def create(self, spec: ContainerSpec) -> None:
+        assert spec.name not in self.containers
+        self.containers[spec.name] = ContainerState("created", None, dict(spec.all_labels), _DIGEST)
+
+    def start(self, name: str) -> None:
+        now = datetime.now(UTC)
+        self.containers[name] = replace(self.containers[name], status="running", started_at=now)
+
+    def remove(self, name: str) -> None:
+        self.containers.pop(name, None)
+
+    def inspect(self, name: str) -> ContainerState | None:
+        state = self.containers.get(name)
+        if state is None or state.status != "running":
+            return state
+        health = self.healths.pop(0) if len(self.healths) > 1 else self.healths[0]
+        return replace(state, health=health)
+
+    def probe(self, name: str) -> bool:
+        self.probes += 1
+        return True
+
+    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
+        return ("engine", "logs", name)
+
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+        raise NotImplementedError
+
+    def run_once(
+        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
+    ) -> Finished:
+        raise NotImplementedError
+
+
+class Host(Processes):
+    """systemctl, journalctl and the engine's log in memory; the generator is the real one."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.calls: list[str] = []
+        self.active: set[str] = set()
+        self.known = {_UNIT}
+        self.refused = ""
+        self.labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "new"}
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        timeout: float,
+        check: bool = True,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+    ) -> Completed:
+        if arguments[0].endswith("quadlet"):
+            return super().run(arguments, timeout=timeout, check=check, environment=environment)
+        self.calls.append(" ".join(arguments))
+        if arguments[0] != "systemctl":
+            return Completed(0, "first\nlast \x1b[1mwords\n", "")
+        return self._systemctl(arguments[1], arguments[-1])
+
+    def _systemctl(self, verb: str, unit: str) -> Completed:
+        if verb == self.refused:
+            raise ProcessError("program-failed", "Job for gateway.service failed")
+        if verb == "is-active":
+            return Completed(0 if unit in self.active else 3, "", "")
+        if verb == "show":
+            return Completed(0, "loaded\n" if unit in self.known else "not-found\n", "")
+        if verb in ("start", "restart"):
+            self.active.add(unit)
+            started = datetime.now(UTC)
+            state = ContainerState("running", None, self.labels, _DIGEST, started)
+            self.engine.containers["gateway"] = state
+        if verb == "stop":
+            self.active.discard(unit)
+            self.engine.containers.pop("gateway", None)
+        return Completed(0, "", "")
+
+
+class World:
+    def __init__(self, root: Path) -> None:
+        self.files = Files(root)
+        self.files.make_directories("/etc/containers/systemd")
+        self.state_directory = "/var/lib/mstunnel"
+        self.memory = Engine()
+        self.processes = Host(self.memory)
+        self.clock = Clock()
+        self.systemd = Systemd(self.processes)
+        self.fetched: list[tuple[int, int]] = []
+
+    @property
+    def engine(self) -> ContainerEngine:
+        return cast("ContainerEngine", self.memory)
+
+    def progress(self, done: int, known: int) -> None:
+        self.fetched.append((done, known))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def _spec(digest: str = "new", health: HealthCheck | None = None) -> ContainerSpec:
+    return ContainerSpec(
+        name="gateway",
+        image=_IMAGE,
+        description="Gateway",
+        health=health,
+        labels={"org.mstunnel.configuration": digest},
+    )
+
+
+def _service() -> StartService:
+    return StartService(unit=_UNIT, container="gateway", label_digest="new", timeout=10)
+
+
+def _undo(world: World, action: Action[Any], before: Any = None) -> Undone:
+    return action.undo(world, UndoRecord({} if before is None else before, (action,), {}))
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        PullImage(reference=_IMAGE),
+        LoadImage(reference=_IMAGE, archive="/a"),
+        InstallQuadlet(path=_PATH, text="x"),
+        _service(),
+        RunContainer(spec=_spec(health=HealthCheck(command=("true",)))),
+    ],
+    ids=lambda action: action.kind,
+)
+def test_an_action_survives_the_journal(action: Action[Any]) -> None:
+    codec = Codec([type(action)])
+    assert codec.load(json.loads(json.dumps(codec.dump(action)))) == action
+    assert action.describe()
+
+
+# --- images -----------------------------------------------------------------------------------------------
+
+
+def test_pulling(world: World) -> None:
+    action = PullImage(reference=_IMAGE)
+    before = action.capture(world)
+    assert not action.satisfied(world, {})
+    assert action.apply(world, {}) == {"id": "id"}
+    assert action.satisfied(world, {})
+    assert world.fetched == [(1, 1)]
+    assert _undo(world, action, before).outcome is Undo.REMOVED
+    assert _undo(world, action, before).outcome is Undo.ABSENT
+
+
+def test_an_image_that_was_here_before_is_kept(world: World) -> None:
+    assert _undo(world, PullImage(reference=_IMAGE), {"present": True}).outcome is Undo.KEPT
+
+
+def test_an_image_in_use_is_kept_and_named(world: World) -> None:
+    world.memory.in_use = True
+    undone = _undo(world, PullImage(reference=_IMAGE), {"present": False})
+    assert undone.outcome is Undo.KEPT
+    assert _IMAGE in undone.reason
+
+
+def _archive(tmp_path: Path, digest: str) -> str:
+    name = {"org.opencontainers.image.ref.name": "localhost/other:1"}
+    content = json.dumps({"manifests": [{"digest": digest, "annotations": name}]}).encode()
+    with tarfile.open(tmp_path / "archive", "w") as opened:
+        member = tarfile.TarInfo("index.json")
+        member.size = len(content)
+        opened.addfile(member, io.BytesIO(content))
+    return str(tmp_path / "archive")
+
+
+def test_loading_gives_the_name_and_undo_takes_every_name_away(world: World, tmp_path: Path) -> None:
+    action = LoadImage(reference=_IMAGE, archive=_archive(tmp_path, _DIGEST))
+    before = action.capture(world)
+    action.apply(world, {})
+    assert action.satisfied(world, {})
+    assert f"registry.example/server:sha256-{'ab' * 6}" in world.memory.images
+    assert _undo(world, action, before).outcome is Undo.REMOVED
+    # What is left is the answer of the memory to a digest, not a name.
+    assert list(world.memory.images) == [_IMAGE]
+
+
+def test_an_archive_with_another_image_is_not_loaded(world: World, tmp_path: Path) -> None:
+    action = LoadImage(reference=_IMAGE, archive=_archive(tmp_path, "sha256:" + "cd" * 32))
+    with pytest.raises(EngineError, match="cdcd") as caught:
+        action.apply(world, {})
+    assert caught.value.code == "image-digest-mismatch"
+    assert world.memory.images == {}
+
+
+# --- Quadlet file -----------------------------------------------------------------------------------------
+
+
+def test_installing_a_quadlet(world: World) -> None:
+    action = InstallQuadlet(path=_PATH, text=render(_spec()))
+    before = action.capture(world)
+    assert not action.satisfied(world, {})
+    action.apply(world, {})
+    assert action.satisfied(world, {})
+    assert world.processes.calls == ["systemctl daemon-reload"]
+    assert _undo(world, action, before).outcome is Undo.REMOVED
+    assert world.files.state(_PATH) is None
+    assert world.processes.calls == ["systemctl daemon-reload"] * 2
+
+
+def test_a_refused_quadlet_is_not_written(world: World) -> None:
+    with pytest.raises(EngineError):
+        InstallQuadlet(path=_PATH, text="[Container]\nNonsense=1\n").apply(world, {})
+    assert world.files.state(_PATH) is None
+    assert world.processes.calls == []
+
+
+def test_the_quadlet_of_somebody_else_comes_back(world: World) -> None:
+    world.files.write(_PATH, b"theirs", 0o640)
+    action = InstallQuadlet(path=_PATH, text=render(_spec()))
+    before = action.capture(world)
+    action.apply(world, {})
+    assert _undo(world, action, before).outcome is Undo.RESTORED
+    assert world.files.read(_PATH) == b"theirs"
+
+
+def test_a_quadlet_changed_since_is_kept(world: World) -> None:
+    action = InstallQuadlet(path=_PATH, text=render(_spec()))
+    before = action.capture(world)
+    action.apply(world, {})
+    world.files.write(_PATH, b"edited")
+    assert _undo(world, action, before).outcome is Undo.KEPT
+    assert world.files.digest(_PATH) == hashlib.sha256(b"edited").hexdigest()
+
+
+# --- service ----------------------------------------------------------------------------------------------
+
+
+def test_a_service_is_started_and_waited_for(world: World) -> None:
+    world.memory.healths = ["starting", "starting", "healthy"]
+    action = _service()
+    assert not action.satisfied(world, {})
+    action.apply(world, {})
+    assert action.satisfied(world, {})
+    assert "systemctl start -- gateway.service" in world.processes.calls
+    assert world.memory.probes == 0
+
+
+def test_a_service_with_an_older_configuration_is_restarted(world: World) -> None:
+    world.processes.active.add(_UNIT)
+    labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
+    world.memory.containers["gateway"] = ContainerState("running", None, labels)
+    assert not _service().satisfied(world, {})
+    _service().apply(world, {})
+    assert "systemctl restart -- gateway.service" in world.processes.calls
+
+
+def test_a_container_without_health_check_has_to_last(world: World) -> None:
+    _service().apply(world, {})
+    assert world.clock.seconds >= 2
+
+
+@pytest.mark.parametrize(("health", "seconds"), [("unhealthy", 0), ("starting", 10)])
+def test_a_service_that_does_not_come_up_fails_with_its_log(
+    world: World, health: Health, seconds: int
+) -> None:
+    world.memory.healths = [health]
+    with pytest.raises(EngineError, match=rf"running and {health}.*\n  first\n  last  \[1mwords") as caught:
+        _service().apply(world, {})
+    assert caught.value.code == "container-failed"
+    assert world.clock.seconds == pytest.approx(seconds, abs=1)
+    log = "journalctl --unit gateway.service --identifier=gateway --lines=10 --output=cat --no-pager"
+    assert log in world.processes.calls
+
+
+def test_a_service_that_cannot_even_start_fails_with_its_log(world: World) -> None:
+    world.processes.refused = "start"
+    with pytest.raises(EngineError, match=r"it is not there.*\n  first") as caught:
+        _service().apply(world, {})
+    assert caught.value.code == "container-failed"
+
+
+def test_an_unhealthy_service_is_not_satisfied(world: World) -> None:
+    _service().apply(world, {})
+    world.memory.healths = ["unhealthy"]
+    assert not _service().satisfied(world, {})
+
+
+def test_a_unit_does_not_replace_a_foreign_container(world: World) -> None:
+    world.memory.containers["gateway"] = ContainerState("running", None, {})
+    with pytest.raises(EngineError) as caught:
+        _service().apply(world, {})
+    assert caught.value.code == "container-foreign"
+    assert world.processes.calls == []
+
+
+def test_stopping_a_service(world: World) -> None:
+    _service().apply(world, {})
+    assert _undo(world, _service()).outcome is Undo.REMOVED
+    assert world.processes.active == set()
+    world.processes.known.clear()
+    assert _undo(world, _service()).outcome is Undo.ABSENT
+
+
+# --- container without systemd ----------------------------------------------------------------------------
+
+
+def test_health_is_probed_from_here(world: World) -> None:
+    starting: list[Health | None] = ["starting"] * 20
+    world.memory.healths = [*starting, "healthy"]
+    RunContainer(spec=_spec(health=HealthCheck(command=("true",), interval=3))).apply(world, {})
+    assert world.memory.probes == 3
+
+
+@pytest.mark.parametrize("status", ["created", "running", "exited"])
+def test_what_a_killed_run_left_is_replaced(world: World, status: str) -> None:
+    labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
+    world.memory.containers["gateway"] = ContainerState(status, None, labels)
+    action = RunContainer(spec=_spec())
+    assert not action.satisfied(world, {})
+    action.apply(world, {})
+    assert action.satisfied(world, {})
+    assert _undo(world, action).outcome is Undo.REMOVED
+    assert _undo(world, action).outcome is Undo.ABSENT
+
+
+def test_a_container_that_is_not_there_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.memory, "start", world.memory.containers.pop)
+    with pytest.raises(EngineError, match="it is not there"):
+        RunContainer(spec=_spec(), timeout=5).apply(world, {})
+    assert "engine logs gateway" in world.processes.calls
+
+
+def test_a_container_that_keeps_restarting_never_counts_as_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(_name: str) -> ContainerState:
+        labels = {"org.mstunnel.managed": "1"}
+        return ContainerState("running", None, labels, _DIGEST, world.clock.now())
+
+    monkeypatch.setattr(world.memory, "inspect", dying)
+    with pytest.raises(EngineError, match="it is running"):
+        RunContainer(spec=_spec(), timeout=5).apply(world, {})
+
+
+def test_a_foreign_container_stays(world: World) -> None:
+    world.memory.containers["gateway"] = ContainerState("exited", None, {})
+    action = RunContainer(spec=_spec())
+    with pytest.raises(EngineError, match="not made by mstunnel-setup"):
+        action.apply(world, {})
+    assert _undo(world, action).outcome is Undo.KEPT
+    assert "gateway" in world.memory.containers
+
+
+# --- systemd ----------------------------------------------------------------------------------------------
+
+
+def test_systemd_runs_when_its_folder_exists(tmp_path: Path) -> None:
+    assert Systemd(Processes(), marker=str(tmp_path)).running()
+    assert not Systemd(Processes(), marker=str(tmp_path / "none")).running()
+
+
+def test_what_systemd_refuses_is_an_engine_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = Processes()
+
+    def refuse(arguments: Sequence[str], **_options: Any) -> Completed:
+        raise ProcessError("program-failed", f"`{' '.join(arguments)}` ended with 1: no")
+
+    monkeypatch.setattr(processes, "run", refuse)
+    with pytest.raises(EngineError, match="daemon-reload") as caught:
+        Systemd(processes).daemon_reload()
+    assert caught.value.code == "systemd-failed"

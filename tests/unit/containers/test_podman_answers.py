@@ -1,0 +1,131 @@
+"""What Podman answers is read with suspicion."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.containers.engine import Image, clean
+from mstunnel_setup.containers.podman import container_state, image_from
+from mstunnel_setup.containers.podman_pull import Pull, pull_failure
+from mstunnel_setup.errors import EngineError
+
+_INDEX = "sha256:" + "1" * 64
+_PLATFORM = "sha256:" + "2" * 64
+
+
+class Ticking:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class Answer:
+    """A streamed answer of the service; each line takes `seconds`."""
+
+    def __init__(self, clock: Ticking, *reports: dict[str, Any], seconds: float = 0.0) -> None:
+        self.ok = True
+        self.text = ""
+        self.limits: list[float] = []
+        sock = SimpleNamespace(settimeout=self.limits.append)
+        self.raw = SimpleNamespace(connection=SimpleNamespace(sock=sock))
+        self._clock, self._reports, self._seconds = clock, reports, seconds
+
+    def iter_lines(self) -> Iterator[bytes]:
+        for report in self._reports:
+            self._clock.sleep(self._seconds)
+            yield json.dumps(report).encode()
+            yield b""
+
+
+def _layer(name: str, current: int, total: int) -> dict[str, Any]:
+    return {"status": "Downloading", "progressDetail": {"current": current, "total": total}, "id": name}
+
+
+def test_progress_adds_up_over_layers() -> None:
+    seen: list[tuple[int, int]] = []
+    clock = Ticking()
+    answer = Answer(
+        clock,
+        {"status": "Pulling fs layer", "progressDetail": {}, "id": "a"},
+        _layer("a", 5, 10),
+        _layer("b", 1, 20),
+        {"status": "Download complete", "progressDetail": {}, "id": "a"},
+        {"status": "Download complete", "progressDetail": {}, "id": "config"},
+    )
+    Pull("image", clock, 10.0, lambda done, known: seen.append((done, known))).follow(answer)
+    assert seen == [(5, 10), (6, 30), (11, 30)]
+
+
+def test_the_deadline_counts_for_the_whole() -> None:
+    clock = Ticking()
+    answer = Answer(clock, *[_layer("a", number, 9) for number in range(9)], seconds=4.0)
+    with pytest.raises(EngineError, match="time allowed") as caught:
+        Pull("image", clock, 10.0, lambda _done, _known: None).follow(answer)
+    assert caught.value.code == "image-pull-failed"
+    assert answer.limits == [10.0, 6.0, 6.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("report", [{"error": "denied: no"}, {"errorDetail": {"message": "denied"}}])
+def test_an_error_after_http_200_is_an_error(report: dict[str, Any]) -> None:
+    with pytest.raises(EngineError, match="denied") as caught:
+        Pull("image", Ticking(), 10.0, lambda _done, _known: None).follow(Answer(Ticking(), report))
+    assert "podman login" in caught.value.hint
+
+
+def test_every_failure_has_a_hint() -> None:
+    assert pull_failure("image", "x509: unknown authority").hint.startswith("Add the authority")
+    assert pull_failure("image", "something new").hint
+
+
+def test_the_state_of_a_container() -> None:
+    state = container_state(
+        {
+            "State": {
+                "Status": "running",
+                "Health": {"Status": "healthy"},
+                "StartedAt": "2026-11-24T23:23:01.383235589Z",
+            },
+            "Config": {"Labels": {"org.mstunnel.managed": "1"}},
+            "ImageName": f"registry.example/server@{_INDEX}",
+            "ImageDigest": _PLATFORM,
+        }
+    )
+    assert (state.health, state.ours, state.image_digest) == ("healthy", True, _INDEX)
+    assert state.started_at == datetime(2026, 11, 24, 23, 23, 1, 383235, UTC)
+
+
+def test_a_container_that_never_ran() -> None:
+    state = container_state(
+        {
+            "State": {"Status": "created", "Health": {"Status": ""}, "StartedAt": "0001-01-01T00:00:00Z"},
+            "Config": {"Labels": None},
+            "ImageName": "registry.example/server:latest",
+            "ImageDigest": _PLATFORM,
+        }
+    )
+    assert (state.health, state.ours, state.started_at) == (None, False, None)
+    assert state.image_digest == _PLATFORM
+
+
+def test_an_image_of_several_platforms_has_the_digest_asked_for() -> None:
+    inspected = {"Id": "abc", "Digest": _PLATFORM, "RepoDigests": [f"r/s@{_INDEX}", f"r/s@{_PLATFORM}"]}
+    assert image_from(f"r/s@{_INDEX}", inspected) == Image(f"r/s@{_INDEX}", _INDEX, "abc")
+    assert image_from("r/s:1", inspected).digest == _PLATFORM
+
+
+def test_control_characters_are_not_shown() -> None:
+    assert clean("a\x1b[31mb\r\nc\x00") == "a [31mb \nc"

@@ -1,0 +1,174 @@
+"""What we write is what Podman's own generator makes of it, for any printable value."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mstunnel_setup.containers.podman_arguments import create_arguments
+from mstunnel_setup.containers.quadlet import check, render
+from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Port, Tmpfs, Volume
+from mstunnel_setup.errors import EngineError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+
+_IMAGE = "registry.example:5000/tunnel/server@sha256:" + "0a" * 32
+
+_TEXT = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=20)
+_ABSOLUTE = _TEXT.map(lambda path: f"/{path.replace(':', '')}")
+
+_ESCAPES = {"n": "\n", "t": "\t", "s": " ", "a": "\a", "b": "\b", "f": "\f", "r": "\r", "v": "\v"}
+
+
+def _spec(**values: Any) -> ContainerSpec:
+    return ContainerSpec(**{"name": "gateway", "image": _IMAGE, "description": "Gateway", **values})
+
+
+def _generated(files: Files, spec: ContainerSpec) -> dict[str, list[str]]:
+    """The generated service: every value of every key, in order."""
+    service = check(files, Processes(), f"{spec.name}.container", render(spec))
+    values: dict[str, list[str]] = {}
+    for line in service.splitlines():
+        key, _, value = line.partition("=")
+        values.setdefault(key, []).append(value)
+    return values
+
+
+def _words(command: str) -> list[str]:
+    """A command line as systemd reads it (systemd.syntax: quotes, escapes; `%%` and `$$`)."""
+    words, word, quote, position = [], "", "", 0
+    while position < len(command):
+        letter = command[position]
+        position += 1
+        if letter == "\\":
+            taken, text = _escape(command[position:])
+            position += taken
+            word += text
+        elif letter == quote:
+            quote = ""
+        elif not quote and letter in "\"'":
+            quote = letter
+        elif not quote and letter == " ":
+            words.append(word)
+            word = ""
+        else:
+            word += letter
+    # The generator's own use of specifiers.
+    return [_expand(word) for word in [*words, word] if word != "--cidfile=%t/%N.cid"]
+
+
+def _escape(rest: str) -> tuple[int, str]:
+    digits = {"x": 2, "u": 4, "U": 8}.get(rest[0])
+    if digits:
+        return digits + 1, chr(int(rest[1 : digits + 1], 16))
+    return 1, _ESCAPES.get(rest[0], rest[0])
+
+
+def _expand(word: str) -> str:
+    for special in "%$":
+        assert special not in word.replace(special * 2, ""), f"{word} would be expanded"
+        word = word.replace(special * 2, special)
+    return word
+
+
+def _options(words: list[str], name: str) -> list[str]:
+    return [value for option, value in pairwise(words) if option == name]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return Files(tmp_path_factory.mktemp("root"))
+
+
+@settings(max_examples=80, deadline=None)
+@given(label=_TEXT, host=_ABSOLUTE, inside=_ABSOLUTE, environment=_ABSOLUTE, word=_TEXT)
+@example(label="%n $HOME ${X} \"q\" 'q' \\", host="/a\\", inside="/b\\", environment='/e"n v\\', word="%i$1")
+@example(label=" lead and trail ", host="/a.volume", inside="/ ", environment="/%h/$$x", word="")
+@example(label="# no comment", host="/;", inside="/#", environment="/~", word="[Section]")
+def test_values_arrive_unchanged(
+    files: Files, *, label: str, host: str, inside: str, environment: str, word: str
+) -> None:
+    spec = _spec(
+        labels={"text": label},
+        volumes=(Volume(host=host, container=inside, options=("ro",)),),
+        environment_files=(environment,),
+        health=HealthCheck(command=("test", word)),
+    )
+    words = _words(_generated(files, spec)["ExecStart"][0])
+    assert f"text={label}" in _options(words, "--label")
+    assert _options(words, "-v") == [f"{host}:{inside}:ro"]
+    assert _options(words, "--env-file") == [environment]
+    assert json.loads(_options(words, "--health-cmd")[0]) == ["test", word]
+    assert words[-1] == _IMAGE
+
+
+def test_the_service_has_every_right_and_no_more(files: Files) -> None:
+    spec = _spec(
+        description="Gateway 100% $x",
+        devices=("/dev/net/tun",),
+        capabilities=("NET_ADMIN", "NET_RAW"),
+        ports=(Port(host=443, container=443), Port(host=443, container=8443, protocol="udp")),
+        sysctls={"net.ipv4.ip_local_port_range": "1024 65000"},
+        tmpfs=(Tmpfs(path="/scratch", options=("size=1m",)),),
+        health=HealthCheck(command=("occtl", "show"), interval=5, timeout=4, retries=2, start_period=9),
+        pids_limit=512,
+        stop_timeout=20,
+    )
+    service = _generated(files, spec)
+    words = _words(service["ExecStart"][0])
+    assert _options(words, "--cap-drop") == ["all"]
+    assert _options(words, "--cap-add") == ["net_admin", "net_raw"]
+    assert _options(words, "--device") == ["/dev/net/tun"]
+    assert _options(words, "--publish") == ["443:443/tcp", "443:8443/udp"]
+    assert _options(words, "--sysctl") == ["net.ipv4.ip_local_port_range=1024 65000"]
+    assert _options(words, "--tmpfs") == ["/scratch:size=1m"]
+    assert _options(words, "--health-cmd") == ['["occtl", "show"]']
+    assert _options(words, "--health-start-period") == ["9s"]
+    assert _options(words, "--pids-limit") == ["512"]
+    assert _options(words, "--pull") == ["never"]
+    assert {"--read-only", "--stop-timeout=20"} <= set(words)
+    assert service["Description"] == ["Gateway 100%% $x"]
+    assert service["Restart"] == ["always"]
+    assert service["WantedBy"] == ["multi-user.target"]
+    assert "network-online.target systemd-modules-load.service" in service["After"]
+
+
+def test_with_and_without_systemd_the_container_gets_the_same_rights(files: Files) -> None:
+    """The one exception: systemd restarts a service, Podman a container."""
+    spec = _spec(
+        capabilities=("NET_ADMIN",),
+        devices=("/dev/net/tun",),
+        labels={"a": "b c"},
+        ports=(Port(host=443, container=443),),
+        volumes=(Volume(host="/a b", container="/c"),),
+        health=HealthCheck(command=("true",)),
+    )
+    generated = " ".join(_words(_generated(files, spec)["ExecStart"][0]))
+    for option in create_arguments(spec)[1:-1]:
+        name, _, value = option.partition("=")
+        if name in ("--restart", "--read-only"):
+            continue
+        short = {"--volume": "-v"}.get(name, name)
+        accepted = {f"{short} {value}", f"{short} {value.lower()}", option}
+        assert any(text in generated for text in accepted), option
+
+
+def test_what_the_generator_refuses_is_not_accepted(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="NoSuchKey") as caught:
+        check(Files(tmp_path), Processes(), "x.container", f"[Container]\nImage={_IMAGE}\nNoSuchKey=1\n")
+    assert caught.value.code == "quadlet-refused"
+    assert list((tmp_path / "run/mstunnel").iterdir()) == []
+
+
+def test_without_a_generator_podman_is_missing(tmp_path: Path) -> None:
+    class Nothing(Processes):
+        def find(self, program: str) -> str | None:
+            return None
+
+    with pytest.raises(EngineError) as caught:
+        check(Files(tmp_path), Nothing(), "x.container", "")
+    assert caught.value.code == "engine-missing"

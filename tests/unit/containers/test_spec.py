@@ -1,0 +1,99 @@
+"""Values that an engine or systemd could misread never get into a specification."""
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from mstunnel_setup.containers.spec import (
+    ContainerSpec,
+    HealthCheck,
+    Port,
+    Tmpfs,
+    Volume,
+    check_reference,
+    split_reference,
+)
+from mstunnel_setup.errors import EngineError
+
+_DIGEST = "sha256:" + "0a" * 32
+_IMAGE = f"registry.example:5000/tunnel/server@{_DIGEST}"
+
+
+def _spec(**values: Any) -> ContainerSpec:
+    return ContainerSpec(**{"name": "gateway", "image": _IMAGE, "description": "Gateway", **values})
+
+
+def test_a_full_specification_survives_the_journal() -> None:
+    spec = _spec(
+        volumes=(Volume(host="/etc/a b", container="/etc/a", options=("ro", "z")),),
+        ports=(Port(host=443, container=443, protocol="udp"),),
+        tmpfs=(Tmpfs(path="/scratch", options=("size=1m",)),),
+        health=HealthCheck(command=("occtl", "show status")),
+        sysctls={"net.ipv4.ip_forward": "1"},
+        labels={"a": "b"},
+    )
+    adapter = TypeAdapter(ContainerSpec)
+    assert adapter.validate_json(adapter.dump_json(spec)) == spec
+
+
+def test_every_container_is_marked_as_ours() -> None:
+    assert _spec(labels={"a": "b"}).all_labels == {"org.mstunnel.managed": "1", "a": "b"}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"name": "../x"},
+        {"name": "a b"},
+        {"image": "registry.example/server:latest"},
+        {"image": f"registry.example/server:1@{_DIGEST}"},
+        {"image": f"server@{_DIGEST}"},
+        {"description": "two\nlines"},
+        {"description": "continued\\"},
+        {"description": ""},
+        {"environment_files": ("etc/env",)},
+        {"environment_files": ("/etc/e\x1bnv",)},
+        {"devices": ("/dev/net/tun rwm",)},
+        {"capabilities": ("net_admin",)},
+        {"sysctls": {"net.ipv4 x": "1"}},
+        {"sysctls": {"net.x": "1\n"}},
+        {"labels": {"a=b": "c"}},
+        {"labels": {"a": "c\r"}},
+        {"labels": {"org.mstunnel.managed": "0"}},
+        {"pids_limit": 0},
+        {"stop_timeout": 91},
+        {"stop_timeout": -1},
+    ],
+    ids=str,
+)
+def test_a_bad_value_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(EngineError) as caught:
+        _spec(**values)
+    assert caught.value.code == "container-spec"
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("part", "values"),
+    [
+        (Volume, {"host": "relative", "container": "/a"}),
+        (Volume, {"host": "/a:b", "container": "/a"}),
+        (Volume, {"host": "/a", "container": "/a", "options": ("ro,z",)}),
+        (Tmpfs, {"path": "/a\u2028b"}),
+        (Port, {"host": 0, "container": 1}),
+        (Port, {"host": 1, "container": 65536}),
+        (HealthCheck, {"command": ()}),
+        (HealthCheck, {"command": ("a", "b\nc")}),
+        (HealthCheck, {"command": ("a",), "interval": 0}),
+    ],
+)
+def test_a_bad_part_is_refused(part: Any, values: dict[str, Any]) -> None:
+    with pytest.raises(EngineError):
+        part(**values)
+
+
+def test_a_reference_has_a_name_and_a_digest() -> None:
+    assert split_reference(_IMAGE) == ("registry.example:5000/tunnel/server", _DIGEST)
+    with pytest.raises(EngineError):
+        check_reference("registry.example/server")
