@@ -154,14 +154,7 @@ class RunContainer(Action[HasEngine]):
         world.engine.remove(name)
         world.engine.create(self.spec)
         world.engine.start(name)
-        health = self.spec.health
-        wait_until_up(
-            world,
-            name,
-            self.timeout,
-            log=lambda: _container_log(world, name),
-            probe_every=health.interval if health else None,
-        )
+        wait_until_up(world, name, self.timeout, log=lambda: _container_log(world, name))
         return {}
 
     def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:  # noqa: ARG002

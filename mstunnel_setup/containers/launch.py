@@ -10,6 +10,7 @@ from mstunnel_setup.errors import EngineError
 
 LOG_LINES = 10
 _POLL_SECONDS = 0.5
+_PROBE_SECONDS = 1.0
 # A container without a health check has to run this long before it counts as running.
 _SETTLE_SECONDS = 2.0
 
@@ -22,14 +23,12 @@ class _Steady:
     since: float = 0.0
 
 
-def wait_until_up(
-    world: HasEngine, name: str, timeout: float, log: Callable[[], str], probe_every: float | None = None
-) -> None:
+def wait_until_up(world: HasEngine, name: str, timeout: float, log: Callable[[], str]) -> None:
     """Return once the container `name` is healthy, or steady when it has no health check.
 
-    Every `probe_every` seconds the health check is run from here, for hosts where nobody else does. Raises
-    EngineError `container-failed` with the last lines of `log` when it is unhealthy, or too late (`timeout`
-    in seconds).
+    The health check is run from here: without systemd nobody else does, and with it the first one may be a
+    whole interval away. Raises EngineError `container-failed` with the last lines of `log` when it is
+    unhealthy, or too late (`timeout` in seconds).
     """
     steady = _Steady()
     until = world.clock.monotonic() + timeout
@@ -41,9 +40,9 @@ def wait_until_up(
             return
         if now >= until or (state is not None and state.health == "unhealthy"):
             raise launch_failure(name, state, log())
-        if probe_every is not None and _running(state) and now >= probe_at:
+        if state is not None and state.health is not None and _running(state) and now >= probe_at:
             world.engine.probe(name)
-            probe_at = now + probe_every
+            probe_at = now + _PROBE_SECONDS
         else:
             world.clock.sleep(_POLL_SECONDS)
 

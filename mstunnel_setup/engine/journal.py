@@ -80,7 +80,7 @@ class Journal:
 
 
 def _line(record: JsonObject) -> bytes:
-    text = json.dumps(record, separators=(",", ":"), sort_keys=True)
+    text = json.dumps(record, separators=(",", ":"))
     checksum = hashlib.sha256(text.encode()).hexdigest()
     return f'{text[:-1]},"checksum":"{checksum}"}}\n'.encode()
 

@@ -90,6 +90,11 @@ def _undone(receipt: Receipt, record: JsonObject) -> Receipt:
     return replace(receipt, entries=left, steps=(), failure=None)
 
 
+def _taken_back(receipt: Receipt, record: JsonObject) -> Receipt:
+    left = {key: entry for key, entry in receipt.entries.items() if key != record["key"]}
+    return replace(receipt, entries=left)
+
+
 def _step(receipt: Receipt, record: JsonObject) -> Receipt:
     return replace(receipt, steps=(*receipt.steps, str(record["step"])), failure=None)
 
@@ -103,6 +108,7 @@ _HANDLERS: Mapping[str, Callable[[Receipt, JsonObject], Receipt]] = {
     "begin": _begin,
     "done": _done,
     "undone": _undone,
+    "taken-back": _taken_back,
     "step": _step,
     "failed": _failed,
 }

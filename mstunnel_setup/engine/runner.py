@@ -1,6 +1,6 @@
 """The runner: gathers, decides, journals, applies; and takes everything back in reverse."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,14 @@ class Runner:
 
     def undo(self) -> list[Removal]:
         """Take back everything in the receipt, newest first."""
-        return [self._undo_entry(entry) for entry in reversed(list(self.receipt.entries.values()))]
+        return [self._undo_entry(entry, "undone") for entry in self._newest_first()]
+
+    def take_back(self, keys: Collection[str]) -> list[Removal]:
+        """Take back single objects, newest first; the installation stays, and so do its finished steps."""
+        return [self._undo_entry(entry, "taken-back") for entry in self._newest_first() if entry.key in keys]
+
+    def _newest_first(self) -> list[Entry]:
+        return list(self.receipt.entries.values())[::-1]
 
     def _run_step(self, step: Step[Any, Any], context: Any) -> Planned:
         self._tell(Event(step.name, "begin", text=step.title))
@@ -114,12 +121,13 @@ class Runner:
             self._journal.append("failed", step=step, **fields)
         self._tell(Event(step, "failed", text=error.message))
 
-    def _undo_entry(self, entry: Entry) -> Removal:
+    def _undo_entry(self, entry: Entry, record_type: str) -> Removal:
         versions = [self._codec.load(data) for data in entry.versions]
         action = versions[-1]
         record = UndoRecord(entry.before, versions, self.receipt.outputs)
         undone = action.undo(self._world, record)
-        self._journal.append("undone", key=entry.key, outcome=undone.outcome.value, reason=undone.reason)
+        outcome = undone.outcome.value
+        self._journal.append(record_type, key=entry.key, outcome=outcome, reason=undone.reason)
         phase: Phase = "kept" if undone.outcome is Undo.KEPT else "undone"
         self._tell(Event(entry.step, phase, entry.key, action.describe()))
         return Removal(entry.key, action.describe(), undone)

@@ -17,7 +17,6 @@ from mstunnel_setup.steps.context import Context
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 _SHELL_PROXIES = "/etc/profile.d/http_proxy.sh"
 _FOLDERS = (
-    (paths.CONFIGURATION, 0o755),
     (paths.CERTIFICATES, 0o755),
     (paths.PRIVATE, 0o700),
     (paths.CA_TRUST, 0o755),

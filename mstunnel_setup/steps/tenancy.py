@@ -1,12 +1,17 @@
 """How a run reaches the tenant: as an administrator, or as this server itself."""
 
+import os
 from collections.abc import Sequence
+
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.gateway import env_file
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.steps import environment
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.tenant.clouds import Cloud, cloud
@@ -15,11 +20,26 @@ from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
 
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+
 
 def cloud_of(context: Context) -> Cloud:
     """The cloud of the tenant. Raises UsageError."""
     tenant = context.answers.tenant
     return cloud(tenant.cloud, tenant.authority, tenant.graph)
+
+
+def http_session(context: Context, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
+    """A session that trusts the system, `tenant.ca_file` and what lies below ca-trust (times in seconds).
+
+    Proxies come from the shell, else from `env.sh`. Raises NetworkError when a root cannot be read.
+    """
+    for name, value in env_file.parse(environment.content(context).decode(), paths.ENVIRONMENT).items():
+        if name.lower() in _PROXIES:
+            os.environ.setdefault(name, value)
+    roots = "".join(root.public_bytes(Encoding.PEM).decode() for root in context.world.private_roots)
+    ca_file = context.answers.tenant.ca_file
+    return HttpSession(context.world.clock, ca_file, roots=roots, timeout=timeout, deadline=deadline)
 
 
 def registered(receipt: Receipt) -> bool:
@@ -40,7 +60,7 @@ def result(receipt: Receipt, kind: str) -> JsonObject | None:
 
 def administrator(context: Context) -> Graph:
     """The tenant with an administrator's sign-in, by the method of the answers. Raises SignInError."""
-    http = HttpSession(context.world.clock, context.answers.tenant.ca_file)
+    http = http_session(context)
     where = cloud_of(context)
     return Graph(http, where, _token_source(context, http, where), context.world.clock)
 
@@ -48,7 +68,7 @@ def administrator(context: Context) -> Graph:
 def own_identity(context: Context) -> Graph:
     """The tenant with this server's own identity. Raises SignInError."""
     known = identity(context.receipt) or {}
-    http = HttpSession(context.world.clock, context.answers.tenant.ca_file)
+    http = http_session(context)
     where = cloud_of(context)
     sign_in = SignIn(http, context.world.clock, where, str(known["tenant_id"]), str(known["app_id"]))
     source = sign_in.certificate(read_credential(context.world.files, paths.AGENT_CREDENTIAL))

@@ -49,23 +49,28 @@ def _prove(context: Context, promise: Promise) -> None:
     _within_patience(context, lambda: _is_listed(context, promise))
 
 
-def serves(context: Context, port: int) -> None:
-    """Return once the gateway serves the installed leaf on `port`. Raises NetworkError after a minute."""
+def serves(context: Context, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
+    """Return once the gateway serves the installed leaf on `port`, looking every `pause` seconds.
+
+    Raises NetworkError after `patience` seconds.
+    """
     chain = context.world.files.read(f"{paths.ACTIVE}/chain.pem") or b""
     leaf = x509.load_pem_x509_certificate(chain).public_bytes(Encoding.DER)
-    _within_patience(context, lambda: _serves(port, leaf))
+    _within_patience(context, lambda: _serves(port, leaf), patience, pause)
 
 
-def _within_patience(context: Context, check: Callable[[], None]) -> None:
-    """Repeat a check until it holds or a minute is over; then its own error goes up."""
-    end = context.world.clock.monotonic() + _PATIENCE
+def _within_patience(
+    context: Context, check: Callable[[], None], patience: float = _PATIENCE, pause: float = _PAUSE
+) -> None:
+    """Repeat a check until it holds or the time is over; then its own error goes up."""
+    end = context.world.clock.monotonic() + patience
     while True:
         try:
             check()
         except SetupError:
             if context.world.clock.monotonic() > end:
                 raise
-            context.world.clock.sleep(_PAUSE)
+            context.world.clock.sleep(pause)
         else:
             return
 

@@ -1,4 +1,4 @@
-"""`python -m tests.testbed images` builds the images, `up` boots a testbed that stays, `demo` runs the demo."""
+"""`python -m tests.testbed images` builds images, `up` boots a testbed that stays, `demo` runs the demo."""
 
 import sys
 

@@ -1,7 +1,9 @@
 """A gateway installed on a testbed's server, from the answer file to the connected client."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -23,7 +25,7 @@ PUBLIC_ADDRESS = f"vpn.{DOMAIN}"
 ANSWERS = "/root/answers.yaml"
 LAB = "/var/lib/mstunnel-lab"
 TOKEN = "/root/token"
-_CODE = re.compile(r"^ {4}([A-Z0-9-]{6,12})$", re.MULTILINE)
+_CODE = re.compile(r" {4}([A-Z0-9-]{6,12})")
 _SECONDS = 300.0
 
 
@@ -35,18 +37,23 @@ class Installation:
         self.server = testbed.server
         self.references = references
         self.authority = Authority()
+        self._certificate = self.authority.issue(PUBLIC_ADDRESS)
         self.lab: dict[str, Any] = {}
 
     def prepare(self) -> None:
         """Start the lab tenant; put certificate, trusted root and answer file on the server."""
         self._start_lab()
-        self.place_certificate(PUBLIC_ADDRESS)
+        self.server.write("/root/kill_at.py", Path(__file__).with_name("kill_at.py").read_text())
         self.server.write("/root/lab-ca.pem", self.testbed.lab.read(self.lab["ca_file"]))
+        self.restore()
+
+    def restore(self) -> None:
+        """Put answer file and certificate on the server, always the same ones."""
+        self.place_certificate(*self._certificate)
         self.write_answers({})
 
-    def place_certificate(self, name: str, *, days: int = 90) -> None:
-        """A new certificate for `name` where the answer file says it is."""
-        chain, key = self.authority.issue(name, days=days)
+    def place_certificate(self, chain: bytes, key: bytes) -> None:
+        """Put chain and key where the answer file says they are."""
         self.server.write("/root/chain.pem", chain, 0o644)
         self.server.write("/root/key.pem", key, 0o600)
 
@@ -75,53 +82,67 @@ class Installation:
             YAML().dump({name: value for name, value in merged.items() if value is not None}, stream)
         self.server.write(path, (self.testbed.state / "answers.yaml").read_text())
 
-    def setup(
-        self,
-        *arguments: str,
-        check: bool = True,
-        user: str = ADMINISTRATOR,
-        on_event: "Watcher | None" = None,
-    ) -> Completed:
-        """Run `mstunnel-setup` with the answer file, unattended, JSON on stdout; `user` signs in when asked."""
+    def setup(self, *arguments: str, check: bool = True, user: str = ADMINISTRATOR) -> Completed:
+        """Run `mstunnel-setup` with the answer file, unattended, JSON on stdout; `user` signs in for it."""
         fixed = ["--answers", ANSWERS, "--unattended", "--output", "json"]
-        return self.program("mstunnel-setup", *arguments, *fixed, check=check, user=user, on_event=on_event)
+        return self.program("mstunnel-setup", *arguments, *fixed, check=check, user=user)
 
-    def program(
-        self,
-        *command: str,
-        check: bool = True,
-        user: str = ADMINISTRATOR,
-        on_event: "Watcher | None" = None,
-    ) -> Completed:
-        """Run a program on the server, answering a device code as `user`.
-
-        `on_event` sees every progress event as it is printed and may end the program by raising StopIteration.
-        """
-        script = 'echo $$ >/run/program.pid; exec "$@"'
-        if on_event is not None:
-            command = (*command, "--progress-fd", "2")
-        started = time.monotonic()
-        argv = self.server.argv(["sh", "-c", script, "sh", *command])
-        process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    def setup_plan(self, *arguments: str) -> Completed:
+        """Run `mstunnel-setup plan` with the answer file."""
+        return self.program(
+            "mstunnel-setup", "plan", *arguments, "--answers", ANSWERS, "--unattended", "--output", "json"
         )
+
+    def setup_killed_at(self, step: str) -> Completed:
+        """Run the installation and kill it inside `step`; the exit code is 137 when that happened."""
+        command = ("mstunnel-setup", "--answers", ANSWERS, "--unattended")
+        return self.program("python3", "/root/kill_at.py", step, *command, check=False)
+
+    def started(self) -> str:
+        """When both containers were started."""
+        return self.server.run(
+            ["podman", "inspect", "--format={{.State.StartedAt}}", "mstunnel-server", "mstunnel-agent"]
+        ).stdout
+
+    def reboot(self) -> None:
+        """Stop the server as a whole and boot it again."""
+        self.testbed.namespace.podman("restart", "--time=20", "server", timeout=90)
+        self.server.run(["systemctl", "is-system-running", "--wait"], timeout=90, check=False)
+
+    def wait_until_healthy(self) -> None:
+        """Return once both containers are healthy. Raises TestbedError after a minute."""
+        for _ in range(120):
+            found = self.server.run(["mst-cli", "status"], check=False)
+            if found.code == 0:
+                return
+            time.sleep(0.5)
+        raise TestbedError(found.describe())
+
+    def program(self, *command: str, check: bool = True, user: str = ADMINISTRATOR) -> Completed:
+        """Run a program on the server; when it shows a device code, `user` signs in with it."""
+        started = time.monotonic()
+        process = subprocess.Popen(
+            self.server.argv(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
         output = _Reader(process.stdout)
-        errors = _Reader(process.stderr, lambda text: self._react(text, user, on_event))
+        errors = _Reader(process.stderr, lambda line: self._approve(line, user))
         try:
             process.wait(_SECONDS)
         except subprocess.TimeoutExpired:
-            self.kill()
-            process.wait(10)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         result = Completed(
             command, process.returncode, output.text(), errors.text(), time.monotonic() - started
         )
         if check and result.code != 0:
             raise TestbedError(result.describe())
         return result
-
-    def kill(self) -> None:
-        """SIGKILL for the program that `program` started."""
-        self.server.shell("kill -KILL $(cat /run/program.pid)", check=False)
 
     def connect(self) -> Completed:
         """Connect the VPN client as the device user, with a token of the lab. Raises TestbedError."""
@@ -190,21 +211,16 @@ class Installation:
             time.sleep(0.25)
         raise TestbedError(lab.read("/root/lab.log"))
 
-    def _react(self, text: str, user: str, on_event: "Watcher | None") -> None:
-        if code := _CODE.search(text):
-            approve = ["mstunnel-lab", "approve", code[1], "--user", user, "--dir", LAB]
-            self.testbed.lab.run(approve, check=False)
-        if on_event is not None and text.startswith("{"):
-            on_event(json.loads(text))
-
-
-Watcher = Callable[[dict[str, Any]], None]
+    def _approve(self, line: str, user: str) -> None:
+        if code := _CODE.fullmatch(line.rstrip()):
+            command = ["mstunnel-lab", "approve", code[1], "--user", user, "--dir", LAB]
+            self.testbed.lab.run(command, check=False)
 
 
 class _Reader:
     """Collects a stream in the background, a line at a time."""
 
-    def __init__(self, stream: IO[bytes] | None, react: Callable[[str], None] = lambda _text: None) -> None:
+    def __init__(self, stream: IO[bytes], react: Callable[[str], None] = lambda _text: None) -> None:
         self._lines: list[str] = []
         self._stream = stream
         self._react = react
@@ -212,10 +228,11 @@ class _Reader:
         self._thread.start()
 
     def _read(self) -> None:
-        for raw in self._stream or ():
-            line = raw.decode(errors="replace")
-            self._lines.append(line)
-            self._react(line)
+        with self._stream as stream:
+            for raw in stream:
+                line = raw.decode(errors="replace")
+                self._lines.append(line)
+                self._react(line)
 
     def text(self) -> str:
         """Everything, once the stream has ended."""

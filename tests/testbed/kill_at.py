@@ -12,7 +12,7 @@ import sys
 import time
 
 ACTIONLESS = ("sign-in", "verify")
-AT_WORK_SECONDS = 0.3
+AT_WORK_SECONDS = 0.05
 
 
 def main(step: str, command: list[str]) -> int:

@@ -16,7 +16,7 @@ from registry import Registry, serve
 
 from mstunnel_setup.containers.actions import RunContainer
 from mstunnel_setup.containers.archive import Archived, archived_images
-from mstunnel_setup.containers.engine import ContainerEngine, no_progress
+from mstunnel_setup.containers.engine import ContainerEngine, LogOptions, no_progress
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
 from mstunnel_setup.containers.podman import PodmanEngine
 from mstunnel_setup.containers.podman_service import podman_engine

@@ -19,6 +19,7 @@ from mstunnel_setup.containers.engine import (
     Finished,
     Health,
     Image,
+    LogOptions,
     Progress,
 )
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
@@ -323,7 +324,7 @@ def test_a_service_is_started_and_waited_for(world: World) -> None:
     action.apply(world, {})
     assert action.satisfied(world, {})
     assert "systemctl start -- gateway.service" in world.processes.calls
-    assert world.memory.probes == 0
+    assert world.memory.probes == 1
 
 
 def test_a_service_with_an_older_configuration_is_restarted(world: World) -> None:
@@ -389,7 +390,7 @@ def test_health_is_probed_from_here(world: World) -> None:
     starting: list[Health | None] = ["starting"] * 20
     world.memory.healths = [*starting, "healthy"]
     RunContainer(spec=_spec(health=HealthCheck(command=("true",), interval=3))).apply(world, {})
-    assert world.memory.probes == 3
+    assert world.memory.probes == 7
 
 
 @pytest.mark.parametrize("status", ["created", "running", "exited"])

@@ -25,7 +25,8 @@ _ACTIONS = (
     WriteFile(path="/etc/tunnel/a", text="A\n"),
     WriteFile(path="/etc/present", text="ours\n", mode=0o600),
     Remember(name="site", value={"id": "7"}),
-    WriteJson(path="/etc/tunnel/b.json", value={"site": output("answer:site", "value")}),
+    # Names out of order: a journal that sorts them would no longer know its own file.
+    WriteJson(path="/etc/tunnel/b.json", value={"site": output("answer:site", "value"), "first": 1}),
     Link(path="/etc/tunnel/active", target="a"),
 )
 
