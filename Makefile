@@ -1,7 +1,7 @@
 # Two commands do everything from a fresh clone: `make demo` and `make test`.
 BIN := .venv/bin
 
-.PHONY: demo test lint e2e setup clean
+.PHONY: demo test lint e2e crash crash-strace setup clean
 
 setup:
 	@scripts/setup.sh
@@ -10,11 +10,18 @@ demo: setup
 	@$(BIN)/python -m tests.testbed demo
 
 test: setup
-	@scripts/in-testbed --state build/testbeds/podman -- $(BIN)/pytest -m "not e2e" -n 2 --dist loadscope
+	@$(BIN)/pytest -m "not e2e" -n 2 --dist loadscope
 	@$(BIN)/pytest -m e2e
 
 e2e: setup
 	@$(BIN)/pytest -m e2e
+
+crash: setup
+	@$(BIN)/pytest -p tests.crash.plugin --kill-points all --kill-pairs 1000 -n 2 tests/crash
+	@$(BIN)/python -m tests.crash.report
+
+crash-strace: setup
+	@$(BIN)/python -m tests.crash.strace
 
 lint: setup
 	@$(BIN)/ruff format --check
@@ -22,7 +29,7 @@ lint: setup
 	@$(BIN)/mypy
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
-	@shellcheck scripts/in-testbed scripts/setup.sh images/*/install-wheels images/gateway/* images/agent/healthcheck .ci/run
+	@grep --recursive --files-with-matches --line-regexp --regexp='#!/bin/\(ba\)\?sh' images scripts .ci | xargs shellcheck
 
 clean:
 	@rm -rf build dist .venv

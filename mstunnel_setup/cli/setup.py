@@ -7,12 +7,13 @@ import typer
 from mstunnel_setup import __version__
 from mstunnel_setup.cli.options import CommonOptions, InstallOptions, new_app, with_options
 from mstunnel_setup.cli.render import Result, run_app, run_command
+from mstunnel_setup.cli.streams import hold
 
 _PROGRAM = "mstunnel-setup"
 
 app = new_app(
-    "Turn this server into a Microsoft Tunnel gateway. Without a command: install, or continue where the last "
-    "run stopped."
+    "Turn this server into a Microsoft Tunnel gateway. Without a command: install, or continue where the "
+    "last run stopped."
 )
 answers_app = new_app("Write, check and show answer files.")
 app.add_typer(answers_app, name="answers")
@@ -138,4 +139,5 @@ def show_answers(common: CommonOptions, options: InstallOptions) -> None:
 
 def main() -> int:
     """Run `mstunnel-setup`; returns the exit code."""
+    hold()
     return run_app(app, _PROGRAM)

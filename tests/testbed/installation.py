@@ -180,6 +180,12 @@ class Installation:
         command = ["curl", "--silent", "--show-error", "--max-time", "10", self.lab["internal_url"]]
         return self.testbed.client.run(command, check=check)
 
+    def change_configuration(self, changes: Mapping[str, Any]) -> None:
+        """Change the server configuration in the tenant, as an administrator with Graph would."""
+        script = Path(__file__).with_name("change_configuration.py").read_text()
+        command = ["/opt/mstunnel-setup/bin/python", "-", LAB, ADMINISTRATOR, json.dumps(changes)]
+        self.testbed.lab.run(command, stdin=script)
+
     def disconnect(self) -> None:
         """End the VPN client, if it runs."""
         if self.testbed.client.run(["test", "-e", vpn.PID], check=False).code == 0:

@@ -1,0 +1,32 @@
+"""Runs on the lab's machine: change a property of the server configuration, as an administrator would.
+
+`change_configuration.py LAB_DIRECTORY USER JSON` signs in with a device code and sends JSON as a PATCH.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.lab import remote
+from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.tenant.sign_in import SignIn
+
+
+def main(directory: Path, user: str, changes: dict[str, object]) -> None:
+    """Patch the first server configuration of the lab."""
+    lab = json.loads((directory / "lab.json").read_text())
+    http = HttpSession(SystemClock(), lab["ca_file"])
+    custom = cloud("custom", lab["authority"], lab["graph"])
+    sign_in = SignIn(http, SystemClock(), custom, lab["tenant_id"], lab["client_id"])
+    source = sign_in.device_code(lambda code: remote.approve(directory, code.code, user))
+    headers = {"Authorization": f"Bearer {source.token()}"}
+    collection = f"{lab['graph']}/beta/deviceManagement/microsoftTunnelConfigurations"
+    first = http.get(collection, headers=headers).json()["value"][0]["id"]
+    answer = http.request("PATCH", f"{collection}/{first}", json=changes, headers=headers)
+    if answer.status_code != 200:  # noqa: PLR2004
+        sys.exit(answer.text)
+
+
+main(Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]))
