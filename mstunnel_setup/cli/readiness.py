@@ -1,0 +1,119 @@
+"""The command line of `mst-readiness`: options and names; the work is in `readiness_run`."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from mstunnel_setup import __version__
+from mstunnel_setup.cli.options import (
+    CertificateOptions,
+    CommonOptions,
+    EngineChoice,
+    SignInOptions,
+    new_app,
+    with_options,
+)
+from mstunnel_setup.cli.render import run_app, run_command
+
+_PROGRAM = "mst-readiness"
+
+app = new_app("Find every problem of this host and its surroundings before anything is installed.")
+
+
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{_PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+class Scope(StrEnum):
+    """What to check."""
+
+    UTILS = "utils"
+    HOST = "host"
+    NETWORK = "network"
+    CERTIFICATE = "certificate"
+    ROOTLESS = "rootless"
+    ACCOUNT = "account"
+    INBOUND = "inbound"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class ReadinessOptions:
+    """What the gateway shall be like, and how to check."""
+
+    ignore_check: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ignore-check", metavar="ID", envvar="MSTUNNEL_IGNORE_CHECK", help="Ignore a failed check."
+        ),
+    ] = None
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Show what can be mended, then mend it when you agree.")
+    ] = False
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Time for all checks together.")
+    ] = 20.0
+    rootless: Annotated[
+        bool, typer.Option("--rootless", help="The gateway shall run in rootless Podman.")
+    ] = False
+    engine: Annotated[
+        EngineChoice | None,
+        typer.Option("--engine", envvar="MSTUNNEL_ENGINE", help="Container engine."),
+    ] = None
+    port: Annotated[
+        int,
+        typer.Option("--port", metavar="N", min=0, max=65535, help="Port of the gateway; 0: as configured."),
+    ] = 0
+    devices: Annotated[
+        int, typer.Option("--devices", metavar="N", min=1, help="Devices that this server shall serve.")
+    ] = 1000
+    site: Annotated[
+        str, typer.Option("--site", metavar="NAME", envvar="MSTUNNEL_SITE", help="Site it shall join.")
+    ] = ""
+    address: Annotated[
+        str, typer.Option("--address", metavar="NAME", help="Public address that the certificate must name.")
+    ] = ""
+    from_host: Annotated[
+        str, typer.Option("--from", metavar="HOST", help="inbound: wait for probes from HOST.")
+    ] = ""
+    probe: Annotated[
+        str,
+        typer.Option("--probe", metavar="HOST:PORT", help="inbound: be the second place, probe the gateway."),
+    ] = ""
+    wait: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", min=1, help="inbound: how long to wait for probes.")
+    ] = 120.0
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda value: _show_version(wanted=value),
+            is_eager=True,
+            help="Show the version.",
+        ),
+    ] = False
+
+
+@app.command()
+@with_options
+def readiness(
+    common: CommonOptions,
+    options: ReadinessOptions,
+    certificate: CertificateOptions,
+    sign_in: SignInOptions,
+    scope: Annotated[Scope, typer.Argument(help="What to check.")] = Scope.ALL,
+) -> None:
+    """Find every problem of this host and its surroundings before anything is installed."""
+    from mstunnel_setup.cli.readiness_run import Given, run  # noqa: PLC0415 (`--help` stays fast)
+
+    given = Given(scope.value, options, {**certificate.settings(), **sign_in.settings()})
+    run_command(_PROGRAM, common, lambda session: run(session, given))
+
+
+def main() -> int:
+    """Run `mst-readiness`; returns the exit code."""
+    return run_app(app, _PROGRAM)

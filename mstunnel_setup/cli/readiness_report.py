@@ -1,0 +1,79 @@
+"""How findings look: a table by group for people, and JSON data."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mstunnel_setup.cli.layout import WIDTH
+from mstunnel_setup.readiness.model import Finding, Group, Outcome
+
+_WORDS = {
+    Outcome.PASS: "pass",
+    Outcome.FAIL: "FAIL",
+    Outcome.WARNING: "warn",
+    Outcome.SKIPPED: "skip",
+    Outcome.UNKNOWN: "?",
+}
+_ID_WIDTH = 27
+
+
+def lines(findings: Sequence[Finding], *, verbose: bool) -> Iterator[str]:
+    """The table, at most 80 columns wide, and the summary below it; skipped checks only with `verbose`."""
+    for group in Group:
+        rows = [item for item in findings if item.group is group]
+        shown = [item for item in rows if verbose or item.result is not Outcome.SKIPPED]
+        if shown:
+            yield group.value
+            for item in shown:
+                yield from _row(item)
+        elif rows:
+            yield group.value
+            yield f"  skip  {len(rows)} checks: {rows[0].seen}"
+    yield ""
+    yield summary_line(findings)
+
+
+def _row(item: Finding) -> list[str]:
+    head = f"  {_WORDS[item.result]:4}  {item.id:{_ID_WIDTH}} "
+    return textwrap.wrap(
+        item.seen, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
+    ) or [head.rstrip()]
+
+
+def summary(findings: Sequence[Finding]) -> dict[str, int]:
+    """How many findings there are of each result."""
+    counted = Counter(item.result for item in findings)
+    return {outcome.value: counted[outcome] for outcome in Outcome}
+
+
+def summary_line(findings: Sequence[Finding]) -> str:
+    """The verdict in one line."""
+    counts = summary(findings)
+    parts = [
+        f"{counts['pass']} passed",
+        f"{counts['fail']} failed",
+        f"{counts['warning']} warnings",
+        f"{counts['unknown']} unknown",
+        f"{counts['skipped']} skipped",
+    ]
+    word = "Not ready" if counts["fail"] else "Ready"
+    return f"{word}: {len(findings)} checks, {', '.join(parts)}."
+
+
+def data(findings: Sequence[Finding]) -> dict[str, Any]:
+    """The findings as JSON data (docs/reference/readiness.md)."""
+    rows = [
+        {
+            "id": item.id,
+            "group": item.group.value,
+            "title": item.title,
+            "severity": item.severity.value,
+            "result": item.result.value,
+            "seen": item.seen,
+            "hint": item.hint,
+            "docs": item.docs,
+        }
+        for item in findings
+    ]
+    return {"findings": rows, "summary": summary(findings)}

@@ -1,0 +1,303 @@
+"""`mst-readiness`: put the examination together, run it, and say what it found."""
+
+import difflib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.answers.load import load
+from mstunnel_setup.answers.merge import Answers, merge
+from mstunnel_setup.answers.secret import SecretReference, resolve
+from mstunnel_setup.cli import readiness_report as report
+from mstunnel_setup.cli.render import Notice, Result, Session, Status
+from mstunnel_setup.errors import CheckError, ExitCode, UsageError
+from mstunnel_setup.host.clock import Clock, SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.readiness import checks, inbound
+from mstunnel_setup.readiness.data import REGISTRY, Endpoint, endpoints_of
+from mstunnel_setup.readiness.examine import Examiner, Wanted
+from mstunnel_setup.readiness.facts import AccountFacts, InboundFacts, Settings
+from mstunnel_setup.readiness.fix import Fix, apply, fixes
+from mstunnel_setup.readiness.model import Finding, Group, Outcome
+from mstunnel_setup.readiness.parse import json_object
+from mstunnel_setup.readiness.read.account import USER_READ, AccountReader
+from mstunnel_setup.readiness.read.certificate import CertificatePlace, private_roots
+from mstunnel_setup.tenant.clouds import Cloud, cloud
+from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn
+from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
+from mstunnel_setup.tenant.transport import HttpPort
+
+if TYPE_CHECKING:
+    from mstunnel_setup.cli.readiness import ReadinessOptions
+
+_PORT = 443
+_ALL = "all"
+# Of the time for everything, so that a tenant that does not answer can still be told.
+_ACCOUNT_SHARE = 0.8
+_DOUBTFUL = (Outcome.FAIL, Outcome.WARNING)
+
+
+@dataclass(frozen=True)
+class Given:
+    """The command line: scope, options, and settings by their place in the answer file."""
+
+    scope: str
+    options: "ReadinessOptions"
+    settings: Mapping[str, Any]
+
+    @property
+    def groups(self) -> frozenset[Group]:
+        """The groups in the scope."""
+        return frozenset(Group) if self.scope == _ALL else frozenset({Group(self.scope)})
+
+
+@dataclass(frozen=True)
+class _Tenant:
+    """Where and how to sign in, and the further roots to trust (PEM)."""
+
+    answers: Answers
+    cloud: Cloud
+    ca_pem: str
+
+
+def run(session: Session, given: Given) -> Result:
+    """Examine the host; the exit code is 3 when a required check failed that is not ignored."""
+    _refuse_unknown(given.options.ignore_check or ())
+    examiner = Examiner(Files(session.common.root), Processes(), SystemClock())
+    wanted = _wanted(session, given, examiner)
+    found = examiner.findings(wanted)
+    if not given.options.fix:
+        return _result(session, given, found)
+    proposed = fixes(found, wanted.settings)
+    mended = _mend(session, examiner, proposed)
+    found = examiner.findings(wanted) if mended else found
+    return _result(session, given, found, proposed, mended=mended)
+
+
+def _refuse_unknown(ignored: Sequence[str]) -> None:
+    """Raise UsageError for a check to ignore that does not exist."""
+    names = [item.id for item in checks.CHECKS]
+    for name in ignored:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = (
+                f"Did you mean {near[0]}?" if near else "Run `mst-readiness all --verbose` to see all checks."
+            )
+            raise UsageError("check-unknown", f"there is no check called {name}", hint)
+
+
+def _result(
+    session: Session,
+    given: Given,
+    found: tuple[Finding, ...],
+    proposed: Sequence[Fix] = (),
+    *,
+    mended: bool = False,
+) -> Result:
+    ignored = frozenset(given.options.ignore_check or ())
+    failed = [item for item in found if item.result is Outcome.FAIL and item.id not in ignored]
+    doubtful = [
+        item
+        for item in found
+        if item.result is Outcome.WARNING or (item.result is Outcome.FAIL and item.id in ignored)
+    ]
+    data = {"scope": given.scope, **report.data(found)}
+    data["ignored"] = sorted(ignored)
+    data["fixes"] = [{"checks": list(item.checks), "says": item.says, "done": mended} for item in proposed]
+    status: Status = "error" if failed else "warning" if doubtful else "changed" if mended else "ok"
+    return Result(
+        status,
+        data,
+        warnings=tuple(map(_notice, doubtful)),
+        errors=tuple(map(_notice, failed)),
+        text=lambda: report.lines(found, verbose=session.common.verbose),
+        exit_code=ExitCode.CHECK if failed else ExitCode.DONE,
+    )
+
+
+def _notice(item: Finding) -> Notice:
+    return Notice(item.id, f"{item.title}: {item.seen}", item.hint)
+
+
+def _mend(session: Session, examiner: Examiner, proposed: Sequence[Fix]) -> bool:
+    """Show the fixes and make them when that is agreed to. Raises CheckError without root."""
+    console = session.console
+    if not proposed:
+        console.say("Nothing here can be mended by --fix.")
+        return False
+    console.say("\n".join(["To be mended:", *(f"  - {item.says}" for item in proposed)]))
+    console.say("To undo it later, remove the files named above and start the host again.")
+    live = examiner.files.root.samefile("/")
+    if live and os.geteuid() != 0:
+        raise CheckError("not-root", "mending needs the rights of root", "Run it with sudo.")
+    if console.interactive and not console.confirm("Do this"):
+        return False
+    apply(proposed, examiner.files, examiner.processes, live=live)
+    return True
+
+
+def _wanted(session: Session, given: Given, examiner: Examiner) -> Wanted:
+    answers = _answers(session, given)
+    settings = _settings(given, answers, examiner.files)
+    where = cloud(answers.tenant.cloud, answers.tenant.authority, answers.tenant.graph)
+    tenant = _Tenant(answers, where, _ca_pem(answers, examiner.files))
+    read_account = _account(session, given, tenant, examiner)
+    before = given.scope != _ALL and read_account is not None
+    return Wanted(
+        settings=settings,
+        groups=given.groups,
+        endpoints=_endpoints(answers, where),
+        deadline=given.options.timeout,
+        certificate=_certificate_place(session, answers),
+        address=given.options.address,
+        site=answers.site or "",
+        ca_pem=tenant.ca_pem,
+        account=read_account() if before and read_account else AccountFacts(tried=False),
+        read_account=None if before else read_account,
+        inbound=_inbound(session, given, settings),
+    )
+
+
+def _answers(session: Session, given: Given) -> Answers:
+    options = given.options
+    own = {
+        "mode": "rootless" if options.rootless or given.scope == Group.ROOTLESS else None,
+        "engine": options.engine and options.engine.value,
+        "site": options.site or None,
+    }
+    file = None if session.common.answers is None else load(session.common.answers)
+    return merge({**given.settings, **own}, os.environ, file)
+
+
+def _endpoints(answers: Answers, where: Cloud) -> tuple[Endpoint, ...]:
+    """The cloud's endpoints; images that are named or brought along come from elsewhere than its registry."""
+    found = endpoints_of(where.name, where.authority, where.graph)
+    named = [str(item) for item in (answers.images.server, answers.images.agent) if item]
+    if not named and not answers.images.archive:
+        return found
+    registries = {} if answers.images.archive else dict.fromkeys(item.partition("/")[0] for item in named)
+    own = (Endpoint(purpose=REGISTRY, host=host, path="/v2/") for host in registries)
+    return (*(item for item in found if not item.purpose.startswith(REGISTRY)), *own)
+
+
+def _settings(given: Given, answers: Answers, files: Files) -> Settings:
+    installed = json_object((files.read(paths.ADMIN_SETTINGS) or b"").decode(errors="replace"))
+    known = installed.get("ListenPort")
+    return Settings(
+        mode=answers.mode,
+        engine=answers.engine,
+        cloud=answers.tenant.cloud,
+        port=given.options.port or (known if isinstance(known, int) else _PORT),
+        devices=given.options.devices,
+    )
+
+
+def _ca_pem(answers: Answers, files: Files) -> str:
+    path = answers.tenant.ca_file
+    if path is None:
+        return ""
+    content = files.read_given(path)
+    if content is None:
+        raise UsageError(
+            "ca-file-missing", f"there is no file {path}", "Correct tenant.ca_file or --ca-file."
+        )
+    return content.decode("ascii", errors="ignore")
+
+
+def _certificate_place(session: Session, answers: Answers) -> CertificatePlace:
+    named = answers.certificate
+
+    def passphrase() -> bytes | None:
+        return None if named.passphrase is None else _secret(session, named.passphrase).encode()
+
+    return CertificatePlace(named.chain or "", named.key or "", named.pfx or "", passphrase)
+
+
+def _secret(session: Session, reference: SecretReference | None) -> str:
+    if reference is None:
+        return ""
+    value = resolve(reference, Files(), os.environ).reveal()
+    session.redactor.register(value)
+    return value
+
+
+def _account(
+    session: Session, given: Given, tenant: _Tenant, examiner: Examiner
+) -> Callable[[], AccountFacts] | None:
+    """How to find out what the tenant says; None when it is not wanted.
+
+    Within `all` nobody is asked to sign in: that would wait for a person.
+    """
+    people = tenant.answers.sign_in.method == "device-code"
+    if Group.ACCOUNT not in given.groups or (given.scope == _ALL and people):
+        return None
+    seconds = given.options.timeout * _ACCOUNT_SHARE
+    roots = f"{private_roots(examiner.files)}\n{tenant.ca_pem}".strip()
+
+    def read() -> AccountFacts:
+        http = examiner.open_http(roots, timeout=seconds, deadline=seconds)
+        try:
+            sign_in = _sign_in(session, tenant, examiner.clock, http)
+            return AccountReader(http, examiner.clock, tenant.cloud, sign_in).account()
+        finally:
+            http.close()
+
+    return read
+
+
+def _sign_in(session: Session, tenant: _Tenant, clock: Clock, http: HttpPort) -> Callable[[], AccessToken]:
+    """How to sign in, by the method of the answers."""
+    named = tenant.answers.sign_in
+    if named.method == "token-file":
+        return lambda: TokenFile(Files(), str(named.token_file), clock)
+    client_id = named.client_id or session.console.ask("Application (client) id to sign in with")
+    sign_in = SignIn(http, clock, tenant.cloud, tenant.answers.tenant.id, client_id)
+    if named.method == "client-secret":
+        return lambda: sign_in.client_secret(_secret(session, named.client_secret))
+    if named.method == "client-certificate":
+        return lambda: sign_in.certificate(_credential(session, tenant.answers))
+
+    def show(code: DeviceCode) -> None:
+        left = (code.expires_at - clock.now()).total_seconds()
+        session.console.device_code(code.url, code.code, left)
+
+    return lambda: sign_in.device_code(show, (*SETUP_PERMISSIONS, USER_READ))
+
+
+def _credential(session: Session, answers: Answers) -> Credential:
+    named = answers.sign_in
+    if named.pfx:
+        return read_credential(Files(), named.pfx, _secret(session, named.passphrase))
+    return read_credential(Files(), str(named.certificate), key_path=str(named.key))
+
+
+def _inbound(session: Session, given: Given, settings: Settings) -> InboundFacts:
+    options, clock = given.options, SystemClock()
+    if Group.INBOUND not in given.groups:
+        return InboundFacts()
+    if options.probe:
+        host, port = _target(options.probe)
+        return inbound.probe(host, port, clock, options.timeout)
+    if not options.from_host:
+        return InboundFacts()
+
+    def ready(port: int) -> None:
+        session.console.say(
+            f"Waiting {options.wait:.0f} s for probes. On {options.from_host} run: "
+            f"mst-readiness inbound --probe ADDRESS:{port}"
+        )
+
+    return inbound.listen(settings.port, options.from_host, clock, options.wait, ready)
+
+
+def _target(text: str) -> tuple[str, int]:
+    """Host and port of HOST:PORT or [IPv6]:PORT. Raises UsageError."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= 65535:  # noqa: PLR2004
+        raise UsageError("probe-invalid", f"this is not HOST:PORT: {text}", "Write it as gw.example.com:443.")
+    return host, int(port)

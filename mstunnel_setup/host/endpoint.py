@@ -1,0 +1,217 @@
+"""One try of a TLS endpoint: at one address or through a proxy, and who vouches for its certificate."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Literal
+
+import certifi
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.clock import Clock
+
+_LARGEST_HEAD = 16 * 1024
+# linux/in.h: the path MTU of a connected socket (ip(7)).
+_IP_MTU = 14
+_OK = 200
+
+
+@dataclass(frozen=True)
+class Destination:
+    """What to try: TLS with `host`, at `address`, or through the proxy (host, port) that is asked for it."""
+
+    host: str
+    port: int
+    address: str
+    path: str = "/"
+    proxy: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What answered. `trust` tells who vouches for the certificate: a public root, this host's, or nobody.
+
+    `status` is the HTTP status, 0 without an HTTP answer; `date` the server's clock, `mtu` that of the path.
+    """
+
+    trust: Literal["public", "host", "nobody"]
+    issuer: str
+    status: int = 0
+    date: datetime | None = None
+    mtu: int = 0
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Public roots (those of Mozilla unless given) and what this host trusts besides (PEM)."""
+
+    host_roots: str = ""
+    public_roots: str = ""
+
+    def contexts(self) -> Iterator[tuple[Literal["public", "host", "nobody"], ssl.SSLContext]]:
+        """The ways to verify, the strictest first; the last one takes everything."""
+        public = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        public.load_verify_locations(cadata=self.public_roots or None, cafile=_public_file(self.public_roots))
+        yield "public", public
+        host = ssl.create_default_context()
+        if self.host_roots:
+            host.load_verify_locations(cadata=self.host_roots)
+        yield "host", host
+        nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        nobody.check_hostname = False
+        nobody.verify_mode = ssl.CERT_NONE
+        yield "nobody", nobody
+
+
+def _public_file(given: str) -> str | None:
+    return None if given else certifi.where()
+
+
+def reach(destination: Destination, trust: Trust, clock: Clock, end: float) -> Reached:
+    """Try once, until the monotonic time `end`. Raises NetworkError `endpoint-unreachable` with a reason."""
+    try:
+        for name, context in trust.contexts():
+            try:
+                return _reach(destination, name, context, clock, end)
+            except ssl.SSLCertVerificationError:
+                continue
+    except TimeoutError as error:
+        raise _unreachable("no answer in time") from error
+    except OSError as error:
+        raise _unreachable(_reason(error)) from error
+    raise _unreachable("no certificate")
+
+
+def resolve(host: str, port: int) -> tuple[str, ...]:
+    """The addresses of a host. Raises NetworkError `name-unresolved`; has no time limit of its own."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise NetworkError("name-unresolved", reason, "Check the DNS servers of this host.") from error
+    return tuple(dict.fromkeys(str(item[4][0]) for item in found))
+
+
+def _reach(
+    destination: Destination,
+    name: Literal["public", "host", "nobody"],
+    context: ssl.SSLContext,
+    clock: Clock,
+    end: float,
+) -> Reached:
+    with _connected(destination, clock, end) as plain:
+        plain.settimeout(_left(clock, end))
+        with context.wrap_socket(plain, server_hostname=destination.host) as secure:
+            leaf = secure.getpeercert(binary_form=True) or b""
+            mtu = _path_mtu(secure)
+            status, date = _ask(secure, destination, clock, end)
+    return Reached(name, _issuer(leaf), status, date, mtu)
+
+
+@contextmanager
+def _connected(destination: Destination, clock: Clock, end: float) -> Iterator[socket.socket]:
+    target = destination.proxy or (destination.address, destination.port)
+    with socket.create_connection(target, _left(clock, end)) as plain:
+        if destination.proxy is not None:
+            _tunnel(plain, destination, clock, end)
+        yield plain
+
+
+def _tunnel(plain: socket.socket, destination: Destination, clock: Clock, end: float) -> None:
+    """Have the proxy connect us (RFC 9110, section 9.3.6)."""
+    bracketed = f"[{destination.address}]" if ":" in destination.address else destination.address
+    authority = f"{bracketed}:{destination.port}"
+    plain.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
+    status, _ = _head(plain, clock, end)
+    if status != _OK:
+        raise OSError(f"the proxy answers {status}" if status else "the proxy does not speak HTTP")
+
+
+def _ask(
+    secure: ssl.SSLSocket, destination: Destination, clock: Clock, end: float
+) -> tuple[int, datetime | None]:
+    """Status and date of a GET; nothing when the server, which may want a client certificate, hangs up."""
+    request = (
+        f"GET {destination.path} HTTP/1.1\r\nHost: {destination.host}\r\n"
+        "User-Agent: mst-readiness\r\nConnection: close\r\n\r\n"
+    )
+    try:
+        secure.sendall(request.encode())
+        return _head(secure, clock, end)
+    except OSError:
+        return 0, None
+
+
+def _head(connection: socket.socket, clock: Clock, end: float) -> tuple[int, datetime | None]:
+    """Status and `Date` of an HTTP answer. A body is not waited for."""
+    head = b""
+    while b"\r\n\r\n" not in head and len(head) < _LARGEST_HEAD:
+        connection.settimeout(_left(clock, end))
+        chunk = connection.recv(1024)
+        if not chunk:
+            break
+        head += chunk
+    return read_head(head)
+
+
+def read_head(head: bytes) -> tuple[int, datetime | None]:
+    """Status and `Date` of the head of an HTTP answer (RFC 9112); 0 and None when it is none."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    words = first.split(" ")
+    valid = len(words) > 1 and words[0].startswith("HTTP/1.") and words[1].isascii() and words[1].isdigit()
+    dates = [line.partition(":")[2].strip() for line in lines if line.lower().startswith("date:")]
+    return (int(words[1][:3]), _date(dates[0]) if dates else None) if valid else (0, None)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
+def _left(clock: Clock, end: float) -> float:
+    left = end - clock.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _path_mtu(connection: socket.socket) -> int:
+    if connection.family != socket.AF_INET:
+        return 0
+    return connection.getsockopt(socket.IPPROTO_IP, _IP_MTU)
+
+
+def _issuer(leaf: bytes) -> str:
+    """Organization, else common name, of the issuer; empty when the certificate cannot be read."""
+    try:
+        issuer = x509.load_der_x509_certificate(leaf).issuer
+    except ValueError:
+        return ""
+    names = [
+        *issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME),
+        *issuer.get_attributes_for_oid(NameOID.COMMON_NAME),
+    ]
+    return _printable(str(names[0].value)) if names else ""
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:80]
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS fails: {error.reason or 'no handshake'}"
+    return _printable(str(error.strerror or error)).lower()
+
+
+def _unreachable(reason: str) -> NetworkError:
+    return NetworkError("endpoint-unreachable", reason, "Let TCP 443 out to it.")

@@ -1,0 +1,140 @@
+"""Group `host`, networks: client pool, bridges, routes, DNS servers and rules must not overlap."""
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from mstunnel_setup.readiness.facts import AddressFacts, TunnelFacts
+from mstunnel_setup.readiness.model import (
+    Check,
+    Group,
+    Severity,
+    Verdict,
+    check,
+    passed,
+    problem,
+    skipped,
+    warning,
+)
+
+_MOVE_BRIDGE = "Move the bridge: `bip` in /etc/docker/daemon.json, or the subnet of Podman's default network."
+_MOVE_POOL = "Choose another range in the server configuration, such as 169.254.0.0/16."
+_UNKNOWN = "the server configuration is not known here yet"
+_LEAST_MTU = 1280
+_USUAL_MTU = 1500
+# The names that ocserv gives its devices.
+_TUNNELS = ("vpns", "tun")
+
+Named = tuple[str, str]
+
+
+def overlaps(left: Iterable[Named], right: Iterable[Named]) -> Iterator[str]:
+    """Each overlap of two lists of (what it is, network), named with both sides."""
+    others = [(name, network, ip_network(network, strict=False)) for name, network in right]
+    for name, text in left:
+        network = ip_network(text, strict=False)
+        for other, other_text, other_network in others:
+            if _overlap(network, other_network):
+                yield f"{name} {text} and {other} {other_text}"
+
+
+def _overlap(left: IPv4Network | IPv6Network, right: IPv4Network | IPv6Network) -> bool:
+    if isinstance(left, IPv4Network) and isinstance(right, IPv4Network):
+        return left.overlaps(right)
+    return isinstance(left, IPv6Network) and isinstance(right, IPv6Network) and left.overlaps(right)
+
+
+def _bridges(addresses: AddressFacts) -> list[Named]:
+    return [(f"bridge {item.name} ({item.source})", item.network) for item in addresses.bridges]
+
+
+def _routes(addresses: AddressFacts) -> list[Named]:
+    """Routes of the host that lead elsewhere than to a bridge, or to devices of a gateway at work."""
+    names = {item.name for item in addresses.bridges}
+    return [
+        (f"route via {item.device}", item.network) for item in addresses.routes if item.device not in names
+    ]
+
+
+def _resolvers(addresses: AddressFacts) -> list[Named]:
+    return [("DNS server", address) for address in addresses.resolvers]
+
+
+def _pool(tunnel: TunnelFacts) -> list[Named]:
+    return [("client pool", tunnel.pool)] if tunnel.pool else []
+
+
+def _servers(tunnel: TunnelFacts) -> list[Named]:
+    return [("DNS server for clients", address) for address in tunnel.dns_servers]
+
+
+def _judged(left: Iterable[Named], right: Iterable[Named], hint: str) -> Verdict:
+    found = list(overlaps(left, right))
+    return problem("; ".join(found), hint) if found else passed("nothing overlaps")
+
+
+@check("bridge-route", Group.HOST, "Bridges and routes")
+def _bridge_route(addresses: AddressFacts) -> Verdict:
+    return _judged(_bridges(addresses), _routes(addresses), _MOVE_BRIDGE)
+
+
+@check("bridge-dns", Group.HOST, "Bridges and DNS servers")
+def _bridge_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
+    return _judged(_bridges(addresses), [*_resolvers(addresses), *_servers(tunnel)], _MOVE_BRIDGE)
+
+
+@check("bridge-rules", Group.HOST, "Bridges and include rules")
+def _bridge_rules(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
+    if not tunnel.source:
+        return skipped(_UNKNOWN)
+    rules = [("include rule", item) for item in tunnel.includes]
+    return _judged(_bridges(addresses), rules, _MOVE_BRIDGE)
+
+
+@check("pool-route", Group.HOST, "Client pool and routes")
+def _pool_route(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
+    return _judged(_pool(tunnel), _routes(addresses), _MOVE_POOL) if tunnel.pool else skipped(_UNKNOWN)
+
+
+@check("pool-bridge", Group.HOST, "Client pool and bridges")
+def _pool_bridge(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
+    return _judged(_pool(tunnel), _bridges(addresses), _MOVE_POOL) if tunnel.pool else skipped(_UNKNOWN)
+
+
+@check("pool-dns", Group.HOST, "Client pool and DNS servers")
+def _pool_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
+    if not tunnel.pool:
+        return skipped(_UNKNOWN)
+    return _judged(_pool(tunnel), [*_resolvers(addresses), *_servers(tunnel)], _MOVE_POOL)
+
+
+@check("resolvers", Group.HOST, "DNS servers of the host")
+def _dns(addresses: AddressFacts) -> Verdict:
+    if addresses.resolvers:
+        return passed(", ".join(addresses.resolvers))
+    return problem("/etc/resolv.conf names no server", "Name the DNS servers of your network there.")
+
+
+@check("mtu", Group.HOST, "MTU of the way out", Severity.RECOMMENDED)
+def _mtu(addresses: AddressFacts) -> Verdict:
+    if not addresses.mtu:
+        return warning("there is no default route", "Check the network settings of the host.")
+    seen = f"{addresses.mtu} on {addresses.device}"
+    if addresses.mtu >= _USUAL_MTU:
+        return passed(seen)
+    if addresses.mtu < _LEAST_MTU:
+        return problem(f"{seen}: too small for IPv6 through the tunnel", f"Raise it to {_LEAST_MTU} or more.")
+    return problem(
+        f"{seen}: less than the usual {_USUAL_MTU}", "Expect smaller packets; set `mtu` if the tunnel stalls."
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    _bridge_route,
+    _bridge_dns,
+    _bridge_rules,
+    _pool_route,
+    _pool_bridge,
+    _pool_dns,
+    _dns,
+    _mtu,
+)

@@ -1,0 +1,213 @@
+"""Group `host`: platform, size, security and the port of the gateway."""
+
+from mstunnel_setup.readiness.data import platforms
+from mstunnel_setup.readiness.facts import PortFacts, ProxyFacts, SecurityFacts, Settings, SystemFacts
+from mstunnel_setup.readiness.model import (
+    Check,
+    Group,
+    Severity,
+    Verdict,
+    check,
+    passed,
+    problem,
+    skipped,
+    unknown,
+    warning,
+)
+from mstunnel_setup.readiness.text import gigabytes, proxy_place
+
+_RECOMMENDED = Severity.RECOMMENDED
+# A machine sold as "4 GB" shows less to its kernel, which keeps some for itself.
+_NEARLY = 0.92
+_ARCHITECTURES = ("x86_64", "amd64")
+_OURS = ("ocserv", "conmon", "docker-proxy", "rootlessport", "pasta")
+
+
+@check("root", Group.HOST, "Rights", _RECOMMENDED)
+def _root(system: SystemFacts) -> Verdict:
+    if system.root:
+        return passed("run as root")
+    return problem(
+        "not run as root: firewall, SELinux ports and other programs stay hidden", "Run it with sudo."
+    )
+
+
+@check("architecture", Group.HOST, "Processor")
+def _architecture(system: SystemFacts) -> Verdict:
+    if system.architecture in _ARCHITECTURES:
+        return passed(system.architecture)
+    return problem(f"the processor is {system.architecture}", "Use a 64-bit AMD or Intel machine.")
+
+
+@check("platform", Group.HOST, "Supported platform", _RECOMMENDED)
+def _platform(system: SystemFacts) -> Verdict:
+    table = platforms()
+    row = table.of(system.distribution, system.version)
+    if row is not None and row.vendor:
+        return passed(f"{system.name} (table of {table.date})")
+    listed = "tested by this project, but not on the vendor's list" if row else "not in the table"
+    return problem(
+        f"{system.name} is {listed} of {table.date}", "Expect no support; RHEL and Ubuntu LTS are listed."
+    )
+
+
+@check("platform-end", Group.HOST, "End of platform support", _RECOMMENDED)
+def _platform_end(system: SystemFacts) -> Verdict:
+    row = platforms().of(system.distribution, system.version)
+    if row is None:
+        return skipped(f"{system.name} is not in the table")
+    if row.ended is None or row.ended >= system.today:
+        return passed("supported" if row.ended is None else f"supported until {row.ended}")
+    return problem(f"support of {system.name} ended on {row.ended}", "Update the distribution.")
+
+
+@check("cpus", Group.HOST, "Processors", _RECOMMENDED)
+def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
+    size = platforms().size_for(settings.devices)
+    if system.cpus >= size.cpus:
+        return passed(f"{system.cpus} of {size.cpus} for {settings.devices} devices")
+    return problem(
+        f"{system.cpus} of {size.cpus} for {settings.devices} devices", "Give the machine more processors."
+    )
+
+
+@check("memory", Group.HOST, "Memory", _RECOMMENDED)
+def _memory(settings: Settings, system: SystemFacts) -> Verdict:
+    size = platforms().size_for(settings.devices)
+    seen = f"{gigabytes(system.memory)} of {size.memory_gb} GB for {settings.devices} devices"
+    if system.memory >= size.memory_gb * 2**30 * _NEARLY:
+        return passed(seen)
+    return problem(seen, "Give the machine more memory.")
+
+
+@check("disk", Group.HOST, "Disk", _RECOMMENDED)
+def _disk(settings: Settings, system: SystemFacts) -> Verdict:
+    size = platforms().size_for(settings.devices)
+    seen = f"{gigabytes(system.disk)} of {size.disk_gb} GB where containers are kept"
+    if system.disk >= size.disk_gb * 10**9 * _NEARLY:
+        return passed(seen)
+    return problem(seen, "Enlarge that file system.")
+
+
+@check("disk-free", Group.HOST, "Free space")
+def _disk_free(system: SystemFacts) -> Verdict:
+    seen = f"{gigabytes(system.disk_free)} free where containers are kept"
+    if system.disk_free >= 5 * 10**9:
+        return passed(seen)
+    return problem(seen, "Free some space: the images and their next version need 5 GB.")
+
+
+@check("cgroup", Group.HOST, "Control groups", _RECOMMENDED)
+def _cgroup(system: SystemFacts) -> Verdict:
+    if system.cgroup == 2:  # noqa: PLR2004 (the version)
+        return passed("version 2")
+    seen = "version 1: Quadlet units cannot be used" if system.cgroup else "there are none"
+    return problem(seen, "Boot with systemd.unified_cgroup_hierarchy=1, or run it with plain units.")
+
+
+@check("systemd", Group.HOST, "systemd", _RECOMMENDED)
+def _systemd(system: SystemFacts) -> Verdict:
+    if system.systemd:
+        return passed("systemd runs this host")
+    return problem("systemd does not run this host", "Containers are then restarted by the engine alone.")
+
+
+@check("selinux", Group.HOST, "SELinux", Severity.INFO)
+def _selinux(security: SecurityFacts) -> Verdict:
+    if security.selinux == "permissive":
+        return problem("permissive: it only logs", "Set it to enforcing when nothing is logged any more.")
+    return passed({"enforcing": "enforcing", "absent": "not used here"}[security.selinux])
+
+
+@check("selinux-proxy-port", Group.HOST, "SELinux and the proxy's port")
+def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict:
+    found = [proxy_place(item.value) for item in proxies.places if item.name != "no_proxy"]
+    ports = {place[1] for place in found if place is not None}
+    if security.selinux != "enforcing" or not ports:
+        return skipped("no proxy" if security.selinux == "enforcing" else "SELinux does not enforce")
+    if security.proxy_ports is None:
+        return unknown(
+            "the port types cannot be read", "Install semanage (policycoreutils-python-utils), run as root."
+        )
+    missing = sorted(port for port in ports if not _allowed(port, security.proxy_ports))
+    if not missing:
+        return passed(f"{_list(ports)} is of type http_port_t")
+    commands = ", ".join(f"`semanage port -a -t http_port_t -p tcp {port}`" for port in missing)
+    return problem(
+        f"{_list(missing)} is not of type http_port_t",
+        f"Run {commands} (-m in place of -a if it has a type).",
+    )
+
+
+def _allowed(port: int, ranges: tuple[str, ...]) -> bool:
+    bounds = (item.partition("-") for item in ranges)
+    return any(int(low) <= port <= int(high or low) for low, _, high in bounds)
+
+
+def _list(ports: "set[int] | list[int]") -> str:
+    return "port " + ", ".join(map(str, sorted(ports)))
+
+
+def _port_free(protocol: str) -> Check:
+    @check(f"port-{protocol}", Group.HOST, f"{protocol.upper()} port of the gateway")
+    def port_free(settings: Settings, ports: PortFacts) -> Verdict:
+        held = [item for item in ports.holders if item.protocol == protocol]
+        others = [item for item in held if item.program not in _OURS]
+        if not held:
+            return passed(f"{protocol.upper()} {settings.port} is free")
+        if not others:
+            return passed(
+                f"{protocol.upper()} {settings.port} is held by {held[0].program}, a container's program"
+            )
+        name = others[0].program or "a program that only root can see"
+        return problem(
+            f"{protocol.upper()} {settings.port} is taken by {name} ({others[0].address})",
+            "Stop that program, or give the server configuration another port.",
+        )
+
+    return port_free
+
+
+def _firewall(protocol: str) -> Check:
+    @check(f"firewall-{protocol}", Group.HOST, f"Firewall of the host, {protocol.upper()}", _RECOMMENDED)
+    def firewall_open(settings: Settings, security: SecurityFacts) -> Verdict:
+        wall = security.firewall
+        is_open, where = getattr(wall, protocol), f"{wall.kind} and {protocol.upper()} {settings.port}"
+        if wall.kind == "none":
+            return passed("no firewall is active")
+        if is_open is None:
+            return unknown(
+                f"{where}: the rules cannot be judged",
+                f"Make sure {protocol.upper()} {settings.port} is let in.",
+            )
+        if is_open:
+            return passed(f"{where}: let in")
+        return warning(f"{where}: not let in", _OPEN[wall.kind].format(port=settings.port, protocol=protocol))
+
+    return firewall_open
+
+
+_OPEN = {
+    "firewalld": "Run `firewall-cmd --permanent --add-port={port}/{protocol}` and `firewall-cmd --reload`.",
+    "ufw": "Run `ufw allow {port}/{protocol}`.",
+    "nftables": "Add a rule such as `{protocol} dport {port} accept` to the chain of hook input.",
+}
+
+CHECKS: tuple[Check, ...] = (
+    _root,
+    _architecture,
+    _platform,
+    _platform_end,
+    _cpus,
+    _memory,
+    _disk,
+    _disk_free,
+    _cgroup,
+    _systemd,
+    _selinux,
+    _selinux_proxy_port,
+    _port_free("tcp"),
+    _port_free("udp"),
+    _firewall("tcp"),
+    _firewall("udp"),
+)

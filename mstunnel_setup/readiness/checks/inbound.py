@@ -1,0 +1,45 @@
+"""Group `inbound`: does what is sent from elsewhere arrive at the gateway's port?"""
+
+from mstunnel_setup.readiness.facts import InboundFacts, Settings
+from mstunnel_setup.readiness.model import Check, Group, Verdict, check, passed, problem, skipped, unknown
+
+_LET_IN = "Let it in at the firewall, the load balancer and the address translation before that host."
+
+
+def _arrives(protocol: str) -> Check:
+    @check(f"inbound-{protocol}", Group.INBOUND, f"{protocol.upper()} arrives")
+    def arrives(settings: Settings, inbound: InboundFacts) -> Verdict:
+        if inbound.role == "none":
+            return skipped("nobody probed it", "Run `mst-readiness inbound --from HOST`.")
+        if inbound.error:
+            return unknown(
+                inbound.error, "Probe it from elsewhere: `mst-readiness inbound --probe HOST:PORT`."
+            )
+        sources: tuple[str, ...] = getattr(inbound, protocol)
+        if inbound.role == "probe":
+            return _probed(inbound, protocol, sources)
+        if sources:
+            other = f", not {inbound.expected} (address translation?)" if _other(inbound, sources) else ""
+            return passed(f"a probe came from {', '.join(sources)}{other}")
+        return problem(f"no probe arrived at {protocol.upper()} {settings.port}", _LET_IN)
+
+    return arrives
+
+
+def _probed(inbound: InboundFacts, protocol: str, sources: tuple[str, ...]) -> Verdict:
+    if sources:
+        kind = "a TLS server" if inbound.gateway and protocol == "tcp" else "the listener"
+        return passed(f"{kind} at {', '.join(sources)} answered")
+    if inbound.gateway:
+        return unknown(
+            "a gateway at work does not answer UDP probes",
+            "Stop it, run `mst-readiness inbound --from HOST` there, and probe again.",
+        )
+    return problem(f"{inbound.expected} did not answer over {protocol.upper()}", _LET_IN)
+
+
+def _other(inbound: InboundFacts, sources: tuple[str, ...]) -> bool:
+    return bool(inbound.expected) and inbound.expected not in sources
+
+
+CHECKS: tuple[Check, ...] = (_arrives("tcp"), _arrives("udp"))

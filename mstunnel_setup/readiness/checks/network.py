@@ -1,0 +1,169 @@
+"""Group `network`: every name the cloud needs, who vouches for its certificate, and the clock."""
+
+from collections.abc import Sequence
+
+from mstunnel_setup.readiness.data import endpoints
+from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts
+from mstunnel_setup.readiness.model import (
+    Check,
+    Group,
+    Severity,
+    Verdict,
+    check,
+    passed,
+    problem,
+    skipped,
+    unknown,
+    warning,
+)
+
+# Entra refuses tokens and assertions whose times differ by more than five minutes.
+_MOST_SKEW = 300.0
+_SOME_SKEW = 30.0
+# The least MTU of an IPv6 link (RFC 8200); DTLS through less stalls.
+_LEAST_MTU = 1280
+_SHOWN = 3
+_FIREWALL = "Let TCP 443 out to it in firewall and proxy; test with `curl -v https://{host}`."
+
+
+def _reached(attempt: Attempt) -> bool:
+    return not attempt.error
+
+
+def _deciding(endpoint: EndpointFacts) -> list[Attempt]:
+    """Behind a proxy the try by name counts: many proxies refuse bare addresses."""
+    by_name = [item for item in endpoint.attempts if item.through and item.target == endpoint.host]
+    return by_name or list(endpoint.attempts)
+
+
+def _endpoint(purpose: str, title: str) -> Check:
+    @check(f"endpoint-{purpose}", Group.NETWORK, title)
+    def endpoint_reachable(network: NetworkFacts) -> Verdict:
+        found = [item for item in network.endpoints if item.purpose == purpose]
+        if not found:
+            patterns = [name for name, of in network.patterns.items() if of == purpose]
+            return skipped(
+                f"cannot be tried: any name of {', '.join(patterns)}"
+                if patterns
+                else "not part of this cloud"
+            )
+        verdicts = [_judge_endpoint(item) for item in found]
+        return next((item for item in verdicts if item.outcome is None), None) or _together(found, verdicts)
+
+    return endpoint_reachable
+
+
+def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
+    attempts = _deciding(endpoint)
+    bad = [item for item in attempts if not _reached(item)]
+    if not attempts:
+        return problem(
+            f"{endpoint.host}: {endpoint.unresolved or 'no address'}", "Check DNS, or set a proxy."
+        )
+    if len(bad) == len(attempts):
+        through = f" through {bad[0].through}" if bad[0].through else ""
+        return problem(f"{endpoint.host}{through}: {bad[0].error}", _FIREWALL.format(host=endpoint.host))
+    if bad:
+        names = ", ".join(item.target for item in bad[:_SHOWN])
+        return warning(
+            f"{endpoint.host}: {len(bad)} of {len(attempts)} addresses fail ({names}: {bad[0].error})",
+            _FIREWALL.format(host=endpoint.host),
+        )
+    return passed(endpoint.host)
+
+
+def _together(found: Sequence[EndpointFacts], verdicts: Sequence[Verdict]) -> Verdict:
+    doubtful = [item for item in verdicts if item.hint]
+    if doubtful:
+        return doubtful[0]
+    count = sum(len(_deciding(item)) for item in found)
+    hosts = ", ".join(item.host for item in found)
+    return passed(f"{hosts} ({count} {'try' if count == 1 else 'tries'})")
+
+
+@check("dns", Group.NETWORK, "Names resolve")
+def _dns(network: NetworkFacts) -> Verdict:
+    failed = [item for item in network.endpoints if item.unresolved]
+    if not failed:
+        return passed(f"{len(network.endpoints)} of {len(network.endpoints)} names")
+    names = ", ".join(item.host for item in failed[:_SHOWN])
+    seen = f"{len(failed)} of {len(network.endpoints)} names do not resolve ({names}: {failed[0].unresolved})"
+    if all(any(map(_reached, _deciding(item))) for item in failed):
+        return warning(seen, "The proxy resolves them, so this may be intended.")
+    return problem(seen, "Check the DNS servers in /etc/resolv.conf.")
+
+
+@check("proxy-connects", Group.NETWORK, "Proxy connects")
+def _proxy_connects(network: NetworkFacts) -> Verdict:
+    attempts = [item for endpoint in network.endpoints for item in endpoint.attempts if item.through]
+    if not attempts:
+        return skipped("no proxy")
+    if any(map(_reached, attempts)):
+        return passed(attempts[0].through)
+    return problem(
+        f"{attempts[0].through}: {attempts[0].error}", "Check https_proxy, and that the proxy lets us out."
+    )
+
+
+@check("inspection", Group.NETWORK, "No TLS inspection")
+def _inspection(network: NetworkFacts) -> Verdict:
+    if network.private:
+        return skipped("a custom cloud may have a private authority")
+    tried = [(item.host, one) for item in network.endpoints for one in item.attempts if one.trust]
+    foreign = [(host, one) for host, one in tried if one.trust == "host"]
+    nobody = [(host, one) for host, one in tried if one.trust == "nobody"]
+    if not tried:
+        return unknown("no certificate was seen")
+    if foreign or nobody:
+        host, one = (foreign or nobody)[0]
+        known = "known to this host only" if foreign else "that nobody knows"
+        return problem(
+            f"{host} shows a certificate of {one.issuer or 'an authority'}, {known}",
+            "Exempt the hosts of Intune from inspection: the agent's TLS is mutual.",
+        )
+    return passed(f"{len(tried)} certificates end at public roots")
+
+
+@check("clock", Group.NETWORK, "Clock")
+def _clock(network: NetworkFacts) -> Verdict:
+    skews = [one.skew for item in network.endpoints for one in item.attempts if one.skew is not None]
+    if not skews:
+        return unknown("no server told its time")
+    skew = sorted(skews, key=abs)[len(skews) // 2]
+    seen = f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+    hint = "Synchronise the clock, for example with chrony."
+    if abs(skew) > _MOST_SKEW:
+        return problem(seen, hint)
+    return (
+        warning(seen, hint) if abs(skew) > _SOME_SKEW else passed(f"within {_SOME_SKEW:.0f} s of the servers")
+    )
+
+
+@check("path-mtu", Group.NETWORK, "MTU to the cloud", Severity.RECOMMENDED)
+def _path_mtu(network: NetworkFacts) -> Verdict:
+    known = [one.mtu for item in network.endpoints for one in item.attempts if one.mtu]
+    if not known:
+        return unknown("no connection was made")
+    if min(known) >= _LEAST_MTU:
+        return passed(f"{min(known)} bytes or more")
+    return problem(
+        f"{min(known)} bytes", "Find the link with the small MTU; packets of 1280 bytes must pass."
+    )
+
+
+@check("allowed-names", Group.NETWORK, "Names to allow", Severity.INFO)
+def _allowed_names(network: NetworkFacts) -> Verdict:
+    if not network.patterns:
+        return skipped("this cloud has no names by pattern")
+    return passed(f"allow all of {', '.join(network.patterns)}")
+
+
+CHECKS: tuple[Check, ...] = (
+    _dns,
+    _proxy_connects,
+    *(_endpoint(purpose, title) for purpose, title in endpoints().purposes.items()),
+    _inspection,
+    _clock,
+    _path_mtu,
+    _allowed_names,
+)

@@ -1,0 +1,175 @@
+"""Group `rootless`: what a gateway under a service account needs. Otherwise these do not apply."""
+
+from collections.abc import Callable
+
+from mstunnel_setup.readiness.checks.utils import chosen_engine
+from mstunnel_setup.readiness.data import platforms, release
+from mstunnel_setup.readiness.facts import EngineFacts, KernelFacts, RootlessFacts, Settings, SystemFacts
+from mstunnel_setup.readiness.model import (
+    Check,
+    Group,
+    Severity,
+    Verdict,
+    check,
+    passed,
+    problem,
+    skipped,
+    unknown,
+)
+from mstunnel_setup.readiness.sysctls import NAMESPACES, PORT_START, ROOTLESS
+from mstunnel_setup.readiness.text import gigabytes
+
+_IDS = 65536
+_HOME = 10 * 10**9
+
+
+def _rootful(settings: Settings) -> Verdict | None:
+    return None if settings.mode == "rootless" else skipped("not rootless")
+
+
+@check("rootless-engine", Group.ROOTLESS, "Engine without root")
+def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
+    found = chosen_engine(settings, engine)
+    least = platforms().engines["podman"].least_rootless
+    if settings.mode != "rootless":
+        return skipped("not rootless")
+    if found is None or found.name == "docker":
+        return problem("rootless needs Podman; Docker cannot do it", f"Install Podman {least} or later.")
+    number, bound = release(found.version), release(least)
+    if number is None or bound is None:
+        return unknown("podman does not tell its version")
+    if number < bound:
+        return problem(f"podman {found.version} is older than {least}", f"Update Podman to {least} or later.")
+    return passed(f"podman {found.version}")
+
+
+@check("rootless-account", Group.ROOTLESS, "Service account")
+def _account(settings: Settings, rootless: RootlessFacts) -> Verdict:
+    if rootless.uid is not None:
+        return _rootful(settings) or passed(f"{rootless.account}, uid {rootless.uid}")
+    return _rootful(settings) or problem(
+        f"there is no account {rootless.account}", f"Make it: `useradd --create-home {rootless.account}`."
+    )
+
+
+def _subordinate(name: str, count: Callable[[RootlessFacts], int]) -> Check:
+    @check(f"rootless-{name}", Group.ROOTLESS, f"Subordinate ids, {name}")
+    def subordinate_ids(settings: Settings, rootless: RootlessFacts) -> Verdict:
+        found = count(rootless)
+        if found >= _IDS:
+            return _rootful(settings) or passed(f"{found} in /etc/{name}")
+        option = f"--add-{name}s 100000-165535"
+        return _rootful(settings) or problem(
+            f"{found} of {_IDS} for {rootless.account} in /etc/{name}",
+            f"Run `usermod {option} {rootless.account}`.",
+        )
+
+    return subordinate_ids
+
+
+@check("rootless-linger", Group.ROOTLESS, "Linger")
+def _linger(settings: Settings, rootless: RootlessFacts) -> Verdict:
+    if rootless.linger:
+        return _rootful(settings) or passed("containers outlive the logout")
+    return _rootful(settings) or problem(
+        "containers end at logout and do not start at boot",
+        f"Run `loginctl enable-linger {rootless.account}`.",
+    )
+
+
+@check("rootless-home-space", Group.ROOTLESS, "Space for containers")
+def _home_space(settings: Settings, rootless: RootlessFacts) -> Verdict:
+    seen = f"{gigabytes(rootless.home_free)} free at {rootless.home}"
+    if rootless.home_free >= _HOME:
+        return _rootful(settings) or passed(seen)
+    return _rootful(settings) or problem(seen, "Have 10 GB free there.")
+
+
+@check("rootless-folder", Group.ROOTLESS, "Owner of /etc/mstunnel")
+def _folder(settings: Settings, rootless: RootlessFacts) -> Verdict:
+    if settings.mode != "rootless" or rootless.folder_owner is None:
+        return skipped("not rootless" if settings.mode != "rootless" else "/etc/mstunnel is not there yet")
+    if rootless.folder_owner == rootless.uid:
+        return passed(f"{rootless.account} owns it")
+    return problem(
+        f"uid {rootless.folder_owner} owns it", f"Run `chown -R {rootless.account} /etc/mstunnel`."
+    )
+
+
+@check("rootless-port", Group.ROOTLESS, "Port below 1024")
+def _port(settings: Settings, kernel: KernelFacts) -> Verdict:
+    if settings.mode != "rootless":
+        return skipped("not rootless")
+    start = kernel.sysctls.get(PORT_START, "1024")
+    if settings.port >= int(start or 0):
+        return passed(f"ports from {start} need no root")
+    return problem(
+        f"ports below {start} need root", f"Set {PORT_START} to {settings.port}, or run with --fix."
+    )
+
+
+def _sysctl(name: str, least: str) -> Check:
+    @check(f"rootless-{_slug(name)}", Group.ROOTLESS, f"sysctl {name.rpartition('.')[2]}")
+    def sysctl_large_enough(settings: Settings, kernel: KernelFacts) -> Verdict:
+        if settings.mode != "rootless":
+            return skipped("not rootless")
+        value = kernel.sysctls.get(name)
+        if value is not None and int(value) >= int(least):
+            return passed(f"{name} is {value}")
+        seen = f"{name} is {value}" if value is not None else f"{name} is not there (module nf_conntrack)"
+        return problem(seen, f"Set it to {least}, or run with --fix.")
+
+    return sysctl_large_enough
+
+
+def _slug(name: str) -> str:
+    return name.rpartition(".")[2].replace("_", "-").removeprefix("nf-")
+
+
+@check("rootless-namespaces", Group.ROOTLESS, "User namespaces")
+def _namespaces(settings: Settings, kernel: KernelFacts) -> Verdict:
+    if settings.mode != "rootless":
+        return skipped("not rootless")
+    value = kernel.sysctls.get(NAMESPACES, "")
+    if value not in ("", "0"):
+        return passed(f"{NAMESPACES} is {value}")
+    return problem(f"{NAMESPACES} is {value or 'not there'}", f"Set {NAMESPACES} to 15076 or more.")
+
+
+@check("rootless-network", Group.ROOTLESS, "User-mode network", Severity.RECOMMENDED)
+def _network(settings: Settings, engine: EngineFacts) -> Verdict:
+    if settings.mode != "rootless":
+        return skipped("not rootless")
+    if engine.pasta:
+        return passed("pasta is installed")
+    if engine.slirp4netns:
+        return problem("slirp4netns only, which is slower", "Install passt, which brings pasta.")
+    return problem("neither pasta nor slirp4netns is installed", "Install passt, which brings pasta.")
+
+
+@check("rootless-cgroup", Group.ROOTLESS, "Control groups without root")
+def _cgroup(settings: Settings, system: SystemFacts) -> Verdict:
+    if settings.mode != "rootless":
+        return skipped("not rootless")
+    if system.cgroup == 2:  # noqa: PLR2004 (the version)
+        return passed("version 2")
+    return problem(
+        "version 2 is needed to limit containers without root",
+        "Boot with systemd.unified_cgroup_hierarchy=1.",
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    _engine,
+    _account,
+    _subordinate("subuid", lambda facts: facts.subuids),
+    _subordinate("subgid", lambda facts: facts.subgids),
+    _linger,
+    _home_space,
+    _folder,
+    _port,
+    *(_sysctl(name, least) for name, least in ROOTLESS.items()),
+    _namespaces,
+    _network,
+    _cgroup,
+)

@@ -1,0 +1,128 @@
+"""The dated tables `data/platforms.toml` and `data/endpoints.toml`."""
+
+import tomllib
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from packaging.version import InvalidVersion, Version
+from pydantic import Field
+
+from mstunnel_setup.readiness.facts import EngineName, Section
+
+CUSTOM = "custom"
+REGISTRY = "registry"
+
+
+class EngineRange(Section):
+    """Versions of an engine: the least one, the least one without root, and tested release lines."""
+
+    least: str
+    least_rootless: str = ""
+    tested: tuple[str, ...] = ()
+
+
+class BadVersions(Section):
+    """A range of versions (`from` included, `below` excluded) that is refused, and why."""
+
+    engine: EngineName
+    start: str = Field(alias="from")
+    below: str
+    why: str
+
+
+class Platform(Section):
+    """A distribution: its engine, the version it ships, when support ended, whether the vendor lists it."""
+
+    distribution: str
+    version: str
+    engine: EngineName
+    shipped: str = ""
+    ended: date | None = None
+    vendor: bool = True
+
+
+class Size(Section):
+    """What each of `servers` servers needs for up to `devices` devices; memory and disk in GB."""
+
+    devices: int
+    servers: int
+    cpus: int
+    memory_gb: int
+    disk_gb: int
+
+
+class Platforms(Section):
+    """The whole table, and the day it was read from its sources."""
+
+    date: date
+    engines: dict[EngineName, EngineRange]
+    bad: tuple[BadVersions, ...]
+    platform: tuple[Platform, ...]
+    size: tuple[Size, ...]
+
+    def of(self, distribution: str, version: str) -> Platform | None:
+        """The row of a distribution; CentOS, Rocky and the like are not Red Hat's."""
+        rows = (row for row in self.platform if row.distribution == distribution and row.version == version)
+        return next(rows, None)
+
+    def size_for(self, devices: int) -> Size:
+        """The first row that is large enough, else the last one."""
+        return next((row for row in self.size if devices <= row.devices), self.size[-1])
+
+
+class Endpoint(Section):
+    """A name that must be reachable. `host` may name a port; without `host` there is only a pattern."""
+
+    purpose: str
+    host: str = ""
+    path: str = "/"
+    pattern: str = ""
+
+
+class Endpoints(Section):
+    """The endpoint sets of one day. `purposes` are the names for people, in order."""
+
+    date: date
+    purposes: dict[str, str]
+    clouds: dict[Literal["public", "gcc-high", "dod"], tuple[Endpoint, ...]]
+
+
+@cache
+def platforms() -> Platforms:
+    """The table of supported platforms."""
+    return Platforms.model_validate(_table("platforms.toml"))
+
+
+@cache
+def endpoints() -> Endpoints:
+    """The endpoint sets of all clouds."""
+    raw = _table("endpoints.toml")
+    day, purposes = raw.pop("date"), raw.pop("purposes")
+    return Endpoints.model_validate({"date": day, "purposes": purposes, "clouds": raw})
+
+
+def endpoints_of(cloud: str, authority: str = "", graph: str = "") -> tuple[Endpoint, ...]:
+    """The endpoints of a cloud; of a custom one only the addresses it consists of."""
+    if cloud == CUSTOM:
+        named = (("sign-in", authority), ("graph", graph))
+        return tuple(Endpoint(purpose=name, host=urlsplit(url).netloc) for name, url in named if url)
+    sets: dict[Any, tuple[Endpoint, ...]] = {**endpoints().clouds}
+    return sets[cloud]
+
+
+def release(text: str) -> Version | None:
+    """The version that a program or package names ("4.9.4-rhel", "28.1.1+1"); None when it names none."""
+    number = text.strip().removeprefix("v")
+    for mark in "-+~: ":
+        number = number.partition(mark)[0]
+    try:
+        return Version(number)
+    except InvalidVersion:
+        return None
+
+
+def _table(name: str) -> dict[str, Any]:
+    return tomllib.loads((files("mstunnel_setup") / "data" / name).read_text("utf-8"))

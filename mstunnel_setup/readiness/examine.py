@@ -1,0 +1,140 @@
+"""One examination: which readers the wanted groups need, all run at once, and the verdicts."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.endpoint import Trust
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.readiness import checks
+from mstunnel_setup.readiness.data import Endpoint
+from mstunnel_setup.readiness.facts import (
+    AccountFacts,
+    Facts,
+    InboundFacts,
+    ProxyFacts,
+    Settings,
+    TunnelFacts,
+)
+from mstunnel_setup.readiness.gather import Reader, gather
+from mstunnel_setup.readiness.model import Finding, Group, judge
+from mstunnel_setup.readiness.read.certificate import CertificatePlace, CertificateReader, private_roots
+from mstunnel_setup.readiness.read.cloud import CloudReader, Way
+from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.readiness.read.programs import ProgramReader
+
+# So many questions may hang one after the other, and the others are still asked in time.
+_QUESTIONS = 4
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to examine: groups, the gateway to be, where its certificate is, and the cloud's endpoints.
+
+    `deadline` (seconds) is for everything together. `account` and `inbound` were found out before, because
+    they wait for people; `read_account` finds out about an account that needs none. `public_roots` (PEM)
+    replace those of Mozilla.
+    """
+
+    settings: Settings
+    groups: frozenset[Group]
+    endpoints: tuple[Endpoint, ...] = ()
+    deadline: float = 20.0
+    certificate: CertificatePlace = field(default_factory=CertificatePlace)
+    address: str = ""
+    site: str = ""
+    ca_pem: str = ""
+    public_roots: str = ""
+    account: AccountFacts = field(default_factory=lambda: AccountFacts(tried=False))
+    read_account: Callable[[], AccountFacts] | None = None
+    inbound: InboundFacts = field(default_factory=InboundFacts)
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Examines the host behind the ports."""
+
+    files: Files
+    processes: Processes
+    clock: Clock
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def findings(self, wanted: Wanted) -> tuple[Finding, ...]:
+        """The findings of all checks of the wanted groups."""
+        return judge(checks.of(wanted.groups), self.facts(wanted))
+
+    def facts(self, wanted: Wanted) -> Facts:
+        """Everything that the wanted groups need, found out within the deadline."""
+        chosen = checks.of(wanted.groups)
+        needed = {name for check in chosen for name in check.needs}
+        readers = {name: reader for name, reader in self._readers(wanted).items() if name in needed}
+        facts = gather(readers, wanted.settings, self.clock, wanted.deadline)
+        account = wanted.account if wanted.read_account is None else facts.account
+        tunnel = known_tunnel(facts.tunnel, account or wanted.account, wanted.site)
+        return facts.model_copy(update={"account": account, "inbound": wanted.inbound, "tunnel": tunnel})
+
+    def proxies(self) -> ProxyFacts:
+        """The proxy variables of every place."""
+        return HostReader(self.files, self.clock, Settings(), self.environment).proxies()
+
+    def open_http(self, roots: str, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
+        """A session on the way out that the proxies of all places name; trusts `roots` (PEM) too."""
+        for item in self.proxies().places:
+            os.environ.setdefault(item.name, item.value)
+        return HttpSession(self.clock, roots=roots, timeout=timeout, deadline=deadline)
+
+    def _readers(self, wanted: Wanted) -> dict[str, Reader]:
+        host = HostReader(self.files, self.clock, wanted.settings, self.environment)
+        programs = ProgramReader(self.files, self.processes, wanted.settings, wanted.deadline / _QUESTIONS)
+        certificate = self._certificate_reader(wanted)
+        account = {} if wanted.read_account is None else {"account": wanted.read_account}
+        return {
+            **account,
+            "system": host.system,
+            "kernel": host.kernel,
+            "engine": programs.engine,
+            "addresses": host.addresses,
+            "tunnel": host.tunnel,
+            "proxies": host.proxies,
+            "security": programs.security,
+            "ports": host.ports,
+            "rootless": host.rootless,
+            "certificate": certificate.certificate,
+            "revocation": certificate.revocation,
+            "network": lambda: self._cloud_reader(wanted).network(),
+        }
+
+    def _certificate_reader(self, wanted: Wanted) -> CertificateReader:
+        seconds = min(5.0, wanted.deadline / 4)
+
+        def open_http() -> HttpSession:
+            return self.open_http(self._roots(wanted), timeout=seconds, deadline=seconds)
+
+        lab = wanted.settings.cloud == "custom"
+        return CertificateReader(self.files, self.clock, wanted.certificate, wanted.address, lab, open_http)
+
+    def _cloud_reader(self, wanted: Wanted) -> CloudReader:
+        return CloudReader(
+            endpoints=wanted.endpoints,
+            way=Way.of(self.proxies()),
+            trust=Trust(self._roots(wanted), wanted.public_roots),
+            clock=self.clock,
+            deadline=wanted.deadline,
+            cloud=wanted.settings.cloud,
+        )
+
+    def _roots(self, wanted: Wanted) -> str:
+        return f"{private_roots(self.files)}\n{wanted.ca_pem}".strip()
+
+
+def known_tunnel(installed: TunnelFacts | None, account: AccountFacts, site: str) -> TunnelFacts | None:
+    """The server configuration of the installed gateway, else of the site named, else of the only site."""
+    if installed is None or installed.source:
+        return installed
+    if site in account.tunnels:
+        return account.tunnels[site]
+    only = list(account.tunnels.values())
+    return only[0] if len(only) == 1 else installed

@@ -1,0 +1,282 @@
+"""What was found out about a host and its surroundings: frozen values that can be kept as JSON."""
+
+from datetime import date
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+EngineName: TypeAlias = Literal["podman", "docker"]
+
+
+class Section(BaseModel):
+    """A part of the facts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Settings(Section):
+    """What the gateway shall be like. `devices` is how many are expected, `port` serves TCP and UDP."""
+
+    mode: Literal["rootful", "rootless"] = "rootful"
+    engine: Literal["auto", "podman", "docker"] = "auto"
+    cloud: str = "public"
+    port: int = 443
+    devices: int = 1000
+    account: str = "mstunnel"
+
+
+class SystemFacts(Section):
+    """The machine. Sizes in bytes; `disk` is the file system of the containers, `cgroup` 1, 2 or 0 (none)."""
+
+    distribution: str
+    version: str
+    name: str
+    architecture: str = "x86_64"
+    cpus: int
+    memory: int
+    disk: int
+    disk_free: int
+    cgroup: int = 2
+    systemd: bool = True
+    root: bool = True
+    today: date
+
+
+class KernelFacts(Section):
+    """Modules that work now (loaded or built in), the files that load modules at boot, and sysctls.
+
+    `sysctls` are the values now, `sysctl_files` the file that sets each at boot, and to what.
+    """
+
+    modules: frozenset[str] = frozenset()
+    module_files: dict[str, str] = Field(default_factory=dict)
+    sysctls: dict[str, str] = Field(default_factory=dict)
+    sysctl_files: dict[str, tuple[str, str]] = Field(default_factory=dict)
+    tun_device: bool = True
+
+
+class Engine(Section):
+    """A container engine that is installed; `version` is empty when it does not tell."""
+
+    name: EngineName
+    version: str = ""
+    running: bool = True
+    reason: str = ""
+
+
+class EngineFacts(Section):
+    """The engines, and settings of theirs that matter."""
+
+    engines: tuple[Engine, ...] = ()
+    userns_remap: str = ""
+    network_backend: Literal["netavark", "cni", ""] = ""
+    pasta: bool = False
+    slirp4netns: bool = False
+
+
+class Route(Section):
+    """A network the host reaches through `device`."""
+
+    network: str
+    device: str
+
+
+class Bridge(Section):
+    """A network of the container engine; `source` is the file or device that says so."""
+
+    network: str
+    name: str
+    source: str
+
+
+class AddressFacts(Section):
+    """Networks around the host: routes (without the default), bridges, resolvers; `mtu` of the way out."""
+
+    routes: tuple[Route, ...] = ()
+    bridges: tuple[Bridge, ...] = ()
+    resolvers: tuple[str, ...] = ()
+    device: str = ""
+    mtu: int = 0
+
+
+class TunnelFacts(Section):
+    """The server configuration of the site as far as it is known; `source` is empty when it is not."""
+
+    source: str = ""
+    pool: str = ""
+    dns_servers: tuple[str, ...] = ()
+    includes: tuple[str, ...] = ()
+
+
+class ProxyPlace(Section):
+    """A proxy variable in one place. `value` is without user name and password."""
+
+    place: str
+    name: Literal["http_proxy", "https_proxy", "no_proxy"]
+    value: str
+    credentials: bool = False
+
+
+class ProxyFacts(Section):
+    """Every place that names a proxy."""
+
+    places: tuple[ProxyPlace, ...] = ()
+
+
+class Firewall(Section):
+    """The firewall of the host. Whether the gateway's port is let in; None when that cannot be told."""
+
+    kind: Literal["firewalld", "ufw", "nftables", "none"] = "none"
+    tcp: bool | None = None
+    udp: bool | None = None
+
+
+class SecurityFacts(Section):
+    """SELinux (`proxy_ports` is None without `semanage`), auditing and the firewall."""
+
+    selinux: Literal["enforcing", "permissive", "absent"] = "absent"
+    proxy_ports: tuple[str, ...] | None = None
+    auditd: Literal["active", "inactive", "absent"] = "absent"
+    firewall: Firewall = Firewall()
+
+
+class PortHolder(Section):
+    """A program that listens on the gateway's port."""
+
+    protocol: Literal["tcp", "udp"]
+    address: str
+    program: str = ""
+
+
+class PortFacts(Section):
+    """Who listens on the gateway's port."""
+
+    holders: tuple[PortHolder, ...] = ()
+
+
+class RootlessFacts(Section):
+    """The service account of a rootless gateway; counts of subordinate ids; free bytes of its home.
+
+    `folder_owner` is the uid of /etc/mstunnel, None when it is not there.
+    """
+
+    account: str
+    uid: int | None = None
+    subuids: int = 0
+    subgids: int = 0
+    linger: bool = False
+    home: str = "/home"
+    home_free: int = 0
+    folder_owner: int | None = None
+
+
+class CertificateFinding(Section):
+    """One verdict of the certificate judge."""
+
+    id: str
+    severity: Literal["error", "warning", "note"]
+    message: str
+    hint: str = ""
+
+
+class CertificateFacts(Section):
+    """The certificate at its usual place or as given. `problem` says why it could not be read."""
+
+    place: str = ""
+    problem: str = ""
+    hint: str = ""
+    findings: tuple[CertificateFinding, ...] = ()
+    days_left: int | None = None
+
+
+class RevocationFacts(Section):
+    """What the authorities say about each certificate of the chain that names a responder or a list."""
+
+    states: dict[str, Literal["good", "revoked", "unknown", "unreachable", "not-offered"]] = Field(
+        default_factory=dict
+    )
+
+
+class Attempt(Section):
+    """One try of an endpoint. `target` is an address, or the host itself when a proxy resolves it.
+
+    `trust` tells who vouches for the certificate: a public root, only this host's roots, or nobody.
+    `skew` is this host's clock minus the server's, in seconds.
+    """
+
+    target: str
+    through: str = ""
+    error: str = ""
+    trust: Literal["public", "host", "nobody", ""] = ""
+    issuer: str = ""
+    status: int = 0
+    skew: float | None = None
+    mtu: int = 0
+    seconds: float = 0.0
+
+
+class EndpointFacts(Section):
+    """What came of one name: its addresses as resolved here (with the reason if not) and all attempts."""
+
+    purpose: str
+    host: str
+    addresses: tuple[str, ...] = ()
+    unresolved: str = ""
+    attempts: tuple[Attempt, ...] = ()
+
+
+class NetworkFacts(Section):
+    """All endpoints of the cloud. `patterns` are names that must be allowed but cannot be tried."""
+
+    endpoints: tuple[EndpointFacts, ...] = ()
+    patterns: dict[str, str] = Field(default_factory=dict)
+    private: bool = False
+
+
+class AccountFacts(Section):
+    """What the tenant says about the signed-in account; None where it did not say. Never a token."""
+
+    tried: bool = True
+    error: str = ""
+    hint: str = ""
+    name: str = ""
+    roles: tuple[str, ...] | None = None
+    licensed: bool | None = None
+    sites: tuple[str, ...] | None = None
+    gateway_application: bool | None = None
+    tunnels: dict[str, TunnelFacts] = Field(default_factory=dict)
+
+
+class InboundFacts(Section):
+    """Probes of the port. As listener: whom they came from (`expected`: who should); as prober: who answered.
+
+    `gateway` tells a prober that TLS, not a listener of ours, answered. `error` says why none was awaited.
+    """
+
+    role: Literal["none", "listen", "probe"] = "none"
+    error: str = ""
+    expected: str = ""
+    gateway: bool = False
+    tcp: tuple[str, ...] = ()
+    udp: tuple[str, ...] = ()
+
+
+class Facts(Section):
+    """Everything. A section is None when it was not found out; `unread` then says why."""
+
+    settings: Settings = Settings()
+    system: SystemFacts | None = None
+    kernel: KernelFacts | None = None
+    engine: EngineFacts | None = None
+    addresses: AddressFacts | None = None
+    tunnel: TunnelFacts | None = None
+    proxies: ProxyFacts | None = None
+    security: SecurityFacts | None = None
+    ports: PortFacts | None = None
+    rootless: RootlessFacts | None = None
+    certificate: CertificateFacts | None = None
+    revocation: RevocationFacts | None = None
+    network: NetworkFacts | None = None
+    account: AccountFacts | None = None
+    inbound: InboundFacts | None = None
+    unread: dict[str, str] = Field(default_factory=dict)

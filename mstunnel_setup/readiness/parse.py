@@ -1,0 +1,220 @@
+"""Pure readers of the small file formats of a Linux host. Lines that make no sense are passed over."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from typing import Any
+
+from mstunnel_setup.readiness.facts import Bridge, ProxyPlace, Route
+
+_ASSIGNMENT = re.compile(r"""\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)""")
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+# include/uapi/linux/route.h: the route is usable.
+_ROUTE_UP = 1
+_IPV4_WORD = 8
+
+
+def assignments(text: str) -> dict[str, str]:
+    """`NAME=value` lines as in os-release(5), /etc/environment and shell files; quotes removed."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        match = _ASSIGNMENT.fullmatch(line)
+        if match:
+            found[match[1]] = _first_word(match[2])
+    return found
+
+
+def _first_word(text: str) -> str:
+    try:
+        words = shlex.split(text, comments=True)
+    except ValueError:
+        return text.strip()
+    return words[0] if words else ""
+
+
+def modules(proc_modules: str, builtin: str, proc_misc: str = "") -> frozenset[str]:
+    """Names of the modules of /proc/modules, of modules.builtin (paths), and of the devices of /proc/misc."""
+    loaded = {line.split()[0] for line in proc_modules.splitlines() if line.split()}
+    names = {line.rpartition("/")[2].partition(".ko")[0] for line in builtin.splitlines()}
+    devices = {line.split()[1] for line in proc_misc.splitlines() if len(line.split()) > 1}
+    return frozenset(_module(name) for name in loaded | names | devices if name)
+
+
+def module_lines(text: str) -> frozenset[str]:
+    """The modules that a file of modules-load.d(5), or /etc/modules, names."""
+    lines = (line.strip() for line in text.splitlines())
+    words = (line.split()[0] for line in lines if line and line[0] not in "#;")
+    return frozenset(_module(word) for word in words)
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def sysctl_lines(text: str) -> dict[str, str]:
+    """The settings of a sysctl.d(5) file, names with dots."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().removeprefix("-").partition("=")
+        if equals and not name.startswith(("#", ";")):
+            found[name.strip().replace("/", ".")] = value.strip()
+    return found
+
+
+def routes(table: str) -> tuple[Route, ...]:
+    """The routes of /proc/net/route but the default one; numbers there are little-endian hex."""
+    return tuple(route for route in _routes(table) if route.network != "0.0.0.0/0")
+
+
+def default_device(table: str) -> str:
+    """The device of the default route; empty when there is none."""
+    return next((route.device for route in _routes(table) if route.network == "0.0.0.0/0"), "")
+
+
+def _routes(table: str) -> Iterator[Route]:
+    for line in table.splitlines()[1:]:
+        cells = line.split()
+        try:
+            device, target, flags, mask = cells[0], cells[1], int(cells[3], 16), cells[7]
+            network = IPv4Network((_number(target), str(_number(mask))))
+        except (IndexError, ValueError):
+            continue
+        if flags & _ROUTE_UP and device != "lo":
+            yield Route(network=str(network), device=device)
+
+
+def _number(word: str) -> IPv4Address:
+    if len(word) != _IPV4_WORD:
+        raise ValueError(word)
+    return IPv4Address(bytes.fromhex(word)[::-1])
+
+
+def resolvers(resolv_conf: str) -> tuple[str, ...]:
+    """The addresses of the `nameserver` lines (resolv.conf(5)); zones of IPv6 addresses are cut off."""
+    lines = (line.split() for line in resolv_conf.splitlines())
+    words = [cells[1].partition("%")[0] for cells in lines if len(cells) > 1 and cells[0] == "nameserver"]
+    return tuple(dict.fromkeys(word for word in words if _is_address(word)))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def proxy_places(place: str, variables: Mapping[str, str]) -> tuple[ProxyPlace, ...]:
+    """The proxy variables among `variables`, in either case, without user name and password."""
+    return tuple(
+        _proxy_place(place, name.lower(), value)
+        for name, value in variables.items()
+        if name.lower() in _PROXIES and value
+    )
+
+
+def _proxy_place(place: str, name: Any, value: str) -> ProxyPlace:
+    credentials, at, rest = value.rpartition("@")
+    if name == "no_proxy" or not at:
+        return ProxyPlace(place=place, name=name, value=value)
+    scheme, mark, _ = credentials.partition("://")
+    return ProxyPlace(place=place, name=name, value=f"{scheme}://{rest}" if mark else rest, credentials=True)
+
+
+def unit_environment(text: str) -> dict[str, str]:
+    """The variables of the `Environment=` lines of a unit file (systemd.exec(5))."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().partition("=")
+        if name == "Environment" and equals:
+            found |= {left: right for left, mark, right in _pairs(value) if mark}
+    return found
+
+
+def _pairs(text: str) -> list[tuple[str, str, str]]:
+    try:
+        return [word.partition("=") for word in shlex.split(text)]
+    except ValueError:
+        return []
+
+
+def subordinate_ids(text: str, account: str, uid: int | None) -> int:
+    """How many ids /etc/subuid or /etc/subgid gives an account, by name or by number (subuid(5))."""
+    rows = (line.strip().split(":") for line in text.splitlines())
+    owners = {account, str(uid)} if uid is not None else {account}
+    return sum(int(row[2]) for row in rows if len(row) == 3 and row[0] in owners and row[2].isdecimal())  # noqa: PLR2004
+
+
+def account_line(passwd: str, account: str) -> tuple[int, str] | None:
+    """Uid and home of an account in the text of /etc/passwd (passwd(5))."""
+    for line in passwd.splitlines():
+        cells = line.split(":")
+        if len(cells) > 5 and cells[0] == account and cells[2].isdecimal():  # noqa: PLR2004
+            return int(cells[2]), cells[5]
+    return None
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """The JSON object in a file; an empty one when it is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def docker_bridges(daemon_json: str, source: str) -> tuple[Bridge, ...]:
+    """The bridge that Docker's `bip` sets; none when it is the default one."""
+    bip = json_object(daemon_json).get("bip")
+    return _bridge(bip, "docker0", source)
+
+
+def netavark_bridges(network_json: str, source: str) -> tuple[Bridge, ...]:
+    """The bridge networks of a netavark file (/etc/containers/networks/NAME.json)."""
+    document = json_object(network_json)
+    name = str(document.get("network_interface") or document.get("name") or "podman0")
+    subnets = document.get("subnets")
+    items = subnets if isinstance(subnets, list) else []
+    return tuple(
+        bridge
+        for item in items
+        if isinstance(item, dict)
+        for bridge in _bridge(item.get("subnet"), name, source)
+    )
+
+
+def cni_bridges(conflist: str, source: str) -> tuple[Bridge, ...]:
+    """The bridge networks of a CNI list (/etc/cni/net.d/NAME.conflist)."""
+    plugins = json_object(conflist).get("plugins")
+    found: list[Bridge] = []
+    for plugin in plugins if isinstance(plugins, list) else []:
+        if isinstance(plugin, dict) and plugin.get("type") == "bridge":
+            name = str(plugin.get("bridge") or "cni-podman0")
+            found += [
+                bridge for text in _subnets(plugin.get("ipam")) for bridge in _bridge(text, name, source)
+            ]
+    return tuple(found)
+
+
+def _subnets(ipam: Any) -> Iterator[Any]:
+    """`ipam.subnet`, and `ipam.ranges`, a list of lists of ranges."""
+    if not isinstance(ipam, dict):
+        return
+    yield ipam.get("subnet")
+    ranges = ipam.get("ranges")
+    for group in ranges if isinstance(ranges, list) else []:
+        yield from (
+            (item.get("subnet") for item in group if isinstance(item, dict))
+            if isinstance(group, list)
+            else ()
+        )
+
+
+def _bridge(text: Any, name: str, source: str) -> tuple[Bridge, ...]:
+    try:
+        network = ip_network(text, strict=False) if isinstance(text, str) else None
+    except ValueError:
+        network = None
+    return () if network is None else (Bridge(network=str(network), name=name, source=source),)

@@ -1,0 +1,162 @@
+"""Pure readers of what firewall and SELinux programs print."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Literal, TypeAlias
+
+from mstunnel_setup.readiness.facts import Firewall
+
+Protocol: TypeAlias = Literal["tcp", "udp"]
+
+_SERVICES = {("https", 443, "tcp"), ("http3", 443, "udp")}
+_UFW_RULE = re.compile(
+    r"(?P<what>\S+|Anywhere)(?: \(v6\))?\s+(?P<verb>ALLOW|LIMIT|DENY|REJECT)(?: IN)?\s+(?P<source>.+)"
+)
+
+
+def proxy_port_ranges(semanage: str) -> tuple[str, ...]:
+    """The TCP ports ("80", "8008-8010") of type http_port_t in the output of `semanage port -l`."""
+    for line in semanage.splitlines():
+        cells = line.split(None, 2)
+        if len(cells) == 3 and cells[:2] == ["http_port_t", "tcp"]:  # noqa: PLR2004
+            words = (word.strip() for word in cells[2].split(","))
+            return tuple(word for word in words if re.fullmatch(r"[0-9]+(-[0-9]+)?", word, re.ASCII))
+    return ()
+
+
+def firewalld(zones: str, port: int) -> Firewall:
+    """Judge the output of `firewall-cmd --list-all-zones`: the port must be open in every active zone.
+
+    A zone with rich rules is judged only as far as its ports and services go.
+    """
+    active = [zone for zone in _zones(zones) if zone.get("interfaces") or zone.get("sources")]
+    answers = {
+        protocol: all(_zone_opens(zone, port, protocol) for zone in active) if active else None
+        for protocol in ("tcp", "udp")
+    }
+    return Firewall(kind="firewalld", tcp=answers["tcp"], udp=answers["udp"])
+
+
+def _zones(text: str) -> Iterator[dict[str, str]]:
+    zone: dict[str, str] = {}
+    for line in [*text.splitlines(), "end"]:
+        if line and not line[0].isspace():
+            if zone:
+                yield zone
+            zone = {"name": line.split()[0]}
+        elif ":" in line:
+            name, _, value = line.strip().partition(":")
+            zone[name] = value.strip()
+
+
+def _zone_opens(zone: dict[str, str], port: int, protocol: str) -> bool:
+    if zone.get("target") == "ACCEPT":
+        return True
+    ports = zone.get("ports", "").split()
+    services = zone.get("services", "").split()
+    by_port = any(_covers(item, port, protocol) for item in ports)
+    return by_port or any((name, port, protocol) in _SERVICES for name in services)
+
+
+def _covers(item: str, port: int, protocol: str) -> bool:
+    """Whether "443/tcp" or "440-450/tcp" covers the port."""
+    numbers, _, name = item.partition("/")
+    match = re.fullmatch(r"([0-9]{1,5})(?:[-:]([0-9]{1,5}))?", numbers, re.ASCII)
+    return bool(match) and name in (protocol, "") and _within(match, port)
+
+
+def _within(match: re.Match[str] | None, port: int) -> bool:
+    return match is not None and int(match[1]) <= port <= int(match[2] or match[1])
+
+
+def ufw(status: str, port: int) -> Firewall | None:
+    """Judge the output of `ufw status verbose`; None when not active. The first rule that fits decides."""
+    if not re.search(r"^Status: active", status, re.MULTILINE):
+        return None
+    allowed_by_default = bool(re.search(r"^Default: allow \(incoming\)", status, re.MULTILINE))
+    tcp, udp = (_ufw(status, port, protocol, default=allowed_by_default) for protocol in ("tcp", "udp"))
+    return Firewall(kind="ufw", tcp=tcp, udp=udp)
+
+
+def _ufw(status: str, port: int, protocol: str, *, default: bool) -> bool | None:
+    for line in status.splitlines():
+        match = _UFW_RULE.fullmatch(line.strip())
+        if match and (match["what"] == "Anywhere" or _covers(match["what"], port, protocol)):
+            if not match["source"].startswith("Anywhere"):
+                return None
+            return match["verb"] in ("ALLOW", "LIMIT")
+    return default
+
+
+def nftables(ruleset: str, port: int) -> Firewall | None:
+    """Judge the output of `nft --json list ruleset`; None when nothing filters what comes in.
+
+    Only plain rules are understood: with jumps, the answer to a closed port is "cannot be judged".
+    """
+    objects = _nft_objects(ruleset)
+    chains = [chain for chain in _of(objects, "chain") if chain.get("hook") == "input"]
+    closed = [chain for chain in chains if chain.get("policy") == "drop" or _ends_closed(chain, objects)]
+    if not closed:
+        return None
+    rules = [rule for chain in closed for rule in _rules(chain, objects)]
+    tcp, udp = (_nft(rules, port, protocol) for protocol in ("tcp", "udp"))
+    return Firewall(kind="nftables", tcp=tcp, udp=udp)
+
+
+def _nft_objects(ruleset: str) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(ruleset)
+    except (ValueError, RecursionError):
+        return []
+    items = found.get("nftables") if isinstance(found, dict) else None
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _of(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [item[kind] for item in objects if isinstance(item.get(kind), dict)]
+
+
+def _rules(chain: dict[str, Any], objects: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The expressions of each rule of a chain."""
+    place = [chain.get(key) for key in ("family", "table", "name")]
+    rules = [
+        rule
+        for rule in _of(objects, "rule")
+        if [rule.get(key) for key in ("family", "table", "chain")] == place
+    ]
+    lists = [rule.get("expr") for rule in rules]
+    return [[part for part in parts if isinstance(part, dict)] for parts in lists if isinstance(parts, list)]
+
+
+def _ends_closed(chain: dict[str, Any], objects: list[dict[str, Any]]) -> bool:
+    rules = _rules(chain, objects)
+    return bool(rules) and len(rules[-1]) == 1 and not {"drop", "reject"}.isdisjoint(rules[-1][0])
+
+
+def _nft(rules: list[list[dict[str, Any]]], port: int, protocol: str) -> bool | None:
+    for parts in rules:
+        if any("accept" in part for part in parts) and any(_nft_port(part, port, protocol) for part in parts):
+            return True
+    jumps = any({"jump", "goto", "vmap"} & set(part) for parts in rules for part in parts)
+    return None if jumps else False
+
+
+def _nft_port(part: dict[str, Any], port: int, protocol: str) -> bool:
+    match = part.get("match")
+    if not isinstance(match, dict) or match.get("op") != "==":
+        return False
+    wanted = ({"payload": {"protocol": name, "field": "dport"}} for name in (protocol, "th"))
+    return match.get("left") in list(wanted) and _nft_value(match.get("right"), port)
+
+
+def _nft_value(right: Any, port: int) -> bool:
+    """Whether a number, a set or a range holds the port (libnftables-json(5))."""
+    if isinstance(right, dict):
+        if isinstance(right.get("set"), list):
+            return any(_nft_value(item, port) for item in right["set"])
+        match right.get("range"):
+            case [int(low), int(high)]:
+                return low <= port <= high
+        return False
+    return isinstance(right, int) and right == port

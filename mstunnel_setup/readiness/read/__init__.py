@@ -1,0 +1,25 @@
+"""Readers: each finds out one section of the facts through the ports and decides nothing."""
+
+from mstunnel_setup.host.files import FileError, Files
+
+
+def text_of(files: Files, path: str) -> str:
+    """The text at `path`; empty when there is none, or when it is not for us to read."""
+    try:
+        content = files.read(path)
+    except FileError:
+        return ""
+    return (content or b"").decode("utf-8", errors="replace")
+
+
+def texts_below(files: Files, folders: tuple[str, ...], ending: str) -> dict[str, str]:
+    """The texts of all files with this ending in the folders, by path, in the order they are applied.
+
+    As systemd reads them: by name across the folders, and of two files of one name that of the first folder.
+    """
+    chosen: dict[str, str] = {}
+    for folder in folders:
+        for name in files.names(folder):
+            if name.endswith(ending):
+                chosen.setdefault(name, f"{folder}/{name}")
+    return {chosen[name]: text_of(files, chosen[name]) for name in sorted(chosen)}

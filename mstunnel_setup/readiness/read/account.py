@@ -1,0 +1,90 @@
+"""The account: what its token and the tenant say about role and licence. No token leaves this module."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from mstunnel_setup.errors import NetworkError, SignInError, TenantError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.readiness.facts import AccountFacts, TunnelFacts
+from mstunnel_setup.tenant.clouds import Cloud
+from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.tenant.token_sources import AccessToken, claims
+from mstunnel_setup.tenant.transport import GraphTransport, HttpPort
+from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, TunnelSite
+
+USER_READ = "User.Read"
+"""The delegated permission to read one's own licences."""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class AccountReader:
+    """Signs in by `sign_in` and asks the tenant; without `sign_in` nothing is tried."""
+
+    http: HttpPort
+    clock: Clock
+    cloud: Cloud
+    sign_in: Callable[[], AccessToken] | None
+
+    def account(self) -> AccountFacts:
+        """The account."""
+        if self.sign_in is None:
+            return AccountFacts(tried=False)
+        try:
+            source = self.sign_in()
+            return self._ask(source, claims(source.token()))
+        except (SignInError, NetworkError) as error:
+            if error.code == "role-missing":
+                return AccountFacts(roles=())
+            return AccountFacts(error=error.message, hint=error.hint)
+
+    def _ask(self, source: AccessToken, token: Mapping[str, Any]) -> AccountFacts:
+        graph = Graph(self.http, self.cloud, source, self.clock)
+        roles = token.get("wids")
+        sites = _told(graph.sites)
+        return AccountFacts(
+            name=plain(
+                token.get("upn") or token.get("preferred_username") or token.get("app_displayname") or "", 120
+            ),
+            roles=tuple(map(str, roles)) if isinstance(roles, list) else None,
+            licensed=_told(lambda: self._licensed(source)),
+            sites=None if sites is None else tuple(plain(site.display_name, 60) for site in sites),
+            gateway_application=_told(lambda: graph.service_principal(GATEWAY_APP_ID) is not None),
+            tunnels={site.display_name: _tunnel(site) for site in sites or ()},
+        )
+
+    def _licensed(self, source: AccessToken) -> bool:
+        """Whether a service plan of Intune is among the account's licences (Graph: licenseDetails)."""
+        transport = GraphTransport(self.http, f"{self.cloud.graph}/beta", source)
+        plans = [
+            plan for item in transport.pages("/me/licenseDetails") for plan in item.get("servicePlans") or ()
+        ]
+        return any(_is_intune(plan) for plan in plans if isinstance(plan, dict))
+
+
+def _is_intune(plan: Mapping[str, Any]) -> bool:
+    working = plan.get("provisioningStatus") in ("Success", "PendingInput", "PendingActivation")
+    return str(plan.get("servicePlanName", "")).startswith("INTUNE") and working
+
+
+def _told(question: Callable[[], Answer]) -> Answer | None:
+    """The answer; None when the tenant refuses it, which is no fault of the account."""
+    try:
+        return question()
+    except (SignInError, TenantError):
+        return None
+
+
+def _tunnel(site: TunnelSite) -> TunnelFacts:
+    found = site.microsoft_tunnel_configuration
+    if found is None:
+        return TunnelFacts()
+    return TunnelFacts(
+        source=f"site {plain(site.display_name, 60)}",
+        pool=found.network or "",
+        dns_servers=found.dns_servers,
+        includes=found.includes,
+    )

@@ -1,0 +1,164 @@
+"""The certificate: read and judged with the house judge, and asked about at its authorities."""
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+
+from cryptography.x509 import Certificate
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import CertificateError, NetworkError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
+from mstunnel_setup.tls.judge import judge
+from mstunnel_setup.tls.load import load_identity, load_identity_pfx
+from mstunnel_setup.tls.model import Identity
+from mstunnel_setup.tls.paths import best_path
+from mstunnel_setup.tls.read import read_material
+from mstunnel_setup.tls.revocation import Fetch, ask
+
+_SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+
+
+@dataclass(frozen=True)
+class CertificatePlace:
+    """Where the certificate was said to be (else: the usual places); `passphrase` reads that of a PFX."""
+
+    chain: str = ""
+    key: str = ""
+    pfx: str = ""
+    passphrase: Callable[[], bytes | None] = lambda: None
+
+
+@dataclass(frozen=True)
+class CertificateReader:
+    """Reads the certificate below the root of `files`, or from where it was said to be.
+
+    `address` is the public name of the site, empty when not known; `open_http` makes a session for asking.
+    """
+
+    files: Files
+    clock: Clock
+    place: CertificatePlace
+    address: str
+    lab: bool
+    open_http: Callable[[], HttpSession]
+
+    def certificate(self) -> CertificateFacts:
+        """The certificate, judged."""
+        place = self._where()
+        if place is None:
+            return CertificateFacts()
+        name = place.pfx or place.chain
+        try:
+            identity = self._load(place)
+        except CertificateError as error:
+            return CertificateFacts(place=name, problem=error.message, hint=error.hint)
+        return CertificateFacts(place=name, findings=self._findings(identity), days_left=self._days(identity))
+
+    def revocation(self) -> RevocationFacts:
+        """What the authorities say."""
+        place = self._where()
+        try:
+            identity = None if place is None else self._load(place)
+        except CertificateError:
+            identity = None
+        if identity is None:
+            return RevocationFacts()
+        now = self.clock.now()
+        path = best_path(
+            identity.leaf, identity.given or identity.chain, self.roots + self.private_roots, now
+        )
+        http = self.open_http()
+        try:
+            verdicts = ask(path.certificates, _fetch(http), now)
+        finally:
+            http.close()
+        states = {item.subject: item.state.value for item in verdicts if item.state.value != "not-offered"}
+        return RevocationFacts.model_validate({"states": states})
+
+    @cached_property
+    def roots(self) -> tuple[Certificate, ...]:
+        """The authorities that the system trusts."""
+        bundles = (*_SYSTEM_BUNDLES, ssl.get_default_verify_paths().openssl_cafile)
+        contents = (self.files.read_given(path) for path in bundles)
+        return _certificates(next((content for content in contents if content), b""))
+
+    @property
+    def private_roots(self) -> tuple[Certificate, ...]:
+        """The roots below ca-trust."""
+        return _certificates(private_roots(self.files).encode())
+
+    def _where(self) -> CertificatePlace | None:
+        """The place that was given, else the first usual one that is filled, by path of this machine."""
+        if self.place.chain or self.place.pfx:
+            return self.place
+        for place in self._usual():
+            files = [path for path in (place.chain, place.key, place.pfx) if path]
+            if all(self.files.read_given(path) is not None for path in files):
+                return place
+        return None
+
+    def _usual(self) -> tuple[CertificatePlace, ...]:
+        chain, key, pfx = (
+            str(self.files.locate(path)) for path in (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX)
+        )
+        return (CertificatePlace(chain, key), CertificatePlace(pfx=pfx, passphrase=self.place.passphrase))
+
+    def _load(self, place: CertificatePlace) -> Identity:
+        if place.pfx:
+            return load_identity_pfx(self._content(place.pfx), place.passphrase())
+        return load_identity(self._content(place.chain), self._content(place.key) if place.key else b"")
+
+    def _content(self, path: str) -> bytes:
+        content = self.files.read_given(path)
+        if content is None:
+            raise CertificateError("file-missing", f"there is no file {path}", "Correct the path.")
+        return content
+
+    def _findings(self, identity: Identity) -> tuple[CertificateFinding, ...]:
+        found = judge(
+            identity,
+            public_address=self.address or None,
+            now=self.clock.now(),
+            trusted_roots=self.roots,
+            private_roots=self.private_roots,
+            allow_self_signed=self.lab,
+        )
+        return tuple(
+            CertificateFinding(id=item.id, severity=item.severity.value, message=item.message, hint=item.hint)
+            for item in found
+        )
+
+    def _days(self, identity: Identity) -> int:
+        return (identity.leaf.not_valid_after_utc - self.clock.now()).days
+
+
+def private_roots(files: Files) -> str:
+    """The roots that an administrator added below ca-trust, PEM after PEM."""
+    names = [name for name in files.names(paths.CA_TRUST) if name.endswith(".crt")]
+    contents = (files.read(f"{paths.CA_TRUST}/{name}") or b"" for name in names)
+    return "\n".join(content.decode("ascii", errors="ignore") for content in contents)
+
+
+def _certificates(bundle: bytes) -> tuple[Certificate, ...]:
+    """The certificates of a PEM bundle; what cannot be read is nobody's root."""
+    try:
+        return read_material(bundle).certificates
+    except CertificateError:
+        return ()
+
+
+def _fetch(http: HttpSession) -> Fetch:
+    def fetch(address: str, body: bytes | None) -> bytes:
+        headers = {"Content-Type": "application/ocsp-request"}
+        answer = http.get(address) if body is None else http.post(address, data=body, headers=headers)
+        if answer.status_code != HTTPStatus.OK:
+            raise NetworkError("revocation-refused", f"it answered with status {answer.status_code}")
+        return bytes(answer.content)
+
+    return fetch

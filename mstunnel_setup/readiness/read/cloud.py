@@ -1,0 +1,145 @@
+"""The endpoints of the cloud: resolved, then every address tried at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing import TimeoutError as LateError
+from multiprocessing.pool import AsyncResult, ThreadPool
+from urllib.parse import urlsplit
+
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.endpoint import Destination, Trust, reach, resolve
+from mstunnel_setup.readiness.data import CUSTOM, Endpoint
+from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts, ProxyFacts
+from mstunnel_setup.readiness.text import bypassed, proxy_place
+
+_HTTPS = 443
+# Names get this part of the time, so that connections have the rest even when DNS is dead.
+_FOR_NAMES = 0.4
+# What was not answered is known this long before the time is over, so that it can still be told.
+_TO_TELL = 0.3
+_LATE = "no answer in time"
+
+
+@dataclass(frozen=True)
+class Way:
+    """The proxy (its address as written) and the names that are reached without it."""
+
+    proxy: str = ""
+    bypass: str = ""
+
+    @classmethod
+    def of(cls, proxies: ProxyFacts) -> "Way":
+        """The way out: of each variable the first place that sets it."""
+        first = {item.name: item.value for item in reversed(proxies.places)}
+        return cls(first.get("https_proxy") or first.get("http_proxy") or "", first.get("no_proxy", ""))
+
+    def to(self, host: str) -> tuple[str, int] | None:
+        """Host and port of the proxy for `host`; None for the direct way."""
+        return None if bypassed(host, self.bypass) else proxy_place(self.proxy)
+
+
+@dataclass(frozen=True)
+class CloudReader:
+    """Tries `endpoints` for at most `deadline` seconds in all, however many there are."""
+
+    endpoints: Sequence[Endpoint]
+    way: Way
+    trust: Trust
+    clock: Clock
+    deadline: float
+    cloud: str = "public"
+
+    def network(self) -> NetworkFacts:
+        """What came of every endpoint."""
+        end = self.clock.monotonic() + self.deadline - _TO_TELL
+        tried = [item for item in self.endpoints if item.host]
+        patterns = {item.pattern: item.purpose for item in self.endpoints if item.pattern}
+        named = self._resolve(tried)
+        found = self._attempt(tried, named, end)
+        return NetworkFacts(endpoints=found, patterns=patterns, private=self.cloud == CUSTOM)
+
+    def _resolve(self, tried: Sequence[Endpoint]) -> "list[tuple[str, ...] | str]":
+        """For each endpoint its addresses, or why there are none."""
+        end = self.clock.monotonic() + self.deadline * _FOR_NAMES
+        with ThreadPool(max(1, len(tried))) as pool:
+            running = [pool.apply_async(resolve, _place(item)) for item in tried]
+            return [self._addresses(result, end) for result in running]
+
+    def _addresses(self, result: "AsyncResult[tuple[str, ...]]", end: float) -> tuple[str, ...] | str:
+        try:
+            return result.get(max(0.0, end - self.clock.monotonic()))
+        except LateError:
+            return _LATE
+        except NetworkError as error:
+            return error.message
+
+    def _attempt(
+        self, tried: Sequence[Endpoint], named: "Sequence[tuple[str, ...] | str]", end: float
+    ) -> tuple[EndpointFacts, ...]:
+        plans = [self._destinations(item, found) for item, found in zip(tried, named, strict=True)]
+        with ThreadPool(max(1, sum(map(len, plans)))) as pool:
+            running = [[(one, pool.apply_async(self._try, (one, end))) for one in plan] for plan in plans]
+            done = [tuple(self._outcome(one, result, end) for one, result in row) for row in running]
+        return tuple(
+            EndpointFacts(
+                purpose=item.purpose,
+                host=item.host,
+                addresses=found if isinstance(found, tuple) else (),
+                unresolved=found if isinstance(found, str) else "",
+                attempts=attempts,
+            )
+            for item, found, attempts in zip(tried, named, done, strict=True)
+        )
+
+    def _destinations(self, endpoint: Endpoint, found: tuple[str, ...] | str) -> list[Destination]:
+        """The tries of an endpoint: each address, and the name too when a proxy takes names."""
+        host, port = _place(endpoint)
+        proxy = self.way.to(host)
+        targets = found if isinstance(found, tuple) else ()
+        names = [host, *(item for item in targets if item != host)] if proxy else targets
+        return [Destination(host, port, target, endpoint.path, proxy) for target in names]
+
+    def _try(self, destination: Destination, end: float) -> Attempt:
+        began = self.clock.monotonic()
+        try:
+            found = reach(destination, self.trust, self.clock, end)
+        except NetworkError as error:
+            return _failed(destination, error.message)
+        skew = None if found.date is None else (self.clock.now() - found.date).total_seconds()
+        return Attempt(
+            target=_target(destination),
+            through=_through(destination),
+            trust=found.trust,
+            issuer=found.issuer,
+            status=found.status,
+            skew=skew,
+            mtu=found.mtu,
+            seconds=round(self.clock.monotonic() - began, 3),
+        )
+
+    def _outcome(self, destination: Destination, result: "AsyncResult[Attempt]", end: float) -> Attempt:
+        try:
+            return result.get(max(0.0, end + _TO_TELL / 2 - self.clock.monotonic()))
+        except LateError:
+            return _failed(destination, _LATE)
+
+
+def _failed(destination: Destination, reason: str) -> Attempt:
+    return Attempt(target=_target(destination), through=_through(destination), error=reason)
+
+
+def _target(destination: Destination) -> str:
+    """Address, or the endpoint's host as the table names it, with its port when that is not the usual one."""
+    if destination.address != destination.host or destination.port == _HTTPS:
+        return destination.address
+    return f"{destination.host}:{destination.port}"
+
+
+def _through(destination: Destination) -> str:
+    return "" if destination.proxy is None else f"{destination.proxy[0]}:{destination.proxy[1]}"
+
+
+def _place(endpoint: Endpoint) -> tuple[str, int]:
+    parts = urlsplit(f"//{endpoint.host}")
+    return parts.hostname or endpoint.host, parts.port or _HTTPS

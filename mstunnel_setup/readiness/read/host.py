@@ -1,0 +1,219 @@
+"""System, kernel, networks and proxies, from files."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.ports import listening
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.readiness import parse
+from mstunnel_setup.readiness.facts import (
+    AddressFacts,
+    Bridge,
+    KernelFacts,
+    PortFacts,
+    PortHolder,
+    ProxyFacts,
+    ProxyPlace,
+    RootlessFacts,
+    Settings,
+    SystemFacts,
+    TunnelFacts,
+)
+from mstunnel_setup.readiness.read import text_of, texts_below
+from mstunnel_setup.readiness.sysctls import FORWARD, NAMESPACES, PORT_START, ROOTLESS
+
+_MODULE_FOLDERS = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d")
+_SYSCTL_FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
+_SYSCTLS = (FORWARD, PORT_START, NAMESPACES, *ROOTLESS)
+_STORES = ("/var/lib/containers", "/var/lib/docker", "/var/lib", "/var", "/")
+_RESOLVED = "/run/systemd/resolve/resolv.conf"
+_UNIT_FOLDERS = ("docker.service.d", "podman.service.d", "mstunnel_monitor.service.d")
+_DEFAULT_BRIDGES = {"podman": "10.88.0.0/16", "docker": "172.17.0.0/16"}
+_BRIDGE_DEVICES = ("docker", "podman", "cni-podman", "br-")
+
+
+@dataclass(frozen=True)
+class HostReader:
+    """Reads the files of the host below the root of `files`."""
+
+    files: Files
+    clock: Clock
+    settings: Settings
+    environment: Mapping[str, str]
+
+    def system(self) -> SystemFacts:
+        """The machine."""
+        known = parse.assignments(
+            text_of(self.files, "/etc/os-release") or text_of(self.files, "/usr/lib/os-release")
+        )
+        disk, free = self._space()
+        return SystemFacts(
+            distribution=known.get("ID", "unknown"),
+            version=known.get("VERSION_ID", ""),
+            name=_title(known),
+            architecture=os.uname().machine,
+            cpus=len(os.sched_getaffinity(0)),
+            memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            disk=disk,
+            disk_free=free,
+            cgroup=self._cgroup(),
+            systemd=self.files.state("/run/systemd/system") is not None,
+            root=os.geteuid() == 0,
+            today=self.clock.now().date(),
+        )
+
+    def _space(self) -> tuple[int, int]:
+        """Size and free bytes of the file system where the engine keeps containers."""
+        place = next(path for path in _STORES if self.files.state(path) is not None)
+        found = os.statvfs(self.files.locate(place))
+        return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+
+    def _cgroup(self) -> int:
+        if self.files.state("/sys/fs/cgroup/cgroup.controllers") is not None:
+            return 2
+        return 1 if self.files.state("/sys/fs/cgroup/memory") is not None else 0
+
+    def kernel(self) -> KernelFacts:
+        """Modules and sysctls, now and at boot."""
+        values = {
+            name: text_of(self.files, f"/proc/sys/{name.replace('.', '/')}").strip() for name in _SYSCTLS
+        }
+        return KernelFacts(
+            modules=self._modules(),
+            module_files=self._module_files(),
+            sysctls={name: value for name, value in values.items() if value},
+            sysctl_files=self._sysctl_files(),
+            tun_device=self.files.state("/dev/net/tun") is not None,
+        )
+
+    def _modules(self) -> frozenset[str]:
+        """Modules that work, whether or not this system can see how they were loaded (containers cannot)."""
+        release = text_of(self.files, "/proc/sys/kernel/osrelease").strip()
+        found = parse.modules(
+            text_of(self.files, "/proc/modules"),
+            text_of(self.files, f"/lib/modules/{release}/modules.builtin"),
+            text_of(self.files, "/proc/misc"),
+        )
+        seen = self.files.state("/proc/net/ip_tables_names") is not None
+        return found | {"ip_tables"} if seen else found
+
+    def _module_files(self) -> dict[str, str]:
+        texts = {"/etc/modules": text_of(self.files, "/etc/modules")}
+        texts |= texts_below(self.files, _MODULE_FOLDERS, ".conf")
+        return {module: path for path, text in texts.items() for module in parse.module_lines(text)}
+
+    def _sysctl_files(self) -> dict[str, tuple[str, str]]:
+        """The last file wins, and sysctl.conf comes after those of the folders (sysctl.d(5), sysctl(8))."""
+        texts = texts_below(self.files, _SYSCTL_FOLDERS, ".conf")
+        texts["/etc/sysctl.conf"] = text_of(self.files, "/etc/sysctl.conf")
+        return {
+            name: (path, value)
+            for path, text in texts.items()
+            for name, value in parse.sysctl_lines(text).items()
+            if name in _SYSCTLS
+        }
+
+    def addresses(self) -> AddressFacts:
+        """Routes, bridges, resolvers and the MTU of the way out."""
+        table = text_of(self.files, "/proc/net/route")
+        device = parse.default_device(table)
+        mtu = text_of(self.files, f"/sys/class/net/{device}/mtu").strip() if device else ""
+        return AddressFacts(
+            routes=parse.routes(table),
+            bridges=self._bridges(table),
+            resolvers=self._resolvers(),
+            device=device,
+            mtu=int(mtu) if mtu.isdecimal() else 0,
+        )
+
+    def _resolvers(self) -> tuple[str, ...]:
+        found = parse.resolvers(text_of(self.files, "/etc/resolv.conf"))
+        behind = parse.resolvers(text_of(self.files, _RESOLVED))
+        return behind if behind and all(item.startswith("127.") for item in found) else found
+
+    def _bridges(self, table: str) -> tuple[Bridge, ...]:
+        """Bridges that stand, those that files define, and the one an installed engine makes by default."""
+        standing = [
+            Bridge(network=item.network, name=item.device, source="now")
+            for item in parse.routes(table)
+            if item.device.startswith(_BRIDGE_DEVICES)
+        ]
+        defined = [*self._defined_bridges(), *standing]
+        default = [] if defined else [self._default_bridge()]
+        return tuple({(item.network, item.name): item for item in (*standing, *defined, *default)}.values())
+
+    def _defined_bridges(self) -> list[Bridge]:
+        daemon = "/etc/docker/daemon.json"
+        found = [*parse.docker_bridges(text_of(self.files, daemon), daemon)]
+        for path, text in texts_below(self.files, ("/etc/containers/networks",), ".json").items():
+            found += parse.netavark_bridges(text, path)
+        for path, text in texts_below(self.files, ("/etc/cni/net.d",), ".conflist").items():
+            found += parse.cni_bridges(text, path)
+        return found
+
+    def _default_bridge(self) -> Bridge:
+        docker = self.files.state("/etc/docker") is not None and self.files.state("/etc/containers") is None
+        name = "docker" if self.settings.engine == "docker" or docker else "podman"
+        return Bridge(network=_DEFAULT_BRIDGES[name], name=f"{name}0", source="default")
+
+    def tunnel(self) -> TunnelFacts:
+        """The server configuration of an installed gateway."""
+        found = parse.json_object(text_of(self.files, paths.ADMIN_SETTINGS))
+        if not found:
+            return TunnelFacts()
+        return TunnelFacts(
+            source=paths.ADMIN_SETTINGS,
+            pool=str(found.get("Network") or ""),
+            dns_servers=_strings(found.get("DNSServers")),
+            includes=tuple(item for item in _strings(found.get("RoutesInclude")) if item != "default"),
+        )
+
+    def proxies(self) -> ProxyFacts:
+        """The proxy variables of every place that may name some."""
+        files = ("/etc/environment", "/etc/profile.d/http_proxy.sh", paths.ENVIRONMENT)
+        found: list[ProxyPlace] = [*parse.proxy_places("the environment", self.environment)]
+        for path in files:
+            found += parse.proxy_places(path, parse.assignments(text_of(self.files, path)))
+        folders = tuple(f"/etc/systemd/system/{name}" for name in _UNIT_FOLDERS)
+        for folder in folders:
+            for path, text in texts_below(self.files, (folder,), ".conf").items():
+                found += parse.proxy_places(path, parse.unit_environment(text))
+        return ProxyFacts(places=tuple(found))
+
+    def ports(self) -> PortFacts:
+        """Who listens on the gateway's port."""
+        found = listening(self.files, self.settings.port)
+        return PortFacts(
+            holders=tuple(
+                PortHolder(protocol=item.protocol, address=item.address, program=item.program or "")
+                for item in found
+            )
+        )
+
+    def rootless(self) -> RootlessFacts:
+        """The service account."""
+        name = self.settings.account
+        uid, home = parse.account_line(text_of(self.files, "/etc/passwd"), name) or (None, "/home")
+        place = home if self.files.state(home) is not None else "/home"
+        folder = self.files.state(paths.CONFIGURATION)
+        return RootlessFacts(
+            account=name,
+            uid=uid,
+            subuids=parse.subordinate_ids(text_of(self.files, "/etc/subuid"), name, uid),
+            subgids=parse.subordinate_ids(text_of(self.files, "/etc/subgid"), name, uid),
+            linger=self.files.state(f"/var/lib/systemd/linger/{name}") is not None,
+            home=place,
+            home_free=self.files.free_bytes(place) if self.files.state(place) is not None else 0,
+            folder_owner=None if folder is None else folder.uid,
+        )
+
+
+def _title(known: Mapping[str, str]) -> str:
+    return known.get("PRETTY_NAME") or f"{known.get('NAME', 'Linux')} {known.get('VERSION_ID', '')}".strip()
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()

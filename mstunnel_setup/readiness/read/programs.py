@@ -1,0 +1,105 @@
+"""What programs of the host tell: engines, SELinux, auditing, firewall."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from mstunnel_setup.readiness import parse, parse_security
+from mstunnel_setup.readiness.facts import Engine, EngineFacts, EngineName, Firewall, SecurityFacts, Settings
+from mstunnel_setup.readiness.read import text_of
+
+_SECONDS = 15.0
+_PASTA = ("pasta", "passt")
+
+
+@dataclass(frozen=True)
+class ProgramReader:
+    """Asks programs; one that is missing, fails or hangs has nothing to say."""
+
+    files: Files
+    processes: Processes
+    settings: Settings
+    seconds: float = _SECONDS
+
+    def engine(self) -> EngineFacts:
+        """The container engines and their networks."""
+        daemon = parse.json_object(text_of(self.files, "/etc/docker/daemon.json"))
+        podman, backend = self._engine("podman", "{{.Version.Version}} {{.Host.NetworkBackend}}")
+        docker, _ = self._engine("docker", "{{.ServerVersion}}")
+        return EngineFacts(
+            engines=tuple(item for item in (podman, docker) if item is not None),
+            userns_remap=str(daemon.get("userns-remap") or ""),
+            network_backend="netavark" if backend == "netavark" else "cni" if backend == "cni" else "",
+            pasta=any(self.processes.find(name) for name in _PASTA),
+            slirp4netns=self.processes.find("slirp4netns") is not None,
+        )
+
+    def _engine(self, name: EngineName, wanted: str) -> tuple[Engine | None, str]:
+        """An engine, and its last answer; it runs when the part that does the work tells its version."""
+        if self.processes.find(name) is None:
+            return None, ""
+        told = self._ask([name, "info", "--format", wanted])
+        words = told.output.split() if told is not None and told.code == 0 else []
+        if words:
+            return Engine(name=name, version=words[0]), words[-1]
+        reason = "no answer in time" if told is None else _last(told.error)
+        version = _version(self._ask([name, "--version"]))
+        return Engine(name=name, version=version, running=False, reason=reason), ""
+
+    def security(self) -> SecurityFacts:
+        """SELinux, auditing and the firewall."""
+        enforce = text_of(self.files, "/sys/fs/selinux/enforce").strip()
+        selinux: Literal["enforcing", "permissive", "absent"] = (
+            "enforcing" if enforce == "1" else "permissive" if enforce == "0" else "absent"
+        )
+        return SecurityFacts(
+            selinux=selinux,
+            proxy_ports=self._proxy_ports() if enforce else None,
+            auditd=self._auditd(),
+            firewall=self._firewall(),
+        )
+
+    def _proxy_ports(self) -> tuple[str, ...] | None:
+        told = self._ask(["semanage", "port", "-l"])
+        return parse_security.proxy_port_ranges(told.output) if told is not None and told.code == 0 else None
+
+    def _auditd(self) -> Literal["active", "inactive", "absent"]:
+        told = self._ask(["systemctl", "is-active", "auditd.service"])
+        if told is not None and told.output.strip() == "active":
+            return "active"
+        return "inactive" if self.processes.find("auditd") is not None else "absent"
+
+    def _firewall(self) -> Firewall:
+        """The first firewall that is at work: the frontends before the rules they make."""
+        port = self.settings.port
+        state = self._ask(["firewall-cmd", "--state"])
+        if state is not None and state.code == 0:
+            zones = self._ask(["firewall-cmd", "--list-all-zones"])
+            return parse_security.firewalld(zones.output if zones is not None else "", port)
+        told = self._ask(["ufw", "status", "verbose"])
+        found = parse_security.ufw(told.output, port) if told is not None else None
+        if found is not None:
+            return found
+        rules = self._ask(["nft", "--json", "list", "ruleset"])
+        return (parse_security.nftables(rules.output, port) if rules is not None else None) or Firewall()
+
+    def _ask(self, arguments: Sequence[str]) -> Completed | None:
+        if self.processes.find(arguments[0]) is None:
+            return None
+        try:
+            return self.processes.run(arguments, timeout=self.seconds, check=False)
+        except ProcessError:
+            return None
+
+
+def _version(told: Completed | None) -> str:
+    """The version in "podman version 5.4.0" or "Docker version 28.1.1, build ..."."""
+    words = told.output.replace(",", " ").split() if told is not None else []
+    return next((word for word in words if word[0].isdigit()), "")
+
+
+def _last(text: str) -> str:
+    lines = text.strip().splitlines()
+    return "".join(letter if letter.isprintable() else " " for letter in lines[-1])[:120] if lines else ""

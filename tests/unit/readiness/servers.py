@@ -1,0 +1,86 @@
+"""Real servers on loopback: TLS with a date, a proxy, and ones that never answer."""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import trustme
+
+Serve = Callable[[socket.socket], None]
+
+
+@contextmanager
+def serving(serve: Serve) -> Iterator[int]:
+    """A server on a free port; each connection in a thread."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        thread = threading.Thread(target=_accept, args=(listener, serve), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+def _accept(listener: socket.socket, serve: Serve) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        threading.Thread(target=_one, args=(connection, serve), daemon=True).start()
+
+
+def _one(connection: socket.socket, serve: Serve) -> None:
+    with connection, contextlib.suppress(OSError):
+        connection.settimeout(5)
+        serve(connection)
+
+
+def tls(authority: trustme.CA, name: str, head: bytes) -> Serve:
+    """Answers any request with `head`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+
+    def serve(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(4096)
+            secure.sendall(head)
+
+    return serve
+
+
+def proxy(asked: list[str], port: int, *, refuse_addresses: bool = False) -> Serve:
+    """A CONNECT proxy that leads everything to `port` on loopback, and notes what it was asked."""
+
+    def serve(connection: socket.socket) -> None:
+        target = connection.recv(4096).split(b" ")[1].decode()
+        asked.append(target)
+        if refuse_addresses and target[0].isdigit():
+            connection.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+            return
+        with socket.create_connection(("127.0.0.1", port), 5) as inner:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_copy, args=(inner, connection), daemon=True)
+            back.start()
+            _copy(connection, inner)
+            back.join(5)
+
+    return serve
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(4096):
+            target.sendall(chunk)
+        target.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def silent(count: int) -> Iterator[list[int]]:
+    """Ports that take connections and never say a word."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        yield [listener.getsockname()[1] for listener in listeners]

@@ -1,0 +1,153 @@
+"""The account: role and licence, against prepared answers and against a running lab tenant; never a token."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.errors import SignInError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.lab import remote
+from mstunnel_setup.readiness.checks import of
+from mstunnel_setup.readiness.examine import known_tunnel
+from mstunnel_setup.readiness.facts import AccountFacts, Facts, TunnelFacts
+from mstunnel_setup.readiness.model import Group, judge
+from mstunnel_setup.readiness.read.account import USER_READ, AccountReader
+from mstunnel_setup.tenant.clouds import CLOUDS, cloud
+from mstunnel_setup.tenant.sign_in import INTUNE_ADMINISTRATOR, SETUP_PERMISSIONS, DeviceCode, SignIn
+from mstunnel_setup.tenant.token_sources import AccessToken
+from tests.unit.tenant.fakes import FakeHttp, FixedToken, response
+
+PLANS = {"value": [{"servicePlans": [{"servicePlanName": "INTUNE_A", "provisioningStatus": "Success"}]}]}
+OTHER = {"value": [{"servicePlans": [{"servicePlanName": "EXCHANGE_S", "provisioningStatus": "Success"}]}]}
+REFUSED = {"error": {"code": "Forbidden", "message": "no"}}
+SITES = {
+    "value": [
+        {
+            "id": "1",
+            "displayName": "Berlin\x1b[31m",
+            "microsoftTunnelConfiguration": {"network": "10.7.0.0/16", "dnsServers": ["10.0.0.53"]},
+        }
+    ]
+}
+APPS = {"value": [{"id": "1", "appId": "3678c9e9-9681-447a-974d-d19f668fcd88"}]}
+
+
+def token(**claims: object) -> FixedToken:
+    import base64  # noqa: PLC0415
+
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return FixedToken(f"header.{body}.signature")
+
+
+def ask(source: AccessToken, *answers: Any) -> AccountFacts:
+    http = FakeHttp([response(*answer) for answer in answers])
+    return AccountReader(http, SystemClock(), CLOUDS["public"], lambda: source).account()
+
+
+def test_everything_about_an_administrator() -> None:
+    source = token(upn="admin@contoso.example", wids=[INTUNE_ADMINISTRATOR], scp="x", secret_claim="hidden")
+
+    found = ask(source, (200, SITES), (200, PLANS), (200, APPS))
+
+    assert (found.name, found.roles, found.licensed) == (
+        "admin@contoso.example",
+        (INTUNE_ADMINISTRATOR,),
+        True,
+    )
+    assert (found.sites, found.gateway_application) == (("Berlin[31m",), True)
+    assert found.tunnels["Berlin\x1b[31m"].pool == "10.7.0.0/16"
+    assert "hidden" not in found.model_dump_json()
+    assert source.token() not in found.model_dump_json()
+
+
+def test_another_licence_is_not_the_one() -> None:
+    assert ask(token(upn="a"), (200, SITES), (200, OTHER), (200, APPS)).licensed is False
+
+
+def test_what_the_tenant_refuses_is_unknown() -> None:
+    found = ask(token(upn="a"), (403, REFUSED))
+
+    assert (found.error, found.roles, found.licensed, found.sites, found.gateway_application) == (
+        "",
+        *[None] * 4,
+    )
+
+
+def test_a_refused_sign_in_is_the_finding() -> None:
+    def refuse() -> AccessToken:
+        raise SignInError("account-blocked", "the account is blocked", "Unblock it.")
+
+    found = AccountReader(FakeHttp(), SystemClock(), CLOUDS["public"], refuse).account()
+
+    assert (found.error, found.hint) == ("the account is blocked", "Unblock it.")
+
+
+def test_nobody_is_asked_without_a_way_to_sign_in() -> None:
+    assert not AccountReader(FakeHttp(), SystemClock(), CLOUDS["public"], None).account().tried
+
+
+def test_the_configuration_of_the_only_site_or_the_named_one_is_known() -> None:
+    nothing, berlin, osaka = TunnelFacts(), TunnelFacts(source="Berlin"), TunnelFacts(source="Osaka")
+    one, two = {"Berlin": berlin}, {"Berlin": berlin, "Osaka": osaka}
+
+    assert known_tunnel(nothing, AccountFacts(tunnels=one), "") == berlin
+    assert known_tunnel(nothing, AccountFacts(tunnels=two), "") == nothing
+    assert known_tunnel(nothing, AccountFacts(tunnels=two), "Osaka") == osaka
+    assert known_tunnel(osaka, AccountFacts(tunnels=one), "") == osaka
+    assert known_tunnel(None, AccountFacts(tunnels=one), "") is None
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    directory = tmp_path_factory.mktemp("lab")
+    command = [sys.executable, "-c", "from mstunnel_setup.cli.lab import main; main()"]
+    server = subprocess.Popen([*command, "serve", "--dir", str(directory), "--port", "0"])
+    try:
+        for _ in range(300):
+            if (directory / "lab.json").exists():
+                break
+            assert server.poll() is None, "the lab did not start"
+            time.sleep(0.1)
+        yield directory
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("person", "role", "sites"), [("admin", "pass", "pass"), ("reader", "fail", "unknown")]
+)
+def test_people_of_a_lab_tenant(lab: Path, person: str, role: str, sites: str) -> None:
+    known = json.loads((lab / "lab.json").read_text())
+    http = HttpSession(SystemClock(), known["ca_file"])
+    where = cloud("custom", known["authority"], known["graph"])
+
+    def approve(code: DeviceCode) -> None:
+        remote.approve(lab, code.code, f"{person}@contoso.example")
+
+    sign_in = SignIn(http, SystemClock(), where, "organizations", known["client_id"])
+    permissions = (*SETUP_PERMISSIONS, USER_READ)
+    reader = AccountReader(http, SystemClock(), where, lambda: sign_in.device_code(approve, permissions))
+    try:
+        facts = reader.account()
+    finally:
+        http.close()
+
+    found = judge(of(frozenset({Group.ACCOUNT})), Facts(account=facts))
+    assert {item.id: item.result.value for item in found} | {
+        "account-licence": "",
+        "account-gateway-app": "",
+    } == {
+        "account-sign-in": "pass",
+        "account-role": role,
+        "account-sites": sites,
+        "account-licence": "",
+        "account-gateway-app": "",
+    }

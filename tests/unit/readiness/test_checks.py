@@ -1,0 +1,75 @@
+"""Every check: what makes it pass, what makes it fail, and what it says (good.json, broken.json)."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.readiness.checks import CHECKS
+from mstunnel_setup.readiness.facts import Facts
+from mstunnel_setup.readiness.model import Finding, Outcome, judge
+from tests.unit.readiness.known import BROKEN, facts
+
+DOCKER: dict[str, Any] = {
+    "settings": {"mode": "rootful", "engine": "docker"},
+    "engine": {"engines": [{"name": "docker", "version": "28.1.1"}]},
+}
+# Checks that are about something the good host does not have.
+PASSES_OTHERWISE = {"userns-remap": DOCKER}
+# Says what to allow; there is nothing to be wrong with it.
+NEVER_A_PROBLEM = {"allowed-names"}
+
+
+def find(identifier: str, changes: dict[str, Any]) -> Finding:
+    return next(item for item in judge(CHECKS, facts(changes)) if item.id == identifier)
+
+
+def test_ids_are_stable_names_and_each_exists_once() -> None:
+    names = [item.id for item in CHECKS]
+
+    assert len(names) == len(set(names)) >= 40
+    assert all(name == name.lower() and "_" not in name and " " not in name for name in names)
+
+
+@pytest.mark.parametrize("identifier", [item.id for item in CHECKS])
+def test_it_passes_where_all_is_well(identifier: str) -> None:
+    finding = find(identifier, PASSES_OTHERWISE.get(identifier, {}))
+
+    assert (finding.result, finding.hint) == (Outcome.PASS, "")
+    assert finding.seen
+
+
+def test_every_check_can_fail() -> None:
+    problems = {name for name, cases in BROKEN.items() if {"fail", "warning"} & {case[1] for case in cases}}
+
+    assert set(BROKEN) == {item.id for item in CHECKS}
+    assert set(BROKEN) - problems == NEVER_A_PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("identifier", "changes", "result", "seen"),
+    [(name, *case) for name, cases in BROKEN.items() for case in cases],
+)
+def test_it_says_what_is_wrong(identifier: str, changes: dict[str, Any], result: str, seen: str) -> None:
+    finding = find(identifier, changes)
+
+    assert finding.result == result, finding
+    assert seen in finding.seen
+    if finding.result in (Outcome.FAIL, Outcome.WARNING):
+        assert (
+            finding.hint or "findings" in str(changes) or "problem" in str(changes) or "error" in str(changes)
+        )
+
+
+def test_what_could_not_be_found_out_is_unknown_and_says_why() -> None:
+    found = judge(CHECKS, Facts(unread={"kernel": "no answer within 20 s"}))
+
+    assert {item.result for item in found} == {Outcome.UNKNOWN}
+    assert next(item for item in found if item.id == "module-tun").seen == "no answer within 20 s"
+
+
+def test_every_check_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/readiness.md").read_text()
+
+    missing = [item.id for item in CHECKS if f"`{item.id}`" not in page or f'id="{item.id}"' not in page]
+    assert missing == []

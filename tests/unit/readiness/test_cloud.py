@@ -1,0 +1,197 @@
+"""Endpoints over real sockets: who vouches, what the clock says, the proxy, and the one deadline."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import trustme
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.endpoint import Trust, read_head
+from mstunnel_setup.readiness.checks import of
+from mstunnel_setup.readiness.data import Endpoint, endpoints, endpoints_of
+from mstunnel_setup.readiness.facts import Facts, NetworkFacts, ProxyFacts, ProxyPlace
+from mstunnel_setup.readiness.model import Group, Outcome, judge
+from mstunnel_setup.readiness.read.cloud import CloudReader, Way
+from mstunnel_setup.tenant.clouds import CLOUDS
+from tests.unit.readiness.servers import proxy, serving, silent, tls
+
+NOWHERE = "127.0.0.1:1"
+
+
+def head(status: int, ahead: float = 0) -> bytes:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)
+    return f"HTTP/1.1 {status} Whatever\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA(organization_name="Contoso Roots")
+
+
+@pytest.fixture
+def server(authority: trustme.CA) -> Iterator[int]:
+    with serving(tls(authority, "localhost", head(403))) as port:
+        yield port
+
+
+def pem(authority: trustme.CA) -> str:
+    return authority.cert_pem.bytes().decode()
+
+
+def read(
+    *hosts: str, trust: Trust | None = None, way: Way | None = None, deadline: float = 10
+) -> NetworkFacts:
+    named = [Endpoint(purpose="graph", host=host) for host in hosts]
+    return CloudReader(named, way or Way(), trust or Trust(), SystemClock(), deadline).network()
+
+
+def result(facts: NetworkFacts, identifier: str) -> tuple[Outcome, str]:
+    found = judge(of(frozenset({Group.NETWORK})), Facts(network=facts))
+    return next((item.result, item.seen) for item in found if item.id == identifier)
+
+
+def test_a_public_root_vouches(server: int, authority: trustme.CA) -> None:
+    facts = read(f"localhost:{server}", trust=Trust(public_roots=pem(authority)))
+
+    attempts = [item for item in facts.endpoints[0].attempts if item.target == "127.0.0.1"]
+    assert [(item.trust, item.issuer, item.status, item.error) for item in attempts] == [
+        ("public", "Contoso Roots", 403, "")
+    ]
+    assert attempts[0].mtu > 1000
+    assert result(facts, "inspection")[0] is Outcome.PASS
+    assert result(facts, "clock")[0] is Outcome.PASS
+
+
+def test_a_root_that_only_this_host_knows_is_inspection(server: int, authority: trustme.CA) -> None:
+    facts = read(f"localhost:{server}", trust=Trust(host_roots=pem(authority)))
+
+    expected = "localhost:{} shows a certificate of Contoso Roots, known to this host only"
+    assert result(facts, "inspection") == (Outcome.FAIL, expected.format(server))
+
+
+def test_a_root_that_nobody_knows_is_inspection_too(server: int) -> None:
+    outcome, seen = result(read(f"localhost:{server}"), "inspection")
+
+    assert outcome is Outcome.FAIL
+    assert "Contoso Roots, that nobody knows" in seen
+
+
+def test_the_clock_is_compared(authority: trustme.CA) -> None:
+    with serving(tls(authority, "localhost", head(200, ahead=900))) as port:
+        facts = read(f"localhost:{port}", trust=Trust(public_roots=pem(authority)))
+
+    outcome, seen = result(facts, "clock")
+    assert outcome is Outcome.FAIL
+    assert seen.endswith("s behind")
+
+
+def test_an_address_that_refuses_is_named(server: int) -> None:
+    outcome, seen = result(read(NOWHERE), "endpoint-graph")
+
+    assert (outcome, seen) == (Outcome.FAIL, "127.0.0.1:1: connection refused")
+
+
+def test_a_server_that_hangs_up_after_the_handshake_was_reached(authority: trustme.CA) -> None:
+    with serving(tls(authority, "localhost", b"")) as port:
+        facts = read(f"localhost:{port}", trust=Trust(public_roots=pem(authority)))
+
+    assert result(facts, "endpoint-graph")[0] in (Outcome.PASS, Outcome.WARNING)
+    assert result(facts, "clock")[0] is Outcome.UNKNOWN
+
+
+def test_a_server_without_tls_is_not_reached() -> None:
+    with serving(lambda connection: connection.sendall(b"220 mail\r\n" * 9)) as port:
+        outcome, seen = result(read(f"127.0.0.1:{port}"), "endpoint-graph")
+
+    assert outcome is Outcome.FAIL
+    assert "TLS fails" in seen or "reset" in seen
+
+
+def test_through_the_proxy_the_name_counts(server: int, authority: trustme.CA) -> None:
+    asked: list[str] = []
+    with serving(proxy(asked, server, refuse_addresses=True)) as port:
+        way = Way(f"http://127.0.0.1:{port}")
+        facts = read("localhost", trust=Trust(public_roots=pem(authority)), way=way)
+
+    assert {"localhost:443", "127.0.0.1:443"} <= set(asked)
+    refused = [item.error for item in facts.endpoints[0].attempts if item.target == "127.0.0.1"]
+    assert refused == ["the proxy answers 403"]
+    assert result(facts, "endpoint-graph") == (Outcome.PASS, "localhost (1 try)")
+    assert result(facts, "proxy-connects") == (Outcome.PASS, f"127.0.0.1:{port}")
+
+
+def test_a_proxy_resolves_what_we_cannot(server: int, authority: trustme.CA) -> None:
+    with serving(proxy([], server)) as port:
+        facts = read("nowhere.invalid", way=Way(f"http://127.0.0.1:{port}"))
+
+    assert result(facts, "dns")[0] is Outcome.WARNING
+    assert result(facts, "endpoint-graph")[0] is Outcome.PASS
+
+
+def test_no_proxy_is_obeyed(server: int, authority: trustme.CA) -> None:
+    way = Way("http://127.0.0.1:1", "localhost")
+    facts = read(f"localhost:{server}", trust=Trust(public_roots=pem(authority)), way=way)
+
+    assert result(facts, "proxy-connects")[0] is Outcome.SKIPPED
+
+
+def test_the_way_out_is_the_first_place_that_names_one() -> None:
+    places = (
+        ProxyPlace(place="the environment", name="https_proxy", value="http://one:3128"),
+        ProxyPlace(place="/etc/mstunnel/env.sh", name="https_proxy", value="http://two:3128"),
+        ProxyPlace(place="/etc/mstunnel/env.sh", name="no_proxy", value="localhost"),
+    )
+
+    assert Way.of(ProxyFacts(places=places)) == Way("http://one:3128", "localhost")
+
+
+def test_sixty_endpoints_that_never_answer_take_one_deadline() -> None:
+    began = time.monotonic()
+    with silent(60) as ports:
+        facts = read(*(f"127.0.0.1:{port}" for port in ports), deadline=2)
+
+    assert time.monotonic() - began < 3.5
+    assert len(facts.endpoints) == 60
+    assert {item.error for endpoint in facts.endpoints for item in endpoint.attempts} == {"no answer in time"}
+    assert result(facts, "endpoint-graph")[0] is Outcome.FAIL
+
+
+@given(st.binary())
+def test_no_answer_makes_the_reader_crash(data: bytes) -> None:
+    for answer in (data, b"HTTP/1.1 " + data, b"HTTP/1.1 200 OK\r\nDate: " + data + b"\r\n\r\n"):
+        status, _ = read_head(answer)
+        assert 0 <= status <= 999
+
+
+def test_every_cloud_has_its_own_sign_in_and_graph() -> None:
+    for name, cloud in CLOUDS.items():
+        hosts = {item.purpose: item.host for item in endpoints_of(name)}
+        assert f"https://{hosts['sign-in']}" == cloud.authority
+        assert f"https://{hosts['graph']}" == cloud.graph
+
+
+def test_the_government_cloud_has_no_name_of_the_public_one_but_the_registry() -> None:
+    public = {item.host or item.pattern for item in endpoints_of("public") if "registry" not in item.purpose}
+    government = {item.host or item.pattern for item in endpoints_of("gcc-high")}
+
+    assert public.isdisjoint(government)
+
+
+def test_a_custom_cloud_is_what_it_says() -> None:
+    found = endpoints_of("custom", "https://lab.example:8443/tenant", "https://lab.example:8443/graph")
+
+    assert [(item.purpose, item.host) for item in found] == [
+        ("sign-in", "lab.example:8443"),
+        ("graph", "lab.example:8443"),
+    ]
+
+
+def test_every_endpoint_has_a_purpose_with_a_name() -> None:
+    purposes = {item.purpose for cloud in endpoints().clouds.values() for item in cloud}
+
+    assert purposes == set(endpoints().purposes)

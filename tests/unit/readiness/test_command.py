@@ -1,0 +1,227 @@
+"""`mst-readiness` as people and scripts call it."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.cli.readiness import main
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.readiness.checks import CHECKS, of
+from mstunnel_setup.readiness.model import Group
+from tests.unit.readiness.servers import silent
+
+
+@pytest.fixture(autouse=True)
+def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs the command on the host below `tmp_path`; exit code, standard output, standard error."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["mst-readiness", *arguments, "--root", str(tmp_path)])
+        code = main()
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def prepare(root: Path, **values: str) -> None:
+    """A host whose kernel is as wanted."""
+    files = Files(root)
+    texts = {
+        "/proc/modules": "tun 1 0 - Live\nip_tables 1 0 - Live\n",
+        "/proc/sys/net/ipv4/ip_forward": values.get("forward", "1"),
+        "/etc/modules": "tun\nip_tables\n",
+        "/etc/sysctl.d/a.conf": "net.ipv4.ip_forward = 1\n",
+        "/dev/net/tun": "",
+    }
+    for path, text in texts.items():
+        files.make_directories(path.rpartition("/")[0])
+        files.write(path, text.encode())
+
+
+def test_json_has_every_check_of_the_group(run: Any) -> None:
+    code, out, _ = run("utils", "--output", "json")
+
+    envelope = json.loads(out)
+    assert code == 3
+    assert (envelope["schema"], envelope["command"], envelope["status"]) == (
+        "mstunnel/1",
+        "mst-readiness",
+        "error",
+    )
+    rows = envelope["data"]["findings"]
+    assert [row["id"] for row in rows] == [item.id for item in of(frozenset({Group.UTILS}))]
+    assert set(rows[0]) == {"id", "group", "title", "severity", "result", "seen", "hint", "docs"}
+    assert rows[0]["docs"] == "docs/reference/readiness.md#module-tun"
+    assert "module-tun" in {item["code"] for item in envelope["errors"]}
+    assert sum(envelope["data"]["summary"].values()) == len(rows)
+
+
+def test_the_table_fits_a_screen_and_ends_with_the_verdict(run: Any, tmp_path: Path) -> None:
+    prepare(tmp_path, forward="0")
+
+    code, out, err = run("utils")
+
+    assert code == 3
+    assert max(map(len, out.splitlines())) <= 80
+    assert "  pass  module-tun                  tun is loaded or built in" in out
+    assert "  FAIL  ip-forward                  net.ipv4.ip_forward is 0" in out
+    assert out.splitlines()[-1].startswith("Not ready: 15 checks, ")
+    assert "error: IP forwarding: net.ipv4.ip_forward is 0" in err
+    assert "--fix" in err
+
+
+def test_a_failed_check_may_be_ignored_by_its_id(run: Any, tmp_path: Path) -> None:
+    prepare(tmp_path, forward="0")
+    _, out, _ = run("utils", "--output", "json")
+    failed = [row["id"] for row in json.loads(out)["data"]["findings"] if row["result"] == "fail"]
+
+    code, out, _ = run("utils", "--output", "json", *(f"--ignore-check={name}" for name in failed))
+
+    envelope = json.loads(out)
+    assert (code, envelope["status"], envelope["errors"]) == (0, "warning", [])
+    assert "ip-forward" in {item["code"] for item in envelope["warnings"]}
+    assert envelope["data"]["ignored"] == sorted(failed)
+
+
+def test_an_unknown_check_cannot_be_ignored(run: Any) -> None:
+    code, _, err = run("utils", "--ignore-check", "ip-foward")
+
+    assert code == 2
+    assert "there is no check called ip-foward" in err
+    assert "Did you mean ip-forward" in err
+
+
+def test_an_unknown_group_is_wrong_usage(run: Any) -> None:
+    assert run("everything")[0] == 2
+
+
+def test_fixes_are_shown_and_made_when_nobody_has_to_be_asked(run: Any, tmp_path: Path) -> None:
+    prepare(tmp_path)
+    (tmp_path / "etc/modules").unlink()
+    (tmp_path / "etc/sysctl.d/a.conf").unlink()
+
+    _, out, err = run("utils", "--fix", "--unattended", "--output", "json")
+
+    data = json.loads(out)["data"]
+    assert [item["done"] for item in data["fixes"]] == [True, True, True]
+    assert "write /etc/modules-load.d/mstunnel_tun.conf, which loads tun at boot" in err
+    assert (tmp_path / "etc/modules-load.d/mstunnel_tun.conf").read_text() == "tun\n"
+    results = {row["id"]: row["result"] for row in data["findings"]}
+    assert results["module-tun-boot"] == results["ip-forward-boot"] == "pass"
+
+
+@pytest.mark.parametrize(("typed", "done"), [("no\n", False), ("\n", False), ("yes\n", True)])
+def test_a_person_is_asked_before_anything_is_mended(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, done: bool
+) -> None:
+    import io  # noqa: PLC0415
+
+    prepare(tmp_path)
+    (tmp_path / "etc/modules").unlink()
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+
+    _, out, err = run("utils", "--fix", "--output", "json")
+
+    assert "Do this [y/N]" in err
+    assert {item["done"] for item in json.loads(out)["data"]["fixes"]} == {done}
+    assert (tmp_path / "etc/modules-load.d/mstunnel_tun.conf").exists() is done
+
+
+def test_nothing_to_mend(run: Any, tmp_path: Path) -> None:
+    prepare(tmp_path)
+
+    _, out, err = run("utils", "--fix", "--output", "json")
+
+    assert json.loads(out)["data"]["fixes"] == []
+    assert "Nothing here can be mended" in err
+
+
+def test_everything_ends_within_the_deadline_though_nothing_answers(run: Any, tmp_path: Path) -> None:
+    with silent(2) as (sign_in, graph):
+        answers, token = tmp_path / "answers.yaml", tmp_path / "token"
+        token.write_text("opaque")
+        answers.write_text(
+            "version: 1\ntenant:\n  cloud: custom\n"
+            f"  authority: https://127.0.0.1:{sign_in}\n  graph: https://127.0.0.1:{graph}\n"
+            f"sign_in:\n  method: token-file\n  token_file: {token}\n"
+        )
+        began = time.monotonic()
+        code, out, _ = run("all", "--timeout", "2", "--output", "json", "--answers", str(answers))
+
+    assert time.monotonic() - began < 5
+    assert code == 3
+    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    assert set(rows) == {item.id for item in CHECKS}
+    assert rows["endpoint-graph"]["seen"] == f"127.0.0.1:{graph}: no answer in time"
+    assert rows["account-sign-in"]["seen"] == f"127.0.0.1:{graph} did not answer in time"
+    assert rows["inbound-tcp"]["result"] == "skipped"
+
+
+def test_within_all_nobody_is_asked_to_sign_in(run: Any) -> None:
+    _, out, _ = run("all", "--timeout", "1", "--output", "json")
+
+    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    assert (rows["account-sign-in"]["result"], rows["account-sign-in"]["hint"]) == (
+        "skipped",
+        "Run `mst-readiness account`.",
+    )
+
+
+def test_the_vendors_variable_chooses_the_government_cloud(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("intune_env", "FXP")
+
+    _, out, _ = run("network", "--timeout", "1", "--output", "json")
+
+    rows = {row["id"]: row["seen"] for row in json.loads(out)["data"]["findings"]}
+    assert "login.microsoftonline.us" in rows["endpoint-sign-in"]
+    assert "graph.microsoft.us" in rows["endpoint-graph"]
+    assert "microsoft.com" not in rows["endpoint-intune"]
+
+
+def test_the_group_rootless_is_about_rootless(run: Any) -> None:
+    _, out, _ = run("rootless", "--output", "json")
+
+    assert {row["result"] for row in json.loads(out)["data"]["findings"]} & {"fail", "pass"}
+
+
+def test_a_sign_in_that_needs_an_answer_is_not_tried_unattended(run: Any) -> None:
+    code, _, err = run("account", "--unattended")
+
+    assert code == 2
+    assert "Application (client) id" in err
+
+
+def test_a_token_file_that_is_missing_is_a_finding(run: Any, tmp_path: Path) -> None:
+    code, out, _ = run("account", "--token-file", str(tmp_path / "token"), "--output", "json")
+
+    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    assert code == 3
+    assert "there is no token file" in rows["account-sign-in"]["seen"]
+    assert rows["account-role"]["result"] == "skipped"
+
+
+@pytest.mark.parametrize("target", ["gw.example.com", "gw:0", "gw:99999", ":443", "gw:x"])
+def test_a_probe_needs_host_and_port(run: Any, target: str) -> None:
+    code, _, err = run("inbound", "--probe", target)
+
+    assert code == 2
+    assert "this is not HOST:PORT" in err
+
+
+def test_a_probe_of_nothing_fails(run: Any) -> None:
+    code, out, _ = run("inbound", "--probe", "127.0.0.1:1", "--timeout", "2", "--output", "json")
+
+    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    assert code == 3
+    assert rows["inbound-tcp"]["seen"] == "127.0.0.1:1 did not answer over TCP"

@@ -1,0 +1,29 @@
+"""The dated tables are complete and consistent."""
+
+from mstunnel_setup.readiness.data import platforms, release
+
+
+def test_all_supported_platforms_of_the_reference_are_there() -> None:
+    listed = {f"{row.distribution} {row.version}" for row in platforms().platform if row.vendor}
+
+    assert listed >= {
+        *(f"rhel {version}" for version in ("8.9", "8.10", "9.3", "9.4", "9.5", "9.6", "9.7", "9.8", "10.0")),
+        "ubuntu 24.04",
+        "ubuntu 26.04",
+    }
+
+
+def test_the_sizing_table_grows_with_the_devices() -> None:
+    table = platforms()
+
+    assert [table.size_for(count).cpus for count in (1, 1000, 2000, 2001, 40000, 10**6)] == [4, 4, 4, 8, 8, 8]
+    assert [row.devices for row in table.size] == sorted(row.devices for row in table.size)
+
+
+def test_every_version_in_the_table_can_be_read() -> None:
+    table = platforms()
+    versions = [row.shipped for row in table.platform if row.shipped]
+    versions += [text for item in table.engines.values() for text in (item.least, *item.tested)]
+    versions += [text for bad in table.bad for text in (bad.start, bad.below)]
+
+    assert [text for text in versions if release(text) is None] == []

@@ -1,0 +1,65 @@
+"""Gathering: all at once, one deadline, and a reason for everything that is missing."""
+
+import threading
+import time
+
+import pytest
+
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.readiness.facts import EngineFacts, KernelFacts, PortFacts, Section, Settings
+from mstunnel_setup.readiness.gather import Reader, gather
+
+
+def _hang() -> Section:
+    threading.Event().wait(30)
+    return KernelFacts()
+
+
+def _refuse() -> Section:
+    raise StepError("program-failed", "podman cannot be started")
+
+
+def _deny() -> Section:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_reader_that_hangs_costs_its_own_section_only() -> None:
+    began = time.monotonic()
+    readers: dict[str, Reader] = {"kernel": _hang, "engine": EngineFacts, "ports": PortFacts}
+
+    facts = gather(readers, Settings(), SystemClock(), 0.5)
+
+    assert time.monotonic() - began < 2
+    assert (facts.kernel, facts.engine, facts.ports) == (None, EngineFacts(), PortFacts())
+    assert facts.unread == {"kernel": "no answer within 0 s"}
+
+
+def test_failures_are_told() -> None:
+    facts = gather({"engine": _refuse, "ports": _deny}, Settings(), SystemClock(), 5)
+
+    assert facts.unread == {"engine": "podman cannot be started", "ports": "Permission denied"}
+
+
+def test_readers_run_at_the_same_time() -> None:
+    meeting = threading.Barrier(3, timeout=5)
+
+    def meet(section: Section) -> Reader:
+        def read() -> Section:
+            meeting.wait()
+            return section
+
+        return read
+
+    readers = {"kernel": meet(KernelFacts()), "engine": meet(EngineFacts()), "ports": meet(PortFacts())}
+    facts = gather(readers, Settings(), SystemClock(), 10)
+
+    assert facts.unread == {}
+
+
+def test_a_bug_in_a_reader_is_not_hidden() -> None:
+    def broken() -> Section:
+        raise KeyError("bug")
+
+    with pytest.raises(KeyError):
+        gather({"kernel": broken}, Settings(), SystemClock(), 5)

@@ -1,0 +1,38 @@
+"""Real kinds of hosts, one file each: their facts, and everything that is to be said about them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.readiness.checks import of
+from mstunnel_setup.readiness.facts import Facts
+from mstunnel_setup.readiness.model import Group, Outcome, judge
+
+CASES = sorted((Path(__file__).parent / "hosts").glob("*.json"))
+GROUPS = frozenset({Group.UTILS, Group.HOST, Group.ROOTLESS})
+
+
+@pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
+def test_a_host_gets_its_findings(path: Path) -> None:
+    case: dict[str, Any] = json.loads(path.read_text())
+
+    found = judge(of(GROUPS), Facts.model_validate(case["facts"]))
+
+    quiet = (Outcome.PASS, Outcome.SKIPPED)
+    assert {item.id: [item.result, item.seen] for item in found if item.result not in quiet} == case[
+        "findings"
+    ]
+    skipped = [
+        item.id for item in found if item.result is Outcome.SKIPPED and item.group is not Group.ROOTLESS
+    ]
+    assert sorted(skipped) == case["skipped"]
+
+
+def test_rootless_checks_apply_only_where_rootless_is_wanted() -> None:
+    cases = {path.stem: Facts.model_validate(json.loads(path.read_text())["facts"]) for path in CASES}
+
+    for facts in cases.values():
+        results = {item.result for item in judge(of(frozenset({Group.ROOTLESS})), facts)}
+        assert (results == {Outcome.SKIPPED}) == (facts.settings.mode == "rootful")

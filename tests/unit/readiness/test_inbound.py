@@ -1,0 +1,165 @@
+"""Inbound probes over loopback."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+
+import pytest
+import trustme
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.readiness import inbound
+from mstunnel_setup.readiness.facts import InboundFacts
+from tests.unit.readiness.servers import serving, tls
+
+CLOCK = SystemClock()
+
+
+@contextmanager
+def listening(expected: str, seconds: float = 10) -> Iterator[tuple[int, "SimpleQueue[InboundFacts]"]]:
+    ports: SimpleQueue[int] = SimpleQueue()
+    results: SimpleQueue[InboundFacts] = SimpleQueue()
+
+    def run() -> None:
+        results.put(inbound.listen(0, expected, CLOCK, seconds, ports.put))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    yield ports.get(timeout=5), results
+    thread.join(15)
+
+
+def test_both_sides_see_what_arrives() -> None:
+    with listening("127.0.0.1") as (port, results):
+        sent = inbound.probe("127.0.0.1", port, CLOCK, 5)
+        got = results.get(timeout=5)
+
+    assert (got.tcp, got.udp) == (("127.0.0.1",), ("127.0.0.1",))
+    assert (sent.tcp, sent.udp, sent.gateway) == (("127.0.0.1",), ("127.0.0.1",), False)
+
+
+def test_a_probe_from_the_host_itself_proves_nothing() -> None:
+    with listening("198.51.100.7", seconds=1.5) as (port, results):
+        inbound.probe("127.0.0.1", port, CLOCK, 5)
+        got = results.get(timeout=10)
+
+    assert (got.tcp, got.udp, got.error) == ((), (), "")
+
+
+def test_the_hosts_own_addresses_are_no_second_place_either() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way_out:
+        way_out.connect(("192.0.2.1", 9))
+        own = way_out.getsockname()[0]
+    with listening("198.51.100.7", seconds=1.5) as (port, results):
+        inbound.probe(own, port, CLOCK, 5)
+        got = results.get(timeout=10)
+
+    assert (got.tcp, got.udp) == ((), ())
+
+
+NEEDS_NAMESPACES = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("ip") is None, reason="needs root and the program ip"
+)
+
+
+@pytest.fixture
+def second_place() -> Iterator[tuple[str, str]]:
+    """Another host: a network namespace. Its name, and our address as it sees it."""
+    name = f"mst{secrets.token_hex(3)}"
+    commands = [
+        f"netns add {name}",
+        f"link add {name}a type veth peer name {name}b netns {name}",
+        f"addr add 10.213.7.1/30 dev {name}a",
+        f"link set {name}a up",
+        f"-n {name} addr add 10.213.7.2/30 dev {name}b",
+        f"-n {name} link set {name}b up",
+    ]
+    try:
+        for command in commands:
+            subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+        yield name, "10.213.7.1"
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+        subprocess.run(["ip", "link", "del", f"{name}a"], check=False, capture_output=True)
+
+
+@NEEDS_NAMESPACES
+def test_a_second_place_proves_it_with_the_very_command(second_place: tuple[str, str]) -> None:
+    name, address = second_place
+    program = "import sys; from mstunnel_setup.cli.readiness import main; sys.exit(main())"
+    command = ["ip", "netns", "exec", name, sys.executable, "-c", program, "inbound"]
+    with listening("10.213.7.2", seconds=30) as (port, results):
+        done = subprocess.run(
+            [*command, "--probe", f"{address}:{port}", "--output", "json"],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        got = results.get(timeout=30)
+
+    assert (got.tcp, got.udp) == (("10.213.7.2",), ("10.213.7.2",))
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["data"]["summary"]["pass"] == 2
+
+
+def test_strangers_do_not_end_the_wait() -> None:
+    with listening("127.0.0.1") as (port, results):
+        with socket.create_connection(("127.0.0.1", port)) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.sendto(b"x" * 200, ("127.0.0.1", port))
+        with socket.create_connection(("127.0.0.1", port)):
+            sent = inbound.probe("127.0.0.1", port, CLOCK, 5)
+            results.get(timeout=5)
+
+    assert sent.tcp
+    assert sent.udp
+
+
+def test_a_port_in_use_is_said() -> None:
+    with socket.create_server(("", 0)) as taken:
+        got = inbound.listen(taken.getsockname()[1], "198.51.100.7", CLOCK, 1)
+
+    assert "cannot be listened on" in got.error
+
+
+def test_a_gateway_at_work_answers_with_tls() -> None:
+    with serving(tls(trustme.CA(), "localhost", b"")) as port:
+        sent = inbound.probe("127.0.0.1", port, CLOCK, 4)
+
+    assert (sent.gateway, sent.tcp, sent.udp) == (True, ("127.0.0.1",), ())
+
+
+def test_nobody_there_ends_in_time() -> None:
+    began = time.monotonic()
+
+    sent = inbound.probe("127.0.0.1", 1, CLOCK, 2)
+
+    assert (sent.tcp, sent.udp, sent.gateway) == ((), (), False)
+    assert time.monotonic() - began < 4
+
+
+@given(st.binary(max_size=80))
+def test_nothing_but_a_probe_is_answered(message: bytes) -> None:
+    assert inbound.answer(message) is None
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_an_answer_is_no_longer_than_its_probe(nonce: bytes) -> None:
+    probe = b"mst-readiness probe " + nonce.hex().encode() + b"\n"
+    answer = inbound.answer(probe)
+
+    assert answer is not None
+    assert len(answer) <= len(probe) <= 64
+    assert nonce.hex().encode() in answer

@@ -1,0 +1,235 @@
+"""The small file formats: what is read from good files, and that nothing ever crashes on bad ones."""
+
+from collections.abc import Callable
+from ipaddress import IPv4Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mstunnel_setup.readiness import parse, text
+from mstunnel_setup.readiness.data import release
+from mstunnel_setup.readiness.facts import Bridge, Route
+
+NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
+NETWORKS = st.builds(
+    lambda number, prefix: IPv4Network((number, prefix), strict=False),
+    st.integers(min_value=0, max_value=2**32 - 1),
+    st.integers(min_value=1, max_value=32),
+)
+READERS: list[Callable[[str], object]] = [
+    parse.assignments,
+    lambda data: parse.modules(data, data, data),
+    parse.module_lines,
+    parse.sysctl_lines,
+    parse.routes,
+    parse.default_device,
+    parse.resolvers,
+    parse.unit_environment,
+    lambda data: parse.proxy_places("here", parse.assignments(data)),
+    lambda data: parse.subordinate_ids(data, "mstunnel", 1001),
+    lambda data: parse.account_line(data, "mstunnel"),
+    parse.json_object,
+    lambda data: parse.docker_bridges(data, "here"),
+    lambda data: parse.netavark_bridges(data, "here"),
+    lambda data: parse.cni_bridges(data, "here"),
+    release,
+    text.proxy_place,
+    lambda data: text.bypassed("host", data),
+]
+
+
+@given(st.text() | st.recursive(st.none() | st.text(), st.lists, max_leaves=5).map(str))
+def test_no_text_makes_a_reader_crash(data: str) -> None:
+    for reader in READERS:
+        reader(data)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("10.0.0.0/8"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["plugins", "type", "ipam", "ranges", "subnet", "subnets", "name", "bip"]), inner
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_no_json_makes_a_reader_crash(document: object) -> None:
+    import json  # noqa: PLC0415
+
+    for reader in (parse.docker_bridges, parse.netavark_bridges, parse.cni_bridges):
+        reader(json.dumps(document), "here")
+
+
+def _word(number: int) -> str:
+    return number.to_bytes(4, "little").hex().upper()
+
+
+@given(st.lists(st.tuples(NETWORKS, NAMES), max_size=5))
+def test_routes_are_read_as_the_kernel_writes_them(rows: list[tuple[IPv4Network, str]]) -> None:
+    table = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+    for network, device in rows:
+        target, mask = _word(int(network.network_address)), _word(int(network.netmask))
+        table += f"{device}\t{target}\t00000000\t0001\t0\t0\t0\t{mask}\t0\t0\t0\n"
+
+    expected = [Route(network=str(network), device=device) for network, device in rows if device != "lo"]
+    assert list(parse.routes(table)) == expected
+
+
+def test_the_default_route_is_no_network_but_names_the_way_out() -> None:
+    table = "head\neth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+
+    assert parse.routes(table) == ()
+    assert parse.default_device(table) == "eth0"
+
+
+@given(st.dictionaries(NAMES, st.from_regex(r"[a-z0-9:/.-]{1,20}", fullmatch=True), max_size=5))
+def test_assignments_are_read_in_every_form_of_a_shell_file(variables: dict[str, str]) -> None:
+    forms = ("{}={}", "export {}={}", '{}="{}"', "export {}='{}'  # why")
+    lines = [forms[number % len(forms)].format(*item) for number, item in enumerate(variables.items())]
+
+    assert parse.assignments("\n".join(["# comment", *lines])) == variables
+
+
+@given(st.dictionaries(NAMES, st.integers(min_value=0), max_size=5))
+def test_sysctl_lines(values: dict[str, int]) -> None:
+    lines = [f"-net.ipv4.{name} = {value}" for name, value in values.items()]
+
+    found = parse.sysctl_lines("\n".join(["# a comment = 1", "; another = 2", *lines]))
+
+    assert found == {f"net.ipv4.{name}": str(value) for name, value in values.items()}
+
+
+def test_a_sysctl_may_be_written_with_slashes() -> None:
+    assert parse.sysctl_lines("net/ipv4/ip_forward=1") == {"net.ipv4.ip_forward": "1"}
+
+
+def test_modules_are_found_loaded_built_in_and_by_their_device() -> None:
+    found = parse.modules("ip_tables 32768 2 - Live\n", "kernel/net/nf-conntrack.ko.xz\n", "200 tun\n")
+
+    assert found == {"ip_tables", "nf_conntrack", "tun"}
+
+
+@given(st.sets(NAMES), st.sets(NAMES))
+def test_module_files_name_modules_but_not_in_comments(named: set[str], commented: set[str]) -> None:
+    lines = [*(f"{name} option=1" for name in named), *(f"# {name}" for name in commented)]
+
+    assert parse.module_lines("\n".join(lines)) == named
+
+
+def test_resolvers() -> None:
+    content = "search contoso.example\nnameserver 10.0.0.1\nnameserver fe80::1%eth0\nnameserver nonsense\n"
+
+    assert parse.resolvers(content) == ("10.0.0.1", "fe80::1")
+
+
+@given(NAMES, st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="@:/'\"")))
+def test_the_password_of_a_proxy_is_not_kept(user: str, password: str) -> None:
+    secret = f"!{password}!"
+    (place,) = parse.proxy_places("here", {"HTTPS_PROXY": f"http://{user}:{secret}@proxy:3128"})
+
+    assert (place.name, place.value, place.credentials) == ("https_proxy", "http://proxy:3128", True)
+    assert secret not in place.model_dump_json()
+
+
+def test_unit_files_hold_several_variables_in_a_line() -> None:
+    unit = (
+        '[Service]\nEnvironment="HTTP_PROXY=http://p:1" "NO_PROXY=a, b"\nEnvironment=HTTPS_PROXY=http://p:2\n'
+    )
+
+    assert parse.unit_environment(unit) == {
+        "HTTP_PROXY": "http://p:1",
+        "NO_PROXY": "a, b",
+        "HTTPS_PROXY": "http://p:2",
+    }
+
+
+def test_subordinate_ids_by_name_and_by_number_add_up() -> None:
+    content = "mstunnel:100000:65536\n1001:200000:1000\nother:1:9\nmstunnel:x:y\n"
+
+    assert parse.subordinate_ids(content, "mstunnel", 1001) == 66536
+    assert parse.subordinate_ids(content, "mstunnel", None) == 65536
+
+
+def test_an_account_has_uid_and_home() -> None:
+    passwd = "root:x:0:0::/root:/bin/sh\nmstunnel:x:1001:1001::/home/mstunnel:/bin/bash\n"
+
+    assert parse.account_line(passwd, "mstunnel") == (1001, "/home/mstunnel")
+    assert parse.account_line(passwd, "nobody") is None
+
+
+@pytest.mark.parametrize(
+    ("reader", "content", "expected"),
+    [
+        (parse.docker_bridges, '{"bip": "10.9.0.1/24"}', [("10.9.0.0/24", "docker0")]),
+        (
+            parse.netavark_bridges,
+            '{"name": "podman", "network_interface": "podman0", "subnets": [{"subnet": "10.9.0.0/24"}]}',
+            [("10.9.0.0/24", "podman0")],
+        ),
+        (
+            parse.cni_bridges,
+            '{"plugins": [{"type": "bridge", "ipam": {"ranges": [[{"subnet": "10.9.0.0/24"}]]}}]}',
+            [("10.9.0.0/24", "cni-podman0")],
+        ),
+        (parse.docker_bridges, '{"bip": 7}', []),
+        (parse.docker_bridges, "not json", []),
+    ],
+)
+def test_bridges_in_files(
+    reader: Callable[[str, str], tuple[Bridge, ...]], content: str, expected: list[tuple[str, str]]
+) -> None:
+    assert [(item.network, item.name) for item in reader(content, "file")] == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("4.9.4-rhel", "4.9.4"),
+        ("28.1.1+1", "28.1.1"),
+        ("v5.0", "5.0"),
+        ("19.03", "19.3"),
+        ("", None),
+        ("dev", None),
+    ],
+)
+def test_versions_of_programs(written: str, read: str | None) -> None:
+    found = release(written)
+
+    assert (None if found is None else str(found)) == read
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("http://proxy:3128", ("proxy", 3128)),
+        ("proxy:8080", ("proxy", 8080)),
+        ("http://proxy", ("proxy", 80)),
+        ("https://proxy", ("proxy", 443)),
+        ("http://[fd00::1]:3128/", ("fd00::1", 3128)),
+        ("http://proxy:x", None),
+        ("[", None),
+        ("", None),
+    ],
+)
+def test_the_place_of_a_proxy(url: str, place: tuple[str, int] | None) -> None:
+    assert text.proxy_place(url) == place
+
+
+@pytest.mark.parametrize(
+    ("host", "no_proxy", "direct"),
+    [
+        ("graph.microsoft.com", "localhost,.microsoft.com", True),
+        ("graph.microsoft.com", "*.microsoft.com", True),
+        ("graph.microsoft.com", "GRAPH.microsoft.com", True),
+        ("graph.microsoft.com", "soft.com", False),
+        ("graph.microsoft.com", "", False),
+        ("graph.microsoft.com", "*", True),
+    ],
+)
+def test_names_that_go_without_the_proxy(host: str, no_proxy: str, direct: bool) -> None:
+    assert text.bypassed(host, no_proxy) is direct

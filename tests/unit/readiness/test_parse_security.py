@@ -1,0 +1,188 @@
+"""What firewall and SELinux programs print."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mstunnel_setup.readiness import parse_security
+from mstunnel_setup.readiness.facts import Firewall
+
+ZONES = """\
+block
+  target: %%REJECT%%
+  interfaces:
+  services:
+  ports:
+
+public (active)
+  target: default
+  interfaces: eth0
+  sources:
+  services: {services}
+  ports: {ports}
+  rich rules:
+"""
+UFW = """\
+Status: active
+Logging: on (low)
+Default: deny (incoming), allow (outgoing), disabled (routed)
+New profiles: skip
+
+To                         Action      From
+--                         ------      ----
+22/tcp                     ALLOW IN    Anywhere
+{rules}
+"""
+PORTS = st.integers(min_value=1, max_value=65535)
+
+
+@given(st.text(), PORTS)
+def test_no_text_makes_a_reader_crash(data: str, port: int) -> None:
+    for body in (data, ZONES.format(services=data, ports=data), UFW.format(rules=data)):
+        parse_security.proxy_port_ranges(body)
+        parse_security.firewalld(body, port)
+        parse_security.ufw(body, port)
+        parse_security.nftables(body, port)
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.sampled_from(["input", "drop", "==", "filter", "dport", "tcp"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "chain",
+                    "rule",
+                    "expr",
+                    "match",
+                    "left",
+                    "right",
+                    "op",
+                    "hook",
+                    "policy",
+                    "set",
+                    "range",
+                    "accept",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.lists(JSON, max_size=4))
+def test_no_ruleset_makes_the_reader_crash(objects: list[Any]) -> None:
+    parse_security.nftables(json.dumps({"nftables": objects}), 443)
+
+
+def test_ports_of_the_selinux_type() -> None:
+    output = (
+        "http_cache_port_t              tcp      8080, 8118, 10001-10010\n"
+        "http_port_t                    tcp      80, 81, 443, 8008-8010\n"
+        "http_port_t                    udp      80\n"
+    )
+
+    assert parse_security.proxy_port_ranges(output) == ("80", "81", "443", "8008-8010")
+
+
+@pytest.mark.parametrize(
+    ("services", "ports", "tcp", "udp"),
+    [
+        ("ssh https", "", True, False),
+        ("ssh https http3", "", True, True),
+        ("ssh", "443/tcp 443/udp", True, True),
+        ("ssh", "400-500/udp", False, True),
+        ("ssh", "8443/tcp", False, False),
+    ],
+)
+def test_firewalld_opens_a_port_by_service_and_by_number(
+    services: str, ports: str, tcp: bool, udp: bool
+) -> None:
+    found = parse_security.firewalld(ZONES.format(services=services, ports=ports), 443)
+
+    assert found == Firewall(kind="firewalld", tcp=tcp, udp=udp)
+
+
+def test_firewalld_must_open_it_in_every_active_zone() -> None:
+    zones = (
+        ZONES.format(services="https", ports="") + "inside (active)\n  interfaces: eth1\n  services: ssh\n"
+    )
+
+    assert parse_security.firewalld(zones, 443).tcp is False
+
+
+def test_the_service_https_is_not_about_other_ports() -> None:
+    assert parse_security.firewalld(ZONES.format(services="https", ports=""), 8443).tcp is False
+
+
+@pytest.mark.parametrize(
+    ("rules", "tcp", "udp"),
+    [
+        ("443/tcp                    ALLOW IN    Anywhere", True, False),
+        ("443                        ALLOW IN    Anywhere", True, True),
+        ("443                        DENY IN     Anywhere", False, False),
+        ("443/udp                    LIMIT IN    Anywhere", False, True),
+        ("400:500/tcp                ALLOW IN    Anywhere", True, False),
+        ("443/tcp                    ALLOW IN    198.51.100.0/24", None, False),
+        ("", False, False),
+    ],
+)
+def test_ufw(rules: str, tcp: bool | None, udp: bool | None) -> None:
+    assert parse_security.ufw(UFW.format(rules=rules), 443) == Firewall(kind="ufw", tcp=tcp, udp=udp)
+
+
+def test_an_inactive_ufw_is_no_firewall() -> None:
+    assert parse_security.ufw("Status: inactive\n", 443) is None
+
+
+def _ruleset(*rules: list[dict[str, Any]], policy: str = "drop") -> str:
+    place = {"family": "inet", "table": "filter"}
+    chain = {"chain": {**place, "name": "input", "type": "filter", "hook": "input", "policy": policy}}
+    rows = [{"rule": {**place, "chain": "input", "expr": rule}} for rule in rules]
+    return json.dumps({"nftables": [{"metainfo": {}}, chain, *rows]})
+
+
+def _port(right: Any, protocol: str = "tcp") -> dict[str, Any]:
+    return {
+        "match": {"op": "==", "left": {"payload": {"protocol": protocol, "field": "dport"}}, "right": right}
+    }
+
+
+ACCEPT: dict[str, Any] = {"accept": None}
+
+
+@pytest.mark.parametrize(
+    ("rules", "tcp"),
+    [
+        ([[_port(443), ACCEPT]], True),
+        ([[_port({"set": [80, 443]}), ACCEPT]], True),
+        ([[_port({"range": [400, 500]}), ACCEPT]], True),
+        ([[_port({"set": [{"range": [400, 500]}]}), {"counter": None}, ACCEPT]], True),
+        ([[_port(443, "th"), ACCEPT]], True),
+        ([[_port(443), {"drop": None}]], False),
+        ([[_port(80), ACCEPT]], False),
+        ([[{"jump": {"target": "services"}}]], None),
+    ],
+)
+def test_nftables(rules: list[list[dict[str, Any]]], tcp: bool | None) -> None:
+    found = parse_security.nftables(_ruleset(*rules), 443)
+
+    assert found is not None
+    assert found.tcp is tcp
+
+
+def test_a_chain_that_accepts_what_it_does_not_know_is_no_firewall() -> None:
+    assert parse_security.nftables(_ruleset([_port(80), ACCEPT], policy="accept"), 443) is None
+
+
+def test_a_last_rule_that_rejects_closes_a_chain_as_a_policy_does() -> None:
+    ruleset = _ruleset([_port(443), ACCEPT], [{"reject": None}], policy="accept")
+
+    assert parse_security.nftables(ruleset, 443) == Firewall(kind="nftables", tcp=True, udp=False)

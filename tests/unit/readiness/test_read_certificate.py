@@ -1,0 +1,122 @@
+"""The certificate as the checks see it: read from its places, judged, asked about."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.readiness.facts import CertificateFacts, RevocationFacts
+from mstunnel_setup.readiness.read.certificate import CertificatePlace, CertificateReader
+from tests.unit.tls.pki import NOW, Pki, key_bytes
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError(seconds)
+
+
+class Unreachable:
+    """A session in a network that leads nowhere."""
+
+    asked: list[str]
+
+    def __init__(self) -> None:
+        self.asked = []
+
+    def get(self, url: str, **options: Any) -> Any:
+        self.asked.append(url)
+        raise NetworkError("network-timeout", f"{url} did not answer in time")
+
+    def post(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> Any:
+        return self.get(url)
+
+    def close(self) -> None:
+        self.asked.append("closed")
+
+
+def reader(
+    root: Path, place: CertificatePlace | None = None, address: str = "", **options: Any
+) -> CertificateReader:
+    session = options.get("session", Unreachable())
+    return CertificateReader(
+        Files(root), Clock(), place or CertificatePlace(), address, options.get("lab", False), lambda: session
+    )
+
+
+@pytest.fixture
+def pki() -> Pki:
+    return Pki()
+
+
+@pytest.fixture
+def root(tmp_path: Path, pki: Pki) -> Path:
+    """A host with a certificate at its usual place, whose private root is trusted."""
+    files = Files(tmp_path)
+    for folder in (paths.CERTIFICATES, paths.PRIVATE, paths.CA_TRUST):
+        files.make_directories(folder)
+    files.write(paths.SITE_CERTIFICATE, pki.pem("leaf") + pki.pem("inter"))
+    files.write(paths.SITE_KEY, key_bytes(pki.key_name("leaf")), 0o600)
+    files.write(f"{paths.CA_TRUST}/own.crt", pki.pem("root"))
+    return tmp_path
+
+
+def test_no_certificate_yet(tmp_path: Path) -> None:
+    assert reader(tmp_path).certificate() == CertificateFacts()
+    assert reader(tmp_path).revocation() == RevocationFacts()
+
+
+def test_the_usual_place(root: Path) -> None:
+    found = reader(root).certificate()
+
+    assert found.place == str(root / "etc/mstunnel/certs/site.crt")
+    assert (found.problem, [item.id for item in found.findings if item.severity == "error"]) == ("", [])
+    assert found.days_left is not None
+    assert found.days_left > 0
+
+
+def test_the_address_is_compared(root: Path) -> None:
+    found = reader(root, address="other.example.net").certificate()
+
+    assert "name-mismatch" in {item.id for item in found.findings}
+
+
+def test_a_place_that_was_named(root: Path, tmp_path: Path, pki: Pki) -> None:
+    chain, key = tmp_path / "chain.pem", tmp_path / "other.pem"
+    chain.write_bytes(pki.pem("leaf"))
+    key.write_bytes(key_bytes("p256/stranger"))
+
+    found = reader(root, CertificatePlace(str(chain), str(key))).certificate()
+
+    assert found.place == str(chain)
+    assert found.problem
+    assert found.hint
+
+
+def test_a_file_that_is_not_there(root: Path) -> None:
+    found = reader(root, CertificatePlace("/nowhere/chain.pem")).certificate()
+
+    assert found.problem == "there is no file /nowhere/chain.pem"
+
+
+def test_authorities_that_cannot_be_reached(tmp_path: Path) -> None:
+    pki = Pki({"leaf": {"ocsp": ["http://ocsp.example.net/"]}})
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_bytes(pki.pem("leaf") + pki.pem("inter") + pki.pem("root"))
+    key.write_bytes(key_bytes(pki.key_name("leaf")))
+    session = Unreachable()
+
+    found = reader(tmp_path, CertificatePlace(str(chain), str(key)), session=session).revocation()
+
+    assert session.asked[-1] == "closed"
+    assert set(found.states.values()) <= {"unreachable"}

@@ -1,0 +1,238 @@
+"""Facts of a host from the files of a host."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.readiness.facts import Bridge, ProxyPlace, Settings, TunnelFacts
+from mstunnel_setup.readiness.read.host import HostReader
+
+ROUTES = (
+    "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+    "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+    "eth0\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+    "podman0\t0000580A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
+)
+
+
+class Clock:
+    def now(self) -> datetime:
+        return datetime(2026, 9, 10, tzinfo=UTC)
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError(seconds)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+def put(files: Files, texts: Mapping[str, str]) -> None:
+    for path, content in texts.items():
+        files.make_directories(path.rpartition("/")[0] or "/")
+        files.write(path, content.encode())
+
+
+def reader(files: Files, environment: Mapping[str, str] | None = None, **settings: object) -> HostReader:
+    return HostReader(files, Clock(), Settings.model_validate(settings), environment or {})
+
+
+def test_the_system(files: Files) -> None:
+    put(
+        files,
+        {"/etc/os-release": 'ID="rhel"\nVERSION_ID="9.6"\nPRETTY_NAME="Red Hat 9.6 (Plow)"\n'},
+    )
+    put(files, {"/sys/fs/cgroup/cgroup.controllers": "cpu memory\n", "/run/systemd/system/mark": ""})
+
+    found = reader(files).system()
+
+    assert (found.distribution, found.version) == ("rhel", "9.6")
+    assert found.name == "Red Hat 9.6 (Plow)"
+    assert (found.cgroup, found.systemd, found.root) == (2, True, os.geteuid() == 0)
+    assert found.today.isoformat() == "2026-09-10"
+    assert found.cpus >= 1
+    assert found.memory > 2**27
+    assert found.disk >= found.disk_free > 0
+
+
+def test_control_groups_version_one(files: Files) -> None:
+    put(files, {"/sys/fs/cgroup/memory/tasks": ""})
+
+    assert reader(files).system().cgroup == 1
+
+
+def test_an_empty_root_is_a_host_about_which_little_is_known(files: Files) -> None:
+    found = reader(files)
+
+    assert (found.system().name, found.system().cgroup) == ("Linux", 0)
+    assert found.kernel().modules == frozenset()
+    assert found.tunnel() == TunnelFacts()
+    assert found.ports().holders == ()
+    assert found.addresses().mtu == 0
+
+
+def test_modules_and_the_files_that_load_them(files: Files) -> None:
+    put(
+        files,
+        {
+            "/proc/modules": "nf_conntrack 1 0 - Live\n",
+            "/proc/misc": "200 tun\n",
+            "/proc/sys/kernel/osrelease": "6.12.0\n",
+            "/lib/modules/6.12.0/modules.builtin": "kernel/net/ipv4/netfilter/ip_tables.ko\n",
+            "/etc/modules": "tun\n",
+            "/usr/lib/modules-load.d/vpn.conf": "ip_tables\n",
+        },
+    )
+
+    found = reader(files).kernel()
+
+    assert found.modules >= {"tun", "ip_tables", "nf_conntrack"}
+    assert found.module_files == {"tun": "/etc/modules", "ip_tables": "/usr/lib/modules-load.d/vpn.conf"}
+    assert not found.tun_device
+
+
+def test_sysctls_now_and_at_boot(files: Files) -> None:
+    put(
+        files,
+        {
+            "/proc/sys/net/ipv4/ip_forward": "1\n",
+            "/etc/sysctl.d/50-a.conf": "net.ipv4.ip_forward = 0\n",
+            "/etc/sysctl.d/90-b.conf": "net.ipv4.ip_forward = 1\nvm.swappiness = 0\n",
+        },
+    )
+
+    found = reader(files).kernel()
+
+    assert found.sysctls == {"net.ipv4.ip_forward": "1"}
+    assert found.sysctl_files == {"net.ipv4.ip_forward": ("/etc/sysctl.d/90-b.conf", "1")}
+
+
+def test_a_file_in_etc_hides_one_of_the_distribution(files: Files) -> None:
+    put(files, {"/etc/sysctl.d/a.conf": "", "/usr/lib/sysctl.d/a.conf": "net.ipv4.ip_forward = 1\n"})
+
+    assert reader(files).kernel().sysctl_files == {}
+
+
+def test_addresses(files: Files) -> None:
+    put(
+        files,
+        {
+            "/proc/net/route": ROUTES,
+            "/sys/class/net/eth0/mtu": "1400\n",
+            "/etc/resolv.conf": "nameserver 127.0.0.53\n",
+            "/run/systemd/resolve/resolv.conf": "nameserver 10.0.0.53\n",
+            "/etc/docker/daemon.json": '{"bip": "10.9.0.1/24"}',
+            "/etc/containers/networks/podman.json": '{"network_interface": "podman1",'
+            ' "subnets": [{"subnet": "10.10.0.0/24"}]}',
+        },
+    )
+
+    found = reader(files).addresses()
+
+    assert (found.device, found.mtu, found.resolvers) == ("eth0", 1400, ("10.0.0.53",))
+    assert [item.network for item in found.routes] == ["10.0.0.0/24", "10.88.0.0/16"]
+    assert {(item.network, item.name, item.source) for item in found.bridges} == {
+        ("10.88.0.0/16", "podman0", "now"),
+        ("10.9.0.0/24", "docker0", "/etc/docker/daemon.json"),
+        ("10.10.0.0/24", "podman1", "/etc/containers/networks/podman.json"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("engine", "network"), [("auto", "10.88.0.0/16"), ("podman", "10.88.0.0/16"), ("docker", "172.17.0.0/16")]
+)
+def test_without_any_bridge_the_default_of_the_engine_counts(files: Files, engine: str, network: str) -> None:
+    (bridge,) = reader(files, engine=engine).addresses().bridges
+
+    assert bridge == Bridge(network=network, name=bridge.name, source="default")
+
+
+def test_the_configuration_of_an_installed_gateway(files: Files) -> None:
+    text = '{"Network": "10.7.0.0/16", "DNSServers": ["10.0.0.53"], "RoutesInclude": ["default"]}'
+    put(files, {"/etc/mstunnel/admin-settings.json": text})
+
+    assert reader(files).tunnel() == TunnelFacts(
+        source="/etc/mstunnel/admin-settings.json", pool="10.7.0.0/16", dns_servers=("10.0.0.53",)
+    )
+
+
+def test_proxies_of_every_place(files: Files) -> None:
+    put(
+        files,
+        {
+            "/etc/environment": "http_proxy=http://env:1\n",
+            "/etc/profile.d/http_proxy.sh": "export HTTPS_PROXY=http://profile:2\n",
+            "/etc/mstunnel/env.sh": "no_proxy=localhost\nTRACE_SESSIONS=1\n",
+            "/etc/systemd/system/docker.service.d/http-proxy.conf": '[Service]\nEnvironment="HTTP_PROXY=http://d:3"\n',
+            "/etc/systemd/system/mstunnel_monitor.service.d/override.conf": "Environment=https_proxy=http://m:4\n",
+        },
+    )
+
+    found = reader(files, {"HTTP_PROXY": "http://u:secret@shell:9", "PATH": "/bin"}).proxies()
+
+    assert found.places == (
+        ProxyPlace(place="the environment", name="http_proxy", value="http://shell:9", credentials=True),
+        ProxyPlace(place="/etc/environment", name="http_proxy", value="http://env:1"),
+        ProxyPlace(place="/etc/profile.d/http_proxy.sh", name="https_proxy", value="http://profile:2"),
+        ProxyPlace(place="/etc/mstunnel/env.sh", name="no_proxy", value="localhost"),
+        ProxyPlace(
+            place="/etc/systemd/system/docker.service.d/http-proxy.conf",
+            name="http_proxy",
+            value="http://d:3",
+        ),
+        ProxyPlace(
+            place="/etc/systemd/system/mstunnel_monitor.service.d/override.conf",
+            name="https_proxy",
+            value="http://m:4",
+        ),
+    )
+
+
+def test_the_port_is_looked_up_in_the_kernels_tables(files: Files) -> None:
+    zero = "00000000"
+    row = f"0: {zero}:20FB {zero}:0000 0A {zero}:{zero} 00:{zero} {zero} 0 0 7 1\n"
+    put(files, {"/proc/net/tcp": "head\n" + row})
+
+    (holder,) = reader(files, port=8443).ports().holders
+    assert (holder.protocol, holder.address, holder.program) == ("tcp", "0.0.0.0", "")
+    assert reader(files, port=443).ports().holders == ()
+
+
+def test_the_service_account(files: Files) -> None:
+    put(
+        files,
+        {
+            "/etc/passwd": "mstunnel:x:1001:1001::/home/mstunnel:/bin/bash\n",
+            "/etc/subuid": "mstunnel:100000:65536\n",
+            "/etc/subgid": "1001:100000:65536\n",
+            "/var/lib/systemd/linger/mstunnel": "",
+            "/home/mstunnel/.profile": "",
+            "/etc/mstunnel/env.sh": "",
+        },
+    )
+
+    found = reader(files).rootless()
+
+    assert (found.uid, found.subuids, found.subgids, found.linger) == (1001, 65536, 65536, True)
+    assert (found.home, found.folder_owner) == ("/home/mstunnel", os.geteuid())
+    assert found.home_free > 0
+
+
+def test_without_the_account_there_is_nothing(files: Files) -> None:
+    found = reader(files).rootless()
+
+    assert (found.uid, found.subuids, found.linger, found.home_free, found.folder_owner) == (
+        None,
+        0,
+        False,
+        0,
+        None,
+    )

@@ -1,0 +1,141 @@
+"""What programs of the host tell, with programs that give prepared answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from mstunnel_setup.readiness.facts import Engine, Firewall, Settings
+from mstunnel_setup.readiness.read.programs import ProgramReader
+
+Answer = Completed | None
+
+
+@dataclass
+class FakeProcesses(Processes):
+    """Answers by the beginning of the command line; None means that the program hangs."""
+
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    installed: frozenset[str] = frozenset()
+
+    def find(self, program: str) -> str | None:
+        known = program in self.installed or any(key.split()[0] == program for key in self.answers)
+        return f"/usr/bin/{program}" if known else None
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        timeout: float,
+        check: bool = True,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+    ) -> Completed:
+        line = " ".join(arguments)
+        for beginning, answer in self.answers.items():
+            if line.startswith(beginning):
+                if answer is None:
+                    raise ProcessError("program-timeout", f"{line} did not finish")
+                return answer
+        return Completed(1, "", "unknown command")
+
+
+def said(output: str, code: int = 0, error: str = "") -> Completed:
+    return Completed(code, output, error)
+
+
+def reader(root: Path, answers: Mapping[str, Answer], *installed: str) -> ProgramReader:
+    return ProgramReader(Files(root), FakeProcesses(answers, frozenset(installed)), Settings())
+
+
+def test_podman_at_work(tmp_path: Path) -> None:
+    answers = {
+        "podman --version": said("podman version 5.4.0\n"),
+        "podman info --format {{.Version.Version}} {{.Host": said("5.4.0 netavark\n"),
+    }
+
+    found = reader(tmp_path, answers, "pasta").engine()
+
+    assert found.engines == (Engine(name="podman", version="5.4.0"),)
+    assert (found.network_backend, found.pasta, found.slirp4netns) == ("netavark", True, False)
+
+
+def test_a_docker_that_does_not_answer_still_has_a_version_and_a_reason(tmp_path: Path) -> None:
+    answers = {
+        "docker --version": said("Docker version 28.1.1, build 4eba377\n"),
+        "docker info": said("", 1, "Cannot connect to the Docker daemon.\nIs it \x1b[31mrunning?\n"),
+    }
+
+    (found,) = reader(tmp_path, answers).engine().engines
+
+    assert found == Engine(name="docker", version="28.1.1", running=False, reason="Is it  [31mrunning?")
+
+
+def test_an_engine_that_hangs_does_not_run(tmp_path: Path) -> None:
+    answers = {"podman --version": said("podman version 5.4.0"), "podman info": None}
+
+    (found,) = reader(tmp_path, answers).engine().engines
+
+    assert (found.running, found.version, found.reason) == (False, "5.4.0", "no answer in time")
+
+
+def test_userns_remap_is_in_the_file_of_the_daemon(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.make_directories("/etc/docker")
+    files.write("/etc/docker/daemon.json", b'{"userns-remap": "default"}')
+
+    assert reader(tmp_path, {}).engine().userns_remap == "default"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [("1", "enforcing"), ("0\n", "permissive"), (None, "absent")]
+)
+def test_selinux(tmp_path: Path, content: str | None, expected: str) -> None:
+    if content is not None:
+        files = Files(tmp_path)
+        files.make_directories("/sys/fs/selinux")
+        files.write("/sys/fs/selinux/enforce", content.encode())
+    answers = {"semanage port -l": said("http_port_t   tcp   80, 443\n")}
+
+    found = reader(tmp_path, answers).security()
+
+    assert found.selinux == expected
+    assert found.proxy_ports == (None if content is None else ("80", "443"))
+
+
+@pytest.mark.parametrize(
+    ("answers", "installed", "expected"),
+    [
+        ({"systemctl is-active auditd": said("active\n")}, [], "active"),
+        ({"systemctl is-active auditd": said("inactive\n", 3)}, ["auditd"], "inactive"),
+        ({"systemctl is-active auditd": None}, [], "absent"),
+    ],
+)
+def test_auditing(tmp_path: Path, answers: dict[str, Answer], installed: list[str], expected: str) -> None:
+    assert reader(tmp_path, answers, *installed).security().auditd == expected
+
+
+def test_the_frontend_of_the_firewall_is_asked_before_its_rules(tmp_path: Path) -> None:
+    answers = {
+        "firewall-cmd --state": said("running\n"),
+        "firewall-cmd --list-all-zones": said("public (active)\n  interfaces: eth0\n  services: https\n"),
+        "nft": said("{}"),
+    }
+
+    assert reader(tmp_path, answers).security().firewall == Firewall(kind="firewalld", tcp=True, udp=False)
+
+
+def test_a_firewall_that_does_not_run_is_passed_over(tmp_path: Path) -> None:
+    ufw = "Status: active\nDefault: deny (incoming)\n443  ALLOW IN  Anywhere\n"
+    answers = {"firewall-cmd --state": said("not running\n", 252), "ufw status": said(ufw)}
+
+    assert reader(tmp_path, answers).security().firewall == Firewall(kind="ufw", tcp=True, udp=True)
+
+
+def test_no_firewall_at_all(tmp_path: Path) -> None:
+    answers = {"ufw status": said("Status: inactive\n"), "nft --json": said('{"nftables": []}')}
+
+    assert reader(tmp_path, answers).security().firewall == Firewall()
