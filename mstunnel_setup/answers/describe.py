@@ -83,9 +83,9 @@ def _escape(character: str) -> str:
     return f"\\{character}" if character in '"\\' else character
 
 
-def schema() -> JsonObject:
-    """The JSON Schema of the answer file (draft 2020-12)."""
-    return {"$schema": _DRAFT, **AnswerFile.model_json_schema(schema_generator=_Schema)}
+def schema(model: type[BaseModel] = AnswerFile) -> JsonObject:
+    """The JSON Schema (draft 2020-12) of the answer file, or of another file that people write."""
+    return {"$schema": _DRAFT, **model.model_json_schema(schema_generator=_Schema)}
 
 
 def lines(shown: Mapping[str, Any]) -> list[str]:

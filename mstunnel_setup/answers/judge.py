@@ -65,7 +65,7 @@ def _say(kind: str, error: Mapping[str, Any]) -> str:
         return str(error["ctx"]["error"])
     if kind == "literal_error":
         expected = str(error["ctx"]["expected"]).replace("'", "`")
-        return f"must be {expected}{_suggest(str(error['input']), expected.replace('`', ' ').split())}"
+        return f"must be {expected}{suggest(str(error['input']), expected.replace('`', ' ').split())}"
     if kind in ("model_type", "dict_type", "model_attributes_type"):
         return "must be a section: put its keys below it, indented"
     if kind == "tuple_type":
@@ -81,10 +81,11 @@ def _suggest_key(path: KeyPath) -> str:
             return ": remove it"
         model = annotation
     known = list(model.model_fields)
-    return _suggest(path[-1], known) or f": remove it; known are {', '.join(known)}"
+    return suggest(path[-1], known) or f": remove it; known are {', '.join(known)}"
 
 
-def _suggest(word: str, known: list[str]) -> str:
+def suggest(word: str, known: list[str]) -> str:
+    """A question whether one of `known` was meant, to append to a message; empty when none is near."""
     close = difflib.get_close_matches(
         word.lower().replace("-", "_"), known, n=1
     ) or difflib.get_close_matches(word.lower(), known, n=1)

@@ -1,43 +1,15 @@
-"""The answer file: YAML 1.2, strict, bounded, with the place of every problem.
+"""The answer file: read, judged, and kept with the place of every value."""
 
-Nodes are composed and walked here instead of being constructed: only so does every key keep its place, is a
-duplicate seen, and is a number in `environment` taken as it is written.
-"""
-
-import re
-import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
-from mstunnel_setup.answers.judge import AnswersError, KeyPath, Problem, judge
+from mstunnel_setup.answers.document import DocumentError, Position, compose, read
+from mstunnel_setup.answers.judge import AnswersError, KeyPath, judge
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.errors import UsageError
-from mstunnel_setup.host.files import Files
 
-_LARGEST = 1 << 20
-_MOST_EVENTS = 20_000
-_MOST_ALIASES = 20
-_DEEPEST = 20
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_DIRECTIVE = re.compile("^%", re.MULTILINE)
-_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
-_TAG = "tag:yaml.org,2002:"
 _SECTIONS = frozenset({("tenant",), ("sign_in",), ("certificate",), ("environment",), ("images",)})
-_SCALARS = frozenset(_TAG + name for name in ("str", "int", "float", "timestamp", "merge", "value"))
-
-
-class Position(NamedTuple):
-    """A place in the file; both count from 1."""
-
-    line: int
-    column: int
 
 
 @dataclass(frozen=True)
@@ -55,157 +27,26 @@ def load(path: Path) -> LoadedAnswers:
     Raises UsageError `answers-unreadable`, or AnswersError `answers-invalid` with all problems at once.
     """
     try:
-        found = path.stat()
+        content = read(path)
     except OSError as error:
         raise UsageError(
             "answers-unreadable",
             f"the answer file {path} cannot be read: {error.strerror}",
             "Check the path, or write a new file with `mstunnel-setup answers new`.",
         ) from error
-    if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-        raise _fault(str(path), Position(1, 1), "must be a file of at most 1 MiB: give another one")
-    return parse(Files().read(str(path)) or b"", str(path))
+    except DocumentError as error:
+        raise AnswersError(error.problems) from error
+    return parse(content, str(path))
 
 
 def parse(content: bytes, name: str) -> LoadedAnswers:
     """The answers in `content`; `name` is the file named in messages. Raises AnswersError."""
-    text = _decode(content, name)
     try:
-        _refuse_abuse(text, name)
-        root = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        raise _syntax(error, name, text) from error
-    except YAMLError as error:
-        raise _fault(name, Position(1, 1), "is not valid YAML: check what was written last") from error
-    if not isinstance(root, MappingNode):
-        raise _fault(name, Position(1, 1), "must consist of keys with values: start with `version: 1`")
-    return _judged(root, name)
-
-
-def _judged(root: MappingNode, name: str) -> LoadedAnswers:
-    walk = _Walk(name)
-    answers, problems = judge(walk.mapping(root, ()))
-    found = {*walk.problems, *((walk.position(problem), problem.text) for problem in problems)}
-    if answers is None or found:
-        raise AnswersError(tuple(f"{name}:{at.line}:{at.column}: {text}" for at, text in sorted(found)))
-    return LoadedAnswers(name, answers, walk.values)
-
-
-@dataclass
-class _Walk:
-    """Turns nodes into plain values, remembering where each key and value stands."""
-
-    name: str
-    problems: list[tuple[Position, str]] = field(default_factory=list)
-    keys: dict[KeyPath, Position] = field(default_factory=dict)
-    values: dict[KeyPath, Position] = field(default_factory=dict)
-    visited: int = 0
-
-    def position(self, problem: Problem) -> Position:
-        """The place of a problem, or of the nearest key around it that is there."""
-        if problem.at_key and problem.path in self.keys:
-            return self.keys[problem.path]
-        parents = (problem.path[:length] for length in range(len(problem.path), 0, -1))
-        return next((self.values[path] for path in parents if path in self.values), Position(1, 1))
-
-    def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
-        """The mapping; duplicate keys become problems."""
-        result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            here = (*path, str(key_node.value) if isinstance(key_node, ScalarNode) else "?")
-            if here in self.keys:
-                text = f"`{'.'.join(here)}` was given on line {self.keys[here].line}: remove one of them"
-                self.problems.append((_place(key_node), text))
-                continue
-            self.keys[here] = _place(key_node)
-            value = self._value(value_node, here)
-            if value is not None:
-                result[here[-1]] = value
-            elif here not in _SECTIONS:
-                text = f"`{'.'.join(here)}` is empty: give a value or remove the key"
-                self.problems.append((_place(key_node), text))
-        return result
-
-    def _value(self, node: Node, path: KeyPath) -> Any:
-        self.visited += 1
-        if self.visited > _MOST_EVENTS or len(path) > _DEEPEST:
-            raise _fault(self.name, _place(node), "grows too large through aliases: write the values out")
-        self.values[path] = _place(node)
-        if isinstance(node, MappingNode):
-            return self.mapping(node, path)
-        if isinstance(node, SequenceNode):
-            return [self._value(item, (*path, str(index))) for index, item in enumerate(node.value)]
-        return self._scalar(node, path)
-
-    def _scalar(self, node: Node, path: KeyPath) -> bool | int | str | None:
-        text, tag = str(node.value), str(node.tag)
-        if tag == _TAG + "null":
-            return None
-        if tag == _TAG + "bool":
-            return text.lower() == "true"
-        if tag not in _SCALARS:
-            message = f"`{'.'.join(path)}` has a YAML tag, which means nothing here: remove it"
-            self.problems.append((_place(node), message))
-        return int(text) if tag == _TAG + "int" and _NUMBER.fullmatch(text) else text
-
-
-def _decode(content: bytes, name: str) -> str:
-    if len(content) > _LARGEST:
-        raise _fault(name, Position(1, 1), "must be a file of at most 1 MiB: give another one")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8-sig", errors="replace")
-        raise _fault(name, _end(before), "is not UTF-8 text: save the file as UTF-8") from error
-    unprintable = _UNPRINTABLE.search(text)
-    if unprintable:
-        place = _end(text[: unprintable.start()])
-        raise _fault(
-            name, place, f"the control character {ord(unprintable[0]):#04x} is not allowed: remove it"
-        )
-    directive = _DIRECTIVE.search(text)
-    if directive:
-        raise _fault(
-            name, _end(text[: directive.start()]), "answer files have no YAML directives: remove the line"
-        )
-    return text
-
-
-def _refuse_abuse(text: str, name: str) -> None:
-    """Refuse what would exhaust memory or stack. Events are flat, so looking at them costs neither."""
-    depth = aliases = 0
-    anchors: set[str] = set()
-    for count, event in enumerate(YAML(typ="safe", pure=True).parse(text)):
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        aliases += isinstance(event, AliasEvent)
-        place = Position(event.start_mark.line + 1, event.start_mark.column + 1)
-        if count > _MOST_EVENTS or depth > _DEEPEST or aliases > _MOST_ALIASES:
-            raise _fault(name, place, "is too large, too deep, or has too many aliases: make it simpler")
-        anchor = event.anchor if isinstance(event, ScalarEvent | CollectionStartEvent) else None
-        if anchor in anchors:
-            raise _fault(name, place, "names an anchor for the second time: write the value out")
-        anchors |= {anchor} if anchor else set()
-
-
-def _syntax(error: MarkedYAMLError, name: str, text: str) -> AnswersError:
-    mark = error.problem_mark or error.context_mark
-    place = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
-    lines = text.splitlines()
-    line = lines[place.line - 1] if place.line <= len(lines) else ""
-    if line[place.column - 1 : place.column] == "\t":
-        return _fault(name, place, "YAML does not allow tabs here: use spaces")
-    # An alias may be a secret that somebody forgot to quote: `*` is a fine first character of a password.
-    problem = re.sub(r"(alias|anchor|tag handle)\b.*", r"\1", error.problem or "broken")
-    return _fault(name, place, f"is not valid YAML ({problem}): correct this line or the one above")
-
-
-def _fault(name: str, place: Position, text: str) -> AnswersError:
-    return AnswersError((f"{name}:{place.line}:{place.column}: {text}",))
-
-
-def _place(node: Node) -> Position:
-    return Position(node.start_mark.line + 1, node.start_mark.column + 1)
-
-
-def _end(text: str) -> Position:
-    return Position(text.count("\n") + 1, len(text) - (text.rfind("\n") + 1) + 1)
+        document = compose(content, name, "answer files", _SECTIONS)
+    except DocumentError as error:
+        raise AnswersError(error.problems) from error
+    answers, problems = judge(document.raw)
+    lines = document.lines(problems)
+    if answers is None or lines:
+        raise AnswersError(lines)
+    return LoadedAnswers(name, answers, document.values)

@@ -45,6 +45,18 @@ def _method_needs(method: str, section: Section) -> Iterator[Finding]:
             yield "method", f"`method: {method}` needs `{key}`: add it"
 
 
+def needed_to_sign_in(method: str, *, has_pfx: bool) -> tuple[str, ...]:
+    """The settings that signing in by `method` needs when nobody can be asked."""
+    certificate = () if has_pfx else ("sign_in.certificate", "sign_in.key")
+    needed = {
+        "device-code": ("sign_in.client_id",),
+        "client-secret": ("sign_in.client_id", "sign_in.client_secret"),
+        "client-certificate": ("sign_in.client_id", *certificate),
+        "token-file": ("sign_in.token_file",),
+    }
+    return needed[method]
+
+
 def foreign_keys(method: str) -> Mapping[str, str]:
     """The keys of `sign_in` that belong to other methods than `method`, each with its method."""
     return {key: other for other, keys in _SIGN_IN_KEYS.items() if other != method for key in keys}

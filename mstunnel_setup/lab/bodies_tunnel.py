@@ -13,6 +13,7 @@ from mstunnel_setup.lab.bodies import Body, Guid, Name, Part, Text
 from mstunnel_setup.tenant.wire import (
     DeploymentMode,
     HealthStatus,
+    HealthThreshold,
     TunnelConfiguration,
     TunnelServer,
     TunnelSite,
@@ -216,3 +217,14 @@ class ServerBody(Body):
         DeploymentMode.STANDALONE_ROOTFUL
     )
     lab_health: HealthBody | None = None
+
+
+class ThresholdBody(Body):
+    """microsoftTunnelHealthThreshold; `id` is the name of the metric and only given on creation."""
+
+    entity = HealthThreshold
+    type_name = "microsoft.graph.microsoftTunnelHealthThreshold"
+
+    id: Annotated[StrictStr, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$", max_length=100)] | None = None
+    healthy_threshold: Annotated[StrictInt, Field(ge=0)]
+    unhealthy_threshold: Annotated[StrictInt, Field(ge=0)]

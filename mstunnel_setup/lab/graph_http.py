@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -80,13 +80,21 @@ def one(request: Request, document: dict[str, Any], kind: EntityType, context: s
 
 
 def collection(
-    request: Request, documents: Sequence[dict[str, Any]], kind: EntityType, context: str
+    request: Request,
+    documents: Sequence[dict[str, Any]],
+    kind: EntityType,
+    context: str,
+    complete: Callable[[dict[str, Any]], dict[str, Any]] = dict,
 ) -> JSONResponse:
-    """Answer a GET for a collection with its query options; raises `GraphError`."""
+    """Answer a GET for a collection with its query options; `complete` expands one document.
+
+    Raises `GraphError`.
+    """
     lab, options = lab_of(request), dict(request.query_params)
     query = parse_query(options, kind)
     address = f"{lab.urls.graph}{request.url.path}"
-    return entity(request, page(documents, query, address, options, lab.tenant.page_size), context)
+    size = lab.tenant.page_size
+    return entity(request, page(documents, query, address, options, size, complete=complete), context)
 
 
 def graph_error(request: Request, error: Exception) -> Response:

@@ -1,8 +1,9 @@
 """Graph below /deviceManagement: server configurations, sites, servers."""
 
 import uuid
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -108,7 +109,7 @@ async def configuration(request: Request) -> Response:
 
 
 async def site_configuration(request: Request) -> Response:
-    """Read, change or delete the server configuration of a site."""
+    """Read, change or delete the server configuration of a site, which all its other sites share."""
     caller_of(request)
     return await _one_configuration(request, _site(request).configuration_id)
 
@@ -137,6 +138,36 @@ def _refuse_used(lab: Lab, found: TunnelConfiguration) -> None:
         raise GraphError(CONFLICT, "Conflict", message)
 
 
+class _Sites(Sequence[dict[str, Any]]):
+    """All sites as Graph shows them; of a page, only its own are read from the store."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._store = lab.store
+
+    def __len__(self) -> int:
+        return self._store.count(SiteRecord)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (item.public() for item in self._store.each(SiteRecord))
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        if isinstance(index, int):
+            return self[index : index + 1][0]
+        start, stop, _ = index.indices(len(self))
+        return [item.public() for item in self._store.some(SiteRecord, start, max(0, stop - start))]
+
+
+def _expanded_site(lab: Lab, document: dict[str, Any], expand: frozenset[str]) -> dict[str, Any]:
+    found = lab.store.get(SiteRecord, document["id"]) if expand else None
+    return _site_document(lab, found, expand) if found else document
+
+
 async def sites(request: Request) -> Response:
     """List or create sites."""
     lab, caller = lab_of(request), caller_of(request)
@@ -148,8 +179,7 @@ async def sites(request: Request) -> Response:
         return entity(request, created.public(), f"{_SITES}/$entity", CREATED)
     permissions.may_read_tunnel(caller)
     expand = _expanded(request)
-    documents = [_site_document(lab, item, expand) for item in lab.store.each(SiteRecord)]
-    return collection(request, documents, _SITE, _SITES)
+    return collection(request, _Sites(lab), _SITE, _SITES, lambda item: _expanded_site(lab, item, expand))
 
 
 def _expanded(request: Request) -> frozenset[str]:

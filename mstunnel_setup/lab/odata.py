@@ -1,7 +1,7 @@
 """OData query options on collections and single entities: the part of them that the lab's paths take."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -76,23 +76,33 @@ def parse_query(options: Mapping[str, str], kind: EntityType) -> Query:
 
 
 def page(
-    documents: Sequence[dict[str, Any]], query: Query, address: str, options: Mapping[str, str], size: int
+    documents: Sequence[dict[str, Any]],
+    query: Query,
+    address: str,
+    options: Mapping[str, str],
+    size: int,
+    *,
+    complete: Callable[[dict[str, Any]], dict[str, Any]] = dict,
 ) -> dict[str, Any]:
     """Return the answer for a collection: matching documents, one page, and where the next one is.
 
     `address` is the URL without query, `size` the server's page size. `$top` is the client's page size, as
-    in Graph.
+    in Graph. `complete` adds what was expanded, to the documents of this page only.
     """
-    matching = [document for document in documents if _matches(document, query)]
+    matching = documents
+    if query.filter:
+        matching = [document for document in documents if _matches(document, query.filter)]
     if query.order:
         name, descending = query.order
-        matching.sort(key=lambda document: str(document.get(name) or "").lower(), reverse=descending)
+        matching = sorted(
+            matching, key=lambda document: str(document.get(name) or "").lower(), reverse=descending
+        )
     end = query.skip + min(query.top or size, size)
     answer: dict[str, Any] = {"@odata.count": len(matching)} if query.count else {}
     if end < len(matching):
         following = {name: value for name, value in options.items() if name != "$skip"}
         answer["@odata.nextLink"] = f"{address}?{urlencode({**following, '$skiptoken': str(end)}, safe='$')}"
-    answer["value"] = [selected(document, query) for document in matching[query.skip : end]]
+    answer["value"] = [selected(complete(document), query) for document in matching[query.skip : end]]
     return answer
 
 
@@ -104,10 +114,8 @@ def selected(document: dict[str, Any], query: Query) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name in wanted}
 
 
-def _matches(document: Mapping[str, Any], query: Query) -> bool:
-    if query.filter is None:
-        return True
-    name, value = query.filter
+def _matches(document: Mapping[str, Any], wanted: tuple[str, str]) -> bool:
+    name, value = wanted
     return str(document.get(name) or "").lower() == value.lower()
 
 

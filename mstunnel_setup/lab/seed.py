@@ -107,6 +107,7 @@ class Seed(_Part):
     tenant: SeedTenant
     sign_in: SeedSignIn = SeedSignIn()
     gateway_token_version: Literal[1, 2] = 2
+    gateway_app: bool = True
     offline_after: Seconds = 300
     page_size: Annotated[int, Field(ge=1, le=999)] = 100
     internal_url: str

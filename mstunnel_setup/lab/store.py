@@ -94,6 +94,19 @@ class Store:
         )
         return tuple(kind.model_validate_json(row[0]) for row in rows)
 
+    def count(self, kind: type[Entity]) -> int:
+        """Return how many entities of a kind there are."""
+        row = self._connection.execute("SELECT count(*) FROM entity WHERE kind = ?", (kind.__name__,))
+        return int(row.fetchone()[0])
+
+    def some(self, kind: type[E], skip: int, limit: int) -> tuple[E, ...]:
+        """Return a part of the entities of a kind, in the order they were added."""
+        rows = self._connection.execute(
+            "SELECT body FROM entity WHERE kind = ? ORDER BY position LIMIT ? OFFSET ?",
+            (kind.__name__, limit, skip),
+        )
+        return tuple(kind.model_validate_json(row[0]) for row in rows)
+
     def replace(self, entity: Entity) -> None:
         """Store the new state of an entity that exists."""
         self._connection.execute(

@@ -10,6 +10,7 @@ from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_tunnel import ConfigurationBody, SiteBody
 from mstunnel_setup.lab.errors import GraphError
 from mstunnel_setup.lab.graph_directory import FIRST_PARTY, new_assignment, new_principal
+from mstunnel_setup.lab.graph_intune import DEFAULT_THRESHOLDS, default_threshold
 from mstunnel_setup.lab.graph_tunnel import new_configuration, new_site
 from mstunnel_setup.lab.permissions import APP_ROLE_IDS
 from mstunnel_setup.lab.records import ApplicationRecord, TenantRecord, UserRecord, digest
@@ -57,11 +58,13 @@ def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
         store.add(_user(user))
     graph = _graph_principal()
     store.add(graph)
-    for app_id, display_name in FIRST_PARTY.items():
+    for app_id, display_name in FIRST_PARTY.items() if seed.gateway_app else ():
         store.add(new_principal(app_id, display_name))
     for application in seed.applications:
         _plant_application(store, application, graph)
     _plant_sites(store, seed)
+    for metric, healthy, unhealthy in DEFAULT_THRESHOLDS:
+        store.add(default_threshold(metric, healthy, unhealthy))
     return tenant
 
 

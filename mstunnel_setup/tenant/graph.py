@@ -36,6 +36,9 @@ from mstunnel_setup.tenant.wire import (
 
 _SITES: Final = "/deviceManagement/microsoftTunnelSites"
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+LARGEST_PAGE: Final = "999"
+"""What a client may ask for at once; a server that gives less says where the next page is."""
+
 _REPLICATION_SECONDS: Final = 40.0
 _REPLICATION_PAUSE: Final = 4.0
 
@@ -67,7 +70,8 @@ class Graph:
 
     def sites(self) -> list[TunnelSite]:
         """Return all sites, each with its server configuration."""
-        return self._list(TunnelSite, _SITES + _WITH_CONFIGURATION, CONFIGURATION_READ)
+        path = _SITES + query(expand="microsoftTunnelConfiguration", top=LARGEST_PAGE)
+        return self._list(TunnelSite, path, CONFIGURATION_READ)
 
     def site(self, site_id: str) -> TunnelSite | None:
         """Return one site with its server configuration."""
@@ -108,11 +112,11 @@ class Graph:
 
     def application(self, object_id: str) -> Application | None:
         """Return the application with this object id."""
-        return self._find(Application, f"/applications/{_guid(object_id)}", APPLICATION_READ_WRITE)
+        return self._find(Application, f"/applications/{guid(object_id)}", APPLICATION_READ_WRITE)
 
     def application_by_app_id(self, app_id: str) -> Application | None:
         """Return the application with this client id."""
-        path = f"/applications{query(filter=equals('appId', _guid(app_id)))}"
+        path = f"/applications{query(filter=equals('appId', guid(app_id)))}"
         return next(iter(self._list(Application, path, APPLICATION_READ_WRITE)), None)
 
     def create_application(self, display_name: str, credential: KeyCredential) -> Application:
@@ -125,30 +129,30 @@ class Graph:
     def set_credential(self, object_id: str, credential: KeyCredential) -> None:
         """Make `credential` the only certificate of an application."""
         body = Application(key_credentials=(credential,)).to_wire()
-        self._transport.send("PATCH", f"/applications/{_guid(object_id)}", body, needs=APPLICATION_READ_WRITE)
+        self._transport.send("PATCH", f"/applications/{guid(object_id)}", body, needs=APPLICATION_READ_WRITE)
 
     def declare_app_role(self, object_id: str, app_role_id: str) -> None:
         """List an app role of Graph among those that an administrator's consent would grant."""
         access = {"resourceAppId": GRAPH_APP_ID, "resourceAccess": [{"id": app_role_id, "type": "Role"}]}
         self._transport.send(
             "PATCH",
-            f"/applications/{_guid(object_id)}",
+            f"/applications/{guid(object_id)}",
             {"requiredResourceAccess": [access]},
             needs=APPLICATION_READ_WRITE,
         )
 
     def delete_application(self, object_id: str) -> bool:
         """Delete an application and with it its service principal; False when there was none."""
-        return self._delete(f"/applications/{_guid(object_id)}", APPLICATION_READ_WRITE)
+        return self._delete(f"/applications/{guid(object_id)}", APPLICATION_READ_WRITE)
 
     def service_principal(self, app_id: str) -> ServicePrincipal | None:
         """Return the service principal of the application with this client id."""
-        path = f"/servicePrincipals{query(filter=equals('appId', _guid(app_id)))}"
+        path = f"/servicePrincipals{query(filter=equals('appId', guid(app_id)))}"
         return next(iter(self._list(ServicePrincipal, path, APPLICATION_READ_WRITE)), None)
 
     def create_service_principal(self, app_id: str) -> ServicePrincipal:
         """Create the service principal of an application, which may be a moment old."""
-        body = ServicePrincipal(app_id=_guid(app_id))
+        body = ServicePrincipal(app_id=guid(app_id))
         return self._once_replicated(
             lambda: self._write(ServicePrincipal, "POST", "/servicePrincipals", body, APPLICATION_READ_WRITE)
         )
@@ -171,7 +175,7 @@ class Graph:
     def grant(self, principal_id: str, resource_id: str, app_role_id: str) -> AppRoleAssignment:
         """Grant an app role of the service principal `resource_id` to another, which may be a moment old."""
         body = AppRoleAssignment(
-            principal_id=_guid(principal_id), resource_id=_guid(resource_id), app_role_id=_guid(app_role_id)
+            principal_id=guid(principal_id), resource_id=guid(resource_id), app_role_id=guid(app_role_id)
         )
         needs = APP_ROLE_ASSIGNMENT_READ_WRITE
         return self._once_replicated(
@@ -179,18 +183,18 @@ class Graph:
         )
 
     def _list(self, model: type[Model], path: str, needs: str) -> list[Model]:
-        return [_read(model, document) for document in self._transport.pages(path, needs=needs)]
+        return [read_entity(model, document) for document in self._transport.pages(path, needs=needs)]
 
     def _find(self, model: type[Model], path: str, needs: str) -> Model | None:
         try:
-            return _read(model, self._transport.send("GET", path, needs=needs))
+            return read_entity(model, self._transport.send("GET", path, needs=needs))
         except TenantError as error:
             if error.code == "not-found":
                 return None
             raise
 
     def _write(self, model: type[Model], method: str, path: str, body: WireModel, needs: str) -> Model:
-        return _read(model, self._transport.send(method, path, body.to_wire(), needs=needs))
+        return read_entity(model, self._transport.send(method, path, body.to_wire(), needs=needs))
 
     def _delete(self, path: str, needs: str) -> bool:
         try:
@@ -218,7 +222,7 @@ _WITH_CONFIGURATION: Final = query(expand="microsoftTunnelConfiguration")
 
 
 def _site(site_id: str) -> str:
-    return f"{_SITES}/{_guid(site_id)}"
+    return f"{_SITES}/{guid(site_id)}"
 
 
 def _servers(site_id: str) -> str:
@@ -226,14 +230,14 @@ def _servers(site_id: str) -> str:
 
 
 def _server(site_id: str, server_id: str) -> str:
-    return f"{_servers(site_id)}/{_guid(server_id)}"
+    return f"{_servers(site_id)}/{guid(server_id)}"
 
 
 def _grants(principal_id: str) -> str:
-    return f"/servicePrincipals/{_guid(principal_id)}/appRoleAssignments"
+    return f"/servicePrincipals/{guid(principal_id)}/appRoleAssignments"
 
 
-def _guid(text: str) -> str:
+def guid(text: str) -> str:
     """Return `text` when it is a GUID: nothing else may become part of a path."""
     if not _GUID.fullmatch(text):
         raise TenantError(
@@ -242,7 +246,8 @@ def _guid(text: str) -> str:
     return text
 
 
-def _read(model: type[Model], document: Mapping[str, Any]) -> Model:
+def read_entity(model: type[Model], document: Mapping[str, Any]) -> Model:
+    """Read one entity of an answer. Raises TenantError `answer-unexpected`."""
     try:
         return model.from_wire(document)
     except ValidationError as error:

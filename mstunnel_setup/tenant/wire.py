@@ -173,6 +173,43 @@ class TunnelServer(WireModel):
     lab_health: LabHealth | None = None
 
 
+class HealthThreshold(WireModel):
+    """microsoftTunnelHealthThreshold: where one metric turns healthy and unhealthy; `id` names the metric."""
+
+    id: str = ""
+    healthy_threshold: int | None = None
+    unhealthy_threshold: int | None = None
+    default_healthy_threshold: int | None = None
+    default_unhealthy_threshold: int | None = None
+
+
+class DeviceConfiguration(WireModel):
+    """deviceConfiguration, base of VPN profiles and trusted roots; properties of derived types are kept."""
+
+    odata_type: str = Field(default="", alias="@odata.type")
+    id: str = ""
+    display_name: str = ""
+    description: str | None = None
+    role_scope_tag_ids: StringList = ()
+    version: int | None = None
+    created_date_time: datetime | None = None
+    last_modified_date_time: datetime | None = None
+
+
+class AssignmentTarget(WireModel):
+    """Who gets a profile: a group, everybody, or a group that is left out, as the type says."""
+
+    odata_type: str = Field(default="", alias="@odata.type")
+    group_id: str | None = None
+
+
+class DeviceConfigurationAssignment(WireModel):
+    """One assignment of a deviceConfiguration."""
+
+    id: str = ""
+    target: AssignmentTarget = AssignmentTarget()
+
+
 class KeyCredential(WireModel):
     """A certificate of an application. `key` is the base64 of the certificate in DER."""
 

@@ -30,7 +30,7 @@ def test_sites_come_with_their_configuration() -> None:
 
     (found,) = graph.sites()
 
-    assert http.calls[0].url == f"{SITES}?$expand=microsoftTunnelConfiguration"
+    assert http.calls[0].url == f"{SITES}?$expand=microsoftTunnelConfiguration&$top=999"
     assert found.microsoft_tunnel_configuration is not None
     assert found.microsoft_tunnel_configuration.listen_port == 443
 

@@ -1,0 +1,1 @@
+"""The tenant as files: server configurations, sites and thresholds, declared, judged, compared, applied."""

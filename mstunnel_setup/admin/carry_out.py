@@ -1,0 +1,79 @@
+"""Doing planned changes in a tenant."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mstunnel_setup.admin.plan import CONFIGURATION, Change, Tenant, only
+from mstunnel_setup.errors import TenantError
+from mstunnel_setup.tenant.graph_admin import AdminGraph
+
+
+def read_tenant(graph: AdminGraph) -> Tenant:
+    """Everything that can be declared, as the tenant has it now."""
+    return Tenant(tuple(graph.configurations()), tuple(graph.site_list()), tuple(graph.thresholds()))
+
+
+def carry_out(changes: Sequence[Change], graph: AdminGraph, done: Callable[[Change], None]) -> None:
+    """Do the changes in their order, telling of each when it is done; the first refusal ends it.
+
+    Raises TenantError and its like; what was done until then stays, and planning again goes on from there.
+    """
+    for change in changes:
+        _DOERS[change.kind, change.verb](change, graph)
+        done(change)
+
+
+def _create_configuration(change: Change, graph: AdminGraph) -> None:
+    graph.create_configuration(change.after)
+
+
+def _update_configuration(change: Change, graph: AdminGraph) -> None:
+    graph.update_configuration(change.identifier, change.after)
+
+
+def _create_site(change: Change, graph: AdminGraph) -> None:
+    graph.create_site(_without_reference(change), configuration_id(str(change.after[CONFIGURATION]), graph))
+
+
+def _update_site(change: Change, graph: AdminGraph) -> None:
+    wanted = change.after.get(CONFIGURATION)
+    reference = configuration_id(str(wanted), graph) if wanted else ""
+    graph.update_site(change.identifier, _without_reference(change), reference)
+
+
+def _create_threshold(change: Change, graph: AdminGraph) -> None:
+    graph.create_threshold({"id": change.name, **change.after})
+
+
+def _update_threshold(change: Change, graph: AdminGraph) -> None:
+    graph.update_threshold(change.identifier, change.after)
+
+
+_DOERS: dict[tuple[str, str], Callable[[Change, AdminGraph], Any]] = {
+    ("configuration", "create"): _create_configuration,
+    ("configuration", "update"): _update_configuration,
+    ("configuration", "delete"): lambda change, graph: graph.delete_configuration(change.identifier),
+    ("site", "create"): _create_site,
+    ("site", "update"): _update_site,
+    ("site", "delete"): lambda change, graph: graph.delete_site(change.identifier),
+    ("threshold", "create"): _create_threshold,
+    ("threshold", "update"): _update_threshold,
+    ("threshold", "delete"): lambda change, graph: graph.delete_threshold(change.identifier),
+}
+
+
+def configuration_id(wanted: str, graph: AdminGraph) -> str:
+    """The id of the server configuration with this name or id. Raises TenantError."""
+    named = only(graph.configurations(wanted), wanted, "server configuration")
+    found = named or next((item for item in graph.configurations() if item.id == wanted.lower()), None)
+    if found is None:
+        raise TenantError(
+            "configuration-unknown",
+            f"the tenant has no server configuration {wanted}",
+            "`mst-admin config list` shows those there are.",
+        )
+    return found.id
+
+
+def _without_reference(change: Change) -> dict[str, Any]:
+    return {name: value for name, value in change.after.items() if name != CONFIGURATION}

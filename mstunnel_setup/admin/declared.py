@@ -1,0 +1,157 @@
+"""Declarations from files: read, judged, and kept with the place of every object."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from mstunnel_setup.admin.objects import ConfigurationObject, Declarations, SiteObject, ThresholdObject
+from mstunnel_setup.admin.rules_configuration import judge_configuration, judge_networks
+from mstunnel_setup.admin.rules_site import Resolve, judge_site, judge_threshold
+from mstunnel_setup.answers.document import Document, DocumentError, read
+from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.judge import Problem
+from mstunnel_setup.answers.problems import parse_as
+from mstunnel_setup.errors import UsageError
+
+T_co = TypeVar("T_co", bound=BaseModel, covariant=True)
+_SUFFIXES = frozenset({".yaml", ".yml"})
+_SECTIONS = frozenset({("configurations",), ("sites",), ("thresholds",), ("corporate_networks",)})
+_HINT = "Correct the files; `mst-admin schema` prints a JSON Schema that editors check them with."
+
+
+class DeclarationError(UsageError):
+    """Declarations that cannot be used. The message has one line `file:line:column: …` for each problem."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("declarations-invalid", "\n".join(lines), _HINT)
+
+
+@dataclass(frozen=True)
+class Placed(Generic[T_co]):
+    """A declared object and where it stands."""
+
+    value: T_co
+    document: Document = field(repr=False)
+    path: tuple[str, ...]
+
+    def line(self, key: str, message: str) -> str:
+        """The message with the place of the object's key (or else of the object) in front."""
+        at = self.document.position(Problem((*self.path, key), ""))
+        return f"{self.document.name}:{at.line}:{at.column}: {message}"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """All objects of all files, and the warnings there are about them."""
+
+    configurations: tuple[Placed[ConfigurationObject], ...] = ()
+    sites: tuple[Placed[SiteObject], ...] = ()
+    thresholds: tuple[Placed[ThresholdObject], ...] = ()
+    warnings: tuple[Finding, ...] = ()
+
+
+def load_declarations(path: Path, resolve: Resolve | None = None) -> Declared:
+    """Read the YAML file at `path`, or those directly in the directory, in the order of their names.
+
+    Raises DeclarationError with every problem of every file at once, UsageError `declarations-missing`.
+    """
+    files = _files(path)
+    contents = []
+    for file in files:
+        try:
+            contents.append((str(file), read(file)))
+        except (OSError, DocumentError) as error:
+            raise _missing(path, getattr(error, "strerror", None) or str(error)) from error
+    return parse_declarations(contents, resolve)
+
+
+def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve | None = None) -> Declared:
+    """Judge the files given as names and contents, together. Raises DeclarationError."""
+    lines: list[str] = []
+    parsed: list[tuple[Document, Declarations]] = []
+    for name, content in contents:
+        try:
+            parsed.append(parse_as(Declarations, content, name, "declarations", _SECTIONS))
+        except DocumentError as error:
+            lines += error.problems
+    found = Declared(
+        tuple(_placed(parsed, "configurations")),
+        tuple(_placed(parsed, "sites")),
+        tuple(_placed(parsed, "thresholds")),
+    )
+    networks = [network for _, declarations in parsed for network in declarations.corporate_networks]
+    told = [*_networks(parsed), *_judged(found, [] if lines else networks, resolve)]
+    lines += [line for line, finding in told if finding.fatal]
+    lines += _twins(found)
+    if lines:
+        raise DeclarationError(lines)
+    warnings = tuple(Finding(item.code, item.key, line, item.hint, fatal=False) for line, item in told)
+    return Declared(found.configurations, found.sites, found.thresholds, warnings)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    try:
+        found = sorted(item for item in path.iterdir() if item.suffix in _SUFFIXES and item.is_file())
+    except OSError as error:
+        raise _missing(path, error.strerror or "it is not there") from error
+    if not found:
+        raise _missing(path, "there is no .yaml file in it")
+    return found
+
+
+def _missing(path: Path, reason: str) -> UsageError:
+    return UsageError(
+        "declarations-missing",
+        f"no declarations can be read from {path}: {reason}",
+        "Name a directory with YAML files; `mst-admin export DIR` writes one from a tenant.",
+    )
+
+
+def _placed(parsed: Sequence[tuple[Document, Declarations]], section: str) -> Iterator[Placed[Any]]:
+    for document, declarations in parsed:
+        for number, value in enumerate(getattr(declarations, section)):
+            yield Placed(value, document, (section, str(number)))
+
+
+def _networks(parsed: Sequence[tuple[Document, Declarations]]) -> Iterator[tuple[str, Finding]]:
+    for document, declarations in parsed:
+        whole = Placed(declarations, document, ())
+        for finding in judge_networks(declarations.corporate_networks):
+            yield whole.line(finding.key, finding.message), finding
+
+
+def _judged(
+    found: Declared, networks: Sequence[str], resolve: Resolve | None
+) -> Iterator[tuple[str, Finding]]:
+    """What the rules say about every object, each with its line; bad networks are told by themselves."""
+    usable = [] if list(judge_networks(networks)) else networks
+    for configuration in found.configurations:
+        for finding in judge_configuration(configuration.value, usable):
+            yield configuration.line(finding.key, finding.message), finding
+    for site in found.sites:
+        for finding in judge_site(site.value, resolve):
+            yield site.line(finding.key, finding.message), finding
+    for threshold in found.thresholds:
+        for finding in judge_threshold(threshold.value):
+            yield threshold.line(finding.key, finding.message), finding
+
+
+def _twins(found: Declared) -> Iterator[str]:
+    """Objects declared twice: names are compared as Graph does, without regard to case."""
+    for key, objects in (
+        ("name", found.configurations),
+        ("name", found.sites),
+        ("metric", found.thresholds),
+    ):
+        first: dict[str, Placed[BaseModel]] = {}
+        for item in objects:
+            name = str(getattr(item.value, key))
+            earlier = first.setdefault(name.casefold(), item)
+            if earlier is not item:
+                place = earlier.line(key, "").removesuffix(": ")
+                yield item.line(key, f"`{name}` is already declared at {place}: remove one of them")

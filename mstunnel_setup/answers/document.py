@@ -1,0 +1,201 @@
+"""YAML files that people write: YAML 1.2, strict, bounded, with the place of every problem.
+
+Nodes are composed and walked here instead of being constructed: only so does every key keep its place, is a
+duplicate seen, and is a number that shall be text taken as it is written.
+"""
+
+import re
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from mstunnel_setup.answers.judge import KeyPath, Problem
+from mstunnel_setup.host.files import Files
+
+_LARGEST = 1 << 20
+_MOST_EVENTS = 20_000
+_MOST_ALIASES = 20
+_DEEPEST = 20
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_DIRECTIVE = re.compile("^%", re.MULTILINE)
+_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_TAG = "tag:yaml.org,2002:"
+_SCALARS = frozenset(_TAG + name for name in ("str", "int", "float", "timestamp", "merge", "value"))
+
+
+class Position(NamedTuple):
+    """A place in the file; both count from 1."""
+
+    line: int
+    column: int
+
+
+class DocumentError(Exception):
+    """A file that cannot be used. `problems` are lines of the form `file:line:column: what is wrong`."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass
+class Document:
+    """Plain values of a file and where each key and value stands; keys in `sections` may be empty."""
+
+    name: str
+    sections: frozenset[KeyPath] = frozenset()
+    raw: dict[str, Any] = field(default_factory=dict)
+    problems: list[tuple[Position, str]] = field(default_factory=list)
+    keys: dict[KeyPath, Position] = field(default_factory=dict)
+    values: dict[KeyPath, Position] = field(default_factory=dict)
+    visited: int = 0
+
+    def position(self, problem: Problem) -> Position:
+        """The place of a problem, or of the nearest key around it that is there."""
+        if problem.at_key and problem.path in self.keys:
+            return self.keys[problem.path]
+        parents = (problem.path[:length] for length in range(len(problem.path), 0, -1))
+        return next((self.values[path] for path in parents if path in self.values), Position(1, 1))
+
+    def lines(self, problems: Iterable[Problem]) -> tuple[str, ...]:
+        """These problems and the document's own, each with its place, in the order of the file."""
+        found = {*self.problems, *((self.position(problem), problem.text) for problem in problems)}
+        return tuple(f"{self.name}:{at.line}:{at.column}: {text}" for at, text in sorted(found))
+
+    def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
+        """The mapping; duplicate keys become problems."""
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            here = (*path, str(key_node.value) if isinstance(key_node, ScalarNode) else "?")
+            if here in self.keys:
+                text = f"`{'.'.join(here)}` was given on line {self.keys[here].line}: remove one of them"
+                self.problems.append((_place(key_node), text))
+                continue
+            self.keys[here] = _place(key_node)
+            value = self._value(value_node, here)
+            if value is not None:
+                result[here[-1]] = value
+            elif here not in self.sections:
+                text = f"`{'.'.join(here)}` is empty: give a value or remove the key"
+                self.problems.append((_place(key_node), text))
+        return result
+
+    def _value(self, node: Node, path: KeyPath) -> Any:
+        self.visited += 1
+        if self.visited > _MOST_EVENTS or len(path) > _DEEPEST:
+            raise _fault(self.name, _place(node), "grows too large through aliases: write the values out")
+        self.values[path] = _place(node)
+        if isinstance(node, MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, SequenceNode):
+            return [self._value(item, (*path, str(index))) for index, item in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def _scalar(self, node: Node, path: KeyPath) -> bool | int | str | None:
+        text, tag = str(node.value), str(node.tag)
+        if tag == _TAG + "null":
+            return None
+        if tag == _TAG + "bool":
+            return text.lower() == "true"
+        if tag not in _SCALARS:
+            message = f"`{'.'.join(path)}` has a YAML tag, which means nothing here: remove it"
+            self.problems.append((_place(node), message))
+        return int(text) if tag == _TAG + "int" and _NUMBER.fullmatch(text) else text
+
+
+def read(path: Path) -> bytes:
+    """The content of a file that a person named. Raises OSError, or DocumentError when it is too large."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+        raise _fault(str(path), Position(1, 1), "must be a file of at most 1 MiB: give another one")
+    return Files().read(str(path)) or b""
+
+
+def compose(content: bytes, name: str, kind: str, sections: frozenset[KeyPath] = frozenset()) -> "Document":
+    """The keys and values in `content`; `name` is the file named in messages, `kind` what such files are.
+
+    `sections` are keys that may be empty. Raises DocumentError for what is no such file at all; what is
+    wrong with single keys is in the document's `problems`.
+    """
+    text = _decode(content, name, kind)
+    try:
+        _refuse_abuse(text, name)
+        root = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        raise _syntax(error, name, text) from error
+    except YAMLError as error:
+        raise _fault(name, Position(1, 1), "is not valid YAML: check what was written last") from error
+    if not isinstance(root, MappingNode):
+        raise _fault(name, Position(1, 1), "must consist of keys with values: start with `version: 1`")
+    document = Document(name, sections)
+    document.raw = document.mapping(root, ())
+    return document
+
+
+def _decode(content: bytes, name: str, kind: str) -> str:
+    if len(content) > _LARGEST:
+        raise _fault(name, Position(1, 1), "must be a file of at most 1 MiB: give another one")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8-sig", errors="replace")
+        raise _fault(name, _end(before), "is not UTF-8 text: save the file as UTF-8") from error
+    unprintable = _UNPRINTABLE.search(text)
+    if unprintable:
+        place = _end(text[: unprintable.start()])
+        raise _fault(
+            name, place, f"the control character {ord(unprintable[0]):#04x} is not allowed: remove it"
+        )
+    directive = _DIRECTIVE.search(text)
+    if directive:
+        raise _fault(
+            name, _end(text[: directive.start()]), f"{kind} have no YAML directives: remove the line"
+        )
+    return text
+
+
+def _refuse_abuse(text: str, name: str) -> None:
+    """Refuse what would exhaust memory or stack. Events are flat, so looking at them costs neither."""
+    depth = aliases = 0
+    anchors: set[str] = set()
+    for count, event in enumerate(YAML(typ="safe", pure=True).parse(text)):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        aliases += isinstance(event, AliasEvent)
+        place = Position(event.start_mark.line + 1, event.start_mark.column + 1)
+        if count > _MOST_EVENTS or depth > _DEEPEST or aliases > _MOST_ALIASES:
+            raise _fault(name, place, "is too large, too deep, or has too many aliases: make it simpler")
+        anchor = event.anchor if isinstance(event, ScalarEvent | CollectionStartEvent) else None
+        if anchor in anchors:
+            raise _fault(name, place, "names an anchor for the second time: write the value out")
+        anchors |= {anchor} if anchor else set()
+
+
+def _syntax(error: MarkedYAMLError, name: str, text: str) -> DocumentError:
+    mark = error.problem_mark or error.context_mark
+    place = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
+    lines = text.splitlines()
+    line = lines[place.line - 1] if place.line <= len(lines) else ""
+    if line[place.column - 1 : place.column] == "\t":
+        return _fault(name, place, "YAML does not allow tabs here: use spaces")
+    # An alias may be a secret that somebody forgot to quote: `*` is a fine first character of a password.
+    problem = re.sub(r"(alias|anchor|tag handle)\b.*", r"\1", error.problem or "broken")
+    return _fault(name, place, f"is not valid YAML ({problem}): correct this line or the one above")
+
+
+def _fault(name: str, place: Position, text: str) -> DocumentError:
+    return DocumentError((f"{name}:{place.line}:{place.column}: {text}",))
+
+
+def _place(node: Node) -> Position:
+    return Position(node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def _end(text: str) -> Position:
+    return Position(text.count("\n") + 1, len(text) - (text.rfind("\n") + 1) + 1)

@@ -1,0 +1,128 @@
+"""The command line of `mst-admin`: the tenant's side, from the command line and as files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mstunnel_setup import __version__
+from mstunnel_setup.cli.admin_access import access_app
+from mstunnel_setup.cli.admin_config import config_app
+from mstunnel_setup.cli.admin_profile import exclusions_app, profile_app
+from mstunnel_setup.cli.admin_server import server_app
+from mstunnel_setup.cli.admin_site import site_app
+from mstunnel_setup.cli.admin_threshold import threshold_app
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
+from mstunnel_setup.cli.render import Result, run_app, run_command
+
+_PROGRAM = "mst-admin"
+
+app = new_app("Manage Microsoft Tunnel in the tenant: server configurations, sites, servers, VPN profiles.")
+app.add_typer(config_app, name="config")
+app.add_typer(site_app, name="site")
+app.add_typer(server_app, name="server")
+app.add_typer(threshold_app, name="threshold")
+app.add_typer(profile_app, name="profile")
+app.add_typer(exclusions_app, name="proxy-exclusions")
+app.add_typer(access_app, name="conditional-access")
+
+Declarations = Annotated[
+    Path, typer.Argument(metavar="DIR", help="Directory with YAML files, or one such file.")
+]
+
+
+@dataclass(frozen=True)
+class ApplyOptions:
+    """How declarations are compared with the tenant."""
+
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also delete configurations and sites that are not declared.")
+    ] = False
+    resolve: Annotated[
+        bool, typer.Option("--resolve/--no-resolve", help="Look up the public addresses of sites.")
+    ] = True
+
+
+@app.callback(invoke_without_command=True)
+@with_options
+def program(
+    context: typer.Context,
+    common: CommonOptions,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Manage Microsoft Tunnel in the tenant: server configurations, sites, servers, VPN profiles."""
+    if version:
+        run_command(_PROGRAM, common, lambda _session: Result(text=[f"{_PROGRAM} {__version__}"]))
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+@with_options
+def apply(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    how: ApplyOptions,
+    directory: Declarations,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
+) -> None:
+    """Make the tenant as declared in files; what is so already stays untouched."""
+    from mstunnel_setup.cli.admin_apply import apply as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(
+        f"{_PROGRAM} apply",
+        common,
+        lambda session: run(session, sign_in, directory, prune=how.prune, resolve=how.resolve, yes=yes),
+    )
+
+
+@app.command()
+@with_options
+def diff(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    how: ApplyOptions,
+    directory: Declarations,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="End with 20 when anything would change.")
+    ] = False,
+) -> None:
+    """Show what `apply` would change."""
+    from mstunnel_setup.cli.admin_apply import diff as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(
+        f"{_PROGRAM} diff",
+        common,
+        lambda session: run(
+            session, sign_in, directory, prune=how.prune, resolve=how.resolve, exit_code=exit_code
+        ),
+    )
+
+
+@app.command()
+@with_options
+def export(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to write to.")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite earlier files.")] = False,
+) -> None:
+    """Write the tenant as files, with a JSON Schema for editors."""
+    from mstunnel_setup.cli.admin_apply import export as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} export", common, lambda session: run(session, sign_in, directory, force=force))
+
+
+@app.command()
+@with_options
+def schema(common: CommonOptions) -> None:
+    """Print the JSON Schema of declarations, for editors."""
+    from mstunnel_setup.cli.admin_apply import schema as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} schema", common, lambda _session: run())
+
+
+def main() -> int:
+    """Run `mst-admin`; returns the exit code."""
+    return run_app(app, _PROGRAM)

@@ -1,0 +1,104 @@
+"""`mst-admin apply`, `diff`, `export`, `schema`: the tenant as files."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mstunnel_setup.admin.carry_out import carry_out, read_tenant
+from mstunnel_setup.admin.declared import Declared, load_declarations
+from mstunnel_setup.admin.export import SCHEMA_FILE, declarations_of
+from mstunnel_setup.admin.objects import Declarations
+from mstunnel_setup.admin.plan import Change, plan
+from mstunnel_setup.answers import describe
+from mstunnel_setup.cli.admin_tenant import make_sure, open_tenant, write_named
+from mstunnel_setup.cli.options import SignInOptions
+from mstunnel_setup.cli.render import Notice, Result, Session
+from mstunnel_setup.errors import ExitCode, SetupError, UsageError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.network import addresses_of
+
+
+def diff(
+    session: Session,
+    sign_in: SignInOptions,
+    directory: Path,
+    *,
+    prune: bool,
+    resolve: bool,
+    exit_code: bool,
+) -> Result:
+    """What `apply` would change."""
+    declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
+    changes = plan(declared, read_tenant(open_tenant(session, sign_in)), SystemClock().now(), prune=prune)
+    code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
+    data = {"changes": [change.document() for change in changes]}
+    return Result("ok", data, _warnings(declared), text=_lines(changes, "to make"), exit_code=code)
+
+
+def apply(
+    session: Session, sign_in: SignInOptions, directory: Path, *, prune: bool, resolve: bool, yes: bool
+) -> Result:
+    """Make the tenant as declared. When a change is refused, those before it stay and are in the result."""
+    declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
+    graph = open_tenant(session, sign_in)
+    changes = plan(declared, read_tenant(graph), SystemClock().now(), prune=prune)
+    _confirm(session, changes, yes=yes)
+    done: list[Change] = []
+    try:
+        carry_out(changes, graph, done.append)
+    except SetupError as error:
+        return _refused(error, changes, done, _warnings(declared))
+    data = {"changes": [change.document() for change in done]}
+    return Result("changed" if done else "unchanged", data, _warnings(declared), text=_lines(done, "made"))
+
+
+def export(session: Session, sign_in: SignInOptions, directory: Path, *, force: bool) -> Result:
+    """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
+    contents = declarations_of(read_tenant(open_tenant(session, sign_in)))
+    target = directory.absolute()
+    contents[SCHEMA_FILE] = json.dumps(describe.schema(Declarations), indent=2) + "\n"
+    present = sorted(item.name for item in target.glob("*.y*ml"))
+    strangers = [name for name in present if name not in contents]
+    if strangers or (present and not force):
+        raise UsageError(
+            "export-exists",
+            f"{target} has declarations already: {', '.join(strangers or present)}",
+            "Name an empty directory, or remove them first."
+            if strangers
+            else "Name an empty directory, or overwrite them with --force.",
+        )
+    write_named(target, contents)
+    names = sorted(contents)
+    return Result(
+        "changed", {"directory": str(target), "files": names}, text=[f"{target}/{name}" for name in names]
+    )
+
+
+def schema() -> Result:
+    """The JSON Schema of declarations."""
+    data = describe.schema(Declarations)
+    return Result(data=data, text=json.dumps(data, indent=2).splitlines())
+
+
+def _confirm(session: Session, changes: Sequence[Change], *, yes: bool) -> None:
+    names = [f"{change.kind} {change.name}" for change in changes if change.verb == "delete"]
+    if names:
+        make_sure(session, f"Delete {len(names)} objects ({', '.join(names)})?", yes=yes)
+
+
+def _refused(
+    error: SetupError, changes: Sequence[Change], done: Sequence[Change], warnings: tuple[Notice, ...]
+) -> Result:
+    failed = changes[len(done)]
+    notice = Notice(error.code, f"{failed.verb} {failed.kind} {failed.name}: {error.message}", error.hint)
+    data = {"changes": [change.document() for change in done]}
+    return Result("error", data, warnings, (notice,), _lines(done, "made"), error.exit_code)
+
+
+def _warnings(declared: Declared) -> tuple[Notice, ...]:
+    return tuple(Notice(item.code, item.message, item.hint) for item in declared.warnings)
+
+
+def _lines(changes: Sequence[Change], what: str) -> list[str]:
+    lines = [line for change in changes for line in change.lines()]
+    return [*lines, f"{len(changes)} change{'' if len(changes) == 1 else 's'} {what}."]

@@ -1,0 +1,85 @@
+"""`mst-admin proxy-exclusions`: the work."""
+
+from pathlib import Path
+from typing import Any
+
+from mstunnel_setup.cli.admin_profiles import find_profile
+from mstunnel_setup.cli.admin_tenant import judged, open_tenant, write_named
+from mstunnel_setup.cli.options import SignInOptions
+from mstunnel_setup.cli.render import Notice, Result, Session
+from mstunnel_setup.errors import ExitCode, TenantError, UsageError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.profiles.exclusions import judge_exclusions, read_csv, write_csv
+from mstunnel_setup.tenant.wire import DeviceConfiguration
+
+_LIST = "proxyExclusionList"
+
+
+def check(entries: list[str]) -> Result:
+    """Judge entries, and those in files; the exit code is that of a failed check when one is refused."""
+    listed = [
+        item for entry in entries for item in (_read(Path(entry)) if Path(entry).is_file() else (entry,))
+    ]
+    findings = judge_exclusions(listed)
+    warnings = tuple(Notice(item.code, item.message, item.hint) for item in findings if not item.fatal)
+    errors = tuple(Notice(item.code, item.message, item.hint) for item in findings if item.fatal)
+    data = {"entries": listed, "accepted": len(listed) - len(errors)}
+    if errors:
+        return Result("error", data, warnings, errors, exit_code=ExitCode.CHECK)
+    return Result("ok", data, warnings, text=[f"All {len(listed)} entries can be used."])
+
+
+def import_list(session: Session, sign_in: SignInOptions, file: Path, profile: str) -> Result:
+    """Replace the list of a profile. Raises UsageError when an entry cannot be used."""
+    entries = list(_read(file))
+    warnings = judged(judge_exclusions(entries))
+    graph = open_tenant(session, sign_in)
+    found = find_profile(graph, profile)
+    present = _present(found)
+    if not ((found.model_extra or {}).get("proxyServer") or {}).get("address"):
+        raise TenantError(
+            "exclusions-without-direct-proxy",
+            f"the profile {found.display_name} has no direct proxy, so a list would have no effect",
+            "Give the profile a proxy with address and port first.",
+        )
+    data = {"id": found.id, "before": present, "after": entries}
+    if entries == present:
+        return Result("unchanged", data, warnings, text=["Nothing to change."])
+    graph.update_profile(found.id, {"@odata.type": found.odata_type, _LIST: entries})
+    text = [f"{found.display_name} now has {len(entries)} exclusions (before: {len(present)})."]
+    return Result("changed", data, warnings, text=text)
+
+
+def export_list(session: Session, sign_in: SignInOptions, profile: str, file: Path | None) -> Result:
+    """Write the list of a profile to a file, or to standard output."""
+    found = find_profile(open_tenant(session, sign_in), profile)
+    entries = _present(found)
+    data: dict[str, Any] = {"id": found.id, "entries": entries}
+    content = write_csv(entries)
+    if file is None:
+        return Result(data=data, text=content.splitlines())
+    path = str(file.absolute())
+    write_named(file.absolute().parent, {file.name: content})
+    return Result("changed", {**data, "file": path}, text=[f"{len(entries)} entries written to {path}."])
+
+
+def _present(found: DeviceConfiguration) -> list[str]:
+    listed = (found.model_extra or {}).get(_LIST)
+    if listed is None:
+        raise TenantError(
+            "exclusions-not-supported",
+            f"{found.display_name} is no Android profile: only those have a proxy exclusion list",
+            "Choose an Android profile.",
+        )
+    return [str(item) for item in listed]
+
+
+def _read(file: Path) -> tuple[str, ...]:
+    path = str(file.absolute())
+    content = Files().read(path)
+    if content is None:
+        raise UsageError("exclusions-missing", f"there is no file {path}", "Check the path.")
+    try:
+        return read_csv(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UsageError("exclusions-unreadable", f"{path} is not UTF-8 text", "Save it as UTF-8.") from error

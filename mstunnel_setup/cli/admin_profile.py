@@ -1,0 +1,116 @@
+"""`mst-admin profile` and `mst-admin proxy-exclusions`: options and names."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
+from mstunnel_setup.cli.render import run_command
+
+_PROFILE = "mst-admin profile"
+_EXCLUSIONS = "mst-admin proxy-exclusions"
+profile_app = new_app("VPN profiles for Android Enterprise and iOS.")
+exclusions_app = new_app("Proxy exclusion lists of Android profiles.")
+
+Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The profile in the tenant.")]
+Profile = Annotated[str, typer.Option("--profile", metavar="NAME_OR_ID", help="The profile in the tenant.")]
+
+
+@profile_app.command("list")
+@with_options
+def list_(common: CommonOptions, sign_in: SignInOptions) -> None:
+    """List the VPN profiles for Microsoft Tunnel."""
+    from mstunnel_setup.cli.admin_profiles import list_profiles as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROFILE} list", common, lambda session: run(session, sign_in))
+
+
+@profile_app.command()
+@with_options
+def show(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted) -> None:
+    """Show a profile of the tenant, and to whom it is assigned."""
+    from mstunnel_setup.cli.admin_profiles import show as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROFILE} show", common, lambda session: run(session, sign_in, wanted))
+
+
+@profile_app.command()
+@with_options
+def create(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The profile, in YAML.")],
+) -> None:
+    """Check a profile, create it with its trusted root, and assign both."""
+    from mstunnel_setup.cli.admin_profiles import create as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROFILE} create", common, lambda session: run(session, sign_in, file))
+
+
+@profile_app.command()
+@with_options
+def lint(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    wanted: Annotated[
+        str, typer.Argument(metavar="FILE_OR_NAME", help="A file, or a profile of the tenant by name or id.")
+    ],
+) -> None:
+    """Say what is wrong with a profile: a file (without signing in), or one of the tenant."""
+    from mstunnel_setup.cli.admin_profiles import lint as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROFILE} lint", common, lambda session: run(session, sign_in, wanted))
+
+
+@profile_app.command()
+@with_options
+def schema(common: CommonOptions) -> None:
+    """Print the JSON Schema of profile files, for editors."""
+    from mstunnel_setup.cli.admin_profiles import schema as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROFILE} schema", common, lambda _session: run())
+
+
+@exclusions_app.command()
+@with_options
+def check(
+    common: CommonOptions,
+    entries: Annotated[
+        list[str], typer.Argument(metavar="FILE_OR_ENTRY...", help="CSV files, or entries themselves.")
+    ],
+) -> None:
+    """Say which entries Android takes."""
+    from mstunnel_setup.cli.admin_exclusions import check as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_EXCLUSIONS} check", common, lambda _session: run(entries))
+
+
+@exclusions_app.command("import")
+@with_options
+def import_(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The list, in CSV.")],
+    profile: Profile,
+) -> None:
+    """Replace the list of a profile by that of a CSV file."""
+    from mstunnel_setup.cli.admin_exclusions import import_list as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_EXCLUSIONS} import", common, lambda session: run(session, sign_in, file, profile))
+
+
+@exclusions_app.command()
+@with_options
+def export(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    profile: Profile,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="CSV file to write; without it, standard output.")
+    ] = None,
+) -> None:
+    """Write the list of a profile as CSV."""
+    from mstunnel_setup.cli.admin_exclusions import export_list as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_EXCLUSIONS} export", common, lambda session: run(session, sign_in, profile, file))

@@ -1,0 +1,143 @@
+"""`mst-admin server`: the records of servers. A server is created by installing it (`mstunnel-setup`)."""
+
+from typing import Annotated
+
+import typer
+
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
+from mstunnel_setup.cli.render import Result, Session, run_command
+
+_PROGRAM = "mst-admin server"
+server_app = new_app("Servers of a site. `mstunnel-setup` creates them, on the server itself.")
+
+Site = Annotated[str, typer.Option("--site", metavar="NAME_OR_ID", help="The site of the server.")]
+Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The server.")]
+
+
+@server_app.command("list")
+@with_options
+def list_(common: CommonOptions, sign_in: SignInOptions, site: Site) -> None:
+    """List the servers of a site."""
+    run_command(f"{_PROGRAM} list", common, lambda session: _list(session, sign_in, site))
+
+
+@server_app.command()
+@with_options
+def show(common: CommonOptions, sign_in: SignInOptions, site: Site, wanted: Wanted) -> None:
+    """Show one server."""
+    run_command(f"{_PROGRAM} show", common, lambda session: _show(session, sign_in, site, wanted))
+
+
+@server_app.command()
+@with_options
+def create(common: CommonOptions) -> None:
+    """Say how servers come into being."""
+    run_command(f"{_PROGRAM} create", common, lambda _session: _create())
+
+
+@server_app.command()
+@with_options
+def update(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    site: Site,
+    wanted: Wanted,
+    name: Annotated[str, typer.Option("--name", help="New name.")],
+) -> None:
+    """Give a server another name in the tenant."""
+    run_command(f"{_PROGRAM} update", common, lambda session: _update(session, sign_in, site, wanted, name))
+
+
+@server_app.command()
+@with_options
+def delete(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    site: Site,
+    wanted: Wanted,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete the record of a server that is gone; `mst-cli uninstall` does it for one that is there."""
+    run_command(
+        f"{_PROGRAM} delete", common, lambda session: _delete(session, sign_in, site, wanted, yes=yes)
+    )
+
+
+def _list(session: Session, sign_in: SignInOptions, site: str) -> Result:
+    from mstunnel_setup.cli.admin_tenant import find_site, open_tenant, table  # noqa: PLC0415
+
+    graph = open_tenant(session, sign_in)
+    found = graph.servers(find_site(graph, site).id)
+    rows = [
+        (
+            item.display_name,
+            item.tunnel_server_health_status or "",
+            f"{item.last_checkin_date_time:%Y-%m-%d %H:%M}" if item.last_checkin_date_time else "never",
+            item.id,
+        )
+        for item in found
+    ]
+    data = {"servers": [item.model_dump(mode="json", by_alias=True) for item in found]}
+    head = ("NAME", "HEALTH", "LAST CHECK-IN", "ID")
+    return Result(data=data, text=table(rows, head, "The site has no server yet."))
+
+
+def _show(session: Session, sign_in: SignInOptions, site: str, wanted: str) -> Result:
+    from mstunnel_setup.cli.admin_tenant import (  # noqa: PLC0415
+        details,
+        find_server,
+        find_site,
+        open_tenant,
+    )
+
+    graph = open_tenant(session, sign_in)
+    found = find_server(graph, find_site(graph, site).id, wanted)
+    document = found.model_dump(mode="json", by_alias=True)
+    return Result(data={"server": document}, text=details(document))
+
+
+def _create() -> Result:
+    from mstunnel_setup.errors import UsageError  # noqa: PLC0415 (`--help` stays fast)
+
+    raise UsageError(
+        "server-not-installed",
+        "a server is created by its installation, which gives it an identity of its own",
+        "Run `mstunnel-setup --site NAME` on the server.",
+    )
+
+
+def _update(session: Session, sign_in: SignInOptions, site: str, wanted: str, name: str) -> Result:
+    from mstunnel_setup.admin.plan import Change  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.cli.admin_tenant import (  # noqa: PLC0415
+        find_server,
+        find_site,
+        open_tenant,
+        result_of,
+    )
+
+    graph = open_tenant(session, sign_in)
+    place = find_site(graph, site).id
+    found = find_server(graph, place, wanted)
+    if found.display_name == name:
+        return result_of(None, {"id": found.id})
+    graph.rename_server(place, found.id, name)
+    names = {"displayName": name}, {"displayName": found.display_name}
+    return result_of(Change("update", "server", found.display_name, found.id, *names), {"id": found.id})
+
+
+def _delete(session: Session, sign_in: SignInOptions, site: str, wanted: str, *, yes: bool) -> Result:
+    from mstunnel_setup.admin.plan import Change  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.cli.admin_tenant import (  # noqa: PLC0415
+        find_server,
+        find_site,
+        make_sure,
+        open_tenant,
+        result_of,
+    )
+
+    graph = open_tenant(session, sign_in)
+    place = find_site(graph, site).id
+    found = find_server(graph, place, wanted)
+    make_sure(session, f"Delete the record of the server {found.display_name} ({found.id})?", yes=yes)
+    graph.delete_server(place, found.id)
+    return result_of(Change("delete", "server", found.display_name, found.id), {"id": found.id})

@@ -1,0 +1,209 @@
+"""What all commands of `mst-admin` share: signing in, finding objects, showing them, making sure."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from mstunnel_setup.admin.plan import Change
+from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.load import load
+from mstunnel_setup.answers.merge import Answers, merge, require
+from mstunnel_setup.answers.rules import needed_to_sign_in
+from mstunnel_setup.answers.secret import SecretReference, resolve
+from mstunnel_setup.cli.options import SignInOptions
+from mstunnel_setup.cli.render import Notice, Result, Session
+from mstunnel_setup.errors import TenantError, UsageError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.session import Account, Entrance
+from mstunnel_setup.tenant.sign_in import DeviceCode
+from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.tenant.wire import (
+    CONFIGURATION_READ_WRITE,
+    DeviceConfiguration,
+    HealthThreshold,
+    TunnelConfiguration,
+    TunnelServer,
+    TunnelSite,
+)
+
+Named = TypeVar("Named", TunnelConfiguration, TunnelSite, TunnelServer, DeviceConfiguration)
+_WIDEST = 60
+
+
+def open_tenant(
+    session: Session, options: SignInOptions, permissions: tuple[str, ...] = (CONFIGURATION_READ_WRITE,)
+) -> AdminGraph:
+    """The tenant of the answers (options, MSTUNNEL_ variables, answer file), signed in to.
+
+    Raises UsageError for answers that are wrong or missing, SignInError, NetworkError.
+    """
+    given = _answers(session, options)
+    clock = SystemClock()
+    http = HttpSession(clock, given.tenant.ca_file)
+    where = cloud(given.tenant.cloud, given.tenant.authority, given.tenant.graph)
+
+    def show(code: DeviceCode) -> None:
+        left = (code.expires_at - clock.now()).total_seconds()
+        session.console.device_code(code.url, code.code, left)
+
+    entrance = Entrance(http, clock, where, show, Files(), permissions)
+    return AdminGraph(http, where, entrance.enter(_account(session, given)), clock)
+
+
+def _answers(session: Session, options: SignInOptions) -> Answers:
+    path = session.common.answers
+    given = merge(options.settings(), os.environ, None if path is None else load(path))
+    if not session.console.interactive:
+        require(given, needed_to_sign_in(given.sign_in.method, has_pfx=given.sign_in.pfx is not None))
+    return given
+
+
+def _account(session: Session, given: Answers) -> Account:
+    answers = given.sign_in
+    client_id = answers.client_id or ""
+    if not client_id and answers.method != "token-file":
+        client_id = session.console.ask("Application (client) id to sign in with")
+    return Account(
+        method=answers.method,
+        tenant=given.tenant.id,
+        client_id=client_id,
+        client_secret=_secret(session, answers.client_secret),
+        certificate=answers.certificate or "",
+        key=answers.key or "",
+        pfx=answers.pfx or "",
+        passphrase=_secret(session, answers.passphrase),
+        token_file=answers.token_file or "",
+    )
+
+
+def _secret(session: Session, reference: SecretReference | None) -> str:
+    if reference is None:
+        return ""
+    value = resolve(reference, Files(), os.environ).reveal()
+    session.redactor.register(value)
+    return value
+
+
+def chosen(what: str, wanted: str, by_name: Sequence[Named], by_id: Named | None) -> Named:
+    """The one object meant. Raises TenantError `WHAT-unknown` and `WHAT-ambiguous`."""
+    code = what.replace(" ", "-")
+    if by_id is not None:
+        return by_id
+    if not by_name:
+        raise TenantError(f"{code}-unknown", f"the tenant has no {what} {wanted}", "Give its name or its id.")
+    if len(by_name) > 1:
+        ids = ", ".join(item.id for item in by_name)
+        raise TenantError(
+            f"{code}-ambiguous",
+            f"{len(by_name)} objects of the kind {what} are called {wanted}",
+            f"Give an id: {ids}.",
+        )
+    return by_name[0]
+
+
+def looks_like_id(text: str) -> bool:
+    """Whether this may be the id of a Graph object."""
+    parts = text.split("-")
+    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and all(
+        character in "0123456789abcdefABCDEF" for part in parts for character in part
+    )
+
+
+def find_configuration(graph: AdminGraph, wanted: str) -> TunnelConfiguration:
+    """The server configuration with this name or id. Raises TenantError."""
+    by_id = graph.configuration(wanted) if looks_like_id(wanted) else None
+    return chosen("server configuration", wanted, [] if by_id else graph.configurations(wanted), by_id)
+
+
+def find_site(graph: AdminGraph, wanted: str) -> TunnelSite:
+    """The site with this name or id. Raises TenantError."""
+    by_id = graph.site(wanted) if looks_like_id(wanted) else None
+    return chosen("site", wanted, [] if by_id else graph.site_list(wanted), by_id)
+
+
+def find_server(graph: AdminGraph, site_id: str, wanted: str) -> TunnelServer:
+    """The server of a site with this name or id. Raises TenantError."""
+    by_id = graph.server(site_id, wanted) if looks_like_id(wanted) else None
+    named = [item for item in graph.servers(site_id) if item.display_name.casefold() == wanted.casefold()]
+    return chosen("server", wanted, named, by_id)
+
+
+def find_threshold(graph: AdminGraph, metric: str) -> HealthThreshold:
+    """The thresholds of a metric. Raises TenantError `metric-unknown`, naming those there are."""
+    found = graph.thresholds()
+    for item in found:
+        if item.id.casefold() == metric.casefold():
+            return item
+    names = ", ".join(item.id for item in found)
+    raise TenantError("metric-unknown", f"no metric {metric} has thresholds", f"Give one of: {names}.")
+
+
+def write_named(directory: Path, contents: Mapping[str, str]) -> None:
+    """Write files into a directory that a person named; it is made when it is not there.
+
+    What lies above the nearest directory that exists is that person's choice: it may be a shared place.
+    """
+    there = next(place for place in (directory, *directory.parents) if place.is_dir())
+    files, below = Files(there), directory.relative_to(there)
+    files.make_directories(str(PurePosixPath("/", below)))
+    for name, content in contents.items():
+        files.write(str(PurePosixPath("/", below, name)), content.encode())
+
+
+def make_sure(session: Session, question: str, *, yes: bool) -> None:
+    """Raise UsageError `not-confirmed` unless the person says yes, or has said so by an option."""
+    if yes:
+        return
+    if not session.console.interactive:
+        raise UsageError("not-confirmed", f"unattended, but: {question}", "Say so with --yes.")
+    if not session.console.confirm(question):
+        raise UsageError("not-confirmed", "nothing was deleted", "Answer yes, or give --yes.")
+
+
+def judged(findings: Iterable[Finding]) -> tuple[Notice, ...]:
+    """The warnings. Raises UsageError `value-invalid` with everything that is fatal."""
+    found = list(findings)
+    fatal = [finding for finding in found if finding.fatal]
+    if fatal:
+        code = fatal[0].code if len(fatal) == 1 else "values-invalid"
+        lines = [finding.message for finding in fatal]
+        raise UsageError(code, "\n".join(lines), " ".join(dict.fromkeys(item.hint for item in fatal)))
+    return tuple(Notice(finding.code, finding.message, finding.hint) for finding in found)
+
+
+def result_of(change: Change | None, data: Mapping[str, Any], warnings: tuple[Notice, ...] = ()) -> Result:
+    """The result of a command that makes at most one change."""
+    if change is None:
+        return Result("unchanged", data, warnings, text=["Nothing to change."])
+    return Result("changed", {**data, "change": change.document()}, warnings, text=list(change.lines()))
+
+
+def table(rows: Sequence[Sequence[str]], head: Sequence[str], nothing: str) -> list[str]:
+    """Rows in columns under a head; remote text loses its control characters."""
+    if not rows:
+        return [nothing]
+    cells = [list(head), *([plain(cell, _WIDEST) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+
+
+def details(document: Mapping[str, Any]) -> list[str]:
+    """One line for every property that has a value."""
+    width = max(map(len, document), default=0)
+    return [f"{name:<{width}}  {line}" for name, value in document.items() if (line := _words(value))]
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_words(item)}" for name, item in value.items() if item is not None)
+    if isinstance(value, list | tuple):
+        return ", ".join(_words(item) for item in value)
+    return "" if value is None else plain(value)

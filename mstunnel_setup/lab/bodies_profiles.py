@@ -1,0 +1,241 @@
+"""Bodies that write device configurations: VPN profiles of three kinds, trusted roots, assignments.
+
+Properties: docs/reference/mst-admin.md (generated models of msgraph-beta-sdk). The lab knows the properties
+that Microsoft Tunnel uses.
+"""
+
+import base64
+import binascii
+from typing import Annotated, Any, Final, Literal
+
+from cryptography import x509
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
+
+from mstunnel_setup.lab.bodies import Body, Guid, Name, Part, Text
+from mstunnel_setup.tenant.wire import DeviceConfiguration
+
+_GRAPH: Final = "microsoft.graph."
+_OWN_TYPE: Final = "@odata.type"
+
+Authentication = Literal["certificate", "usernameAndPassword", "sharedSecret", "derivedCredential", "azureAD"]
+AndroidConnection = Literal[
+    "ciscoAnyConnect",
+    "pulseSecure",
+    "f5EdgeClient",
+    "dellSonicWallMobileConnect",
+    "checkPointCapsuleVpn",
+    "citrix",
+    "paloAltoGlobalProtect",
+    "microsoftTunnel",
+    "netMotionMobility",
+    "microsoftProtect",
+]
+AppleConnection = Literal["ciscoAnyConnect", "customVpn", "ikEv2", "microsoftTunnel", "microsoftProtect"]
+Port = Annotated[StrictInt, Field(ge=0, le=65535)]
+Texts = tuple[StrictStr, ...]
+
+
+class _Typed(Part):
+    """A part that may say of which type it is, as client libraries do."""
+
+    odata_type: Annotated[StrictStr | None, Field(alias=_OWN_TYPE)] = None
+
+
+class VpnServerBody(_Typed):
+    """vpnServer."""
+
+    address: Annotated[StrictStr, Field(min_length=1)]
+    description: Text | None = None
+    is_default_server: StrictBool = False
+
+
+class ProxyBody(_Typed):
+    """vpnProxyServer."""
+
+    address: StrictStr | None = None
+    port: Port | None = None
+    automatic_configuration_script_url: StrictStr | None = None
+
+
+class KeyValueBody(_Typed):
+    """keyValue, an entry of customData."""
+
+    key: Annotated[StrictStr, Field(min_length=1)]
+    value: StrictStr | None = None
+
+
+class KeyValuePairBody(_Typed):
+    """keyValuePair, an entry of customKeyValueData."""
+
+    name: Annotated[StrictStr, Field(min_length=1)]
+    value: StrictStr | None = None
+
+
+class AppBody(_Typed):
+    """appListItem."""
+
+    name: Annotated[StrictStr, Field(min_length=1)]
+    publisher: StrictStr | None = None
+    app_store_url: StrictStr | None = None
+    app_id: StrictStr | None = None
+
+
+class OnDemandRuleBody(_Typed):
+    """vpnOnDemandRule."""
+
+    action: Literal["connect", "evaluateConnection", "ignore", "disconnect"]
+    domain_action: Literal["connectIfNeeded", "neverConnect"] | None = None
+    ssids: Texts | None = None
+    dns_search_domains: Texts | None = None
+    dns_server_address_match: Texts | None = None
+    domains: Texts | None = None
+    probe_url: StrictStr | None = None
+    probe_required_url: StrictStr | None = None
+    interface_type_match: Literal["notConfigured", "ethernet", "wiFi", "cellular"] = "notConfigured"
+
+
+class ProfileBody(Body):
+    """What all device configurations have."""
+
+    entity = DeviceConfiguration
+    type_name = f"{_GRAPH}deviceConfiguration"
+
+    display_name: Name
+    description: Text | None = None
+    role_scope_tag_ids: Texts = ("0",)
+
+
+class _VpnBody(ProfileBody):
+    connection_name: Name
+    authentication_method: Authentication
+    microsoft_tunnel_site_id: Guid | None = None
+    proxy_server: ProxyBody | None = None
+    custom_data: Annotated[tuple[KeyValueBody, ...], Field(max_length=25)] = ()
+    custom_key_value_data: Annotated[tuple[KeyValuePairBody, ...], Field(max_length=25)] = ()
+    targeted_mobile_apps: Annotated[tuple[AppBody, ...], Field(max_length=500)] = ()
+
+
+class _AndroidBody(_VpnBody):
+    connection_type: AndroidConnection
+    servers: Annotated[tuple[VpnServerBody, ...], Field(max_length=500)] = ()
+    always_on: StrictBool = False
+    always_on_lockdown: StrictBool = False
+    lockdown_exclusion_list: Texts = ()
+    proxy_exclusion_list: Texts = ()
+    targeted_package_ids: Texts = ()
+    realm: StrictStr | None = None
+    role: StrictStr | None = None
+
+
+class AndroidWorkProfileBody(_AndroidBody):
+    """androidWorkProfileVpnConfiguration."""
+
+    type_name = f"{_GRAPH}androidWorkProfileVpnConfiguration"
+
+    fingerprint: StrictStr | None = None
+
+
+class AndroidDeviceOwnerBody(_AndroidBody):
+    """androidDeviceOwnerVpnConfiguration."""
+
+    type_name = f"{_GRAPH}androidDeviceOwnerVpnConfiguration"
+
+
+class IosBody(_VpnBody):
+    """iosVpnConfiguration."""
+
+    type_name = f"{_GRAPH}iosVpnConfiguration"
+
+    connection_type: AppleConnection
+    server: VpnServerBody
+    enable_split_tunneling: StrictBool = False
+    enable_per_app: StrictBool = False
+    provider_type: Literal["notConfigured", "appProxy", "packetTunnel"] = "notConfigured"
+    safari_domains: Texts = ()
+    associated_domains: Texts = ()
+    excluded_domains: Texts = ()
+    on_demand_rules: Annotated[tuple[OnDemandRuleBody, ...], Field(max_length=500)] = ()
+    disable_on_demand_user_override: StrictBool | None = None
+    disconnect_on_idle: StrictBool | None = None
+    disconnect_on_idle_timer_in_seconds: Port | None = None
+
+
+def _certificate(value: str) -> str:
+    try:
+        content = base64.b64decode(value, validate=True)
+        parse = x509.load_pem_x509_certificate if b"-----" in content else x509.load_der_x509_certificate
+        parse(content)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("must be a certificate, in base64") from error
+    return value
+
+
+class _RootBody(ProfileBody):
+    trusted_root_certificate: Annotated[StrictStr, AfterValidator(_certificate)]
+    cert_file_name: Annotated[StrictStr, Field(min_length=1)]
+
+
+class AndroidWorkProfileRootBody(_RootBody):
+    """androidWorkProfileTrustedRootCertificate."""
+
+    type_name = f"{_GRAPH}androidWorkProfileTrustedRootCertificate"
+
+
+class AndroidDeviceOwnerRootBody(_RootBody):
+    """androidDeviceOwnerTrustedRootCertificate."""
+
+    type_name = f"{_GRAPH}androidDeviceOwnerTrustedRootCertificate"
+
+
+class IosRootBody(_RootBody):
+    """iosTrustedRootCertificate."""
+
+    type_name = f"{_GRAPH}iosTrustedRootCertificate"
+
+
+PROFILE_BODIES: Final[dict[str, type[ProfileBody]]] = {
+    f"#{body.type_name}": body
+    for body in (
+        AndroidWorkProfileBody,
+        AndroidDeviceOwnerBody,
+        IosBody,
+        AndroidWorkProfileRootBody,
+        AndroidDeviceOwnerRootBody,
+        IosRootBody,
+    )
+}
+"""The types of device configuration that the lab knows, by `@odata.type`."""
+
+
+class TargetBody(Part):
+    """deviceAndAppManagementAssignmentTarget."""
+
+    odata_type: Annotated[
+        Literal[
+            "#microsoft.graph.groupAssignmentTarget",
+            "#microsoft.graph.exclusionGroupAssignmentTarget",
+            "#microsoft.graph.allLicensedUsersAssignmentTarget",
+            "#microsoft.graph.allDevicesAssignmentTarget",
+        ],
+        Field(alias=_OWN_TYPE),
+    ]
+    group_id: Guid | None = None
+
+
+class AssignmentBody(_Typed):
+    """deviceConfigurationAssignment."""
+
+    target: TargetBody
+
+
+class AssignBody(Body):
+    """Body of the action assign."""
+
+    entity = DeviceConfiguration
+    type_name = f"{_GRAPH}deviceConfigurationAssignment"
+
+    assignments: tuple[AssignmentBody, ...]
+
+    def targets(self) -> list[dict[str, Any]]:
+        """Return the targets as JSON values under wire names."""
+        return [item.target.model_dump(mode="json", by_alias=True) for item in self.assignments]

@@ -1,0 +1,1 @@
+"""VPN profiles: what devices are told about the tunnel."""

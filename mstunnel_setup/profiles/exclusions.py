@@ -1,0 +1,75 @@
+"""Proxy exclusion lists: entries that Android takes, and their CSV form."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
+from typing import Final
+
+from mstunnel_setup.answers.finding import Finding
+
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST: Final = re.compile(rf"(?=.{{1,253}}\Z)(?:\*\.)?{_LABEL}(?:\.{_LABEL})+")
+_HEADS: Final = frozenset({"exclusion", "exclusions", "url", "proxyexclusionlist", "address", "value"})
+_HINT: Final = "Write sub.contoso.com, *.contoso.com, or an IPv4 or IPv6 address."
+
+
+def judge_exclusions(entries: Iterable[str]) -> list[Finding]:
+    """What is wrong with the entries: only the formats that the vendor documents are accepted."""
+    found: list[Finding] = []
+    seen: set[str] = set()
+    for entry in entries:
+        reason = _reason(entry)
+        if reason:
+            found.append(
+                Finding("exclusion-malformed", "proxy_exclusions", f"“{entry[:80]}”: {reason}", _HINT)
+            )
+        elif entry.casefold() in seen:
+            message = f"“{entry}” is there more than once"
+            found.append(
+                Finding("exclusion-repeated", "proxy_exclusions", message, "Remove one of them.", fatal=False)
+            )
+        seen.add(entry.casefold())
+    return found
+
+
+def _reason(entry: str) -> str:
+    """Why an entry is refused; empty when it is not."""
+    host = bool(_HOST.fullmatch(entry)) and not entry.replace(".", "").isdigit()
+    if host or _is_address(entry):
+        return ""
+    return next(reason for mark, reason in _REASONS if mark in entry)
+
+
+_REASONS: Final = (
+    ("/", "it must be a host without scheme and path"),
+    ("*", "a wildcard may only stand for the first label, as in *.contoso.com"),
+    (":", "it must not have a port"),
+    ("", "it is neither a full host name nor an IP address"),
+)
+"""What an entry that is refused holds, and what to say about it."""
+
+
+def _is_address(entry: str) -> bool:
+    try:
+        ip_address(entry)
+    except ValueError:
+        return False
+    return "%" not in entry
+
+
+def read_csv(text: str) -> tuple[str, ...]:
+    """The entries of a CSV file: every cell of every line; a heading in the first line is left out."""
+    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text.removeprefix("\ufeff")))]
+    if rows and rows[0] and rows[0][0].replace(" ", "").casefold() in _HEADS:
+        rows = rows[1:]
+    return tuple(cell for row in rows for cell in row if cell)
+
+
+def write_csv(entries: Sequence[str]) -> str:
+    """The entries as a CSV file: one on each line, no heading."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerows([entry] for entry in entries)
+    return stream.getvalue()

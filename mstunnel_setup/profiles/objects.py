@@ -1,0 +1,120 @@
+"""A VPN profile as it is written in YAML. Types are judged here, values in `rules`."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema
+
+from mstunnel_setup.answers.model import FilePath, Guid, Line, Part
+
+CONNECT: tuple[str, ...] = ("connect", "establish")
+"""Two words for one action: the admin center has used both."""
+
+
+class Platform(StrEnum):
+    """For which devices a profile is."""
+
+    ANDROID_WORK_PROFILE = "android-work-profile"
+    ANDROID_DEVICE_OWNER = "android-device-owner"
+    IOS = "ios"
+
+
+def _setting(value: object) -> str:
+    """Text as it is, truth values as Defender reads them, numbers as they are written."""
+    if isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str | int):
+        raise ValueError("must be text, a number or true/false: write one value")  # noqa: TRY004 (pydantic's protocol)
+    return str(value)
+
+
+Setting = Annotated[str, PlainValidator(_setting), WithJsonSchema({"type": ["string", "integer", "boolean"]})]
+
+
+class ProxyObject(Part):
+    """One direct proxy, or a script that chooses one."""
+
+    address: str | None = Field(default=None, description="Host name or address of the proxy")
+    port: StrictInt | None = Field(default=None, description="Port of the proxy")
+    pac_url: str | None = Field(default=None, description="Instead: address of a PAC script")
+
+
+class AppObject(Part):
+    """An app whose traffic goes through the tunnel."""
+
+    id: str = Field(description="Package or bundle id", examples=["com.microsoft.emmx"])
+    name: Line = Field(description="Name", examples=["Edge"])
+    publisher: str | None = Field(default=None, description="Publisher")
+    store_url: str | None = Field(default=None, description="Page in the app store")
+
+
+class RuleObject(Part):
+    """One on-demand rule; the first that fits counts."""
+
+    action: Literal["connect", "establish", "disconnect", "evaluate", "ignore"] = Field(
+        description="What to do: connect (also called establish), disconnect, evaluate, ignore"
+    )
+    domain_action: Literal["connect-if-needed", "never-connect"] | None = Field(
+        default=None, description="evaluate: what to do for the domains"
+    )
+    domains: tuple[str, ...] = Field(default=(), description="evaluate: for which domains")
+    dns_servers: tuple[str, ...] = Field(default=(), description="Only with these DNS servers")
+    ssids: tuple[str, ...] = Field(default=(), description="Only in these wireless networks")
+    search_domains: tuple[str, ...] = Field(default=(), description="Only with these search domains")
+    interface: Literal["ethernet", "wifi", "cellular"] | None = Field(
+        default=None, description="Only over this kind of network"
+    )
+    probe_url: str | None = Field(default=None, description="Only if this address answers 200")
+    probe_required_url: str | None = Field(
+        default=None, description="evaluate, connect-if-needed: connect when this address does not answer"
+    )
+
+    @property
+    def connects_always(self) -> bool:
+        """Whether the rule connects whatever the domain and network (a probe may still decide)."""
+        limits = (self.domains, self.dns_servers, self.ssids, self.search_domains, self.interface)
+        return self.action in CONNECT and not any(limits)
+
+
+class ProfileObject(Part):
+    """A VPN profile for Microsoft Tunnel."""
+
+    version: Literal[1] = Field(description="Version of this format")
+    platform: Platform = Field(description="android-work-profile, android-device-owner or ios")
+    name: Line = Field(description="Name in the admin center", examples=["Tunnel for Android"])
+    description: str = Field(default="", description="Description")
+    connection_name: Line = Field(description="Name that users see", examples=["Contoso"])
+    site: Line = Field(description="Name or id of the site", examples=["Berlin"])
+    per_app: StrictBool = Field(default=False, description="iOS: per-app VPN")
+    apps: tuple[AppObject, ...] = Field(
+        default=(), description="Android: apps that use the tunnel (per-app VPN)"
+    )
+    always_on: StrictBool = Field(default=False, description="Android: always-on VPN")
+    lockdown: StrictBool = Field(default=False, description="Android: no traffic while not connected")
+    lockdown_exclusions: tuple[str, ...] = Field(default=(), description="Android: packages that bypass it")
+    on_demand_rules: tuple[RuleObject, ...] = Field(default=(), description="iOS: when to connect")
+    block_override: StrictBool = Field(default=False, description="iOS: users cannot switch the rules off")
+    safari_domains: tuple[str, ...] = Field(default=(), description="iOS per-app: domains in Safari")
+    associated_domains: tuple[str, ...] = Field(default=(), description="iOS per-app: associated domains")
+    excluded_domains: tuple[str, ...] = Field(default=(), description="iOS per-app: domains left out")
+    proxy: ProxyObject | None = Field(default=None, description="Proxy")
+    proxy_exclusions: tuple[str, ...] = Field(default=(), description="Android: what bypasses the proxy")
+    custom_settings: dict[str, Setting] = Field(
+        default_factory=dict, description="Settings of Microsoft Defender for Endpoint"
+    )
+    eu_data_boundary: StrictBool = Field(default=False, description="Refuse what leaves the EU data boundary")
+    trusted_root: FilePath | None = Field(
+        default=None, description="Root certificate (PEM or DER) of a private authority, sent to the devices"
+    )
+    groups: tuple[Guid, ...] = Field(default=(), description="Ids of the groups that get the profile")
+    excluded_groups: tuple[Guid, ...] = Field(default=(), description="Ids of groups that do not")
+    role_scope_tag_ids: tuple[str, ...] = Field(default=("0",), description="Ids of scope tags")
+
+    @property
+    def is_ios(self) -> bool:
+        """Whether the profile is for iOS and iPadOS."""
+        return self.platform is Platform.IOS
+
+    def custom(self, key: str, default: str) -> str:
+        """The value of a custom setting in lower case, or its default."""
+        return self.custom_settings.get(key, default).lower()

@@ -1,0 +1,156 @@
+"""What the administrator's tools ask of a tenant beyond what the installer needs.
+
+Paths, methods and permissions: docs/reference/mst-admin.md. Bodies are wire documents that hold only what is
+to be written, because null has a meaning there: it clears a property.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from mstunnel_setup.errors import TenantError
+from mstunnel_setup.tenant.graph import LARGEST_PAGE, Graph, guid, read_entity
+from mstunnel_setup.tenant.transport import equals, query
+from mstunnel_setup.tenant.wire import (
+    CONFIGURATION_READ,
+    CONFIGURATION_READ_WRITE,
+    DeviceConfiguration,
+    DeviceConfigurationAssignment,
+    HealthThreshold,
+    TunnelConfiguration,
+    TunnelServer,
+    TunnelSite,
+)
+
+Body: TypeAlias = Mapping[str, Any]
+
+_CONFIGURATIONS: Final = "/deviceManagement/microsoftTunnelConfigurations"
+_SITES: Final = "/deviceManagement/microsoftTunnelSites"
+_THRESHOLDS: Final = "/deviceManagement/microsoftTunnelHealthThresholds"
+_PROFILES: Final = "/deviceManagement/deviceConfigurations"
+
+
+class AdminGraph(Graph):
+    """Microsoft Graph of one tenant, with everything an administrator changes there."""
+
+    def configurations(self, name: str = "") -> list[TunnelConfiguration]:
+        """Return all server configurations, or those called `name`; names are not unique."""
+        return self._list(TunnelConfiguration, _CONFIGURATIONS + _named(name), CONFIGURATION_READ)
+
+    def configuration(self, identifier: str) -> TunnelConfiguration | None:
+        """Return the server configuration with this id."""
+        return self._find(TunnelConfiguration, f"{_CONFIGURATIONS}/{guid(identifier)}", CONFIGURATION_READ)
+
+    def create_configuration(self, body: Body) -> TunnelConfiguration:
+        """Create a server configuration and return it with its id."""
+        return read_entity(TunnelConfiguration, self._post(_CONFIGURATIONS, body))
+
+    def update_configuration(self, identifier: str, changes: Body) -> None:
+        """Change the properties in `changes`."""
+        self._patch(f"{_CONFIGURATIONS}/{guid(identifier)}", changes)
+
+    def delete_configuration(self, identifier: str) -> bool:
+        """Delete a server configuration; False when there was none. A site's is a TenantError `conflict`."""
+        return self._delete(f"{_CONFIGURATIONS}/{guid(identifier)}", CONFIGURATION_READ_WRITE)
+
+    def site_list(self, name: str = "", properties: Sequence[str] = ()) -> list[TunnelSite]:
+        """Return all sites, or those called `name`, with their server configurations.
+
+        With `properties` (wire names) only these are fetched, and no configuration: for long lists.
+        """
+        links = {} if properties else {"expand": "microsoftTunnelConfiguration"}
+        wanted = {"select": ",".join(properties)} if properties else {}
+        return self._list(TunnelSite, _SITES + _named(name, **links, **wanted), CONFIGURATION_READ)
+
+    def create_site(self, body: Body, configuration_id: str) -> TunnelSite:
+        """Create a site with a server configuration and return it with its id."""
+        return read_entity(TunnelSite, self._post(_SITES, {**body, **_reference(configuration_id)}))
+
+    def update_site(self, site_id: str, changes: Body, configuration_id: str = "") -> None:
+        """Change the properties in `changes`, and the server configuration when one is named."""
+        reference = _reference(configuration_id) if configuration_id else {}
+        self._patch(f"{_SITES}/{guid(site_id)}", {**changes, **reference})
+
+    def delete_site(self, site_id: str) -> bool:
+        """Delete a site; False when there was none. One that has servers is a TenantError `conflict`."""
+        return self._delete(f"{_SITES}/{guid(site_id)}", CONFIGURATION_READ_WRITE)
+
+    def request_upgrade(self, site_id: str) -> None:
+        """Approve the upgrade of a site's servers. It cannot be taken back."""
+        path = f"{_SITES}/{guid(site_id)}/requestUpgrade"
+        self._transport.send("POST", path, needs=CONFIGURATION_READ_WRITE)
+
+    def rename_server(self, site_id: str, server_id: str, name: str) -> None:
+        """Give a server another name."""
+        self.update_server(site_id, server_id, TunnelServer(display_name=name))
+
+    def thresholds(self) -> list[HealthThreshold]:
+        """Return the thresholds of all metrics."""
+        return self._list(HealthThreshold, _THRESHOLDS, CONFIGURATION_READ)
+
+    def create_threshold(self, body: Body) -> HealthThreshold:
+        """Set thresholds of a metric that has none; `id` in the body names the metric."""
+        return read_entity(HealthThreshold, self._post(_THRESHOLDS, body))
+
+    def update_threshold(self, metric: str, changes: Body) -> None:
+        """Change the thresholds of a metric."""
+        self._patch(f"{_THRESHOLDS}/{_metric(metric)}", changes)
+
+    def delete_threshold(self, metric: str) -> bool:
+        """Delete the thresholds of a metric; False when there were none."""
+        return self._delete(f"{_THRESHOLDS}/{_metric(metric)}", CONFIGURATION_READ_WRITE)
+
+    def profiles(self, name: str = "") -> list[DeviceConfiguration]:
+        """Return all device configurations of any type, or those called `name`."""
+        return self._list(DeviceConfiguration, _PROFILES + _named(name), CONFIGURATION_READ)
+
+    def profile(self, identifier: str) -> DeviceConfiguration | None:
+        """Return the device configuration with this id."""
+        return self._find(DeviceConfiguration, f"{_PROFILES}/{guid(identifier)}", CONFIGURATION_READ)
+
+    def create_profile(self, body: Body) -> DeviceConfiguration:
+        """Create a device configuration; `@odata.type` in the body says of which type."""
+        return read_entity(DeviceConfiguration, self._post(_PROFILES, body))
+
+    def update_profile(self, identifier: str, changes: Body) -> None:
+        """Change the properties in `changes`, which also names the `@odata.type`."""
+        self._patch(f"{_PROFILES}/{guid(identifier)}", changes)
+
+    def delete_profile(self, identifier: str) -> bool:
+        """Delete a device configuration; False when there was none."""
+        return self._delete(f"{_PROFILES}/{guid(identifier)}", CONFIGURATION_READ_WRITE)
+
+    def assignments(self, identifier: str) -> list[DeviceConfigurationAssignment]:
+        """Return to whom a device configuration is assigned."""
+        path = f"{_PROFILES}/{guid(identifier)}/assignments"
+        return self._list(DeviceConfigurationAssignment, path, CONFIGURATION_READ)
+
+    def assign(self, identifier: str, targets: Iterable[Body]) -> None:
+        """Assign a device configuration to exactly these targets."""
+        body = {"assignments": [{"target": dict(target)} for target in targets]}
+        path = f"{_PROFILES}/{guid(identifier)}/assign"
+        self._transport.send("POST", path, body, needs=CONFIGURATION_READ_WRITE)
+
+    def _post(self, path: str, body: Body) -> dict[str, Any]:
+        return self._transport.send("POST", path, body, needs=CONFIGURATION_READ_WRITE)
+
+    def _patch(self, path: str, changes: Body) -> None:
+        self._transport.send("PATCH", path, changes, needs=CONFIGURATION_READ_WRITE)
+
+
+def _named(name: str, **options: str) -> str:
+    wanted = {"filter": equals("displayName", name)} if name else {}
+    return query(**wanted, **options, top=LARGEST_PAGE)
+
+
+def _reference(configuration_id: str) -> dict[str, Any]:
+    """Refer to a server configuration as clients of the public API do: by a nested id."""
+    return {"microsoftTunnelConfiguration": {"id": guid(configuration_id)}}
+
+
+def _metric(name: str) -> str:
+    """Return `name` when it can be part of a path: metrics are identified by name."""
+    if not name.isascii() or not name.isalnum():
+        raise TenantError(
+            "metric-malformed", f"this is not the name of a metric: {name[:80]!r}", "Use letters and digits."
+        )
+    return name

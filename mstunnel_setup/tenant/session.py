@@ -1,0 +1,60 @@
+"""How a command gets at a tenant: from a chosen way to sign in to tokens for Graph."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.clouds import Cloud
+from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn
+from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
+from mstunnel_setup.tenant.transport import HttpPort
+
+Method: TypeAlias = Literal["device-code", "client-secret", "client-certificate", "token-file"]
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who signs in, and how. Paths are full paths of this machine; only what `method` uses is looked at."""
+
+    method: Method
+    tenant: str = "organizations"
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    certificate: str = ""
+    key: str = ""
+    pfx: str = ""
+    passphrase: str = field(default="", repr=False)
+    token_file: str = ""
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """What signing in goes through. `show` tells a person where to enter which device code."""
+
+    http: HttpPort = field(repr=False)
+    clock: Clock = field(repr=False)
+    cloud: Cloud
+    show: Callable[[DeviceCode], None] = field(repr=False)
+    token_files: Files = field(repr=False)
+    permissions: tuple[str, ...] = SETUP_PERMISSIONS
+
+    def enter(self, account: Account) -> AccessToken:
+        """Sign in by the account's method. Raises SignInError, UsageError (files), NetworkError."""
+        if account.method == "token-file":
+            return TokenFile(self.token_files, account.token_file, self.clock)
+        sign_in = SignIn(self.http, self.clock, self.cloud, account.tenant, account.client_id)
+        if account.method == "device-code":
+            return sign_in.device_code(self.show, self.permissions)
+        if account.method == "client-secret":
+            return sign_in.client_secret(account.client_secret)
+        return sign_in.certificate(_credential(account))
+
+
+def _credential(account: Account) -> Credential:
+    files = Files()
+    if account.pfx:
+        return read_credential(files, account.pfx, account.passphrase)
+    return read_credential(files, account.certificate, key_path=account.key)

@@ -1,0 +1,113 @@
+"""Real lab tenants in processes of their own, and `mst-admin` run against them as a person runs it."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.cli.admin import app
+from mstunnel_setup.cli.render import run_app
+
+HERE = Path(__file__).parent
+LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
+TOOL = "44444444-4444-4444-8444-444444444444"
+READER = "55555555-5555-4555-8555-555555555555"
+SECRETS = {TOOL: "a-secret-of-the-tool", READER: "a-secret-of-the-reader"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command came to: exit code, JSON envelope, and what stood on stderr."""
+
+    code: int
+    envelope: dict[str, Any]
+    errors: str
+
+    @property
+    def status(self) -> str:
+        return str(self.envelope["status"])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.envelope["data"]
+        return found
+
+    def codes(self, kind: str = "warnings") -> list[str]:
+        return [notice["code"] for notice in self.envelope[kind]]
+
+    @property
+    def message(self) -> str:
+        return "\n".join(notice["message"] for notice in self.envelope["errors"])
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A running lab."""
+
+    directory: Path
+    facts: dict[str, Any]
+
+    def answers(self, client_id: str = TOOL) -> Path:
+        """An answer file that signs in as an application."""
+        file, secret = self.directory / f"{client_id}.yaml", self.directory / f"{client_id}.secret"
+        secret.write_text(SECRETS[client_id])
+        secret.chmod(0o600)
+        tenant = {
+            "cloud": "custom",
+            "authority": self.facts["authority"],
+            "graph": self.facts["graph"],
+            "ca_file": self.facts["ca_file"],
+            "id": self.facts["tenant_id"],
+        }
+        sign_in = {"method": "client-secret", "client_id": client_id, "client_secret": f"file:{secret}"}
+        file.write_text(json.dumps({"version": 1, "tenant": tenant, "sign_in": sign_in}))
+        return file
+
+
+@dataclass(frozen=True)
+class MstAdmin:
+    """`mst-admin … --output json` against one tenant."""
+
+    tenant: Tenant
+    capture: pytest.CaptureFixture[str]
+    root: Path
+
+    def __call__(self, *arguments: str, client: str = TOOL) -> Answer:
+        common = ["--answers", str(self.tenant.answers(client)), "--root", str(self.root), "--unattended"]
+        self.capture.readouterr()
+        code = run_app(app, "mst-admin", [*arguments, *common, "--output", "json"])
+        shown = self.capture.readouterr()
+        return Answer(code, json.loads(shown.out), shown.err)
+
+    def text(self, *arguments: str) -> str:
+        common = ["--answers", str(self.tenant.answers()), "--root", str(self.root), "--unattended"]
+        self.capture.readouterr()
+        assert run_app(app, "mst-admin", [*arguments, *common]) == 0
+        return self.capture.readouterr().out
+
+
+@contextmanager
+def running(directory: Path, seed: Path) -> Iterator[Tenant]:
+    """A lab that runs until the end of the block."""
+    command = [LAB, "serve", "--dir", str(directory), "--port", "0", "--seed", str(seed)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    ready = directory / "lab.json"
+    end = time.monotonic() + 30
+    while not ready.exists():
+        if process.poll() is not None or time.monotonic() > end:
+            process.kill()
+            raise AssertionError(process.communicate()[1])
+        time.sleep(0.05)
+    try:
+        yield Tenant(directory, json.loads(ready.read_text()))
+    finally:
+        process.terminate()
+        errors = process.communicate(timeout=20)[1]
+    assert errors == ""

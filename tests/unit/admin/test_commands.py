@@ -1,0 +1,117 @@
+"""`mst-admin config|site|server|threshold|conditional-access` against a real lab tenant."""
+
+from mstunnel_setup.errors import ExitCode
+from tests.unit.admin.labs import READER, MstAdmin
+
+
+def test_a_configuration_lives(admin: MstAdmin) -> None:
+    created = admin(
+        "config", "create", "New", "--network", "10.20.0.0/16", "--dns-server", "10.1.0.53",
+        "--include", "10.1.0.0/16", "--port", "8443", "--session-timeout", "1800",
+        "--corporate-network", "10.1.0.0/16",
+    )  # fmt: skip
+    assert (created.code, created.status, created.codes()) == (0, "changed", [])
+    assert created.data["configuration"]["listenPort"] == 8443
+    assert created.data["configuration"]["advancedSettings"] == [{"name": "session-timeout", "value": "1800"}]
+    again = admin("config", "create", "new", "--network", "10.20.0.0/16")
+    assert (again.code, again.codes("errors")) == (ExitCode.TENANT, ["name-taken"])
+    changed = admin("config", "update", "New", "--include", "", "--dns-suffix", "corp.lab.example")
+    assert changed.status == "changed"
+    assert changed.data["change"]["after"] == {"defaultDomainSuffix": "corp.lab.example", "routeIncludes": []}
+    assert admin("config", "update", "New", "--dns-suffix", "corp.lab.example").status == "unchanged"
+    shown = admin("config", "show", "New").data["configuration"]
+    assert (shown["routesInclude"], shown["defaultDomainSuffix"]) == ([], "corp.lab.example")
+    assert admin("config", "update", shown["id"], "--name", "Newer").status == "changed"
+    assert admin("config", "delete", "Newer").codes("errors") == ["not-confirmed"]
+    assert admin("config", "delete", "Newer", "--yes").status == "changed"
+    assert admin("config", "show", "Newer").codes("errors") == ["server-configuration-unknown"]
+
+
+def test_values_are_judged_before_the_call(admin: MstAdmin) -> None:
+    refused = admin(
+        "config", "create", "Bad", "--network", "10.0.0.0", "--port", "0", "--include", "0.0.0.0/0",
+        "--session-timeout", "0",
+    )  # fmt: skip
+    assert (refused.code, refused.codes("errors")) == (ExitCode.USAGE, ["values-invalid"])
+    for part in ("network is “10.0.0.0”", "listen_port is “0”", "route_includes is", "session_timeout is"):
+        assert part in refused.message
+    names = [item["displayName"] for item in admin("config", "list").data["configurations"]]
+    assert names == ["Main", "Zweite: 2"]
+
+
+def test_a_used_configuration_stays(admin: MstAdmin) -> None:
+    refused = admin("config", "delete", "Main", "--yes")
+    assert (refused.code, refused.codes("errors")) == (ExitCode.TENANT, ["conflict"])
+
+
+def test_a_site_lives(admin: MstAdmin) -> None:
+    created = admin(
+        "site", "create", "Lima", "--public-address", "203.0.113.9", "--configuration", "main",
+        "--window", "22:00-04:00", "--time-zone", "America/Lima", "--manual-upgrade",
+    )  # fmt: skip
+    assert (created.code, created.status) == (0, "changed"), created.message
+    assert set(created.codes()) == {"public-address-private", "window-offset-fixed"}
+    site = created.data["site"]
+    assert (site["upgradeWindowStartTime"], site["upgradeWindowUtcOffsetInMinutes"]) == ("22:00:00", -300)
+    assert site["upgradeAutomatically"] is False
+    moved = admin("site", "update", "Lima", "--configuration", "Zweite: 2", "--window", "")
+    assert moved.data["change"]["before"]["configuration"] == "Main"
+    assert admin("site", "update", "Lima", "--configuration", "zweite: 2").status == "unchanged"
+    shown = admin("site", "show", "Lima").data["site"]
+    assert shown["microsoftTunnelConfiguration"]["displayName"] == "Zweite: 2"
+    assert shown["upgradeWindowStartTime"] is None
+    assert admin("site", "request-upgrade", "Lima").codes("errors") == ["not-confirmed"]
+    assert admin("site", "request-upgrade", "Lima", "--yes").status == "changed"
+    assert admin("site", "delete", "Lima", "--yes").status == "changed"
+    assert len(admin("site", "list").data["sites"]) == 2
+
+
+def test_a_site_needs_a_configuration_that_exists(admin: MstAdmin) -> None:
+    refused = admin("site", "create", "X", "--public-address", "192.0.2.9", "--configuration", "Nowhere")
+    assert refused.codes("errors") == ["server-configuration-unknown"]
+    missing = admin("site", "create", "X", "--public-address", "192.0.2.9")
+    assert (missing.code, missing.message) == (ExitCode.USAGE, "`configuration` is missing: add it")
+
+
+def test_servers_are_made_by_installing(admin: MstAdmin) -> None:
+    assert admin("server", "list", "--site", "Berlin").data == {"servers": []}
+    assert admin("server", "create").codes("errors") == ["server-not-installed"]
+    unknown = admin("server", "delete", "gw1", "--site", "Berlin", "--yes")
+    assert unknown.codes("errors") == ["server-unknown"]
+
+
+def test_thresholds_change_and_go_back(admin: MstAdmin) -> None:
+    assert admin("threshold", "update", "cpuUsage", "--unhealthy", "90").status == "changed"
+    assert admin("threshold", "update", "cpuUsage", "--unhealthy", "90").status == "unchanged"
+    assert admin("threshold", "show", "cpuUsage").data["threshold"]["unhealthyThreshold"] == 90
+    assert admin("threshold", "update", "cpuUsage", "--healthy", "90").codes("errors") == ["thresholds-equal"]
+    assert admin("threshold", "update", "cpuUsage", "--default").status == "changed"
+    assert (
+        admin("threshold", "create", "temperature", "--healthy", "60", "--unhealthy", "80").status
+        == "changed"
+    )
+    assert admin("threshold", "delete", "temperature", "--yes").status == "changed"
+    unknown = admin("threshold", "show", "temperature")
+    assert "cpuUsage" in unknown.envelope["errors"][0]["hint"]
+
+
+def test_the_cloud_app_is_added_once(admin: MstAdmin) -> None:
+    assert admin("conditional-access", "status").data["provisioned"] is False
+    assert admin("conditional-access", "provision").status == "changed"
+    assert admin("conditional-access", "provision").status == "unchanged"
+    assert admin("conditional-access", "status").data["provisioned"] is True
+
+
+def test_who_may_only_read_is_told_what_it_takes(admin: MstAdmin) -> None:
+    assert admin("config", "list", client=READER).code == 0
+    refused = admin("config", "update", "Main", "--port", "444", client=READER)
+    assert (refused.code, refused.codes("errors")) == (ExitCode.SIGN_IN, ["permission-missing"])
+    assert "DeviceManagementConfiguration.ReadWrite.All" in refused.envelope["errors"][0]["hint"]
+
+
+def test_people_see_tables_and_their_own_words(admin: MstAdmin) -> None:
+    lines = admin.text("site", "list").splitlines()
+    assert lines[0].split() == ["NAME", "PUBLIC", "ADDRESS", "ID"]
+    assert "東京" in lines[2]
+    assert "session_timeout          7200" in admin.text("config", "show", "Main")
+    assert "3600 (default)" in admin.text("config", "show", "Zweite: 2")

@@ -1,0 +1,125 @@
+"""`mst-admin profile` and `proxy-exclusions` against a real lab tenant."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mstunnel_setup.errors import ExitCode
+from tests.unit.admin.labs import MstAdmin
+
+GROUP = "11111111-2222-3333-4444-555555555555"
+ANDROID = """\
+version: 1
+platform: android-work-profile
+name: Tunnel for Android
+connection_name: Contoso
+site: Berlin
+always_on: true
+proxy: {address: proxy.contoso.com, port: 3128}
+proxy_exclusions: ["*.contoso.com"]
+custom_settings: {defendertoggle: 0}
+groups: [11111111-2222-3333-4444-555555555555]
+"""
+IOS = (
+    ANDROID.split("always_on", maxsplit=1)[0].replace("android-work-profile", "ios").replace("Android", "iOS")
+)
+
+
+def _file(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "profile.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def _root(tmp_path: Path, *, authority: bool = True) -> Path:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=Private root")
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=30))
+    builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+    path = tmp_path / "root.pem"
+    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    return path
+
+
+def test_an_android_profile_is_created_assigned_and_found_in_order(admin: MstAdmin, tmp_path: Path) -> None:
+    file = _file(tmp_path, ANDROID)
+    assert admin("profile", "lint", file).codes() == ["proxy-needs-android-10"]
+    created = admin("profile", "create", file)
+    assert (created.code, created.status) == (0, "changed"), created.message
+    shown = admin("profile", "show", "Tunnel for Android")
+    profile = shown.data["profile"]
+    assert profile["servers"][0]["address"] == "gw.lab.example:443"
+    assert profile["connectionType"] == "microsoftProtect"
+    assert [item["target"]["groupId"] for item in shown.data["assignments"]] == [GROUP]
+    linted = admin("profile", "lint", "Tunnel for Android")
+    assert (linted.code, linted.codes()) == (0, ["proxy-needs-android-10"])
+    assert admin("profile", "create", file).codes("errors") == ["name-taken"]
+    assert [item["id"] for item in admin("profile", "list").data["profiles"]] == [profile["id"]]
+
+
+def test_a_profile_whose_site_moved_is_found_out(admin: MstAdmin) -> None:
+    assert admin("config", "update", "Main", "--port", "4443").status == "changed"
+    linted = admin("profile", "lint", "Tunnel for Android")
+    assert (linted.code, linted.codes("errors")) == (ExitCode.CHECK, ["server-address-differs"])
+    assert "gw.lab.example:4443" in linted.message
+    assert admin("config", "update", "Main", "--port", "443").status == "changed"
+
+
+def test_an_ios_profile_brings_its_trusted_root(admin: MstAdmin, tmp_path: Path) -> None:
+    rules = "on_demand_rules: [{action: connect}]\ncustom_settings: {AutoOnboard: true}\n"
+    text = f"{IOS}{rules}groups: [{GROUP}]\ntrusted_root: {_root(tmp_path)}\n"
+    created = admin("profile", "create", _file(tmp_path, text))
+    assert created.code == 0, created.message
+    root = admin("profile", "show", created.data["trusted_root"]).data
+    assert root["profile"]["@odata.type"] == "#microsoft.graph.iosTrustedRootCertificate"
+    assert root["assignments"][0]["target"]["groupId"] == GROUP
+
+
+def test_what_is_no_authority_is_no_trusted_root(admin: MstAdmin, tmp_path: Path) -> None:
+    text = f"{IOS.replace('Tunnel', 'Other')}trusted_root: {_root(tmp_path, authority=False)}\n"
+    refused = admin("profile", "create", _file(tmp_path, text))
+    assert (refused.code, refused.codes("errors")) == (ExitCode.CERTIFICATE, ["trusted-root-unsuitable"])
+
+
+def test_mistakes_have_line_and_column(admin: MstAdmin, tmp_path: Path) -> None:
+    refused = admin(
+        "profile", "create", _file(tmp_path, ANDROID.replace("always_on: true", "always_om: true"))
+    )
+    assert refused.codes("errors") == ["profile-invalid"]
+    assert "profile.yaml:6:1: unknown key `always_om`; did you mean `always_on`?" in refused.message
+    bad = admin("profile", "lint", _file(tmp_path, ANDROID.replace("defendertoggle: 0", "VPN: 1")))
+    assert (bad.code, bad.codes("errors")) == (ExitCode.CHECK, ["custom-setting-spelling"])
+    assert "profile.yaml:9:18: custom_settings.VPN" in bad.message
+
+
+def test_exclusions_go_out_and_in_as_csv(admin: MstAdmin, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    exported = admin("proxy-exclusions", "export", "--profile", "Tunnel for Android", str(file))
+    assert (exported.code, file.read_text()) == (0, "*.contoso.com\n"), exported.message
+    file.write_text("*.contoso.com\n10.1.1.1\n")
+    imported = ("proxy-exclusions", "import", str(file), "--profile", "Tunnel for Android")
+    assert admin(*imported).status == "changed"
+    assert admin(*imported).status == "unchanged"
+    assert (
+        admin.text("proxy-exclusions", "export", "--profile", "Tunnel for Android")
+        == "*.contoso.com\n10.1.1.1\n"
+    )
+    file.write_text("contoso.*\n")
+    assert admin(*imported).codes("errors") == ["exclusion-malformed"]
+    assert admin("proxy-exclusions", "check", str(file), "ok.contoso.com").code == ExitCode.CHECK
+    refused = admin("proxy-exclusions", "export", "--profile", "Tunnel for iOS")
+    assert refused.codes("errors") == ["exclusions-not-supported"]
+
+
+@pytest.mark.parametrize("arguments", [("schema",), ("profile", "schema")])
+def test_editors_get_a_schema(admin: MstAdmin, arguments: tuple[str, ...]) -> None:
+    schema = admin(*arguments).data
+    assert schema["$schema"].endswith("2020-12/schema")
+    assert schema["additionalProperties"] is False
+    assert schema["required"][0] == "version"
