@@ -13,7 +13,14 @@ from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.tls.agent_credential import new_agent_credential, read_agent_credential
-from mstunnel_setup.tls.load import chain_pem, fingerprint, key_pem, load_identity, load_identity_pfx
+from mstunnel_setup.tls.load import (
+    chain_pem,
+    fingerprint,
+    key_pem,
+    load_identity,
+    load_identity_pfx,
+    root_pem,
+)
 from mstunnel_setup.tls.model import Identity
 from mstunnel_setup.tls.paths import settle
 
@@ -42,11 +49,13 @@ class HasIdentities(HasFiles, Protocol):
 class IdentitySource:
     """Where an identity is read from: a chain and a key file, or a PFX file and how to get its passphrase.
 
-    The paths are real ones of this machine, as administrators name them.
+    The paths are real ones of this machine, as administrators name them. `root` is a file that may be there:
+    the end of the chain, which devices are not sent but the judge wants to see.
     """
 
     chain: str = ""
     key: str = ""
+    root: str = ""
     pfx: str = ""
     passphrase: str | None = None
 
@@ -64,13 +73,14 @@ class IdentitySource:
         if self.pfx:
             identity = load_identity_pfx(contents[0], world.passphrase(self.passphrase))
         else:
-            identity = load_identity(*contents)
+            root = (world.files.read_given(self.root) if self.root else None) or b""
+            identity = load_identity(contents[0] + root, contents[1])
         return settle(identity, world.trusted_roots, world.clock.now())
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceIdentity(Action[HasIdentities]):
-    """Write chain.pem and key.pem of a judged identity into its own generation folder."""
+    """Write chain.pem and key.pem of a judged identity, and root.pem if it has one, into its own folder."""
 
     kind: ClassVar[str] = "place-identity"
     directory: str
@@ -113,12 +123,14 @@ class PlaceIdentity(Action[HasIdentities]):
                 "Run the command again so that the new certificate is checked.",
             )
         world.files.write(f"{self.directory}/key.pem", key_pem(identity), 0o600)
+        if root := root_pem(identity):
+            world.files.write(f"{self.directory}/root.pem", root, 0o644)
         world.files.write(f"{self.directory}/chain.pem", chain_pem(identity), 0o644)
         return {}
 
     def undo(self, world: HasIdentities, record: UndoRecord[HasIdentities]) -> Undone:  # noqa: ARG002
-        """Remove both files."""
-        for name in ("key.pem", "chain.pem"):
+        """Remove the files."""
+        for name in ("key.pem", "root.pem", "chain.pem"):
             if world.files.state(self.directory) is not None:
                 world.files.remove(f"{self.directory}/{name}")
         return Undone(Undo.REMOVED)
@@ -181,7 +193,7 @@ class CreateAgentCredential(Action[HasClock]):
 
 
 def _content(world: HasFiles, path: str) -> bytes:
-    content = world.files.read(path)
+    content = world.files.read_given(path)
     if content is None:
         raise CertificateError(
             "file-missing", f"there is no file {path}", "Put it there or give another path."

@@ -35,6 +35,12 @@ def chain_pem(identity: Identity) -> bytes:
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in served)
 
 
+def root_pem(identity: Identity) -> bytes:
+    """The root above a chain as PEM; empty when the input did not have it."""
+    roots = [item for item in identity.chain[1:] if is_self_signed(item)]
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in roots)
+
+
 def key_pem(identity: Identity) -> bytes:
     """The private key as PKCS#8 PEM without protection: write it with mode 0600 only."""
     return identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

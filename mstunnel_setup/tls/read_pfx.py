@@ -57,6 +57,9 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
             "pfx-is-pem", "the PFX file holds PEM text", "Give it as `chain` and `key` instead of `pfx`."
         )
     found = _outline(data)
+    # No writer can have used such a passphrase: OpenSSL takes it as text that ends there.
+    if b"\0" in (passphrase or b""):
+        raise _wrong_passphrase(found, passphrase)
     _refuse_algorithms(found)
     _check_mac(found, passphrase)
     return _load(found, passphrase)

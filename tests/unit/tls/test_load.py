@@ -10,7 +10,14 @@ from cryptography.hazmat.primitives.serialization import PrivateFormat, load_pem
 
 from mstunnel_setup.errors import CertificateError, ExitCode
 from mstunnel_setup.tls.judge import judge
-from mstunnel_setup.tls.load import chain_pem, fingerprint, key_pem, load_identity, load_identity_pfx
+from mstunnel_setup.tls.load import (
+    chain_pem,
+    fingerprint,
+    key_pem,
+    load_identity,
+    load_identity_pfx,
+    root_pem,
+)
 from mstunnel_setup.tls.model import Severity
 from mstunnel_setup.tls.paths import settle
 from mstunnel_setup.tls.read import read_material
@@ -111,3 +118,16 @@ def test_missing_issuer_hint_names_where_the_authority_offers_it() -> None:
     (finding,) = judge(load_identity(pki.pem("leaf"), KEY), public_address=None, now=NOW)
     assert finding.id == "chain-incomplete"
     assert "http://ca.example.org/inter.cer" in finding.hint
+
+
+def test_a_passphrase_with_a_zero_byte_opens_nothing() -> None:
+    """The library's own reader does not survive one."""
+    with pytest.raises(CertificateError) as caught:
+        load_identity_pfx(pfx_bytes({}, PKI), b"secret\0")
+    assert caught.value.code == "pfx-passphrase-wrong"
+
+
+def test_the_root_is_kept_beside_the_served_chain() -> None:
+    identity = load_identity(ALL, KEY)
+    assert x509.load_pem_x509_certificates(root_pem(identity)) == [PKI.certificate("root")]
+    assert root_pem(load_identity(PKI.pem("leaf"), KEY)) == b""

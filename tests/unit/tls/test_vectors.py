@@ -1,6 +1,7 @@
 """Certificates and PFX files that others made to break readers: each gets a named verdict."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,31 +11,33 @@ from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.model import Identity, Material
 from mstunnel_setup.tls.read import read_material
 from mstunnel_setup.tls.read_pfx import read_pfx
-from tests.unit.tls.pki import NOW, private_key
+from mstunnel_setup.tls.revocation_answers import Answer, read_crl, read_ocsp
+from tests.unit.tls.pki import NOW, Pki, private_key
 
 vectors = pytest.importorskip("cryptography_vectors", reason="needs the package cryptography-vectors")
 FOLDER = Path(str(vectors.__file__)).parent
 
-# How many files of each folder (cryptography-vectors 50.0.2) are read, and why the others are not.
-EXPECTED = {
-    "x509/PKITS_data/certs/*.crt": {"read": 403, "certificate-unreadable": 2},
-    "x509/PKITS_data/pkcs12/*.p12": {"read": 403, "certificate-unreadable": 2},
-    "x509/custom/*.pem": {
-        "read": 69,
-        "certificate-missing": 21,
-        "certificate-unreadable": 14,
-        "certificate-unsupported": 1,
-    },
-    "x509/custom/*.der": {"read": 4, "certificate-unreadable": 11},
-    "x509/*.pem": {"read": 22, "certificate-unreadable": 2, "key-unreadable": 2},
-    "pkcs12/*.p12": {"read": 30, "certificate-missing": 1},
-}
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "certificates.md"
+PATTERNS = (
+    "x509/PKITS_data/certs/*.crt",
+    "x509/PKITS_data/pkcs12/*.p12",
+    "x509/PKITS_data/crls/*.crl",
+    "x509/custom/*.pem",
+    "x509/custom/*.der",
+    "x509/*.pem",
+    "x509/ocsp/*.der",
+    "pkcs12/*.p12",
+)
 PASSPHRASES = (b"password", b"cryptography", b"")
 
 
 def verdict(path: Path) -> str:
     data = path.read_bytes()
     try:
+        if path.suffix == ".crl":
+            return _answer(read_crl, data)
+        if path.parent.name == "ocsp":
+            return _answer(read_ocsp, data)
         material = _pfx(data) if path.suffix == ".p12" else read_material(data)
     except SetupError as error:
         return error.code
@@ -43,6 +46,13 @@ def verdict(path: Path) -> str:
         findings = judge(identity, public_address="www.example.org", now=NOW)
         assert all(finding.message.isprintable() for finding in findings)
     return "read" if material.certificates else "certificate-missing"
+
+
+def _answer(read: Callable[..., Answer], data: bytes) -> str:
+    """What a list or a response says about a certificate of somebody else: never anything good."""
+    pki = Pki()
+    answer = read(data, pki.certificate("leaf"), pki.certificate("inter"), NOW)
+    raise AssertionError(answer)
 
 
 def _pfx(data: bytes) -> Material:
@@ -55,6 +65,16 @@ def _pfx(data: bytes) -> Material:
     return read_pfx(data, PASSPHRASES[-1])
 
 
-@pytest.mark.parametrize("pattern", EXPECTED)
-def test_every_file_has_a_verdict(pattern: str) -> None:
-    assert dict(Counter(verdict(path) for path in FOLDER.glob(pattern))) == EXPECTED[pattern]
+def table() -> str:
+    """The counts as they stand in the reference."""
+    lines = ["| Files | Count | Verdicts |", "| --- | --- | --- |"]
+    for pattern in PATTERNS:
+        counts = Counter(verdict(path) for path in FOLDER.glob(pattern))
+        verdicts = ", ".join(f"{count} `{name}`" for name, count in counts.most_common())
+        lines.append(f"| `{pattern}` | {counts.total()} | {verdicts} |")
+    return "\n".join(lines)
+
+
+def test_every_file_has_the_verdict_that_the_reference_publishes() -> None:
+    published = REFERENCE.read_text().partition("<!-- vectors: begin -->\n")[2]
+    assert published.partition("\n<!-- vectors: end -->")[0] == table()

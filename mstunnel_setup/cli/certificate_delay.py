@@ -1,0 +1,120 @@
+"""Delayed imports: hand in, list, cancel, and what the timer runs when the time has come."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli.certificate_activation import activate, drop, engage
+from mstunnel_setup.cli.render import Result
+from mstunnel_setup.cli.run import Run
+from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import CertificateError, CheckError, UsageError
+from mstunnel_setup.steps import certificate, revocation
+from mstunnel_setup.steps.certificate import Certificate
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.schedule import WANTED, ScheduleImport
+
+_NAME_DIGITS = 12
+
+
+def schedule(run: Run, found: Certificate, due: datetime) -> Result:
+    """Place the certificate now and have a timer take it into use at `due`. Raises CheckError."""
+    if not run.context.world.systemd.running() or run.files.root != Path("/"):
+        raise CheckError(
+            "delay-needs-systemd",
+            "a delayed import needs systemd, which does not run here",
+            "Run `mst-cli import_cert` at that time, for example by `at` or cron.",
+        )
+    pending = ScheduleImport(
+        name=found.fingerprint[:_NAME_DIGITS],
+        at=due.isoformat(),
+        fingerprint=found.fingerprint,
+        program=str(Path(sys.argv[0]).absolute()),
+        copied=bool(found.copies),
+    )
+    run.runner.take_back([pending.key])
+    engage(run, "Place the certificate", certificate.placing(found))
+    engage(run, "Set the timer", [MakeDirectory(path=WANTED), pending])
+    run.write_receipt()
+    text = f"The certificate is checked and kept; it will be used from {_shown(pending)} on ({pending.name})."
+    return Result("changed", {"pending": [_data(pending)]}, text=[text])
+
+
+def list_pending(run: Run) -> Result:
+    """The delayed imports, the earliest first."""
+    now = run.context.world.clock.now()
+    found = sorted(certificate.pending_imports(run.context.receipt), key=lambda pending: pending.due)
+    lines = [
+        f"{pending.name}  {_shown(pending)}{'  overdue' if pending.due < now else ''}" for pending in found
+    ]
+    rows: JsonObject = {"pending": [_data(pending) for pending in found]}
+    return Result("ok", rows, text=lines or ["No import is pending."])
+
+
+def cancel_pending(run: Run, name: str) -> Result:
+    """Take the timer back, and the certificate it was for. Raises UsageError."""
+    pending = _named(run, name)
+    run.runner.take_back([pending.key])
+    drop(run, pending.fingerprint)
+    run.write_receipt()
+    return Result("changed", {"cancelled": name}, text=[f"The import {name} is cancelled."])
+
+
+def take_pending(run: Run, name: str) -> Result:
+    """What the timer runs. The certificate is judged once more; a refused one stays listed as overdue."""
+    pending = _named(run, name)
+    directory = generations.folder(pending.fingerprint)
+    identity = generations.read(run.context.world, directory)
+    current = generations.leaf_in_use(run.context.world)
+    if current is not None and generations.is_older(identity.leaf, current):
+        raise CertificateError(
+            "certificate-older",
+            f"the delayed certificate {name} is older than the one in use by now",
+            f"Cancel it: `mst-cli import_cert --cancel {name}`.",
+        )
+    certificate.examine(run.context, identity, certificate.address(run.context))
+    asked = revocation.ask(run.context, identity)
+    certificate.tell(run.context, asked.findings)
+    done = activate(run, pending.fingerprint, _copies(run, pending, directory))
+    revocation.keep(run.context, identity, asked)
+    run.runner.take_back([pending.key])
+    run.write_receipt()
+    return Result("changed", done.data, text=[f"The certificate {name} is in use. {done.text}"])
+
+
+def pending_of(run: Run, fingerprint: str) -> Sequence[ScheduleImport]:
+    """The delayed imports of this very certificate."""
+    found = certificate.pending_imports(run.context.receipt)
+    return [pending for pending in found if pending.fingerprint == fingerprint]
+
+
+def _named(run: Run, name: str) -> ScheduleImport:
+    for pending in certificate.pending_imports(run.context.receipt):
+        if pending.name == name:
+            return pending
+    raise UsageError(
+        "import-unknown",
+        f"no import called {name} is pending",
+        "See the names with `mst-cli import_cert --list`.",
+    )
+
+
+def _copies(run: Run, pending: ScheduleImport, directory: str) -> tuple[CopyFile, ...]:
+    """What came from elsewhere goes to the usual place as PEM."""
+    if not pending.copied:
+        return ()
+    source = generations.source(run.context.world, directory)
+    wanted = ((source.chain, paths.SITE_CERTIFICATE, 0o644), (source.key, paths.SITE_KEY, 0o600))
+    copies = (certificate.copy_of(run.context, given, place, mode) for given, place, mode in wanted)
+    return tuple(copy for copy in copies if copy is not None)
+
+
+def _data(pending: ScheduleImport) -> JsonObject:
+    return {"name": pending.name, "at": pending.due.isoformat(), "fingerprint": pending.fingerprint}
+
+
+def _shown(pending: ScheduleImport) -> str:
+    return f"{pending.due.astimezone():%Y-%m-%d %H:%M %Z}"

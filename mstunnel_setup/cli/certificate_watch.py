@@ -1,0 +1,62 @@
+"""What `status` and `health` say about the certificate: days left, and what the authority said last."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mstunnel_setup.cli.render import Notice
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.steps import certificate, revocation
+from mstunnel_setup.steps.world import World
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.judge_time import WARN_DAYS, days_left
+from mstunnel_setup.tls.revocation_answers import RevocationState
+
+_RENEW = "Renew it and run `mst-cli import_cert`; docs/how-to/renew-certificates.md has hooks that do."
+
+
+def certificate_facts(world: World, receipt: Receipt) -> JsonObject:
+    """Days left, the revocation answer kept last, and the names of delayed imports; nothing is fetched."""
+    leaf = generations.leaf_in_use(world)
+    asked = revocation.last(world.files, str(generations.linked(world)))
+    pending = sorted(certificate.pending_imports(receipt), key=lambda item: item.due)
+    return {
+        "days_left": None if leaf is None else days_left(leaf, world.clock.now()),
+        "not_after": None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
+        "revocation": None if asked is None else {"state": asked["state"], "asked": asked["asked"]},
+        "pending": [{"name": item.name, "at": item.due.isoformat()} for item in pending],
+    }
+
+
+def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
+    """A warning from 30 days before the end, and for a revoked certificate."""
+    days: Any = facts["days_left"]
+    if days is None:
+        yield Notice("certificate-missing", "no usable certificate is in use", "Run `mst-cli cert check`.")
+    elif days < 0:
+        yield Notice("certificate-expired", f"the certificate ended on {facts['not_after']}", _RENEW)
+    elif days <= WARN_DAYS:
+        message = f"the certificate ends on {facts['not_after']}, in {days} days"
+        yield Notice("certificate-expires-soon", message, _RENEW)
+    if _state(facts) == RevocationState.REVOKED:
+        yield Notice("certificate-revoked", "the authority has revoked the certificate", "Import a new one.")
+
+
+def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:
+    """Rows for people."""
+    days, pending = facts["days_left"], facts["pending"]
+    rows = [("Certificate", "not placed yet" if days is None else f"{days} days left")]
+    answer: Any = facts["revocation"]
+    if answer is not None:
+        rows.append(("Revocation", f"{answer['state']}, asked {answer['asked']}"))
+    rows += [("Next", f"{item['name']} at {item['at']}") for item in _rows(pending)]
+    return rows
+
+
+def _state(facts: JsonObject) -> str:
+    answer: Any = facts["revocation"]
+    return "" if answer is None else str(answer["state"])
+
+
+def _rows(value: Any) -> list[Any]:
+    return list(value)

@@ -1,0 +1,100 @@
+"""The generations of the certificate: one folder each, and one link that says which is served."""
+
+from datetime import datetime
+from pathlib import PurePosixPath
+
+from cryptography import x509
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.tls.actions import HasClock, IdentitySource
+from mstunnel_setup.tls.load import load_identity
+from mstunnel_setup.tls.model import Identity
+from mstunnel_setup.tls.read import read_material
+
+_ABOVE = PurePosixPath(paths.GENERATIONS).name
+
+
+def folder(name: str) -> str:
+    """The folder of the generation `name` (its fingerprint)."""
+    return f"{paths.GENERATIONS}/{name}"
+
+
+def target(name: str) -> str:
+    """What the link holds for the generation `name`; relative, as containers see the folder elsewhere."""
+    return f"{_ABOVE}/{name}"
+
+
+def linked(world: HasFiles) -> str | None:
+    """The generation that the link names, whether it is there or not; None when there is no such link."""
+    state = world.files.state(paths.ACTIVE)
+    if state is None or state.target is None:
+        return None
+    pure = PurePosixPath(state.target)
+    return pure.name if str(pure.parent) in (_ABOVE, paths.GENERATIONS) else None
+
+
+def source(world: HasFiles, directory: str) -> IdentitySource:
+    """Chain and key in `directory`, as a source to place them from."""
+    real = world.files.locate(directory)
+    return IdentitySource(chain=f"{real}/chain.pem", key=f"{real}/key.pem", root=f"{real}/root.pem")
+
+
+def read(world: HasFiles, directory: str) -> Identity:
+    """What lies in the folder `directory`.
+
+    Raises CertificateError `generation-incomplete` when a file is missing, and the codes of `load_identity`.
+    """
+    contents = [world.files.read(f"{directory}/{name}") for name in ("chain.pem", "key.pem")]
+    chain, key = contents
+    if chain is None or key is None:
+        raise CertificateError(
+            "generation-incomplete",
+            f"chain.pem or key.pem is missing in {directory}",
+            "Put it right with `mst-cli cert repair`.",
+        )
+    return load_identity(chain + (world.files.read(f"{directory}/root.pem") or b""), key)
+
+
+def freshen(world: HasClock) -> None:
+    """Make chain and key of the linked generation newer than anything that has read them.
+
+    ocserv loads only files that changed after the second of its last load (need_file_reload in its tlslib.c),
+    and certificate and key apart: with a generation that lay here before it would keep one or both.
+    """
+    name = linked(world)
+    when = world.clock.now().timestamp() + 1
+    for file in ("chain.pem", "key.pem"):
+        if name is not None and world.files.state(f"{folder(name)}/{file}") is not None:
+            world.files.set_modified(f"{folder(name)}/{file}", when)
+
+
+def in_use(world: HasFiles) -> Identity | None:
+    """What the gateway serves; None when nothing usable is linked."""
+    try:
+        return read(world, paths.ACTIVE)
+    except CertificateError:
+        return None
+
+
+def leaf_in_use(world: HasFiles) -> x509.Certificate | None:
+    """The leaf that the gateway serves, whatever became of its key; None when it cannot be read."""
+    chain = world.files.read(f"{paths.ACTIVE}/chain.pem")
+    try:
+        return None if chain is None else read_material(chain).certificates[0]
+    except (CertificateError, IndexError):
+        return None
+
+
+def is_older(candidate: x509.Certificate, current: x509.Certificate) -> bool:
+    """Whether `candidate` was issued before `current` and does not last longer: a step back."""
+    return (
+        candidate.not_valid_before_utc < current.not_valid_before_utc
+        and candidate.not_valid_after_utc <= current.not_valid_after_utc
+    )
+
+
+def newest(certificate: x509.Certificate) -> tuple[datetime, datetime]:
+    """A sort key: issued last, then valid longest."""
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc

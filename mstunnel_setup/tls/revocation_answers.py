@@ -1,0 +1,187 @@
+"""Read and judge what responders and revocation lists answer. Nothing here fetches."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.tls.certificate import (
+    MALFORMED,
+    extension,
+    is_issued_by,
+    lenient_library,
+    plain,
+    serial_number,
+)
+
+# Clocks of servers differ a little.
+_SKEW = timedelta(minutes=5)
+# A responder may leave out when its next answer comes; an older answer than this is not trusted then.
+_LONGEST_UNDATED = timedelta(days=7)
+
+
+class RevocationState(StrEnum):
+    """What is known about one certificate."""
+
+    GOOD = "good"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+    UNREACHABLE = "unreachable"
+    NOT_OFFERED = "not-offered"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A proven answer: its state, since when it is revoked, and the authority's reason if it gave one."""
+
+    state: RevocationState
+    since: datetime | None = None
+    detail: str = ""
+
+
+def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate) -> bytes:
+    """The question about `certificate` in DER. SHA-1 only names the issuer; every responder knows it."""
+    with lenient_library():
+        builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303
+        return builder.build().public_bytes(Encoding.DER)
+
+
+def read_ocsp(data: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Answer:
+    """What a responder says. Raises NetworkError `ocsp-unusable` when it is not a proven, current answer."""
+    try:
+        with lenient_library():
+            response = ocsp.load_der_ocsp_response(data)
+            return _ocsp_answer(response, certificate, issuer, now)
+    except (*MALFORMED, UnsupportedAlgorithm) as error:
+        raise _unusable("ocsp", f"the answer is not a valid OCSP response: {plain(str(error))}") from error
+
+
+def _ocsp_answer(
+    response: ocsp.OCSPResponse, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime
+) -> Answer:
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        status = response.response_status.name.lower().replace("_", " ")
+        raise _unusable("ocsp", f"the responder refuses to answer: {status}")
+    if not _signed_by_responder(response, issuer, now):
+        raise _unusable("ocsp", "the answer is not signed by the authority or its responder")
+    single = _matching(response, certificate)
+    _require_current("ocsp", single.this_update_utc, single.next_update_utc, now)
+    if single.certificate_status is ocsp.OCSPCertStatus.REVOKED:
+        reason = single.revocation_reason
+        return Answer(
+            RevocationState.REVOKED, single.revocation_time_utc, _words(reason) if reason is not None else ""
+        )
+    good = single.certificate_status is ocsp.OCSPCertStatus.GOOD
+    return Answer(RevocationState.GOOD if good else RevocationState.UNKNOWN)
+
+
+def _matching(response: ocsp.OCSPResponse, certificate: x509.Certificate) -> ocsp.OCSPSingleResponse:
+    for single in response.responses:
+        if single.serial_number == serial_number(certificate):
+            return single
+    raise _unusable("ocsp", "the answer is about another certificate")
+
+
+def _signed_by_responder(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: datetime) -> bool:
+    """RFC 6960, 4.2.2.2: the issuer itself, or a certificate it issued for signing answers."""
+    return any(
+        _signed(signer, response.signature, response.tbs_response_bytes, response.signature_hash_algorithm)
+        for signer in (issuer, *response.certificates)
+        if signer == issuer or _may_respond(signer, issuer, now)
+    )
+
+
+def _may_respond(signer: x509.Certificate, issuer: x509.Certificate, now: datetime) -> bool:
+    purposes = extension(signer, x509.ExtendedKeyUsage)
+    return (
+        purposes is not None
+        and ExtendedKeyUsageOID.OCSP_SIGNING in purposes
+        and is_issued_by(signer, issuer)
+        and signer.not_valid_before_utc - _SKEW <= now <= signer.not_valid_after_utc
+    )
+
+
+def _signed(
+    signer: x509.Certificate, signature: bytes, content: bytes, algorithm: hashes.HashAlgorithm | None
+) -> bool:
+    key = signer.public_key()
+    try:
+        if isinstance(key, rsa.RSAPublicKey) and algorithm is not None:
+            key.verify(signature, content, padding.PKCS1v15(), algorithm)
+        elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm is not None:
+            key.verify(signature, content, ec.ECDSA(algorithm))
+        elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+            key.verify(signature, content)
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
+
+
+def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Answer:
+    """What a revocation list says. Raises NetworkError `crl-unusable` unless proven and current."""
+    try:
+        with lenient_library():
+            return _crl_answer(_load_crl(data), certificate, issuer, now)
+    except (*MALFORMED, UnsupportedAlgorithm) as error:
+        raise _unusable("crl", f"it is not a valid revocation list: {plain(str(error))}") from error
+
+
+def _load_crl(data: bytes) -> x509.CertificateRevocationList:
+    """RFC 5280 wants DER; some authorities serve PEM."""
+    if data.lstrip().startswith(b"-----BEGIN"):
+        return x509.load_pem_x509_crl(data)
+    return x509.load_der_x509_crl(data)
+
+
+def _crl_answer(
+    crl: x509.CertificateRevocationList,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    now: datetime,
+) -> Answer:
+    if crl.issuer != issuer.subject or not _signs(issuer, crl):
+        raise _unusable("crl", "the list is not signed by the authority")
+    _require_current("crl", crl.last_update_utc, crl.next_update_utc, now)
+    entry = crl.get_revoked_certificate_by_serial_number(serial_number(certificate))
+    if entry is None:
+        return Answer(RevocationState.GOOD)
+    return Answer(RevocationState.REVOKED, entry.revocation_date_utc, _reason(entry))
+
+
+def _signs(issuer: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:
+    key = issuer.public_key()
+    return isinstance(
+        key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
+    ) and crl.is_signature_valid(key)
+
+
+def _reason(entry: x509.RevokedCertificate) -> str:
+    try:
+        return _words(entry.extensions.get_extension_for_class(x509.CRLReason).value.reason)
+    except x509.ExtensionNotFound:
+        return ""
+
+
+def _words(reason: x509.ReasonFlags) -> str:
+    return reason.name.replace("_", " ")
+
+
+def _require_current(method: str, start: datetime, end: datetime | None, now: datetime) -> None:
+    if now < start - _SKEW:
+        raise _unusable(method, f"the answer is from the future ({start:%Y-%m-%d %H:%M} UTC)")
+    if now > (end or start + _LONGEST_UNDATED) + _SKEW:
+        raise _unusable(method, f"the answer is too old ({start:%Y-%m-%d %H:%M} UTC)")
+
+
+def _unusable(method: str, reason: str) -> NetworkError:
+    return NetworkError(f"{method}-unusable", reason, "Ask the authority; the certificate may still be good.")

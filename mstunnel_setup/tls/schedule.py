@@ -1,0 +1,149 @@
+"""A certificate that is taken into use later: a persistent systemd timer, which survives a reboot."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import ClassVar, Protocol
+
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import HasFiles, Link, WriteFile
+from mstunnel_setup.engine.values import JsonObject, Outputs
+
+UNITS = "/etc/systemd/system"
+WANTED = f"{UNITS}/timers.target.wants"
+# systemd remembers here when a persistent timer ran last: systemd.timer(5), Persistent=.
+_STAMPS = "/var/lib/systemd/timers"
+_LOCKED = 9
+
+_SERVICE = """\
+[Unit]
+Description=Take the certificate {name} of the Microsoft Tunnel gateway into use
+After=network-online.target mstunnel-server.service
+
+[Service]
+Type=oneshot
+ExecStart="{program}" import_cert --unattended --activate {name}
+# Another run of the program holds the lock.
+RestartForceExitStatus={locked}
+RestartSec=30
+"""
+_TIMER = """\
+[Unit]
+Description=When to take the certificate {name} of the Microsoft Tunnel gateway into use
+
+[Timer]
+OnCalendar={at:%Y-%m-%d %H:%M:%S} UTC
+AccuracySec=1s
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+class ServiceManager(Protocol):
+    """What timers need of systemd. Methods raise EngineError."""
+
+    def daemon_reload(self) -> None:
+        """Read unit files again."""
+        ...
+
+    def start(self, unit: str) -> None:
+        """Start a unit."""
+        ...
+
+    def stop(self, unit: str) -> None:
+        """Stop a unit."""
+        ...
+
+    def active(self, unit: str) -> bool:
+        """Whether a unit is running."""
+        ...
+
+    def known(self, unit: str) -> bool:
+        """Whether there is such a unit."""
+        ...
+
+
+class HasTimers(HasFiles, Protocol):
+    """Files and the service manager."""
+
+    @property
+    def systemd(self) -> ServiceManager:
+        """The service manager."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleImport(Action[HasTimers]):
+    """Have `program` take the generation `fingerprint` into use at the time `at` (ISO 8601, UTC).
+
+    `copied` says that chain and key came from elsewhere and belong into their usual places afterwards.
+    """
+
+    kind: ClassVar[str] = "schedule-import"
+    name: str
+    at: str
+    fingerprint: str
+    program: str
+    copied: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name of the pending import."""
+        return f"import:{self.name}"
+
+    @property
+    def due(self) -> datetime:
+        """When it is taken into use."""
+        return datetime.fromisoformat(self.at).astimezone(UTC)
+
+    @property
+    def unit(self) -> str:
+        """The name of both units, without suffix."""
+        return f"mstunnel-import-{self.name}"
+
+    @property
+    def parts(self) -> tuple[WriteFile, WriteFile, Link]:
+        """The files that make it happen: service, timer, and what starts the timer at boot."""
+        service = _SERVICE.format(name=self.name, program=self.program, locked=_LOCKED)
+        timer = _TIMER.format(name=self.name, at=self.due)
+        return (
+            WriteFile(path=f"{UNITS}/{self.unit}.service", text=service),
+            WriteFile(path=f"{UNITS}/{self.unit}.timer", text=timer),
+            Link(path=f"{WANTED}/{self.unit}.timer", target=f"{UNITS}/{self.unit}.timer"),
+        )
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"take the certificate {self.name} into use at {self.due:%Y-%m-%d %H:%M} UTC"
+
+    def satisfied(self, world: HasTimers, outputs: Outputs) -> bool:
+        """Whether the units are there and the timer runs."""
+        placed = all(part.satisfied(world, outputs) for part in self.parts)
+        return placed and world.systemd.active(f"{self.unit}.timer")
+
+    def capture(self, world: HasTimers) -> JsonObject:  # noqa: ARG002
+        """The units are named after their content and belong to us alone."""
+        return {}
+
+    def apply(self, world: HasTimers, outputs: Outputs) -> JsonObject:
+        """Write the units and start the timer."""
+        for part in self.parts:
+            part.apply(world, outputs)
+        world.systemd.daemon_reload()
+        world.systemd.start(f"{self.unit}.timer")
+        return {}
+
+    def undo(self, world: HasTimers, record: UndoRecord[HasTimers]) -> Undone:  # noqa: ARG002
+        """Stop the timer and remove what was written, also systemd's note of when it ran."""
+        if world.systemd.known(f"{self.unit}.timer"):
+            world.systemd.stop(f"{self.unit}.timer")
+        for path in (*(part.path for part in reversed(self.parts)), f"{_STAMPS}/stamp-{self.unit}.timer"):
+            _remove(world, path)
+        world.systemd.daemon_reload()
+        return Undone(Undo.REMOVED)
+
+
+def _remove(world: HasFiles, path: str) -> None:
+    if world.files.state(path) is not None:
+        world.files.remove(path)

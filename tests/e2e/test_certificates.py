@@ -1,0 +1,292 @@
+"""Certificates on real parts: renewals under a running session, refusals, delays, repairs, extra roots."""
+
+import json
+import re
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e import acme
+from tests.testbed import vpn
+from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.process import Completed
+from tests.testbed.testbed import INTRANET_PAGE
+
+pytestmark = pytest.mark.e2e
+
+_HANDSHAKE = """
+import socket, ssl
+context = ssl._create_unverified_context()
+with context.wrap_socket(socket.create_connection(("{address}", 443), 5)) as shown:
+    print(shown.getpeercert(binary_form=True).hex())
+"""
+FILES = ("--cert", "/root/chain.pem", "--key", "/root/key.pem")
+ACTIVE = "/etc/mstunnel/private/active"
+GENERATIONS = "/etc/mstunnel/private/generations"
+GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "renew-certificates.md"
+HOOK = "/etc/letsencrypt/renewal-hooks/deploy/mstunnel"
+
+
+@pytest.fixture(scope="module")
+def gateway(prepared: Installation) -> Iterator[Installation]:
+    """One installed gateway for this file; every test brings its own certificate."""
+    prepared.restore()
+    prepared.setup()
+    yield prepared
+    prepared.disconnect()
+    prepared.uninstall()
+
+
+def cli(gateway: Installation, *words: str, check: bool = True) -> Completed:
+    return gateway.server.run(["mst-cli", *words, "--output", "json"], timeout=120, check=check)
+
+
+def answer(done: Completed) -> dict[str, Any]:
+    return dict(json.loads(done.stdout))
+
+
+def error(done: Completed) -> str:
+    return str(answer(done)["errors"][0]["code"])
+
+
+def place_new(gateway: Installation, **options: Any) -> bytes:
+    """Put a new certificate where `FILES` says; returns its leaf in DER."""
+    chain, key = gateway.authority.issue(PUBLIC_ADDRESS, **options)
+    gateway.place_certificate(chain, key)
+    return leaf_of(chain)
+
+
+def leaf_of(chain: bytes) -> bytes:
+    first = chain.decode().partition("-----END CERTIFICATE-----")
+    return ssl.PEM_cert_to_DER_cert(first[0] + first[1])
+
+
+def served(gateway: Installation) -> bytes:
+    """The leaf that the VPN client sees: a handshake from another machine."""
+    done = gateway.testbed.lab.run(["python3", "-"], stdin=_HANDSHAKE.format(address=PUBLIC_ADDRESS))
+    return bytes.fromhex(done.stdout)
+
+
+@contextmanager
+def pinging(gateway: Installation) -> Iterator[list[str]]:
+    """A ping through the tunnel every 0.1 s while the block runs; afterwards the list holds its summary."""
+    process = subprocess.Popen(
+        gateway.testbed.namespace.argv(
+            *("podman", "exec", "--privileged", "client", "ping", "-i", "0.1", "-W", "2", "10.99.0.80")
+        ),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    summary: list[str] = []
+    try:
+        time.sleep(1)
+        yield summary
+        time.sleep(1)
+    finally:
+        gateway.testbed.client.shell("kill -INT $(pidof ping)", check=False)
+        summary.extend((process.communicate(timeout=20)[0] or "").splitlines()[-2:])
+
+
+def test_a_session_survives_an_import_and_the_new_leaf_is_served_within_two_seconds(
+    gateway: Installation,
+) -> None:
+    gateway.connect()
+    started = gateway.started()
+    address = gateway.client_address()
+    with pinging(gateway) as summary:
+        leaf = place_new(gateway)
+        done = answer(cli(gateway, "import_cert", *FILES))
+        assert served(gateway) == leaf
+    print(f"seconds from the switch to the proof: {done['data']['seconds']}; {summary}")
+    assert done["data"]["serving"] is True
+    assert done["data"]["seconds"] < 2
+    sent, received = map(int, re.findall(r"(\d+) (?:packets transmitted|received)", summary[0]))
+    assert sent > 20
+    assert received >= sent - 1
+    assert gateway.started() == started
+    assert gateway.client_address() == address
+    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [("expired", "expired"), ("name", "name-mismatch"), ("key", "key-mismatch")]
+)
+def test_a_bad_certificate_is_refused_and_the_old_one_still_served(
+    gateway: Installation, fault: str, code: str
+) -> None:
+    before, tree = served(gateway), gateway.server.read("/var/lib/mstunnel/journal.jsonl")
+    chain, key = gateway.authority.issue(
+        "other.tunnel.test" if fault == "name" else PUBLIC_ADDRESS, days=-5 if fault == "expired" else 90
+    )
+    if fault == "key":
+        key = gateway.authority.issue(PUBLIC_ADDRESS)[1]
+    gateway.place_certificate(chain, key)
+    refused = cli(gateway, "import_cert", *FILES, "--yes", check=False)
+    assert (refused.code, error(refused)) == (4, code)
+    assert served(gateway) == before
+    assert not [
+        line
+        for line in gateway.server.read("/var/lib/mstunnel/journal.jsonl")[len(tree) :].splitlines()
+        if json.loads(line)["type"] == "begin"
+    ]
+
+
+def test_a_certificate_that_the_gateway_does_not_take_is_taken_back(gateway: Installation) -> None:
+    before, link = served(gateway), gateway.server.run(["readlink", ACTIVE]).stdout
+    place_new(gateway)
+    mute(gateway)
+    try:
+        refused = cli(gateway, "import_cert", *FILES, check=False)
+    finally:
+        unmute(gateway)
+    assert (refused.code, error(refused)) == (4, "import-taken-back")
+    assert gateway.server.run(["readlink", ACTIVE]).stdout == link
+    assert served(gateway) == before
+
+
+def mute(gateway: Installation) -> None:
+    """Stop the program that follows the files; ocserv itself goes on."""
+    gateway.server.shell("kill -STOP $(podman inspect --format '{{.State.Pid}}' mstunnel-server)")
+
+
+def unmute(gateway: Installation) -> None:
+    gateway.server.shell("kill -CONT $(podman inspect --format '{{.State.Pid}}' mstunnel-server)")
+
+
+def pending(gateway: Installation) -> list[dict[str, str]]:
+    return list(answer(cli(gateway, "import_cert", "--list"))["data"]["pending"])
+
+
+def test_a_delayed_import_is_listed_cancelled_and_leaves_nothing(gateway: Installation) -> None:
+    places = "/etc/systemd/system /etc/systemd/system/timers.target.wants /var/lib/systemd/timers"
+    listing = f"find {places} {GENERATIONS} -mindepth 1 -maxdepth 1 | sort"
+    before = gateway.server.shell(listing).stdout
+    place_new(gateway)
+    first = served(gateway)
+    name = answer(cli(gateway, "import_cert", *FILES, "delay", "10080"))["data"]["pending"][0]["name"]
+    assert [item["name"] for item in pending(gateway)] == [name]
+    assert "mstunnel-import" in gateway.server.run(["systemctl", "list-timers", "--all"]).stdout
+    assert served(gateway) == first
+    cli(gateway, "import_cert", "--cancel", name)
+    assert pending(gateway) == []
+    assert gateway.server.shell(listing).stdout == before
+
+
+def test_a_delayed_import_survives_a_reboot_and_its_files(gateway: Installation) -> None:
+    """The time passes while the server is off; at the next boot it is made up for."""
+    gateway.disconnect()
+    leaf = place_new(gateway)
+    soon = gateway.server.shell("date -u -d '+15 seconds' +%Y-%m-%dT%H:%M:%S+00:00").stdout.strip()
+    cli(gateway, "import_cert", *FILES, "--at", soon)
+    gateway.server.run(["rm", "/root/chain.pem", "/root/key.pem"])
+    gateway.testbed.namespace.podman("stop", "--time=20", "server", timeout=90)
+    time.sleep(15)
+    gateway.testbed.namespace.podman("start", "server", timeout=90)
+    gateway.server.run(["systemctl", "is-system-running", "--wait"], timeout=90, check=False)
+    gateway.wait_until_healthy()
+    deadline = time.monotonic() + 60
+    while pending(gateway) and time.monotonic() < deadline:
+        time.sleep(1)
+    assert pending(gateway) == []
+    assert served(gateway) == leaf
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (f"cp -rL {ACTIVE} /root/flat && rm {ACTIVE} && mv /root/flat {ACTIVE}", "link-flattened"),
+        (f"rm {ACTIVE}", "link-missing"),
+        (f"echo > {ACTIVE}/key.pem", "generation-damaged"),
+        (f"chmod 644 {ACTIVE}/key.pem", "key-mode"),
+    ],
+)
+def test_what_somebody_damaged_is_found_and_mended(gateway: Installation, damage: str, found: str) -> None:
+    leaf = place_new(gateway)
+    cli(gateway, "import_cert", *FILES)
+    link = gateway.server.run(["readlink", ACTIVE]).stdout
+    gateway.server.shell(damage)
+    checked = cli(gateway, "cert", "check", check=False)
+    assert checked.code == 4
+    assert found in [finding["id"] for finding in answer(checked)["data"]["findings"]]
+    assert answer(cli(gateway, "cert", "repair"))["status"] == "changed"
+    assert gateway.server.run(["readlink", ACTIVE]).stdout == link
+    assert gateway.server.run(["stat", "-Lc", "%a", f"{ACTIVE}/key.pem"]).stdout == "600\n"
+    assert cli(gateway, "cert", "check").code == 0
+    assert answer(cli(gateway, "cert", "repair"))["status"] == "unchanged"
+    assert served(gateway) == leaf
+
+
+def test_never_back_to_an_older_one_without_asking(gateway: Installation) -> None:
+    old = place_new(gateway, days=30)
+    chain, key = (gateway.server.read(f"/root/{name}.pem") for name in ("chain", "key"))
+    time.sleep(1.1)
+    place_new(gateway)
+    cli(gateway, "import_cert", *FILES)
+    gateway.place_certificate(chain.encode(), key.encode())
+    refused = cli(gateway, "import_cert", *FILES, "--unattended", check=False)
+    assert (refused.code, error(refused)) == (4, "certificate-older")
+    cli(gateway, "import_cert", *FILES, "--yes")
+    assert served(gateway) == old
+
+
+def test_a_root_is_trusted_by_both_containers_until_it_is_removed(gateway: Installation) -> None:
+    root = gateway.authority.pem.decode()
+    body = root.splitlines()[1]
+    trusted = ["podman", "exec", "mstunnel-server", "grep", "-c", body, "/etc/ssl/certs/ca-certificates.crt"]
+    gateway.server.write("/root/root.pem", root)
+    gateway.place_certificate(*gateway.authority.issue(PUBLIC_ADDRESS))
+    refused = cli(gateway, "ca-trust", "add", "/root/key.pem", check=False)
+    assert (refused.code, error(refused)) == (4, "root-with-key")
+    name = answer(cli(gateway, "ca-trust", "add", "/root/root.pem"))["data"]["added"][0]["name"]
+    assert answer(cli(gateway, "ca-trust", "add", "/root/root.pem"))["status"] == "unchanged"
+    assert name in [item["name"] for item in answer(cli(gateway, "ca-trust", "list"))["data"]["roots"]]
+    assert eventually(lambda: gateway.server.run(trusted, check=False).code == 0)
+    gateway.wait_until_healthy()
+    cli(gateway, "ca-trust", "remove", name)
+    assert eventually(lambda: gateway.server.run(trusted, check=False).code == 1)
+
+
+def eventually(condition: Any, seconds: float = 15) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.3)
+    return True
+
+
+@pytest.mark.skipif(bool(acme.missing()), reason=f"not installed: {', '.join(acme.missing())}")
+def test_certbot_renews_through_the_documented_hook(gateway: Installation, tmp_path: Path) -> None:
+    (block,) = re.findall(r"```sh\n(#!/bin/sh\n.*?)```", GUIDE.read_text(), re.DOTALL)
+    gateway.server.write(HOOK, block, 0o755)
+    url = f"https://{PUBLIC_ADDRESS}/"
+    with acme.acme_server(tmp_path) as authority:
+        gateway.server.write("/root/acme-root.pem", authority.root)
+        root = answer(cli(gateway, "ca-trust", "add", "/root/acme-root.pem"))["data"]["added"][0]["name"]
+        ship = acme.deploy_script(tmp_path / "ship", authority, gateway.server.argv([]), HOOK)
+        lineage = authority.lineage(PUBLIC_ADDRESS)
+        authority.issue(PUBLIC_ADDRESS, ship)
+        first = (lineage / "fullchain.pem").read_bytes()
+        assert served(gateway) == leaf_of(first)
+        token = gateway.token()
+        vpn.connect(gateway.testbed.client, url, token=token, authority=authority.root.decode())
+        address = gateway.client_address()
+        authority.renew(PUBLIC_ADDRESS)
+        second = (lineage / "fullchain.pem").read_bytes()
+        assert (lineage / "fullchain.pem").is_symlink()
+        assert first != second
+        assert served(gateway) == leaf_of(second)
+        assert gateway.client_address() == address
+        assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+        journal = gateway.server.read("/var/lib/mstunnel/journal.jsonl")
+        again = gateway.server.run([HOOK], env={"RENEWED_LINEAGE": f"/etc/letsencrypt/live/{PUBLIC_ADDRESS}"})
+        assert (again.stdout, gateway.server.read("/var/lib/mstunnel/journal.jsonl")) == ("", journal)
+    cli(gateway, "ca-trust", "remove", root)
+    gateway.server.run(["rm", "-r", "/etc/letsencrypt", "/root/acme-root.pem"])

@@ -1,0 +1,81 @@
+"""Private keys are never readable by others, not for a moment: what the kernel saw of their writing."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.tls.pki import Pki, key_bytes
+from tests.unit.tls.recipes import chain_bytes
+
+STRACE = shutil.which("strace") or ""
+PKI = Pki({"leaf": {"start": 0, "days": 3650}})
+# The actions of an import: a generation, a copy to the usual place, and the agent's credential.
+SCRIPT = """
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tls.actions import CreateAgentCredential, IdentitySource, PlaceIdentity
+from mstunnel_setup.tls.load import fingerprint
+
+@dataclass
+class World:
+    files: Files
+    clock: Any = field(default_factory=SystemClock)
+    trusted_roots: Any = ()
+    state_directory: str = "/state"
+    def passphrase(self, reference):
+        return None
+
+root = Path(sys.argv[1])
+world = World(Files(root))
+source = IdentitySource(chain=str(root / "given.pem"), key=str(root / "given.key"))
+for action in (
+    MakeDirectory(path="/private", mode=0o700),
+    PlaceIdentity(directory="/private", source=source, fingerprint=fingerprint(source.load(world))),
+    CopyFile(source=source.key, digest=world.files.digest_given(source.key), path="/site.key", mode=0o600),
+    CreateAgentCredential(path="/agent.p12", common_name="gw"),
+):
+    action.capture(world)
+    action.apply(world, {})
+    assert action.satisfied(world, {}), action
+action.capture(world)
+"""
+_OPENED = re.compile(r'openat\(.*?, "([^"]+)", [^,)]+(?:, (0[0-7]+))?\) = (\d+)')
+_CHANGED = re.compile(r'f?chmod(?:at)?2?\((?:(\d+)|[^)]*"([^"]+)"), (0[0-7]+)')
+
+
+def _can_trace() -> bool:
+    return bool(STRACE) and subprocess.run([STRACE, "-o", "/dev/null", "true"], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _can_trace(), reason="needs strace and the right to trace")
+def test_keys_are_born_closed_and_stay_so(tmp_path: Path) -> None:
+    (tmp_path / "given.pem").write_bytes(chain_bytes({"chain": ["leaf", "inter"]}, PKI))
+    (tmp_path / "given.key").write_bytes(key_bytes("p256"))
+    script, log, root = tmp_path / "script.py", tmp_path / "trace", str(tmp_path)
+    script.write_text(SCRIPT)
+    calls = "trace=open,openat,creat,chmod,fchmod,fchmodat,fchmodat2"
+    # A mask of nothing: the program must not lean on the caller's.
+    command = f'umask 0; exec "{STRACE}" -f -e {calls} -o "{log}" "{sys.executable}" -B "{script}" "{root}"'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    opened: dict[str, str] = {}
+    modes: dict[str, list[int]] = {}
+    for line in log.read_text().splitlines():
+        if found := _OPENED.search(line):
+            opened[found[3]] = found[1]
+            modes.setdefault(found[1], []).extend([int(found[2], 8)] if found[2] else [])
+        elif found := _CHANGED.search(line):
+            modes.setdefault(opened.get(found[1] or "", found[2] or ""), []).append(int(found[3], 8))
+    names = re.compile(r"\.(key\.pem|site\.key|agent\.p12)\.[0-9a-f]+")
+    secret = {name: seen for name, seen in modes.items() if names.fullmatch(name)}
+    assert len(secret) == 3, modes
+    assert all(mode == 0o600 for seen in secret.values() for mode in seen), secret

@@ -1,0 +1,222 @@
+"""Revocation, asked of a real OCSP responder and a real list (openssl) through our HTTP session."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.steps.revocation import fetching
+from mstunnel_setup.tls.model import Finding, Severity
+from mstunnel_setup.tls.revocation import Verdict, ask, crl_addresses, ocsp_addresses, revocation_findings
+from mstunnel_setup.tls.revocation_answers import RevocationState, read_crl, read_ocsp
+from tests.unit.tls.authority import Authority, forward_proxy, free_port
+from tests.unit.tls.pki import NOW, Pki, private_key
+
+PKI = Pki()
+LEAF, ISSUER = PKI.certificate("leaf"), PKI.certificate("inter")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    made = Authority(tmp_path_factory.mktemp("authority"))
+    for name in ("good", "revoked", "unknown"):
+        made.issue(name, known=name != "unknown")
+    made.revoke("revoked")
+    return made
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def verdict(authority: Authority, name: str) -> Verdict:
+    http = HttpSession(SystemClock(), timeout=2, deadline=0)
+    now = datetime.now(UTC)
+    (found,) = ask([authority.read(name), authority.certificate], fetching(http), now)
+    http.close()
+    return found
+
+
+def findings(found: Verdict) -> list[Finding]:
+    return list(revocation_findings([found]))
+
+
+def states(found: Verdict) -> list[tuple[str, str]]:
+    return [
+        (item.method, item.answer.state.value if item.answer else item.problem) for item in found.attempts
+    ]
+
+
+def test_a_certificate_names_its_responder_and_its_list(authority: Authority) -> None:
+    certificate = authority.read("good")
+    assert ocsp_addresses(certificate) == (f"http://127.0.0.1:{authority.ocsp_port}",)
+    assert crl_addresses(certificate) == (f"http://127.0.0.1:{authority.crl_port}/ca.crl",)
+
+
+@pytest.mark.parametrize("signer", ["responder", "ca"])
+def test_the_responder_says_good_and_the_list_is_not_asked(authority: Authority, signer: str) -> None:
+    with authority.responding(signer):
+        found = verdict(authority, "good")
+    assert (found.state, states(found)) == (RevocationState.GOOD, [("ocsp", "good")])
+    assert findings(found) == []
+
+
+def test_the_responder_says_revoked_with_time_and_reason(authority: Authority) -> None:
+    with authority.responding():
+        found = verdict(authority, "revoked")
+    (finding,) = findings(found)
+    assert (finding.id, finding.severity) == ("revoked", Severity.ERROR)
+    assert "key compromise" in finding.message
+    assert f"http://127.0.0.1:{authority.ocsp_port}" in finding.message
+    assert datetime.now(UTC).strftime("since %Y-%m-%d") in finding.message
+
+
+def test_unknown_to_the_responder_but_good_by_the_list(authority: Authority) -> None:
+    with authority.responding(), authority.serving_list():
+        found = verdict(authority, "unknown")
+    assert states(found) == [("ocsp", "unknown"), ("crl", "good")]
+    assert found.state is RevocationState.GOOD
+
+
+def test_unknown_to_the_responder_and_no_list_is_a_warning(authority: Authority) -> None:
+    with authority.responding():
+        found = verdict(authority, "unknown")
+    (finding,) = findings(found)
+    assert (finding.id, finding.severity) == ("revocation-unknown", Severity.WARNING)
+
+
+@pytest.mark.parametrize(("name", "state"), [("good", "good"), ("revoked", "revoked")])
+def test_the_list_answers_when_the_responder_is_down(authority: Authority, name: str, state: str) -> None:
+    with authority.serving_list():
+        found = verdict(authority, name)
+    assert found.state.value == state
+    assert [attempt.method for attempt in found.attempts] == ["ocsp", "crl"]
+    assert "cannot be reached" in found.attempts[0].problem
+
+
+def test_all_down_is_a_warning_that_names_every_address(authority: Authority) -> None:
+    found = verdict(authority, "good")
+    (finding,) = findings(found)
+    assert (finding.id, finding.severity) == ("revocation-unreachable", Severity.WARNING)
+    for address in (f"http://127.0.0.1:{authority.ocsp_port}", f"127.0.0.1:{authority.crl_port}/ca.crl"):
+        assert address in finding.message
+
+
+def test_a_responder_that_is_not_the_authority_s_proves_nothing(authority: Authority) -> None:
+    with authority.responding("good"):
+        found = verdict(authority, "revoked")
+    assert found.state is RevocationState.UNREACHABLE
+    assert "not signed by the authority" in found.attempts[0].problem
+
+
+def test_both_are_asked_through_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names in the certificate mean something to the proxy only."""
+    authority = Authority(tmp_path, host="pki.invalid")
+    authority.issue("leaf")
+    unreachable = verdict(authority, "leaf")
+    assert unreachable.state is RevocationState.UNREACHABLE
+    port, asked = free_port(), list[str]()
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+    with ExitStack() as open_now:
+        open_now.enter_context(forward_proxy(port, asked))
+        open_now.enter_context(authority.serving_list())
+        assert verdict(authority, "leaf").state is RevocationState.GOOD
+        open_now.enter_context(authority.responding())
+        assert verdict(authority, "leaf").state is RevocationState.GOOD
+    ocsp_url, crl_url = (
+        f"http://pki.invalid:{authority.ocsp_port}/",
+        f"http://pki.invalid:{authority.crl_port}",
+    )
+    assert asked[-2:] == [f"{crl_url}/ca.crl", ocsp_url]
+
+
+def test_a_certificate_without_addresses_is_not_asked_about() -> None:
+    (found,) = ask([LEAF, ISSUER], _nobody, NOW)
+    assert (found.state, findings(found)) == (RevocationState.NOT_OFFERED, [])
+
+
+def _nobody(address: str, _body: bytes | None) -> bytes:
+    raise AssertionError(address)
+
+
+def revocation_list(**changes: object) -> bytes:
+    """A list of the intermediate authority, in which the leaf is revoked."""
+    start = changes.get("start", NOW - timedelta(days=1))
+    assert isinstance(start, datetime)
+    builder = x509.CertificateRevocationListBuilder().issuer_name(ISSUER.subject)
+    builder = builder.last_update(start).next_update(start + timedelta(days=7))
+    entry = x509.RevokedCertificateBuilder().serial_number(LEAF.serial_number).revocation_date(start)
+    crl = builder.add_revoked_certificate(entry.build()).sign(
+        private_key(str(changes.get("signer", "p256/inter"))), hashes.SHA256()
+    )
+    return crl.public_bytes(Encoding.PEM if changes.get("pem") else Encoding.DER)
+
+
+def response(**changes: object) -> bytes:
+    """An answer of the intermediate authority itself about the leaf: good."""
+    start = changes.get("start", NOW - timedelta(days=1))
+    about = changes.get("about", LEAF)
+    assert isinstance(start, datetime)
+    assert isinstance(about, x509.Certificate)
+    end = None if changes.get("undated") else start + timedelta(days=7)
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        about, ISSUER, hashes.SHA256(), ocsp.OCSPCertStatus.GOOD, start, end, None, None
+    )
+    signer = str(changes.get("signer", "inter"))
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, PKI.certificate(signer))
+    signed = builder.sign(private_key(f"p256/{signer}"), hashes.SHA256())
+    return signed.public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize("pem", [False, True])
+def test_a_list_in_either_encoding(pem: bool) -> None:
+    assert read_crl(revocation_list(pem=pem), LEAF, ISSUER, NOW).state is RevocationState.REVOKED
+
+
+def test_an_answer_without_an_end_is_current_for_a_week() -> None:
+    assert read_ocsp(response(undated=True), LEAF, ISSUER, NOW).state is RevocationState.GOOD
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (lambda: response(start=NOW - timedelta(days=8)), "too old"),
+        (lambda: response(start=NOW - timedelta(days=8), undated=True), "too old"),
+        (lambda: response(start=NOW + timedelta(hours=1)), "from the future"),
+        (lambda: response(signer="root"), "not signed"),
+        (lambda: response(about=PKI.certificate("other")), "another certificate"),
+        (lambda: ocsp.OCSPResponseBuilder.build_unsuccessful(
+            ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(Encoding.DER), "try later"),
+        (lambda: b"<html>Sign in</html>", "not a valid OCSP response"),
+        (lambda: b"", "not a valid OCSP response"),
+    ],
+)  # fmt: skip
+def test_an_unusable_response_says_why(data: Callable[[], bytes], reason: str) -> None:
+    with pytest.raises(NetworkError, match=reason):
+        read_ocsp(data(), LEAF, ISSUER, NOW)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (lambda: revocation_list(start=NOW - timedelta(days=8)), "too old"),
+        (lambda: revocation_list(start=NOW + timedelta(hours=1)), "from the future"),
+        (lambda: revocation_list(signer="p256/root"), "not signed"),
+        (lambda: b"<html>Sign in</html>", "not a valid revocation list"),
+        (lambda: b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "not a valid revocation list"),
+    ],
+)
+def test_an_unusable_list_says_why(data: Callable[[], bytes], reason: str) -> None:
+    with pytest.raises(NetworkError, match=reason):
+        read_crl(data(), LEAF, ISSUER, NOW)

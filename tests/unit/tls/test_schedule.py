@@ -1,0 +1,89 @@
+"""A delayed import is a persistent timer; taking it back leaves nothing."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.engine.action import Codec, UndoRecord
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tls.schedule import WANTED, ScheduleImport
+
+PENDING = ScheduleImport(
+    name="0123456789ab",
+    at="2026-06-01T14:00:00+02:00",
+    fingerprint="0123456789abcdef",
+    program="/usr/sbin/mst-cli",
+)
+TIMER = "mstunnel-import-0123456789ab.timer"
+
+
+@dataclass
+class Services:
+    """A service manager that notes what it is told."""
+
+    told: list[str] = field(default_factory=list)
+
+    def daemon_reload(self) -> None:
+        self.told.append("reload")
+
+    def start(self, unit: str) -> None:
+        self.told.append(f"start {unit}")
+
+    def stop(self, unit: str) -> None:
+        self.told.append(f"stop {unit}")
+
+    def active(self, unit: str) -> bool:
+        return f"start {unit}" in self.told and f"stop {unit}" not in self.told
+
+    def known(self, unit: str) -> bool:
+        return f"start {unit}" in self.told
+
+
+@dataclass
+class World:
+    files: Files
+    systemd: Services = field(default_factory=Services)
+    state_directory: str = "/state"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    (tmp_path / WANTED.lstrip("/")).mkdir(parents=True)
+    (tmp_path / "var/lib/systemd/timers").mkdir(parents=True)
+    return World(Files(tmp_path))
+
+
+def everything(world: World) -> set[str]:
+    return {str(path) for path in world.files.root.rglob("*")}
+
+
+def test_the_timer_names_the_time_in_utc_and_makes_up_for_a_missed_one(world: World) -> None:
+    PENDING.apply(world, {})
+    timer = (world.files.read(f"/etc/systemd/system/{TIMER}") or b"").decode()
+    assert "OnCalendar=2026-06-01 12:00:00 UTC\n" in timer
+    assert "Persistent=true\n" in timer
+    assert world.systemd.told == ["reload", f"start {TIMER}"]
+    link = world.files.state(f"{WANTED}/{TIMER}")
+    assert link is not None
+    assert link.target == f"/etc/systemd/system/{TIMER}"
+    assert PENDING.satisfied(world, {})
+
+
+@pytest.mark.parametrize("done", range(4))
+def test_cut_off_anywhere_it_is_completed_or_taken_back(world: World, done: int) -> None:
+    before = everything(world)
+    for part in PENDING.parts[:done]:
+        part.apply(world, {})
+    PENDING.apply(world, {})
+    assert PENDING.satisfied(world, {})
+    (world.files.root / f"var/lib/systemd/timers/stamp-{TIMER}").touch()
+    PENDING.undo(world, UndoRecord({}))
+    PENDING.undo(world, UndoRecord({}))
+    assert everything(world) == before
+    assert not PENDING.satisfied(world, {})
+
+
+def test_the_journal_gives_it_back() -> None:
+    codec = Codec([ScheduleImport])
+    assert codec.load(codec.dump(PENDING)) == PENDING
