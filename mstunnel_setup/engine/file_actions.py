@@ -56,10 +56,9 @@ class MakeDirectory(Action[HasFiles]):
         """Nothing stood there, or the action would be satisfied."""
         return {}
 
-    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
-        """Create it."""
-        if not self.satisfied(world, outputs):
-            world.files.make_directory(self.path, self.mode)
+    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Create it, or finish what a run that was cut off between creation and mode has begun."""
+        world.files.make_directory(self.path, self.mode)
         return {}
 
     def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:  # noqa: ARG002
@@ -221,6 +220,7 @@ class Link(Action[HasFiles]):
         before = record.before["target"]
         state = world.files.state(self.path)
         if state is None:
+            world.files.remove(self.path)  # what a cut-off switch has left beside it
             return Undone(Undo.ABSENT)
         ours = {version.target for version in record.versions if isinstance(version, Link)}
         if state.target != before and state.target not in ours:

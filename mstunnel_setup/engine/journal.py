@@ -73,7 +73,7 @@ class Journal:
             yield appender
 
     def remove(self) -> None:
-        """Forget everything: the last act of an uninstallation."""
+        """Forget everything: the last act of an uninstallation. Nothing happens when nothing is there."""
         self._files.remove(self.path)
         self._files.remove_directory(str(PurePosixPath(self.directory)))
         self._records = []

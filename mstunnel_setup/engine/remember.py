@@ -23,7 +23,7 @@ class Remember(Action[Any]):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"remember the answer for {self.name}"
+        return f"remember {self.name}"
 
     def satisfied(self, world: Any, outputs: Outputs) -> bool:  # noqa: ARG002
         """Whether this very value is remembered."""

@@ -6,9 +6,12 @@ of targets that are links or not regular files. Parents are walked by directory 
 a link, or that others may write to, is refused.
 """
 
+import contextlib
 import errno
+import fcntl
 import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable, Iterator
@@ -20,6 +23,7 @@ from typing import Literal
 from mstunnel_setup.errors import StepError
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_RANDOM_BYTES = 8
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 Kind = Literal["file", "directory", "link", "other"]
@@ -56,6 +60,8 @@ class Files:
             found = os.lstat(self.locate(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise _explain("look at", path, error) from error
         kind = _kind(found.st_mode)
         target = str(self.locate(path).readlink()) if kind == "link" else None
         return FileState(kind, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, target)
@@ -88,6 +94,8 @@ class Files:
             return sorted(entry.name for entry in self.locate(path).iterdir())
         except (FileNotFoundError, NotADirectoryError):
             return []
+        except OSError as error:
+            raise _explain("list", path, error) from error
 
     def free_bytes(self, path: str) -> int:
         """Bytes an unprivileged process may still write to the file system of the directory `path`."""
@@ -103,15 +111,20 @@ class Files:
         """
         with self._parent(path, "write") as (parent, name):
             _refuse_irregular(parent, name, path)
-            temporary = f".{name}.{secrets.token_hex(8)}"
+            _sweep(parent, name)
+            temporary = f".{name}.{secrets.token_hex(_RANDOM_BYTES)}"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             handle = os.open(temporary, flags, mode & 0o600, dir_fd=parent)
             try:
+                # Whoever finds the lock free may take the file for the leftover of a killed process.
+                fcntl.flock(handle, fcntl.LOCK_EX)
                 _fill(handle, content, mode, owner)
                 os.replace(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             except BaseException:
-                os.unlink(temporary, dir_fd=parent)
+                _discard(parent, temporary)
                 raise
+            finally:
+                os.close(handle)
             os.fsync(parent)
 
     @contextmanager
@@ -127,9 +140,10 @@ class Files:
             os.close(handle)
 
     def make_directory(self, path: str, mode: int = 0o755) -> None:
-        """Create the directory `path`; its parent must exist."""
+        """Create the directory `path`, or give the one that is there this mode; its parent must exist."""
         with self._parent(path, "create") as (parent, name):
-            os.mkdir(name, mode, dir_fd=parent)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, mode, dir_fd=parent)
             handle = os.open(name, _DIRECTORY, dir_fd=parent)
             try:
                 os.fchmod(handle, mode)
@@ -149,18 +163,27 @@ class Files:
         """Make `path` a symbolic link to `target`, replacing another link atomically."""
         with self._parent(path, "link") as (parent, name):
             _refuse_irregular(parent, name, path, allowed=stat.S_ISLNK)
-            temporary = f".{name}.{secrets.token_hex(8)}"
+            _sweep(parent, name)
+            temporary = f".{name}.{secrets.token_hex(_RANDOM_BYTES)}"
             os.symlink(target, temporary, dir_fd=parent)
             try:
                 os.replace(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             except BaseException:
-                os.unlink(temporary, dir_fd=parent)
+                _discard(parent, temporary)
                 raise
             os.fsync(parent)
 
+    def set_modified(self, path: str, when: float) -> None:
+        """Set when the file at `path` was changed (seconds since 1970); it must be there."""
+        with self._parent(path, "touch") as (parent, name):
+            os.utime(name, (when, when), dir_fd=parent, follow_symlinks=False)
+
     def remove(self, path: str) -> None:
         """Remove the file or link at `path`; nothing happens when there is none."""
+        if self.state(str(PurePosixPath(path).parent)) is None:
+            return
         with self._parent(path, "remove") as (parent, name):
+            _sweep(parent, name)
             try:
                 os.unlink(name, dir_fd=parent)
             except FileNotFoundError:
@@ -169,11 +192,11 @@ class Files:
 
     def remove_directory(self, path: str) -> bool:
         """Remove the directory at `path`; False when it is not empty."""
+        if self.state(path) is None:
+            return True
         with self._parent(path, "remove") as (parent, name):
             try:
                 os.rmdir(name, dir_fd=parent)
-            except FileNotFoundError:
-                return True
             except OSError as error:
                 if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                     return False
@@ -224,8 +247,11 @@ class Appender:
 
     def read(self) -> bytes:
         """Everything the file holds."""
-        size = os.fstat(self._handle).st_size
-        return os.pread(self._handle, size, 0)
+        try:
+            size = os.fstat(self._handle).st_size
+            return os.pread(self._handle, size, 0)
+        except OSError as error:
+            raise _explain("read", self._path, error) from error
 
     def fileno(self) -> int:
         """The file descriptor, for locking."""
@@ -233,8 +259,11 @@ class Appender:
 
     def truncate(self, size: int) -> None:
         """Cut the file to `size` bytes, durably."""
-        os.ftruncate(self._handle, size)
-        os.fsync(self._handle)
+        try:
+            os.ftruncate(self._handle, size)
+            os.fsync(self._handle)
+        except OSError as error:
+            raise _explain("cut", self._path, error) from error
 
 
 def _kind(mode: int) -> Kind:
@@ -246,17 +275,37 @@ def _kind(mode: int) -> Kind:
 
 
 def _fill(handle: int, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
-    try:
-        if owner is not None:
-            os.fchown(handle, *owner)
-        view = memoryview(content)
-        while view:
-            view = view[os.write(handle, view) :]
-        # The file was born with no more than 0600, so widening happens after the data is in.
-        os.fchmod(handle, mode)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    if owner is not None:
+        os.fchown(handle, *owner)
+    view = memoryview(content)
+    while view:
+        view = view[os.write(handle, view) :]
+    # The file was born with no more than 0600, so widening happens after the data is in.
+    os.fchmod(handle, mode)
+    os.fsync(handle)
+
+
+def _sweep(parent: int, name: str) -> None:
+    """Remove the temporary files for `name` that processes left behind when they were killed."""
+    ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}")
+    for leftover in filter(ours.fullmatch, os.listdir(parent)):
+        if stat.S_ISLNK(os.stat(leftover, dir_fd=parent, follow_symlinks=False).st_mode):
+            _discard(parent, leftover)
+            continue
+        handle = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _discard(parent, leftover)
+        except BlockingIOError:
+            continue  # another process is writing this very file at this moment
+        finally:
+            os.close(handle)
+
+
+def _discard(parent: int, temporary: str) -> None:
+    """Remove a temporary file; what cannot be removed now is swept by a later run."""
+    with contextlib.suppress(OSError):
+        os.unlink(temporary, dir_fd=parent)
 
 
 def _refuse_irregular(

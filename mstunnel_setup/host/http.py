@@ -6,6 +6,7 @@ the session ignores them and brings its own TLS context.
 
 import itertools
 import random
+import re
 import ssl
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -17,6 +18,7 @@ import requests
 import truststore
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
+from urllib3.exceptions import NewConnectionError
 
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.clock import Clock
@@ -24,20 +26,28 @@ from mstunnel_setup.host.clock import Clock
 _TRY_AGAIN = frozenset({502, 503, 504})
 _REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 _LONGEST_WAIT = 60.0
+_NOBODY_THERE = 15.0
+_OBJECT = re.compile(r"^HTTPS?Connection\([^)]*\): ")
 
 
 class HttpSession:
     """One session for every client of ours; also fits MSAL's `http_client`."""
 
     def __init__(
-        self, clock: Clock, ca_file: str | None = None, *, timeout: float = 30, deadline: float = 120
+        self,
+        clock: Clock,
+        ca_file: str | None = None,
+        *,
+        roots: str = "",
+        timeout: float = 30,
+        deadline: float = 120,
     ) -> None:
         self._clock = clock
         self._timeout = timeout
         self._deadline = deadline
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.mount("https://", _ContextAdapter(_tls_context(ca_file)))
+        self._session.mount("https://", _ContextAdapter(_tls_context(ca_file, roots)))
 
     def get(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> requests.Response:
         """GET; see `request`."""
@@ -54,17 +64,20 @@ class HttpSession:
     def request(self, method: str, url: str, **options: Any) -> requests.Response:
         """Send one request; repeated while the server says "later" and the deadline allows.
 
-        Raises NetworkError when no answer comes. Any HTTP status is an answer.
+        Raises NetworkError when no answer comes; sooner when nobody is there at all. Any HTTP status is an
+        answer.
         """
         options.setdefault("timeout", self._timeout)
         options.setdefault("proxies", get_environ_proxies(url))
-        end = self._clock.monotonic() + self._deadline
+        started = self._clock.monotonic()
+        end = started + self._deadline
         for attempt in itertools.count(1):
             wait = _backoff(attempt)
             try:
                 response = self._session.request(method, url, **options)
             except requests.RequestException as error:
-                if not _passing(method, error) or self._clock.monotonic() + wait > end:
+                patience = end if _was_there(error) else started + min(self._deadline, _NOBODY_THERE)
+                if not _passing(method, error) or self._clock.monotonic() + wait > patience:
                     raise _explain(url, error) from error
             else:
                 wait = _retry_after(response, self._clock) or wait
@@ -91,8 +104,11 @@ class _ContextAdapter(HTTPAdapter):
         conn.cert_reqs = "CERT_REQUIRED"
 
 
-def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+def _tls_context(ca_file: str | None, roots: str) -> ssl.SSLContext:
+    """Trust of the system, of `ca_file`, and of the certificates in `roots` (PEM)."""
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if roots:
+        context.load_verify_locations(cadata=roots)
     if ca_file:
         try:
             context.load_verify_locations(cafile=ca_file)
@@ -118,6 +134,12 @@ def _passing(method: str, error: requests.RequestException) -> bool:
     permanent = requests.exceptions.SSLError | requests.exceptions.ProxyError
     passing = requests.ConnectionError | requests.Timeout
     return method in _REPEATABLE and isinstance(error, passing) and not isinstance(error, permanent)
+
+
+def _was_there(error: requests.RequestException) -> bool:
+    """Whether a connection was made at all: a name that does not resolve, or a refused port, says no."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return not isinstance(reason, NewConnectionError)
 
 
 def _retry_after(response: requests.Response, clock: Clock) -> float | None:
@@ -156,5 +178,6 @@ def _cause(error: BaseException) -> str:
     while True:
         inner = getattr(reason, "reason", None) or (reason.args[0] if getattr(reason, "args", None) else None)
         if not isinstance(inner, BaseException):
-            return str(getattr(reason, "strerror", None) or reason).rsplit(">: ", 1)[-1]
+            text = str(getattr(reason, "strerror", None) or reason).rsplit(">: ", 1)[-1]
+            return _OBJECT.sub("", text)
         reason = inner

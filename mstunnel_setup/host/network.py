@@ -27,3 +27,12 @@ def served_leaf(address: str, port: int, *, server_name: str | None = None, time
             "Look at `mst-cli server logs`.",
         ) from error
     return leaf or b""
+
+
+def addresses_of(name: str) -> tuple[str, ...]:
+    """The IP addresses that this host finds for a name; none when it finds no such name."""
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return ()
+    return tuple(dict.fromkeys(str(item[4][0]).partition("%")[0] for item in found))

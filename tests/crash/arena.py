@@ -1,0 +1,314 @@
+"""One place to run in: a lab tenant, a recording engine, a fork server, and a root that is made anew."""
+
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.receipt import fold
+from tests.crash.engine import Daemon
+from tests.testbed.certificates import Authority
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
+_CLIENT = "77777777-7777-4777-8777-777777777777"
+_IMAGES = {
+    name: f"registry.crash.test/{name}@sha256:{digit * 64}"
+    for name, digit in (("gateway", "1"), ("agent", "2"))
+}
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")
+_VOLATILE = {paths.AGENT_CREDENTIAL, paths.SETUP_LOG}
+_JOURNAL = f"{paths.STATE}/journal.jsonl"
+# The lock stays by design: whoever removes a lock file that others may have opened takes their lock away.
+_KEPT = {paths.LOCK}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: exit code (negative: killed by that signal), what it printed, the points it passed."""
+
+    code: int
+    stdout: str
+    stderr: str
+    points: tuple[str, ...]
+    seconds: float
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """The JSON result."""
+        return dict(json.loads(self.stdout))
+
+    @property
+    def error(self) -> str:
+        """Code of the error, empty without one."""
+        return "".join(item["code"] for item in self.envelope["errors"][:1])
+
+
+class Arena:
+    """Where installations are made, killed and removed."""
+
+    def __init__(self, directory: Path, *, systemd: bool = False) -> None:
+        self.directory = directory
+        self.root = directory / "root"
+        self.systemd = systemd
+        self._port = _free_port()
+        self.daemon = Daemon(directory / "engine.sock", self._port)
+        self._start_lab()
+        self._programs = subprocess.Popen(
+            [sys.executable, "-m", "tests.crash.program"],
+            cwd=REPOSITORY,
+            env=_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._inputs()
+        self.reset()
+
+    def close(self) -> None:
+        """End everything that was started."""
+        assert self._programs.stdin is not None
+        assert self._programs.stdout is not None
+        self._programs.stdin.close()
+        self._programs.wait(10)
+        self._programs.stdout.close()
+        self._lab.terminate()
+        self._lab.wait(20)
+        self._database.close()
+        self.daemon.close()
+
+    def reset(self) -> None:
+        """A fresh root, an empty tenant, an empty engine."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        for name in ("etc", "run", "var/lib", "var/log"):
+            (self.root / name).mkdir(parents=True)
+        (self.root / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+        self.daemon.reset()
+        self._database.execute("BEGIN IMMEDIATE")
+        self._database.execute("DELETE FROM entity")
+        self._database.executemany("INSERT INTO entity VALUES (?, ?, ?, ?, ?, ?)", self._seeded)
+        self._database.execute("COMMIT")
+
+    def occupy(self) -> None:
+        """Put files of somebody else where ours will be: undo has to bring them back."""
+        folder = self.root / "etc/mstunnel"
+        (folder / "private").mkdir(parents=True)
+        (folder / "env.sh").write_text("THEIRS=1\n")
+        (folder / "env.sh").chmod(0o600)
+        (folder / "oidc.json").write_text("{}\n")
+        (folder / "private/agent.p12").write_bytes(b"theirs")
+        (folder / "private/notes").write_text("keep me\n")
+
+    def install(self, *arguments: str, **options: Any) -> Ended:
+        """Run `mstunnel-setup` unattended with the answer file."""
+        return self.run("mstunnel-setup", *arguments, "--answers", str(self.answers), **options)
+
+    def uninstall(self, *arguments: str, **options: Any) -> Ended:
+        """Run `mst-cli uninstall` unattended."""
+        return self.run("mst-cli", "uninstall", *arguments, "--answers", str(self.answers), **options)
+
+    def run(self, program: str, *arguments: str, **options: Any) -> Ended:
+        """Run a program to its end, or until `kill_at`."""
+        request = self.request(program, *arguments, **options)
+        started = time.monotonic()
+        assert self._programs.stdin is not None
+        assert self._programs.stdout is not None
+        self._programs.stdin.write(json.dumps(request) + "\n")
+        self._programs.stdin.flush()
+        code = int(self._programs.stdout.readline())
+        return self._ended(code, time.monotonic() - started)
+
+    def request(self, program: str, *arguments: str, **options: Any) -> dict[str, Any]:
+        """The request to the fork server for this run."""
+        common = ("--unattended", "--output", "json", "--root", str(self.root))
+        return {
+            "program": program,
+            "arguments": [*arguments, *common],
+            "engine": str(self.daemon.path),
+            "root": str(self.root),
+            "out": str(self.directory / "run"),
+            "systemd": self.systemd,
+            **options,
+        }
+
+    def _ended(self, code: int, seconds: float) -> Ended:
+        read = [(self.directory / f"run.{name}").read_text() for name in ("stdout", "stderr", "points")]
+        return Ended(code, read[0], read[1], tuple(read[2].splitlines()), seconds)
+
+    def tree(self) -> dict[str, str]:
+        """Every path below the root: kind, mode, owner, and content where it is the same every time."""
+        names = self._names()
+        return {
+            f"/{path.relative_to(self.root)}": self._entry(path, names)
+            for path in sorted(self.root.rglob("*"))
+            if f"/{path.relative_to(self.root)}" not in _KEPT
+        }
+
+    def _entry(self, path: Path, names: Mapping[str, str]) -> str:
+        found = path.lstat()
+        head = f"{found.st_mode:o} {found.st_uid}:{found.st_gid}"
+        if path.is_symlink():
+            return f"{head} -> {path.readlink()}"
+        if not path.is_file():
+            return head
+        place = f"/{path.relative_to(self.root)}"
+        if place == _JOURNAL:
+            return f"{head} journal"
+        if place in _VOLATILE and path.read_bytes() != b"theirs":
+            return f"{head} something"
+        return f"{head} {self._neutral(path.read_text(errors='replace'), names)}"
+
+    def _neutral(self, text: str, names: Mapping[str, str]) -> str:
+        for value, name in names.items():
+            text = text.replace(value, name)
+        return _TIME.sub("TIME", text)
+
+    def _names(self) -> dict[str, str]:
+        """Ids that differ from run to run, each with a name that does not."""
+        named = {document["id"]: f"<{kind} {document.get('displayName')}>" for kind, document in self._made()}
+        app_ids = {
+            document["appId"]: "<app id>" for kind, document in self._made() if kind == "ApplicationRecord"
+        }
+        installation = {
+            str(item["installation"]): "<installation>" for item in self.records() if "installation" in item
+        }
+        return {**named, **app_ids, **installation}
+
+    def _made(self) -> list[tuple[str, dict[str, Any]]]:
+        seeded = {row[2] for row in self._seeded}
+        rows = self._database.execute("SELECT kind, id, body FROM entity ORDER BY kind, position")
+        wanted = ("ApplicationRecord", "ServicePrincipal", "ServerRecord", "AppRoleAssignment")
+        return [(kind, json.loads(body)) for kind, key, body in rows if kind in wanted and key not in seeded]
+
+    def tenant(self) -> list[str]:
+        """What the tenant holds of ours, by kind and name."""
+        return [f"{kind} {document.get('displayName')}" for kind, document in self._made()]
+
+    def records(self) -> list[dict[str, Any]]:
+        """The records of the journal."""
+        path = self.root / _JOURNAL.lstrip("/")
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def receipt(self) -> dict[str, Any]:
+        """The journal folded, ids and times made neutral."""
+        receipt = fold(self.records())
+        entries = {
+            entry.key: [entry.step, entry.before, entry.versions, _stable(entry.outputs), entry.finished]
+            for entry in receipt.entries.values()
+        }
+        steps = sorted(set(receipt.steps))
+        text = self._neutral(json.dumps([entries, steps], sort_keys=True), self._names())
+        return {"entries": json.loads(text)[0], "steps": steps, "failure": str(receipt.failure)}
+
+    def state(self) -> dict[str, Any]:
+        """Everything a run leaves behind."""
+        tree = self.tree()
+        return {
+            "tree": tree,
+            "receipt": self.receipt(),
+            "engine": self.daemon.state(),
+            "tenant": self.tenant(),
+        }
+
+    def _inputs(self) -> None:
+        """Certificate, secret and answer file: what an administrator brings."""
+        chain, key = Authority().issue("vpn.crash.test")
+        for name, content in (
+            ("chain.pem", chain),
+            ("key.pem", key),
+            ("secret", b"a-secret-of-the-installer"),
+        ):
+            (self.directory / name).write_bytes(content)
+            (self.directory / name).chmod(0o600)
+        self.answers = self.directory / "answers.yaml"
+        self.write_answers({})
+
+    def write_answers(self, changes: Mapping[str, Any]) -> None:
+        """Write the answer file, with some sections replaced (None leaves one out)."""
+        place = self.directory
+        answers = {
+            "version": 1,
+            "eula": "accept",
+            "server_name": "gw1",
+            "tenant": {
+                "cloud": "custom",
+                "id": self.lab["tenant_id"],
+                "authority": self.lab["authority"],
+                "graph": self.lab["graph"],
+                "ca_file": self.lab["ca_file"],
+            },
+            "sign_in": {
+                "method": "client-secret",
+                "client_id": _CLIENT,
+                "client_secret": f"file:{place}/secret",
+            },
+            "site": "Crash",
+            "certificate": {"chain": f"{place}/chain.pem", "key": f"{place}/key.pem"},
+            "images": {"server": _IMAGES["gateway"], "agent": _IMAGES["agent"]},
+            **changes,
+        }
+        with self.answers.open("w") as stream:
+            YAML().dump({name: value for name, value in answers.items() if value is not None}, stream)
+
+    def _start_lab(self) -> None:
+        place = self.directory / "lab"
+        seed = self.directory / "seed.yaml"
+        seed.write_text((HERE / "seed.yaml").read_text().replace("PORT", str(self._port)))
+        command = [sys.executable, "-c", "from mstunnel_setup.cli.lab import main; main()", "serve"]
+        self._lab = subprocess.Popen(
+            [*command, "--dir", place, "--port", "0", "--seed", seed], env=_environment()
+        )
+        for _ in range(400):
+            if (place / "lab.json").exists():
+                break
+            assert self._lab.poll() is None, "the lab did not start"
+            time.sleep(0.05)
+        self.lab = json.loads((place / "lab.json").read_text())
+        self._database = sqlite3.connect(place / "lab.sqlite", isolation_level=None, check_same_thread=False)
+        self._seeded = self._database.execute("SELECT * FROM entity").fetchall()
+
+
+def _stable(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Results without the digest of a certificate that is another one every time."""
+    return {name: value for name, value in outputs.items() if name != "certificate_sha256"}
+
+
+def _environment() -> dict[str, str]:
+    """Our environment without proxies, which would end up in `env.sh`."""
+    return {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+
+
+def _free_port() -> int:
+    """A port nobody has, below those that the kernel gives to others at any moment (ip_local_port_range)."""
+    while True:
+        port = random.randint(20_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:
+    """What differs between two states, one line each."""
+    lines: list[str] = []
+    for part in wanted:
+        if isinstance(wanted[part], dict):
+            keys = list({**wanted[part], **found[part]})
+            pairs = [(f"{part} {key}", wanted[part].get(key), found[part].get(key)) for key in keys]
+        else:
+            pairs = [(part, wanted[part], found[part])]
+        lines += [f"{name}: wanted {one!r}, found {two!r}" for name, one, two in pairs if one != two]
+    return lines

@@ -1,0 +1,295 @@
+"""The recording container engine: a daemon of the tests, as Podman is one of the system, and its client.
+
+Its state outlives every killed run. The server's container really listens and shows the leaf it finds in the
+mounted configuration.
+"""
+
+import contextlib
+import json
+import re
+import socket
+import socketserver
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mstunnel_setup.containers.engine import ContainerState, Finished, Health, Image, LogOptions, Progress
+from mstunnel_setup.containers.spec import ContainerSpec, Volume
+from mstunnel_setup.errors import EngineError
+
+SERVER = "mstunnel-server"
+_LABEL = re.compile(r'^Label="(.+?)=(.*)"$', re.MULTILINE)
+_VOLUME = re.compile(r"^Volume=(.+?):/etc/mstunnel:", re.MULTILINE)
+
+
+class Daemon:
+    """Holds images, containers and systemd units; answers one JSON request per connection."""
+
+    def __init__(self, path: Path, port: int) -> None:
+        self.path = path
+        self.port = port
+        self.images: dict[str, str] = {}
+        self.containers: dict[str, dict[str, Any]] = {}
+        self.units: dict[str, dict[str, Any]] = {}
+        # How long the next pull takes, in seconds, and whether one is waiting.
+        self.hold = 0.0
+        self.holding = False
+        self._listener: _Listener | None = None
+        self._lock = threading.Lock()
+        self._server = socketserver.ThreadingUnixStreamServer(str(path), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        """End the daemon."""
+        self.reset()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self.images, self.containers, self.units = {}, {}, {}
+            self.hold = 0.0
+            self._serve()
+
+    def state(self) -> dict[str, Any]:
+        """Images, containers and units as they are now, without times."""
+        with self._lock:
+            containers = {
+                name: {key: item[key] for key in ("status", "labels", "image")}
+                for name, item in self.containers.items()
+            }
+            return {"images": sorted(self.images), "containers": containers, "units": sorted(self.units)}
+
+    def _handler(self) -> type[socketserver.BaseRequestHandler]:
+        daemon = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                line = self.rfile.readline()
+                if line:
+                    answer = daemon.answer(json.loads(line))
+                    # A run that was killed does not wait for the answer.
+                    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                        self.wfile.write(json.dumps(answer).encode() + b"\n")
+
+        return Handler
+
+    def answer(self, request: dict[str, Any]) -> Any:
+        """Do what a client asks."""
+        with self._lock:
+            result = getattr(self, f"_do_{request.pop('do')}")(**request)
+            self._serve()
+            return result
+
+    def _do_image(self, reference: str) -> Any:
+        return self.images.get(reference)
+
+    def _do_pull(self, reference: str) -> Any:
+        self.holding, seconds, self.hold = self.hold > 0, self.hold, 0.0
+        time.sleep(seconds)
+        self.holding = False
+        return self.images.setdefault(reference, f"id-{len(self.images)}")
+
+    def _do_remove_image(self, reference: str) -> bool:
+        if any(item["image"] == reference for item in self.containers.values()):
+            return False
+        self.images.pop(reference, None)
+        return True
+
+    def _do_create(self, spec: dict[str, Any], labels: dict[str, str]) -> None:
+        if spec["name"] in self.containers:
+            raise AssertionError("the container is there already")
+        folder = spec["volumes"][0]["host"]
+        self._put(spec["name"], "created", labels, spec["image"], folder)
+
+    def _put(self, name: str, status: str, labels: dict[str, str], image: str, folder: str) -> None:
+        started = datetime.now(UTC).isoformat()
+        self.containers[name] = {
+            "status": status,
+            "labels": labels,
+            "image": image,
+            "folder": folder,
+            "started": started,
+        }
+
+    def _do_set(self, name: str, status: str) -> bool:
+        if name not in self.containers:
+            return False
+        self.containers[name]["status"] = status
+        return True
+
+    def _do_remove(self, name: str) -> None:
+        self.containers.pop(name, None)
+
+    def _do_inspect(self, name: str) -> Any:
+        return self.containers.get(name)
+
+    def _do_systemctl(self, arguments: list[str], root: str) -> dict[str, Any]:
+        verb, unit = arguments[0], arguments[-1]
+        code, output = 0, ""
+        if verb == "daemon-reload":
+            self._reload(Path(root) / "etc/containers/systemd")
+        elif verb == "is-active":
+            code = 0 if unit.removesuffix(".service") in self.containers and unit in self.units else 3
+        elif verb == "show":
+            output = "loaded" if unit in self.units else "not-found"
+        elif verb in ("start", "restart") and unit in self.units:
+            self._put(unit.removesuffix(".service"), "running", **self.units[unit])
+        elif verb == "stop":
+            self.containers.pop(unit.removesuffix(".service"), None)
+        elif verb != "reset-failed":
+            code = 5
+        return {"code": code, "output": output}
+
+    def _reload(self, folder: Path) -> None:
+        self.units = {}
+        for path in folder.glob("*.container") if folder.is_dir() else ():
+            text = path.read_text()
+            image = re.search(r"^Image=(.*)$", text, re.MULTILINE)
+            volume = _VOLUME.search(text)
+            assert image is not None
+            assert volume is not None
+            unit = {"labels": dict(_LABEL.findall(text)), "image": image[1], "folder": volume[1]}
+            self.units[f"{path.stem}.service"] = unit
+
+    def _serve(self) -> None:
+        """Listen while the server's container runs, and only then."""
+        server = self.containers.get(SERVER)
+        running = server is not None and server["status"] == "running"
+        if self._listener is not None and (not running or self._listener.server != server):
+            self._listener.close()
+            self._listener = None
+        if running and self._listener is None:
+            self._listener = _Listener(self.port, dict(server or {}))
+
+
+class _Listener:
+    """A TLS server that shows the leaf in a configuration folder."""
+
+    def __init__(self, port: int, server: dict[str, Any]) -> None:
+        self.server = server
+        self._folder = Path(server["folder"]) / "private/active"
+        self._socket = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        # Wakes up the thread, which closes the socket: closing it here would not.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                plain, _address = self._socket.accept()
+            except OSError:
+                return
+            with plain, contextlib.suppress(OSError):
+                plain.settimeout(5)
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(self._folder / "chain.pem", self._folder / "key.pem")
+                with context.wrap_socket(plain, server_side=True) as wrapped:
+                    wrapped.recv(1)
+
+
+class RecordedEngine:
+    """The client: a `ContainerEngine`. `hit` is told before and after everything that changes something."""
+
+    def __init__(self, path: str, hit: Callable[[str], None]) -> None:
+        self._path = path
+        self._hit = hit
+
+    def version(self) -> str:
+        return "5.0.0"
+
+    def image(self, reference: str) -> Image | None:
+        found = self._ask("image", reference=reference)
+        return Image(reference, reference.partition("@")[2], found) if found else None
+
+    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
+        found = self._change("pull", reference=reference)
+        return Image(reference, reference.partition("@")[2], found)
+
+    def load(self, archive: str) -> tuple[Image, ...]:
+        raise NotImplementedError
+
+    def tag(self, image: str, name: str) -> None:
+        raise NotImplementedError
+
+    def remove_image(self, reference: str) -> bool:
+        return bool(self._change("remove_image", reference=reference))
+
+    def create(self, spec: ContainerSpec) -> None:
+        self._change("create", spec=asdict(spec), labels=dict(spec.all_labels))
+
+    def start(self, name: str) -> None:
+        self._set(name, "running")
+
+    def stop(self, name: str) -> None:
+        self._set(name, "exited")
+
+    def restart(self, name: str) -> None:
+        self._set(name, "running")
+
+    def remove(self, name: str) -> None:
+        self._change("remove", name=name)
+
+    def inspect(self, name: str) -> ContainerState | None:
+        found = self._ask("inspect", name=name)
+        if found is None:
+            return None
+        running = found["status"] == "running"
+        started = datetime.fromisoformat(found["started"])
+        digest = found["image"].partition("@")[2]
+        health: Health | None = "healthy" if running else None
+        return ContainerState(found["status"], health, found["labels"], digest, started)
+
+    def probe(self, name: str) -> bool:
+        return True
+
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+        return Finished(0, "", "")
+
+    def run_once(
+        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
+    ) -> Finished:
+        self._hit(f"engine run_once {image}")
+        missing = [volume.host for volume in volumes if not Path(volume.host).exists()]
+        self._hit(f"engine run_once {image} answered")
+        return Finished(1 if missing else 0, "", f"missing: {missing}" if missing else "")
+
+    def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
+        return ("true",)
+
+    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
+        return ("true",)
+
+    def systemctl(self, arguments: Sequence[str], root: str) -> dict[str, Any]:
+        """What `systemctl ARGUMENTS` does."""
+        changes = arguments[0] in ("daemon-reload", "start", "stop", "restart")
+        call = self._change if changes else self._ask
+        return dict(call("systemctl", arguments=list(arguments), root=root))
+
+    def _set(self, name: str, status: str) -> None:
+        if not self._change("set", name=name, status=status):
+            raise EngineError("container-failed", f"there is no container {name}")
+
+    def _change(self, do: str, **arguments: Any) -> Any:
+        self._hit(f"engine {do}")
+        answer = self._ask(do, **arguments)
+        self._hit(f"engine {do} answered")
+        return answer
+
+    def _ask(self, do: str, **arguments: Any) -> Any:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(self._path)
+            link.sendall(json.dumps({"do": do, **arguments}).encode() + b"\n")
+            with link.makefile("rb") as stream:
+                return json.loads(stream.readline())

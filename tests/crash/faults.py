@@ -1,0 +1,118 @@
+"""Lets one call through a port fail, once: a file operation, a process, or an HTTP request."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+import mstunnel_setup.host.files as writer
+from mstunnel_setup.host.process import Completed, ProcessError, Processes
+
+FILE_CALLS = frozenset(
+    {
+        *("open", "write", "fsync", "replace", "unlink", "mkdir", "rmdir", "symlink"),
+        *("fchmod", "fchown", "ftruncate", "pread", "lstat"),
+    }
+)
+CAPTIVE = b"<!doctype html><html><body>Please sign in to the wireless network</body></html>"
+
+
+@dataclass
+class Fault:
+    """At call number `at` of a port (`files`, `processes`, `http`) comes `what` instead of the real thing."""
+
+    port: str
+    at: int
+    what: str
+
+
+_active: Fault | None = None
+# The calls seen so far through the port that fails.
+seen: list[str] = []
+
+
+def install(fault: dict[str, Any]) -> None:
+    """Watch the ports of this process."""
+    global _active  # noqa: PLW0603 (one forked process, one fault)
+    _active = Fault(**fault)
+    writer.os = FailingOs()  # type: ignore[attr-defined,assignment]
+    requests.Session.request = _request(requests.Session.request)  # type: ignore[method-assign]
+    Processes.run = _processes(Processes.run)  # type: ignore[method-assign]
+
+
+def _due(port: str, label: str) -> str | None:
+    """Count a call; what shall come instead of it, if anything."""
+    if _active is None or _active.port != port:
+        return None
+    seen.append(label)
+    return _active.what if len(seen) == _active.at else None
+
+
+class FailingOs:
+    """The module `os` for the file writer, one of whose calls fails; the value is the errno."""
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(os, name)
+        if name not in FILE_CALLS:
+            return call
+
+        def maybe(*arguments: Any, **options: Any) -> Any:
+            what = _due("files", f"{name} {arguments[0]}")
+            if what is not None:
+                raise OSError(int(what), os.strerror(int(what)))
+            return call(*arguments, **options)
+
+        return maybe
+
+
+def process(arguments: Sequence[str]) -> None:
+    """A process is about to be started. Raises what the product's own port raises."""
+    what = _due("processes", " ".join(arguments))
+    if what == "exit 1":
+        raise ProcessError("program-failed", f"`{' '.join(arguments)}` ended with 1: no output")
+    if what == "hang":
+        raise ProcessError("program-timeout", f"{arguments[0]} did not finish within 30 s")
+
+
+def _processes(run: Callable[..., Completed]) -> Callable[..., Completed]:
+    def maybe(self: Processes, arguments: Sequence[str], **options: Any) -> Completed:
+        what = _due("processes", " ".join(arguments))
+        replaced = {"exit 1": ("false",), "hang": ("sleep", "60"), "garbage": ("printf", r"\377\033[31m{")}
+        if what == "hang":
+            options["timeout"] = 0.1
+        return run(self, replaced.get(what or "", arguments), **options)
+
+    return maybe
+
+
+def _request(real: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
+    def maybe(self: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
+        what = _due("http", f"{method} {url}")
+        if what is None:
+            return real(self, method, url, **options)
+        if what == "cut":
+            raise requests.ConnectionError("Connection refused")
+        if what == "cut after":
+            real(self, method, url, **options)
+            raise requests.ConnectionError("Connection aborted.")
+        if what == "slow":
+            time.sleep(0.01)
+            raise requests.exceptions.ReadTimeout("read timed out")
+        return _canned(what, url)
+
+    return maybe
+
+
+def _canned(what: str, url: str) -> requests.Response:
+    """An answer with the status `what` (`html` is the page of a captive portal)."""
+    answer = requests.Response()
+    answer.url = url
+    answer.status_code = 200 if what == "html" else int(what)
+    answer.headers["Content-Type"] = "text/html" if what == "html" else "application/json"
+    if what == "429":
+        answer.headers["Retry-After"] = "7"
+    answer._content = CAPTIVE if what == "html" else b'{"error": {"code": "Made", "message": "by a test"}}'
+    return answer

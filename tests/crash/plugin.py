@@ -1,0 +1,51 @@
+"""The pytest plugin of the crash tests: how many points, where the figures go, and the last line.
+
+`pytest -p tests.crash.plugin --kill-points all tests/crash` runs every point; without it a sample is run.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FIGURES = Path("build/crash")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the crash tests."""
+    group = parser.getgroup("crash")
+    group.addoption("--kill-points", choices=["sample", "all"], default="sample", help="Which points to run.")
+    group.addoption("--kill-pairs", type=int, default=8, help="How many pairs: killed again in the next run.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A new set of figures."""
+    if config.getoption("--kill-points") == "all" and not hasattr(config, "workerinput"):
+        for path in FIGURES.glob("*.jsonl"):
+            path.unlink()
+
+
+def record(figure: str, **values: Any) -> None:
+    """Add what a test measured; several processes may do so at once."""
+    FIGURES.mkdir(parents=True, exist_ok=True)
+    with (FIGURES / f"{figure}.jsonl").open("a") as stream:
+        stream.write(json.dumps(values) + "\n")
+
+
+def recorded(figure: str) -> list[dict[str, Any]]:
+    """Everything recorded for a figure."""
+    path = FIGURES / f"{figure}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how many of the points were survived."""
+    if config.getoption("--kill-points") != "all":
+        return
+    runs = recorded("kill")
+    points = {(item["variant"], item["way"], item["point"], item.get("then")) for item in runs}
+    survived = points - {
+        (item["variant"], item["way"], item["point"], item.get("then")) for item in runs if item["complaints"]
+    }
+    terminalreporter.write_line(f"kill points: {len(survived)} of {len(points)} survived")

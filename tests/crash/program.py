@@ -1,0 +1,168 @@
+"""The real programs with a recording container engine: a server that forks one run for every request.
+
+`python -m tests.crash.program` reads one JSON request a line and answers how the run ended. Everything is
+imported beforehand, so a run costs no more than its work.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msal  # noqa: F401 (imported here, not in every run)
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+import mstunnel_setup.cli.import_certificate
+import mstunnel_setup.cli.install
+import mstunnel_setup.cli.plan
+import mstunnel_setup.cli.rollback
+import mstunnel_setup.cli.run as run_module
+import mstunnel_setup.cli.status
+import mstunnel_setup.cli.uninstall  # noqa: F401
+from mstunnel_setup.cli import mst_cli, setup
+from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.containers.systemd import Systemd
+from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from mstunnel_setup.steps.world import World
+from mstunnel_setup.tls import agent_credential
+from tests.crash import faults, sabotage
+from tests.crash.engine import RecordedEngine
+from tests.crash.points import Points
+
+APPS = {"mstunnel-setup": setup.app, "mst-cli": mst_cli.app}
+
+
+class QuickClock:
+    """A clock on which waiting takes no time."""
+
+    waited = 0.0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.waited
+
+    def sleep(self, seconds: float) -> None:
+        type(self).waited += seconds
+
+
+class RecordedProcesses(Processes):
+    """Runs programs; `systemctl` is answered by the tests' daemon."""
+
+    def __init__(self, engine: RecordedEngine, root: str) -> None:
+        self._engine = engine
+        self._root = root
+
+    def run(self, arguments: Sequence[str], **options: Any) -> Completed:
+        """As the original."""
+        if arguments[0] != "systemctl":
+            return super().run(arguments, **options)
+        faults.process(arguments)
+        answer = self._engine.systemctl(arguments[1:], self._root)
+        if options.get("check", True) and answer["code"]:
+            raise ProcessError("program-failed", f"{' '.join(arguments)} ended with {answer['code']}")
+        return Completed(answer["code"], answer["output"], "")
+
+
+def main() -> None:
+    """Serve requests until the input ends."""
+    agent_credential.rsa = _OneKey()  # type: ignore[attr-defined,assignment]
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _run(request)
+        _pid, status = os.waitpid(child, 0)
+        _import_like(f"{request['out']}.modules")
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+class _OneKey:
+    """Makes always the same RSA key: making one takes longer than the rest of a run."""
+
+    def __init__(self) -> None:
+        self._key = rsa.generate_private_key(65537, 2048)
+
+    def generate_private_key(self, *_arguments: int, **_options: int) -> rsa.RSAPrivateKey:
+        return self._key
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(rsa, name)
+
+
+def _import_like(path: str) -> None:
+    """Import what a run has imported, so that the next one finds it there."""
+    with contextlib.suppress(FileNotFoundError), Path(path).open() as stream:
+        for name in stream.read().split():
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+
+
+def _run(request: dict[str, Any]) -> None:
+    """One run in the forked process."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.umask(request.get("umask", 0o022))
+    recorded = os.open(f"{request['out']}.points", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        handle = os.open(f"{request['out']}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(handle, number)
+        os.close(handle)
+    points = Points(request.get("kill_at"), request["engine"])
+    prepare(request, points)
+    if request.get("fault"):
+        faults.install(request["fault"])
+    else:
+        points.install()
+    code = run_app(APPS[request["program"]], request["program"], request["arguments"])
+    os.write(recorded, "\n".join(faults.seen if request.get("fault") else points.seen).encode())
+    Path(f"{request['out']}.modules").write_text("\n".join(sys.modules))
+    os._exit(code)
+
+
+def prepare(request: dict[str, Any], points: Points) -> None:
+    """Put the recording engine into the world, and what the request wants broken into the actions."""
+
+    class RecordedWorld(World):
+        """The product's world with another engine, and another systemd where one is asked for."""
+
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            if request.get("systemd"):
+                self.processes = RecordedProcesses(self.engine, request["root"])
+                self.systemd = Systemd(self.processes, marker=request["root"])
+
+        @cached_property
+        def engine(self) -> Any:
+            return RecordedEngine(request["engine"], points.hit)
+
+    run_module.World = RecordedWorld  # type: ignore[attr-defined,assignment]
+    if request.get("quick", True):
+        run_module.SystemClock = QuickClock  # type: ignore[attr-defined,assignment]
+    if request.get("host_name"):
+        socket.gethostname = lambda: str(request["host_name"])
+    if request.get("sabotage"):
+        sabotage.BROKEN[request["sabotage"]]()
+
+
+def alone(request: dict[str, Any]) -> int:
+    """One run in this very process, as the real program's entry point does it: for signals and strace."""
+    prepare(request, Points(ignored=request["engine"]))
+    sys.argv = [request["program"], *request["arguments"]]
+    return {"mstunnel-setup": setup.main, "mst-cli": mst_cli.main}[request["program"]]()
+
+
+if __name__ == "__main__":
+    sys.exit(alone(json.loads(sys.argv[1]))) if len(sys.argv) > 1 else main()

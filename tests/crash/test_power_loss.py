@@ -1,0 +1,281 @@
+"""Power loss: a kill plus the loss of what was not synced; every legal disk is recovered (P3, P4)."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from mstunnel_setup.engine.action import Codec
+from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile
+from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.engine.receipt import fold
+from mstunnel_setup.engine.runner import Runner
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tls.actions import IdentitySource, PlaceIdentity
+from mstunnel_setup.tls.load import fingerprint, load_identity
+from tests.crash import disk, plugin
+from tests.testbed.certificates import Authority
+
+_STATE = "/var/lib/mstunnel"
+_PRIVATE = "/etc/mstunnel/private"
+_ENVIRONMENT = "/etc/mstunnel/env.sh"
+_CODEC = Codec([MakeDirectory, WriteFile, Link, PlaceIdentity])
+_OLD, _NEW = "OLD=1\n", "NEW='two words'\n"
+
+
+@dataclass
+class World:
+    """The ports that the actions here need."""
+
+    files: Files
+    clock: SystemClock = field(default_factory=SystemClock)
+    state_directory: str = _STATE
+    trusted_roots: tuple[x509.Certificate, ...] = ()
+
+    def passphrase(self, reference: str | None) -> bytes | None:
+        return None
+
+
+@dataclass
+class History:
+    """What was recorded, from which operation on it counts, and how many records were promised when."""
+
+    log: disk.Log
+    start: int
+    promised: list[tuple[int, int]]
+    before: disk.Picture
+    after: disk.Picture
+
+
+class Workshop:
+    """Two certificates and the actions that put a configuration and one of them in place."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        authority = Authority()
+        self._sources = [self._certificate(authority, name) for name in ("first", "second")]
+
+    def _certificate(self, authority: Authority, name: str) -> IdentitySource:
+        chain, key = authority.issue("vpn.crash.test")
+        (self.place / f"{name}.crt").write_bytes(chain)
+        (self.place / f"{name}.key").write_bytes(key)
+        return IdentitySource(chain=str(self.place / f"{name}.crt"), key=str(self.place / f"{name}.key"))
+
+    def runner(self, root: Path) -> Runner:
+        """A runner for the disk at `root`."""
+        world = World(Files(root))
+        journal = Journal(world.files, world.clock, _STATE)
+        return Runner(world, journal, _CODEC, world.clock, lambda _event: None)
+
+    def run(self, root: Path, which: int, text: str = _NEW) -> None:
+        """Bring a disk to the state with certificate number `which`."""
+        source = self._sources[which]
+        mark = fingerprint(source.load(World(Files(root))))
+        folder = f"{_PRIVATE}/{mark}"
+        actions = (
+            MakeDirectory(path=_PRIVATE, mode=0o700),
+            WriteFile(path=_ENVIRONMENT, text=text, mode=0o640),
+            MakeDirectory(path=folder, mode=0o700),
+            PlaceIdentity(directory=folder, source=source, fingerprint=mark),
+            Link(path=f"{_PRIVATE}/active", target=mark),
+        )
+        step: Step[None, None] = Step("one", "", lambda _context: None, lambda _facts: actions)
+        self.runner(root).run([step], None)
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    return Workshop(tmp_path)
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    place = Path(tempfile.mkdtemp(prefix="disk-", dir="/dev/shm"))
+    yield place
+    shutil.rmtree(place)
+
+
+def recorded(
+    memory: Path, first: Callable[[Path], None], then: Callable[[Path], None], double: Callable[..., Any]
+) -> History:
+    """Record `then` on a disk that `first` has prepared."""
+    root = memory / "recorded"
+    root.mkdir()
+    log, promised = disk.Log(), []
+    append = Journal.append
+
+    def told(self: Journal, kind: str, **fields: Any) -> None:
+        append(self, kind, **fields)
+        promised.append((len(log.operations), len(self.records)))
+
+    disk.install(double(log, root))
+    Journal.append = told  # type: ignore[method-assign]
+    try:
+        for folder in ("/etc/mstunnel", "/var/lib"):
+            Files(root).make_directories(folder)
+        Files(root).write(_ENVIRONMENT, _OLD.encode(), 0o600)
+        first(root)
+        start, before = len(log.operations), disk.picture(log.operations, log.kinds)
+        then(root)
+    finally:
+        Journal.append = append  # type: ignore[method-assign]
+        disk.install(None)
+    return History(log, start, promised, before, disk.picture(log.operations, log.kinds))
+
+
+def disks(history: History, memory: Path) -> Iterator[tuple[int, Path]]:
+    """Every disk that a loss of power at any moment may leave, once each, laid down; and the moment."""
+    seen: set[tuple[int, int]] = set()
+    for moment in range(history.start + 1, len(history.log.operations) + 1):
+        promised = max((count for at, count in history.promised if at < moment), default=0)
+        for operations in history.log.disks(moment):
+            tree = disk.picture(operations, history.log.kinds)
+            mark = (promised, hash(frozenset(tree.items())))
+            if mark in seen:
+                continue
+            seen.add(mark)
+            root = memory / "disk"
+            root.mkdir()
+            disk.lay_down(tree, root)
+            yield promised, root
+            shutil.rmtree(root)
+
+
+def tree(root: Path) -> disk.Picture:
+    """The configuration on a disk; journal, saved files and the times in them are not compared."""
+    found: disk.Picture = {}
+    for path in sorted((root / "etc").rglob("*")):
+        mode = path.lstat().st_mode & 0o7777
+        link = str(path.readlink()) if path.is_symlink() else None
+        found[str(path.relative_to(root))] = (mode, link or (path.read_bytes() if path.is_file() else None))
+    return found
+
+
+def complaints(root: Path, promised: int, wanted: disk.Picture, recover: Callable[[Path], None]) -> list[str]:
+    """What is wrong with a disk as readers find it, and once the program has run again on it."""
+    journal = Journal(Files(root), SystemClock(), _STATE)
+    found = (
+        []
+        if len(journal.records) >= promised
+        else [f"{promised} records promised, {len(journal.records)} there"]
+    )
+    if (root / "etc/mstunnel/env.sh").read_text() not in (_OLD, _NEW):
+        found.append("env.sh is neither old nor new")
+    active = root / _PRIVATE.lstrip("/") / "active"
+    if active.is_symlink():
+        load_identity((active / "chain.pem").read_bytes(), (active / "key.pem").read_bytes())
+    recover(root)
+    after = tree(root)
+    return found + [
+        f"{name}: wanted {wanted.get(name)}, found {after.get(name)}"
+        for name in {**wanted, **after}
+        if wanted.get(name) != after.get(name)
+    ]
+
+
+def check(
+    history: History, memory: Path, recover: Callable[[Path], None], wanted: disk.Picture, figure: str
+) -> int:
+    """Recover every disk; returns how many there were. AssertionError names the first that is lost."""
+    count = 0
+    for promised, root in disks(history, memory):
+        count += 1
+        assert complaints(root, promised, wanted, recover) == []
+    plugin.record("disks", what=figure, moments=len(history.log.operations) - history.start, disks=count)
+    return count
+
+
+def outcome(memory: Path, history: History) -> disk.Picture:
+    """The tree of the undisturbed run."""
+    return tree(memory / "recorded")
+
+
+def test_a_first_installation(workshop: Workshop, memory: Path) -> None:
+    history = recorded(memory, lambda _root: None, partial(workshop.run, which=0), disk.RecordingOs)
+    recover = partial(workshop.run, which=0)
+    assert check(history, memory, recover, outcome(memory, history), "journal, env.sh, certificate") > 80
+
+
+def test_a_switch_of_the_certificate(workshop: Workshop, memory: Path) -> None:
+    history = recorded(
+        memory, partial(workshop.run, which=0), partial(workshop.run, which=1), disk.RecordingOs
+    )
+    recover = partial(workshop.run, which=1)
+    assert check(history, memory, recover, outcome(memory, history), "certificate switch") > 50
+
+
+def test_a_first_installation_that_is_taken_back_after_the_loss(workshop: Workshop, memory: Path) -> None:
+    history = recorded(memory, lambda _root: None, partial(workshop.run, which=0), disk.RecordingOs)
+
+    def recover(root: Path) -> None:
+        workshop.runner(root).undo()
+
+    wanted: disk.Picture = {
+        path.lstrip("/"): value for path, value in history.before.items() if path.startswith("/etc/")
+    }
+    assert check(history, memory, recover, wanted, "undo after the loss") > 80
+
+
+def test_an_uninstallation(workshop: Workshop, memory: Path) -> None:
+    def undo(root: Path) -> None:
+        workshop.runner(root).undo()
+
+    history = recorded(memory, partial(workshop.run, which=0), undo, disk.RecordingOs)
+    assert check(history, memory, undo, outcome(memory, history), "uninstallation") > 30
+
+
+def test_the_receipt_is_old_or_new(memory: Path) -> None:
+    old, new = b'{"version": 1, "objects": []}\n', b'{"version": 1, "objects": [1, 2, 3]}\n'
+    path = f"{_STATE}/receipt.json"
+
+    def first(root: Path) -> None:
+        Files(root).make_directory(_STATE, 0o700)
+        Files(root).write(path, old, 0o600)
+
+    history = recorded(memory, first, lambda root: Files(root).write(path, new, 0o600), disk.RecordingOs)
+    found = {Files(root).read(path) for _promised, root in disks(history, memory)}
+    plugin.record(
+        "disks", what="receipt", moments=len(history.log.operations) - history.start, disks=len(found)
+    )
+    assert found == {old, new}
+
+
+@pytest.mark.parametrize("skipped", ["file", "folder"])
+def test_a_writer_that_skips_a_sync_is_found(workshop: Workshop, memory: Path, skipped: str) -> None:
+    """Proof that these tests can fail: without the sync some disk is lost."""
+    old, new = b"old" * 20, b"new" * 20
+    path = "/etc/mstunnel/file"
+    history = recorded(
+        memory,
+        lambda root: Files(root).write(path, old),
+        lambda root: Files(root).write(path, new),
+        partial(disk.SkippingOs, skip=skipped),
+    )
+    log = history.log
+    # What a later run would find: everything before this write is on the disk, and a moment has passed.
+    log.synced.update(dict.fromkeys(range(history.start), history.start))
+    log.add(disk.Operation(0, "mode", value=0o755))
+    pictures = [disk.picture(operations, log.kinds) for operations in log.disks(len(log.operations))]
+    assert {picture[path][1] for picture in pictures} != {new}
+
+
+def test_the_last_record_of_a_journal_may_be_cut_anywhere(memory: Path) -> None:
+    (memory / "var/lib").mkdir(parents=True)
+    files = Files(memory)
+    journal = Journal(files, SystemClock(), _STATE)
+    for number in range(4):
+        journal.append("step", step=str(number))
+    content = files.read(journal.path) or b""
+    for cut in range(len(content) + 1):
+        files.write(journal.path, content[:cut], 0o600)
+        whole = content[:cut].count(b"\n")
+        assert len(Journal(files, SystemClock(), _STATE).records) == whole
+    assert fold(journal.records).steps == ("0", "1", "2", "3")

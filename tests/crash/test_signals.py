@@ -1,0 +1,135 @@
+"""Signals, lost terminals and a second run: exit codes, a sound journal, and a run that goes on."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mstunnel_setup import paths
+from tests.crash.arena import Arena, differences
+from tests.crash.kill import Scene
+
+INTERRUPTED, LOCKED = 130, 9
+
+
+@pytest.fixture
+def begin(arena: Arena) -> Callable[..., subprocess.Popen[bytes]]:
+    """Start the program on its own; the engine holds it up at its first pull for `hold` seconds."""
+
+    def start(hold: float = 1.0, **options: Any) -> subprocess.Popen[bytes]:
+        arena.daemon.hold = hold
+        request = arena.request("mstunnel-setup", "--answers", str(arena.answers), quick=False)
+        command = [sys.executable, "-m", "tests.crash.program", json.dumps(request)]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+        return subprocess.Popen(command, env=environment, **{**pipes, **options})
+
+    return start
+
+
+def at_work(arena: Arena) -> None:
+    """Return once the run waits for the engine."""
+    for _ in range(600):
+        if arena.daemon.holding:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the run did not come to its first pull")
+
+
+def resumes(scene: Scene) -> None:
+    """The next run ends where an undisturbed one does."""
+    scene.arena.daemon.hold = 0.0
+    ended = scene.arena.install()
+    assert ended.code == 0, ended.stdout
+    assert differences(scene.golden, scene.arena.state()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_signal_stops_it_and_the_next_run_goes_on(
+    fresh: Scene, arena: Arena, begin: Callable[..., Any], number: signal.Signals, times: int
+) -> None:
+    process = begin()
+    at_work(arena)
+    for _ in range(times):
+        process.send_signal(number)
+        time.sleep(0.02)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == INTERRUPTED, errors
+    assert b"Traceback" not in errors
+    assert json.loads(output)["errors"][0]["code"] == "interrupted"
+    resumes(fresh)
+
+
+def test_a_run_under_nohup_goes_on_when_the_connection_is_lost(
+    fresh: Scene, arena: Arena, begin: Callable[..., Any]
+) -> None:
+    process = begin(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    at_work(arena)
+    process.send_signal(signal.SIGHUP)
+    _output, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert differences(fresh.golden, arena.state()) == []
+
+
+def test_a_reader_of_both_streams_that_goes_away_stops_nothing(
+    fresh: Scene, arena: Arena, begin: Callable[..., Any]
+) -> None:
+    process = begin()
+    at_work(arena)
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait(timeout=30) == 0
+    assert differences(fresh.golden, arena.state()) == []
+
+
+@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)])
+def test_standard_streams_closed_from_the_beginning_stop_nothing(
+    fresh: Scene, arena: Arena, begin: Callable[..., Any], closed: tuple[int, ...]
+) -> None:
+    process = begin(hold=0.0, preexec_fn=lambda: deque(map(os.close, closed)))
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert differences(fresh.golden, arena.state()) == []
+
+
+def test_a_terminal_that_goes_away_leaves_a_run_that_can_go_on(
+    fresh: Scene, arena: Arena, begin: Callable[..., Any]
+) -> None:
+    ours, theirs = pty.openpty()
+    process = begin(stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    at_work(arena)
+    os.close(ours)  # everything written from here on fails with EIO
+    assert process.wait(timeout=30) == 0
+    assert differences(fresh.golden, arena.state()) == []
+
+
+def test_a_second_run_names_the_first_and_ends_with_9(
+    fresh: Scene, arena: Arena, begin: Callable[..., Any]
+) -> None:
+    process = begin()
+    at_work(arena)
+    second = arena.install()
+    holder = json.loads((arena.root / paths.LOCK.lstrip("/")).read_text())
+    process.communicate(timeout=30)
+    assert (second.code, second.error) == (LOCKED, "locked")
+    message = second.envelope["errors"][0]["message"]
+    assert f"process {process.pid}, since {holder['since']}: mstunnel-setup" in message
+    assert differences(fresh.golden, arena.state()) == []
+
+
+def test_a_killed_run_leaves_no_lock(fresh: Scene, arena: Arena, begin: Callable[..., Any]) -> None:
+    process = begin()
+    at_work(arena)
+    process.kill()
+    process.communicate(timeout=30)
+    resumes(fresh)
