@@ -1,7 +1,7 @@
 # Two commands do everything from a fresh clone: `make demo` and `make test`.
 BIN := .venv/bin
 
-.PHONY: demo test lint e2e crash crash-strace setup clean
+.PHONY: demo test lint e2e crash crash-strace docs setup clean
 
 setup:
 	@scripts/setup.sh
@@ -30,6 +30,9 @@ lint: setup
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
 	@grep --recursive --files-with-matches --line-regexp --regexp='#!/bin/\(ba\)\?sh' images scripts .ci | xargs shellcheck
+
+docs: setup
+	@$(BIN)/python -m scripts.docs
 
 clean:
 	@rm -rf build dist .venv

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from os import get_terminal_size
 from typing import TYPE_CHECKING, TextIO
 
+from mstunnel_setup.cli.layout import WIDTH, fold
 from mstunnel_setup.cli.log import Redactor
 from mstunnel_setup.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
-_WIDTH = 80
 _YES = frozenset({"yes", "y"})
 _NO = frozenset({"no", "n", ""})
 
@@ -31,8 +31,9 @@ class NoPrompts:
         return False
 
     def say(self, text: str) -> None:
-        """Tell the person something."""
-        self._print(text)
+        """Tell the person something; long lines are folded."""
+        lines = self._redactor.clean(text).splitlines()
+        self._print("\n".join(part for line in lines for part in fold(line)))
 
     def page(self, text: str) -> None:
         """Show a long text."""
@@ -40,7 +41,7 @@ class NoPrompts:
 
     def device_code(self, url: str, code: str, expires_in_seconds: float) -> None:
         """Tell where to sign in, with which code, and how long it is valid."""
-        minutes = max(1, int(expires_in_seconds // 60))
+        minutes = max(1, round(expires_in_seconds / 60))
         self._print("\nTo sign in, open this page in a browser, on any device:\n")
         self._print(f"    {url}\n", "bold")
         self._print("and enter this code:\n")
@@ -151,10 +152,13 @@ class TerminalConsole(NoPrompts):
         table = Table(
             title=Text(self._redactor.clean(title)), title_justify="left", show_header=False, box=None
         )
+        for position in range(1 + max(map(len, rows), default=0)):
+            # Names may be folded on a narrow screen; numbers and ids are copied, so they stay whole.
+            table.add_column(no_wrap=position in (0, max(map(len, rows))), overflow="fold")
         for number, (value, *cells) in enumerate(rows, 1):
             shown = [str(number), *cells, value]
             table.add_row(*(Text(self._redactor.clean(cell)) for cell in shown))
-        self._rich().print(table, width=None if self._stderr.isatty() else _WIDTH)
+        self._rich().print(table, width=None if self._stderr.isatty() else WIDTH)
 
     def _read(self, prompt: str) -> str:
         self._print(prompt, end="")

@@ -1,42 +1,101 @@
-"""`mst-cli import_cert`: take a new TLS certificate into use."""
+"""`mst-cli import_cert`: take a new TLS certificate into use, now or later."""
 
-import json
+from datetime import datetime
+from typing import Any
 
-from mstunnel_setup import paths
+from mstunnel_setup.cli.certificate_activation import activate, engage, installed_run, prove, serving_port
+from mstunnel_setup.cli.certificate_delay import (
+    cancel_pending,
+    list_pending,
+    pending_of,
+    schedule,
+    take_pending,
+)
+from mstunnel_setup.cli.certificate_options import ImportOptions
 from mstunnel_setup.cli.options import CertificateOptions
 from mstunnel_setup.cli.render import Result, Session
-from mstunnel_setup.cli.run import open_run
-from mstunnel_setup.errors import UsageError
-from mstunnel_setup.steps import certificate, verify
+from mstunnel_setup.cli.run import Run
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.steps import certificate, revocation
+from mstunnel_setup.steps.certificate import Certificate
 from mstunnel_setup.steps.context import Context
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.certificate import title
+from mstunnel_setup.tls.judge_time import days_left
 
 
-def import_certificate(session: Session, options: CertificateOptions) -> Result:
+def import_certificate(session: Session, options: CertificateOptions, how: ImportOptions) -> Result:
     """Judge the certificate, switch to it, and wait until the running gateway serves it.
 
-    Without options it is read from its usual place. Sessions stay up; the gateway notices by itself.
+    Without options it is read from its usual place. Sessions stay up.
     """
-    with open_run(session, options.settings()) as run:
-        if not run.context.receipt.entries:
-            raise UsageError(
-                "not-installed", "no gateway is installed here", "Install one with mstunnel-setup."
-            )
-        (done,) = run.runner.run([certificate.STEP], run.context)
-        serving = _prove(run.context)
+    exclusively = not (how.dry_run or how.list_pending)
+    with installed_run(session, options.settings(), exclusively=exclusively) as run:
+        if how.list_pending:
+            return list_pending(run)
+        if how.cancel is not None:
+            return cancel_pending(run, how.cancel)
+        if how.activate is not None:
+            return take_pending(run, how.activate)
+        due = how.due(run.context.world.clock.now())
+        return _import(run, certificate.find(run.context), how, due)
+
+
+def _import(run: Run, found: Certificate, how: ImportOptions, due: datetime | None) -> Result:
+    if found.fingerprint == generations.linked(run.context.world):
+        return _in_use_already(run, found, how)
+    _refuse_step_back(run.context, found, agreed=how.yes or how.dry_run)
+    certificate.examine(run.context, found.identity, certificate.address(run.context), due)
+    asked = revocation.ask(run.context, found.identity)
+    certificate.tell(run.context, asked.findings)
+    if how.dry_run:
+        return _would_import(run.context, found, due)
+    if due is not None:
+        return schedule(run, found, due)
+    engage(run, "Place the certificate", certificate.placing(found))
+    done = activate(run, found.fingerprint, found.copies)
+    revocation.keep(run.context, found.identity, asked)
+    run.runner.take_back([pending.key for pending in pending_of(run, found.fingerprint)])
+    run.write_receipt()
+    return Result("changed", done.data, text=[f"The new certificate is in place. {done.text}"])
+
+
+def _in_use_already(run: Run, found: Certificate, how: ImportOptions) -> Result:
+    """Nothing to switch; unless a hook asks only for changes, an import that was cut off is proved now."""
+    if not (how.if_changed or how.dry_run):
+        engage(run, "Place the certificate", certificate.placing(found))
+        prove(run.context, serving_port(run.context))
         run.write_receipt()
-    if not done.actions:
-        return Result("unchanged", text=["This certificate is in use already."])
-    proof = (
-        "The gateway serves it." if serving else "The gateway is not running; it will serve it when started."
-    )
-    return Result("changed", {"serving": serving}, text=[f"The new certificate is in place. {proof}"])
+    return Result("unchanged", text=[] if how.if_changed else ["This certificate is in use already."])
 
 
-def _prove(context: Context) -> bool:
-    """Whether a gateway runs; if so, it serves the new leaf when this returns. Raises NetworkError."""
-    state = context.world.engine.inspect(paths.SERVER)
-    settings = context.world.files.read(paths.ADMIN_SETTINGS)
-    if state is None or state.status != "running" or settings is None:
-        return False
-    verify.serves(context, int(json.loads(settings)["ListenPort"]))
-    return True
+def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> None:
+    """Never to an older certificate without asking; an unattended run is asked by `--yes`."""
+    current = generations.leaf_in_use(context.world)
+    if agreed or current is None or not generations.is_older(found.identity.leaf, current):
+        return
+    ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
+    message = f"this certificate is older than the one in use (it ends on {ends}, the other not before)"
+    if context.prompter.interactive and context.prompter.confirm(f"Use it although {message}"):
+        return
+    raise CertificateError("certificate-older", message, "To go back all the same, add --yes.")
+
+
+def _would_import(context: Context, found: Certificate, due: datetime | None) -> Result:
+    leaf = found.identity.leaf
+    now = context.world.clock.now()
+    judged = certificate.findings(context, found.identity, certificate.address(context), due)
+    data: JsonObject = {
+        "would_import": found.fingerprint,
+        "subject": title(leaf),
+        "days_left": days_left(leaf, now),
+        "due": None if due is None else due.isoformat(),
+        "findings": [_finding(finding) for finding in judged],
+    }
+    text = [f"{title(leaf)}, {days_left(leaf, now)} days left: it may be imported; nothing was changed."]
+    return Result("ok", data, text=[*text, *(f"  {finding.message}" for finding in judged)])
+
+
+def _finding(finding: Any) -> JsonObject:
+    return {"id": finding.id, "severity": finding.severity.value, "message": finding.message}

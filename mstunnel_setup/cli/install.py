@@ -53,7 +53,8 @@ def _run(session: Session, options: InstallOptions, steps: Sequence[Step[Context
     data = steps_data(done)
     if data["actions"] == 0:
         return Result("unchanged", data, text=["Everything is as it should be; nothing was changed."])
-    text = [f"Done: {data['actions']} changes. Look at the gateway with `mst-cli status`."]
+    changes = f"{data['actions']} change{'' if data['actions'] == 1 else 's'}"
+    text = [f"Done: {changes}. Look at the gateway with `mst-cli status`."]
     return Result("changed", data, text=text)
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from mstunnel_setup import __version__, paths
+from mstunnel_setup.cli.certificate_commands import ca_trust_app, cert_app
+from mstunnel_setup.cli.certificate_options import ImportOptions
 from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
@@ -13,6 +15,7 @@ from mstunnel_setup.cli.options import (
     with_options,
 )
 from mstunnel_setup.cli.render import Result, run_app, run_command
+from mstunnel_setup.cli.streams import hold
 
 _PROGRAM = "mst-cli"
 
@@ -42,6 +45,15 @@ def status(common: CommonOptions) -> None:
     run_command(f"{_PROGRAM} status", common, overview)
 
 
+@app.command("health")
+@with_options
+def show_health(common: CommonOptions) -> None:
+    """Say whether containers and certificate are well; nothing is changed."""
+    from mstunnel_setup.cli.health import health  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} health", common, health)
+
+
 @app.command()
 @with_options
 def eula(common: CommonOptions) -> None:
@@ -56,11 +68,11 @@ def eula(common: CommonOptions) -> None:
 @app.command("import_cert")
 @app.command("import-cert", hidden=True)
 @with_options
-def import_cert(common: CommonOptions, options: CertificateOptions) -> None:
+def import_cert(common: CommonOptions, options: CertificateOptions, how: ImportOptions) -> None:
     """Take a new TLS certificate into use, without ending sessions."""
     from mstunnel_setup.cli.import_certificate import import_certificate  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} import_cert", common, lambda session: import_certificate(session, options))
+    run_command(f"{_PROGRAM} import_cert", common, lambda session: import_certificate(session, options, how))
 
 
 @app.command()
@@ -122,6 +134,8 @@ def _component(name: str, container: str) -> typer.Typer:
 
 agent_app = _component("agent", paths.AGENT)
 server_app = _component("server", paths.SERVER)
+app.add_typer(cert_app, name="cert")
+app.add_typer(ca_trust_app, name="ca-trust")
 app.add_typer(agent_app, name="agent")
 app.add_typer(server_app, name="server")
 
@@ -140,4 +154,5 @@ def show(
 
 def main() -> int:
     """Run `mst-cli`; returns the exit code."""
+    hold()
     return run_app(app, _PROGRAM)

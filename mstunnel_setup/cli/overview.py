@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from cryptography import x509
-
 from mstunnel_setup import __version__, paths
+from mstunnel_setup.cli.certificate_watch import certificate_facts, certificate_lines, certificate_notices
 from mstunnel_setup.cli.component import health
-from mstunnel_setup.cli.render import Result, Session
+from mstunnel_setup.cli.render import Result, Session, Status
 from mstunnel_setup.cli.run import open_host
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Receipt, fold
@@ -24,15 +23,19 @@ def overview(session: Session) -> Result:
             raise EngineError(
                 "not-installed", "no gateway is installed here", "Install one with mstunnel-setup."
             )
+        facts = certificate_facts(world, receipt)
         data: JsonObject = {
             "version": __version__,
             "site": _site(receipt),
-            "certificate_days_left": _days_left(world),
+            "certificate_days_left": facts["days_left"],
+            "certificate": facts,
             **{name: _container(world, name) for name in (paths.SERVER, paths.AGENT)},
         }
     healthy = all(_health(data[name]) == "healthy" for name in (paths.SERVER, paths.AGENT))
     code = ExitCode.DONE if healthy else ExitCode.ENGINE
-    return Result("ok" if healthy else "warning", data, text=_lines(data), exit_code=code)
+    notices = tuple(certificate_notices(facts))
+    status: Status = "ok" if healthy and not notices else "warning"
+    return Result(status, data, notices, text=_lines(data), exit_code=code)
 
 
 def _container(world: World, name: str) -> JsonObject:
@@ -49,22 +52,15 @@ def _site(receipt: Receipt) -> str | None:
     return str(joined["name"]) if isinstance(joined, dict) else None
 
 
-def _days_left(world: World) -> int | None:
-    chain = world.files.read(f"{paths.ACTIVE}/chain.pem")
-    if chain is None:
-        return None
-    return (x509.load_pem_x509_certificate(chain).not_valid_after_utc - world.clock.now()).days
-
-
 def _health(container: Any) -> str:
     return str(container["health"])
 
 
 def _lines(data: JsonObject) -> list[str]:
-    days = data["certificate_days_left"]
+    facts: Any = data["certificate"]
     rows = [
         ("Site", data["site"] or "not joined yet"),
-        ("Certificate", "not placed yet" if days is None else f"{days} days left"),
+        *certificate_lines(facts),
         *((_name(key), _words(data[key])) for key in (paths.SERVER, paths.AGENT)),
         ("Version", data["version"]),
     ]

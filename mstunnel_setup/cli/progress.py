@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from mstunnel_setup.cli.layout import fold
 from mstunnel_setup.cli.log import Redactor
 from mstunnel_setup.engine.events import Event
 from mstunnel_setup.errors import UsageError
@@ -14,21 +15,31 @@ _BAR = 40
 
 
 class ProgressLines:
-    """Tells people which step runs and how it ended; with `verbose` also every action."""
+    """Tells people which step runs and how it ended; with `verbose` also every action.
+
+    Without `reasons` it leaves the reason of a failure to the error that follows.
+    """
 
     def __init__(
-        self, stream: TextIO, redactor: Redactor, steps: Sequence[str], *, verbose: bool = False
+        self,
+        stream: TextIO,
+        redactor: Redactor,
+        steps: Sequence[str],
+        *,
+        verbose: bool = False,
+        reasons: bool = True,
     ) -> None:
         self._stream = stream
         self._redactor = redactor
         self._steps = list(steps)
         self._verbose = verbose
+        self._reasons = reasons
 
     def event(self, event: Event) -> None:
         """Show one event."""
         line = self._action(event) if event.action else self._step(event)
         if line:
-            self._stream.write(self._redactor.clean(line).replace("\n", " ") + "\n")
+            self._stream.write("\n".join(fold(self._redactor.clean(line).replace("\n", " "))) + "\n")
             self._stream.flush()
 
     def _step(self, event: Event) -> str:
@@ -36,7 +47,9 @@ class ProgressLines:
             return f"{self._number(event.step)}: {event.text or event.step}"
         if event.phase == "done":
             return f"  done, {event.seconds:.1f} s"
-        return f"  failed: {event.text}" if event.phase == "failed" else f"  {event.phase}"
+        if event.phase == "failed":
+            return f"  not finished: {event.text}" if self._reasons else "  not finished"
+        return "  ok, nothing changed" if event.phase == "unchanged" else f"  {event.phase}"
 
     def _number(self, step: str) -> str:
         if step not in self._steps:

@@ -6,8 +6,9 @@ from mstunnel_setup.cli.run import RECEIPT, Run
 from mstunnel_setup.engine.action import Undo
 from mstunnel_setup.engine.runner import Removal
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.steps import sign_in
+from mstunnel_setup.steps import revocation, sign_in
 from mstunnel_setup.steps.tenancy import in_tenant
+from mstunnel_setup.steps.world import CANDIDATE
 
 
 def remove_installation(run: Run) -> list[Removal]:
@@ -20,7 +21,7 @@ def remove_installation(run: Run) -> list[Removal]:
         run.context.administrator = True
         sign_in.STEP.gather(run.context)
     removals = run.runner.undo()
-    _forget(run)
+    forget(run)
     return removals
 
 
@@ -45,8 +46,11 @@ def as_data(removals: list[Removal]) -> JsonObject:
     }
 
 
-def _forget(run: Run) -> None:
-    """Remove what only served the installation: log, saved files, receipt; the journal last."""
+def forget(run: Run) -> None:
+    """Remove what only served the installation: log, saved files, receipt; the journal last.
+
+    Nothing of it need be there: a run that was killed right at its beginning, or here, leaves some of it.
+    """
     files = run.files
     for name in files.names(f"{paths.STATE}/saved"):
         files.remove(f"{paths.STATE}/saved/{name}")
@@ -54,6 +58,8 @@ def _forget(run: Run) -> None:
         files.remove_directory(f"{paths.STATE}/saved")
     if files.state(paths.STATE) is not None:
         files.remove(RECEIPT)
+        files.remove(revocation.LAST)
+        files.remove(CANDIDATE)
     if files.state(paths.LOG) is not None:
         files.remove(paths.SETUP_LOG)
         files.remove_directory(paths.LOG)

@@ -6,7 +6,6 @@ Data goes to stdout, everything else to stderr. This is the only module that cat
 import json
 import os
 import sys
-import textwrap
 import traceback
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,9 +17,11 @@ from typer.exceptions import TyperException
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli.console import NoPrompts, TerminalConsole
+from mstunnel_setup.cli.layout import fold
 from mstunnel_setup.cli.log import Redactor, SetupLog
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
 from mstunnel_setup.cli.progress import ProgressLines, ProgressStream
+from mstunnel_setup.cli.streams import interruptible
 from mstunnel_setup.engine.events import Event, Listener
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode, SetupError, UsageError
@@ -28,7 +29,8 @@ from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 
 SCHEMA = "mstunnel/1"
-WIDTH = 80
+# How the end of a command is called where it is not a failure.
+_WORDS = {ExitCode.WAITING: "waiting", ExitCode.INTERRUPTED: "stopped"}
 
 Status: TypeAlias = Literal["ok", "changed", "unchanged", "warning", "error"]
 Lines: TypeAlias = "Sequence[str] | Callable[[], Iterable[str]]"
@@ -66,7 +68,8 @@ class Session:
 
     def listener(self, steps: Sequence[str], progress_fd: int | None = None) -> Listener:
         """A listener for the runner: log, lines on stderr, and JSON lines on `progress_fd`."""
-        lines = ProgressLines(sys.stderr, self.redactor, steps, verbose=self.common.verbose)
+        reasons = self.common.output is OutputFormat.JSON
+        lines = ProgressLines(sys.stderr, self.redactor, steps, verbose=self.common.verbose, reasons=reasons)
         sinks = [self.log.event, lines.event]
         if progress_fd is not None:
             sinks.append(ProgressStream(progress_fd, self.redactor).event)
@@ -97,7 +100,7 @@ class Renderer:
         for notice in result.warnings:
             self._notice("warning", "33", notice)
         for notice in result.errors:
-            self._notice("error", "31", notice)
+            self._notice(_WORDS.get(result.exit_code, "error"), "31", notice)
 
     def envelope(self, result: Result) -> JsonObject:
         """The JSON envelope (docs/reference: JSON output)."""
@@ -115,10 +118,8 @@ class Renderer:
 
     def _notice(self, word: str, color: str, notice: Notice) -> None:
         first, *others = self.redactor.clean(notice.message).splitlines() or [""]
-        lines = [*_fold(f"{word}: {first}"), *(part for line in others for part in _fold(f"  {line}"))]
-        lines += [
-            part for line in self.redactor.clean(notice.hint).splitlines() for part in _fold(f"  {line}")
-        ]
+        others += self.redactor.clean(notice.hint).splitlines()
+        lines = [*fold(f"{word}: {first}"), *(part for line in others for part in fold(f"  {line}"))]
         if self.color:
             lines[0] = lines[0].replace(f"{word}:", f"\x1b[1;{color}m{word}:\x1b[0m", 1)
         _write(sys.stderr, "\n".join(lines) + "\n")
@@ -137,7 +138,8 @@ def run_command(
     console = (NoPrompts if common.unattended else TerminalConsole)(redactor, color=color)
     log = SetupLog(Files(common.root), SystemClock(), redactor, uuid.uuid4().hex, log_path)
     session = Session(common, console, redactor, log)
-    result = _attempt(lambda: function(session), log, redactor, common.verbose)
+    with interruptible():
+        result = _attempt(lambda: function(session), log, redactor, common.verbose)
     Renderer(command, common.output, redactor, color).show(_with_log(result, log))
     raise typer.Exit(int(result.exit_code))
 
@@ -175,6 +177,9 @@ def _attempt(
     except SetupError as error:
         return _failure(Notice(error.code, error.message, error.hint), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
+        if sys.stderr.isatty():
+            # The cursor stands behind the ^C that the terminal showed.
+            _write(sys.stderr, "\n")
         return _failure(
             Notice("interrupted", "interrupted", "Run the same command again to continue."),
             ExitCode.INTERRUPTED,
@@ -241,14 +246,6 @@ def _colorful(common: CommonOptions) -> bool:
     """Colors only for a person at a terminal who did not forbid them (no-color.org)."""
     forbidden = common.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return not forbidden and sys.stderr.isatty()
-
-
-def _fold(line: str) -> list[str]:
-    """The line in pieces of at most WIDTH columns, indented below the first; words are never cut."""
-    indent = "  " if not line.startswith("  ") else "    "
-    return textwrap.wrap(
-        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    ) or [line]
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -1,6 +1,6 @@
 """`mstunnel-setup rollback`: undo an installation that did not come to its end."""
 
-from mstunnel_setup.cli.removal import as_data, kept, remove_installation
+from mstunnel_setup.cli.removal import as_data, forget, kept, remove_installation
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import open_run
 from mstunnel_setup.cli.status import installed
@@ -12,6 +12,7 @@ def rollback(session: Session) -> Result:
     with open_run(session, {}) as run:
         receipt = run.context.receipt
         if not receipt.entries:
+            forget(run)
             return Result("unchanged", text=["There is nothing to take back."])
         if installed(receipt):
             raise UsageError(

@@ -22,6 +22,7 @@ from mstunnel_setup.engine.remember import all_remembered
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import CheckError, UsageError
+from mstunnel_setup.gateway.ocserv_conf import Authentication
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
@@ -145,6 +146,7 @@ def require_answers(run: Run, steps: Sequence[Step[Context, Any]]) -> None:
 
 
 def _refuse_unsupported(given: Answers) -> None:
+    Authentication(given.authentication)
     if given.mode == "rootless" or given.engine == "docker":
         raise UsageError(
             "not-supported-yet",

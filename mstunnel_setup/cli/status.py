@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from mstunnel_setup import paths
+from mstunnel_setup.cli import layout
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Receipt, fold
@@ -45,7 +46,7 @@ def _lines(receipt: Receipt, data: JsonObject) -> Iterator[str]:
         mark = "done" if step.name in receipt.steps else "next" if step.name == data["next"] else "open"
         yield f"{mark:5} {step.name:12} {step.title}"
     if receipt.failure is not None:
-        yield f"Stopped at {receipt.failure.step}: {receipt.failure.message}"
-        yield f"  {receipt.failure.hint or 'Run mstunnel-setup again to continue.'}"
+        yield from layout.fold(f"Stopped at {receipt.failure.step}: {receipt.failure.message}")
+        yield from layout.fold(f"  {receipt.failure.hint or 'Run mstunnel-setup again to continue.'}")
     elif data["next"] is not None:
         yield "Run mstunnel-setup again to continue."

@@ -57,6 +57,7 @@ class InstallQuadlet(Action[HasEngine]):
     def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
         """Put back what stood there, unless somebody else has changed the file since; reload systemd."""
         versions = [version.file for version in record.versions if isinstance(version, InstallQuadlet)]
+        quadlet.discard(world.files, PurePosixPath(self.path).name)
         undone = self.file.undo(world, UndoRecord(record.before, versions, record.outputs))
         if undone.outcome is not Undo.KEPT:
             world.systemd.daemon_reload()

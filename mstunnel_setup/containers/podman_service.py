@@ -94,6 +94,7 @@ def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[s
     finally:
         _end(service, clock)
         files.remove(path)
+        files.remove_directory(_FOLDER)
 
 
 def _wait_until_it_answers(address: str, service: _Service, clock: Clock) -> None:

@@ -6,7 +6,6 @@ become healthy and `--rm` would take its log; the launch waits for health itself
 """
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -22,7 +21,7 @@ _GENERATORS = (
     "/usr/lib/podman/quadlet",
     "/usr/local/libexec/podman/quadlet",
 )
-_WORKPLACE = "/run/mstunnel"
+_WORKPLACE = "/run/mstunnel-quadlet"
 
 
 def render(spec: ContainerSpec) -> str:
@@ -49,14 +48,19 @@ def check(files: Files, processes: Processes, name: str, text: str) -> str:
             "Podman's systemd generator (quadlet) is not installed",
             "Install Podman 4.9 or newer from the distribution's packages.",
         )
-    folder = f"{_WORKPLACE}/quadlet-{os.getpid()}"
-    files.make_directories(folder, 0o755)
+    files.make_directories(_WORKPLACE, 0o755)
     try:
-        files.write(f"{folder}/{name}", text.encode())
-        return _judge(processes, generator, str(files.locate(folder)), name)
+        files.write(f"{_WORKPLACE}/{name}", text.encode())
+        return _judge(processes, generator, str(files.locate(_WORKPLACE)), name)
     finally:
-        files.remove(f"{folder}/{name}")
-        files.remove_directory(folder)
+        discard(files, name)
+
+
+def discard(files: Files, name: str) -> None:
+    """Remove what `check` puts down for the generator; a run that was killed in it leaves that behind."""
+    if files.state(_WORKPLACE) is not None:
+        files.remove(f"{_WORKPLACE}/{name}")
+        files.remove_directory(_WORKPLACE)
 
 
 def _judge(processes: Processes, generator: str, folder: str, name: str) -> str:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from mstunnel_setup.errors import StepError
 
-_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*?)\s*")
+# Blanks, line ends and control characters as a shell knows them; Python's own idea of them is wider.
+_ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*?)[ \t]*")
 _BARE = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
-_SINGLE = re.compile(r"'(?P<text>[^']*)'")
-_DOUBLE = re.compile(r'"(?P<text>(?:[^"\\$`!]|\\["\\$`])*)"')
+_SINGLE = re.compile(r"'(?P<text>[^'\x00-\x08\x0a-\x1f\x7f]*)'")
+_DOUBLE = re.compile(r'"(?P<text>(?:[^"\\$`!\x00-\x08\x0a-\x1f\x7f]|\\["\\$`])*)"')
 
 TEMPLATE = """\
 # Settings of the Microsoft Tunnel gateway. One NAME=value a line; read, never run as a script.
@@ -76,9 +77,9 @@ def merge(current: str | None, before: Mapping[str, str], wanted: Mapping[str, s
     lines = _lines(TEMPLATE if current is None else current, path)
     present = {line.name: line.value for line in lines if line.name}
     ours = {name for name, value in present.items() if before.get(name) == value}
-    kept = [line.text for line in lines if line.name not in ours or wanted.get(line.name) == line.value]
-    deleted = {name for name in before if name not in present}
     stale = {name for name in ours if wanted.get(name) != present[name]}
+    kept = [line.text for line in lines if line.name not in stale]
+    deleted = {name for name in before if name not in present}
     added = [
         render(name, value)
         for name, value in wanted.items()
@@ -88,18 +89,20 @@ def merge(current: str | None, before: Mapping[str, str], wanted: Mapping[str, s
 
 
 def _lines(text: str, path: str) -> list[_Line]:
-    return [_line(line, number, path) for number, line in enumerate(text.splitlines(), 1)]
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return [_line(line, number, path) for number, line in enumerate(lines, 1)]
 
 
 def _line(text: str, number: int, path: str) -> _Line:
-    if not text.strip() or text.lstrip().startswith("#"):
+    content = text.strip(" \t")
+    if not content or content.startswith("#"):
         return _Line(text)
     match = _ASSIGNMENT.fullmatch(text)
     value = _unquote(match["value"]) if match else None
     if match is None or value is None:
         raise EnvironmentFileError(
             "environment-line-invalid",
-            f"{path}, line {number} is not a plain NAME=value: {text.strip()}",
+            f"{path}, line {number} is not a plain NAME=value: {content}",
             "Write NAME=value, with '…' around values that hold spaces; commands and $variables are not run.",
         )
     return _Line(text, match["name"], value)

@@ -39,7 +39,17 @@ _LABELS: Final[Mapping[str, str]] = {
 }
 
 
-def invalid(field: str, value: object, reason: str, advice: str) -> TenantError:
+class PropertyError(TenantError):
+    """One property of a server configuration that cannot be served: which, why, and how to mend it."""
+
+    def __init__(self, field: str, reason: str, advice: str, message: str, hint: str) -> None:
+        super().__init__("configuration-invalid", message, hint)
+        self.field = field
+        self.reason = reason
+        self.advice = advice
+
+
+def invalid(field: str, value: object, reason: str, advice: str) -> PropertyError:
     """The error for one property that cannot be served: which, its value, and how to mend it."""
     label = _LABELS.get(field)
     place = (
@@ -47,8 +57,10 @@ def invalid(field: str, value: object, reason: str, advice: str) -> TenantError:
         if label
         else f"Through Graph, change {field}"
     )
-    return TenantError(
-        "configuration-invalid",
+    return PropertyError(
+        field,
+        reason,
+        advice,
         f"the server configuration has {field} = {shown(value)}: {reason}",
         f"{place}: {advice}",
     )

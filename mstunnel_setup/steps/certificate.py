@@ -1,42 +1,89 @@
 """Step `certificate`: find the TLS certificate, judge it, and put it where the gateway reads it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NoReturn
 
 from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.action import Action, Codec
 from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory
+from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.remember import remembered
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import CertificateError, WaitingError
+from mstunnel_setup.steps import revocation
 from mstunnel_setup.steps.context import Context
+from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.actions import IdentitySource, PlaceIdentity
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import fingerprint
-from mstunnel_setup.tls.model import Identity, Severity
+from mstunnel_setup.tls.model import Finding, Identity, Severity
+from mstunnel_setup.tls.schedule import ScheduleImport
 
 _POLL_SECONDS = 2.0
+_PENDING = Codec([ScheduleImport])
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A judged certificate: where it is read from, its name, and the copies for the usual places."""
+    """A certificate that was read: where from, its name, and the copies for the usual places."""
 
     source: IdentitySource
-    fingerprint: str
-    copies: tuple[CopyFile, ...]
+    identity: Identity = field(repr=False)
+    copies: tuple[CopyFile, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """The name of its generation."""
+        return fingerprint(self.identity)
 
 
 def _gather(context: Context) -> Certificate:
-    source = _source(context) or _wait(context)
-    identity = _load(context, source)
-    context.identity = identity
-    examine(context, identity, _address(context))
-    return Certificate(source, fingerprint(identity), _copies(context, source))
+    source = _source(context) or _source_in_use(context) or _wait(context)
+    found = _kept(context, _read(context, source))
+    context.identity = found.identity
+    examine(context, found.identity, address(context))
+    refuse_revoked(context, found.identity)
+    return found
 
 
-def _address(context: Context) -> str | None:
+def find(context: Context) -> Certificate:
+    """Read the certificate that the answers name, or the one at its usual place; it is not judged here.
+
+    Raises CertificateError, and WaitingError when there is none yet.
+    """
+    source = _given(context)
+    return _read(context, source if source.paths[0] else _source(context) or _missing(context))
+
+
+def _read(context: Context, source: IdentitySource) -> Certificate:
+    return Certificate(source, _load(context, source), _copies(context, source))
+
+
+def _kept(context: Context, found: Certificate) -> Certificate:
+    """`found`, or the one in use where taking `found` would be a step back, or before its time."""
+    current = generations.in_use(context.world)
+    if current is None or fingerprint(current) == found.fingerprint:
+        return found
+    if found.fingerprint in {pending.fingerprint for pending in pending_imports(context.receipt)}:
+        reason = "is to be taken into use later"
+    elif generations.is_older(found.identity.leaf, current.leaf):
+        reason = "is older than the one in use; `mst-cli import_cert --yes` goes back to it"
+    else:
+        return found
+    context.prompter.say(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
+    return Certificate(generations.source(context.world, paths.ACTIVE), current)
+
+
+def pending_imports(receipt: Receipt) -> tuple[ScheduleImport, ...]:
+    """The certificates that wait for their time, in the order they were handed in."""
+    found = (entry.versions[-1] for entry in receipt.entries.values())
+    loaded = (_PENDING.load(data) for data in found if data["kind"] == ScheduleImport.kind)
+    return tuple(action for action in loaded if isinstance(action, ScheduleImport))
+
+
+def address(context: Context) -> str | None:
     """The public address of the site joined earlier; None before the step `site`, which judges it itself."""
     joined = remembered(context.receipt, "joined-site")
     return str(joined["public_address"]) or None if isinstance(joined, dict) else None
@@ -49,47 +96,72 @@ def _load(context: Context, source: IdentitySource) -> Identity:
     return source.load(context.world)
 
 
-def examine(context: Context, identity: Identity, public_address: str | None) -> None:
-    """Judge the identity: errors raise CertificateError (all named, the first gives the code), warnings are said.
-
-    A self-signed certificate is for lab tenants only.
-    """
-    findings = judge(
+def findings(
+    context: Context, identity: Identity, public_address: str | None, now: datetime | None = None
+) -> tuple[Finding, ...]:
+    """Everything to say about the identity, as of `now`. A self-signed one is for lab tenants only."""
+    return judge(
         identity,
         public_address=public_address,
-        now=context.world.clock.now(),
+        now=now or context.world.clock.now(),
         trusted_roots=context.world.system_roots,
         private_roots=context.world.private_roots,
         allow_self_signed=context.answers.tenant.cloud == "custom",
     )
-    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+def examine(
+    context: Context, identity: Identity, public_address: str | None, now: datetime | None = None
+) -> None:
+    """Judge the identity: errors raise CertificateError, which names them all; warnings are said."""
+    tell(context, findings(context, identity, public_address, now))
+
+
+def refuse_revoked(context: Context, identity: Identity) -> None:
+    """Ask the authority: revoked raises CertificateError; an answer that cannot be had is said."""
+    tell(context, revocation.ask(context, identity).findings)
+
+
+def tell(context: Context, found: Sequence[Finding]) -> None:
+    """Say the warnings; errors raise CertificateError, whose code and hint are those of the first."""
+    errors = [finding for finding in found if finding.severity is Severity.ERROR]
     if errors:
         raise CertificateError(errors[0].id, "; ".join(error.message for error in errors), errors[0].hint)
-    for finding in findings:
+    for finding in found:
         if finding.severity is Severity.WARNING:
             context.prompter.say(f"Certificate: {finding.message}. {finding.hint}".rstrip())
 
 
+def _given(context: Context) -> IdentitySource:
+    """What the answers name; its paths are empty when they name nothing."""
+    given = context.answers.certificate
+    passphrase = None if given.passphrase is None else str(given.passphrase)
+    return IdentitySource(
+        chain=given.chain or "", key=given.key or "", pfx=given.pfx or "", passphrase=passphrase
+    )
+
+
 def _source(context: Context) -> IdentitySource | None:
     """Where the certificate is: named by an answer, or at its usual place; None when nothing is there yet."""
-    given = context.answers.certificate
-    if given.pfx or given.chain:
-        passphrase = None if given.passphrase is None else str(given.passphrase)
-        source = IdentitySource(
-            chain=given.chain or "", key=given.key or "", pfx=given.pfx or "", passphrase=passphrase
-        )
-        return source if all(_there(context, path) for path in source.paths) else None
-    for source in _usual(context):
+    given = _given(context)
+    for source in (given,) if given.paths[0] else _usual(context):
         if all(_there(context, path) for path in source.paths):
             return source
     return None
 
 
+def _source_in_use(context: Context) -> IdentitySource | None:
+    """What an earlier run has placed, when the files it came from are gone."""
+    current = generations.in_use(context.world)
+    return None if current is None else generations.source(context.world, paths.ACTIVE)
+
+
 def _usual(context: Context) -> tuple[IdentitySource, ...]:
     locate = context.world.files.locate
+    passphrase = _given(context).passphrase
     return (
         IdentitySource(chain=str(locate(paths.SITE_CERTIFICATE)), key=str(locate(paths.SITE_KEY))),
-        IdentitySource(pfx=str(locate(paths.SITE_PFX))),
+        IdentitySource(pfx=str(locate(paths.SITE_PFX)), passphrase=passphrase),
     )
 
 
@@ -98,69 +170,94 @@ def _there(context: Context, path: str) -> bool:
 
 
 def _wait(context: Context) -> IdentitySource:
-    """Say where the certificate belongs, and take it as soon as it is there and complete."""
-    places = _places(context)
+    """Say where the certificate belongs, and take it as soon as it is there, complete and valid."""
     if not context.prompter.interactive:
-        raise WaitingError(
-            "certificate-missing", f"there is no TLS certificate yet; {places}", "Put it there and run again."
-        )
+        _missing(context)
     context.prompter.say(
-        f"Waiting for the TLS certificate: {places}. Ctrl-C stops; a later run continues here."
+        f"Waiting for the TLS certificate: {_places(context)}. Ctrl-C stops; a later run continues here."
     )
+    said = ""
     while True:
         context.world.clock.sleep(_POLL_SECONDS)
         source = _source(context)
-        if source is not None and _complete(context, source):
+        problem = "" if source is None else _problem(context, source)
+        if source is not None and not problem:
             return source
+        if problem != said:
+            context.prompter.say(f"Not usable yet: {problem}" if problem else "The files are gone again.")
+        said = problem
+
+
+def _missing(context: Context) -> NoReturn:
+    raise WaitingError(
+        "certificate-missing",
+        f"there is no TLS certificate yet; {_places(context)}",
+        "Put it there and run again.",
+    )
 
 
 def _places(context: Context) -> str:
-    given = context.answers.certificate
-    if given.pfx or given.chain:
-        named = (given.pfx,) if given.pfx else (given.chain, given.key)
-        return "expected at " + " and ".join(str(path) for path in named)
+    given = _given(context)
+    if given.paths[0]:
+        return "expected at " + " and ".join(given.paths)
     return (
         f"put the chain in PEM at {paths.SITE_CERTIFICATE} and its key at {paths.SITE_KEY}, "
         f"or both in one PFX file at {paths.SITE_PFX}"
     )
 
 
-def _complete(context: Context, source: IdentitySource) -> bool:
-    """Whether the files are more than half copied: they can be read, or a passphrase is still to come."""
-    if source.pfx:
-        return True
+def _problem(context: Context, source: IdentitySource) -> str:
+    """Why the files cannot be taken as they are now, perhaps half copied; empty when they can."""
     try:
-        source.load(context.world)
+        identity = source.load(context.world)
     except CertificateError as error:
-        context.prompter.say(f"Not usable yet: {error.message}")
-        return False
-    return True
+        # The passphrase is asked for once the files are taken.
+        return "" if error.code.startswith("pfx-passphrase") else error.message
+    found = findings(context, identity, address(context))
+    return "; ".join(finding.message for finding in found if finding.severity is Severity.ERROR)
 
 
 def _copies(context: Context, source: IdentitySource) -> tuple[CopyFile, ...]:
-    """Copies to the usual places of what was given elsewhere."""
+    """Copies to the usual places of what was given elsewhere; a link there is somebody's own arrangement."""
     wanted = (
         ((source.pfx, paths.SITE_PFX, 0o600),)
         if source.pfx
         else ((source.chain, paths.SITE_CERTIFICATE, 0o644), (source.key, paths.SITE_KEY, 0o600))
     )
-    files = context.world.files
     return tuple(
-        CopyFile(source=given, digest=str(files.digest_given(given)), path=place, mode=mode)
+        copy
         for given, place, mode in wanted
-        if given != str(files.locate(place))
+        if given != str(context.world.files.locate(place))
+        and (copy := copy_of(context, given, place, mode)) is not None
     )
 
 
-def _decide(certificate: Certificate) -> Sequence[Action[Any]]:
-    generation = f"{paths.GENERATIONS}/{certificate.fingerprint}"
+def copy_of(context: Context, given: str, place: str, mode: int) -> CopyFile | None:
+    """A copy of the file `given` to a usual place, unless a link stands there."""
+    files = context.world.files
+    state = files.state(place)
+    if state is not None and state.kind == "link":
+        return None
+    return CopyFile(source=given, digest=str(files.digest_given(given)), path=place, mode=mode)
+
+
+def placing(certificate: Certificate) -> tuple[Action[Any], ...]:
+    """The actions that make a generation of the certificate."""
+    generation = generations.folder(certificate.fingerprint)
     return (
-        *certificate.copies,
         MakeDirectory(path=paths.GENERATIONS, mode=0o700),
         MakeDirectory(path=generation, mode=0o700),
         PlaceIdentity(directory=generation, source=certificate.source, fingerprint=certificate.fingerprint),
-        Link(path=paths.ACTIVE, target=f"generations/{certificate.fingerprint}"),
     )
+
+
+def switching(name: str) -> Link:
+    """The action that takes the generation `name` into use."""
+    return Link(path=paths.ACTIVE, target=generations.target(name))
+
+
+def _decide(certificate: Certificate) -> Sequence[Action[Any]]:
+    return (*certificate.copies, *placing(certificate), switching(certificate.fingerprint))
 
 
 STEP = Step("certificate", "TLS certificate", _gather, _decide)

@@ -10,7 +10,6 @@ from mstunnel_setup.engine.file_actions import WriteJson
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import TenantError
-from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
@@ -44,11 +43,14 @@ def pulled(context: Context) -> ServerConfiguration:
 
 
 def _gather(context: Context) -> Configuration:
-    settings = env_file.parse(environment.content(context).decode(), paths.ENVIRONMENT)
+    settings = environment.settings(context)
     options = GatewayOptions(
         Authentication(context.answers.authentication), debug_level(settings.get("DEBUG_LEVEL", ""))
     )
-    return Configuration(pulled(context), images.references(context)[0], options, _oidc(context))
+    server = pulled(context)
+    for warning in server.warnings:
+        context.prompter.say(f"Server configuration: {warning.message}. {warning.hint}".rstrip())
+    return Configuration(server, images.references(context)[0], options, _oidc(context))
 
 
 def _oidc(context: Context) -> JsonObject:

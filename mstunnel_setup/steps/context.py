@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import SecretReference, resolve
 from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.errors import CheckError
+from mstunnel_setup.errors import CheckError, UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.steps.prompter import Prompter
 from mstunnel_setup.steps.world import World
@@ -48,11 +48,13 @@ class Context:
         return self.answers.server_name or self.host_name
 
     def answer(self, path: str, question: str) -> str:
-        """The value of the setting with `path`; a person is asked for what no answer names."""
-        known = self.answers.value(path)
-        if known is None:
+        """The value of the setting with `path`; a person is asked for what is missing, until it fits."""
+        while self.answers.value(path) is None:
             typed = {path: self.prompter.ask(question)}
-            self.answers = merge(typed, {}, earlier=self.answers.record())
+            try:
+                self.answers = merge(typed, {}, earlier=self.answers.record())
+            except UsageError as error:
+                self.prompter.say(error.message.removeprefix("option: "))
         return str(self.answers.value(path))
 
     def fail(self, error: CheckError) -> None:

@@ -3,18 +3,20 @@
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, WriteFile
+from mstunnel_setup.engine.remember import Remember, remembered
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import UsageError, WaitingError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.steps.context import Context
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+_WANTED = "environment.wanted"
 _SHELL_PROXIES = "/etc/profile.d/http_proxy.sh"
 _FOLDERS = (
     (paths.CERTIFICATES, 0o755),
@@ -25,20 +27,21 @@ _FOLDERS = (
 
 @dataclass(frozen=True)
 class Environment:
-    """The text that `env.sh` shall have, and the extra root to install (file and SHA-256)."""
+    """The text of `env.sh`, the settings in it that are ours, and the extra root (file and SHA-256)."""
 
     text: str
+    wanted: Mapping[str, str] = field(default_factory=dict)
     ca_file: str | None = None
     ca_digest: str = ""
 
 
 def _gather(context: Context) -> Environment:
-    current = context.world.files.read(paths.ENVIRONMENT)
-    present = None if current is None else current.decode("utf-8", errors="replace")
-    text = env_file.merge(present, _before(context), _wanted(context), paths.ENVIRONMENT)
+    current, wanted = context.world.files.read(paths.ENVIRONMENT), _wanted(context)
+    present = None if current is None else _text(current)
+    text = env_file.merge(present, _before(context), wanted, paths.ENVIRONMENT)
     context.environment = text.encode()
     ca_file = context.answers.tenant.ca_file
-    return Environment(text, ca_file, _digest(context, ca_file))
+    return Environment(text, wanted, ca_file, _digest(context, ca_file))
 
 
 def content(context: Context) -> bytes:
@@ -48,16 +51,37 @@ def content(context: Context) -> bytes:
     return context.world.files.read(paths.ENVIRONMENT) or b""
 
 
+def settings(context: Context) -> Mapping[str, str]:
+    """The settings in `env.sh` once its step is done. Raises EnvironmentFileError for what is none."""
+    return env_file.parse(_text(content(context)), paths.ENVIRONMENT)
+
+
+def _text(content: bytes) -> str:
+    """Text of `env.sh`; what is not UTF-8 could not be written back as it was."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise env_file.EnvironmentFileError(
+            "environment-line-invalid",
+            f"{paths.ENVIRONMENT}, line {line} is not UTF-8 text",
+            "Save the file as UTF-8.",
+        ) from error
+
+
 def _before(context: Context) -> Mapping[str, str]:
-    entry = context.receipt.entries.get(f"file:{paths.ENVIRONMENT}")
-    written = str(entry.versions[-1]["text"]) if entry else ""
-    return env_file.parse(written, paths.ENVIRONMENT)
+    """What an earlier run wanted; the other lines of the file are the administrator's."""
+    earlier = remembered(context.receipt, _WANTED)
+    return {name: str(value) for name, value in earlier.items()} if isinstance(earlier, dict) else {}
 
 
 def _wanted(context: Context) -> dict[str, str]:
-    """Proxies of the shell and of /etc/profile.d in both cases, then what the answers say."""
+    """Proxies of the shell, of /etc/profile.d or of an earlier run, in both cases; then what the answers say.
+
+    A later run comes from another shell (sudo drops the proxies), which is no wish to have none.
+    """
     profile = (context.world.files.read(_SHELL_PROXIES) or b"").decode("utf-8", errors="replace")
-    found = {**_assignments(profile), **os.environ}
+    found = {**_before(context), **_assignments(profile), **os.environ}
     wanted: dict[str, str] = {}
     for name in _PROXIES:
         if value := found.get(name) or found.get(name.upper()):
@@ -89,7 +113,9 @@ def _digest(context: Context, ca_file: str | None) -> str:
 
 def _decide(environment: Environment) -> Sequence[Action[Any]]:
     actions: list[Action[Any]] = [MakeDirectory(path=path, mode=mode) for path, mode in _FOLDERS]
+    # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
     actions.append(WriteFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))
+    actions.append(Remember(name=_WANTED, value={**environment.wanted}))
     if environment.ca_file is not None:
         target = f"{paths.CA_TRUST}/tenant-ca.crt"
         actions.append(CopyFile(source=environment.ca_file, digest=environment.ca_digest, path=target))
@@ -100,13 +126,15 @@ def _prove(context: Context, _environment: Environment) -> None:
     """A person gets the chance to edit `env.sh` before anything is built on it; once is enough."""
     if not context.prompter.interactive or STEP.name in context.receipt.steps:
         return
-    context.prompter.say(f"The settings of the gateway are in {paths.ENVIRONMENT}.")
-    if not context.prompter.confirm("Are they as you want them? Answer no to stop here and edit the file"):
+    given = ", ".join(f"{name}={value}" for name, value in settings(context).items()) or "none yet"
+    context.prompter.say(f"The settings of the gateway are in {paths.ENVIRONMENT}: {given}.")
+    if not context.prompter.confirm("Go on with them? Answer no to stop here and edit the file"):
         raise WaitingError(
             "environment-to-edit",
             f"stopped so that you can edit {paths.ENVIRONMENT}",
             "Edit the file, then run the same command again; it continues here.",
         )
+    context.environment = context.world.files.read(paths.ENVIRONMENT)
 
 
 STEP = Step("environment", "Settings of the gateway (env.sh)", _gather, _decide, _prove)

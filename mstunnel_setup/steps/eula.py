@@ -34,26 +34,47 @@ def text() -> str:
 
 
 def _gather(context: Context) -> Acceptance:
-    # Acceptance of one text says nothing about the next, so it is remembered with its digest only.
-    answers = {path: value for path, value in context.answers.record().items() if path != "eula"}
-    return Acceptance(answers, _record(context))
+    return Acceptance(_answers(context), _record(context))
+
+
+def _answers(context: Context) -> JsonObject:
+    """What was answered from outside; what a step asked for and remembers itself is left to that step.
+
+    Acceptance of one text says nothing about the next, so it is remembered with its digest only.
+    """
+    known = remembered(context.receipt, "answers")
+    before = known if isinstance(known, dict) else {}
+    return {
+        path: value
+        for path, value in context.answers.record().items()
+        if path != "eula" and (path in before or context.answers.origins[path].kind != "earlier")
+    }
 
 
 def _record(context: Context) -> JsonObject | None:
-    digest = hashlib.sha256(text().encode()).hexdigest()
-    earlier = remembered(context.receipt, "accepted-eula")
-    if isinstance(earlier, dict) and earlier.get("sha256") == digest:
-        return earlier
-    if earlier is None and context.world.files.state(paths.EULA_ACCEPTED) is not None:
-        return None
+    if not _outstanding(context):
+        earlier = remembered(context.receipt, "accepted-eula")
+        return earlier if isinstance(earlier, dict) else None
     if context.answers.eula != "accept":
         _ask(context)
-    return {"sha256": digest, "who": getpass.getuser()}
+    return {"sha256": _digest(), "who": getpass.getuser()}
+
+
+def _outstanding(context: Context) -> bool:
+    """Whether somebody still has to accept the text as it is now."""
+    earlier = remembered(context.receipt, "accepted-eula")
+    if isinstance(earlier, dict):
+        return earlier.get("sha256") != _digest()
+    return context.world.files.state(paths.EULA_ACCEPTED) is None
+
+
+def _digest() -> str:
+    return hashlib.sha256(text().encode()).hexdigest()
 
 
 def _ask(context: Context) -> None:
     context.prompter.page(text())
-    answer = context.prompter.ask("Do you accept these terms? Type yes or no", default="no")
+    answer = context.prompter.ask("Do you accept these terms? Type yes in full, or no", default="no")
     if answer.strip().lower() != "yes":
         raise UsageError(
             "eula-declined",
@@ -72,8 +93,7 @@ def _decide(acceptance: Acceptance) -> Sequence[Action[Any]]:
 
 
 def _missing(context: Context) -> Sequence[str]:
-    marked = context.world.files.state(paths.EULA_ACCEPTED) is not None
-    return () if marked or remembered(context.receipt, "accepted-eula") else ("eula",)
+    return ("eula",) if _outstanding(context) else ()
 
 
 STEP = Step("eula", "Licence and terms of use", _gather, _decide, missing=_missing)

@@ -28,8 +28,8 @@ class Images:
 def references(context: Context) -> tuple[str, str]:
     """References of the server and the agent image; a person is asked for what no answer names."""
     return (
-        context.answer("images.server", "Image of the VPN server (name@sha256:…)"),
-        context.answer("images.agent", "Image of the agent (name@sha256:…)"),
+        context.answer("images.server", "Image of the VPN server, by digest (registry/name@sha256:…)"),
+        context.answer("images.agent", "Image of the agent, by digest (registry/name@sha256:…)"),
     )
 
 

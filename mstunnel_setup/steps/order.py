@@ -23,6 +23,7 @@ from mstunnel_setup.steps import (
 )
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity
+from mstunnel_setup.tls.schedule import ScheduleImport
 
 ORDER: tuple[Step[Any, Any], ...] = (
     eula.STEP,
@@ -51,6 +52,7 @@ CODEC = Codec(
         RegisterServer,
         Remember,
         RunContainer,
+        ScheduleImport,
         StartService,
         WriteFile,
         WriteGatewayConfiguration,

@@ -10,6 +10,7 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import WriteJson
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import output
+from mstunnel_setup.errors import TenantError
 from mstunnel_setup.steps import site, tenancy
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
@@ -32,14 +33,28 @@ class Registration:
 
 def _gather(context: Context) -> Registration:
     rootless = context.answers.mode == "rootless"
+    application_name = f"mstunnel-gateway {context.server_name} {_machine(context)}"
+    _refuse_renamed(context, application_name)
     return Registration(
         site_id=site.chosen_id(context),
         server_name=context.server_name,
-        application_name=f"mstunnel-gateway {context.server_name} {_machine(context)}",
+        application_name=application_name,
         cloud=tenancy.cloud_of(context),
         authentication=context.answers.authentication,
         deployment_mode=DeploymentMode.STANDALONE_ROOTLESS if rootless else DeploymentMode.STANDALONE_ROOTFUL,
     )
+
+
+def _refuse_renamed(context: Context, application_name: str) -> None:
+    """Raise TenantError when this server went by another name, or had another machine id, when it began."""
+    for entry in context.receipt.entries.values():
+        known = entry.versions[-1]
+        if known["kind"] == CreateAppIdentity.kind and known["display_name"] != application_name:
+            raise TenantError(
+                "server-renamed",
+                f"the tenant knows this server as {known['display_name']}, not as {application_name}",
+                "Set server_name to the name it had, or take it out with `mst-cli uninstall` first.",
+            )
 
 
 def _machine(context: Context) -> str:

@@ -14,7 +14,7 @@ from mstunnel_setup.steps.certificate import examine
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import TunnelSite
-from mstunnel_setup.tls.actions import IdentitySource
+from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.model import Identity
 
 
@@ -67,9 +67,10 @@ def _chosen(context: Context) -> TunnelSite:
 
 
 def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
-    """The site with this GUID or name; a name must be the name of one site only."""
+    """The site with this GUID, else with this name, which must be the name of one site only."""
     key = wanted.strip().casefold()
-    found = [site for site in sites if key in {site.id.casefold(), site.display_name.casefold()}]
+    found = [site for site in sites if site.id.casefold() == key]
+    found = found or [site for site in sites if site.display_name.casefold() == key]
     if len(found) == 1:
         return found[0]
     if found:
@@ -85,8 +86,7 @@ def _identity(context: Context) -> Identity:
     """The identity judged in this run, or the one placed by an earlier one."""
     if context.identity is not None:
         return context.identity
-    folder = context.world.files.locate(paths.ACTIVE)
-    return IdentitySource(chain=f"{folder}/chain.pem", key=f"{folder}/key.pem").load(context.world)
+    return generations.source(context.world, paths.ACTIVE).load(context.world)
 
 
 def _decide(site: Site) -> Sequence[Action[Any]]:

@@ -2,23 +2,24 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
+from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.gateway import env_file
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.steps import environment
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.session import Account, Entrance
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
-from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
+from mstunnel_setup.tenant.token_sources import AccessToken
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
@@ -34,7 +35,7 @@ def http_session(context: Context, *, timeout: float = 30, deadline: float = 120
 
     Proxies come from the shell, else from `env.sh`. Raises NetworkError when a root cannot be read.
     """
-    for name, value in env_file.parse(environment.content(context).decode(), paths.ENVIRONMENT).items():
+    for name, value in environment.settings(context).items():
         if name.lower() in _PROXIES:
             os.environ.setdefault(name, value)
     roots = "".join(root.public_bytes(Encoding.PEM).decode() for root in context.world.private_roots)
@@ -80,40 +81,36 @@ def missing(context: Context) -> Sequence[str]:
     if registered(context.receipt) and not context.administrator:
         return ()
     answers = context.answers.sign_in
-    certificate = () if answers.pfx else ("sign_in.certificate", "sign_in.key")
-    needed = {
-        "device-code": ("sign_in.client_id",),
-        "client-secret": ("sign_in.client_id", "sign_in.client_secret"),
-        "client-certificate": ("sign_in.client_id", *certificate),
-        "token-file": ("sign_in.token_file",),
-    }
-    return needed[answers.method]
+    return needed_to_sign_in(answers.method, has_pfx=answers.pfx is not None)
 
 
 def _token_source(context: Context, http: HttpSession, where: Cloud) -> AccessToken:
+    show = partial(_show, context)
+    entrance = Entrance(http, context.world.clock, where, show, context.world.files)
+    return entrance.enter(_account(context))
+
+
+def _account(context: Context) -> Account:
     answers = context.answers.sign_in
-    if answers.method == "token-file":
-        return TokenFile(context.world.files, str(answers.token_file), context.world.clock)
-    client_id = context.answer("sign_in.client_id", "Application (client) id to sign in with")
-    sign_in = SignIn(http, context.world.clock, where, context.answers.tenant.id, client_id)
-    if answers.method == "device-code":
-        return sign_in.device_code(lambda code: _show(context, code))
-    if answers.method == "client-secret":
-        return sign_in.client_secret(context.secret(answers.client_secret))
-    return sign_in.certificate(_credential(context))
+    token = answers.method == "token-file"
+    return Account(
+        method=answers.method,
+        tenant=context.answers.tenant.id,
+        client_id=""
+        if token
+        else context.answer("sign_in.client_id", "Application (client) id to sign in with"),
+        client_secret=context.secret(answers.client_secret),
+        certificate=answers.certificate or "",
+        key=answers.key or "",
+        pfx=answers.pfx or "",
+        passphrase=context.secret(answers.passphrase),
+        token_file=answers.token_file or "",
+    )
 
 
 def _show(context: Context, code: DeviceCode) -> None:
     left = (code.expires_at - context.world.clock.now()).total_seconds()
     context.prompter.device_code(code.url, code.code, left)
-
-
-def _credential(context: Context) -> Credential:
-    answers = context.answers.sign_in
-    files = Files()
-    if answers.pfx:
-        return read_credential(files, answers.pfx, context.secret(answers.passphrase))
-    return read_credential(files, str(answers.certificate), key_path=str(answers.key))
 
 
 def in_tenant(receipt: Receipt) -> bool:

@@ -12,13 +12,17 @@ from mstunnel_setup.containers.engine import ContainerEngine, Progress, clean
 from mstunnel_setup.containers.podman_service import podman_engine
 from mstunnel_setup.containers.spec import Volume
 from mstunnel_setup.containers.systemd import Systemd
-from mstunnel_setup.errors import CertificateError, SignInError, StepError
+from mstunnel_setup.errors import CertificateError, EngineError, SignInError, StepError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tls.read import read_material
 
+CANDIDATE = f"{paths.STATE}/candidate-ocserv.conf"
+_CHECK = "/usr/libexec/mstunnel/check-configuration"
+# podman-run(1): the command cannot be run, or is not there.
+_NO_SUCH_PROGRAM = (126, 127)
 _SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -92,13 +96,20 @@ class World:
 
         Raises StepError `gateway-configuration-refused` with ocserv's reason.
         """
-        candidate = f"{paths.STATE}/candidate-ocserv.conf"
-        self.files.write(candidate, text.encode(), 0o600)
+        self.files.write(CANDIDATE, text.encode(), 0o600)
         try:
-            volumes = [self._seen(paths.CONFIGURATION), self._seen(candidate)]
-            finished = self.engine.run_once(image, ("/usr/libexec/mstunnel/check-configuration", candidate), volumes, 60)
+            volumes = [self._seen(paths.CONFIGURATION), self._seen(CANDIDATE)]
+            finished = self.engine.run_once(
+                image, ("/usr/libexec/mstunnel/check-configuration", CANDIDATE), volumes, 60
+            )
         finally:
-            self.files.remove(candidate)
+            self.files.remove(CANDIDATE)
+        if finished.code in _NO_SUCH_PROGRAM:
+            raise EngineError(
+                "image-not-gateway",
+                f"the image {image} is not that of the gateway",
+                "Correct images.server (perhaps the two images are swapped), then run again.",
+            )
         if finished.code != 0:
             raise StepError(
                 "gateway-configuration-refused",

@@ -68,7 +68,8 @@ def test_a_configuration_that_cannot_be_served_is_not_taken_over(installed: Inst
     before = installed.server.read("/etc/mstunnel/ocserv.conf")
     installed.change_configuration({"network": "169.254.0.0/31"})
     check = installed.server.run(
-        ["podman", "exec", "mstunnel-agent", "/opt/mstunnel-setup/bin/mstunnel-agent", "check-in"], check=False
+        ["podman", "exec", "mstunnel-agent", "/opt/mstunnel-setup/bin/mstunnel-agent", "check-in"],
+        check=False,
     )
     installed.change_configuration({"defaultDomainSuffix": "tunnel.test"})
     assert check.code == 6, check.describe()

@@ -127,5 +127,5 @@ def _prune(keep: set[str]) -> None:
     names = {name for image in listed for name in image.get("Names") or []}
     old = sorted(name for name in names - keep if name.startswith("localhost/mstunnel/"))
     if old:
-        builder("rmi", "--force", *old)
-        builder("image", "prune", "--force")
+        builder("rmi", "--force", *old, timeout=300)
+        builder("image", "prune", "--force", timeout=300)

@@ -70,9 +70,27 @@ def test_the_rows_are_shown_and_remote_text_is_harmless() -> None:
     assert "\x1b" not in shown.getvalue()
 
 
+def test_ids_stay_whole_where_names_are_long() -> None:
+    console, shown = _console("1\n")
+    guid = "9cd72797-5ed6-4d2a-8bc7-0eab1e5a81d5"
+    console.choose("Sites", [(guid, "A site with a very long name " * 3, "gateway.of.a.long.example")])
+    assert guid in shown.getvalue()
+    assert max(map(len, shown.getvalue().splitlines())) <= 80
+
+
+def test_what_is_told_is_folded_between_words() -> None:
+    console, shown = _console("")
+    path = "/etc/mstunnel/private/" + "x" * 70
+    console.say(f"{'word ' * 20}{path}\nend")
+    lines = shown.getvalue().splitlines()
+    assert max(len(line) for line in lines if path not in line) <= 80
+    assert lines[-1] == "end"
+    assert path in shown.getvalue()
+
+
 def test_the_device_code() -> None:
     console, shown = _console("")
-    console.device_code("https://login.example.com/device", "ABCD-EFGH", 900)
+    console.device_code("https://login.example.com/device", "ABCD-EFGH", 899.7)
     lines = [line.strip() for line in shown.getvalue().splitlines()]
     assert {"https://login.example.com/device", "ABCD-EFGH"} <= set(lines)
     assert "valid for 15 minutes" in shown.getvalue()

@@ -35,13 +35,27 @@ def _lines(*, verbose: bool) -> list[str]:
 def test_people_see_steps_and_how_they_ended() -> None:
     assert _lines(verbose=False) == [
         "Step 1 of 3: Licence terms",
-        "  unchanged",
+        "  ok, nothing changed",
         "Step 2 of 3: Site",
         "  done, 1.2 s",
         "Step 3 of 3: Start",
-        "  failed: no engine",
+        "  not finished: no engine",
         "  undone: write /x",
     ]
+
+
+def test_the_reason_of_a_failure_may_be_left_to_the_error_that_follows() -> None:
+    stream = io.StringIO()
+    ProgressLines(stream, Redactor(), ["launch"], reasons=False).event(EVENTS[7])
+    assert stream.getvalue() == "  not finished\n"
+
+
+def test_long_lines_are_folded_between_words() -> None:
+    stream = io.StringIO()
+    ProgressLines(stream, Redactor(), []).event(Event("site", "undone", "file:/x", "write " + "/xy " * 40))
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert " ".join("".join(lines).split()).count("/xy") == 40
 
 
 def test_verbose_adds_the_actions() -> None:

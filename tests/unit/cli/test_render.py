@@ -14,7 +14,7 @@ from mstunnel_setup.cli.log import Redactor
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat, new_app, with_options
 from mstunnel_setup.cli.render import Notice, Renderer, Result, Session, run_app, run_command
 from mstunnel_setup.engine.events import Event
-from mstunnel_setup.errors import ExitCode, SetupError, UsageError
+from mstunnel_setup.errors import ExitCode, SetupError, UsageError, WaitingError
 
 KINDS = [kind for kind in [SetupError, *SetupError.__subclasses__()] if kind.__module__.endswith(".errors")]
 LONG = "a rather long sentence that says what is wrong and where, at https://login.example.com/a/long/path"
@@ -88,7 +88,8 @@ def test_every_foreseen_failure_has_its_exit_code(
     kind: type[SetupError], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run(_fail(kind("it-failed", "it failed", "Mend it."))) == kind.exit_code
-    assert capsys.readouterr() == ("", "error: it failed\n  Mend it.\n")
+    word = "waiting" if kind is WaitingError else "error"
+    assert capsys.readouterr() == ("", f"{word}: it failed\n  Mend it.\n")
     assert _run(_fail(kind("it-failed", "it failed", "Mend it.")), "--output", "json") == kind.exit_code
     envelope = _check_envelope(capsys.readouterr().out)
     assert envelope["errors"] == [{"code": "it-failed", "message": "it failed", "hint": "Mend it."}]
@@ -104,7 +105,7 @@ def test_messages_are_at_most_80_columns_wide(capsys: pytest.CaptureFixture[str]
 
 def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(_fail(KeyboardInterrupt())) == 130
-    assert capsys.readouterr().err.startswith("error: interrupted\n")
+    assert capsys.readouterr().err.startswith("stopped: interrupted\n")
     assert _run(_fail(KeyboardInterrupt()), "--output", "json") == 130
     assert _check_envelope(capsys.readouterr().out)["errors"][0]["code"] == "interrupted"
 

@@ -120,6 +120,14 @@ def test_a_server_that_is_not_there_is_named(server: Server) -> None:
     assert "localhost:1" in caught.value.message
 
 
+def test_where_nobody_is_the_error_comes_soon_and_reads_plainly() -> None:
+    clock = FakeClock()
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(clock, deadline=600).get("https://localhost:1/")
+    assert 0 < clock.elapsed <= 15
+    assert "HTTPSConnection" not in caught.value.message
+
+
 def test_unreadable_roots_are_named(tmp_path: Path) -> None:
     with pytest.raises(NetworkError) as caught:
         HttpSession(FakeClock(), str(tmp_path / "none.pem"))

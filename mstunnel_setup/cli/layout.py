@@ -1,0 +1,13 @@
+"""How text for people is laid out: at most 80 columns, whatever the terminal's width."""
+
+import textwrap
+
+WIDTH = 80
+
+
+def fold(line: str) -> list[str]:
+    """The line in pieces of at most WIDTH columns, indented below the first; words are never cut."""
+    indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+    return textwrap.wrap(
+        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    ) or [line]

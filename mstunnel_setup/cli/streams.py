@@ -1,0 +1,73 @@
+"""Standard streams that outlive their other end, and signals that stop a run as Ctrl-C does."""
+
+import errno
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final, NoReturn, TextIO
+
+_STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def hold() -> None:
+    """Open what is closed of stdin, stdout and stderr; let a reader that goes away change nothing.
+
+    A lost connection must not stop a run between two actions, and with a standard stream closed the next
+    file opened would get its number, and everything printed.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or io.TextIOWrapper(io.FileIO(0, "r", closefd=False))
+    sys.stdout, sys.stderr = _lasting(1, sys.stdout), _lasting(2, sys.stderr)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt inside the block; a second signal is ignored after it.
+
+    A signal that was ignored before (nohup) stays ignored.
+    """
+    told = False
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        nonlocal told
+        told = True
+        raise KeyboardInterrupt
+
+    ignored: Any = signal.SIG_IGN
+    before = {number: signal.getsignal(number) for number in _STOPPING}
+    for number, handler in before.items():
+        if handler != ignored:
+            signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            # The outcome is still to be shown: nothing may come in between any more.
+            signal.signal(number, ignored if told else handler)
+
+
+class _Lasting(io.FileIO):
+    """Writes to nowhere once nobody reads (EPIPE) or the terminal is gone (EIO)."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), self.fileno())
+            return memoryview(data).nbytes
+
+
+def _lasting(number: int, stream: TextIO | None) -> TextIO:
+    encoding, errors = (stream.encoding, stream.errors) if stream else ("utf-8", "backslashreplace")
+    buffer = io.BufferedWriter(_Lasting(number, "w", closefd=False))
+    return io.TextIOWrapper(buffer, encoding, errors, line_buffering=True)

@@ -1,0 +1,179 @@
+"""Write the reference pages that follow from the code: steps, commands, answers, errors.
+
+`python -m scripts.docs` writes them; tests/unit/test_docs.py fails when a committed page is out of date.
+"""
+
+import contextlib
+import importlib
+import inspect
+import io
+import os
+import tomllib
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from mstunnel_setup import errors
+from mstunnel_setup.answers import describe
+from mstunnel_setup.answers.model import AnswerFile
+from mstunnel_setup.answers.settings import BY_PATH
+from mstunnel_setup.steps.order import ORDER
+from scripts.error_codes import codes
+
+ROOT = Path(__file__).parents[1]
+PAGES = ROOT / "docs/reference"
+NOTE = "<!-- Written by `make docs` from the code. Do not edit. -->\n"
+WIDTH = "80"
+
+
+def pages() -> dict[Path, str]:
+    """The pages, by path."""
+    made = {
+        "steps.md": steps(),
+        "commands.md": commands(),
+        "answers.md": answers(),
+        "errors.md": error_codes(),
+    }
+    return {PAGES / name: f"{NOTE}\n{text.rstrip()}\n" for name, text in made.items()}
+
+
+def steps() -> str:
+    """The steps in order, from `steps.ORDER` and what their modules say of themselves."""
+    intro = (
+        "# Steps\n\n"
+        "An installation runs these steps in order. `mstunnel-setup step NAME` runs one of them, and before\n"
+        "it those that it needs; `--skip NAME` leaves one out.\n"
+    )
+    return "\n".join([intro, *(_step(number, step) for number, step in enumerate(ORDER, 1))])
+
+
+def _step(number: int, step: Any) -> str:
+    about = inspect.getdoc(importlib.import_module(step.gather.__module__)) or ""
+    sentence = about.partition(": ")[2]
+    needs = f"Needs: {', '.join(f'`{name}`' for name in step.needs)}.\n" if step.needs else ""
+    title = f"## {number}. `{step.name}`: {step.title}\n"
+    return "\n".join([title, f"{sentence[:1].upper()}{sentence[1:]}\n", *([needs] if needs else [])])
+
+
+def commands() -> str:
+    """The help of every command, as it is shown 80 columns wide."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    parts = ["# Commands\n"]
+    for program, entry in scripts.items():
+        app = importlib.import_module(entry.partition(":")[0]).app
+        # Boxes drawn by the terminal are of no use on a page.
+        app.rich_markup_mode = None
+        for path, command in _tree(program, typer.main.get_command(app)):
+            parts.append(
+                f"{'##' if path == program else '###'} `{path}`\n\n```text\n{_help(path, command)}\n```\n"
+            )
+    return "\n".join(parts)
+
+
+def _tree(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+    yield path, command
+    for name, child in getattr(command, "commands", {}).items():
+        if not child.hidden:
+            yield from _tree(f"{path} {name}", child)
+
+
+def _help(path: str, command: Any) -> str:
+    before = {name: os.environ.get(name) for name in ("COLUMNS", "TERMINAL_WIDTH")}
+    os.environ |= dict.fromkeys(before, WIDTH)
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            command.main(args=["--help"], prog_name=path, standalone_mode=False)
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ |= {} if value is None else {name: value}
+    return "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
+
+
+def answers() -> str:
+    """Every setting of the answer file with its option and variable, and a commented file."""
+    head = (
+        "# Answer file\n\n"
+        "YAML in UTF-8, strict: an unknown key is an error with line and column.\n"
+        "`mstunnel-setup answers new` writes a commented file, `answers check` judges one,\n"
+        "`answers schema` prints its JSON Schema, and `answers show` tells every value with its origin.\n\n"
+        "An option counts before a variable, a variable before the file, the file before earlier answers.\n\n"
+        "Secrets are never written into the file, only their place: `file:PATH`, `env:NAME` or\n"
+        "`credential:NAME` (systemd).\n\n"
+        "| Setting | Values, default | Option | Variable | Meaning |\n| --- | --- | --- | --- | --- |\n"
+    )
+    rows = "".join(_setting(path, info) for path, info in _settings(AnswerFile) if path in BY_PATH)
+    return f"{head}{rows}\n## A commented file\n\n```yaml\n{describe.new_file().strip()}\n```\n"
+
+
+def _settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, info in model.model_fields.items():
+        inner = info.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _settings(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", info
+
+
+def _setting(path: str, info: FieldInfo) -> str:
+    setting = BY_PATH[path]
+    cells = (
+        f"`{path}`",
+        _values(info),
+        f"`{setting.option}`" if setting.option else "",
+        f"`{setting.variable}`" if path != "environment" else "",
+        info.description or "",
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _values(info: FieldInfo) -> str:
+    literals = [value for value in _flat(info.annotation) if isinstance(value, str)]
+    if not literals:
+        return f"default `{info.default}`" if isinstance(info.default, str) else ""
+    return ", ".join(f"**`{value}`**" if value == info.default else f"`{value}`" for value in literals)
+
+
+def _flat(annotation: Any) -> Iterator[Any]:
+    parts = get_args(annotation)
+    if not parts:
+        yield annotation
+    for part in parts:
+        yield from _flat(part)
+
+
+def error_codes() -> str:
+    """Every code an error of ours may have."""
+    found = sorted(set(codes()))
+    intro = (
+        "# Errors\n\n"
+        "Codes are stable; messages and hints are for people and may change. `…` stands for what is only\n"
+        "known when it happens. Exit codes are explained in [exit-codes.md](exit-codes.md).\n"
+    )
+    parts = [intro]
+    for exit_code, group in groupby(
+        sorted(found, key=lambda item: item.exit_code), lambda item: item.exit_code
+    ):
+        name = errors.ExitCode(exit_code).name.lower().replace("_", "-")
+        parts.append(
+            f"## Exit code {exit_code}: {name}\n\n| Code | Message | What to do |\n| --- | --- | --- |"
+        )
+        parts.append("".join(f"| `{item.code}` | {item.message} | {item.hint} |\n" for item in group))
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Write the pages."""
+    for path, text in pages().items():
+        path.write_text(text)
+        print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""A real certbot with a real ACME server (pebble) on this machine; its deploy hook reaches the testbed."""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import trustme
+
+PROGRAMS = ("certbot", "pebble")
+
+
+def missing() -> list[str]:
+    return [program for program in PROGRAMS if shutil.which(program) is None]
+
+
+@dataclass(frozen=True)
+class Acme:
+    """A running authority; `folder` holds what certbot calls its configuration, work and log folders."""
+
+    folder: Path
+    port: int
+    management: int
+
+    @property
+    def root(self) -> bytes:
+        """The certificate of the authority's root."""
+        context = ssl._create_unverified_context()
+        with urlopen(f"https://localhost:{self.management}/roots/0", context=context) as answer:
+            return bytes(answer.read())
+
+    def lineage(self, name: str) -> Path:
+        return self.folder / "letsencrypt" / "live" / name
+
+    def certbot(self, *arguments: str) -> None:
+        """Run certbot; the certificate of the server is the only thing it is told not to look at."""
+        folders = [
+            f"--{kind}-dir={self.folder / name}"
+            for kind, name in (("config", "letsencrypt"), ("work", "work"), ("logs", "logs"))
+        ]
+        server = f"--server=https://localhost:{self.port}/dir"
+        done = subprocess.run(
+            ["certbot", *arguments, *folders, server, "--no-verify-ssl", "--non-interactive"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def issue(self, name: str, hook: Path) -> None:
+        port = f"--http-01-port={_free_port()}"
+        account = ["--agree-tos", "--register-unsafely-without-email"]
+        self.certbot("certonly", "--standalone", port, *account, "-d", name, f"--deploy-hook={hook}")
+
+    def renew(self, name: str) -> None:
+        self.certbot("renew", "--force-renewal", "--cert-name", name, "--no-random-sleep-on-renew")
+
+
+@contextmanager
+def acme_server(folder: Path) -> Iterator[Acme]:
+    acme = Acme(folder, _free_port(), _free_port())
+    own = trustme.CA().issue_cert("localhost")
+    own.private_key_pem.write_to_path(folder / "key.pem")
+    own.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    settings = {
+        "listenAddress": f"127.0.0.1:{acme.port}",
+        "managementListenAddress": f"127.0.0.1:{acme.management}",
+        "certificate": str(folder / "cert.pem"),
+        "privateKey": str(folder / "key.pem"),
+        "httpPort": 5002,
+        "tlsPort": 5001,
+        "certificateValidityPeriod": 7_776_000,
+    }
+    (folder / "pebble.json").write_text(json.dumps({"pebble": settings}))
+    environment = {
+        **os.environ,
+        "PEBBLE_VA_ALWAYS_VALID": "1",
+        "PEBBLE_VA_NOSLEEP": "1",
+        "PEBBLE_WFE_NONCEREJECT": "0",
+    }
+    with (folder / "pebble.log").open("w") as log:
+        process = subprocess.Popen(
+            ["pebble", "-config", str(folder / "pebble.json")],
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        _await(acme)
+        yield acme
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+def deploy_script(path: Path, acme: Acme, enter: list[str], hook: str) -> Path:
+    """What certbot runs after a renewal: bring its folder to the server as it is, and run the hook there."""
+    tree = acme.folder / "letsencrypt"
+    inside = shlex.join(enter)
+    path.write_text(
+        f"""#!/bin/sh
+set -eu
+tar -C {acme.folder} -cf - letsencrypt | {inside} tar -C /etc -xf -
+exec {inside} env RENEWED_LINEAGE="/etc/letsencrypt${{RENEWED_LINEAGE#{tree}}}" {hook}
+"""
+    )
+    path.chmod(0o755)
+    return path
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _await(acme: Acme) -> None:
+    for _ in range(100):
+        try:
+            assert acme.root
+        except (URLError, ConnectionError):
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError((acme.folder / "pebble.log").read_text())

@@ -1,0 +1,393 @@
+"""What an installation refuses: how it says so, and that nothing is left half done.
+
+Every case is the whole command on a whole host. After it the host is as before, if need be by way of
+`mstunnel-setup rollback`, and so is the tenant; the good answer file installs at the end of the module.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+    pkcs12,
+)
+
+from tests.testbed.host_tree import host_tree
+from tests.testbed.installation import ADMINISTRATOR, ANSWERS, PUBLIC_ADDRESS, Installation
+from tests.testbed.machine import Entry
+from tests.testbed.process import Completed
+from tests.testbed.testbed import DOMAIN
+
+pytestmark = pytest.mark.e2e
+
+PASSPHRASE = b"correct horse battery staple"
+Change = Callable[[Installation], None]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """`arrange` makes things wrong, `mend` right again; `said` are parts of message and hint."""
+
+    code: int
+    error: str
+    said: tuple[str, ...]
+    arrange: Change
+    mend: Change = lambda _host: None
+    user: str = ADMINISTRATOR
+    command: tuple[str, ...] = ()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stocked(prepared: Installation) -> Iterator[None]:
+    """Both images are there beforehand, so that no case waits for a download."""
+    references = [prepared.references["gateway"], prepared.references["agent"]]
+    for reference in references:
+        prepared.server.run(["podman", "pull", "--quiet", reference], timeout=120)
+    yield
+    prepared.server.run(["podman", "rmi", *references])
+
+
+@pytest.fixture
+def host(prepared: Installation) -> Iterator[Installation]:
+    """A server without a gateway; tests here take back what they did themselves, unless they fail."""
+    prepared.restore()
+    yield prepared
+    if prepared.server.run(["test", "-e", "/var/lib/mstunnel/journal.jsonl"], check=False).code == 0:
+        prepared.uninstall()
+
+
+@dataclass(frozen=True)
+class State:
+    """What must be as before: the server but for what the administrator brought to /root, and the tenant."""
+
+    tree: Mapping[str, Entry]
+    tenant: Mapping[str, Any]
+
+
+def state(host: Installation) -> State:
+    tree = host_tree(host)
+    return State({path: tree[path] for path in tree if not path.startswith("/root/")}, host.tenant())
+
+
+@pytest.fixture(scope="module")
+def untouched(prepared: Installation) -> State:
+    """The state before anything was tried."""
+    return state(prepared)
+
+
+def answers(**changes: Any) -> Change:
+    return lambda host: host.write_answers(changes)
+
+
+def tenant(**changes: Any) -> Change:
+    return lambda host: host.write_answers({"tenant": {**host.answers()["tenant"], **changes}})
+
+
+def certificate(chain: bytes, key: bytes, host: Installation) -> None:
+    host.place_certificate(chain, key)
+
+
+def another_key(host: Installation) -> None:
+    chain, _ = host.authority.issue(PUBLIC_ADDRESS)
+    _, key = host.authority.issue(PUBLIC_ADDRESS)
+    certificate(chain, key, host)
+
+
+def encrypted_key(host: Installation) -> None:
+    chain, key = host.authority.issue(PUBLIC_ADDRESS)
+    locked = load_pem_private_key(key, None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(PASSPHRASE)
+    )
+    certificate(chain, locked, host)
+
+
+def issued(name: str, days: int = 90) -> Change:
+    return lambda host: certificate(*host.authority.issue(name, days=days), host)
+
+
+def pfx(typed: bytes) -> Change:
+    """A PFX file, and `typed` in the file of its passphrase."""
+
+    def arrange(host: Installation) -> None:
+        chain, key = host.authority.issue(PUBLIC_ADDRESS)
+        leaf, *others = x509.load_pem_x509_certificates(chain)
+        private = load_pem_private_key(key, None)
+        assert isinstance(private, ec.EllipticCurvePrivateKey)
+        locked = BestAvailableEncryption(PASSPHRASE)
+        content = pkcs12.serialize_key_and_certificates(b"site", private, leaf, others, locked)
+        host.server.write("/root/site.pfx", content, 0o600)
+        host.server.write("/root/passphrase", typed, 0o600)
+        host.write_answers({"certificate": {"pfx": "/root/site.pfx", "passphrase": "file:/root/passphrase"}})
+
+    return arrange
+
+
+def run(*command: str) -> Change:
+    def change(host: Installation) -> None:
+        host.server.run(command)
+
+    return change
+
+
+def shell(script: str) -> Change:
+    def change(host: Installation) -> None:
+        host.server.shell(script)
+
+    return change
+
+
+def foreign_root(host: Installation) -> None:
+    host.server.write("/root/other-ca.pem", host.authority.pem)
+    tenant(ca_file="/root/other-ca.pem")(host)
+
+
+def unknown_digest(host: Installation) -> None:
+    name = host.references["gateway"].partition("@")[0]
+    answers(images={"server": f"{name}@sha256:{'0' * 64}", "agent": host.references["agent"]})(host)
+
+
+def nobody(*command: str) -> tuple[str, ...]:
+    return ("runuser", "-u", "nobody", "--", *command)
+
+
+FILE = "/root/answers.yaml"
+SETUP = ("mstunnel-setup", "--answers", ANSWERS, "--unattended", "--output", "json")
+BREAK_PODMAN = "mv /usr/bin/podman /usr/bin/podman.away"
+MEND_PODMAN = "mv /usr/bin/podman.away /usr/bin/podman"
+# A file of its own below the folder keeps the file system from having a single free block.
+FULL = (
+    "mkdir -p {0} && mount -t tmpfs -o size=16k,mode=755 tmpfs {0} && ! dd if=/dev/zero of={0}/filling 2>&1"
+)
+NOT_FULL = "umount {0} && rmdir {0}"
+LISTEN = "systemd-run --quiet --unit=squatter python3 -m http.server 443"
+
+BEFORE_ANY_STEP = {
+    "unknown key": Refusal(2, "answers-invalid", (f"{FILE}:", "sit", "site"), answers(sit="Testbed")),
+    "secret in the file": Refusal(
+        2,
+        "answers-invalid",
+        ("client_secret", "file:/path"),
+        answers(sign_in={"method": "client-secret", "client_id": "x", "client_secret": "hunter2hunter2"}),
+    ),
+    "terms neither accepted nor declined": Refusal(
+        2, "answers-missing", ("`eula`", "--accept-eula"), answers(eula=None)
+    ),
+    "terms declined": Refusal(2, "answers-invalid", ("eula", "accept"), answers(eula="decline")),
+    "no answer file": Refusal(2, "answers-unreadable", (FILE,), run("rm", FILE)),
+    "radius": Refusal(2, "authentication-unsupported", ("radius", "oidc"), answers(authentication="radius")),
+    "rootless": Refusal(2, "not-supported-yet", ("rootful",), answers(mode="rootless")),
+    "not root": Refusal(3, "not-root", ("sudo",), run("true"), command=nobody(*SETUP)),
+}
+BEFORE_THE_TENANT = {
+    "no file of roots": Refusal(
+        2, "ca-file-missing", ("/root/nowhere.pem", "--ca-file"), tenant(ca_file="/root/nowhere.pem")
+    ),
+    "no certificate": Refusal(
+        11, "certificate-missing", ("/root/chain.pem", "/root/key.pem"), run("rm", "/root/chain.pem")
+    ),
+    "another key": Refusal(4, "key-mismatch", ("key",), another_key),
+    "encrypted key": Refusal(4, "key-encrypted", ("openssl",), encrypted_key),
+    "expired certificate": Refusal(4, "expired", ("ended on", "Renew"), issued(PUBLIC_ADDRESS, -1)),
+    "wrong passphrase": Refusal(4, "pfx-passphrase-wrong", ("passphrase",), pfx(b"incorrect horse")),
+    "no Podman": Refusal(
+        7, "engine-missing", ("Podman is not installed",), shell(BREAK_PODMAN), shell(MEND_PODMAN)
+    ),
+    "Podman does not start": Refusal(
+        7,
+        "engine-not-running",
+        ("podman info",),
+        shell(f"{BREAK_PODMAN} && cp /bin/false /usr/bin/podman"),
+        shell(MEND_PODMAN),
+    ),
+    "no answer from the engine": Refusal(
+        7,
+        "engine-not-running",
+        ("unix:///run/nowhere.sock", "CONTAINER_HOST"),
+        run("true"),
+        command=("env", "CONTAINER_HOST=unix:///run/nowhere.sock", *SETUP),
+    ),
+    "no such image": Refusal(7, "image-pull-failed", ("0" * 64, "digest"), unknown_digest),
+    "disk full below /var/lib": Refusal(
+        10,
+        "disk-full",
+        ("/var/lib/mstunnel",),
+        shell(FULL.format("/var/lib/mstunnel")),
+        shell(NOT_FULL.format("/var/lib/mstunnel")),
+    ),
+    "disk full below /etc": Refusal(
+        10,
+        "disk-full",
+        ("/etc/mstunnel",),
+        shell(FULL.format("/etc/mstunnel")),
+        shell(NOT_FULL.format("/etc/mstunnel")),
+    ),
+    "tenant with another certificate": Refusal(8, "tls-untrusted", ("--ca-file",), foreign_root),
+    "proxy that is not there": Refusal(
+        8,
+        "proxy-failed",
+        ("https_proxy",),
+        run("true"),
+        command=("env", "https_proxy=http://127.0.0.1:9", *SETUP),
+    ),
+    "user without the role": Refusal(
+        5, "role-missing", ("reader@", "Intune Administrator"), run("true"), user=f"reader@{DOMAIN}"
+    ),
+    "no such site": Refusal(6, "site-unknown", ("Atlantis", "Elsewhere, Testbed"), answers(site="Atlantis")),
+    "certificate of another name": Refusal(
+        4, "name-mismatch", (PUBLIC_ADDRESS, f"other.{DOMAIN}"), issued(f"other.{DOMAIN}")
+    ),
+}
+AFTER_REGISTRATION = {
+    "a setting that the gateway does not take": Refusal(
+        6,
+        "configuration-invalid",
+        ("mtu", "576"),
+        lambda host: host.change_configuration({"advancedSettings": [{"name": "mtu", "value": "abc"}]}),
+        lambda host: host.change_configuration({"advancedSettings": []}),
+    ),
+    "port in use": Refusal(
+        3, "port-in-use", ("443", "python3"), shell(LISTEN), shell("systemctl stop squatter.service")
+    ),
+}
+
+
+def refused(host: Installation, case: Refusal) -> Mapping[str, Any]:
+    """Run the case; the envelope, after everything has been looked at that is the same in all cases."""
+    finished = host.program(*(case.command or SETUP), check=False, user=case.user)
+    envelope: dict[str, Any] = json.loads(finished.stdout)
+    (error,) = envelope["errors"]
+    assert (finished.code, error["code"]) == (case.code, case.error), finished.describe()
+    text = f"{error['message']}\n{error['hint']}"
+    assert [part for part in case.said if part not in text] == [], text
+    assert error["hint"]
+    assert envelope["status"] == "error"
+    assert "Traceback" not in finished.stderr
+    return envelope
+
+
+def test_wrong_answers_are_refused_before_anything_is_done(
+    host: Installation, untouched: State, subtests: pytest.Subtests
+) -> None:
+    for name, case in BEFORE_ANY_STEP.items():
+        with subtests.test(name):
+            host.restore()
+            case.arrange(host)
+            refused(host, case)
+    assert state(host) == untouched
+
+
+@pytest.mark.parametrize("name", BEFORE_THE_TENANT)
+def test_what_is_refused_on_the_way_is_taken_back(host: Installation, untouched: State, name: str) -> None:
+    case = BEFORE_THE_TENANT[name]
+    case.arrange(host)
+    try:
+        refused(host, case)
+        assert host.tenant() == untouched.tenant
+    finally:
+        case.mend(host)
+    rolled_back(host)
+    assert state(host) == untouched
+
+
+def rolled_back(host: Installation) -> Completed:
+    return host.program("mstunnel-setup", "rollback", "--unattended", "--output", "json")
+
+
+def test_the_place_of_an_unknown_key_is_told(host: Installation) -> None:
+    host.write_answers({"tenant": {**host.answers()["tenant"], "autority": "x"}})
+    lines = host.server.read(FILE).splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if "autority" in text)
+    column = lines[line - 1].index("autority") + 1
+    message = json.loads(host.setup(check=False).stdout)["errors"][0]["message"]
+    assert f"{FILE}:{line}:{column}: " in message
+    assert "authority" in message.replace("autority", "")
+
+
+def test_a_secret_in_the_answer_file_is_not_repeated(host: Installation) -> None:
+    BEFORE_ANY_STEP["secret in the file"].arrange(host)
+    finished = host.setup("--verbose", check=False)
+    assert finished.code == 2
+    assert "hunter2" not in finished.stdout + finished.stderr
+
+
+@contextmanager
+def waiting_run(host: Installation) -> Iterator[subprocess.Popen[bytes]]:
+    """An installation that waits for somebody to enter its device code."""
+    process = subprocess.Popen(
+        host.server.argv(("mstunnel-setup", "--answers", ANSWERS, "--unattended")),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    with process.stderr as stream:
+        for line in stream:
+            if b"Waiting" in line:
+                break
+        yield process
+        host.server.run(["sh", "-c", f"kill -INT {holder(host)['pid']}"])
+        rest = stream.read().decode()
+    assert process.wait(20) == 130, rest
+    assert "Run the same command again to continue." in rest
+
+
+def holder(host: Installation) -> Mapping[str, Any]:
+    found: dict[str, Any] = json.loads(host.server.read("/run/mstunnel-setup.lock"))
+    return found
+
+
+def test_two_runs_at_once(host: Installation, untouched: State) -> None:
+    with waiting_run(host):
+        during = host_tree(host)
+        error = refused(host, Refusal(9, "locked", ("another run is at work",), run("true")))["errors"][0]
+        assert f"process {holder(host)['pid']}," in error["message"]
+        assert f"--answers {ANSWERS} --unattended" in error["message"]
+        uninstalled = host.program("mst-cli", "uninstall", "--unattended", "--output", "json", check=False)
+        assert uninstalled.code == 9
+        assert host_tree(host) == during
+    rolled_back(host)
+    assert state(host) == untouched
+
+
+def test_what_is_refused_late_is_resumed_or_taken_back(host: Installation, untouched: State) -> None:
+    for case in AFTER_REGISTRATION.values():
+        case.arrange(host)
+        try:
+            refused(host, case)
+        finally:
+            case.mend(host)
+    assert len(host.tenant()["servers"]) == 1
+    rolled_back(host)
+    assert state(host) == untouched
+
+
+def test_after_many_refusals_the_good_answers_install(host: Installation, untouched: State) -> None:
+    names = ("expired certificate", "another key", "wrong passphrase", "no such image", "no such site")
+    for case in map(BEFORE_THE_TENANT.__getitem__, names):
+        host.restore()
+        case.arrange(host)
+        refused(host, case)
+    pfx(PASSPHRASE)(host)
+    case = AFTER_REGISTRATION["port in use"]
+    case.arrange(host)
+    try:
+        refused(host, case)
+    finally:
+        case.mend(host)
+    done = json.loads(host.setup().stdout)
+    assert done["status"] == "changed"
+    assert len(host.tenant()["servers"]) == 1
+    assert json.loads(host.setup().stdout)["status"] == "unchanged"
+    host.uninstall()
+    assert state(host) == untouched

@@ -1,0 +1,253 @@
+"""The installation typed by a person: a real terminal, one question after the other."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.testbed.host_tree import host_tree
+from tests.testbed.installation import ADMINISTRATOR, LAB, PUBLIC_ADDRESS, Installation
+from tests.testbed.terminal import COLUMNS, CTRL_C, CTRL_D, Terminal
+
+pytestmark = pytest.mark.e2e
+
+CHAIN = "/etc/mstunnel/certs/site.crt"
+KEY = "/etc/mstunnel/private/site.key"
+SETTINGS = "/etc/mstunnel/env.sh"
+QUESTION = re.compile(r"(: |\[y/N\] |-- )$", re.MULTILINE)
+
+
+@dataclass
+class Person:
+    """Somebody in front of the server who knows where the tenant is, and the rest by heart."""
+
+    host: Installation
+    certificate: tuple[bytes, bytes]
+
+    def runs(self, *command: str, **answers: str) -> Terminal:
+        """Type a command; `answers` are those given by the environment."""
+        tenant = {
+            "MSTUNNEL_TENANT_CLOUD": "custom",
+            "MSTUNNEL_TENANT_AUTHORITY": self.host.lab["authority"],
+            "MSTUNNEL_TENANT_GRAPH": self.host.lab["graph"],
+            "MSTUNNEL_CA_FILE": "/root/lab-ca.pem",
+        }
+        return Terminal(self.host.server, command or ("mstunnel-setup",), {**tenant, **answers})
+
+    def signs_in(self, terminal: Terminal, user: str = ADMINISTRATOR) -> None:
+        """Read the code from the screen and enter it on another device."""
+        code = terminal.match(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
+        self.host.testbed.lab.run(["mstunnel-lab", "approve", code, "--user", user, "--dir", LAB])
+
+    def copies_the_certificate(self) -> None:
+        """Bring chain and key to the places that the screen names."""
+        self.host.server.write(CHAIN, self.certificate[0])
+        self.host.server.write(KEY, self.certificate[1], 0o600)
+
+
+@pytest.fixture
+def person(host: Installation) -> Iterator[Person]:
+    yield Person(host, host.authority.issue(PUBLIC_ADDRESS))
+    host.uninstall()
+    host.server.run(["rm", "-rf", "/etc/mstunnel"])
+
+
+def read(terminal: Terminal, code: int) -> str:
+    """Wait for the end with exit code `code`; the screen, which a person can read."""
+    ended = terminal.end(120)
+    screen = terminal.screen
+    assert ended == code, screen
+    assert "Traceback" not in screen
+    wide = [line for line in screen.splitlines() if len(line) > COLUMNS and len(line.split()) > 1]
+    assert [line for line in wide if not line.startswith("Image of ")] == []
+    return screen
+
+
+def test_a_gateway_is_installed_and_removed_by_typing(person: Person) -> None:
+    host = person.host
+    before, tenant = host_tree(host), host.tenant()
+    decline_the_terms(person)
+    assert host_tree(host) == before
+
+    stop_to_edit_the_settings(person)
+    host.server.write(SETTINGS, host.server.read(SETTINGS) + "TRACE_SESSIONS=2\n", 0o640)
+    finish(person)
+    assert "TRACE_SESSIONS=2" in host.server.read(SETTINGS)
+    assert len(host.tenant()["servers"]) == 1
+
+    installed = host.server.snapshot()
+    find_everything_in_order(person)
+    decline_the_removal(person)
+    assert host.server.snapshot() == installed
+
+    remove(person)
+    # What a person brought or edited stays; the rest of the host is as before.
+    left = {"/etc/mstunnel", SETTINGS, "/etc/mstunnel/certs", CHAIN, "/etc/mstunnel/private", KEY}
+    after = host_tree(host)
+    assert {path: entry for path, entry in after.items() if path not in left} == before
+    assert left <= after.keys()
+    assert host.tenant() == tenant
+
+
+def decline_the_terms(person: Person) -> None:
+    with person.runs(NO_COLOR="1") as terminal:
+        terminal.wait_for("LICENCE AND TERMS OF USE")
+        terminal.wait_for("-- more")
+        terminal.type("")
+        terminal.wait_for("Do you accept these terms?")
+        terminal.type("no")
+        assert "error: the terms were not accepted; nothing was changed" in read(terminal, 2)
+        assert "\x1b" not in terminal.raw
+
+
+def stop_to_edit_the_settings(person: Person) -> None:
+    with person.runs() as terminal:
+        terminal.wait_for("-- more")
+        terminal.type("q")
+        terminal.wait_for("Do you accept these terms?")
+        terminal.type("yes")
+        terminal.wait_for(f"The settings of the gateway are in {SETTINGS}.")
+        terminal.wait_for("[y/N]")
+        terminal.type("no")
+        screen = read(terminal, 11)
+        assert "waiting:" in screen
+        assert "run the same command again; it continues here" in screen
+
+
+def finish(person: Person) -> None:
+    with person.runs() as terminal:
+        answer_up_to_the_certificate(person, terminal)
+        bring_the_certificate_slowly(person, terminal)
+        terminal.wait_for("Application (client) id")
+        terminal.type(person.host.lab["client_id"])
+        person.signs_in(terminal)
+        number = terminal.match(rf"(\d) +Testbed +{re.escape(PUBLIC_ADDRESS)}")
+        terminal.wait_for("Number, name or id:")
+        terminal.type("7")
+        terminal.wait_for("No row is called that.")
+        terminal.type(number)
+        screen = read(terminal, 0)
+        assert screen.count("Not usable yet") == 1
+        assert "Step 10 of 10" in screen
+        assert re.search(r"\nDone: \d+ changes\. Look at the gateway with `mst-cli status`\.\n", screen)
+
+
+def bring_the_certificate_slowly(person: Person, terminal: Terminal) -> None:
+    """Read the exact places on the screen; copy half of the key first."""
+    for place in (CHAIN, KEY, "/etc/mstunnel/private/site.pfx"):
+        terminal.match(rf"(?<!\S){re.escape(place)}[\s.,]")
+    person.host.server.write(CHAIN, person.certificate[0])
+    person.host.server.write(KEY, person.certificate[1][:80], 0o600)
+    terminal.wait_for("Not usable yet: the key file is damaged")
+    person.copies_the_certificate()
+
+
+def find_everything_in_order(person: Person) -> None:
+    with person.runs() as terminal:
+        screen = read(terminal, 0)
+        assert "Everything is as it should be; nothing was changed." in screen
+        assert QUESTION.search(screen) is None
+
+
+def decline_the_removal(person: Person) -> None:
+    with person.runs("mst-cli", "uninstall") as terminal:
+        terminal.wait_for("Remove the gateway from this server and the tenant? [y/N]")
+        terminal.type("no")
+        assert "nothing was removed" in read(terminal, 2)
+
+
+def remove(person: Person) -> None:
+    with person.runs("mst-cli", "uninstall") as terminal:
+        terminal.wait_for("[y/N]")
+        terminal.type("yes")
+        person.signs_in(terminal)
+        screen = read(terminal, 0)
+        assert "Removed from this server and from the tenant." in screen
+        assert f"left in place: {SETTINGS} was changed by somebody else" in screen
+
+
+def answer_up_to_the_certificate(person: Person, terminal: Terminal) -> None:
+    """Say yes to the settings and name the images; a slip of the keyboard is no reason to start again."""
+    terminal.wait_for("[y/N]")
+    terminal.type("maybe")
+    terminal.wait_for("Type yes or no.")
+    terminal.type("yes")
+    terminal.wait_for("Image of the VPN server")
+    terminal.type("gateway:latest")
+    terminal.wait_for("must name an image by digest")
+    terminal.wait_for("Image of the VPN server")
+    terminal.type(person.host.references["gateway"])
+    terminal.wait_for("Image of the agent")
+    terminal.type(person.host.references["agent"])
+    terminal.wait_for("Waiting for the TLS certificate")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A place where somebody may give up: what is on the screen then, and what is typed the next time."""
+
+    shown: str
+    answer: str = ""
+    reads_input: bool = True
+
+
+def stops(person: Person) -> tuple[Stop, ...]:
+    return (
+        Stop("-- more", "q"),
+        Stop("Do you accept these terms?", "yes"),
+        Stop("[y/N]", "yes"),
+        Stop("Image of the VPN server", person.host.references["gateway"]),
+        Stop("Image of the agent", person.host.references["agent"]),
+        Stop("Waiting for the TLS certificate", reads_input=False),
+        Stop("Application (client) id", person.host.lab["client_id"]),
+        Stop("Waiting ...", reads_input=False),
+        Stop("Number, name or id", "Testbed"),
+    )
+
+
+def give_up(person: Person, places: tuple[Stop, ...], key: str) -> str:
+    """Go on as far as the last of `places`, and press `key` there; the screen."""
+    *passed, last = places
+    with person.runs() as terminal:
+        for place in passed:
+            terminal.wait_for(place.shown)
+            if place.reads_input:
+                terminal.type(place.answer)
+            elif "certificate" in place.shown:
+                person.copies_the_certificate()
+        terminal.wait_for(last.shown)
+        terminal.press(key)
+        return read(terminal, 130 if key == CTRL_C else 2)
+
+
+def test_whoever_gives_up_goes_on_later(person: Person) -> None:
+    host = person.host
+    before, tenant = host_tree(host), host.tenant()
+    places = stops(person)
+    for first, last in ((0, 0), (0, 1), (0, 2), (2, 3), (3, 4), (3, 5), (5, 6), (6, 7)):
+        screen = give_up(person, places[first : last + 1], CTRL_C)
+        assert screen.endswith("^C\nstopped: interrupted\n  Run the same command again to continue.\n"), (
+            screen
+        )
+        if last < 2:
+            assert host_tree(host) == before
+    host.server.run(["mstunnel-setup", "rollback"])
+    assert host.tenant() == tenant
+
+
+def test_the_end_of_the_input_is_told(person: Person) -> None:
+    before = host_tree(person.host)
+    for last in (0, 1, 2):
+        screen = give_up(person, stops(person)[: last + 1], CTRL_D)
+        assert "error: the input ended before the question was answered" in screen
+        assert (host_tree(person.host) == before) == (last < 2)
+
+
+def test_colors_are_for_those_who_want_them(person: Person) -> None:
+    for environment, colored in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+        with person.runs("mstunnel-setup", "--answers", "/nowhere.yaml", **environment) as terminal:
+            screen = read(terminal, 2)
+        assert "error: the answer file /nowhere.yaml cannot be read" in screen
+        assert ("\x1b[1;31merror:\x1b[0m" in terminal.raw) == colored
+        assert ("\x1b" in terminal.raw) == colored

@@ -1,0 +1,46 @@
+"""When an import is for: the vendor's bare words, and options of our own."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.cli.certificate_options import ImportOptions
+from mstunnel_setup.errors import UsageError
+
+NOW = datetime(2026, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+WHOLE = NOW.replace(microsecond=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "due"),
+    [
+        ({}, None),
+        ({"words": ["delay", "0"]}, None),
+        ({"words": ["delay", "10080"]}, WHOLE + timedelta(days=7)),
+        ({"delay": 5}, WHOLE + timedelta(minutes=5)),
+        ({"at": "2026-06-02T03:00+02:00"}, datetime(2026, 6, 2, 1, tzinfo=UTC)),
+        ({"at": "2026-06-02 03:00Z"}, datetime(2026, 6, 2, 3, tzinfo=UTC)),
+    ],
+)
+def test_due(options: dict[str, Any], due: datetime | None) -> None:
+    assert ImportOptions(**options).due(NOW) == due
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"words": ["delay"]}, "delay-unclear"),
+        ({"words": ["dely", "5"]}, "delay-unclear"),
+        ({"words": ["delay", "-5"]}, "delay-unclear"),
+        ({"words": ["delay", "5", "now"]}, "delay-unclear"),
+        ({"words": ["delay", "99999999"]}, "delay-too-long"),
+        ({"delay": 5, "at": "2026-06-02T03:00"}, "time-twice"),
+        ({"at": "tomorrow"}, "time-unclear"),
+        ({"at": "2026-06-01T11:59Z"}, "time-past"),
+    ],
+)
+def test_refused(options: dict[str, Any], code: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        ImportOptions(**options).due(NOW)
+    assert caught.value.code == code

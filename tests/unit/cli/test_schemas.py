@@ -1,0 +1,233 @@
+"""The schemas are a contract: one for every command, all of one envelope, and kept by what commands print."""
+
+import copy
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import typer
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli import mst_cli, setup
+from mstunnel_setup.cli.render import run_app
+from tests.unit.tls.pki import Pki, key_bytes
+
+SCHEMAS = Path(__file__).parents[3] / "docs/reference/schemas"
+PROGRAMS = {"mstunnel-setup": setup.app, "mst-cli": mst_cli.app}
+ENVELOPE = ("schema", "command", "status", "data", "warnings", "errors")
+
+
+def _names(program: str, command: Any) -> Iterator[str]:
+    """The command and those below it; hidden ones are other spellings."""
+    children = getattr(command, "commands", {})
+    if not children or command.invoke_without_command:
+        yield program
+    for name, child in children.items():
+        if not child.hidden:
+            yield from _names(f"{program} {name}", child)
+
+
+COMMANDS = [
+    name for program, app in PROGRAMS.items() for name in _names(program, typer.main.get_command(app))
+]
+
+
+def schema_of(command: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((SCHEMAS / f"{command.replace(' ', '-')}.json").read_text())
+    return found
+
+
+def strict(schema: Any) -> Any:
+    """The schema without tolerance for fields that it does not name: for readers they may come later."""
+    if isinstance(schema, list):
+        return [strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: strict(value) for name, value in schema.items()}
+    if isinstance(made.get("properties"), dict) and made.get("type") == "object":
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+def test_every_command_has_a_schema_and_every_schema_a_command() -> None:
+    files = {path.stem for path in SCHEMAS.glob("*.json")}
+    assert files == {command.replace(" ", "-") for command in COMMANDS}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_schema_is_one_of_the_envelope(command: str) -> None:
+    schema = schema_of(command)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["title"] == command
+    assert schema["description"].endswith(".")
+    own, common = copy.deepcopy(schema), schema_of("mstunnel-setup")
+    for document in (own, common):
+        document["$defs"].pop("data")
+        for name in ("title", "description"):
+            document.pop(name)
+        document["properties"].pop("command")
+    assert own == common
+    assert schema["properties"]["command"] == {"const": command}
+    assert tuple(schema["required"]) == ENVELOPE
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command below a root of its own; its envelope, judged by the schema of the command."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    root = tmp_path / "host"
+    for name in ("etc", "run", "var/lib", "var/log"):
+        (root / name).mkdir(parents=True)
+
+    def work(line: str, *more: str, code: int = 0) -> dict[str, Any]:
+        program, *words = line.split()
+        options = ["--unattended", "--output", "json", "--root", str(root)]
+        assert run_app(PROGRAMS[program], program, [*words, *more, *options]) == code
+        printed = capsys.readouterr().out
+        assert printed.count("\n") == 1
+        envelope: dict[str, Any] = json.loads(printed)
+        schema = strict(schema_of(envelope["command"]))
+        jsonschema.Draft202012Validator(schema).validate(envelope)
+        return envelope
+
+    return work
+
+
+QUIET = {
+    "mstunnel-setup steps": "ok",
+    "mstunnel-setup status": "ok",
+    "mstunnel-setup rollback": "unchanged",
+    "mstunnel-setup answers new": "ok",
+    "mstunnel-setup answers schema": "ok",
+    "mstunnel-setup answers show": "ok",
+    "mst-cli eula": "ok",
+    "mst-cli uninstall": "unchanged",
+}
+
+
+@pytest.mark.parametrize("command", QUIET)
+def test_on_a_bare_host(run: Run, command: str) -> None:
+    envelope = run(command)
+    assert (envelope["command"], envelope["status"]) == (command, QUIET[command])
+
+
+REFUSED = {
+    "mstunnel-setup": (2, "answers-missing"),
+    "mstunnel-setup plan": (2, "answers-missing"),
+    "mstunnel-setup step images": (2, "answers-missing"),
+    "mstunnel-setup step nonsense": (2, "step-unknown"),
+    "mstunnel-setup answers check": (2, "answers-missing"),
+    "mst-cli status": (7, "not-installed"),
+    "mst-cli import_cert": (2, "not-installed"),
+    "mst-cli import_cert --list": (2, "not-installed"),
+    "mst-cli cert show": (2, "not-installed"),
+    "mst-cli cert check": (2, "not-installed"),
+    "mst-cli cert repair": (2, "not-installed"),
+    "mst-cli ca-trust list": (2, "not-installed"),
+    "mst-cli server show nonsense": (2, "show-unknown"),
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_refused_on_a_bare_host(run: Run, line: str) -> None:
+    code, error = REFUSED[line]
+    envelope = run(line, code=code)
+    assert (envelope["status"], envelope["errors"][0]["code"]) == ("error", error)
+
+
+def test_an_installation_that_has_begun(run: Run, tmp_path: Path) -> None:
+    begun = run("mstunnel-setup step eula --accept-eula")
+    assert begun["status"] == "changed"
+    assert begun["data"]["actions"] == 4
+    assert run("mstunnel-setup step eula")["status"] == "unchanged"
+    run("mstunnel-setup step environment")
+
+    stopped = run("mstunnel-setup step certificate", code=11)
+    assert stopped["errors"][0]["code"] == "certificate-missing"
+    data = run("mstunnel-setup status")["data"]
+    assert (data["installed"], data["done"], data["next"]) == (False, ["eula", "environment"], "images")
+    assert data["stopped"]["code"] == "certificate-missing"
+
+    (tmp_path / "host/etc/mstunnel/mine").write_text("")
+    removed = run("mstunnel-setup rollback")
+    assert removed["status"] == "changed"
+    assert {item["outcome"] for item in removed["data"]["objects"]} == {"removed", "kept"}
+    assert removed["warnings"][0]["code"] == "kept"
+
+
+def test_answers_and_where_they_came_from(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "answers.yaml"
+    file.write_text(
+        "version: 1\nsign_in:\n    client_secret: env:SECRET\n    method: client-secret\n"
+        "    client_id: 11111111-2222-3333-4444-555555555555\n"
+    )
+    assert run("mstunnel-setup answers check", "--answers", str(file))["status"] == "ok"
+    shown = run("mstunnel-setup answers show", "--answers", str(file), "--site", "Berlin")["data"]
+    assert shown["site"] == {"value": "Berlin", "origin": "option", "source": "--site"}
+    assert shown["sign_in.client_secret"]["value"] == "env:SECRET"
+    assert shown["sign_in.client_secret"]["source"] == f"{file}:3:20"
+    assert shown["tenant.cloud"]["origin"] == "default"
+
+
+def _valid_now() -> Pki:
+    """Certificates around the real date; the others of the tests have a date of their own."""
+    return Pki({"leaf": {"issuer": "leaf", "start": -10, "days": 700}})
+
+
+def test_a_certificate_in_use(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pki = _valid_now()
+    run("mstunnel-setup step eula --accept-eula")
+    run("mstunnel-setup step environment")
+    host = tmp_path / "host"
+    (host / paths.SITE_CERTIFICATE.lstrip("/")).write_bytes(pki.pem("leaf"))
+    (host / paths.SITE_KEY.lstrip("/")).write_bytes(key_bytes(pki.key_name("leaf")))
+    lab = {"CLOUD": "custom", "AUTHORITY": "https://lab.example.com", "GRAPH": "https://lab.example.com"}
+    for name, value in lab.items():
+        monkeypatch.setenv(f"MSTUNNEL_TENANT_{name}", value)
+    assert run("mstunnel-setup step certificate")["status"] == "changed"
+    assert run("mst-cli cert show")["data"]["chain"]
+    assert run("mst-cli import_cert")["status"] == "unchanged"
+    assert run("mst-cli import_cert --list")["data"] == {"pending": []}
+    assert run("mst-cli cert repair")["status"] == "unchanged"
+    assert run("mst-cli ca-trust list")["data"] == {"roots": []}
+
+
+def test_a_wrong_command_line_comes_in_the_envelope(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(setup.app, "mstunnel-setup", ["plan", "--nonsense", "--output", "json"]) == 2
+    envelope = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator(strict(schema_of("mstunnel-setup plan"))).validate(envelope)
+
+
+BROKEN: dict[str, Callable[[dict[str, Any]], object]] = {
+    "schema": lambda envelope: envelope.update(schema="mstunnel/2"),
+    "command": lambda envelope: envelope.update(command="mstunnel-setup steps"),
+    "status": lambda envelope: envelope.update(status="fine"),
+    "no warnings": lambda envelope: envelope.pop("warnings"),
+    "one more key": lambda envelope: envelope.update(more=1),
+    "error without errors": lambda envelope: envelope.update(status="error"),
+    "errors without error": lambda envelope: envelope.update(
+        errors=[{"code": "a", "message": "", "hint": ""}]
+    ),
+    "code in capitals": lambda envelope: envelope.update(
+        warnings=[{"code": "A_B", "message": "", "hint": ""}]
+    ),
+    "field of the wrong type": lambda envelope: envelope["data"].update(installed="no"),
+    "field missing": lambda envelope: envelope["data"].pop("next"),
+    "field that is new": lambda envelope: envelope["data"].update(colour="red"),
+}
+
+
+@pytest.mark.parametrize("spoil", BROKEN.values(), ids=BROKEN)
+def test_the_schemas_can_refuse(run: Run, spoil: Callable[[dict[str, Any]], object]) -> None:
+    envelope = run("mstunnel-setup status")
+    spoil(envelope)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(strict(schema_of("mstunnel-setup status"))).validate(envelope)

@@ -1,0 +1,307 @@
+"""env.sh means the same to this program, to a shell, and to the gateway's entry point."""
+
+import os
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.gateway import env_file
+from mstunnel_setup.gateway.env_file import EnvironmentFileError, merge, parse, render
+
+ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
+# Printable characters, and among them often those that mean something to a shell.
+PRINTABLE = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
+VALUES = st.text(st.one_of(st.sampled_from("'\"\\$`~#;&|<>()*?[]{}=: %,-"), PRINTABLE), max_size=30)
+RENDERED = VALUES.filter(lambda value: not ("'" in value and "!" in value))
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
+
+
+def _shell_reads(text: str, names: list[str], folder: Path, shell: str) -> list[str]:
+    """What a shell that sources the file has in the variables."""
+    file = folder / "env.sh"
+    file.write_bytes(text.encode())
+    script = '. "$0"\nfor name; do eval "printf \'%s\\0\' \\"\\$$name\\""; done'
+    done = subprocess.run([shell, "-c", script, str(file), *names], capture_output=True, check=True)
+    assert done.stderr == b""
+    return done.stdout.decode().split("\0")[:-1]
+
+
+@given(value=RENDERED)
+def test_what_is_rendered_is_read_back(value: str) -> None:
+    line = render("NAME", value)
+    assert "\n" not in line
+    assert parse(f"{line}\n", "env.sh") == {"NAME": value}
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(RENDERED, min_size=1, max_size=60))
+def test_a_shell_reads_what_was_rendered(values: list[str], shell: str, tmp_path: Path) -> None:
+    names = [f"NAME_{number}" for number in range(len(values))]
+    text = "".join(f"{render(name, value)}\n" for name, value in zip(names, values, strict=True))
+    assert _shell_reads(text, names, tmp_path, shell) == values
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "A=",
+        "A=plain",
+        "A=''",
+        'A=""',
+        "A='two words'",
+        'A="two words"',
+        r'A="a \"quoted\" word"',
+        r'A="\$HOME \`id\` \\"',
+        "A='$HOME `id` \\'",
+        "export A=1",
+        "export   A=1",
+        "export\tA=1",
+        "  A=1",
+        "\tA=1",
+        "A=1  ",
+        "A=1\t",
+        "A=http://user:pa%20ss@proxy:3128/,b",
+        "A=a=b",
+        "A=1\nA=2",
+        "# A=1\nA=3",
+        "\n   \nA=4",
+        "A=5 ",
+    ],
+)
+def test_a_shell_reads_accepted_lines_alike(line: str, tmp_path: Path) -> None:
+    ours = parse(line, "env.sh")
+    assert _shell_reads(line, ["A"], tmp_path, "sh") == [ours["A"]]
+
+
+REFUSED = {
+    "word": "hello",
+    "command": "rm -rf /",
+    "command after": "A=1; id",
+    "second command": "A=1 id",
+    "background": "A=1&",
+    "substitution": "A=$(id)",
+    "backquotes": "A=`id`",
+    "variable": "A=$HOME",
+    "variable in quotes": 'A="$HOME"',
+    "substitution in quotes": 'A="$(id)"',
+    "backquotes in quotes": 'A="`id`"',
+    "history": 'A="hello!"',
+    "escape": r"A=a\ b",
+    "unknown escape": r'A="a\nb"',
+    "escape at the end": 'A="a\\"',
+    "open single quote": "A='a",
+    "open double quote": 'A="a',
+    "quote inside": "A=a'b'",
+    "joined quotes": "A='a''b'",
+    "comment behind": "A=1 # one",
+    "home": "A=~/x",
+    "glob": "A=*",
+    "space before =": "A =1",
+    "space after =": "A= 1",
+    "append": "A+=1",
+    "array": "A[0]=1",
+    "list": "A=(1 2)",
+    "digit first": "1A=1",
+    "dash": "A-B=1",
+    "no name": "=1",
+    "letters of other scripts": "ÄB=1",
+    "bare letters of other scripts": "A=ä",
+    "two exports": "export A=1 B=2",
+    "export alone": "export A",
+    "option": "export -n A=1",
+    "readonly": "readonly A=1",
+    "include": ". /etc/other",
+    "redirection": "A=1>x",
+    "continued": "A=1\\",
+    "nul": "A=a\0b",
+    "json": '{"A": 1}',
+}
+
+
+@pytest.mark.parametrize("line", REFUSED.values(), ids=REFUSED)
+def test_everything_else_is_refused_with_its_line(line: str) -> None:
+    with pytest.raises(EnvironmentFileError) as caught:
+        parse(f"# settings\nGOOD=1\n{line}\nMORE=1\n", "/etc/mstunnel/env.sh")
+    error = caught.value
+    assert (error.code, error.exit_code) == ("environment-line-invalid", ExitCode.STEP)
+    assert error.message.startswith("/etc/mstunnel/env.sh, line 3 ")
+    assert "NAME=value" in error.hint
+
+
+# What looks like a space or a line end to Python and is an ordinary character to a shell.
+@pytest.mark.parametrize("odd", ["\u00a0", "\u2003", "\u3000"])
+@pytest.mark.parametrize("line", ["A=1{}", "{}A=1", "export{}A=1", "export {}A=1"])
+def test_an_odd_space_is_no_space(line: str, odd: str) -> None:
+    with pytest.raises(EnvironmentFileError):
+        parse(line.format(odd), "env.sh")
+
+
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_only_a_newline_ends_a_line(end: str) -> None:
+    """A shell would read one value that holds the character; to take the rest for a line is to disagree."""
+    with pytest.raises(EnvironmentFileError):
+        parse(f"A=1{end}B=2\n", "env.sh")
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\0", "\t", "\x1b", "\x7f"])
+def test_control_characters_are_not_written(character: str) -> None:
+    with pytest.raises(EnvironmentFileError) as caught:
+        render("NAME", f"a{character}b")
+    assert caught.value.code == "environment-value-invalid"
+    assert character not in caught.value.message
+
+
+@given(value=st.text(st.sampled_from("'!a"), min_size=2))
+def test_quote_and_exclamation_mark_together_are_refused(value: str) -> None:
+    if "'" in value and "!" in value:
+        with pytest.raises(EnvironmentFileError):
+            render("NAME", value)
+    else:
+        assert parse(render("NAME", value), "env.sh") == {"NAME": value}
+
+
+@example(value="a\x85b")
+@given(value=st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+def test_any_text_is_either_refused_or_read_back(value: str) -> None:
+    try:
+        line = render("NAME", value)
+    except EnvironmentFileError:
+        return
+    assert parse(f"{line}\n", "env.sh") == {"NAME": value}
+
+
+@given(text=st.text(max_size=60))
+def test_no_file_makes_the_parser_fail_otherwise(text: str) -> None:
+    with suppress(EnvironmentFileError):
+        assert all(name.isascii() and name.isidentifier() for name in parse(text, "env.sh"))
+
+
+def test_the_template_is_an_empty_file() -> None:
+    assert parse(env_file.TEMPLATE, "env.sh") == {}
+    assert merge(None, {}, {}, "env.sh") == env_file.TEMPLATE
+
+
+def _merged(current: str | None, before: dict[str, str], wanted: dict[str, str]) -> dict[str, str]:
+    return parse(merge(current, before, wanted, "env.sh"), "env.sh")
+
+
+def test_a_wanted_value_follows_the_answers_while_nobody_touches_it() -> None:
+    assert _merged("A=1\n", {"A": "1"}, {"A": "2"}) == {"A": "2"}
+    assert _merged("A=1\n", {"A": "1"}, {}) == {}
+
+
+def test_what_an_administrator_changed_added_or_took_away_stays_so() -> None:
+    assert _merged("A=9\n", {"A": "1"}, {"A": "2"}) == {"A": "9"}
+    assert _merged("B=9\n", {}, {"B": "2"}) == {"B": "9"}
+    assert _merged("", {"A": "1"}, {"A": "2"}) == {}
+
+
+def test_comments_order_and_spelling_of_foreign_lines_stay() -> None:
+    text = "# mine\n\nexport  Z='9'\n   # indented\nA=1\nB=\"b\"\n"
+    assert merge(text, {"A": "1"}, {"A": "1", "C": "3"}, "env.sh") == f"{text}C=3\n"
+
+
+def test_a_name_given_twice_does_not_make_every_other_run_write() -> None:
+    text = "A=0\nA=1\n"
+    assert merge(text, {"A": "1"}, {"A": "1"}, "env.sh") == text
+
+
+class EditedByTwo(RuleBasedStateMachine):
+    """An administrator edits the file and the installer runs again, in any order."""
+
+    edited = Bundle("edited")
+
+    @initialize(wanted=st.dictionaries(NAMES, RENDERED, max_size=3))
+    def install(self, wanted: dict[str, str]) -> None:
+        self.text = merge(None, {}, wanted, "env.sh")
+        self.before = wanted
+        self.foreign: dict[str, str] = {}
+        self.comments: list[str] = []
+        assert parse(self.text, "env.sh") == wanted
+
+    @rule(target=edited, name=NAMES, value=RENDERED)
+    def an_administrator_adds_a_line(self, name: str, value: str) -> str:
+        self.text += f"{render(name, value)}\n"
+        self.foreign[name] = value
+        return name
+
+    @rule(comment=st.text(PRINTABLE, max_size=20))
+    def an_administrator_adds_a_comment(self, comment: str) -> None:
+        self.text += f"# {comment}\n"
+        self.comments.append(f"# {comment}")
+
+    @rule(wanted=st.dictionaries(NAMES, RENDERED, max_size=3))
+    def the_installer_runs_again(self, wanted: dict[str, str]) -> None:
+        # A value that was typed and is also what we wrote may follow the answers: nobody can tell.
+        self.foreign = {name: value for name, value in self.foreign.items() if self.before.get(name) != value}
+        self.text, self.before = merge(self.text, self.before, wanted, "env.sh"), wanted
+        again = merge(self.text, wanted, wanted, "env.sh")
+        assert parse(again, "env.sh") == parse(self.text, "env.sh")
+
+    @rule(name=edited, value=RENDERED)
+    def the_installer_wants_a_name_of_the_administrator(self, name: str, value: str) -> None:
+        self.the_installer_runs_again({name: value})
+
+    @invariant()
+    def the_administrators_lines_are_there(self) -> None:
+        assert parse(self.text, "env.sh").items() >= self.foreign.items()
+        assert set(self.comments) <= set(self.text.split("\n"))
+
+
+TestEditedByTwo = EditedByTwo.TestCase
+TestEditedByTwo.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+
+
+def _take_proxies(text: str, folder: Path) -> dict[str, str]:
+    """The proxies that the entry point exports: its own functions, on a file at another place."""
+    (folder / "env.sh").write_bytes(text.encode())
+    functions = ENTRYPOINT.read_text().partition("\ntrap ")[0]
+    script = functions.replace("/etc/mstunnel/env.sh", str(folder / "env.sh")) + "\ntake_proxies\nenv -0"
+    done = subprocess.run(
+        ["sh", "-c", script], capture_output=True, check=True, env={"PATH": os.environ["PATH"]}
+    )
+    found = dict(item.split("=", 1) for item in done.stdout.decode().split("\0")[:-1])
+    return {name: value for name, value in found.items() if name.lower() in PROXIES}
+
+
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+# HTTP_PROXY in capitals is left out on purpose: curl does not read it, since CGI sets it from requests.
+TAKEN = (*PROXIES, "HTTPS_PROXY", "NO_PROXY")
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(values={"http_proxy": "it's $1"})
+@given(values=st.dictionaries(st.sampled_from(TAKEN), RENDERED, min_size=1))
+def test_the_entry_point_reads_the_proxies_alike(values: dict[str, str], tmp_path: Path) -> None:
+    text = merge(None, {}, values, "env.sh")
+    assert _take_proxies(text, tmp_path) == values
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no_proxy=a,b\n",
+        "export no_proxy=a,b\n",
+        "no_proxy=''\n",
+        "no_proxy='a b'\n",
+        'no_proxy="a b"\n',
+        "no_proxy=a\nno_proxy=b\n",
+        "A=1\n# no_proxy=x\n",
+        "no_proxy=last-line-without-newline",
+        "  no_proxy=indented\n",
+        "export  no_proxy=two-spaces\n",
+        "export\tno_proxy=tab\n",
+        "no_proxy=space-behind  \n",
+        'no_proxy="a \\"word\\" \\$x"\n',
+    ],
+)
+def test_the_entry_point_reads_an_administrators_lines_alike(text: str, tmp_path: Path) -> None:
+    expected = {name: value for name, value in parse(text, "env.sh").items() if name in TAKEN}
+    assert _take_proxies(text, tmp_path) == expected

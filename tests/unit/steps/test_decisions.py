@@ -1,0 +1,172 @@
+"""The decisions as a table: `decisions/STEP/CASE.json` has facts and the actions they lead to.
+
+What an administrator would read comes first (`says`), then the same actions as the journal keeps them.
+The step `certificate` has no cases here: its facts hold a private key, so test_certificate.py decides them.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
+from mstunnel_setup.steps import (
+    configure,
+    environment,
+    eula,
+    images,
+    launch,
+    register,
+    sign_in,
+    site,
+    specifications,
+    verify,
+)
+from mstunnel_setup.steps.order import CODEC, ORDER
+from mstunnel_setup.tenant.clouds import CLOUDS
+from mstunnel_setup.tenant.wire import DeploymentMode
+
+FOLDER = Path(__file__).parent / "decisions"
+CASES = {str(path.relative_to(FOLDER).with_suffix("")): path for path in sorted(FOLDER.glob("*/*.json"))}
+STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
+    "eula": (eula.STEP, eula.Acceptance),
+    "environment": (environment.STEP, environment.Environment),
+    "images": (images.STEP, images.Images),
+    "sign-in": (sign_in.STEP, sign_in.SignedIn),
+    "site": (site.STEP, site.Site),
+    "register": (register.STEP, register.Registration),
+    "configure": (configure.STEP, configure.Configuration),
+    "launch": (launch.STEP, launch.Launch),
+    "verify": (verify.STEP, verify.Promise),
+}
+
+
+def _decided(step: Step[Any, Any], facts: Any) -> tuple[list[str], list[Any]]:
+    """What is said and what is kept; the same from the same facts, and nothing is lost in the journal."""
+    actions = list(step.decide(facts))
+    assert list(step.decide(facts)) == actions
+    kept = [CODEC.dump(action) for action in actions]
+    journaled = json.loads(json.dumps(kept))
+    assert [CODEC.load(data) for data in journaled] == actions
+    assert [CODEC.dump(CODEC.load(data)) for data in journaled] == kept
+    says = [action.describe() for action in actions]
+    assert all(text and "\n" not in text for text in says)
+    assert len({action.key for action in actions}) == len(actions)
+    return says, kept
+
+
+def test_every_step_has_cases() -> None:
+    assert {*STEPS, "certificate"} == {step.name for step in ORDER}
+    assert {case.partition("/")[0] for case in CASES} == set(STEPS)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_facts_lead_to_actions(case: str) -> None:
+    document = json.loads(CASES[case].read_text())
+    step, facts = STEPS[case.partition("/")[0]]
+    says, kept = _decided(step, TypeAdapter(facts).validate_python(document["facts"]))
+    assert says == document["says"]
+    assert kept == document["actions"]
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=20)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+OBJECTS: st.SearchStrategy[Any] = st.dictionaries(TEXT, JSON_VALUES, max_size=4)
+DIGESTS = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
+REFERENCES = st.builds("registry.example.com/{}@sha256:{}".format, st.sampled_from(["a", "b/c"]), DIGESTS)
+GUIDS = st.uuids().map(str)
+PORTS = st.integers(1, 65535)
+
+
+@st.composite
+def _images(draw: st.DrawFn) -> images.Images:
+    server, agent = draw(st.lists(REFERENCES, min_size=2, max_size=2, unique=True))
+    archives = draw(st.dictionaries(st.sampled_from([server, agent]), st.just("/root/images.tar")))
+    return images.Images(server, agent, archives)
+
+
+@st.composite
+def _launch(draw: st.DrawFn) -> launch.Launch:
+    setting = specifications.Setting(
+        configuration="/srv/etc/mstunnel", environment=draw(st.binary()), limits_processes=draw(st.booleans())
+    )
+    containers = (
+        specifications.server(draw(REFERENCES), setting, draw(PORTS)),
+        specifications.agent(draw(REFERENCES), setting),
+    )
+    return launch.Launch(containers, draw(st.booleans()))
+
+
+@st.composite
+def _configuration(draw: st.DrawFn) -> configure.Configuration:
+    wire = {
+        "id": draw(GUIDS),
+        "displayName": draw(TEXT),
+        "description": draw(TEXT),
+        "network": draw(st.sampled_from(["169.254.0.0/16", "10.8.0.0/24"])),
+        "listenPort": draw(PORTS),
+        "disableUdpConnections": draw(st.booleans()),
+        "routeIncludes": draw(
+            st.lists(st.integers(0, 255).map("10.{}.0.0/16".format), max_size=3, unique=True)
+        ),
+        "splitDNS": draw(st.lists(st.just("corp.example.com"), max_size=1)),
+    }
+    server = ServerConfiguration.from_wire(wire)
+    options = GatewayOptions(draw(st.sampled_from(Authentication)), draw(st.integers(0, 4)))
+    return configure.Configuration(server, draw(REFERENCES), options, draw(OBJECTS))
+
+
+FACTS: dict[str, st.SearchStrategy[Any]] = {
+    "eula": st.builds(eula.Acceptance, OBJECTS, st.none() | OBJECTS),
+    "environment": st.builds(
+        environment.Environment,
+        st.text(st.characters(exclude_categories=["Cs"])),
+        st.dictionaries(TEXT, TEXT, max_size=3),
+        st.none() | st.just("/root/ca.pem"),
+        DIGESTS,
+    ),
+    "images": _images(),
+    "sign-in": st.builds(sign_in.SignedIn, st.just("") | GUIDS),
+    "site": st.builds(site.Site, GUIDS, TEXT, st.just("") | TEXT),
+    "register": st.builds(
+        register.Registration,
+        GUIDS,
+        TEXT,
+        TEXT,
+        st.sampled_from(list(CLOUDS.values())),
+        st.sampled_from(["oidc", "certificate", "radius"]),
+        st.sampled_from([DeploymentMode.STANDALONE_ROOTFUL, DeploymentMode.STANDALONE_ROOTLESS]),
+    ),
+    "configure": _configuration(),
+    "launch": _launch(),
+    "verify": st.builds(verify.Promise, PORTS, GUIDS, GUIDS),
+}
+
+
+@pytest.mark.parametrize("name", FACTS)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_any_facts_lead_to_actions_that_the_journal_keeps_whole(name: str, data: st.DataObject) -> None:
+    _decided(STEPS[name][0], data.draw(FACTS[name]))
+
+
+@given(facts=_launch())
+def test_systemd_and_the_engine_run_the_same_configuration(facts: launch.Launch) -> None:
+    """The label by which a restart is decided is the one that the container will bear, either way."""
+    units = launch.STEP.decide(launch.Launch(facts.specifications, systemd=True))
+    plain = launch.STEP.decide(launch.Launch(facts.specifications, systemd=False))
+    started = [CODEC.dump(action)["label_digest"] for action in units if action.kind == "start-service"]
+    run = [item.labels[CONFIGURATION_LABEL] for item in facts.specifications]
+    assert started == run
+    assert [action.key for action in plain] == ["container:mstunnel-server", "container:mstunnel-agent"]

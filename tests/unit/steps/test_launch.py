@@ -1,0 +1,151 @@
+"""Step `launch`: units under systemd, plain containers without; refused where the host is not ready."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.actions import InstallQuadlet, RunContainer, StartService
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
+from mstunnel_setup.errors import CheckError, ExitCode
+from mstunnel_setup.steps import launch
+from mstunnel_setup.steps.context import Context
+from tests.unit.steps.worlds import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration, container
+
+
+@pytest.fixture(autouse=True)
+def ready(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host with a tunnel device and the pids controller, in a site."""
+    for name, content in (("_TUN", ""), ("_CONTROLLERS", "cpu memory pids\n")):
+        (tmp_path / name).write_text(content)
+        monkeypatch.setattr(launch, name, str(tmp_path / name))
+    scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        scene.graph.configuration = configuration(free.getsockname()[1])
+
+
+@pytest.fixture
+def taken(scene: Scene) -> Iterator[int]:
+    """A port of the configuration on which somebody else listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        scene.graph.configuration = configuration(port)
+        yield port
+
+
+def _context(scene: Scene) -> Context:
+    return scene.context(images__server=SERVER_IMAGE, images__agent=AGENT_IMAGE)
+
+
+def _refused(context: Context) -> CheckError:
+    with pytest.raises(CheckError) as caught:
+        launch.STEP.gather(context)
+    assert caught.value.exit_code is ExitCode.CHECK
+    return caught.value
+
+
+def test_systemd_runs_both_containers_server_first(scene: Scene) -> None:
+    actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
+    units = [
+        (type(action).__name__, action.key)
+        for action in actions
+        if isinstance(action, InstallQuadlet | StartService)
+    ]
+    assert units == [
+        ("InstallQuadlet", f"quadlet:{paths.QUADLETS}/mstunnel-server.container"),
+        ("StartService", "service:mstunnel-server.service"),
+        ("InstallQuadlet", f"quadlet:{paths.QUADLETS}/mstunnel-agent.container"),
+        ("StartService", "service:mstunnel-agent.service"),
+    ]
+
+
+def test_without_systemd_the_engine_runs_them(scene: Scene) -> None:
+    scene.systemd.runs = False
+    actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
+    assert [action.spec.name for action in actions if isinstance(action, RunContainer)] == [
+        "mstunnel-server",
+        "mstunnel-agent",
+    ]
+    assert len(actions) == 2
+
+
+def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
+    server, agent = launch.STEP.gather(_context(scene)).specifications
+    assert (server.capabilities, server.devices) == (("NET_ADMIN",), ("/dev/net/tun",))
+    assert [volume.options for volume in server.volumes] == [("ro",)]
+    assert (agent.capabilities, agent.devices, agent.ports) == ((), (), ())
+
+
+def test_tcp_and_udp_of_the_configured_port(scene: Scene) -> None:
+    port = scene.graph.configuration.listen_port  # type: ignore[union-attr]
+    server, _ = launch.STEP.gather(_context(scene)).specifications
+    assert [(item.host, item.container, item.protocol) for item in server.ports] == [
+        (port, port, "tcp"),
+        (port, port, "udp"),
+    ]
+
+
+def test_the_configuration_is_mounted_from_below_the_root(scene: Scene) -> None:
+    server, _ = launch.STEP.gather(_context(scene)).specifications
+    assert server.volumes[0].host == str(scene.root / "etc/mstunnel")
+    assert server.volumes[0].container == "/etc/mstunnel"
+
+
+def test_processes_are_limited_where_the_kernel_can(scene: Scene, tmp_path: Path) -> None:
+    limits = [spec.pids_limit for spec in launch.STEP.gather(_context(scene)).specifications]
+    assert limits == [10_000, 100]
+    (tmp_path / "_CONTROLLERS").write_text("cpu memory\n")
+    limits = [spec.pids_limit for spec in launch.STEP.gather(_context(scene)).specifications]
+    assert limits == [None, None]
+
+
+def test_a_changed_env_sh_or_image_restarts_and_nothing_else_does(scene: Scene) -> None:
+    def labels() -> list[str]:
+        gathered = launch.STEP.gather(_context(scene)).specifications
+        return [specification.labels[CONFIGURATION_LABEL] for specification in gathered]
+
+    before = labels()
+    assert labels() == before
+    scene.write(paths.ENVIRONMENT, "DEBUG_LEVEL=3\n")
+    after = labels()
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def test_without_tunnel_device_nothing_is_started(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_TUN", "/nowhere/tun")
+    error = _refused(_context(scene))
+    assert (error.code, error.hint) == ("tun-missing", "Load the module: `modprobe tun`.")
+
+
+def test_a_taken_port_names_the_program(scene: Scene, taken: int) -> None:
+    error = _refused(_context(scene))
+    assert error.code == "port-in-use"
+    assert f"port {taken}" in error.message
+    assert "tcp 127.0.0.1" in error.message
+
+
+def test_our_own_running_server_may_hold_the_port(scene: Scene, taken: int) -> None:
+    scene.engine.containers["mstunnel-server"] = container()
+    assert launch.STEP.gather(_context(scene)).specifications[0].ports[0].host == taken
+
+
+@pytest.mark.parametrize(
+    "other", [container("exited", None), container(ours=False)], ids=["stopped", "not ours"]
+)
+@pytest.mark.usefixtures("taken")
+def test_any_other_container_may_not(scene: Scene, other: object) -> None:
+    scene.engine.containers["mstunnel-server"] = other  # type: ignore[assignment]
+    assert _refused(_context(scene)).code == "port-in-use"
+
+
+@pytest.mark.usefixtures("taken")
+def test_an_administrator_may_ignore_a_check_by_its_id(scene: Scene) -> None:
+    context = _context(scene)
+    context.ignored_checks = frozenset({"port-in-use"})
+    launch.STEP.gather(context)
+    assert scene.prompter.said[0].startswith("Ignored as asked: port ")
+    context.ignored_checks = frozenset({"tun-missing"})
+    assert _refused(context).code == "port-in-use"
