@@ -216,7 +216,12 @@ class InstallOptions(SignInOptions, CertificateOptions):
 def new_app(about: str) -> typer.Typer:
     """A command line program in the house style: plain help, our own error messages."""
     return typer.Typer(
-        help=about, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+        help=about,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        # The vendor's reference documents both.
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
 
 
