@@ -23,3 +23,5 @@ def host(prepared: Installation) -> Iterator[Installation]:
     yield prepared
     prepared.disconnect()
     prepared.uninstall()
+    # Uninstall keeps what a test changed by hand; the next test starts without it.
+    prepared.server.run(["rm", "-rf", "/etc/mstunnel"])

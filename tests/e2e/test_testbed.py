@@ -55,6 +55,7 @@ User=0
 Group=65534
 NoNewPrivileges=true
 ReadOnly=true
+Tmpfs=/etc/ssl/certs
 Volume=/etc/mstunnel:/etc/mstunnel:ro
 PublishPort=443:443/tcp
 PublishPort=443:443/udp
