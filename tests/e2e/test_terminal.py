@@ -107,7 +107,7 @@ def stop_to_edit_the_settings(person: Person) -> None:
         terminal.type("q")
         terminal.wait_for("Do you accept these terms?")
         terminal.type("yes")
-        terminal.wait_for(f"The settings of the gateway are in {SETTINGS}.")
+        terminal.wait_for(f"The settings of the gateway are in {SETTINGS}:")
         terminal.wait_for("[y/N]")
         terminal.type("no")
         screen = read(terminal, 11)
