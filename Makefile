@@ -11,10 +11,10 @@ demo: setup
 
 test: setup
 	@$(BIN)/pytest -m "not e2e" -n 2 --dist loadscope
-	@$(BIN)/pytest -m e2e
+	@$(BIN)/pytest -m e2e -n 2 --dist loadfile
 
 e2e: setup
-	@$(BIN)/pytest -m e2e
+	@$(BIN)/pytest -m e2e -n 2 --dist loadfile
 
 crash: setup
 	@$(BIN)/pytest -p tests.crash.plugin --kill-points all --kill-pairs 1000 -n 2 tests/crash
