@@ -51,7 +51,7 @@ def installed_run(
     session: Session, settings: Mapping[str, Any], *, exclusively: bool = True
 ) -> Iterator[Run]:
     """A run on a server that has an installation. Raises UsageError where there is none."""
-    with open_run(session, settings, exclusively=exclusively) as run:
+    with open_run(session, settings, exclusively=exclusively, replacing=True) as run:
         if not run.context.receipt.entries:
             raise UsageError(
                 "not-installed", "no gateway is installed here", "Install one with mstunnel-setup."

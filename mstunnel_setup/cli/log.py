@@ -100,7 +100,7 @@ class SetupLog:
     def _write(self) -> None:
         try:
             self._files.make_directories(str(PurePosixPath(self.path).parent), 0o750)
-            with self._files.appender(self.path, 0o600) as appender:
+            with self._files.appender(self.path, 0o600, durable=False) as appender:
                 appender.append(b"".join(self._waiting))
         except FileError as error:
             self.failure = error

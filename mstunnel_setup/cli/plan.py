@@ -42,6 +42,8 @@ def _lines(run: Run, planned: Sequence[Planned]) -> Iterator[str]:
             yield f"{item.step}: {item.title}"
         for action in item.actions:
             yield f"  + {action.describe()}"
+            if changed := run.runner.changed(action):
+                yield f"    ! {changed} since; a run asks first"
             yield from (f"      {line}" for line in _diff(run, action))
     yield f"{total} changes; apply them with `mstunnel-setup`." if total else "Nothing would be changed."
 

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mstunnel_setup import paths
@@ -28,6 +29,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.order import CODEC, ORDER
+from mstunnel_setup.steps.prompter import Prompter
 from mstunnel_setup.steps.world import World
 
 RECEIPT = f"{paths.STATE}/receipt.json"
@@ -67,8 +69,12 @@ def open_run(
     progress_fd: int | None = None,
     ignored_checks: Sequence[str] = (),
     exclusively: bool = True,
+    replacing: bool = False,
 ) -> Iterator[Run]:
     """Prepare a run and clean up after it; `exclusively` holds the lock, for commands that change things.
+
+    What somebody else changed is overwritten only when a person agrees, or when the command itself was asked
+    to replace it (`replacing`).
 
     Raises UsageError for wrong answers, LockedError when another run is at work, CheckError without root.
     """
@@ -79,9 +85,19 @@ def open_run(
         context = _context(session, settings, journal, files, frozenset(ignored_checks))
         tell = session.listener([step.name for step in ORDER], progress_fd)
         try:
-            yield Run(context, Runner(context.world, journal, CODEC, clock, tell), journal, files)
+            consent = partial(_may_replace, context.prompter, asked=replacing)
+            runner = Runner(context.world, journal, CODEC, clock, tell, may_replace=consent)
+            yield Run(context, runner, journal, files)
         finally:
+            journal.close()
             context.world.close()
+
+
+def _may_replace(prompter: Prompter, changed: str, *, asked: bool) -> bool:
+    """Whether what somebody else changed may be overwritten; without a person the answer is no."""
+    if asked or not prompter.interactive:
+        return asked
+    return prompter.confirm(f"{changed}. Replace it (their version is kept in {paths.STATE}/saved)")
 
 
 def _context(

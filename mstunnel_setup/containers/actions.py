@@ -10,7 +10,7 @@ from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_unt
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
 from mstunnel_setup.containers.world import HasEngine
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import WriteFile
+from mstunnel_setup.engine.file_actions import HasFiles, WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import EngineError
 
@@ -54,11 +54,14 @@ class InstallQuadlet(Action[HasEngine]):
         world.systemd.daemon_reload()
         return {}
 
+    def changed(self, world: HasEngine, record: UndoRecord[HasEngine]) -> str:
+        """An edit of the file by somebody else."""
+        return self.file.changed(world, _of_file(record))
+
     def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
         """Put back what stood there, unless somebody else has changed the file since; reload systemd."""
-        versions = [version.file for version in record.versions if isinstance(version, InstallQuadlet)]
         quadlet.discard(world.files, PurePosixPath(self.path).name)
-        undone = self.file.undo(world, UndoRecord(record.before, versions, record.outputs))
+        undone = self.file.undo(world, _of_file(record))
         if undone.outcome is not Undo.KEPT:
             world.systemd.daemon_reload()
         return undone
@@ -171,6 +174,12 @@ class RunContainer(Action[HasEngine]):
     @property
     def _digest(self) -> str | None:
         return self.spec.labels.get(CONFIGURATION_LABEL)
+
+
+def _of_file(record: UndoRecord[HasEngine]) -> UndoRecord[HasFiles]:
+    """The record of a Quadlet file, as one of a plain file."""
+    versions = [version.file for version in record.versions if isinstance(version, InstallQuadlet)]
+    return UndoRecord(record.before, versions, record.outputs)
 
 
 def _runs(state: ContainerState | None, digest: str | None) -> bool:

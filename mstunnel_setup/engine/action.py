@@ -69,6 +69,13 @@ class Action(ABC, Generic[World]):
     def undo(self, world: World, record: "UndoRecord[World]") -> Undone:
         """Take it back, also when it was cut off half done. What somebody else changed since is kept."""
 
+    def changed(self, world: World, record: "UndoRecord[World]") -> str:  # noqa: ARG002 (not every object can tell)
+        """What somebody else did to the object since we last touched it, and this action would overwrite.
+
+        Empty when there is nothing of theirs to lose. `record` holds the earlier versions and this one.
+        """
+        return ""
+
 
 @dataclass(frozen=True)
 class UndoRecord(Generic[World]):

@@ -114,6 +114,12 @@ class _Placed(Action[HasFiles]):
             return Undone(Undo.KEPT, f"{self.path} was changed by somebody else")
         return put_back(world, self.path, record.before)
 
+    def changed(self, world: HasFiles, record: UndoRecord[HasFiles]) -> str:
+        """An edit by somebody else; a file that was removed is written again without a word."""
+        current = world.files.digest(self.path)
+        lost = not self.managed and current is not None and current not in _ours(record)
+        return f"{self.path} was changed by somebody else" if lost else ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class WriteFile(_Placed):
@@ -133,6 +139,17 @@ class WriteFile(_Placed):
     def content_digest(self, outputs: Outputs) -> str:  # noqa: ARG002
         """Digest of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeFile(WriteFile):
+    """Write a text that was made from what stands there, so that nothing of somebody else is lost."""
+
+    kind: ClassVar[str] = "merge-file"
+
+    def changed(self, world: HasFiles, record: UndoRecord[HasFiles]) -> str:  # noqa: ARG002
+        """What somebody else has changed is in the text already."""
+        return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,16 +232,21 @@ class Link(Action[HasFiles]):
         world.files.link(self.path, self.target)
         return {}
 
+    def changed(self, world: HasFiles, record: UndoRecord[HasFiles]) -> str:
+        """Whether it points where we never let it point; a link that was removed is made again."""
+        state = world.files.state(self.path)
+        ours = [record.before["target"], *_targets(record)]
+        return f"{self.path} was changed by somebody else" if state and state.target not in ours else ""
+
     def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Point it back, or remove it."""
-        before = record.before["target"]
         state = world.files.state(self.path)
         if state is None:
             world.files.remove(self.path)  # what a cut-off switch has left beside it
             return Undone(Undo.ABSENT)
-        ours = {version.target for version in record.versions if isinstance(version, Link)}
-        if state.target != before and state.target not in ours:
+        if state.kind != "link" or self.changed(world, record):
             return Undone(Undo.KEPT, f"{self.path} was changed by somebody else")
+        before = record.before["target"]
         if isinstance(before, str):
             world.files.link(self.path, before)
             return Undone(Undo.RESTORED)
@@ -263,6 +285,10 @@ def put_back(world: HasFiles, path: str, before: JsonObject) -> Undone:
     mode, uid, gid = (int(str(before[name])) for name in ("mode", "uid", "gid"))
     world.files.write(path, content, mode, (uid, gid))
     return Undone(Undo.RESTORED)
+
+
+def _targets(record: UndoRecord[HasFiles]) -> Sequence[str]:
+    return [version.target for version in record.versions if isinstance(version, Link)]
 
 
 def _ours(record: UndoRecord[HasFiles]) -> Sequence[str | None]:

@@ -1,16 +1,19 @@
 """The runner: gathers, decides, journals, applies; and takes everything back in reverse."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.events import Event, Listener, Phase
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Entry, Receipt, fold
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.errors import SetupError, WaitingError
 from mstunnel_setup.host.clock import Clock
+
+# Told what somebody else changed: whether it may be replaced.
+Consent: TypeAlias = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,27 @@ class Removal:
 
 
 class Runner:
-    """Runs steps against `world`, recording every action in `journal` before and after it happens."""
+    """Runs steps against `world`, recording every action in `journal` before and after it happens.
 
-    def __init__(self, world: Any, journal: Journal, codec: Codec, clock: Clock, tell: Listener) -> None:
+    `may_replace` is asked before anything is overwritten that somebody else has changed since.
+    """
+
+    def __init__(
+        self,
+        world: Any,
+        journal: Journal,
+        codec: Codec,
+        clock: Clock,
+        tell: Listener,
+        *,
+        may_replace: Consent = lambda _changed: False,
+    ) -> None:
         self._world = world
         self._journal = journal
         self._codec = codec
         self._clock = clock
         self._tell = tell
+        self._may_replace = may_replace
 
     @property
     def receipt(self) -> Receipt:
@@ -58,6 +74,15 @@ class Runner:
         Raises SetupError when a step fails; everything done before stays, and running again continues.
         """
         return [self._run_step(step, context) for step in steps]
+
+    def changed(self, action: Action[Any]) -> str:
+        """What somebody else did to the object of `action` since, and it would overwrite; else empty."""
+        receipt = self.receipt
+        known = receipt.entries.get(action.key)
+        if known is None:
+            return ""
+        versions = [*map(self._codec.load, known.versions), action]
+        return action.changed(self._world, UndoRecord(known.before, versions, receipt.outputs))
 
     def undo(self) -> list[Removal]:
         """Take back everything in the receipt, newest first."""
@@ -101,6 +126,7 @@ class Runner:
         if self._settled(action, receipt):
             return False
         started = self._clock.monotonic()
+        self._respect(action)
         self._tell(Event(step, "begin", action.key, action.describe()))
         known = receipt.entries.get(action.key)
         before = known.before if known else action.capture(self._world)
@@ -113,6 +139,20 @@ class Runner:
         elapsed = self._clock.monotonic() - started
         self._tell(Event(step, "done", action.key, action.describe(), elapsed))
         return True
+
+    def _respect(self, action: Action[Any]) -> None:
+        """Raise WaitingError before a change of somebody else is lost; a replaced one is kept aside."""
+        changed = self.changed(action)
+        if not changed:
+            return
+        if not self._may_replace(changed):
+            raise WaitingError(
+                "changed-by-others",
+                f"{changed} since the installation wrote it",
+                "See the difference with `mstunnel-setup plan`; move the file away, or run at a terminal and "
+                "agree that it is replaced.",
+            )
+        self._journal.append("replaced", key=action.key, theirs=action.capture(self._world))
 
     def _fail(self, step: str, error: SetupError) -> None:
         """Remember why a begun installation stopped; one that has changed nothing leaves nothing."""

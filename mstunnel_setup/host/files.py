@@ -21,10 +21,12 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.accounts import is_service_group
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _RANDOM_BYTES = 8
-_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+# Pipes that the shell of the administrator has opened, as `<(command)` does.
+_OPENED_BY_CALLER = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
 Kind = Literal["file", "directory", "link", "other"]
 
@@ -69,11 +71,12 @@ class Files:
     def read(self, path: str) -> bytes | None:
         """The content of the file at `path` (links followed below root); None when there is none."""
         try:
-            return self.locate(path).read_bytes()
+            handle = os.open(self.locate(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise _explain("read", path, error) from error
+        return _content(handle, path)
 
     def read_given(self, path: str) -> bytes | None:
         """The content of a file an administrator named: a path of this machine, not below `root`."""
@@ -128,14 +131,25 @@ class Files:
             os.fsync(parent)
 
     @contextmanager
-    def appender(self, path: str, mode: int = 0o600) -> Iterator["Appender"]:
-        """Open the file at `path` for appending whole records; created with `mode` when missing."""
+    def appender(self, path: str, mode: int = 0o600, *, durable: bool = True) -> Iterator["Appender"]:
+        """Open the file at `path` for appending whole records; created with `mode` when missing.
+
+        `durable` waits until each record is on the disk. Raises FileError for a link, a pipe and the like,
+        and for a file with a second name, which may be anybody's.
+        """
         with self._parent(path, "append to") as (parent, name):
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+            _refuse_irregular(parent, name, path)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             handle = os.open(name, flags, mode, dir_fd=parent)
-            os.fsync(parent)
+            try:
+                _refuse_second_name(handle, path)
+                if durable:
+                    os.fsync(parent)
+            except BaseException:
+                os.close(handle)
+                raise
         try:
-            yield Appender(handle, path)
+            yield Appender(handle, path, durable=durable)
         finally:
             os.close(handle)
 
@@ -231,25 +245,30 @@ class Files:
 class Appender:
     """An open append-only file."""
 
-    def __init__(self, handle: int, path: str) -> None:
+    def __init__(self, handle: int, path: str, *, durable: bool) -> None:
         self._handle = handle
         self._path = path
+        self._durable = durable
 
     def append(self, record: bytes) -> None:
-        """Write `record` and wait until it is on the disk."""
+        """Write `record`; a durable one is on the disk when this returns."""
         try:
             view = memoryview(record)
             while view:
                 view = view[os.write(self._handle, view) :]
-            os.fsync(self._handle)
+            if self._durable:
+                os.fsync(self._handle)
         except OSError as error:
             raise _explain("append to", self._path, error) from error
+
+    def size(self) -> int:
+        """Bytes the file holds."""
+        return os.fstat(self._handle).st_size
 
     def read(self) -> bytes:
         """Everything the file holds."""
         try:
-            size = os.fstat(self._handle).st_size
-            return os.pread(self._handle, size, 0)
+            return os.pread(self._handle, self.size(), 0)
         except OSError as error:
             raise _explain("read", self._path, error) from error
 
@@ -264,6 +283,25 @@ class Appender:
             os.fsync(self._handle)
         except OSError as error:
             raise _explain("cut", self._path, error) from error
+
+
+def _content(handle: int, path: str) -> bytes:
+    """Everything behind `handle`, which is closed. A named pipe would never end, a device may do harm."""
+    try:
+        kind = os.fstat(handle).st_mode
+        if not (stat.S_ISREG(kind) or path.startswith(_OPENED_BY_CALLER)):
+            raise FileError(
+                "path-not-regular",
+                f"cannot read {path}: it is no regular file but a {_kind(kind)}",
+                "Give a regular file.",
+            )
+        os.set_blocking(handle, True)
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            return stream.read()
+    except OSError as error:
+        raise _explain("read", path, error) from error
+    finally:
+        os.close(handle)
 
 
 def _kind(mode: int) -> Kind:
@@ -323,9 +361,21 @@ def _refuse_irregular(
         )
 
 
+def _refuse_second_name(handle: int, path: str) -> None:
+    """What is opened for appending is changed in place, and so would be every other name of it."""
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        raise FileError(
+            "path-not-regular",
+            f"{path} is not a file of its own: it is a {_kind(found.st_mode)} with {found.st_nlink} names",
+            f"Look at it with `ls -l {path}`, move it away and run the command again.",
+        )
+
+
 def _refuse_writable_by_others(handle: int, part: str, path: str) -> None:
     found = os.fstat(handle)
-    if found.st_uid not in (0, os.geteuid()) or found.st_mode & _WRITABLE_BY_OTHERS:
+    by_group = bool(found.st_mode & stat.S_IWGRP) and not is_service_group(found.st_gid)
+    if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH or by_group:
         raise FileError(
             "path-unsafe",
             f"the folder {part} above {path} can be changed by other users",

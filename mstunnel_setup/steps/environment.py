@@ -8,7 +8,7 @@ from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, WriteFile
+from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, MergeFile
 from mstunnel_setup.engine.remember import Remember, remembered
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import UsageError, WaitingError
@@ -114,7 +114,7 @@ def _digest(context: Context, ca_file: str | None) -> str:
 def _decide(environment: Environment) -> Sequence[Action[Any]]:
     actions: list[Action[Any]] = [MakeDirectory(path=path, mode=mode) for path, mode in _FOLDERS]
     # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
-    actions.append(WriteFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))
+    actions.append(MergeFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))
     actions.append(Remember(name=_WANTED, value={**environment.wanted}))
     if environment.ca_file is not None:
         target = f"{paths.CA_TRUST}/tenant-ca.crt"

@@ -5,7 +5,7 @@ from typing import Any
 from mstunnel_setup.containers.actions import InstallQuadlet, RunContainer, StartService
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
 from mstunnel_setup.engine.action import Codec
-from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, WriteFile, WriteJson
+from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, MergeFile, WriteFile, WriteJson
 from mstunnel_setup.engine.remember import Remember
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
@@ -47,6 +47,7 @@ CODEC = Codec(
         Link,
         LoadImage,
         MakeDirectory,
+        MergeFile,
         PlaceIdentity,
         PullImage,
         RegisterServer,

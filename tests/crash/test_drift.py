@@ -1,7 +1,13 @@
 """Between stop and resume somebody else changes something; and journals of older and newer releases (P1)."""
 
+import contextlib
 import json
+import os
+import pty
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +18,15 @@ from tests.crash.arena import Arena, Ended, differences
 from tests.crash.kill import Scene
 
 _JOURNAL = f"{paths.STATE}/journal.jsonl"
+# One of each kind: JSON, text, the mark of the accepted terms, a copied root.
+_EDITED = (
+    paths.OIDC_JSON,
+    paths.AGENT_INFO,
+    paths.IMAGES_CONFIGURED,
+    paths.EULA_ACCEPTED,
+    paths.SITE_CERTIFICATE,
+    f"{paths.CA_TRUST}/tenant-ca.crt",
+)
 _RELEASES = sorted((Path(__file__).parent / "releases").glob("*.jsonl"))
 
 
@@ -46,6 +61,93 @@ def test_a_file_edited_by_somebody_else_survives_the_uninstallation_and_is_named
     removed = done(arena.uninstall())
     assert place(arena, paths.OIDC_JSON).read_text() == "theirs\n"
     assert any(paths.OIDC_JSON in warning["message"] for warning in removed.envelope["warnings"])
+
+
+def edited(arena: Arena, path: str) -> str:
+    """Add a line to a file of ours, as somebody with an editor does."""
+    with place(arena, path).open("a") as stream:
+        stream.write("# theirs\n")
+    return place(arena, path).read_text()
+
+
+@pytest.mark.parametrize("path", _EDITED)
+def test_an_edited_file_of_ours_is_named_and_not_overwritten(fresh: Scene, arena: Arena, path: str) -> None:
+    done(arena.install())
+    original, theirs = place(arena, path).read_text(), edited(arena, path)
+    refused = arena.install()
+    assert (refused.code, refused.error) == (11, "changed-by-others")
+    assert path in refused.envelope["errors"][0]["message"]
+    assert "plan" in refused.envelope["errors"][0]["hint"]
+    assert place(arena, path).read_text() == theirs
+    place(arena, path).rename(arena.directory / "theirs")
+    done(arena.install())
+    assert place(arena, path).read_text() == original
+    assert differences(fresh.golden, arena.state()) == []
+
+
+def test_a_file_edited_between_stop_and_resume_is_found(fresh: Scene, arena: Arena) -> None:
+    stopped(fresh, "engine create")
+    theirs = edited(arena, paths.OIDC_JSON)
+    assert arena.install().error == "changed-by-others"
+    assert place(arena, paths.OIDC_JSON).read_text() == theirs
+
+
+def test_an_edited_unit_is_named_and_not_overwritten(variant: Callable[[str], Scene]) -> None:
+    scene = variant("systemd")
+    scene.reset()
+    done(scene.arena.install())
+    unit = f"{paths.QUADLETS}/{paths.SERVER}.container"
+    theirs = edited(scene.arena, unit)
+    refused = scene.arena.install()
+    assert (refused.code, refused.error) == (11, "changed-by-others")
+    assert unit in refused.envelope["errors"][0]["message"]
+    assert place(scene.arena, unit).read_text() == theirs
+
+
+def test_a_link_that_somebody_turned_elsewhere_is_found(arena: Arena) -> None:
+    done(arena.install())
+    active = place(arena, paths.ACTIVE)
+    active.unlink()
+    active.symlink_to("/somewhere/else")
+    refused = arena.install()
+    assert (refused.code, refused.error) == (11, "changed-by-others")
+    assert paths.ACTIVE in refused.envelope["errors"][0]["message"]
+    assert str(active.readlink()) == "/somewhere/else"
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_at_a_terminal_one_question_decides(fresh: Scene, arena: Arena, agreed: bool) -> None:
+    done(arena.install())
+    theirs = edited(arena, paths.OIDC_JSON)
+    code, shown = at_terminal(arena, "y" if agreed else "n")
+    assert shown.count("[y/N]") == 1
+    assert f"{paths.OIDC_JSON} was changed by somebody else" in " ".join(shown.split())
+    if not agreed:
+        assert (code, place(arena, paths.OIDC_JSON).read_text()) == (11, theirs)
+        return
+    assert code == 0
+    saved = place(arena, f"{paths.STATE}/saved")
+    assert theirs in [path.read_text() for path in saved.iterdir()]
+    shutil.rmtree(saved)
+    assert differences({**fresh.golden, "receipt": 0}, {**arena.state(), "receipt": 0}) == []
+
+
+def at_terminal(arena: Arena, answer: str) -> tuple[int, str]:
+    """Run the program at a terminal and answer its question; exit code and what the terminal showed."""
+    ours, theirs = pty.openpty()
+    request = arena.request("mstunnel-setup", "--answers", str(arena.answers))
+    request["arguments"] = ["--answers", str(arena.answers), "--root", str(arena.root)]
+    command = [sys.executable, "-m", "tests.crash.program", json.dumps(request)]
+    environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    process = subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    os.write(ours, f"{answer}\n".encode())
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the other side is closed
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    os.close(ours)
+    return process.wait(30), shown.decode()
 
 
 @pytest.mark.parametrize("container", [paths.SERVER, paths.AGENT])

@@ -9,17 +9,24 @@ import pytest
 
 from mstunnel_setup.engine.action import Action, Codec, Undo
 from mstunnel_setup.engine.events import Event
-from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, WriteFile, WriteJson
+from mstunnel_setup.engine.file_actions import (
+    CopyFile,
+    Link,
+    MakeDirectory,
+    MergeFile,
+    WriteFile,
+    WriteJson,
+)
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.remember import Remember, remembered
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import output
-from mstunnel_setup.errors import StepError
+from mstunnel_setup.errors import StepError, WaitingError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 
-_CODEC = Codec([MakeDirectory, WriteFile, WriteJson, CopyFile, Link, Remember])
+_CODEC = Codec([MakeDirectory, WriteFile, MergeFile, WriteJson, CopyFile, Link, Remember])
 _ACTIONS = (
     MakeDirectory(path="/etc/tunnel", mode=0o750),
     WriteFile(path="/etc/tunnel/a", text="A\n"),
@@ -49,10 +56,10 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _runner(root: Path, tell: Callable[[Event], None] = lambda _event: None) -> Runner:
+def _runner(root: Path, tell: Callable[[Event], None] = lambda _event: None, **options: Any) -> Runner:
     clock = SystemClock()
     world = World(Files(root))
-    return Runner(world, Journal(world.files, clock, world.state_directory), _CODEC, clock, tell)
+    return Runner(world, Journal(world.files, clock, world.state_directory), _CODEC, clock, tell, **options)
 
 
 def _step(actions: Sequence[Action[Any]] = _ACTIONS, name: str = "one") -> Step[None, None]:
@@ -177,6 +184,60 @@ def test_undo_keeps_and_names_what_somebody_else_changed(root: Path) -> None:
     kept = [removal.key for removal in _runner(root).undo() if removal.undone.outcome is Undo.KEPT]
     assert kept == ["file:/etc/tunnel/a", "directory:/etc/tunnel"]
     assert (root / "etc/tunnel/foreign").exists()
+
+
+_EDITED = ("/etc/tunnel/a", "/etc/present", "/etc/tunnel/b.json")
+
+
+@pytest.mark.parametrize("path", _EDITED)
+def test_what_somebody_else_changed_is_not_overwritten_unasked(root: Path, path: str) -> None:
+    _runner(root).run([_step()], None)
+    edited = root / path.lstrip("/")
+    edited.write_text("edited by hand\n")
+    with pytest.raises(WaitingError) as caught:
+        _runner(root).run([_step()], None)
+    assert (caught.value.code, path in caught.value.message) == ("changed-by-others", True)
+    assert edited.read_text() == "edited by hand\n"
+
+
+def test_a_replaced_file_of_somebody_else_is_kept_aside(root: Path) -> None:
+    _runner(root).run([_step()], None)
+    before = _tree(root)
+    (root / "etc/tunnel/a").write_text("edited by hand\n")
+    asked: list[str] = []
+    _runner(root, may_replace=lambda changed: bool(asked.append(changed) or True)).run([_step()], None)
+    assert asked == ["/etc/tunnel/a was changed by somebody else"]
+    assert _tree(root) == before
+    kept = [path.read_text() for path in (root / "var/lib/tunnel/saved").iterdir()]
+    assert "edited by hand\n" in kept
+
+
+def test_a_link_turned_elsewhere_is_not_turned_back_unasked(root: Path) -> None:
+    _runner(root).run([_step()], None)
+    (root / "etc/tunnel/active").unlink()
+    (root / "etc/tunnel/active").symlink_to("elsewhere")
+    with pytest.raises(WaitingError):
+        _runner(root).run([_step()], None)
+    assert str((root / "etc/tunnel/active").readlink()) == "elsewhere"
+
+
+def test_what_was_removed_is_made_again_without_a_question(root: Path) -> None:
+    _runner(root).run([_step()], None)
+    before = _tree(root)
+    for name in ("a", "active"):
+        (root / "etc/tunnel" / name).unlink()
+    _runner(root).run([_step()], None)
+    assert _tree(root) == before
+
+
+def test_a_file_that_we_merge_ourselves_needs_no_question(root: Path) -> None:
+    def merged(*lines: str) -> Step[None, None]:
+        return _step([MergeFile(path="/etc/present", text="".join(lines))])
+
+    _runner(root).run([merged("theirs\n", "ours\n")], None)
+    (root / "etc/present").write_text("theirs\nours\nmore\n")
+    _runner(root).run([merged("theirs\n", "more\n", "new\n")], None)
+    assert (root / "etc/present").read_text() == "theirs\nmore\nnew\n"
 
 
 def test_a_failed_step_is_remembered_and_a_later_success_clears_it(root: Path) -> None:

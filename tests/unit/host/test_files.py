@@ -1,8 +1,14 @@
 """The file writer keeps its six properties and refuses unsafe places."""
 
+import grp
 import os
+import pwd
 import stat
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,6 +97,164 @@ def test_refuses_parents_that_others_may_change(files: Files, tmp_path: Path, mo
     with pytest.raises(FileError) as caught:
         files.write("/etc/open/name", b"x")
     assert caught.value.code == "path-unsafe"
+
+
+_AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other accounts")
+
+
+def _group(name: str) -> int:
+    return grp.getgrnam(name).gr_gid
+
+
+@_AS_ROOT
+@pytest.mark.parametrize("group", ["users", "staff", None])
+def test_refuses_parents_that_a_group_of_people_may_change(
+    files: Files, tmp_path: Path, group: str | None
+) -> None:
+    (tmp_path / "etc/shared").mkdir()
+    os.chown(tmp_path / "etc/shared", 0, 54321 if group is None else _group(group))
+    (tmp_path / "etc/shared").chmod(0o775)
+    with pytest.raises(FileError) as caught:
+        files.write("/etc/shared/name", b"x")
+    assert caught.value.code == "path-unsafe"
+
+
+@_AS_ROOT
+def test_takes_a_parent_that_only_root_and_a_service_may_change(files: Files, tmp_path: Path) -> None:
+    """As Ubuntu's /var/log, which is root:syslog 0775."""
+    (tmp_path / "etc/log").mkdir()
+    os.chown(tmp_path / "etc/log", 0, _group("daemon"))
+    (tmp_path / "etc/log").chmod(0o775)
+    files.write("/etc/log/name", b"x")
+    assert files.read("/etc/log/name") == b"x"
+
+
+@_AS_ROOT
+def test_a_service_group_with_a_person_in_it_is_a_group_of_people(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon, person = pwd.getpwnam("daemon"), pwd.struct_passwd(("eve", "x", 1001, 1001, "", "/", "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwnam", {"daemon": daemon, "eve": person}.__getitem__)
+    group = grp.struct_group(("daemon", "x", daemon.pw_gid, ["eve"]))
+    monkeypatch.setattr(grp, "getgrgid", lambda _gid: group)
+    (tmp_path / "etc").chmod(0o775)
+    with pytest.raises(FileError) as caught:
+        files.write("/etc/name", b"x")
+    assert caught.value.code == "path-unsafe"
+
+
+@_AS_ROOT
+def test_refuses_a_parent_that_belongs_to_somebody_else(files: Files, tmp_path: Path) -> None:
+    os.chown(tmp_path / "etc", 65534, 0)
+    with pytest.raises(FileError) as caught:
+        files.write("/etc/name", b"x")
+    assert caught.value.code == "path-unsafe"
+
+
+def test_a_hard_link_at_the_target_keeps_what_its_other_name_holds(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("untouched")
+    (tmp_path / "etc/name").hardlink_to(tmp_path / "theirs")
+    files.write("/etc/name", b"x", 0o640)
+    assert (tmp_path / "theirs").read_text() == "untouched"
+    assert (tmp_path / "theirs").stat().st_mode & 0o777 != 0o640
+
+
+def test_refuses_to_append_to_a_file_with_a_second_name(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("untouched")
+    (tmp_path / "etc/log").hardlink_to(tmp_path / "theirs")
+    with pytest.raises(FileError) as caught, files.appender("/etc/log"):
+        pass
+    assert caught.value.code == "path-not-regular"
+    assert (tmp_path / "theirs").read_text() == "untouched"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null"), os.mkdir])
+@pytest.mark.timeout(20)
+def test_refuses_to_append_to_what_is_no_file(
+    files: Files, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "etc/log")
+    with pytest.raises(FileError) as caught, files.appender("/etc/log"):
+        pass
+    assert caught.value.code == "path-not-regular"
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_with_a_name_is_refused_instead_of_waited_for(files: Files, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "etc/fifo")
+    for read in (lambda: files.read("/etc/fifo"), lambda: files.read_given(str(tmp_path / "etc/fifo"))):
+        with pytest.raises(FileError) as caught:
+            read()
+        assert caught.value.code == "path-not-regular"
+
+
+def test_a_pipe_that_the_shell_has_opened_is_read(files: Files) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"a secret of <(command)")
+    os.close(writing)
+    assert files.read_given(f"/dev/fd/{reading}") == b"a secret of <(command)"
+    os.close(reading)
+
+
+class _Swapping:
+    """The module `os` for the writer; before call number `at` somebody puts a link in a folder's place."""
+
+    def __init__(self, at: int, swap: Callable[[], None]) -> None:
+        self._at, self._swap, self.calls = at, swap, 0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(os, name)
+        return partial(self._call, found) if callable(found) and name.islower() else found
+
+    def _call(self, found: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        self.calls += 1
+        if self.calls == self._at:
+            self._swap()
+        return found(*arguments, **options)
+
+
+def _append(files: Files) -> None:
+    with files.appender("/etc/sub/name") as appender:
+        appender.append(b"x")
+
+
+_CHANGES: dict[str, Callable[[Files], object]] = {
+    "write": lambda files: files.write("/etc/sub/name", b"x"),
+    "append": _append,
+    "link": lambda files: files.link("/etc/sub/name", "x"),
+    "make-directory": lambda files: files.make_directory("/etc/sub/name"),
+    "remove": lambda files: files.remove("/etc/sub/theirs"),
+    "remove-directory": lambda files: files.remove_directory("/etc/sub/empty"),
+}
+
+
+@pytest.mark.parametrize("change", _CHANGES)
+def test_a_parent_swapped_for_a_link_at_any_moment_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Somebody who may rename the folder above puts a link to another place there, at every single call."""
+    for at in range(1, 200):
+        place = tmp_path / str(at)
+        for name in ("etc/sub/empty", "elsewhere/empty"):
+            (place / name).mkdir(parents=True)
+        for name in ("etc/sub/theirs", "elsewhere/theirs"):
+            (place / name).write_text("theirs")
+
+        def swap(place: Path = place) -> None:
+            (place / "etc/sub").rename(place / "etc/moved")
+            (place / "etc/sub").symlink_to(place / "elsewhere")
+
+        double = _Swapping(at, swap)
+        monkeypatch.setattr(files_module, "os", double)
+        with suppress(FileError):
+            _CHANGES[change](Files(place))
+        monkeypatch.undo()
+        assert sorted(path.name for path in (place / "elsewhere").iterdir()) == ["empty", "theirs"], at
+        if double.calls < at:
+            break
+    else:
+        pytest.fail("never came to an end")
+    assert at > 3
 
 
 @pytest.mark.parametrize("path", ["relative", "/etc/../name"])
