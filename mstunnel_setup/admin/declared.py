@@ -12,7 +12,7 @@ from mstunnel_setup.admin.rules_configuration import judge_configuration, judge_
 from mstunnel_setup.admin.rules_site import Resolve, judge_site, judge_threshold
 from mstunnel_setup.answers.document import Document, DocumentError, read
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.judge import Problem
+from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.errors import UsageError
 

@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 
 from mstunnel_setup.admin.objects import SiteObject, ThresholdObject, WindowObject
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.judge import suggest
+from mstunnel_setup.answers.problem import suggest
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.fields import PropertyError, shown
 

@@ -16,7 +16,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from mstunnel_setup.answers.judge import KeyPath, Problem
+from mstunnel_setup.answers.problem import KeyPath, Problem
 from mstunnel_setup.host.files import Files
 
 _LARGEST = 1 << 20

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mstunnel_setup.answers.document import DocumentError, Position, compose, read
-from mstunnel_setup.answers.judge import AnswersError, KeyPath, judge
+from mstunnel_setup.answers.judge import AnswersError, judge
 from mstunnel_setup.answers.model import AnswerFile
+from mstunnel_setup.answers.problem import KeyPath
 from mstunnel_setup.errors import UsageError
 
 _SECTIONS = frozenset({("tenant",), ("sign_in",), ("certificate",), ("environment",), ("images",)})

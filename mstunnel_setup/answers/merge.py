@@ -6,9 +6,10 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import Field
 
-from mstunnel_setup.answers.judge import AnswersError, Problem, judge
+from mstunnel_setup.answers.judge import AnswersError, judge
 from mstunnel_setup.answers.load import LoadedAnswers
 from mstunnel_setup.answers.model import VERSION, AnswerFile
+from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, SETTINGS
 from mstunnel_setup.engine.values import JsonObject

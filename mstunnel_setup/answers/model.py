@@ -89,6 +89,8 @@ def _variable_value(value: object) -> str:
 
 
 def _one_or_more(value: object) -> object:
+    if not isinstance(value, str | list | tuple):
+        raise ValueError("must be a path or a list of paths: correct it")  # noqa: TRY004 (pydantic's protocol)
     return (value,) if isinstance(value, str) else value
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from mstunnel_setup.answers.document import Document, DocumentError, compose
-from mstunnel_setup.answers.judge import KeyPath, Problem, suggest
+from mstunnel_setup.answers.problem import KeyPath, Problem, suggest
 
 _WORDS = {
     "int": "must be a whole number",
@@ -54,7 +54,8 @@ def _problem(item: Mapping[str, Any], model: type[BaseModel]) -> Problem:
         told = suggest(path[-1], known) or f": remove it; known are {', '.join(known)}"
         return Problem(path, f"unknown key {name}{told}", at_key=True)
     if kind == "missing":
-        return Problem(path, f"{name} is missing: add it")
+        line = f"`{path[-1]}: 1`" if path[-1] == "version" else "it"
+        return Problem(path, f"{name} is missing: add {line}")
     return Problem(path, f"{name} {_say(kind, item)}", at_key="[key]" in item["loc"])
 
 

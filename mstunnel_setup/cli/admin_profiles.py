@@ -8,7 +8,7 @@ from cryptography.x509 import BasicConstraints, Certificate, ExtensionNotFound
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, read
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.judge import Problem
+from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.cli.admin_tenant import (
     chosen,

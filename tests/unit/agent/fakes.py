@@ -1,14 +1,13 @@
 """A tenant in memory, and a clock that moves only when somebody sleeps."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
+from tests.unit.clocks import FakeClock
 
 SITE = "11111111-1111-1111-1111-111111111111"
 SERVER = "22222222-2222-2222-2222-222222222222"
-START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Ended(BaseException):
@@ -16,22 +15,13 @@ class Ended(BaseException):
 
 
 @dataclass
-class FakeClock:
+class MortalClock(FakeClock):
     """Ends the process after `rounds` naps."""
 
     rounds: int = 1000
-    elapsed: float = 0.0
-    naps: list[float] = field(default_factory=list)
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.elapsed)
-
-    def monotonic(self) -> float:
-        return self.elapsed
 
     def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        self.elapsed += seconds
+        super().sleep(seconds)
         if len(self.naps) == self.rounds:
             raise Ended
 

@@ -5,7 +5,7 @@ import pytest
 
 from mstunnel_setup.agent.health import STATUS, Failure, Status, judge, read_status, write_status
 from mstunnel_setup.host.files import Files
-from tests.unit.agent.fakes import START
+from tests.unit.clocks import START
 
 
 def at(seconds: float | None) -> datetime | None:

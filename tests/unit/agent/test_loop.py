@@ -10,7 +10,8 @@ from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
-from tests.unit.agent.fakes import SERVER, SITE, START, Ended, FakeClock, FakeTenant
+from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeTenant, MortalClock
+from tests.unit.clocks import START
 
 AWAY = NetworkError("network-unreachable", "graph.example cannot be reached", "Check the firewall.")
 
@@ -19,7 +20,7 @@ AWAY = NetworkError("network-unreachable", "graph.example cannot be reached", "C
 class Scene:
     files: Files
     tenant: FakeTenant
-    clock: FakeClock = field(default_factory=FakeClock)
+    clock: MortalClock = field(default_factory=MortalClock)
     log: list[str] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
     enrolments: int = 0

@@ -12,21 +12,13 @@ from hypothesis import strategies as st
 from mstunnel_setup.cli.log import Redactor, SetupLog, printable
 from mstunnel_setup.engine.events import Event
 from mstunnel_setup.host.files import Files
+from tests.unit.clocks import StoppedClock
 
-
-class _Clock:
-    def now(self) -> datetime:
-        return datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def _log(root: Path) -> SetupLog:
-    return SetupLog(Files(root), _Clock(), Redactor(), "run1")
+    return SetupLog(Files(root), StoppedClock(NOW), Redactor(), "run1")
 
 
 def test_a_run_that_changes_nothing_leaves_no_trace(tmp_path: Path) -> None:

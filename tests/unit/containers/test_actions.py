@@ -30,25 +30,12 @@ from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from tests.unit.clocks import FakeClock
 
 _DIGEST = "sha256:" + "ab" * 32
 _IMAGE = f"registry.example/server@{_DIGEST}"
 _PATH = "/etc/containers/systemd/gateway.container"
 _UNIT = "gateway.service"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.seconds, UTC)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 @dataclass
@@ -168,7 +155,7 @@ class World:
         self.state_directory = "/var/lib/mstunnel"
         self.memory = Engine()
         self.processes = Host(self.memory)
-        self.clock = Clock()
+        self.clock = FakeClock()
         self.systemd = Systemd(self.processes)
         self.fetched: list[tuple[int, int]] = []
 
@@ -338,7 +325,7 @@ def test_a_service_with_an_older_configuration_is_restarted(world: World) -> Non
 
 def test_a_container_without_health_check_has_to_last(world: World) -> None:
     _service().apply(world, {})
-    assert world.clock.seconds >= 2
+    assert world.clock.elapsed >= 2
 
 
 @pytest.mark.parametrize(("health", "seconds"), [("unhealthy", 0), ("starting", 10)])
@@ -349,7 +336,7 @@ def test_a_service_that_does_not_come_up_fails_with_its_log(
     with pytest.raises(EngineError, match=rf"running and {health}.*\n  first\n  last  \[1mwords") as caught:
         _service().apply(world, {})
     assert caught.value.code == "container-failed"
-    assert world.clock.seconds == pytest.approx(seconds, abs=1)
+    assert world.clock.elapsed == pytest.approx(seconds, abs=1)
     log = "journalctl --unit gateway.service --identifier=gateway --lines=10 --output=cat --no-pager"
     assert log in world.processes.calls
 

@@ -4,7 +4,6 @@ import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -13,24 +12,7 @@ import trustme
 
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.http import HttpSession
-
-
-@dataclass
-class FakeClock:
-    """A clock that moves only when somebody sleeps."""
-
-    elapsed: float = 0.0
-    naps: list[float] = field(default_factory=list)
-
-    def now(self) -> datetime:
-        return datetime(2026, 1, 1, tzinfo=UTC)
-
-    def monotonic(self) -> float:
-        return self.elapsed
-
-    def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        self.elapsed += seconds
+from tests.unit.clocks import FakeClock
 
 
 @dataclass

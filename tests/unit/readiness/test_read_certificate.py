@@ -1,7 +1,6 @@
 """The certificate as the checks see it: read from its places, judged, asked about."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,8 @@ from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.readiness.facts import CertificateFacts, RevocationFacts
 from mstunnel_setup.readiness.read.certificate import CertificatePlace, CertificateReader
+from tests.unit.clocks import StoppedClock
 from tests.unit.tls.pki import NOW, Pki, key_bytes
-
-
-class Clock:
-    def now(self) -> datetime:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError(seconds)
 
 
 class Unreachable:
@@ -50,7 +39,12 @@ def reader(
 ) -> CertificateReader:
     session = options.get("session", Unreachable())
     return CertificateReader(
-        Files(root), Clock(), place or CertificatePlace(), address, options.get("lab", False), lambda: session
+        Files(root),
+        StoppedClock(NOW),
+        place or CertificatePlace(),
+        address,
+        options.get("lab", False),
+        lambda: session,
     )
 
 

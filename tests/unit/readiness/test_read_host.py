@@ -10,6 +10,7 @@ import pytest
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.readiness.facts import Bridge, ProxyPlace, Settings, TunnelFacts
 from mstunnel_setup.readiness.read.host import HostReader
+from tests.unit.clocks import StoppedClock
 
 ROUTES = (
     "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
@@ -17,17 +18,6 @@ ROUTES = (
     "eth0\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
     "podman0\t0000580A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
 )
-
-
-class Clock:
-    def now(self) -> datetime:
-        return datetime(2026, 9, 10, tzinfo=UTC)
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError(seconds)
 
 
 @pytest.fixture
@@ -42,7 +32,12 @@ def put(files: Files, texts: Mapping[str, str]) -> None:
 
 
 def reader(files: Files, environment: Mapping[str, str] | None = None, **settings: object) -> HostReader:
-    return HostReader(files, Clock(), Settings.model_validate(settings), environment or {})
+    return HostReader(
+        files,
+        StoppedClock(datetime(2026, 9, 10, tzinfo=UTC)),
+        Settings.model_validate(settings),
+        environment or {},
+    )
 
 
 def test_the_system(files: Files) -> None:

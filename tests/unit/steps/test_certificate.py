@@ -147,7 +147,7 @@ def test_unattended_the_named_files_are_expected(scene: Scene) -> None:
 def test_a_person_is_waited_for_until_both_files_are_whole(scene: Scene) -> None:
     chain, key = _USUAL_PEM
     whole = _PKI.pem("leaf") + _PKI.pem("inter")
-    scene.clock.naps = [
+    scene.clock.during = [
         lambda: scene.write(chain, whole[:300]),
         lambda: scene.write(key, key_bytes(_PKI.key_name("leaf"))),
         lambda: None,

@@ -1,8 +1,6 @@
 """The step waits for a usable certificate, and never goes back to an older one by itself."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,27 +18,19 @@ from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.world import World
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.load import fingerprint, load_identity
+from tests.unit.clocks import FakeClock
 from tests.unit.tls.pki import NOW, Pki, key_bytes
 
 PKI = Pki({"old": {"start": -60, "days": 80}, "over": {"start": -60, "days": 30}})
 ROOT = PKI.pem("inter") + PKI.pem("root")
 
 
-@dataclass
-class Clock:
-    """A clock at noon; every sleep lets somebody do the next thing."""
-
-    happenings: list[Callable[[], object]] = field(default_factory=list)
-
-    def now(self) -> datetime:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0
+class Clock(FakeClock):
+    """Every sleep lets somebody do the next thing."""
 
     def sleep(self, seconds: float) -> None:
-        assert self.happenings, "it waits for ever"
-        self.happenings.pop(0)()
+        assert self.during, "it waits for ever"
+        super().sleep(seconds)
 
 
 @dataclass
@@ -70,7 +60,7 @@ class Prompter:
 @dataclass
 class Host:
     root: Path
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock = field(default_factory=lambda: Clock(NOW))
     prompter: Prompter = field(default_factory=Prompter)
 
     def place(self, path: str, content: bytes) -> None:
@@ -117,7 +107,7 @@ def name_of(found: Certificate) -> bytes:
 
 
 def test_it_is_taken_as_soon_as_it_is_complete_and_valid(host: Host) -> None:
-    host.clock.happenings = [
+    host.clock.during = [
         lambda: None,
         lambda: host.place(paths.SITE_CERTIFICATE, PKI.pem("leaf")[:300]),
         lambda: host.place(paths.SITE_KEY, key_bytes("p256")),

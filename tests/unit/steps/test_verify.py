@@ -118,7 +118,7 @@ def test_a_container_that_is_not_healthy(
 def test_a_container_that_gets_healthy_in_time(scene: Scene, tmp_path: Path) -> None:
     containers = scene.engine.containers
     containers["mstunnel-server"] = container(health="starting")
-    scene.clock.naps = [lambda: None, lambda: containers.update({"mstunnel-server": container()})]
+    scene.clock.during = [lambda: None, lambda: containers.update({"mstunnel-server": container()})]
     with _serving(tmp_path, _PKI) as port:
         _verify(scene, port)
     assert scene.clock.elapsed == 2

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.order import CODEC
 from mstunnel_setup.steps.world import World
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer, TunnelSite
+from tests.unit.clocks import FakeClock
 from tests.unit.tls.pki import NOW, Pki, key_bytes
 
 SERVER_IMAGE = "registry.example.com/server@sha256:" + "a" * 64
@@ -30,25 +31,6 @@ BERLIN = TunnelSite(
     id="11111111-0000-0000-0000-000000000001", display_name="Berlin", public_address="vpn.example.org"
 )
 OSAKA = TunnelSite(id="11111111-0000-0000-0000-000000000002", display_name="Osaka")
-
-
-@dataclass
-class FakeClock:
-    """Time that passes only while somebody sleeps; `naps` are what happens meanwhile, one for each sleep."""
-
-    elapsed: float = 0.0
-    naps: list[Any] = field(default_factory=list)
-
-    def now(self) -> datetime:
-        return NOW.replace(tzinfo=UTC) + timedelta(seconds=self.elapsed)
-
-    def monotonic(self) -> float:
-        return self.elapsed
-
-    def sleep(self, seconds: float) -> None:
-        self.elapsed += seconds
-        if self.naps:
-            self.naps.pop(0)()
 
 
 @dataclass
@@ -153,7 +135,7 @@ class Scene:
 
     root: Path
     prompter: FakePrompter = field(default_factory=FakePrompter)
-    clock: FakeClock = field(default_factory=FakeClock)
+    clock: FakeClock = field(default_factory=lambda: FakeClock(NOW.replace(tzinfo=UTC)))
     graph: FakeGraph = field(default_factory=FakeGraph)
     engine: FakeEngine = field(default_factory=FakeEngine)
     systemd: FakeSystemd = field(default_factory=FakeSystemd)

@@ -4,28 +4,9 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@dataclass
-class FakeClock:
-    elapsed: float = 0.0
-    naps: list[float] = field(default_factory=list)
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.elapsed)
-
-    def monotonic(self) -> float:
-        return self.elapsed
-
-    def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        self.elapsed += seconds
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from mstunnel_setup.errors import TenantError
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import DeploymentMode, LabHealth, TunnelServer
-from tests.unit.tenant.fakes import FakeClock, FakeHttp, FixedToken, Reply, jwt, response
+from tests.unit.clocks import FakeClock
+from tests.unit.tenant.fakes import FakeHttp, FixedToken, Reply, jwt, response
 
 SITE = "11111111-1111-1111-1111-111111111111"
 SERVER = "22222222-2222-2222-2222-222222222222"

@@ -13,7 +13,8 @@ from mstunnel_setup.errors import NetworkError, SetupError, SignInError
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn, require_intune_role
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
-from tests.unit.tenant.fakes import START, FakeClock, FakeHttp, Reply, jwt, response
+from tests.unit.clocks import START, FakeClock
+from tests.unit.tenant.fakes import FakeHttp, Reply, jwt, response
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("sign_in_errors.json").read_text())
 AUTHORITY = "https://login.example/contoso"

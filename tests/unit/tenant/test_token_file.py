@@ -7,7 +7,8 @@ import pytest
 from mstunnel_setup.errors import SignInError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.token_sources import TokenFile, claims
-from tests.unit.tenant.fakes import START, FakeClock, jwt
+from tests.unit.clocks import START, FakeClock
+from tests.unit.tenant.fakes import jwt
 
 NOW = int(START.timestamp())
 
