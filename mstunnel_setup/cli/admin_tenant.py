@@ -49,9 +49,9 @@ def open_tenant(
 
     def show(code: DeviceCode) -> None:
         left = (code.expires_at - clock.now()).total_seconds()
-        session.console.device_code(code.url, code.code, left)
+        session.console.device_code(code.url, code.code, left, code.complete_url)
 
-    entrance = Entrance(http, clock, where, show, Files(), permissions)
+    entrance = Entrance(http, clock, where, show, session.console.waiting, Files(), permissions)
     return AdminGraph(http, where, entrance.enter(_account(session, given)), clock)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mstunnel_setup.cli.layout import WIDTH, fold
 from mstunnel_setup.cli.log import Redactor
+from mstunnel_setup.cli.qr import qr_lines
 from mstunnel_setup.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _YES = frozenset({"yes", "y"})
 _NO = frozenset({"no", "n", ""})
+_INDENT = "    "
+_LINES_AROUND_CODE = 9
 
 
 class NoPrompts:
@@ -39,14 +42,26 @@ class NoPrompts:
         """Show a long text."""
         self._print(text)
 
-    def device_code(self, url: str, code: str, expires_in_seconds: float) -> None:
-        """Tell where to sign in, with which code, and how long it is valid."""
+    def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:
+        """Tell where to sign in, with which code, and how long it is valid.
+
+        `scan` is what a QR code leads to, where the terminal can show one; the page itself by default.
+        """
         minutes = max(1, round(expires_in_seconds / 60))
         self._print("\nTo sign in, open this page in a browser, on any device:\n")
         self._print(f"    {url}\n", "bold")
+        self._qr_code(scan or url)
         self._print("and enter this code:\n")
         self._print(f"    {code}\n", "bold")
         self._print(f"The code is valid for {minutes} minute{'s' if minutes > 1 else ''}. Waiting ...")
+
+    def waiting(self, seconds_left: float) -> None:
+        """Show on a terminal how long the wait for a sign-in may still last; 0 ends the line."""
+        if not self._stderr.isatty():
+            return
+        left = f"{int(seconds_left) // 60}:{int(seconds_left) % 60:02}"
+        self._stderr.write(f"\r  {left:>6} left " if seconds_left > 0 else "\r\x1b[K")
+        self._stderr.flush()
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:  # noqa: ARG002
         """The default if there is one; otherwise raises UsageError `answer-needed`."""
@@ -68,6 +83,20 @@ class NoPrompts:
             f"unattended, but there is a question: {self._redactor.clean(question)}",
             "Answer it in the answer file or by an option, or run without --unattended.",
         )
+
+    def _qr_code(self, text: str) -> None:
+        """Where it fits, and where colours make sure that dark is dark, for cameras do not read negatives."""
+        if not (self._color and self._stderr.isatty()):
+            return
+        lines = qr_lines(text)
+        size = get_terminal_size(self._stderr.fileno())
+        room = size.lines - _LINES_AROUND_CODE
+        if len(lines[0]) + len(_INDENT) > size.columns or len(lines) > room or not _writable(self._stderr):
+            return
+        for line in lines:
+            self._print(_INDENT, end="")
+            self._print(line, "black on bright_white")
+        self._print("")
 
     def _print(self, text: str, style: str = "", end: str = "\n") -> None:
         self._rich().print(
@@ -194,6 +223,15 @@ def _matching(typed: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
         if typed.lower() == row[0].lower() or typed == str(number):
             return [row[0]]
     return [row[0] for row in rows if typed.casefold() in (cell.casefold() for cell in row[1:2])]
+
+
+def _writable(stream: TextIO) -> bool:
+    """Whether half blocks can be written in the encoding of the terminal."""
+    try:
+        "▀▄█".encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _screens(lines: list[str], height: int) -> Iterator[tuple[str, bool]]:

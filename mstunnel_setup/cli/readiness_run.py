@@ -263,9 +263,9 @@ def _sign_in(session: Session, tenant: _Tenant, clock: Clock, http: HttpPort) ->
 
     def show(code: DeviceCode) -> None:
         left = (code.expires_at - clock.now()).total_seconds()
-        session.console.device_code(code.url, code.code, left)
+        session.console.device_code(code.url, code.code, left, code.complete_url)
 
-    return lambda: sign_in.device_code(show, (*SETUP_PERMISSIONS, USER_READ))
+    return lambda: sign_in.device_code(show, (*SETUP_PERMISSIONS, USER_READ), session.console.waiting)
 
 
 def _credential(session: Session, answers: Answers) -> Credential:

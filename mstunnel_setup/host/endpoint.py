@@ -63,10 +63,15 @@ class Trust:
         if self.host_roots:
             host.load_verify_locations(cadata=self.host_roots)
         yield "host", host
-        nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        nobody.check_hostname = False
-        nobody.verify_mode = ssl.CERT_NONE
-        yield "nobody", nobody
+        yield "nobody", _trusting()
+
+
+def _trusting() -> ssl.SSLContext:
+    """A way to look at a certificate, whoever issued it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _public_file(given: str) -> str | None:
@@ -86,6 +91,20 @@ def reach(destination: Destination, trust: Trust, clock: Clock, end: float) -> R
     except OSError as error:
         raise _unreachable(_reason(error)) from error
     raise _unreachable("no certificate")
+
+
+def presented_issuer(destination: Destination, clock: Clock, end: float) -> str:
+    """Who issued the certificate that is shown there; empty when that cannot be seen until `end`.
+
+    Nothing is verified and nothing is sent: it serves the message about a refused certificate only.
+    """
+    try:
+        with _connected(destination, clock, end) as plain:
+            plain.settimeout(_left(clock, end))
+            with _trusting().wrap_socket(plain, server_hostname=destination.host) as secure:
+                return _issuer(secure.getpeercert(binary_form=True) or b"")
+    except OSError:
+        return ""
 
 
 def resolve(host: str, port: int) -> tuple[str, ...]:

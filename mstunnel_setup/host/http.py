@@ -17,16 +17,20 @@ from urllib.parse import urlsplit
 import requests
 import truststore
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import NewConnectionError
 
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.endpoint import Destination, presented_issuer
 
 _TRY_AGAIN = frozenset({502, 503, 504})
 _REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 _LONGEST_WAIT = 60.0
 _NOBODY_THERE = 15.0
+_LOOK_SECONDS = 5.0
+_HTTPS_PORT = 443
+_PROXY_PORT = 8080
 _OBJECT = re.compile(r"^HTTPS?Connection\([^)]*\): ")
 
 
@@ -78,13 +82,25 @@ class HttpSession:
             except requests.RequestException as error:
                 patience = end if _was_there(error) else started + min(self._deadline, _NOBODY_THERE)
                 if not _passing(method, error) or self._clock.monotonic() + wait > patience:
-                    raise _explain(url, error) from error
+                    raise self._explained(url, error, options["proxies"]) from error
             else:
                 wait = _retry_after(response, self._clock) or wait
                 if not _later(method, response.status_code) or self._clock.monotonic() + wait > end:
                     return response
             self._clock.sleep(wait)
         raise AssertionError  # itertools.count never ends
+
+    def _explained(
+        self, url: str, error: requests.RequestException, proxies: Mapping[str, str]
+    ) -> NetworkError:
+        if not isinstance(error, requests.exceptions.SSLError):
+            return _explain(url, error)
+        parts = urlsplit(url)
+        host, through = str(parts.hostname), urlsplit(select_proxy(url, dict(proxies)) or "")
+        proxy = (through.hostname, through.port or _PROXY_PORT) if through.hostname else None
+        destination = Destination(host, parts.port or _HTTPS_PORT, host, proxy=proxy)
+        issuer = presented_issuer(destination, self._clock, self._clock.monotonic() + _LOOK_SECONDS)
+        return _untrusted(parts.netloc, _cause(error), issuer)
 
 
 class _ContextAdapter(HTTPAdapter):
@@ -155,12 +171,6 @@ def _retry_after(response: requests.Response, clock: Clock) -> float | None:
 
 def _explain(url: str, error: requests.RequestException) -> NetworkError:
     host = urlsplit(url).netloc
-    if isinstance(error, requests.exceptions.SSLError):
-        return NetworkError(
-            "tls-untrusted",
-            f"the TLS certificate of {host} is not trusted: {_cause(error)}",
-            "If a proxy inspects TLS or the authority is private, give its root with --ca-file.",
-        )
     if isinstance(error, requests.exceptions.ProxyError):
         return NetworkError(
             "proxy-failed", f"the proxy refused the way to {host}", "Check https_proxy and no_proxy."
@@ -169,6 +179,28 @@ def _explain(url: str, error: requests.RequestException) -> NetworkError:
         return NetworkError("network-timeout", f"{host} did not answer in time", "Check firewall and proxy.")
     return NetworkError(
         "network-unreachable", f"{host} cannot be reached: {_cause(error)}", "Check DNS, firewall and proxy."
+    )
+
+
+def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
+    """The error for a certificate that this host does not accept; `issuer` is empty when it was not seen."""
+    if "not yet valid" in cause:
+        return NetworkError(
+            "clock-behind",
+            f"the TLS certificate of {host} is not valid yet by the clock of this host: {cause}",
+            "Set the time (`timedatectl set-ntp true`) and run the command again.",
+        )
+    if not issuer:
+        return NetworkError(
+            "tls-untrusted",
+            f"the TLS certificate of {host} is not trusted: {cause}",
+            "If a proxy inspects TLS or the authority is private, give its root with --ca-file.",
+        )
+    return NetworkError(
+        "tls-untrusted",
+        f"the TLS certificate of {host}, issued by {issuer}, is not trusted: {cause}",
+        f"If {issuer} is a proxy of yours that inspects TLS, or your private authority, give its root with "
+        f"--ca-file, or let {host} through without inspection.",
     )
 
 

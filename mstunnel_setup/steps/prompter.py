@@ -32,6 +32,10 @@ class Prompter(Protocol):
         """One announcement."""
         ...
 
-    def device_code(self, url: str, code: str, expires_in_seconds: float) -> None:
-        """Where to sign in with which code."""
+    def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:
+        """Where to sign in with which code; `scan` is the address for a QR code, when it is another one."""
+        ...
+
+    def waiting(self, seconds_left: float) -> None:
+        """How long the wait for a sign-in may still last; 0: it is over."""
         ...

@@ -85,8 +85,8 @@ def missing(context: Context) -> Sequence[str]:
 
 
 def _token_source(context: Context, http: HttpSession, where: Cloud) -> AccessToken:
-    show = partial(_show, context)
-    entrance = Entrance(http, context.world.clock, where, show, context.world.files)
+    show, waiting = partial(_show, context), context.prompter.waiting
+    entrance = Entrance(http, context.world.clock, where, show, waiting, context.world.files)
     return entrance.enter(_account(context))
 
 
@@ -110,7 +110,7 @@ def _account(context: Context) -> Account:
 
 def _show(context: Context, code: DeviceCode) -> None:
     left = (code.expires_at - context.world.clock.now()).total_seconds()
-    context.prompter.device_code(code.url, code.code, left)
+    context.prompter.device_code(code.url, code.code, left, code.complete_url)
 
 
 def in_tenant(receipt: Receipt) -> bool:

@@ -32,12 +32,16 @@ class Account:
 
 @dataclass(frozen=True)
 class Entrance:
-    """What signing in goes through. `show` tells a person where to enter which device code."""
+    """What signing in goes through.
+
+    `show` tells a person where to enter which device code, `waiting` how many seconds are left to do so.
+    """
 
     http: HttpPort = field(repr=False)
     clock: Clock = field(repr=False)
     cloud: Cloud
     show: Callable[[DeviceCode], None] = field(repr=False)
+    waiting: Callable[[float], None] = field(repr=False)
     token_files: Files = field(repr=False)
     permissions: tuple[str, ...] = SETUP_PERMISSIONS
 
@@ -47,7 +51,7 @@ class Entrance:
             return TokenFile(self.token_files, account.token_file, self.clock)
         sign_in = SignIn(self.http, self.clock, self.cloud, account.tenant, account.client_id)
         if account.method == "device-code":
-            return sign_in.device_code(self.show, self.permissions)
+            return sign_in.device_code(self.show, self.permissions, self.waiting)
         if account.method == "client-secret":
             return sign_in.client_secret(account.client_secret)
         return sign_in.certificate(_credential(account))

@@ -40,14 +40,22 @@ SETUP_PERMISSIONS: Final = (
 """Delegated permissions that an installation needs."""
 
 
+def _nobody_looks(_seconds_left: float) -> None:
+    """Nothing is shown while somebody signs in."""
+
+
 @dataclass(frozen=True)
 class DeviceCode:
-    """What the administrator is told: open `url`, enter `code`, before `expires_at` (UTC)."""
+    """What the administrator is told: open `url`, enter `code`, before `expires_at` (UTC).
+
+    `complete_url` leads there with the code already entered (RFC 8628, 3.3.1); empty when there is none.
+    """
 
     url: str
     code: str
     message: str
     expires_at: datetime
+    complete_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,9 +69,14 @@ class SignIn:
     client_id: str
 
     def device_code(
-        self, show: Callable[[DeviceCode], None], permissions: Sequence[str] = SETUP_PERMISSIONS
+        self,
+        show: Callable[[DeviceCode], None],
+        permissions: Sequence[str] = SETUP_PERMISSIONS,
+        waiting: Callable[[float], None] = _nobody_looks,
     ) -> AccessToken:
         """Let a person sign in on another device; `show` is called once, then this waits.
+
+        `waiting` is told before every question how many seconds are left, and 0 when the wait is over.
 
         Waiting ends with the person's answer, with the code's time, or with KeyboardInterrupt. Raises
         SignInError; `role-missing` when the token says that the person is no Intune administrator.
@@ -75,7 +88,10 @@ class SignIn:
             raise sign_in_error(flow)
         code = self._shown(flow)
         show(code)
-        token = _token(self._wait(application, flow, code.expires_at))
+        try:
+            token = _token(self._wait(application, flow, code.expires_at, waiting))
+        finally:
+            waiting(0)
         require_intune_role(token)
         account = next(iter(application.get_accounts()), None)
 
@@ -134,15 +150,19 @@ class SignIn:
         url = plain(flow.get("verification_uri") or self.cloud.device_login)
         code = plain(flow["user_code"], 40)
         expires_at = self.clock.now() + timedelta(seconds=flow["expires_in"])
-        return DeviceCode(
-            url, code, plain(flow.get("message") or f"Open {url} and enter {code}."), expires_at
-        )
+        message = plain(flow.get("message") or f"Open {url} and enter {code}.")
+        return DeviceCode(url, code, message, expires_at, plain(flow.get("verification_uri_complete") or ""))
 
     def _wait(
-        self, application: "msal.PublicClientApplication", flow: dict[str, Any], expires_at: datetime
+        self,
+        application: "msal.PublicClientApplication",
+        flow: dict[str, Any],
+        expires_at: datetime,
+        waiting: Callable[[float], None],
     ) -> dict[str, Any]:
         """Ask until there is an answer; the waiting is done here, on our clock, not in MSAL."""
-        while self.clock.now() < expires_at:
+        while (left := (expires_at - self.clock.now()).total_seconds()) > 0:
+            waiting(left)
             self.clock.sleep(flow["interval"])
             answer = _asked(application, flow)
             if answer.get("error") not in {"authorization_pending", "slow_down"}:

@@ -1,10 +1,13 @@
 """The console: questions, choices, pages; and the real thing on a pseudo-terminal."""
 
 import io
+import os
+import re
 import sys
 
 import pexpect
 import pytest
+import zxingcpp
 
 from mstunnel_setup.cli.console import NoPrompts, TerminalConsole
 from mstunnel_setup.cli.log import Redactor
@@ -94,6 +97,68 @@ def test_the_device_code() -> None:
     lines = [line.strip() for line in shown.getvalue().splitlines()]
     assert {"https://login.example.com/device", "ABCD-EFGH"} <= set(lines)
     assert "valid for 15 minutes" in shown.getvalue()
+    console.waiting(10)
+    assert shown.getvalue().endswith("Waiting ...\n")
+
+
+SIGN_IN = """
+from mstunnel_setup.cli.options import CommonOptions, new_app
+from mstunnel_setup.cli.render import Result, run_app, run_command
+def act():
+    def ask(session):
+        session.console.device_code("https://microsoft.com/devicelogin", "ABCD-EFGH", 900)
+        for left in (899.7, 61, 0):
+            session.console.waiting(left)
+        return Result(text=["signed in"])
+    run_command("x", CommonOptions(), ask)
+app = new_app("x"); app.command()(act)
+raise SystemExit(run_app(app, "x", []))
+"""
+BLOCKS = {"█": (1, 1), "▀": (1, 0), "▄": (0, 1), " ": (0, 0)}
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+def _signed_in(lines: int, columns: int, **environment: str) -> str:
+    """What a terminal of this size shows during a sign-in."""
+    with pexpect.spawn(
+        sys.executable, ["-c", SIGN_IN], timeout=20, encoding="utf-8", dimensions=(lines, columns),
+        env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment},
+    ) as child:  # fmt: skip
+        child.expect(pexpect.EOF)
+        return str(child.before)
+
+
+def _scanned(screen: str) -> str | None:
+    """What a camera reads on a screen, each module being as large as eight of its pixels."""
+    lines = re.findall("^ {4}([█▀▄ ]{20,})$", ESCAPES.sub("", screen).replace("\r", ""), re.MULTILINE)
+    width = max((len(line) for line in lines), default=0)
+    rows = [[BLOCKS[cell][half] for cell in line.ljust(width)] for line in lines for half in (0, 1)]
+    pixels = b"".join(bytes(0 if cell else 255 for cell in row for _ in range(8)) * 8 for row in rows)
+    if not pixels:
+        return None
+    found = zxingcpp.read_barcode(memoryview(pixels).cast("B", (len(rows) * 8, width * 8)))
+    return str(found.text) if found else None
+
+
+def test_a_terminal_shows_a_code_that_a_camera_reads_and_the_time_left() -> None:
+    screen = _signed_in(40, 80)
+    assert _scanned(screen) == "https://microsoft.com/devicelogin"
+    assert "\r   14:59 left \r    1:01 left \r\x1b[K" in screen
+    assert "ABCD-EFGH" in screen
+    assert screen.rstrip().endswith("signed in")
+
+
+@pytest.mark.parametrize(
+    ("lines", "columns", "environment"),
+    [(20, 80, {}), (40, 30, {}), (40, 80, {"NO_COLOR": "1"}), (40, 80, {"PYTHONIOENCODING": "ascii"})],
+    ids=["too low", "too narrow", "without colours", "without blocks"],
+)
+def test_a_terminal_that_cannot_show_a_code_gets_none(
+    lines: int, columns: int, environment: dict[str, str]
+) -> None:
+    screen = _signed_in(lines, columns, **environment)
+    assert _scanned(screen) is None
+    assert "ABCD-EFGH" in screen
 
 
 def test_pages_are_printed_whole_without_a_terminal() -> None:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+import requests
 import trustme
 
 from mstunnel_setup.errors import NetworkError
@@ -72,6 +74,27 @@ def test_environment_cannot_add_trust(server: Server, monkeypatch: pytest.Monkey
     with pytest.raises(NetworkError) as caught:
         HttpSession(FakeClock()).get(server.url)
     assert caught.value.code == "tls-untrusted"
+
+
+def test_who_issued_a_certificate_that_is_not_trusted_is_named(server: Server) -> None:
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock()).get(server.url)
+    assert f"of localhost:{server.url[18:-1]}, issued by trustme" in caught.value.message
+    assert "inspects TLS" in caught.value.hint
+    assert "--ca-file" in caught.value.hint
+
+
+def test_a_clock_that_is_behind_is_told_from_a_stranger(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> NoReturn:
+        raise requests.exceptions.SSLError(ssl.SSLCertVerificationError("certificate is not yet valid"))
+
+    monkeypatch.setattr(requests.Session, "request", refused)
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock(), server.ca_file).get(server.url)
+    assert caught.value.code == "clock-behind"
+    assert "timedatectl" in caught.value.hint
 
 
 def test_waits_as_long_as_the_server_says(server: Server) -> None:

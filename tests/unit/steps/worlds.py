@@ -43,6 +43,7 @@ class FakePrompter:
     said: list[str] = field(default_factory=list)
     paged: list[str] = field(default_factory=list)
     rows: Sequence[tuple[str, ...]] = ()
+    left: list[float] = field(default_factory=list)
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
         self.asked.append(question)
@@ -65,8 +66,11 @@ class FakePrompter:
     def say(self, text: str) -> None:
         self.said.append(text)
 
-    def device_code(self, url: str, code: str, expires_in_seconds: float) -> None:
+    def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:
         self.said.append(f"{url} {code} {expires_in_seconds:.0f}")
+
+    def waiting(self, seconds_left: float) -> None:
+        self.left.append(seconds_left)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from mstunnel_setup.tenant.session import Account, Entrance
 
 def _entrance(root: Path) -> Entrance:
     unused: Any = None
-    return Entrance(unused, SystemClock(), CLOUDS["public"], unused, Files(root))
+    return Entrance(unused, SystemClock(), CLOUDS["public"], unused, unused, Files(root))
 
 
 def test_a_token_file_is_read_below_the_root_without_any_request(tmp_path: Path) -> None:

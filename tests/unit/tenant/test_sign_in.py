@@ -103,6 +103,32 @@ def test_a_device_code_is_shown_then_asked_for_on_our_clock() -> None:
     assert token == granted()["access_token"]
 
 
+def test_the_time_left_is_told_until_the_wait_is_over() -> None:
+    tenant, told = entra(FLOW, PENDING, {"error": "slow_down"}, granted()), list[float]()
+
+    tenant.sign_in().device_code(tenant.shown.append, ("A.All",), told.append)
+
+    assert told == [60, 55, 50, 0]
+
+
+def test_a_failed_wait_is_over_too() -> None:
+    tenant, told = entra(FLOW, {"error": "authorization_declined"}), list[float]()
+
+    with pytest.raises(SignInError):
+        tenant.sign_in().device_code(tenant.shown.append, ("A.All",), told.append)
+
+    assert told == [60, 0]
+
+
+def test_an_address_that_already_has_the_code_is_passed_on() -> None:
+    complete = "https://login.example/devicelogin?code=x"
+    tenant = entra({**FLOW, "verification_uri_complete": complete}, granted())
+
+    tenant.device_code()
+
+    assert tenant.shown[0].complete_url == complete
+
+
 def test_a_device_sign_in_asks_for_permissions_of_this_clouds_graph() -> None:
     tenant = entra(FLOW, granted())
 
