@@ -20,6 +20,8 @@ from mstunnel_setup.answers.rules import RULES
 from mstunnel_setup.answers.secret import SecretReference
 
 VERSION = 1
+GRAPH_COMMAND_LINE_TOOLS = "graph-command-line-tools"
+"""Instead of a client id: the application of that name that every tenant can use."""
 
 _DIGEST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}")
 _URL = re.compile(
@@ -55,6 +57,17 @@ def _url(text: str) -> str:
 def _guid(text: str) -> str:
     if not _GUID.fullmatch(text):
         raise ValueError("must be a GUID such as `11111111-2222-3333-4444-555555555555`: correct it")
+    return text.lower()
+
+
+def _client_id(text: str) -> str:
+    if text == GRAPH_COMMAND_LINE_TOOLS:
+        return text
+    if not _GUID.fullmatch(text):
+        raise ValueError(
+            "must be the id of an application (a GUID such as `11111111-2222-3333-4444-555555555555`) or "
+            f"`{GRAPH_COMMAND_LINE_TOOLS}`: correct it"
+        )
     return text.lower()
 
 
@@ -98,6 +111,7 @@ Line: TypeAlias = Annotated[str, AfterValidator(_line)]
 FilePath: TypeAlias = Annotated[str, AfterValidator(_path)]
 Url: TypeAlias = Annotated[str, AfterValidator(_url)]
 Guid: TypeAlias = Annotated[str, AfterValidator(_guid)]
+ClientId: TypeAlias = Annotated[str, AfterValidator(_client_id)]
 TenantId: TypeAlias = Annotated[str, AfterValidator(_tenant_id)]
 ImageReference: TypeAlias = Annotated[str, AfterValidator(_image)]
 Archives: TypeAlias = Annotated[tuple[FilePath, ...], BeforeValidator(_one_or_more)]
@@ -158,9 +172,9 @@ class SignInAnswers(Part):
         default="device-code",
         description="device-code (a person), client-secret, client-certificate, or token-file",
     )
-    client_id: Guid | None = Field(
+    client_id: ClientId | None = Field(
         default=None,
-        description="Application id; needed by client-secret and client-certificate",
+        description="Id of your application for sign-in, or graph-command-line-tools",
         examples=["11111111-2222-3333-4444-555555555555"],
     )
     client_secret: SecretPlace | None = Field(

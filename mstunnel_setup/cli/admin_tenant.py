@@ -19,7 +19,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.session import Account, Entrance
+from mstunnel_setup.tenant.session import CLIENT_ID_QUESTION, Account, Entrance
 from mstunnel_setup.tenant.sign_in import DeviceCode
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import (
@@ -67,7 +67,7 @@ def _account(session: Session, given: Answers) -> Account:
     answers = given.sign_in
     client_id = answers.client_id or ""
     if not client_id and answers.method != "token-file":
-        client_id = session.console.ask("Application (client) id to sign in with")
+        client_id = session.console.ask(CLIENT_ID_QUESTION)
     return Account(
         method=answers.method,
         tenant=given.tenant.id,

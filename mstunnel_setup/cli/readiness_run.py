@@ -27,6 +27,7 @@ from mstunnel_setup.readiness.read.account import USER_READ, AccountReader
 from mstunnel_setup.readiness.read.certificate import CertificatePlace, private_roots
 from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.tenant.session import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
 from mstunnel_setup.tenant.transport import HttpPort
@@ -254,7 +255,7 @@ def _sign_in(session: Session, tenant: _Tenant, clock: Clock, http: HttpPort) ->
     named = tenant.answers.sign_in
     if named.method == "token-file":
         return lambda: TokenFile(Files(), str(named.token_file), clock)
-    client_id = named.client_id or session.console.ask("Application (client) id to sign in with")
+    client_id = named.client_id or session.console.ask(CLIENT_ID_QUESTION)
     sign_in = SignIn(http, clock, tenant.cloud, tenant.answers.tenant.id, client_id)
     if named.method == "client-secret":
         return lambda: sign_in.client_secret(_secret(session, named.client_secret))

@@ -17,7 +17,7 @@ from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tenant.graph import Graph
-from mstunnel_setup.tenant.session import Account, Entrance
+from mstunnel_setup.tenant.session import CLIENT_ID_QUESTION, Account, Entrance
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
 
@@ -96,9 +96,7 @@ def _account(context: Context) -> Account:
     return Account(
         method=answers.method,
         tenant=context.answers.tenant.id,
-        client_id=""
-        if token
-        else context.answer("sign_in.client_id", "Application (client) id to sign in with"),
+        client_id="" if token else context.answer("sign_in.client_id", CLIENT_ID_QUESTION),
         client_secret=context.secret(answers.client_secret),
         certificate=answers.certificate or "",
         key=answers.key or "",

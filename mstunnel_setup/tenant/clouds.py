@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 
+CLIENT_ALIASES: Final = {"graph-command-line-tools": "14d82eec-204b-4c2f-b7e8-296a70dab67e"}
+"""Applications that every tenant can use, by a name instead of their client id (docs/how-to/sign-in.md)."""
+
 ANY_TENANT: Final = frozenset({"common", "organizations"})
 """Tenant names that mean "whatever tenant the signed-in user belongs to"."""
 

@@ -91,6 +91,10 @@ class _Meaning:
     hint: str
 
 
+_LICENCE_HINT: Final = (
+    "Check that the tenant has an active Intune licence, assign one to the account that signs in, and run "
+    "the command again."
+)
 _MEANINGS: Final[Mapping[int, _Meaning]] = {
     HTTPStatus.BAD_REQUEST: _Meaning(
         TenantError, "request-refused", "Correct the value named in the message and run the command again."
@@ -118,6 +122,8 @@ def explain(answer: Answer, needs: str = "") -> SetupError:
     """Return the error that a refusal amounts to; `needs` is the permission the request takes."""
     if answer.document is None and not _plausible_without_json(answer):
         return not_graph(answer)
+    if _without_licence(answer):
+        return SignInError("licence-missing", f"Graph refused {answer.said}", _LICENCE_HINT)
     if answer.status == HTTPStatus.FORBIDDEN:
         return _forbidden(answer, needs)
     meaning = _MEANINGS.get(answer.status) or _unknown(answer.status)
@@ -139,6 +145,14 @@ def _plausible_without_json(answer: Answer) -> bool:
     bare = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
     unavailable = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return unavailable or (answer.status in bare and not answer.html)
+
+
+def _without_licence(answer: Answer) -> bool:
+    """Whether a licence is what is missing; Intune has no code for it, so its words have to do."""
+    words = answer.message.lower()
+    tenant = answer.status == HTTPStatus.BAD_REQUEST and "not applicable to target tenant" in words
+    person = answer.status == HTTPStatus.FORBIDDEN and ("licence" in words or "license" in words)
+    return tenant or person
 
 
 def _forbidden(answer: Answer, needs: str) -> SignInError:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
@@ -11,6 +11,8 @@ from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
 from mstunnel_setup.tenant.transport import HttpPort
+
+CLIENT_ID_QUESTION: Final = "Application (client) id to sign in with, or graph-command-line-tools"
 
 Method: TypeAlias = Literal["device-code", "client-secret", "client-certificate", "token-file"]
 

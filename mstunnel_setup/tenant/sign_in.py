@@ -3,16 +3,16 @@
 MSAL talks through our HTTP session and asks no other host than the authority. Tokens stay in its memory.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from mstunnel_setup.errors import NetworkError, SignInError
+from mstunnel_setup.errors import NetworkError, SetupError, SignInError
 from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.tenant.clouds import ANY_TENANT, Cloud
+from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
 from mstunnel_setup.tenant.credential import Credential
 from mstunnel_setup.tenant.graph_errors import json_object
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
@@ -60,7 +60,11 @@ class DeviceCode:
 
 @dataclass(frozen=True)
 class SignIn:
-    """Signs in to `tenant` (id, domain, or "organizations") of `cloud` as the application `client_id`."""
+    """Signs in to `tenant` (id, domain, or "organizations") of `cloud` as the application `client_id`.
+
+    `client_id` may be one of CLIENT_ALIASES. What Entra refuses raises SignInError, or WaitingError
+    `consent-missing` with the address where an administrator consents.
+    """
 
     http: HttpPort = field(repr=False)
     clock: Clock = field(repr=False)
@@ -85,18 +89,18 @@ class SignIn:
         application = self._public()
         flow = application.initiate_device_flow(scopes=scopes)
         if "user_code" not in flow:
-            raise sign_in_error(flow)
+            raise self._refusal(flow)
         code = self._shown(flow)
         show(code)
         try:
-            token = _token(self._wait(application, flow, code.expires_at, waiting))
+            token = self._token(self._wait(application, flow, code.expires_at, waiting))
         finally:
             waiting(0)
         require_intune_role(token)
         account = next(iter(application.get_accounts()), None)
 
         def acquire() -> str:
-            return _token(application.acquire_token_silent_with_error(scopes, account=account))
+            return self._token(application.acquire_token_silent_with_error(scopes, account=account))
 
         return CachedToken(acquire)
 
@@ -122,7 +126,7 @@ class SignIn:
 
         application = _made(
             lambda: msal.ConfidentialClientApplication(
-                self.client_id,
+                self._application_id,
                 client_credential=credential,
                 authority=authority,
                 instance_discovery=False,
@@ -130,7 +134,7 @@ class SignIn:
             )
         )
         scopes = [f"{self.cloud.graph}/.default"]
-        source = CachedToken(lambda: _token(application.acquire_token_for_client(scopes)))
+        source = CachedToken(lambda: self._token(application.acquire_token_for_client(scopes)))
         source.token()
         return source
 
@@ -139,12 +143,26 @@ class SignIn:
 
         return _made(
             lambda: msal.PublicClientApplication(
-                self.client_id,
+                self._application_id,
                 authority=self.cloud.authority_of(self.tenant),
                 instance_discovery=False,
                 http_client=_Endpoint(self.http),
             )
         )
+
+    @property
+    def _application_id(self) -> str:
+        return CLIENT_ALIASES.get(self.client_id, self.client_id)
+
+    def _refusal(self, answer: dict[str, Any]) -> SetupError:
+        return sign_in_error(answer, self.cloud.consent_address(self.tenant, self._application_id))
+
+    def _token(self, answer: dict[str, Any] | None) -> str:
+        if answer is None:
+            raise sign_in_error({"error": "invalid_grant", "error_codes": [700082]})
+        if "access_token" not in answer:
+            raise self._refusal(answer)
+        return str(answer["access_token"])
 
     def _shown(self, flow: dict[str, Any]) -> DeviceCode:
         url = plain(flow.get("verification_uri") or self.cloud.device_login)
@@ -181,11 +199,19 @@ def require_intune_role(token: str) -> None:
         return
     if not {INTUNE_ADMINISTRATOR, GLOBAL_ADMINISTRATOR}.intersection(map(str, roles)):
         name = plain(found.get("upn") or found.get("preferred_username") or "the account", 120)
+        guest = ", and a guest in this tenant" if _is_guest(found) else ""
         raise SignInError(
             "role-missing",
-            f"{name} is neither Intune Administrator nor Global Administrator",
-            "Activate or assign one of these roles, then run the command again.",
+            f"{name} is neither Intune Administrator nor Global Administrator{guest}",
+            "Sign in with an account of the tenant itself, or let an administrator give the guest the role."
+            if guest
+            else "Activate or assign one of these roles, then run the command again.",
         )
+
+
+def _is_guest(found: Mapping[str, Any]) -> bool:
+    """Whether a token says so: by `acct`, or by an `idp` other than the issuer (access token claims)."""
+    return found.get("acct") in {1, "1"} or found.get("idp", found.get("iss")) != found.get("iss")
 
 
 _PASSING: Final = frozenset({"network-timeout", "network-unreachable", "sign-in-unavailable"})
@@ -248,11 +274,3 @@ def _made(make: Callable[[], Any]) -> Any:
             f"the sign-in address cannot be used: {plain(error)}",
             "Check tenant.id, tenant.cloud and tenant.authority.",
         ) from error
-
-
-def _token(answer: dict[str, Any] | None) -> str:
-    if answer is None:
-        raise sign_in_error({"error": "invalid_grant", "error_codes": [700082]})
-    if "access_token" not in answer:
-        raise sign_in_error(answer)
-    return str(answer["access_token"])

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from mstunnel_setup.errors import SignInError
+from mstunnel_setup.errors import SetupError, SignInError, WaitingError
 from mstunnel_setup.tenant.text import plain
 
 
@@ -31,8 +31,14 @@ _DECLINED: Final = _Meaning(
 _BLOCKED: Final = _Meaning(
     "device-code-blocked",
     "Conditional Access does not allow this sign-in",
-    "Exclude this account or application from the policy that blocks device code flow or asks for a managed "
-    "device, or set sign_in.method to client-certificate or token-file.",
+    "The sign-in log of the Entra admin center names the policy: often it blocks device code flow. Exclude "
+    "this account or application from it, or set sign_in.method to client-certificate or token-file.",
+)
+_MANAGED: Final = _Meaning(
+    "managed-device-needed",
+    "Conditional Access asks for a managed device, which a sign-in by code cannot prove to be",
+    "Exclude this account or application from that policy, or set sign_in.method to client-certificate or "
+    "token-file.",
 )
 _MFA: Final = _Meaning(
     "mfa",
@@ -44,11 +50,32 @@ _TENANT: Final = _Meaning(
     "the tenant does not exist or the account is not in it",
     "Check tenant.id and tenant.cloud, and sign in with an account of that tenant.",
 )
+_GUEST: Final = _Meaning(
+    "guest-account",
+    "the account belongs to another organization",
+    "Sign in with an account of the tenant itself, or let an administrator invite this one and give it the "
+    "role; then set tenant.id to the id of the tenant.",
+)
+_ACCOUNT: Final = _Meaning(
+    "account-unusable",
+    "the account is locked or disabled, or its password has expired",
+    "Let an administrator of the tenant look at the account, or sign in with another one.",
+)
+_ASSIGNED: Final = _Meaning(
+    "account-not-assigned",
+    "the application is for accounts that were assigned to it, and this one was not",
+    "Assign the account to the application in the Entra admin center (Enterprise applications, Users).",
+)
+_LICENCE: Final = _Meaning(
+    "licence-missing",
+    "the tenant has not subscribed to the service that was asked for",
+    "Check that the tenant has an active Intune licence.",
+)
 _CONSENT: Final = _Meaning(
     "consent-missing",
     "nobody has consented to the permissions of the application",
     "Let an administrator consent to the permissions of the application sign_in.client_id in the Entra "
-    "admin center (App registrations, API permissions).",
+    "admin center (App registrations, API permissions), then run the same command again.",
 )
 _CLIENT: Final = _Meaning(
     "client-unknown",
@@ -79,19 +106,32 @@ _SESSION: Final = _Meaning(
     "sign-in-expired", "the sign-in is no longer valid", "Run the command again and sign in anew."
 )
 
-_BY_NUMBER: Final = {
+BY_NUMBER: Final = {
     53003: _BLOCKED,  # blocked by Conditional Access
-    50097: _BLOCKED,  # device authentication required
-    53000: _BLOCKED,  # device not compliant
-    53001: _BLOCKED,  # device not joined
+    50097: _MANAGED,  # device authentication required
+    53000: _MANAGED,  # device not compliant
+    53001: _MANAGED,  # device not joined
+    53002: _MANAGED,  # application not approved
+    530002: _MANAGED,  # device has to be compliant
+    530003: _MANAGED,  # device has to be managed
+    530032: _BLOCKED,  # blocked by a security policy of the tenant
+    530035: _BLOCKED,  # blocked by security defaults
+    50053: _ACCOUNT,
+    50055: _ACCOUNT,
+    50057: _ACCOUNT,
+    50105: _ASSIGNED,
+    650052: _LICENCE,  # no subscription for the resource
     50072: _MFA,
     50074: _MFA,
     50076: _MFA,
     50079: _MFA,
-    50020: _TENANT,  # account of another identity provider
+    50158: _MFA,  # a check of another provider
+    50020: _GUEST,  # account of another identity provider
     50034: _TENANT,  # account not in the directory
     90002: _TENANT,  # tenant not found
-    90072: _TENANT,  # external account
+    90072: _GUEST,  # external account
+    500212: _GUEST,  # the home tenant does not allow it out
+    500213: _GUEST,  # the tenant does not allow it in
     900023: _TENANT,  # tenant name is neither id nor domain
     65001: _CONSENT,
     65004: _CONSENT,
@@ -108,7 +148,7 @@ _BY_NUMBER: Final = {
     70019: _EXPIRED,
 }
 
-_BY_NAME: Final = {
+BY_NAME: Final = {
     "expired_token": _EXPIRED,
     "code_expired": _EXPIRED,
     "authorization_declined": _DECLINED,
@@ -120,28 +160,37 @@ _BY_NAME: Final = {
 _OTHER: Final = _Meaning(
     "sign-in-failed",
     "Entra refused the sign-in",
-    "Look the number up in the sign-in logs of the Entra admin center.",
+    "Look the number up at https://login.microsoftonline.com/error, or in the sign-in log of the Entra admin "
+    "center.",
 )
 
+_ASK_FOR_CONSENT: Final = (
+    "Sign in with an administrator who may consent and accept for the organization, or let one open this "
+    "address and accept, then run the same command again:"
+)
 _NUMBER: Final = re.compile(r"AADSTS(\d{4,8})")
 
 
-def sign_in_error(answer: Mapping[str, Any]) -> SignInError:
-    """Return the error that an OAuth error answer amounts to; Entra's own words go into the message."""
+def sign_in_error(answer: Mapping[str, Any], consent_address: str = "") -> SetupError:
+    """Return the error that an OAuth error answer amounts to; Entra's own words go into the message.
+
+    Missing consent is a WaitingError that names `consent_address`, every other refusal a SignInError.
+    """
     meaning = _meaning(answer)
     description = str(answer.get("error_description") or answer.get("error") or "")
     # Below the first line come trace id, correlation id and time, which name no cause.
     words = plain(re.split(r"[\r\n]|Trace ID:", description, maxsplit=1)[0])
-    return SignInError(
-        meaning.code, f"{meaning.message}: {words}" if words else meaning.message, meaning.hint
-    )
+    message = f"{meaning.message}: {words}" if words else meaning.message
+    if meaning is _CONSENT and consent_address:
+        return WaitingError("consent-missing", message, f"{_ASK_FOR_CONSENT} {consent_address}")
+    return SignInError(meaning.code, message, meaning.hint)
 
 
 def _meaning(answer: Mapping[str, Any]) -> _Meaning:
     for number in _numbers(answer):
-        if number in _BY_NUMBER:
-            return _BY_NUMBER[number]
-    return _BY_NAME.get(str(answer.get("error")), _OTHER)
+        if number in BY_NUMBER:
+            return BY_NUMBER[number]
+    return BY_NAME.get(str(answer.get("error")), _OTHER)
 
 
 def _numbers(answer: Mapping[str, Any]) -> Iterator[int]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mstunnel_setup.errors import NetworkError, SignInError, TenantError
+from mstunnel_setup.errors import NetworkError, SignInError, TenantError, WaitingError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.readiness.facts import AccountFacts, TunnelFacts
 from mstunnel_setup.tenant.clouds import Cloud
@@ -36,7 +36,7 @@ class AccountReader:
         try:
             source = self.sign_in()
             return self._ask(source, claims(source.token()))
-        except (SignInError, NetworkError) as error:
+        except (SignInError, WaitingError, NetworkError) as error:
             if error.code == "role-missing":
                 return AccountFacts(roles=())
             return AccountFacts(error=error.message, hint=error.hint)

@@ -1,6 +1,5 @@
 """Sign-in: refusals are explained, waiting runs on our clock, tokens stay out of sight."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -8,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
-from mstunnel_setup.errors import NetworkError, SetupError, SignInError
-from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.answers.model import GRAPH_COMMAND_LINE_TOOLS
+from mstunnel_setup.errors import ExitCode, NetworkError, SetupError, SignInError, WaitingError
+from mstunnel_setup.tenant import sign_in_errors
+from mstunnel_setup.tenant.clouds import CLIENT_ALIASES, cloud
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn, require_intune_role
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
 from tests.unit.clocks import START, FakeClock
 from tests.unit.tenant.fakes import FakeHttp, Reply, jwt, response
 
-CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("sign_in_errors.json").read_text())
+REFUSALS = sorted(Path(__file__).with_name("refusals").glob("*.yaml"))
 AUTHORITY = "https://login.example/contoso"
 INTUNE_ADMINISTRATOR = "3a2c62db-5318-420d-8d74-23affee5d9d5"
 DISCOVERY = {
@@ -73,13 +75,60 @@ def entra(*replies: Reply | Mapping[str, object]) -> Entra:
     return Entra(FakeHttp([response(200, DISCOVERY), *ready]))
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
-def test_a_refusal_is_explained(case: dict[str, Any]) -> None:
-    error = sign_in_error(case["answer"])
+@pytest.mark.parametrize("path", REFUSALS, ids=lambda path: path.stem)
+def test_a_refusal_is_explained(path: Path) -> None:
+    case: dict[str, Any] = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    error = sign_in_error(case["answer"], "https://login.example/contoso/adminconsent?client_id=APP")
 
     assert error.code == case["code"]
-    assert error.message
-    assert error.hint
+    assert error.exit_code == case["exit_code"]
+    assert error.message == case["message"]
+    assert error.hint == case["hint"]
+
+
+def test_every_refusal_that_is_known_has_a_case() -> None:
+    known = {*(f"AADSTS{number}" for number in sign_in_errors.BY_NUMBER), *sign_in_errors.BY_NAME}
+    assert known <= {path.stem for path in REFUSALS}
+
+
+@pytest.mark.parametrize("code", [65001, 90094])
+def test_missing_consent_waits_for_an_administrator_and_names_the_address(code: int) -> None:
+    tenant = entra(FLOW, {"error": "invalid_grant", "error_codes": [code]})
+
+    with pytest.raises(WaitingError) as caught:
+        tenant.device_code()
+
+    assert caught.value.exit_code == ExitCode.WAITING
+    assert f"{AUTHORITY}/adminconsent?client_id=c1ient" in caught.value.hint
+
+
+def test_an_application_that_every_tenant_has_goes_by_its_name() -> None:
+    tenant = entra(FLOW, granted())
+    sign_in = SignIn(
+        tenant.http,
+        tenant.clock,
+        cloud("custom", AUTHORITY, "https://graph.example"),
+        "organizations",
+        "graph-command-line-tools",
+    )
+
+    sign_in.device_code(tenant.shown.append, ("A.All",))
+
+    assert tenant.http.calls[1].options["data"]["client_id"] == "14d82eec-204b-4c2f-b7e8-296a70dab67e"
+    assert set(CLIENT_ALIASES) == {GRAPH_COMMAND_LINE_TOOLS}
+
+
+@pytest.mark.parametrize(
+    "says",
+    [{"acct": 1}, {"idp": "https://sts.example/home", "iss": "https://sts.example/contoso"}],
+    ids=["acct", "idp"],
+)
+def test_a_guest_without_the_role_is_named_as_one(says: dict[str, object]) -> None:
+    with pytest.raises(SignInError) as caught:
+        require_intune_role(jwt(scp="x", wids=[], upn="ada@contoso.example", **says))
+
+    assert "a guest in this tenant" in caught.value.message
+    assert "of the tenant itself" in caught.value.hint
 
 
 def test_entras_words_are_kept_without_their_trace() -> None:
