@@ -1,16 +1,32 @@
 """Doing planned changes in a tenant."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from mstunnel_setup.admin.plan import CONFIGURATION, Change, Tenant, only
+from mstunnel_setup.admin.change import CONFIGURATION, Change
+from mstunnel_setup.admin.plan import Tenant, only
+from mstunnel_setup.admin.profile_changes import ASSIGNMENTS, SITE, SITE_ID, TYPE, PresentProfile
 from mstunnel_setup.errors import TenantError
+from mstunnel_setup.profiles.lint import is_tunnel_profile
+from mstunnel_setup.profiles.wire import ROOT_TYPES
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 
-def read_tenant(graph: AdminGraph) -> Tenant:
-    """Everything that can be declared, as the tenant has it now."""
-    return Tenant(tuple(graph.configurations()), tuple(graph.site_list()), tuple(graph.thresholds()))
+def read_tenant(graph: AdminGraph, *, profiles: bool = True) -> Tenant:
+    """Everything that can be declared, as the tenant has it now; profiles only when asked for."""
+    return Tenant(
+        tuple(graph.configurations()),
+        tuple(graph.site_list()),
+        tuple(graph.thresholds()),
+        tuple(read_profiles(graph)) if profiles else (),
+    )
+
+
+def read_profiles(graph: AdminGraph, name: str = "") -> Iterator[PresentProfile]:
+    """The VPN profiles for Microsoft Tunnel and the trusted roots, or those called `name`."""
+    for found in graph.profiles(name):
+        if is_tunnel_profile(found) or found.odata_type in ROOT_TYPES:
+            yield PresentProfile(found, tuple(graph.assignments(found.id)))
 
 
 def carry_out(changes: Sequence[Change], graph: AdminGraph, done: Callable[[Change], None]) -> None:
@@ -49,6 +65,27 @@ def _update_threshold(change: Change, graph: AdminGraph) -> None:
     graph.update_threshold(change.identifier, change.after)
 
 
+def _create_profile(change: Change, graph: AdminGraph) -> None:
+    created = graph.create_profile(_profile_body(change, graph))
+    graph.assign(created.id, change.after[ASSIGNMENTS])
+
+
+def _update_profile(change: Change, graph: AdminGraph) -> None:
+    body = _profile_body(change, graph)
+    if body:
+        graph.update_profile(change.identifier, {**body, TYPE: change.before[TYPE]})
+    if ASSIGNMENTS in change.after:
+        graph.assign(change.identifier, change.after[ASSIGNMENTS])
+
+
+def _profile_body(change: Change, graph: AdminGraph) -> dict[str, Any]:
+    """The properties to write; the site by its id, which it may have been given a moment ago."""
+    body = {name: value for name, value in change.after.items() if name not in {ASSIGNMENTS, SITE}}
+    if SITE in change.after:
+        body[SITE_ID] = site_id(str(change.after[SITE]), graph)
+    return body
+
+
 _DOERS: dict[tuple[str, str], Callable[[Change, AdminGraph], Any]] = {
     ("configuration", "create"): _create_configuration,
     ("configuration", "update"): _update_configuration,
@@ -59,6 +96,12 @@ _DOERS: dict[tuple[str, str], Callable[[Change, AdminGraph], Any]] = {
     ("threshold", "create"): _create_threshold,
     ("threshold", "update"): _update_threshold,
     ("threshold", "delete"): lambda change, graph: graph.delete_threshold(change.identifier),
+    ("profile", "create"): _create_profile,
+    ("profile", "update"): _update_profile,
+    ("profile", "delete"): lambda change, graph: graph.delete_profile(change.identifier),
+    ("trusted root", "create"): _create_profile,
+    ("trusted root", "update"): _update_profile,
+    ("trusted root", "delete"): lambda change, graph: graph.delete_profile(change.identifier),
 }
 
 
@@ -71,6 +114,16 @@ def configuration_id(wanted: str, graph: AdminGraph) -> str:
             "configuration-unknown",
             f"the tenant has no server configuration {wanted}",
             "`mst-admin config list` shows those there are.",
+        )
+    return found.id
+
+
+def site_id(wanted: str, graph: AdminGraph) -> str:
+    """The id of the site with this name. Raises TenantError."""
+    found = only(graph.site_list(wanted), wanted, "site")
+    if found is None:
+        raise TenantError(
+            "site-unknown", f"the tenant has no site {wanted}", "`mst-admin site list` shows those there are."
         )
     return found.id
 

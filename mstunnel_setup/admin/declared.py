@@ -1,7 +1,7 @@
 """Declarations from files: read, judged, and kept with the place of every object."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -14,11 +14,17 @@ from mstunnel_setup.answers.document import Document, DocumentError, read
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.problems import parse_as
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.profiles.objects import ProfileObject
+from mstunnel_setup.profiles.root import with_root
+from mstunnel_setup.profiles.rules import judge_profile
 
+T = TypeVar("T", bound=BaseModel)
 T_co = TypeVar("T_co", bound=BaseModel, covariant=True)
 _SUFFIXES = frozenset({".yaml", ".yml"})
-_SECTIONS = frozenset({("configurations",), ("sites",), ("thresholds",), ("corporate_networks",)})
+_SECTIONS = frozenset(
+    {("configurations",), ("sites",), ("thresholds",), ("corporate_networks",), ("profiles",)}
+)
 _HINT = "Correct the files; `mst-admin schema` prints a JSON Schema that editors check them with."
 
 
@@ -45,11 +51,13 @@ class Placed(Generic[T_co]):
 
 @dataclass(frozen=True)
 class Declared:
-    """All objects of all files, and the warnings there are about them."""
+    """All objects of all files, whether any file speaks about profiles, and the warnings there are."""
 
     configurations: tuple[Placed[ConfigurationObject], ...] = ()
     sites: tuple[Placed[SiteObject], ...] = ()
     thresholds: tuple[Placed[ThresholdObject], ...] = ()
+    profiles: tuple[Placed[ProfileObject], ...] = ()
+    about_profiles: bool = False
     warnings: tuple[Finding, ...] = ()
 
 
@@ -81,6 +89,8 @@ def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve |
         tuple(_placed(parsed, "configurations")),
         tuple(_placed(parsed, "sites")),
         tuple(_placed(parsed, "thresholds")),
+        tuple(_placed(parsed, "profiles")),
+        any("profiles" in declarations.model_fields_set for _, declarations in parsed),
     )
     networks = [network for _, declarations in parsed for network in declarations.corporate_networks]
     told = [*_networks(parsed), *_judged(found, [] if lines else networks, resolve)]
@@ -89,7 +99,7 @@ def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve |
     if lines:
         raise DeclarationError(lines)
     warnings = tuple(Finding(item.code, item.key, line, item.hint, fatal=False) for line, item in told)
-    return Declared(found.configurations, found.sites, found.thresholds, warnings)
+    return replace(found, profiles=tuple(_with_roots(found)), warnings=warnings)
 
 
 def _files(path: Path) -> list[Path]:
@@ -130,15 +140,41 @@ def _judged(
 ) -> Iterator[tuple[str, Finding]]:
     """What the rules say about every object, each with its line; bad networks are told by themselves."""
     usable = [] if list(judge_networks(networks)) else networks
-    for configuration in found.configurations:
-        for finding in judge_configuration(configuration.value, usable):
-            yield configuration.line(finding.key, finding.message), finding
-    for site in found.sites:
-        for finding in judge_site(site.value, resolve):
-            yield site.line(finding.key, finding.message), finding
-    for threshold in found.thresholds:
-        for finding in judge_threshold(threshold.value):
-            yield threshold.line(finding.key, finding.message), finding
+    yield from _told(found.configurations, lambda value: judge_configuration(value, usable))
+    yield from _told(found.sites, lambda value: judge_site(value, resolve))
+    yield from _told(found.thresholds, judge_threshold)
+    yield from _told(
+        found.profiles, lambda value: judge_profile(value, split_rules=_split_rules(value, found))
+    )
+
+
+def _told(
+    objects: Iterable[Placed[T]], judge: Callable[[T], Iterable[Finding]]
+) -> Iterator[tuple[str, Finding]]:
+    for item in objects:
+        for finding in judge(item.value):
+            yield item.line(finding.key, finding.message), finding
+
+
+def _split_rules(profile: ProfileObject, found: Declared) -> bool | None:
+    """Whether the site of a profile has split tunnelling rules; None when it is not declared here."""
+    sites = {item.value.name.casefold(): item.value.configuration.casefold() for item in found.sites}
+    for item in found.configurations:
+        if item.value.name.casefold() == sites.get(profile.site.casefold()):
+            return bool(item.value.route_includes or item.value.route_excludes)
+    return None
+
+
+def _with_roots(found: Declared) -> Iterator[Placed[ProfileObject]]:
+    """The profiles with their roots as certificates. Raises DeclarationError with all that are unusable."""
+    lines = []
+    for item in found.profiles:
+        try:
+            yield replace(item, value=with_root(item.value))
+        except CertificateError as error:
+            lines.append(item.line("trusted_root", error.message))
+    if lines:
+        raise DeclarationError(lines)
 
 
 def _twins(found: Declared) -> Iterator[str]:
@@ -147,6 +183,7 @@ def _twins(found: Declared) -> Iterator[str]:
         ("name", found.configurations),
         ("name", found.sites),
         ("metric", found.thresholds),
+        ("name", found.profiles),
     ):
         first: dict[str, Placed[BaseModel]] = {}
         for item in objects:

@@ -1,13 +1,19 @@
 """A tenant written as declarations: the files that would make another tenant equal to it."""
 
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from io import StringIO
+from ssl import DER_cert_to_PEM_cert
 from typing import Any
 
 from pydantic import BaseModel
 
 from mstunnel_setup.admin.plan import Tenant
+from mstunnel_setup.admin.profile_changes import PresentProfile, is_tunnel
 from mstunnel_setup.admin.wire import configuration_object, site_object, threshold_object
+from mstunnel_setup.profiles.lint import extra, profile_object
+from mstunnel_setup.profiles.objects import ProfileObject
+from mstunnel_setup.profiles.wire import root_name
 
 SCHEMA_FILE = "schema.json"
 _HEAD = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
@@ -19,12 +25,25 @@ def declarations_of(tenant: Tenant) -> dict[str, str]:
         "configurations": [configuration_object(item) for item in tenant.configurations],
         "sites": [site_object(item) for item in tenant.sites],
         "thresholds": [threshold_object(item) for item in tenant.thresholds],
+        "profiles": [_profile(item, tenant) for item in tenant.profiles if is_tunnel(item)],
     }
     return {
         f"{name}.yaml": _HEAD + to_yaml({"version": 1, name: [_plain(item) for item in objects]})
         for name, objects in sections.items()
         if objects
     }
+
+
+def _profile(item: PresentProfile, tenant: Tenant) -> ProfileObject:
+    """A profile with its site by name, and with the certificate of the trusted root that goes with it."""
+    profile = profile_object(item.found, item.assignments)
+    names = {site.id: site.display_name for site in tenant.sites}
+    roots = {
+        other.found.display_name: extra(other.found) for other in tenant.profiles if not is_tunnel(other)
+    }
+    der = roots.get(root_name(profile.name), {}).get("trustedRootCertificate")
+    pem = DER_cert_to_PEM_cert(b64decode(der)) if der else None
+    return profile.model_copy(update={"site": names.get(profile.site, profile.site), "trusted_root": pem})
 
 
 def to_yaml(document: Mapping[str, Any]) -> str:

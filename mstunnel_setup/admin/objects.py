@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StrictBool, StrictInt
 
 from mstunnel_setup.answers.model import Line, Part
+from mstunnel_setup.profiles.objects import ProfileObject
 
 DEFAULT_SCOPE_TAGS = ("0",)
 """The scope tag that everything has unless it was given another one (docs/reference/mst-admin.md)."""
@@ -102,3 +103,4 @@ class Declarations(Part):
     configurations: tuple[ConfigurationObject, ...] = Field(default=(), description="Server configurations")
     sites: tuple[SiteObject, ...] = Field(default=(), description="Sites")
     thresholds: tuple[ThresholdObject, ...] = Field(default=(), description="Health thresholds")
+    profiles: tuple[ProfileObject, ...] = Field(default=(), description="VPN profiles")

@@ -1,12 +1,20 @@
 """The difference between what is declared and what the tenant has, as changes in the order of doing them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TypeVar
 
+from mstunnel_setup.admin.change import CONFIGURATION, Change, update_of
 from mstunnel_setup.admin.declared import DeclarationError, Declared, Placed
 from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject, ThresholdObject
+from mstunnel_setup.admin.profile_changes import (
+    Place,
+    PresentProfile,
+    is_tunnel,
+    profile_changes,
+    profile_deletions,
+)
 from mstunnel_setup.admin.wire import (
     changed,
     configuration_body,
@@ -18,67 +26,39 @@ from mstunnel_setup.admin.wire import (
     without_empty,
 )
 from mstunnel_setup.errors import TenantError
-from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.gateway.configuration import DEFAULT_PORT
+from mstunnel_setup.profiles.objects import ProfileObject
+from mstunnel_setup.profiles.wire import server_address
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
-
-Kind: TypeAlias = Literal["configuration", "site", "threshold", "server"]
-Verb: TypeAlias = Literal["create", "update", "delete"]
-CONFIGURATION = "configuration"
-"""Name under which a site's server configuration stands among its properties."""
 
 Named = TypeVar("Named", TunnelConfiguration, TunnelSite)
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """What the tenant has."""
+    """What the tenant has; profiles and trusted roots are there only when somebody asked for them."""
 
     configurations: tuple[TunnelConfiguration, ...] = ()
     sites: tuple[TunnelSite, ...] = ()
     thresholds: tuple[HealthThreshold, ...] = ()
-
-
-@dataclass(frozen=True)
-class Change:
-    """One change: `after` are the properties (wire names) to write, `before` what they are now.
-
-    A site's server configuration is in them by name, as CONFIGURATION. `identifier` is empty for what is to
-    be created.
-    """
-
-    verb: Verb
-    kind: Kind
-    name: str
-    identifier: str = ""
-    after: Mapping[str, Any] = field(default_factory=dict)
-    before: Mapping[str, Any] = field(default_factory=dict)
-
-    def document(self) -> dict[str, Any]:
-        """The change as JSON."""
-        own = {"verb": self.verb, "kind": self.kind, "name": self.name, "id": self.identifier}
-        return {**own, "before": dict(self.before), "after": dict(self.after)}
-
-    def lines(self) -> Iterator[str]:
-        """The change for people."""
-        mark = {"create": "+", "update": "~", "delete": "-"}[self.verb]
-        yield f"{mark} {self.kind} {plain(self.name)}"
-        for name, value in self.after.items():
-            old = f"{_words(self.before.get(name))} -> " if self.verb == "update" else ""
-            yield f"    {name}: {old}{_words(value)}"
+    profiles: tuple[PresentProfile, ...] = ()
 
 
 def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = False) -> list[Change]:
     """The changes that make the tenant as declared; with `prune` also the deletion of everything else.
 
     Objects are found again by name. Raises TenantError `name-ambiguous` when the tenant has two of a name,
-    DeclarationError when a site names a server configuration that exists nowhere.
+    DeclarationError when a site names a server configuration, or a profile a site, that exists nowhere.
     """
     _require_configurations(declared, tenant, prune=prune)
+    places = [_place(item, declared, tenant) for item in declared.profiles]
     changes = [
         *(_configuration(item.value, tenant) for item in declared.configurations),
         *(_site(item.value, tenant, now) for item in declared.sites),
         *(_threshold(item.value, tenant) for item in declared.thresholds),
     ]
+    for item, place in zip(declared.profiles, places, strict=True):
+        changes += profile_changes(item.value, place, tenant.profiles)
     deletions = list(_deletions(declared, tenant)) if prune else []
     return [*(change for change in changes if change), *deletions]
 
@@ -89,7 +69,7 @@ def configuration_change(declared: ConfigurationObject, present: TunnelConfigura
     if present is None:
         return Change("create", "configuration", declared.name, after=without_empty(body))
     before = configuration_body(configuration_object(present))
-    return _update("configuration", declared.name, present.id, before, body)
+    return update_of("configuration", declared.name, present.id, before, changed(before, body))
 
 
 def site_change(declared: SiteObject, present: TunnelSite | None, now: datetime) -> Change | None:
@@ -102,7 +82,7 @@ def site_change(declared: SiteObject, present: TunnelSite | None, now: datetime)
     used = present.microsoft_tunnel_configuration
     if used and declared.configuration.casefold() in {used.id.casefold(), used.display_name.casefold()}:
         body[CONFIGURATION] = found.configuration
-    return _update("site", declared.name, present.id, before, body)
+    return update_of("site", declared.name, present.id, before, changed(before, body))
 
 
 def threshold_change(declared: ThresholdObject, present: HealthThreshold | None) -> Change | None:
@@ -111,16 +91,7 @@ def threshold_change(declared: ThresholdObject, present: HealthThreshold | None)
     if present is None:
         return Change("create", "threshold", declared.metric, after=body)
     before = threshold_body(threshold_object(present))
-    return _update("threshold", declared.metric, present.id, before, body)
-
-
-def _update(
-    kind: Kind, name: str, identifier: str, before: Mapping[str, Any], body: Mapping[str, Any]
-) -> Change | None:
-    after = changed(before, body)
-    if not after:
-        return None
-    return Change("update", kind, name, identifier, after, {key: before.get(key) for key in after})
+    return update_of("threshold", declared.metric, present.id, before, changed(before, body))
 
 
 def _configuration(declared: ConfigurationObject, tenant: Tenant) -> Change | None:
@@ -165,7 +136,16 @@ def _require_configurations(declared: Declared, tenant: Tenant, *, prune: bool) 
 
 
 def _deletions(declared: Declared, tenant: Tenant) -> Iterator[Change]:
-    """Sites first: a server configuration that a site uses cannot be deleted. Thresholds stay."""
+    """What is used goes after what uses it: profiles, sites, server configurations. Thresholds stay.
+
+    Profiles go only where declarations speak about profiles at all.
+    """
+    if declared.about_profiles:
+        kept = {item.value.name.casefold() for item in declared.profiles}
+        for present in tenant.profiles:
+            name = present.found.display_name
+            if is_tunnel(present) and name.casefold() not in kept:
+                yield from profile_deletions(name, tenant.profiles)
     for site in _others(tenant.sites, declared.sites):
         yield Change("delete", "site", site.display_name, site.id)
     for configuration in _others(tenant.configurations, declared.configurations):
@@ -179,12 +159,35 @@ def _others(
     return [item for item in present if item.display_name.casefold() not in kept]
 
 
-def _words(value: Any) -> str:
-    """A value for people: lists without brackets, settings as name=value."""
-    if value in (None, [], ""):
-        return "(none)"
-    if isinstance(value, list):
-        return ", ".join(_words(item) for item in value)
-    if isinstance(value, dict):
-        return f"{plain(value['name'])}={plain(value['value'])}"
-    return plain(value)
+def _place(item: Placed[ProfileObject], declared: Declared, tenant: Tenant) -> Place:
+    """Where the site of a profile is, or will be. Raises DeclarationError when there is none."""
+    wanted = item.value.site.casefold()
+    present = next((site for site in tenant.sites if wanted in {site.id, site.display_name.casefold()}), None)
+    name = present.display_name.casefold() if present else wanted
+    planned = next((site.value for site in declared.sites if site.value.name.casefold() == name), None)
+    if planned is not None:
+        port = _port(planned.configuration, declared, tenant)
+        address = server_address(planned.public_address, port)
+        return Place(planned.name, present.id if present else "", address)
+    if present is not None:
+        return place_of(present)
+    raise DeclarationError([item.line("site", f"no site is called `{item.value.site}`")])
+
+
+def place_of(site: TunnelSite) -> Place:
+    """Where a site of the tenant is."""
+    configuration = site.microsoft_tunnel_configuration
+    port = (configuration.listen_port if configuration else None) or DEFAULT_PORT
+    return Place(site.display_name, site.id, server_address(site.public_address or "", port))
+
+
+def _port(configuration: str, declared: Declared, tenant: Tenant) -> int:
+    """The port of a server configuration by its name or id, as it will be."""
+    wanted = configuration.casefold()
+    for item in declared.configurations:
+        if item.value.name.casefold() == wanted:
+            return item.value.listen_port
+    found = next(
+        (item for item in tenant.configurations if wanted in {item.id, item.display_name.casefold()}), None
+    )
+    return (found.listen_port if found else None) or DEFAULT_PORT

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mstunnel_setup.admin.carry_out import carry_out, read_tenant
+from mstunnel_setup.admin.change import Change
 from mstunnel_setup.admin.declared import Declared, load_declarations
 from mstunnel_setup.admin.export import SCHEMA_FILE, declarations_of
 from mstunnel_setup.admin.objects import Declarations
-from mstunnel_setup.admin.plan import Change, plan
+from mstunnel_setup.admin.plan import Tenant, plan
 from mstunnel_setup.answers import describe
 from mstunnel_setup.cli.admin_tenant import make_sure, open_tenant, write_named
 from mstunnel_setup.cli.options import SignInOptions
@@ -16,6 +17,7 @@ from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.errors import ExitCode, SetupError, UsageError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.network import addresses_of
+from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 
 def diff(
@@ -29,7 +31,7 @@ def diff(
 ) -> Result:
     """What `apply` would change."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
-    changes = plan(declared, read_tenant(open_tenant(session, sign_in)), SystemClock().now(), prune=prune)
+    changes = plan(declared, _read(open_tenant(session, sign_in), declared), SystemClock().now(), prune=prune)
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
     data = {"changes": [change.document() for change in changes]}
     return Result("ok", data, _warnings(declared), text=_lines(changes, "to make"), exit_code=code)
@@ -41,7 +43,7 @@ def apply(
     """Make the tenant as declared. When a change is refused, those before it stay and are in the result."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
     graph = open_tenant(session, sign_in)
-    changes = plan(declared, read_tenant(graph), SystemClock().now(), prune=prune)
+    changes = plan(declared, _read(graph, declared), SystemClock().now(), prune=prune)
     _confirm(session, changes, yes=yes)
     done: list[Change] = []
     try:
@@ -78,6 +80,11 @@ def schema() -> Result:
     """The JSON Schema of declarations."""
     data = describe.schema(Declarations)
     return Result(data=data, text=json.dumps(data, indent=2).splitlines())
+
+
+def _read(graph: AdminGraph, declared: Declared) -> Tenant:
+    """The tenant; its profiles cost a request each, so only when the declarations speak about profiles."""
+    return read_tenant(graph, profiles=declared.about_profiles)
 
 
 def _confirm(session: Session, changes: Sequence[Change], *, yes: bool) -> None:

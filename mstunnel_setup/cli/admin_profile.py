@@ -50,6 +50,33 @@ def create(
 
 @profile_app.command()
 @with_options
+def update(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The profile, in YAML.")],
+) -> None:
+    """Make a profile of the tenant, its trusted root and its groups as the file says."""
+    from mstunnel_setup.cli.admin_profiles import update as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROFILE} update", common, lambda session: run(session, sign_in, file))
+
+
+@profile_app.command()
+@with_options
+def delete(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    wanted: Wanted,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a profile, and the trusted root that goes with it."""
+    from mstunnel_setup.cli.admin_profiles import delete as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROFILE} delete", common, lambda session: run(session, sign_in, wanted, yes=yes))
+
+
+@profile_app.command()
+@with_options
 def lint(
     common: CommonOptions,
     sign_in: SignInOptions,

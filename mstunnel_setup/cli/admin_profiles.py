@@ -1,36 +1,45 @@
 """`mst-admin profile`: the work."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from cryptography.x509 import BasicConstraints, Certificate, ExtensionNotFound
-
+from mstunnel_setup.admin.carry_out import carry_out, read_profiles
+from mstunnel_setup.admin.change import Change
+from mstunnel_setup.admin.plan import place_of
+from mstunnel_setup.admin.profile_changes import (
+    PresentProfile,
+    is_tunnel,
+    profile_changes,
+    profile_deletions,
+)
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, read
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.cli.admin_tenant import (
+    NOTHING,
     chosen,
     details,
-    find_configuration,
     find_site,
     looks_like_id,
+    make_sure,
     open_tenant,
     table,
 )
 from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.render import Notice, Result, Session
-from mstunnel_setup.errors import CertificateError, ExitCode, TenantError, UsageError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.profiles.lint import is_tunnel_profile
+from mstunnel_setup.errors import ExitCode, TenantError, UsageError
+from mstunnel_setup.profiles.lint import is_tunnel_profile, split_rules
 from mstunnel_setup.profiles.lint import lint as lint_present
-from mstunnel_setup.profiles.objects import ProfileObject
+from mstunnel_setup.profiles.objects import ProfileFile, ProfileObject
+from mstunnel_setup.profiles.root import with_root
 from mstunnel_setup.profiles.rules import judge_profile
-from mstunnel_setup.profiles.wire import profile_body, root_body, root_name, targets
+from mstunnel_setup.profiles.wire import root_name
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import DeviceConfiguration
-from mstunnel_setup.tls.read import read_material
 
 _HINT = "Correct the file; `mst-admin profile schema` prints a JSON Schema that editors check it with."
 
@@ -55,29 +64,59 @@ def show(session: Session, sign_in: SignInOptions, wanted: str) -> Result:
 
 def create(session: Session, sign_in: SignInOptions, file: Path) -> Result:
     """Create the profile of a file. Raises UsageError `profile-invalid` with everything that is wrong."""
-    document, profile = _load(file)
-    _require(_lines(judge_profile(profile), document))
-    root = _root(profile) if profile.trusted_root else None
+    return _apply(session, sign_in, file, new=True)
+
+
+def update(session: Session, sign_in: SignInOptions, file: Path) -> Result:
+    """Make the tenant's profile as its file says; the errors are those of `create`."""
+    return _apply(session, sign_in, file, new=False)
+
+
+def delete(session: Session, sign_in: SignInOptions, wanted: str, *, yes: bool) -> Result:
+    """Delete a profile, and the trusted root that goes with it."""
     graph = open_tenant(session, sign_in)
-    if graph.profiles(profile.name):
+    found = find_profile(graph, wanted)
+    present = [PresentProfile(found), *read_profiles(graph, root_name(found.display_name))]
+    changes = list(profile_deletions(found.display_name, present))
+    make_sure(session, f"Delete the profile {found.display_name} ({found.id})?", yes=yes)
+    carry_out(changes, graph, lambda _change: None)
+    return _result(changes, {"profile": found.id})
+
+
+def _apply(session: Session, sign_in: SignInOptions, file: Path, *, new: bool) -> Result:
+    document, declared = _load(file)
+    _require(_lines(judge_profile(declared), document))
+    profile = with_root(declared)
+    graph = open_tenant(session, sign_in)
+    present = [*read_profiles(graph, profile.name), *read_profiles(graph, root_name(profile.name))]
+    _require_presence(profile, present, new=new)
+    site = find_site(graph, profile.site)
+    warnings = _lines(judge_profile(profile, split_rules=split_rules(site)), document)
+    changes = list(profile_changes(profile, place_of(site), present))
+    carry_out(changes, graph, lambda _change: None)
+    roots = graph.profiles(root_name(profile.name)) if profile.trusted_root else []
+    made = {"profile": find_profile(graph, profile.name).id, "trusted_root": roots[0].id if roots else None}
+    return _result(changes, made, _notices(warnings))
+
+
+def _require_presence(profile: ProfileObject, present: Sequence[PresentProfile], *, new: bool) -> None:
+    there = any(is_tunnel(item) for item in present)
+    if new and there:
         raise TenantError(
             "name-taken",
             f"the tenant has a profile {profile.name} already",
-            "Choose another name, or delete it in the admin center.",
+            "Use `mst-admin profile update`, or choose another name.",
         )
-    site = find_site(graph, profile.site)
-    used = site.microsoft_tunnel_configuration
-    configuration = find_configuration(graph, used.id) if used else None
-    split = bool(configuration.includes or configuration.excludes) if configuration else None
-    warnings = _lines(judge_profile(profile, split_rules=split), document)
-    data = {"trusted_root": _create_root(graph, profile, root) if root else None}
-    port = (configuration.listen_port if configuration else None) or 443
-    created = graph.create_profile(profile_body(profile, site, port))
-    graph.assign(created.id, targets(profile))
-    data["profile"] = created.id
-    groups = len(profile.groups)
-    text = [f"Created {created.display_name} ({created.id}), assigned to {groups} groups."]
-    return Result("changed", data, _notices(warnings), text=text)
+    if not new and not there:
+        raise TenantError(
+            "profile-unknown", f"the tenant has no profile {profile.name}", "Use `mst-admin profile create`."
+        )
+
+
+def _result(changes: Sequence[Change], data: Mapping[str, Any], warnings: tuple[Notice, ...] = ()) -> Result:
+    documents = {**data, "changes": [change.document() for change in changes]}
+    lines = [line for change in changes for line in change.lines()]
+    return Result("changed" if changes else "unchanged", documents, warnings, text=lines or [NOTHING])
 
 
 def lint(session: Session, sign_in: SignInOptions, wanted: str) -> Result:
@@ -101,7 +140,7 @@ def lint(session: Session, sign_in: SignInOptions, wanted: str) -> Result:
 
 def schema() -> Result:
     """The JSON Schema of profile files."""
-    data = describe.schema(ProfileObject)
+    data = describe.schema(ProfileFile)
     return Result(data=data, text=json.dumps(data, indent=2).splitlines())
 
 
@@ -112,11 +151,11 @@ def find_profile(graph: AdminGraph, wanted: str) -> DeviceConfiguration:
     return chosen("VPN profile", wanted, named, by_id)
 
 
-def _load(file: Path) -> tuple[Document, ProfileObject]:
+def _load(file: Path) -> tuple[Document, ProfileFile]:
     path = file.absolute()
     try:
         return parse_as(
-            ProfileObject, read(path), str(path), "profiles", frozenset({("custom_settings",), ("groups",)})
+            ProfileFile, read(path), str(path), "profiles", frozenset({("custom_settings",), ("groups",)})
         )
     except OSError as error:
         raise UsageError(
@@ -145,36 +184,3 @@ def _require(findings: list[tuple[str, Finding]]) -> None:
 
 def _notices(findings: list[tuple[str, Finding]]) -> tuple[Notice, ...]:
     return tuple(Notice(item.code, line, item.hint) for line, item in findings)
-
-
-def _root(profile: ProfileObject) -> Certificate:
-    """The root certificate of the private authority. Raises CertificateError."""
-    path = str(profile.trusted_root)
-    content = Files().read(path)
-    if content is None:
-        raise CertificateError(
-            "trusted-root-missing", f"there is no certificate at {path}", "Check the path."
-        )
-    (root, *others) = read_material(content).certificates or (None,)
-    if root is None or others or not _is_authority(root):
-        raise CertificateError(
-            "trusted-root-unsuitable",
-            f"{path} is not the certificate of one authority",
-            "Give the root of the authority that issued the gateway's certificate, and nothing else.",
-        )
-    return root
-
-
-def _is_authority(certificate: Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(BasicConstraints).value.ca
-    except ExtensionNotFound:
-        return False
-
-
-def _create_root(graph: AdminGraph, profile: ProfileObject, root: Certificate) -> str:
-    """Create and assign the trusted root; one of that name, left by an earlier attempt, is used again."""
-    present = graph.profiles(root_name(profile))
-    found = present[0] if present else graph.create_profile(root_body(profile, root))
-    graph.assign(found.id, targets(profile))
-    return found.id

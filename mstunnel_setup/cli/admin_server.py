@@ -107,7 +107,7 @@ def _create() -> Result:
 
 
 def _update(session: Session, sign_in: SignInOptions, site: str, wanted: str, name: str) -> Result:
-    from mstunnel_setup.admin.plan import Change  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.change import Change  # noqa: PLC0415 (`--help` stays fast)
     from mstunnel_setup.cli.admin_tenant import (  # noqa: PLC0415
         find_server,
         find_site,
@@ -126,7 +126,7 @@ def _update(session: Session, sign_in: SignInOptions, site: str, wanted: str, na
 
 
 def _delete(session: Session, sign_in: SignInOptions, site: str, wanted: str, *, yes: bool) -> Result:
-    from mstunnel_setup.admin.plan import Change  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.change import Change  # noqa: PLC0415 (`--help` stays fast)
     from mstunnel_setup.cli.admin_tenant import (  # noqa: PLC0415
         find_server,
         find_site,

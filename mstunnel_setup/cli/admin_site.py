@@ -148,7 +148,8 @@ def _show(session: Session, sign_in: SignInOptions, wanted: str) -> Result:
 
 
 def _create(session: Session, sign_in: SignInOptions, options: SiteOptions, name: str) -> Result:
-    from mstunnel_setup.admin.plan import CONFIGURATION, site_change  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.change import CONFIGURATION  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.plan import site_change  # noqa: PLC0415
     from mstunnel_setup.admin.rules_site import judge_site  # noqa: PLC0415
     from mstunnel_setup.cli.admin_tenant import (  # noqa: PLC0415
         find_configuration,
@@ -194,7 +195,7 @@ def _update(
 
 
 def _delete(session: Session, sign_in: SignInOptions, wanted: str, *, yes: bool) -> Result:
-    from mstunnel_setup.admin.plan import Change  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.change import Change  # noqa: PLC0415 (`--help` stays fast)
     from mstunnel_setup.cli.admin_tenant import find_site, make_sure, open_tenant, result_of  # noqa: PLC0415
 
     graph = open_tenant(session, sign_in)

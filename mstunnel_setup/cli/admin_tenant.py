@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from mstunnel_setup.admin.plan import Change
+from mstunnel_setup.admin.change import Change
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
@@ -33,6 +33,7 @@ from mstunnel_setup.tenant.wire import (
 
 Named = TypeVar("Named", TunnelConfiguration, TunnelSite, TunnelServer, DeviceConfiguration)
 _WIDEST = 60
+NOTHING = "Nothing to change."
 
 
 def open_tenant(
@@ -91,7 +92,7 @@ def _secret(session: Session, reference: SecretReference | None) -> str:
 
 def chosen(what: str, wanted: str, by_name: Sequence[Named], by_id: Named | None) -> Named:
     """The one object meant. Raises TenantError `WHAT-unknown` and `WHAT-ambiguous`."""
-    code = what.replace(" ", "-")
+    code = what.replace(" ", "-").lower()
     if by_id is not None:
         return by_id
     if not by_name:
@@ -179,7 +180,7 @@ def judged(findings: Iterable[Finding]) -> tuple[Notice, ...]:
 def result_of(change: Change | None, data: Mapping[str, Any], warnings: tuple[Notice, ...] = ()) -> Result:
     """The result of a command that makes at most one change."""
     if change is None:
-        return Result("unchanged", data, warnings, text=["Nothing to change."])
+        return Result("unchanged", data, warnings, text=[NOTHING])
     return Result("changed", {**data, "change": change.document()}, warnings, text=list(change.lines()))
 
 

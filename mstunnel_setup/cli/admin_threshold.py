@@ -147,7 +147,7 @@ def _set(
 
 
 def _delete(session: Session, sign_in: SignInOptions, metric: str, *, yes: bool) -> Result:
-    from mstunnel_setup.admin.plan import Change  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.change import Change  # noqa: PLC0415 (`--help` stays fast)
     from mstunnel_setup.cli.admin_tenant import (  # noqa: PLC0415
         find_threshold,
         make_sure,

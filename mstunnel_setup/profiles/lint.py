@@ -18,7 +18,7 @@ _TUNNEL: Final = frozenset({"microsoftTunnel", "microsoftProtect"})
 
 def is_tunnel_profile(found: DeviceConfiguration) -> bool:
     """Whether this is a VPN profile whose connection is Microsoft Tunnel."""
-    return found.odata_type in _PLATFORMS and _extra(found).get("connectionType") in _TUNNEL
+    return found.odata_type in _PLATFORMS and extra(found).get("connectionType") in _TUNNEL
 
 
 def lint(
@@ -26,18 +26,22 @@ def lint(
 ) -> tuple[Finding, ...]:
     """Everything there is to say about a profile; `site` is the one that it names, None: there is none."""
     profile = profile_object(found, assignments)
-    configuration = site.microsoft_tunnel_configuration if site else None
-    split = bool(configuration.includes or configuration.excludes) if configuration else None
-    return (*_connection(found), *_site(found, site), *judge_profile(profile, split_rules=split))
+    findings = judge_profile(profile, split_rules=split_rules(site) if site else None)
+    return (*_connection(found), *_site(found, site), *findings)
+
+
+def split_rules(site: TunnelSite) -> bool | None:
+    """Whether the server configuration of a site has split tunnelling rules; None when it was not read."""
+    configuration = site.microsoft_tunnel_configuration
+    return bool(configuration.includes or configuration.excludes) if configuration else None
 
 
 def profile_object(
     found: DeviceConfiguration, assignments: Sequence[DeviceConfigurationAssignment]
 ) -> ProfileObject:
     """A profile of the tenant as it would be written; its values are not judged."""
-    wire = _extra(found)
+    wire = extra(found)
     return ProfileObject.model_construct(
-        version=1,
         platform=_PLATFORMS[found.odata_type],
         name=found.display_name,
         description=found.description or "",
@@ -63,7 +67,7 @@ def profile_object(
 
 
 def _connection(found: DeviceConfiguration) -> Iterator[Finding]:
-    kind = _extra(found).get("connectionType")
+    kind = extra(found).get("connectionType")
     if kind not in _TUNNEL:
         message = f"the connection type is {kind}, not Microsoft Tunnel"
         yield Finding("not-a-tunnel-profile", "connection", message, "Choose another profile.")
@@ -77,7 +81,7 @@ def _connection(found: DeviceConfiguration) -> Iterator[Finding]:
 
 
 def _site(found: DeviceConfiguration, site: TunnelSite | None) -> Iterator[Finding]:
-    wire = _extra(found)
+    wire = extra(found)
     if site is None:
         named = wire.get("microsoftTunnelSiteId") or "none"
         yield Finding(
@@ -91,7 +95,7 @@ def _site(found: DeviceConfiguration, site: TunnelSite | None) -> Iterator[Findi
     addresses = [str(item["address"]) for item in servers if item]
     configuration = site.microsoft_tunnel_configuration
     port = (configuration.listen_port if configuration else None) or 443
-    wanted = server_address(site, port)
+    wanted = server_address(site.public_address or "", port)
     if [text.casefold() for text in addresses] != [wanted.casefold()]:
         yield Finding(
             "server-address-differs",
@@ -101,7 +105,7 @@ def _site(found: DeviceConfiguration, site: TunnelSite | None) -> Iterator[Findi
         )
 
 
-def _extra(found: DeviceConfiguration) -> dict[str, Any]:
+def extra(found: DeviceConfiguration) -> dict[str, Any]:
     """The properties of the derived type."""
     return found.model_extra or {}
 
@@ -111,9 +115,15 @@ def _texts(wire: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 
 def _apps(wire: Mapping[str, Any]) -> Iterator[AppObject]:
-    listed = {str(item.get("appId")): str(item.get("name")) for item in wire.get("targetedMobileApps") or ()}
+    listed = {str(item.get("appId")): item for item in wire.get("targetedMobileApps") or ()}
     for package in dict.fromkeys([*_texts(wire, "targetedPackageIds"), *listed]):
-        yield AppObject.model_construct(id=package, name=listed.get(package, package))
+        known = listed.get(package, {})
+        yield AppObject.model_construct(
+            id=package,
+            name=str(known.get("name") or package),
+            publisher=known.get("publisher"),
+            store_url=known.get("appStoreUrl"),
+        )
 
 
 def _proxy(wire: Mapping[str, Any] | None) -> ProxyObject | None:

@@ -3,10 +3,11 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema
+from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema
 
-from mstunnel_setup.answers.model import FilePath, Guid, Line, Part
+from mstunnel_setup.answers.model import Guid, Line, Part
 
+PEM_START = "-----BEGIN CERTIFICATE-----"
 CONNECT: tuple[str, ...] = ("connect", "establish")
 """Two words for one action: the admin center has used both."""
 
@@ -29,6 +30,17 @@ def _setting(value: object) -> str:
 
 
 Setting = Annotated[str, PlainValidator(_setting), WithJsonSchema({"type": ["string", "integer", "boolean"]})]
+
+
+def _root(text: str) -> str:
+    if text.lstrip().startswith(PEM_START):
+        return text
+    if not text.startswith("/"):
+        raise ValueError(f"must be the full path of a certificate, or begin with `{PEM_START}`: correct it")
+    return text
+
+
+Root = Annotated[str, AfterValidator(_root)]
 
 
 class ProxyObject(Part):
@@ -79,7 +91,6 @@ class RuleObject(Part):
 class ProfileObject(Part):
     """A VPN profile for Microsoft Tunnel."""
 
-    version: Literal[1] = Field(description="Version of this format")
     platform: Platform = Field(description="android-work-profile, android-device-owner or ios")
     name: Line = Field(description="Name in the admin center", examples=["Tunnel for Android"])
     description: str = Field(default="", description="Description")
@@ -103,8 +114,10 @@ class ProfileObject(Part):
         default_factory=dict, description="Settings of Microsoft Defender for Endpoint"
     )
     eu_data_boundary: StrictBool = Field(default=False, description="Refuse what leaves the EU data boundary")
-    trusted_root: FilePath | None = Field(
-        default=None, description="Root certificate (PEM or DER) of a private authority, sent to the devices"
+    trusted_root: Root | None = Field(
+        default=None,
+        description="Root certificate of a private authority, sent to the devices: the full path of a PEM or "
+        "DER file, or the PEM itself",
     )
     groups: tuple[Guid, ...] = Field(default=(), description="Ids of the groups that get the profile")
     excluded_groups: tuple[Guid, ...] = Field(default=(), description="Ids of groups that do not")
@@ -118,3 +131,9 @@ class ProfileObject(Part):
     def custom(self, key: str, default: str) -> str:
         """The value of a custom setting in lower case, or its default."""
         return self.custom_settings.get(key, default).lower()
+
+
+class ProfileFile(ProfileObject):
+    """A file with one VPN profile."""
+
+    version: Literal[1] = Field(description="Version of this format")

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
 from mstunnel_setup.profiles.objects import AppObject, Platform, ProfileObject, ProxyObject, RuleObject
-from mstunnel_setup.tenant.wire import TunnelSite
 
 Body: TypeAlias = dict[str, Any]
 
@@ -23,11 +22,12 @@ TYPES: Final = {
     Platform.ANDROID_DEVICE_OWNER: "#microsoft.graph.androidDeviceOwnerVpnConfiguration",
     Platform.IOS: "#microsoft.graph.iosVpnConfiguration",
 }
-_ROOT_TYPES: Final = {
+_ROOTS: Final = {
     Platform.ANDROID_WORK_PROFILE: "#microsoft.graph.androidWorkProfileTrustedRootCertificate",
     Platform.ANDROID_DEVICE_OWNER: "#microsoft.graph.androidDeviceOwnerTrustedRootCertificate",
     Platform.IOS: "#microsoft.graph.iosTrustedRootCertificate",
 }
+ROOT_TYPES: Final = frozenset(_ROOTS.values())
 _ANDROID_CLIENT: Final = {"key": "MicrosoftDefenderAppSettings", "value": None}
 _IOS_CLIENT: Final = {"key": "MSTunnelProtectMode", "value": "1"}
 CLIENT_KEYS: Final = frozenset({str(_ANDROID_CLIENT["key"]), str(_IOS_CLIENT["key"])})
@@ -44,44 +44,46 @@ _DOMAIN_ACTIONS: Final = {"connect-if-needed": "connectIfNeeded", "never-connect
 _INTERFACES: Final = {None: "notConfigured", "ethernet": "ethernet", "wifi": "wiFi", "cellular": "cellular"}
 
 
-def server_address(site: TunnelSite, port: int) -> str:
-    """What a profile names as server: the site's public address and the port."""
-    host = site.public_address or ""
+def server_address(public_address: str, port: int) -> str:
+    """What a profile names as server: the public address of its site and the port."""
+    host = public_address
     with suppress(ValueError):
         host = f"[{host}]" if isinstance(ip_address(host), IPv6Address) else host
     return f"{host}:{port}"
 
 
-def profile_body(profile: ProfileObject, site: TunnelSite, port: int) -> Body:
-    """The body of a VPN profile for devices that connect to `site` at `port`."""
-    server = {"address": server_address(site, port), "description": "", "isDefaultServer": True}
+def profile_body(profile: ProfileObject, site_id: str, address: str) -> Body:
+    """The body of a VPN profile for devices that connect to a site at `address` (HOST:PORT).
+
+    It has every property that a profile speaks about, null for what is not set.
+    """
+    server = {"address": address, "description": "", "isDefaultServer": True}
     common = {
         "@odata.type": TYPES[profile.platform],
         "displayName": profile.name,
         "description": profile.description or None,
         "roleScopeTagIds": list(profile.role_scope_tag_ids),
         "connectionName": profile.connection_name,
-        "microsoftTunnelSiteId": site.id,
+        "microsoftTunnelSiteId": site_id,
         "proxyServer": _proxy(profile.proxy) if profile.proxy else None,
     }
-    own = _ios(profile, server) if profile.is_ios else _android(profile, server)
-    return {name: value for name, value in {**common, **own}.items() if value is not None}
+    return {**common, **(_ios(profile, server) if profile.is_ios else _android(profile, server))}
 
 
 def root_body(profile: ProfileObject, root: Certificate) -> Body:
     """The body of the profile that makes devices trust a private authority."""
     return {
-        "@odata.type": _ROOT_TYPES[profile.platform],
-        "displayName": root_name(profile),
+        "@odata.type": _ROOTS[profile.platform],
+        "displayName": root_name(profile.name),
         "roleScopeTagIds": list(profile.role_scope_tag_ids),
         "trustedRootCertificate": base64.b64encode(root.public_bytes(Encoding.DER)).decode(),
         "certFileName": "root.cer",
     }
 
 
-def root_name(profile: ProfileObject) -> str:
-    """Name of the profile with the trusted root that goes with a VPN profile."""
-    return f"{profile.name} (trusted root)"
+def root_name(name: str) -> str:
+    """Name of the profile with the trusted root that goes with the VPN profile called `name`."""
+    return f"{name} (trusted root)"
 
 
 def targets(profile: ProfileObject) -> Iterator[Body]:

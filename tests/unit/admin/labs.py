@@ -7,10 +7,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.cli.admin import app
 from mstunnel_setup.cli.render import run_app
@@ -111,3 +116,15 @@ def running(directory: Path, seed: Path) -> Iterator[Tenant]:
         process.terminate()
         errors = process.communicate(timeout=20)[1]
     assert errors == ""
+
+
+def root_file(tmp_path: Path, *, authority: bool = True) -> Path:
+    """The certificate of a private authority, or of what is none."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=Private root")
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=30))
+    builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+    path = tmp_path / "root.pem"
+    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    return path

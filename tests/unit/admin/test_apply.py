@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mstunnel_setup.errors import ExitCode
-from tests.unit.admin.labs import READER, MstAdmin, Tenant
+from tests.unit.admin.labs import READER, MstAdmin, Tenant, root_file
 
 DECLARED = """\
 version: 1
@@ -25,6 +25,31 @@ sites:
     upgrade_window: {time_zone: UTC, start: "01:00", end: "03:00"}
 thresholds:
   - {metric: latency, healthy: 15, unhealthy: 30}
+"""
+
+
+PROFILES = """\
+version: 1
+profiles:
+  - platform: android-work-profile
+    name: Android
+    connection_name: Contoso
+    site: Berlin
+    always_on: true
+    apps: [{id: com.microsoft.emmx, name: Edge, publisher: Microsoft}]
+    proxy: {address: proxy.contoso.com, port: 3128}
+    proxy_exclusions: ["*.contoso.com"]
+    custom_settings: {defendertoggle: 0}
+    groups: [11111111-2222-3333-4444-555555555555]
+  - platform: ios
+    name: iPhone
+    connection_name: Contoso
+    site: Oslo
+    on_demand_rules: [{action: connect}]
+    custom_settings: {AutoOnboard: true}
+    excluded_groups: [22222222-2222-3333-4444-555555555555]
+    groups: [11111111-2222-3333-4444-555555555555]
+    trusted_root: ROOT
 """
 
 
@@ -50,7 +75,17 @@ def _tenant(admin: MstAdmin) -> dict[str, Any]:
         "configurations": [own(item) for item in configurations],
         "sites": [own(item) for item in sites],
         "thresholds": admin("threshold", "list").data["thresholds"],
+        "profiles": [_profile(admin, name, sites) for name in ("Android", "iPhone")],
     }
+
+
+def _profile(admin: MstAdmin, name: str, sites: list[dict[str, Any]]) -> dict[str, Any]:
+    shown = admin("profile", "show", name).data
+    names = {site["id"]: site["displayName"] for site in sites}
+    fleeting = {"id", "version", "createdDateTime", "lastModifiedDateTime"}
+    profile = {name: value for name, value in shown["profile"].items() if name not in fleeting}
+    profile["microsoftTunnelSiteId"] = names[profile["microsoftTunnelSiteId"]]
+    return {**profile, "targets": [item["target"] for item in shown["assignments"]]}
 
 
 def test_an_export_applied_to_an_empty_tenant_gives_an_equal_one(
@@ -60,12 +95,20 @@ def test_an_export_applied_to_an_empty_tenant_gives_an_equal_one(
     assert source("threshold", "update", "latency", "--unhealthy", "25").status == "changed"
     window = ("--window", "23:00-01:30", "--time-zone", "Asia/Tokyo")
     assert source("site", "update", "東京", *window).status == "changed"
+    profiles = PROFILES.replace("Oslo", "東京").replace("ROOT", str(root_file(tmp_path)))
+    assert source("apply", _declare(tmp_path / "profiles", profiles), "--no-resolve").code == 0
     target = tmp_path / "export"
     written = source("export", str(target))
     assert written.code == 0, written.envelope
-    assert written.data["files"] == ["configurations.yaml", "schema.json", "sites.yaml", "thresholds.yaml"]
+    assert written.data["files"] == [
+        "configurations.yaml",
+        "profiles.yaml",
+        "schema.json",
+        "sites.yaml",
+        "thresholds.yaml",
+    ]
     applied = copy("apply", str(target), "--no-resolve")
-    assert (applied.code, applied.status, len(applied.data["changes"])) == (0, "changed", 5)
+    assert (applied.code, applied.status, len(applied.data["changes"])) == (0, "changed", 8)
     assert _tenant(copy) == _tenant(source)
     second = copy("apply", str(target), "--no-resolve")
     assert (second.status, second.data["changes"]) == ("unchanged", [])
@@ -106,6 +149,54 @@ def test_only_prune_deletes_and_only_when_told(admin: MstAdmin, tmp_path: Path) 
     assert {item["verb"] for item in pruned.data["changes"]} == {"delete"}
     assert [item["kind"] for item in pruned.data["changes"]] == ["site", "site", "configuration"]
     assert [item["displayName"] for item in admin("site", "list").data["sites"]] == ["Oslo"]
+
+
+def test_profiles_follow_the_site_that_is_made_with_them(admin: MstAdmin, tmp_path: Path) -> None:
+    directory = _declare(tmp_path / "d", DECLARED)
+    profiles = PROFILES.replace("Berlin", "Oslo").replace("ROOT", str(root_file(tmp_path)))
+    profiles = profiles.replace("name: Android", "name: Phones").replace("name: iPhone", "name: Tablets")
+    (tmp_path / "d" / "profiles.yaml").write_text(profiles)
+    applied = admin("apply", directory, "--no-resolve")
+    assert applied.code == 0, applied.message
+    assert [(item["verb"], item["kind"]) for item in applied.data["changes"]][-3:] == [
+        ("create", "profile"),
+        ("create", "trusted root"),
+        ("create", "profile"),
+    ]
+    assert admin("apply", directory, "--no-resolve").data["changes"] == []
+    text = DECLARED.replace("public_address: 192.0.2.8", "public_address: 192.0.2.9")
+    _declare(tmp_path / "d", text)
+    moved = admin("apply", directory, "--no-resolve").data["changes"]
+    assert [(item["kind"], item["name"], set(item["after"])) for item in moved] == [
+        ("site", "Oslo", {"publicAddress"}),
+        ("profile", "Phones", {"servers"}),
+        ("profile", "Tablets", {"server"}),
+    ]
+    assert moved[2]["after"]["server"]["address"] == "192.0.2.9:443"
+
+
+def test_prune_deletes_profiles_only_where_profiles_are_declared(admin: MstAdmin, tmp_path: Path) -> None:
+    names = {item["displayName"] for item in admin("profile", "list").data["profiles"]}
+    assert names == {"Android", "iPhone", "Phones", "Tablets"}
+    silent = _declare(tmp_path / "d", DECLARED)
+    assert admin("diff", silent, "--prune", "--no-resolve").data["changes"][-1]["kind"] != "profile"
+    (tmp_path / "d" / "none.yaml").write_text("version: 1\nprofiles: []\n")
+    pruned = admin("diff", silent, "--prune", "--no-resolve").data["changes"]
+    deleted = [(item["kind"], item["name"]) for item in pruned if item["verb"] == "delete"]
+    profiles = [("profile", name) for name in names]
+    roots = [("trusted root", f"{name} (trusted root)") for name in ("iPhone", "Tablets")]
+    assert sorted(deleted[:6]) == sorted([*profiles, *roots])
+
+
+def test_mistakes_in_profiles_have_their_place_too(admin: MstAdmin, tmp_path: Path) -> None:
+    text = PROFILES.replace("site: Berlin", "site: Nowhere").replace("ROOT", str(tmp_path / "none.pem"))
+    directory = _declare(tmp_path / "d", text)
+    refused = admin("diff", directory)
+    assert refused.message.endswith(f"tenant.yaml:21:19: there is no certificate at {tmp_path}/none.pem")
+    _declare(tmp_path / "d", text.replace(str(tmp_path / "none.pem"), str(root_file(tmp_path))))
+    assert admin("diff", directory).message.endswith("tenant.yaml:6:11: no site is called `Nowhere`")
+    _declare(tmp_path / "d", text.replace("defendertoggle: 0", "VPN: 1"))
+    assert "tenant.yaml:11:22: custom_settings.VPN" in admin("diff", directory).message
 
 
 def test_a_refusal_names_the_change_and_keeps_what_was_done(admin: MstAdmin, tmp_path: Path) -> None:

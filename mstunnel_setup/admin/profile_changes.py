@@ -1,0 +1,158 @@
+"""VPN profiles and the trusted roots that go with them, compared with the tenant's."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mstunnel_setup.admin.change import Change, Kind
+from mstunnel_setup.admin.wire import without_empty
+from mstunnel_setup.errors import TenantError
+from mstunnel_setup.profiles.lint import extra, is_tunnel_profile
+from mstunnel_setup.profiles.objects import ProfileObject
+from mstunnel_setup.profiles.root import root_of
+from mstunnel_setup.profiles.wire import TYPES, profile_body, root_body, root_name, targets
+from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
+
+SITE: Final = "site"
+"""Name under which a profile's site stands among its properties."""
+ASSIGNMENTS: Final = "assignments"
+TYPE: Final = "@odata.type"
+SITE_ID: Final = "microsoftTunnelSiteId"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The site of a profile, and where devices find it; it has no id while it is still to be created."""
+
+    name: str
+    site_id: str
+    address: str
+
+
+@dataclass(frozen=True)
+class PresentProfile:
+    """A device configuration of the tenant, and to whom it is assigned."""
+
+    found: DeviceConfiguration
+    assignments: tuple[DeviceConfigurationAssignment, ...] = ()
+
+
+def profile_changes(
+    profile: ProfileObject, place: Place, present: Sequence[PresentProfile]
+) -> Iterator[Change]:
+    """What makes the tenant's profile, and its trusted root, as declared: the root comes first.
+
+    Raises TenantError: `name-ambiguous`, `profile-platform-fixed`.
+    """
+    yield from _root(profile, _named(root_name(profile.name), present, tunnel=False))
+    found = _named(profile.name, present, tunnel=True)
+    body = {**profile_body(profile, place.site_id, place.address), ASSIGNMENTS: list(targets(profile))}
+    del body[SITE_ID]
+    body[SITE] = place.name
+    if found is None:
+        yield Change("create", "profile", profile.name, after=without_empty(body))
+        return
+    _require_platform(profile, found.found)
+    before = _before(found)
+    same_site = place.site_id and extra(found.found).get(SITE_ID) == place.site_id
+    before[SITE] = place.name if same_site else extra(found.found).get(SITE_ID)
+    yield from _update("profile", found.found, before, body)
+
+
+def profile_deletions(name: str, present: Sequence[PresentProfile]) -> Iterator[Change]:
+    """What deletes a profile and the trusted root that goes with it."""
+    profile, root = _named(name, present, tunnel=True), _named(root_name(name), present, tunnel=False)
+    if profile is not None:
+        yield Change("delete", "profile", profile.found.display_name, profile.found.id)
+    if root is not None:
+        yield Change("delete", "trusted root", root.found.display_name, root.found.id)
+
+
+def is_tunnel(item: PresentProfile) -> bool:
+    """Whether this is a VPN profile for Microsoft Tunnel, and not a trusted root."""
+    return is_tunnel_profile(item.found)
+
+
+def _root(profile: ProfileObject, found: PresentProfile | None) -> Iterator[Change]:
+    name, root = root_name(profile.name), root_of(profile)
+    if root is None:
+        if found is not None:
+            yield Change("delete", "trusted root", name, found.found.id)
+        return
+    body = {**root_body(profile, root), ASSIGNMENTS: list(targets(profile))}
+    if found is None:
+        yield Change("create", "trusted root", name, after=body)
+        return
+    _require_platform(profile, found.found, body[TYPE])
+    before = _before(found)
+    yield from _update("trusted root", found.found, before, body)
+
+
+def _update(
+    kind: Kind, found: DeviceConfiguration, before: Mapping[str, Any], body: Mapping[str, Any]
+) -> Iterator[Change]:
+    """The change, if any; `before` also tells the type, which every write has to name."""
+    differs = _differences(before, body)
+    if differs:
+        known = {name: before.get(name) for name in (TYPE, *differs)}
+        yield Change("update", kind, found.display_name, found.id, differs, known)
+
+
+def _named(name: str, present: Sequence[PresentProfile], *, tunnel: bool) -> PresentProfile | None:
+    found = [
+        item
+        for item in present
+        if item.found.display_name.casefold() == name.casefold() and is_tunnel(item) is tunnel
+    ]
+    if len(found) > 1:
+        ids = ", ".join(item.found.id for item in found)
+        raise TenantError(
+            "name-ambiguous",
+            f"the tenant has {len(found)} profiles called {name}",
+            f"Rename or delete all but one of: {ids}.",
+        )
+    return found[0] if found else None
+
+
+def _require_platform(profile: ProfileObject, found: DeviceConfiguration, wanted: str = "") -> None:
+    if found.odata_type != (wanted or TYPES[profile.platform]):
+        raise TenantError(
+            "profile-platform-fixed",
+            f"the tenant's profile {found.display_name} is for another platform than {profile.platform}",
+            "Choose another name: the type of a profile cannot be changed.",
+        )
+
+
+def _before(present: PresentProfile) -> dict[str, Any]:
+    wire = present.found.model_dump(mode="json", by_alias=True)
+    return {**wire, ASSIGNMENTS: [_target(item) for item in present.assignments]}
+
+
+def _target(item: DeviceConfigurationAssignment) -> dict[str, Any]:
+    return {TYPE: item.target.odata_type, "groupId": item.target.group_id}
+
+
+def _differences(before: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties of `body` that are not so in `before`; null, empty and false mean the same."""
+    differs = {
+        name: value
+        for name, value in body.items()
+        if name != ASSIGNMENTS and _canonical(value) != _canonical(before.get(name))
+    }
+    if _unordered(body[ASSIGNMENTS]) != _unordered(before[ASSIGNMENTS]):
+        differs[ASSIGNMENTS] = body[ASSIGNMENTS]
+    return differs
+
+
+def _canonical(value: Any) -> Any:
+    """A value for comparison: Graph writes out what is not set, and the types of parts."""
+    if isinstance(value, Mapping):
+        kept = {name: _canonical(item) for name, item in value.items() if not name.startswith("@")}
+        return {name: item for name, item in kept.items() if item} or None
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value] or None
+    return value or None
+
+
+def _unordered(found: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    return {(str(item[TYPE]), str(item["groupId"])) for item in found}
