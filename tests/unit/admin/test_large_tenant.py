@@ -1,11 +1,15 @@
 """A tenant with 5,000 sites: listing and choosing by name, measured on the program as it is run."""
 
 import json
+import os
+import resource
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -44,12 +48,34 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
         yield tenant
 
 
-def _run(tenant: Tenant, *arguments: str) -> tuple[float, float, str]:
-    """Seconds, megabytes and output of one run."""
+@dataclass(frozen=True, order=True)
+class Run:
+    """What a run took: processor seconds of command and tenant together, seconds by the clock, megabytes.
+
+    The two take turns, so on a machine that does nothing else the first bounds the second; while other tests
+    run, only the first says something about this program.
+    """
+
+    processor: float
+    clock: float
+    megabytes: float
+    output: str
+
+
+def _processor(tenant: Tenant) -> float:
+    """Seconds that the lab and all children of this process that have ended were on a processor."""
+    fields = Path(f"/proc/{tenant.facts['pid']}/stat").read_text().rpartition(")")[2].split()
+    lab = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return lab + children.ru_utime + children.ru_stime
+
+
+def _run(tenant: Tenant, *arguments: str) -> Run:
     command = [sys.executable, "-c", PROGRAM, *arguments, "--answers", str(tenant.answers()), "--unattended"]
-    started = time.monotonic()
+    started, used = time.monotonic(), _processor(tenant)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return time.monotonic() - started, int(done.stderr.split()[-1]) / 1024, done.stdout
+    seconds, used = time.monotonic() - started, _processor(tenant) - used
+    return Run(used, seconds, int(done.stderr.split()[-1]) / 1024, done.stdout)
 
 
 @pytest.mark.parametrize(
@@ -59,9 +85,9 @@ def _run(tenant: Tenant, *arguments: str) -> tuple[float, float, str]:
 )
 def test_it_is_quick_and_small(large: Tenant, arguments: tuple[str, ...], lines: int) -> None:
     runs = [_run(large, *arguments) for _ in range(3)]
-    seconds, megabytes, output = min(runs)
-    assert "Site 04321" in output
-    assert not lines or len(output.splitlines()) == lines
-    print(json.dumps({"what": arguments, "seconds": round(seconds, 2), "megabytes": round(megabytes, 1)}))
-    assert seconds < SECONDS
-    assert megabytes < MEGABYTES
+    best = min(runs)
+    assert "Site 04321" in best.output
+    assert not lines or len(best.output.splitlines()) == lines
+    print(json.dumps({"what": arguments, **asdict(replace(best, output=""))}))
+    assert best.processor < SECONDS
+    assert best.megabytes < MEGABYTES
