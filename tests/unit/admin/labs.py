@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.cli.admin import app
 from mstunnel_setup.cli.render import run_app
+from tests.unit.schemas import validate
 
 HERE = Path(__file__).parent
 LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
@@ -89,7 +90,9 @@ class MstAdmin:
         self.capture.readouterr()
         code = run_app(app, "mst-admin", [*arguments, *common, "--output", "json"])
         shown = self.capture.readouterr()
-        return Answer(code, json.loads(shown.out), shown.err)
+        envelope = json.loads(shown.out)
+        validate(envelope)
+        return Answer(code, envelope, shown.err)
 
     def text(self, *arguments: str) -> str:
         common = ["--answers", str(self.tenant.answers()), "--root", str(self.root), "--unattended"]
