@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from typing import Annotated, Literal, TypeAlias, cast
 
 from pydantic import (
@@ -32,6 +33,7 @@ _DOMAIN = re.compile(r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_NAME = 200
+_SHORTEST_RANGE, _LONGEST_RANGE = 16, 28
 
 
 def _line(text: str) -> str:
@@ -101,6 +103,16 @@ def _variable_value(value: object) -> str:
     return text
 
 
+def _range(text: str) -> str:
+    try:
+        network = IPv4Network(text)
+    except ValueError:
+        network = None
+    if network is None or not _LONGEST_RANGE >= network.prefixlen >= _SHORTEST_RANGE:
+        raise ValueError("must be an IPv4 range of /16 to /28 such as `192.168.240.0/24`: correct it")
+    return str(network)
+
+
 def _one_or_more(value: object) -> object:
     if not isinstance(value, str | list | tuple):
         raise ValueError("must be a path or a list of paths: correct it")  # noqa: TRY004 (pydantic's protocol)
@@ -114,6 +126,7 @@ Guid: TypeAlias = Annotated[str, AfterValidator(_guid)]
 ClientId: TypeAlias = Annotated[str, AfterValidator(_client_id)]
 TenantId: TypeAlias = Annotated[str, AfterValidator(_tenant_id)]
 ImageReference: TypeAlias = Annotated[str, AfterValidator(_image)]
+Ipv4Range: TypeAlias = Annotated[str, AfterValidator(_range)]
 Archives: TypeAlias = Annotated[tuple[FilePath, ...], BeforeValidator(_one_or_more)]
 SecretPlace: TypeAlias = Annotated[
     SecretReference,
@@ -257,6 +270,11 @@ class AnswerFile(Part):
     mode: Literal["rootful", "rootless"] = Field(default="rootful", description="rootful, or rootless Podman")
     engine: Literal["auto", "podman", "docker"] = Field(
         default="auto", description="Container engine; auto takes Podman, else Docker"
+    )
+    bridge: Ipv4Range | None = Field(
+        default=None,
+        description="Range for the bridge of the container engine, when its own is in the way",
+        examples=["192.168.240.0/24"],
     )
     server_name: Line | None = Field(
         default=None,

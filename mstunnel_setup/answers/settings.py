@@ -37,6 +37,7 @@ SETTINGS = (
     Setting("eula", "--accept-eula", flag="accept"),
     Setting("mode", "--rootless", flag="rootless"),
     Setting("engine", "--engine"),
+    Setting("bridge"),
     Setting("server_name"),
     Setting("tenant.cloud"),
     Setting("tenant.authority"),

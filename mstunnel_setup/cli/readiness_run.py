@@ -17,7 +17,7 @@ from mstunnel_setup.host.clock import Clock, SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.readiness import checks, inbound
-from mstunnel_setup.readiness.data import REGISTRY, Endpoint, endpoints_of
+from mstunnel_setup.readiness.data import endpoints_of, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import AccountFacts, InboundFacts, Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
@@ -132,7 +132,7 @@ def _mend(session: Session, examiner: Examiner, proposed: Sequence[Fix]) -> bool
         return False
     console.say("\n".join(["To be mended:", *(f"  - {item.says}" for item in proposed)]))
     console.say("To undo it later, remove the files named above and start the host again.")
-    live = examiner.files.root.samefile("/")
+    live = examiner.files.live
     if live and os.geteuid() != 0:
         raise CheckError("not-root", "mending needs the rights of root", "Run it with sudo.")
     if console.interactive and not console.confirm("Do this"):
@@ -151,7 +151,11 @@ def _wanted(session: Session, given: Given, examiner: Examiner) -> Wanted:
     return Wanted(
         settings=settings,
         groups=given.groups,
-        endpoints=_endpoints(answers, where),
+        endpoints=with_registries(
+            endpoints_of(where.name, where.authority, where.graph),
+            (answers.images.server, answers.images.agent),
+            offline=bool(answers.images.archive),
+        ),
         deadline=given.options.timeout,
         certificate=_certificate_place(session, answers),
         address=given.options.address,
@@ -172,17 +176,6 @@ def _answers(session: Session, given: Given) -> Answers:
     }
     file = None if session.common.answers is None else load(session.common.answers)
     return merge({**given.settings, **own}, os.environ, file)
-
-
-def _endpoints(answers: Answers, where: Cloud) -> tuple[Endpoint, ...]:
-    """The cloud's endpoints; images that are named or brought along come from elsewhere than its registry."""
-    found = endpoints_of(where.name, where.authority, where.graph)
-    named = [str(item) for item in (answers.images.server, answers.images.agent) if item]
-    if not named and not answers.images.archive:
-        return found
-    registries = {} if answers.images.archive else dict.fromkeys(item.partition("/")[0] for item in named)
-    own = (Endpoint(purpose=REGISTRY, host=host, path="/v2/") for host in registries)
-    return (*(item for item in found if not item.purpose.startswith(REGISTRY)), *own)
 
 
 def _settings(given: Given, answers: Answers, files: Files) -> Settings:

@@ -172,7 +172,7 @@ def _refuse_unsupported(given: Answers) -> None:
 
 
 def _refuse_unprivileged(files: Files) -> None:
-    if os.geteuid() != 0 and files.root.samefile("/"):
+    if os.geteuid() != 0 and files.live:
         raise CheckError("not-root", "this needs the rights of root", "Run it with sudo.")
 
 

@@ -52,6 +52,11 @@ class Files:
     def __init__(self, root: Path = Path("/")) -> None:
         self.root = root
 
+    @property
+    def live(self) -> bool:
+        """Whether these are the files of the host that runs now, not those below another root."""
+        return self.root.samefile("/")
+
     def locate(self, path: str) -> Path:
         """Where the host path `path` really lies (below `root`)."""
         return self.root / path.lstrip("/")

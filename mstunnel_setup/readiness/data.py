@@ -1,6 +1,7 @@
 """The dated tables `data/platforms.toml` and `data/endpoints.toml`."""
 
 import tomllib
+from collections.abc import Iterable
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -111,6 +112,18 @@ def endpoints_of(cloud: str, authority: str = "", graph: str = "") -> tuple[Endp
         return tuple(Endpoint(purpose=name, host=urlsplit(url).netloc) for name, url in named if url)
     sets: dict[Any, tuple[Endpoint, ...]] = {**endpoints().clouds}
     return sets[cloud]
+
+
+def with_registries(
+    found: tuple[Endpoint, ...], images: Iterable[str | None], *, offline: bool
+) -> tuple[Endpoint, ...]:
+    """The endpoints when images are named (`registry/name@…`), or brought along: then from nowhere else."""
+    named = [item for item in images if item]
+    if not named and not offline:
+        return found
+    registries = {} if offline else dict.fromkeys(item.partition("/")[0] for item in named)
+    own = (Endpoint(purpose=REGISTRY, host=host, path="/v2/") for host in registries)
+    return (*(item for item in found if not item.purpose.startswith(REGISTRY)), *own)
 
 
 def release(text: str) -> Version | None:

@@ -78,7 +78,11 @@ class Examiner:
 
     def proxies(self) -> ProxyFacts:
         """The proxy variables of every place."""
-        return HostReader(self.files, self.clock, Settings(), self.environment).proxies()
+        return self.host_reader(Settings()).proxies()
+
+    def host_reader(self, settings: Settings) -> HostReader:
+        """The reader of the host's files."""
+        return HostReader(self.files, self.clock, settings, self.environment)
 
     def open_http(self, roots: str, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
         """A session on the way out that the proxies of all places name; trusts `roots` (PEM) too."""
@@ -87,7 +91,7 @@ class Examiner:
         return HttpSession(self.clock, roots=roots, timeout=timeout, deadline=deadline)
 
     def _readers(self, wanted: Wanted) -> dict[str, Reader]:
-        host = HostReader(self.files, self.clock, wanted.settings, self.environment)
+        host = self.host_reader(wanted.settings)
         programs = ProgramReader(self.files, self.processes, wanted.settings, wanted.deadline / _QUESTIONS)
         certificate = self._certificate_reader(wanted)
         account = {} if wanted.read_account is None else {"account": wanted.read_account}

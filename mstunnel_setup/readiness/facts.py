@@ -15,7 +15,10 @@ class Section(BaseModel):
 
 
 class Settings(Section):
-    """What the gateway shall be like. `devices` is how many are expected, `port` serves TCP and UDP."""
+    """What the gateway shall be like. `devices` is how many are expected, `port` serves TCP and UDP.
+
+    `bridge` is the range that the engine's bridge will move to, if it shall.
+    """
 
     mode: Literal["rootful", "rootless"] = "rootful"
     engine: Literal["auto", "podman", "docker"] = "auto"
@@ -23,6 +26,7 @@ class Settings(Section):
     port: int = 443
     devices: int = 1000
     account: str = "mstunnel"
+    bridge: str = ""
 
 
 class SystemFacts(Section):
@@ -45,10 +49,13 @@ class SystemFacts(Section):
 class KernelFacts(Section):
     """Modules that work now (loaded or built in), the files that load modules at boot, and sysctls.
 
-    `sysctls` are the values now, `sysctl_files` the file that sets each at boot, and to what.
+    `built_in` are those of `modules` that need no loading, `loadable` those that modprobe(8) finds on the
+    disk, `sysctls` the values now, `sysctl_files` the file that sets each at boot, and to what.
     """
 
     modules: frozenset[str] = frozenset()
+    built_in: frozenset[str] = frozenset()
+    loadable: frozenset[str] = frozenset()
     module_files: dict[str, str] = Field(default_factory=dict)
     sysctls: dict[str, str] = Field(default_factory=dict)
     sysctl_files: dict[str, tuple[str, str]] = Field(default_factory=dict)

@@ -8,13 +8,8 @@ from mstunnel_setup.host.process import Processes
 from mstunnel_setup.readiness.facts import Settings
 from mstunnel_setup.readiness.model import Finding, Outcome
 from mstunnel_setup.readiness.parse import sysctl_lines
-from mstunnel_setup.readiness.sysctls import FORWARD, PORT_START, ROOTLESS
+from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES, PORT_START, ROOTLESS, SYSCTL_FILE
 
-SYSCTL_FILE = "/etc/sysctl.d/90-mstunnel.conf"
-_MODULE_FILES = {
-    "tun": "/etc/modules-load.d/mstunnel_tun.conf",
-    "ip_tables": "/etc/modules-load.d/mstunnel_iptables.conf",
-}
 _PROBLEMS = (Outcome.FAIL, Outcome.WARNING)
 _SECONDS = 30.0
 
@@ -37,7 +32,7 @@ def fixes(findings: Iterable[Finding], settings: Settings) -> tuple[Fix, ...]:
 
 
 def _module_fixes(broken: set[str]) -> Iterable[Fix]:
-    for module, path in _MODULE_FILES.items():
+    for module, path in MODULE_FILES.items():
         now, boot = f"module-{module.replace('_', '-')}", f"module-{module.replace('_', '-')}-boot"
         if now in broken:
             yield Fix((now,), f"load the module {module}", command=("modprobe", module))

@@ -42,6 +42,12 @@ def modules(proc_modules: str, builtin: str, proc_misc: str = "") -> frozenset[s
     return frozenset(_module(name) for name in loaded | names | devices if name)
 
 
+def modules_on_disk(index: str) -> frozenset[str]:
+    """Names of the modules in modules.dep (`path: paths it needs`) or modules.builtin (`path`)."""
+    names = (line.partition(":")[0].rpartition("/")[2] for line in index.splitlines())
+    return frozenset(_module(name.partition(".ko")[0]) for name in names if name)
+
+
 def module_lines(text: str) -> frozenset[str]:
     """The modules that a file of modules-load.d(5), or /etc/modules, names."""
     lines = (line.strip() for line in text.splitlines())
@@ -129,7 +135,7 @@ def unit_environment(text: str) -> dict[str, str]:
     for line in text.splitlines():
         name, equals, value = line.strip().partition("=")
         if name == "Environment" and equals:
-            found |= {left: right for left, mark, right in _pairs(value) if mark}
+            found |= {left: right.replace("%%", "%") for left, mark, right in _pairs(value) if mark}
     return found
 
 

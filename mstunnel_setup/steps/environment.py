@@ -15,7 +15,7 @@ from mstunnel_setup.errors import UsageError, WaitingError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.steps.context import Context
 
-_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 _WANTED = "environment.wanted"
 _SHELL_PROXIES = "/etc/profile.d/http_proxy.sh"
 _FOLDERS = (
@@ -83,10 +83,29 @@ def _wanted(context: Context) -> dict[str, str]:
     profile = (context.world.files.read(_SHELL_PROXIES) or b"").decode("utf-8", errors="replace")
     found = {**_before(context), **_assignments(profile), **os.environ}
     wanted: dict[str, str] = {}
-    for name in _PROXIES:
-        if value := found.get(name) or found.get(name.upper()):
+    for name in PROXIES:
+        if value := _of_answers(context, name) or found.get(name) or found.get(name.upper()):
             wanted |= {name: value, name.upper(): value}
     return wanted | dict(context.answers.environment)
+
+
+def _of_answers(context: Context, name: str) -> str:
+    """A proxy variable of the answers, in either case; it counts for both."""
+    return context.answers.environment.get(name) or context.answers.environment.get(name.upper(), "")
+
+
+def proxies(context: Context) -> dict[str, str]:
+    """The proxy variables (lower case) in `env.sh` once its step is done."""
+    known = settings(context)
+    found = {name: known.get(name) or known.get(name.upper(), "") for name in PROXIES}
+    return {name: value for name, value in found.items() if value}
+
+
+def adopt_proxies(context: Context) -> None:
+    """Have this process, and what it starts, use the proxies of `env.sh` where the shell names none."""
+    for name, value in proxies(context).items():
+        for variable in (name, name.upper()):
+            os.environ.setdefault(variable, value)
 
 
 def _assignments(profile: str) -> dict[str, str]:

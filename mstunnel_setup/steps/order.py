@@ -10,17 +10,24 @@ from mstunnel_setup.engine.remember import Remember
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.steps import (
+    bridge,
     certificate,
     configure,
     environment,
     eula,
     images,
+    kernel,
     launch,
+    proxy,
     register,
     sign_in,
     site,
     verify,
 )
+from mstunnel_setup.system.modules import LoadModule
+from mstunnel_setup.system.selinux import LabelPort
+from mstunnel_setup.system.sysctls import SetSysctl
+from mstunnel_setup.system.units import ConfigureUnit
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity
 from mstunnel_setup.tls.schedule import ScheduleImport
@@ -28,6 +35,9 @@ from mstunnel_setup.tls.schedule import ScheduleImport
 ORDER: tuple[Step[Any, Any], ...] = (
     eula.STEP,
     environment.STEP,
+    kernel.STEP,
+    proxy.STEP,
+    bridge.STEP,
     images.STEP,
     certificate.STEP,
     sign_in.STEP,
@@ -44,8 +54,10 @@ CODEC = Codec(
         CreateAgentCredential,
         CreateAppIdentity,
         InstallQuadlet,
+        LabelPort,
         Link,
         LoadImage,
+        LoadModule,
         MakeDirectory,
         MergeFile,
         PlaceIdentity,
@@ -54,7 +66,9 @@ CODEC = Codec(
         Remember,
         RunContainer,
         ScheduleImport,
+        SetSysctl,
         StartService,
+        ConfigureUnit,
         WriteFile,
         WriteGatewayConfiguration,
         WriteJson,

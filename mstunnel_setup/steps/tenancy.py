@@ -1,6 +1,5 @@
 """How a run reaches the tenant: as an administrator, or as this server itself."""
 
-import os
 from collections.abc import Sequence
 from functools import partial
 
@@ -21,8 +20,6 @@ from mstunnel_setup.tenant.session import CLIENT_ID_QUESTION, Account, Entrance
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
 
-_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
-
 
 def cloud_of(context: Context) -> Cloud:
     """The cloud of the tenant. Raises UsageError."""
@@ -35,9 +32,7 @@ def http_session(context: Context, *, timeout: float = 30, deadline: float = 120
 
     Proxies come from the shell, else from `env.sh`. Raises NetworkError when a root cannot be read.
     """
-    for name, value in environment.settings(context).items():
-        if name.lower() in _PROXIES:
-            os.environ.setdefault(name, value)
+    environment.adopt_proxies(context)
     roots = "".join(root.public_bytes(Encoding.PEM).decode() for root in context.world.private_roots)
     ca_file = context.answers.tenant.ca_file
     return HttpSession(context.world.clock, ca_file, roots=roots, timeout=timeout, deadline=deadline)

@@ -16,7 +16,9 @@ from mstunnel_setup.readiness.model import (
     warning,
 )
 
-_MOVE_BRIDGE = "Move the bridge: `bip` in /etc/docker/daemon.json, or the subnet of Podman's default network."
+_MOVE_BRIDGE = "Move the bridge while installing: answer `bridge: {free}`, which is free here."
+_NO_RANGE = "Free a range of your network for the bridge, and answer `bridge` with it."
+_SPARE = ("192.168.240.0/20", "172.30.0.0/16", "10.250.0.0/16", "100.127.0.0/16")
 _MOVE_POOL = "Choose another range in the server configuration, such as 169.254.0.0/16."
 _UNKNOWN = "the server configuration is not known here yet"
 _LEAST_MTU = 1280
@@ -67,6 +69,19 @@ def _servers(tunnel: TunnelFacts) -> list[Named]:
     return [("DNS server for clients", address) for address in tunnel.dns_servers]
 
 
+def free_range(addresses: AddressFacts, tunnel: TunnelFacts) -> str:
+    """A /24 for the bridge that nothing known here overlaps; empty when there is none left."""
+    rules = [("include rule", item) for item in tunnel.includes]
+    taken = [*_routes(addresses), *_resolvers(addresses), *_servers(tunnel), *_pool(tunnel), *rules]
+    candidates = (str(item) for spare in _SPARE for item in ip_network(spare).subnets(new_prefix=24))
+    return next((item for item in candidates if not list(overlaps([("", item)], taken))), "")
+
+
+def _move(addresses: AddressFacts, tunnel: TunnelFacts) -> str:
+    free = free_range(addresses, tunnel)
+    return _MOVE_BRIDGE.format(free=free) if free else _NO_RANGE
+
+
 def _judged(left: Iterable[Named], right: Iterable[Named], hint: str) -> Verdict:
     found = list(overlaps(left, right))
     return problem("; ".join(found), hint) if found else passed("nothing overlaps")
@@ -74,12 +89,12 @@ def _judged(left: Iterable[Named], right: Iterable[Named], hint: str) -> Verdict
 
 @check("bridge-route", Group.HOST, "Bridges and routes")
 def _bridge_route(addresses: AddressFacts) -> Verdict:
-    return _judged(_bridges(addresses), _routes(addresses), _MOVE_BRIDGE)
+    return _judged(_bridges(addresses), _routes(addresses), _move(addresses, TunnelFacts()))
 
 
 @check("bridge-dns", Group.HOST, "Bridges and DNS servers")
 def _bridge_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
-    return _judged(_bridges(addresses), [*_resolvers(addresses), *_servers(tunnel)], _MOVE_BRIDGE)
+    return _judged(_bridges(addresses), [*_resolvers(addresses), *_servers(tunnel)], _move(addresses, tunnel))
 
 
 @check("bridge-rules", Group.HOST, "Bridges and include rules")
@@ -87,7 +102,7 @@ def _bridge_rules(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     if not tunnel.source:
         return skipped(_UNKNOWN)
     rules = [("include rule", item) for item in tunnel.includes]
-    return _judged(_bridges(addresses), rules, _MOVE_BRIDGE)
+    return _judged(_bridges(addresses), rules, _move(addresses, tunnel))
 
 
 @check("pool-route", Group.HOST, "Client pool and routes")

@@ -1,5 +1,8 @@
 """Group `host`: platform, size, security and the port of the gateway."""
 
+from collections.abc import Sequence
+
+from mstunnel_setup.readiness import proxy_ports
 from mstunnel_setup.readiness.data import platforms
 from mstunnel_setup.readiness.facts import PortFacts, ProxyFacts, SecurityFacts, Settings, SystemFacts
 from mstunnel_setup.readiness.model import (
@@ -14,7 +17,7 @@ from mstunnel_setup.readiness.model import (
     unknown,
     warning,
 )
-from mstunnel_setup.readiness.text import gigabytes, proxy_place
+from mstunnel_setup.readiness.text import gigabytes
 
 _RECOMMENDED = Severity.RECOMMENDED
 # A machine sold as "4 GB" shows less to its kernel, which keeps some for itself.
@@ -121,31 +124,25 @@ def _selinux(security: SecurityFacts) -> Verdict:
 
 @check("selinux-proxy-port", Group.HOST, "SELinux and the proxy's port")
 def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict:
-    found = [proxy_place(item.value) for item in proxies.places if item.name != "no_proxy"]
-    ports = {place[1] for place in found if place is not None}
-    if security.selinux != "enforcing" or not ports:
+    named = proxy_ports.ports(proxies)
+    if security.selinux != "enforcing" or not named:
         return skipped("no proxy" if security.selinux == "enforcing" else "SELinux does not enforce")
     if security.proxy_ports is None:
         return unknown(
             "the port types cannot be read", "Install semanage (policycoreutils-python-utils), run as root."
         )
-    missing = sorted(port for port in ports if not _allowed(port, security.proxy_ports))
+    missing = proxy_ports.unlabelled(security, proxies)
     if not missing:
-        return passed(f"{_list(ports)} is of type http_port_t")
+        return passed(f"{_list(named)} is of type http_port_t")
     commands = ", ".join(f"`semanage port -a -t http_port_t -p tcp {port}`" for port in missing)
     return problem(
         f"{_list(missing)} is not of type http_port_t",
-        f"Run {commands} (-m in place of -a if it has a type).",
+        f"Run {commands} (-m in place of -a if it has a type), or run with --fix.",
     )
 
 
-def _allowed(port: int, ranges: tuple[str, ...]) -> bool:
-    bounds = (item.partition("-") for item in ranges)
-    return any(int(low) <= port <= int(high or low) for low, _, high in bounds)
-
-
-def _list(ports: "set[int] | list[int]") -> str:
-    return "port " + ", ".join(map(str, sorted(ports)))
+def _list(ports: Sequence[int]) -> str:
+    return "port " + ", ".join(map(str, ports))
 
 
 def _port_free(protocol: str) -> Check:

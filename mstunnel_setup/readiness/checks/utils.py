@@ -46,6 +46,8 @@ def _persisted(module: str) -> Check:
     def module_at_boot(kernel: KernelFacts) -> Verdict:
         if module in kernel.module_files:
             return passed(f"{kernel.module_files[module]} loads {module}")
+        if module in kernel.built_in:
+            return passed(f"{module} is built into the kernel")
         return problem(
             f"no file loads {module} at boot",
             "Name it in a file below /etc/modules-load.d, or run with --fix.",

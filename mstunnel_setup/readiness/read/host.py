@@ -23,7 +23,7 @@ from mstunnel_setup.readiness.facts import (
     TunnelFacts,
 )
 from mstunnel_setup.readiness.read import text_of, texts_below
-from mstunnel_setup.readiness.sysctls import FORWARD, NAMESPACES, PORT_START, ROOTLESS
+from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES, NAMESPACES, PORT_START, ROOTLESS
 
 _MODULE_FOLDERS = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d")
 _SYSCTL_FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
@@ -83,6 +83,8 @@ class HostReader:
         }
         return KernelFacts(
             modules=self._modules(),
+            built_in=self._on_disk("modules.builtin"),
+            loadable=self._on_disk("modules.dep"),
             module_files=self._module_files(),
             sysctls={name: value for name, value in values.items() if value},
             sysctl_files=self._sysctl_files(),
@@ -99,6 +101,12 @@ class HostReader:
         )
         seen = self.files.state("/proc/net/ip_tables_names") is not None
         return found | {"ip_tables"} if seen else found
+
+    def _on_disk(self, index: str) -> frozenset[str]:
+        """Of the modules that matter, those that an index of depmod(8) names for the running kernel."""
+        release = text_of(self.files, "/proc/sys/kernel/osrelease").strip()
+        found = parse.modules_on_disk(text_of(self.files, f"/lib/modules/{release}/{index}"))
+        return found & frozenset(MODULE_FILES)
 
     def _module_files(self) -> dict[str, str]:
         texts = {"/etc/modules": text_of(self.files, "/etc/modules")}

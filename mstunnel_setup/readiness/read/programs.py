@@ -56,12 +56,13 @@ class ProgramReader:
         )
         return SecurityFacts(
             selinux=selinux,
-            proxy_ports=self._proxy_ports() if enforce else None,
+            proxy_ports=self.proxy_ports() if enforce else None,
             auditd=self._auditd(),
             firewall=self._firewall(),
         )
 
-    def _proxy_ports(self) -> tuple[str, ...] | None:
+    def proxy_ports(self) -> tuple[str, ...] | None:
+        """The TCP ports that SELinux knows as those of proxies; None when it does not tell."""
         told = self._ask(["semanage", "port", "-l"])
         return parse_security.proxy_port_ranges(told.output) if told is not None and told.code == 0 else None
 

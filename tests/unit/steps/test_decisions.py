@@ -17,12 +17,17 @@ from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
+from mstunnel_setup.readiness.facts import KernelFacts
+from mstunnel_setup.readiness.sysctls import FORWARD
 from mstunnel_setup.steps import (
+    bridge,
     configure,
     environment,
     eula,
     images,
+    kernel,
     launch,
+    proxy,
     register,
     sign_in,
     site,
@@ -38,6 +43,9 @@ CASES = {str(path.relative_to(FOLDER).with_suffix("")): path for path in sorted(
 STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
     "eula": (eula.STEP, eula.Acceptance),
     "environment": (environment.STEP, environment.Environment),
+    "kernel": (kernel.STEP, kernel.Kernel),
+    "proxy": (proxy.STEP, proxy.Proxy),
+    "bridge": (bridge.STEP, bridge.Move),
     "images": (images.STEP, images.Images),
     "sign-in": (sign_in.STEP, sign_in.SignedIn),
     "site": (site.STEP, site.Site),
@@ -127,7 +135,35 @@ def _configuration(draw: st.DrawFn) -> configure.Configuration:
     return configure.Configuration(server, draw(REFERENCES), options, draw(OBJECTS))
 
 
+MODULES = st.sets(st.sampled_from(["tun", "ip_tables"])).map(frozenset)
+SWITCHES = st.sampled_from(["", "0", "1"])
+KERNELS = st.builds(
+    KernelFacts,
+    modules=MODULES,
+    built_in=MODULES,
+    loadable=MODULES,
+    module_files=st.dictionaries(st.sampled_from(["tun", "ip_tables"]), st.just("/etc/modules"), max_size=2),
+    sysctls=SWITCHES.map(lambda value: {FORWARD: value} if value else {}),
+    sysctl_files=SWITCHES.map(lambda value: {FORWARD: ("/etc/sysctl.d/a.conf", value)} if value else {}),
+)
+ENGINES = st.sampled_from(["podman", "docker"])
+PLAIN = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="!'"), min_size=1)
+
 FACTS: dict[str, st.SearchStrategy[Any]] = {
+    "kernel": st.builds(kernel.Kernel, KERNELS, st.booleans()),
+    "proxy": st.builds(
+        proxy.Proxy,
+        st.dictionaries(st.sampled_from(["http_proxy", "https_proxy", "no_proxy"]), PLAIN),
+        ENGINES,
+        st.dictionaries(st.sampled_from([proxy.PROFILE, proxy.ENVIRONMENT]), st.text()),
+        st.lists(PORTS, max_size=2, unique=True).map(tuple),
+    ),
+    "bridge": st.builds(
+        bridge.Move,
+        st.sampled_from(["", "192.168.240.0/24", "10.9.0.0/16"]),
+        ENGINES,
+        st.dictionaries(st.sampled_from([bridge.DAEMON, bridge.NETAVARK]), OBJECTS.map(json.dumps)),
+    ),
     "eula": st.builds(eula.Acceptance, OBJECTS, st.none() | OBJECTS),
     "environment": st.builds(
         environment.Environment,

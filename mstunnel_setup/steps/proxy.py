@@ -1,0 +1,134 @@
+"""Step `proxy`: the proxy of `env.sh` in every other place that needs to know it."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.readiness.facts import EngineName, ProxyFacts, SecurityFacts
+from mstunnel_setup.readiness.parse import proxy_places
+from mstunnel_setup.readiness.proxy_ports import unlabelled
+from mstunnel_setup.readiness.read import text_of, texts_below
+from mstunnel_setup.readiness.read.programs import ProgramReader
+from mstunnel_setup.steps import environment, proxy_files, surroundings
+from mstunnel_setup.steps.context import Context
+from mstunnel_setup.system.selinux import LabelPort
+from mstunnel_setup.system.units import ConfigureUnit
+
+PROFILE = "/etc/profile.d/http_proxy.sh"
+ENVIRONMENT = "/etc/environment"
+MONITOR = "mstunnel_monitor.service"
+_UNITS = "/etc/systemd/system"
+_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """The proxy variables (lower case) that the gateway uses, and the places as they are now.
+
+    `texts` are the files of all places by path; `unlabelled` the ports that SELinux keeps from proxies.
+    """
+
+    wanted: Mapping[str, str]
+    engine: EngineName
+    texts: Mapping[str, str] = field(default_factory=dict)
+    unlabelled: tuple[int, ...] = ()
+
+
+def _gather(context: Context) -> Proxy:
+    environment.adopt_proxies(context)
+    wanted, engine = environment.proxies(context), surroundings.engine_name(context)
+    if not wanted:
+        return Proxy(wanted, engine)
+    files = context.world.files
+    texts = {path: text_of(files, path) for path in (PROFILE, ENVIRONMENT)}
+    folders = tuple(f"{_UNITS}/{unit}.d" for unit in units(engine))
+    for folder in folders:
+        texts |= texts_below(files, (folder,), ".conf")
+    return Proxy(wanted, engine, texts, _unlabelled(context, wanted))
+
+
+def units(engine: EngineName) -> tuple[str, ...]:
+    """The units that fetch images: that of the engine and the host's monitor."""
+    return (f"{engine}.service", MONITOR)
+
+
+def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
+    """Ports that SELinux keeps from proxies; a person is asked whether to change that."""
+    world = context.world
+    if not world.files.live or text_of(world.files, "/sys/fs/selinux/enforce").strip() != "1":
+        return ()
+    reader = ProgramReader(world.files, world.processes, surroundings.readiness_settings(context.answers))
+    security = SecurityFacts(selinux="enforcing", proxy_ports=reader.proxy_ports())
+    found = unlabelled(security, ProxyFacts(places=proxy_places("env.sh", wanted)))
+    question = f"SELinux has no proxy on port {', '.join(map(str, found))}. Allow it (type http_port_t)?"
+    if found and context.prompter.interactive and not context.prompter.confirm(question):
+        return ()
+    return found
+
+
+def _decide(proxy: Proxy) -> Sequence[Action[Any]]:
+    if not proxy.wanted:
+        return ()
+    both = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
+    actions: list[Action[Any]] = [LabelPort(port=port) for port in proxy.unlabelled]
+    path, export = (ENVIRONMENT, False) if proxy.engine == "docker" else (PROFILE, True)
+    present = proxy.texts.get(path, "")
+    text = proxy_files.shell(present, both, export=export)
+    if text != present:
+        actions.append(WriteFile(path=path, text=text))
+    for unit in units(proxy.engine):
+        actions += _drop_in(unit, proxy.texts, both)
+    return actions
+
+
+def expected(security: SecurityFacts, proxies: ProxyFacts) -> SecurityFacts:
+    """Security as this step leaves it."""
+    if security.proxy_ports is None:
+        return security
+    more = tuple(map(str, unlabelled(security, proxies)))
+    return security.model_copy(update={"proxy_ports": (*security.proxy_ports, *more)})
+
+
+def _drop_in(unit: str, texts: Mapping[str, str], both: Mapping[str, str]) -> Sequence[Action[Any]]:
+    """Ours, unless the drop-ins that are there already say the same."""
+    folder = f"{_UNITS}/{unit}.d"
+    present = {
+        path: text for path, text in texts.items() if PurePosixPath(path).parent == PurePosixPath(folder)
+    }
+    if proxy_files.unit_says(present, both):
+        return ()
+    path = f"{folder}/http-proxy.conf"
+    text = proxy_files.unit(present.get(path, ""), both)
+    return (MakeDirectory(path=folder), ConfigureUnit(unit=unit, path=path, text=text))
+
+
+def _prove(context: Context, proxy: Proxy) -> None:
+    """Ask systemd what the units get to see: a drop-in of somebody else may come after ours."""
+    systemd = context.world.systemd
+    known = [
+        unit for unit in units(proxy.engine) if proxy.wanted and systemd.running() and systemd.known(unit)
+    ]
+    for unit in known:
+        seen = _environment_of(context, unit)
+        for name, value in proxy.wanted.items():
+            if seen.get(name) != value:
+                raise StepError(
+                    "proxy-overruled",
+                    f"{unit} gets {name}={seen.get(name, '')}, not {value}",
+                    f"Look for another drop-in: `systemctl cat {unit}`.",
+                )
+
+
+def _environment_of(context: Context, unit: str) -> dict[str, str]:
+    command = ["systemctl", "show", "--property=Environment", "--value", "--", unit]
+    told = context.world.processes.run(command, timeout=_SECONDS, check=False)
+    return dict(word.split("=", 1) for word in shlex.split(told.output) if "=" in word)
+
+
+STEP = Step("proxy", "Proxy in all places", _gather, _decide, _prove)

@@ -1,0 +1,25 @@
+"""What the answers say about the host, in the words of the readiness checks."""
+
+from mstunnel_setup.answers.model import AnswerFile
+from mstunnel_setup.readiness.facts import EngineName, Settings
+from mstunnel_setup.steps.context import Context
+
+
+def readiness_settings(answers: AnswerFile, port: int = 443) -> Settings:
+    """What the gateway shall be like."""
+    return Settings(
+        mode=answers.mode,
+        engine=answers.engine,
+        cloud=answers.tenant.cloud,
+        port=port,
+        bridge=answers.bridge or "",
+    )
+
+
+def engine_name(context: Context) -> EngineName:
+    """The engine that is asked for; with `auto` Podman, or Docker where only that is installed."""
+    wanted = context.answers.engine
+    if wanted != "auto":
+        return wanted
+    find = context.world.processes.find
+    return "docker" if find("podman") is None and find("docker") is not None else "podman"

@@ -1,0 +1,1 @@
+"""Changes of the operating system itself: modules, kernel settings, drop-ins of units, SELinux ports."""

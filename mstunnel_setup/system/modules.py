@@ -1,0 +1,64 @@
+"""Loading a kernel module."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.process import ProcessError
+from mstunnel_setup.system.world import HasProcesses
+
+_SECONDS = 30.0
+_LOADED = "/proc/modules"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadModule(Action[HasProcesses]):
+    """Load a module that was not loaded. Undo unloads it, unless somebody uses it by then."""
+
+    kind: ClassVar[str] = "load-module"
+    name: str
+
+    @property
+    def key(self) -> str:
+        """The module."""
+        return f"module:{self.name}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"load kernel module {self.name}"
+
+    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether the kernel lists it."""
+        return self._loaded(world)
+
+    def capture(self, world: HasProcesses) -> JsonObject:
+        """Whether it was loaded before, which a run that was cut off may find."""
+        return {"loaded": self._loaded(world)}
+
+    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Load it with what it depends on (modprobe(8)). Raises StepError `module-unavailable`."""
+        try:
+            world.processes.run(["modprobe", "--", self.name], timeout=_SECONDS)
+        except ProcessError as error:
+            raise StepError(
+                "module-unavailable",
+                f"the kernel module {self.name} cannot be loaded: {error.message}",
+                "Install the kernel's modules package and start the host again, or load it on the machine "
+                "below when this is a container.",
+            ) from error
+        return {}
+
+    def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
+        """Unload it when we loaded it; the kernel refuses that for a module in use."""
+        if record.before["loaded"] or not self._loaded(world):
+            return Undone(Undo.ABSENT)
+        done = world.processes.run(["modprobe", "-r", "--", self.name], timeout=_SECONDS, check=False)
+        if done.code != 0:
+            return Undone(Undo.KEPT, f"the kernel module {self.name} is in use")
+        return Undone(Undo.REMOVED)
+
+    def _loaded(self, world: HasProcesses) -> bool:
+        lines = (world.files.read(_LOADED) or b"").decode("ascii", errors="replace").splitlines()
+        return self.name in {line.partition(" ")[0] for line in lines}

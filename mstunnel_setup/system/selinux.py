@@ -1,0 +1,84 @@
+"""The SELinux type of a TCP port."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.process import ProcessError
+from mstunnel_setup.system.world import HasProcesses
+
+PROXY_TYPE = "http_port_t"
+_SECONDS = 120.0
+_CELLS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelPort(Action[HasProcesses]):
+    """Give a TCP port the type of web proxies. Undo gives it back the type it had (semanage-port(8))."""
+
+    kind: ClassVar[str] = "label-port"
+    port: int
+
+    @property
+    def key(self) -> str:
+        """The port."""
+        return f"selinux-port:{self.port}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"give TCP port {self.port} the SELinux type {PROXY_TYPE}"
+
+    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether an administrator's rule, or ours, already says so."""
+        return self._local_type(world) == PROXY_TYPE
+
+    def capture(self, world: HasProcesses) -> JsonObject:
+        """The type that a local rule gives the port, if there is one."""
+        return {"type": self._local_type(world)}
+
+    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Add a local rule, or change the one there is. Raises StepError `selinux-refused`."""
+        if self._semanage(world, "-a", "-t", PROXY_TYPE) and self._semanage(world, "-m", "-t", PROXY_TYPE):
+            raise StepError(
+                "selinux-refused",
+                f"SELinux port {self.port} cannot be given the type {PROXY_TYPE}",
+                f"Run `semanage port -m -t {PROXY_TYPE} -p tcp {self.port}` to see why.",
+            )
+        return {}
+
+    def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
+        """Remove our rule, or put the earlier local one back; the policy's own rules show again."""
+        if self._local_type(world) != PROXY_TYPE:
+            return Undone(Undo.ABSENT)
+        before = record.before["type"]
+        if before == PROXY_TYPE:
+            return Undone(Undo.ABSENT)
+        if isinstance(before, str):
+            self._semanage(world, "-m", "-t", before)
+            return Undone(Undo.RESTORED)
+        self._semanage(world, "-d")
+        return Undone(Undo.REMOVED)
+
+    def _semanage(self, world: HasProcesses, *options: str) -> int:
+        """The exit code."""
+        command = ["semanage", "port", *options, "-p", "tcp", str(self.port)]
+        return world.processes.run(command, timeout=_SECONDS, check=False).code
+
+    def _local_type(self, world: HasProcesses) -> str | None:
+        """The type of the local rule for exactly this port; None without one."""
+        try:
+            told = world.processes.run(["semanage", "port", "-l", "-C"], timeout=_SECONDS)
+        except ProcessError as error:
+            raise StepError(
+                "selinux-unreadable",
+                f"the SELinux port types cannot be read: {error.message}",
+                "Install semanage (policycoreutils-python-utils).",
+            ) from error
+        rows = (line.split(None, _CELLS - 1) for line in told.output.splitlines())
+        return next((row[0] for row in rows if self._is_ours(row)), None)
+
+    def _is_ours(self, row: list[str]) -> bool:
+        """Whether a row (type, protocol, ports) is about this port."""
+        return len(row) == _CELLS and row[1] == "tcp" and row[2].strip() == str(self.port)

@@ -1,0 +1,68 @@
+"""Setting a kernel parameter now; that it stays is the work of a file below /etc/sysctl.d."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.process import ProcessError
+from mstunnel_setup.system.world import HasProcesses
+
+_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetSysctl(Action[HasProcesses]):
+    """Give the kernel parameter `name` (with dots) a value. Undo gives it back the one it had."""
+
+    kind: ClassVar[str] = "set-sysctl"
+    name: str
+    value: str
+
+    @property
+    def key(self) -> str:
+        """The parameter."""
+        return f"sysctl:{self.name}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"set {self.name} to {self.value}"
+
+    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether it has that value."""
+        return self._now(world) == self.value
+
+    def capture(self, world: HasProcesses) -> JsonObject:
+        """The value it has."""
+        return {"value": self._now(world)}
+
+    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Set it (sysctl(8)). Raises StepError `sysctl-refused`."""
+        self._set(world, self.value)
+        return {}
+
+    def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
+        """Put the earlier value back, unless somebody else has changed it since."""
+        before, now = record.before["value"], self._now(world)
+        ours = {version.value for version in record.versions if isinstance(version, SetSysctl)}
+        if before is None or now in (None, before):
+            return Undone(Undo.ABSENT)
+        if now not in ours:
+            return Undone(Undo.KEPT, f"{self.name} was changed by somebody else")
+        self._set(world, str(before))
+        return Undone(Undo.RESTORED)
+
+    def _now(self, world: HasProcesses) -> str | None:
+        content = world.files.read(f"/proc/sys/{self.name.replace('.', '/')}")
+        return None if content is None else " ".join(content.decode("ascii", errors="replace").split())
+
+    def _set(self, world: HasProcesses, value: str) -> None:
+        try:
+            world.processes.run(["sysctl", "--quiet", "--write", f"{self.name}={value}"], timeout=_SECONDS)
+        except ProcessError as error:
+            raise StepError(
+                "sysctl-refused",
+                f"{self.name} cannot be set to {value}: {error.message}",
+                "Set it on the machine below when this is a container, then run again.",
+            ) from error

@@ -1,0 +1,62 @@
+"""A file that a unit reads which is not ours: a drop-in, or the configuration of an engine."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import WriteFile
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.system.world import HasUnits
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigureUnit(Action[HasUnits]):
+    """Write the file `path` that `unit` reads; a unit that runs is started again, so that it follows."""
+
+    kind: ClassVar[str] = "configure-unit"
+    unit: str
+    path: str
+    text: str
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return f"unit-file:{self.path}"
+
+    @property
+    def file(self) -> WriteFile:
+        """The part of this action that concerns the file."""
+        return WriteFile(path=self.path, text=self.text)
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"write {self.path} and have {self.unit} follow it"
+
+    def satisfied(self, world: HasUnits, outputs: Outputs) -> bool:
+        """Whether the file is as wanted."""
+        return self.file.satisfied(world, outputs)
+
+    def capture(self, world: HasUnits) -> JsonObject:
+        """Keep what stands there now, if anything."""
+        return self.file.capture(world)
+
+    def apply(self, world: HasUnits, outputs: Outputs) -> JsonObject:
+        """Write it and tell systemd."""
+        self.file.apply(world, outputs)
+        self._follow(world)
+        return {}
+
+    def undo(self, world: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+        """Put back what stood there, unless somebody else has changed the file since."""
+        versions = [version.file for version in record.versions if isinstance(version, ConfigureUnit)]
+        undone = self.file.undo(world, UndoRecord(record.before, versions, record.outputs))
+        if undone.outcome in (Undo.REMOVED, Undo.RESTORED):
+            self._follow(world)
+        return undone
+
+    def _follow(self, world: HasUnits) -> None:
+        if not world.systemd.running():
+            return
+        world.systemd.daemon_reload()
+        if world.systemd.active(self.unit):
+            world.systemd.restart(self.unit)

@@ -1,0 +1,44 @@
+"""The part of the world that actions on the operating system need."""
+
+from typing import Protocol
+
+from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.host.process import Processes
+
+
+class HasProcesses(HasFiles, Protocol):
+    """Files and programs."""
+
+    @property
+    def processes(self) -> Processes:
+        """The process runner."""
+        ...
+
+
+class Units(Protocol):
+    """The service manager, as far as drop-ins need it."""
+
+    def running(self) -> bool:
+        """Whether it is process 1 here."""
+        ...
+
+    def daemon_reload(self) -> None:
+        """Read unit files again."""
+        ...
+
+    def active(self, unit: str) -> bool:
+        """Whether a unit is running."""
+        ...
+
+    def restart(self, unit: str) -> None:
+        """Stop and start a unit."""
+        ...
+
+
+class HasUnits(HasProcesses, Protocol):
+    """Files, programs and units."""
+
+    @property
+    def systemd(self) -> Units:
+        """The service manager."""
+        ...

@@ -1,0 +1,123 @@
+"""A host below a temporary root whose kernel, SELinux and units obey the programs that actions start."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mstunnel_setup.engine.action import Action, Undone, UndoRecord
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Completed, ProcessError, Processes
+
+
+@dataclass
+class Units:
+    """The service manager: which units run, and what it was told."""
+
+    runs: bool = True
+    running_units: set[str] = field(default_factory=set)
+    told: list[str] = field(default_factory=list)
+
+    def running(self) -> bool:
+        return self.runs
+
+    def daemon_reload(self) -> None:
+        self.told.append("daemon-reload")
+
+    def active(self, unit: str) -> bool:
+        return unit in self.running_units
+
+    def known(self, unit: str) -> bool:
+        return self.active(unit)
+
+    def restart(self, unit: str) -> None:
+        self.told.append(f"restart {unit}")
+
+
+class Host(Processes):
+    """World and programs in one; `in_use` modules cannot be unloaded, `locked` parameters not be set."""
+
+    state_directory = "/var/lib/mstunnel"
+
+    def __init__(self, root: Path) -> None:
+        self.files = Files(root)
+        self.systemd = Units()
+        self.modules: set[str] = set()
+        self.in_use: set[str] = set()
+        self.locked: set[str] = set()
+        self.base_ports = {3128: "squid_port_t"}
+        self.ports: dict[int, str] = {}
+        self.environments: dict[str, str] = {}
+        self.asked: list[str] = []
+        for folder in ("/proc/sys/net/ipv4", "/var/lib/mstunnel", "/etc"):
+            self.files.make_directories(folder)
+        self._show()
+
+    @property
+    def processes(self) -> Processes:
+        return self
+
+    def run(self, arguments: Sequence[str], **options: Any) -> Completed:
+        self.asked.append(shlex.join(arguments))
+        program, *words = arguments
+        code, output = getattr(self, f"_{program}")(words)
+        if code and options.get("check", True):
+            raise ProcessError("program-failed", f"`{shlex.join(arguments)}` ended with {code}")
+        return Completed(code, output, "")
+
+    def set_sysctl(self, name: str, value: str) -> None:
+        self.files.write(f"/proc/sys/{name.replace('.', '/')}", f"{value}\n".encode())
+
+    def _show(self) -> None:
+        lines = "".join(f"{name} 16384 0 - Live 0x0\n" for name in sorted(self.modules))
+        self.files.write("/proc/modules", lines.encode())
+
+    def _modprobe(self, words: list[str]) -> tuple[int, str]:
+        name = words[-1]
+        if "-r" in words:
+            if name in self.in_use:
+                return 1, ""
+            self.modules.discard(name)
+        elif name == "missing":
+            return 1, ""
+        else:
+            self.modules.add(name)
+        self._show()
+        return 0, ""
+
+    def _sysctl(self, words: list[str]) -> tuple[int, str]:
+        name, _, value = words[-1].partition("=")
+        if name in self.locked:
+            return 255, ""
+        self.set_sysctl(name, value)
+        return 0, ""
+
+    def _semanage(self, words: list[str]) -> tuple[int, str]:
+        if "-l" in words:
+            rows = self.ports if "-C" in words else {**self.base_ports, **self.ports}
+            return 0, "".join(f"{kind:30} tcp      {port}\n" for port, kind in rows.items())
+        port = int(words[-1])
+        known = port in self.ports or port in self.base_ports
+        if ("-a" in words and known) or ("-m" in words and not known):
+            return 1, ""
+        if "-d" in words:
+            return (0, "") if self.ports.pop(port, None) else (1, "")
+        self.ports[port] = words[words.index("-t") + 1]
+        return 0, ""
+
+    def _systemctl(self, words: list[str]) -> tuple[int, str]:
+        return 0, self.environments.get(words[-1], "") + "\n"
+
+
+def apply(host: Host, action: Action[Any]) -> JsonObject:
+    """Apply once, as the runner does; what undo will need."""
+    before = action.capture(host)
+    action.apply(host, {})
+    assert action.satisfied(host, {})
+    return before
+
+
+def undo(host: Host, action: Action[Any], before: JsonObject) -> Undone:
+    return action.undo(host, UndoRecord(before, (action,), {}))
