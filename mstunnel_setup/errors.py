@@ -3,6 +3,7 @@
 This module is the vocabulary of every layer and imports nothing of ours.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import ClassVar
 
@@ -52,6 +53,19 @@ class CheckError(SetupError):
     """A required check of the host failed."""
 
     exit_code = ExitCode.CHECK
+
+
+class ChecksFailedError(CheckError):
+    """Several required checks of the host failed; every one of `failures` is shown."""
+
+    def __init__(self, failures: Sequence[CheckError]) -> None:
+        names = ", ".join(failure.code for failure in failures)
+        super().__init__(
+            "checks-failed",
+            f"{len(failures)} required checks failed: {names}",
+            "Mend them, or leave one out with --ignore-check ID; `mst-readiness` shows all checks.",
+        )
+        self.failures = tuple(failures)
 
 
 class CertificateError(SetupError):

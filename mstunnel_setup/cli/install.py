@@ -12,11 +12,12 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.steps.context import Context
+from mstunnel_setup.steps.preflight import refuse_unready
 
 
 def install(session: Session, options: InstallOptions) -> Result:
     """Run all steps but the skipped ones."""
-    return _run(session, options, chosen_steps(options.skip or ()))
+    return _run(session, options, chosen_steps(options.skip or ()), checked=True)
 
 
 def one_step(session: Session, options: InstallOptions, name: str) -> Result:
@@ -40,7 +41,9 @@ def steps_data(planned: Sequence[Planned]) -> JsonObject:
     }
 
 
-def _run(session: Session, options: InstallOptions, steps: Sequence[Step[Context, Any]]) -> Result:
+def _run(
+    session: Session, options: InstallOptions, steps: Sequence[Step[Context, Any]], *, checked: bool = False
+) -> Result:
     with open_run(
         session,
         options.settings(),
@@ -48,6 +51,8 @@ def _run(session: Session, options: InstallOptions, steps: Sequence[Step[Context
         ignored_checks=options.ignore_check or (),
     ) as run:
         require_answers(run, steps)
+        if checked:
+            refuse_unready(run.context, [step.name for step in steps])
         done = _run_or_roll_back(run, steps, roll_back=options.rollback_on_failure)
         run.write_receipt()
     data = steps_data(done)

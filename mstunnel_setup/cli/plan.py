@@ -14,6 +14,7 @@ from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.steps.order import CODEC
+from mstunnel_setup.steps.preflight import refuse_unready
 
 
 def plan(session: Session, options: InstallOptions, *, exit_code: bool) -> Result:
@@ -26,6 +27,7 @@ def plan(session: Session, options: InstallOptions, *, exit_code: bool) -> Resul
         exclusively=False,
     ) as run:
         require_answers(run, steps)
+        refuse_unready(run.context, [step.name for step in steps])
         planned = run.runner.plan(steps, run.context)
         lines = list(_lines(run, planned))
     data = steps_data(planned)

@@ -24,7 +24,7 @@ from mstunnel_setup.cli.progress import ProgressLines, ProgressStream
 from mstunnel_setup.cli.streams import interruptible
 from mstunnel_setup.engine.events import Event, Listener
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import ExitCode, SetupError, UsageError
+from mstunnel_setup.errors import ChecksFailedError, ExitCode, SetupError, UsageError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 
@@ -174,15 +174,17 @@ def _attempt(
     """What `function` returns, or what its failure looks like."""
     try:
         return function()
+    except ChecksFailedError as error:
+        return _failure(error.exit_code, *map(_told, error.failures))
     except SetupError as error:
-        return _failure(Notice(error.code, error.message, error.hint), error.exit_code)
+        return _failure(error.exit_code, _told(error))
     except (KeyboardInterrupt, typer.Abort):
         if sys.stderr.isatty():
             # The cursor stands behind the ^C that the terminal showed.
             _write(sys.stderr, "\n")
         return _failure(
-            Notice("interrupted", "interrupted", "Run the same command again to continue."),
             ExitCode.INTERRUPTED,
+            Notice("interrupted", "interrupted", "Run the same command again to continue."),
         )
     except typer.Exit:
         raise
@@ -203,11 +205,15 @@ def _bug(error: Exception, log: SetupLog | None, redactor: Redactor, verbose: bo
         else "Run it again with --verbose and report it."
     )
     message = f"this is a bug: {type(error).__name__}: {error}"
-    return _failure(Notice("internal-error", message, hint), ExitCode.INTERNAL)
+    return _failure(ExitCode.INTERNAL, Notice("internal-error", message, hint))
 
 
-def _failure(notice: Notice, code: ExitCode) -> Result:
-    return Result("error", errors=(notice,), exit_code=code)
+def _told(error: SetupError) -> Notice:
+    return Notice(error.code, error.message, error.hint)
+
+
+def _failure(code: ExitCode, *notices: Notice) -> Result:
+    return Result("error", errors=notices, exit_code=code)
 
 
 def _with_log(result: Result, log: SetupLog) -> Result:

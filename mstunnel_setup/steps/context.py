@@ -20,9 +20,9 @@ class Context:
     """World, answers, the administrator, and the journal folded as it stands now.
 
     `protect` is told every secret that is read, so that no output shows it. `administrator` asks for an
-    administrator's sign-in even where the server's own identity would do (to remove that identity). The last
-    three are what earlier steps of this run found out: later ones need them before they lie on the disk, so
-    that a plan is the same as the run.
+    administrator's sign-in even where the server's own identity would do (to remove that identity). The
+    fields from `environment` on are what was found out earlier in this run: later steps need it before it
+    lies on the disk, so that a plan is the same as the run, and nobody is asked twice.
     """
 
     world: World
@@ -36,6 +36,8 @@ class Context:
     environment: bytes | None = None
     identity: Identity | None = None
     site: TunnelSite | None = None
+    eula_accepted: bool = False
+    signed_in: bool = False
 
     @property
     def receipt(self) -> Receipt:

@@ -55,7 +55,7 @@ def _record(context: Context) -> JsonObject | None:
     if not _outstanding(context):
         earlier = remembered(context.receipt, "accepted-eula")
         return earlier if isinstance(earlier, dict) else None
-    if context.answers.eula != "accept":
+    if context.answers.eula != "accept" and not context.eula_accepted:
         _ask(context)
     return {"sha256": _digest(), "who": getpass.getuser()}
 
@@ -81,6 +81,7 @@ def _ask(context: Context) -> None:
             "the terms were not accepted; nothing was changed",
             "Run the command again and type yes, or put `eula: accept` into the answer file.",
         )
+    context.eula_accepted = True
 
 
 def _decide(acceptance: Acceptance) -> Sequence[Action[Any]]:

@@ -20,8 +20,11 @@ class SignedIn:
 
 
 def _gather(context: Context) -> SignedIn:
+    if context.signed_in:
+        return SignedIn(context.answers.sign_in.client_id or "")
     if context.administrator or not tenancy.registered(context.receipt) or not _own_identity(context):
         context.world.graph = tenancy.administrator(context)
+        context.signed_in = True
     return SignedIn(context.answers.sign_in.client_id or "")
 
 

@@ -28,8 +28,7 @@ class Site:
 
 
 def _gather(context: Context) -> Site:
-    site = _chosen(context)
-    context.site = site
+    site = choose(context)
     earlier = remembered(context.receipt, "joined-site")
     if isinstance(earlier, dict) and earlier.get("id") != site.id:
         raise TenantError(
@@ -50,6 +49,13 @@ def chosen_id(context: Context) -> str:
     if not isinstance(earlier, dict):
         raise TenantError("site-missing", "no site has been chosen yet", "Run the step site first.")
     return str(earlier["id"])
+
+
+def choose(context: Context) -> TunnelSite:
+    """The site to join, chosen once in a run. Raises TenantError when there is none such."""
+    if context.site is None:
+        context.site = _chosen(context)
+    return context.site
 
 
 def _chosen(context: Context) -> TunnelSite:
