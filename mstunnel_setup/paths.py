@@ -29,6 +29,7 @@ LOG = "/var/log/mstunnel"
 SETUP_LOG = f"{LOG}/setup.log"
 LOCK = "/run/mstunnel-setup.lock"
 QUADLETS = "/etc/containers/systemd"
+UNITS = "/etc/systemd/system"
 
 SERVER = "mstunnel-server"
 AGENT = "mstunnel-agent"

@@ -17,7 +17,7 @@ _ABSENT = "absent"
 def state(session: Session, container: str) -> Result:
     """State and health of a container, in the two lines that scripts in the field look for."""
     with open_host(session) as world:
-        found = world.engine.inspect(container)
+        found = world.container(container)
     data = {"state": _ABSENT if found is None else found.status, "health": health(found)}
     code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
     text = [f"State: {data['state']}", f"Health: {data['health']}"]

@@ -21,7 +21,7 @@ def health(session: Session) -> Result:
     """Containers, days left, revocation. Exit code 7 for a container, 4 for a certificate, else 0."""
     with open_host(session) as world:
         facts = certificate_facts(world, fold(Journal(world.files, world.clock, paths.STATE).records))
-        containers = {name: container_health(world.engine.inspect(name)) for name in _CONTAINERS}
+        containers = {name: container_health(world.container(name)) for name in _CONTAINERS}
         notices = (*_sick(containers), *certificate_notices(facts))
     data: JsonObject = {"containers": {**containers}, "certificate": facts, "healthy": not _code(notices)}
     rows = [*containers.items(), *certificate_lines(facts)]
@@ -33,7 +33,9 @@ def _sick(containers: dict[str, str]) -> Iterator[Notice]:
     for name, state in containers.items():
         if state != "healthy":
             message = f"the container {name} is {state}"
-            yield Notice("container-unhealthy", message, f"Look at `podman logs {name}`.")
+            yield Notice(
+                "container-unhealthy", message, f"Look at `mst-cli {name.removeprefix('mstunnel-')} logs`."
+            )
 
 
 def _code(notices: Sequence[Notice]) -> ExitCode:

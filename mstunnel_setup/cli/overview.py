@@ -39,7 +39,7 @@ def overview(session: Session) -> Result:
 
 
 def _container(world: World, name: str) -> JsonObject:
-    found = world.engine.inspect(name)
+    found = world.container(name)
     return {
         "state": "absent" if found is None else found.status,
         "health": health(found),

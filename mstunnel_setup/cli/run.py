@@ -14,6 +14,7 @@ from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.cli.progress import download_bar
 from mstunnel_setup.cli.render import Session
+from mstunnel_setup.containers.choice import Wish, engine_of
 from mstunnel_setup.containers.engine import no_progress
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.journal import Journal
@@ -106,9 +107,12 @@ def _context(
     world = World(
         files, Processes(), SystemClock(), lambda reference: _passphrase(context, reference), download_bar()
     )
+    receipt = fold(journal.records)
+    given = answers(session, settings, receipt)
+    world.wish = Wish(given.engine, engine_of(receipt))
     context = Context(
         world=world,
-        answers=answers(session, settings, fold(journal.records)),
+        answers=given,
         prompter=session.console,
         read_receipt=lambda: fold(journal.records),
         protect=session.redactor.register,
@@ -124,6 +128,7 @@ def open_host(session: Session) -> Iterator[World]:
     files = Files(session.common.root)
     _refuse_unprivileged(files)
     world = World(files, Processes(), SystemClock(), _no_passphrase, no_progress)
+    world.wish = Wish(installed=engine_of(fold(Journal(files, world.clock, paths.STATE).records)))
     try:
         yield world
     finally:
@@ -163,11 +168,17 @@ def require_answers(run: Run, steps: Sequence[Step[Context, Any]]) -> None:
 
 def _refuse_unsupported(given: Answers) -> None:
     Authentication(given.authentication)
-    if given.mode == "rootless" or given.engine == "docker":
+    if given.mode == "rootless" and given.engine == "docker":
+        raise UsageError(
+            "rootless-needs-podman",
+            "without root the gateway runs on Podman only: rootless Docker cannot give it the tunnel device",
+            "Leave out --engine docker, or --rootless (in the answer file: engine and mode).",
+        )
+    if given.mode == "rootless":
         raise UsageError(
             "not-supported-yet",
-            "this version installs into rootful Podman only",
-            "Leave out --rootless and --engine docker (in the answer file: mode and engine).",
+            "this version does not install without root yet",
+            "Leave out --rootless (in the answer file: mode).",
         )
 
 

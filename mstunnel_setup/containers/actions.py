@@ -1,4 +1,4 @@
-"""Actions that run containers: Quadlet file, service, and container without systemd."""
+"""Actions that run containers: unit file, Quadlet file, service, and container without systemd."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -18,17 +18,11 @@ _LOG_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class InstallQuadlet(Action[HasEngine]):
-    """Write a Quadlet file that Podman's generator accepts, and let systemd know."""
+class _InstallUnitFile(Action[HasEngine]):
+    """Write a file that systemd, or a generator of its, makes a service of; let systemd know."""
 
-    kind: ClassVar[str] = "install-quadlet"
     path: str
     text: str
-
-    @property
-    def key(self) -> str:
-        """The path."""
-        return f"quadlet:{self.path}"
 
     @property
     def file(self) -> WriteFile:
@@ -48,8 +42,7 @@ class InstallQuadlet(Action[HasEngine]):
         return self.file.capture(world)
 
     def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
-        """Have it judged, write it, reload systemd."""
-        quadlet.check(world.files, world.processes, PurePosixPath(self.path).name, self.text)
+        """Write it, reload systemd."""
         self.file.apply(world, outputs)
         world.systemd.daemon_reload()
         return {}
@@ -60,11 +53,44 @@ class InstallQuadlet(Action[HasEngine]):
 
     def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
         """Put back what stood there, unless somebody else has changed the file since; reload systemd."""
-        quadlet.discard(world.files, PurePosixPath(self.path).name)
         undone = self.file.undo(world, _of_file(record))
         if undone.outcome is not Undo.KEPT:
             world.systemd.daemon_reload()
         return undone
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallUnit(_InstallUnitFile):
+    """Write a unit file, and let systemd know."""
+
+    kind: ClassVar[str] = "install-unit"
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return f"unit:{self.path}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallQuadlet(_InstallUnitFile):
+    """Write a Quadlet file that Podman's generator accepts, and let systemd know."""
+
+    kind: ClassVar[str] = "install-quadlet"
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return f"quadlet:{self.path}"
+
+    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
+        """Have it judged, write it, reload systemd."""
+        quadlet.check(world.files, world.processes, PurePosixPath(self.path).name, self.text)
+        return super().apply(world, outputs)
+
+    def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
+        """Also what the judgement may have left behind."""
+        quadlet.discard(world.files, PurePosixPath(self.path).name)
+        return super().undo(world, record)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,8 +203,8 @@ class RunContainer(Action[HasEngine]):
 
 
 def _of_file(record: UndoRecord[HasEngine]) -> UndoRecord[HasFiles]:
-    """The record of a Quadlet file, as one of a plain file."""
-    versions = [version.file for version in record.versions if isinstance(version, InstallQuadlet)]
+    """The record of a unit or Quadlet file, as one of a plain file."""
+    versions = [version.file for version in record.versions if isinstance(version, _InstallUnitFile)]
     return UndoRecord(record.before, versions, record.outputs)
 
 
@@ -195,10 +221,10 @@ def _container_log(world: HasEngine, name: str) -> str:
 
 
 def _refuse_foreign(name: str, state: ContainerState | None) -> None:
-    """Podman's unit would replace a container of the same name, whoever made it."""
+    """A unit would replace a container of the same name, whoever made it."""
     if state is not None and not state.ours:
         raise EngineError(
             "container-foreign",
             f"there is a container {name} that was not made by mstunnel-setup",
-            f"Rename it (`podman rename {name} NEW`) or remove it, and run the command again.",
+            "Rename it (`podman rename`, `docker rename`) or remove it, and run the command again.",
         )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mstunnel_setup.containers.archive import archived_images
-from mstunnel_setup.containers.spec import split_reference
+from mstunnel_setup.containers.pull import pull_patiently
+from mstunnel_setup.containers.spec import digest_tag, split_reference
 from mstunnel_setup.containers.world import HasEngine
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
@@ -60,7 +61,7 @@ class PullImage(_BringImage):
 
     def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:  # noqa: ARG002
         """Fetch it. What an interrupted run has fetched of it is used or discarded by the engine."""
-        image = world.engine.pull(self.reference, self.deadline, world.progress)
+        image = pull_patiently(world.engine, world.clock, self.reference, self.deadline, world.progress)
         return {"id": image.id}
 
 
@@ -90,18 +91,12 @@ class LoadImage(_BringImage):
         image = next(image for image in images if image.digest == digest)
         if world.engine.image(self.reference) is None:
             # Engines find `name@digest` only when the image has some tag of that name.
-            world.engine.tag(image.id, self._tag)
+            world.engine.tag(image.id, digest_tag(self.reference))
         return {"id": image.id}
-
-    @property
-    def _tag(self) -> str:
-        """The name it gets when the archive has no fitting one."""
-        name, digest = split_reference(self.reference)
-        return f"{name}:sha256-{digest.removeprefix('sha256:')[:_DIGEST_SHOWN]}"
 
     def _names(self, before: JsonObject) -> Sequence[str]:
         names = before["names"]
-        return (self._tag, *(map(str, names) if isinstance(names, list) else ()))
+        return (digest_tag(self.reference), *(map(str, names) if isinstance(names, list) else ()))
 
     def _require_digest(self, digest: str, found: Sequence[str]) -> None:
         if digest not in found:

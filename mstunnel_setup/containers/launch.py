@@ -26,9 +26,9 @@ class _Steady:
 def wait_until_up(world: HasEngine, name: str, timeout: float, log: Callable[[], str]) -> None:
     """Return once the container `name` is healthy, or steady when it has no health check.
 
-    The health check is run from here: without systemd nobody else does, and with it the first one may be a
-    whole interval away. Raises EngineError `container-failed` with the last lines of `log` when it is
-    unhealthy, or too late (`timeout` in seconds).
+    The health check is run from here: Podman without systemd has nobody else for it, and otherwise the first
+    one may be a whole interval away. Raises EngineError `container-failed` with the last lines of `log` when
+    it is unhealthy, or too late (`timeout` in seconds).
     """
     steady = _Steady()
     until = world.clock.monotonic() + timeout

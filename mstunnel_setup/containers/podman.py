@@ -4,26 +4,23 @@ The command line creates containers (environment files and tmpfs are beyond podm
 then the very ones of the Quadlet file) and runs programs in them (podman-py has no time limit there).
 """
 
-import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mstunnel_setup.containers.command_line import CommandLine, once_arguments, once_name
 from mstunnel_setup.containers.engine import ContainerState, Finished, Image, LogOptions, Progress, clean
-from mstunnel_setup.containers.podman_arguments import create_arguments, volume_arguments
-from mstunnel_setup.containers.podman_pull import Pull, pull_failure
-from mstunnel_setup.containers.spec import MANAGED_LABEL, ContainerSpec, Volume, split_reference
+from mstunnel_setup.containers.pull import Pull, pull_failure
+from mstunnel_setup.containers.run_arguments import create_arguments
+from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from mstunnel_setup.host.process import Processes
 
 _LOAD_TIMEOUT = 900
 _CREATE_TIMEOUT = 120.0
-# podman-run(1): codes of Podman itself: it failed, the command cannot be run, the command was not found.
-_PODMAN_FAILED = 125
 _IN_USE = 409
 
 
@@ -32,9 +29,8 @@ class PodmanEngine:
 
     def __init__(self, client: Any, processes: Processes, clock: Clock, command: tuple[str, ...]) -> None:
         self._client = client
-        self._processes = processes
         self._clock = clock
-        self._command = command
+        self._command = CommandLine(processes, command)
 
     def version(self) -> str:
         """The version of Podman."""
@@ -91,7 +87,7 @@ class PodmanEngine:
 
     def create(self, spec: ContainerSpec) -> None:
         """Make a container with restart policy `always`."""
-        self._run("container-failed", create_arguments(spec), _CREATE_TIMEOUT)
+        self._command.run(create_arguments(spec), _CREATE_TIMEOUT)
 
     def start(self, name: str) -> None:
         """Start a container."""
@@ -132,41 +128,29 @@ class PodmanEngine:
 
     def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
         """Run a program in a running container; one that takes too long is left behind in it."""
-        return self._finish(("exec", name, *arguments), timeout)
+        return self._command.finish(("exec", name, *arguments), timeout)
 
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
     ) -> Finished:
         """Run a program of an image in a container of its own, without network."""
-        name = f"mstunnel-once-{os.getpid()}-{secrets.token_hex(4)}"
-        options = (
-            *("run", "--rm", "--network=none", "--pull=never", f"--name={name}"),
-            f"--label={MANAGED_LABEL}=1",
-            # Should we be killed, Podman ends the container.
-            f"--timeout={int(timeout) + 5}",
-            "--stop-timeout=0",
-            f"--entrypoint={arguments[0]}",
-            *volume_arguments(volumes),
-        )
+        name = once_name()
+        # Should we be killed, Podman ends the container.
+        options = ("--pull=never", f"--timeout={int(timeout) + 5}")
+        command = once_arguments(name, image, arguments, volumes, *options)
         try:
-            return self._finish((*options, image, *arguments[1:]), timeout)
+            return self._command.finish(command, timeout)
         except EngineError:
             self.remove(name)
             raise
 
     def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
         """The command that runs a program in a container with our own standard streams."""
-        return (*self._command, "exec", "--interactive", name, *arguments)
+        return self._command.exec_command(name, arguments)
 
     def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
         """The command that shows the log of a container."""
-        flags = (
-            *(["--follow"] if options.follow else []),
-            *([f"--tail={options.lines}"] if options.lines is not None else []),
-            *([f"--since={options.since}"] if options.since is not None else []),
-            *(["--timestamps"] if options.timestamps else []),
-        )
-        return (*self._command, "logs", *flags, name)
+        return self._command.logs_command(name, options)
 
     def _expected(self, reference: str) -> Image:
         image = self.image(reference)
@@ -185,23 +169,6 @@ class PodmanEngine:
                 return None
             response.raise_for_status()
             return image_from(name, response.json())
-
-    def _finish(self, arguments: tuple[str, ...], timeout: float) -> Finished:
-        done = self._run("container-failed", arguments, timeout, accept_failure=True)
-        if done.code == _PODMAN_FAILED:
-            raise EngineError("container-failed", f"Podman cannot run it: {clean(done.error)}")
-        return Finished(done.code, done.output, done.error)
-
-    def _run(
-        self, code: str, arguments: tuple[str, ...], timeout: float, *, accept_failure: bool = False
-    ) -> Completed:
-        try:
-            return self._processes.run(
-                (*self._command, *arguments), timeout=timeout, check=not accept_failure
-            )
-        except ProcessError as error:
-            codes = {"program-timeout": "container-timeout", "program-missing": "engine-missing"}
-            raise EngineError(codes.get(error.code, code), clean(error.message), error.hint) from error
 
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:

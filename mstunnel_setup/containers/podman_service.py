@@ -1,12 +1,12 @@
 """Which Podman service to talk to, and a transient one of our own when none runs."""
 
 import os
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from mstunnel_setup.containers.podman import PodmanEngine
+from mstunnel_setup.containers.sockets import listens
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
@@ -121,21 +121,7 @@ def _end(service: _Service, clock: Clock) -> None:
 
 
 def _answers(address: str) -> bool:
-    return _listens(address) and _pings(address)
-
-
-def _listens(address: str) -> bool:
-    """Whether the socket accepts connections; podman-py leaks a descriptor for each one that does not."""
-    path = address.removeprefix("unix://")
-    if path == address:
-        return True
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(_PING_TIMEOUT)
-        try:
-            probe.connect(path)
-        except OSError:
-            return False
-        return True
+    return listens(address, _PING_TIMEOUT) and _pings(address)
 
 
 def _pings(address: str) -> bool:

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from mstunnel_setup.containers.engine import clean
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
+from mstunnel_setup.containers.start_order import start_order
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
@@ -35,13 +36,18 @@ def render(spec: ContainerSpec) -> str:
     return "\n".join("\n".join((f"[{name}]", *lines, "")) for name, lines in sections.items())
 
 
+def find_generator(processes: Processes) -> str | None:
+    """Podman's generator on this host, if it has one."""
+    return next(filter(processes.find, _GENERATORS), None)
+
+
 def check(files: Files, processes: Processes, name: str, text: str) -> str:
     """Let Podman's own generator judge `text`, the content of the file `name` (`NAME.container`).
 
     Returns the service it would generate. Raises EngineError `quadlet-refused` with the generator's reason,
     or `engine-missing` when there is no generator.
     """
-    generator = next(filter(processes.find, _GENERATORS), None)
+    generator = find_generator(processes)
     if generator is None:
         raise EngineError(
             "engine-missing",
@@ -85,8 +91,7 @@ def _judge(processes: Processes, generator: str, folder: str, name: str) -> str:
 def _unit(spec: ContainerSpec) -> Iterator[str]:
     # `$` has no meaning outside commands.
     yield f"Description={spec.description.replace('%', '%%')}"
-    yield "Wants=network-online.target"
-    yield "After=network-online.target systemd-modules-load.service"
+    yield from start_order()
 
 
 def _container(spec: ContainerSpec) -> Iterator[str]:

@@ -15,8 +15,12 @@ MANAGED_LABEL = "org.mstunnel.managed"
 CONFIGURATION_LABEL = "org.mstunnel.configuration"
 """The digest of the configuration a container was made for."""
 
+DIGEST_LABEL = "org.mstunnel.digest"
+"""The digest of the image, for an engine that does not keep it."""
+
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _REFERENCE = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}")
+_TAG_DIGITS = 12
 _DEVICE = re.compile(r"/dev/[\w./-]+")
 _CAPABILITY = re.compile(r"[A-Z][A-Z_]*")
 _SYSCTL = re.compile(r"[a-z0-9_.-]+")
@@ -94,7 +98,8 @@ class HealthCheck:
 class ContainerSpec:
     """Everything an engine has to know to run one container; capabilities not named here are dropped.
 
-    `image` is `name@sha256:...`, `description` is for people, `environment_files` are host paths, `user` and
+    `image` is `name@sha256:...`, `local_name` what the engine here knows it by when that is another name
+    (`digest_tag`), `description` is for people, `environment_files` are host paths, `user` and
     `group` are numbers inside the container,
     `pids_limit` None is the engine's own limit, `stop_timeout` is in seconds. With `read_only` Podman
     still puts writable memory on /run, /tmp and /var/tmp.
@@ -105,6 +110,7 @@ class ContainerSpec:
     name: str
     image: str
     description: str
+    local_name: str = ""
     user: int = 0
     group: int = 0
     environment_files: tuple[str, ...] = ()
@@ -124,6 +130,7 @@ class ContainerSpec:
         """Check every value."""
         _matching("container name", _NAME, [self.name])
         check_reference(self.image)
+        _require("image", self.local_name, ok=self.local_name in ("", self.image, digest_tag(self.image)))
         self._check_description()
         for path in self.environment_files:
             _absolute("environment file", path)
@@ -136,6 +143,11 @@ class ContainerSpec:
     def all_labels(self) -> Mapping[str, str]:
         """The labels the container gets: ours first, then `labels`."""
         return {MANAGED_LABEL: "1", **self.labels}
+
+    @property
+    def local_image(self) -> str:
+        """The name by which the engine here finds the image."""
+        return self.local_name or self.image
 
     def _check_description(self) -> None:
         _printable("description", self.description)
@@ -172,6 +184,12 @@ def split_reference(reference: str) -> tuple[str, str]:
     check_reference(reference)
     name, _, digest = reference.partition("@")
     return name, digest
+
+
+def digest_tag(reference: str) -> str:
+    """The tag that an image gets whose archive has no fitting name; it tells the beginning of the digest."""
+    name, digest = split_reference(reference)
+    return f"{name}:sha256-{digest.removeprefix('sha256:')[:_TAG_DIGITS]}"
 
 
 def _absolute(what: str, path: str) -> None:

@@ -11,6 +11,8 @@ _MARKER = "/run/systemd/system"
 # Longer than systemd's own limit of 90 s for the start or stop of a unit.
 _UNIT_TIMEOUT = 180.0
 _QUERY_TIMEOUT = 30.0
+# systemctl(1): there is no such unit.
+_NO_SYSTEMD = 4
 
 
 class Systemd:
@@ -54,18 +56,19 @@ class Systemd:
     def log(self, unit: str, lines: int) -> str:
         """The last lines a container service has logged; empty when there is no journal.
 
-        Quadlet gives container and `podman run` the name of the unit; systemd's and Podman's own reports of
-        every start and stop are left out.
+        Container and unit log under the same name; the reports of systemd and of the engine on every start
+        and stop are left out. Whose child the writer was is not asked: Docker's containers are the daemon's.
         """
         identifier = f"--identifier={unit.removesuffix('.service')}"
-        options = (identifier, f"--lines={lines}", "--output=cat", "--no-pager")
-        arguments = ("journalctl", "--unit", unit, *options)
+        arguments = ("journalctl", identifier, f"--lines={lines}", "--output=cat", "--no-pager")
         return self._run(arguments, timeout=_QUERY_TIMEOUT, check=False).output
 
     def _systemctl(self, *arguments: str, timeout: float) -> None:
         self._run(("systemctl", *arguments), timeout=timeout, check=True)
 
     def _query(self, *arguments: str) -> Completed:
+        if self._processes.find("systemctl") is None:
+            return Completed(_NO_SYSTEMD, "", "")
         return self._run(("systemctl", *arguments), timeout=_QUERY_TIMEOUT, check=False)
 
     def _run(self, arguments: Sequence[str], *, timeout: float, check: bool) -> Completed:

@@ -8,30 +8,11 @@ from importlib.resources import files
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from packaging.version import InvalidVersion, Version
-from pydantic import Field
-
+from mstunnel_setup.containers.versions import BadVersions, EngineRange
 from mstunnel_setup.readiness.facts import EngineName, Section
 
 CUSTOM = "custom"
 REGISTRY = "registry"
-
-
-class EngineRange(Section):
-    """Versions of an engine: the least one, the least one without root, and tested release lines."""
-
-    least: str
-    least_rootless: str = ""
-    tested: tuple[str, ...] = ()
-
-
-class BadVersions(Section):
-    """A range of versions (`from` included, `below` excluded) that is refused, and why."""
-
-    engine: EngineName
-    start: str = Field(alias="from")
-    below: str
-    why: str
 
 
 class Platform(Section):
@@ -124,17 +105,6 @@ def with_registries(
     registries = {} if offline else dict.fromkeys(item.partition("/")[0] for item in named)
     own = (Endpoint(purpose=REGISTRY, host=host, path="/v2/") for host in registries)
     return (*(item for item in found if not item.purpose.startswith(REGISTRY)), *own)
-
-
-def release(text: str) -> Version | None:
-    """The version that a program or package names ("4.9.4-rhel", "28.1.1+1"); None when it names none."""
-    number = text.strip().removeprefix("v")
-    for mark in "-+~: ":
-        number = number.partition(mark)[0]
-    try:
-        return Version(number)
-    except InvalidVersion:
-        return None
 
 
 def _table(name: str) -> dict[str, Any]:

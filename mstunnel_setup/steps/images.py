@@ -6,20 +6,24 @@ from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.archive import archived_images
+from mstunnel_setup.containers.choice import ChooseEngine, Chosen, engine_of
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
+from mstunnel_setup.containers.spec import digest_tag
+from mstunnel_setup.containers.versions import engine_table, is_tested, release
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import WriteJson
 from mstunnel_setup.engine.remember import Remember
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import EngineError
+from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.steps.context import Context
 
 
 @dataclass(frozen=True)
 class Images:
-    """References (`name@sha256:…`) of the two images, and for those that an archive holds, which one."""
+    """The engine, references (`name@sha256:…`) of the two images, and for those in an archive, which one."""
 
+    engine: Chosen
     server: str
     agent: str
     archives: Mapping[str, str]
@@ -33,9 +37,43 @@ def references(context: Context) -> tuple[str, str]:
     )
 
 
+def local_names(context: Context) -> Mapping[str, str]:
+    """What the engine knows the images by, or will after this step, where that is not the reference.
+
+    Docker forgets the digest of an image that it loads; it is known by the name that loading gives it.
+    """
+    if context.world.chosen.name != "docker":
+        return {}
+    present = {reference: context.world.engine.image(reference) for reference in references(context)}
+    return {
+        reference: digest_tag(reference) if image is None else image.name
+        for reference, image in present.items()
+        if (context.answers.images.archive if image is None else image.name != reference)
+    }
+
+
 def _gather(context: Context) -> Images:
+    engine = _engine(context)
     server, agent = references(context)
-    return Images(server, agent, _archives(context, (server, agent)))
+    return Images(engine, server, agent, _archives(context, (server, agent)))
+
+
+def _engine(context: Context) -> Chosen:
+    """The engine in use; an installation stays with its own. Raises UsageError when another is asked for."""
+    installed, wanted = engine_of(context.receipt), context.answers.engine
+    if installed is not None and wanted not in ("auto", installed):
+        raise UsageError(
+            "engine-installed",
+            f"the gateway here runs on {installed.capitalize()}, not on {wanted.capitalize()}",
+            "Uninstall it first (`mst-cli uninstall`), or leave out engine.",
+        )
+    chosen = context.world.chosen
+    version = release(chosen.version)
+    if installed is None and version is not None and not is_tested(chosen.name, version):
+        tested = ", ".join(engine_table().engines[chosen.name].tested)
+        name = f"{chosen.name.capitalize()} {chosen.version}"
+        context.prompter.say(f"{name} is not among the tested versions ({tested}); going on.")
+    return chosen
 
 
 def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
@@ -61,6 +99,7 @@ def _decide(images: Images) -> Sequence[Action[Any]]:
         "mst_use_custom_image": 0,
     }
     return (
+        ChooseEngine(engine=images.engine.name, reason=images.engine.reason),
         Remember(name="images.server", value=images.server),
         Remember(name="images.agent", value=images.agent),
         *(_bring(reference, images.archives) for reference in (images.server, images.agent)),

@@ -1,17 +1,19 @@
 """Step `launch`: start both containers, so that they come back after a reboot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers.actions import InstallQuadlet, RunContainer, StartService
+from mstunnel_setup.containers import engine_unit, manner, quadlet
+from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
+from mstunnel_setup.containers.manner import Manner
 from mstunnel_setup.containers.ports import Listener, listening
-from mstunnel_setup.containers.quadlet import render
+from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import MakeDirectory
+from mstunnel_setup.engine.file_actions import Link, MakeDirectory
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host.files import Files
@@ -19,15 +21,24 @@ from mstunnel_setup.steps import configure, environment, images, specifications
 from mstunnel_setup.steps.context import Context
 
 _TUN = "/dev/net/tun"
+# The first is there with cgroup v2 only, the second with v1 only.
 _CONTROLLERS = "/sys/fs/cgroup/cgroup.controllers"
+_PIDS = "/sys/fs/cgroup/pids"
+_REBOOT: Mapping[EngineName, str] = {
+    "podman": "No systemd runs here. Podman starts the containers again when they end, but not after a "
+    "reboot: have the init of this host run `mst-cli server start` and `mst-cli agent start`.",
+    "docker": "No systemd runs here. Docker starts the containers again when they end, and after a reboot as "
+    "soon as dockerd runs: have the init of this host start it.",
+}
 
 
 @dataclass(frozen=True)
 class Launch:
-    """The containers to run, server first, and whether systemd runs them."""
+    """The containers to run, server first, by which engine, and in which way."""
 
     specifications: tuple[ContainerSpec, ...]
-    systemd: bool
+    engine: EngineName
+    manner: Manner
 
 
 def _gather(context: Context) -> Launch:
@@ -41,13 +52,32 @@ def _gather(context: Context) -> Launch:
     setting = specifications.Setting(
         configuration=str(world.files.locate(paths.CONFIGURATION)),
         environment=environment.content(context),
-        limits_processes=b"pids" in (Files().read(_CONTROLLERS) or b""),
+        limits_processes=_limits_processes(),
+        local_names=images.local_names(context),
     )
     containers = (
         specifications.server(server_image, setting, port),
         specifications.agent(agent_image, setting),
     )
-    return Launch(containers, world.systemd.running())
+    chosen = _manner(context)
+    if chosen is Manner.ENGINE:
+        context.prompter.say(_REBOOT[world.chosen.name])
+    return Launch(containers, world.chosen.name, chosen)
+
+
+def _limits_processes() -> bool:
+    return b"pids" in (Files().read(_CONTROLLERS) or b"") or Path(_PIDS).is_dir()
+
+
+def _manner(context: Context) -> Manner:
+    world = context.world
+    facts = manner.HostFacts(
+        engine=world.chosen.name,
+        systemd=world.systemd.running(),
+        cgroup_v2=Path(_CONTROLLERS).exists(),
+        generator=quadlet.find_generator(world.processes) is not None,
+    )
+    return manner.choose(facts, context.receipt.entries)
 
 
 def _refuse_taken(context: Context, port: int) -> None:
@@ -71,19 +101,39 @@ def _named(listener: Listener) -> str:
 
 
 def _decide(launch: Launch) -> Sequence[Action[Any]]:
-    if not launch.systemd:
+    if launch.manner is Manner.ENGINE:
         return [RunContainer(spec=specification) for specification in launch.specifications]
-    folder = [MakeDirectory(path="/etc/containers"), MakeDirectory(path=paths.QUADLETS)]
-    return [*folder, *(action for item in launch.specifications for action in _service(item))]
+    actions: list[Action[Any]] = [MakeDirectory(path=path) for path in _folders(launch)]
+    for item in launch.specifications:
+        actions += _quadlet(item) if launch.manner is Manner.QUADLET else _unit(item, launch.engine)
+        digest = item.labels[CONFIGURATION_LABEL]
+        actions.append(StartService(unit=f"{item.name}.service", container=item.name, label_digest=digest))
+    return actions
 
 
-def _service(specification: ContainerSpec) -> tuple[Action[Any], ...]:
+def _folders(launch: Launch) -> Sequence[str]:
+    if launch.manner is Manner.QUADLET:
+        return ("/etc/containers", paths.QUADLETS)
+    return tuple(_wants(target) for target in engine_unit.WANTED_BY[launch.engine])
+
+
+def _quadlet(specification: ContainerSpec) -> Sequence[Action[Any]]:
     path = f"{paths.QUADLETS}/{specification.name}.container"
-    digest = specification.labels[CONFIGURATION_LABEL]
-    return (
-        InstallQuadlet(path=path, text=render(specification)),
-        StartService(unit=f"{specification.name}.service", container=specification.name, label_digest=digest),
+    return (InstallQuadlet(path=path, text=quadlet.render(specification)),)
+
+
+def _unit(specification: ContainerSpec, engine: EngineName) -> Sequence[Action[Any]]:
+    """The links are what `systemctl enable` would make; systemd is told of all of it at the end."""
+    path = f"{paths.UNITS}/{specification.name}.service"
+    links = (
+        Link(path=f"{_wants(target)}/{specification.name}.service", target=path)
+        for target in engine_unit.WANTED_BY[engine]
     )
+    return (*links, InstallUnit(path=path, text=engine_unit.render(specification, engine)))
+
+
+def _wants(target: str) -> str:
+    return f"{paths.UNITS}/{target}.wants"
 
 
 STEP = Step("launch", "Start of the containers", _gather, _decide, needs=("sign-in",))

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from mstunnel_setup.containers.actions import InstallQuadlet, RunContainer, StartService
+from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
+from mstunnel_setup.containers.choice import ChooseEngine
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
 from mstunnel_setup.engine.action import Codec
 from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, MergeFile, WriteFile, WriteJson
@@ -50,10 +51,12 @@ ORDER: tuple[Step[Any, Any], ...] = (
 
 CODEC = Codec(
     [
+        ChooseEngine,
         CopyFile,
         CreateAgentCredential,
         CreateAppIdentity,
         InstallQuadlet,
+        InstallUnit,
         LabelPort,
         Link,
         LoadImage,

@@ -1,7 +1,8 @@
 """The two containers, as data: what they run, see and may do."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.spec import (
@@ -25,12 +26,14 @@ class Setting:
     """Where the containers will run.
 
     `configuration` is the real folder to mount at /etc/mstunnel, `environment` the content of `env.sh`,
-    `limits_processes` whether the kernel has the pids controller.
+    `limits_processes` whether the kernel has the pids controller, `local_names` what the engine knows images
+    by, where that is not their reference.
     """
 
     configuration: str
     environment: bytes
     limits_processes: bool
+    local_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
@@ -42,6 +45,7 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         name=paths.SERVER,
         description="Microsoft Tunnel server",
         image=image,
+        local_name=setting.local_names.get(image, ""),
         group=_NOGROUP,
         volumes=(Volume(host=setting.configuration, container=paths.CONFIGURATION, options=("ro",)),),
         devices=("/dev/net/tun",),
@@ -64,6 +68,7 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
         name=paths.AGENT,
         description="Microsoft Tunnel agent",
         image=image,
+        local_name=setting.local_names.get(image, ""),
         volumes=(Volume(host=setting.configuration, container=paths.CONFIGURATION),),
         tmpfs=_IN_MEMORY,
         health=HealthCheck(command=_HEALTH_COMMAND, interval=30, start_period=30),

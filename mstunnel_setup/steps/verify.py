@@ -86,12 +86,14 @@ def _serves(port: int, leaf: bytes) -> None:
 
 def _containers_are_healthy(context: Context) -> None:
     for name in (paths.SERVER, paths.AGENT):
-        state = context.world.engine.inspect(name)
+        state = context.world.container(name)
         # The engine keeps the last health of a container that has ended.
         if state is None or state.status != "running" or state.health != "healthy":
             seen = "missing" if state is None else f"{state.status}, {state.health or 'no health reported'}"
             raise EngineError(
-                "container-unhealthy", f"the container {name} is {seen}", f"Look at `podman logs {name}`."
+                "container-unhealthy",
+                f"the container {name} is {seen}",
+                f"Look at `mst-cli {name.removeprefix('mstunnel-')} logs`.",
             )
 
 

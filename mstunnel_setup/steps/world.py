@@ -8,8 +8,8 @@ from functools import cached_property
 from cryptography.x509 import Certificate
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers.engine import ContainerEngine, Progress, clean
-from mstunnel_setup.containers.podman_service import podman_engine
+from mstunnel_setup.containers.choice import Chosen, Wish, open_engine
+from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Progress, clean
 from mstunnel_setup.containers.spec import Volume
 from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.errors import CertificateError, EngineError, SignInError, StepError
@@ -44,6 +44,7 @@ class World:
         self.clock = clock
         self.progress = progress
         self.systemd = Systemd(processes)
+        self.wish = Wish()
         self.typed_passphrase: str | None = None
         self._read_passphrase = passphrase
         self._graph: Graph | None = None
@@ -51,8 +52,17 @@ class World:
 
     @cached_property
     def engine(self) -> ContainerEngine:
-        """The container engine. Raises EngineError when there is none, or none that runs."""
-        return self._open.enter_context(podman_engine(self.files, self.processes, self.clock))
+        """The container engine. Raises EngineError when there is none, or none that can run the gateway."""
+        return self._opened[0]
+
+    @cached_property
+    def chosen(self) -> Chosen:
+        """Which engine that is, and why. Raises EngineError as `engine` does."""
+        return self._opened[1]
+
+    @cached_property
+    def _opened(self) -> tuple[ContainerEngine, Chosen]:
+        return open_engine(self.wish, self.files, self.processes, self.clock, self._open)
 
     @cached_property
     def system_roots(self) -> tuple[Certificate, ...]:
@@ -120,6 +130,14 @@ class World:
     def _seen(self, path: str) -> Volume:
         """A path of the host that a container sees, read-only, under the same name."""
         return Volume(host=str(self.files.locate(path)), container=path, options=("ro",))
+
+    def container(self, name: str) -> ContainerState | None:
+        """The state of a container; where nobody else checks its health, after a check."""
+        state = self.engine.inspect(name)
+        if state is None or state.status != "running" or self.systemd.running():
+            return state
+        self.engine.probe(name)
+        return self.engine.inspect(name)
 
     def start(self, container: str) -> None:
         """Start a container of ours, through its service where there is one."""

@@ -11,7 +11,10 @@ from tests.testbed.process import Completed, TestbedError, progress, run
 SUITE = "trixie"
 # `program` first: the others copy it.
 NAMES = ("program", "gateway", "agent", "server", "client", "lab")
-USES_PROGRAM = ("agent", "server", "lab")
+DOCKER_SERVER = "server-docker"
+USES_PROGRAM = ("agent", "server", DOCKER_SERVER, "lab")
+# Made from another image's recipe: its folder, and the build arguments that differ.
+VARIANTS = {DOCKER_SERVER: ("server", {"ENGINE": "docker-cli docker.io runc"})}
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,13 @@ class ImageSet:
         return self.images[name]
 
 
-def build(names: tuple[str, ...] = NAMES) -> ImageSet:
-    """Build what is not there yet, remove what no recipe makes any more, and name all of it."""
+def build(*more: str) -> ImageSet:
+    """Build NAMES and `more` where they are not there yet, remove what no recipe makes any more."""
     cache.hold()
     with cache.writing():
-        base = _base()
-        images: dict[str, Image] = {}
-        for name in names:
-            images[name] = _image(name, base, images.get("program"))
-        _prune({base, *(image.reference for image in images.values())})
+        recipes = _recipes(_base())
+        images = {name: _image(name, recipes[name]) for name in (*NAMES, *more)}
+        _prune({recipe.reference for recipe in recipes.values()} | {recipes["program"].arguments["BASE"]})
         return ImageSet(images)
 
 
@@ -73,36 +74,54 @@ def _base() -> str:
     return reference
 
 
-def _image(name: str, base: str, program: Image | None) -> Image:
-    arguments = {"BASE": base}
-    if name == "program":
-        arguments |= {"DEPENDENCIES": wheels.dependencies().name, "PROGRAM": wheels.program().name}
-    if name in USES_PROGRAM:
-        assert program is not None, "the program comes before what copies it"
-        arguments |= {"PROGRAM": program.reference}
-    recipe = wheels.digest(wheels.files_below(f"images/{name}"), *arguments.values())
-    reference = f"localhost/mstunnel/{name}:{recipe}"
-    if builder("image", "exists", reference, check=False).code:
-        _build(name, reference, arguments)
-    return Image(name, reference, _digest(reference))
+@dataclass(frozen=True)
+class _Recipe:
+    """Folder below `images/`, build arguments, and the name of what comes out."""
+
+    folder: str
+    arguments: dict[str, str]
+    reference: str
 
 
-def _build(name: str, reference: str, arguments: dict[str, str]) -> None:
+def _recipes(base: str) -> dict[str, _Recipe]:
+    wheels_of = {"DEPENDENCIES": wheels.dependencies().name, "PROGRAM": wheels.program().name}
+    program = _recipe("program", {"BASE": base, **wheels_of})
+    recipes = {"program": program}
+    for name in (*NAMES[1:], *VARIANTS):
+        copied = {"PROGRAM": program.reference} if name in USES_PROGRAM else {}
+        recipes[name] = _recipe(name, {"BASE": base, **copied})
+    return recipes
+
+
+def _recipe(name: str, arguments: dict[str, str]) -> _Recipe:
+    folder, more = VARIANTS.get(name, (name, {}))
+    arguments = arguments | more
+    digest = wheels.digest(wheels.files_below(f"images/{folder}"), *arguments.values())
+    return _Recipe(folder, arguments, f"localhost/mstunnel/{name}:{digest}")
+
+
+def _image(name: str, recipe: _Recipe) -> Image:
+    if builder("image", "exists", recipe.reference, check=False).code:
+        _build(name, recipe)
+    return Image(name, recipe.reference, _digest(recipe.reference))
+
+
+def _build(name: str, recipe: _Recipe) -> None:
     context = CACHE / "context"
     shutil.rmtree(context, ignore_errors=True)
-    shutil.copytree(ROOT / "images" / name, context)
+    shutil.copytree(ROOT / "images" / recipe.folder, context)
     if name == "program":
         shutil.copytree(wheels.dependencies(), context / "dependencies")
         shutil.copytree(wheels.program(), context / "program")
     progress(f"image {name}: building")
-    options = [f"--build-arg={key}={value}" for key, value in arguments.items()]
+    options = [f"--build-arg={key}={value}" for key, value in recipe.arguments.items()]
     result = builder(
         "build",
         "--network=host",
         "--layers",
         "--pull=never",
         *options,
-        f"--tag={reference}",
+        f"--tag={recipe.reference}",
         str(context),
         timeout=600,
         check=False,

@@ -60,6 +60,7 @@ class Installation:
     def answers(self) -> dict[str, Any]:
         """A complete answer file as data."""
         return {
+            **self.testbed.kind.answers,
             "version": 1,
             "eula": "accept",
             "server_name": "gw1",
@@ -100,14 +101,14 @@ class Installation:
 
     def started(self) -> str:
         """When both containers were started."""
-        return self.server.run(
-            ["podman", "inspect", "--format={{.State.StartedAt}}", "mstunnel-server", "mstunnel-agent"]
-        ).stdout
+        command = [self.testbed.kind.engine, "inspect", "--format={{.State.StartedAt}}"]
+        return self.server.run([*command, "mstunnel-server", "mstunnel-agent"]).stdout
 
     def reboot(self) -> None:
-        """Stop the server as a whole and boot it again."""
-        self.testbed.namespace.podman("restart", "--time=20", "server", timeout=90)
-        self.server.run(["systemctl", "is-system-running", "--wait"], timeout=90, check=False)
+        """Stop the server as a whole and boot it again; its init does what it was told to."""
+        self.testbed.restart_server()
+        if self.testbed.kind.at_boot:
+            self.server.shell(self.testbed.kind.at_boot, timeout=120)
 
     def wait_until_healthy(self) -> None:
         """Return once both containers are healthy. Raises TestbedError after a minute."""
@@ -156,6 +157,24 @@ class Installation:
             raise TestbedError(connected.describe())
         return connected
 
+    def keep_connected(self) -> None:
+        """Have the VPN client connect, and connect again whenever it is cut off."""
+        vpn.keep_connected(
+            self.testbed.client,
+            f"https://{PUBLIC_ADDRESS}/",
+            token=self.token(),
+            authority=self.authority.pem.decode(),
+        )
+
+    def await_page(self, seconds: float = 90) -> str:
+        """The internal page, as soon as the client gets it. Raises TestbedError with what the client says."""
+        deadline = time.monotonic() + seconds
+        while (found := self.fetch_internal_page(check=False)).code != 0:
+            if time.monotonic() > deadline:
+                raise TestbedError(f"no page: {found.describe()}\n{self.testbed.client.read(vpn.LOG)}")
+            time.sleep(0.5)
+        return found.stdout
+
     def token(self) -> str:
         """An access token of the device user for the gateway."""
         lab = self.testbed.lab
@@ -188,8 +207,7 @@ class Installation:
 
     def disconnect(self) -> None:
         """End the VPN client, if it runs."""
-        if self.testbed.client.run(["test", "-e", vpn.PID], check=False).code == 0:
-            vpn.disconnect(self.testbed.client)
+        vpn.disconnect(self.testbed.client)
 
     def uninstall(self, *, check: bool = True) -> Completed:
         """Remove the gateway; the administrator signs in for it."""

@@ -8,6 +8,7 @@ from typing import Self
 
 from tests.testbed import images, registry
 from tests.testbed.images import ImageSet
+from tests.testbed.kinds import PODMAN, Kind
 from tests.testbed.machine import Machine
 from tests.testbed.namespace import Namespace
 from tests.testbed.paths import RUNS, STORE
@@ -26,13 +27,22 @@ class Testbed:
     Two networks: `outside` (client, server, lab, registry) and `internal` (server, intranet); no way from one
     to the other but through the server. Names end in `tunnel.test`; the server is also `vpn.tunnel.test`.
 
-    `preloaded` gives the server's Podman the images beforehand, so that no test has to wait for them.
+    `kind` is what the server is like. `preloaded` gives its Podman the images beforehand, so that no test has
+    to wait for them.
     """
 
     __test__ = False
 
-    def __init__(self, *, keep: bool = False, preloaded: bool = False, built: ImageSet | None = None) -> None:
-        self.images = built or images.build()
+    def __init__(
+        self,
+        *,
+        kind: Kind = PODMAN,
+        keep: bool = False,
+        preloaded: bool = False,
+        built: ImageSet | None = None,
+    ) -> None:
+        self.kind = kind
+        self.images = built or images.build(*([] if kind.image in images.NAMES else [kind.image]))
         self.preloaded = preloaded
         self.state = RUNS / f"{os.getpid()}-{time.monotonic_ns() // 1_000_000}"
         self.namespace = Namespace(self.state, keep=keep)
@@ -73,24 +83,39 @@ class Testbed:
         page.write_text(INTRANET_PAGE)
         command = ("python3", "-m", "http.server", "--directory=/srv", "80")
         self._start("intranet", "lab", {"internal": 80}, f"--volume={page.parent}:/srv:ro", command=command)
-        self.server.run(["systemctl", "is-system-running", "--wait"], timeout=60, check=False)
+        self.wait_until_up()
         progress(f"testbed booted in {time.monotonic() - begin:.1f} s")
+
+    def wait_until_up(self) -> None:
+        """Return once the server has started what it starts at boot."""
+        if self.kind.systemd:
+            self.server.run(["systemctl", "is-system-running", "--wait"], timeout=90, check=False)
+        elif self.kind.engine == "docker":
+            self.server.shell("until docker version >/dev/null 2>&1; do sleep 0.1; done", timeout=60)
+
+    def restart_server(self) -> None:
+        """Stop the server as a whole and boot it again."""
+        self.namespace.podman("restart", "--time=20", "server", timeout=90)
+        self.wait_until_up()
 
     def start_registry(self) -> registry.Registry:
         """A container registry with the gateway and agent images, trusted by the server."""
         served = registry.prepare(self.images)
         volumes = [f"--volume={path}:{where}:ro" for path, where in served.volumes]
         self._start("registry", "lab", {"outside": 40}, *volumes, command=registry.COMMAND)
-        self.server.write(f"/etc/containers/certs.d/{registry.NAME}/ca.crt", served.authority)
+        self.server.write(f"{self.kind.certificates}/{registry.NAME}/ca.crt", served.authority)
         return served
 
     def _start_server(self) -> None:
-        options = ["--systemd=always", "--privileged", "--cgroupns=private"]
+        options = ["--privileged", "--cgroupns=private"]
+        options += ["--systemd=always"] if self.kind.systemd else ["--tmpfs=/run", "--stop-signal=TERM"]
         options += [f"--volume={self._folder('server-containers')}:/var/lib/containers"]
+        options += [f"--volume={self._folder('server-docker')}:/var/lib/docker"]
         options += [f"--volume={self._folder('server-home')}:/home"]
         if self.preloaded:
             options += [f"--volume={STORE}:/usr/lib/containers/storage:ro"]
-        self._start("server", "server", {"outside": 10, "internal": 10}, *options)
+        addresses = {"outside": 10, "internal": 10}
+        self._start("server", self.kind.image, addresses, *options, command=self.kind.command)
 
     def _start(
         self, name: str, image: str, addresses: dict[str, int], *options: str, command: tuple[str, ...] = ()

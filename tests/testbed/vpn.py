@@ -9,6 +9,7 @@ TOKEN = "/root/openconnect.token"
 AUTHORITY = "/root/openconnect-ca.pem"
 LOG = "/root/openconnect.log"
 PID = "/run/openconnect.pid"
+_KEEPER = "/run/openconnect-keeper.pid"
 
 
 def connect(client: Machine, url: str, *, token: str, authority: str) -> Completed:
@@ -17,16 +18,22 @@ def connect(client: Machine, url: str, *, token: str, authority: str) -> Complet
     `authority` is the certificate (PEM) that the gateway's leaf must come from. The result's standard output
     is what the client said until it was connected, or gave up with an exit code other than 0.
     """
+    command = f"{_prepared(client, url, token, authority)} --background --pid-file={PID}"
+    # The background process would hold a pipe open for as long as it lives.
+    return client.shell(f"{command} >{LOG} 2>&1; code=$?; cat {LOG}; exit $code", check=False)
+
+
+def keep_connected(client: Machine, url: str, *, token: str, authority: str) -> None:
+    """As `connect`, and again whenever the connection has ended, as the app of a device does."""
+    command = f"{_prepared(client, url, token, authority)} --reconnect-timeout=1"
+    client.start(["sh", "-c", f"echo $$ >{_KEEPER}; while :; do {command} >{LOG} 2>&1; sleep 1; done"])
+
+
+def _prepared(client: Machine, url: str, token: str, authority: str) -> str:
     client.write(TOKEN, token, 0o600)
     client.write(AUTHORITY, authority)
     sign_in = f"--http-auth=Bearer --token-mode=oidc --token-secret=@{TOKEN}"
-    options = (
-        f"--protocol=anyconnect {sign_in} --cafile={AUTHORITY} --non-inter --background --pid-file={PID}"
-    )
-    # The background process would hold a pipe open for as long as it lives.
-    return client.shell(
-        f"openconnect {options} {url} >{LOG} 2>&1; code=$?; cat {LOG}; exit $code", check=False
-    )
+    return f"openconnect --protocol=anyconnect {sign_in} --cafile={AUTHORITY} --non-inter {url}"
 
 
 def address(client: Machine, seconds: float = 10) -> str:
@@ -40,5 +47,8 @@ def address(client: Machine, seconds: float = 10) -> str:
 
 
 def disconnect(client: Machine) -> None:
-    """End the connection; the client takes its routes back."""
-    client.shell(f"kill $(cat {PID}) && while [ -e {PID} ]; do sleep 0.1; done", timeout=15)
+    """End the connection, if there is one, and whoever keeps it up; the client takes its routes back."""
+    client.shell(
+        f"[ ! -e {_KEEPER} ] || kill $(cat {_KEEPER}); rm -f {_KEEPER}; pkill -x openconnect", check=False
+    )
+    client.shell("while pgrep -x openconnect >/dev/null; do sleep 0.1; done", timeout=15)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.data import platforms, release
+from mstunnel_setup.readiness.data import platforms
 from mstunnel_setup.readiness.facts import EngineFacts, KernelFacts, RootlessFacts, Settings, SystemFacts
 from mstunnel_setup.readiness.model import (
     Check,

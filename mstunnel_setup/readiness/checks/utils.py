@@ -1,6 +1,7 @@
 """Group `utils`: kernel, container engine and auditing, as the vendor's tool of that name checks them."""
 
-from mstunnel_setup.readiness.data import platforms, release
+from mstunnel_setup.containers.versions import bad_range, is_tested, release
+from mstunnel_setup.readiness.data import platforms
 from mstunnel_setup.readiness.facts import (
     Engine,
     EngineFacts,
@@ -130,12 +131,11 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
     number = None if found is None else release(found.version)
     if found is None or number is None:
         return skipped("no engine version is known")
-    for bad in platforms().bad:
-        start, below = release(bad.start), release(bad.below)
-        if found.name == bad.engine and start is not None and below is not None and start <= number < below:
-            return problem(
-                f"{found.name} {found.version}: {bad.why}", f"Update {found.name} to {bad.below} or later."
-            )
+    bad = bad_range(found.name, number)
+    if bad is not None:
+        return problem(
+            f"{found.name} {found.version}: {bad.why}", f"Update {found.name} to {bad.below} or later."
+        )
     return passed(f"nothing is known against {found.name} {found.version}")
 
 
@@ -146,7 +146,7 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     if found is None or number is None:
         return skipped("no engine version is known")
     lines = platforms().engines[found.name].tested
-    if any(number.release[: line.count(".") + 1] == tuple(map(int, line.split("."))) for line in lines):
+    if is_tested(found.name, number):
         return passed(f"{found.name} {found.version} is in the tested range")
     return problem(
         f"{found.name} {found.version} is not among the tested ones ({', '.join(lines)})",

@@ -10,7 +10,7 @@ import pytest
 
 from mstunnel_setup.containers.engine import Image, clean
 from mstunnel_setup.containers.podman import container_state, image_from
-from mstunnel_setup.containers.podman_pull import Pull, pull_failure
+from mstunnel_setup.containers.pull import Pull, pull_failure
 from mstunnel_setup.errors import EngineError
 
 _INDEX = "sha256:" + "1" * 64

@@ -9,19 +9,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mstunnel_setup.containers.podman_arguments import create_arguments
 from mstunnel_setup.containers.quadlet import check, render
+from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Port, Tmpfs, Volume
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
+from tests.unit.containers.systemd_words import words
 
 _IMAGE = "registry.example:5000/tunnel/server@sha256:" + "0a" * 32
 
 _TEXT = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=20)
 _ABSOLUTE = _TEXT.map(lambda path: f"/{path.replace(':', '')}")
-
-_ESCAPES = {"n": "\n", "t": "\t", "s": " ", "a": "\a", "b": "\b", "f": "\f", "r": "\r", "v": "\v"}
 
 
 def _spec(**values: Any) -> ContainerSpec:
@@ -36,43 +35,6 @@ def _generated(files: Files, spec: ContainerSpec) -> dict[str, list[str]]:
         key, _, value = line.partition("=")
         values.setdefault(key, []).append(value)
     return values
-
-
-def _words(command: str) -> list[str]:
-    """A command line as systemd reads it (systemd.syntax: quotes, escapes; `%%` and `$$`)."""
-    words, word, quote, position = [], "", "", 0
-    while position < len(command):
-        letter = command[position]
-        position += 1
-        if letter == "\\":
-            taken, text = _escape(command[position:])
-            position += taken
-            word += text
-        elif letter == quote:
-            quote = ""
-        elif not quote and letter in "\"'":
-            quote = letter
-        elif not quote and letter == " ":
-            words.append(word)
-            word = ""
-        else:
-            word += letter
-    # The generator's own use of specifiers.
-    return [_expand(word) for word in [*words, word] if word != "--cidfile=%t/%N.cid"]
-
-
-def _escape(rest: str) -> tuple[int, str]:
-    digits = {"x": 2, "u": 4, "U": 8}.get(rest[0])
-    if digits:
-        return digits + 1, chr(int(rest[1 : digits + 1], 16))
-    return 1, _ESCAPES.get(rest[0], rest[0])
-
-
-def _expand(word: str) -> str:
-    for special in "%$":
-        assert special not in word.replace(special * 2, ""), f"{word} would be expanded"
-        word = word.replace(special * 2, special)
-    return word
 
 
 def _options(words: list[str], name: str) -> list[str]:
@@ -98,12 +60,12 @@ def test_values_arrive_unchanged(
         environment_files=(environment,),
         health=HealthCheck(command=("test", word)),
     )
-    words = _words(_generated(files, spec)["ExecStart"][0])
-    assert f"text={label}" in _options(words, "--label")
-    assert _options(words, "-v") == [f"{host}:{inside}:ro"]
-    assert _options(words, "--env-file") == [environment]
-    assert json.loads(_options(words, "--health-cmd")[0]) == ["test", word]
-    assert words[-1] == _IMAGE
+    made = words(_generated(files, spec)["ExecStart"][0])
+    assert f"text={label}" in _options(made, "--label")
+    assert _options(made, "-v") == [f"{host}:{inside}:ro"]
+    assert _options(made, "--env-file") == [environment]
+    assert json.loads(_options(made, "--health-cmd")[0]) == ["test", word]
+    assert made[-1] == _IMAGE
 
 
 def test_the_service_has_every_right_and_no_more(files: Files) -> None:
@@ -119,22 +81,22 @@ def test_the_service_has_every_right_and_no_more(files: Files) -> None:
         stop_timeout=20,
     )
     service = _generated(files, spec)
-    words = _words(service["ExecStart"][0])
-    assert _options(words, "--cap-drop") == ["all"]
-    assert _options(words, "--cap-add") == ["net_admin", "net_raw"]
-    assert _options(words, "--device") == ["/dev/net/tun"]
-    assert _options(words, "--publish") == ["443:443/tcp", "443:8443/udp"]
-    assert _options(words, "--sysctl") == ["net.ipv4.ip_local_port_range=1024 65000"]
-    assert _options(words, "--tmpfs") == ["/scratch:size=1m"]
-    assert _options(words, "--health-cmd") == ['["occtl", "show"]']
-    assert _options(words, "--health-start-period") == ["9s"]
-    assert _options(words, "--pids-limit") == ["512"]
-    assert _options(words, "--pull") == ["never"]
-    assert {"--read-only", "--stop-timeout=20"} <= set(words)
+    made = words(service["ExecStart"][0])
+    assert _options(made, "--cap-drop") == ["all"]
+    assert _options(made, "--cap-add") == ["net_admin", "net_raw"]
+    assert _options(made, "--device") == ["/dev/net/tun"]
+    assert _options(made, "--publish") == ["443:443/tcp", "443:8443/udp"]
+    assert _options(made, "--sysctl") == ["net.ipv4.ip_local_port_range=1024 65000"]
+    assert _options(made, "--tmpfs") == ["/scratch:size=1m"]
+    assert _options(made, "--health-cmd") == ['["occtl", "show"]']
+    assert _options(made, "--health-start-period") == ["9s"]
+    assert _options(made, "--pids-limit") == ["512"]
+    assert _options(made, "--pull") == ["never"]
+    assert {"--read-only", "--stop-timeout=20"} <= set(made)
     assert service["Description"] == ["Gateway 100%% $x"]
     assert service["Restart"] == ["always"]
     assert service["WantedBy"] == ["multi-user.target"]
-    assert "network-online.target systemd-modules-load.service" in service["After"]
+    assert "network-online.target modprobe@tun.service systemd-modules-load.service" in service["After"]
 
 
 def test_with_and_without_systemd_the_container_gets_the_same_rights(files: Files) -> None:
@@ -147,7 +109,7 @@ def test_with_and_without_systemd_the_container_gets_the_same_rights(files: File
         volumes=(Volume(host="/a b", container="/c"),),
         health=HealthCheck(command=("true",)),
     )
-    generated = " ".join(_words(_generated(files, spec)["ExecStart"][0]))
+    generated = " ".join(words(_generated(files, spec)["ExecStart"][0]))
     for option in create_arguments(spec)[1:-1]:
         name, _, value = option.partition("=")
         if name in ("--restart", "--read-only"):

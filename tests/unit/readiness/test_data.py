@@ -1,6 +1,7 @@
 """The dated tables are complete and consistent."""
 
-from mstunnel_setup.readiness.data import platforms, release
+from mstunnel_setup.containers.versions import release
+from mstunnel_setup.readiness.data import platforms
 
 
 def test_all_supported_platforms_of_the_reference_are_there() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness import parse, text
-from mstunnel_setup.readiness.data import release
 from mstunnel_setup.readiness.facts import Bridge, Route
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)

@@ -5,6 +5,7 @@ The step `certificate` has no cases here: its facts hold a private key, so test_
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from mstunnel_setup.containers.choice import Chosen
+from mstunnel_setup.containers.manner import Manner
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.gateway.configuration import ServerConfiguration
@@ -94,6 +97,8 @@ OBJECTS: st.SearchStrategy[Any] = st.dictionaries(TEXT, JSON_VALUES, max_size=4)
 DIGESTS = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 REFERENCES = st.builds("registry.example.com/{}@sha256:{}".format, st.sampled_from(["a", "b/c"]), DIGESTS)
 GUIDS = st.uuids().map(str)
+ENGINES: st.SearchStrategy[Any] = st.sampled_from(["podman", "docker"])
+CHOSEN = st.builds(Chosen, ENGINES, st.just("26.1.5"), TEXT)
 PORTS = st.integers(1, 65535)
 
 
@@ -101,7 +106,7 @@ PORTS = st.integers(1, 65535)
 def _images(draw: st.DrawFn) -> images.Images:
     server, agent = draw(st.lists(REFERENCES, min_size=2, max_size=2, unique=True))
     archives = draw(st.dictionaries(st.sampled_from([server, agent]), st.just("/root/images.tar")))
-    return images.Images(server, agent, archives)
+    return images.Images(draw(CHOSEN), server, agent, archives)
 
 
 @st.composite
@@ -113,7 +118,7 @@ def _launch(draw: st.DrawFn) -> launch.Launch:
         specifications.server(draw(REFERENCES), setting, draw(PORTS)),
         specifications.agent(draw(REFERENCES), setting),
     )
-    return launch.Launch(containers, draw(st.booleans()))
+    return launch.Launch(containers, draw(ENGINES), draw(st.sampled_from(Manner)))
 
 
 @st.composite
@@ -199,10 +204,11 @@ def test_any_facts_lead_to_actions_that_the_journal_keeps_whole(name: str, data:
 
 @given(facts=_launch())
 def test_systemd_and_the_engine_run_the_same_configuration(facts: launch.Launch) -> None:
-    """The label by which a restart is decided is the one that the container will bear, either way."""
-    units = launch.STEP.decide(launch.Launch(facts.specifications, systemd=True))
-    plain = launch.STEP.decide(launch.Launch(facts.specifications, systemd=False))
-    started = [CODEC.dump(action)["label_digest"] for action in units if action.kind == "start-service"]
+    """The label by which a restart is decided is the one that the container will bear, in any way."""
     run = [item.labels[CONFIGURATION_LABEL] for item in facts.specifications]
-    assert started == run
+    for manner in (Manner.QUADLET, Manner.UNIT):
+        units = launch.STEP.decide(replace(facts, manner=manner))
+        started = [CODEC.dump(action)["label_digest"] for action in units if action.kind == "start-service"]
+        assert started == run
+    plain = launch.STEP.decide(replace(facts, manner=Manner.ENGINE))
     assert [action.key for action in plain] == ["container:mstunnel-server", "container:mstunnel-agent"]

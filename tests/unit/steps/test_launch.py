@@ -2,13 +2,17 @@
 
 import socket
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers.actions import InstallQuadlet, RunContainer, StartService
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
+from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
+from mstunnel_setup.containers.choice import Chosen
+from mstunnel_setup.containers.engine import Image
+from mstunnel_setup.containers.manner import Manner
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
+from mstunnel_setup.engine.file_actions import Link
 from mstunnel_setup.errors import CheckError, ExitCode
 from mstunnel_setup.steps import launch
 from mstunnel_setup.steps.context import Context
@@ -21,6 +25,7 @@ def ready(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     for name, content in (("_TUN", ""), ("_CONTROLLERS", "cpu memory pids\n")):
         (tmp_path / name).write_text(content)
         monkeypatch.setattr(launch, name, str(tmp_path / name))
+    monkeypatch.setattr(launch, "_PIDS", str(tmp_path / "of cgroup v1"))
     scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
     with socket.create_server(("127.0.0.1", 0)) as free:
         scene.graph.configuration = configuration(free.getsockname()[1])
@@ -69,6 +74,44 @@ def test_without_systemd_the_engine_runs_them(scene: Scene) -> None:
         "mstunnel-agent",
     ]
     assert len(actions) == 2
+    assert "mst-cli server start" in scene.prompter.said[0]
+
+
+def test_docker_gets_units_of_ours_which_the_daemon_starts_too(scene: Scene) -> None:
+    scene.chosen = Chosen("docker", "26.1.5", "the only engine here")
+    actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
+    assert [action.key for action in actions if isinstance(action, InstallUnit | StartService)] == [
+        f"unit:{paths.UNITS}/mstunnel-server.service",
+        "service:mstunnel-server.service",
+        f"unit:{paths.UNITS}/mstunnel-agent.service",
+        "service:mstunnel-agent.service",
+    ]
+    wanted = {PurePosixPath(action.path).parent.name for action in actions if isinstance(action, Link)}
+    assert wanted == {"multi-user.target.wants", "docker.service.wants"}
+
+
+def test_with_cgroup_v1_a_unit_is_put_around_podman(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "_CONTROLLERS").unlink()
+    launched = launch.STEP.gather(_context(scene))
+    assert launched.manner is Manner.UNIT
+    assert launched.engine == "podman"
+
+
+def test_an_installation_stays_with_its_manner(scene: Scene, tmp_path: Path) -> None:
+    scene.finished({"kind": "install-unit", "path": "/etc/systemd/system/x", "text": ""}, "unit:/etc/x", {})
+    assert launch.STEP.gather(_context(scene)).manner is Manner.UNIT
+
+
+def test_an_image_that_docker_has_loaded_runs_by_its_local_name(scene: Scene) -> None:
+    scene.chosen = Chosen("docker", "26.1.5", "the only engine here")
+    tag = digest_tag(SERVER_IMAGE)
+    scene.engine.images = {
+        SERVER_IMAGE: Image(tag, "sha256:" + "a" * 64, "id"),
+        AGENT_IMAGE: Image(AGENT_IMAGE, "sha256:" + "b" * 64, "id"),
+    }
+    server, agent = launch.STEP.gather(_context(scene)).specifications
+    assert (server.image, server.local_image) == (SERVER_IMAGE, tag)
+    assert (agent.image, agent.local_image) == (AGENT_IMAGE, AGENT_IMAGE)
 
 
 def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
@@ -99,6 +142,9 @@ def test_processes_are_limited_where_the_kernel_can(scene: Scene, tmp_path: Path
     (tmp_path / "_CONTROLLERS").write_text("cpu memory\n")
     limits = [spec.pids_limit for spec in launch.STEP.gather(_context(scene)).specifications]
     assert limits == [None, None]
+    (tmp_path / "of cgroup v1").mkdir()
+    limits = [spec.pids_limit for spec in launch.STEP.gather(_context(scene)).specifications]
+    assert limits == [10_000, 100]
 
 
 def test_a_changed_env_sh_or_image_restarts_and_nothing_else_does(scene: Scene) -> None:

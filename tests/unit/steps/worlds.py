@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import SecretReference
-from mstunnel_setup.containers.engine import ContainerState, no_progress
+from mstunnel_setup.containers.choice import Chosen
+from mstunnel_setup.containers.engine import ContainerState, Image, no_progress
 from mstunnel_setup.containers.spec import MANAGED_LABEL
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.journal import Journal
@@ -103,6 +104,13 @@ class FakeEngine:
     """Containers by name."""
 
     containers: dict[str, ContainerState] = field(default_factory=dict)
+    images: dict[str, Image] = field(default_factory=dict)
+
+    def image(self, reference: str) -> Image | None:
+        return self.images.get(reference)
+
+    def probe(self, name: str) -> bool:
+        return name in self.containers
 
     def inspect(self, name: str) -> ContainerState | None:
         return self.containers.get(name)
@@ -143,6 +151,7 @@ class Scene:
     graph: FakeGraph = field(default_factory=FakeGraph)
     engine: FakeEngine = field(default_factory=FakeEngine)
     systemd: FakeSystemd = field(default_factory=FakeSystemd)
+    chosen: Chosen = field(default_factory=lambda: Chosen("podman", "5.4.2", "the only engine here"))
     trusted: tuple[Any, ...] = ()
     secrets: list[str] = field(default_factory=list)
 
@@ -166,6 +175,7 @@ class Scene:
         given = {name.replace("__", "."): value for name, value in answers.items()}
         world = World(self.files, Processes(), self.clock, self._passphrase, no_progress)
         world.__dict__["engine"] = self.engine
+        world.__dict__["chosen"] = self.chosen
         world.__dict__["system_roots"] = self.trusted
         world.systemd = cast("Any", self.systemd)
         world.graph = cast("Any", self.graph)

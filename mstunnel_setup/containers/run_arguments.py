@@ -1,14 +1,19 @@
-"""The command line of `podman create` for a specification: the same options that a Quadlet file leads to."""
+"""The command line of `podman` and `docker` for a specification: what a Quadlet file leads to, too."""
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
+from typing import Literal, TypeAlias
 
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume
+from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, HealthCheck, Volume
+
+EngineName: TypeAlias = Literal["podman", "docker"]
 
 
-def create_arguments(spec: ContainerSpec) -> tuple[str, ...]:
-    """What stands behind `podman` to create the container of `spec`."""
-    return ("create", *_options(spec), spec.image)
+def create_arguments(spec: ContainerSpec, engine: EngineName = "podman") -> tuple[str, ...]:
+    """What stands behind the program's name to create the container, which the engine starts again itself."""
+    own = ("--pull=never",) if engine == "podman" else ("--log-driver=local",)
+    return ("create", *own, "--restart=always", *container_options(spec, engine), spec.local_image)
 
 
 def volume_arguments(volumes: Sequence[Volume]) -> Iterator[str]:
@@ -17,10 +22,9 @@ def volume_arguments(volumes: Sequence[Volume]) -> Iterator[str]:
         yield f"--volume={volume.host}:{volume.container}:{','.join(volume.options or ('rw',))}"
 
 
-def _options(spec: ContainerSpec) -> Iterator[str]:
+def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
+    """The options that make the container what it is, whoever starts it."""
     yield f"--name={spec.name}"
-    yield "--pull=never"
-    yield "--restart=always"
     yield f"--read-only={str(spec.read_only).lower()}"
     yield f"--user={spec.user}:{spec.group}"
     yield "--security-opt=no-new-privileges"
@@ -33,15 +37,20 @@ def _options(spec: ContainerSpec) -> Iterator[str]:
     yield from (f"--publish={port.host}:{port.container}/{port.protocol}" for port in spec.ports)
     yield from (f"--sysctl={name}={value}" for name, value in spec.sysctls.items())
     yield from (f"--label={name}={value}" for name, value in spec.all_labels.items())
+    if engine == "docker":
+        # Docker forgets the digest of an image that came from an archive.
+        yield f"--label={DIGEST_LABEL}={spec.image.partition('@')[2]}"
     if spec.pids_limit is not None:
         yield f"--pids-limit={spec.pids_limit}"
     yield f"--stop-timeout={spec.stop_timeout}"
     if spec.health is not None:
-        yield from _health(spec.health)
+        yield from _health(spec.health, engine)
 
 
-def _health(health: HealthCheck) -> Iterator[str]:
-    yield f"--health-cmd={json.dumps(health.command)}"
+def _health(health: HealthCheck, engine: EngineName) -> Iterator[str]:
+    # Docker's command line takes a line for a shell only; Podman's also a list of words.
+    command = shlex.join(health.command) if engine == "docker" else json.dumps(health.command)
+    yield f"--health-cmd={command}"
     yield f"--health-interval={health.interval}s"
     yield f"--health-timeout={health.timeout}s"
     yield f"--health-retries={health.retries}"

@@ -1,44 +1,78 @@
-"""Following a pull: Podman answers 200 first and reports progress, and failure, line by line."""
+"""Pulling: both engines answer 200 first and report progress, and failure, line by line."""
 
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mstunnel_setup.containers.engine import Progress, clean
+from mstunnel_setup.containers.engine import ContainerEngine, Image, Progress, clean
+from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.clock import Clock
 
 _HINTS = {
     "manifest unknown": "Check name and digest of the image.",
-    "unauthorized": "Sign in to the registry with `podman login`.",
-    "denied": "Sign in to the registry with `podman login`.",
-    "no space left": "Free some space below /var/lib/containers and run the command again.",
+    "unauthorized": "Sign in to the registry with `{engine} login`.",
+    "denied": "Sign in to the registry with `{engine} login`.",
+    "no space left": "Free some space below /var/lib/{folder} and run the command again.",
     "x509": "Add the authority of the registry (or of the proxy) to the trust store of the system.",
     "no such host": "Check name resolution and the proxy settings.",
     "connection refused": "Check the network, firewall and proxy settings.",
     "timeout": "Check the network, firewall and proxy settings.",
 }
+# What another attempt does not mend.
+_PERMANENT = ("manifest unknown", "unauthorized", "denied", "no space left", "x509", "time allowed")
+_PAUSES = (1.0, 4.0)
+_FOLDERS: Mapping[EngineName, str] = {"podman": "containers", "docker": "docker"}
+
+
+class PullError(EngineError):
+    """An image could not be fetched; `permanent` when another attempt would end the same way."""
+
+    permanent = False
+
+
+def pull_patiently(
+    engine: ContainerEngine, clock: Clock, reference: str, deadline: float, progress: Progress
+) -> Image:
+    """Pull within `deadline` seconds in all, again after a failure that may pass. Raises as `pull` does."""
+    until = clock.monotonic() + deadline
+    for pause in _PAUSES:
+        try:
+            return engine.pull(reference, until - clock.monotonic(), progress)
+        except PullError as failure:
+            if failure.permanent or clock.monotonic() + pause >= until:
+                raise
+        clock.sleep(pause)
+    return engine.pull(reference, until - clock.monotonic(), progress)
 
 
 class Pull:
     """One pull of `reference` that has to end by `until` (monotonic seconds of `clock`)."""
 
-    def __init__(self, reference: str, clock: Clock, until: float, progress: Progress) -> None:
+    def __init__(
+        self,
+        reference: str,
+        clock: Clock,
+        until: float,
+        progress: Progress,
+        engine: EngineName = "podman",
+    ) -> None:
         self._reference = reference
         self._clock = clock
         self._until = until
         self._progress = progress
+        self._engine: EngineName = engine
         self._layers: dict[str, tuple[int, int]] = {}
 
     def follow(self, response: Any) -> None:
         """Read the report to its end. Raises EngineError `image-pull-failed`."""
         if not response.ok:
-            raise pull_failure(self._reference, response.text)
+            raise self._failure(response.text)
         for line in self._lines(response):
             report = json.loads(line)
             error = report.get("error") or report.get("errorDetail")
             if error:
-                raise pull_failure(self._reference, str(error))
+                raise self._failure(str(error))
             self._count(report)
 
     def _lines(self, response: Any) -> Iterator[bytes]:
@@ -55,15 +89,19 @@ class Pull:
         """Let the next read take no longer than is left: requests itself only limits each single read."""
         left = self._until - self._clock.monotonic()
         if left <= 0:
-            raise pull_failure(self._reference, "timeout: the time allowed for it is over")
+            raise self._failure("timeout: the time allowed for it is over")
         socket = getattr(getattr(response.raw, "connection", None), "sock", None)
         if socket is not None:
             socket.settimeout(left)
 
+    def _failure(self, reason: str) -> PullError:
+        return pull_failure(self._reference, reason, self._engine)
+
     def _count(self, report: Mapping[str, Any]) -> None:
         layer = str(report.get("id", ""))
         detail = report.get("progressDetail") or {}
-        if "total" in detail:
+        # Docker counts once more while it unpacks.
+        if "total" in detail and report.get("status") != "Extracting":
             self._layers[layer] = (int(detail.get("current", 0)), int(detail["total"]))
         elif report.get("status") == "Download complete" and layer in self._layers:
             total = self._layers[layer][1]
@@ -74,8 +112,11 @@ class Pull:
         self._progress(done, known)
 
 
-def pull_failure(reference: str, reason: str) -> EngineError:
-    """What to tell about a pull that failed for `reason` (the words of Podman)."""
+def pull_failure(reference: str, reason: str, engine: EngineName = "podman") -> PullError:
+    """What to tell about a pull that failed for `reason` (the words of the engine)."""
     lowered = reason.lower()
     hint = next((hint for word, hint in _HINTS.items() if word in lowered), "Run the command again.")
-    return EngineError("image-pull-failed", f"cannot fetch {reference}: {clean(reason)}", hint)
+    hint = hint.format(engine=engine, folder=_FOLDERS[engine])
+    failure = PullError("image-pull-failed", f"cannot fetch {reference}: {clean(reason)}", hint)
+    failure.permanent = any(word in lowered for word in _PERMANENT)
+    return failure

@@ -1,0 +1,145 @@
+"""Which engine runs the gateway: Podman or Docker, decided once and kept in the journal."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from mstunnel_setup.containers.docker_service import docker_engine
+from mstunnel_setup.containers.engine import ContainerEngine
+from mstunnel_setup.containers.podman_service import podman_engine
+from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers.versions import refuse_unfit
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.errors import EngineError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+
+_KEY = "engine"
+_PREFERRED: Sequence[EngineName] = ("podman", "docker")
+_Opener: TypeAlias = Callable[[], AbstractContextManager[ContainerEngine]]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The engine that was asked for, and the one that an installation here already runs on."""
+
+    engine: Literal["auto", "podman", "docker"] = "auto"
+    installed: EngineName | None = None
+
+    @property
+    def candidates(self) -> Sequence[EngineName]:
+        """The engines to try, in order."""
+        if self.installed is not None:
+            return (self.installed,)
+        return _PREFERRED if self.engine == "auto" else (self.engine,)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The engine in use, its version, and why it is this one."""
+
+    name: EngineName
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChooseEngine(Action[Any]):
+    """Stay with one engine from here on: its containers and images are not the other one's."""
+
+    kind: ClassVar[str] = "choose-engine"
+    engine: EngineName
+    reason: str
+
+    @property
+    def key(self) -> str:
+        """There is one engine."""
+        return _KEY
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"use {self.engine.capitalize()}: {self.reason}"
+
+    def satisfied(self, world: Any, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether this engine is chosen already."""
+        return outputs.get(self.key) == {"engine": self.engine}
+
+    def capture(self, world: Any) -> JsonObject:  # noqa: ARG002
+        """There is nothing to go back to."""
+        return {}
+
+    def apply(self, world: Any, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """The journal record is the effect."""
+        return {"engine": self.engine}
+
+    def undo(self, world: Any, record: UndoRecord[Any]) -> Undone:  # noqa: ARG002
+        """Forgotten with the record."""
+        return Undone(Undo.REMOVED)
+
+
+def engine_of(receipt: Receipt) -> EngineName | None:
+    """The engine that the installation here runs on."""
+    chosen = receipt.outputs.get(_KEY, {}).get("engine")
+    return next((name for name in _PREFERRED if name == chosen), None)
+
+
+def open_engine(
+    wish: Wish, files: Files, processes: Processes, clock: Clock, stack: ExitStack
+) -> tuple[ContainerEngine, Chosen]:
+    """The first candidate that can run the gateway, open until `stack` is closed.
+
+    An engine that holds an installation is not judged any more: it has to be reached, come what may.
+    Raises EngineError with the reason of the first one that is there; `engine-missing` when none is.
+    """
+    strict = wish.installed is None
+    openers: Mapping[EngineName, _Opener] = {
+        "podman": lambda: podman_engine(files, processes, clock),
+        "docker": lambda: docker_engine(processes, clock, strict=strict),
+    }
+    errors: list[EngineError] = []
+    for name in wish.candidates:
+        try:
+            engine, version = _opened(name, openers[name], stack, strict=strict)
+        except EngineError as error:
+            errors.append(error)
+        else:
+            return engine, Chosen(name, version, _reason(wish, name, errors, processes))
+    raise _refusal(errors)
+
+
+def _opened(
+    name: EngineName, opener: _Opener, stack: ExitStack, *, strict: bool
+) -> tuple[ContainerEngine, str]:
+    with ExitStack() as attempt:
+        engine = attempt.enter_context(opener())
+        version = engine.version()
+        if strict:
+            refuse_unfit(name, version)
+        stack.enter_context(attempt.pop_all())
+    return engine, version
+
+
+def _reason(wish: Wish, name: EngineName, errors: Sequence[EngineError], processes: Processes) -> str:
+    if wish.installed is not None:
+        return "the gateway here runs on it"
+    if wish.engine != "auto":
+        return "it was asked for"
+    if errors:
+        return errors[0].message
+    others = [other.capitalize() for other in _PREFERRED if other != name and processes.find(other)]
+    return f"preferred to {others[0]}, which is here too" if others else "the only engine here"
+
+
+def _refusal(errors: Sequence[EngineError]) -> EngineError:
+    present = [error for error in errors if error.code != "engine-missing"]
+    if present or len(errors) == 1:
+        return (present or errors)[0]
+    return EngineError(
+        "engine-missing",
+        "neither Podman nor Docker is installed",
+        "Install Podman from the distribution's packages, or Docker CE.",
+    )

@@ -1,0 +1,72 @@
+"""An engine's command line, where its library falls short; Podman and Docker take the same options."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mstunnel_setup.containers.engine import Finished, LogOptions, clean
+from mstunnel_setup.containers.run_arguments import volume_arguments
+from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
+from mstunnel_setup.errors import EngineError
+from mstunnel_setup.host.process import Completed, ProcessError, Processes
+
+# podman-run(1), `docker run`: the engine itself failed.
+_ENGINE_FAILED = 125
+_CODES = {"program-timeout": "container-timeout", "program-missing": "engine-missing"}
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """How the command line of an engine is called: `command` is the program with its global options."""
+
+    processes: Processes
+    command: tuple[str, ...]
+
+    def run(self, arguments: Sequence[str], timeout: float, *, accept_failure: bool = False) -> Completed:
+        """Run a command of the engine. Raises EngineError `container-failed` or `container-timeout`."""
+        try:
+            return self.processes.run((*self.command, *arguments), timeout=timeout, check=not accept_failure)
+        except ProcessError as error:
+            code = _CODES.get(error.code, "container-failed")
+            raise EngineError(code, clean(error.message), error.hint) from error
+
+    def finish(self, arguments: Sequence[str], timeout: float) -> Finished:
+        """Run a program in a container; its exit code is not judged."""
+        done = self.run(arguments, timeout, accept_failure=True)
+        if done.code == _ENGINE_FAILED:
+            raise EngineError("container-failed", f"the engine cannot run it: {clean(done.error)}")
+        return Finished(done.code, done.output, done.error)
+
+    def exec_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
+        """The command that runs a program in a container with our own standard streams."""
+        return (*self.command, "exec", "--interactive", name, *arguments)
+
+    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
+        """The command that shows the log of a container."""
+        flags = (
+            *(["--follow"] if options.follow else []),
+            *([f"--tail={options.lines}"] if options.lines is not None else []),
+            *([f"--since={options.since}"] if options.since is not None else []),
+            *(["--timestamps"] if options.timestamps else []),
+        )
+        return (*self.command, "logs", *flags, name)
+
+
+def once_name() -> str:
+    """A name for a container that runs one command."""
+    return f"mstunnel-once-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def once_arguments(
+    name: str, image: str, arguments: Sequence[str], volumes: Sequence[Volume], *options: str
+) -> tuple[str, ...]:
+    """`run` for one program of an image, without network, in a container that is removed afterwards."""
+    return (
+        *("run", "--rm", "--network=none", f"--name={name}", f"--label={MANAGED_LABEL}=1", *options),
+        "--stop-timeout=0",
+        f"--entrypoint={arguments[0]}",
+        *volume_arguments(volumes),
+        image,
+        *arguments[1:],
+    )

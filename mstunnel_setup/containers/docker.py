@@ -1,0 +1,258 @@
+"""Docker: its SDK for questions, images and life cycle, its command line where Podman's is used too.
+
+The command line creates containers, so that they get the very options of a unit file, and runs programs in
+them (the SDK has no time limit there).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from typing import Any
+
+from mstunnel_setup.containers import docker_archive
+from mstunnel_setup.containers.command_line import CommandLine, once_arguments, once_name
+from mstunnel_setup.containers.engine import ContainerState, Finished, Image, LogOptions, Progress, clean
+from mstunnel_setup.containers.pull import Pull, pull_failure
+from mstunnel_setup.containers.run_arguments import create_arguments
+from mstunnel_setup.containers.spec import (
+    DIGEST_LABEL,
+    ContainerSpec,
+    Volume,
+    digest_tag,
+    split_reference,
+)
+from mstunnel_setup.errors import EngineError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.process import Processes
+
+# A call that takes longer than stopping a container (90 s at most) has hung.
+_CALL_TIMEOUT = 120.0
+_LOAD_TIMEOUT = 900.0
+_CREATE_TIMEOUT = 120.0
+_PROBE_TIMEOUT = 30.0
+_SHELL = "CMD-SHELL"
+_MISSING = 404
+_IN_USE = 409
+
+
+class DockerEngine:
+    """A `ContainerEngine`. `client` is a Docker SDK `APIClient`, `command` how its command line is called."""
+
+    def __init__(self, client: Any, processes: Processes, clock: Clock, command: tuple[str, ...]) -> None:
+        self._client = client
+        self._clock = clock
+        self._command = CommandLine(processes, command)
+
+    def version(self) -> str:
+        """The version of the daemon."""
+        with _explained("engine-not-running", "Docker does not tell its version"):
+            return str(self._client.version()["Version"])
+
+    def image(self, reference: str) -> Image | None:
+        """The image here that runs as `reference`: fetched by digest, or loaded and named after it."""
+        _, digest = split_reference(reference)
+        for name in (reference, digest_tag(reference)):
+            found = self._image_id(name)
+            if found is not None:
+                return Image(name, digest, found)
+        return None
+
+    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
+        """Fetch an image by digest within `deadline` seconds in all."""
+        name, digest = split_reference(reference)
+        until = self._clock.monotonic() + deadline
+        try:
+            response = self._request(
+                "POST",
+                "/images/create",
+                deadline,
+                params={"fromImage": name, "tag": digest},
+                headers=self._credentials(name),
+                stream=True,
+            )
+            with closing(response):
+                Pull(reference, self._clock, until, progress, "docker").follow(response)
+        except OSError as error:
+            raise pull_failure(reference, str(error.__cause__ or error), "docker") from error
+        return self._expected(reference)
+
+    def load(self, archive: str) -> tuple[Image, ...]:
+        """Load an archive in OCI format; the digest of each image is proved before."""
+        images = docker_archive.loadable(archive)
+        with _explained("image-load-failed", f"cannot load {archive}"):
+            response = self._request(
+                "POST",
+                "/images/load",
+                _LOAD_TIMEOUT,
+                params={"quiet": True},
+                data=docker_archive.stream(archive, images),
+                headers={"Content-Type": "application/x-tar"},
+            )
+            response.raise_for_status()
+            return tuple(self._loaded(archive, image, response.text) for image in images)
+
+    def tag(self, image: str, name: str) -> None:
+        """Give an image one more name."""
+        repository, _, tag = name.rpartition(":")
+        with _explained("image-tag-failed", f"cannot name the image {image} {name}"):
+            self._client.tag(image, repository, tag)
+
+    def remove_image(self, reference: str) -> bool:
+        """Remove an image by one of its names."""
+        with _explained("image-remove-failed", f"cannot remove {reference}"):
+            return self._delete(f"/images/{reference}") != _IN_USE
+
+    def create(self, spec: ContainerSpec) -> None:
+        """Make a container with restart policy `always`."""
+        if self.image(spec.image) is None:
+            # Docker would go and fetch it.
+            raise EngineError("container-failed", f"there is no image {spec.image}", "Run mstunnel-setup.")
+        self._command.run(create_arguments(spec, "docker"), _CREATE_TIMEOUT)
+
+    def start(self, name: str) -> None:
+        """Start a container."""
+        self._switch(name, "start")
+
+    def stop(self, name: str) -> None:
+        """Stop a container."""
+        self._switch(name, "stop")
+
+    def restart(self, name: str) -> None:
+        """Stop and start a container."""
+        self._switch(name, "restart")
+
+    def remove(self, name: str) -> None:
+        """Stop and remove a container."""
+        with _explained("container-failed", f"cannot remove the container {name}"):
+            self._delete(f"/containers/{name}", force=True, v=True)
+
+    def inspect(self, name: str) -> ContainerState | None:
+        """The state of a container."""
+        with _explained("engine-failed", f"cannot look at the container {name}"):
+            found = self._get(f"/containers/{name}/json")
+        return None if found is None else container_state(found)
+
+    def probe(self, name: str) -> bool:
+        """Run the health check of a running container now; Docker itself is in no hurry."""
+        with _explained("engine-failed", f"cannot check the health of the container {name}"):
+            found = self._get(f"/containers/{name}/json")
+        test = ((found or {}).get("Config", {}).get("Healthcheck") or {}).get("Test") or [""]
+        command = ("sh", "-c", *test[1:]) if test[0] == _SHELL else tuple(test[1:])
+        return bool(command) and self.execute(name, command, _PROBE_TIMEOUT).code == 0
+
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+        """Run a program in a running container; one that takes too long is left behind in it."""
+        return self._command.finish(("exec", name, *arguments), timeout)
+
+    def run_once(
+        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
+    ) -> Finished:
+        """Run a program of an image in a container of its own, without network."""
+        name, found = once_name(), self.image(image)
+        if found is None:
+            raise EngineError("container-failed", f"there is no image {image}", "Run mstunnel-setup.")
+        try:
+            return self._command.finish(once_arguments(name, found.name, arguments, volumes), timeout)
+        except EngineError:
+            self.remove(name)
+            raise
+
+    def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
+        """The command that runs a program in a container with our own standard streams."""
+        return self._command.exec_command(name, arguments)
+
+    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
+        """The command that shows the log of a container."""
+        return self._command.logs_command(name, options)
+
+    def _request(self, method: str, path: str, timeout: float = _CALL_TIMEOUT, **more: Any) -> Any:
+        address = f"{self._client.base_url}/v{self._client.api_version}{path}"
+        return self._client.request(method, address, timeout=timeout, **more)
+
+    def _get(self, path: str) -> Mapping[str, Any] | None:
+        response = self._request("GET", path)
+        if response.status_code == _MISSING:
+            return None
+        response.raise_for_status()
+        found: Mapping[str, Any] = response.json()
+        return found
+
+    def _delete(self, path: str, **parameters: Any) -> int:
+        """The status; what is missing or in use is an answer, anything else raises OSError."""
+        response = self._request("DELETE", path, params=parameters)
+        if response.status_code not in (_MISSING, _IN_USE):
+            response.raise_for_status()
+        return int(response.status_code)
+
+    def _switch(self, name: str, verb: str) -> None:
+        with _explained("container-failed", f"cannot {verb} the container {name}"):
+            # 304 says that it is so already, and is no error.
+            self._request("POST", f"/containers/{name}/{verb}").raise_for_status()
+
+    def _credentials(self, name: str) -> Mapping[str, str]:
+        """What `docker login` has kept for the registry of an image."""
+        from docker.auth import get_config_header  # noqa: PLC0415 (takes 120 ms)
+
+        header = get_config_header(self._client, name.partition("/")[0])
+        return {"X-Registry-Auth": header.decode()} if header else {}
+
+    def _image_id(self, name: str) -> str | None:
+        with _explained("engine-failed", f"cannot look at the image {name}"):
+            found = self._get(f"/images/{name}/json")
+        return None if found is None else str(found["Id"])
+
+    def _expected(self, reference: str) -> Image:
+        image = self.image(reference)
+        if image is None:
+            raise EngineError(
+                "image-digest-mismatch",
+                f"Docker reports success, but there is no image {reference}",
+                "Run the command again; if it happens again, look at the registry.",
+            )
+        return image
+
+    def _loaded(self, archive: str, image: docker_archive.Loadable, report: str) -> Image:
+        # Docker's newer image store names images by the digest of the manifest.
+        for name in (image.id, image.digest):
+            if self._image_id(name) is not None:
+                return Image(image.name, image.digest, name)
+        raise EngineError("image-load-failed", f"cannot load {archive}: {clean(report)}")
+
+
+def container_state(inspected: Mapping[str, Any]) -> ContainerState:
+    """The state in the answer of Docker's `inspect`."""
+    state, labels = inspected["State"], dict(inspected["Config"].get("Labels") or {})
+    asked = str(inspected["Config"].get("Image", ""))
+    return ContainerState(
+        status=str(state["Status"]),
+        health=(state.get("Health") or {}).get("Status") or None,
+        labels=labels,
+        image_digest=labels.get(DIGEST_LABEL) or asked.partition("@")[2],
+        started_at=_time(str(state.get("StartedAt", ""))),
+    )
+
+
+def _time(text: str) -> datetime | None:
+    """The time in `text`; Docker writes the year 1 for `never`."""
+    return None if text.startswith("0001-") or not text else datetime.fromisoformat(text)
+
+
+@contextmanager
+def _explained(code: str, what: str) -> Iterator[None]:
+    """Turn the errors of the SDK into ours; most are those of requests, which are OSErrors."""
+    from docker.errors import DockerException  # noqa: PLC0415 (takes 120 ms)
+
+    try:
+        yield
+    except (OSError, DockerException) as error:
+        raise EngineError(
+            code, f"{what}: {clean(_reason(error))}", "Mend the cause and run the command again."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The words of Docker; when it gave none, those of the connection."""
+    response: Any = getattr(error, "response", None)
+    if response is not None and response.text:
+        return str(response.text)
+    return str(error.__cause__ or error)

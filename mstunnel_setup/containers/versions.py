@@ -1,0 +1,95 @@
+"""Versions of container engines: what is too old, known to be bad, or tested. Data: `data/platforms.toml`."""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+from packaging.version import InvalidVersion, Version
+from pydantic import BaseModel, ConfigDict, Field
+
+from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.errors import EngineError
+
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class EngineRange(BaseModel):
+    """Versions of an engine: the least one, the least one without root, and tested release lines."""
+
+    model_config = _STRICT
+
+    least: str
+    least_rootless: str = ""
+    tested: tuple[str, ...] = ()
+
+
+class BadVersions(BaseModel):
+    """A range of versions (`from` included, `below` excluded) that is refused, and why."""
+
+    model_config = _STRICT
+
+    engine: EngineName
+    start: str = Field(alias="from")
+    below: str
+    why: str
+
+    def holds(self, engine: EngineName, version: Version) -> bool:
+        """Whether a version of an engine is in the range."""
+        return self.engine == engine and Version(self.start) <= version < Version(self.below)
+
+
+class EngineTable(BaseModel):
+    """What `data/platforms.toml` says about engines."""
+
+    engines: dict[EngineName, EngineRange]
+    bad: tuple[BadVersions, ...]
+
+
+@cache
+def engine_table() -> EngineTable:
+    """The table, read once."""
+    text = (files("mstunnel_setup") / "data" / "platforms.toml").read_text("utf-8")
+    return EngineTable.model_validate(tomllib.loads(text))
+
+
+def release(text: str) -> Version | None:
+    """The version that a program or package names ("4.9.4-rhel", "28.1.1+1"); None when it names none."""
+    number = text.strip().removeprefix("v")
+    for mark in "-+~: ":
+        number = number.partition(mark)[0]
+    try:
+        return Version(number)
+    except InvalidVersion:
+        return None
+
+
+def bad_range(engine: EngineName, version: Version) -> BadVersions | None:
+    """The range of bad versions that a version is in, if any."""
+    return next((bad for bad in engine_table().bad if bad.holds(engine, version)), None)
+
+
+def is_tested(engine: EngineName, version: Version) -> bool:
+    """Whether a version belongs to a tested release line."""
+    lines = (tuple(map(int, line.split("."))) for line in engine_table().engines[engine].tested)
+    return any(version.release[: len(line)] == line for line in lines)
+
+
+def refuse_unfit(engine: EngineName, text: str) -> None:
+    """Raise EngineError `engine-version` for a version that cannot run the gateway; unreadable ones pass."""
+    version, least = release(text), Version(engine_table().engines[engine].least)
+    if version is None:
+        return
+    bad = bad_range(engine, version)
+    if bad is not None:
+        raise _unfit(engine, text, bad.why, bad.below)
+    if version < least:
+        raise _unfit(engine, text, f"it is older than {least}", str(least))
+
+
+def _unfit(engine: EngineName, version: str, why: str, least: str) -> EngineError:
+    name = engine.capitalize()
+    return EngineError(
+        "engine-version",
+        f"{name} {version} cannot run the gateway: {why}",
+        f"Update {name} to {least} or later.",
+    )

@@ -1,0 +1,129 @@
+"""The same gateway on every kind of host: installed, used, disturbed, rebooted, removed."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.testbed import kinds
+from tests.testbed.host_tree import host_tree
+from tests.testbed.installation import DEVICE_USER, Installation
+from tests.testbed.kinds import Kind
+from tests.testbed.machine import Entry
+from tests.testbed.testbed import INTRANET_PAGE, Testbed
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+KINDS = (
+    kinds.DOCKER,
+    kinds.PODMAN_PLAIN,
+    pytest.param(kinds.PODMAN_UNIT, marks=pytest.mark.hosts),
+    pytest.param(kinds.DOCKER_PLAIN, marks=pytest.mark.hosts),
+)
+NAMES = ("mstunnel-server", "mstunnel-agent")
+
+
+class Host(Installation):
+    """A host with a gateway on it, and what the host was like before."""
+
+    before: dict[str, Entry]
+    tenant_before: dict[str, list[str]]
+
+    @property
+    def kind(self) -> Kind:
+        return self.testbed.kind
+
+    def process(self, name: str) -> str:
+        """Id of the first process of a container."""
+        command = [self.kind.engine, "inspect", "--format={{.State.Pid}}", name]
+        return self.server.run(command).stdout.strip()
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name)
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """A server of each kind, with a gateway that a device is connected to."""
+    with Testbed(kind=request.param) as testbed:
+        installation = Host(testbed, testbed.start_registry().references)
+        installation.prepare()
+        installation.before, installation.tenant_before = host_tree(installation), installation.tenant()
+        installation.setup()
+        installation.keep_connected()
+        yield installation
+
+
+def test_a_device_reaches_the_internal_network(host: Host) -> None:
+    assert host.await_page() == INTRANET_PAGE
+    assert host.client_address().startswith("169.254.")
+    users = json.loads(host.server.run(["mst-cli", "server", "show", "users", "--output", "json"]).stdout)
+    assert [user["Username"] for user in users["data"]["rows"]] == [host.token_user()], DEVICE_USER
+
+
+def test_a_second_run_changes_nothing(host: Host) -> None:
+    before, started = host_tree(host), host.started()
+    assert json.loads(host.setup().stdout)["data"]["actions"] == 0
+    assert json.loads(host.setup_plan("--exit-code").stdout)["status"] == "unchanged"
+    assert host_tree(host) == before
+    assert host.started() == started
+
+
+def test_day_two(host: Host) -> None:
+    run = host.server.run
+    for name in ("server", "agent"):
+        assert run(["mst-cli", name, "status"]).stdout == "State: running\nHealth: healthy\n"
+    overview = json.loads(run(["mst-cli", "status", "--output", "json"]).stdout)["data"]
+    assert overview["mstunnel-server"]["image_digest"] == host.references["gateway"].partition("@")[2]
+    assert json.loads(run(["mst-cli", "health", "--output", "json"]).stdout)["data"]["healthy"]
+    assert "checked-in" in run(["mst-cli", "agent", "logs", "--tail", "50"]).stdout
+    assert run(["mst-cli", "server", "logs"]).stderr or run(["mst-cli", "server", "logs"]).stdout
+    run(["mst-cli", "server", "stop"], timeout=90)
+    assert run(["mst-cli", "server", "status"], check=False).code == 7
+    run(["mst-cli", "server", "start"], timeout=90)
+    run(["mst-cli", "agent", "restart"], timeout=90)
+    host.wait_until_healthy()
+    assert host.await_page() == INTRANET_PAGE
+
+
+def test_a_new_certificate_and_a_root_are_taken_without_a_restart(host: Host) -> None:
+    host.server.write("/root/root.pem", host.authority.pem)
+    host.server.run(["mst-cli", "ca-trust", "add", "/root/root.pem"], timeout=90)
+    started = host.started().splitlines()[0]
+    host.place_certificate(*host.authority.issue("vpn.tunnel.test"))
+    imported = host.server.run(["mst-cli", "import_cert", "--output", "json"], timeout=90)
+    assert json.loads(imported.stdout)["data"]["serving"] is True
+    assert host.started().splitlines()[0] == started
+    names = json.loads(host.server.run(["mst-cli", "ca-trust", "list", "--output", "json"]).stdout)
+    for root in names["data"]["roots"]:
+        if root["name"].startswith("tunnel-testbed"):
+            host.server.run(["mst-cli", "ca-trust", "remove", root["name"]], timeout=90)
+
+
+def test_killed_containers_come_back(host: Host) -> None:
+    killed = [host.process(name) for name in NAMES]
+    host.server.run(["kill", "-KILL", *killed])
+    host.wait_until_healthy()
+    assert not set(killed) & {host.process(name) for name in NAMES}
+    assert host.await_page() == INTRANET_PAGE
+
+
+def test_a_killed_engine_comes_back(host: Host) -> None:
+    """Without systemd nothing watches the engine: Podman's monitors are not missed, Docker's daemon is."""
+    host.server.run(["pkill", "-KILL", "-x", host.kind.killed])
+    if host.kind is kinds.DOCKER_PLAIN:
+        host.reboot()
+    host.wait_until_healthy()
+    assert host.await_page() == INTRANET_PAGE
+
+
+def test_after_a_reboot_the_gateway_serves_again(host: Host) -> None:
+    host.reboot()
+    host.wait_until_healthy()
+    assert host.await_page() == INTRANET_PAGE
+
+
+def test_uninstall_leaves_nothing(host: Host) -> None:
+    host.disconnect()
+    host.uninstall()
+    assert host_tree(host) == host.before
+    assert host.tenant() == host.tenant_before
+    assert host.server.run([host.kind.engine, "ps", "--all", "--quiet"]).stdout == ""
+    assert host.server.run([host.kind.engine, "images", "--quiet"]).stdout == ""

@@ -1,0 +1,62 @@
+"""The kinds of host that a gateway is installed on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.testbed.images import DOCKER_SERVER
+
+# An init that only reaps, as hosts without systemd may have; programs of systemd are not even there.
+# Processes stay out of the root of the control groups, where engines want to make groups of their own.
+_PLAIN = """
+rm -f /usr/bin/systemctl /usr/bin/journalctl
+mkdir -p /sys/fs/cgroup/init
+echo 0 >/sys/fs/cgroup/init/cgroup.procs
+{starts}
+exec catatonit -- sleep infinity
+"""
+_DOCKERD = "rm -f /run/docker.pid; dockerd >>/var/log/dockerd.log 2>&1 &"
+_NO_QUADLET = "rm -f /usr/libexec/podman/quadlet; exec /lib/systemd/systemd"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An engine on a host with or without systemd.
+
+    `start` is the shell script that the host begins with (empty: systemd), `answers` what the answer file
+    says more than on other hosts, `killed` the process that the engine is, `at_boot` what the host's init has
+    to run after a reboot.
+    """
+
+    name: str
+    engine: str = "podman"
+    image: str = "server"
+    start: str = ""
+    systemd: bool = True
+    killed: str = "conmon"
+    at_boot: str = ""
+    answers: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def certificates(self) -> str:
+        """Where the engine looks for authorities of registries."""
+        return "/etc/docker/certs.d" if self.engine == "docker" else "/etc/containers/certs.d"
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What the host's container runs; empty for what its image says."""
+        return ("sh", "-c", self.start) if self.start else ()
+
+
+PODMAN = Kind("podman")
+PODMAN_UNIT = Kind("podman-unit", start=_NO_QUADLET)
+PODMAN_PLAIN = Kind(
+    "podman-plain",
+    start=_PLAIN.format(starts=""),
+    systemd=False,
+    at_boot="mst-cli server start && mst-cli agent start",
+)
+DOCKER = Kind("docker", "docker", DOCKER_SERVER, killed="dockerd")
+DOCKER_PLAIN = Kind(
+    "docker-plain", "docker", DOCKER_SERVER, _PLAIN.format(starts=_DOCKERD), systemd=False, killed="dockerd"
+)

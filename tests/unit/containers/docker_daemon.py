@@ -1,0 +1,172 @@
+"""A Docker daemon of the tests: as much of its HTTP interface (Engine API 1.45) as the program uses."""
+
+import io
+import json
+import socketserver
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass
+class Daemon:
+    """What it holds, and how it behaves. `report` are the lines of a pull, `delay` seconds before each."""
+
+    version: dict[str, Any] = field(
+        default_factory=lambda: {
+            "Version": "26.1.5",
+            "ApiVersion": "1.45",
+            "Components": [{"Name": "Engine"}],
+        }
+    )
+    security: list[str] = field(default_factory=lambda: ["name=seccomp,profile=builtin"])
+    images: dict[str, str] = field(default_factory=dict)
+    in_use: set[str] = field(default_factory=set)
+    containers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    registry: dict[str, str] = field(default_factory=dict)
+    report: list[dict[str, Any]] = field(default_factory=list)
+    delay: float = 0.0
+    loaded: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, Any]:  # noqa: PLR0911
+        """Status and JSON."""
+        self.asked.append(f"{method} {path}")
+        match method, path.split("/")[1:]:
+            case "GET", ["version"]:
+                return 200, self.version
+            case "GET", ["info"]:
+                return 200, {"SecurityOptions": self.security}
+            case "POST", ["images", "load"]:
+                return 200, self._load(body)
+            case "POST", ["images", *name, "tag"]:
+                self.images[f"{query['repo']}:{query['tag']}"] = self.images.get(
+                    "/".join(name), "/".join(name)
+                )
+                return 201, None
+            case "GET", ["images", *name, "json"]:
+                return self._image("/".join(name))
+            case "DELETE", ["images", *name]:
+                return self._remove("/".join(name))
+            case _, ["containers", name, *verb]:
+                return self._container(method, name, verb)
+        return 404, {"message": f"page not found: {path}"}
+
+    def pull(self, query: dict[str, str]) -> Iterator[dict[str, Any]]:
+        """The report of a pull, line by line; what the registry has is here afterwards."""
+        reference = f"{query['fromImage']}@{query['tag']}"
+        self.asked.append(f"pull {reference}")
+        for line in self.report:
+            time.sleep(self.delay)
+            yield line
+        if reference in self.registry:
+            self.images[reference] = self.registry[reference]
+
+    def _load(self, body: bytes) -> Any:
+        with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+            member = archive.extractfile("manifest.json")
+            assert member is not None
+            self.loaded = json.loads(member.read())
+            names = set(archive.getnames())
+        for entry in self.loaded:
+            assert {entry["Config"], *entry["Layers"]} <= names
+            image = entry["Config"].removeprefix("blobs/").replace("/", ":")
+            self.images |= dict.fromkeys([image, *(entry["RepoTags"] or ())], image)
+        return {"stream": "Loaded image"}
+
+    def _image(self, name: str) -> tuple[int, Any]:
+        found = self.images.get(name)
+        return (404, {"message": "No such image"}) if found is None else (200, {"Id": found})
+
+    def _remove(self, name: str) -> tuple[int, Any]:
+        if name in self.in_use:
+            return 409, {"message": "conflict: image is being used"}
+        return (200, []) if self.images.pop(name, None) else (404, {"message": "No such image"})
+
+    def _container(self, method: str, name: str, verb: list[str]) -> tuple[int, Any]:
+        found = self.containers.get(name)
+        if found is None:
+            return 404, {"message": f"No such container: {name}"}
+        if method == "DELETE":
+            del self.containers[name]
+        elif verb != ["json"]:
+            wanted = "exited" if verb == ["stop"] else "running"
+            changed, found["State"]["Status"] = found["State"]["Status"] != wanted, wanted
+            return (204 if changed or verb == ["restart"] else 304), None
+        return 200, found
+
+
+class _Handler(BaseHTTPRequestHandler):
+    daemon: Daemon
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    do_POST = do_DELETE = do_GET
+
+    def _answer(self) -> None:
+        split = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(split.query).items()}
+        path = split.path if split.path == "/version" else split.path.partition("/v1.45")[2]
+        body = self._body()
+        if path == "/images/create":
+            self._stream(query)
+            return
+        status, content = self.daemon.answer(self.command, path, query, body)
+        data = b"" if content is None else json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        content = b""
+        while size := int(self.rfile.readline(), 16):
+            content += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return content
+
+    def _stream(self, query: dict[str, str]) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            for line in self.daemon.pull(query):
+                data = json.dumps(line).encode() + b"\r\n"
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+            self.wfile.write(b"0\r\n\r\n")
+        except ConnectionError:
+            self.close_connection = True
+
+    def address_string(self) -> str:
+        return "socket"
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 (the base class names it so)
+        return None
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+
+@contextmanager
+def serve(daemon: Daemon, path: Path) -> Iterator[str]:
+    """The address of the daemon, which listens at `path`."""
+    handler = type("DaemonHandler", (_Handler,), {"daemon": daemon})
+    with _Server(str(path), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield f"unix://{path}"
+        server.shutdown()
+        thread.join()

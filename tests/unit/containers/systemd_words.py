@@ -1,0 +1,41 @@
+"""A command line as systemd reads it."""
+
+_ESCAPES = {"n": "\n", "t": "\t", "s": " ", "a": "\a", "b": "\b", "f": "\f", "r": "\r", "v": "\v"}
+# The generator's own use of specifiers.
+_OF_QUADLET = "--cidfile=%t/%N.cid"
+
+
+def words(command: str) -> list[str]:
+    """The words of a command line (systemd.syntax(7), systemd.service(5): quotes, escapes; `%%` and `$$`)."""
+    found, word, quote, position = [], "", "", 0
+    while position < len(command):
+        letter = command[position]
+        position += 1
+        if letter == "\\":
+            taken, text = _escape(command[position:])
+            position += taken
+            word += text
+        elif letter == quote:
+            quote = ""
+        elif not quote and letter in "\"'":
+            quote = letter
+        elif not quote and letter == " ":
+            found.append(word)
+            word = ""
+        else:
+            word += letter
+    return [_expand(word) for word in [*found, word] if word != _OF_QUADLET]
+
+
+def _escape(rest: str) -> tuple[int, str]:
+    digits = {"x": 2, "u": 4, "U": 8}.get(rest[0])
+    if digits:
+        return digits + 1, chr(int(rest[1 : digits + 1], 16))
+    return 1, _ESCAPES.get(rest[0], rest[0])
+
+
+def _expand(word: str) -> str:
+    for special in "%$":
+        assert special not in word.replace(special * 2, ""), f"{word} would be expanded"
+        word = word.replace(special * 2, special)
+    return word

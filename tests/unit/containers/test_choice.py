@@ -1,0 +1,189 @@
+"""Which engine is taken, and why; which versions and manners."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.containers import choice
+from mstunnel_setup.containers.choice import ChooseEngine, Chosen, Wish, engine_of, open_engine
+from mstunnel_setup.containers.manner import HostFacts, Manner, choose
+from mstunnel_setup.containers.versions import engine_table, is_tested, refuse_unfit, release
+from mstunnel_setup.engine.action import Undo, UndoRecord
+from mstunnel_setup.engine.receipt import Entry, Receipt
+from mstunnel_setup.errors import EngineError, ExitCode
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+
+
+@dataclass
+class Hosts:
+    """Versions of the engines that are installed; an engine whose version is an error does not answer."""
+
+    versions: Mapping[str, str | EngineError]
+    closed: list[str] = field(default_factory=list)
+
+    def opener(self, name: str) -> Any:
+        @contextmanager
+        def opened(*_ports: Any, **_options: Any) -> Iterator[Any]:
+            found = self.versions.get(
+                name, EngineError("engine-missing", f"{name.capitalize()} is not installed")
+            )
+            if isinstance(found, EngineError):
+                raise found
+            try:
+                yield _Engine(found)
+            finally:
+                self.closed.append(name)
+
+        return opened
+
+    def open(self, wish: Wish, monkeypatch: pytest.MonkeyPatch) -> Chosen:
+        for name in ("podman", "docker"):
+            monkeypatch.setattr(choice, f"{name}_engine", self.opener(name))
+        with ExitStack() as stack:
+            engine, chosen = open_engine(wish, Files(Path("/")), _Found(self.versions), SystemClock(), stack)
+            assert engine.version() == chosen.version
+        assert self.closed.count(chosen.name) == 1
+        return chosen
+
+
+class _Engine:
+    def __init__(self, version: str) -> None:
+        self._version = version
+
+    def version(self) -> str:
+        return self._version
+
+
+class _Found(Processes):
+    def __init__(self, versions: Mapping[str, object]) -> None:
+        self._versions = versions
+
+    def find(self, program: str) -> str | None:
+        return program if program in self._versions else None
+
+
+DEAD = EngineError("engine-not-running", "its service does not start", "Run `podman info` to see why.")
+
+
+@pytest.mark.parametrize(
+    ("versions", "wish", "chosen"),
+    [
+        ({"podman": "5.4.2"}, Wish(), Chosen("podman", "5.4.2", "the only engine here")),
+        (
+            {"podman": "5.4.2", "docker": "26.1.5"},
+            Wish(),
+            Chosen("podman", "5.4.2", "preferred to Docker, which is here too"),
+        ),
+        ({"docker": "26.1.5"}, Wish(), Chosen("docker", "26.1.5", "Podman is not installed")),
+        (
+            {"podman": "3.4.4", "docker": "26.1.5"},
+            Wish(),
+            Chosen(
+                "docker",
+                "26.1.5",
+                "Podman 3.4.4 cannot run the gateway: Podman 4.2 and later cannot use its containers, and it "
+                "cannot run units of the current form",
+            ),
+        ),
+        (
+            {"podman": DEAD, "docker": "26.1.5"},
+            Wish(),
+            Chosen("docker", "26.1.5", "its service does not start"),
+        ),
+        (
+            {"podman": "5.4.2", "docker": "26.1.5"},
+            Wish("docker"),
+            Chosen("docker", "26.1.5", "it was asked for"),
+        ),
+        (
+            {"podman": "5.4.2", "docker": "18.09"},
+            Wish(installed="docker"),
+            Chosen("docker", "18.09", "the gateway here runs on it"),
+        ),
+    ],
+    ids=["only Podman", "both", "only Docker", "bad Podman", "dead Podman", "asked for", "installed"],
+)
+def test_the_engine_and_the_reason(
+    monkeypatch: pytest.MonkeyPatch, versions: dict[str, Any], wish: Wish, chosen: Chosen
+) -> None:
+    assert Hosts(versions).open(wish, monkeypatch) == chosen
+
+
+@pytest.mark.parametrize(
+    ("versions", "wish", "code", "said"),
+    [
+        ({}, Wish(), "engine-missing", "neither Podman nor Docker"),
+        ({"podman": "5.4.2"}, Wish("docker"), "engine-missing", "Docker is not installed"),
+        ({"podman": "3.4.4"}, Wish(), "engine-version", "Podman 3.4.4 cannot run the gateway"),
+        ({"podman": DEAD}, Wish(), "engine-not-running", "does not start"),
+        ({"docker": "18.09.1"}, Wish(), "engine-version", "older than 20.10"),
+    ],
+    ids=["none", "other one", "bad", "dead", "old"],
+)
+def test_where_none_will_do_the_reason_is_that_of_the_one_that_is_there(
+    monkeypatch: pytest.MonkeyPatch, versions: dict[str, Any], wish: Wish, code: str, said: str
+) -> None:
+    hosts = Hosts(versions)
+    with pytest.raises(EngineError, match=said) as caught:
+        hosts.open(wish, monkeypatch)
+    assert (caught.value.code, caught.value.exit_code) == (code, ExitCode.ENGINE)
+    assert hosts.closed == [
+        name for name, found in versions.items() if isinstance(found, str) and wish.engine in ("auto", name)
+    ]
+
+
+def test_the_choice_is_kept_in_the_journal() -> None:
+    action = ChooseEngine(engine="docker", reason="it was asked for")
+    assert action.describe() == "use Docker: it was asked for"
+    assert not action.satisfied(None, {})
+    outputs = action.apply(None, {})
+    assert action.satisfied(None, {action.key: outputs})
+    assert (
+        engine_of(Receipt({action.key: Entry(action.key, "images", {}, (), outputs, finished=True)}))
+        == "docker"
+    )
+    assert engine_of(Receipt()) is None
+    assert action.undo(None, UndoRecord({})).outcome is Undo.REMOVED
+
+
+def test_the_table_is_consistent() -> None:
+    for name, known in engine_table().engines.items():
+        assert known.tested
+        for line in known.tested:
+            assert is_tested(name, release(f"{line}.1"))  # type: ignore[arg-type]
+            refuse_unfit(name, f"{line}.1" if "." in line else f"{line}.0.1")
+    for bad in engine_table().bad:
+        assert bad.why
+        with pytest.raises(EngineError, match=r"cannot run the gateway"):
+            refuse_unfit(bad.engine, bad.start)
+
+
+def test_a_version_that_cannot_be_read_is_no_reason_to_refuse() -> None:
+    refuse_unfit("docker", "dev")
+
+
+@pytest.mark.parametrize(
+    "facts", [HostFacts(*values) for values in product(("podman", "docker"), *[(True, False)] * 3)], ids=str
+)
+def test_the_manner_of_every_host(facts: HostFacts) -> None:
+    manner = choose(facts)
+    assert (manner is Manner.ENGINE) == (not facts.systemd)
+    assert (manner is Manner.QUADLET) == (
+        facts.engine == "podman" and facts.systemd and facts.cgroup_v2 and facts.generator
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "manner"),
+    [("quadlet:/x", Manner.QUADLET), ("unit:/x", Manner.UNIT), ("container:x", Manner.ENGINE)],
+)
+def test_an_installation_stays_with_its_manner(key: str, manner: Manner) -> None:
+    for values in product(("podman", "docker"), *[(True, False)] * 3):
+        assert choose(HostFacts(*values), ["file:/x", key]) is manner

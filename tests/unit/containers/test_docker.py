@@ -1,0 +1,380 @@
+"""Docker's SDK against a daemon of the tests, its command line recorded. Real Docker: test_hosts.py."""
+
+import hashlib
+import io
+import json
+import socket
+import tarfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.containers.docker import DockerEngine
+from mstunnel_setup.containers.docker_service import docker_engine
+from mstunnel_setup.containers.engine import ContainerEngine, LogOptions, no_progress
+from mstunnel_setup.containers.image_actions import LoadImage
+from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume, digest_tag
+from mstunnel_setup.engine.action import Undo, UndoRecord
+from mstunnel_setup.errors import EngineError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from tests.unit.containers.docker_daemon import Daemon, serve
+
+DIGEST = "sha256:" + "ab" * 32
+IMAGE = f"registry.example/server@{DIGEST}"
+
+
+class Docker(Processes):
+    """The command line of Docker, which says `output` and ends with `code`."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, ...]] = []
+        self.code = 0
+        self.hangs = False
+
+    def find(self, program: str) -> str | None:
+        return f"/usr/bin/{program}"
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        timeout: float,
+        check: bool = True,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+    ) -> Completed:
+        self.calls.append(tuple(arguments))
+        if self.hangs:
+            raise ProcessError("program-timeout", "docker did not finish")
+        return Completed(self.code, "out", "err")
+
+
+@pytest.fixture
+def daemon() -> Daemon:
+    return Daemon()
+
+
+@pytest.fixture
+def address(daemon: Daemon, tmp_path: Path) -> Iterator[str]:
+    with serve(daemon, tmp_path / "docker.sock") as address:
+        yield address
+
+
+@pytest.fixture
+def docker() -> Docker:
+    return Docker()
+
+
+@pytest.fixture
+def engine(address: str, docker: Docker) -> Iterator[DockerEngine]:
+    with docker_engine(docker, SystemClock(), {"DOCKER_HOST": address}) as engine:
+        yield engine
+
+
+def _refused(environment: dict[str, str], processes: Processes | None = None) -> EngineError:
+    with (
+        pytest.raises(EngineError) as caught,
+        docker_engine(processes or Docker(), SystemClock(), environment),
+    ):
+        pass
+    return caught.value
+
+
+# --- the daemon -------------------------------------------------------------------------------------------
+
+
+def test_the_daemon_tells_its_version(engine: ContainerEngine) -> None:
+    assert engine.version() == "26.1.5"
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["name=userns"], "cannot read /etc/mstunnel/private"),
+        (["name=seccomp,profile=builtin", "name=rootless"], "without root"),
+    ],
+)
+def test_a_daemon_that_cannot_run_the_gateway_is_refused_with_the_reason(
+    daemon: Daemon, address: str, options: list[str], why: str
+) -> None:
+    daemon.security = options
+    error = _refused({"DOCKER_HOST": address})
+    assert error.code == "engine-unfit"
+    assert why in error.message
+
+
+def test_podman_that_answers_for_docker_is_no_docker(daemon: Daemon, address: str) -> None:
+    daemon.version["Components"] = [{"Name": "Podman Engine"}]
+    assert "podman-docker" in _refused({"DOCKER_HOST": address}).message
+
+
+def test_an_installation_reaches_its_daemon_whatever_became_of_it(daemon: Daemon, address: str) -> None:
+    daemon.security = ["name=userns"]
+    with docker_engine(Docker(), SystemClock(), {"DOCKER_HOST": address}, strict=False) as engine:
+        assert engine.inspect("nobody") is None
+
+
+def test_another_machine_is_refused() -> None:
+    assert "another machine" in _refused({"DOCKER_HOST": "tcp://192.0.2.1:2375"}).message
+
+
+def test_a_daemon_that_does_not_run_is_named(tmp_path: Path) -> None:
+    error = _refused({"DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"})
+    assert error.code == "engine-not-running"
+    assert "systemctl start docker" in error.hint
+
+
+def test_a_daemon_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mstunnel_setup.containers.docker_service._FIRST_TIMEOUT", 0.3)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent.sock"))
+        silent.listen()
+        started = time.monotonic()
+        assert _refused({"DOCKER_HOST": f"unix://{tmp_path}/silent.sock"}).code == "engine-not-running"
+        assert time.monotonic() - started < 3
+
+
+def test_without_its_command_line_docker_is_missing() -> None:
+    class Nothing(Docker):
+        def find(self, program: str) -> str | None:
+            return None
+
+    assert _refused({}, Nothing()).code == "engine-missing"
+
+
+# --- images -----------------------------------------------------------------------------------------------
+
+
+def _layer(status: str, done: int) -> dict[str, Any]:
+    return {"id": "layer", "status": status, "progressDetail": {"current": done, "total": 10}}
+
+
+def test_a_pull_shows_progress_that_never_goes_back(engine: ContainerEngine, daemon: Daemon) -> None:
+    daemon.registry[IMAGE] = "id"
+    daemon.report = [_layer("Downloading", 4), _layer("Downloading", 10), _layer("Extracting", 1)]
+    seen: list[tuple[int, int]] = []
+    image = engine.pull(IMAGE, 10, lambda done, known: seen.append((done, known)))
+    assert (image.name, image.digest, image.id) == (IMAGE, DIGEST, "id")
+    assert seen == [(4, 10), (10, 10)]
+
+
+def test_a_pull_ends_at_its_deadline(engine: ContainerEngine, daemon: Daemon) -> None:
+    daemon.report, daemon.delay = [_layer("Downloading", 1)] * 50, 0.2
+    started = time.monotonic()
+    with pytest.raises(EngineError, match="time") as caught:
+        engine.pull(IMAGE, 1, no_progress)
+    assert caught.value.code == "image-pull-failed"
+    assert time.monotonic() - started < 2
+
+
+def test_success_without_the_image_is_a_mismatch(engine: ContainerEngine, daemon: Daemon) -> None:
+    daemon.report = [{"status": "Status: Downloaded newer image"}]
+    with pytest.raises(EngineError) as caught:
+        engine.pull(IMAGE, 5, no_progress)
+    assert caught.value.code == "image-digest-mismatch"
+
+
+def test_a_refusal_of_the_registry_comes_with_dockers_own_remedy(
+    engine: ContainerEngine, daemon: Daemon
+) -> None:
+    daemon.report = [{"error": "unauthorized: authentication required"}]
+    with pytest.raises(EngineError) as caught:
+        engine.pull(IMAGE, 5, no_progress)
+    assert caught.value.hint == "Sign in to the registry with `docker login`."
+
+
+def test_an_image_in_use_is_kept(engine: ContainerEngine, daemon: Daemon) -> None:
+    daemon.images[IMAGE] = "id"
+    daemon.in_use.add(IMAGE)
+    assert not engine.remove_image(IMAGE)
+    daemon.in_use.clear()
+    assert engine.remove_image(IMAGE)
+    assert engine.remove_image(IMAGE)
+    assert engine.image(IMAGE) is None
+
+
+# --- archives ---------------------------------------------------------------------------------------------
+
+
+def _blob(content: bytes) -> tuple[str, bytes]:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}", content
+
+
+def _archive(path: Path, *, name: str = "localhost/other:1", spoiled: bool = False) -> tuple[str, str]:
+    """An OCI archive; returns the digests of manifest and configuration."""
+    (layer, filesystem), (config, settings) = _blob(b"layer" * 500), _blob(b"{}")
+    document = {"config": {"digest": config}, "layers": [{"digest": layer}]}
+    digest, manifest = _blob(json.dumps(document).encode())
+    index = {"manifests": [{"digest": digest, "annotations": {"org.opencontainers.image.ref.name": name}}]}
+    blobs = {layer: filesystem, config: settings, digest: manifest + (b" " if spoiled else b"")}
+    files = {f"blobs/{name.replace(':', '/')}": content for name, content in blobs.items()}
+    with tarfile.open(path, "w") as archive:
+        for member, content in {**files, "index.json": json.dumps(index).encode()}.items():
+            header = tarfile.TarInfo(member)
+            header.size = len(content)
+            archive.addfile(header, io.BytesIO(content))
+    return digest, config
+
+
+class World:
+    def __init__(self, engine: ContainerEngine, root: Path) -> None:
+        self.engine = engine
+        self.files = Files(root)
+        self.state_directory = "/var/lib/mstunnel"
+
+
+def test_an_archive_is_loaded_named_after_its_digest_and_removed(
+    engine: ContainerEngine, daemon: Daemon, tmp_path: Path
+) -> None:
+    digest, config = _archive(tmp_path / "images.tar")
+    action = LoadImage(archive=str(tmp_path / "images.tar"), reference=f"registry.example/server@{digest}")
+    world: Any = World(engine, tmp_path)
+    before = action.capture(world)
+    action.apply(world, {})
+    assert daemon.loaded[0]["RepoTags"] == ["localhost/other:1"]
+    assert action.satisfied(world, {})
+    found = engine.image(action.reference)
+    assert found is not None
+    assert (found.name, found.digest, found.id) == (digest_tag(action.reference), digest, config)
+    assert action.undo(world, UndoRecord(before, (action,), {})).outcome is Undo.REMOVED
+    assert set(daemon.images) == {config}
+
+
+def test_a_damaged_archive_is_not_loaded(engine: ContainerEngine, daemon: Daemon, tmp_path: Path) -> None:
+    _archive(tmp_path / "images.tar", spoiled=True)
+    with pytest.raises(EngineError) as caught:
+        engine.load(str(tmp_path / "images.tar"))
+    assert caught.value.code == "image-digest-mismatch"
+    assert "POST /images/load" not in daemon.asked
+
+
+def test_a_short_name_in_an_archive_is_not_given(
+    engine: ContainerEngine, daemon: Daemon, tmp_path: Path
+) -> None:
+    _archive(tmp_path / "images.tar", name="server")
+    engine.load(str(tmp_path / "images.tar"))
+    assert daemon.loaded[0]["RepoTags"] is None
+
+
+# --- containers -------------------------------------------------------------------------------------------
+
+
+def _container(**config: Any) -> dict[str, Any]:
+    state = {"Status": "running", "StartedAt": "2026-03-01T10:00:00.123456789Z"}
+    return {"State": state, "Config": {"Image": IMAGE, "Labels": {"org.mstunnel.managed": "1"}, **config}}
+
+
+def test_the_state_of_a_container(engine: ContainerEngine, daemon: Daemon) -> None:
+    daemon.containers["box"] = _container()
+    daemon.containers["box"]["State"]["Health"] = {"Status": "starting"}
+    state = engine.inspect("box")
+    assert state is not None
+    assert (state.status, state.health, state.ours, state.image_digest) == (
+        "running",
+        "starting",
+        True,
+        DIGEST,
+    )
+    assert state.started_at is not None
+    assert engine.inspect("nobody") is None
+
+
+def test_the_digest_of_a_loaded_image_is_in_a_label(engine: ContainerEngine, daemon: Daemon) -> None:
+    daemon.containers["box"] = _container(Image=digest_tag(IMAGE), Labels={"org.mstunnel.digest": DIGEST})
+    state = engine.inspect("box")
+    assert state is not None
+    assert state.image_digest == DIGEST
+
+
+def test_a_container_is_created_by_the_name_that_is_here(
+    engine: ContainerEngine, daemon: Daemon, docker: Docker, address: str
+) -> None:
+    daemon.images[digest_tag(IMAGE)] = "id"
+    health = HealthCheck(command=("test", "-e", "/a b"))
+    engine.create(
+        ContainerSpec(name="box", image=IMAGE, local_name=digest_tag(IMAGE), description="Box", health=health)
+    )
+    (call,) = docker.calls
+    assert call[:4] == ("docker", "--host", address, "create")
+    assert call[-1] == digest_tag(IMAGE)
+    assert {"--restart=always", "--cap-drop=all", "--log-driver=local"} <= set(call)
+    assert f"--label=org.mstunnel.digest={DIGEST}" in call
+    assert "--health-cmd=test -e '/a b'" in call
+
+
+def test_docker_is_never_made_to_fetch_an_image(engine: ContainerEngine, docker: Docker) -> None:
+    with pytest.raises(EngineError, match="no image"):
+        engine.create(ContainerSpec(name="box", image=IMAGE, description="Box"))
+    with pytest.raises(EngineError, match="no image"):
+        engine.run_once(IMAGE, ("true",), (), 5)
+    assert docker.calls == []
+
+
+def test_stop_start_restart_remove(engine: ContainerEngine, daemon: Daemon) -> None:
+    daemon.containers["box"] = _container()
+    engine.stop("box")
+    engine.stop("box")
+    assert daemon.containers["box"]["State"]["Status"] == "exited"
+    engine.start("box")
+    engine.restart("box")
+    assert daemon.containers["box"]["State"]["Status"] == "running"
+    with pytest.raises(EngineError, match="No such container"):
+        engine.start("nobody")
+    engine.remove("box")
+    engine.remove("box")
+    assert daemon.containers == {}
+
+
+@pytest.mark.parametrize(
+    ("test", "command"),
+    [
+        (["CMD-SHELL", "check --all"], ("sh", "-c", "check --all")),
+        (["CMD", "check", "all"], ("check", "all")),
+    ],
+)
+def test_the_health_check_can_be_run_now(
+    engine: ContainerEngine, daemon: Daemon, docker: Docker, test: list[str], command: tuple[str, ...]
+) -> None:
+    daemon.containers["box"] = _container(Healthcheck={"Test": test})
+    assert engine.probe("box")
+    assert docker.calls[-1][3:] == ("exec", "box", *command)
+    docker.code = 1
+    assert not engine.probe("box")
+
+
+def test_without_a_health_check_nothing_is_proved(engine: ContainerEngine, daemon: Daemon) -> None:
+    daemon.containers["box"] = _container()
+    assert not engine.probe("box")
+
+
+def test_one_command_that_hangs_is_ended(engine: ContainerEngine, daemon: Daemon, docker: Docker) -> None:
+    daemon.images[IMAGE] = "id"
+    docker.hangs = True
+    volumes = (Volume(host="/a", container="/b", options=("ro",)),)
+    with pytest.raises(EngineError) as caught:
+        engine.run_once(IMAGE, ("sleep", "100"), volumes, 2)
+    assert caught.value.code == "container-timeout"
+    name = next(word for word in docker.calls[0] if word.startswith("--name=")).removeprefix("--name=")
+    assert f"DELETE /containers/{name}" in daemon.asked
+
+
+def test_exit_codes_are_the_programs_but_for_dockers_own(engine: ContainerEngine, docker: Docker) -> None:
+    docker.code = 7
+    assert engine.execute("box", ("false",), 5).code == 7
+    docker.code = 125
+    with pytest.raises(EngineError, match="err"):
+        engine.execute("box", ("false",), 5)
+
+
+def test_commands_to_become(engine: ContainerEngine, address: str) -> None:
+    docker = ("docker", "--host", address)
+    assert engine.execute_command("box", ("sh",)) == (*docker, "exec", "--interactive", "box", "sh")
+    options = LogOptions(follow=True, lines=5, since="1h", timestamps=True)
+    assert engine.logs_command("box", options) == (
+        *docker, "logs", "--follow", "--tail=5", "--since=1h", "--timestamps", "box",
+    )  # fmt: skip

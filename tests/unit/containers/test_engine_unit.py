@@ -1,0 +1,131 @@
+"""The unit around an engine: accepted by systemd, tightly shut in, and every value arrives unchanged."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mstunnel_setup.containers.engine_unit import WANTED_BY, render
+from mstunnel_setup.containers.run_arguments import EngineName, container_options, create_arguments
+from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume
+from tests.unit.containers.systemd_words import words
+
+ENGINES: tuple[EngineName, ...] = ("docker", "podman")
+IMAGE = "registry.example:5000/tunnel/server@sha256:" + "0a" * 32
+TEXT = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=20)
+ABSOLUTE = TEXT.map(lambda path: f"/{path.replace(':', '')}")
+# A tenth of what systemd prints: the highest exposure that is accepted.
+HIGHEST = 40
+
+
+def _spec(**values: Any) -> ContainerSpec:
+    return ContainerSpec(**{"name": "gateway", "image": IMAGE, "description": "Gateway", **values})
+
+
+def _values(text: str, key: str) -> list[str]:
+    return [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{key}=")]
+
+
+def _made(text: str) -> list[str]:
+    """The words of the command that makes the container, as systemd reads them."""
+    (command,) = [value for value in _values(text, "ExecStartPre") if " run " in value]
+    return words(command)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A system for `systemd-analyze` to look at, on which both engines are installed."""
+    for name in ("docker", "podman"):
+        program = tmp_path / "usr/bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    return tmp_path
+
+
+def _verify(root: Path, text: str) -> str:
+    """What systemd has to say against a unit."""
+    (root / "etc/systemd/system/gateway.service").write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", f"--root={root}", "--recursive-errors=no", "gateway.service"],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_systemd_finds_nothing_wrong(root: Path, engine: EngineName) -> None:
+    text = render(_spec(labels={"text": "50 % of $HOME \"x\" 'y' \\"}), engine)
+    assert _verify(root, text) == ""
+    assert "NoSuchKey" in _verify(root, text.replace("[Service]", "[Service]\nNoSuchKey=1"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_clients_in_the_unit_are_shut_in(root: Path, engine: EngineName) -> None:
+    path = root / "etc/systemd/system/gateway.service"
+    judge = ["systemd-analyze", "security", "--offline=true", f"--threshold={HIGHEST}", str(path)]
+    path.write_text(render(_spec(), engine))
+    done = subprocess.run(judge, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    path.write_text("[Service]\nExecStart=/usr/bin/docker wait gateway\n")
+    assert subprocess.run(judge, check=False, capture_output=True).returncode != 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=60, deadline=None)
+@given(label=TEXT, host=ABSOLUTE, inside=ABSOLUTE, environment=ABSOLUTE, word=TEXT)
+@example(label="%n $HOME ${X} \"q\" 'q' \\", host="/a\\", inside="/b\\", environment='/e"n v\\', word="%i$1")
+@example(label=" lead and trail ", host="/a.volume", inside="/ ", environment="/%h/$$x", word="")
+@example(label="; #", host="/;", inside="/#", environment="/~", word="[Section]")
+def test_values_arrive_unchanged(
+    *, engine: EngineName, label: str, host: str, inside: str, environment: str, word: str
+) -> None:
+    spec = _spec(
+        labels={"text": label},
+        volumes=(Volume(host=host, container=inside, options=("ro",)),),
+        environment_files=(environment,),
+        health=HealthCheck(command=("test", word)),
+    )
+    made = _made(render(spec, engine))
+    options = list(container_options(spec, engine))
+    assert made[-len(options) - 1 : -1] == options
+    assert made[-1] == IMAGE
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_with_and_without_systemd_the_container_gets_the_same_options(engine: EngineName) -> None:
+    """But for who restarts it and where its log goes."""
+    spec = _spec(capabilities=("NET_ADMIN",), devices=("/dev/net/tun",), pids_limit=100)
+    plain = [word for word in create_arguments(spec, engine) if word.startswith("--")]
+    made = _made(render(spec, engine))
+    different = {word for word in plain if word.startswith(("--restart", "--log-driver"))}
+    assert {*plain} - {*made} == different
+
+
+def test_docker_starts_and_stops_what_depends_on_it() -> None:
+    text = render(_spec(), "docker")
+    assert _values(text, "PartOf") == ["docker.service"]
+    assert _values(text, "WantedBy") == ["multi-user.target docker.service"]
+    assert set(WANTED_BY["docker"]) == {"multi-user.target", "docker.service"}
+
+
+@pytest.mark.parametrize(("engine", "unit"), [("docker", "docker.service"), ("podman", "podman.socket")])
+def test_the_start_is_ordered_after_all_it_needs(engine: EngineName, unit: str) -> None:
+    text = render(_spec(), engine)
+    needed = {"network-online.target", "modprobe@tun.service", unit}
+    assert needed <= set(_values(text, "Wants")[0].split())
+    assert needed | {"systemd-modules-load.service"} <= set(_values(text, "After")[0].split())
+
+
+def test_a_container_is_replaced_stopped_in_time_and_never_left_behind() -> None:
+    text = render(_spec(stop_timeout=20), "docker")
+    remove = "-/usr/bin/docker rm --force gateway"
+    assert _values(text, "ExecStartPre")[0] == remove
+    assert _values(text, "ExecStopPost") == [remove]
+    assert _values(text, "ExecStop") == ["/usr/bin/docker stop -t 20 gateway"]
+    assert _values(text, "TimeoutStopSec") == ["50"]
+    assert _values(text, "Restart") == ["always"]
