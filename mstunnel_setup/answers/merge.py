@@ -211,7 +211,7 @@ def _alternatives(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
         yield cloud.rank, ("tenant.authority", "tenant.graph")
     if method:
         yield method.rank, tuple(f"sign_in.{key}" for key in foreign_keys(str(method.value)))
-    for section, leaf in (("certificate", "chain"), ("sign_in", "certificate")):
+    for section, leaf in (("certificate", "chain"), ("sign_in", "certificate"), ("identity", "certificate")):
         pair, pfx = (f"{section}.{leaf}", f"{section}.key"), f"{section}.pfx"
         ranks = [chosen[path].rank for path in pair if path in chosen]
         if ranks:

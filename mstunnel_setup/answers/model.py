@@ -216,6 +216,30 @@ class SignInAnswers(Part):
     )
 
 
+class IdentityAnswers(Part):
+    """An application that was made beforehand to be this server's own identity in the tenant."""
+
+    client_id: Guid | None = Field(
+        default=None,
+        description="Id of the application; without it, the installation makes one",
+        examples=["11111111-2222-3333-4444-555555555555"],
+    )
+    certificate: FilePath | None = Field(
+        default=None, description="Its certificate (PEM)", examples=["/root/agent.pem"]
+    )
+    key: FilePath | None = Field(
+        default=None, description="The private key of the certificate (PEM)", examples=["/root/agent.key"]
+    )
+    pfx: FilePath | None = Field(
+        default=None, description="Instead of certificate and key", examples=["/root/agent.pfx"]
+    )
+    passphrase: SecretPlace | None = Field(
+        default=None,
+        description="Place of the passphrase of the PFX",
+        examples=["file:/root/agent-passphrase"],
+    )
+
+
 class CertificateAnswers(Part):
     """The TLS certificate of the site: chain and key, or a PFX."""
 
@@ -283,6 +307,9 @@ class AnswerFile(Part):
     )
     tenant: TenantAnswers = Field(default=TenantAnswers(), description="The tenant and its cloud")
     sign_in: SignInAnswers = Field(default=SignInAnswers(), description="How to sign in")
+    identity: IdentityAnswers = Field(
+        default=IdentityAnswers(), description="An application made beforehand for this server"
+    )
     site: Line | None = Field(
         default=None, description="Site to join: its id (GUID) or its name", examples=["Berlin"]
     )

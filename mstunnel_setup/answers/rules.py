@@ -62,6 +62,14 @@ def foreign_keys(method: str) -> Mapping[str, str]:
     return {key: other for other, keys in _SIGN_IN_KEYS.items() if other != method for key in keys}
 
 
+def identity(section: Section) -> Iterator[Finding]:
+    """An application made beforehand signs in with a certificate."""
+    if section:
+        yield from _pair_or_pfx(section, "certificate", "client_id")
+        if "client_id" not in section:
+            yield next(iter(section)), "`identity` needs `client_id`: add the id of the application"
+
+
 def certificate(section: Section) -> Iterator[Finding]:
     """The chain with its key, or a PFX."""
     if section:
@@ -83,5 +91,10 @@ def _pair_or_pfx(section: Section, leaf: str, otherwise: str) -> Iterator[Findin
         yield otherwise, f"add `{leaf}` and `key`, or `pfx`"
 
 
-RULES: Mapping[str, Rule] = {"tenant": tenant, "sign_in": sign_in, "certificate": certificate}
+RULES: Mapping[str, Rule] = {
+    "tenant": tenant,
+    "sign_in": sign_in,
+    "identity": identity,
+    "certificate": certificate,
+}
 """The rules, by section of the answer file."""

@@ -30,6 +30,7 @@ from mstunnel_setup.system.selinux import LabelPort
 from mstunnel_setup.system.sysctls import SetSysctl
 from mstunnel_setup.system.units import ConfigureUnit
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
+from mstunnel_setup.tenant.prepared import PlaceAgentCredential, UseAppIdentity
 from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity
 from mstunnel_setup.tls.schedule import ScheduleImport
 
@@ -55,6 +56,8 @@ CODEC = Codec(
         CopyFile,
         CreateAgentCredential,
         CreateAppIdentity,
+        PlaceAgentCredential,
+        UseAppIdentity,
         InstallQuadlet,
         InstallUnit,
         LabelPort,

@@ -10,13 +10,29 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import WriteJson
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import output
-from mstunnel_setup.errors import TenantError
+from mstunnel_setup.errors import SignInError, TenantError
 from mstunnel_setup.steps import site, tenancy
 from mstunnel_setup.steps.context import Context
-from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
+from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, consent_needed
 from mstunnel_setup.tenant.clouds import Cloud
+from mstunnel_setup.tenant.prepared import (
+    CredentialSource,
+    PlaceAgentCredential,
+    UseAppIdentity,
+    certificate_sha256,
+)
 from mstunnel_setup.tenant.wire import DeploymentMode
 from mstunnel_setup.tls.actions import CreateAgentCredential
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An application made beforehand, its credential (by place and digest), and the tenant that knows it."""
+
+    app_id: str
+    tenant_id: str
+    source: CredentialSource
+    certificate_sha256: str
 
 
 @dataclass(frozen=True)
@@ -29,12 +45,14 @@ class Registration:
     cloud: Cloud
     authentication: str
     deployment_mode: DeploymentMode
+    prepared: Prepared | None = None
 
 
 def _gather(context: Context) -> Registration:
     rootless = context.answers.mode == "rootless"
     application_name = f"mstunnel-gateway {context.server_name} {_machine(context)}"
-    _refuse_renamed(context, application_name)
+    prepared = _prepared(context)
+    _refuse_renamed(context, prepared.app_id if prepared else application_name)
     return Registration(
         site_id=site.chosen_id(context),
         server_name=context.server_name,
@@ -42,17 +60,46 @@ def _gather(context: Context) -> Registration:
         cloud=tenancy.cloud_of(context),
         authentication=context.answers.authentication,
         deployment_mode=DeploymentMode.STANDALONE_ROOTLESS if rootless else DeploymentMode.STANDALONE_ROOTFUL,
+        prepared=prepared,
     )
+
+
+def _prepared(context: Context) -> Prepared | None:
+    """The identity that the answers name, once it has proved that it can do what the agent will do.
+
+    Raises SignInError, and WaitingError `admin-consent-needed` when it still lacks the permission.
+    """
+    given = context.answers.identity
+    if given.client_id is None:
+        return None
+    source = CredentialSource(
+        certificate=given.certificate or "",
+        key=given.key or "",
+        pfx=given.pfx or "",
+        passphrase=str(given.passphrase) if given.passphrase else None,
+    )
+    credential = source.load(context.world)
+    tenant_id = context.world.graph.tenant_id()
+    graph = tenancy.as_application(context, tenant_id, given.client_id, credential)
+    try:
+        graph.sites()
+    except SignInError as error:
+        if error.code != "permission-missing":
+            raise
+        raise consent_needed(graph, given.client_id, f"the application {given.client_id}") from error
+    return Prepared(given.client_id, tenant_id, source, certificate_sha256(credential))
 
 
 def _refuse_renamed(context: Context, application_name: str) -> None:
     """Raise TenantError when this server went by another name, or had another machine id, when it began."""
     for entry in context.receipt.entries.values():
         known = entry.versions[-1]
-        if known["kind"] == CreateAppIdentity.kind and known["display_name"] != application_name:
+        names = {CreateAppIdentity.kind: "display_name", UseAppIdentity.kind: "app_id"}
+        name = known.get(names.get(str(known["kind"]), ""), application_name)
+        if name != application_name:
             raise TenantError(
                 "server-renamed",
-                f"the tenant knows this server as {known['display_name']}, not as {application_name}",
+                f"the tenant knows this server as {name}, not as {application_name}",
                 "Set server_name to the name it had, or take it out with `mst-cli uninstall` first.",
             )
 
@@ -64,12 +111,7 @@ def _machine(context: Context) -> str:
 
 
 def _decide(registration: Registration) -> Sequence[Action[Any]]:
-    credential = CreateAgentCredential(
-        path=paths.AGENT_CREDENTIAL, common_name=registration.application_name[:64]
-    )
-    application = CreateAppIdentity(
-        display_name=registration.application_name, credential_path=paths.AGENT_CREDENTIAL
-    )
+    credential, application = _identity(registration)
     server = RegisterServer(
         site_id=registration.site_id,
         server_name=registration.server_name,
@@ -92,6 +134,25 @@ def _decide(registration: Registration) -> Sequence[Action[Any]]:
         server,
         WriteJson(path=paths.AGENT_INFO, value=info, mode=0o640),
         WriteJson(path=paths.AGENT_SETTINGS, value=settings, mode=0o640, managed=True),
+    )
+
+
+def _identity(registration: Registration) -> tuple[Action[Any], Action[Any]]:
+    """What the agent signs in with, and as which application."""
+    prepared = registration.prepared
+    if prepared is not None:
+        return (
+            PlaceAgentCredential(
+                path=paths.AGENT_CREDENTIAL,
+                source=prepared.source,
+                certificate_sha256=prepared.certificate_sha256,
+            ),
+            UseAppIdentity(app_id=prepared.app_id, tenant_id=prepared.tenant_id),
+        )
+    name = registration.application_name
+    return (
+        CreateAgentCredential(path=paths.AGENT_CREDENTIAL, common_name=name[:64]),
+        CreateAppIdentity(display_name=name, credential_path=paths.AGENT_CREDENTIAL),
     )
 
 

@@ -14,10 +14,11 @@ from mstunnel_setup.steps import environment
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.credential import read_credential
+from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.prepared import UseAppIdentity
 from mstunnel_setup.tenant.session import CLIENT_ID_QUESTION, Account, Entrance
-from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
+from mstunnel_setup.tenant.sign_in import PREPARED_PERMISSIONS, SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
 
 
@@ -45,7 +46,7 @@ def registered(receipt: Receipt) -> bool:
 
 def identity(receipt: Receipt) -> JsonObject | None:
     """What the tenant returned for this server's application, once it is finished."""
-    return result(receipt, CreateAppIdentity.kind)
+    return result(receipt, CreateAppIdentity.kind) or result(receipt, UseAppIdentity.kind)
 
 
 def result(receipt: Receipt, kind: str) -> JsonObject | None:
@@ -64,11 +65,16 @@ def administrator(context: Context) -> Graph:
 def own_identity(context: Context) -> Graph:
     """The tenant with this server's own identity. Raises SignInError."""
     known = identity(context.receipt) or {}
+    credential = read_credential(context.world.files, paths.AGENT_CREDENTIAL)
+    return as_application(context, str(known["tenant_id"]), str(known["app_id"]), credential)
+
+
+def as_application(context: Context, tenant_id: str, app_id: str, credential: Credential) -> Graph:
+    """The tenant with the identity of an application. Raises SignInError."""
     http = http_session(context)
     where = cloud_of(context)
-    sign_in = SignIn(http, context.world.clock, where, str(known["tenant_id"]), str(known["app_id"]))
-    source = sign_in.certificate(read_credential(context.world.files, paths.AGENT_CREDENTIAL))
-    return Graph(http, where, source, context.world.clock, signed_in_as=str(known["app_id"]))
+    source = SignIn(http, context.world.clock, where, tenant_id, app_id).certificate(credential)
+    return Graph(http, where, source, context.world.clock, signed_in_as=app_id)
 
 
 def missing(context: Context) -> Sequence[str]:
@@ -81,7 +87,8 @@ def missing(context: Context) -> Sequence[str]:
 
 def _token_source(context: Context, http: HttpSession, where: Cloud) -> AccessToken:
     show, waiting = partial(_show, context), context.prompter.waiting
-    entrance = Entrance(http, context.world.clock, where, show, waiting, context.world.files)
+    permissions = PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS
+    entrance = Entrance(http, context.world.clock, where, show, waiting, context.world.files, permissions)
     return entrance.enter(_account(context))
 
 

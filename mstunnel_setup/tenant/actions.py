@@ -231,13 +231,16 @@ def _grant(graph: Graph, application: Application, principal: ServicePrincipal) 
         if error.code != "permission-missing":
             raise
         graph.declare_app_role(application.id, app_role_id)
-        raise _consent_needed(graph, application) from error
+        raise consent_needed(
+            graph, application.app_id, f"the application {application.display_name}"
+        ) from error
 
 
-def _consent_needed(graph: Graph, application: Application) -> WaitingError:
-    address = graph.cloud.consent_address(graph.tenant_id(), application.app_id)
+def consent_needed(graph: Graph, app_id: str, application: str) -> WaitingError:
+    """The error for an application without permission, with the page where an administrator grants it."""
+    address = graph.cloud.consent_address(graph.tenant_id(), app_id)
     return WaitingError(
         "admin-consent-needed",
-        f"the application {application.display_name} still lacks the permission {CONFIGURATION_READ_WRITE}",
+        f"{application} still lacks the permission {CONFIGURATION_READ_WRITE}",
         f"Let a Privileged Role Administrator open {address} and accept, then run the same command again.",
     )

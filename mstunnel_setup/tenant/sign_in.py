@@ -39,6 +39,9 @@ SETUP_PERMISSIONS: Final = (
 )
 """Delegated permissions that an installation needs."""
 
+PREPARED_PERMISSIONS: Final = (CONFIGURATION_READ_WRITE,)
+"""Those that are left when the server's own identity was made beforehand."""
+
 
 def _nobody_looks(_seconds_left: float) -> None:
     """Nothing is shown while somebody signs in."""

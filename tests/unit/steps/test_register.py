@@ -1,16 +1,24 @@
 """Step `register`: names that are this machine's own, and files that refer to what the tenant will answer."""
 
+from pathlib import Path
+
 import pytest
 
 from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Undo, UndoRecord
 from mstunnel_setup.engine.file_actions import WriteJson
 from mstunnel_setup.engine.values import JsonObject, resolve
-from mstunnel_setup.errors import TenantError
-from mstunnel_setup.steps import register
+from mstunnel_setup.errors import ExitCode, SignInError, TenantError, WaitingError
+from mstunnel_setup.steps import register, tenancy
+from mstunnel_setup.steps.context import Context
+from mstunnel_setup.steps.order import CODEC
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
+from mstunnel_setup.tenant.credential import Credential
+from mstunnel_setup.tenant.prepared import PlaceAgentCredential, UseAppIdentity
 from mstunnel_setup.tenant.wire import DeploymentMode
 from mstunnel_setup.tls.actions import CreateAgentCredential
-from tests.unit.steps.worlds import BERLIN, Scene
+from tests.unit.steps.worlds import BERLIN, FakeGraph, Scene
+from tests.unit.tenant.credentials import rsa_key, write_pfx
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +101,80 @@ def test_a_long_name_fits_into_the_certificate(scene: Scene) -> None:
     credential = register.STEP.decide(facts)[0]
     assert isinstance(credential, CreateAgentCredential)
     assert len(credential.common_name) == 64
+
+
+PREPARED = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture
+def proved(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """As which applications somebody signed in."""
+    told = list[str]()
+
+    def sign_in(_context: Context, tenant_id: str, app_id: str, _credential: Credential) -> FakeGraph:
+        told.append(f"{app_id} in {tenant_id}")
+        return scene.graph
+
+    monkeypatch.setattr(tenancy, "as_application", sign_in)
+    return told
+
+
+def _prepared(scene: Scene, tmp_path: Path) -> Context:
+    write_pfx(tmp_path / "agent.pfx", passphrase=b"s3cret")
+    (tmp_path / "passphrase").write_text("s3cret")
+    (tmp_path / "passphrase").chmod(0o600)
+    return scene.context(
+        identity__client_id=PREPARED,
+        identity__pfx=str(tmp_path / "agent.pfx"),
+        identity__passphrase=f"file:{tmp_path}/passphrase",
+    )
+
+
+def test_an_application_made_beforehand_is_proved_and_used_instead_of_a_new_one(
+    scene: Scene, proved: list[str], tmp_path: Path
+) -> None:
+    context = _prepared(scene, tmp_path)
+    context.world.files.make_directories(paths.PRIVATE)
+    place, use, *rest = register.STEP.decide(register.STEP.gather(context))
+    assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
+    assert isinstance(place, PlaceAgentCredential)
+    assert isinstance(use, UseAppIdentity)
+    assert [type(action) for action in rest] == [RegisterServer, WriteJson, WriteJson]
+    assert not place.satisfied(context.world, {})
+
+    placed = place.apply(context.world, {})
+    assert place.satisfied(context.world, {})
+    assert placed["certificate_sha256"] == place.certificate_sha256
+    assert context.world.files.locate(paths.AGENT_CREDENTIAL).stat().st_mode & 0o777 == 0o600
+    assert use.apply(context.world, {}) == {"app_id": PREPARED, "tenant_id": scene.graph.tenant_id()}
+    assert use.undo(context.world, UndoRecord({})).outcome is Undo.KEPT
+    assert "s3cret" not in str(CODEC.dump(place))
+
+
+def test_a_credential_that_was_exchanged_meanwhile_is_not_placed(
+    scene: Scene, proved: list[str], tmp_path: Path
+) -> None:
+    context = _prepared(scene, tmp_path)
+    place = register.STEP.decide(register.STEP.gather(context))[0]
+    write_pfx(tmp_path / "agent.pfx", rsa_key(1), b"s3cret")
+    with pytest.raises(SignInError) as caught:
+        place.apply(context.world, {})
+    assert caught.value.code == "credential-changed"
+
+
+def test_an_application_without_the_permission_waits_for_consent(
+    scene: Scene, proved: list[str], tmp_path: Path
+) -> None:
+    scene.graph.refusal = SignInError("permission-missing", "Graph refused")
+    with pytest.raises(WaitingError) as caught:
+        register.STEP.gather(_prepared(scene, tmp_path))
+    assert caught.value.exit_code == ExitCode.WAITING
+    assert f"adminconsent?client_id={PREPARED}" in caught.value.hint
+
+
+def test_another_identity_than_at_first_is_refused(scene: Scene, proved: list[str], tmp_path: Path) -> None:
+    made = CreateAppIdentity(display_name="mstunnel-gateway gw1 0", credential_path=paths.AGENT_CREDENTIAL)
+    scene.finished(CODEC.dump(made), made.key, {"app_id": "a", "tenant_id": "t"})
+    with pytest.raises(TenantError) as caught:
+        register.STEP.gather(_prepared(scene, tmp_path))
+    assert caught.value.code == "server-renamed"

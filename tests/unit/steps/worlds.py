@@ -22,6 +22,7 @@ from mstunnel_setup.host.process import Processes
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.order import CODEC
 from mstunnel_setup.steps.world import World
+from mstunnel_setup.tenant.clouds import CLOUDS, Cloud
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer, TunnelSite
 from tests.unit.clocks import FakeClock
 from tests.unit.tls.pki import NOW, Pki, key_bytes
@@ -83,6 +84,7 @@ class FakeGraph:
     listed: list[TunnelServer] = field(default_factory=list)
     signed_in_as: str = ""
     refusal: Exception | None = None
+    cloud: Cloud = CLOUDS["public"]
 
     def sites(self) -> list[TunnelSite]:
         if self.refusal:

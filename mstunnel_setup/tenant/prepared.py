@@ -1,0 +1,136 @@
+"""Actions for an identity of the agent that an administrator made beforehand: nothing of it is ours."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
+
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import HasFiles, put_back, save
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.errors import SetupError, SignInError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.credential import Credential, read_credential
+
+
+class HasPassphrases(HasFiles, Protocol):
+    """Files, and passphrases by reference."""
+
+    def passphrase(self, reference: str | None) -> bytes | None:
+        """The passphrase that `reference` names."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CredentialSource:
+    """Where a credential is read from: certificate and key, or a PFX and how to get its passphrase.
+
+    The paths are real ones of this machine, as administrators name them.
+    """
+
+    certificate: str = ""
+    key: str = ""
+    pfx: str = ""
+    passphrase: str | None = None
+
+    def load(self, world: HasPassphrases) -> Credential:
+        """Read it. Raises SignInError (see `read_credential`)."""
+        if not self.pfx:
+            return read_credential(Files(), self.certificate, key_path=self.key)
+        secret = world.passphrase(self.passphrase) if self.passphrase else None
+        return read_credential(Files(), self.pfx, (secret or b"").decode())
+
+
+def certificate_sha256(credential: Credential) -> str:
+    """The digest by which a credential is known again."""
+    return hashlib.sha256(credential.certificate.public_bytes(Encoding.DER)).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceAgentCredential(Action[HasPassphrases]):
+    """Put a given credential where the agent reads its own (PFX, empty passphrase)."""
+
+    kind: ClassVar[str] = "place-agent-credential"
+    path: str
+    source: CredentialSource
+    certificate_sha256: str
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return f"file:{self.path}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"place the agent's certificate from {self.source.pfx or self.source.certificate}"
+
+    def satisfied(self, world: HasPassphrases, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether this credential stands there."""
+        if world.files.state(self.path) is None:
+            return False
+        try:
+            return certificate_sha256(read_credential(world.files, self.path)) == self.certificate_sha256
+        except SetupError:
+            return False
+
+    def capture(self, world: HasPassphrases) -> JsonObject:
+        """Keep what stands there now, if anything."""
+        return save(world, self.path)
+
+    def apply(self, world: HasPassphrases, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Write it; refused when the source is not what was looked at."""
+        found = self.source.load(world)
+        if certificate_sha256(found) != self.certificate_sha256:
+            raise SignInError(
+                "credential-changed",
+                "the credential of identity changed since the check a moment ago",
+                "Run the command again so that the new one is checked.",
+            )
+        pfx = pkcs12.serialize_key_and_certificates(None, found.key, found.certificate, None, NoEncryption())
+        world.files.write(self.path, pfx, 0o600)
+        return {
+            "not_after": found.certificate.not_valid_after_utc.isoformat(),
+            "certificate_sha256": self.certificate_sha256,
+        }
+
+    def undo(self, world: HasPassphrases, record: UndoRecord[HasPassphrases]) -> Undone:
+        """Put back what stood there, or remove it."""
+        return put_back(world, self.path, record.before)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseAppIdentity(Action[object]):
+    """Let the agent be an application that is there already. Results: `tenant_id`, `app_id`."""
+
+    kind: ClassVar[str] = "use-app-identity"
+    app_id: str
+    tenant_id: str
+
+    @property
+    def key(self) -> str:
+        """The application."""
+        return f"application:{self.app_id}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"use the application {self.app_id}, which was made beforehand"
+
+    def satisfied(self, world: object, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether it is in use."""
+        return outputs.get(self.key) == self._results()
+
+    def capture(self, world: object) -> JsonObject:  # noqa: ARG002
+        """It is not changed."""
+        return {}
+
+    def apply(self, world: object, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Nothing has to be done in the tenant."""
+        return self._results()
+
+    def undo(self, world: object, record: UndoRecord[object]) -> Undone:  # noqa: ARG002
+        """It stays: whoever made it removes it."""
+        return Undone(Undo.KEPT, "it was made beforehand, not by the installation")
+
+    def _results(self) -> JsonObject:
+        return {"tenant_id": self.tenant_id, "app_id": self.app_id}
