@@ -10,6 +10,7 @@ from mstunnel_setup.cli.certificate_options import ImportOptions
 from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
+    InstallOptions,
     SignInOptions,
     new_app,
     with_options,
@@ -63,6 +64,15 @@ def eula(common: CommonOptions) -> None:
     run_command(
         f"{_PROGRAM} eula", common, lambda _session: Result(data={"text": text()}, text=text().splitlines())
     )
+
+
+@app.command()
+@with_options
+def install(common: CommonOptions, options: InstallOptions) -> None:
+    """Make the gateway anew where settings have changed, as after a change of the proxy in env.sh."""
+    from mstunnel_setup.cli.install import install as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} install", common, lambda session: run(session, options))
 
 
 @app.command("import_cert")

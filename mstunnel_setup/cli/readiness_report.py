@@ -2,10 +2,11 @@
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from mstunnel_setup.cli.layout import WIDTH
+from mstunnel_setup.readiness.data import Platforms
 from mstunnel_setup.readiness.model import Finding, Group, Outcome
 
 _WORDS = {
@@ -18,8 +19,8 @@ _WORDS = {
 _ID_WIDTH = 27
 
 
-def lines(findings: Sequence[Finding], *, verbose: bool) -> Iterator[str]:
-    """The table, at most 80 columns wide, and the summary below it; skipped checks only with `verbose`."""
+def lines(findings: Sequence[Finding], more: Iterable[str] = (), *, verbose: bool) -> Iterator[str]:
+    """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
     for group in Group:
         rows = [item for item in findings if item.group is group]
         shown = [item for item in rows if verbose or item.result is not Outcome.SKIPPED]
@@ -30,6 +31,7 @@ def lines(findings: Sequence[Finding], *, verbose: bool) -> Iterator[str]:
         elif rows:
             yield group.value
             yield f"  skip  {len(rows)} checks: {rows[0].seen}"
+    yield from more
     yield ""
     yield summary_line(findings)
 
@@ -59,6 +61,24 @@ def summary_line(findings: Sequence[Finding]) -> str:
     ]
     word = "Not ready" if counts["fail"] else "Ready"
     return f"{word}: {len(findings)} checks, {', '.join(parts)}."
+
+
+def platform_lines(table: Platforms) -> Iterator[str]:
+    """The supported platforms and engines, with the day the table was read from its sources."""
+    yield ""
+    yield f"Supported platforms (table of {table.date})"
+    for row in table.platform:
+        name, engine = f"{row.distribution} {row.version}", f"{row.engine} {row.shipped}".rstrip()
+        ended = f"support ended {row.ended}" if row.ended else ""
+        yield f"  {name:14} {engine:14} {ended or ('' if row.vendor else 'tested here, not listed')}".rstrip()
+    for engine_name, known in table.engines.items():
+        rootless = f", without root {known.least_rootless}" if known.least_rootless else ""
+        yield f"  {engine_name} from {known.least}{rootless}; tested: {', '.join(known.tested)}"
+
+
+def platform_data(table: Platforms) -> dict[str, Any]:
+    """The same as JSON data."""
+    return table.model_dump(mode="json", include={"date", "platform", "engines", "bad"}, by_alias=True)
 
 
 def data(findings: Sequence[Finding]) -> dict[str, Any]:

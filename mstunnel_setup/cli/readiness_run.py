@@ -17,11 +17,11 @@ from mstunnel_setup.host.clock import Clock, SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.readiness import checks, inbound
-from mstunnel_setup.readiness.data import endpoints_of, with_registries
+from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import AccountFacts, InboundFacts, Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
-from mstunnel_setup.readiness.model import Finding, Group, Outcome
+from mstunnel_setup.readiness.model import Finding, Group, Outcome, judge
 from mstunnel_setup.readiness.parse import json_object
 from mstunnel_setup.readiness.read.account import USER_READ, AccountReader
 from mstunnel_setup.readiness.read.certificate import CertificatePlace, private_roots
@@ -70,10 +70,11 @@ def run(session: Session, given: Given) -> Result:
     _refuse_unknown(given.options.ignore_check or ())
     examiner = Examiner(Files(session.common.root), Processes(), SystemClock())
     wanted = _wanted(session, given, examiner)
-    found = examiner.findings(wanted)
+    facts = examiner.facts(wanted)
+    found = judge(checks.of(wanted.groups), facts)
     if not given.options.fix:
         return _result(session, given, found)
-    proposed = fixes(found, wanted.settings)
+    proposed = fixes(found, facts)
     mended = _mend(session, examiner, proposed)
     found = examiner.findings(wanted) if mended else found
     return _result(session, given, found, proposed, mended=mended)
@@ -108,14 +109,20 @@ def _result(
     ]
     data = {"scope": given.scope, **report.data(found)}
     data["ignored"] = sorted(ignored)
-    data["fixes"] = [{"checks": list(item.checks), "says": item.says, "done": mended} for item in proposed]
+    table = report.platform_lines(platforms()) if given.scope == Group.HOST else ()
+    if Group.HOST in given.groups:
+        data["platforms"] = report.platform_data(platforms())
+    data["fixes"] = [
+        {"checks": list(item.checks), "says": item.says, "undo": item.undo, "done": mended}
+        for item in proposed
+    ]
     status: Status = "error" if failed else "warning" if doubtful else "changed" if mended else "ok"
     return Result(
         status,
         data,
         warnings=tuple(map(_notice, doubtful)),
         errors=tuple(map(_notice, failed)),
-        text=lambda: report.lines(found, verbose=session.common.verbose),
+        text=lambda: report.lines(found, table, verbose=session.common.verbose),
         exit_code=ExitCode.CHECK if failed else ExitCode.DONE,
     )
 
@@ -131,7 +138,7 @@ def _mend(session: Session, examiner: Examiner, proposed: Sequence[Fix]) -> bool
         console.say("Nothing here can be mended by --fix.")
         return False
     console.say("\n".join(["To be mended:", *(f"  - {item.says}" for item in proposed)]))
-    console.say("To undo it later, remove the files named above and start the host again.")
+    console.say("\n".join(["To undo it later:", *dict.fromkeys(f"  - {item.undo}" for item in proposed)]))
     live = examiner.files.live
     if live and os.geteuid() != 0:
         raise CheckError("not-root", "mending needs the rights of root", "Run it with sudo.")

@@ -14,23 +14,32 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.client_certificate import show_unknown_certificate
 from mstunnel_setup.host.clock import Clock
 
 _LARGEST_HEAD = 16 * 1024
 # linux/in.h: the path MTU of a connected socket (ip(7)).
 _IP_MTU = 14
+# Makes the request fill whole packets, so that a link too small for them shows before the MTU is read.
+_PADDING = "x" * 3000
 _OK = 200
+REFUSED = "the proxy answers"
+"""How the reason begins when a proxy does not connect us; its status follows."""
 
 
 @dataclass(frozen=True)
 class Destination:
-    """What to try: TLS with `host`, at `address`, or through the proxy (host, port) that is asked for it."""
+    """What to try: TLS with `host`, at `address`, or through the proxy (host, port) that is asked for it.
+
+    With `client_certificate` a certificate made for this try is shown, which no server can know.
+    """
 
     host: str
     port: int
     address: str
     path: str = "/"
     proxy: tuple[str, int] | None = None
+    client_certificate: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,8 @@ def reach(destination: Destination, trust: Trust, clock: Clock, end: float) -> R
     """Try once, until the monotonic time `end`. Raises NetworkError `endpoint-unreachable` with a reason."""
     try:
         for name, context in trust.contexts():
+            if destination.client_certificate:
+                show_unknown_certificate(context)
             try:
                 return _reach(destination, name, context, clock, end)
             except ssl.SSLCertVerificationError:
@@ -128,8 +139,8 @@ def _reach(
         plain.settimeout(_left(clock, end))
         with context.wrap_socket(plain, server_hostname=destination.host) as secure:
             leaf = secure.getpeercert(binary_form=True) or b""
-            mtu = _path_mtu(secure)
             status, date = _ask(secure, destination, clock, end)
+            mtu = _path_mtu(secure)
     return Reached(name, _issuer(leaf), status, date, mtu)
 
 
@@ -149,7 +160,7 @@ def _tunnel(plain: socket.socket, destination: Destination, clock: Clock, end: f
     plain.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
     status, _ = _head(plain, clock, end)
     if status != _OK:
-        raise OSError(f"the proxy answers {status}" if status else "the proxy does not speak HTTP")
+        raise OSError(f"{REFUSED} {status}" if status else "the proxy does not speak HTTP")
 
 
 def _ask(
@@ -158,7 +169,7 @@ def _ask(
     """Status and date of a GET; nothing when the server, which may want a client certificate, hangs up."""
     request = (
         f"GET {destination.path} HTTP/1.1\r\nHost: {destination.host}\r\n"
-        "User-Agent: mst-readiness\r\nConnection: close\r\n\r\n"
+        f"User-Agent: mst-readiness\r\nX-Padding: {_PADDING}\r\nConnection: close\r\n\r\n"
     )
     try:
         secure.sendall(request.encode())

@@ -56,12 +56,18 @@ class Platforms(Section):
 
 
 class Endpoint(Section):
-    """A name that must be reachable. `host` may name a port; without `host` there is only a pattern."""
+    """A name that must be reachable. `host` may name a port; without `host` there is only a pattern.
+
+    `expect` are the HTTP statuses of a healthy answer (none: any below 500), `expect_certificate` those when
+    a client certificate is shown that nobody has enrolled.
+    """
 
     purpose: str
     host: str = ""
     path: str = "/"
     pattern: str = ""
+    expect: tuple[int, ...] = ()
+    expect_certificate: tuple[int, ...] = ()
 
 
 class Endpoints(Section):

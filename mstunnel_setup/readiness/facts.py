@@ -223,13 +223,20 @@ class Attempt(Section):
 
 
 class EndpointFacts(Section):
-    """What came of one name: its addresses as resolved here (with the reason if not) and all attempts."""
+    """What came of one name: its addresses as resolved here (with the reason if not) and all attempts.
+
+    `expect` and `expect_certificate` are the statuses of the endpoint table; `with_certificate` is the try
+    that showed a client certificate.
+    """
 
     purpose: str
     host: str
     addresses: tuple[str, ...] = ()
     unresolved: str = ""
     attempts: tuple[Attempt, ...] = ()
+    expect: tuple[int, ...] = ()
+    expect_certificate: tuple[int, ...] = ()
+    with_certificate: Attempt | None = None
 
 
 class NetworkFacts(Section):

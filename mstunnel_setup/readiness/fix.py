@@ -5,39 +5,55 @@ from dataclasses import dataclass
 
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
-from mstunnel_setup.readiness.facts import Settings
+from mstunnel_setup.readiness import proxy_ports
+from mstunnel_setup.readiness.checks.utils import chosen_engine
+from mstunnel_setup.readiness.facts import Facts, Settings
 from mstunnel_setup.readiness.model import Finding, Outcome
 from mstunnel_setup.readiness.parse import sysctl_lines
 from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES, PORT_START, ROOTLESS, SYSCTL_FILE
 
 _PROBLEMS = (Outcome.FAIL, Outcome.WARNING)
-_SECONDS = 30.0
+_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class Fix:
-    """One change: the checks it mends, the file that gets `lines`, the command that makes it so now."""
+    """One change: the checks it mends, the file that gets `lines`, the commands that make it so now.
+
+    `may_fail` is a command to run before them, whatever comes of it; `says` and `undo` are for people: what
+    will be done, and how to take it back.
+    """
 
     checks: tuple[str, ...]
     says: str
+    undo: str
     path: str = ""
     lines: tuple[str, ...] = ()
-    command: tuple[str, ...] = ()
+    may_fail: tuple[str, ...] = ()
+    commands: tuple[tuple[str, ...], ...] = ()
 
 
-def fixes(findings: Iterable[Finding], settings: Settings) -> tuple[Fix, ...]:
+def fixes(findings: Iterable[Finding], facts: Facts) -> tuple[Fix, ...]:
     """The fixes for the findings that have one."""
     broken = {item.id for item in findings if item.result in _PROBLEMS}
-    return (*_module_fixes(broken), *_sysctl_fixes(broken, settings))
+    return (
+        *_module_fixes(broken),
+        *_sysctl_fixes(broken, facts.settings),
+        *_selinux_fixes(broken, facts),
+        *_firewall_fixes(broken, facts),
+        *_service_fixes(broken, facts),
+    )
 
 
 def _module_fixes(broken: set[str]) -> Iterable[Fix]:
     for module, path in MODULE_FILES.items():
         now, boot = f"module-{module.replace('_', '-')}", f"module-{module.replace('_', '-')}-boot"
         if now in broken:
-            yield Fix((now,), f"load the module {module}", command=("modprobe", module))
+            undo = f"modprobe -r {module}"
+            yield Fix((now,), f"load the module {module}", undo, commands=(("modprobe", module),))
         if boot in broken:
-            yield Fix((boot,), f"write {path}, which loads {module} at boot", path, (module,))
+            says = f"write {path}, which loads {module} at boot"
+            yield Fix((boot,), says, f"rm {path}", path, (module,))
 
 
 def _sysctl_fixes(broken: set[str], settings: Settings) -> Iterable[Fix]:
@@ -53,19 +69,68 @@ def _sysctl_fixes(broken: set[str], settings: Settings) -> Iterable[Fix]:
     lines = tuple(dict.fromkeys(f"{wanted[name][0]} = {wanted[name][1]}" for name in mended))
     if lines:
         says = f"write {SYSCTL_FILE} ({'; '.join(lines)}) and apply it"
-        yield Fix(mended, says, SYSCTL_FILE, lines, ("sysctl", f"--load={SYSCTL_FILE}"))
+        undo = f"rm {SYSCTL_FILE}, and start the host again"
+        yield Fix(mended, says, undo, SYSCTL_FILE, lines, commands=(("sysctl", f"--load={SYSCTL_FILE}"),))
+
+
+def _selinux_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
+    """A port without a type takes -a only, one that has a type -m only; -m also takes what -a has made."""
+    if "selinux-proxy-port" not in broken or facts.security is None or facts.proxies is None:
+        return
+    for port in proxy_ports.unlabelled(facts.security, facts.proxies):
+        add, modify = (
+            ("semanage", "port", verb, "-t", "http_port_t", "-p", "tcp", str(port)) for verb in ("-a", "-m")
+        )
+        says, undo = f"give TCP port {port} the SELinux type http_port_t", f"semanage port -d -p tcp {port}"
+        yield Fix(("selinux-proxy-port",), says, undo, may_fail=add, commands=(modify,))
+
+
+def _firewall_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
+    """The frontends only: rules of nftables are written by whoever knows their order."""
+    for protocol in ("tcp", "udp"):
+        port = f"{facts.settings.port}/{protocol}"
+        kind = None if facts.security is None else facts.security.firewall.kind
+        if f"firewall-{protocol}" not in broken or kind not in ("firewalld", "ufw"):
+            continue
+        reload, permanent = ("firewall-cmd", "--reload"), "firewall-cmd --permanent"
+        commands, undo = {
+            "firewalld": (
+                ((*permanent.split(), f"--add-port={port}"), reload),
+                f"{permanent} --remove-port={port}, then firewall-cmd --reload",
+            ),
+            "ufw": ((("ufw", "allow", port),), f"ufw delete allow {port}"),
+        }[kind]
+        yield Fix((f"firewall-{protocol}",), f"let {port} in at {kind}", undo, commands=commands)
+
+
+def _service_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
+    chosen = None if facts.engine is None else chosen_engine(facts.settings, facts.engine)
+    if "engine-running" in broken and chosen is not None:
+        unit = "docker.service" if chosen.name == "docker" else "podman.socket"
+        yield _started("engine-running", unit)
+    if "auditd" in broken and facts.security is not None and facts.security.auditd == "inactive":
+        yield _started("auditd", "auditd.service")
+
+
+def _started(check: str, unit: str) -> Fix:
+    command = ("systemctl", "enable", "--now", unit)
+    return Fix(
+        (check,), f"start {unit}, now and at boot", f"systemctl disable --now {unit}", commands=(command,)
+    )
 
 
 def apply(chosen: Sequence[Fix], files: Files, processes: Processes, *, live: bool) -> None:
     """Make the changes; without `live` (another root) only the files. Raises FileError, ProcessError.
 
-    To undo them, remove the files and start the host again.
+    How to undo them, each says for itself.
     """
     for fix in chosen:
         if fix.path:
             _write(files, fix)
-        if fix.command and live:
-            processes.run(fix.command, timeout=_SECONDS)
+        if fix.may_fail and live:
+            processes.run(fix.may_fail, timeout=_SECONDS, check=False)
+        for command in fix.commands if live else ():
+            processes.run(command, timeout=_SECONDS)
 
 
 def _write(files: Files, fix: Fix) -> None:

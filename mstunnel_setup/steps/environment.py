@@ -36,9 +36,11 @@ class Environment:
 
 
 def _gather(context: Context) -> Environment:
-    current, wanted = context.world.files.read(paths.ENVIRONMENT), _wanted(context)
+    current = context.world.files.read(paths.ENVIRONMENT)
     present = None if current is None else _text(current)
-    text = env_file.merge(present, _before(context), wanted, paths.ENVIRONMENT)
+    before, wanted = _before(context), _wanted(context)
+    edited = _edited_proxies(env_file.parse(present or "", paths.ENVIRONMENT), before)
+    text = env_file.merge(present, before, wanted | edited, paths.ENVIRONMENT)
     context.environment = text.encode()
     ca_file = context.answers.tenant.ca_file
     return Environment(text, wanted, ca_file, _digest(context, ca_file))
@@ -75,6 +77,13 @@ def _before(context: Context) -> Mapping[str, str]:
     return {name: str(value) for name, value in earlier.items()} if isinstance(earlier, dict) else {}
 
 
+def _edited_proxies(present: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    """A proxy that an administrator has written into `env.sh`, in either case, is the one for both cases."""
+    edited = {name: value for name, value in present.items() if before.get(name) != value}
+    found = {name: _either(name, edited) for name in PROXIES}
+    return {variable: value for name, value in found.items() if value for variable in (name, name.upper())}
+
+
 def _wanted(context: Context) -> dict[str, str]:
     """Proxies of the shell, of /etc/profile.d or of an earlier run, in both cases; then what the answers say.
 
@@ -82,22 +91,22 @@ def _wanted(context: Context) -> dict[str, str]:
     """
     profile = (context.world.files.read(_SHELL_PROXIES) or b"").decode("utf-8", errors="replace")
     found = {**_before(context), **_assignments(profile), **os.environ}
-    wanted: dict[str, str] = {}
+    wanted = dict(context.answers.environment)
     for name in PROXIES:
-        if value := _of_answers(context, name) or found.get(name) or found.get(name.upper()):
+        if value := next(filter(None, (_either(name, of) for of in (wanted, found))), ""):
             wanted |= {name: value, name.upper(): value}
-    return wanted | dict(context.answers.environment)
+    return wanted
 
 
-def _of_answers(context: Context, name: str) -> str:
-    """A proxy variable of the answers, in either case; it counts for both."""
-    return context.answers.environment.get(name) or context.answers.environment.get(name.upper(), "")
+def _either(name: str, variables: Mapping[str, str]) -> str:
+    """A proxy variable, in lower or upper case."""
+    return variables.get(name) or variables.get(name.upper(), "")
 
 
 def proxies(context: Context) -> dict[str, str]:
     """The proxy variables (lower case) in `env.sh` once its step is done."""
     known = settings(context)
-    found = {name: known.get(name) or known.get(name.upper(), "") for name in PROXIES}
+    found = {name: _either(name, known) for name in PROXIES}
     return {name: value for name, value in found.items() if value}
 
 

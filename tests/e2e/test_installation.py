@@ -12,7 +12,7 @@ from tests.testbed.testbed import INTRANET_PAGE
 pytestmark = pytest.mark.e2e
 
 STEPS = (
-    *("eula", "environment", "images", "certificate", "sign-in"),
+    *("eula", "environment", "kernel", "images", "certificate", "sign-in"),
     *("site", "register", "configure", "launch", "verify"),
 )
 # Different in every installation by nature: ids of the tenant, keys, times.

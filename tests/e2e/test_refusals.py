@@ -200,12 +200,12 @@ BEFORE_THE_TENANT = {
     "expired certificate": Refusal(4, "expired", ("ended on", "Renew"), issued(PUBLIC_ADDRESS, -1)),
     "wrong passphrase": Refusal(4, "pfx-passphrase-wrong", ("passphrase",), pfx(b"incorrect horse")),
     "no Podman": Refusal(
-        7, "engine-missing", ("Podman is not installed",), shell(BREAK_PODMAN), shell(MEND_PODMAN)
+        3, "engine-present", ("neither Podman nor Docker",), shell(BREAK_PODMAN), shell(MEND_PODMAN)
     ),
     "Podman does not start": Refusal(
-        7,
-        "engine-not-running",
-        ("podman info",),
+        3,
+        "engine-running",
+        ("podman does not answer",),
         shell(f"{BREAK_PODMAN} && cp /bin/false /usr/bin/podman"),
         shell(MEND_PODMAN),
     ),
@@ -233,9 +233,9 @@ BEFORE_THE_TENANT = {
     ),
     "tenant with another certificate": Refusal(8, "tls-untrusted", ("--ca-file",), foreign_root),
     "proxy that is not there": Refusal(
-        8,
-        "proxy-failed",
-        ("https_proxy",),
+        3,
+        "proxy-connects",
+        ("127.0.0.1:9", "https_proxy"),
         run("true"),
         command=("env", "https_proxy=http://127.0.0.1:9", *SETUP),
     ),
@@ -246,8 +246,6 @@ BEFORE_THE_TENANT = {
     "certificate of another name": Refusal(
         4, "name-mismatch", (PUBLIC_ADDRESS, f"other.{DOMAIN}"), issued(f"other.{DOMAIN}")
     ),
-}
-AFTER_REGISTRATION = {
     "a setting that the gateway does not take": Refusal(
         6,
         "configuration-invalid",
@@ -256,7 +254,17 @@ AFTER_REGISTRATION = {
         lambda host: host.change_configuration({"advancedSettings": []}),
     ),
     "port in use": Refusal(
-        3, "port-in-use", ("443", "python3"), shell(LISTEN), shell("systemctl stop squatter.service")
+        3, "port-tcp", ("443", "python3"), shell(LISTEN), shell("systemctl stop squatter.service")
+    ),
+}
+AFTER_REGISTRATION = {
+    "port in use, which the checks were told to ignore": Refusal(
+        3,
+        "port-in-use",
+        ("443", "python3"),
+        shell(LISTEN),
+        shell("systemctl stop squatter.service"),
+        command=(*SETUP, "--ignore-check", "port-tcp"),
     ),
 }
 
@@ -379,7 +387,7 @@ def test_after_many_refusals_the_good_answers_install(host: Installation, untouc
         case.arrange(host)
         refused(host, case)
     pfx(PASSPHRASE)(host)
-    case = AFTER_REGISTRATION["port in use"]
+    (case,) = AFTER_REGISTRATION.values()
     case.arrange(host)
     try:
         refused(host, case)

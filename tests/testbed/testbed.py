@@ -17,6 +17,7 @@ from tests.testbed.process import progress
 DOMAIN = "tunnel.test"
 # Network name -> first three parts of its addresses.
 NETWORKS = {"outside": "10.90.0", "internal": "10.99.0"}
+PROXY_PORTS = (3128, 8888)
 INTRANET_PAGE = "The internal page of the tunnel testbed.\n"
 INTRANET_URL = f"http://intranet.{DOMAIN}/"
 
@@ -105,6 +106,17 @@ class Testbed:
         self._start("registry", "lab", {"outside": 40}, *volumes, command=registry.COMMAND)
         self.server.write(f"{self.kind.certificates}/{registry.NAME}/ca.crt", served.authority)
         return served
+
+    def start_proxy(self) -> Machine:
+        """A forward proxy at `proxy.tunnel.test`, on two ports; `logs` names whom it connected to."""
+        folder = self._folder("proxy")
+        settings = "Port {}\nLogLevel Connect\nTimeout 600\nAllow 10.0.0.0/8\n"
+        for port in PROXY_PORTS:
+            (folder / f"{port}.conf").write_text(settings.format(port))
+        serve = " & ".join(f"tinyproxy -d -c /srv/{port}.conf" for port in PROXY_PORTS)
+        command = ("sh", "-c", f"{serve} & wait")
+        self._start("proxy", "lab", {"outside": 50}, f"--volume={folder}:/srv:ro", command=command)
+        return Machine(self.namespace, "proxy")
 
     def _start_server(self) -> None:
         options = ["--privileged", "--cgroupns=private"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mstunnel_setup.host.endpoint import REFUSED
 from mstunnel_setup.readiness.data import endpoints
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts
 from mstunnel_setup.readiness.model import (
@@ -23,6 +24,8 @@ _SOME_SKEW = 30.0
 # The least MTU of an IPv6 link (RFC 8200); DTLS through less stalls.
 _LEAST_MTU = 1280
 _SHOWN = 3
+_SERVER_ERROR = 500
+_EXEMPT = "Exempt the hosts of Intune from inspection: the agent's TLS is mutual."
 _FIREWALL = "Let TCP 443 out to it in firewall and proxy; test with `curl -v https://{host}`."
 
 
@@ -36,6 +39,16 @@ def _deciding(endpoint: EndpointFacts) -> list[Attempt]:
     return by_name or list(endpoint.attempts)
 
 
+def _proxied(network: NetworkFacts) -> list[Attempt]:
+    return [item for endpoint in network.endpoints for item in endpoint.attempts if item.through]
+
+
+def _proxy_away(network: NetworkFacts) -> bool:
+    """Whether the proxy itself is not to be reached: one cause is told once, not once for every endpoint."""
+    tried = _proxied(network)
+    return bool(tried) and not any(_reached(item) or item.error.startswith(REFUSED) for item in tried)
+
+
 def _endpoint(purpose: str, title: str) -> Check:
     @check(f"endpoint-{purpose}", Group.NETWORK, title)
     def endpoint_reachable(network: NetworkFacts) -> Verdict:
@@ -47,6 +60,8 @@ def _endpoint(purpose: str, title: str) -> Check:
                 if patterns
                 else "not part of this cloud"
             )
+        if _proxy_away(network):
+            return skipped("the proxy is not to be reached, see proxy-connects")
         verdicts = [_judge_endpoint(item) for item in found]
         return next((item for item in verdicts if item.outcome is None), None) or _together(found, verdicts)
 
@@ -78,7 +93,9 @@ def _together(found: Sequence[EndpointFacts], verdicts: Sequence[Verdict]) -> Ve
         return doubtful[0]
     count = sum(len(_deciding(item)) for item in found)
     hosts = ", ".join(item.host for item in found)
-    return passed(f"{hosts} ({count} {'try' if count == 1 else 'tries'})")
+    issuers = dict.fromkeys(one.issuer for item in found for one in _deciding(item) if one.issuer)
+    by = f", issued by {', '.join(issuers)}" if issuers else ""
+    return passed(f"{hosts} ({count} {'try' if count == 1 else 'tries'}{by})")
 
 
 @check("dns", Group.NETWORK, "Names resolve")
@@ -95,7 +112,7 @@ def _dns(network: NetworkFacts) -> Verdict:
 
 @check("proxy-connects", Group.NETWORK, "Proxy connects")
 def _proxy_connects(network: NetworkFacts) -> Verdict:
-    attempts = [item for endpoint in network.endpoints for item in endpoint.attempts if item.through]
+    attempts = _proxied(network)
     if not attempts:
         return skipped("no proxy")
     if any(map(_reached, attempts)):
@@ -103,6 +120,48 @@ def _proxy_connects(network: NetworkFacts) -> Verdict:
     return problem(
         f"{attempts[0].through}: {attempts[0].error}", "Check https_proxy, and that the proxy lets us out."
     )
+
+
+@check("http-answers", Group.NETWORK, "HTTP answers as expected", Severity.RECOMMENDED)
+def _http_answers(network: NetworkFacts) -> Verdict:
+    tried = [
+        (item, one) for item in network.endpoints for one in _deciding(item) if not one.error and one.status
+    ]
+    if not tried:
+        return unknown("no server answered HTTP")
+    odd = [(item, one) for item, one in tried if not _expected(one.status, item.expect)]
+    if not odd:
+        return passed(f"{len(tried)} answers are those of the service")
+    item, one = odd[0]
+    return problem(
+        f"{item.host} answers {one.status}, not {_statuses(item.expect)}",
+        f"See what answers in its place: `curl -v https://{item.host}`.",
+    )
+
+
+def _expected(status: int, wanted: Sequence[int]) -> bool:
+    return status in wanted if wanted else status < _SERVER_ERROR
+
+
+def _statuses(wanted: Sequence[int]) -> str:
+    return " or ".join(map(str, wanted)) if wanted else "anything below 500"
+
+
+@check("client-certificate", Group.NETWORK, "Client certificates get through", Severity.RECOMMENDED)
+def _client_certificate(network: NetworkFacts) -> Verdict:
+    shown = [(item, item.with_certificate) for item in network.endpoints if item.with_certificate]
+    if not shown:
+        return skipped("no endpoint of this cloud asks for one")
+    for item, one in shown:
+        if one.error:
+            return problem(f"{item.host}, shown a client certificate: {one.error}", _EXEMPT)
+        if one.status not in item.expect_certificate:
+            return problem(
+                f"{item.host}, shown a client certificate, answers {one.status}, not "
+                f"{_statuses(item.expect_certificate)}",
+                _EXEMPT,
+            )
+    return passed(f"{', '.join(item.host for item, _ in shown)} saw ours, and did not know it")
 
 
 @check("inspection", Group.NETWORK, "No TLS inspection")
@@ -119,7 +178,7 @@ def _inspection(network: NetworkFacts) -> Verdict:
         known = "known to this host only" if foreign else "that nobody knows"
         return problem(
             f"{host} shows a certificate of {one.issuer or 'an authority'}, {known}",
-            "Exempt the hosts of Intune from inspection: the agent's TLS is mutual.",
+            _EXEMPT,
         )
     return passed(f"{len(tried)} certificates end at public roots")
 
@@ -162,6 +221,8 @@ CHECKS: tuple[Check, ...] = (
     _dns,
     _proxy_connects,
     *(_endpoint(purpose, title) for purpose, title in endpoints().purposes.items()),
+    _http_answers,
+    _client_certificate,
     _inspection,
     _clock,
     _path_mtu,

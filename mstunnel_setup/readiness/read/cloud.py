@@ -1,7 +1,7 @@
 """The endpoints of the cloud: resolved, then every address tried at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import TimeoutError as LateError
 from multiprocessing.pool import AsyncResult, ThreadPool
 from urllib.parse import urlsplit
@@ -82,14 +82,8 @@ class CloudReader:
             running = [[(one, pool.apply_async(self._try, (one, end))) for one in plan] for plan in plans]
             done = [tuple(self._outcome(one, result, end) for one, result in row) for row in running]
         return tuple(
-            EndpointFacts(
-                purpose=item.purpose,
-                host=item.host,
-                addresses=found if isinstance(found, tuple) else (),
-                unresolved=found if isinstance(found, str) else "",
-                attempts=attempts,
-            )
-            for item, found, attempts in zip(tried, named, done, strict=True)
+            _facts(item, found, plan, attempts)
+            for item, found, plan, attempts in zip(tried, named, plans, done, strict=True)
         )
 
     def _destinations(self, endpoint: Endpoint, found: tuple[str, ...] | str) -> list[Destination]:
@@ -98,7 +92,9 @@ class CloudReader:
         proxy = self.way.to(host)
         targets = found if isinstance(found, tuple) else ()
         names = [host, *(item for item in targets if item != host)] if proxy else targets
-        return [Destination(host, port, target, endpoint.path, proxy) for target in names]
+        plain = [Destination(host, port, target, endpoint.path, proxy) for target in names]
+        shown = [replace(item, client_certificate=True) for item in plain[:1] if endpoint.expect_certificate]
+        return [*plain, *shown]
 
     def _try(self, destination: Destination, end: float) -> Attempt:
         began = self.clock.monotonic()
@@ -123,6 +119,26 @@ class CloudReader:
             return result.get(max(0.0, end + _TO_TELL / 2 - self.clock.monotonic()))
         except LateError:
             return _failed(destination, _LATE)
+
+
+def _facts(
+    endpoint: Endpoint,
+    found: tuple[str, ...] | str,
+    plan: Sequence[Destination],
+    attempts: Sequence[Attempt],
+) -> EndpointFacts:
+    tried = list(zip(plan, attempts, strict=True))
+    shown = [attempt for destination, attempt in tried if destination.client_certificate]
+    return EndpointFacts(
+        purpose=endpoint.purpose,
+        host=endpoint.host,
+        addresses=found if isinstance(found, tuple) else (),
+        unresolved=found if isinstance(found, str) else "",
+        attempts=tuple(attempt for destination, attempt in tried if not destination.client_certificate),
+        expect=endpoint.expect,
+        expect_certificate=endpoint.expect_certificate,
+        with_certificate=shown[0] if shown else None,
+    )
 
 
 def _failed(destination: Destination, reason: str) -> Attempt:

@@ -12,12 +12,19 @@ import pytest
 import typer
 
 from mstunnel_setup import paths
-from mstunnel_setup.cli import admin, mst_cli, setup
+from mstunnel_setup.cli import admin, mst_cli, readiness, setup
 from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.readiness import checks
+from mstunnel_setup.readiness.model import Severity
 from tests.unit.schemas import SCHEMAS, schema_of, strict, validate
 from tests.unit.tls.pki import Pki, key_bytes
 
-PROGRAMS = {"mstunnel-setup": setup.app, "mst-cli": mst_cli.app, "mst-admin": admin.app}
+PROGRAMS = {
+    "mstunnel-setup": setup.app,
+    "mst-cli": mst_cli.app,
+    "mst-admin": admin.app,
+    "mst-readiness": readiness.app,
+}
 ENVELOPE = ("schema", "command", "status", "data", "warnings", "errors")
 
 
@@ -111,6 +118,7 @@ REFUSED = {
     "mstunnel-setup step images": (2, "answers-missing"),
     "mstunnel-setup step nonsense": (2, "step-unknown"),
     "mstunnel-setup answers check": (2, "answers-missing"),
+    "mst-cli install": (2, "answers-missing"),
     "mst-cli status": (7, "not-installed"),
     "mst-cli import_cert": (2, "not-installed"),
     "mst-cli import_cert --list": (2, "not-installed"),
@@ -151,6 +159,23 @@ def test_an_installation_that_has_begun(run: Run, tmp_path: Path) -> None:
     assert removed["status"] == "changed"
     assert {item["outcome"] for item in removed["data"]["objects"]} == {"removed", "kept"}
     assert removed["warnings"][0]["code"] == "kept"
+
+
+@pytest.mark.parametrize("scope", ["utils", "host", "rootless", "certificate", "inbound"])
+def test_readiness(run: Run, scope: str) -> None:
+    """A bare root has problems of every kind; whatever they are, the answer has its form."""
+    ignored = [item.id for item in checks.CHECKS if item.severity is Severity.REQUIRED]
+    options = [f"--ignore-check={name}" for name in ignored]
+    envelope = run(f"mst-readiness {scope}", *options, "--fix" if scope == "utils" else "--verbose")
+    assert envelope["data"]["scope"] == scope
+    assert {item["group"] for item in envelope["data"]["findings"]} == {scope}
+    assert ("platforms" in envelope["data"]) == (scope == "host")
+
+
+def test_readiness_refuses_what_fails(run: Run) -> None:
+    envelope = run("mst-readiness utils", code=3)
+    assert "tun-device" in {item["code"] for item in envelope["errors"]}
+    assert run("mst-readiness utils --ignore-check nonsense", code=2)["errors"][0]["code"] == "check-unknown"
 
 
 def test_answers_and_where_they_came_from(run: Run, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_through_the_proxy_the_name_counts(server: int, authority: trustme.CA) -
     assert {"localhost:443", "127.0.0.1:443"} <= set(asked)
     refused = [item.error for item in facts.endpoints[0].attempts if item.target == "127.0.0.1"]
     assert refused == ["the proxy answers 403"]
-    assert result(facts, "endpoint-graph") == (Outcome.PASS, "localhost (1 try)")
+    assert result(facts, "endpoint-graph") == (Outcome.PASS, "localhost (1 try, issued by Contoso Roots)")
     assert result(facts, "proxy-connects") == (Outcome.PASS, f"127.0.0.1:{port}")
 
 
@@ -131,6 +131,29 @@ def test_a_proxy_resolves_what_we_cannot(server: int, authority: trustme.CA) -> 
 
     assert result(facts, "dns")[0] is Outcome.WARNING
     assert result(facts, "endpoint-graph")[0] is Outcome.PASS
+
+
+def test_an_endpoint_that_wants_client_certificates_is_tried_with_one_too(
+    server: int, authority: trustme.CA
+) -> None:
+    wanted = Endpoint(purpose="intune", host=f"localhost:{server}", expect=(403,), expect_certificate=(403,))
+    trust = Trust(public_roots=pem(authority))
+    facts = CloudReader([wanted], Way(), trust, SystemClock(), 10).network()
+
+    shown = facts.endpoints[0].with_certificate
+    assert shown is not None
+    assert (shown.status, shown.trust) == (403, "public")
+    assert len(facts.endpoints[0].attempts) == len(facts.endpoints[0].addresses)
+    assert result(facts, "client-certificate")[0] is Outcome.PASS
+    assert result(facts, "http-answers")[0] in (Outcome.PASS, Outcome.UNKNOWN)
+
+
+def test_the_intune_service_is_tried_with_a_certificate_in_every_cloud_of_the_vendor() -> None:
+    for name in ("public", "gcc-high", "dod"):
+        shown = {
+            item.purpose: item.expect_certificate for item in endpoints_of(name) if item.expect_certificate
+        }
+        assert shown == {"intune": (403,)}
 
 
 def test_no_proxy_is_obeyed(server: int, authority: trustme.CA) -> None:

@@ -5,36 +5,37 @@ from pathlib import Path
 from typing import Any
 
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed
+from mstunnel_setup.host.process import Completed, ProcessError
 from mstunnel_setup.readiness.checks import CHECKS
-from mstunnel_setup.readiness.facts import Settings
-from mstunnel_setup.readiness.fix import apply, fixes
+from mstunnel_setup.readiness.fix import Fix, apply, fixes
 from mstunnel_setup.readiness.model import judge
 from mstunnel_setup.readiness.sysctls import SYSCTL_FILE
 from tests.unit.readiness.known import facts
 from tests.unit.readiness.test_read_programs import FakeProcesses, said
 
-ROOTLESS = Settings(mode="rootless", port=443)
+BARE = {"modules": [], "module_files": {}, "sysctls": {}, "sysctl_files": {}}
+
+
+def proposed(changes: dict[str, Any]) -> tuple[Fix, ...]:
+    """The fixes for the good host with changes."""
+    found = facts(changes)
+    return fixes(judge(CHECKS, found), found)
 
 
 def test_nothing_is_mended_where_all_is_well() -> None:
-    assert fixes(judge(CHECKS, facts({})), ROOTLESS) == ()
+    assert proposed({}) == ()
 
 
 def test_everything_that_can_be_mended_is() -> None:
-    found = judge(
-        CHECKS, facts({"kernel": {"modules": [], "module_files": {}, "sysctls": {}, "sysctl_files": {}}})
-    )
+    made = proposed({"kernel": BARE})
 
-    proposed = fixes(found, ROOTLESS)
-
-    assert [item.says for item in proposed[:4]] == [
+    assert [item.says for item in made[:4]] == [
         "load the module tun",
         "write /etc/modules-load.d/mstunnel_tun.conf, which loads tun at boot",
         "load the module ip_tables",
         "write /etc/modules-load.d/mstunnel_iptables.conf, which loads ip_tables at boot",
     ]
-    assert set(proposed[4].lines) == {
+    assert set(made[4].lines) == {
         "net.ipv4.ip_forward = 1",
         "net.ipv4.ip_unprivileged_port_start = 443",
         "net.core.somaxconn = 8192",
@@ -44,11 +45,7 @@ def test_everything_that_can_be_mended_is() -> None:
 
 
 def test_every_fix_names_real_checks() -> None:
-    found = judge(
-        CHECKS, facts({"kernel": {"modules": [], "module_files": {}, "sysctls": {}, "sysctl_files": {}}})
-    )
-
-    named = {name for item in fixes(found, ROOTLESS) for name in item.checks}
+    named = {name for item in proposed({"kernel": BARE, **EVERYTHING}) for name in item.checks}
     assert named <= {item.id for item in CHECKS}
 
 
@@ -56,28 +53,90 @@ def test_applying_writes_files_and_keeps_what_they_hold(tmp_path: Path) -> None:
     files = Files(tmp_path)
     files.make_directories("/etc/sysctl.d")
     files.write(SYSCTL_FILE, b"net.ipv4.ip_forward = 0\nvm.swappiness = 0\n")
-    found = judge(CHECKS, facts({"kernel": {"module_files": {}, "sysctl_files": {}}}))
-    proposed = fixes(found, ROOTLESS)
+    made = proposed({"kernel": {"module_files": {}, "sysctl_files": {}}})
 
-    apply(proposed, files, FakeProcesses(), live=False)
+    apply(made, files, FakeProcesses(), live=False)
     once = files.read(SYSCTL_FILE)
-    apply(proposed, files, FakeProcesses(), live=False)
+    apply(made, files, FakeProcesses(), live=False)
 
     assert once == files.read(SYSCTL_FILE) == b"vm.swappiness = 0\nnet.ipv4.ip_forward = 1\n"
     assert files.read("/etc/modules-load.d/mstunnel_tun.conf") == b"tun\n"
     assert files.read("/etc/modules-load.d/mstunnel_iptables.conf") == b"ip_tables\n"
 
 
+class Noting(FakeProcesses):
+    """Notes what it is asked; `refused` begins what fails."""
+
+    def __init__(self, refused: str = "-") -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self._refused = refused
+
+    def run(self, arguments: Sequence[str], **options: Any) -> Completed:
+        self.asked.append(" ".join(arguments))
+        if self.asked[-1].startswith(self._refused) and options.get("check", True):
+            raise ProcessError("program-failed", "it failed")
+        return said("")
+
+
+def commands(tmp_path: Path, changes: dict[str, Any], refused: str = "-") -> list[str]:
+    """What a live host is asked to run."""
+    noting = Noting(refused)
+    apply(proposed(changes), Files(tmp_path), noting, live=True)
+    return noting.asked
+
+
 def test_a_live_host_also_gets_the_commands(tmp_path: Path) -> None:
-    asked: list[str] = []
+    broken = {"kernel": {"modules": [], "sysctls": {"net.ipv4.ip_forward": "0"}}}
 
-    class Noting(FakeProcesses):
-        def run(self, arguments: Sequence[str], **options: Any) -> Completed:
-            asked.append(" ".join(arguments))
-            return said("")
+    assert commands(tmp_path, broken)[:3] == [
+        "modprobe tun",
+        "modprobe ip_tables",
+        f"sysctl --load={SYSCTL_FILE}",
+    ]
 
-    found = judge(CHECKS, facts({"kernel": {"modules": [], "sysctls": {"net.ipv4.ip_forward": "0"}}}))
-    apply(fixes(found, Settings()), Files(tmp_path), Noting(), live=True)
 
-    assert asked[:2] == ["modprobe tun", "modprobe ip_tables"]
-    assert asked[2] == f"sysctl --load={SYSCTL_FILE}"
+def firewall(kind: str) -> dict[str, Any]:
+    return {"security": {"firewall": {"kind": kind, "tcp": False, "udp": False}}}
+
+
+EVERYTHING: dict[str, Any] = {
+    "security": {
+        "selinux": "enforcing",
+        "proxy_ports": ["80"],
+        "auditd": "inactive",
+        "firewall": {"kind": "firewalld", "tcp": False, "udp": False},
+    },
+    "engine": {"engines": [{"name": "podman", "version": "5.4.0", "running": False}]},
+}
+
+
+def test_the_port_is_let_in_at_the_firewall_that_is_there(tmp_path: Path) -> None:
+    assert commands(tmp_path, firewall("firewalld")) == [
+        "firewall-cmd --permanent --add-port=443/tcp",
+        "firewall-cmd --reload",
+        "firewall-cmd --permanent --add-port=443/udp",
+        "firewall-cmd --reload",
+    ]
+    assert commands(tmp_path, firewall("ufw")) == ["ufw allow 443/tcp", "ufw allow 443/udp"]
+    assert commands(tmp_path, firewall("nftables")) == []
+
+
+def test_a_port_that_already_has_a_type_is_changed(tmp_path: Path) -> None:
+    broken = {"security": {"selinux": "enforcing", "proxy_ports": ["80"]}}
+
+    assert commands(tmp_path, broken, refused="semanage port -a") == [
+        "semanage port -a -t http_port_t -p tcp 3128",
+        "semanage port -m -t http_port_t -p tcp 3128",
+    ]
+
+
+def test_services_that_stand_still_are_started(tmp_path: Path) -> None:
+    asked = commands(tmp_path, EVERYTHING)
+
+    assert "systemctl enable --now podman.socket" in asked
+    assert "systemctl enable --now auditd.service" in asked
+
+
+def test_every_fix_says_how_to_undo_it() -> None:
+    assert [item.says for item in proposed({"kernel": BARE, **EVERYTHING}) if not item.undo] == []

@@ -109,6 +109,17 @@ def test_a_value_that_an_administrator_changed_stays(scene: Scene) -> None:
         assert found == {"A": "9", "B": value}
 
 
+@pytest.mark.parametrize("edited", ["http_proxy", "HTTP_PROXY"])
+def test_a_proxy_that_an_administrator_changed_in_either_case_counts_for_both(
+    scene: Scene, edited: str
+) -> None:
+    _install(scene, environment={"http_proxy": "http://old:1"})
+    _edit(scene, f"\n{edited}=http://old:1", f"\n{edited}=http://new:1")
+    both = {"http_proxy": "http://new:1", "HTTP_PROXY": "http://new:1"}
+    for _ in range(3):
+        assert _install(scene, environment={"http_proxy": "http://old:1"}) == both
+
+
 def test_a_line_that_an_administrator_took_away_stays_away(scene: Scene) -> None:
     _install(scene, environment={"A": "1", "B": "1"})
     _edit(scene, "A=1\n", "")

@@ -1,0 +1,117 @@
+"""The host around the gateway on real parts: proxy, kernel, bridge, and what is refused beforehand."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from tests.testbed.host_tree import host_tree
+from tests.testbed.installation import Installation
+from tests.testbed.machine import Machine
+from tests.testbed.testbed import DOMAIN, INTRANET_PAGE
+
+pytestmark = pytest.mark.e2e
+
+OLD, NEW = (f"http://proxy.{DOMAIN}:{port}" for port in (3128, 8888))
+PLACES = (
+    "/etc/mstunnel/env.sh",
+    "/etc/profile.d/http_proxy.sh",
+    "/etc/systemd/system/podman.service.d/http-proxy.conf",
+    "/etc/systemd/system/mstunnel_monitor.service.d/http-proxy.conf",
+)
+BRIDGE = "192.168.240.0/24"
+# Nothing leaves this server, nor its containers, for lab and registry but by way of the proxy.
+WALL = """
+table inet wall {
+    set closed { type ipv4_addr; elements = { 10.90.0.30, 10.90.0.40 } }
+    chain output { type filter hook output priority 0; ip daddr @closed reject; }
+    chain forward { type filter hook forward priority 0; ip daddr @closed reject; }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def proxy(prepared: Installation) -> Machine:
+    return prepared.testbed.start_proxy()
+
+
+@pytest.fixture
+def wall(prepared: Installation) -> Iterator[None]:
+    prepared.server.run(["nft", "-f", "-"], stdin=WALL)
+    yield
+    prepared.server.run(["nft", "delete", "table", "inet", "wall"])
+
+
+@contextmanager
+def forwarding(host: Installation, value: str) -> Iterator[None]:
+    """The server as it was before any container ran on it."""
+    host.server.run(["sysctl", "--quiet", "--write", f"net.ipv4.ip_forward={value}"])
+    yield
+    assert host.server.read("/proc/sys/net/ipv4/ip_forward") == f"{value}\n"
+
+
+def connected(proxy: Machine) -> set[str]:
+    """Hosts that the proxy connected to."""
+    return set(re.findall(r"\(file descriptor \d+\): CONNECT (\S+):\d+ HTTP", proxy.logs()))
+
+
+@pytest.mark.usefixtures("wall")
+def test_behind_a_proxy_everything_goes_through_it_and_follows_when_it_changes(
+    host: Installation, proxy: Machine
+) -> None:
+    before = host_tree(host)
+    host.write_answers({"environment": {"https_proxy": OLD, "no_proxy": "localhost"}, "bridge": BRIDGE})
+    with forwarding(host, "0"):
+        host.setup()
+        assert {f"registry.{DOMAIN}", f"lab.{DOMAIN}"} <= connected(proxy)
+        assert host.server.read("/proc/sys/net/ipv4/ip_forward") == "1\n"
+        for path in PLACES:
+            text = host.server.read(path)
+            assert f"https_proxy={OLD}" in text
+            assert f"HTTPS_PROXY={OLD}" in text
+        unit = ["systemctl", "show", "--property=Environment", "podman.service"]
+        assert f"HTTPS_PROXY={OLD}" in host.server.run(unit).stdout
+        inspect = ["podman", "inspect", "--format={{.NetworkSettings.IPAddress}}", "mstunnel-server"]
+        assert host.server.run(inspect).stdout.startswith("192.168.240.")
+        host.connect()
+        assert host.fetch_internal_page().stdout == INTRANET_PAGE
+        host.disconnect()
+        assert json.loads(host.setup().stdout)["status"] == "unchanged"
+
+        started = host.started()
+        text = host.server.read(PLACES[0]).replace(f"\nhttps_proxy={OLD}", f"\nhttps_proxy={NEW}")
+        host.server.write(PLACES[0], text, 0o640)
+        host.program("mst-cli", "install", "--unattended", "--output", "json")
+        assert [path for path in PLACES if OLD in host.server.read(path)] == []
+        assert not set(host.started().split("\n")) & set(started.split("\n")) - {""}
+        uninstalled = json.loads(host.uninstall().stdout)
+    # What an administrator wrote is kept and named; the rest is as it was.
+    assert {item["code"] for item in uninstalled["warnings"]} == {"kept"}
+    host.server.run(["rm", "-r", "/etc/mstunnel"])
+    after = host_tree(host)
+    assert {path: replace(entry, modified=0) for path, entry in after.items()} == {
+        path: replace(entry, modified=0) for path, entry in before.items()
+    }
+
+
+def test_a_client_pool_that_is_taken_is_refused_before_anything_is_changed(host: Installation) -> None:
+    before = host_tree(host)
+    host.server.run(["ip", "route", "add", "169.254.128.0/24", "dev", "eth1"])
+    try:
+        planned = host.program(
+            *("mstunnel-setup", "plan", "--answers", "/root/answers.yaml"),
+            *("--unattended", "--output", "json"),
+            check=False,
+        )
+        refused = host.setup(check=False)
+    finally:
+        host.server.run(["ip", "route", "del", "169.254.128.0/24"])
+    assert planned.code == refused.code == 3
+    (error,) = json.loads(refused.stdout)["errors"]
+    assert error["code"] == "pool-route"
+    assert "client pool 169.254.0.0/16 and route via eth1 169.254.128.0/24" in error["message"]
+    assert host_tree(host) == before
+    assert host.tenant()["servers"] == []
