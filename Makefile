@@ -9,11 +9,14 @@ setup:
 demo: setup
 	@$(BIN)/python -m tests.testbed demo
 
+# The images first: no test has to wait for them.
 test: setup
+	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest -m "not e2e" -n 2 --dist loadscope
 	@$(BIN)/pytest -m "e2e and not hosts" -n 2 --dist loadfile
 
 e2e: setup
+	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest -m e2e -n 2 --dist loadfile
 
 crash: setup
