@@ -9,7 +9,6 @@ from mstunnel_setup.cli.options import InstallOptions
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import answers
 from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import fold
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
@@ -41,5 +40,5 @@ def schema() -> Result:
 def show(session: Session, options: InstallOptions) -> Result:
     """The merged answers, each with its origin."""
     journal = Journal(Files(session.common.root), SystemClock(), paths.STATE)
-    data = describe.show(answers(session, options.settings(), fold(journal.records)))
+    data = describe.show(answers(session, options.settings(), journal.receipt))
     return Result(data=data, text=describe.lines(data))

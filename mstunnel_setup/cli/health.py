@@ -8,7 +8,6 @@ from mstunnel_setup.cli.component import health as container_health
 from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.cli.run import open_host
 from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import fold
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode
 
@@ -20,7 +19,7 @@ _SERIOUS = frozenset({"certificate-missing", "certificate-expired", "certificate
 def health(session: Session) -> Result:
     """Containers, days left, revocation. Exit code 7 for a container, 4 for a certificate, else 0."""
     with open_host(session) as world:
-        facts = certificate_facts(world, fold(Journal(world.files, world.clock, paths.STATE).records))
+        facts = certificate_facts(world, Journal(world.files, world.clock, paths.STATE).receipt)
         containers = {name: container_health(world.container(name)) for name in _CONTAINERS}
         notices = (*_sick(containers), *certificate_notices(facts))
     data: JsonObject = {"containers": {**containers}, "certificate": facts, "healthy": not _code(notices)}

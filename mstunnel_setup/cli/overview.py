@@ -8,7 +8,7 @@ from mstunnel_setup.cli.component import health
 from mstunnel_setup.cli.render import Result, Session, Status
 from mstunnel_setup.cli.run import open_host
 from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import Receipt, fold
+from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.remember import remembered
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import EngineError, ExitCode
@@ -18,7 +18,7 @@ from mstunnel_setup.steps.world import World
 def overview(session: Session) -> Result:
     """Site, certificate and both containers; the exit code is 0 only when both are healthy."""
     with open_host(session) as world:
-        receipt = fold(Journal(world.files, world.clock, paths.STATE).records)
+        receipt = Journal(world.files, world.clock, paths.STATE).receipt
         if not receipt.entries:
             raise EngineError(
                 "not-installed", "no gateway is installed here", "Install one with mstunnel-setup."

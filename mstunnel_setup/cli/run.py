@@ -19,7 +19,7 @@ from mstunnel_setup.containers.engine import no_progress
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.engine.receipt import Receipt, fold
+from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.remember import all_remembered
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
@@ -107,14 +107,14 @@ def _context(
     world = World(
         files, Processes(), SystemClock(), lambda reference: _passphrase(context, reference), download_bar()
     )
-    receipt = fold(journal.records)
+    receipt = journal.receipt
     given = answers(session, settings, receipt)
     world.wish = Wish(given.engine, engine_of(receipt))
     context = Context(
         world=world,
         answers=given,
         prompter=session.console,
-        read_receipt=lambda: fold(journal.records),
+        read_receipt=lambda: journal.receipt,
         protect=session.redactor.register,
         host_name=socket.gethostname().partition(".")[0],
         ignored_checks=ignored,
@@ -128,7 +128,7 @@ def open_host(session: Session) -> Iterator[World]:
     files = Files(session.common.root)
     _refuse_unprivileged(files)
     world = World(files, Processes(), SystemClock(), _no_passphrase, no_progress)
-    world.wish = Wish(installed=engine_of(fold(Journal(files, world.clock, paths.STATE).records)))
+    world.wish = Wish(installed=engine_of(Journal(files, world.clock, paths.STATE).receipt))
     try:
         yield world
     finally:

@@ -6,7 +6,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.cli import layout
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import Receipt, fold
+from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
@@ -15,7 +15,7 @@ from mstunnel_setup.steps.order import ORDER
 
 def status(session: Session) -> Result:
     """Read the journal; nothing else is looked at."""
-    receipt = fold(Journal(Files(session.common.root), SystemClock(), paths.STATE).records)
+    receipt = Journal(Files(session.common.root), SystemClock(), paths.STATE).receipt
     data = _data(receipt)
     return Result("ok", data, text=list(_lines(receipt, data)))
 

@@ -10,6 +10,7 @@ import uuid
 from contextlib import ExitStack
 from pathlib import PurePosixPath
 
+from mstunnel_setup.engine.receipt import Receipt, fold
 from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.clock import Clock
@@ -37,11 +38,17 @@ class Journal:
         self.directory = directory
         self.path = f"{directory}/journal.jsonl"
         self._records, self._sound = _parse(files.read(self.path) or b"", self.path)
+        self._receipt = fold(self._records)
 
     @property
     def records(self) -> tuple[JsonObject, ...]:
         """All records, oldest first."""
         return tuple(self._records)
+
+    @property
+    def receipt(self) -> Receipt:
+        """What the records amount to."""
+        return self._receipt
 
     @property
     def installation_id(self) -> str | None:
@@ -71,6 +78,7 @@ class Journal:
         appender.append(line)
         self._sound += len(line)
         self._records.append(record)
+        self._receipt = fold([record], self._receipt)
 
     def _open(self) -> Appender:
         self._files.make_directories(self.directory, 0o700)
@@ -87,7 +95,7 @@ class Journal:
         self.close()
         self._files.remove(self.path)
         self._files.remove_directory(str(PurePosixPath(self.directory)))
-        self._records, self._sound = [], 0
+        self._records, self._sound, self._receipt = [], 0, Receipt()
 
 
 def _line(record: JsonObject) -> bytes:

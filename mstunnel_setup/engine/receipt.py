@@ -12,7 +12,8 @@ class Entry:
     """One object that actions were applied to.
 
     `versions` is the data of every action begun on it; `before` is what stood there before the first one;
-    `outputs` is what the last finished one returned; `finished` is false when the last was cut off.
+    `outputs` is what the last finished one returned; `finished` is false when the last was cut off, `made` is
+    true once any of them has finished.
     """
 
     key: str
@@ -21,6 +22,7 @@ class Entry:
     versions: tuple[JsonObject, ...]
     outputs: JsonObject = field(default_factory=dict)
     finished: bool = False
+    made: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,11 @@ class Receipt:
         return {entry.key: entry.outputs for entry in self.entries.values()}
 
 
-def fold(records: Iterable[JsonObject]) -> Receipt:
-    """The receipt that the journal `records` amount to."""
-    receipt = Receipt()
+_NOTHING = Receipt()
+
+
+def fold(records: Iterable[JsonObject], receipt: Receipt = _NOTHING) -> Receipt:
+    """The receipt that the journal `records` amount to, after those that led to `receipt`."""
     for record in records:
         receipt = _apply(receipt, record)
     return receipt
@@ -65,11 +69,11 @@ def _begin(receipt: Receipt, record: JsonObject) -> Receipt:
     data = _object(record["action"])
     known = receipt.entries.get(key)
     if known is None:
-        entry = Entry(key, str(record["step"]), _object(record["before"]), (data,))
-    else:
-        versions = known.versions if known.versions[-1] == data else (*known.versions, data)
-        entry = replace(known, versions=versions, finished=False)
-    return _put(receipt, entry)
+        return _put(receipt, Entry(key, str(record["step"]), _object(record["before"]), (data,)))
+    versions = known.versions if known.versions[-1] == data else (*known.versions, data)
+    entry = replace(known, versions=versions, finished=False)
+    # What never came into being before may rest on things that were made since, so it has to go before them.
+    return _put(receipt if known.made else _without(receipt, key), entry)
 
 
 def _put(receipt: Receipt, entry: Entry) -> Receipt:
@@ -82,17 +86,19 @@ def _object(value: Any) -> JsonObject:
 
 def _done(receipt: Receipt, record: JsonObject) -> Receipt:
     entry = receipt.entries[str(record["key"])]
-    return _put(receipt, replace(entry, outputs=_object(record["outputs"]), finished=True))
+    return _put(receipt, replace(entry, outputs=_object(record["outputs"]), finished=True, made=True))
+
+
+def _without(receipt: Receipt, key: str) -> Receipt:
+    return replace(receipt, entries={name: entry for name, entry in receipt.entries.items() if name != key})
 
 
 def _undone(receipt: Receipt, record: JsonObject) -> Receipt:
-    left = {key: entry for key, entry in receipt.entries.items() if key != record["key"]}
-    return replace(receipt, entries=left, steps=(), failure=None)
+    return replace(_without(receipt, str(record["key"])), steps=(), failure=None)
 
 
 def _taken_back(receipt: Receipt, record: JsonObject) -> Receipt:
-    left = {key: entry for key, entry in receipt.entries.items() if key != record["key"]}
-    return replace(receipt, entries=left)
+    return _without(receipt, str(record["key"]))
 
 
 def _step(receipt: Receipt, record: JsonObject) -> Receipt:

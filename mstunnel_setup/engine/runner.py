@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.events import Event, Listener, Phase
 from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import Entry, Receipt, fold
+from mstunnel_setup.engine.receipt import Entry, Receipt
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import SetupError, WaitingError
 from mstunnel_setup.host.clock import Clock
@@ -60,7 +60,7 @@ class Runner:
     @property
     def receipt(self) -> Receipt:
         """What stands on the host because of us."""
-        return fold(self._journal.records)
+        return self._journal.receipt
 
     def plan(self, steps: Iterable[Step[Any, Any]], context: Any) -> list[Planned]:
         """What `run` would do, without doing it: the very same action objects."""

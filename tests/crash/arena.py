@@ -25,6 +25,7 @@ from tests.testbed.certificates import Authority
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
+CERTIFICATE_DAYS = 90
 _CLIENT = "77777777-7777-4777-8777-777777777777"
 _IMAGES = {
     name: f"registry.crash.test/{name}@sha256:{digit * 64}"
@@ -121,6 +122,15 @@ class Arena:
         """Run `mst-cli uninstall` unattended."""
         return self.run("mst-cli", "uninstall", *arguments, "--answers", str(self.answers), **options)
 
+    def roll_back(self, **options: Any) -> Ended:
+        """Run `mstunnel-setup rollback` unattended."""
+        return self.run("mstunnel-setup", "rollback", "--answers", str(self.answers), **options)
+
+    def renew(self, **options: Any) -> Ended:
+        """Run `mst-cli import_cert` with the second certificate."""
+        given = ("--cert", f"{self.directory}/renewed.pem", "--key", f"{self.directory}/renewed-key.pem")
+        return self.run("mst-cli", "import_cert", *given, "--yes", **options)
+
     def run(self, program: str, *arguments: str, **options: Any) -> Ended:
         """Run a program to its end, or until `kill_at`."""
         request = self.request(program, *arguments, **options)
@@ -199,9 +209,10 @@ class Arena:
         return [f"{kind} {document.get('displayName')}" for kind, document in self._made()]
 
     def records(self) -> list[dict[str, Any]]:
-        """The records of the journal."""
+        """The records of the journal; a last one that a kill cut off is none."""
         path = self.root / _JOURNAL.lstrip("/")
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def receipt(self) -> dict[str, Any]:
         """The journal folded, ids and times made neutral."""
@@ -226,10 +237,14 @@ class Arena:
 
     def _inputs(self) -> None:
         """Certificate, secret and answer file: what an administrator brings."""
-        chain, key = Authority().issue("vpn.crash.test")
+        authority = Authority()
+        chain, key = authority.issue("vpn.crash.test", days=CERTIFICATE_DAYS)
+        renewed, renewed_key = authority.issue("vpn.crash.test", days=CERTIFICATE_DAYS + 5)
         for name, content in (
             ("chain.pem", chain),
             ("key.pem", key),
+            ("renewed.pem", renewed),
+            ("renewed-key.pem", renewed_key),
             ("secret", b"a-secret-of-the-installer"),
         ):
             (self.directory / name).write_bytes(content)

@@ -103,11 +103,14 @@ class Daemon:
         self.images.pop(reference, None)
         return True
 
-    def _do_create(self, spec: dict[str, Any], labels: dict[str, str]) -> None:
+    def _do_create(self, spec: dict[str, Any], labels: dict[str, str]) -> bool:
         if spec["name"] in self.containers:
             raise AssertionError("the container is there already")
+        if spec["image"] not in self.images:
+            return False
         folder = spec["volumes"][0]["host"]
         self._put(spec["name"], "created", labels, spec["image"], folder)
+        return True
 
     def _put(self, name: str, status: str, labels: dict[str, str], image: str, folder: str) -> None:
         started = datetime.now(UTC).isoformat()
@@ -227,7 +230,8 @@ class RecordedEngine:
         return bool(self._change("remove_image", reference=reference))
 
     def create(self, spec: ContainerSpec) -> None:
-        self._change("create", spec=asdict(spec), labels=dict(spec.all_labels))
+        if not self._change("create", spec=asdict(spec), labels=dict(spec.all_labels)):
+            raise EngineError("container-failed", f"there is no image {spec.image}", "Fetch it.")
 
     def start(self, name: str) -> None:
         self._set(name, "running")

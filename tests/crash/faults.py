@@ -11,12 +11,13 @@ import requests
 import mstunnel_setup.host.files as writer
 from mstunnel_setup.host.process import Completed, ProcessError, Processes
 
-FILE_CALLS = frozenset(
+CHANGES = frozenset(
     {
-        *("open", "write", "fsync", "replace", "unlink", "mkdir", "rmdir", "symlink"),
-        *("fchmod", "fchown", "ftruncate", "pread", "lstat"),
+        *("write", "fsync", "replace", "unlink", "mkdir", "rmdir", "symlink"),
+        *("fchmod", "fchown", "ftruncate"),
     }
 )
+FILE_CALLS = CHANGES | {"open", "pread", "lstat", "stat", "listdir"}
 CAPTIVE = b"<!doctype html><html><body>Please sign in to the wireless network</body></html>"
 
 
@@ -60,12 +61,18 @@ class FailingOs:
             return call
 
         def maybe(*arguments: Any, **options: Any) -> Any:
-            what = _due("files", f"{name} {arguments[0]}")
+            what = _due("files", _label(name, arguments))
             if what is not None:
                 raise OSError(int(what), os.strerror(int(what)))
             return call(*arguments, **options)
 
         return maybe
+
+
+def _label(name: str, arguments: Sequence[Any]) -> str:
+    """The call, its first argument, and whether it changes something."""
+    changes = name in CHANGES or (name == "open" and arguments[1] & os.O_CREAT)
+    return f"{name} {arguments[0]}{' *' if changes else ''}"
 
 
 def process(arguments: Sequence[str]) -> None:

@@ -4,8 +4,6 @@
 imported beforehand, so a run costs no more than its work.
 """
 
-import contextlib
-import importlib
 import json
 import os
 import resource
@@ -14,13 +12,12 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msal  # noqa: F401 (imported here, not in every run)
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 import mstunnel_setup.cli.import_certificate
 import mstunnel_setup.cli.install
@@ -31,11 +28,11 @@ import mstunnel_setup.cli.status
 import mstunnel_setup.cli.uninstall  # noqa: F401
 from mstunnel_setup.cli import mst_cli, setup
 from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.containers.choice import Chosen
+from mstunnel_setup.containers.manner import Manner
 from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.host.process import Completed, ProcessError, Processes
-from mstunnel_setup.steps.world import World
-from mstunnel_setup.tls import agent_credential
-from tests.crash import faults, sabotage
+from tests.crash import faults, sabotage, warm
 from tests.crash.engine import RecordedEngine
 from tests.crash.points import Points
 
@@ -43,12 +40,13 @@ APPS = {"mstunnel-setup": setup.app, "mst-cli": mst_cli.app}
 
 
 class QuickClock:
-    """A clock on which waiting takes no time."""
+    """A clock on which waiting takes no time, and that somebody may have set wrong."""
 
     waited = 0.0
+    wrong = timedelta()
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self.wrong
 
     def monotonic(self) -> float:
         return time.monotonic() + self.waited
@@ -77,37 +75,16 @@ class RecordedProcesses(Processes):
 
 def main() -> None:
     """Serve requests until the input ends."""
-    agent_credential.rsa = _OneKey()  # type: ignore[attr-defined,assignment]
+    warm.up()
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()
         if child == 0:
             _run(request)
         _pid, status = os.waitpid(child, 0)
-        _import_like(f"{request['out']}.modules")
+        warm.adopt(request["out"])
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
-
-
-class _OneKey:
-    """Makes always the same RSA key: making one takes longer than the rest of a run."""
-
-    def __init__(self) -> None:
-        self._key = rsa.generate_private_key(65537, 2048)
-
-    def generate_private_key(self, *_arguments: int, **_options: int) -> rsa.RSAPrivateKey:
-        return self._key
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(rsa, name)
-
-
-def _import_like(path: str) -> None:
-    """Import what a run has imported, so that the next one finds it there."""
-    with contextlib.suppress(FileNotFoundError), Path(path).open() as stream:
-        for name in stream.read().split():
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
 
 
 def _run(request: dict[str, Any]) -> None:
@@ -120,6 +97,7 @@ def _run(request: dict[str, Any]) -> None:
         handle = os.open(f"{request['out']}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(handle, number)
         os.close(handle)
+    warm.leave_at(request["out"])
     points = Points(request.get("kill_at"), request["engine"])
     prepare(request, points)
     if request.get("fault"):
@@ -135,7 +113,7 @@ def _run(request: dict[str, Any]) -> None:
 def prepare(request: dict[str, Any], points: Points) -> None:
     """Put the recording engine into the world, and what the request wants broken into the actions."""
 
-    class RecordedWorld(World):
+    class RecordedWorld(warm.WarmWorld):
         """The product's world with another engine, and another systemd where one is asked for."""
 
         def __init__(self, *arguments: Any) -> None:
@@ -145,10 +123,15 @@ def prepare(request: dict[str, Any], points: Points) -> None:
                 self.systemd = Systemd(self.processes, marker=request["root"])
 
         @cached_property
-        def engine(self) -> Any:
-            return RecordedEngine(request["engine"], points.hit)
+        def _opened(self) -> Any:
+            chosen = Chosen("podman", "5.0.0", "the engine of the tests")
+            return RecordedEngine(request["engine"], points.hit), chosen
 
+    if request.get("systemd"):
+        # Whatever control groups this machine has.
+        launch._manner = lambda _context: Manner.QUADLET  # type: ignore[assignment]
     run_module.World = RecordedWorld  # type: ignore[attr-defined,assignment]
+    QuickClock.wrong = timedelta(days=request.get("days_wrong", 0))
     if request.get("quick", True):
         run_module.SystemClock = QuickClock  # type: ignore[attr-defined,assignment]
     if request.get("host_name"):

@@ -16,6 +16,12 @@ _WAYS = {
     "removed": "install killed, uninstall: state as before",
     "removal-resumed": "uninstall killed, uninstall again: state as before",
 }
+_PORTS = {
+    "files": "File operations",
+    "removal": "File operations of an uninstallation",
+    "http": "Requests",
+    "processes": "Processes",
+}
 _INTRODUCTION = """\
 # Reliability
 
@@ -81,15 +87,19 @@ def _disks() -> Iterator[tuple[str, int, int]]:
 
 def _faults() -> Iterator[tuple[str, int, int]]:
     faults = plugin.recorded("faults")
-    for port, about in (("files", "File operations"), ("http", "Requests"), ("processes", "Processes")):
-        yield _row(f"{about} made to fail, then run again", [item for item in faults if item["port"] == port])
+    for port, about in _PORTS.items():
+        some = [item for item in faults if item["port"] == port]
+        sites = len({item["at"] for item in some})
+        yield _row(f"{about} made to fail, then run again ({sites} calls, each in every way)", some)
 
 
 def _others() -> Iterator[tuple[str, int, int]]:
     for item in plugin.recorded("full")[-1:]:
         yield f"Full disk of 1 MiB ({item['stopped']} of them stopped the run)", item["sizes"], item["sizes"]
-    steps = sum(item["steps"] for item in plugin.recorded("states"))
-    yield "Steps of the state machine", steps, steps
+    states = plugin.recorded("states")
+    steps = sum(item["steps"] for item in states)
+    broken = sum(bool(item["complaints"]) for item in states)
+    yield "Steps of the state machine (any order of everything)", steps, steps - broken
 
 
 def _row(about: str, runs: Sequence[dict[str, Any]]) -> tuple[str, int, int]:

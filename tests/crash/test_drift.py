@@ -169,6 +169,7 @@ def test_a_removed_configuration_folder_does_not_stop_the_uninstallation(fresh: 
 def test_a_container_of_somebody_else_is_refused_by_name(fresh: Scene, arena: Arena) -> None:
     stopped(fresh, "engine create")
     image = "registry.crash.test/other@sha256:" + "3" * 64
+    arena.daemon.answer({"do": "pull", "reference": image})
     arena.daemon.answer(
         {
             "do": "create",

@@ -14,7 +14,9 @@ from tests.crash import plugin
 from tests.crash.arena import differences
 from tests.crash.kill import Scene
 
-_ERRNOS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS)
+_ANY_CALL = (errno.EIO, errno.EACCES)
+# A full or a read-only disk refuses nothing but changes.
+_CHANGE = (*_ANY_CALL, errno.ENOSPC, errno.EROFS)
 _CHUNKS = 8
 # What may come of each answer: retried and done (0), sign-in (5), tenant (6), network (8), waiting (11).
 _HTTP = {
@@ -61,16 +63,46 @@ def every(request: pytest.FixtureRequest) -> int:
     return 1 if request.config.getoption("--kill-points", "sample") == "all" else 116
 
 
-@pytest.mark.timeout(1800)
+def possible(made: Sequence[str]) -> list[tuple[int, int]]:
+    """Every call by number, with every errno it may fail with."""
+    return [
+        (at, number)
+        for at, label in enumerate(made, 1)
+        for number in (_CHANGE if label.endswith(" *") else _ANY_CALL)
+    ]
+
+
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("chunk", range(_CHUNKS))
 def test_every_file_operation_may_fail(fresh: Scene, every: int, chunk: int) -> None:
     made = calls(fresh, "files")
     failed = []
-    for at in range(1 + chunk * every, len(made) + 1, _CHUNKS * every):
-        number = _ERRNOS[(at // _CHUNKS) % len(_ERRNOS)]
+    for at, number in possible(made)[chunk :: _CHUNKS * every]:
         # 0 when only the log could not be written; 2 and 4 when what an administrator gave cannot be read.
         found = fails(fresh, "files", at, str(number), {0, 2, 4, 5, 7, 10})
         failed += [f"{at} {made[at - 1]} {os.strerror(number)}: {text}" for text in found]
+    assert failed == []
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("chunk", range(2))
+def test_every_file_operation_of_an_uninstallation_may_fail(fresh: Scene, every: int, chunk: int) -> None:
+    arena, failed = fresh.arena, []
+    fresh.reset()
+    arena.install()
+    made = arena.uninstall(fault={"port": "files", "at": 0, "what": ""}).points
+    for at in range(1 + chunk, len(made) + 1, 2 * every):
+        fresh.reset()
+        arena.install()
+        ended = arena.uninstall(fault={"port": "files", "at": at, "what": str(errno.EIO)})
+        complaints = (
+            [] if ended.code in {0, 2, 4, 5, 7, 10} else [f"exit {ended.code}: {ended.stdout[-300:]}"]
+        )
+        again = arena.uninstall()
+        complaints += [f"the next run: exit {again.code}: {again.stdout[-300:]}"] if again.code else []
+        complaints += differences(fresh.before, arena.state())
+        plugin.record("faults", port="removal", at=at, what="5", code=ended.code, complaints=complaints)
+        failed += [f"{at} {made[at - 1]}: {text}" for text in complaints]
     assert failed == []
 
 

@@ -177,6 +177,35 @@ def test_undo_after_two_versions_goes_back_to_the_time_before_the_first(root: Pa
     assert _tree(root) == before
 
 
+def test_what_was_made_at_last_goes_before_what_it_rests_on(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file begun before its folder was there, and made after it, is taken away before the folder."""
+    folder, file = MakeDirectory(path="/etc/tunnel"), WriteFile(path="/etc/tunnel/a", text="A\n")
+    before = _tree(root)
+    with pytest.raises(StepError):
+        _runner(root).run([_step([file])], None)
+    _runner(root).run([_step([folder, file])], None)
+    _runner(root).undo()
+    assert _tree(root) == before
+    # Made once, it keeps its place, however often it has to be made again.
+    _runner(root).run([_step([folder, file])], None)
+    (root / "etc/tunnel/a").unlink()
+    (root / "etc/tunnel").rmdir()
+    monkeypatch.setattr(MakeDirectory, "apply", _die)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            _runner(root).run([_step([folder, file])], None)
+    monkeypatch.undo()
+    _runner(root).run([_step([folder, file])], None)
+    _runner(root).undo()
+    assert _tree(root) == before
+
+
+def _die(*_arguments: object) -> None:
+    raise Killed
+
+
 def test_undo_keeps_and_names_what_somebody_else_changed(root: Path) -> None:
     _runner(root).run([_step()], None)
     (root / "etc/tunnel/a").write_text("edited by hand\n")

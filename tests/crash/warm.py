@@ -1,0 +1,106 @@
+"""What every run of the program would work out anew, and what comes out the same each time.
+
+The fork server does it once, so that a run costs its own work only: an RSA key, the agent's credential made
+with it and read back (the library tests the key for primes each time), the public roots of this machine, the
+command line's parser and the checkers of the journal's data.
+"""
+
+import contextlib
+import gc
+import importlib
+import pickle
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import typer
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+
+from mstunnel_setup.engine import action
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.steps.order import CODEC
+from mstunnel_setup.steps.world import World
+from mstunnel_setup.tls import actions, agent_credential
+
+# The credentials made so far, by name and day.
+_credentials: dict[tuple[str, str], tuple[bytes, bytes]] = {}
+
+
+class _OneKey:
+    """Makes always the same RSA key: making one takes longer than the rest of a run."""
+
+    def __init__(self) -> None:
+        self._key = rsa.generate_private_key(65537, 2048)
+
+    def generate_private_key(self, *_arguments: int, **_options: int) -> rsa.RSAPrivateKey:
+        return self._key
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(rsa, name)
+
+
+def up() -> None:
+    """Prepare this process, whose forks run the program."""
+    agent_credential.rsa = _OneKey()  # type: ignore[attr-defined,assignment]
+    actions.new_agent_credential = _credential(actions.new_agent_credential)
+    pkcs12.load_pkcs12 = cache(pkcs12.load_pkcs12)
+    pkcs12.load_key_and_certificates = cache(pkcs12.load_key_and_certificates)
+    typer.main.get_command = cache(typer.main.get_command)
+    for kind in CODEC._kinds.values():
+        action._adapter(kind)
+    _system_roots()
+    gc.freeze()
+
+
+def adopt(out: str) -> None:
+    """Know what the run that has ended found out: the modules it imported and the credential it made."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in Path(f"{out}.modules").read_text().split():
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+    made = Path(f"{out}.credential")
+    if made.exists():
+        key, value = pickle.loads(made.read_bytes())
+        made.unlink()
+        _credentials[key] = value
+        agent_credential.read_agent_credential(value[0])
+        pkcs12.load_key_and_certificates(value[0], None)
+
+
+def _credential(make: Callable[..., tuple[bytes, bytes]]) -> Callable[..., tuple[bytes, bytes]]:
+    def known(common_name: str, now: datetime, days: int) -> tuple[bytes, bytes]:
+        key = (common_name, f"{now:%Y-%m-%d}")
+        if key not in _credentials:
+            _credentials[key] = make(common_name, now, days)
+            if _out:
+                Path(f"{_out[0]}.credential").write_bytes(pickle.dumps((key, _credentials[key])))
+        return _credentials[key]
+
+    return known
+
+
+# Where the run in this process leaves what it found out.
+_out: list[str] = []
+
+
+def leave_at(out: str) -> None:
+    """In a forked process: tell the parent there what was found out."""
+    _out[:] = [out]
+
+
+@cache
+def _system_roots() -> Any:
+    return World(Files(), Processes(), SystemClock(), lambda _reference: b"", lambda *_: None).system_roots
+
+
+class WarmWorld(World):
+    """The product's world, which knows the public roots already."""
+
+    @property
+    def system_roots(self) -> Any:  # type: ignore[override]
+        return _system_roots()
