@@ -32,6 +32,7 @@ from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.manner import Manner
 from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from mstunnel_setup.steps import launch
 from tests.crash import faults, sabotage, warm
 from tests.crash.engine import RecordedEngine
 from tests.crash.points import Points
