@@ -1,6 +1,7 @@
 """What the answers say about the host, in the words of the readiness checks."""
 
 from mstunnel_setup.answers.model import AnswerFile
+from mstunnel_setup.containers.choice import engine_of
 from mstunnel_setup.readiness.facts import EngineName, Settings
 from mstunnel_setup.steps.context import Context
 
@@ -17,8 +18,10 @@ def readiness_settings(answers: AnswerFile, port: int = 443) -> Settings:
 
 
 def engine_name(context: Context) -> EngineName:
-    """The engine that is asked for; with `auto` Podman, or Docker where only that is installed."""
-    wanted = context.answers.engine
+    """That of the installation here, else the one asked for, else Podman, or Docker where only that is."""
+    installed, wanted = engine_of(context.receipt), context.answers.engine
+    if installed is not None:
+        return installed
     if wanted != "auto":
         return wanted
     find = context.world.processes.find
