@@ -18,6 +18,7 @@ _YES = frozenset({"yes", "y"})
 _NO = frozenset({"no", "n", ""})
 _INDENT = "    "
 _LINES_AROUND_CODE = 9
+_MOST_ROWS = 40
 
 
 class NoPrompts:
@@ -150,14 +151,23 @@ class TerminalConsole(NoPrompts):
     def choose(self, title: str, rows: Sequence[tuple[str, ...]]) -> str:
         """The first cell (the id) of the row that the person names by number, id, or any name in it.
 
-        `rows` are cells: id, name, further details. Asks again until the answer names exactly one row.
+        `rows` are cells: id, name, further details. Asks again until the answer names exactly one row. Of
+        many rows only those are shown whose name holds what was typed.
         """
-        self._table(title, rows)
+        numbered = list(enumerate(rows, 1))
+        if len(rows) > _MOST_ROWS:
+            self._print(f"{title}: there are {len(rows)}. Type a part of a name to see those that have it.")
+        else:
+            self._table(title, numbered)
         while True:
             typed = self.ask("Number, name or id")
             found = _matching(typed, rows)
             if len(found) == 1:
                 return found[0]
+            near = [item for item in numbered if typed.casefold() in "".join(item[1][1:2]).casefold()]
+            if len(rows) > _MOST_ROWS and near:
+                self._table(f"{len(near)} have it in their name.", near[:_MOST_ROWS])
+                continue
             self._print(
                 "No row is called that." if not found else "More than one is called that: type the number."
             )
@@ -174,17 +184,18 @@ class TerminalConsole(NoPrompts):
             if more and self._read("-- more: Enter; skip to the end: q -- ").strip().lower() == "q":
                 return
 
-    def _table(self, title: str, rows: Sequence[tuple[str, ...]]) -> None:
+    def _table(self, title: str, rows: Sequence[tuple[int, tuple[str, ...]]]) -> None:
         from rich.table import Table  # noqa: PLC0415 (not needed by --help)
         from rich.text import Text  # noqa: PLC0415
 
         table = Table(
             title=Text(self._redactor.clean(title)), title_justify="left", show_header=False, box=None
         )
-        for position in range(1 + max(map(len, rows), default=0)):
+        width = max((len(row) for _, row in rows), default=0)
+        for position in range(1 + width):
             # Names may be folded on a narrow screen; numbers and ids are copied, so they stay whole.
-            table.add_column(no_wrap=position in (0, max(map(len, rows))), overflow="fold")
-        for number, (value, *cells) in enumerate(rows, 1):
+            table.add_column(no_wrap=position in (0, width), overflow="fold")
+        for number, (value, *cells) in rows:
             shown = [str(number), *cells, value]
             table.add_row(*(Text(self._redactor.clean(cell)) for cell in shown))
         self._rich().print(table, width=None if self._stderr.isatty() else WIDTH)

@@ -12,6 +12,7 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.steps.certificate import examine
 from mstunnel_setup.steps.context import Context
+from mstunnel_setup.tenant.actions import site_deleted
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.tls import generations
@@ -66,6 +67,8 @@ def _chosen(context: Context) -> TunnelSite:
         raise TenantError(
             "site-none", "the tenant has no site yet", "Create a site in the admin center, then run again."
         )
+    if isinstance(earlier, dict) and wanted == earlier["id"] and all(site.id != wanted for site in sites):
+        raise site_deleted(f"{earlier.get('name')} ({wanted})")
     if wanted is not None:
         return _find(sites, wanted)
     rows = [(site.id, plain(site.display_name), plain(site.public_address or "")) for site in sites]

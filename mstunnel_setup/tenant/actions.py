@@ -1,7 +1,7 @@
 """Actions on the tenant: the agent's own application, and the record of this server in its site."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
@@ -14,6 +14,7 @@ from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ_WRITE,
     Application,
     DeploymentMode,
+    HealthStatus,
     ServicePrincipal,
     TunnelServer,
 )
@@ -167,15 +168,20 @@ class RegisterServer(Action[HasTenant]):
         return server_id is not None and world.graph.server(self.site_id, str(server_id)) is not None
 
     def capture(self, world: HasTenant) -> JsonObject:
-        """Nothing of that name, or TenantError `server-name-taken`: from here on, a record of it is ours."""
+        """Nothing of that name, or TenantError: from here on, a record of it is ours."""
         require_free_name(world.graph, self.site_id, self.server_name)
         return {}
 
     def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Adopt the record that a cut-off run made, or create it."""
+        """Adopt the record that a cut-off run made, or create it. Raises TenantError `site-deleted`."""
         graph = world.graph
-        server = server_named(graph, self.site_id, self.server_name)
-        server = server or graph.create_server(self.site_id, self.server_name, self.deployment_mode)
+        try:
+            server = server_named(graph, self.site_id, self.server_name)
+            server = server or graph.create_server(self.site_id, self.server_name, self.deployment_mode)
+        except TenantError as error:
+            if error.code != "not-found":
+                raise
+            raise site_deleted(self.site_id) from error
         return {"server_id": server.id}
 
     def undo(self, world: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
@@ -194,13 +200,40 @@ def server_named(graph: Graph, site_id: str, name: str) -> TunnelServer | None:
 
 
 def require_free_name(graph: Graph, site_id: str, name: str) -> None:
-    """Raise TenantError `server-name-taken` when the site has a server of that name."""
-    if server_named(graph, site_id, name) is not None:
+    """Raise TenantError when the site has a server of that name.
+
+    `server-name-taken`: it is at work; `server-record-left`: nothing was heard of it lately, so it may be
+    what an earlier host (or an earlier installation of this one) left behind.
+    """
+    found = server_named(graph, site_id, name)
+    if found is None:
+        return
+    if found.last_checkin_date_time and found.tunnel_server_health_status not in _SILENT:
         raise TenantError(
             "server-name-taken",
-            f"the site already has a server called {name}",
-            "Set another server_name, or delete the old record in the admin center (Tunnel, Servers) first.",
+            f"the site already has a server called {name}, which is at work",
+            "Set another server_name.",
         )
+    seen = found.last_checkin_date_time
+    raise TenantError(
+        "server-record-left",
+        f"the site has the record of a server called {name}, last heard of "
+        f"{f'on {seen:%Y-%m-%d at %H:%M} UTC' if seen else 'never'}",
+        f"If that server is gone, delete its record (`mst-admin server delete {name} --site {site_id}`, or "
+        "in the admin center) and run the command again; otherwise set another server_name.",
+    )
+
+
+def site_deleted(site: str) -> TenantError:
+    """The error for a site that this server joined, or was about to join, and that is there no more."""
+    return TenantError(
+        "site-deleted",
+        f"the site {site} is no longer in the tenant",
+        "Create it again, or take this server out with `mst-cli uninstall` and install it into another site.",
+    )
+
+
+_SILENT: Final = frozenset({None, HealthStatus.UNKNOWN, HealthStatus.OFFLINE})
 
 
 def _knows(application: Application, credential: Credential) -> bool:

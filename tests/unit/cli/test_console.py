@@ -140,6 +140,17 @@ def _scanned(screen: str) -> str | None:
     return str(found.text) if found else None
 
 
+def test_of_many_rows_those_are_shown_that_a_person_looks_for() -> None:
+    rows = [(f"id-{number}", f"Site {number:05}", "gw.example") for number in range(1, 5001)]
+    console, shown = _console("0432\n4322\n")
+    assert console.choose("Site to join", rows) == "id-4322"
+    lines = [line.split() for line in shown.getvalue().splitlines()]
+    assert lines[0][:4] == ["Site", "to", "join:", "there"]
+    assert "11 have it in their name." in shown.getvalue()
+    assert ["4321", "Site", "04321", "gw.example", "id-4321"] in lines
+    assert len(lines) < 20
+
+
 def test_a_terminal_shows_a_code_that_a_camera_reads_and_the_time_left() -> None:
     screen = _signed_in(40, 80)
     assert _scanned(screen) == "https://microsoft.com/devicelogin"

@@ -79,6 +79,17 @@ def test_the_site_joined_earlier_is_taken_without_a_question(scene: Scene) -> No
     assert site.STEP.missing(scene.context()) == ()
 
 
+def test_a_site_that_was_deleted_meanwhile_is_named(scene: Scene) -> None:
+    gone = "77777777-0000-0000-0000-000000000000"
+    scene.remember("joined-site", {"id": gone, "name": "Lima", "public_address": ""})
+    error = _refused(scene.context())
+    assert (error.code, error.message) == (
+        "site-deleted",
+        f"the site Lima ({gone}) is no longer in the tenant",
+    )
+    assert "mst-cli uninstall" in error.hint
+
+
 def test_a_site_that_was_renamed_is_still_the_same(scene: Scene) -> None:
     scene.remember("joined-site", {"id": OSAKA.id, "name": "Kobe", "public_address": ""})
     assert site.STEP.gather(scene.context()).name == "Osaka"

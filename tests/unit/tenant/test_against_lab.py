@@ -269,11 +269,19 @@ def test_a_new_credential_replaces_the_old_one(world: World, lab: Lab, tmp_path:
     make.undo(world, record(outputs[make.key]))
 
 
-def test_names_that_are_taken_are_refused_before_anything_is_done(world: World, site_id: str) -> None:
+def test_names_that_are_taken_are_refused_before_anything_is_done(
+    world: World, lab: Lab, site_id: str
+) -> None:
     make, register = identity("agent taken"), server(site_id, "taken")
     records = [begin(make, world), begin(register, world)]
     outputs = [make.apply(world, {}), register.apply(world, {})]
 
+    with pytest.raises(TenantError) as caught:
+        require_free_name(world.graph, site_id, "TAKEN")
+    assert caught.value.code == "server-record-left"
+    assert "mst-admin server delete TAKEN" in caught.value.hint
+    checked_in = TunnelServer(lab_health=LabHealth(status=HealthStatus.HEALTHY))
+    _agent(lab, world, outputs[0]).update_server(site_id, str(outputs[1]["server_id"]), checked_in)
     with pytest.raises(TenantError) as caught:
         require_free_name(world.graph, site_id, "TAKEN")
     assert caught.value.code == "server-name-taken"
@@ -316,8 +324,17 @@ def test_an_account_without_a_licence_is_told_so(world: World, lab: Lab, site_id
     with pytest.raises(SignInError, match="licence") as caught:
         server(site_id, "gw9").apply(World(world.files, lab.graph("unlicensed")), {})
 
-    assert caught.value.code == "permission-missing"
+    assert caught.value.code == "licence-missing"
     assert "licence" in caught.value.hint
+
+
+def test_a_site_that_was_deleted_meanwhile_is_named(world: World) -> None:
+    gone = "00000000-1111-2222-3333-444444444444"
+    with pytest.raises(TenantError) as caught:
+        server(gone, "gw9").apply(world, {})
+
+    assert caught.value.code == "site-deleted"
+    assert gone in caught.value.message
 
 
 def test_actions_survive_the_journal(site_id: str) -> None:
