@@ -65,9 +65,9 @@ def apply(
     sign_in: SignInOptions,
     how: ApplyOptions,
     directory: Declarations,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Make the tenant as declared in files; what is so already stays untouched."""
+    """Show the plan, ask, and make the tenant as declared in files; what is so already stays."""
     from mstunnel_setup.cli.admin_apply import apply as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(

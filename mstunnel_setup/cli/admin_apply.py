@@ -88,8 +88,12 @@ def _read(graph: AdminGraph, declared: Declared) -> Tenant:
 
 
 def _confirm(session: Session, changes: Sequence[Change], *, yes: bool) -> None:
+    """Show a person the plan and ask; where nobody is, only deletions need a word (--yes)."""
     names = [f"{change.kind} {change.name}" for change in changes if change.verb == "delete"]
-    if names:
+    if session.console.interactive and changes and not yes:
+        session.console.say("\n".join(_lines(changes, "to make")))
+        make_sure(session, "Make them?", yes=False)
+    elif names:
         make_sure(session, f"Delete {len(names)} objects ({', '.join(names)})?", yes=yes)
 
 

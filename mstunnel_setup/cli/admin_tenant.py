@@ -163,7 +163,7 @@ def make_sure(session: Session, question: str, *, yes: bool) -> None:
     if not session.console.interactive:
         raise UsageError("not-confirmed", f"unattended, but: {question}", "Say so with --yes.")
     if not session.console.confirm(question):
-        raise UsageError("not-confirmed", "nothing was deleted", "Answer yes, or give --yes.")
+        raise UsageError("not-confirmed", "nothing was changed", "Answer yes, or give --yes.")
 
 
 def judged(findings: Iterable[Finding]) -> tuple[Notice, ...]:

@@ -1,5 +1,6 @@
 """Rules of VPN profiles and of proxy exclusion lists, as cases."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,15 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from mstunnel_setup.profiles.exclusions import judge_exclusions, read_csv, write_csv
-from mstunnel_setup.profiles.lint import profile_object
+from mstunnel_setup.profiles.lint import lint, profile_object
 from mstunnel_setup.profiles.objects import ProfileObject
 from mstunnel_setup.profiles.rules import judge_profile
 from mstunnel_setup.profiles.wire import profile_body, server_address, targets
-from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
+from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
 
 HERE = Path(__file__).parent
 CASES = YAML(typ="safe").load((HERE / "rules.yaml").read_text(encoding="utf-8"))
+FOUND = YAML(typ="safe").load((HERE / "lint.yaml").read_text(encoding="utf-8"))
 ENTRIES = YAML(typ="safe").load((HERE / "exclusions.yaml").read_text(encoding="utf-8"))
 BASE = {
     "name": "Tunnel",
@@ -33,7 +35,22 @@ SITE_ID = "99999999-2222-3333-4444-555555555555"
 
 
 def _profile(case: dict[str, Any]) -> ProfileObject:
-    return ProfileObject.model_validate({**BASE, **PLATFORMS[case["on"]], **case.get("with", {})})
+    values = {**BASE, **PLATFORMS[case["on"]], **case.get("with", {})}
+    for key, count in case.get("many", {}).items():
+        values[key] = list(_repeated(values[key], count))
+        if isinstance(case["with"][key], dict):
+            values[key] = dict(values[key])
+    return ProfileObject.model_validate(values)
+
+
+def _repeated(entries: Any, count: int) -> Iterator[Any]:
+    """The one entry again and again, with another name each time where it has one."""
+    (entry,) = entries.items() if isinstance(entries, dict) else entries
+    for number in range(count):
+        if isinstance(entry, tuple):
+            yield f"{entry[0]}{number}", entry[1]
+        else:
+            yield {**entry, **({"id": f"{entry['id']}{number}"} if "id" in entry else {})}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -50,12 +67,31 @@ def test_a_profile_comes_back_from_the_wire_as_it_went(case: dict[str, Any]) -> 
     profile = _profile(case)
     found = DeviceConfiguration.from_wire(profile_body(profile, SITE_ID, "gw.contoso.com:443"))
     assigned = [DeviceConfigurationAssignment.from_wire({"target": item}) for item in targets(profile)]
-    not_on_the_wire = {"site", "eu_data_boundary"}
+    not_on_the_wire = {"site", "eu_data_boundary", "trusted_root"}
     sent = profile.model_dump(mode="json", exclude=not_on_the_wire)
     for rule in sent["on_demand_rules"]:
         rule["action"] = rule["action"].replace("establish", "connect")
     back = profile_object(found, assigned).model_dump(mode="json", exclude=not_on_the_wire, warnings=False)
     assert back == sent
+
+
+@pytest.mark.parametrize("case", FOUND, ids=str)
+def test_a_profile_of_the_tenant_is_judged(case: dict[str, Any]) -> None:
+    profile = _profile(case)
+    wire = {**profile_body(profile, SITE_ID, "gw.contoso.com:443"), **case.get("wire", {})}
+    assigned = [] if "assignments" in case else list(targets(profile))
+    sites = {
+        "none": None,
+        "moved": TunnelSite(id=SITE_ID, public_address="new.contoso.com"),
+        "": TunnelSite(id=SITE_ID, public_address="gw.contoso.com"),
+    }
+    findings = lint(
+        DeviceConfiguration.from_wire(wire),
+        sites[case.get("site", "")],
+        [DeviceConfigurationAssignment.from_wire({"target": item}) for item in assigned],
+    )
+    assert [item.code for item in findings if item.fatal] == case["refused"]
+    assert [item.code for item in findings if not item.fatal] == case.get("codes", [])
 
 
 def test_the_types_and_values_are_those_that_devices_take() -> None:
@@ -81,7 +117,7 @@ def test_the_types_and_values_are_those_that_devices_take() -> None:
 @pytest.mark.parametrize("case", ENTRIES, ids=str)
 def test_an_exclusion_is_accepted_or_refused(case: dict[str, Any]) -> None:
     findings = judge_exclusions([case["entry"]])
-    assert bool(findings) == ("says" in case)
+    assert [item.code for item in findings] == ([case["refused"]] if "refused" in case else [])
     assert case.get("says", "") in "".join(item.message for item in findings)
 
 
