@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from mstunnel_setup.containers.actions import InstallQuadlet, RunContainer, StartService
+from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
 from mstunnel_setup.containers.engine import (
     ContainerEngine,
     ContainerState,
@@ -196,6 +196,7 @@ def _undo(world: World, action: Action[Any], before: Any = None) -> Undone:
         PullImage(reference=_IMAGE),
         LoadImage(reference=_IMAGE, archive="/a"),
         InstallQuadlet(path=_PATH, text="x"),
+        InstallUnit(path=_PATH, text="x"),
         _service(),
         RunContainer(spec=_spec(health=HealthCheck(command=("true",)))),
     ],
@@ -299,6 +300,22 @@ def test_a_quadlet_changed_since_is_kept(world: World) -> None:
     world.files.write(_PATH, b"edited")
     assert _undo(world, action, before).outcome is Undo.KEPT
     assert world.files.digest(_PATH) == hashlib.sha256(b"edited").hexdigest()
+
+
+# --- unit file --------------------------------------------------------------------------------------------
+
+
+def test_installing_a_unit(world: World) -> None:
+    path = "/etc/systemd/system/gateway.service"
+    world.files.make_directories("/etc/systemd/system")
+    action = InstallUnit(path=path, text="[Service]\n")
+    before = action.capture(world)
+    action.apply(world, {})
+    assert action.satisfied(world, {})
+    assert world.processes.calls == ["systemctl daemon-reload"]
+    assert _undo(world, action, before).outcome is Undo.REMOVED
+    assert world.files.read(path) is None
+    assert world.processes.calls == ["systemctl daemon-reload"] * 2
 
 
 # --- service ----------------------------------------------------------------------------------------------

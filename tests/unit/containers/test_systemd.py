@@ -1,0 +1,55 @@
+"""The service manager, and hosts that have none."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mstunnel_setup.containers.systemd import Systemd
+from mstunnel_setup.host.process import Completed, Processes
+
+
+class Host(Processes):
+    """Programs that answer `output`; none is installed when `empty`."""
+
+    def __init__(self, output: str = "", code: int = 0, *, empty: bool = False) -> None:
+        self.output = output
+        self.code = code
+        self.empty = empty
+        self.calls: list[Sequence[str]] = []
+
+    def find(self, program: str) -> str | None:
+        return None if self.empty else f"/usr/bin/{program}"
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        timeout: float,
+        check: bool = True,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+    ) -> Completed:
+        self.calls.append(arguments)
+        return Completed(self.code, self.output, "")
+
+
+def test_where_systemctl_is_not_installed_no_unit_is_known() -> None:
+    host = Host(empty=True)
+    systemd = Systemd(host, "/nowhere")
+    assert not systemd.running()
+    assert not systemd.known("mstunnel-server.service")
+    assert not systemd.active("mstunnel-server.service")
+    assert host.calls == []
+
+
+def test_where_systemd_is_installed_but_does_not_run_no_unit_is_known() -> None:
+    assert not Systemd(Host(code=1), "/nowhere").known("mstunnel-server.service")
+
+
+def test_systemd_runs_where_its_folder_is(tmp_path: Path) -> None:
+    assert Systemd(Host(), str(tmp_path)).running()
+
+
+def test_a_unit_is_known_unless_systemd_says_that_it_is_not_found() -> None:
+    assert Systemd(Host("loaded\n")).known("x.service")
+    assert Systemd(Host("masked\n")).known("x.service")
+    assert not Systemd(Host("not-found\n")).known("x.service")
