@@ -21,7 +21,7 @@ _MARKS = {Manner.QUADLET: "quadlet:", Manner.UNIT: "unit:", Manner.ENGINE: "cont
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What decides: engine, systemd as process 1, unified control groups, and Podman's generator."""
+    """What decides: engine, systemd as process 1, unified control groups, a generator that will do."""
 
     engine: EngineName
     systemd: bool

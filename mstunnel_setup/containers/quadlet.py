@@ -9,9 +9,12 @@ import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from packaging.version import Version
+
 from mstunnel_setup.containers.engine import clean
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
 from mstunnel_setup.containers.start_order import start_order
+from mstunnel_setup.containers.versions import release
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
@@ -22,6 +25,7 @@ _GENERATORS = (
     "/usr/lib/podman/quadlet",
     "/usr/local/libexec/podman/quadlet",
 )
+_OLDEST = Version("4.9")
 _WORKPLACE = "/run/mstunnel-quadlet"
 
 
@@ -36,8 +40,13 @@ def render(spec: ContainerSpec) -> str:
     return "\n".join("\n".join((f"[{name}]", *lines, "")) for name, lines in sections.items())
 
 
-def find_generator(processes: Processes) -> str | None:
-    """Podman's generator on this host, if it has one."""
+def available(processes: Processes, version: str) -> bool:
+    """Whether the generator of this host, of Podman `version`, knows every key that is used here."""
+    known = release(version)
+    return _generator(processes) is not None and (known is None or known >= _OLDEST)
+
+
+def _generator(processes: Processes) -> str | None:
     return next(filter(processes.find, _GENERATORS), None)
 
 
@@ -47,7 +56,7 @@ def check(files: Files, processes: Processes, name: str, text: str) -> str:
     Returns the service it would generate. Raises EngineError `quadlet-refused` with the generator's reason,
     or `engine-missing` when there is no generator.
     """
-    generator = find_generator(processes)
+    generator = _generator(processes)
     if generator is None:
         raise EngineError(
             "engine-missing",

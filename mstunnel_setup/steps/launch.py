@@ -75,7 +75,7 @@ def _manner(context: Context) -> Manner:
         engine=world.chosen.name,
         systemd=world.systemd.running(),
         cgroup_v2=Path(_CONTROLLERS).exists(),
-        generator=quadlet.find_generator(world.processes) is not None,
+        generator=quadlet.available(world.processes, world.chosen.version),
     )
     return manner.choose(facts, context.receipt.entries)
 

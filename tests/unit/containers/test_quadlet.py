@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mstunnel_setup.containers import quadlet
 from mstunnel_setup.containers.quadlet import check, render
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Port, Tmpfs, Volume
@@ -124,6 +125,13 @@ def test_what_the_generator_refuses_is_not_accepted(tmp_path: Path) -> None:
         check(Files(tmp_path), Processes(), "x.container", f"[Container]\nImage={_IMAGE}\nNoSuchKey=1\n")
     assert caught.value.code == "quadlet-refused"
     assert not (tmp_path / "run/mstunnel-quadlet").exists()
+
+
+@pytest.mark.parametrize(
+    ("version", "available"), [("4.4.1", False), ("4.9.4-rhel", True), ("5.4.2", True), ("dev", True)]
+)
+def test_a_generator_that_is_too_old_is_none(version: str, *, available: bool) -> None:
+    assert quadlet.available(Processes(), version) is available
 
 
 def test_without_a_generator_podman_is_missing(tmp_path: Path) -> None:
