@@ -53,6 +53,7 @@ ORDER: tuple[Step[Any, Any], ...] = (
 CODEC = Codec(
     [
         ChooseEngine,
+        ConfigureUnit,
         CopyFile,
         CreateAgentCredential,
         CreateAppIdentity,
@@ -74,7 +75,6 @@ CODEC = Codec(
         ScheduleImport,
         SetSysctl,
         StartService,
-        ConfigureUnit,
         WriteFile,
         WriteGatewayConfiguration,
         WriteJson,

@@ -18,7 +18,10 @@ def readiness_settings(answers: AnswerFile, port: int = 443) -> Settings:
 
 
 def engine_name(context: Context) -> EngineName:
-    """That of the installation here, else the one asked for, else Podman, or Docker where only that is."""
+    """That of the installation here, else the one asked for, else Podman, or Docker where only that is.
+
+    Nothing is asked of the engine itself: once it runs for us it would not see what is about to be changed.
+    """
     installed, wanted = engine_of(context.receipt), context.answers.engine
     if installed is not None:
         return installed

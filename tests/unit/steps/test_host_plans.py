@@ -9,22 +9,62 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.containers import manner
+from mstunnel_setup.containers.versions import release
 from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.facts import Facts
+from mstunnel_setup.readiness.facts import Engine, Facts
 from mstunnel_setup.readiness.proxy_ports import unlabelled
-from mstunnel_setup.steps import bridge, kernel, proxy
+from mstunnel_setup.steps import bridge, kernel, launch, proxy, specifications
 from mstunnel_setup.steps.order import ORDER
 from mstunnel_setup.steps.preflight import refusals
+from tests.unit.steps.worlds import AGENT_IMAGE, SERVER_IMAGE
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
-CASES = sorted(HOSTS.glob("*.json"))
+# The plan of a host without root is that of the account's own steps.
+CASES = [path for path in sorted(HOSTS.glob("*.json")) if "rootless" not in path.stem]
 STEPS = [step.name for step in ORDER]
-USUAL = ("/etc", "/etc/profile.d", "/etc/modules-load.d", "/etc/sysctl.d", "/etc/docker", "/etc/cni/net.d")
+USUAL = (
+    "/etc/cni",
+    "/etc/containers",
+    "/etc/containers/systemd",
+    "/etc/systemd/system/multi-user.target.wants",
+    "/etc",
+    "/etc/profile.d",
+    "/etc/modules-load.d",
+    "/etc/sysctl.d",
+    "/etc/docker",
+    "/etc/cni/net.d",
+)
+
+
+SETTING = specifications.Setting(
+    configuration="/etc/mstunnel", environment=b"", limits_processes=True, local_names={}
+)
+SPECIFICATIONS = (
+    specifications.server(SERVER_IMAGE, SETTING, 443),
+    specifications.agent(AGENT_IMAGE, SETTING),
+)
+
+
+def way(facts: Facts, engine: Engine) -> manner.Manner:
+    """How containers are run there; Podman's generator comes with Podman 4.4."""
+    assert facts.system is not None
+    number = release(engine.version)
+    generator = engine.name == "podman" and number is not None and number.release >= (4, 4)
+    host = manner.HostFacts(
+        engine=engine.name,
+        systemd=facts.system.systemd,
+        cgroup_v2=facts.system.cgroup == 2,
+        generator=generator,
+    )
+    return manner.choose(host, {})
 
 
 def plan(facts: Facts, files: dict[str, str]) -> list[str]:
-    """What the steps that know only the host would say they do, in their order."""
+    """What the steps that know only the host would say they do, in order; nothing where it is refused."""
+    if refusals(facts, STEPS):
+        return []
     assert facts.kernel is not None
     assert facts.engine is not None
     assert facts.proxies is not None
@@ -38,6 +78,7 @@ def plan(facts: Facts, files: dict[str, str]) -> list[str]:
         *kernel.STEP.decide(kernel.Kernel(facts.kernel)),
         *proxy.STEP.decide(proxy.Proxy(wanted, chosen.name, files, ports)),
         *bridge.STEP.decide(move),
+        *launch.STEP.decide(launch.Launch(SPECIFICATIONS, chosen.name, way(facts, chosen))),
     ]
     return [
         action.describe()
