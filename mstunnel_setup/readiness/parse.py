@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from typing import Any
@@ -175,6 +176,16 @@ def docker_bridges(daemon_json: str, source: str) -> tuple[Bridge, ...]:
     """The bridge that Docker's `bip` sets; none when it is the default one."""
     bip = json_object(daemon_json).get("bip")
     return _bridge(bip, "docker0", source)
+
+
+def podman_subnet(containers_conf: str, source: str) -> tuple[Bridge, ...]:
+    """Podman's own network, when the text of a containers.conf(5) sets its range."""
+    try:
+        network = tomllib.loads(containers_conf).get("network")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return ()
+    subnet = network.get("default_subnet") if isinstance(network, dict) else None
+    return _bridge(subnet, "podman0", source)
 
 
 def netavark_bridges(network_json: str, source: str) -> tuple[Bridge, ...]:

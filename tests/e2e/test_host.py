@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -58,12 +59,32 @@ def connected(proxy: Machine) -> set[str]:
     return set(re.findall(r"\(file descriptor \d+\): CONNECT (\S+):\d+ HTTP", proxy.logs()))
 
 
+def findings(text: str) -> dict[str, str]:
+    """Results of mst-readiness by check."""
+    return {item["id"]: item["result"] for item in json.loads(text)["data"]["findings"]}
+
+
+def ready_network(host: Installation) -> dict[str, str]:
+    """What the checks of the network say about the way through the proxy, before anything is installed."""
+    command = ["mst-readiness", "network", "--answers", "/root/answers.yaml", "--unattended"]
+    variables = {"https_proxy": OLD}
+    found = findings(
+        host.server.run([*command, "--output", "json"], env=variables, check=False, timeout=90).stdout
+    )
+    return {name: found[name] for name in ("proxy-connects", "endpoint-sign-in", "endpoint-graph")}
+
+
 @pytest.mark.usefixtures("wall")
 def test_behind_a_proxy_everything_goes_through_it_and_follows_when_it_changes(
     host: Installation, proxy: Machine
 ) -> None:
     before = host_tree(host)
     host.write_answers({"environment": {"https_proxy": OLD, "no_proxy": "localhost"}, "bridge": BRIDGE})
+    assert ready_network(host) == {
+        "proxy-connects": "pass",
+        "endpoint-sign-in": "pass",
+        "endpoint-graph": "pass",
+    }
     with forwarding(host, "0"):
         host.setup()
         assert {f"registry.{DOMAIN}", f"lab.{DOMAIN}"} <= connected(proxy)
@@ -115,3 +136,36 @@ def test_a_client_pool_that_is_taken_is_refused_before_anything_is_changed(host:
     assert "client pool 169.254.0.0/16 and route via eth1 169.254.128.0/24" in error["message"]
     assert host_tree(host) == before
     assert host.tenant()["servers"] == []
+
+
+PROGRAM = "/opt/mstunnel-setup/bin/mst-readiness"
+LISTEN = ("mst-readiness", "inbound", "--from", "10.90.0.30", "--output", "json")
+PROBE = (PROGRAM, "inbound", "--probe", f"server.{DOMAIN}:443", "--timeout", "8", "--output", "json")
+
+
+def probed(host: Installation, wait: int) -> tuple[dict[str, str], dict[str, str]]:
+    """What both ends say: the server that waits, and the machine in front of it that probes."""
+    with subprocess.Popen(
+        host.server.argv([*LISTEN, "--wait", str(wait)]),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as listener:
+        assert listener.stderr is not None
+        next(line for line in listener.stderr if "mst-readiness inbound --probe" in line)
+        answered = host.testbed.lab.run(PROBE, check=False)
+        waited, _ = listener.communicate(timeout=wait + 10)
+    return findings(waited), findings(answered.stdout)
+
+
+def test_what_devices_send_arrives_or_the_protocol_that_does_not_is_named(host: Installation) -> None:
+    both = {"inbound-tcp": "pass", "inbound-udp": "pass"}
+    assert probed(host, wait=20) == (both, both)
+    rule = "add table inet shut; add chain inet shut input { type filter hook input priority 0; };"
+    host.server.run(["nft", f"{rule} add rule inet shut input udp dport 443 drop"])
+    try:
+        only_tcp = {"inbound-tcp": "pass", "inbound-udp": "fail"}
+        assert probed(host, wait=9) == (only_tcp, only_tcp)
+    finally:
+        host.server.run(["nft", "delete", "table", "inet", "shut"])

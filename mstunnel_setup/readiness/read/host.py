@@ -32,6 +32,7 @@ _STORES = ("/var/lib/containers", "/var/lib/docker", "/var/lib", "/var", "/")
 _RESOLVED = "/run/systemd/resolve/resolv.conf"
 _UNIT_FOLDERS = ("docker.service.d", "podman.service.d", "mstunnel_monitor.service.d")
 _DEFAULT_BRIDGES = {"podman": "10.88.0.0/16", "docker": "172.17.0.0/16"}
+_CONTAINERS_CONF = ("/usr/share/containers/containers.conf", "/etc/containers/containers.conf")
 _BRIDGE_DEVICES = ("docker", "podman", "cni-podman", "br-")
 
 
@@ -165,7 +166,15 @@ class HostReader:
     def _default_bridge(self) -> Bridge:
         docker = self.files.state("/etc/docker") is not None and self.files.state("/etc/containers") is None
         name = "docker" if self.settings.engine == "docker" or docker else "podman"
-        return Bridge(network=_DEFAULT_BRIDGES[name], name=f"{name}0", source="default")
+        default = Bridge(network=_DEFAULT_BRIDGES[name], name=f"{name}0", source="default")
+        return default if name == "docker" else self._podman_subnet() or default
+
+    def _podman_subnet(self) -> Bridge | None:
+        """The range that the last file of containers.conf(5) sets for Podman's own network."""
+        texts = {path: text_of(self.files, path) for path in _CONTAINERS_CONF}
+        texts |= texts_below(self.files, ("/etc/containers/containers.conf.d",), ".conf")
+        found = [bridge for path, text in texts.items() for bridge in parse.podman_subnet(text, path)]
+        return found[-1] if found else None
 
     def tunnel(self) -> TunnelFacts:
         """The server configuration of an installed gateway."""

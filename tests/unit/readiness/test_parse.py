@@ -32,6 +32,7 @@ READERS: list[Callable[[str], object]] = [
     parse.json_object,
     lambda data: parse.docker_bridges(data, "here"),
     lambda data: parse.netavark_bridges(data, "here"),
+    lambda data: parse.podman_subnet(data, "here"),
     lambda data: parse.cni_bridges(data, "here"),
     release,
     text.proxy_place,

@@ -150,6 +150,16 @@ def test_without_any_bridge_the_default_of_the_engine_counts(files: Files, engin
     assert bridge == Bridge(network=network, name=bridge.name, source="default")
 
 
+def test_the_last_file_that_sets_the_range_of_podman_counts(files: Files) -> None:
+    main, own = "/etc/containers/containers.conf", "/etc/containers/containers.conf.d/90-mstunnel-bridge.conf"
+    put(files, {main: '[network]\ndefault_subnet = "10.77.0.0/24"\n'})
+    assert reader(files).addresses().bridges == (Bridge(network="10.77.0.0/24", name="podman0", source=main),)
+    put(files, {own: '[network]\ndefault_subnet = "192.168.240.0/24"\n'})
+    assert reader(files).addresses().bridges == (
+        Bridge(network="192.168.240.0/24", name="podman0", source=own),
+    )
+
+
 def test_the_configuration_of_an_installed_gateway(files: Files) -> None:
     text = '{"Network": "10.7.0.0/16", "DNSServers": ["10.0.0.53"], "RoutesInclude": ["default"]}'
     put(files, {"/etc/mstunnel/admin-settings.json": text})
