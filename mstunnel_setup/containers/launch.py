@@ -41,7 +41,8 @@ def wait_until_up(world: HasEngine, name: str, timeout: float, log: Callable[[],
         if now >= until or (state is not None and state.health == "unhealthy"):
             raise launch_failure(name, state, log())
         if state is not None and state.health is not None and _running(state) and now >= probe_at:
-            world.engine.probe(name)
+            if world.engine.probe(name):
+                return
             probe_at = now + _PROBE_SECONDS
         else:
             world.clock.sleep(_POLL_SECONDS)

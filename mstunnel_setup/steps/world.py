@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 
 from cryptography.x509 import Certificate
@@ -23,6 +24,7 @@ CANDIDATE = f"{paths.STATE}/candidate-ocserv.conf"
 _CHECK = "/usr/libexec/mstunnel/check-configuration"
 # podman-run(1): the command cannot be run, or is not there.
 _NO_SUCH_PROGRAM = (126, 127)
+_UNDECIDED = "starting"
 _SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -132,12 +134,17 @@ class World:
         return Volume(host=str(self.files.locate(path)), container=path, options=("ro",))
 
     def container(self, name: str) -> ContainerState | None:
-        """The state of a container; where nobody else checks its health, after a check."""
+        """The state of a container; after a check of its health where nobody else does it, or has not yet."""
         state = self.engine.inspect(name)
-        if state is None or state.status != "running" or self.systemd.running():
+        if state is None or state.status != "running" or state.health is None:
             return state
-        self.engine.probe(name)
-        return self.engine.inspect(name)
+        if self.systemd.running() and state.health != _UNDECIDED:
+            return state
+        passed = self.engine.probe(name)
+        state = self.engine.inspect(name)
+        # Docker itself counts only the checks that it makes.
+        well = passed and state is not None and state.health == _UNDECIDED
+        return replace(state, health="healthy") if well and state is not None else state
 
     def start(self, container: str) -> None:
         """Start a container of ours, through its service where there is one."""

@@ -46,6 +46,7 @@ class Engine:
     containers: dict[str, ContainerState] = field(default_factory=dict)
     in_use: bool = False
     probes: int = 0
+    passes: bool = False
     healths: list[Health | None] = field(default_factory=lambda: [None])
 
     def image(self, reference: str) -> Image | None:
@@ -89,7 +90,7 @@ class Engine:
 
     def probe(self, name: str) -> bool:
         self.probes += 1
-        return True
+        return self.passes
 
     def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
         return ("engine", "logs", name)
@@ -363,6 +364,13 @@ def test_a_service_that_cannot_even_start_fails_with_its_log(world: World) -> No
     with pytest.raises(EngineError, match=r"it is not there.*\n  first") as caught:
         _service().apply(world, {})
     assert caught.value.code == "container-failed"
+
+
+def test_a_check_that_passes_is_enough_though_the_engine_counts_only_its_own(world: World) -> None:
+    world.memory.healths, world.memory.passes = ["starting"], True
+    _service().apply(world, {})
+    assert world.memory.probes == 1
+    assert world.clock.elapsed < 1
 
 
 def test_an_unhealthy_service_is_not_satisfied(world: World) -> None:

@@ -28,6 +28,14 @@ def test_with_systemd_the_engine_has_checked_it(scene: Scene) -> None:
     assert state.health == "healthy"
 
 
+def test_what_is_not_decided_yet_is_decided_by_a_check(scene: Scene) -> None:
+    scene.engine.containers["box"] = container(health="starting")
+    world = scene.context().world
+    assert world.container("box") == container(health="starting")
+    scene.engine.passes = True
+    assert world.container("box") == container(health="healthy")
+
+
 def test_what_does_not_run_is_not_checked(scene: Scene) -> None:
     scene.engine = Forgetful({"box": container("exited", None)})
     scene.systemd.runs = False

@@ -107,12 +107,13 @@ class FakeEngine:
 
     containers: dict[str, ContainerState] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
+    passes: bool = False
 
     def image(self, reference: str) -> Image | None:
         return self.images.get(reference)
 
     def probe(self, name: str) -> bool:
-        return name in self.containers
+        return self.passes
 
     def inspect(self, name: str) -> ContainerState | None:
         return self.containers.get(name)
