@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -41,11 +42,13 @@ class Host(Installation):
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """A server of each kind, with a gateway that a device is connected to."""
+    """A server of each kind with a gateway, whose installation was killed once, and a device connected."""
     with Testbed(kind=request.param) as testbed:
         installation = Host(testbed, testbed.start_registry().references)
         installation.prepare()
         installation.before, installation.tenant_before = host_tree(installation), installation.tenant()
+        killed = installation.setup_killed_at("launch")
+        assert killed.code == 137, killed.describe()
         installation.setup()
         installation.keep_connected()
         yield installation
@@ -119,6 +122,18 @@ def test_after_a_reboot_the_gateway_serves_again(host: Host) -> None:
     host.reboot()
     host.wait_until_healthy()
     assert host.await_page() == INTRANET_PAGE
+
+
+def test_docker_proves_what_it_loads_and_says_why_it_cannot_fetch(host: Host) -> None:
+    if host.kind is not kinds.DOCKER:
+        pytest.skip("about Docker")
+    script = (Path(__file__).parents[1] / "testbed/docker_cases.py").read_text()
+    command = ["/opt/mstunnel-setup/bin/python", "-", host.references["gateway"]]
+    found = json.loads(host.server.run(command, stdin=script).stdout)
+    assert found["loaded"]["digest"] == found["loaded"]["reference"]
+    assert (found["loaded"]["while used"], found["loaded"]["afterwards"]) == ("kept", "removed")
+    assert found["unknown"]["hint"] == "Check name and digest of the image."
+    assert "connection refused" in found["no registry"]["message"]
 
 
 def test_our_units_are_clean_and_shut_in(host: Host) -> None:
