@@ -12,6 +12,7 @@ AGENT_SETTINGS = f"{CONFIGURATION}/AgentSettings.json"
 VERSION_INFO = f"{CONFIGURATION}/version-info.json"
 IMAGES_CONFIGURED = f"{CONFIGURATION}/images_configured"
 OCSERV_CONF = f"{CONFIGURATION}/ocserv.conf"
+HEALTH_THRESHOLDS = f"{CONFIGURATION}/health-thresholds.json"
 OIDC_JSON = f"{CONFIGURATION}/oidc.json"
 
 CERTIFICATES = f"{CONFIGURATION}/certs"
@@ -25,6 +26,9 @@ ACTIVE = f"{PRIVATE}/active"
 CA_TRUST = f"{CONFIGURATION}/ca-trust"
 
 STATE = "/var/lib/mstunnel"
+# What the containers write; unlike STATE it is open to read, for a monitoring program of the host.
+AGENT_STATE = "/var/lib/mstunnel-agent"
+SERVER_STATE = "/var/lib/mstunnel-server"
 LOG = "/var/log/mstunnel"
 SETUP_LOG = f"{LOG}/setup.log"
 LOCK = "/run/mstunnel-setup.lock"

@@ -1,25 +1,31 @@
-"""The agent's loop: check in, keep the configuration in step, wait."""
+"""The agent's loop: check in, keep the configuration in step, look at this server, wait."""
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from mstunnel_setup.agent import sync
+from mstunnel_setup.agent.apply import Applier
+from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.events import Tell, line, problem
 from mstunnel_setup.agent.health import Failure, Status
+from mstunnel_setup.agent.renewal import Renewal
+from mstunnel_setup.agent.rows import State
 from mstunnel_setup.agent.settings import read_gateway_options
 from mstunnel_setup.agent.tenant import Enrolment
+from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.errors import SetupError, TenantError
-from mstunnel_setup.gateway.warning import ConfigurationWarning
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.tenant.wire import TunnelServer
+from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabHealth, TunnelServer, TunnelSite
 
 _INTERVAL_SECONDS: Final = 60.0
-_LONGEST_WAIT_SECONDS: Final = 300.0
+# With jitter still less than the five minutes after which a change must have arrived.
+_LONGEST_WAIT_SECONDS: Final = 240.0
 _JITTER: Final = 0.1
+_THRESHOLDS_SECONDS: Final = 300.0
 
 Enrol = Callable[[], Enrolment]
 Note = Callable[[Status], None]
@@ -34,7 +40,8 @@ def wait_seconds(failures: int) -> float:
 class Agent:
     """Looks after one gateway.
 
-    `enrol` signs in and is asked again after every failure; `note` gets the status whenever it changes.
+    `enrol` signs in and is asked again after every failure; `note` gets the status whenever it changes;
+    `watch` and `renewal` are left out where the agent does only one round.
     """
 
     enrol: Enrol
@@ -42,13 +49,18 @@ class Agent:
     clock: Clock
     tell: Tell
     note: Note
+    counters: Counters = field(default_factory=Counters)
+    watch: Watch | None = None
+    renewal: Renewal | None = None
     _enrolment: Enrolment | None = field(default=None, init=False)
     _status: Status = field(init=False)
-    _warnings: tuple[ConfigurationWarning, ...] = field(default=(), init=False)
+    _known: Known = field(default_factory=Known, init=False)
     _failures: int = field(default=0, init=False)
+    _thresholds_at: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._status = Status(started=self.clock.now())
+        self._applier = Applier(self.files, self.clock, self.tell, self.counters)
 
     def run(self) -> None:
         """Work until the process is ended. A tenant that is away is waited for."""
@@ -56,8 +68,23 @@ class Agent:
         while True:
             self.round()
             # Many gateways start at once after a power failure; they need not stay in step.
-            spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 (jitter)
-            self.clock.sleep(wait_seconds(self._failures) * spread)
+            self._wait(wait_seconds(self._failures) * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, and look at this server every minute meanwhile, whether there is a tenant or not."""
+        while True:
+            self._look()
+            nap = min(seconds, _INTERVAL_SECONDS * (1 + _JITTER))
+            self.clock.sleep(nap)
+            seconds -= nap
+            if seconds <= 0:
+                return
+
+    def _look(self) -> None:
+        # The container counts as healthy while this goes on, whatever becomes of the tenant.
+        self._update(last_round=self.clock.now())
+        if self.watch is not None:
+            self.watch.look(self._known)
 
     def round(self) -> SetupError | None:
         """Check in once and bring the files into step. Returns what went wrong; the old files then stay."""
@@ -69,49 +96,85 @@ class Agent:
         if self._status.last_error is not None:
             self.tell(line("recovered", "everything works again."))
         self._update(last_error=None)
+        self._renew()
         return None
+
+    def _renew(self) -> None:
+        """Renew the agent's credential when it is time; the next round signs in with the new one."""
+        if self.renewal and self._enrolment and self.renewal.renew_in_time(self._enrolment):
+            self._leave()
 
     def _check_in(self) -> Enrolment:
         """Tell the tenant that this server is alive, by writing its own name into its own record."""
         try:
             enrolment = self._enrolment or self.enrol()
-            check_in(enrolment)
+            # Kept at once, so that a failure finds something to close.
+            self._enrolment = enrolment
+            check_in(enrolment, self._lab_health(enrolment))
         except SetupError:
-            self._enrolment = None
+            self._leave()
             self._failures += 1
+            self.counters.failed_check_ins += 1
             raise
-        self._enrolment, self._failures = enrolment, 0
+        self._failures = 0
+        self.counters.check_ins += 1
         if self._status.last_check_in is None:
             self.tell(line("checked-in", "the tenant knows this server."))
-        self._update(last_check_in=self.clock.now())
+        now = self.clock.now()
+        self._update(last_check_in=now)
+        end = None if enrolment.credential is None else enrolment.credential.certificate.not_valid_after_utc
+        self._learn(last_check_in=now, agent_certificate_end=end)
         return enrolment
 
+    def _leave(self) -> None:
+        if self._enrolment is not None:
+            self._enrolment.close()
+        self._enrolment = None
+
     def _synchronise(self, enrolment: Enrolment) -> None:
-        found = enrolment.tenant.configuration_of(enrolment.site_id)
-        if found is None:
+        site = enrolment.tenant.site(enrolment.site_id)
+        found = None if site is None else site.microsoft_tunnel_configuration
+        if site is None or found is None:
             raise TenantError(
                 "configuration-missing",
                 "the site has no server configuration",
                 "Assign a server configuration to the site in the admin center.",
             )
-        options = read_gateway_options(self.files, enrolment.authentication)
-        wish = sync.wanted(found.to_wire(), options)
-        self._place(wish)
+        self._learn_site(site)
+        self._learn_thresholds(enrolment)
+        try:
+            options = read_gateway_options(self.files, enrolment.authentication)
+            wish = sync.wanted(found.to_wire(), options, sync.open_port(sync.current(self.files)))
+        except SetupError as error:
+            self._learn(refusal=error.message)
+            raise
+        self._applier.apply(wish)
+        self._learn(refusal=self._applier.refusal, configuration_id=found.id)
         self._update(configuration_id=found.id, configuration_digest=wish.digest)
 
-    def _place(self, wish: sync.Wanted) -> None:
-        """Write what differs and say so; warnings are repeated only when they change."""
-        present = sync.current(self.files)
-        changes = sync.decide(present, wish)
-        sync.write(self.files, changes)
-        if changes:
-            self.tell(line("configuration-written", ", ".join(change.path for change in changes)))
-        if moved := sync.port_changed(present, wish):
-            self.tell(problem(moved))
-        for warning in wish.warnings:
-            if warning not in self._warnings:
-                self.tell(problem(warning))
-        self._warnings = wish.warnings
+    def _learn_site(self, site: TunnelSite) -> None:
+        # Whitespace is no part of an address, and the gateway reads the address from one line.
+        address = "".join((site.internal_network_probe_url or "").split())
+        behind = None if site.upgrade_available is None else int(site.upgrade_available)
+        self._learn(probe_url=address or None, releases_behind=behind)
+
+    def _learn_thresholds(self, enrolment: Enrolment) -> None:
+        """The tenant's limits, now and then; a tenant that does not give them leaves the ones known."""
+        now = self.clock.monotonic()
+        if self._thresholds_at is not None and now - self._thresholds_at < _THRESHOLDS_SECONDS:
+            return
+        self._thresholds_at = now
+        try:
+            self._learn(thresholds=tuple(enrolment.tenant.thresholds()))
+        except SetupError as error:
+            self.tell(line("thresholds-not-learnt", error.message, "The limits known so far stay."))
+
+    def _lab_health(self, enrolment: Enrolment) -> LabHealth | None:
+        """What only a lab tenant can be told; Graph has no way to write it."""
+        if self.watch is None or not enrolment.lab or self.watch.state is State.UNKNOWN:
+            return None
+        figures = {row.id: round(row.value) for row in self.watch.rows if row.value is not None}
+        return LabHealth(status=HealthStatus(self.watch.state.value), metrics=figures)
 
     def _failed(self, error: SetupError) -> None:
         """Remember the error; it is logged once, not once a minute."""
@@ -125,8 +188,11 @@ class Agent:
         self._status = self._status.model_copy(update=changes)
         self.note(self._status)
 
+    def _learn(self, **changes: datetime | str | int | tuple[HealthThreshold, ...] | None) -> None:
+        self._known = replace(self._known, **changes)  # type: ignore[arg-type]  # the names are its own
 
-def check_in(enrolment: Enrolment) -> None:
+
+def check_in(enrolment: Enrolment, health: LabHealth | None = None) -> None:
     """Write this server's own name into its record; what an administrator changed there stays.
 
     Raises TenantError `server-unknown` when the record is gone, and whatever Graph raises.
@@ -139,4 +205,6 @@ def check_in(enrolment: Enrolment) -> None:
             "Run mstunnel-setup on the host to register it again, or `mst-cli uninstall` to remove it there.",
         )
     changes = TunnelServer(display_name=found.display_name)
+    if health is not None:
+        changes = TunnelServer(display_name=found.display_name, lab_health=health)
     enrolment.tenant.update_server(enrolment.site_id, enrolment.server_id, changes)

@@ -24,6 +24,7 @@ class AgentInfo(BaseModel):
 
     agent_id: str = Field(alias="AgentId", pattern=_GUID)
     tenant_id: str = Field(alias="AADTenantId", pattern=_GUID)
+    object_id: str = Field(default="", alias="ApplicationObjectId")
     cloud: str = Field(default="public", alias="Cloud")
     authority: str | None = Field(default=None, alias="Authority")
     graph: str | None = Field(default=None, alias="Graph")

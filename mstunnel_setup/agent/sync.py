@@ -6,7 +6,7 @@ The gateway's container notices a new `ocserv.conf` by itself, has ocserv test i
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mstunnel_setup import paths
@@ -36,6 +36,12 @@ class Wanted:
 
     files: tuple[ManagedFile, ...]
     warnings: tuple[ConfigurationWarning, ...] = ()
+    port_waiting: ConfigurationWarning | None = None
+
+    @property
+    def gateway_digest(self) -> str:
+        """SHA-256 in hex of `ocserv.conf` alone, as the gateway names it."""
+        return hashlib.sha256(self.files[-1].content).hexdigest()
 
     @property
     def digest(self) -> str:
@@ -43,12 +49,17 @@ class Wanted:
         return hashlib.sha256(b"\0".join(file.content for file in self.files)).hexdigest()
 
 
-def wanted(document: Document, options: GatewayOptions) -> Wanted:
+def wanted(document: Document, options: GatewayOptions, open_port: int | None = None) -> Wanted:
     """Judge and render a microsoftTunnelConfiguration.
 
-    Raises TenantError `configuration-invalid` when it cannot be served.
+    The container publishes only the port it was created with: while that is another one (`open_port`), the
+    gateway goes on there, and `port_waiting` says so. Raises TenantError `configuration-invalid` when it
+    cannot be served.
     """
     configuration = ServerConfiguration.from_wire(document)
+    waiting = _waiting(configuration.listen_port, open_port)
+    if waiting is not None and open_port is not None:
+        configuration = replace(configuration, listen_port=open_port)
     settings = json_bytes(admin_settings(configuration))
     text = ocserv_conf(configuration, options).encode()
     return Wanted(
@@ -57,6 +68,7 @@ def wanted(document: Document, options: GatewayOptions) -> Wanted:
             ManagedFile(paths.OCSERV_CONF, text, CONFIGURATION_MODE),
         ),
         configuration.warnings,
+        waiting,
     )
 
 
@@ -70,16 +82,10 @@ def decide(present: Mapping[str, bytes | None], wish: Wanted) -> tuple[ManagedFi
     return tuple(file for file in wish.files if present.get(file.path) != file.content)
 
 
-def port_changed(present: Mapping[str, bytes | None], wish: Wanted) -> ConfigurationWarning | None:
-    """The warning that a new port is not open yet: containers publish the port they were created with."""
-    before, after = (_port(content) for content in (present.get(paths.OCSERV_CONF), wish.files[-1].content))
-    if before is None or after is None or before == after:
-        return None
-    return ConfigurationWarning(
-        "listen-port-changed",
-        f"the server port has changed from {before} to {after}, which the container does not publish yet",
-        "Run mstunnel-setup on the host again.",
-    )
+def open_port(present: Mapping[str, bytes | None]) -> int | None:
+    """The port in use, which is the one that the container was created with; None before the first file."""
+    found = _PORT.search(present.get(paths.OCSERV_CONF) or b"")
+    return int(found[1]) if found else None
 
 
 def write(files: Files, changes: tuple[ManagedFile, ...]) -> None:
@@ -88,6 +94,11 @@ def write(files: Files, changes: tuple[ManagedFile, ...]) -> None:
         files.write(change.path, change.content, change.mode)
 
 
-def _port(content: bytes | None) -> int | None:
-    found = _PORT.search(content or b"")
-    return int(found[1]) if found else None
+def _waiting(wanted_port: int, open_port: int | None) -> ConfigurationWarning | None:
+    if open_port in (None, wanted_port):
+        return None
+    return ConfigurationWarning(
+        "listen-port-changed",
+        f"the site wants port {wanted_port}, but the container publishes {open_port}, which goes on",
+        "Run mstunnel-setup on the host: it starts the container anew, which ends the sessions.",
+    )

@@ -1,22 +1,23 @@
 """What the agent asks of the tenant, and the way there with the agent's own certificate."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.settings import AgentInfo, read_agent_info, read_agent_settings, read_proxies
-from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.credential import read_credential
+from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
-from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
+from mstunnel_setup.tenant.wire import HealthThreshold, KeyCredential, TunnelServer, TunnelSite
 from mstunnel_setup.tls.read import read_material
 
 RUN_DIRECTORY: Final = "/run/mstunnel-agent"
@@ -36,19 +37,37 @@ class Tenant(Protocol):
         """Change what is set in `changes`; this is a check-in."""
         ...
 
-    def configuration_of(self, site_id: str) -> TunnelConfiguration | None:
-        """Return the server configuration of a site."""
+    def site(self, site_id: str) -> TunnelSite | None:
+        """Return one site with its server configuration."""
+        ...
+
+    def add_key(self, object_id: str, credential: KeyCredential, proof: str) -> None:
+        """Give this server's application one more certificate."""
+        ...
+
+    def thresholds(self) -> Sequence[HealthThreshold]:
+        """Return the tenant's health thresholds."""
         ...
 
 
 @dataclass(frozen=True)
 class Enrolment:
-    """A way to the tenant, the record of this server there, and how devices authenticate to it."""
+    """A way to the tenant, the record of this server there, and how devices authenticate to it.
+
+    `lab` says that the tenant also takes what Graph has no place for; `object_id` and `credential` are those
+    of the agent's own application; `prove` signs in with another credential or raises SignInError; `close`
+    gives the connections back.
+    """
 
     tenant: Tenant
     site_id: str
     server_id: str
     authentication: str
+    lab: bool = False
+    object_id: str = ""
+    credential: Credential | None = field(default=None, repr=False)
+    prove: Callable[[Credential], object] = lambda _credential: None
+    close: Callable[[], None] = lambda: None
 
 
 def enrol(files: Files, clock: Clock) -> Enrolment:
@@ -60,11 +79,25 @@ def enrol(files: Files, clock: Clock) -> Enrolment:
     settings = read_agent_settings(files)
     where = _cloud(info)
     os.environ.update(read_proxies(files))
-    http = HttpSession(clock, trusted_roots(files), deadline=_DEADLINE_SECONDS)
     credential = read_credential(files, paths.AGENT_CREDENTIAL)
-    token_source = SignIn(http, clock, where, info.tenant_id, info.agent_id).certificate(credential)
-    graph = Graph(http, where, token_source, clock)
-    return Enrolment(graph, settings.site_id, settings.server_id, info.authentication)
+    http = HttpSession(clock, trusted_roots(files), deadline=_DEADLINE_SECONDS)
+    sign_in = SignIn(http, clock, where, info.tenant_id, info.agent_id)
+    try:
+        token_source = sign_in.certificate(credential)
+    except SetupError:
+        http.close()
+        raise
+    return Enrolment(
+        tenant=Graph(http, where, token_source, clock),
+        site_id=settings.site_id,
+        server_id=settings.server_id,
+        authentication=info.authentication,
+        lab=where.name == "custom",
+        object_id=info.object_id,
+        credential=credential,
+        prove=sign_in.certificate,
+        close=http.close,
+    )
 
 
 def trusted_roots(files: Files) -> str | None:

@@ -32,19 +32,19 @@ def run(root: Root = _HOST) -> None:
     from mstunnel_setup.agent.health import write_status  # noqa: PLC0415 (keeps --help fast)
 
     signal.signal(signal.SIGTERM, _end)
-    _agent(root, lambda status: write_status(Files(root), status)).run()
+    _agent(root, lambda status: write_status(Files(root), status), watching=True).run()
 
 
 @app.command("check-in")
 def check_in(root: Root = _HOST) -> None:
     """Check in and bring the configuration into step, once; the status of a running agent stays as it is."""
-    if error := _agent(root, lambda _: None).round():
+    if error := _agent(root, lambda _: None, watching=False).round():
         raise typer.Exit(error.exit_code)
 
 
 @app.command()
 def health(root: Root = _HOST) -> None:
-    """Say whether the agent has checked in lately; exit code 0 or 1."""
+    """Say whether the agent is at work, and when it checked in; exit code 0 or 1."""
     from mstunnel_setup.agent.health import judge, read_status  # noqa: PLC0415 (keeps --help fast)
 
     verdict = judge(read_status(Files(root)), SystemClock().now())
@@ -70,12 +70,18 @@ def main() -> None:
         sys.exit(ExitCode.INTERRUPTED)
 
 
-def _agent(root: Path, note: "Note") -> "Agent":
+def _agent(root: Path, note: "Note", *, watching: bool) -> "Agent":
+    from mstunnel_setup.agent.counters import Counters  # noqa: PLC0415 (keeps --help fast)
     from mstunnel_setup.agent.loop import Agent  # noqa: PLC0415 (keeps --help fast)
+    from mstunnel_setup.agent.registry import asking  # noqa: PLC0415 (keeps --help fast)
+    from mstunnel_setup.agent.renewal import Renewal  # noqa: PLC0415 (keeps --help fast)
     from mstunnel_setup.agent.tenant import enrol  # noqa: PLC0415 (keeps --help fast)
+    from mstunnel_setup.agent.watch import Watch  # noqa: PLC0415 (keeps --help fast)
 
-    files, clock = Files(root), SystemClock()
-    return Agent(lambda: enrol(files, clock), files, clock, _tell, note)
+    files, clock, counters = Files(root), SystemClock(), Counters()
+    watch = Watch(files, clock, _tell, counters, asking(clock)) if watching else None
+    renewal = Renewal(files, clock, _tell, counters) if watching else None
+    return Agent(lambda: enrol(files, clock), files, clock, _tell, note, counters, watch, renewal)
 
 
 def _tell(text: str) -> None:

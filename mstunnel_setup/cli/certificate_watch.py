@@ -6,30 +6,42 @@ from typing import Any
 from mstunnel_setup.cli.render import Notice
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.steps import certificate, revocation
+from mstunnel_setup.steps import certificate
 from mstunnel_setup.steps.world import World
-from mstunnel_setup.tls import generations
+from mstunnel_setup.tls import generations, revocation_record
 from mstunnel_setup.tls.judge_time import WARN_DAYS, days_left
 from mstunnel_setup.tls.revocation_answers import RevocationState
 
+_UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
 _RENEW = "Renew it and run `mst-cli import_cert`; docs/how-to/renew-certificates.md has hooks that do."
 
 
 def certificate_facts(world: World, receipt: Receipt) -> JsonObject:
     """Days left, the revocation answer kept last, and the names of delayed imports; nothing is fetched."""
     leaf = generations.leaf_in_use(world)
-    asked = revocation.last(world.files, str(generations.linked(world)))
+    asked = revocation_record.last(world.files, str(generations.linked(world)))
     pending = sorted(certificate.pending_imports(receipt), key=lambda item: item.due)
     return {
         "days_left": None if leaf is None else days_left(leaf, world.clock.now()),
         "not_after": None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
-        "revocation": None if asked is None else {"state": asked["state"], "asked": asked["asked"]},
+        "revocation": None if asked is None else _answer(asked),
         "pending": [{"name": item.name, "at": item.due.isoformat()} for item in pending],
     }
 
 
+def _answer(record: JsonObject) -> JsonObject:
+    """What was learnt, and of each address that gave no answer why."""
+    problems = [
+        f"{attempt['address']}: {attempt['problem']}"
+        for certificate in _rows(record.get("certificates", []))
+        for attempt in certificate["attempts"]
+        if attempt["problem"]
+    ]
+    return {"state": record["state"], "asked": record["asked"], "problems": [*problems]}
+
+
 def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
-    """A warning from 30 days before the end, and for a revoked certificate."""
+    """A warning from 30 days before the end, for a revoked certificate, and when nobody could be asked."""
     days: Any = facts["days_left"]
     if days is None:
         yield Notice("certificate-missing", "no usable certificate is in use", "Run `mst-cli cert check`.")
@@ -40,6 +52,8 @@ def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
         yield Notice("certificate-expires-soon", message, _RENEW)
     if _state(facts) == RevocationState.REVOKED:
         yield Notice("certificate-revoked", "the authority has revoked the certificate", "Import a new one.")
+    elif _state(facts) in _UNANSWERED:
+        yield Notice("revocation-undetermined", _unanswered(facts), "Run `mst-cli cert check`.")
 
 
 def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:
@@ -51,6 +65,12 @@ def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:
         rows.append(("Revocation", f"{answer['state']}, asked {answer['asked']}"))
     rows += [("Next", f"{item['name']} at {item['at']}") for item in _rows(pending)]
     return rows
+
+
+def _unanswered(facts: JsonObject) -> str:
+    answer: Any = facts["revocation"]
+    why = "; ".join(answer["problems"])
+    return f"whether the certificate is revoked is not known{f': {why}' if why else ''}"
 
 
 def _state(facts: JsonObject) -> str:

@@ -1,8 +1,11 @@
-"""`mst-cli health`: one verdict over containers and certificate, for monitoring."""
+"""`mst-cli health`: one verdict over containers, certificate and the agent's table, for monitoring."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from mstunnel_setup import paths
+from mstunnel_setup.agent.report import HealthReport, ReportedRow, read_health
+from mstunnel_setup.agent.rows import State
 from mstunnel_setup.cli.certificate_watch import certificate_facts, certificate_lines, certificate_notices
 from mstunnel_setup.cli.component import health as container_health
 from mstunnel_setup.cli.render import Notice, Result, Session
@@ -14,18 +17,45 @@ from mstunnel_setup.errors import ExitCode
 _CONTAINERS = (paths.SERVER, paths.AGENT)
 # A warning that leaves the gateway working does not change the exit code.
 _SERIOUS = frozenset({"certificate-missing", "certificate-expired", "certificate-revoked"})
+_SILENT_AFTER = timedelta(minutes=5)
+# What is looked at from here as well, and said in its own words.
+_SAID_ELSEWHERE = frozenset({"tls-certificate", "tls-revocation"})
 
 
 def health(session: Session) -> Result:
-    """Containers, days left, revocation. Exit code 7 for a container, 4 for a certificate, else 0."""
+    """Containers, certificate, every row of the table.
+
+    Exit code 7 for a container, 4 for a certificate, 3 for another row that is unhealthy, else 0.
+    """
     with open_host(session) as world:
         facts = certificate_facts(world, Journal(world.files, world.clock, paths.STATE).receipt)
         containers = {name: container_health(world.container(name)) for name in _CONTAINERS}
-        notices = (*_sick(containers), *certificate_notices(facts))
-    data: JsonObject = {"containers": {**containers}, "certificate": facts, "healthy": not _code(notices)}
-    rows = [*containers.items(), *certificate_lines(facts)]
-    text = [f"{name:16} {value}" for name, value in rows]
+        report = read_health(world.files)
+        rows = _rows(report, world.clock.now())
+        notices = (*_sick(containers), *certificate_notices(facts), *_of_agent(report, rows))
+    data: JsonObject = {
+        "containers": {**containers},
+        "certificate": facts,
+        "reported": None if report is None else report.at.isoformat(timespec="seconds"),
+        "rows": [row.model_dump(mode="json") for row in rows],
+        "healthy": not _code(notices),
+    }
+    lines = [(name, value) for name, value in (*containers.items(), *certificate_lines(facts))]
+    lines += [(row.title, f"{row.state.value}: {row.text}") for row in rows]
+    text = [f"{name:30} {value}" for name, value in lines]
     return Result("warning" if notices else "ok", data, notices, text=text, exit_code=_code(notices))
+
+
+def _rows(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ...]:
+    """The agent's rows; what it said too long ago is not known any more."""
+    if report is None:
+        return ()
+    if abs(now - report.at) <= _SILENT_AFTER:
+        return report.rows
+    text = f"not looked at since {report.at:%Y-%m-%d %H:%M} UTC"
+    return tuple(
+        row.model_copy(update={"state": State.UNKNOWN, "text": text, "value": None}) for row in report.rows
+    )
 
 
 def _sick(containers: dict[str, str]) -> Iterator[Notice]:
@@ -37,8 +67,23 @@ def _sick(containers: dict[str, str]) -> Iterator[Notice]:
             )
 
 
+def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Notice]:
+    if report is None:
+        hint = "It writes one within a minute of its start; look at `mst-cli agent logs`."
+        yield Notice("agent-silent", "the agent has written no health report yet", hint)
+    elif rows != report.rows:
+        hint = "Look at `mst-cli agent logs`, then `mst-cli agent restart`."
+        yield Notice("agent-silent", f"the agent has not reported since {report.at:%Y-%m-%d %H:%M} UTC", hint)
+    for row in rows:
+        if row.id in _SAID_ELSEWHERE or row.state not in (State.WARNING, State.UNHEALTHY):
+            continue
+        yield Notice(f"health-{row.state.value}", f"{row.title}: {row.text}", "See docs/reference/health.md.")
+
+
 def _code(notices: Sequence[Notice]) -> ExitCode:
     codes = {notice.code for notice in notices}
     if "container-unhealthy" in codes:
         return ExitCode.ENGINE
-    return ExitCode.CERTIFICATE if codes & _SERIOUS else ExitCode.DONE
+    if codes & _SERIOUS:
+        return ExitCode.CERTIFICATE
+    return ExitCode.CHECK if "health-unhealthy" in codes else ExitCode.DONE

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import truststore
@@ -101,6 +101,15 @@ class HttpSession:
         destination = Destination(host, parts.port or _HTTPS_PORT, host, proxy=proxy)
         issuer = presented_issuer(destination, self._clock, self._clock.monotonic() + _LOOK_SECONDS)
         return _untrusted(parts.netloc, _cause(error), issuer)
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that requests to `url` go through, without user name and password; None for none."""
+    found = select_proxy(url, get_environ_proxies(url))
+    if found is None:
+        return None
+    parts = urlsplit(str(found))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 class _ContextAdapter(HTTPAdapter):

@@ -4,7 +4,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 
-from mstunnel_setup.lab import graph_directory, graph_intune, graph_tunnel, oauth, pages
+from mstunnel_setup.lab import graph_directory, graph_intune, graph_keys, graph_tunnel, oauth, pages
 from mstunnel_setup.lab.errors import GraphError, OAuthError
 from mstunnel_setup.lab.graph_http import graph_error, http_error
 from mstunnel_setup.lab.oauth import oauth_error
@@ -17,8 +17,9 @@ def make_app(lab: Lab) -> Starlette:
     Tunnel entities exist in Graph beta only; directory objects in beta and v1.0.
     """
     intune = [*graph_tunnel.ROUTES, *graph_intune.ROUTES]
-    beta = [Mount("/deviceManagement", routes=intune), *graph_directory.ROUTES]
-    graph = [Mount("/beta", routes=beta), Mount("/v1.0", routes=graph_directory.ROUTES)]
+    directory = [*graph_directory.ROUTES, *graph_keys.ROUTES]
+    beta = [Mount("/deviceManagement", routes=intune), *directory]
+    graph = [Mount("/beta", routes=beta), Mount("/v1.0", routes=directory)]
     app = Starlette(
         routes=[*graph, *pages.ROUTES, *oauth.ROUTES],
         exception_handlers={

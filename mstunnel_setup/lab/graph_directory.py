@@ -44,11 +44,13 @@ FIRST_PARTY: Final = {GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
 """Microsoft's applications that an administrator may give a service principal."""
 
 
-def _bad(message: str) -> GraphError:
+def bad_request(message: str) -> GraphError:
+    """Return the refusal for a body or a reference that is wrong."""
     return GraphError(BAD_REQUEST, "Request_BadRequest", message)
 
 
-def _application(request: Request) -> ApplicationRecord:
+def application_named(request: Request) -> ApplicationRecord:
+    """Return the application that the path names; raises `GraphError` 404."""
     found = lab_of(request).store.get(ApplicationRecord, request.path_params["id"])
     if found is None:
         raise directory_not_found(request.path_params["id"])
@@ -82,7 +84,7 @@ def stored_credentials(
     result = [_stored_credential(body, known) for body in bodies]
     keys = [credential["key"] for credential in result]
     if len(set(keys)) < len(keys):
-        raise _bad("A certificate is given twice in keyCredentials.")
+        raise bad_request("A certificate is given twice in keyCredentials.")
     return result
 
 
@@ -90,7 +92,7 @@ def _stored_credential(body: KeyCredentialBody, known: dict[str | None, KeyCrede
     certificate = body.certificate
     if certificate is None:
         if body.key_id not in known:
-            raise _bad(f"The key credential '{body.key_id}' does not exist.")
+            raise bad_request(f"The key credential '{body.key_id}' does not exist.")
         return known[body.key_id].to_wire()
     document = body.model_dump(mode="json", by_alias=True)
     return document | _certificate_facts(body, certificate)
@@ -135,9 +137,9 @@ async def application(request: Request) -> Response:
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_directory(caller)
-        return one(request, _application(request).public(), _APPLICATION, "applications/$entity")
+        return one(request, application_named(request).public(), _APPLICATION, "applications/$entity")
     permissions.may_create_application(caller)
-    found = _application(request)
+    found = application_named(request)
     permissions.may_change_application(caller, found)
     if request.method == "DELETE":
         _delete_application(lab, found)
@@ -176,13 +178,15 @@ async def add_owner(request: Request) -> Response:
     """Make a user or a service principal owner of an application."""
     lab, caller = lab_of(request), caller_of(request)
     permissions.may_create_application(caller)
-    found = _application(request)
+    found = application_named(request)
     permissions.may_change_application(caller, found)
     owner_id = (await read_body(request, OwnerBody)).owner_id
     if not (lab.store.get(UserRecord, owner_id) or lab.store.get(ServicePrincipal, owner_id)):
         raise directory_not_found(owner_id)
     if owner_id in found.owner_ids:
-        raise _bad("One or more added object references already exist for the following property: 'owners'.")
+        raise bad_request(
+            "One or more added object references already exist for the following property: 'owners'."
+        )
     lab.store.replace(found.model_copy(update={"owner_ids": (*found.owner_ids, owner_id)}))
     return Response(status_code=204)
 
@@ -198,7 +202,7 @@ async def service_principals(request: Request) -> Response:
     app_id = (await read_body(request, ServicePrincipalBody)).app_id
     source = application_of(lab, app_id)
     if source is None and app_id not in FIRST_PARTY:
-        raise _bad(
+        raise bad_request(
             f"The appId '{app_id}' of the service principal does not reference a valid application object."
         )
     permissions.may_change_application(caller, source)
@@ -250,15 +254,15 @@ async def assignments(request: Request) -> Response:
 
 def _granted(lab: Lab, principal: ServicePrincipal, body: AppRoleAssignmentBody) -> AppRoleAssignment:
     if body.principal_id != principal.id:
-        raise _bad("The principalId does not match the service principal in the path.")
+        raise bad_request("The principalId does not match the service principal in the path.")
     resource = lab.store.get(ServicePrincipal, body.resource_id)
     if resource is None:
         raise directory_not_found(body.resource_id)
     if body.app_role_id not in {role.id for role in resource.app_roles}:
-        raise _bad(f"Not a valid appRoleId on the resource: '{body.app_role_id}'.")
+        raise bad_request(f"Not a valid appRoleId on the resource: '{body.app_role_id}'.")
     present = lab.store.each(AppRoleAssignment, parent=principal.id)
     if any((item.app_role_id, item.resource_id) == (body.app_role_id, resource.id) for item in present):
-        raise _bad("Permission being assigned already exists on the object.")
+        raise bad_request("Permission being assigned already exists on the object.")
     return new_assignment(principal, resource, body.app_role_id)
 
 
@@ -302,7 +306,7 @@ async def me(request: Request) -> Response:
     """Name the signed-in user."""
     user = (caller := caller_of(request)).user
     if user is None:
-        raise _bad("/me request is only valid with delegated authentication flow.")
+        raise bad_request("/me request is only valid with delegated authentication flow.")
     if "User.Read" not in caller.permissions:
         message = "Insufficient privileges to complete the operation."
         raise GraphError(FORBIDDEN, "Authorization_RequestDenied", message)

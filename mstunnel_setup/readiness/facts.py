@@ -199,8 +199,8 @@ class CertificateFacts(Section):
 class RevocationFacts(Section):
     """What the authorities say about each certificate of the chain that names a responder or a list."""
 
-    states: dict[str, Literal["good", "revoked", "unknown", "unreachable", "not-offered"]] = Field(
-        default_factory=dict
+    states: dict[str, Literal["good", "revoked", "unknown", "unreachable", "not-asked", "not-offered"]] = (
+        Field(default_factory=dict)
     )
 
 

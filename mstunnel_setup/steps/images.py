@@ -96,6 +96,8 @@ def _decide(images: Images) -> Sequence[Action[Any]]:
     configured: JsonObject = {
         "serverImageDigest": images.server.rpartition("@")[2],
         "agentImageDigest": images.agent.rpartition("@")[2],
+        # Beyond the vendor's keys: which registry the agent may see whether it answers.
+        "serverImageName": images.server.rpartition("@")[0],
         "mst_use_custom_image": 0,
     }
     return (

@@ -12,6 +12,7 @@ from mstunnel_setup.containers.manner import Manner
 from mstunnel_setup.containers.ports import Listener, listening
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
+from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import Link, MakeDirectory
 from mstunnel_setup.engine.step import Step
@@ -51,6 +52,8 @@ def _gather(context: Context) -> Launch:
     _refuse_taken(context, port)
     setting = specifications.Setting(
         configuration=str(world.files.locate(paths.CONFIGURATION)),
+        server_state=str(world.files.locate(paths.SERVER_STATE)),
+        agent_state=str(world.files.locate(paths.AGENT_STATE)),
         environment=environment.content(context),
         limits_processes=_limits_processes(),
         local_names=images.local_names(context),
@@ -101,9 +104,10 @@ def _named(listener: Listener) -> str:
 
 
 def _decide(launch: Launch) -> Sequence[Action[Any]]:
+    state = [MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)]
     if launch.manner is Manner.ENGINE:
-        return [RunContainer(spec=specification) for specification in launch.specifications]
-    actions: list[Action[Any]] = [MakeDirectory(path=path) for path in _folders(launch)]
+        return [*state, *(RunContainer(spec=specification) for specification in launch.specifications)]
+    actions: list[Action[Any]] = [*state, *(MakeDirectory(path=path) for path in _folders(launch))]
     for item in launch.specifications:
         actions += _quadlet(item) if launch.manner is Manner.QUADLET else _unit(item, launch.engine)
         digest = item.labels[CONFIGURATION_LABEL]

@@ -5,6 +5,7 @@ from typing import Any
 from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
 from mstunnel_setup.containers.choice import ChooseEngine
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
+from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Codec
 from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, MergeFile, WriteFile, WriteJson
 from mstunnel_setup.engine.remember import Remember
@@ -66,6 +67,7 @@ CODEC = Codec(
         LoadImage,
         LoadModule,
         MakeDirectory,
+        MakeStateDirectory,
         MergeFile,
         PlaceIdentity,
         PullImage,

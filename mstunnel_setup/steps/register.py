@@ -119,6 +119,7 @@ def _decide(registration: Registration) -> Sequence[Action[Any]]:
     )
     info = {
         "AgentId": output(application.key, "app_id"),
+        "ApplicationObjectId": output(application.key, "application_object_id"),
         "AADTenantId": output(application.key, "tenant_id"),
         "IntuneTenantId": output(application.key, "tenant_id"),
         "RenewalDate": output(credential.key, "not_after"),

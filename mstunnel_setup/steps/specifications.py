@@ -25,12 +25,15 @@ _IN_MEMORY = (Tmpfs(path="/run"), Tmpfs(path="/tmp"))  # noqa: S108 (inside the 
 class Setting:
     """Where the containers will run.
 
-    `configuration` is the real folder to mount at /etc/mstunnel, `environment` the content of `env.sh`,
-    `limits_processes` whether the kernel has the pids controller, `local_names` what the engine knows images
-    by, where that is not their reference.
+    `configuration` is the real folder to mount at /etc/mstunnel, `server_state` and `agent_state` those for
+    what the containers have to tell, `environment` the content of `env.sh`, `limits_processes` whether the
+    kernel has the pids controller, `local_names` what the engine knows images by, where that is not their
+    reference.
     """
 
     configuration: str
+    server_state: str
+    agent_state: str
     environment: bytes
     limits_processes: bool
     local_names: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +50,11 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         image=image,
         local_name=setting.local_names.get(image, ""),
         group=_NOGROUP,
-        volumes=(Volume(host=setting.configuration, container=paths.CONFIGURATION, options=("ro",)),),
+        volumes=(
+            Volume(host=setting.configuration, container=paths.CONFIGURATION, options=("ro",)),
+            Volume(host=setting.server_state, container=paths.SERVER_STATE),
+            Volume(host=setting.agent_state, container=paths.AGENT_STATE, options=("ro",)),
+        ),
         devices=("/dev/net/tun",),
         capabilities=("NET_ADMIN",),
         ports=(
@@ -69,7 +76,12 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
         description="Microsoft Tunnel agent",
         image=image,
         local_name=setting.local_names.get(image, ""),
-        volumes=(Volume(host=setting.configuration, container=paths.CONFIGURATION),),
+        volumes=(
+            Volume(host=setting.configuration, container=paths.CONFIGURATION),
+            Volume(host=setting.agent_state, container=paths.AGENT_STATE),
+            # What the gateway says about itself; the agent can ask nothing else of it.
+            Volume(host=setting.server_state, container=paths.SERVER_STATE, options=("ro",)),
+        ),
         tmpfs=_IN_MEMORY,
         health=HealthCheck(command=_HEALTH_COMMAND, interval=30, start_period=30),
         labels=_labels(image, setting.environment),

@@ -25,6 +25,7 @@ from mstunnel_setup.tenant.wire import (
     Application,
     AppRoleAssignment,
     DeploymentMode,
+    HealthThreshold,
     KeyCredential,
     Organization,
     ServicePrincipal,
@@ -82,6 +83,12 @@ class Graph:
         path = f"{_site(site_id)}/microsoftTunnelConfiguration"
         return self._find(TunnelConfiguration, path, CONFIGURATION_READ)
 
+    def thresholds(self) -> list[HealthThreshold]:
+        """Return the health thresholds of the tenant."""
+        return self._list(
+            HealthThreshold, "/deviceManagement/microsoftTunnelHealthThresholds", CONFIGURATION_READ
+        )
+
     def servers(self, site_id: str) -> list[TunnelServer]:
         """Return the servers of a site."""
         return self._list(TunnelServer, _servers(site_id), CONFIGURATION_READ)
@@ -130,6 +137,11 @@ class Graph:
         """Make `credential` the only certificate of an application."""
         body = Application(key_credentials=(credential,)).to_wire()
         self._transport.send("PATCH", f"/applications/{guid(object_id)}", body, needs=APPLICATION_READ_WRITE)
+
+    def add_key(self, object_id: str, credential: KeyCredential, proof: str) -> None:
+        """Give the application one more certificate; it may do so itself with a proof of its present key."""
+        body = {"keyCredential": credential.to_wire(), "passwordCredential": None, "proof": proof}
+        self._transport.send("POST", f"/applications/{guid(object_id)}/addKey", body)
 
     def declare_app_role(self, object_id: str, app_role_id: str) -> None:
         """List an app role of Graph among those that an administrator's consent would grant."""

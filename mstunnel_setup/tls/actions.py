@@ -12,7 +12,11 @@ from mstunnel_setup.engine.file_actions import HasFiles, put_back, save
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.tls.agent_credential import new_agent_credential, read_agent_credential
+from mstunnel_setup.tls.agent_credential import (
+    CREDENTIAL_DAYS,
+    new_agent_credential,
+    read_agent_credential,
+)
 from mstunnel_setup.tls.load import (
     chain_pem,
     fingerprint,
@@ -23,8 +27,6 @@ from mstunnel_setup.tls.load import (
 )
 from mstunnel_setup.tls.model import Identity
 from mstunnel_setup.tls.paths import settle
-
-_CREDENTIAL_DAYS = 365
 
 
 class HasIdentities(HasFiles, Protocol):
@@ -179,7 +181,7 @@ class CreateAgentCredential(Action[HasClock]):
     def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
         """Make it, unless a run that was cut off has made it already."""
         if not self.satisfied(world, outputs):
-            pfx, _ = new_agent_credential(self.common_name, world.clock.now(), _CREDENTIAL_DAYS)
+            pfx, _ = new_agent_credential(self.common_name, world.clock.now(), CREDENTIAL_DAYS)
             world.files.write(self.path, pfx, 0o600)
         credential = read_agent_credential(world.files.read(self.path) or b"")
         return {

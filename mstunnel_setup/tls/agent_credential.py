@@ -12,6 +12,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mstunnel_setup.tls.load import key_pem, load_identity_pfx
 
+CREDENTIAL_DAYS = 365
+"""How long a credential is good; the agent renews it in time."""
+
 _KEY_BITS = 3072
 # Clocks of the tenant and of this server differ a little.
 _BACKDATED = timedelta(minutes=5)

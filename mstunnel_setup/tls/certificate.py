@@ -94,10 +94,12 @@ def issuer_title(certificate: x509.Certificate) -> str:
     return plain(str(common_names[0].value) if common_names else certificate.issuer.rfc4514_string())
 
 
-def extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:
-    """The value of an extension, or None when the certificate does not have it."""
+def extension(
+    carrier: x509.Certificate | x509.CertificateRevocationList, kind: type[Extension]
+) -> Extension | None:
+    """The value of an extension, or None when the certificate or list does not have it."""
     try:
-        return certificate.extensions.get_extension_for_class(kind).value
+        return carrier.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
 

@@ -21,6 +21,7 @@ Fetch = Callable[[str, bytes | None], bytes]
 """POST the bytes to the address, or GET it without any; the body of the answer. Raises NetworkError."""
 
 _HTTP = ("http://", "https://")
+_NOT_HTTP = "only http and https addresses are asked"
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,20 @@ def ocsp_addresses(certificate: x509.Certificate) -> tuple[str, ...]:
 
 def crl_addresses(certificate: x509.Certificate) -> tuple[str, ...]:
     """Where a certificate says its revocation list is; `ldap:` addresses of directories are left out."""
-    points = extension(certificate, x509.CRLDistributionPoints)
-    return tuple(
-        name.value
-        for point in points or ()
-        for name in point.full_name or ()
-        if isinstance(name, x509.UniformResourceIdentifier) and name.value.startswith(_HTTP)
-    )
+    return tuple(address for address in _list_addresses(certificate) if address.startswith(_HTTP))
+
+
+def _list_addresses(certificate: x509.Certificate) -> Iterator[str]:
+    for point in extension(certificate, x509.CRLDistributionPoints) or ():
+        for name in point.full_name or ():
+            if isinstance(name, x509.UniformResourceIdentifier):
+                yield name.value
+
+
+def _directory_attempts(certificate: x509.Certificate) -> tuple[Attempt, ...]:
+    """The addresses of a certificate that names only directories; nobody asks those from outside."""
+    addresses = (plain(address, 200) for address in _list_addresses(certificate))
+    return tuple(Attempt("crl", address, problem=_NOT_HTTP) for address in addresses)
 
 
 def ask(certificates: Sequence[x509.Certificate], fetch: Fetch, now: datetime) -> tuple[Verdict, ...]:
@@ -85,6 +93,8 @@ def revocation_findings(verdicts: Sequence[Verdict]) -> Iterator[Finding]:
             yield _unknown(verdict)
         elif verdict.state is RevocationState.UNREACHABLE:
             yield _unreachable(verdict)
+        elif verdict.state is RevocationState.NOT_ASKED:
+            yield _not_asked(verdict)
 
 
 def _ask_about(
@@ -95,6 +105,8 @@ def _ask_about(
         attempts.append(attempt)
         if _settles(attempt):
             break
+    if not attempts and (directories := _directory_attempts(certificate)):
+        return Verdict(title(certificate), RevocationState.NOT_ASKED, directories)
     return Verdict(title(certificate), _state(attempts), tuple(attempts))
 
 
@@ -157,6 +169,16 @@ def _unreachable(verdict: Verdict) -> Finding:
         Severity.WARNING,
         f"whether the certificate of {verdict.subject} is revoked could not be learnt: {tried}",
         "Let this server reach these addresses, directly or through the proxy in env.sh.",
+    )
+
+
+def _not_asked(verdict: Verdict) -> Finding:
+    return Finding(
+        "revocation-not-asked",
+        Severity.WARNING,
+        f"the certificate of {verdict.subject} says where its revocation list is only by addresses that "
+        f"devices do not ask ({_addresses(verdict)})",
+        "Have the authority put an http address into its certificates: for OCSP, or for the list.",
     )
 
 

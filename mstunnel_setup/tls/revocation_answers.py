@@ -16,6 +16,7 @@ from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.tls.certificate import (
     MALFORMED,
     extension,
+    is_ca,
     is_issued_by,
     lenient_library,
     plain,
@@ -35,6 +36,7 @@ class RevocationState(StrEnum):
     REVOKED = "revoked"
     UNKNOWN = "unknown"
     UNREACHABLE = "unreachable"
+    NOT_ASKED = "not-asked"
     NOT_OFFERED = "not-offered"
 
 
@@ -151,11 +153,29 @@ def _crl_answer(
 ) -> Answer:
     if crl.issuer != issuer.subject or not _signs(issuer, crl):
         raise _unusable("crl", "the list is not signed by the authority")
+    _require_whole(crl, certificate)
     _require_current("crl", crl.last_update_utc, crl.next_update_utc, now)
     entry = crl.get_revoked_certificate_by_serial_number(serial_number(certificate))
     if entry is None:
         return Answer(RevocationState.GOOD)
     return Answer(RevocationState.REVOKED, entry.revocation_date_utc, _reason(entry))
+
+
+def _require_whole(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> None:
+    """RFC 5280, 5.2.4 and 5.2.5: a list may hold only changes, or be about other certificates than this one.
+
+    A base list that names a delta list (`freshestCRL`) is whole in itself; the delta list is not asked for.
+    """
+    if extension(crl, x509.DeltaCRLIndicator) is not None:
+        raise _unusable("crl", "it holds only the changes since an earlier list (a delta list)")
+    scope = extension(crl, x509.IssuingDistributionPoint)
+    if scope is None:
+        return
+    other_kind = scope.only_contains_user_certs if is_ca(certificate) else scope.only_contains_ca_certs
+    if other_kind or scope.only_contains_attribute_certs:
+        raise _unusable("crl", "the list is about another kind of certificate")
+    if scope.indirect_crl or scope.only_some_reasons:
+        raise _unusable("crl", "the list is indirect or holds only some reasons, so it does not settle it")
 
 
 def _signs(issuer: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:

@@ -9,7 +9,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,9 @@ from urllib.request import urlopen
 
 import trustme
 
-PROGRAMS = ("certbot", "pebble")
 
-
-def missing() -> list[str]:
-    return [program for program in PROGRAMS if shutil.which(program) is None]
+def missing(client: str = "certbot") -> list[str]:
+    return [program for program in (client, "pebble") if shutil.which(program) is None]
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,20 @@ class Acme:
             text=True,
             timeout=120,
             check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def acme_sh(self, *arguments: str) -> None:
+        """Run acme.sh; its home is a folder of ours, and it keeps out of the caller's crontab."""
+        home = ["--home", str(self.folder / "acme.sh"), "--ecc"]
+        server = ["--server", f"https://localhost:{self.port}/dir", "--insecure"]
+        done = subprocess.run(
+            ["acme.sh", *arguments, *home, *server, "-m", "admin@example.org"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder)},
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -118,6 +130,19 @@ exec {inside} env RENEWED_LINEAGE="/etc/letsencrypt${{RENEWED_LINEAGE#{tree}}}" 
     )
     path.chmod(0o755)
     return path
+
+
+def carry(folder: Path, enter: list[str], files: Mapping[str, str], command: str) -> Path:
+    """A reload command that brings files of `folder` to places on the server and runs `command` there."""
+    inside = shlex.join(enter)
+    copies = "".join(
+        f"{inside} sh -c {shlex.quote(f'umask 077; cat >{place}')} <{folder / name}\n"
+        for name, place in files.items()
+    )
+    script = folder / "carry"
+    script.write_text(f"#!/bin/sh\nset -eu\n{copies}exec {inside} sh -c {shlex.quote(command)}\n")
+    script.chmod(0o755)
+    return script
 
 
 def _free_port() -> int:

@@ -84,7 +84,7 @@ def _revocation(revocation: RevocationFacts) -> Verdict:
     if not revocation.states:
         return skipped("no certificate with an authority to ask")
     revoked = [name for name, state in revocation.states.items() if state == "revoked"]
-    silent = [name for name, state in revocation.states.items() if state in ("unknown", "unreachable")]
+    silent = [name for name, state in revocation.states.items() if state not in ("good", "not-offered")]
     if revoked:
         return problem(f"{', '.join(revoked)} is revoked", "Have a new certificate issued.")
     if silent:

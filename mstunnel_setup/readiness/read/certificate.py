@@ -4,12 +4,11 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from http import HTTPStatus
 
 from cryptography.x509 import Certificate
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import CertificateError, NetworkError
+from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
@@ -19,7 +18,8 @@ from mstunnel_setup.tls.load import load_identity, load_identity_pfx
 from mstunnel_setup.tls.model import Identity
 from mstunnel_setup.tls.paths import best_path
 from mstunnel_setup.tls.read import read_material
-from mstunnel_setup.tls.revocation import Fetch, ask
+from mstunnel_setup.tls.revocation import ask
+from mstunnel_setup.tls.revocation_record import fetching
 
 _SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
@@ -75,7 +75,7 @@ class CertificateReader:
         )
         http = self.open_http()
         try:
-            verdicts = ask(path.certificates, _fetch(http), now)
+            verdicts = ask(path.certificates, fetching(http), now)
         finally:
             http.close()
         states = {item.subject: item.state.value for item in verdicts if item.state.value != "not-offered"}
@@ -151,14 +151,3 @@ def _certificates(bundle: bytes) -> tuple[Certificate, ...]:
         return read_material(bundle).certificates
     except CertificateError:
         return ()
-
-
-def _fetch(http: HttpSession) -> Fetch:
-    def fetch(address: str, body: bytes | None) -> bytes:
-        headers = {"Content-Type": "application/ocsp-request"}
-        answer = http.get(address) if body is None else http.post(address, data=body, headers=headers)
-        if answer.status_code != HTTPStatus.OK:
-            raise NetworkError("revocation-refused", f"it answered with status {answer.status_code}")
-        return bytes(answer.content)
-
-    return fetch

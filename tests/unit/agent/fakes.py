@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from mstunnel_setup.errors import SetupError
-from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
+from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelServer, TunnelSite
 from tests.unit.clocks import FakeClock
 
 SITE = "11111111-1111-1111-1111-111111111111"
@@ -34,6 +34,8 @@ class FakeTenant:
     record: TunnelServer | None
     trouble: SetupError | None = None
     check_ins: list[dict[str, object]] = field(default_factory=list)
+    site_record: TunnelSite = field(default_factory=lambda: TunnelSite(id=SITE, display_name="Osaka"))
+    limits: tuple[HealthThreshold, ...] = ()
 
     def server(self, site_id: str, server_id: str) -> TunnelServer | None:
         self._be(site_id)
@@ -43,9 +45,13 @@ class FakeTenant:
         self._be(site_id)
         self.check_ins.append(changes.to_wire())
 
-    def configuration_of(self, site_id: str) -> TunnelConfiguration | None:
+    def site(self, site_id: str) -> TunnelSite | None:
         self._be(site_id)
-        return self.configuration
+        return self.site_record.model_copy(update={"microsoft_tunnel_configuration": self.configuration})
+
+    def thresholds(self) -> list[HealthThreshold]:
+        self._be(SITE)
+        return list(self.limits)
 
     def _be(self, site_id: str) -> None:
         if self.trouble:

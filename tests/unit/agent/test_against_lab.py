@@ -37,6 +37,7 @@ class Installed:
     graph: Graph
     site_id: str
     server_id: str
+    object_id: str = ""
     state_directory: str = "/state"
     clock: SystemClock = SystemClock()  # noqa: RUF009 (it has no state)
 
@@ -77,7 +78,9 @@ def _install(files: Files, directory: Path, facts: dict[str, Any]) -> Installed:
     world = Installed(files, graph, site.id, server.id)
     application = CreateAppIdentity(display_name="agent of gw1", credential_path=paths.AGENT_CREDENTIAL)
     made = application.apply(world, {})
+    world.object_id = str(made["application_object_id"])
     info = {"AgentId": made["app_id"], "AADTenantId": made["tenant_id"], "Cloud": "custom"}
+    info["ApplicationObjectId"] = made["application_object_id"]
     addresses = {"Authority": where.authority, "Graph": where.graph}
     files.write(paths.AGENT_INFO, json.dumps({**info, **addresses}).encode())
     files.write(paths.AGENT_SETTINGS, json.dumps({"SiteId": site.id, "ServerId": server.id}).encode())

@@ -13,18 +13,22 @@ def at(seconds: float | None) -> datetime | None:
 
 
 @pytest.mark.parametrize(
-    ("checked_in", "now", "healthy", "reason"),
+    ("last_round", "checked_in", "now", "healthy", "reason"),
     [
-        (None, 0, True, "has not checked in yet"),
-        (None, 119, True, "has not checked in yet"),
-        (None, 120, False, "no check-in since the start"),
-        (10, 309, True, "checked in at 2026-01-01T00:00:10+00:00"),
-        (10, 310, False, "no check-in since 2026-01-01T00:00:10+00:00"),
-        (10_000, 200, False, "no check-in since"),
+        (None, None, 0, True, "has not checked in yet"),
+        (None, None, 299, True, "has not checked in yet"),
+        (None, None, 300, False, "has done nothing since 2026-01-01T00:00:00+00:00"),
+        (60, None, 359, True, "has not checked in yet"),
+        (600, 10, 700, True, "checked in at 2026-01-01T00:00:10+00:00"),
+        (600, 10, 900, False, "has done nothing since 2026-01-01T00:10:00+00:00"),
+        (10_000, 10_000, 200, False, "has done nothing since"),
     ],
 )
-def test_verdicts(checked_in: float | None, now: float, healthy: bool, reason: str) -> None:
-    verdict = judge(Status(started=START, last_check_in=at(checked_in)), START + timedelta(seconds=now))
+def test_it_is_healthy_while_it_goes_round(
+    last_round: float | None, checked_in: float | None, now: float, healthy: bool, reason: str
+) -> None:
+    status = Status(started=START, last_round=at(last_round), last_check_in=at(checked_in))
+    verdict = judge(status, START + timedelta(seconds=now))
 
     assert verdict.healthy is healthy
     assert reason in verdict.reason
@@ -32,7 +36,7 @@ def test_verdicts(checked_in: float | None, now: float, healthy: bool, reason: s
 
 def test_the_reason_names_the_last_error() -> None:
     failure = Failure(code="network-unreachable", message="graph.example is away", hint="", at=START)
-    verdict = judge(Status(started=START, last_error=failure), START + timedelta(hours=1))
+    verdict = judge(Status(started=START, last_error=failure), START)
 
     assert verdict.reason.endswith(": graph.example is away")
 

@@ -1,7 +1,7 @@
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.sync import Wanted, decide, port_changed, wanted
+from mstunnel_setup.agent.sync import Wanted, decide, open_port, wanted
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.gateway.ocserv_conf import GatewayOptions
 
@@ -50,13 +50,23 @@ def test_states_have_names() -> None:
     assert wish().digest != wish(listenPort=8443).digest
 
 
-def test_a_port_is_new_only_when_there_was_another() -> None:
-    new = wish(listenPort=8443)
+def test_the_port_that_is_open_goes_on() -> None:
+    """The container publishes what it was created with; the gateway on another one would be unreachable."""
+    open_now = open_port(as_present(wish()))
+    waiting = wanted({"network": "10.0.0.0/8", "listenPort": 8443}, GatewayOptions(), open_now)
 
-    assert port_changed({}, new) is None
-    assert port_changed({paths.OCSERV_CONF: b"no port here"}, new) is None
-    assert port_changed(as_present(new), new) is None
-    assert getattr(port_changed(as_present(wish()), new), "code", "") == "listen-port-changed"
+    assert open_now == 443
+    assert [file.content for file in waiting.files] == [file.content for file in wish().files]
+    assert waiting.port_waiting is not None
+    assert waiting.port_waiting.code == "listen-port-changed"
+
+
+@pytest.mark.parametrize("present", [{}, {paths.OCSERV_CONF: b"no port here"}])
+def test_where_no_port_is_open_yet_any_may_come(present: dict[str, bytes | None]) -> None:
+    new = wanted({"network": "10.0.0.0/8", "listenPort": 8443}, GatewayOptions(), open_port(present))
+
+    assert new.port_waiting is None
+    assert open_port(as_present(new)) == 8443
 
 
 def test_a_configuration_that_cannot_be_served_is_no_state() -> None:

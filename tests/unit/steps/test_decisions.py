@@ -112,7 +112,11 @@ def _images(draw: st.DrawFn) -> images.Images:
 @st.composite
 def _launch(draw: st.DrawFn) -> launch.Launch:
     setting = specifications.Setting(
-        configuration="/srv/etc/mstunnel", environment=draw(st.binary()), limits_processes=draw(st.booleans())
+        configuration="/srv/etc/mstunnel",
+        server_state="/srv/server",
+        agent_state="/srv/agent",
+        environment=draw(st.binary()),
+        limits_processes=draw(st.booleans()),
     )
     containers = (
         specifications.server(draw(REFERENCES), setting, draw(PORTS)),
@@ -211,4 +215,5 @@ def test_systemd_and_the_engine_run_the_same_configuration(facts: launch.Launch)
         started = [CODEC.dump(action)["label_digest"] for action in units if action.kind == "start-service"]
         assert started == run
     plain = launch.STEP.decide(replace(facts, manner=Manner.ENGINE))
-    assert [action.key for action in plain] == ["container:mstunnel-server", "container:mstunnel-agent"]
+    containers = [action.key for action in plain if action.kind == "run-container"]
+    assert containers == ["container:mstunnel-server", "container:mstunnel-agent"]

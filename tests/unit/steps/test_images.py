@@ -103,6 +103,11 @@ def test_the_digests_are_recorded_for_administrators(scene: Scene) -> None:
     assert [(file.path, file.value) for file in written] == [
         (
             paths.IMAGES_CONFIGURED,
-            {"serverImageDigest": _SERVER, "agentImageDigest": _AGENT, "mst_use_custom_image": 0},
+            {
+                "serverImageDigest": _SERVER,
+                "agentImageDigest": _AGENT,
+                "serverImageName": "registry.example.com/server",
+                "mst_use_custom_image": 0,
+            },
         )
     ]

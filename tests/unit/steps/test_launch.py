@@ -73,7 +73,10 @@ def test_without_systemd_the_engine_runs_them(scene: Scene) -> None:
         "mstunnel-server",
         "mstunnel-agent",
     ]
-    assert len(actions) == 2
+    assert [action.key for action in actions[:2]] == [
+        f"directory:{paths.SERVER_STATE}",
+        f"directory:{paths.AGENT_STATE}",
+    ]
     assert "mst-cli server start" in scene.prompter.said[0]
 
 
@@ -117,7 +120,12 @@ def test_an_image_that_docker_has_loaded_runs_by_its_local_name(scene: Scene) ->
 def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
     server, agent = launch.STEP.gather(_context(scene)).specifications
     assert (server.capabilities, server.devices) == (("NET_ADMIN",), ("/dev/net/tun",))
-    assert [volume.options for volume in server.volumes] == [("ro",)]
+    assert [(volume.container, volume.options) for volume in server.volumes] == [
+        (paths.CONFIGURATION, ("ro",)),
+        (paths.SERVER_STATE, ()),
+        (paths.AGENT_STATE, ("ro",)),
+    ]
+    assert (paths.SERVER_STATE, ("ro",)) in [(volume.container, volume.options) for volume in agent.volumes]
     assert (agent.capabilities, agent.devices, agent.ports) == ((), (), ())
 
 

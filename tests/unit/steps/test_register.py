@@ -77,13 +77,14 @@ def test_the_files_say_what_the_tenant_answered(scene: Scene) -> None:
     )
     outputs: dict[str, JsonObject] = {
         credential.key: {"not_after": "2027-06-01T12:00:00+00:00"},
-        application.key: {"app_id": "app", "tenant_id": "tenant"},
+        application.key: {"app_id": "app", "tenant_id": "tenant", "application_object_id": "object"},
         server.key: {"server_id": "server"},
     }
     assert isinstance(info, WriteJson)
     assert isinstance(settings, WriteJson)
     assert resolve(info.value, outputs) == {
         "AgentId": "app",
+        "ApplicationObjectId": "object",
         "AADTenantId": "tenant",
         "IntuneTenantId": "tenant",
         "RenewalDate": "2027-06-01T12:00:00+00:00",

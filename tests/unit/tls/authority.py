@@ -39,7 +39,7 @@ distinguished_name = name
 basicConstraints = critical,CA:false
 keyUsage = critical,digitalSignature
 extendedKeyUsage = serverAuth
-subjectAltName = DNS:vpn.example.org
+subjectAltName = DNS:{name}
 authorityInfoAccess = OCSP;URI:http://{host}:{ocsp_port}
 crlDistributionPoints = URI:http://{host}:{crl_port}/ca.crl
 [responder]
@@ -63,12 +63,13 @@ class Authority:
 
     folder: Path
     host: str = "127.0.0.1"
+    name: str = "vpn.example.org"
     ocsp_port: int = field(default_factory=free_port)
     crl_port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
         ports = {"ocsp_port": self.ocsp_port, "crl_port": self.crl_port}
-        text = _CONFIGURATION.format(folder=self.folder, host=self.host, **ports)
+        text = _CONFIGURATION.format(folder=self.folder, host=self.host, name=self.name, **ports)
         (self.folder / "openssl.cnf").write_text(text)
         (self.folder / "index.txt").touch()
         (self.folder / "serial").write_text("1000\n")

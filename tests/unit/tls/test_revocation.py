@@ -14,10 +14,10 @@ from cryptography.x509 import ocsp
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.steps.revocation import fetching
 from mstunnel_setup.tls.model import Finding, Severity
 from mstunnel_setup.tls.revocation import Verdict, ask, crl_addresses, ocsp_addresses, revocation_findings
 from mstunnel_setup.tls.revocation_answers import RevocationState, read_crl, read_ocsp
+from mstunnel_setup.tls.revocation_record import fetching
 from tests.unit.tls.authority import Authority, forward_proxy, free_port
 from tests.unit.tls.pki import NOW, Pki, private_key
 
@@ -141,6 +141,31 @@ def test_both_are_asked_through_the_proxy(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked[-2:] == [f"{crl_url}/ca.crl", ocsp_url]
 
 
+def pointing(*addresses: str) -> x509.Certificate:
+    """A certificate of the intermediate authority whose list is at these addresses."""
+    names = [x509.UniformResourceIdentifier(address) for address in addresses]
+    point = x509.DistributionPoint(names, None, None, None)
+    builder = x509.CertificateBuilder(
+        ISSUER.subject, LEAF.subject, LEAF.public_key(), 4711, NOW, NOW + timedelta(days=9)
+    )
+    builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+    return builder.sign(private_key("p256/inter"), hashes.SHA256())
+
+
+def test_a_list_in_a_directory_alone_has_a_verdict_of_its_own() -> None:
+    (found,) = ask([pointing("ldap:///CN=CA,DC=corp?certificateRevocationList"), ISSUER], _nobody, NOW)
+    (finding,) = revocation_findings([found])
+    assert found.state is RevocationState.NOT_ASKED
+    assert (finding.id, finding.severity) == ("revocation-not-asked", Severity.WARNING)
+    assert "ldap:///CN=CA,DC=corp" in finding.message
+
+
+def test_a_directory_beside_a_web_address_is_passed_over() -> None:
+    assert crl_addresses(pointing("ldap:///CN=CA", "http://pki.example/ca.crl")) == (
+        "http://pki.example/ca.crl",
+    )
+
+
 def test_a_certificate_without_addresses_is_not_asked_about() -> None:
     (found,) = ask([LEAF, ISSUER], _nobody, NOW)
     assert (found.state, findings(found)) == (RevocationState.NOT_OFFERED, [])
@@ -157,6 +182,8 @@ def revocation_list(**changes: object) -> bytes:
     builder = x509.CertificateRevocationListBuilder().issuer_name(ISSUER.subject)
     builder = builder.last_update(start).next_update(start + timedelta(days=7))
     entry = x509.RevokedCertificateBuilder().serial_number(LEAF.serial_number).revocation_date(start)
+    for extension, critical in changes.get("extensions", ()):  # type: ignore[attr-defined]
+        builder = builder.add_extension(extension, critical)
     crl = builder.add_revoked_certificate(entry.build()).sign(
         private_key(str(changes.get("signer", "p256/inter"))), hashes.SHA256()
     )
@@ -177,6 +204,37 @@ def response(**changes: object) -> bytes:
     builder = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, PKI.certificate(signer))
     signed = builder.sign(private_key(f"p256/{signer}"), hashes.SHA256())
     return signed.public_bytes(Encoding.DER)
+
+
+SOME = frozenset({x509.ReasonFlags.key_compromise})
+
+
+def scope(**changes: object) -> x509.IssuingDistributionPoint:
+    """What a list says it is about."""
+    point = [x509.UniformResourceIdentifier("http://pki.example/ca.crl")]
+    plain = {
+        "full_name": point,
+        "relative_name": None,
+        "only_contains_user_certs": False,
+        "only_contains_ca_certs": False,
+        "only_some_reasons": None,
+        "indirect_crl": False,
+        "only_contains_attribute_certs": False,
+    }
+    return x509.IssuingDistributionPoint(**{**plain, **changes})  # type: ignore[arg-type]
+
+
+ATTRIBUTES = scope(only_contains_attribute_certs=True)
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [scope(only_contains_user_certs=True), x509.FreshestCRL([x509.DistributionPoint(
+        [x509.UniformResourceIdentifier("http://pki.example/delta.crl")], None, None, None)])],
+)  # fmt: skip
+def test_a_list_of_leaves_and_one_that_names_a_delta_list_are_whole(extension: x509.ExtensionType) -> None:
+    data = revocation_list(extensions=[(extension, isinstance(extension, x509.IssuingDistributionPoint))])
+    assert read_crl(data, LEAF, ISSUER, NOW).state is RevocationState.REVOKED
 
 
 @pytest.mark.parametrize("pem", [False, True])
@@ -213,6 +271,14 @@ def test_an_unusable_response_says_why(data: Callable[[], bytes], reason: str) -
         (lambda: revocation_list(start=NOW - timedelta(days=8)), "too old"),
         (lambda: revocation_list(start=NOW + timedelta(hours=1)), "from the future"),
         (lambda: revocation_list(signer="p256/root"), "not signed"),
+        (lambda: revocation_list(extensions=[(x509.DeltaCRLIndicator(1), True)]), "a delta list"),
+        (lambda: revocation_list(extensions=[(scope(only_contains_ca_certs=True), True)]), "another kind"),
+        (
+            lambda: revocation_list(extensions=[(scope(only_contains_attribute_certs=True), True)]),
+            "another kind",
+        ),
+        (lambda: revocation_list(extensions=[(scope(indirect_crl=True), True)]), "indirect"),
+        (lambda: revocation_list(extensions=[(scope(only_some_reasons=SOME), True)]), "some reasons"),
         (lambda: b"<html>Sign in</html>", "not a valid revocation list"),
         (lambda: b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "not a valid revocation list"),
     ],

@@ -1,0 +1,105 @@
+"""The certificates that the agent watches: the gateway's, and its revocation, asked every hour."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from cryptography import x509
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.tls import generations, revocation, revocation_record
+from mstunnel_setup.tls.certificate import is_issued_by, is_self_signed
+from mstunnel_setup.tls.read import read_material
+from mstunnel_setup.tls.revocation_answers import RevocationState
+
+_EVERY_SECONDS: Final = 3600.0
+_TIMEOUT: Final = 5.0
+_SYSTEM_ROOTS: Final = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@dataclass(frozen=True)
+class Served:
+    """The certificate in use: when it ends, and what was said last about its revocation."""
+
+    end: datetime | None = None
+    revocation: RevocationState | None = None
+    problem: str = ""
+
+
+@dataclass
+class CertificateWatch:
+    """Looks at the certificate in use; asks its authority every hour, and at once about another one."""
+
+    files: Files
+    clock: Clock
+    _asked: tuple[str, float] | None = field(default=None, init=False)
+
+    def look(self) -> Served:
+        """What is in use now. Raises nothing of its own: what cannot be read is not known."""
+        try:
+            chain = read_material(self.files.read(f"{paths.ACTIVE}/chain.pem") or b"").certificates
+        except CertificateError:
+            chain = ()
+        if not chain:
+            return Served()
+        name = generations.linked(_Host(self.files)) or ""
+        self._ask_in_time(name, chain)
+        state, problem = _last(self.files, name)
+        return Served(chain[0].not_valid_after_utc, state, problem)
+
+    def _ask_in_time(self, name: str, chain: Sequence[x509.Certificate]) -> None:
+        now = self.clock.monotonic()
+        if self._asked is not None and self._asked[0] == name and now - self._asked[1] < _EVERY_SECONDS:
+            return
+        self._asked = (name, now)
+        http = HttpSession(self.clock, timeout=_TIMEOUT, deadline=_TIMEOUT)
+        try:
+            path = (*chain, *self._root_of(chain[-1]))
+            verdicts = revocation.ask(path, revocation_record.fetching(http), self.clock.now())
+        finally:
+            http.close()
+        revocation_record.keep(self.files, revocation_record.ASKED_BY_AGENT, name, verdicts, self.clock.now())
+
+    def _root_of(self, last: x509.Certificate) -> tuple[x509.Certificate, ...]:
+        """The issuer of the last certificate that is served, if this server knows it."""
+        if is_self_signed(last):
+            return ()
+        added = [f"{paths.CA_TRUST}/{name}" for name in self.files.names(paths.CA_TRUST)]
+        for place in (f"{paths.ACTIVE}/root.pem", *added, _SYSTEM_ROOTS):
+            for candidate in _certificates(self.files.read(place)):
+                if is_issued_by(last, candidate):
+                    return (candidate,)
+        return ()
+
+
+@dataclass(frozen=True)
+class _Host:
+    files: Files
+    state_directory: str = paths.STATE
+
+
+def _certificates(content: bytes | None) -> tuple[x509.Certificate, ...]:
+    try:
+        return read_material(content or b"").certificates
+    except CertificateError:
+        return ()
+
+
+def _last(files: Files, name: str) -> tuple[RevocationState | None, str]:
+    """The newest answer of ours; whatever the commands have asked is not the container's to read."""
+    record = revocation_record.last(files, name)
+    if record is None:
+        return None, ""
+    certificates: Any = record["certificates"]
+    problems = [
+        f"{attempt['address']}: {attempt['problem']}"
+        for certificate in certificates
+        for attempt in certificate["attempts"]
+        if attempt["problem"]
+    ]
+    return RevocationState(str(record["state"])), "; ".join(problems)

@@ -1,0 +1,132 @@
+"""What the gateway says about itself: the file that its container writes, a word and its value a line.
+
+Written by `images/gateway/report`. The agent can ask the gateway nothing and tell it nothing but by files.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.text import plain
+
+REPORT: Final = f"{paths.SERVER_STATE}/report"
+_LONGEST: Final = 500
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of a configuration: the SHA-256 of its file in hex, and the refusal if it was refused."""
+
+    digest: str
+    refusal: str | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One try of the site's internal address through the gateway's network; `account` is curl's.
+
+    Source of the account's names: curl(1), --write-out, `%{json}`.
+    """
+
+    at: datetime
+    url: str
+    account: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status; 0 when no answer came."""
+        return int(self._number("http_code"))
+
+    @property
+    def connect_seconds(self) -> float | None:
+        """How long the connection took once the name was known; None when there was none."""
+        total, name = self._number("time_connect"), self._number("time_namelookup")
+        return total - name if total > 0 else None
+
+    def _number(self, name: str) -> float:
+        found = self.account.get(name)
+        return found if isinstance(found, int | float) else 0
+
+
+@dataclass(frozen=True)
+class GatewayReport:
+    """One report; what the gateway could not tell is None or empty. `transferred` is bytes in and out."""
+
+    at: datetime
+    configuration: Applied | None = None
+    connections: int | None = None
+    transferred: int | None = None
+    nameservers: tuple[str, ...] = ()
+    probe: Probe | None = None
+
+
+def read_report(files: Files) -> GatewayReport | None:
+    """The last report; None when there is none that can be read."""
+    content = files.read(REPORT)
+    return None if content is None else parse_report(content.decode(errors="replace"))
+
+
+def parse_report(text: str) -> GatewayReport | None:
+    """A report; lines of a newer gateway are passed over, and one without its time is none."""
+    words: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        words.setdefault(name, []).append(value)
+    at = _time(_first(words, "time"))
+    if at is None:
+        return None
+    return GatewayReport(
+        at=at,
+        configuration=_applied(_first(words, "configuration")),
+        connections=_connections(_first(words, "status")),
+        transferred=_transferred(words.get("interface", [])),
+        nameservers=tuple(plain(value, 60) for value in words.get("nameserver", [])),
+        probe=_probe(_first(words, "probe")),
+    )
+
+
+def _first(words: dict[str, list[str]], name: str) -> str:
+    return words.get(name, [""])[0]
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(int(text), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _applied(text: str) -> Applied | None:
+    digest, _, rest = text.partition(" ")
+    outcome, _, reason = rest.partition(" ")
+    if outcome == "applied":
+        return Applied(digest)
+    return Applied(digest, plain(reason, _LONGEST) or "no reason given") if outcome == "refused" else None
+
+
+def _connections(text: str) -> int | None:
+    found = _object(text).get("Active sessions")
+    return found if isinstance(found, int) else None
+
+
+def _transferred(lines: list[str]) -> int | None:
+    counts = [count for line in lines for count in line.split()[1:]]
+    return sum(map(int, counts)) if counts and all(count.isdecimal() for count in counts) else None
+
+
+def _probe(text: str) -> Probe | None:
+    when, _, rest = text.partition(" ")
+    url, _, account = rest.partition(" ")
+    at = _time(when)
+    return None if at is None or not url else Probe(at, url, _object(account))
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found: Any = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

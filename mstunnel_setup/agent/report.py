@@ -1,0 +1,50 @@
+"""The health report: a file that `mst-cli health` shows, beside the metrics for other programs."""
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.rows import State
+from mstunnel_setup.agent.thresholds import Thresholds
+from mstunnel_setup.host.files import Files
+
+REPORT: Final = f"{paths.AGENT_STATE}/health.json"
+
+
+class ReportedRow(BaseModel):
+    """One row of the table."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    title: str
+    state: State
+    text: str
+    value: float | None = None
+
+
+class HealthReport(BaseModel):
+    """All rows as of `at` (UTC), and the limits they were judged by."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    at: datetime
+    state: State
+    rows: tuple[ReportedRow, ...]
+    thresholds: Thresholds
+
+
+def write_health(files: Files, report: HealthReport) -> None:
+    """Replace the report."""
+    files.make_directories(paths.AGENT_STATE)
+    files.write(REPORT, report.model_dump_json(indent=2).encode() + b"\n")
+
+
+def read_health(files: Files) -> HealthReport | None:
+    """The last report, None when there is none that can be read."""
+    try:
+        return HealthReport.model_validate_json(files.read(REPORT) or b"")
+    except ValidationError:
+        return None

@@ -1,0 +1,331 @@
+"""The rows of the health table: each a pure verdict on what was observed.
+
+Source of rows and limits: the vendor's monitoring page, health checks (docs/reference/health.md).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from mstunnel_setup.agent.gateway_report import GatewayReport, Probe
+from mstunnel_setup.agent.measure import Machine
+from mstunnel_setup.agent.thresholds import Threshold, Thresholds
+from mstunnel_setup.tls.revocation_answers import RevocationState
+
+_LATEST_CHECK_IN: Final = timedelta(minutes=5)
+_LATEST_REPORT: Final = timedelta(minutes=2)
+_LATEST_UPLOAD: Final = timedelta(minutes=60)
+# Tried every five minutes, so one that is older than two tries is no answer any more.
+_LATEST_PROBE: Final = timedelta(minutes=11)
+_MOST_CONNECTIONS: Final = 4990
+_FEW_CORES: Final = 4
+_GIGABYTE: Final = 1024**3
+_REFUSED_BY_PROXY: Final = 407
+_SERVER_ERROR: Final = 500
+
+
+class State(StrEnum):
+    """Health of one row, or of the server as a whole."""
+
+    HEALTHY = "healthy"
+    WARNING = "warning"
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything the rows are judged by; None is what is not known.
+
+    `revocation` is the last answer and `revocation_problem` why there is none; `refusal` is why the tenant's
+    configuration is not in use; `releases_behind` counts releases newer than this one.
+    """
+
+    now: datetime
+    started: datetime
+    last_check_in: datetime | None = None
+    machine: Machine = field(default_factory=Machine)
+    report: GatewayReport | None = None
+    agent_certificate_end: datetime | None = None
+    certificate_end: datetime | None = None
+    revocation: RevocationState | None = None
+    revocation_problem: str = ""
+    probe_url: str | None = None
+    proxy: str | None = None
+    registry: str | None = None
+    last_registry_contact: datetime | None = None
+    registry_problem: str = ""
+    releases_behind: int | None = None
+    configuration_id: str | None = None
+    refusal: str | None = None
+    last_upload: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One verdict; `value` is the figure behind it, in the unit that the row's definition names."""
+
+    id: str
+    title: str
+    state: State
+    text: str
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a row's rule returns."""
+
+    state: State
+    text: str
+    value: float | None = None
+
+
+Rule = Callable[[Observation, Thresholds], Found]
+
+
+def judge_rows(observation: Observation, thresholds: Thresholds) -> tuple[Row, ...]:
+    """Every row, in the order of the table."""
+    found = [(name, title, rule(observation, thresholds)) for name, title, rule in TABLE]
+    return tuple(Row(name, title, item.state, item.text, item.value) for name, title, item in found)
+
+
+def overall(rows: Sequence[Row]) -> State:
+    """The worst row; what is not known does not count."""
+    states = {row.state for row in rows}
+    worst = (State.UNHEALTHY, State.WARNING, State.HEALTHY)
+    return next((state for state in worst if state in states), State.UNKNOWN)
+
+
+def _last_check_in(seen: Observation, _thresholds: Thresholds) -> Found:
+    if seen.last_check_in is None:
+        fresh = abs(seen.now - seen.started) <= _LATEST_CHECK_IN
+        text = "none since the agent started"
+        return Found(State.UNKNOWN if fresh else State.UNHEALTHY, text)
+    age = abs(seen.now - seen.last_check_in)
+    state = State.HEALTHY if age <= _LATEST_CHECK_IN else State.UNHEALTHY
+    return Found(state, f"{_ago(age)} ago", age.total_seconds())
+
+
+def _connections(seen: Observation, _thresholds: Thresholds) -> Found:
+    report = _current(seen)
+    if report is None or report.connections is None:
+        return Found(State.UNKNOWN, "the gateway does not say")
+    state = State.HEALTHY if report.connections <= _MOST_CONNECTIONS else State.UNHEALTHY
+    return Found(state, f"{report.connections}", report.connections)
+
+
+def _throughput(seen: Observation, _thresholds: Thresholds) -> Found:
+    bits = seen.machine.throughput_bits
+    if bits is None:
+        return Found(State.UNKNOWN, "not measured yet")
+    # The table gives this row no limits.
+    return Found(State.HEALTHY, f"{bits / 1e6:.1f} Mbit/s", bits)
+
+
+def _cpu(seen: Observation, thresholds: Thresholds) -> Found:
+    return _percent(seen.machine.cpu_percent, thresholds.cpu_usage)
+
+
+def _cores(seen: Observation, _thresholds: Thresholds) -> Found:
+    cores = seen.machine.cores
+    if cores is None:
+        return Found(State.UNKNOWN, "the kernel does not say")
+    if cores >= _FEW_CORES:
+        return Found(State.HEALTHY, f"{cores}", cores)
+    return Found(State.WARNING if cores else State.UNHEALTHY, f"{cores}", cores)
+
+
+def _memory(seen: Observation, thresholds: Thresholds) -> Found:
+    return _percent(seen.machine.memory_percent, thresholds.memory_usage)
+
+
+def _disk(seen: Observation, thresholds: Thresholds) -> Found:
+    free = seen.machine.disk_free_bytes
+    if free is None:
+        return Found(State.UNKNOWN, "the file system does not say")
+    limit = thresholds.disk_space
+    gigabytes = free / _GIGABYTE
+    text = f"{gigabytes:.1f} GB free"
+    if gigabytes > limit.healthy:
+        return Found(State.HEALTHY, text, free)
+    return Found(State.WARNING if gigabytes >= limit.unhealthy else State.UNHEALTHY, text, free)
+
+
+def _latency(seen: Observation, thresholds: Thresholds) -> Found:
+    probe = _current_probe(seen)
+    seconds = None if probe is None else probe.connect_seconds
+    if seconds is None:
+        return Found(State.UNKNOWN, "no answer of the internal address to measure")
+    milliseconds = 1000 * seconds
+    text = f"{milliseconds:.1f} ms"
+    if milliseconds < thresholds.latency.healthy:
+        return Found(State.HEALTHY, text, seconds)
+    worse = State.UNHEALTHY if milliseconds > thresholds.latency.unhealthy else State.WARNING
+    return Found(worse, text, seconds)
+
+
+def _agent_certificate(seen: Observation, thresholds: Thresholds) -> Found:
+    return _days(seen.agent_certificate_end, seen.now, thresholds.certificate_days)
+
+
+def _certificate(seen: Observation, thresholds: Thresholds) -> Found:
+    return _days(seen.certificate_end, seen.now, thresholds.certificate_days)
+
+
+def _revocation(seen: Observation, _thresholds: Thresholds) -> Found:
+    if seen.revocation is None:
+        return Found(State.UNKNOWN, "not asked yet")
+    if seen.revocation is RevocationState.NOT_OFFERED:
+        return Found(State.UNKNOWN, "the certificate names nobody to ask")
+    if seen.revocation is RevocationState.GOOD:
+        return Found(State.HEALTHY, "not revoked")
+    if seen.revocation is RevocationState.REVOKED:
+        return Found(State.UNHEALTHY, "revoked")
+    why = f": {seen.revocation_problem}" if seen.revocation_problem else ""
+    return Found(State.WARNING, f"cannot be determined{why}")
+
+
+def _internal_network(seen: Observation, _thresholds: Thresholds) -> Found:
+    if not seen.probe_url:
+        return Found(State.UNKNOWN, "the site names no internal address")
+    probe = _current_probe(seen)
+    if probe is None:
+        return Found(State.UNKNOWN, f"{seen.probe_url} has not been tried yet")
+    if probe.status and probe.status < _SERVER_ERROR and probe.status != _REFUSED_BY_PROXY:
+        return Found(State.HEALTHY, f"{probe.url} answers with status {probe.status}")
+    return Found(State.UNHEALTHY, f"{probe.url}: {_probe_error(probe)} ({_way(seen)})")
+
+
+def _upgradeability(seen: Observation, _thresholds: Thresholds) -> Found:
+    if seen.registry is None:
+        return Found(State.UNKNOWN, "the images came from no registry that is known")
+    if seen.last_registry_contact is None:
+        fresh = abs(seen.now - seen.started) <= _LATEST_CHECK_IN
+        return Found(State.UNKNOWN if fresh else State.UNHEALTHY, f"{seen.registry}: {seen.registry_problem}")
+    age = abs(seen.now - seen.last_registry_contact)
+    # The tries are five minutes apart, and the table allows five minutes: one minute for the try itself.
+    if age <= _LATEST_CHECK_IN + timedelta(minutes=1):
+        return Found(State.HEALTHY, f"{seen.registry} answered {_ago(age)} ago", age.total_seconds())
+    text = f"{seen.registry} answered last {_ago(age)} ago: {seen.registry_problem}"
+    return Found(State.UNHEALTHY, text, age.total_seconds())
+
+
+def _version(seen: Observation, _thresholds: Thresholds) -> Found:
+    behind = seen.releases_behind
+    if behind is None:
+        return Found(State.UNKNOWN, "the tenant does not say")
+    if behind <= 0:
+        return Found(State.HEALTHY, "the newest", 0)
+    if behind == 1:
+        return Found(State.WARNING, "a newer one is there", 1)
+    return Found(State.UNHEALTHY, f"{behind} releases behind: out of support", behind)
+
+
+def _server_container(seen: Observation, _thresholds: Thresholds) -> Found:
+    if seen.report is None:
+        fresh = abs(seen.now - seen.started) <= _LATEST_REPORT
+        return Found(State.UNKNOWN if fresh else State.UNHEALTHY, "the gateway has not been heard of")
+    age = abs(seen.now - seen.report.at)
+    if age > _LATEST_REPORT:
+        return Found(State.UNHEALTHY, f"the gateway has been silent for {_ago(age)}")
+    if seen.report.connections is None:
+        return Found(State.UNHEALTHY, "the gateway runs, but its server does not answer")
+    return Found(State.HEALTHY, "serving")
+
+
+def _configuration(seen: Observation, _thresholds: Thresholds) -> Found:
+    if seen.refusal is not None:
+        return Found(State.UNHEALTHY, f"could not be applied, the earlier one goes on: {seen.refusal}")
+    if seen.configuration_id is None:
+        return Found(State.UNKNOWN, "not pulled yet")
+    return Found(State.HEALTHY, "applied")
+
+
+def _logs(seen: Observation, _thresholds: Thresholds) -> Found:
+    if seen.last_upload is None:
+        return Found(State.UNKNOWN, "logs stay on this server; nothing is uploaded")
+    age = abs(seen.now - seen.last_upload)
+    state = State.HEALTHY if age <= _LATEST_UPLOAD else State.UNHEALTHY
+    return Found(state, f"uploaded {_ago(age)} ago", age.total_seconds())
+
+
+TABLE: Final[tuple[tuple[str, str, Rule], ...]] = (
+    ("last-check-in", "Last check-in", _last_check_in),
+    ("connections", "Current connections", _connections),
+    ("throughput", "Throughput", _throughput),
+    ("cpu-usage", "CPU usage", _cpu),
+    ("cpu-cores", "CPU cores", _cores),
+    ("memory-usage", "Memory usage", _memory),
+    ("disk-space", "Disk space", _disk),
+    ("latency", "Latency", _latency),
+    ("agent-certificate", "Management agent certificate", _agent_certificate),
+    ("tls-certificate", "TLS certificate", _certificate),
+    ("tls-revocation", "TLS certificate revocation", _revocation),
+    ("internal-network", "Internal network accessibility", _internal_network),
+    ("upgradeability", "Upgradeability", _upgradeability),
+    ("server-version", "Server version", _version),
+    ("server-container", "Server container", _server_container),
+    ("server-configuration", "Server configuration", _configuration),
+    ("server-logs", "Server logs", _logs),
+)
+"""Id, title and rule of every row, in the order of the vendor's table."""
+
+
+def _current(seen: Observation) -> GatewayReport | None:
+    """The gateway's report, unless it is too old to say anything about now."""
+    report = seen.report
+    return report if report is not None and abs(seen.now - report.at) <= _LATEST_REPORT else None
+
+
+def _current_probe(seen: Observation) -> Probe | None:
+    report = _current(seen)
+    probe = None if report is None else report.probe
+    if probe is None or probe.url != seen.probe_url or abs(seen.now - probe.at) > _LATEST_PROBE:
+        return None
+    return probe
+
+
+def _probe_error(probe: Probe) -> str:
+    """Curl's own words, or the status that is no answer of the site."""
+    if probe.status:
+        return f"status {probe.status}"
+    words = str(probe.account.get("errormsg") or "no answer")
+    return f"{words} (curl {probe.account.get('exitcode', '?')})"
+
+
+def _way(seen: Observation) -> str:
+    """How the gateway went: what a person needs to try the same."""
+    servers = ", ".join(seen.report.nameservers) if seen.report else ""
+    proxy = f"proxy {seen.proxy}" if seen.proxy else "no proxy"
+    return f"{proxy}, DNS {servers or 'unknown'}"
+
+
+def _percent(value: float | None, limit: Threshold) -> Found:
+    if value is None:
+        return Found(State.UNKNOWN, "not measured yet")
+    whole = round(value)
+    text = f"{whole} %"
+    if whole <= limit.healthy:
+        return Found(State.HEALTHY, text, value)
+    return Found(State.UNHEALTHY if whole >= limit.unhealthy else State.WARNING, text, value)
+
+
+def _days(end: datetime | None, now: datetime, limit: Threshold) -> Found:
+    if end is None:
+        return Found(State.UNKNOWN, "it cannot be read")
+    days = (end - now) / timedelta(days=1)
+    if days <= limit.unhealthy:
+        return Found(State.UNHEALTHY, f"ended on {end:%Y-%m-%d}", days)
+    state = State.HEALTHY if days > limit.healthy else State.WARNING
+    return Found(state, f"ends on {end:%Y-%m-%d}, in {int(days)} days", days)
+
+
+def _ago(age: timedelta) -> str:
+    seconds = int(age.total_seconds())
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {name}"
+    return f"{seconds} s"

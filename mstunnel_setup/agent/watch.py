@@ -1,0 +1,128 @@
+"""Looks at everything once a minute, judges it, and writes report and metrics."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.certificates import CertificateWatch
+from mstunnel_setup.agent.counters import Counters
+from mstunnel_setup.agent.events import Tell, line, problem
+from mstunnel_setup.agent.gateway_report import read_report
+from mstunnel_setup.agent.measure import Measure
+from mstunnel_setup.agent.metrics import METRICS, render
+from mstunnel_setup.agent.registry import Ask, RegistryWatch
+from mstunnel_setup.agent.report import HealthReport, ReportedRow, write_health
+from mstunnel_setup.agent.rows import Observation, Row, State, judge_rows, overall
+from mstunnel_setup.agent.thresholds import Thresholds, read_thresholds, with_tenant
+from mstunnel_setup.errors import SetupError, StepError
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.http import proxy_for
+from mstunnel_setup.tenant.wire import HealthThreshold
+
+PROBE_URL = f"{paths.AGENT_STATE}/probe-url"
+"""The internal address that the gateway tries, on one line; the gateway reads it."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the loop knows of the tenant; None is what it has not learnt since the start."""
+
+    last_check_in: datetime | None = None
+    probe_url: str | None = None
+    releases_behind: int | None = None
+    thresholds: tuple[HealthThreshold, ...] = ()
+    configuration_id: str | None = None
+    refusal: str | None = None
+    agent_certificate_end: datetime | None = None
+
+
+@dataclass
+class Watch:
+    """Observes this server. `state` is its health as of the last look."""
+
+    files: Files
+    clock: Clock
+    tell: Tell
+    counters: Counters
+    ask_registry: Ask
+    state: State = field(default=State.UNKNOWN, init=False)
+    rows: tuple[Row, ...] = field(default=(), init=False)
+    _complaint: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to count from now."""
+        self._started = self.clock.now()
+        self._measure = Measure(self.files, self.clock)
+        self._certificates = CertificateWatch(self.files, self.clock)
+        self._registry = RegistryWatch(self.files, self.clock, self.ask_registry)
+
+    def look(self, known: Known) -> None:
+        """Observe, judge, write. What cannot be written is said; a full disk must not stop the agent."""
+        try:
+            self._write_probe_url(known.probe_url)
+            thresholds = with_tenant(self._thresholds(), known.thresholds)
+            observation = self._observe(known)
+            self.rows = judge_rows(observation, thresholds)
+            self._say_changes(overall(self.rows))
+            self._write(observation, thresholds)
+        except SetupError as error:
+            self._complain(error)
+
+    def _complain(self, error: SetupError) -> None:
+        """Say what is wrong when it is new, not every minute."""
+        if error.message != self._complaint:
+            self.tell(problem(error))
+        self._complaint = error.message
+
+    def _observe(self, known: Known) -> Observation:
+        report = read_report(self.files)
+        served = self._certificates.look()
+        host = self._registry.look()
+        return Observation(
+            now=self.clock.now(),
+            started=self._started,
+            machine=self._measure.take(report.transferred if report else None),
+            report=report,
+            certificate_end=served.end,
+            revocation=served.revocation,
+            revocation_problem=served.problem,
+            proxy=proxy_for(known.probe_url) if known.probe_url else None,
+            registry=host,
+            last_registry_contact=self._registry.last_contact,
+            registry_problem=self._registry.problem,
+            last_check_in=known.last_check_in,
+            agent_certificate_end=known.agent_certificate_end,
+            probe_url=known.probe_url,
+            releases_behind=known.releases_behind,
+            configuration_id=known.configuration_id,
+            refusal=known.refusal,
+        )
+
+    def _thresholds(self) -> Thresholds:
+        """The limits of this server; a wrong file is said and leaves the defaults."""
+        try:
+            return read_thresholds(self.files)
+        except StepError as error:
+            self._complain(error)
+            return Thresholds()
+
+    def _say_changes(self, state: State) -> None:
+        if state is not self.state:
+            worst = "; ".join(f"{row.title}: {row.text}" for row in self.rows if row.state is state)
+            what = f"this server is {state}" + ("" if state is State.HEALTHY else f": {worst}")
+            self.tell(line("health-changed", what))
+        self.state = state
+
+    def _write(self, observation: Observation, thresholds: Thresholds) -> None:
+        rows = tuple(ReportedRow(**dataclasses.asdict(row)) for row in self.rows)
+        report = HealthReport(at=observation.now, state=self.state, rows=rows, thresholds=thresholds)
+        write_health(self.files, report)
+        self.files.write(METRICS, render(observation, self.rows, self.counters).encode())
+
+    def _write_probe_url(self, url: str | None) -> None:
+        wanted = (url or "").encode() + b"\n"
+        if self.files.read(PROBE_URL) != wanted:
+            self.files.make_directories(paths.AGENT_STATE)
+            self.files.write(PROBE_URL, wanted)

@@ -1,0 +1,123 @@
+"""The certificate that the agent watches: when it ends, and what its authority said last."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.certificates import CertificateWatch, Served
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tls import revocation_record
+from mstunnel_setup.tls.revocation_answers import RevocationState
+from tests.unit.agent.fakes import FakeClock
+from tests.unit.tls.authority import Authority
+
+NAME = "generation-1"
+
+
+@dataclass
+class RealStart(FakeClock):
+    """Begins at the time of day, which a responder signs with, and moves only when somebody sleeps."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.elapsed)
+
+
+@dataclass
+class Scene:
+    files: Files
+    authority: Authority
+    clock: RealStart
+
+    def watch(self) -> CertificateWatch:
+        return CertificateWatch(self.files, self.clock)
+
+    def serve(self, name: str, generation: str = NAME) -> None:
+        folder = f"{paths.GENERATIONS}/{generation}"
+        self.files.make_directories(folder)
+        self.files.write(f"{folder}/chain.pem", (self.authority.folder / f"{name}.pem").read_bytes())
+        self.files.write(f"{folder}/root.pem", (self.authority.folder / "ca.pem").read_bytes())
+        self.files.link(paths.ACTIVE, f"generations/{generation}")
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    files = Files(tmp_path / "host")
+    (tmp_path / "host").mkdir()
+    (tmp_path / "authority").mkdir()
+    for folder in (paths.GENERATIONS, paths.AGENT_STATE, paths.CA_TRUST):
+        files.make_directories(folder)
+    authority = Authority(tmp_path / "authority")
+    authority.issue("leaf")
+    scene = Scene(files, authority, RealStart())
+    scene.serve("leaf")
+    return scene
+
+
+def test_it_is_asked_at_once_then_every_hour(scene: Scene) -> None:
+    watch = scene.watch()
+    with scene.authority.responding():
+        found = watch.look()
+    end = scene.authority.read("leaf").not_valid_after_utc
+    assert found == Served(end, RevocationState.GOOD, "")
+
+    # Nobody answers now, and for an hour nobody is asked.
+    scene.clock.sleep(3599)
+    assert watch.look().revocation is RevocationState.GOOD
+    scene.clock.sleep(1)
+    found = watch.look()
+    assert found.revocation is RevocationState.UNREACHABLE
+    assert f"http://127.0.0.1:{scene.authority.ocsp_port}" in found.problem
+
+
+def test_another_certificate_is_asked_about_at_once(scene: Scene) -> None:
+    scene.authority.issue("next")
+    scene.authority.revoke("next")
+    watch = scene.watch()
+    with scene.authority.responding():
+        assert watch.look().revocation is RevocationState.GOOD
+        scene.serve("next", "generation-2")
+        assert watch.look().revocation is RevocationState.REVOKED
+
+
+def test_the_answer_lies_where_the_commands_find_it(scene: Scene) -> None:
+    with scene.authority.responding():
+        scene.watch().look()
+    record = revocation_record.last(scene.files, NAME)
+    assert record is not None
+    assert record["state"] == "good"
+    assert revocation_record.last(scene.files, "another") is None
+
+    older = (b'{"fingerprint": "generation-1", "asked": "2001-01-01T00:00:00+00:00", "state": "revoked", '
+             b'"certificates": []}')  # fmt: skip
+    scene.files.make_directories(paths.STATE)
+    scene.files.write(revocation_record.ASKED_BY_COMMANDS, older)
+    assert revocation_record.last(scene.files, NAME) == record, "the newest answer counts"
+
+
+@pytest.mark.parametrize("place", [f"{paths.CA_TRUST}/root.crt", "/etc/ssl/certs/ca-certificates.crt"])
+def test_a_root_that_is_not_in_the_generation_is_found_among_the_trusted(scene: Scene, place: str) -> None:
+    root = (scene.authority.folder / "ca.pem").read_bytes()
+    scene.files.remove(f"{paths.GENERATIONS}/{NAME}/root.pem")
+    scene.files.make_directories(str(Path(place).parent))
+    scene.files.write(place, root)
+    with scene.authority.responding():
+        assert scene.watch().look().revocation is RevocationState.GOOD
+
+
+def test_without_its_issuer_nobody_can_be_asked(scene: Scene) -> None:
+    scene.files.remove(f"{paths.GENERATIONS}/{NAME}/root.pem")
+    assert scene.watch().look().revocation is RevocationState.NOT_OFFERED
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_what_cannot_be_read_is_not_known(scene: Scene, content: bytes | None) -> None:
+    chain = f"{paths.GENERATIONS}/{NAME}/chain.pem"
+    scene.files.remove(chain)
+    if content is not None:
+        scene.files.write(chain, content)
+    assert scene.watch().look() == Served()

@@ -1,0 +1,78 @@
+"""The gateway's report: what its own script writes is read; whatever else stands there is not believed."""
+
+import json
+import os
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mstunnel_setup.agent.gateway_report import Applied, parse_report
+
+REPORT = Path(__file__).parents[3] / "images/gateway/report"
+STATUS = '{\n  "Status": "online",\n  "Active sessions": 7\n}'
+
+
+def test_what_the_gateway_writes(tmp_path: Path) -> None:
+    """The real script, with another place for its files and a stand-in for occtl."""
+    (tmp_path / "ocserv.conf").write_text("device = vpns\n")
+    (tmp_path / "occtl").write_text(f"#!/bin/sh\necho '{STATUS}'\n")
+    (tmp_path / "occtl").chmod(0o755)
+    account = {"http_code": 200, "time_namelookup": 0.001, "time_connect": 0.004}
+    (tmp_path / "probe").write_text(f"1767225600 http://intranet.example/ {json.dumps(account)}\n")
+    script = REPORT.read_text().replace("/var/lib/mstunnel-server", str(tmp_path))
+    script = script.replace("/etc/mstunnel/ocserv.conf", str(tmp_path / "ocserv.conf"))
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-c", script, "report", "refused", "line 3:\nbad value"], env=path, check=True)
+
+    found = parse_report((tmp_path / "report").read_text())
+
+    assert found is not None
+    assert abs((datetime.now(UTC) - found.at).total_seconds()) < 60
+    assert found.configuration is not None
+    assert found.configuration.refusal == "line 3: bad value"
+    assert len(found.configuration.digest) == 64
+    assert found.connections == 7
+    assert found.transferred is not None
+    assert found.probe is not None
+    assert (found.probe.url, found.probe.status) == ("http://intranet.example/", 200)
+    assert found.probe.connect_seconds == pytest.approx(0.003)
+
+
+def test_an_applied_configuration_and_all_interfaces_together() -> None:
+    found = parse_report("time 1\nconfiguration 00 applied \ninterface eth0 10 20\ninterface eth1 1 2\n")
+
+    assert found is not None
+    assert found.configuration == Applied("00")
+    assert found.transferred == 33
+
+
+@pytest.mark.parametrize("text", ["", "time", "time tomorrow", "time 99999999999999999999", "nothing"])
+def test_without_a_time_it_is_no_report(text: str) -> None:
+    assert parse_report(text) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "configuration", "configuration 00", "configuration 00 perhaps", "status", "status []", "status {",
+        'status {"Active sessions": "many"}', "interface", "interface eth0 x y", "probe", "probe soon x",
+        "probe 1", "something new 1 2 3",
+    ],
+)  # fmt: skip
+def test_a_line_that_means_nothing_tells_nothing(line: str) -> None:
+    found = parse_report(f"time 1\n{line}\n")
+
+    assert found is not None
+    assert (found.configuration, found.connections, found.transferred, found.probe) == (None,) * 4
+
+
+@given(st.text())
+def test_no_text_is_too_strange(text: str) -> None:
+    parse_report(text)
+    parse_report(f"time 1\n{text}")
+    for word in ("configuration", "status", "interface", "probe 1 u"):
+        parse_report(f"time 1\n{word} {text}")

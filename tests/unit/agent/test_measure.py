@@ -1,0 +1,87 @@
+"""Figures of the machine, from what the kernel writes into /proc."""
+
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.measure import Measure
+from mstunnel_setup.host.files import Files
+from tests.unit.agent.fakes import FakeClock
+
+MEMORY = "MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable: {} kB\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder in ("proc", paths.CONFIGURATION.lstrip("/")):
+        (tmp_path / folder).mkdir(parents=True)
+    kernel(tmp_path, busy=0, idle=0, available=500)
+    return tmp_path
+
+
+def kernel(root: Path, *, busy: int, idle: int, available: int) -> None:
+    # user nice system idle iowait irq softirq steal guest guest_nice
+    line = f"{busy} 0 0 {idle} 0 0 0 0 999 999"
+    (root / "proc/stat").write_text(f"cpu  {line}\ncpu0 {line}\ncpu1 {line}\nintr 1\n")
+    (root / "proc/meminfo").write_text(MEMORY.format(available))
+
+
+def test_averages_of_five_minutes(root: Path) -> None:
+    clock = FakeClock()
+    measure = Measure(Files(root), clock)
+    first = measure.take(None)
+    assert (first.cores, first.cpu_percent, first.memory_percent) == (2, None, 50)
+
+    # Four idle minutes, then one that is half busy.
+    for minute in range(1, 6):
+        clock.sleep(60)
+        last = minute == 5
+        kernel(root, busy=500 if last else 0, idle=1000 * minute - (500 if last else 0), available=1000)
+        found = measure.take(None)
+
+    assert found.cpu_percent == pytest.approx(10)
+    assert found.memory_percent == pytest.approx((50 + 5 * 0) / 6)
+
+    # Six minutes on nothing of that is left.
+    for minute in range(6, 12):
+        clock.sleep(60)
+        kernel(root, busy=500, idle=1000 * minute - 500, available=1000)
+        found = measure.take(None)
+    assert (found.cpu_percent, found.memory_percent) == (0, 0)
+
+
+def test_throughput_between_two_looks(root: Path) -> None:
+    clock = FakeClock()
+    measure = Measure(Files(root), clock)
+    assert measure.take(1000).throughput_bits is None
+    clock.sleep(10)
+    assert measure.take(2_501_000).throughput_bits == pytest.approx(2_000_000)
+    clock.sleep(10)
+    assert measure.take(5).throughput_bits is None, "a gateway that was restarted counts from zero"
+    clock.sleep(10)
+    assert measure.take(None).throughput_bits is None
+
+
+def test_the_free_space_is_that_of_the_file_system(root: Path) -> None:
+    files = Files(root)
+    free = Measure(files, FakeClock()).take(None).disk_free_bytes
+    assert free is not None
+    assert abs(free - files.free_bytes(paths.CONFIGURATION)) < 1 << 30
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "cpu\n", "cpu a b c\n"])
+def test_a_kernel_that_says_nothing_is_no_error(root: Path, content: str) -> None:
+    (root / "proc/stat").write_text(content)
+    (root / "proc/meminfo").write_text(content)
+    found = Measure(Files(root), FakeClock()).take(None)
+    assert (found.cores, found.cpu_percent, found.memory_percent) == (None, None, None)
+
+
+def test_samples_are_bounded_however_often_it_looks(root: Path) -> None:
+    clock = FakeClock(rounds=10_000)
+    measure = Measure(Files(root), clock)
+    for _ in range(1000):
+        clock.sleep(0.1)
+        measure.take(None)
+    assert len(measure._samples) <= 30

@@ -1,0 +1,153 @@
+"""The agent renews its own credential, against a running lab that checks every proof."""
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.counters import Counters
+from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.renewal import CANDIDATE, Renewal
+from mstunnel_setup.agent.tenant import Enrolment, enrol
+from mstunnel_setup.errors import SignInError, TenantError
+from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.tenant.proof import proof_of_possession
+from mstunnel_setup.tls.agent_credential import new_agent_credential
+from tests.unit.agent.fakes import FakeClock
+from tests.unit.agent.test_against_lab import Installed, installed  # noqa: F401 (a fixture)
+
+
+class Soon(FakeClock):
+    """The time of day, and a monotonic clock that the test moves."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def age(server: Installed, days: int) -> None:
+    """Give the agent a credential that ends in so many days; the tenant knows no other."""
+    pfx, _ = new_agent_credential("agent of gw1", datetime.now(UTC), days)
+    server.files.write(paths.AGENT_CREDENTIAL, pfx, 0o600)
+    server.graph.set_credential(server.object_id, credential(server).key_credential("agent"))
+
+
+@pytest.fixture
+def ageing(installed: Installed) -> Iterator[Installed]:  # noqa: F811 (the fixture)
+    age(installed, 40)
+    installed.files.make_directories(paths.AGENT_STATE)
+    yield installed
+    installed.files.remove(CANDIDATE)
+
+
+@pytest.fixture
+def enrolment(ageing: Installed) -> Iterator[Enrolment]:
+    made = enrol(ageing.files, Soon())
+    yield made
+    made.close()
+
+
+def renewal(ageing: Installed, log: list[str], clock: FakeClock | None = None) -> Renewal:
+    return Renewal(ageing.files, clock or Soon(), log.append, Counters())
+
+
+def credential(ageing: Installed) -> Credential:
+    return read_credential(ageing.files, paths.AGENT_CREDENTIAL)
+
+
+def known_keys(ageing: Installed) -> int:
+    application = ageing.graph.application(ageing.object_id)
+    assert application is not None
+    return len(application.key_credentials)
+
+
+def candidate(ageing: Installed) -> bytes:
+    pfx, _ = new_agent_credential("agent of gw1", datetime.now(UTC), 365)
+    ageing.files.write(CANDIDATE, pfx, 0o600)
+    return pfx
+
+
+def not_yet(_credential: Credential) -> None:
+    raise SignInError("credential-refused", "the tenant does not know this certificate", "")
+
+
+def test_a_credential_near_its_end_is_replaced_and_signs_in(ageing: Installed) -> None:
+    old, log, counters, clock = credential(ageing), list[str](), Counters(), Soon()
+    agent = Agent(
+        lambda: enrol(ageing.files, clock),
+        ageing.files,
+        clock,
+        log.append,
+        lambda _status: None,
+        counters,
+        renewal=Renewal(ageing.files, clock, log.append, counters),
+    )
+    assert agent.round() is None
+
+    new = credential(ageing)
+    assert new.certificate != old.certificate
+    assert new.certificate.not_valid_after_utc - datetime.now(UTC) > timedelta(days=364)
+    assert ageing.files.state(CANDIDATE) is None
+    state = ageing.files.state(paths.AGENT_CREDENTIAL)
+    assert state is not None
+    assert state.mode == 0o600
+    assert (counters.identity_renewals, known_keys(ageing)) == (1, 2)
+    assert "identity-renewed" in "".join(log)
+
+    assert agent.round() is None, "the next round signs in with the new one"
+    assert (counters.identity_renewals, known_keys(ageing)) == (1, 2)
+
+
+def test_a_credential_that_is_good_for_long_is_left_alone(ageing: Installed) -> None:
+    age(ageing, 46)
+    enrolment = enrol(ageing.files, Soon())
+    assert not renewal(ageing, []).renew_in_time(enrolment)
+    enrolment.close()
+    assert known_keys(ageing) == 1
+
+
+def test_a_tenant_that_learns_slowly_gets_time_and_one_candidate(
+    ageing: Installed, enrolment: Enrolment
+) -> None:
+    """Entra takes a while to know a new certificate everywhere; a kill leaves the same state."""
+    clock = Soon()
+    waiting = renewal(ageing, [], clock)
+    assert not waiting.renew_in_time(dataclasses.replace(enrolment, prove=not_yet))
+    made = ageing.files.read(CANDIDATE)
+    assert not waiting.renew_in_time(enrolment), "once an hour"
+    clock.sleep(3600)
+    assert waiting.renew_in_time(enrolment)
+    assert ageing.files.read(paths.AGENT_CREDENTIAL) == made
+    assert known_keys(ageing) == 2
+
+
+def test_a_candidate_that_the_tenant_never_learnt_of_is_handed_in(
+    ageing: Installed, enrolment: Enrolment
+) -> None:
+    """Killed after the file was written and before the tenant was asked."""
+    made = candidate(ageing)
+    assert renewal(ageing, []).renew_in_time(enrolment)
+    assert ageing.files.read(paths.AGENT_CREDENTIAL) == made
+
+
+def test_a_refusal_is_said_and_leaves_the_old_credential(ageing: Installed, enrolment: Enrolment) -> None:
+    old, log = ageing.files.read(paths.AGENT_CREDENTIAL), list[str]()
+    elsewhere = dataclasses.replace(enrolment, object_id="00000000-0000-0000-0000-000000000000")
+    assert not renewal(ageing, log).renew_in_time(elsewhere)
+    assert ageing.files.read(paths.AGENT_CREDENTIAL) == old
+    assert log[0].startswith("identity-not-renewed: ")
+
+
+@pytest.mark.parametrize("fault", ["another key", "another application", "yesterday"])
+def test_the_lab_takes_no_proof_that_proves_nothing(ageing: Installed, fault: str) -> None:
+    candidate(ageing)
+    own, other, now = credential(ageing), read_credential(ageing.files, CANDIDATE), datetime.now(UTC)
+    proof = proof_of_possession(
+        other if fault == "another key" else own,
+        ageing.object_id if fault != "another application" else ageing.site_id,
+        now - timedelta(days=1) if fault == "yesterday" else now,
+    )
+    with pytest.raises((SignInError, TenantError)):
+        ageing.graph.add_key(ageing.object_id, other.key_credential("thief"), proof)
+    assert known_keys(ageing) == 1

@@ -1,0 +1,190 @@
+"""What the agent writes once a minute: the health report, the metrics, the address for the gateway to try."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.counters import Counters
+from mstunnel_setup.agent.gateway_report import REPORT
+from mstunnel_setup.agent.metrics import GAUGES, METRICS
+from mstunnel_setup.agent.report import read_health
+from mstunnel_setup.agent.rows import TABLE, State
+from mstunnel_setup.agent.watch import PROBE_URL, Known, Watch
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.wire import HealthThreshold
+from tests.unit.agent.fakes import START, FakeClock
+
+DOCUMENT = Path(__file__).parents[3] / "docs/reference/health.md"
+URL = "http://intranet.example/"
+
+
+@dataclass
+class Scene:
+    files: Files
+    clock: FakeClock = field(default_factory=lambda: FakeClock(rounds=10_000))
+    log: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    away: NetworkError | None = None
+
+    def watch(self) -> Watch:
+        return Watch(self.files, self.clock, self.log.append, Counters(check_ins=7), self.ask)
+
+    def ask(self, address: str) -> None:
+        self.asked.append(address)
+        if self.away is not None:
+            raise self.away
+
+    def gateway_says(self, *lines: str) -> None:
+        now = int(self.clock.now().timestamp())
+        text = "\n".join((f"time {now}", 'status {"Active sessions": 4}', *lines, ""))
+        self.files.write(REPORT, text.encode())
+
+    def metrics(self) -> str:
+        return (self.files.read(METRICS) or b"").decode()
+
+    def state(self, row: str) -> str:
+        report = read_health(self.files)
+        assert report is not None
+        return {item.id: item.state.value for item in report.rows}[row]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    files = Files(tmp_path)
+    for folder in (paths.CONFIGURATION, paths.SERVER_STATE, "/proc"):
+        files.make_directories(folder)
+    files.write("/proc/stat", b"cpu 1 0 0 1 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
+    files.write("/proc/meminfo", b"MemTotal: 100 kB\nMemAvailable: 3 kB\n")
+    files.write(paths.IMAGES_CONFIGURED, b'{"serverImageName": "registry.example:5000/gateway"}')
+    scene = Scene(files)
+    scene.gateway_says()
+    return scene
+
+
+def test_report_metrics_and_address_are_written(scene: Scene) -> None:
+    scene.watch().look(Known(last_check_in=START, probe_url=URL, configuration_id="c1"))
+
+    assert scene.files.read(PROBE_URL) == f"{URL}\n".encode()
+    report = read_health(scene.files)
+    assert report is not None
+    assert [row.id for row in report.rows] == [name for name, _, _ in TABLE]
+    assert report.state is State.WARNING, "one core, and memory at 97 %"
+    assert scene.asked == ["https://registry.example:5000/v2/"]
+    assert scene.log == ["health-changed: this server is warning: CPU cores: 1; Memory usage: 97 %"]
+
+
+def test_the_metrics_are_what_prometheus_reads(scene: Scene) -> None:
+    scene.watch().look(Known(last_check_in=START))
+    text = scene.metrics()
+
+    assert 'mstunnel_health_status{row="connections"} 1\n' in text
+    assert 'mstunnel_health_status{row="memory-usage"} 2\n' in text
+    assert 'mstunnel_health_status{row="internal-network"} 0\n' in text
+    assert "mstunnel_connections 4\n" in text
+    assert "mstunnel_check_ins_total 7\n" in text
+    assert "mstunnel_latency_seconds" not in text, "what is not known is no zero"
+    assert text.endswith("\n")
+    sample = re.compile(r'[a-z_]+(\{[a-z_]+="[^"\\\n]*"\})? -?\d+(\.\d+)?(e[+-]\d+)?')
+    lines = [line for line in text.splitlines() if not line.startswith("# ")]
+    assert all(sample.fullmatch(line) for line in lines), lines
+    names = [line.split("{")[0].split(" ")[0] for line in lines]
+    kinds = re.findall(r"^# TYPE (\S+) (?:gauge|counter)$", text, re.MULTILINE)
+    assert list(dict.fromkeys(names)) == kinds, "each name is introduced once, before its samples"
+
+
+def test_every_metric_is_documented(scene: Scene) -> None:
+    scene.watch().look(Known())
+    written = set(re.findall(r"^# TYPE (\S+)", scene.metrics(), re.MULTILINE))
+    every = written | {name for name, _ in GAUGES.values()}
+    documented = set(re.findall(r"`(mstunnel_[a-z_]+)", DOCUMENT.read_text()))
+    assert documented == every
+
+
+def test_the_tenant_s_limits_win_over_the_server_s(scene: Scene) -> None:
+    scene.files.write(paths.HEALTH_THRESHOLDS, b'{"memory_usage": {"healthy": 98, "unhealthy": 99}}')
+    watch = scene.watch()
+    watch.look(Known())
+    assert scene.state("memory-usage") == "healthy"
+
+    limit = HealthThreshold(id="memoryUsage", healthy_threshold=50, unhealthy_threshold=75)
+    watch.look(Known(thresholds=(limit,)))
+    assert scene.state("memory-usage") == "unhealthy"
+
+
+def test_a_wrong_file_of_limits_is_said_once_and_the_defaults_hold(scene: Scene) -> None:
+    scene.files.write(paths.HEALTH_THRESHOLDS, b"{")
+    watch = scene.watch()
+    for _ in range(3):
+        watch.look(Known())
+
+    assert [line.partition(":")[0] for line in scene.log] == ["thresholds-invalid", "health-changed"]
+    assert scene.state("memory-usage") == "warning"
+
+
+def test_the_registry_is_asked_every_five_minutes(scene: Scene) -> None:
+    watch = scene.watch()
+    for _ in range(11):
+        scene.gateway_says()
+        watch.look(Known())
+        scene.clock.sleep(60)
+    assert len(scene.asked) == 3
+    assert scene.state("upgradeability") == "healthy"
+
+    scene.away = NetworkError("network-unreachable", "registry.example:5000 cannot be reached: refused")
+    for _ in range(12):
+        watch.look(Known())
+        scene.clock.sleep(60)
+    assert scene.state("upgradeability") == "unhealthy"
+
+
+def test_whom_the_engine_trusts_is_not_the_agent_s_to_judge(scene: Scene) -> None:
+    scene.away = NetworkError("tls-untrusted", "not trusted")
+    scene.watch().look(Known())
+
+    assert scene.state("upgradeability") == "healthy"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"serverImageDigest": "sha256:00"}'])
+def test_without_a_known_registry_nobody_is_asked(scene: Scene, content: bytes) -> None:
+    scene.files.write(paths.IMAGES_CONFIGURED, content)
+    scene.watch().look(Known())
+
+    assert (scene.asked, scene.state("upgradeability")) == ([], "unknown")
+
+
+def test_health_is_said_when_it_changes(scene: Scene) -> None:
+    watch = scene.watch()
+    for _ in range(3):
+        watch.look(Known(last_check_in=scene.clock.now()))
+    for _ in range(3):
+        watch.look(Known(last_check_in=scene.clock.now(), refusal="bad pool"))
+
+    assert [line.split(":")[1].strip() for line in scene.log] == [
+        "this server is warning",
+        "this server is unhealthy",
+    ]
+    assert scene.log[-1].endswith(
+        "Server configuration: could not be applied, the earlier one goes on: bad pool"
+    )
+
+
+def test_the_report_of_a_broken_disk_is_said_and_nothing_more(scene: Scene) -> None:
+    scene.files.make_directories(f"{paths.AGENT_STATE}/health.json")
+    watch = scene.watch()
+    watch.look(Known())
+    watch.look(Known())
+
+    assert [line.partition(":")[0] for line in scene.log] == ["health-changed", "path-not-regular"]
+
+
+def test_an_old_report_of_the_gateway_says_nothing_about_now(scene: Scene) -> None:
+    watch = scene.watch()
+    scene.clock.elapsed += timedelta(minutes=3).total_seconds()
+    watch.look(Known())
+
+    assert (scene.state("connections"), scene.state("server-container")) == ("unknown", "unhealthy")
