@@ -70,8 +70,8 @@ class Enrolment:
     close: Callable[[], None] = lambda: None
 
 
-def enrol(files: Files, clock: Clock) -> Enrolment:
-    """Sign in with what the set-up left below /etc/mstunnel.
+def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
+    """Sign in with what the set-up left below /etc/mstunnel; `timeout` is the seconds for each answer.
 
     Raises SetupError: files missing or unreadable, sign-in refused, tenant away.
     """
@@ -80,7 +80,7 @@ def enrol(files: Files, clock: Clock) -> Enrolment:
     where = _cloud(info)
     os.environ.update(read_proxies(files))
     credential = read_credential(files, paths.AGENT_CREDENTIAL)
-    http = HttpSession(clock, trusted_roots(files), deadline=_DEADLINE_SECONDS)
+    http = HttpSession(clock, trusted_roots(files), timeout=timeout, deadline=_DEADLINE_SECONDS)
     sign_in = SignIn(http, clock, where, info.tenant_id, info.agent_id)
     try:
         token_source = sign_in.certificate(credential)

@@ -84,7 +84,11 @@ def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:
     content = Files().read(str(source))
     if content is None:
         raise UsageError("file-missing", f"there is no file {source}", "Correct the path.")
-    material = read_material(content, "certificate")
+    try:
+        material = read_material(content, "certificate")
+    except CertificateError as error:
+        hint = "Give a file with the certificates of authorities, in PEM or DER."
+        raise CertificateError("root-unreadable", f"{source}: {error.message}", hint) from error
     if material.keys or material.encrypted_keys:
         raise CertificateError(
             "root-with-key", f"{source} holds a private key", "Give a file with certificates alone."

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from mstunnel_setup import paths
 from mstunnel_setup.cli.certificate_activation import activate, engage, installed_run, prove, serving_port
 from mstunnel_setup.cli.certificate_delay import (
     cancel_pending,
@@ -57,8 +58,19 @@ def _import(run: Run, found: Certificate, how: ImportOptions, due: datetime | No
     done = activate(run, found.fingerprint, found.copies)
     revocation.keep(run.context, found.identity, asked)
     run.runner.take_back([pending.key for pending in pending_of(run, found.fingerprint)])
+    _remove_other_copies(run, found)
     run.write_receipt()
     return Result("changed", done.data, text=[f"The new certificate is in place. {done.text}"])
+
+
+def _remove_other_copies(run: Run, found: Certificate) -> None:
+    """Drop our copies of the certificate before at the usual places of the other format.
+
+    A later import without options would find two certificates there, and one of them is over.
+    """
+    other = (paths.SITE_CERTIFICATE, paths.SITE_KEY) if found.source.pfx else (paths.SITE_PFX,)
+    if found.copies:
+        run.runner.take_back([f"file:{path}" for path in other])
 
 
 def _in_use_already(run: Run, found: Certificate, how: ImportOptions) -> Result:
@@ -94,7 +106,9 @@ def _would_import(context: Context, found: Certificate, due: datetime | None) ->
         "findings": [_finding(finding) for finding in judged],
     }
     text = [f"{title(leaf)}, {days_left(leaf, now)} days left: it may be imported; nothing was changed."]
-    return Result("ok", data, text=[*text, *(f"  {finding.message}" for finding in judged)])
+    return Result(
+        "ok", data, text=[*text, *(f"  {finding.severity.value}: {finding.message}" for finding in judged)]
+    )
 
 
 def _finding(finding: Any) -> JsonObject:

@@ -54,7 +54,22 @@ def find(context: Context) -> Certificate:
     Raises CertificateError, and WaitingError when there is none yet.
     """
     source = _given(context)
-    return _read(context, source if source.paths[0] else _source(context) or _missing(context))
+    if source.paths[0]:
+        return _read(context, source)
+    found = _source(context) or _missing(context)
+    pfx = _usual(context)[1]
+    # Whoever renews as PFX leaves the PEM files of before where they are.
+    if not found.pfx and _there(context, pfx.pfx) and _is_linked(context, found):
+        found = pfx
+    return _read(context, found)
+
+
+def _is_linked(context: Context, source: IdentitySource) -> bool:
+    """Whether what lies there is in use already; what cannot be read is not."""
+    try:
+        return fingerprint(source.load(context.world)) == generations.linked(context.world)
+    except CertificateError:
+        return False
 
 
 def _read(context: Context, source: IdentitySource) -> Certificate:

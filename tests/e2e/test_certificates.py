@@ -151,6 +151,21 @@ def test_a_certificate_that_the_gateway_does_not_take_is_taken_back(gateway: Ins
     assert served(gateway) == before
 
 
+def test_a_pfx_takes_the_place_of_the_pem_files(gateway: Installation) -> None:
+    leaf = place_new(gateway)
+    pack = "openssl pkcs12 -export -in chain.pem -inkey key.pem -passout pass:geheim -out site.pfx"
+    gateway.server.shell(f"cd /root && {pack} && printf geheim >pass && chmod 600 pass")
+    cli(gateway, "import_cert", "--pfx", "/root/site.pfx", "--passphrase-file", "/root/pass")
+    assert served(gateway) == leaf
+    places = "cd /etc/mstunnel && ls certs private"
+    assert "site.crt" not in gateway.server.shell(places).stdout
+    assert "site.key" not in gateway.server.shell(places).stdout
+    place_new(gateway)
+    cli(gateway, "import_cert", *FILES)
+    assert "site.pfx" not in gateway.server.shell(places).stdout
+    assert "site.crt" in gateway.server.shell(places).stdout
+
+
 def mute(gateway: Installation) -> None:
     """Stop the program that follows the files; ocserv itself goes on."""
     gateway.server.shell("kill -STOP $(podman inspect --format '{{.State.Pid}}' mstunnel-server)")

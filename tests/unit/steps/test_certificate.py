@@ -235,3 +235,24 @@ def test_without_a_site_no_address_is_judged(scene: Scene) -> None:
     context = scene.context()
     certificate.STEP.gather(context)
     assert context.identity is not None
+
+
+def test_a_renewed_pfx_beside_the_pem_files_in_use_is_the_one_to_import(scene: Scene) -> None:
+    """The vendor's way: a new site.pfx, then `import_cert`; the PEM files of before are still there."""
+    _pem(scene, *_USUAL_PEM)
+    first = certificate.find(scene.context())
+    scene.prompter.interactive = False
+    renewed = Pki({"leaf": {"days": 200}})
+    key, leaf = private_key(renewed.key_name("leaf")), renewed.certificate("leaf")
+    pfx = pkcs12.serialize_key_and_certificates(
+        b"site", key, leaf, [renewed.certificate("inter")], NoEncryption()
+    )
+    scene.write(paths.SITE_PFX, pfx)
+    assert certificate.find(scene.context()).fingerprint == first.fingerprint, "nothing is in use yet"
+
+    for path, mode in ((paths.GENERATIONS, 0o700), (f"{paths.GENERATIONS}/{first.fingerprint}", 0o700)):
+        scene.files.make_directory(path, mode)
+    scene.files.link(paths.ACTIVE, f"generations/{first.fingerprint}")
+    found = certificate.find(scene.context())
+    assert found.source.pfx.endswith(paths.SITE_PFX)
+    assert found.fingerprint != first.fingerprint

@@ -1,0 +1,135 @@
+"""A day of an agent, in a process of its own: real code, real HTTP, a clock that only sleeps move.
+
+`day.py ROOT HOURS` serves a misbehaving tenant in a second process and prints what became of it as JSON.
+"""
+
+import gc
+import json
+import multiprocessing
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.counters import Counters
+from mstunnel_setup.agent.health import write_status
+from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.registry import asking
+from mstunnel_setup.agent.renewal import Renewal
+from mstunnel_setup.agent.tenant import enrol
+from mstunnel_setup.agent.watch import Watch
+from mstunnel_setup.host.files import Files
+from tests.unit.agent.fakes import SERVER, SITE
+from tests.unit.agent.misbehaving import Tenant, misbehaving
+from tests.unit.tenant.credentials import write_pfx
+
+
+class Over(BaseException):
+    """The day is over."""
+
+
+@dataclass
+class Clock:
+    """Sleeps at once; tells the tenant what time it is, and notes what each hour ends with."""
+
+    tenant: Connection
+    hours: float
+    files: Files
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    elapsed: float = 0.0
+    ends: list[dict[str, Any]] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return self.started + timedelta(seconds=self.elapsed)
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+    def sleep(self, seconds: float) -> None:
+        before, self.elapsed = self.elapsed, self.elapsed + seconds
+        self.tenant.send(self.elapsed / 60)
+        state = self.tenant.recv()
+        if int(self.elapsed // 3600) > int(before // 3600):
+            self.ends.append({**state, **self._here()})
+        if self.elapsed >= 3600 * self.hours:
+            raise Over
+
+    def _here(self) -> dict[str, Any]:
+        gc.collect()
+        conf = (self.files.read(paths.OCSERV_CONF) or b"").decode()
+        network = next((line for line in conf.splitlines() if line.startswith("ipv4-network")), "")
+        return {"network": network.rpartition(" ")[2], "rss": resident()}
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096
+
+
+def serve(pipe: Connection, roots: Path) -> None:
+    """The tenant's process."""
+    tenant = Tenant()
+    with misbehaving(tenant, roots) as port:
+        pipe.send(port)
+        while (minutes := pipe.recv()) is not None:
+            wanted = tenant.changes
+            tenant.at(minutes)
+            # The change that was there before this sleep must have arrived, not the one made in it.
+            pipe.send({"wanted": wanted, "requests": tenant.requests, "check_ins": tenant.check_ins})
+        pipe.send({"requests": tenant.requests, "failed": tenant.failed, "check_ins": tenant.check_ins})
+
+
+def install(root: Path, port: int) -> Files:
+    """What the set-up leaves for an agent."""
+    files = Files(root)
+    where = {"Authority": f"https://localhost:{port}/tenant", "Graph": f"https://localhost:{port}"}
+    info = {"AgentId": SITE, "AADTenantId": SERVER, "Cloud": "custom", **where}
+    files.write(paths.AGENT_INFO, json.dumps(info).encode())
+    files.write(paths.AGENT_SETTINGS, json.dumps({"SiteId": SITE, "ServerId": SERVER}).encode())
+    files.write(
+        paths.IMAGES_CONFIGURED, json.dumps({"serverImageName": f"localhost:{port}/gateway"}).encode()
+    )
+    write_pfx(files.locate(paths.AGENT_CREDENTIAL))
+    files.make_directories("/proc")
+    for name in ("stat", "meminfo"):
+        files.write(f"/proc/{name}", Path(f"/proc/{name}").read_bytes())
+    return files
+
+
+def main(root: Path, hours: float) -> None:
+    """Live the day and report it."""
+    files = Files(root)
+    for folder in (paths.CONFIGURATION, paths.PRIVATE, paths.CA_TRUST, paths.AGENT_STATE, paths.SERVER_STATE):
+        files.make_directories(folder)
+    ours, theirs = multiprocessing.Pipe()
+    roots = files.locate(f"{paths.CA_TRUST}/tenant.crt")
+    tenant = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, roots), daemon=True)
+    tenant.start()
+    install(root, ours.recv())
+    clock, log, counters = Clock(ours, hours, files), list[str](), Counters()
+    watch = Watch(files, clock, log.append, counters, asking(clock))
+    renewal = Renewal(files, clock, log.append, counters)
+    agent = Agent(
+        lambda: enrol(files, clock, timeout=0.05),
+        files,
+        clock,
+        log.append,
+        lambda status: write_status(files, status),
+        counters,
+        watch,
+        renewal,
+    )
+    try:
+        agent.run()
+    except Over:
+        ours.send(None)
+    report = {"tenant": ours.recv(), "ends": clock.ends, "log": log, "counters": vars(counters)}
+    sys.stdout.write(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), float(sys.argv[2]))

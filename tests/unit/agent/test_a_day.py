@@ -1,0 +1,68 @@
+"""Twenty-four hours under a misbehaving tenant: nothing asked for is lost, and nothing grows."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HOURS = 24
+
+
+@pytest.fixture(scope="module")
+def day() -> dict[str, Any]:
+    """The report of one day; its disk is in memory, where waiting for it costs nothing."""
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as root:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.unit.agent.day", root, str(HOURS)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            cwd=Path(__file__).parents[3],
+            env=environment,
+        )
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def test_the_tenant_misbehaved_and_the_agent_went_on(day: dict[str, Any]) -> None:
+    tenant = day["tenant"]
+    print({**tenant, **day["counters"]})
+    assert tenant["failed"] > 500
+    assert day["counters"]["failed_check_ins"] > 100
+    assert day["counters"]["check_ins"] > 400
+    assert len(day["ends"]) == HOURS
+
+
+def test_every_change_that_was_asked_for_arrives(day: dict[str, Any]) -> None:
+    """Each hour has one change, made while the tenant misbehaves; ten good minutes later it is in place."""
+    assert [end["network"] for end in day["ends"]] == [f"10.{end['wanted']}.0.0" for end in day["ends"]]
+    assert day["ends"][-1]["wanted"] == HOURS
+
+
+def test_memory_is_flat(day: dict[str, Any]) -> None:
+    """After the first round of every kind of fault nothing is added."""
+    sizes = [end["rss"] / 2**20 for end in day["ends"]]
+    print([round(size, 1) for size in sizes])
+    assert max(sizes[12:]) - max(sizes[:12]) < 1.0
+    assert max(sizes) < 100
+
+
+def test_the_log_is_bounded_and_says_each_thing_once(day: dict[str, Any]) -> None:
+    log = day["log"]
+    codes = Counter(line.partition(":")[0] for line in log)
+    print(len(log), codes)
+    assert len(log) < 60 * HOURS / 2
+    assert sum(map(len, log)) < 200_000
+    assert max(map(len, log)) <= 2000
+    assert codes["checked-in"] == 1
+    assert codes["configuration-written"] == HOURS + 1
+    assert not any("key-" in line for line in log), "no token is ever logged"
