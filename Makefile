@@ -1,7 +1,7 @@
 # Two commands do everything from a fresh clone: `make demo` and `make test`.
 BIN := .venv/bin
 
-.PHONY: demo test lint e2e crash crash-strace docs setup clean
+.PHONY: demo test lint e2e crash crash-strace docs dist setup clean
 
 setup:
 	@scripts/setup.sh
@@ -36,6 +36,9 @@ lint: setup
 
 docs: setup
 	@$(BIN)/python -m scripts.docs
+
+dist: setup
+	@$(BIN)/python -m scripts.dist
 
 clean:
 	@rm -rf build dist .venv

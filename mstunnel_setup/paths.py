@@ -25,6 +25,9 @@ GENERATIONS = f"{PRIVATE}/generations"
 ACTIVE = f"{PRIVATE}/active"
 CA_TRUST = f"{CONFIGURATION}/ca-trust"
 
+PROGRAMS = "/usr/sbin"
+# Where the one file unpacks itself (scripts/boot.sh).
+UNPACKED = "/var/cache/mstunnel-setup"
 STATE = "/var/lib/mstunnel"
 # What the containers write; unlike STATE it is open to read, for a monitoring program of the host.
 AGENT_STATE = "/var/lib/mstunnel-agent"

@@ -47,7 +47,7 @@ def as_data(removals: list[Removal]) -> JsonObject:
 
 
 def forget(run: Run) -> None:
-    """Remove what only served the installation: log, saved files, receipt; the journal last.
+    """Remove what only served the installation: log, saved files, receipt, unpacked file; the journal last.
 
     Nothing of it need be there: a run that was killed right at its beginning, or here, leaves some of it.
     """
@@ -63,4 +63,5 @@ def forget(run: Run) -> None:
     if files.state(paths.LOG) is not None:
         files.remove(paths.SETUP_LOG)
         files.remove_directory(paths.LOG)
+    files.remove_tree(paths.UNPACKED)
     run.journal.remove()

@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -222,6 +223,15 @@ class Files:
                 raise
             os.fsync(parent)
             return True
+
+    def remove_tree(self, path: str) -> None:
+        """Remove the directory at `path` with all that is in it; nothing happens when there is none."""
+        state = self.state(path)
+        if state is None or state.kind != "directory":
+            return
+        with self._parent(path, "remove") as (parent, name):
+            shutil.rmtree(name, dir_fd=parent)
+            os.fsync(parent)
 
     @contextmanager
     def _parent(self, path: str, verb: str) -> Iterator[tuple[int, str]]:

@@ -20,6 +20,7 @@ from mstunnel_setup.steps import (
     images,
     kernel,
     launch,
+    program,
     proxy,
     register,
     sign_in,
@@ -37,6 +38,7 @@ from mstunnel_setup.tls.schedule import ScheduleImport
 
 ORDER: tuple[Step[Any, Any], ...] = (
     eula.STEP,
+    program.STEP,
     environment.STEP,
     kernel.STEP,
     proxy.STEP,

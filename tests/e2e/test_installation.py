@@ -12,7 +12,7 @@ from tests.testbed.testbed import INTRANET_PAGE
 pytestmark = pytest.mark.e2e
 
 STEPS = (
-    *("eula", "environment", "kernel", "images", "certificate", "sign-in"),
+    *("eula", "program", "environment", "kernel", "images", "certificate", "sign-in"),
     *("site", "register", "configure", "launch", "verify"),
 )
 # Different in every installation by nature: ids of the tenant, keys, times.
@@ -54,6 +54,8 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
     journal = [json.loads(line) for line in host.server.read("/var/lib/mstunnel/journal.jsonl").splitlines()]
     assert planned == [record["action"] for record in journal if record["type"] == "begin"]
 
+    found = host.server.shell("command -v mstunnel-setup; command -v mst-cli").stdout.split()
+    assert found == ["/usr/sbin/mstunnel-setup", "/usr/sbin/mst-cli"]
     host.connect()
     assert host.client_address().startswith("169.254.")
     assert host.fetch_internal_page().stdout == INTRANET_PAGE
@@ -61,8 +63,9 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
     assert [user["Username"] for user in users["data"]["rows"]] == [host.token_user()], DEVICE_USER
     host.disconnect()
 
-    host.uninstall()
+    host.uninstall()  # by /usr/sbin/mst-cli, which is gone afterwards, and what it was unpacked to
     assert tree(host) == before
+    assert host.server.run(["test", "-e", "/var/cache/mstunnel-setup"], check=False).code != 0
     assert host.tenant() == tenant
     assert host.server.run(["podman", "ps", "--all", "--quiet"]).stdout == ""
 

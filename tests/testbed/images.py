@@ -4,15 +4,17 @@ import json
 import shutil
 from dataclasses import dataclass
 
-from tests.testbed import cache, wheels
+from scripts import dist, wheels
+from tests.testbed import cache
 from tests.testbed.paths import BUILDER, CACHE, IN_TESTBED, ROOT, RUNS
 from tests.testbed.process import Completed, TestbedError, progress, run
 
 SUITE = "trixie"
-# `program` first: the others copy it.
+# `program` first: the others copy it. Servers have what an administrator copies there: the one file.
 NAMES = ("program", "gateway", "agent", "server", "client", "lab")
 DOCKER_SERVER = "server-docker"
-USES_PROGRAM = ("agent", "server", DOCKER_SERVER, "lab")
+USES_PROGRAM = ("agent", "lab")
+USES_ONE_FILE = ("server", DOCKER_SERVER)
 # Made from another image's recipe: its folder, and the build arguments that differ.
 VARIANTS = {DOCKER_SERVER: ("server", {"ENGINE": "docker-cli docker.io runc"})}
 
@@ -89,6 +91,8 @@ def _recipes(base: str) -> dict[str, _Recipe]:
     recipes = {"program": program}
     for name in (*NAMES[1:], *VARIANTS):
         copied = {"PROGRAM": program.reference} if name in USES_PROGRAM else {}
+        if name in USES_ONE_FILE:
+            copied = {"ONE_FILE": dist.one_file().parent.name}
         recipes[name] = _recipe(name, {"BASE": base, **copied})
     return recipes
 
@@ -113,6 +117,8 @@ def _build(name: str, recipe: _Recipe) -> None:
     if name == "program":
         shutil.copytree(wheels.dependencies(), context / "dependencies")
         shutil.copytree(wheels.program(), context / "program")
+    if name in USES_ONE_FILE:
+        shutil.copy(dist.one_file(), context)
     progress(f"image {name}: building")
     options = [f"--build-arg={key}={value}" for key, value in recipe.arguments.items()]
     result = builder(

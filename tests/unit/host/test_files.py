@@ -315,3 +315,15 @@ def test_appender_appends_and_cuts(files: Files) -> None:
         log.truncate(4)
         assert log.read() == b"one\n"
     assert files.state("/etc/log").mode == 0o600
+
+
+def test_a_tree_is_removed_but_not_what_a_link_in_it_leads_to(files: Files, tmp_path: Path) -> None:
+    files.make_directories("/etc/tree/below")
+    files.write("/etc/tree/below/file", b"x")
+    files.write("/etc/elsewhere", b"stays")
+    files.link("/etc/tree/link", str(tmp_path / "etc"))
+    files.remove_tree("/etc/tree")
+    assert files.names("/etc") == ["elsewhere"]
+    files.remove_tree("/etc/tree")
+    files.remove_tree("/etc/elsewhere")
+    assert files.names("/etc") == ["elsewhere"]

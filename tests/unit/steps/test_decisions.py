@@ -30,6 +30,7 @@ from mstunnel_setup.steps import (
     images,
     kernel,
     launch,
+    program,
     proxy,
     register,
     sign_in,
@@ -45,6 +46,7 @@ FOLDER = Path(__file__).parent / "decisions"
 CASES = {str(path.relative_to(FOLDER).with_suffix("")): path for path in sorted(FOLDER.glob("*/*.json"))}
 STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
     "eula": (eula.STEP, eula.Acceptance),
+    "program": (program.STEP, program.Program),
     "environment": (environment.STEP, environment.Environment),
     "kernel": (kernel.STEP, kernel.Kernel),
     "proxy": (proxy.STEP, proxy.Proxy),

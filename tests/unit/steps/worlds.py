@@ -196,6 +196,10 @@ class Scene:
         runner = Runner(context.world, self.journal, CODEC, self.clock, lambda _event: None)
         return runner.run([step], context)[0].actions
 
+    def undo(self) -> None:
+        """Take everything back, as an uninstallation does."""
+        Runner(self.context().world, self.journal, CODEC, self.clock, lambda _event: None).undo()
+
     def remember(self, name: str, value: Any) -> None:
         """A finished `Remember` of an earlier run."""
         self.finished({"kind": "remember", "name": name, "value": value}, f"answer:{name}", {"value": value})

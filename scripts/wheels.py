@@ -1,15 +1,15 @@
-"""The program and its locked dependencies as wheels, for images that must build without pip's network."""
+"""The program and its locked dependencies as wheels, downloaded or built once per state of the checkout."""
 
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.testbed.paths import CACHE, ROOT
-from tests.testbed.process import progress, run
-
+ROOT = Path(__file__).resolve().parents[1]
+WHEELS = ROOT / "build" / "cache" / "wheels"
 REQUIREMENTS = ROOT / "requirements" / "runtime.txt"
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "mstunnel_setup", "templates")
 # Of the images' Debian release.
@@ -35,12 +35,12 @@ def files_below(*names: str) -> list[Path]:
     return [path for path in found if "__pycache__" not in path.parts]
 
 
-def dependencies() -> Path:
-    """Folder of the locked runtime dependencies, for the images' Python; downloaded once per lock file."""
-    folder = CACHE / "wheels" / f"dependencies-{digest([REQUIREMENTS], PYTHON)}"
+def dependencies(python: str = PYTHON) -> Path:
+    """Folder of the locked runtime dependencies for one version of Python; downloaded once per lock file."""
+    folder = WHEELS / f"dependencies-{python}-{digest([REQUIREMENTS])}"
     machine = os.uname().machine
     platforms = [f"--platform=manylinux{glibc}_{machine}" for glibc in ("2014", "_2_17", "_2_28", "_2_34")]
-    target = [f"--python-version={PYTHON}", "--implementation=cp", *platforms]
+    target = [f"--python-version={python}", "--implementation=cp", *platforms]
     options = ["--no-deps", "--require-hashes", "--only-binary=:all:", f"--requirement={REQUIREMENTS}"]
     _fill(folder, ["download", *target, *options, "--dest"])
     return folder
@@ -48,7 +48,7 @@ def dependencies() -> Path:
 
 def program() -> Path:
     """Folder with the wheel of this checkout, built once per state of its sources."""
-    folder = CACHE / "wheels" / f"program-{digest(files_below(*SOURCES))}"
+    folder = WHEELS / f"program-{digest(files_below(*SOURCES))}"
     _fill(folder, ["wheel", "--no-deps", "--no-build-isolation", str(ROOT), "--wheel-dir"])
     return folder
 
@@ -56,14 +56,20 @@ def program() -> Path:
 def _fill(folder: Path, arguments: list[str]) -> None:
     if folder.is_dir():
         return
-    progress(f"wheels: {folder.name}")
-    partial = folder.with_name(folder.name + ".partial")
+    print(f"wheels: {folder.name}", file=sys.stderr, flush=True)
+    partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     # Locked hashes decide what is right; a local folder of wheels must not decide what is tried.
-    environment = ["env", "--unset=PIP_FIND_LINKS"]
-    run([*environment, sys.executable, "-m", "pip", "--quiet", *arguments, str(partial)], timeout=300)
+    environment = {name: value for name, value in os.environ.items() if name != "PIP_FIND_LINKS"}
+    command = [sys.executable, "-m", "pip", "--quiet", *arguments, str(partial)]
+    subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True, timeout=300)
     partial.rename(folder)
-    prefix = folder.name.split("-")[0]
-    for old in folder.parent.glob(f"{prefix}-*"):
-        if old != folder:
+    remove_older(folder)
+
+
+def remove_older(path: Path) -> None:
+    """Remove what was made of an earlier state: the same name with another hash at its end."""
+    prefix = path.name.rpartition("-")[0]
+    for old in path.parent.glob(f"{prefix}-*"):
+        if old != path and old.name.rpartition("-")[0] == prefix:
             shutil.rmtree(old, ignore_errors=True)
