@@ -111,7 +111,7 @@ def configuration_id(wanted: str, graph: AdminGraph) -> str:
     found = named or next((item for item in graph.configurations() if item.id == wanted.lower()), None)
     if found is None:
         raise TenantError(
-            "configuration-unknown",
+            "server-configuration-unknown",
             f"the tenant has no server configuration {wanted}",
             "`mst-admin config list` shows those there are.",
         )

@@ -1,0 +1,164 @@
+"""The work of the commands for server configurations and sites, and in what the two differ."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from mstunnel_setup.admin.carry_out import carry_out
+from mstunnel_setup.admin.change import Change, Kind
+from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject
+from mstunnel_setup.admin.plan import configuration_change, site_change
+from mstunnel_setup.admin.rules_configuration import judge_configuration
+from mstunnel_setup.admin.rules_site import judge_site
+from mstunnel_setup.admin.wire import DEFAULT_SESSION_SECONDS, configuration_object, site_object
+from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.validated import validated
+from mstunnel_setup.cli.admin_config import ConfigurationOptions
+from mstunnel_setup.cli.admin_site import SiteOptions
+from mstunnel_setup.cli.admin_tenant import (
+    details,
+    find_configuration,
+    find_site,
+    judged,
+    make_sure,
+    open_tenant,
+    result_of,
+    table,
+)
+from mstunnel_setup.cli.options import SignInOptions
+from mstunnel_setup.cli.render import Result, Session
+from mstunnel_setup.errors import TenantError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.network import addresses_of
+from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelSite
+
+Declared = TypeVar("Declared", ConfigurationObject, SiteObject)
+Present = TypeVar("Present", TunnelConfiguration, TunnelSite)
+Options = TypeVar("Options", ConfigurationOptions, SiteOptions)
+Extra = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Objects(Generic[Declared, Present, Options]):
+    """One kind of objects. `kind` is its name in results, `command` that of its commands.
+
+    `all` reads what a list shows, `declare` and `object_of` make declared objects of options and of what the
+    tenant has, `more` returns what `show` adds to the data and to the lines.
+    """
+
+    kind: Kind
+    what: str
+    command: str
+    head: tuple[str, ...]
+    all: Callable[[AdminGraph], Sequence[Present]]
+    named: Callable[[AdminGraph, str], Sequence[Present]]
+    find: Callable[[AdminGraph, str], Present]
+    row: Callable[[Present], tuple[str, ...]]
+    more: Callable[[AdminGraph, Present], tuple[Extra, Extra]]
+    declare: Callable[[Extra], Declared]
+    object_of: Callable[[Present], Declared]
+    judge: Callable[[Declared, Options], Iterable[Finding]]
+    change: Callable[[Declared, Present | None], Change | None]
+
+    def list(self, session: Session, sign_in: SignInOptions) -> Result:
+        """All of them, by name."""
+        found = sorted(self.all(open_tenant(session, sign_in)), key=lambda item: item.display_name.casefold())
+        data = {f"{self.kind}s": [item.to_wire() for item in found]}
+        nothing = f"There is no {self.what} yet."
+        return Result(data=data, text=lambda: table([self.row(item) for item in found], self.head, nothing))
+
+    def show(self, session: Session, sign_in: SignInOptions, wanted: str) -> Result:
+        """One of them, as Graph has it and as it would be declared."""
+        graph = open_tenant(session, sign_in)
+        found = self.find(graph, wanted)
+        data, lines = self.more(graph, found)
+        declared = self.object_of(found).model_dump(mode="json")
+        return Result(data={**self._document(found), **data}, text=details({**declared, **lines}))
+
+    def create(self, session: Session, sign_in: SignInOptions, options: Options, name: str) -> Result:
+        """A new one. Raises UsageError for its values, TenantError `name-taken`."""
+        declared = self.declare({**options.given(), "name": name})
+        warnings = judged(self.judge(declared, options))
+        graph = open_tenant(session, sign_in)
+        if self.named(graph, name):
+            raise TenantError(
+                "name-taken",
+                f"the tenant has a {self.what} {name} already",
+                f"Use `mst-admin {self.command} update`.",
+            )
+        change = self._made(graph, self.change(declared, None))
+        return result_of(change, self._document(self.find(graph, name)), warnings)
+
+    def update(
+        self, session: Session, sign_in: SignInOptions, options: Options, wanted: str, name: str | None
+    ) -> Result:
+        """Change what is given, which is judged together with what stays."""
+        graph = open_tenant(session, sign_in)
+        present = self.find(graph, wanted)
+        renamed = {"name": name} if name else {}
+        declared = self.declare({**self.object_of(present).model_dump(), **options.given(), **renamed})
+        warnings = judged(self.judge(declared, options))
+        change = self._made(graph, self.change(declared, present))
+        return result_of(change, {"id": present.id}, warnings)
+
+    def delete(self, session: Session, sign_in: SignInOptions, wanted: str, *, yes: bool) -> Result:
+        """Delete one, after asking."""
+        graph = open_tenant(session, sign_in)
+        found = self.find(graph, wanted)
+        make_sure(session, f"Delete the {self.what} {found.display_name} ({found.id})?", yes=yes)
+        change = self._made(graph, Change("delete", self.kind, found.display_name, found.id))
+        return result_of(change, {"id": found.id})
+
+    def _document(self, found: Present) -> Extra:
+        return {self.kind: found.model_dump(mode="json", by_alias=True)}
+
+    @staticmethod
+    def _made(graph: AdminGraph, change: Change | None) -> Change | None:
+        carry_out([change] if change else [], graph, lambda _change: None)
+        return change
+
+
+def _timeout(_graph: AdminGraph, found: TunnelConfiguration) -> tuple[Extra, Extra]:
+    """The session timeout that servers take when none is set."""
+    unset = configuration_object(found).session_timeout is None
+    return {}, {"session_timeout": f"{DEFAULT_SESSION_SECONDS} (default)"} if unset else {}
+
+
+def _servers(graph: AdminGraph, found: TunnelSite) -> tuple[Extra, Extra]:
+    """The names of a site's servers, and whether they can be upgraded."""
+    servers = [server.display_name for server in graph.servers(found.id)]
+    return {"servers": servers}, {"upgrade_available": found.upgrade_available, "servers": servers}
+
+
+CONFIGURATIONS = Objects[ConfigurationObject, TunnelConfiguration, ConfigurationOptions](
+    kind="configuration",
+    what="server configuration",
+    command="config",
+    head=("NAME", "NETWORK", "PORT", "ID"),
+    all=AdminGraph.configurations,
+    named=AdminGraph.configurations,
+    find=find_configuration,
+    row=lambda item: (item.display_name, item.network or "", str(item.listen_port or ""), item.id),
+    more=_timeout,
+    declare=lambda values: validated(ConfigurationObject, {"network": "", **values}),
+    object_of=configuration_object,
+    judge=lambda declared, options: judge_configuration(declared, options.corporate_network or ()),
+    change=configuration_change,
+)
+_LISTED = ("id", "displayName", "publicAddress", "upgradeAvailable")
+SITES = Objects[SiteObject, TunnelSite, SiteOptions](
+    kind="site",
+    what="site",
+    command="site",
+    head=("NAME", "PUBLIC ADDRESS", "ID"),
+    all=lambda graph: graph.site_list(properties=_LISTED),
+    named=AdminGraph.site_list,
+    find=find_site,
+    row=lambda item: (item.display_name, item.public_address or "", item.id),
+    more=_servers,
+    declare=lambda values: validated(SiteObject, values),
+    object_of=site_object,
+    judge=lambda declared, options: judge_site(declared, addresses_of if options.resolve else None),
+    change=lambda declared, present: site_change(declared, present, SystemClock().now()),
+)
