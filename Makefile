@@ -20,7 +20,9 @@ e2e: setup
 	@$(BIN)/pytest -m e2e -n 2 --dist loadfile
 
 crash: setup
-	@$(BIN)/pytest -p tests.crash.plugin --kill-points all --kill-pairs 1000 -n 2 tests/crash
+	@rm -f build/crash/*.jsonl
+	@$(BIN)/pytest -p tests.crash.plugin -m "not e2e" --kill-points all --kill-pairs 1000 -n 2 tests/crash/test_kill.py tests/crash
+	@$(BIN)/pytest -p tests.crash.plugin -m e2e --kill-points all tests/crash
 	@$(BIN)/python -m tests.crash.report
 
 crash-strace: setup

@@ -19,13 +19,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--kill-pairs", type=int, default=8, help="How many pairs: killed again in the next run.")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """A new set of figures."""
-    if config.getoption("--kill-points") == "all" and not hasattr(config, "workerinput"):
-        for path in FIGURES.glob("*.jsonl"):
-            path.unlink()
-
-
 def record(figure: str, **values: Any) -> None:
     """Add what a test measured; several processes may do so at once."""
     FIGURES.mkdir(parents=True, exist_ok=True)
