@@ -205,6 +205,7 @@ class Link(Action[HasFiles]):
     """Make a symbolic link; an older one is replaced in one step."""
 
     kind: ClassVar[str] = "link"
+    leans: ClassVar[bool] = True  # on its target
     path: str
     target: str
 

@@ -13,7 +13,8 @@ class Entry:
 
     `versions` is the data of every action begun on it; `before` is what stood there before the first one;
     `outputs` is what the last finished one returned; `finished` is false when the last was cut off, `made` is
-    true once any of them has finished.
+    true once any of them has finished. `first` and `last` are the numbers of the records that began it first
+    (at last, while it was never made) and last.
     """
 
     key: str
@@ -23,6 +24,8 @@ class Entry:
     outputs: JsonObject = field(default_factory=dict)
     finished: bool = False
     made: bool = False
+    first: int = 0
+    last: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,15 +68,14 @@ def _apply(receipt: Receipt, record: JsonObject) -> Receipt:
 
 
 def _begin(receipt: Receipt, record: JsonObject) -> Receipt:
-    key = str(record["key"])
-    data = _object(record["action"])
+    key, data, number = str(record["key"]), _object(record["action"]), int(str(record["sequence"]))
     known = receipt.entries.get(key)
     if known is None:
-        return _put(receipt, Entry(key, str(record["step"]), _object(record["before"]), (data,)))
+        entry = Entry(key, str(record["step"]), _object(record["before"]), (data,), first=number, last=number)
+        return _put(receipt, entry)
     versions = known.versions if known.versions[-1] == data else (*known.versions, data)
-    entry = replace(known, versions=versions, finished=False)
-    # What never came into being before may rest on things that were made since, so it has to go before them.
-    return _put(receipt if known.made else _without(receipt, key), entry)
+    first = known.first if known.made else number
+    return _put(receipt, replace(known, versions=versions, finished=False, first=first, last=number))
 
 
 def _put(receipt: Receipt, entry: Entry) -> Receipt:

@@ -93,7 +93,12 @@ class Runner:
         return [self._undo_entry(entry, "taken-back") for entry in self._newest_first() if entry.key in keys]
 
     def _newest_first(self) -> list[Entry]:
-        return list(self.receipt.entries.values())[::-1]
+        """Nothing goes before what rests on it: a switched link points to a folder newer than itself."""
+
+        def age(entry: Entry) -> int:
+            return entry.last if self._codec.load(entry.versions[-1]).leans else entry.first
+
+        return sorted(self.receipt.entries.values(), key=age, reverse=True)
 
     def _run_step(self, step: Step[Any, Any], context: Any) -> Planned:
         self._tell(Event(step.name, "begin", text=step.title))

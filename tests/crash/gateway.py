@@ -34,7 +34,13 @@ _STEPS = (
 _EDITABLE = (paths.OIDC_JSON, paths.AGENT_INFO, paths.IMAGES_CONFIGURED)
 _FOREIGN = ("notes", "private/notes", "certs/notes")
 # What differs with answers, time and certificate; everything else is the same after every installation.
-_VARIES = (paths.ENVIRONMENT, paths.PRIVATE, paths.SITE_CERTIFICATE, paths.AGENT_INFO)
+_VARIES = (
+    paths.ENVIRONMENT,
+    paths.IMAGES_CONFIGURED,
+    paths.PRIVATE,
+    paths.SITE_CERTIFICATE,
+    paths.AGENT_INFO,
+)
 _POINTS, _REMOVAL_POINTS, _RENEWAL_POINTS = 760, 300, 150
 
 
@@ -192,6 +198,12 @@ class Gateway(RuleBasedStateMachine):
     @told
     def change_answers(self, value: str) -> None:
         self.arena.write_answers({"environment": {"EXTRA": value}})
+
+    @rule(digit=st.sampled_from(["3", "4"]))
+    @told
+    def the_images_change(self, digit: str) -> None:
+        images = {name: f"registry.crash.test/{name}@sha256:{digit * 64}" for name in ("server", "agent")}
+        self.arena.write_answers({"images": images})
 
     @rule(days=st.sampled_from([-400, -2, 0, 0, 0, 30, 80, 200, 400]))
     @told

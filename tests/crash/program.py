@@ -76,7 +76,7 @@ class RecordedProcesses(Processes):
 
 def main() -> None:
     """Serve requests until the input ends."""
-    warm.up()
+    warm.up(APPS.values())
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()

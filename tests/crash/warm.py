@@ -9,7 +9,7 @@ import contextlib
 import gc
 import importlib
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from mstunnel_setup.engine import action
+from mstunnel_setup.gateway import ocserv_conf
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
@@ -44,13 +45,17 @@ class _OneKey:
         return getattr(rsa, name)
 
 
-def up() -> None:
-    """Prepare this process, whose forks run the program."""
+def up(apps: Iterable[typer.Typer]) -> None:
+    """Prepare this process, whose forks run one of `apps`."""
     agent_credential.rsa = _OneKey()  # type: ignore[attr-defined,assignment]
     actions.new_agent_credential = _credential(actions.new_agent_credential)
     pkcs12.load_pkcs12 = cache(pkcs12.load_pkcs12)
     pkcs12.load_key_and_certificates = cache(pkcs12.load_key_and_certificates)
     typer.main.get_command = cache(typer.main.get_command)
+    for app in apps:
+        typer.main.get_command(app)
+    ocserv_conf._environment = cache(ocserv_conf._environment)
+    ocserv_conf._environment().get_template("ocserv.conf.j2")
     for kind in CODEC._kinds.values():
         action._adapter(kind)
     _system_roots()

@@ -202,6 +202,19 @@ def test_what_was_made_at_last_goes_before_what_it_rests_on(
     assert _tree(root) == before
 
 
+def test_a_link_goes_before_the_newer_folder_it_points_to(root: Path) -> None:
+    """Whoever reads through the link while it is taken back finds everything or nothing."""
+    for name in ("one", "two"):
+        actions = (
+            MakeDirectory(path=f"/etc/{name}"),
+            WriteFile(path=f"/etc/{name}/a", text="A\n"),
+            Link(path="/etc/active", target=name),
+        )
+        _runner(root).run([_step(actions)], None)
+    removals = [removal.key for removal in _runner(root).undo()]
+    assert removals.index("link:/etc/active") < removals.index("file:/etc/two/a")
+
+
 def _die(*_arguments: object) -> None:
     raise Killed
 
