@@ -1,7 +1,8 @@
 # Two commands do everything from a fresh clone: `make demo` and `make test`.
 BIN := .venv/bin
 
-.PHONY: demo test lint e2e crash crash-strace docs dist setup clean
+# Benchmarks write build/bench/NAME.json.
+.PHONY: demo test lint e2e crash crash-strace bench docs dist setup clean
 
 setup:
 	@scripts/setup.sh
@@ -27,6 +28,9 @@ crash: setup
 
 crash-strace: setup
 	@$(BIN)/python -m tests.crash.strace
+
+bench: setup
+	@$(BIN)/python -m tests.bench
 
 lint: setup
 	@$(BIN)/ruff format --check

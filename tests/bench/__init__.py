@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench` writes their figures to build/bench/NAME.json."""

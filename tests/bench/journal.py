@@ -1,0 +1,75 @@
+"""What the journal costs: real installations with it, and with one that writes nothing until the end.
+
+The server is a whole one (systemd, Podman, registry, lab tenant); its disk syncs. Both kinds of run take
+turns, so that a machine that is busy for a while is busy for both.
+"""
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.testbed.installation import ANSWERS, Installation
+from tests.testbed.process import TestbedError
+from tests.testbed.testbed import Testbed
+
+NAME = "journal"
+_ROUNDS = 5
+_PYTHON = "/opt/mstunnel-setup/bin/python"
+_SYNCS = """
+import os, statistics, time
+seconds = []
+with open("/var/lib/sync-probe", "wb") as file:
+    for _ in range(100):
+        file.write(b"x" * 300)
+        file.flush()
+        started = time.monotonic()
+        os.fsync(file.fileno())
+        seconds.append(time.monotonic() - started)
+os.unlink("/var/lib/sync-probe")
+print(statistics.median(seconds))
+"""
+
+
+def measure() -> dict[str, Any]:
+    """The figures, as JSON data."""
+    runs: dict[str, list[dict[str, float]]] = {"real": [], "null": []}
+    with Testbed() as testbed:
+        host = Installation(testbed, testbed.start_registry().references)
+        host.prepare()
+        source = Path(__file__).with_name("timed_install.py")
+        host.server.write("/root/timed_install.py", source.read_text())
+        syncs = float(host.server.run([_PYTHON, "-c", _SYNCS]).stdout)
+        system = host.server.run(["stat", "--file-system", "--format=%T", "/var/lib"]).stdout.strip()
+        for _ in range(_ROUNDS):
+            for kind, found in runs.items():
+                found.append(_timed(host, kind))
+    share = [run["journal_seconds"] / run["seconds"] for run in runs["real"]]
+    return {
+        "what": "cost of the journal in an installation, synced",
+        "rounds": _ROUNDS,
+        "file_system": system,
+        "sync_milliseconds": round(syncs * 1000, 3),
+        "records": runs["real"][0]["records"],
+        "seconds": _spread([run["seconds"] for run in runs["real"]]),
+        "seconds_with_null_journal": _spread([run["seconds"] for run in runs["null"]]),
+        "journal_seconds": _spread([run["journal_seconds"] for run in runs["real"]]),
+        "journal_percent": _spread([100 * part for part in share]),
+    }
+
+
+def _timed(host: Installation, kind: str) -> dict[str, float]:
+    """One installation, removed afterwards. Raises TestbedError when it fails."""
+    command = (_PYTHON, "/root/timed_install.py", kind, "--answers", ANSWERS, "--unattended")
+    host.program(*command)
+    figures: dict[str, float] = json.loads(host.server.read("/root/timed.json"))
+    removed = host.uninstall()
+    if json.loads(removed.stdout)["warnings"]:
+        raise TestbedError(removed.describe())
+    return figures
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    found = {"median": statistics.median(values), "min": min(values), "max": max(values)}
+    return {name: round(value, 3) for name, value in found.items()}
