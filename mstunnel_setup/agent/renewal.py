@@ -30,7 +30,7 @@ _EVERY_SECONDS: Final = 3600.0
 
 @dataclass
 class Renewal:
-    """Tries once an hour while the credential is near its end."""
+    """Tries once an hour while the credential is near its end; not one that an administrator has prepared."""
 
     files: Files
     clock: Clock
@@ -41,7 +41,7 @@ class Renewal:
     def renew_in_time(self, enrolment: Enrolment) -> bool:
         """Whether another credential is in place now, so that the next sign-in takes it."""
         credential = enrolment.credential
-        if credential is None or not self._due(credential):
+        if credential is None or not enrolment.object_id or not self._due(credential):
             return False
         self._tried = self.clock.monotonic()
         try:

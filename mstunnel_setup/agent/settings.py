@@ -24,7 +24,8 @@ class AgentInfo(BaseModel):
 
     agent_id: str = Field(alias="AgentId", pattern=_GUID)
     tenant_id: str = Field(alias="AADTenantId", pattern=_GUID)
-    object_id: str = Field(default="", alias="ApplicationObjectId")
+    # An application that an administrator has prepared is renewed by them, so its object is not known here.
+    object_id: str | None = Field(default=None, alias="ApplicationObjectId")
     cloud: str = Field(default="public", alias="Cloud")
     authority: str | None = Field(default=None, alias="Authority")
     graph: str | None = Field(default=None, alias="Graph")

@@ -93,7 +93,7 @@ def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
         server_id=settings.server_id,
         authentication=info.authentication,
         lab=where.name == "custom",
-        object_id=info.object_id,
+        object_id=info.object_id or "",
         credential=credential,
         prove=sign_in.certificate,
         close=http.close,

@@ -15,7 +15,7 @@ from mstunnel_setup.agent.gateway_report import REPORT
 from mstunnel_setup.agent.sync import Wanted, wanted
 from mstunnel_setup.gateway.ocserv_conf import GatewayOptions
 from mstunnel_setup.host.files import Files
-from tests.unit.agent.fakes import FakeClock
+from tests.unit.clocks import FakeClock
 
 
 @dataclass

@@ -11,7 +11,7 @@ from mstunnel_setup.agent.certificates import CertificateWatch, Served
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tls import revocation_record
 from mstunnel_setup.tls.revocation_answers import RevocationState
-from tests.unit.agent.fakes import FakeClock
+from tests.unit.clocks import FakeClock
 from tests.unit.tls.authority import Authority
 
 NAME = "generation-1"

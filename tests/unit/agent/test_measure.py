@@ -7,7 +7,7 @@ import pytest
 from mstunnel_setup import paths
 from mstunnel_setup.agent.measure import Measure
 from mstunnel_setup.host.files import Files
-from tests.unit.agent.fakes import FakeClock
+from tests.unit.clocks import FakeClock
 
 MEMORY = "MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable: {} kB\n"
 
@@ -79,7 +79,7 @@ def test_a_kernel_that_says_nothing_is_no_error(root: Path, content: str) -> Non
 
 
 def test_samples_are_bounded_however_often_it_looks(root: Path) -> None:
-    clock = FakeClock(rounds=10_000)
+    clock = FakeClock()
     measure = Measure(Files(root), clock)
     for _ in range(1000):
         clock.sleep(0.1)

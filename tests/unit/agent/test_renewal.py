@@ -15,8 +15,8 @@ from mstunnel_setup.errors import SignInError, TenantError
 from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.tenant.proof import proof_of_possession
 from mstunnel_setup.tls.agent_credential import new_agent_credential
-from tests.unit.agent.fakes import FakeClock
 from tests.unit.agent.test_against_lab import Installed, installed  # noqa: F401 (a fixture)
+from tests.unit.clocks import FakeClock
 
 
 class Soon(FakeClock):
@@ -105,6 +105,14 @@ def test_a_credential_that_is_good_for_long_is_left_alone(ageing: Installed) -> 
     assert not renewal(ageing, []).renew_in_time(enrolment)
     enrolment.close()
     assert known_keys(ageing) == 1
+
+
+def test_an_application_prepared_by_an_administrator_is_theirs_to_renew(
+    ageing: Installed, enrolment: Enrolment
+) -> None:
+    prepared = dataclasses.replace(enrolment, object_id="")
+    assert not renewal(ageing, []).renew_in_time(prepared)
+    assert ageing.files.read(CANDIDATE) is None
 
 
 def test_a_tenant_that_learns_slowly_gets_time_and_one_candidate(

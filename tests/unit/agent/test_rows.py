@@ -10,7 +10,7 @@ from mstunnel_setup.agent.measure import Machine
 from mstunnel_setup.agent.rows import TABLE, Observation, State, judge_rows, overall
 from mstunnel_setup.agent.thresholds import Threshold, Thresholds
 from mstunnel_setup.tls.revocation_answers import RevocationState
-from tests.unit.agent.fakes import START
+from tests.unit.clocks import START
 
 NOW = START + timedelta(days=1)
 URL = "http://intranet.example/"

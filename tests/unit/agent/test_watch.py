@@ -17,7 +17,7 @@ from mstunnel_setup.agent.watch import PROBE_URL, Known, Watch
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
-from tests.unit.agent.fakes import START, FakeClock
+from tests.unit.clocks import START, FakeClock
 
 DOCUMENT = Path(__file__).parents[3] / "docs/reference/health.md"
 URL = "http://intranet.example/"
@@ -26,7 +26,7 @@ URL = "http://intranet.example/"
 @dataclass
 class Scene:
     files: Files
-    clock: FakeClock = field(default_factory=lambda: FakeClock(rounds=10_000))
+    clock: FakeClock = field(default_factory=FakeClock)
     log: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     away: NetworkError | None = None

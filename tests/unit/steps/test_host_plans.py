@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup import paths
 from mstunnel_setup.containers import manner
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.engine.file_actions import MakeDirectory
@@ -35,11 +36,18 @@ USUAL = (
     "/etc/sysctl.d",
     "/etc/docker",
     "/etc/cni/net.d",
+    paths.SERVER_STATE,
+    paths.AGENT_STATE,
 )
 
 
 SETTING = specifications.Setting(
-    configuration="/etc/mstunnel", environment=b"", limits_processes=True, local_names={}
+    configuration="/etc/mstunnel",
+    server_state=paths.SERVER_STATE,
+    agent_state=paths.AGENT_STATE,
+    environment=b"",
+    limits_processes=True,
+    local_names={},
 )
 SPECIFICATIONS = (
     specifications.server(SERVER_IMAGE, SETTING, 443),
