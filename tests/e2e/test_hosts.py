@@ -88,8 +88,8 @@ def test_day_two(host: Host) -> None:
 
 
 def test_a_new_certificate_and_a_root_are_taken_without_a_restart(host: Host) -> None:
-    host.server.write("/root/root.pem", host.authority.pem)
-    host.server.run(["mst-cli", "ca-trust", "add", "/root/root.pem"], timeout=90)
+    host.server.write("/run/root.pem", host.authority.pem)
+    host.server.run(["mst-cli", "ca-trust", "add", "/run/root.pem"], timeout=90)
     started = host.started().splitlines()[0]
     host.place_certificate(*host.authority.issue("vpn.tunnel.test"))
     imported = host.server.run(["mst-cli", "import_cert", "--output", "json"], timeout=90)
