@@ -8,7 +8,7 @@ import pytest
 
 from tests.testbed import kinds
 from tests.testbed.host_tree import host_tree
-from tests.testbed.installation import DEVICE_USER, Installation
+from tests.testbed.installation import CONTAINERS, DEVICE_USER, Installation
 from tests.testbed.kinds import Kind
 from tests.testbed.machine import Entry
 from tests.testbed.testbed import INTRANET_PAGE, Testbed
@@ -18,10 +18,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 KINDS = (
     kinds.DOCKER,
     kinds.PODMAN_PLAIN,
+    # The kind that the other files of this folder test.
+    pytest.param(kinds.PODMAN, marks=pytest.mark.hosts),
     pytest.param(kinds.PODMAN_UNIT, marks=pytest.mark.hosts),
     pytest.param(kinds.DOCKER_PLAIN, marks=pytest.mark.hosts),
 )
-NAMES = ("mstunnel-server", "mstunnel-agent")
 
 
 class Host(Installation):
@@ -33,11 +34,6 @@ class Host(Installation):
     @property
     def kind(self) -> Kind:
         return self.testbed.kind
-
-    def process(self, name: str) -> str:
-        """Id of the first process of a container."""
-        command = [self.kind.engine, "inspect", "--format={{.State.Pid}}", name]
-        return self.server.run(command).stdout.strip()
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name)
@@ -102,10 +98,8 @@ def test_a_new_certificate_and_a_root_are_taken_without_a_restart(host: Host) ->
 
 
 def test_killed_containers_come_back(host: Host) -> None:
-    killed = [host.process(name) for name in NAMES]
-    host.server.run(["kill", "-KILL", *killed])
+    host.kill_containers()
     host.wait_until_healthy()
-    assert not set(killed) & {host.process(name) for name in NAMES}
     assert host.await_page() == INTRANET_PAGE
 
 
@@ -138,7 +132,7 @@ def test_docker_proves_what_it_loads_and_says_why_it_cannot_fetch(host: Host) ->
 
 def test_our_units_are_clean_and_shut_in(host: Host) -> None:
     """Those that Podman's generator makes are Podman's."""
-    units = [f"/etc/systemd/system/{name}.service" for name in NAMES]
+    units = [f"/etc/systemd/system/{name}.service" for name in CONTAINERS]
     if host.server.run(["test", "-e", units[0]], check=False).code != 0:
         pytest.skip("no unit of ours here")
     verified = host.server.run(["systemd-analyze", "verify", *units])

@@ -147,12 +147,19 @@ def test_day_two_commands(host: Installation) -> None:
     assert "online" in run(["mst-cli", "server", "show", "status"], timeout=90).stdout
 
 
-def test_after_a_reboot_the_gateway_serves_again(host: Installation) -> None:
+def test_after_a_kill_and_after_a_reboot_the_gateway_serves_again_and_the_client_is_back(
+    host: Installation,
+) -> None:
     host.setup()
+    host.keep_connected()
+    assert host.await_page() == INTRANET_PAGE
+    host.server.run(["pkill", "-KILL", "-x", "conmon"])
+    host.kill_containers()
+    host.wait_until_healthy()
+    assert host.await_page() == INTRANET_PAGE
     host.reboot()
     host.wait_until_healthy()
-    host.connect()
-    assert host.fetch_internal_page().stdout == INTRANET_PAGE
+    assert host.await_page() == INTRANET_PAGE
 
 
 def test_several_changes_are_named_at_once_when_answers_are_missing(host: Installation) -> None:

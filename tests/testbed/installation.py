@@ -25,6 +25,7 @@ PUBLIC_ADDRESS = f"vpn.{DOMAIN}"
 ANSWERS = "/root/answers.yaml"
 LAB = "/var/lib/mstunnel-lab"
 TOKEN = "/root/token"
+CONTAINERS = ("mstunnel-server", "mstunnel-agent")
 _CODE = re.compile(r" {4}([A-Z0-9-]{6,12})")
 _SECONDS = 300.0
 
@@ -102,13 +103,29 @@ class Installation:
     def started(self) -> str:
         """When both containers were started."""
         command = [self.testbed.kind.engine, "inspect", "--format={{.State.StartedAt}}"]
-        return self.server.run([*command, "mstunnel-server", "mstunnel-agent"]).stdout
+        return self.server.run([*command, *CONTAINERS]).stdout
 
     def reboot(self) -> None:
         """Stop the server as a whole and boot it again; its init does what it was told to."""
         self.testbed.restart_server()
         if self.testbed.kind.at_boot:
             self.server.shell(self.testbed.kind.at_boot, timeout=120)
+
+    def processes(self) -> tuple[str, ...]:
+        """Ids of the first processes of both containers; less where there is none."""
+        command = [self.testbed.kind.engine, "inspect", "--format={{.State.Pid}}"]
+        return tuple(self.server.run([*command, *CONTAINERS], check=False).stdout.split())
+
+    def kill_containers(self) -> None:
+        """Kill both containers from outside; return once others run. Raises TestbedError after a minute."""
+        killed = self.processes()
+        self.server.run(["kill", "-KILL", *killed], check=False)
+        for _ in range(120):
+            found = self.processes()
+            if len(found) == len(CONTAINERS) and not {"0", *killed} & {*found}:
+                return
+            time.sleep(0.5)
+        raise TestbedError(f"the containers do not come back: {found}")
 
     def wait_until_healthy(self) -> None:
         """Return once both containers are healthy. Raises TestbedError after a minute."""
