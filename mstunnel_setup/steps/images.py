@@ -1,4 +1,4 @@
-"""Step `images`: bring both container images to the host, always by digest."""
+"""Step `images`: choose the container engine, and bring both images to it, always by digest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
