@@ -1,5 +1,6 @@
 """A delayed import is a persistent timer; taking it back leaves nothing."""
 
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,6 +69,20 @@ def test_the_timer_names_the_time_in_utc_and_makes_up_for_a_missed_one(world: Wo
     assert link is not None
     assert link.target == f"/etc/systemd/system/{TIMER}"
     assert PENDING.satisfied(world, {})
+
+
+def test_systemd_finds_nothing_wrong(world: World) -> None:
+    PENDING.apply(world, {})
+    program = world.files.root / "usr/sbin/mst-cli"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    command = ["systemd-analyze", "verify", f"--root={world.files.root}", "--recursive-errors=no"]
+    units = [TIMER, TIMER.replace(".timer", ".service")]
+    done = subprocess.run([*command, *units], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    program.chmod(0o644)
+    assert subprocess.run([*command, *units], check=False, capture_output=True).returncode != 0
 
 
 @pytest.mark.parametrize("done", range(4))
