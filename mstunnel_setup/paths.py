@@ -14,6 +14,8 @@ IMAGES_CONFIGURED = f"{CONFIGURATION}/images_configured"
 OCSERV_CONF = f"{CONFIGURATION}/ocserv.conf"
 HEALTH_THRESHOLDS = f"{CONFIGURATION}/health-thresholds.json"
 OIDC_JSON = f"{CONFIGURATION}/oidc.json"
+# There while the verbose mode lasts (`mst-cli log level verbose`).
+LOG_LEVEL = f"{CONFIGURATION}/log-level.json"
 
 CERTIFICATES = f"{CONFIGURATION}/certs"
 SITE_CERTIFICATE = f"{CERTIFICATES}/site.crt"

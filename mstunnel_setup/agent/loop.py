@@ -143,7 +143,7 @@ class Agent:
         self._learn_site(site)
         self._learn_thresholds(enrolment)
         try:
-            options = read_gateway_options(self.files, enrolment.authentication)
+            options = read_gateway_options(self.files, enrolment.authentication, self.clock.now())
             wish = sync.wanted(found.to_wire(), options, sync.open_port(sync.current(self.files)))
         except SetupError as error:
             self._learn(refusal=error.message)

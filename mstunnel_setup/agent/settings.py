@@ -1,5 +1,6 @@
 """What the set-up left for the agent: who it is, where its tenant answers, which server it looks after."""
 
+from datetime import datetime
 from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -7,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mstunnel_setup import paths
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, debug_level
+from mstunnel_setup.gateway.log_level import log_level
+from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
 from mstunnel_setup.host.files import Files
 
 _GUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -51,12 +53,12 @@ def read_agent_settings(files: Files) -> AgentSettings:
     return _read(files, paths.AGENT_SETTINGS, AgentSettings)
 
 
-def read_gateway_options(files: Files, authentication: str) -> GatewayOptions:
-    """What the gateway is told besides the server configuration; read anew for every check-in.
+def read_gateway_options(files: Files, authentication: str, now: datetime) -> GatewayOptions:
+    """What the gateway is told besides the server configuration at the time `now`; read at every check-in.
 
     Raises EnvironmentFileError or UsageError when `env.sh` or a setting in it is wrong.
     """
-    level = debug_level(_environment(files).get("DEBUG_LEVEL", ""))
+    level = log_level(files, _environment(files), now).level
     return GatewayOptions(Authentication(authentication), level)
 
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup import __version__
 from mstunnel_setup.cli.admin_access import access_app
 from mstunnel_setup.cli.admin_config import config_app
 from mstunnel_setup.cli.admin_profile import exclusions_app, profile_app
@@ -14,11 +13,13 @@ from mstunnel_setup.cli.admin_server import server_app
 from mstunnel_setup.cli.admin_site import site_app
 from mstunnel_setup.cli.admin_threshold import threshold_app
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
-from mstunnel_setup.cli.render import Result, run_app, run_command
+from mstunnel_setup.cli.render import run_app, run_command
+from mstunnel_setup.cli.root import add_root
 
 _PROGRAM = "mst-admin"
 
 app = new_app("Manage Microsoft Tunnel in the tenant: server configurations, sites, servers, VPN profiles.")
+add_root(app, _PROGRAM)
 app.add_typer(config_app, name="config")
 app.add_typer(site_app, name="site")
 app.add_typer(server_app, name="server")
@@ -42,20 +43,6 @@ class ApplyOptions:
     resolve: Annotated[
         bool, typer.Option("--resolve/--no-resolve", help="Look up the public addresses of sites.")
     ] = True
-
-
-@app.callback(invoke_without_command=True)
-@with_options
-def program(
-    context: typer.Context,
-    common: CommonOptions,
-    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
-) -> None:
-    """Manage Microsoft Tunnel in the tenant: server configurations, sites, servers, VPN profiles."""
-    if version:
-        run_command(_PROGRAM, common, lambda _session: Result(text=[f"{_PROGRAM} {__version__}"]))
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
 
 
 @app.command()

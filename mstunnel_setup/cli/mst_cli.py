@@ -1,12 +1,13 @@
 """The command line of `mst-cli`: options and names; the work is in one module per command."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mstunnel_setup import __version__, paths
 from mstunnel_setup.cli.certificate_commands import ca_trust_app, cert_app
 from mstunnel_setup.cli.certificate_options import ImportOptions
+from mstunnel_setup.cli.component_commands import agent_app, server_app
 from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
@@ -16,25 +17,14 @@ from mstunnel_setup.cli.options import (
     with_options,
 )
 from mstunnel_setup.cli.render import Result, run_app, run_command
+from mstunnel_setup.cli.root import add_root
+from mstunnel_setup.cli.setting_commands import config_app, env_app, log_app, site_app
 from mstunnel_setup.cli.streams import hold
 
 _PROGRAM = "mst-cli"
 
 app = new_app("Run, watch and remove the Microsoft Tunnel gateway on this server.")
-
-
-@app.callback(invoke_without_command=True)
-@with_options
-def program(
-    context: typer.Context,
-    common: CommonOptions,
-    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
-) -> None:
-    """Run, watch and remove the Microsoft Tunnel gateway on this server."""
-    if version:
-        run_command(_PROGRAM, common, lambda _session: Result(text=[f"{_PROGRAM} {__version__}"]))
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+add_root(app, _PROGRAM)
 
 
 @app.command()
@@ -87,79 +77,93 @@ def import_cert(common: CommonOptions, options: CertificateOptions, how: ImportO
 
 @app.command()
 @with_options
-def uninstall(common: CommonOptions, options: SignInOptions) -> None:
+def uninstall(
+    common: CommonOptions,
+    options: SignInOptions,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Leave the tenant as it is, and name what stays there.")
+    ] = False,
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="Leave settings, certificate and roots in /etc/mstunnel.")
+    ] = False,
+) -> None:
     """Remove the gateway from this server and from the tenant."""
     from mstunnel_setup.cli.uninstall import uninstall as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} uninstall", common, lambda session: run(session, options))
+    run_command(
+        f"{_PROGRAM} uninstall",
+        common,
+        lambda session: run(session, options, offline=offline, keep_data=keep_data),
+    )
 
 
-def _component(name: str, container: str) -> typer.Typer:
-    """The commands that agent and server have in common."""
-    group = new_app(f"The {name} container: {container}.")
+@app.command()
+@with_options
+def reenroll(common: CommonOptions, options: SignInOptions) -> None:
+    """Give this server a new identity and record in the tenant; site and certificate stay."""
+    from mstunnel_setup.cli.reenroll import reenroll as run  # noqa: PLC0415 (`--help` stays fast)
 
-    def switch(verb: str, about: str) -> None:
-        @group.command(verb, help=about)
-        @with_options
-        def command(common: CommonOptions) -> None:
-            from mstunnel_setup.cli import component  # noqa: PLC0415 (`--help` stays fast)
-
-            work = {
-                "status": component.state,
-                "start": component.start,
-                "stop": component.stop,
-                "restart": component.restart,
-            }[verb]
-            run_command(f"{_PROGRAM} {name} {verb}", common, lambda session: work(session, container))
-
-    switch("status", f"Show state and health of the {name}.")
-    switch("start", f"Start the {name} if it is stopped.")
-    switch("stop", f"Stop the {name}.")
-    switch("restart", f"Stop and start the {name}.")
-
-    @group.command()
-    @with_options
-    def logs(
-        common: CommonOptions,
-        follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep following.")] = False,
-        since: Annotated[
-            str | None, typer.Option("--since", metavar="TIME", help="Only lines since then.")
-        ] = None,
-        tail: Annotated[int, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")] = 0,
-        timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Print timestamps.")] = False,
-    ) -> None:
-        """Show the log."""
-        from mstunnel_setup.cli import component  # noqa: PLC0415 (`--help` stays fast)
-        from mstunnel_setup.containers.engine import LogOptions  # noqa: PLC0415 (`--help` stays fast)
-
-        options = LogOptions(follow=follow, lines=tail or None, since=since, timestamps=timestamps)
-        run_command(
-            f"{_PROGRAM} {name} logs",
-            common,
-            lambda session: component.logs(session, container, options),
-        )
-
-    return group
+    run_command(f"{_PROGRAM} reenroll", common, lambda session: run(session, options))
 
 
-agent_app = _component("agent", paths.AGENT)
-server_app = _component("server", paths.SERVER)
+@app.command()
+@with_options
+def version(common: CommonOptions) -> None:
+    """Show the version of this program, of the engine and of both images."""
+    from mstunnel_setup.cli.version import version as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} version", common, run)
+
+
+@app.command()
+@with_options
+def diagnose(
+    common: CommonOptions,
+    file: Annotated[
+        Path | None, typer.Argument(help="The new archive (.tar.gz); without it only the preview is shown.")
+    ] = None,
+) -> None:
+    """Put what explains a problem into one file, without secrets; shows first what goes in."""
+    from mstunnel_setup.cli.diagnose import diagnose as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} diagnose", common, lambda session: run(session, file and file.absolute()))
+
+
+@app.command()
+@with_options
+def backup(common: CommonOptions, file: Annotated[Path, typer.Argument(help="The new archive.")]) -> None:
+    """Keep what another host needs to take this one's place; it holds the private key."""
+    from mstunnel_setup.cli.backup import backup as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} backup", common, lambda session: run(session, file.absolute()))
+
+
+@app.command()
+@with_options
+def restore(
+    common: CommonOptions,
+    options: SignInOptions,
+    file: Annotated[Path, typer.Argument(help="What `mst-cli backup` made.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Remove the record and identity of the host it was made on.")
+    ] = False,
+) -> None:
+    """Install on this host what was backed up on another."""
+    from mstunnel_setup.cli.restore import restore as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(
+        f"{_PROGRAM} restore", common, lambda session: run(session, options, file.absolute(), replace=replace)
+    )
+
+
 app.add_typer(cert_app, name="cert")
 app.add_typer(ca_trust_app, name="ca-trust")
 app.add_typer(agent_app, name="agent")
 app.add_typer(server_app, name="server")
-
-
-@server_app.command()
-@with_options
-def show(
-    common: CommonOptions,
-    what: Annotated[list[str], typer.Argument(help="status, users, user NAME, id ID, sessions all, …")],
-) -> None:
-    """Show status, users, sessions and bans, as occtl does."""
-    from mstunnel_setup.cli.show import show as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} server show", common, lambda session: run(session, what))
+app.add_typer(env_app, name="env")
+app.add_typer(config_app, name="config")
+app.add_typer(log_app, name="log")
+app.add_typer(site_app, name="site")
 
 
 def main() -> int:

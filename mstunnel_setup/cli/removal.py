@@ -4,25 +4,49 @@ from mstunnel_setup import paths
 from mstunnel_setup.cli.render import Notice
 from mstunnel_setup.cli.run import RECEIPT, Run
 from mstunnel_setup.engine.action import Undo
+from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Removal
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.steps import revocation, sign_in
 from mstunnel_setup.steps.tenancy import in_tenant
 from mstunnel_setup.steps.world import CANDIDATE
+from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
+
+_TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
+_DATA_STEPS = frozenset({"eula", "environment", "certificate", "import"})
 
 
-def remove_installation(run: Run) -> list[Removal]:
+def remove_installation(run: Run, *, offline: bool = False, keep_data: bool = False) -> list[Removal]:
     """Undo everything, newest first. Raises SetupError when something refuses; running again continues.
 
     The administrator signs in first where the tenant has something of ours, so that a refused sign-in leaves
-    everything as it is.
+    everything as it is; with `offline` what is there stays and is named. With `keep_data` so does what an
+    administrator brought or wrote below /etc/mstunnel.
     """
+    left = run.runner.leave(_left_in_tenant(run.context.receipt)) if offline else []
     if in_tenant(run.context.receipt):
         run.context.administrator = True
         sign_in.STEP.gather(run.context)
+    left += run.runner.leave(_data(run.context.receipt)) if keep_data else []
+    run.files.remove(paths.LOG_LEVEL)
     removals = run.runner.undo()
     forget(run)
-    return removals
+    return [*left, *removals]
+
+
+def _left_in_tenant(receipt: Receipt) -> dict[str, str]:
+    words = {CreateAppIdentity.kind: "the application {} in the tenant", RegisterServer.kind: "the record {}"}
+    found = [entry for entry in receipt.entries.values() if entry.versions[-1]["kind"] in _TENANT]
+    return {
+        entry.key: words[str(entry.versions[-1]["kind"])].format(entry.key.partition(":")[2])
+        for entry in found
+    }
+
+
+def _data(receipt: Receipt) -> dict[str, str]:
+    ours = [entry for entry in receipt.entries.values() if entry.step in _DATA_STEPS]
+    paths_of = {entry.key: entry.key.partition(":")[2] for entry in ours}
+    return {key: path for key, path in paths_of.items() if path.startswith(paths.CONFIGURATION)}
 
 
 def kept(removals: list[Removal]) -> tuple[Notice, ...]:

@@ -6,6 +6,8 @@ from mstunnel_setup import paths
 from mstunnel_setup.cli.options import OutputFormat
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import open_host
+from mstunnel_setup.containers.engine import Finished, clean
+from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.gateway.occtl import (
     NOT_FOUND,
@@ -15,6 +17,7 @@ from mstunnel_setup.gateway.occtl import (
     read_answer,
 )
 from mstunnel_setup.host.process import Processes
+from mstunnel_setup.steps.world import World
 
 _SECONDS = 20.0
 
@@ -30,13 +33,24 @@ def show(session: Session, words: list[str]) -> Result:
         finished = world.engine.execute(paths.SERVER, arguments, _SECONDS)
     if finished.code == NOT_FOUND:
         return Result(text=[f"There is no {' '.join(words)}."])
+    _require(finished)
+    data = read_answer(command, finished.output) if as_json else []
+    return Result(data=data if isinstance(data, dict) else {"rows": data}, text=finished.output.splitlines())
+
+
+def ask(world: World, command: ShowCommand) -> JsonObject | list[JsonValue]:
+    """What the control program answers, as data. Raises EngineError."""
+    finished = world.engine.execute(paths.SERVER, occtl_arguments(command, as_json=True), _SECONDS)
+    _require(finished)
+    return read_answer(command, finished.output)
+
+
+def _require(finished: Finished) -> None:
     if finished.code != 0:
-        reason = (finished.error or finished.output).strip() or f"exit code {finished.code}"
+        reason = clean(finished.error or finished.output) or f"exit code {finished.code}"
         raise EngineError(
             "occtl-failed", f"the gateway did not answer: {reason}", "Try `mst-cli server status`."
         )
-    data = read_answer(command, finished.output) if as_json else []
-    return Result(data=data if isinstance(data, dict) else {"rows": data}, text=finished.output.splitlines())
 
 
 def _follow(session: Session, arguments: list[str]) -> NoReturn:

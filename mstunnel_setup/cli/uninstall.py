@@ -3,21 +3,32 @@
 from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.removal import as_data, forget, kept, remove_installation
 from mstunnel_setup.cli.render import Result, Session
-from mstunnel_setup.cli.run import open_run
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.cli.run import Run, open_run
+from mstunnel_setup.errors import NetworkError, UsageError
+
+_WAY_OUT = "To go on without the tenant: `mst-cli uninstall --offline`; it names what stays there."
 
 
-def uninstall(session: Session, options: SignInOptions) -> Result:
-    """Take back everything in the receipt, newest first. Asks once; an unattended run is its own answer."""
+def uninstall(session: Session, options: SignInOptions, *, offline: bool, keep_data: bool) -> Result:
+    """Take back everything in the receipt, newest first. Asks once; an unattended run is its own answer.
+
+    Raises NetworkError with the way out when the tenant is away and `offline` was not asked for.
+    """
     with open_run(session, options.settings()) as run:
         if not run.context.receipt.entries:
             forget(run)
             return Result("unchanged", text=["No gateway is installed here; there is nothing to remove."])
-        prompter = run.context.prompter
-        if prompter.interactive and not prompter.confirm(
-            "Remove the gateway from this server and the tenant?"
-        ):
-            raise UsageError("uninstall-declined", "nothing was removed", "Run it again and answer yes.")
-        removals = remove_installation(run)
-    text = ["Removed from this server and from the tenant."]
-    return Result("changed", as_data(removals), kept(removals), text=text)
+        _ask(run, offline=offline)
+        try:
+            removals = remove_installation(run, offline=offline, keep_data=keep_data)
+        except NetworkError as error:
+            raise NetworkError(error.code, error.message, f"{error.hint} {_WAY_OUT}".strip()) from error
+    where = "this server" if offline else "this server and from the tenant"
+    return Result("changed", as_data(removals), kept(removals), text=[f"Removed from {where}."])
+
+
+def _ask(run: Run, *, offline: bool) -> None:
+    prompter = run.context.prompter
+    where = "this server only" if offline else "this server and the tenant"
+    if prompter.interactive and not prompter.confirm(f"Remove the gateway from {where}?"):
+        raise UsageError("uninstall-declined", "nothing was removed", "Run it again and answer yes.")

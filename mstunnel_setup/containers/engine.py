@@ -27,7 +27,7 @@ class ContainerState:
     """A container as it is: `status` in the engine's words (`running`, `created`, `exited`).
 
     `health` is None without a health check; `image_digest` is the digest it was asked to run;
-    `started_at` is None when it has never run.
+    `started_at` is None when it has never run; `process_id` of its first process is None unless it runs.
     """
 
     status: str
@@ -35,6 +35,7 @@ class ContainerState:
     labels: dict[str, str] = field(default_factory=dict)
     image_digest: str = ""
     started_at: datetime | None = None
+    process_id: int | None = None
 
     @property
     def ours(self) -> bool:

@@ -182,6 +182,7 @@ def container_state(inspected: Mapping[str, Any]) -> ContainerState:
         # The digest asked for: `ImageDigest` is another one when the reference names a multi-platform index.
         image_digest=name.partition("@")[2] or str(inspected.get("ImageDigest", "")),
         started_at=_time(str(state.get("StartedAt", ""))),
+        process_id=int(state.get("Pid") or 0) or None,
     )
 
 

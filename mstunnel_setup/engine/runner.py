@@ -1,6 +1,6 @@
 """The runner: gathers, decides, journals, applies; and takes everything back in reverse."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -92,6 +92,14 @@ class Runner:
         """Take back single objects, newest first; the installation stays, and so do its finished steps."""
         return [self._undo_entry(entry, "taken-back") for entry in self._newest_first() if entry.key in keys]
 
+    def leave(self, keys: Mapping[str, str]) -> list[Removal]:
+        """Give up single objects, newest first: they stay as they are, for the reasons given by key."""
+        return [
+            self._record_undone(entry, "undone", Undone(Undo.KEPT, keys[entry.key]))
+            for entry in self._newest_first()
+            if entry.key in keys
+        ]
+
     def _newest_first(self) -> list[Entry]:
         """Nothing goes before what rests on it: a switched link points to a folder newer than itself."""
 
@@ -170,7 +178,10 @@ class Runner:
         versions = [self._codec.load(data) for data in entry.versions]
         action = versions[-1]
         record = UndoRecord(entry.before, versions, self.receipt.outputs)
-        undone = action.undo(self._world, record)
+        return self._record_undone(entry, record_type, action.undo(self._world, record))
+
+    def _record_undone(self, entry: Entry, record_type: str, undone: Undone) -> Removal:
+        action = self._codec.load(entry.versions[-1])
         outcome = undone.outcome.value
         self._journal.append(record_type, key=entry.key, outcome=outcome, reason=undone.reason)
         phase: Phase = "kept" if undone.outcome is Undo.KEPT else "undone"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mstunnel_setup.errors import StepError
 
 # Blanks, line ends and control characters as a shell knows them; Python's own idea of them is wider.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*?)[ \t]*")
 _BARE = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
 _SINGLE = re.compile(r"'(?P<text>[^'\x00-\x08\x0a-\x1f\x7f]*)'")
@@ -66,6 +67,27 @@ def render(name: str, value: str) -> str:
             "Use one of the two characters only.",
         )
     return f'{name}="{escaped}"'
+
+
+def is_name(text: str) -> bool:
+    """Whether a shell and `parse` take `text` for the name of a setting."""
+    return _NAME.fullmatch(text) is not None
+
+
+def assign(text: str, name: str, value: str | None, path: str) -> str:
+    """`text` with one line that sets `name` to `value`, in the place of its last one; None: without any.
+
+    All other lines stay as they are. Raises EnvironmentFileError for a file or value that is not plain.
+    """
+    lines = _lines(text, path)
+    places = [number for number, line in enumerate(lines) if line.name == name]
+    if value is not None and places and lines[places[-1]].value == value:
+        return text
+    kept = [line.text for number, line in enumerate(lines) if number not in places]
+    if value is not None:
+        place = places[-1] - len(places) + 1 if places else len(kept)
+        kept.insert(place, render(name, value))
+    return "".join(f"{line}\n" for line in kept)
 
 
 def merge(current: str | None, before: Mapping[str, str], wanted: Mapping[str, str], path: str) -> str:

@@ -65,7 +65,7 @@ def read_answer(command: ShowCommand, text: str) -> JsonObject | list[JsonValue]
 
     Raises EngineError when it cannot be understood.
     """
-    value = _read(text)
+    value = _typed(_read(text))
     if command.rows:
         rows = value if isinstance(value, list) else [value]
         return [row for row in rows if row != {}]
@@ -82,13 +82,37 @@ def _judge_argument(command: ShowCommand, argument: str) -> None:
         )
     if argument and not command.argument:
         raise UsageError("argument-unexpected", f"{name} takes no argument", f"Use `{name}`.")
-    # occtl splits its command line at blanks.
-    if not all(character.isprintable() and not character.isspace() for character in argument):
+    judge_word(command.argument, argument)
+
+
+def judge_word(placeholder: str, word: str) -> None:
+    """Raise UsageError for an argument that occtl, which splits its line at blanks, would take apart."""
+    if not all(character.isprintable() and not character.isspace() for character in word):
         raise UsageError(
-            "argument-invalid",
-            f"{command.argument} holds blanks or control characters",
-            "Give it as one word.",
+            "argument-invalid", f"{placeholder} holds blanks or control characters", "Give it as one word."
         )
+
+
+# Numbers and truth values that occtl writes as texts.
+_NUMBERS: Final = frozenset({"MTU", "RX", "TX", "DPD", "KeepAlive"})
+_TRUTHS: Final = frozenset({"Restricted to routes"})
+
+
+def _typed(value: JsonValue) -> JsonValue:
+    if isinstance(value, list):
+        return [_typed(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _typed_field(name, item) for name, item in value.items()}
+    return value
+
+
+def _typed_field(name: str, value: JsonValue) -> JsonValue:
+    """RX and TX of `show status` are no bare numbers, and stay; `raw_rx` and `raw_tx` are there too."""
+    if isinstance(value, str) and name in _NUMBERS and value.isascii() and value.isdigit():
+        return int(value)
+    if isinstance(value, str) and name in _TRUTHS and value in ("True", "False"):
+        return value == "True"
+    return value
 
 
 _TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)', re.DOTALL)

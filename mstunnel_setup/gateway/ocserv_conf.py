@@ -25,7 +25,7 @@ RUN_AS_USER: Final = "root"
 RUN_AS_GROUP: Final = "nogroup"
 ISOLATE_WORKERS: Final = True
 
-_HIGHEST_LEVEL: Final = 4
+HIGHEST_LEVEL: Final = 4
 """Above it ocserv logs what users do (levels 8 and 9)."""
 
 # Ours unless an advanced setting says otherwise. Times are in seconds.
@@ -80,9 +80,9 @@ def debug_level(value: str) -> int:
         raise UsageError(
             "debug-level-invalid",
             f"DEBUG_LEVEL is not a number: {value}",
-            f"Write a number from 0 to {_HIGHEST_LEVEL} into {paths.ENVIRONMENT}.",
+            f"Write a number from 0 to {HIGHEST_LEVEL} into {paths.ENVIRONMENT}.",
         )
-    return min(int(value or "0"), _HIGHEST_LEVEL)
+    return min(int(value or "0"), HIGHEST_LEVEL)
 
 
 def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | None = None) -> str:

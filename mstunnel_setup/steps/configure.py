@@ -13,7 +13,8 @@ from mstunnel_setup.errors import TenantError
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, debug_level, ocserv_conf
+from mstunnel_setup.gateway.log_level import log_level
+from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, ocserv_conf
 from mstunnel_setup.gateway.oidc import default_issuer, metadata_url, oidc_config
 from mstunnel_setup.steps import environment, images, site, tenancy
 from mstunnel_setup.steps.context import Context
@@ -43,10 +44,9 @@ def pulled(context: Context) -> ServerConfiguration:
 
 
 def _gather(context: Context) -> Configuration:
-    settings = environment.settings(context)
-    options = GatewayOptions(
-        Authentication(context.answers.authentication), debug_level(settings.get("DEBUG_LEVEL", ""))
-    )
+    world = context.world
+    level = log_level(world.files, environment.settings(context), world.clock.now()).level
+    options = GatewayOptions(Authentication(context.answers.authentication), level)
     server = pulled(context)
     for warning in server.warnings:
         context.prompter.say(f"Server configuration: {warning.message}. {warning.hint}".rstrip())

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from mstunnel_setup.host.files import Files
 from tests.unit.agent.fakes import SERVER, SITE
 from tests.unit.tenant.credentials import certificate, rsa_key
 
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
 INFO = {
     "AgentId": SITE,
     "IntuneTenantId": SERVER,
@@ -76,12 +78,12 @@ def test_a_broken_file_is_named_with_the_place(files: Files, value: object, plac
 
 
 def test_gateway_options(files: Files) -> None:
-    assert read_gateway_options(files, "certificate").authentication is Authentication.CERTIFICATE
+    assert read_gateway_options(files, "certificate", NOW).authentication is Authentication.CERTIFICATE
     files.write(paths.ENVIRONMENT, b"# comment\nexport DEBUG_LEVEL='2'\n")
-    assert read_gateway_options(files, "oidc").debug_level == 2
+    assert read_gateway_options(files, "oidc", NOW).debug_level == 2
 
     with pytest.raises(UsageError):
-        read_gateway_options(files, "radius")
+        read_gateway_options(files, "radius", NOW)
 
 
 def test_the_way_out_is_that_of_env_sh(files: Files) -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.gateway.env_file import EnvironmentFileError, merge, parse, render
+from mstunnel_setup.gateway.env_file import EnvironmentFileError, assign, merge, parse, render
 
 ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
 # Printable characters, and among them often those that mean something to a shell.
@@ -305,3 +305,22 @@ def test_the_entry_point_reads_the_proxies_alike(values: dict[str, str], tmp_pat
 def test_the_entry_point_reads_an_administrators_lines_alike(text: str, tmp_path: Path) -> None:
     expected = {name: value for name, value in parse(text, "env.sh").items() if name in TAKEN}
     assert _take_proxies(text, tmp_path) == expected
+
+
+LINES = st.lists(st.sampled_from(["# a comment", "", "export A=1", "B='x y'", "A=2", "C=3"]), max_size=6)
+
+
+@given(lines=LINES, name=st.sampled_from(["A", "B", "NEW"]), value=st.none() | RENDERED)
+def test_one_setting_is_assigned_and_no_other_line_changes(
+    lines: list[str], name: str, value: str | None
+) -> None:
+    before = "".join(f"{line}\n" for line in lines)
+    after = assign(before, name, value, "env.sh")
+    expected = {key: text for key, text in parse(before, "env.sh").items() if key != name}
+    assert parse(after, "env.sh") == expected | ({} if value is None else {name: value})
+
+    def others(text: str) -> list[str]:
+        return [line for line in text.splitlines() if name not in parse(f"{line}\n", "env.sh")]
+
+    assert others(after) == others(before)
+    assert assign(after, name, value, "env.sh") == after

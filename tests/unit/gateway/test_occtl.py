@@ -132,3 +132,10 @@ def test_commas_do_not_matter(records: list[dict[str, Any]]) -> None:
 def test_any_text_is_an_answer_or_an_error(text: str) -> None:
     with contextlib.suppress(EngineError):
         assert isinstance(read_answer(COMMANDS["users"], text), list)
+
+
+def test_numbers_and_truth_values_are_typed() -> None:
+    first = rows("users", "users-two")[0]
+    assert [first[name] for name in ("MTU", "RX", "TX", "DPD", "KeepAlive")] == [1434, 0, 352, 60, 3600]
+    assert first["Restricted to routes"] is False
+    assert (first["_TX"], first["Username"]) == ("352 bytes", "alice")

@@ -1,0 +1,109 @@
+"""`mst-cli backup`: what another host needs to take this one's place, in one archive."""
+
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from mstunnel_setup import __version__, paths
+from mstunnel_setup.cli.certificate_activation import installed_run
+from mstunnel_setup.cli.render import Notice, Result, Session
+from mstunnel_setup.cli.run import Run
+from mstunnel_setup.engine.file_actions import json_bytes
+from mstunnel_setup.engine.remember import remembered
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.steps import tenancy
+from mstunnel_setup.tenant.actions import RegisterServer
+
+SCHEMA = "mstunnel-backup/1"
+MANIFEST = "manifest.json"
+# Where another host gets them -> where they are here: what is in use, not what lies beside it.
+_FILES = {
+    paths.ENVIRONMENT: paths.ENVIRONMENT,
+    paths.SITE_CERTIFICATE: f"{paths.ACTIVE}/chain.pem",
+    paths.SITE_KEY: f"{paths.ACTIVE}/key.pem",
+    DEVICE_AUTHORITY: DEVICE_AUTHORITY,
+}
+
+
+def backup(session: Session, file: Path) -> Result:
+    """Write the archive with mode 0600. Raises UsageError when the file is there already."""
+    if file.exists():
+        raise UsageError("file-exists", f"{file} is there already", "Give the name of a new file.")
+    with installed_run(session, {}, exclusively=False) as run:
+        contents = {path: run.files.read(place) for path, place in _FILES.items()}
+        for name in run.files.names(paths.CA_TRUST):
+            contents[f"{paths.CA_TRUST}/{name}"] = run.files.read(f"{paths.CA_TRUST}/{name}")
+        present = {path: content for path, content in contents.items() if content is not None}
+        manifest = _manifest(run)
+        Files().write(str(file), pack({MANIFEST: json_bytes(manifest), **present}), 0o600)
+    warning = Notice(
+        "backup-holds-key",
+        f"{file} holds the private key of the certificate",
+        "Keep it as you keep the key; restore it elsewhere with `mst-cli restore`.",
+    )
+    return Result(
+        "changed", {"file": str(file), "contents": [*present]}, (warning,), text=[f"Written: {file}."]
+    )
+
+
+def _manifest(run: Run) -> JsonObject:
+    receipt = run.context.receipt
+    identity = tenancy.identity(receipt) or {}
+    record = tenancy.result(receipt, RegisterServer.kind) or {}
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "created": run.context.world.clock.now().isoformat(timespec="seconds"),
+        "answers": remembered(receipt, "answers"),
+        "site": remembered(receipt, "joined-site"),
+        "server_name": run.context.server_name,
+        "server_id": record.get("server_id"),
+        "application_object_id": identity.get("application_object_id"),
+    }
+
+
+def pack(contents: Mapping[str, bytes]) -> bytes:
+    """A .tar.gz of files by name; all are of root, and for its eyes."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name.lstrip("/"))
+            member.size, member.mode = len(content), 0o600
+            archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
+    """Manifest and files (by host path) of an archive of `backup`. Raises UsageError for any other."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
+            files = {
+                member.name: stream.read()
+                for member in archive.getmembers()
+                if (stream := archive.extractfile(member)) is not None
+            }
+        manifest = json.loads(files.pop(MANIFEST))
+    except (OSError, EOFError, tarfile.TarError, KeyError, ValueError) as error:
+        raise _no_backup("the file cannot be read as one") from error
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise _no_backup("it says to be of another kind")
+    known = {f"/{name}": content for name, content in files.items()}
+    return manifest, {path: content for path, content in known.items() if _expected(path)}
+
+
+def _expected(path: str) -> bool:
+    folder, _slash, name = path.rpartition("/")
+    return path in _FILES or (folder == paths.CA_TRUST and name not in ("", ".", ".."))
+
+
+def _no_backup(reason: str) -> UsageError:
+    return UsageError(
+        "backup-invalid",
+        f"this is no backup of a gateway: {reason}",
+        "Give a file that `mst-cli backup` wrote.",
+    )

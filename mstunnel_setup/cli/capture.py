@@ -1,0 +1,86 @@
+"""`mst-cli server capture`: the traffic of a client or an interface of the server's container, as pcap."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli.render import Result, Session
+from mstunnel_setup.cli.run import open_host
+from mstunnel_setup.cli.show import ask
+from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.gateway.occtl import ShowCommand
+from mstunnel_setup.host.capture import enter_network_of, interfaces, record
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.steps.world import World
+
+_USERS = ShowCommand(("users",), "")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """When to stop: after seconds, or at a file size in bytes; Ctrl-C ends it earlier."""
+
+    seconds: int
+    size: int
+
+
+def capture(session: Session, what: str, file: str, bounds: Bounds) -> Result:
+    """Record into a new file of mode 0600. What there is when somebody interrupts is kept.
+
+    Raises UsageError for a file that is there already, or when no such client or interface is there.
+    """
+    target = Path(file).absolute()
+    if target.exists():
+        raise UsageError("file-exists", f"{target} is there already", "Give the name of a new file.")
+    with open_host(session) as world:
+        found = world.engine.inspect(paths.SERVER)
+        if found is None or found.process_id is None:
+            raise EngineError(
+                "server-not-running", "the server is not running", "Start it: `mst-cli server start`."
+            )
+        device = _device(world, what)
+    session.console.say(f"Recording {device} for {bounds.seconds} s at most; Ctrl-C ends it.")
+    # Reading and writing files goes on as before: only the network is another one.
+    enter_network_of(found.process_id)
+    if device not in interfaces():
+        raise UsageError(
+            "interface-unknown",
+            f"the server has no interface {device}",
+            f"Give one of {', '.join(interfaces())}, or the tunnel address of a client.",
+        )
+    pieces = _recorded(device, bounds)
+    Files().write(str(target), b"".join(pieces), 0o600)
+    data = {
+        "file": str(target),
+        "interface": device,
+        "packets": len(pieces) - 1,
+        "bytes": sum(map(len, pieces)),
+    }
+    return Result("changed", data, text=[f"{data['packets']} packets in {target}."])
+
+
+def _recorded(device: str, bounds: Bounds) -> list[bytes]:
+    pieces: list[bytes] = []
+    try:
+        for piece in record(device, bounds.seconds, bounds.size):
+            pieces.append(piece)  # noqa: PERF402 (what came before an interruption is kept)
+    except KeyboardInterrupt:
+        if not pieces:
+            raise
+    return pieces
+
+
+def _device(world: World, what: str) -> str:
+    """The interface meant: each client has one of its own. Raises UsageError for an address of nobody."""
+    try:
+        address = str(ipaddress.ip_address(what))
+    except ValueError:
+        return what
+    rows = ask(world, _USERS)
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict) and address in (row.get("IPv4"), row.get("IPv6")):
+            return str(row["Device"])
+    raise UsageError(
+        "client-unknown", f"no client has the address {address}", "See them: `mst-cli server show users`."
+    )

@@ -1,0 +1,110 @@
+"""What goes into the diagnostic file, each part by itself: one that fails is there as its error."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from urllib.parse import unquote
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli.certificate_check import check
+from mstunnel_setup.cli.health import health
+from mstunnel_setup.cli.overview import overview
+from mstunnel_setup.cli.readiness import ReadinessOptions, Scope
+from mstunnel_setup.cli.readiness_run import Given
+from mstunnel_setup.cli.readiness_run import run as readiness
+from mstunnel_setup.cli.render import Result, Session
+from mstunnel_setup.cli.version import version
+from mstunnel_setup.containers.engine import LogOptions
+from mstunnel_setup.errors import SetupError
+from mstunnel_setup.steps.world import World
+
+_CONFIGURATION = (
+    *(paths.ENVIRONMENT, paths.ADMIN_SETTINGS, paths.AGENT_INFO, paths.AGENT_SETTINGS, paths.VERSION_INFO),
+    *(paths.IMAGES_CONFIGURED, paths.OCSERV_CONF, paths.OIDC_JSON, paths.LOG_LEVEL),
+    *(f"{paths.STATE}/receipt.json", f"{paths.STATE}/journal.jsonl", paths.SETUP_LOG, "/etc/os-release"),
+)
+_TAGS = ("mstunnel-agent", "mstunnel_monitor", "ocserv")
+_UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor.service")
+_SINCE = "24 hours ago"
+_SECONDS = 60.0
+_LOG_LINES = 20_000
+_ACCOUNT = re.compile(r"://([^/\s@]+)@")
+
+
+def collect(session: Session, world: World) -> dict[str, str]:
+    """Contents by name in the archive, secrets still in them."""
+    return {name: _attempt(read) for name, read in _parts(session, world)}
+
+
+def known_secrets(world: World) -> list[bytes]:
+    """Every secret that lies on this host where ours are kept: keys, and what proxies are told."""
+    found = [world.files.read(path) for path in (paths.SITE_KEY, paths.SITE_PFX, paths.AGENT_CREDENTIAL)]
+    names = world.files.names(paths.GENERATIONS)
+    found += [world.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
+    settings = (world.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")
+    for account in _ACCOUNT.findall(settings):
+        _user, _colon, password = account.partition(":")
+        found += [part.encode() for part in (account, password, unquote(password)) if part]
+    return [secret for secret in found if secret]
+
+
+def _parts(session: Session, world: World) -> Iterator[tuple[str, Callable[[], str]]]:
+    commands: dict[str, Callable[[Session], Result]] = {
+        "readiness": _readiness,
+        "health": health,
+        "status": overview,
+        "certificate": check,
+        "version": version,
+    }
+    for name, command in commands.items():
+        yield f"checks/{name}.json", partial(_command, command, session)
+    for path in _CONFIGURATION:
+        if world.files.state(path) is not None:
+            yield f"files{path}", partial(_file, world, path)
+    for name in (paths.SERVER, paths.AGENT):
+        yield f"containers/{name}.json", partial(_inspected, world, name)
+        yield f"logs/{name}.log", partial(_container_log, world, name)
+    if world.systemd.running():
+        yield "logs/journal.log", partial(_journal, world)
+
+
+def _attempt(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except SetupError as error:
+        return f"not collected: {error.code}: {error.message}\n"
+
+
+def _readiness(session: Session) -> Result:
+    return readiness(session, Given(Scope.ALL, ReadinessOptions(), {}))
+
+
+def _command(command: Callable[[Session], Result], session: Session) -> str:
+    result = command(session)
+    problems = {"warnings": [vars(notice) for notice in result.warnings]}
+    return json.dumps({"status": result.status, "data": dict(result.data), **problems}, indent=2) + "\n"
+
+
+def _inspected(world: World, name: str) -> str:
+    found = world.engine.inspect(name)
+    return json.dumps(None if found is None else vars(found), indent=2, default=str) + "\n"
+
+
+def _container_log(world: World, name: str) -> str:
+    command = world.engine.logs_command(name, LogOptions(lines=_LOG_LINES, since="24h", timestamps=True))
+    finished = world.processes.run(command, timeout=_SECONDS, check=False)
+    return f"{finished.output}{finished.error}"
+
+
+def _journal(world: World) -> str:
+    which = [f"--identifier={tag}" for tag in _TAGS]
+    fixed = ("journalctl", "--no-pager", "--utc", f"--since={_SINCE}", f"--lines={_LOG_LINES}")
+    units = [f"--unit={unit}" for unit in _UNITS]
+    tagged = world.processes.run([*fixed, *which], timeout=_SECONDS, check=False)
+    of_units = world.processes.run([*fixed, *units], timeout=_SECONDS, check=False)
+    return f"{tagged.output}{of_units.output}{of_units.error}"
+
+
+def _file(world: World, path: str) -> str:
+    return (world.files.read(path) or b"").decode("utf-8", errors="replace")

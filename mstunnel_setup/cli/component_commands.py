@@ -1,0 +1,134 @@
+"""The command groups `mst-cli agent` and `mst-cli server`: names and options only."""
+
+from typing import Annotated
+
+import typer
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
+from mstunnel_setup.cli.render import run_command
+
+
+def _component(name: str, container: str) -> typer.Typer:
+    """The commands that agent and server have in common."""
+    group = new_app(f"The {name} container: {container}.")
+
+    def switch(verb: str, about: str) -> None:
+        @group.command(verb, help=about)
+        @with_options
+        def command(common: CommonOptions) -> None:
+            from mstunnel_setup.cli import component  # noqa: PLC0415 (`--help` stays fast)
+
+            work = {
+                "status": component.state,
+                "start": component.start,
+                "stop": component.stop,
+                "restart": component.restart,
+            }[verb]
+            run_command(f"mst-cli {name} {verb}", common, lambda session: work(session, container))
+
+    switch("status", f"Show state and health of the {name}.")
+    switch("start", f"Start the {name} if it is stopped.")
+    switch("stop", f"Stop the {name}.")
+    switch("restart", f"Stop and start the {name}.")
+
+    @group.command()
+    @with_options
+    def logs(
+        common: CommonOptions,
+        follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep following.")] = False,
+        since: Annotated[
+            str | None, typer.Option("--since", metavar="TIME", help="Only lines since then.")
+        ] = None,
+        tail: Annotated[int, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")] = 0,
+        timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Print timestamps.")] = False,
+    ) -> None:
+        """Show the log."""
+        from mstunnel_setup.cli import component  # noqa: PLC0415 (`--help` stays fast)
+        from mstunnel_setup.containers.engine import LogOptions  # noqa: PLC0415 (`--help` stays fast)
+
+        options = LogOptions(follow=follow, lines=tail or None, since=since, timestamps=timestamps)
+        run_command(
+            f"mst-cli {name} logs",
+            common,
+            lambda session: component.logs(session, container, options),
+        )
+
+    return group
+
+
+agent_app = _component("agent", paths.AGENT)
+server_app = _component("server", paths.SERVER)
+disconnect_app = new_app("End sessions of devices.")
+unban_app = new_app("Let banned addresses in again.")
+server_app.add_typer(disconnect_app, name="disconnect")
+server_app.add_typer(unban_app, name="unban")
+
+
+@server_app.command()
+@with_options
+def show(
+    common: CommonOptions,
+    what: Annotated[list[str], typer.Argument(help="status, users, user NAME, id ID, sessions all, …")],
+) -> None:
+    """Show status, users, sessions and bans, as occtl does."""
+    from mstunnel_setup.cli.show import show as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command("mst-cli server show", common, lambda session: run(session, what))
+
+
+@disconnect_app.command("user")
+@with_options
+def disconnect_user(
+    common: CommonOptions,
+    name: Annotated[str, typer.Argument(help="The user, as `server show users` names it (object id).")],
+) -> None:
+    """End all sessions of a user; its devices may connect again at once."""
+    from mstunnel_setup.cli.disconnect import disconnect  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command("mst-cli server disconnect user", common, lambda session: disconnect(session, "user", name))
+
+
+@disconnect_app.command("id")
+@with_options
+def disconnect_id(
+    common: CommonOptions,
+    connection: Annotated[
+        int, typer.Argument(min=1, help="The connection, as `server show users` numbers it.")
+    ],
+) -> None:
+    """End one session; its device may connect again at once."""
+    from mstunnel_setup.cli.disconnect import disconnect  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(
+        "mst-cli server disconnect id", common, lambda session: disconnect(session, "id", str(connection))
+    )
+
+
+@unban_app.command("ip")
+@with_options
+def unban_address(
+    common: CommonOptions,
+    address: Annotated[str, typer.Argument(help="The address, as `server show ip bans` lists it.")],
+) -> None:
+    """Let a banned address in again."""
+    from mstunnel_setup.cli.disconnect import unban  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command("mst-cli server unban ip", common, lambda session: unban(session, address))
+
+
+@server_app.command()
+@with_options
+def capture(
+    common: CommonOptions,
+    what: Annotated[str, typer.Argument(help="A network interface, or the tunnel address of a client.")],
+    file: Annotated[str, typer.Argument(help="The new file (pcap).")],
+    seconds: Annotated[int, typer.Option("--seconds", min=1, max=3600, help="Stop after this time.")] = 60,
+    megabytes: Annotated[int, typer.Option("--megabytes", min=1, max=1000, help="Stop at this size.")] = 50,
+) -> None:
+    """Record the traffic of a client or an interface, bounded in time and size."""
+    from mstunnel_setup.cli.capture import Bounds  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.cli.capture import capture as run  # noqa: PLC0415
+
+    bounds = Bounds(seconds, megabytes * 1_000_000)
+    run_command("mst-cli server capture", common, lambda session: run(session, what, file, bounds))

@@ -1,0 +1,84 @@
+"""`mst-cli diagnose`: what explains a problem, in one file, without secrets; shown before it is written."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from mstunnel_setup import __version__
+from mstunnel_setup.cli.backup import pack
+from mstunnel_setup.cli.collect import collect, known_secrets
+from mstunnel_setup.cli.render import Notice, Result, Session
+from mstunnel_setup.cli.run import open_host
+from mstunnel_setup.cli.scrub import Scrubber
+from mstunnel_setup.engine.file_actions import json_bytes
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import CheckError, UsageError
+from mstunnel_setup.host.files import Files
+
+SCHEMA = "mstunnel-diagnostic/1"
+_MANIFEST = "manifest.json"
+_REDACTIONS = "redactions.json"
+
+
+def diagnose(session: Session, file: Path | None) -> Result:
+    """Collect, take secrets out, show what there is; write it when a file is given and nobody says no.
+
+    Raises UsageError when the file is there already, CheckError when a secret would have gone into it.
+    """
+    if file is not None and file.exists():
+        raise UsageError("file-exists", f"{file} is there already", "Give the name of a new file.")
+    with open_host(session) as world:
+        now = world.clock.now().isoformat(timespec="seconds")
+        secrets = known_secrets(world)
+        contents, redactions = _redacted(collect(session, world), Scrubber(secrets))
+    data: JsonObject = {
+        "file": None if file is None else str(file),
+        "contents": [{"name": name, "bytes": len(text.encode())} for name, text in contents.items()],
+        "redactions": redactions,
+    }
+    preview = [f"{len(text.encode()):9} {name}" for name, text in contents.items()]
+    if file is None:
+        text = [*preview, "Write it with `mst-cli diagnose FILE.tar.gz`."]
+        return Result("ok", data, text=text)
+    _agree(session, preview)
+    manifest: JsonObject = {"schema": SCHEMA, "version": __version__, "created": now, **data}
+    written = {_MANIFEST: manifest, _REDACTIONS: redactions}
+    files = {name: json_bytes(value) for name, value in written.items()}
+    files |= {name: text.encode() for name, text in contents.items()}
+    _refuse_secrets(files, Scrubber(secrets))
+    Files().write(str(file), pack(files), 0o600)
+    warning = Notice(
+        "look-before-sending",
+        "no secret is known to be in it, but names and addresses are",
+        "Look through it.",
+    )
+    return Result("changed", data, (warning,), text=[f"Written: {file}."])
+
+
+def _redacted(found: Mapping[str, str], scrubber: Scrubber) -> tuple[dict[str, str], JsonObject]:
+    contents: dict[str, str] = {}
+    redactions: JsonObject = {}
+    for name, text in found.items():
+        scrubber.counts.clear()
+        contents[name] = scrubber.clean(text)
+        redactions[name] = {kind: count for kind, count in sorted(scrubber.counts.items()) if count}
+    return contents, redactions
+
+
+def _agree(session: Session, preview: list[str]) -> None:
+    console = session.console
+    if not console.interactive:
+        return
+    console.say("\n".join(preview))
+    if not console.confirm("Write these into one file?"):
+        raise UsageError("diagnose-declined", "nothing was written", "Run it again and answer yes.")
+
+
+def _refuse_secrets(files: Mapping[str, bytes], scrubber: Scrubber) -> None:
+    found = [name for name, content in files.items() if scrubber.holds(content.decode())]
+    if found:
+        raise CheckError(
+            "secret-in-bundle",
+            f"nothing was written: a secret is still in {json.dumps(found)}",
+            "Please report this as a bug.",
+        )

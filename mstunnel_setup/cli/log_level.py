@@ -1,0 +1,82 @@
+"""`mst-cli log level`: how much the server logs, for good or for eight hours."""
+
+from datetime import timedelta
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli.certificate_activation import installed_run
+from mstunnel_setup.cli.render import Notice, Result, Session
+from mstunnel_setup.cli.run import Run
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import SetupError
+from mstunnel_setup.gateway import env_file, log_level
+from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel
+from mstunnel_setup.gateway.ocserv_conf import debug_level
+
+_CHECK_IN = ("/opt/mstunnel-setup/bin/mstunnel-agent", "check-in")
+_SECONDS = 60.0
+
+
+def log_level_command(session: Session, wanted: str | None) -> Result:
+    """Show the level, set it (0 to 4), begin the verbose mode (`verbose`) or end it (`normal`).
+
+    Raises UsageError `debug-level-invalid` for any other word.
+    """
+    with installed_run(session, {}, exclusively=wanted is not None) as run:
+        before = _now(run)
+        if wanted is None:
+            return Result("ok", _data(before), text=_lines(before))
+        _set(run, wanted)
+        after = _now(run)
+        if after == before:
+            return Result("unchanged", _data(after), text=_lines(after))
+        warnings = () if after.level == before.level else _apply(run)
+    return Result("changed", _data(after), warnings, text=_lines(after))
+
+
+def _set(run: Run, wanted: str) -> None:
+    if wanted == "verbose":
+        log_level.begin_verbose(run.files, run.context.world.clock.now() + timedelta(hours=VERBOSE_HOURS))
+        return
+    if wanted != "normal":
+        level = str(debug_level(wanted))
+        text = env_file.assign(_environment(run), "DEBUG_LEVEL", level, paths.ENVIRONMENT)
+        run.files.write(paths.ENVIRONMENT, text.encode(), 0o640)
+    log_level.end_verbose(run.files)
+
+
+def _now(run: Run) -> LogLevel:
+    settings = env_file.parse(_environment(run), paths.ENVIRONMENT)
+    return log_level.log_level(run.files, settings, run.context.world.clock.now())
+
+
+def _environment(run: Run) -> str:
+    return (run.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="surrogateescape")
+
+
+def _apply(run: Run) -> tuple[Notice, ...]:
+    """Have the agent write it into ocserv.conf now; it looks every minute by itself."""
+    try:
+        finished = run.context.world.engine.execute(paths.AGENT, _CHECK_IN, _SECONDS)
+    except SetupError as error:
+        return (Notice(error.code, f"not applied yet: {error.message}", error.hint),)
+    if finished.code == 0:
+        return ()
+    return (
+        Notice(
+            "check-in-failed", "not applied yet: the agent could not check in", "See `mst-cli agent logs`."
+        ),
+    )
+
+
+def _data(level: LogLevel) -> JsonObject:
+    until = None if level.until is None else level.until.isoformat(timespec="seconds")
+    return {"level": level.level, "usual": level.usual, "verbose_until": until}
+
+
+def _lines(level: LogLevel) -> list[str]:
+    if level.until is None:
+        return [f"Level {level.level} of 0 to 4."]
+    return [
+        f"Level {level.level}, until {level.until:%Y-%m-%d %H:%M} UTC; then {level.usual} again.",
+        "End it now: `mst-cli log level normal`.",
+    ]

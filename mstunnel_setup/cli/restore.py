@@ -1,0 +1,103 @@
+"""`mst-cli restore`: install on this host what was backed up on another."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli.backup import unpack
+from mstunnel_setup.cli.certificate_activation import engage
+from mstunnel_setup.cli.install import steps_data
+from mstunnel_setup.cli.options import SignInOptions
+from mstunnel_setup.cli.render import Result, Session
+from mstunnel_setup.cli.run import Run, open_run, require_answers, step_named
+from mstunnel_setup.engine.file_actions import CopyFile
+from mstunnel_setup.engine.runner import Planned
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.steps import sign_in
+from mstunnel_setup.steps.order import ORDER
+
+_STAGE = f"{paths.STATE}/restored"
+# What a backup brings itself, or what belongs to the host it was made on.
+_NOT_TAKEN = ("certificate", "environment", "site", "eula")
+_FIRST = ("eula", "environment")
+_MODES = {paths.SITE_KEY: 0o600, paths.ENVIRONMENT: 0o640}
+
+
+def restore(session: Session, options: SignInOptions, file: Path, *, replace: bool) -> Result:
+    """Place settings, certificate and roots, then install into the same site with the same answers.
+
+    With `replace` the record and the application of the old host are removed from the tenant first.
+    Raises UsageError where a gateway is installed already, or for a file that is no backup.
+    """
+    content = Files().read(str(file))
+    if content is None:
+        raise UsageError("file-missing", f"there is no file {file}", "Correct the path.")
+    manifest, files = unpack(content)
+    with open_run(session, {**_answers(manifest), **options.settings()}) as run:
+        if run.context.receipt.entries:
+            raise UsageError(
+                "already-installed", "a gateway is installed here already", "Restore on a host without one."
+            )
+        require_answers(run, ORDER)
+        done = _installed(run, manifest, files, replace=replace)
+        run.write_receipt()
+    return Result("changed", steps_data(done), text=["Restored. Look at it with `mst-cli status`."])
+
+
+def _installed(
+    run: Run, manifest: JsonObject, files: Mapping[str, bytes], *, replace: bool
+) -> Sequence[Planned]:
+    try:
+        copies = _staged(run, files)
+        done = run.runner.run([step_named("eula")], run.context)
+        engage(run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT])
+        done += run.runner.run([step_named("environment")], run.context)
+        engage(run, "Certificate and roots of the backup", copies)
+        if replace:
+            _remove_old(run, manifest)
+        return done + run.runner.run([step for step in ORDER if step.name not in _FIRST], run.context)
+    finally:
+        run.files.remove_tree(_STAGE)
+
+
+def _staged(run: Run, files: Mapping[str, bytes]) -> list[CopyFile]:
+    """The files of the backup in a place of their own, and the actions that bring them to theirs.
+
+    The journal then holds their digests only, and never the key.
+    """
+    run.files.make_directories(_STAGE, 0o700)
+    copies = []
+    for path, content in files.items():
+        digest = hashlib.sha256(content).hexdigest()
+        staged = f"{_STAGE}/{digest}"
+        run.files.write(staged, content, 0o600)
+        source = str(run.files.locate(staged))
+        copies.append(CopyFile(path=path, mode=_MODES.get(path, 0o644), source=source, digest=digest))
+    return copies
+
+
+def _remove_old(run: Run, manifest: JsonObject) -> None:
+    """Remove from the tenant what the old host had there; absent is fine."""
+    run.context.administrator = True
+    sign_in.STEP.gather(run.context)
+    graph, site = run.context.world.graph, manifest.get("site")
+    if isinstance(site, dict) and manifest.get("server_id"):
+        graph.delete_server(str(site["id"]), str(manifest["server_id"]))
+    if manifest.get("application_object_id"):
+        graph.delete_application(str(manifest["application_object_id"]))
+
+
+def _answers(manifest: JsonObject) -> dict[str, Any]:
+    given = manifest.get("answers")
+    answers: dict[str, Any] = dict(given) if isinstance(given, dict) else {}
+    kept = {path: value for path, value in answers.items() if path.partition(".")[0] not in _NOT_TAKEN}
+    site = manifest.get("site")
+    return {
+        **kept,
+        "server_name": manifest.get("server_name"),
+        **({"site": site["id"]} if isinstance(site, dict) else {}),
+    }

@@ -1,0 +1,26 @@
+"""What a program does without a command: show its version, or its help."""
+
+from typing import Annotated
+
+import typer
+
+from mstunnel_setup import __version__
+from mstunnel_setup.cli.options import CommonOptions, with_options
+from mstunnel_setup.cli.render import Result, run_command
+
+
+def add_root(app: typer.Typer, program: str) -> None:
+    """Give `app` the options that go before a command of `program`, and `--version`."""
+
+    @app.callback(invoke_without_command=True, help=app.info.help)
+    @with_options
+    def root(
+        context: typer.Context,
+        common: CommonOptions,
+        version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    ) -> None:
+        if version:
+            text = [f"{program} {__version__}"]
+            run_command(program, common, lambda _session: Result(text=text))
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help())

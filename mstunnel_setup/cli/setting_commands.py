@@ -1,0 +1,117 @@
+"""The command groups `mst-cli env`, `config`, `log` and `site`: names and options only."""
+
+from typing import Annotated
+
+import typer
+
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
+from mstunnel_setup.cli.render import run_command
+
+env_app = new_app("The settings in env.sh.")
+config_app = new_app("The server configuration of the site, here and in the tenant.")
+log_app = new_app("How much the gateway logs.")
+site_app = new_app("The site this server belongs to.")
+
+Name = Annotated[str, typer.Argument(help="For example TRACE_SESSIONS.")]
+
+
+@env_app.command("get")
+@with_options
+def get_setting(
+    common: CommonOptions,
+    name: Annotated[str | None, typer.Argument(help="The setting; all of them without a name.")] = None,
+) -> None:
+    """Show a setting, or all."""
+    from mstunnel_setup.cli.environment_file import get  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command("mst-cli env get", common, lambda session: get(session, name))
+
+
+@env_app.command("set")
+@with_options
+def set_setting(
+    common: CommonOptions, name: Name, value: Annotated[str, typer.Argument(help="As one plain line.")]
+) -> None:
+    """Write a setting; it stays yours over later runs of the set-up."""
+    from mstunnel_setup.cli.environment_file import put  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command("mst-cli env set", common, lambda session: put(session, name, value))
+
+
+@env_app.command("unset")
+@with_options
+def unset_setting(common: CommonOptions, name: Name) -> None:
+    """Take a setting out."""
+    from mstunnel_setup.cli.environment_file import put  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command("mst-cli env unset", common, lambda session: put(session, name, None))
+
+
+@config_app.command("show")
+@with_options
+def show_configuration(common: CommonOptions) -> None:
+    """Show the server configuration that the gateway works with."""
+    from mstunnel_setup.cli.configuration import show  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command("mst-cli config show", common, show)
+
+
+@config_app.command("diff")
+@with_options
+def diff_configuration(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="End with 20 when anything differs.")
+    ] = False,
+) -> None:
+    """Compare it with the tenant's."""
+    from mstunnel_setup.cli.configuration import diff  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command("mst-cli config diff", common, lambda session: diff(session, sign_in, exit_code=exit_code))
+
+
+@config_app.command("pull")
+@with_options
+def pull_configuration(common: CommonOptions, sign_in: SignInOptions) -> None:
+    """Take the tenant's into use now; the agent does so within minutes by itself."""
+    from mstunnel_setup.cli.configuration import pull  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command("mst-cli config pull", common, lambda session: pull(session, sign_in))
+
+
+@log_app.command("level")
+@with_options
+def log_level(
+    common: CommonOptions,
+    level: Annotated[
+        str | None,
+        typer.Argument(help="0 to 4; verbose: 4 for eight hours; normal: end that now. Without: show."),
+    ] = None,
+) -> None:
+    """Show or set how much the server logs (DEBUG_LEVEL)."""
+    from mstunnel_setup.cli.log_level import log_level_command as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command("mst-cli log level", common, lambda session: run(session, level))
+
+
+@site_app.command("show")
+@with_options
+def show_site(common: CommonOptions) -> None:
+    """Show the site this server belongs to."""
+    from mstunnel_setup.cli.site import show  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command("mst-cli site show", common, show)
+
+
+@site_app.command("change")
+@with_options
+def change_site(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    site: Annotated[str, typer.Argument(metavar="ID_OR_NAME", help="The site to join.")],
+) -> None:
+    """Leave the site for another one; certificate and identity stay."""
+    from mstunnel_setup.cli.site import change  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command("mst-cli site change", common, lambda session: change(session, sign_in, site))

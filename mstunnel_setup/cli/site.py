@@ -1,0 +1,52 @@
+"""`mst-cli site show|change`: the site this server belongs to."""
+
+from mstunnel_setup.cli.certificate_activation import installed_run
+from mstunnel_setup.cli.enrolment import enrol, take_back
+from mstunnel_setup.cli.options import SignInOptions
+from mstunnel_setup.cli.render import Result, Session
+from mstunnel_setup.cli.run import Run
+from mstunnel_setup.engine.remember import remembered
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.steps import sign_in, site
+from mstunnel_setup.tenant.actions import RegisterServer, require_free_name
+
+_JOINED = "joined-site"
+
+
+def show(session: Session) -> Result:
+    """Id, name and public address of the site. Raises UsageError before one is joined."""
+    with installed_run(session, {}, exclusively=False) as run:
+        joined = _joined(run)
+    rows = (("Site", "name"), ("Id", "id"), ("Address", "public_address"))
+    text = [f"{label:8} {joined.get(key) or 'none'}" for label, key in rows]
+    return Result("ok", {"site": joined}, text=text)
+
+
+def change(session: Session, options: SignInOptions, wanted: str) -> Result:
+    """Move this server to another site: a record there first has to be possible, then the old one goes.
+
+    Raises TenantError when there is no such site, or it has a server of this name already.
+    """
+    settings = {**options.settings(), "site": wanted}
+    with installed_run(session, settings) as run:
+        before = _joined(run)
+        sign_in.STEP.gather(run.context)
+        chosen = site.choose(run.context)
+        if chosen.id == before["id"]:
+            return Result("unchanged", {"site": before}, text=[f"It belongs to {before['name']} already."])
+        require_free_name(run.context.world.graph, chosen.id, run.context.server_name)
+        take_back(run, {RegisterServer.kind})
+        run.runner.take_back([f"answer:{_JOINED}"])
+        enrol(run, first=("site",))
+        after = _joined(run)
+    return Result(
+        "changed", {"site": after}, text=[f"It belonged to {before['name']}, now to {after['name']}."]
+    )
+
+
+def _joined(run: Run) -> JsonObject:
+    joined = remembered(run.context.receipt, _JOINED)
+    if not isinstance(joined, dict):
+        raise UsageError("site-not-joined", "this server has joined no site yet", "Run mstunnel-setup.")
+    return joined

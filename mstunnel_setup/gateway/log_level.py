@@ -1,0 +1,63 @@
+"""How much ocserv logs: `DEBUG_LEVEL` of `env.sh`, or for some hours the level of the verbose mode.
+
+The verbose mode is a file beside `env.sh` with an end: what was before needs no memory, it is there, and
+comes back by itself when the time is over or the file is gone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from mstunnel_setup import paths
+from mstunnel_setup.gateway.ocserv_conf import HIGHEST_LEVEL, debug_level
+from mstunnel_setup.host.files import Files
+
+VERBOSE_HOURS: Final = 8
+"""As long as the admin center's verbose logs (docs/reference, monitoring)."""
+
+
+class _Verbose(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: int = Field(ge=0, le=HIGHEST_LEVEL)
+    until: AwareDatetime
+
+
+@dataclass(frozen=True)
+class LogLevel:
+    """The level in force; `until` is the end of the verbose mode, and `usual` the level outside of it."""
+
+    level: int
+    usual: int
+    until: datetime | None = None
+
+
+def log_level(files: Files, settings: Mapping[str, str], now: datetime) -> LogLevel:
+    """The level at the time `now`; `settings` are those of `env.sh`. Raises UsageError for a wrong one."""
+    usual = debug_level(settings.get("DEBUG_LEVEL", ""))
+    verbose = _verbose(files)
+    if verbose is None or verbose.until <= now:
+        return LogLevel(usual, usual)
+    return LogLevel(max(verbose.level, usual), usual, verbose.until)
+
+
+def begin_verbose(files: Files, until: datetime) -> None:
+    """Log as much as there is until then."""
+    content = _Verbose(level=HIGHEST_LEVEL, until=until).model_dump_json()
+    files.write(paths.LOG_LEVEL, f"{content}\n".encode(), 0o644)
+
+
+def end_verbose(files: Files) -> None:
+    """Go back to the usual level."""
+    files.remove(paths.LOG_LEVEL)
+
+
+def _verbose(files: Files) -> _Verbose | None:
+    content = files.read(paths.LOG_LEVEL)
+    try:
+        return None if content is None else _Verbose.model_validate_json(content)
+    except ValidationError:
+        return None  # a file that somebody spoiled must not stop the gateway

@@ -1,0 +1,54 @@
+"""The verbose mode lasts eight hours, and what was before comes back by itself."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.gateway.log_level import LogLevel, begin_verbose, end_verbose, log_level
+from mstunnel_setup.host.files import Files
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+END = NOW + timedelta(hours=8)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    (tmp_path / "etc/mstunnel").mkdir(parents=True)
+    return Files(tmp_path)
+
+
+@pytest.mark.parametrize(("value", "level"), [(None, 0), ("0", 0), ("2", 2), ("9", 4)])
+def test_without_the_mode_it_is_the_setting(files: Files, value: str | None, level: int) -> None:
+    settings = {} if value is None else {"DEBUG_LEVEL": value}
+    assert log_level(files, settings, NOW) == LogLevel(level, level)
+
+
+@pytest.mark.parametrize("usual", ["0", "1", "4"])
+def test_the_mode_ends_by_itself_and_the_setting_counts_again(files: Files, usual: str) -> None:
+    begin_verbose(files, END)
+    settings = {"DEBUG_LEVEL": usual}
+    assert log_level(files, settings, END - timedelta(seconds=1)) == LogLevel(4, int(usual), END)
+    assert log_level(files, settings, END) == LogLevel(int(usual), int(usual))
+
+
+def test_it_can_be_ended_earlier(files: Files) -> None:
+    begin_verbose(files, END)
+    end_verbose(files)
+    end_verbose(files)
+    assert log_level(files, {}, NOW) == LogLevel(0, 0)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"level": 9, "until": "2026-07-01T20:00:00Z"}', '{"level": 4}']
+)
+def test_a_spoiled_file_changes_nothing(files: Files, content: str) -> None:
+    files.write(paths.LOG_LEVEL, content.encode())
+    assert log_level(files, {"DEBUG_LEVEL": "1"}, NOW) == LogLevel(1, 1)
+
+
+def test_a_wrong_setting_is_named(files: Files) -> None:
+    with pytest.raises(UsageError, match="DEBUG_LEVEL is not a number: high"):
+        log_level(files, {"DEBUG_LEVEL": "high"}, NOW)
