@@ -1,12 +1,14 @@
 """`mst-cli status`: the gateway at a glance."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.cli.certificate_watch import certificate_facts, certificate_lines, certificate_notices
 from mstunnel_setup.cli.component import health
-from mstunnel_setup.cli.render import Result, Session, Status
+from mstunnel_setup.cli.render import Notice, Result, Session, Status
 from mstunnel_setup.cli.run import open_host
+from mstunnel_setup.cli.status import installed
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.remember import remembered
@@ -33,9 +35,28 @@ def overview(session: Session) -> Result:
         }
     healthy = all(_health(data[name]) == "healthy" for name in (paths.SERVER, paths.AGENT))
     code = ExitCode.DONE if healthy else ExitCode.ENGINE
-    notices = tuple(certificate_notices(facts))
+    notices = (*_troubles(receipt, data), *certificate_notices(facts))
     status: Status = "ok" if healthy and not notices else "warning"
     return Result(status, data, notices, text=_lines(data), exit_code=code)
+
+
+def _troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
+    """What is wrong, each with the command that mends it."""
+    if not installed(receipt):
+        why = f": {receipt.failure.message}" if receipt.failure else ""
+        yield Notice(
+            "installation-unfinished", f"the installation is not finished{why}", "Run mstunnel-setup."
+        )
+    for name in (paths.SERVER, paths.AGENT):
+        short, container = name.removeprefix("mstunnel-"), data[name]
+        state, shown = (container["state"], container["health"]) if isinstance(container, dict) else ("", "")
+        if state == "absent":
+            yield Notice("container-missing", f"there is no container {name}", "Run mstunnel-setup.")
+        elif state != "running":
+            yield Notice("container-down", f"{name} is {state}", f"Run `mst-cli {short} start`.")
+        elif shown != "healthy":
+            hint = f"Run `mst-cli {short} restart`; `mst-cli {short} logs --tail 20` says why."
+            yield Notice("container-unhealthy", f"{name} runs, but is {shown}", hint)
 
 
 def _container(world: World, name: str) -> JsonObject:

@@ -19,6 +19,7 @@ from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.steps import sign_in
 from mstunnel_setup.steps.order import ORDER
+from mstunnel_setup.steps.preflight import refuse_unready
 
 _STAGE = f"{paths.STATE}/restored"
 # What a backup brings itself, or what belongs to the host it was made on.
@@ -43,6 +44,7 @@ def restore(session: Session, options: SignInOptions, file: Path, *, replace: bo
                 "already-installed", "a gateway is installed here already", "Restore on a host without one."
             )
         require_answers(run, ORDER)
+        refuse_unready(run.context, [step.name for step in ORDER])
         done = _installed(run, manifest, files, replace=replace)
         run.write_receipt()
     return Result("changed", steps_data(done), text=["Restored. Look at it with `mst-cli status`."])

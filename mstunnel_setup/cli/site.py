@@ -26,7 +26,8 @@ def show(session: Session) -> Result:
 def change(session: Session, options: SignInOptions, wanted: str) -> Result:
     """Move this server to another site: a record there first has to be possible, then the old one goes.
 
-    Raises TenantError when there is no such site, or it has a server of this name already.
+    Raises TenantError when there is no such site, or it has a server of this name already, and
+    CertificateError when the certificate does not name its address; nothing is changed then.
     """
     settings = {**options.settings(), "site": wanted}
     with installed_run(session, settings) as run:
@@ -35,6 +36,7 @@ def change(session: Session, options: SignInOptions, wanted: str) -> Result:
         chosen = site.choose(run.context)
         if chosen.id == before["id"]:
             return Result("unchanged", {"site": before}, text=[f"It belongs to {before['name']} already."])
+        site.require_named(run.context, chosen)
         require_free_name(run.context.world.graph, chosen.id, run.context.server_name)
         take_back(run, {RegisterServer.kind})
         run.runner.take_back([f"answer:{_JOINED}"])

@@ -38,9 +38,14 @@ def _gather(context: Context) -> Site:
             f"this server belongs to the site {earlier.get('name')}, not to {plain(site.display_name)}",
             "Take it out with `mst-cli uninstall` first, or correct the answer for site.",
         )
+    require_named(context, site)
+    return Site(site.id, plain(site.display_name), plain(site.public_address or ""))
+
+
+def require_named(context: Context, site: TunnelSite) -> None:
+    """Raise CertificateError unless the certificate names the public address of the site, if it has one."""
     if site.public_address:
         examine(context, _identity(context), site.public_address)
-    return Site(site.id, plain(site.display_name), plain(site.public_address or ""))
 
 
 def chosen_id(context: Context) -> str:

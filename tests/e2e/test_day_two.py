@@ -1,0 +1,155 @@
+"""What an administrator does after the installation, on real parts: one gateway for all of it."""
+
+import io
+import json
+import struct
+import tarfile
+from base64 import b64decode
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.testbed import vpn
+from tests.testbed.canary import forms, leaks
+from tests.testbed.installation import Installation
+from tests.testbed.testbed import INTRANET_PAGE
+
+pytestmark = pytest.mark.e2e
+
+PASSWORD = "Proxy/word+of the&testbed~7"
+BUNDLE = "/root/bundle.tar.gz"
+BACKUP = "/root/backup.tar.gz"
+RAW_IP = 101
+
+
+@pytest.fixture(scope="module")
+def gateway(prepared: Installation) -> Iterator[Installation]:
+    prepared.restore()
+    prepared.setup()
+    yield prepared
+    prepared.disconnect()
+    prepared.uninstall()
+    prepared.server.run(["rm", "-rf", "/etc/mstunnel", BUNDLE, BACKUP])
+
+
+def cli(host: Installation, *words: str, code: int = 0) -> dict[str, Any]:
+    """Run `mst-cli`; its envelope. An administrator signs in where it asks."""
+    done = host.program("mst-cli", *words, "--unattended", "--output", "json", check=False)
+    assert done.code == code, done.describe()
+    return dict(json.loads(done.stdout))
+
+
+def test_a_capture_of_a_client_holds_its_page_and_then_the_client_is_disconnected(
+    gateway: Installation,
+) -> None:
+    gateway.connect()
+    address = gateway.client_address()
+    gateway.server.start(
+        ["sh", "-c", f"mst-cli server capture {address} /root/c.pcap --seconds 4 >/root/c.log"]
+    )
+    packets = 0
+    while not packets:
+        assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+        packets = gateway.server.run(["test", "-e", "/root/c.pcap"], check=False).code == 0
+    recorded = b64decode(gateway.server.run(["base64", "/root/c.pcap"]).stdout)
+    assert struct.unpack_from("<IHHiIII", recorded)[-1] == RAW_IP
+    assert INTRANET_PAGE.encode() in recorded
+
+    rows = cli(gateway, "server", "show", "users")["data"]["rows"]
+    assert [(row["IPv4"], type(row["RX"])) for row in rows] == [(address, int)]
+    user = gateway.token_user()
+    assert cli(gateway, "server", "disconnect", "user", user)["status"] == "changed"
+    assert cli(gateway, "server", "show", "users")["data"]["rows"] == []
+    assert cli(gateway, "server", "disconnect", "id", "4242")["status"] == "unchanged"
+    assert cli(gateway, "server", "unban", "ip", "192.0.2.9")["status"] == "unchanged"
+    gateway.testbed.client.run(["rm", "-f", "/root/c.pcap", vpn.PID], check=False)
+
+
+def test_settings_and_the_verbose_mode(gateway: Installation) -> None:
+    assert cli(gateway, "env", "set", "TRACE_SESSIONS", "1")["status"] == "changed"
+    assert cli(gateway, "env", "get", "TRACE_SESSIONS")["data"]["settings"] == {"TRACE_SESSIONS": "1"}
+    assert cli(gateway, "env", "unset", "TRACE_SESSIONS")["status"] == "changed"
+
+    verbose = cli(gateway, "log", "level", "verbose")
+    assert (verbose["data"]["level"], verbose["data"]["usual"], verbose["warnings"]) == (4, 0, [])
+    assert "\nlog-level = 4\n" in gateway.server.read("/etc/mstunnel/ocserv.conf")
+    assert json.loads(gateway.setup().stdout)["status"] == "unchanged"
+    assert cli(gateway, "log", "level", "normal")["data"]["level"] == 0
+    assert "\nlog-level = 0\n" in gateway.server.read("/etc/mstunnel/ocserv.conf")
+
+
+def test_the_configuration_is_compared_and_pulled(gateway: Installation) -> None:
+    assert cli(gateway, "config", "diff", "--exit-code")["status"] == "unchanged"
+    # The agent would bring the change within a minute by itself.
+    cli(gateway, "agent", "stop")
+    gateway.change_configuration({"routeIncludes": ["10.99.0.0/24", "10.77.5.0/24"]})
+    difference = cli(gateway, "config", "diff", "--exit-code", code=20)["data"]["diff"]
+    assert "+route = 10.77.5.0/24" in "".join(difference).replace("/255.255.255.0", "/24")
+    stopped = cli(gateway, "status", code=7)
+    assert [(item["code"], item["hint"]) for item in stopped["warnings"]] == [
+        ("container-down", "Run `mst-cli agent start`.")
+    ]
+    cli(gateway, "agent", "start")
+    cli(gateway, "config", "pull")
+    assert "route = 10.77.5.0/24" in gateway.server.read("/etc/mstunnel/ocserv.conf")
+    gateway.change_configuration({"routeIncludes": ["10.99.0.0/24"]})
+    cli(gateway, "config", "pull")
+
+
+def test_the_diagnostic_file_holds_no_secret(gateway: Installation) -> None:
+    secret = PASSWORD.encode()
+    cli(gateway, "env", "set", "REPORT_PROXY", f"http://user:{PASSWORD}@proxy.tunnel.test:3128/")
+    for form in forms(secret).values():
+        gateway.server.run(["logger", "-t", "ocserv"], stdin=b"proxy said " + form)
+    written = cli(gateway, "diagnose", BUNDLE)
+    cli(gateway, "env", "unset", "REPORT_PROXY")
+    packed = b64decode(gateway.server.run(["base64", BUNDLE]).stdout)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        files = {member.name: archive.extractfile(member).read() for member in archive}
+    key = gateway.server.run(["base64", "-w0", "/etc/mstunnel/private/active/key.pem"]).stdout
+    secrets = {"password": secret, "key": b64decode(key).splitlines()[1]}
+    assert leaks(secrets, files) == []
+    assert b"proxy said" in files["logs/journal.log"]
+    assert written["data"]["redactions"]["logs/journal.log"]["known secret"] >= 6
+    assert {
+        "manifest.json",
+        "redactions.json",
+        "checks/readiness.json",
+        "files/etc/mstunnel/ocserv.conf",
+    } <= {*files}
+    assert not [name for name, text in files.items() if text.startswith(b"not collected")]
+
+
+def test_site_and_identity_change_without_a_new_installation(gateway: Installation) -> None:
+    leaf = gateway.server.read("/etc/mstunnel/certs/site.crt")
+    before = gateway.tenant()
+    refused = cli(gateway, "site", "change", "Elsewhere", code=4)
+    assert refused["status"] == "error"
+    assert gateway.tenant() == before
+
+    anew = cli(gateway, "reenroll")
+    assert {item["outcome"] for item in anew["data"]["objects"]} <= {"removed", "restored"}
+    assert {name: len(rows) for name, rows in gateway.tenant().items()} == {
+        name: len(rows) for name, rows in before.items()
+    }
+    assert cli(gateway, "site", "show")["data"]["site"]["name"] == "Testbed"
+    assert gateway.server.read("/etc/mstunnel/certs/site.crt") == leaf
+    gateway.wait_until_healthy()
+
+
+def test_another_host_takes_over_from_a_backup(gateway: Installation) -> None:
+    cli(gateway, "backup", BACKUP)
+    gone = cli(gateway, "uninstall", "--offline")
+    left = [item["message"] for item in gone["warnings"]]
+    assert any("the application" in text for text in left)
+    assert any("the record" in text for text in left)
+    assert len(gateway.tenant()["servers"]) == 1
+
+    accept = ["env", "MSTUNNEL_ACCEPT_EULA=1", "mst-cli", "restore", BACKUP, "--replace", "--unattended"]
+    gateway.program(*accept, "--output", "json")
+    assert len(gateway.tenant()["servers"]) == 1
+    gateway.wait_until_healthy()
+    gateway.connect()
+    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    gateway.disconnect()
