@@ -1,5 +1,6 @@
 """`mst-cli backup`: what another host needs to take this one's place, in one archive."""
 
+import gzip
 import io
 import json
 import tarfile
@@ -70,12 +71,12 @@ def _manifest(run: Run) -> JsonObject:
 def pack(contents: Mapping[str, bytes]) -> bytes:
     """A .tar.gz of files by name; all are of root, and for its eyes."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+    with tarfile.TarFile(fileobj=packed, mode="w") as archive:
         for name, content in contents.items():
             member = tarfile.TarInfo(name.lstrip("/"))
             member.size, member.mode = len(content), 0o600
             archive.addfile(member, io.BytesIO(content))
-    return packed.getvalue()
+    return gzip.compress(packed.getvalue(), mtime=0)
 
 
 def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
