@@ -42,3 +42,5 @@ UNITS = "/etc/systemd/system"
 
 SERVER = "mstunnel-server"
 AGENT = "mstunnel-agent"
+# Of the server in the system's journal; the agent's is its name.
+SERVER_TAG = "ocserv"

@@ -35,12 +35,12 @@ def overview(session: Session) -> Result:
         }
     healthy = all(_health(data[name]) == "healthy" for name in (paths.SERVER, paths.AGENT))
     code = ExitCode.DONE if healthy else ExitCode.ENGINE
-    notices = (*_troubles(receipt, data), *certificate_notices(facts))
+    notices = (*troubles(receipt, data), *certificate_notices(facts))
     status: Status = "ok" if healthy and not notices else "warning"
     return Result(status, data, notices, text=_lines(data), exit_code=code)
 
 
-def _troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
+def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
     """What is wrong, each with the command that mends it."""
     if not installed(receipt):
         why = f": {receipt.failure.message}" if receipt.failure else ""

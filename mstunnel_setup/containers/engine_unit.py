@@ -86,7 +86,7 @@ def _unit(spec: ContainerSpec, client: _Client) -> Iterator[str]:
 
 
 def _service(spec: ContainerSpec, engine: EngineName, client: _Client) -> Iterator[str]:
-    logged = ("--log-driver=journald", f"--log-opt=tag={spec.name}")
+    logged = ("--log-driver=journald", f"--log-opt=tag={spec.log_tag or spec.name}")
     options = (*client.options, *logged, *container_options(spec, engine))
     words = " ".join(_quoted(word) for word in (*options, spec.local_image))
     remove = f"-{client.command} rm --force {spec.name}"

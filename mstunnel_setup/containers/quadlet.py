@@ -109,6 +109,8 @@ def _container(spec: ContainerSpec) -> Iterator[str]:
     # Images are put here by digest beforehand; a service must never wait for a registry.
     yield "Pull=never"
     yield "LogDriver=journald"
+    # The key LogOpt came with Podman 5.2.
+    yield f"PodmanArgs=--log-opt=tag={spec.log_tag or spec.name}"
     yield f"ReadOnly={str(spec.read_only).lower()}"
     yield f"User={spec.user}"
     yield f"Group={spec.group}"

@@ -101,7 +101,8 @@ class ContainerSpec:
     `image` is `name@sha256:...`, `local_name` what the engine here knows it by when that is another name
     (`digest_tag`), `description` is for people, `environment_files` are host paths, `user` and
     `group` are numbers inside the container,
-    `pids_limit` None is the engine's own limit, `stop_timeout` is in seconds. With `read_only` Podman
+    `pids_limit` None is the engine's own limit, `stop_timeout` is in seconds, `log_tag` is
+    what the system's journal calls it (empty: its name). With `read_only` Podman
     still puts writable memory on /run, /tmp and /var/tmp.
 
     Raises EngineError `container-spec` for a value that an engine or systemd could misread.
@@ -125,12 +126,14 @@ class ContainerSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     pids_limit: int | None = None
     stop_timeout: int = 10
+    log_tag: str = ""
 
     def __post_init__(self) -> None:
         """Check every value."""
         _matching("container name", _NAME, [self.name])
         check_reference(self.image)
         _require("image", self.local_name, ok=self.local_name in ("", self.image, digest_tag(self.image)))
+        _matching("log tag", _NAME, [self.log_tag or self.name])
         self._check_description()
         for path in self.environment_files:
             _absolute("environment file", path)

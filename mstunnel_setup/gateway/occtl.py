@@ -82,14 +82,17 @@ def _judge_argument(command: ShowCommand, argument: str) -> None:
         )
     if argument and not command.argument:
         raise UsageError("argument-unexpected", f"{name} takes no argument", f"Use `{name}`.")
-    judge_word(command.argument, argument)
+    if argument:
+        judge_word(command.argument, argument)
 
 
 def judge_word(placeholder: str, word: str) -> None:
     """Raise UsageError for an argument that occtl, which splits its line at blanks, would take apart."""
-    if not all(character.isprintable() and not character.isspace() for character in word):
+    if not word or not all(letter.isprintable() and not letter.isspace() for letter in word):
         raise UsageError(
-            "argument-invalid", f"{placeholder} holds blanks or control characters", "Give it as one word."
+            "argument-invalid",
+            f"{placeholder} is empty, or holds blanks or control characters",
+            "Give one word.",
         )
 
 

@@ -18,6 +18,8 @@ DEVICE_AUTHORITY: Final = f"{paths.CERTIFICATES}/device-ca.crt"
 
 _SOCKET: Final = "/run/ocserv.socket"
 _CONTROL_SOCKET: Final = "/run/occtl.socket"
+# In the image: a record in the log for every session that begins or ends.
+_SESSION_LOG: Final = "/usr/libexec/mstunnel/session-log"
 
 # The container has NET_ADMIN and nothing more: nothing in it may change its groups, which ocserv does when it
 # runs in group 0. The container therefore starts as user root in group nogroup (65534) and stays there.
@@ -98,6 +100,7 @@ def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | No
             identity=paths.ACTIVE,
             device_authority=DEVICE_AUTHORITY,
             socket=_SOCKET,
+            session_log=_SESSION_LOG,
             control_socket=_CONTROL_SOCKET,
             settings=sorted({**_DEFAULTS, **dict(configuration.advanced_settings)}.items()),
             run_as_user=RUN_AS_USER,

@@ -47,6 +47,7 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
     return ContainerSpec(
         name=paths.SERVER,
         description="Microsoft Tunnel server",
+        log_tag=paths.SERVER_TAG,
         image=image,
         local_name=setting.local_names.get(image, ""),
         group=_NOGROUP,

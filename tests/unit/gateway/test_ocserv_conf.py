@@ -121,6 +121,8 @@ use-occtl = true
 occtl-socket-file = /run/occtl.socket
 use-utmp = false
 log-level = 0
+connect-script = /usr/libexec/mstunnel/session-log
+disconnect-script = /usr/libexec/mstunnel/session-log
 
 device = vpns
 ipv4-network = 169.254.0.0

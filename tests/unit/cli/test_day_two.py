@@ -1,0 +1,152 @@
+"""Commands of mst-cli on a host where the gateway's control program answers as told."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli import backup, disconnect, overview
+from mstunnel_setup.cli.backup import pack, unpack
+from mstunnel_setup.containers.engine import Finished
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.errors import EngineError, UsageError
+
+SESSION = cast("Any", None)
+
+
+@dataclass
+class Control:
+    """An engine whose one container answers `finished` to every command."""
+
+    finished: Finished
+    asked: list[Sequence[str]] = field(default_factory=list)
+
+    @property
+    def engine(self) -> "Control":
+        return self
+
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+        self.asked.append((name, *arguments))
+        return self.finished
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Control]:
+    def prepare(code: int, output: str = "", error: str = "") -> Control:
+        control = Control(Finished(code, output, error))
+
+        @contextmanager
+        def open_host(_session: object) -> Iterator[Control]:
+            yield control
+
+        monkeypatch.setattr(disconnect, "open_host", open_host)
+        return control
+
+    return prepare
+
+
+def test_a_user_is_disconnected_by_the_words_of_occtl(answers: Callable[..., Control]) -> None:
+    control = answers(0, "user 'alice' was disconnected\n")
+    result = disconnect.disconnect(SESSION, "user", "alice")
+    assert control.asked == [(paths.SERVER, "occtl", "--no-pager", "disconnect", "user", "alice")]
+    assert (result.status, result.data) == ("changed", {"ended": {"user": "alice"}})
+
+
+def test_nobody_of_that_name_is_no_failure(answers: Callable[..., Control]) -> None:
+    answers(1, "could not disconnect ID '7'\n")
+    result = disconnect.disconnect(SESSION, "id", "7")
+    assert (result.status, result.data) == ("unchanged", {"ended": None})
+
+
+def test_an_address_is_given_in_its_shortest_form(answers: Callable[..., Control]) -> None:
+    control = answers(0, "IP '2001:db8::1' was unbanned\n")
+    assert disconnect.unban(SESSION, "2001:0db8:0:0::1").status == "changed"
+    assert control.asked[0][-3:] == ("unban", "ip", "2001:db8::1")
+
+
+def test_a_gateway_that_does_not_answer_is_a_failure(answers: Callable[..., Control]) -> None:
+    answers(1, "", "could not send message; possibly insufficient permissions or server is offline.\n")
+    with pytest.raises(EngineError) as caught:
+        disconnect.unban(SESSION, "192.0.2.1")
+    assert caught.value.code == "occtl-failed"
+    assert "server is offline" in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["alice bob", "alice\nreload", ""])
+def test_what_occtl_would_take_apart_is_refused(answers: Callable[..., Control], name: str) -> None:
+    control = answers(0)
+    with pytest.raises(UsageError):
+        disconnect.disconnect(SESSION, "user", name)
+    assert control.asked == []
+
+
+def state(server: tuple[str, str], agent: tuple[str, str]) -> Any:
+    found = {paths.SERVER: server, paths.AGENT: agent}
+    return {name: {"state": each[0], "health": each[1]} for name, each in found.items()}
+
+
+GOOD = ("running", "healthy")
+
+
+@pytest.mark.parametrize(
+    ("server", "agent", "mended_by"),
+    [
+        (GOOD, GOOD, []),
+        (("exited", "unhealthy"), GOOD, ["mst-cli server start"]),
+        (GOOD, ("running", "unhealthy"), ["mst-cli agent restart"]),
+        (("absent", "unhealthy"), ("exited", "unhealthy"), ["mstunnel-setup", "mst-cli agent start"]),
+    ],
+)
+def test_status_names_the_command_that_mends_it(
+    server: tuple[str, str], agent: tuple[str, str], mended_by: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "installed", lambda _receipt: True)
+    notices = list(overview.troubles(Receipt(), state(server, agent)))
+    assert len(notices) == len(mended_by)
+    assert all(command in notice.hint for notice, command in zip(notices, mended_by, strict=True))
+
+
+def test_an_unfinished_installation_is_told() -> None:
+    assert [notice.code for notice in overview.troubles(Receipt(), state(GOOD, GOOD))] == [
+        "installation-unfinished"
+    ]
+
+
+MANIFEST = {"schema": backup.SCHEMA, "server_name": "gw1"}
+FILES = {paths.SITE_KEY: b"key", f"{paths.CA_TRUST}/one.crt": b"root"}
+
+
+def test_a_backup_is_read_back() -> None:
+    packed = pack({backup.MANIFEST: json.dumps(MANIFEST).encode(), **FILES})
+    assert unpack(packed) == (MANIFEST, FILES)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        assert {member.mode for member in archive} == {0o600}
+    assert pack({"a": b"1"}) == pack({"a": b"1"})
+
+
+@pytest.mark.parametrize("name", ["etc/passwd", "../etc/passwd", "etc/mstunnel/ca-trust/../../passwd"])
+def test_a_backup_places_nothing_but_what_belongs_to_a_gateway(name: str) -> None:
+    packed = pack({backup.MANIFEST: json.dumps(MANIFEST).encode(), name: b"root::0:0"})
+    assert unpack(packed) == (MANIFEST, {})
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"",
+        b"no archive",
+        pack({"other": b""}),
+        pack({backup.MANIFEST: b"not JSON"}),
+        pack({backup.MANIFEST: b'{"schema": "mstunnel-backup/2"}'}),
+    ],
+)
+def test_what_is_no_backup_is_refused(packed: bytes) -> None:
+    with pytest.raises(UsageError) as caught:
+        unpack(packed)
+    assert caught.value.code == "backup-invalid"
