@@ -180,12 +180,20 @@ def docker_bridges(daemon_json: str, source: str) -> tuple[Bridge, ...]:
 
 def podman_subnet(containers_conf: str, source: str) -> tuple[Bridge, ...]:
     """Podman's own network, when the text of a containers.conf(5) sets its range."""
+    return _bridge(_network_settings(containers_conf).get("default_subnet"), "podman0", source)
+
+
+def network_backend(containers_conf: str) -> str:
+    """The network backend that the text of a containers.conf(5) sets; empty when it sets none."""
+    return str(_network_settings(containers_conf).get("network_backend") or "")
+
+
+def _network_settings(containers_conf: str) -> dict[str, Any]:
     try:
         network = tomllib.loads(containers_conf).get("network")
     except (tomllib.TOMLDecodeError, RecursionError):
-        return ()
-    subnet = network.get("default_subnet") if isinstance(network, dict) else None
-    return _bridge(subnet, "podman0", source)
+        return {}
+    return network if isinstance(network, dict) else {}
 
 
 def netavark_bridges(network_json: str, source: str) -> tuple[Bridge, ...]:

@@ -12,9 +12,17 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import MakeDirectory, json_bytes
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.readiness.checks.addresses import free_range
-from mstunnel_setup.readiness.facts import AddressFacts, Bridge, EngineName, Facts, TunnelFacts
+from mstunnel_setup.readiness.facts import (
+    AddressFacts,
+    Bridge,
+    EngineName,
+    Facts,
+    Settings,
+    TunnelFacts,
+)
 from mstunnel_setup.readiness.parse import cni_bridges, json_object
 from mstunnel_setup.readiness.read import text_of, texts_below
+from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.steps import surroundings
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.system.units import ConfigureUnit
@@ -43,7 +51,8 @@ def _gather(context: Context) -> Move:
         return Move("", engine)
     files = context.world.files
     texts = {path: text_of(files, path) for path in (DAEMON, NETAVARK)}
-    texts |= texts_below(files, (_CNI,), ".conflist")
+    if HostReader(files, context.world.clock, Settings(), {}).network_backend() == "cni":
+        texts |= texts_below(files, (_CNI,), ".conflist")
     return Move(network, engine, {path: text for path, text in texts.items() if text})
 
 

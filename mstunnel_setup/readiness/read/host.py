@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.ports import listening
@@ -33,6 +34,10 @@ _RESOLVED = "/run/systemd/resolve/resolv.conf"
 _UNIT_FOLDERS = ("docker.service.d", "podman.service.d", "mstunnel_monitor.service.d")
 _DEFAULT_BRIDGES = {"podman": "10.88.0.0/16", "docker": "172.17.0.0/16"}
 _CONTAINERS_CONF = ("/usr/share/containers/containers.conf", "/etc/containers/containers.conf")
+_CHOSEN_BACKEND = "/var/lib/containers/storage/defaultNetworkBackend"
+_NETAVARK_PROGRAMS = tuple(
+    f"{folder}/netavark" for folder in ("/usr/libexec/podman", "/usr/lib/podman", "/usr/local/libexec/podman")
+)
 _BRIDGE_DEVICES = ("docker", "podman", "cni-podman", "br-")
 
 
@@ -159,9 +164,23 @@ class HostReader:
         found = [*parse.docker_bridges(text_of(self.files, daemon), daemon)]
         for path, text in texts_below(self.files, ("/etc/containers/networks",), ".json").items():
             found += parse.netavark_bridges(text, path)
-        for path, text in texts_below(self.files, ("/etc/cni/net.d",), ".conflist").items():
-            found += parse.cni_bridges(text, path)
+        if self.network_backend() == "cni":
+            for path, text in texts_below(self.files, ("/etc/cni/net.d",), ".conflist").items():
+                found += parse.cni_bridges(text, path)
         return found
+
+    def network_backend(self) -> Literal["netavark", "cni"]:
+        """What makes Podman's networks: as set, as chosen at its first run, else netavark where it is there.
+
+        Files of CNI say nothing: Debian's Podman brings one along and does not read it.
+        """
+        chosen = text_of(self.files, _CHOSEN_BACKEND).strip()
+        names = [chosen, *(parse.network_backend(text) for text in self._containers_conf().values())]
+        known = [name for name in names if name in ("netavark", "cni")]
+        if known:
+            return "cni" if known[-1] == "cni" else "netavark"
+        there = any(self.files.state(path) is not None for path in _NETAVARK_PROGRAMS)
+        return "netavark" if there else "cni"
 
     def _default_bridge(self) -> Bridge:
         docker = self.files.state("/etc/docker") is not None and self.files.state("/etc/containers") is None
@@ -171,10 +190,14 @@ class HostReader:
 
     def _podman_subnet(self) -> Bridge | None:
         """The range that the last file of containers.conf(5) sets for Podman's own network."""
-        texts = {path: text_of(self.files, path) for path in _CONTAINERS_CONF}
-        texts |= texts_below(self.files, ("/etc/containers/containers.conf.d",), ".conf")
+        texts = self._containers_conf()
         found = [bridge for path, text in texts.items() for bridge in parse.podman_subnet(text, path)]
         return found[-1] if found else None
+
+    def _containers_conf(self) -> dict[str, str]:
+        """The texts of the files of containers.conf(5), the one that wins last."""
+        texts = {path: text_of(self.files, path) for path in _CONTAINERS_CONF}
+        return texts | texts_below(self.files, ("/etc/containers/containers.conf.d",), ".conf")
 
     def tunnel(self) -> TunnelFacts:
         """The server configuration of an installed gateway."""

@@ -25,6 +25,14 @@ def files(tmp_path: Path) -> Files:
     return Files(tmp_path)
 
 
+CHOSEN = "/var/lib/containers/storage/defaultNetworkBackend"
+CNI_SET = '[network]\nnetwork_backend = "cni"\n'
+CONFLIST = "/etc/cni/net.d/87-podman-bridge.conflist"
+BRIDGE_OF_CNI = (
+    '{"plugins": [{"type": "bridge", "bridge": "cni-podman0", "ipam": {"subnet": "10.88.0.0/16"}}]}'
+)
+
+
 def put(files: Files, texts: Mapping[str, str]) -> None:
     for path, content in texts.items():
         files.make_directories(path.rpartition("/")[0] or "/")
@@ -148,6 +156,28 @@ def test_without_any_bridge_the_default_of_the_engine_counts(files: Files, engin
     (bridge,) = reader(files, engine=engine).addresses().bridges
 
     assert bridge == Bridge(network=network, name=bridge.name, source="default")
+
+
+@pytest.mark.parametrize(
+    ("texts", "backend"),
+    [
+        ({}, "cni"),
+        ({"/usr/lib/podman/netavark": ""}, "netavark"),
+        ({"/usr/lib/podman/netavark": "", CHOSEN: "cni"}, "cni"),
+        ({CHOSEN: "netavark\n"}, "netavark"),
+        ({CHOSEN: "netavark", "/usr/share/containers/containers.conf": CNI_SET}, "cni"),
+        ({CHOSEN: "netavark", "/etc/containers/containers.conf.d/a.conf": CNI_SET}, "cni"),
+        ({"/usr/share/containers/containers.conf": "no = toml =", CHOSEN: "x"}, "cni"),
+    ],
+)
+def test_the_network_backend_is_the_one_that_podman_would_use(
+    files: Files, texts: dict[str, str], backend: str
+) -> None:
+    put(files, {CONFLIST: BRIDGE_OF_CNI, **texts})
+
+    assert reader(files).network_backend() == backend
+    sources = {bridge.source for bridge in reader(files).addresses().bridges}
+    assert sources == ({CONFLIST} if backend == "cni" else {"default"})
 
 
 def test_the_last_file_that_sets_the_range_of_podman_counts(files: Files) -> None:

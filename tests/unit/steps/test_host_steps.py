@@ -209,6 +209,18 @@ def test_the_bridge_moves_and_comes_back(machine: Machine) -> None:
     assert machine.tree() == before
 
 
+CONFLIST = "/etc/cni/net.d/87-podman-bridge.conflist"
+
+
+@pytest.mark.parametrize(("backend", "path"), [("cni", CONFLIST), ("netavark", bridge.DROP_IN)])
+def test_a_file_of_cni_counts_only_where_podman_reads_it(machine: Machine, backend: str, path: str) -> None:
+    plugin = {"type": "bridge", "bridge": "cni-podman0", "ipam": {"subnet": "10.88.0.0/16"}}
+    machine.scene.write(CONFLIST, json.dumps({"plugins": [plugin]}))
+    machine.scene.write("/var/lib/containers/storage/defaultNetworkBackend", backend)
+    done = machine.run(bridge.STEP, bridge="192.168.240.0/24")
+    assert done[-1] == f"write {path} and have podman.service follow it"
+
+
 def test_docker_keeps_its_other_settings(machine: Machine) -> None:
     machine.scene.write(bridge.DAEMON, '{"log-driver": "journald", "bip": "10.0.0.1/24"}')
     machine.run(bridge.STEP, bridge="192.168.240.0/24", engine="docker")
