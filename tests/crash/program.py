@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msal  # noqa: F401 (imported here, not in every run)
 
@@ -120,7 +120,7 @@ def prepare(request: dict[str, Any], points: Points) -> None:
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
             if request.get("systemd"):
-                self.processes = RecordedProcesses(self.engine, request["root"])
+                self.processes = RecordedProcesses(cast("Any", self.engine), request["root"])
                 self.systemd = Systemd(self.processes, marker=request["root"])
 
         @cached_property

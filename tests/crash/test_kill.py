@@ -61,7 +61,7 @@ def test_a_second_kill_in_the_next_run_is_survived(
 ) -> None:
     scene = variant("fresh")
     dice = random.Random(f"{way} {chunk}")
-    pairs = request.config.getoption("--kill-pairs", 8) // 8
+    pairs = int(request.config.getoption("--kill-pairs", 8) or 8) // 8
     failed: list[str] = []
     for _ in range(pairs):
         point = dice.randrange(1, len(scene.points) + 1)

@@ -28,9 +28,13 @@ def begin(arena: Arena) -> Callable[..., subprocess.Popen[bytes]]:
         arena.daemon.hold = hold
         request = arena.request("mstunnel-setup", "--answers", str(arena.answers), quick=False)
         command = [sys.executable, "-m", "tests.crash.program", json.dumps(request)]
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        pipes: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        }
         environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-        return subprocess.Popen(command, env=environment, **{**pipes, **options})
+        return subprocess.Popen[bytes](command, env=environment, **{**pipes, **options})
 
     return start
 

@@ -48,9 +48,9 @@ class _OneKey:
 def up(apps: Iterable[typer.Typer]) -> None:
     """Prepare this process, whose forks run one of `apps`."""
     agent_credential.rsa = _OneKey()  # type: ignore[attr-defined,assignment]
-    actions.new_agent_credential = _credential(actions.new_agent_credential)
+    actions.new_agent_credential = _credential(agent_credential.new_agent_credential)  # type: ignore[attr-defined]
     pkcs12.load_pkcs12 = cache(pkcs12.load_pkcs12)
-    pkcs12.load_key_and_certificates = cache(pkcs12.load_key_and_certificates)
+    pkcs12.load_key_and_certificates = cache(pkcs12.load_key_and_certificates)  # type: ignore[assignment]
     typer.main.get_command = cache(typer.main.get_command)
     for app in apps:
         typer.main.get_command(app)
@@ -107,5 +107,5 @@ class WarmWorld(World):
     """The product's world, which knows the public roots already."""
 
     @property
-    def system_roots(self) -> Any:  # type: ignore[override]
+    def system_roots(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         return _system_roots()

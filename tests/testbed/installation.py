@@ -130,11 +130,10 @@ class Installation:
     def wait_until_healthy(self) -> None:
         """Return once both containers are healthy. Raises TestbedError after a minute."""
         for _ in range(120):
-            found = self.server.run(["mst-cli", "status"], check=False)
-            if found.code == 0:
+            if self.server.run(["mst-cli", "status"], check=False).code == 0:
                 return
             time.sleep(0.5)
-        raise TestbedError(found.describe())
+        raise TestbedError(self.server.run(["mst-cli", "status"], check=False).describe())
 
     def program(self, *command: str, check: bool = True, user: str = ADMINISTRATOR) -> Completed:
         """Run a program on the server; when it shows a device code, `user` signs in with it."""

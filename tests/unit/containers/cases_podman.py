@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from registry import Registry, serve
+from registry import Registry, serve  # type: ignore[import-not-found]
 
 from mstunnel_setup.containers.actions import RunContainer
 from mstunnel_setup.containers.archive import Archived, archived_images

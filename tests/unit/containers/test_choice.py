@@ -12,6 +12,7 @@ import pytest
 from mstunnel_setup.containers import choice
 from mstunnel_setup.containers.choice import ChooseEngine, Chosen, Wish, engine_of, open_engine
 from mstunnel_setup.containers.manner import HostFacts, Manner, choose
+from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.versions import engine_table, is_tested, refuse_unfit, release
 from mstunnel_setup.engine.action import Undo, UndoRecord
 from mstunnel_setup.engine.receipt import Entry, Receipt
@@ -169,9 +170,12 @@ def test_a_version_that_cannot_be_read_is_no_reason_to_refuse() -> None:
     refuse_unfit("docker", "dev")
 
 
-@pytest.mark.parametrize(
-    "facts", [HostFacts(*values) for values in product(("podman", "docker"), *[(True, False)] * 3)], ids=str
-)
+ENGINES: tuple[EngineName, ...] = ("podman", "docker")
+YES_NO = (True, False)
+ALL_FACTS = [HostFacts(*values) for values in product(ENGINES, YES_NO, YES_NO, YES_NO)]
+
+
+@pytest.mark.parametrize("facts", ALL_FACTS, ids=str)
 def test_the_manner_of_every_host(facts: HostFacts) -> None:
     manner = choose(facts)
     assert (manner is Manner.ENGINE) == (not facts.systemd)
@@ -185,5 +189,5 @@ def test_the_manner_of_every_host(facts: HostFacts) -> None:
     [("quadlet:/x", Manner.QUADLET), ("unit:/x", Manner.UNIT), ("container:x", Manner.ENGINE)],
 )
 def test_an_installation_stays_with_its_manner(key: str, manner: Manner) -> None:
-    for values in product(("podman", "docker"), *[(True, False)] * 3):
-        assert choose(HostFacts(*values), ["file:/x", key]) is manner
+    for facts in ALL_FACTS:
+        assert choose(facts, ["file:/x", key]) is manner

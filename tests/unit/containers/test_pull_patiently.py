@@ -67,7 +67,7 @@ def test_no_attempt_begins_after_the_deadline() -> None:
 
 def test_an_error_of_another_kind_is_not_tried_again() -> None:
     class Lying(Registry):
-        def pull(self, *arguments: Any) -> Image:
+        def pull(self, *_: Any) -> Image:  # pyright: ignore[reportIncompatibleMethodOverride]
             self.deadlines.append(0.0)
             raise EngineError("image-digest-mismatch", "something else came")
 

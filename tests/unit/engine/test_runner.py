@@ -247,7 +247,12 @@ def test_a_replaced_file_of_somebody_else_is_kept_aside(root: Path) -> None:
     before = _tree(root)
     (root / "etc/tunnel/a").write_text("edited by hand\n")
     asked: list[str] = []
-    _runner(root, may_replace=lambda changed: bool(asked.append(changed) or True)).run([_step()], None)
+
+    def agree(changed: str) -> bool:
+        asked.append(changed)
+        return True
+
+    _runner(root, may_replace=agree).run([_step()], None)
     assert asked == ["/etc/tunnel/a was changed by somebody else"]
     assert _tree(root) == before
     kept = [path.read_text() for path in (root / "var/lib/tunnel/saved").iterdir()]
@@ -289,8 +294,9 @@ def test_a_failed_step_is_remembered_and_a_later_success_clears_it(root: Path) -
     failing = Step("one", "Do it", lambda _context: None, lambda _facts: _ACTIONS, refuse)
     with pytest.raises(StepError):
         _runner(root).run([failing], None)
-    assert _runner(root).receipt.failure is not None
-    assert _runner(root).receipt.failure.code == "not-good"
+    failure = _runner(root).receipt.failure
+    assert failure is not None
+    assert failure.code == "not-good"
     _runner(root).run([_step()], None)
     assert _runner(root).receipt.failure is None
     assert _runner(root).receipt.steps == ("one",)

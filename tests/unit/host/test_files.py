@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.host import files as files_module
-from mstunnel_setup.host.files import FileError, Files
+from mstunnel_setup.host.files import FileError, Files, FileState
 
 
 @pytest.fixture
@@ -22,10 +22,16 @@ def files(tmp_path: Path) -> Files:
     return Files(tmp_path)
 
 
+def _state(files: Files, path: str) -> FileState:
+    found = files.state(path)
+    assert found is not None
+    return found
+
+
 def test_writes_content_and_mode(files: Files) -> None:
     files.write("/etc/secret", b"value", 0o600)
     assert files.read("/etc/secret") == b"value"
-    assert files.state("/etc/secret").mode == 0o600
+    assert _state(files, "/etc/secret").mode == 0o600
 
 
 def test_replaces_whole_and_leaves_no_temporary_file(files: Files) -> None:
@@ -46,7 +52,7 @@ def test_secret_file_is_never_readable_by_others(files: Files, monkeypatch: pyte
             assert flags & os.O_NOFOLLOW
         return original(path, flags, mode, **options)
 
-    monkeypatch.setattr(files_module.os, "open", spy)
+    monkeypatch.setattr(os, "open", spy)
     files.write("/etc/key", b"k", 0o600)
     files.write("/etc/public", b"p", 0o644)
     assert born == [0o600, 0o600]
@@ -62,12 +68,12 @@ def test_file_and_directory_reach_the_disk_before_the_write_returns(
         order.append("directory" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
         sync(handle)
 
-    def note_replace(*arguments: str, **options: int) -> None:
+    def note_replace(*arguments: Any, **options: Any) -> None:
         order.append("rename")
         replace(*arguments, **options)
 
-    monkeypatch.setattr(files_module.os, "fsync", note_sync)
-    monkeypatch.setattr(files_module.os, "replace", note_replace)
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_replace)
     files.write("/etc/name", b"x")
     assert order == ["file", "rename", "directory"]
 
@@ -182,9 +188,9 @@ def test_refuses_to_append_to_what_is_no_file(
 @pytest.mark.timeout(20)
 def test_a_pipe_with_a_name_is_refused_instead_of_waited_for(files: Files, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "etc/fifo")
-    for read in (lambda: files.read("/etc/fifo"), lambda: files.read_given(str(tmp_path / "etc/fifo"))):
+    for read, path in ((files.read, "/etc/fifo"), (files.read_given, str(tmp_path / "etc/fifo"))):
         with pytest.raises(FileError) as caught:
-            read()
+            read(path)
         assert caught.value.code == "path-not-regular"
 
 
@@ -283,7 +289,7 @@ def test_explains_what_the_disk_says(
     def fail(_handle: int, _data: bytes) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(files_module.os, "write", fail)
+    monkeypatch.setattr(os, "write", fail)
     with pytest.raises(FileError) as caught:
         files.write("/etc/name", b"new")
     monkeypatch.undo()
@@ -295,7 +301,7 @@ def test_explains_what_the_disk_says(
 def test_link_is_switched_and_removed(files: Files) -> None:
     files.link("/etc/active", "one")
     files.link("/etc/active", "two")
-    assert files.state("/etc/active").target == "two"
+    assert _state(files, "/etc/active").target == "two"
     files.remove("/etc/active")
     assert files.state("/etc/active") is None
 
@@ -314,7 +320,7 @@ def test_appender_appends_and_cuts(files: Files) -> None:
         log.append(b"two\n")
         log.truncate(4)
         assert log.read() == b"one\n"
-    assert files.state("/etc/log").mode == 0o600
+    assert _state(files, "/etc/log").mode == 0o600
 
 
 def test_a_tree_is_removed_but_not_what_a_link_in_it_leads_to(files: Files, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
         do_POST = do_GET
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
             return
 
     http = HTTPServer(("127.0.0.1", 0), Handler)

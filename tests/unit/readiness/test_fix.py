@@ -13,7 +13,7 @@ from mstunnel_setup.readiness.sysctls import SYSCTL_FILE
 from tests.unit.readiness.known import facts
 from tests.unit.readiness.test_read_programs import FakeProcesses, said
 
-BARE = {"modules": [], "module_files": {}, "sysctls": {}, "sysctl_files": {}}
+BARE: dict[str, Any] = {"modules": [], "module_files": {}, "sysctls": {}, "sysctl_files": {}}
 
 
 def proposed(changes: dict[str, Any]) -> tuple[Fix, ...]:

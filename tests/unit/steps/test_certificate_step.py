@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -87,7 +88,7 @@ class Host:
         context = Context(
             world=world,
             answers=merge({}, {}, None, {}),
-            prompter=self.prompter,
+            prompter=cast("Any", self.prompter),
             read_receipt=Receipt,
             protect=lambda _secret: None,
             host_name="gw",

@@ -79,7 +79,7 @@ def plan(facts: Facts, files: dict[str, str]) -> list[str]:
     assert facts.security is not None
     chosen = chosen_engine(facts.settings, facts.engine)
     assert chosen is not None
-    wanted = {item.name: item.value for item in reversed(facts.proxies.places)}
+    wanted: dict[str, str] = {item.name: item.value for item in reversed(facts.proxies.places)}
     ports = unlabelled(facts.security, facts.proxies)
     move = bridge.Move(facts.settings.bridge, chosen.name, files)
     actions = [

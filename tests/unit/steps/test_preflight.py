@@ -10,7 +10,7 @@ from mstunnel_setup.errors import CheckError, ChecksFailedError, UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import Facts
-from mstunnel_setup.steps import eula, preflight, sign_in, site
+from mstunnel_setup.steps import eula, preflight, sign_in, site, tenancy
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.order import ORDER
 from tests.unit.steps.worlds import BERLIN, Scene, configuration
@@ -100,9 +100,12 @@ def test_a_person_who_declines_is_told_what_is_in_the_way(scene: Scene, host: An
 def signed_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Signing in works, and counts."""
     entered: list[str] = []
-    monkeypatch.setattr(
-        sign_in.tenancy, "administrator", lambda one: entered.append("once") or one.world.graph
-    )
+
+    def administrator(one: Context) -> Any:
+        entered.append("once")
+        return one.world.graph
+
+    monkeypatch.setattr(tenancy, "administrator", administrator)
     scene.secrets = entered
 
 
