@@ -6,7 +6,7 @@ With 0 it comes to its end. The points that were passed are written to /root/poi
 import sys
 from pathlib import Path
 
-from points import Points
+from points import Points  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
 
 from mstunnel_setup.cli import mst_cli, setup
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.counters import Counters
@@ -110,7 +110,7 @@ def main(root: Path, hours: float) -> None:
     tenant = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, roots), daemon=True)
     tenant.start()
     install(root, ours.recv())
-    clock, log, counters = Clock(ours, hours, files), list[str](), Counters()
+    clock, log, counters = Clock(cast("Any", ours), hours, files), list[str](), Counters()
     watch = Watch(files, clock, log.append, counters, asking(clock))
     renewal = Renewal(files, clock, log.append, counters)
     agent = Agent(

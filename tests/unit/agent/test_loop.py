@@ -1,6 +1,7 @@
 import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -33,7 +34,7 @@ class Scene:
 
     def enrol(self) -> Enrolment:
         self.attempts.append(self.clock.elapsed)
-        return Enrolment(self.tenant, SITE, SERVER, "oidc", close=self.close)
+        return Enrolment(cast("Any", self.tenant), SITE, SERVER, "oidc", close=self.close)
 
     def close(self) -> None:
         self.closed += 1

@@ -30,8 +30,8 @@ def kernel(root: Path, *, busy: int, idle: int, available: int) -> None:
 def test_averages_of_five_minutes(root: Path) -> None:
     clock = FakeClock()
     measure = Measure(Files(root), clock)
-    first = measure.take(None)
-    assert (first.cores, first.cpu_percent, first.memory_percent) == (2, None, 50)
+    found = measure.take(None)
+    assert (found.cores, found.cpu_percent, found.memory_percent) == (2, None, 50)
 
     # Four idle minutes, then one that is half busy.
     for minute in range(1, 6):
