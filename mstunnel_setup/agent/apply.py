@@ -54,6 +54,7 @@ class Applier:
     counters: Counters
     refusal: str | None = field(default=None, init=False)
     _warnings: tuple[ConfigurationWarning, ...] = field(default=(), init=False)
+    _said: str = field(default="", init=False)
 
     def apply(self, wish: sync.Wanted) -> None:
         """Write what differs, wait for the gateway's word, and go back when it says no. Raises FileError."""
@@ -62,8 +63,9 @@ class Applier:
         known = self._known_refusal()
         if known is not None and known.digest == wish.digest:
             self._go_back(wish)
-            self.refusal = known.reason
+            self._say_refusal(known.reason)
             return
+        self._said = ""
         present = sync.current(self.files)
         changes = sync.decide(present, wish)
         if changes:
@@ -90,14 +92,22 @@ class Applier:
         self._refuse(wish, applied.refusal)
 
     def _refuse(self, wish: sync.Wanted, reason: str) -> None:
-        self.refusal = reason
         self.counters.configurations_refused += 1
         self.files.make_directories(paths.AGENT_STATE)
         record = Refused(digest=wish.digest, reason=reason)
         self.files.write(_REFUSED, record.model_dump_json().encode())
-        hint = "The earlier one is put back. Correct the server configuration in the admin center."
-        self.tell(line("configuration-refused", f"the gateway refuses the configuration: {reason}.", hint))
+        self._say_refusal(reason)
         self._go_back(wish)
+
+    def _say_refusal(self, reason: str) -> None:
+        """Once for each refusal, and once after a start."""
+        self.refusal = reason
+        if reason != self._said:
+            hint = "The earlier one is put back. Correct the server configuration in the admin center."
+            self.tell(
+                line("configuration-refused", f"the gateway refuses the configuration: {reason}.", hint)
+            )
+        self._said = reason
 
     def _go_back(self, wish: sync.Wanted) -> None:
         """Put the earlier files back where the refused ones still stand, as after a kill in between."""

@@ -65,7 +65,8 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         sysctls={"net.ipv4.ip_forward": "1", "net.ipv4.ip_unprivileged_port_start": "0"},
         tmpfs=(*_IN_MEMORY, Tmpfs(path="/etc/ssl/certs")),
         health=HealthCheck(command=_HEALTH_COMMAND, interval=10, start_period=20),
-        labels=_labels(image, setting.environment),
+        # A container publishes the port it was created with.
+        labels=_labels(image, setting.environment, str(listen_port)),
         pids_limit=_SERVER_PROCESSES if setting.limits_processes else None,
     )
 
@@ -90,6 +91,7 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
     )
 
 
-def _labels(image: str, environment: bytes) -> dict[str, str]:
+def _labels(image: str, environment: bytes, *more: str) -> dict[str, str]:
     """A label that changes when a restart is needed; the gateway follows its other files by itself."""
-    return {CONFIGURATION_LABEL: hashlib.sha256(image.encode() + b"\0" + environment).hexdigest()}
+    content = b"\0".join((image.encode(), environment, *(item.encode() for item in more)))
+    return {CONFIGURATION_LABEL: hashlib.sha256(content).hexdigest()}

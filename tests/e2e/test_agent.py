@@ -1,16 +1,28 @@
 """The agent checks in and brings a changed server configuration to the gateway."""
 
+import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from tests.testbed import vpn
-from tests.testbed.installation import Installation
+from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.testbed import INTRANET_PAGE
 
 pytestmark = pytest.mark.e2e
 
-ORIGINAL = {"routeIncludes": ["10.99.0.0/24"], "network": "169.254.0.0/16"}
+ORIGINAL = {
+    "routeIncludes": ["10.99.0.0/24"],
+    "network": "169.254.0.0/16",
+    "dnsServers": ["10.99.0.1"],
+    "advancedSettings": [],
+    "listenPort": 443,
+}
+PROBE = "/var/lib/mstunnel-agent/probe-url"
 
 
 @pytest.fixture
@@ -20,10 +32,26 @@ def installed(host: Installation) -> Iterator[Installation]:
     host.change_configuration(ORIGINAL)
 
 
-def check_in(installation: Installation) -> None:
-    """Do now what the agent does every minute."""
+def check_in(installation: Installation) -> str:
+    """Do now what the agent does every minute; what it says."""
     program = "/opt/mstunnel-setup/bin/mstunnel-agent"
-    installation.server.run(["podman", "exec", "mstunnel-agent", program, "check-in"])
+    return installation.server.run(["podman", "exec", "mstunnel-agent", program, "check-in"]).stdout
+
+
+def row(installation: Installation, name: str) -> dict[str, Any]:
+    """One row of the health table, as `mst-cli health` has it."""
+    done = installation.server.run(["mst-cli", "health", "--output", "json"], check=False)
+    rows = json.loads(done.stdout)["data"]["rows"]
+    return next((item for item in rows if item["id"] == name), {"state": "none", "text": ""})
+
+
+def eventually(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.5)
+    return True
 
 
 def gateway_says(installation: Installation, words: str) -> bool:
@@ -36,15 +64,31 @@ def gateway_says(installation: Installation, words: str) -> bool:
     return False
 
 
-def test_a_changed_configuration_reaches_the_next_session(installed: Installation) -> None:
+def test_a_changed_configuration_reaches_the_next_session_of_a_connected_client(
+    installed: Installation,
+) -> None:
     started = installed.started()
-    installed.change_configuration({"routeIncludes": ["10.99.0.0/24", "10.77.5.0/24"]})
+    installed.connect()
+    address = installed.client_address()
+    changes = {
+        "routeIncludes": ["10.99.0.0/24", "10.77.5.0/24"],
+        "dnsServers": ["10.99.0.54"],
+        "advancedSettings": [{"name": "session-timeout", "value": "1200"}],
+    }
+    installed.change_configuration(changes)
     check_in(installed)
     assert "route = 10.77.5.0/24" in installed.server.read("/etc/mstunnel/ocserv.conf")
     assert gateway_says(installed, "reload")
-    installed.connect()
+    assert installed.client_address() == address
+    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    installed.disconnect()
+    log = installed.connect().stdout
     assert installed.client_address()
     assert "10.77.5.0/24 dev tun0" in installed.testbed.client.run(["ip", "route"]).stdout
+    assert "nameserver 10.99.0.54" in installed.testbed.client.read("/etc/resolv.conf")
+    (end,) = re.findall(r"authentication will expire at \w+ (.*)", log)
+    ends = datetime.strptime(end, "%b %d %H:%M:%S %Y").replace(tzinfo=UTC)
+    assert 1100 < (ends - datetime.now(UTC)).total_seconds() <= 1200
     assert installed.started() == started
     assert installed.setup("--output", "json").stdout.count('"unchanged"') == 1
 
@@ -75,3 +119,46 @@ def test_a_configuration_that_cannot_be_served_is_not_taken_over(installed: Inst
     assert check.code == 6, check.describe()
     assert "configuration-invalid" in check.stdout
     assert installed.server.read("/etc/mstunnel/ocserv.conf") == before
+
+
+def test_what_the_gateway_refuses_is_taken_back(installed: Installation) -> None:
+    """Devices with certificates need an authority, which is not there: only ocserv itself can tell."""
+    before = installed.server.read("/etc/mstunnel/ocserv.conf")
+    info = installed.server.read("/etc/mstunnel/agent-info.json")
+    changed = json.dumps({**json.loads(info), "Authentication": "certificate"})
+    installed.server.write("/etc/mstunnel/agent-info.json", changed, 0o640)
+    # What the set-up wrote is read when the agent signs in.
+    installed.server.run(["mst-cli", "agent", "restart"])
+    assert eventually(lambda: row(installed, "server-configuration")["state"] == "unhealthy", 60)
+    assert "device-ca.crt" in row(installed, "server-configuration")["text"]
+    assert installed.server.read("/etc/mstunnel/ocserv.conf") == before
+    installed.connect()
+    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    installed.server.write("/etc/mstunnel/agent-info.json", info, 0o640)
+    installed.server.run(["mst-cli", "agent", "restart"])
+    assert eventually(lambda: row(installed, "server-configuration")["state"] == "healthy", 60)
+
+
+def test_a_changed_port_waits_for_the_host_and_is_served_after_a_run_there(installed: Installation) -> None:
+    installed.change_configuration({"listenPort": 8443})
+    assert "listen-port-changed" in check_in(installed)
+    installed.connect()
+    installed.disconnect()
+    installed.setup()
+    token, authority = installed.token(), installed.authority.pem.decode()
+    url = f"https://{PUBLIC_ADDRESS}:8443/"
+    assert vpn.connect(installed.testbed.client, url, token=token, authority=authority).code == 0
+    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+
+
+def test_the_internal_address_is_tried_by_the_gateway_itself(installed: Installation) -> None:
+    """Through the network that devices will use; an error is told in curl's words, with DNS and proxy."""
+    assert eventually(lambda: row(installed, "internal-network")["state"] == "healthy", 90)
+    # The gateway tries another address at once.
+    installed.server.write(PROBE, "http://10.99.0.80:81/\n")
+    report = "/var/lib/mstunnel-server/report"
+    assert eventually(lambda: "10.99.0.80:81/ {" in installed.server.read(report), 30)
+    (account,) = re.findall(r"^probe \d+ \S+ (.*)$", installed.server.read(report), re.MULTILINE)
+    assert json.loads(account)["exitcode"] == 7
+    assert "10.99.0.80" in json.loads(account)["errormsg"]
+    installed.disconnect()

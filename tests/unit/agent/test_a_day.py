@@ -13,6 +13,9 @@ import pytest
 
 HOURS = 24
 
+# Three quarters of a minute where nothing else runs.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def day() -> dict[str, Any]:
@@ -23,7 +26,7 @@ def day() -> dict[str, Any]:
             [sys.executable, "-m", "tests.unit.agent.day", root, str(HOURS)],
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
             cwd=Path(__file__).parents[3],
             env=environment,

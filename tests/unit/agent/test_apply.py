@@ -98,6 +98,7 @@ def test_a_refused_one_is_taken_back_and_not_tried_again(scene: Scene) -> None:
     again = scene.applier()
     again.apply(wish("10.66.0.0/16"))
     assert again.refusal == "line 3: bad", "an agent that was started anew knows it too"
+    assert scene.codes().count("configuration-refused") == 2, "and says it once more"
     assert scene.conf() == before
 
     again.apply(wish("10.3.0.0/16"))
