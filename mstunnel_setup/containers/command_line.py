@@ -38,9 +38,20 @@ class CommandLine:
             raise EngineError("container-failed", f"the engine cannot run it: {clean(done.error)}")
         return Finished(done.code, done.output, done.error)
 
-    def exec_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
+
+class CommandEngine:
+    """The half of a `ContainerEngine` that is its command line."""
+
+    def __init__(self, command: CommandLine) -> None:
+        self._command = command
+
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+        """Run a program in a running container; one that takes too long is left behind in it."""
+        return self._command.finish(("exec", name, *arguments), timeout)
+
+    def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
         """The command that runs a program in a container with our own standard streams."""
-        return (*self.command, "exec", "--interactive", name, *arguments)
+        return (*self._command.command, "exec", "--interactive", name, *arguments)
 
     def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
         """The command that shows the log of a container."""
@@ -50,7 +61,7 @@ class CommandLine:
             *([f"--since={options.since}"] if options.since is not None else []),
             *(["--timestamps"] if options.timestamps else []),
         )
-        return (*self.command, "logs", *flags, name)
+        return (*self._command.command, "logs", *flags, name)
 
 
 def once_name() -> str:

@@ -6,13 +6,19 @@ them (the SDK has no time limit there).
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
 from typing import Any
 
 from mstunnel_setup.containers import docker_archive
-from mstunnel_setup.containers.command_line import CommandLine, once_arguments, once_name
-from mstunnel_setup.containers.engine import ContainerState, Finished, Image, LogOptions, Progress, clean
-from mstunnel_setup.containers.pull import Pull, pull_failure
+from mstunnel_setup.containers.command_line import CommandEngine, CommandLine, once_arguments, once_name
+from mstunnel_setup.containers.engine import (
+    ContainerState,
+    Finished,
+    Image,
+    Progress,
+    clean,
+    engine_time,
+)
+from mstunnel_setup.containers.pull import Pull, fetched, pull_failure
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import (
     DIGEST_LABEL,
@@ -35,13 +41,13 @@ _MISSING = 404
 _IN_USE = 409
 
 
-class DockerEngine:
+class DockerEngine(CommandEngine):
     """A `ContainerEngine`. `client` is a Docker SDK `APIClient`, `command` how its command line is called."""
 
     def __init__(self, client: Any, processes: Processes, clock: Clock, command: tuple[str, ...]) -> None:
+        super().__init__(CommandLine(processes, command))
         self._client = client
         self._clock = clock
-        self._command = CommandLine(processes, command)
 
     def version(self) -> str:
         """The version of the daemon."""
@@ -74,7 +80,7 @@ class DockerEngine:
                 Pull(reference, self._clock, until, progress, "docker").follow(response)
         except OSError as error:
             raise pull_failure(reference, str(error.__cause__ or error), "docker") from error
-        return self._expected(reference)
+        return fetched(self.image(reference), reference)
 
     def load(self, archive: str) -> tuple[Image, ...]:
         """Load an archive in OCI format; the digest of each image is proved before."""
@@ -140,10 +146,6 @@ class DockerEngine:
         command = ("sh", "-c", *test[1:]) if test[0] == _SHELL else tuple(test[1:])
         return bool(command) and self.execute(name, command, _PROBE_TIMEOUT).code == 0
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
-        """Run a program in a running container; one that takes too long is left behind in it."""
-        return self._command.finish(("exec", name, *arguments), timeout)
-
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
     ) -> Finished:
@@ -156,14 +158,6 @@ class DockerEngine:
         except EngineError:
             self.remove(name)
             raise
-
-    def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
-        """The command that runs a program in a container with our own standard streams."""
-        return self._command.exec_command(name, arguments)
-
-    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
-        """The command that shows the log of a container."""
-        return self._command.logs_command(name, options)
 
     def _request(self, method: str, path: str, timeout: float = _CALL_TIMEOUT, **more: Any) -> Any:
         address = f"{self._client.base_url}/v{self._client.api_version}{path}"
@@ -201,16 +195,6 @@ class DockerEngine:
             found = self._get(f"/images/{name}/json")
         return None if found is None else str(found["Id"])
 
-    def _expected(self, reference: str) -> Image:
-        image = self.image(reference)
-        if image is None:
-            raise EngineError(
-                "image-digest-mismatch",
-                f"Docker reports success, but there is no image {reference}",
-                "Run the command again; if it happens again, look at the registry.",
-            )
-        return image
-
     def _loaded(self, archive: str, image: docker_archive.Loadable, report: str) -> Image:
         # Docker's newer image store names images by the digest of the manifest.
         for name in (image.id, image.digest):
@@ -228,13 +212,8 @@ def container_state(inspected: Mapping[str, Any]) -> ContainerState:
         health=(state.get("Health") or {}).get("Status") or None,
         labels=labels,
         image_digest=labels.get(DIGEST_LABEL) or asked.partition("@")[2],
-        started_at=_time(str(state.get("StartedAt", ""))),
+        started_at=engine_time(str(state.get("StartedAt", ""))),
     )
-
-
-def _time(text: str) -> datetime | None:
-    """The time in `text`; Docker writes the year 1 for `never`."""
-    return None if text.startswith("0001-") or not text else datetime.fromisoformat(text)
 
 
 @contextmanager

@@ -142,6 +142,11 @@ class ContainerEngine(Protocol):
         ...
 
 
+def engine_time(text: str) -> datetime | None:
+    """A time in the answer of an engine; both write the year 1 for `never`."""
+    return None if text.startswith("0001-") or not text else datetime.fromisoformat(text)
+
+
 def no_progress(_fetched: int, _known: int) -> None:
     """A progress listener that does not care."""
 

@@ -6,13 +6,19 @@ then the very ones of the Quadlet file) and runs programs in them (podman-py has
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.containers.command_line import CommandLine, once_arguments, once_name
-from mstunnel_setup.containers.engine import ContainerState, Finished, Image, LogOptions, Progress, clean
-from mstunnel_setup.containers.pull import Pull, pull_failure
+from mstunnel_setup.containers.command_line import CommandEngine, CommandLine, once_arguments, once_name
+from mstunnel_setup.containers.engine import (
+    ContainerState,
+    Finished,
+    Image,
+    Progress,
+    clean,
+    engine_time,
+)
+from mstunnel_setup.containers.pull import Pull, fetched, pull_failure
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
 from mstunnel_setup.errors import EngineError
@@ -24,13 +30,13 @@ _CREATE_TIMEOUT = 120.0
 _IN_USE = 409
 
 
-class PodmanEngine:
+class PodmanEngine(CommandEngine):
     """A `ContainerEngine`. `client` is a podman-py client, `command` how its command line is called."""
 
     def __init__(self, client: Any, processes: Processes, clock: Clock, command: tuple[str, ...]) -> None:
+        super().__init__(CommandLine(processes, command))
         self._client = client
         self._clock = clock
-        self._command = CommandLine(processes, command)
 
     def version(self) -> str:
         """The version of Podman."""
@@ -54,7 +60,7 @@ class PodmanEngine:
                 Pull(reference, self._clock, until, progress).follow(response)
         except OSError as error:
             raise pull_failure(reference, _reason(error)) from error
-        return self._expected(reference)
+        return fetched(self.image(reference), reference)
 
     def load(self, archive: str) -> tuple[Image, ...]:
         """Load an archive; it is streamed, podman-py's own `load` would read all of it into memory."""
@@ -126,10 +132,6 @@ class PodmanEngine:
             response = self._client.api.get(f"/containers/{name}/healthcheck")
             return bool(response.ok) and response.json().get("Status") == "healthy"
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
-        """Run a program in a running container; one that takes too long is left behind in it."""
-        return self._command.finish(("exec", name, *arguments), timeout)
-
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
     ) -> Finished:
@@ -143,24 +145,6 @@ class PodmanEngine:
         except EngineError:
             self.remove(name)
             raise
-
-    def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
-        """The command that runs a program in a container with our own standard streams."""
-        return self._command.exec_command(name, arguments)
-
-    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
-        """The command that shows the log of a container."""
-        return self._command.logs_command(name, options)
-
-    def _expected(self, reference: str) -> Image:
-        image = self.image(reference)
-        if image is None:
-            raise EngineError(
-                "image-digest-mismatch",
-                f"Podman reports success, but there is no image {reference}",
-                "Run the command again; if it happens again, look at the registry.",
-            )
-        return image
 
     def _image(self, name: str) -> Image | None:
         with _explained("engine-failed", f"cannot look at the image {name}"):
@@ -181,7 +165,7 @@ def container_state(inspected: Mapping[str, Any]) -> ContainerState:
         labels=dict(inspected["Config"].get("Labels") or {}),
         # The digest asked for: `ImageDigest` is another one when the reference names a multi-platform index.
         image_digest=name.partition("@")[2] or str(inspected.get("ImageDigest", "")),
-        started_at=_time(str(state.get("StartedAt", ""))),
+        started_at=engine_time(str(state.get("StartedAt", ""))),
         process_id=int(state.get("Pid") or 0) or None,
     )
 
@@ -195,11 +179,6 @@ def image_from(name: str, inspected: Mapping[str, Any]) -> Image:
     known = {str(reference).partition("@")[2] for reference in inspected.get("RepoDigests") or ()}
     digest = wanted if wanted and wanted in known else str(inspected.get("Digest", ""))
     return Image(name, digest, str(inspected["Id"]))
-
-
-def _time(text: str) -> datetime | None:
-    """The time in `text`; Podman writes the year 1 for `never`."""
-    return None if text.startswith("0001-") or not text else datetime.fromisoformat(text)
 
 
 def _missing(response: Any) -> bool:

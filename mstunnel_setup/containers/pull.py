@@ -31,6 +31,17 @@ class PullError(EngineError):
     permanent = False
 
 
+def fetched(image: Image | None, reference: str) -> Image:
+    """The image that is here after a pull. Raises EngineError `image-digest-mismatch` when there is none."""
+    if image is None:
+        raise EngineError(
+            "image-digest-mismatch",
+            f"the engine reports success, but there is no image {reference}",
+            "Run the command again; if it happens again, look at the registry.",
+        )
+    return image
+
+
 def pull_patiently(
     engine: ContainerEngine, clock: Clock, reference: str, deadline: float, progress: Progress
 ) -> Image:
