@@ -56,11 +56,12 @@ class Systemd:
     def log(self, unit: str, lines: int) -> str:
         """The last lines a container service has logged; empty when there is no journal.
 
-        Container and unit log under the same name; the reports of systemd and of the engine on every start
-        and stop are left out. Whose child the writer was is not asked: Docker's containers are the daemon's.
+        Either engine notes the container (journald log drivers), whatever tag it logs under; a unit of ours
+        logs under its name. The reports of systemd and of the engine on every start and stop are left out.
         """
-        identifier = f"--identifier={unit.removesuffix('.service')}"
-        arguments = ("journalctl", identifier, f"--lines={lines}", "--output=cat", "--no-pager")
+        name = unit.removesuffix(".service")
+        matches = (f"CONTAINER_NAME={name}", "+", f"SYSLOG_IDENTIFIER={name}")
+        arguments = ("journalctl", *matches, f"--lines={lines}", "--output=cat", "--no-pager")
         return self._run(arguments, timeout=_QUERY_TIMEOUT, check=False).output
 
     def _systemctl(self, *arguments: str, timeout: float) -> None:

@@ -355,7 +355,7 @@ def test_a_service_that_does_not_come_up_fails_with_its_log(
         _service().apply(world, {})
     assert caught.value.code == "container-failed"
     assert world.clock.elapsed == pytest.approx(seconds, abs=1)
-    log = "journalctl --identifier=gateway --lines=10 --output=cat --no-pager"
+    log = "journalctl CONTAINER_NAME=gateway + SYSLOG_IDENTIFIER=gateway --lines=10 --output=cat --no-pager"
     assert log in world.processes.calls
 
 

@@ -265,7 +265,7 @@ def test_a_short_name_in_an_archive_is_not_given(
 
 
 def _container(**config: Any) -> dict[str, Any]:
-    state = {"Status": "running", "StartedAt": "2026-03-01T10:00:00.123456789Z"}
+    state = {"Status": "running", "Pid": 7, "StartedAt": "2026-03-01T10:00:00.123456789Z"}
     return {"State": state, "Config": {"Image": IMAGE, "Labels": {"org.mstunnel.managed": "1"}, **config}}
 
 
@@ -281,6 +281,7 @@ def test_the_state_of_a_container(engine: ContainerEngine, daemon: Daemon) -> No
         DIGEST,
     )
     assert state.started_at is not None
+    assert state.process_id == 7
     assert engine.inspect("nobody") is None
 
 
