@@ -19,12 +19,22 @@ from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.errors import SetupError, TenantError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabHealth, TunnelServer, TunnelSite
+from mstunnel_setup.tenant.wire import (
+    HealthStatus,
+    HealthThreshold,
+    LabCheck,
+    LabHealth,
+    TunnelServer,
+    TunnelSite,
+)
 
 _INTERVAL_SECONDS: Final = 60.0
 # With jitter still less than the five minutes after which a change must have arrived.
 _LONGEST_WAIT_SECONDS: Final = 240.0
 _JITTER: Final = 0.1
+# The lab takes whole numbers, and a latency of whole seconds would say nothing.
+_LAB_SCALES: Final = {"latency": 1000}
+_LAB_TEXT: Final = 300
 _THRESHOLDS_SECONDS: Final = 300.0
 
 Enrol = Callable[[], Enrolment]
@@ -173,8 +183,15 @@ class Agent:
         """What only a lab tenant can be told; Graph has no way to write it."""
         if self.watch is None or not enrolment.lab or self.watch.state is State.UNKNOWN:
             return None
-        figures = {row.id: round(row.value) for row in self.watch.rows if row.value is not None}
-        return LabHealth(status=HealthStatus(self.watch.state.value), metrics=figures)
+        rows = self.watch.rows
+        figures = {
+            row.id: round(row.value * _LAB_SCALES.get(row.id, 1)) for row in rows if row.value is not None
+        }
+        checks = tuple(
+            LabCheck(id=row.id, status=HealthStatus(row.state.value), text=row.text[:_LAB_TEXT])
+            for row in rows
+        )
+        return LabHealth(status=HealthStatus(self.watch.state.value), metrics=figures, checks=checks)
 
     def _failed(self, error: SetupError) -> None:
         """Remember the error; it is logged once, not once a minute."""

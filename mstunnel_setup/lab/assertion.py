@@ -9,8 +9,8 @@ import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from mstunnel_setup.lab.encoding import base64url
 from mstunnel_setup.lab.errors import UNAUTHORIZED, OAuthError
-from mstunnel_setup.lab.tokens import base64url
 from mstunnel_setup.tenant.wire import KeyCredential
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

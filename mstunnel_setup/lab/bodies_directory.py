@@ -54,6 +54,41 @@ class KeyCredentialBody(Part):
         return self
 
 
+class PasswordWishBody(Part):
+    """What a caller may say of the secret that it wants; Entra chooses the text."""
+
+    display_name: Text | None = None
+    start_date_time: AwareDatetime | None = None
+    end_date_time: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        start = self.start_date_time or datetime.now(UTC)
+        if self.end_date_time and self.end_date_time <= start:
+            raise ValueError("endDateTime must be after startDateTime")
+        return self
+
+
+class AddPasswordBody(Body):
+    """Parameters of addPassword."""
+
+    entity = Application
+    type_name = "microsoft.graph.application"
+    code = "Request_BadRequest"
+
+    password_credential: PasswordWishBody = PasswordWishBody()
+
+
+class KeyReferenceBody(Body):
+    """Parameters of removePassword."""
+
+    entity = Application
+    type_name = "microsoft.graph.application"
+    code = "Request_BadRequest"
+
+    key_id: Guid
+
+
 class ResourceAccessBody(Part):
     """resourceAccess: one permission that an application declares."""
 

@@ -7,13 +7,15 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from mstunnel_setup.lab.bodies import Body, Guid, Name, Part, Text
 from mstunnel_setup.tenant.wire import (
     DeploymentMode,
     HealthStatus,
     HealthThreshold,
+    LogCollection,
+    LogCollectionStatus,
     TunnelConfiguration,
     TunnelServer,
     TunnelSite,
@@ -72,6 +74,7 @@ def _web_address(value: str) -> str:
 
 
 Route = Annotated[StrictStr, AfterValidator(_route)]
+MetricName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$", max_length=100)]
 Domain = Annotated[StrictStr, Field(pattern=_HOST_NAME, max_length=253)]
 PublicAddress = (
     Annotated[StrictStr, Field(pattern=_HOST_NAME, max_length=253)]
@@ -197,13 +200,22 @@ def _minutes(moment: time) -> int:
     return moment.hour * 60 + moment.minute
 
 
+class CheckBody(Part):
+    """One row of a server's own health table."""
+
+    id: MetricName
+    status: Annotated[HealthStatus, AfterValidator(_known_member)]
+    text: Annotated[StrictStr, Field(max_length=300)] = ""
+
+
 class HealthBody(Part):
     """What a server tells about itself: the lab's extension `labHealth`."""
 
     status: Annotated[HealthStatus, AfterValidator(_known_member)]
     server_image_digest: Text | None = None
     agent_image_digest: Text | None = None
-    metrics: dict[str, StrictInt] = Field(default_factory=dict)
+    metrics: Annotated[dict[MetricName, StrictInt], Field(max_length=100)] = Field(default_factory=dict)
+    checks: Annotated[tuple[CheckBody, ...], Field(max_length=100)] = ()
 
 
 class ServerBody(Body):
@@ -225,6 +237,52 @@ class ThresholdBody(Body):
     entity = HealthThreshold
     type_name = "microsoft.graph.microsoftTunnelHealthThreshold"
 
-    id: Annotated[StrictStr, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$", max_length=100)] | None = None
+    id: MetricName | None = None
     healthy_threshold: Annotated[StrictInt, Field(ge=0)]
     unhealthy_threshold: Annotated[StrictInt, Field(ge=0)]
+
+
+class MetricNamesBody(Body):
+    """Parameters of getHealthMetrics."""
+
+    entity = TunnelServer
+    type_name = "microsoft.graph.microsoftTunnelServer"
+
+    metric_names: Annotated[tuple[MetricName, ...], Field(min_length=1, max_length=100)]
+
+
+class LogRequestBody(Body):
+    """Parameters of createServerLogCollectionRequest and generateServerLogCollectionRequest."""
+
+    entity = TunnelServer
+    type_name = "microsoft.graph.microsoftTunnelServer"
+
+    start_date_time: AwareDatetime
+    end_date_time: AwareDatetime
+
+    @model_validator(mode="after")
+    def _end_is_later(self) -> Self:
+        if self.end_date_time <= self.start_date_time:
+            raise ValueError("endDateTime must be after startDateTime")
+        return self
+
+
+class TimeSeriesBody(LogRequestBody):
+    """Parameters of getHealthMetricTimeSeries."""
+
+    metric_name: MetricName
+
+
+class LogCollectionBody(Body):
+    """microsoftTunnelServerLogCollectionResponse."""
+
+    entity = LogCollection
+    type_name = "microsoft.graph.microsoftTunnelServerLogCollectionResponse"
+
+    server_id: Guid
+    status: Annotated[LogCollectionStatus, AfterValidator(_known_member)] = LogCollectionStatus.PENDING
+    request_date_time: AwareDatetime | None = None
+    start_date_time: AwareDatetime | None = None
+    end_date_time: AwareDatetime | None = None
+    expiry_date_time: AwareDatetime | None = None
+    size_in_bytes: Annotated[StrictInt, Field(ge=0)] = 0

@@ -6,6 +6,7 @@ from typing import Final
 
 from mstunnel_setup.lab.errors import OAuthError
 from mstunnel_setup.lab.records import DeviceCodeRecord, DeviceCodeStatus, UserRecord, digest
+from mstunnel_setup.lab.refusals import refused
 from mstunnel_setup.lab.state import Lab
 
 _USER_CODE_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -14,15 +15,23 @@ _POLL_TOLERANCE: Final = 0.5
 _MAX_WRONG_PASSWORDS: Final = 5
 
 
-def start(lab: Lab, client_id: str, scope: str) -> dict[str, str | int]:
-    """Begin a device sign-in and return the answer of the device code endpoint."""
+def start(lab: Lab, client_id: str, scope: str, *, any_tenant: bool) -> dict[str, str | int]:
+    """Begin a device sign-in and return the answer of the device code endpoint.
+
+    With `any_tenant` users of the server's other tenants may sign in too.
+    """
     now = time.time()
     device_code = secrets.token_urlsafe(48)
     user_code = "".join(secrets.choice(_USER_CODE_LETTERS) for _ in range(_USER_CODE_LENGTH))
     expires_at = now + lab.tenant.device_code_lifetime
     lab.store.forget_expired(now - lab.tenant.device_code_lifetime)
     record = DeviceCodeRecord(
-        id=digest(device_code), user_code=user_code, client_id=client_id, scope=scope, expires_at=expires_at
+        id=digest(device_code),
+        user_code=user_code,
+        client_id=client_id,
+        scope=scope,
+        expires_at=expires_at,
+        any_tenant=any_tenant,
     )
     lab.store.add(record, parent=user_code, expires=expires_at)
     page = lab.urls.device_login
@@ -48,10 +57,15 @@ def _is_pending(code: DeviceCodeRecord) -> bool:
     return code.status is DeviceCodeStatus.PENDING
 
 
-def approve(lab: Lab, code: DeviceCodeRecord, user: UserRecord) -> None:
-    """The user signed in: the device may have its tokens."""
-    update = {"status": DeviceCodeStatus.APPROVED, "user_id": user.id}
+def approve(lab: Lab, code: DeviceCodeRecord, user: UserRecord, tenant_id: str) -> None:
+    """The user, of that tenant, signed in: the device may have its tokens."""
+    update = {"status": DeviceCodeStatus.APPROVED, "user_id": user.id, "tenant_id": tenant_id}
     lab.store.replace(code.model_copy(update=update))
+
+
+def refuse(lab: Lab, code: DeviceCodeRecord, number: int) -> None:
+    """Entra does not let the user in: the device is told the AADSTS number."""
+    lab.store.replace(code.model_copy(update={"status": DeviceCodeStatus.REFUSED, "refused_with": number}))
 
 
 def decline(lab: Lab, code: DeviceCodeRecord) -> None:
@@ -92,6 +106,8 @@ def _judge_end(code: DeviceCodeRecord, now: float) -> OAuthError | None:
         return OAuthError("invalid_grant", 54005, "OAuth2 device code was already redeemed.")
     if now >= code.expires_at:
         return OAuthError("expired_token", 70020, "The device code has expired.")
+    if code.status is DeviceCodeStatus.REFUSED:
+        return refused(code.refused_with)
     if code.status is DeviceCodeStatus.DECLINED:
         return OAuthError("authorization_declined", 65004, "User declined to consent to access the app.")
     return None

@@ -4,10 +4,12 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from mstunnel_setup.lab import device
 from mstunnel_setup.lab.assertion import ASSERTION_TYPE, check_assertion
+from mstunnel_setup.lab.encoding import base64url
 from mstunnel_setup.lab.errors import UNAUTHORIZED, OAuthError
 from mstunnel_setup.lab.records import (
     ApplicationRecord,
@@ -16,9 +18,9 @@ from mstunnel_setup.lab.records import (
     UserRecord,
     digest,
 )
+from mstunnel_setup.lab.refusals import MFA_REQUIRED, refused
 from mstunnel_setup.lab.scopes import DEFAULT, Request, granted_scopes, parse_scope
-from mstunnel_setup.lab.state import Lab
-from mstunnel_setup.lab.tokens import base64url
+from mstunnel_setup.lab.state import Lab, Labs
 from mstunnel_setup.tenant.wire import AppRoleAssignment, ServicePrincipal
 
 Form = Mapping[str, str]
@@ -38,8 +40,7 @@ def parameter(form: Form, name: str) -> str:
 def client_of(lab: Lab, form: Form) -> ApplicationRecord:
     """Return the application that `client_id` names; raises `OAuthError`."""
     client_id = parameter(form, "client_id")
-    applications = lab.store.each(ApplicationRecord)
-    found = next((item for item in applications if item.app_id == client_id), None)
+    found = lab.store.with_app_id(ApplicationRecord, client_id)
     if found is None:
         raise OAuthError(
             "unauthorized_client",
@@ -71,28 +72,29 @@ def public_client_of(lab: Lab, form: Form) -> ApplicationRecord:
 
 def sign_in(lab: Lab, upn: str, password: str) -> UserRecord | None:
     """Return the user with this name and password, or None."""
-    user = next((item for item in lab.store.each(UserRecord) if item.upn == upn.strip().lower()), None)
+    user = lab.user(upn)
     expected = user.password if user else secrets.token_urlsafe()
     return user if hmac.compare_digest(expected.encode(), password.encode()) else None
 
 
-def token_answer(lab: Lab, form: Form) -> dict[str, Any]:
-    """Answer a request to the token endpoint; raises `OAuthError`."""
+def token_answer(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
+    """Answer a request to the token endpoint of `lab`, one of `labs`; raises `OAuthError`."""
     grant_type = parameter(form, "grant_type")
     grant = _GRANTS.get(grant_type)
     if grant is None:
         message = f"The app requested an unsupported grant type '{grant_type}'."
         raise OAuthError("unsupported_grant_type", 70003, message)
-    return grant(lab, form)
+    return grant(lab, form, labs)
 
 
-def _device_code(lab: Lab, form: Form) -> dict[str, Any]:
+def _device_code(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
     client = public_client_of(lab, form)
     code = device.redeem(lab, parameter(form, "device_code"), client.app_id)
-    return _user_answer(lab, form, client, _user(lab, code.user_id), code.scope)
+    owner = labs.named(code.tenant_id) or lab
+    return _user_answer(owner, form, public_client_of(owner, form), _user(owner, code.user_id), code.scope)
 
 
-def _password(lab: Lab, form: Form) -> dict[str, Any]:
+def _password(lab: Lab, form: Form, _labs: Labs) -> dict[str, Any]:
     client = public_client_of(lab, form)
     if not client.password_grant:
         raise OAuthError("unauthorized_client", 700016, "The application may not use the password grant.")
@@ -100,15 +102,21 @@ def _password(lab: Lab, form: Form) -> dict[str, Any]:
     if user is None:
         message = "Error validating credentials due to invalid username or password."
         raise OAuthError("invalid_grant", 50126, message)
+    if user.mfa_code:
+        raise refused(MFA_REQUIRED)
     return _user_answer(lab, form, client, user, parameter(form, "scope"))
 
 
-def _refresh_token(lab: Lab, form: Form) -> dict[str, Any]:
-    client = public_client_of(lab, form)
-    known = lab.store.get(RefreshTokenRecord, digest(parameter(form, "refresh_token")))
+def _refresh_token(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
+    token = digest(parameter(form, "refresh_token"))
+    # A sign-in for any tenant is continued at the tenant of the user who signed in.
+    owner = next((item for item in labs.tenants if item.store.get(RefreshTokenRecord, token)), lab)
+    client = public_client_of(owner, form)
+    known = owner.store.get(RefreshTokenRecord, token)
     if known is None or known.client_id != client.app_id or known.expires_at <= time.time():
         raise OAuthError("invalid_grant", 70000, "The refresh token is not valid or has expired.")
-    return _user_answer(lab, form, client, _user(lab, known.user_id), form.get("scope") or known.scope)
+    scope = form.get("scope") or known.scope
+    return _user_answer(owner, form, client, _user(owner, known.user_id), scope)
 
 
 def _user(lab: Lab, user_id: str) -> UserRecord:
@@ -121,6 +129,8 @@ def _user(lab: Lab, user_id: str) -> UserRecord:
 def _user_answer(
     lab: Lab, form: Form, client: ApplicationRecord, user: UserRecord, scope: str
 ) -> dict[str, Any]:
+    if user.refused_with:
+        raise refused(user.refused_with)
     request = parse_scope(scope, lab.urls)
     granted = granted_scopes(client, request)
     lifetime = lab.tenant.token_lifetime
@@ -156,23 +166,18 @@ def _new_refresh_token(lab: Lab, client: ApplicationRecord, user: UserRecord, sc
     return token
 
 
-def _client_credentials(lab: Lab, form: Form) -> dict[str, Any]:
+def _client_credentials(lab: Lab, form: Form, _labs: Labs) -> dict[str, Any]:
     client = client_of(lab, form)
     _authenticate(lab, form, client)
     request = _default_scope(lab, form)
-    principals = lab.store.each(ServicePrincipal)
-    principal = next((item for item in principals if item.app_id == client.app_id), None)
+    principal = lab.store.with_app_id(ServicePrincipal, client.app_id)
     if principal is None:
         raise OAuthError(
             "unauthorized_client",
             7000229,
             f"The client application {client.app_id} is missing service principal in the tenant.",
         )
-    resource_ids = {item.id: item for item in principals if item.app_id == request.resource.app_id}
-    assigned = lab.store.each(AppRoleAssignment, parent=principal.id)
-    role_ids = {item.app_role_id for item in assigned if item.resource_id in resource_ids}
-    offered = [role for item in resource_ids.values() for role in item.app_roles]
-    roles = tuple(role.value for role in offered if role.id in role_ids and role.value)
+    roles = _assigned_roles(lab, principal, request.resource.app_id)
     lifetime = lab.tenant.token_lifetime
     return {
         "token_type": "Bearer",
@@ -182,6 +187,16 @@ def _client_credentials(lab: Lab, form: Form) -> dict[str, Any]:
             principal.id, client.app_id, request.resource, roles, lifetime
         ),
     }
+
+
+def _assigned_roles(lab: Lab, principal: ServicePrincipal, resource_app_id: str) -> tuple[str, ...]:
+    """Return the names of the app roles of a resource that a service principal has."""
+    resource = lab.store.with_app_id(ServicePrincipal, resource_app_id)
+    if resource is None:
+        return ()
+    assigned = lab.store.each(AppRoleAssignment, parent=principal.id)
+    identifiers = {item.app_role_id for item in assigned if item.resource_id == resource.id}
+    return tuple(role.value for role in resource.app_roles if role.id in identifiers and role.value)
 
 
 def _default_scope(lab: Lab, form: Form) -> Request:
@@ -213,9 +228,17 @@ def _authenticate(lab: Lab, form: Form, client: ApplicationRecord) -> None:
 
 
 def _check_secret(form: Form, client: ApplicationRecord) -> None:
-    if digest(form["client_secret"]) not in client.secret_digests:
+    secret = digest(form["client_secret"])
+    if secret in client.secret_digests:
+        return
+    key_id = client.secrets.get(secret)
+    known = next((item for item in client.password_credentials if item.key_id == key_id), None)
+    if known is None:
         message = f"Invalid client secret provided for app '{client.app_id}'."
         raise OAuthError("invalid_client", 7000215, message, UNAUTHORIZED)
+    if known.end_date_time and known.end_date_time <= datetime.now(UTC):
+        message = f"The provided client secret keys for app '{client.app_id}' are expired."
+        raise OAuthError("invalid_client", 7000222, message, UNAUTHORIZED)
 
 
 def _check_assertion(lab: Lab, form: Form, client: ApplicationRecord) -> None:
@@ -234,7 +257,7 @@ def _check_assertion(lab: Lab, form: Form, client: ApplicationRecord) -> None:
         )
 
 
-_GRANTS: Final[Mapping[str, Callable[[Lab, Form], dict[str, Any]]]] = {
+_GRANTS: Final[Mapping[str, Callable[[Lab, Form, Labs], dict[str, Any]]]] = {
     "urn:ietf:params:oauth:grant-type:device_code": _device_code,
     "device_code": _device_code,
     "client_credentials": _client_credentials,

@@ -66,7 +66,7 @@ def _principal(request: Request) -> ServicePrincipal:
 
 def application_of(lab: Lab, app_id: str) -> ApplicationRecord | None:
     """Return the application with this client id, or None."""
-    return next((item for item in lab.store.each(ApplicationRecord) if item.app_id == app_id), None)
+    return lab.store.with_app_id(ApplicationRecord, app_id)
 
 
 def _public(item: ServicePrincipal | AppRoleAssignment) -> dict[str, Any]:
@@ -127,6 +127,7 @@ async def applications(request: Request) -> Response:
         "keyCredentials": stored_credentials(body.key_credentials, ()),
         "ownerIds": [caller.object_id],
     }
+    del document["passwordCredentials"]
     created = ApplicationRecord.from_wire(document)
     lab.store.add(created)
     return entity(request, created.public(), "applications/$entity", CREATED)
@@ -150,9 +151,11 @@ async def application(request: Request) -> Response:
 
 async def _change_application(request: Request, lab: Lab, found: ApplicationRecord) -> None:
     changes = await read_json(request)
-    stored = {name: value for name, value in found.public().items() if name != "keyCredentials"}
+    credentials = {"keyCredentials", "passwordCredentials"}
+    stored = {name: value for name, value in found.public().items() if name not in credentials}
     body = judge(ApplicationBody, changes, stored)
     update = body.properties()
+    del update["passwordCredentials"]
     if "keyCredentials" in changes:
         update["keyCredentials"] = stored_credentials(body.key_credentials, found.key_credentials)
     else:
@@ -162,9 +165,8 @@ async def _change_application(request: Request, lab: Lab, found: ApplicationReco
 
 def _delete_application(lab: Lab, found: ApplicationRecord) -> None:
     with lab.store.transaction():
-        for principal in lab.store.each(ServicePrincipal):
-            if principal.app_id == found.app_id:
-                _remove_principal(lab, principal)
+        if principal := lab.store.with_app_id(ServicePrincipal, found.app_id):
+            _remove_principal(lab, principal)
         lab.store.remove(ApplicationRecord, found.id)
 
 
@@ -206,7 +208,7 @@ async def service_principals(request: Request) -> Response:
             f"The appId '{app_id}' of the service principal does not reference a valid application object."
         )
     permissions.may_change_application(caller, source)
-    if any(item.app_id == app_id for item in lab.store.each(ServicePrincipal)):
+    if lab.store.with_app_id(ServicePrincipal, app_id):
         message = f"The service principal cannot be created: one for appId '{app_id}' is already in use."
         raise GraphError(CONFLICT, "Request_MultipleObjectsWithSameKeyValue", message)
     created = new_principal(app_id, source.display_name if source else FIRST_PARTY[app_id])

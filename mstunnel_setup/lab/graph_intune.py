@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from mstunnel_setup.lab import permissions
@@ -75,6 +75,12 @@ async def thresholds(request: Request) -> Response:
     created = HealthThreshold.from_wire(body.properties())
     lab.store.add(created)
     return entity(request, _public(created), f"{_THRESHOLDS}/$entity", CREATED)
+
+
+async def count_thresholds(request: Request) -> Response:
+    """Answer `$count` as plain text."""
+    permissions.may_read_tunnel(caller_of(request))
+    return PlainTextResponse(str(lab_of(request).store.count(HealthThreshold)))
 
 
 async def threshold(request: Request) -> Response:
@@ -195,6 +201,7 @@ _BOTH = ["GET", "POST"]
 _EACH = ["GET", "PATCH", "DELETE"]
 ROUTES = [
     Route("/microsoftTunnelHealthThresholds", thresholds, methods=_BOTH),
+    Route("/microsoftTunnelHealthThresholds/$count", count_thresholds),
     Route("/microsoftTunnelHealthThresholds/{id}", threshold, methods=_EACH),
     Route("/deviceConfigurations", profiles, methods=_BOTH),
     Route("/deviceConfigurations/{id}", profile, methods=_EACH),

@@ -12,7 +12,8 @@ from mstunnel_setup.lab import device
 from mstunnel_setup.lab.errors import OAuthError
 from mstunnel_setup.lab.grants import Form, parameter, public_client_of, token_answer
 from mstunnel_setup.lab.scopes import parse_scope
-from mstunnel_setup.lab.state import Lab, lab_of
+from mstunnel_setup.lab.state import Lab, labs_of
+from mstunnel_setup.lab.urls import TENANT_ALIASES
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
@@ -37,18 +38,23 @@ def oauth_error(request: Request, error: Exception) -> JSONResponse:
 
 def _lab(request: Request) -> Lab:
     """Return the lab when the path names its tenant; raises `OAuthError`."""
-    lab, tenant = lab_of(request), request.path_params["tenant"]
-    if not lab.urls.is_tenant(tenant):
+    tenant = request.path_params["tenant"]
+    lab = labs_of(request).named(tenant)
+    if lab is None:
         raise OAuthError("invalid_tenant", 90002, f"Tenant '{tenant}' not found.")
     return lab
 
 
-def _document(lab: Lab, version: int) -> dict[str, Any]:
-    authority = lab.urls.authority
+def _document(request: Request, version: int) -> dict[str, Any]:
+    """Return OpenID discovery; under an alias of all tenants the addresses keep it, as Entra's do."""
+    lab, name = _lab(request), request.path_params["tenant"]
+    alias = name if name in TENANT_ALIASES else ""
+    authority = f"{lab.urls.base}/{alias}" if alias else lab.urls.authority
+    issuer = lab.urls.issuer(version)
     return {
-        "issuer": lab.urls.issuer(version),
+        "issuer": issuer.replace(lab.tenant.id, "{tenantid}") if alias else issuer,
         "authorization_endpoint": f"{authority}/oauth2/v2.0/authorize",
-        "token_endpoint": lab.urls.token_endpoint,
+        "token_endpoint": f"{authority}/oauth2/v2.0/token",
         "device_authorization_endpoint": f"{authority}/oauth2/v2.0/devicecode",
         "jwks_uri": f"{authority}/discovery/v2.0/keys",
         "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
@@ -62,12 +68,12 @@ def _document(lab: Lab, version: int) -> dict[str, Any]:
 
 async def discovery(request: Request) -> JSONResponse:
     """OpenID discovery with the v2 issuer."""
-    return JSONResponse(_document(_lab(request), 2))
+    return JSONResponse(_document(request, 2))
 
 
 async def discovery_v1(request: Request) -> JSONResponse:
     """OpenID discovery with the v1 issuer."""
-    return JSONResponse(_document(_lab(request), 1))
+    return JSONResponse(_document(request, 1))
 
 
 async def keys(request: Request) -> JSONResponse:
@@ -81,13 +87,14 @@ async def device_code(request: Request) -> JSONResponse:
     client = public_client_of(lab, form)
     scope = parameter(form, "scope")
     parse_scope(scope, lab.urls)
-    return JSONResponse(device.start(lab, client.app_id, scope), headers=_NO_STORE)
+    any_tenant = request.path_params["tenant"] in TENANT_ALIASES
+    return JSONResponse(device.start(lab, client.app_id, scope, any_tenant=any_tenant), headers=_NO_STORE)
 
 
 async def token(request: Request) -> JSONResponse:
     """Give out tokens."""
     lab, form = _lab(request), await _form(request)
-    return JSONResponse(token_answer(lab, form), headers=_NO_STORE)
+    return JSONResponse(token_answer(lab, form, labs_of(request)), headers=_NO_STORE)
 
 
 async def _form(request: Request) -> Form:

@@ -126,6 +126,16 @@ def may_grant_app_role(caller: Caller) -> None:
         raise _denied()
 
 
+def may_consent(user: UserRecord) -> bool:
+    """Tell whether a user may consent to permissions of Microsoft Graph for the whole tenant."""
+    return not _GRANTING_ROLES.isdisjoint(user.roles)
+
+
+def may_administer(user: UserRecord) -> bool:
+    """Tell whether a user may use the admin center."""
+    return not _INTUNE_ROLES.isdisjoint(user.roles)
+
+
 def may_read_organization(caller: Caller) -> None:
     """Refuse (403) unless the caller may read the tenant's name."""
     _permission(caller, frozenset({"User.Read", "Organization.Read.All"}), "Authorization_RequestDenied")

@@ -4,7 +4,7 @@ import hashlib
 from enum import StrEnum
 from typing import Any, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from mstunnel_setup.tenant.wire import Application, TunnelServer, TunnelSite, WireModel
 
@@ -50,16 +50,25 @@ class TenantRecord(Record):
     token_lifetime: int
     offline_after: int
     page_size: int
+    trend_block: int = 10800
+    trusted_issuer: str = ""
+    trusted_key_set: str = ""
 
 
 class UserRecord(Record):
-    """A user. The password is kept in clear: a lab's accounts are made up and written to lab.json."""
+    """A user. Password and code are kept in clear: a lab's accounts are made up and written to lab.json.
+
+    `mfa_code` is what the user types after the password, "" where that is enough; `refused_with` the AADSTS
+    number that refuses the user nevertheless, or 0.
+    """
 
     upn: str
     name: str
     password: str
     roles: tuple[str, ...]
     licensed: bool
+    mfa_code: str = ""
+    refused_with: int = 0
 
 
 class DeviceCodeStatus(StrEnum):
@@ -69,10 +78,15 @@ class DeviceCodeStatus(StrEnum):
     APPROVED = "approved"
     DECLINED = "declined"
     REDEEMED = "redeemed"
+    REFUSED = "refused"
 
 
 class DeviceCodeRecord(Record):
-    """One device sign-in (RFC 8628). The id is the digest of the device code; times are Unix times."""
+    """One device sign-in (RFC 8628). The id is the digest of the device code; times are Unix times.
+
+    With `any_tenant`, users of every tenant may sign in: `tenant_id` is the one of the user who did.
+    `refused_with` is the AADSTS number that refused the user, or 0.
+    """
 
     user_code: str
     client_id: str
@@ -81,7 +95,17 @@ class DeviceCodeRecord(Record):
     last_poll: float = 0.0
     status: DeviceCodeStatus = DeviceCodeStatus.PENDING
     user_id: str = ""
+    tenant_id: str = ""
+    any_tenant: bool = False
+    refused_with: int = 0
     wrong_passwords: int = 0
+
+
+class SessionRecord(Record):
+    """A signed-in browser. The id is the digest of its cookie; `expires_at` is a Unix time."""
+
+    user_id: str
+    expires_at: float
 
 
 class RefreshTokenRecord(Record):
@@ -110,14 +134,27 @@ class _HidingRecord(WireModel):
 
 
 class ApplicationRecord(Application, _HidingRecord):
-    """An application with its owners, secrets and the delegated permissions it was granted."""
+    """An application with its owners, secrets and the delegated permissions it was granted.
+
+    `secrets` maps the digest of a secret to the id of its password credential; `secret_digests` are secrets
+    of the seed, which Graph does not show.
+    """
 
     hidden = frozenset(
-        {"owner_ids", "secret_digests", "public_client", "password_grant", "scopes", "gateway_access"}
+        {
+            "owner_ids",
+            "secret_digests",
+            "secrets",
+            "public_client",
+            "password_grant",
+            "scopes",
+            "gateway_access",
+        }
     )
 
     owner_ids: tuple[str, ...] = ()
     secret_digests: tuple[str, ...] = ()
+    secrets: dict[str, str] = Field(default_factory=dict)
     public_client: bool = False
     password_grant: bool = False
     scopes: tuple[str, ...] = ()

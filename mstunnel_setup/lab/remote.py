@@ -22,6 +22,16 @@ class LabUser(BaseModel):
 
     upn: str
     password: str
+    mfa_code: str = ""
+
+
+class LabControl(BaseModel):
+    """Where the control paths are and what opens them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    address: str
+    key: str
 
 
 class LabFile(BaseModel):
@@ -33,6 +43,7 @@ class LabFile(BaseModel):
     ca_file: str
     device_client_id: str
     device_login: str
+    control: LabControl
     users: tuple[LabUser, ...]
 
     def user(self, upn: str) -> LabUser:
@@ -62,25 +73,24 @@ def read_lab_file(directory: Path) -> LabFile:
 
 @dataclass(frozen=True)
 class _Page:
-    status: int
-    form_token: str
+    hidden: dict[str, str]
     message: str
 
 
 class _PageReader(HTMLParser):
-    """Finds the hidden form token and the message of a page."""
+    """Finds the hidden fields and the message of a page."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.form_token = ""
+        self.hidden: dict[str, str] = {}
         self.message = ""
         self._in_message = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         self._in_message = tag == "p" and values.get("role") in {"alert", "status"}
-        if values.get("name") == "form_token":
-            self.form_token = values.get("value") or ""
+        if values.get("type") == "hidden":
+            self.hidden[values.get("name") or ""] = values.get("value") or ""
 
     def handle_data(self, data: str) -> None:
         if self._in_message:
@@ -103,15 +113,12 @@ class LabBrowser:
     def approve(self, user_code: str, user: LabUser) -> None:
         """Type the code and the account into the sign-in page; raises `SignInError`."""
         page = self._page("GET", "", {})
-        page = self._page("POST", "", {"code": user_code, "form_token": page.form_token})
-        fields = {
-            "code": user_code,
-            "upn": user.upn,
-            "password": user.password,
-            "decision": "sign-in",
-            "form_token": page.form_token,
-        }
-        self._page("POST", "/account", fields)
+        page = self._page("POST", "", {**page.hidden, "code": user_code})
+        fields = {"upn": user.upn, "password": user.password, "decision": "sign-in"}
+        page = self._page("POST", "/account", {**page.hidden, **fields})
+        if "proof" in page.hidden:
+            typed = {"verification_code": user.mfa_code, "decision": "sign-in"}
+            self._page("POST", "/account", {**page.hidden, **typed})
 
     def token(self, user: LabUser) -> str:
         """Return an access token of a device user for the gateway; raises `SignInError`."""
@@ -138,11 +145,23 @@ class LabBrowser:
             raise SignInError(
                 "lab-sign-in-refused", f"the sign-in page says: {reader.message or answer.status_code}"
             )
-        return _Page(answer.status_code, reader.form_token, reader.message)
+        return _Page(reader.hidden, reader.message)
 
-    def _answer(self, method: str, address: str, form: dict[str, str]) -> requests.Response:
+    def control(self, method: str, path: str, document: object) -> dict[str, Any]:
+        """Use a control path; raises `TenantError`."""
+        address = f"{self._lab.control.address}/{path}"
+        headers = {"Authorization": f"Bearer {self._lab.control.key}"}
+        answer = self._answer(method, address, {}, headers=headers, json=document)
+        found = _json(answer)
+        if not answer.ok:
+            raise TenantError("lab-control-refused", f"the lab refused: {found['error']['message']}")
+        return found
+
+    def _answer(self, method: str, address: str, form: dict[str, str], **options: Any) -> requests.Response:
         try:
-            return self._session.request(method, address, data=form or None, timeout=_TIMEOUT_SECONDS)
+            return self._session.request(
+                method, address, data=form or None, timeout=_TIMEOUT_SECONDS, **options
+            )
         except requests.RequestException as error:
             hint = "is it still running? see its output"
             raise NetworkError("lab-not-running", f"the lab does not answer at {address}", hint) from error
@@ -160,6 +179,11 @@ def approve(directory: Path, user_code: str, upn: str) -> None:
     """Complete a device sign-in as a user of the lab; raises `SetupError`."""
     lab = read_lab_file(directory)
     LabBrowser(lab).approve(user_code, lab.user(upn))
+
+
+def control(directory: Path, method: str, path: str, document: object = None) -> dict[str, Any]:
+    """Use a control path of a running lab; raises `SetupError`."""
+    return LabBrowser(read_lab_file(directory)).control(method, path, document)
 
 
 def write_token(directory: Path, upn: str, out: Path) -> None:

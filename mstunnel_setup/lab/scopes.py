@@ -9,7 +9,6 @@ from mstunnel_setup.lab.records import ApplicationRecord
 from mstunnel_setup.lab.urls import Urls
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, GRAPH_APP_ID
 
-_GRAPH: Final = "https://graph.microsoft.com"
 _OPENID: Final = frozenset({"openid", "profile", "email", "offline_access"})
 _GATEWAY_SCOPE: Final = "user_impersonation"
 DEFAULT: Final = ".default"
@@ -39,7 +38,7 @@ class Request:
 
 def graph_audiences(urls: Urls) -> tuple[str, ...]:
     """Return all `aud` values that mean Graph in this lab."""
-    return (_GRAPH, urls.graph, GRAPH_APP_ID)
+    return (urls.resource, urls.graph, GRAPH_APP_ID)
 
 
 def parse_scope(text: str, urls: Urls) -> Request:
@@ -59,7 +58,7 @@ def parse_scope(text: str, urls: Urls) -> Request:
     names = tuple(dict.fromkeys(name for _, name in wanted)) or ("User.Read",)
     if DEFAULT in names and len(names) > 1:
         raise OAuthError("invalid_scope", 70011, "The .default scope cannot be combined with other scopes.")
-    return Request(resources.pop() if resources else Resource(GRAPH_APP_ID, _GRAPH), names, openid)
+    return Request(resources.pop() if resources else Resource(GRAPH_APP_ID, urls.resource), names, openid)
 
 
 def _split(word: str, urls: Urls) -> tuple[Resource, str]:
@@ -73,7 +72,7 @@ def _split(word: str, urls: Urls) -> tuple[Resource, str]:
 
 def _resource(address: str, urls: Urls) -> Resource:
     if not address:
-        return Resource(GRAPH_APP_ID, _GRAPH)
+        return Resource(GRAPH_APP_ID, urls.resource)
     if address in graph_audiences(urls):
         return Resource(GRAPH_APP_ID, address)
     if address in {GATEWAY_APP_ID, f"api://{GATEWAY_APP_ID}"}:

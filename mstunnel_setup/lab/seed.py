@@ -13,18 +13,19 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.lab.permissions import APP_ROLE_IDS, DELEGATED_SCOPES
 from mstunnel_setup.lab.records import ROLE_TEMPLATES
+from mstunnel_setup.lab.refusals import REFUSALS
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Upn = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+$")]
 Seconds = Annotated[int, Field(ge=1)]
 
 
-def _one_of(names: Iterable[str]) -> AfterValidator:
-    known = tuple(names)
+def _one_of(values: Iterable[object]) -> AfterValidator:
+    known = tuple(values)
 
-    def check(value: str) -> str:
+    def check(value: object) -> object:
         if value not in known:
-            raise ValueError(f"{value!r} is not one of {', '.join(known)}")
+            raise ValueError(f"{value!r} is not one of {', '.join(map(str, known))}")
         return value
 
     return AfterValidator(check)
@@ -51,13 +52,26 @@ class SeedSignIn(_Part):
 
 
 class SeedUser(_Part):
-    """A user; without a password one is made."""
+    """A user; without a password one is made.
 
+    `mfa` asks for a code after the password; `refused_with` is an AADSTS number that ends each sign-in.
+    """
+
+    id: UUID | None = None
     upn: Upn
     name: Name
     password: Annotated[str, Field(min_length=8)] | None = None
     roles: tuple[Annotated[str, _one_of(ROLE_TEMPLATES)], ...] = ()
     licensed: bool = False
+    mfa: bool = False
+    refused_with: Annotated[int, _one_of(REFUSALS)] | None = None
+
+
+class SeedTrustedIssuer(_Part):
+    """Another OpenID provider whose tokens Graph takes; `key_set` is a file with its JSON Web Key Set."""
+
+    issuer: Annotated[str, Field(pattern=r"^https://\S+$")]
+    key_set: str
 
 
 class SeedConfiguration(_Part):
@@ -109,6 +123,8 @@ class Seed(_Part):
     gateway_token_version: Literal[1, 2] = 2
     gateway_app: bool = True
     offline_after: Seconds = 300
+    trend_block: Seconds = 10800
+    trusted_issuer: SeedTrustedIssuer | None = None
     page_size: Annotated[int, Field(ge=1, le=999)] = 100
     internal_url: str
     users: Annotated[tuple[SeedUser, ...], Field(min_length=1)]

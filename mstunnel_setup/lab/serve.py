@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
-import ipaddress
 import json
-import os
 import signal
 import socket
 from collections.abc import Iterator, Sequence
@@ -18,39 +16,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mstunnel_setup.errors import ExitCode, LockedError, NetworkError, UsageError
 from mstunnel_setup.lab.app import make_app
-from mstunnel_setup.lab.pki import Authority, self_signed, signing_key, write_private
-from mstunnel_setup.lab.records import ApplicationRecord, UserRecord
-from mstunnel_setup.lab.seed import read_seed
-from mstunnel_setup.lab.state import Lab
-from mstunnel_setup.lab.store import Store
-from mstunnel_setup.lab.tenant import open_tenant
-from mstunnel_setup.lab.tokens import TokenService
-from mstunnel_setup.lab.urls import Urls
-from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
+from mstunnel_setup.lab.opening import Settings, describe, open_labs
+from mstunnel_setup.lab.pki import Authority, write_private
+from mstunnel_setup.lab.state import Labs
 
-_LOCAL_NAMES: Final = ("localhost", "127.0.0.1")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to serve. `port` 0 takes a free one; the first of `names` is the one in addresses."""
-
-    directory: Path
-    port: int = 8443
-    host: str = "127.0.0.1"
-    names: tuple[str, ...] = ()
-    seed: Path | None = None
-
-    @property
-    def public_name(self) -> str:
-        """The host in the lab's addresses."""
-        wildcard = self.host in {"", "0.0.0.0", "::"}  # noqa: S104
-        return self.names[0] if self.names else "localhost" if wildcard else self.host
-
-    @property
-    def certificate_names(self) -> tuple[str, ...]:
-        """What the server certificate covers."""
-        return (self.public_name, *self.names, *_LOCAL_NAMES)
+_BACKLOG: Final = 2048
 
 
 @dataclass
@@ -102,68 +72,13 @@ def serve(settings: Settings) -> ExitCode:
     with _locked(settings.directory), _listening(settings) as listener:
         ready = settings.directory / "lab.json"
         ready.unlink(missing_ok=True)
-        lab = open_lab(settings, listener.getsockname()[1])
+        labs = open_labs(settings, listener.getsockname()[1])
         try:
-            stop = asyncio.run(_run(settings, lab, listener, ready))
+            stop = asyncio.run(_run(settings, labs, listener, ready))
         finally:
             ready.unlink(missing_ok=True)
-            lab.store.close()
+            labs.close()
     return ExitCode.INTERRUPTED if stop.number == signal.SIGINT else ExitCode.DONE
-
-
-def open_lab(settings: Settings, port: int) -> Lab:
-    """Return the lab kept in the directory, made there the first time; raises `UsageError`."""
-    text = read_seed(settings.seed)
-    database = settings.directory / "lab.sqlite"
-    database.touch(0o600)
-    store = Store(database)
-    try:
-        name = str(settings.seed or "seed.yaml")
-        tenant = open_tenant(store, text, name, seed_given=settings.seed is not None)
-    except BaseException:
-        store.close()
-        raise
-    urls = Urls(f"https://{_host_in_url(settings.public_name)}:{port}", tenant.id)
-    key = signing_key(settings.directory / "token-signing.key")
-    certificate = self_signed(key, "Lab tenant token signing")
-    return Lab(store, tenant, urls, TokenService(key, certificate, urls, tenant.gateway_token_version))
-
-
-def describe(lab: Lab, ca_file: Path) -> dict[str, Any]:
-    """Return the content of lab.json."""
-    version = lab.tenant.gateway_token_version
-    return {
-        "authority": lab.urls.authority,
-        "graph": lab.urls.graph,
-        "tenant_id": lab.tenant.id,
-        "ca_file": str(ca_file.resolve()),
-        "client_id": _application_for(lab, "setup"),
-        "device_client_id": _application_for(lab, "device"),
-        "admin_center": lab.urls.admin_center,
-        "device_login": lab.urls.device_login,
-        "internal_url": lab.tenant.internal_url,
-        "gateway": {
-            "audience": GATEWAY_APP_ID,
-            "issuer": lab.urls.issuer(version),
-            "openid_configuration_url": lab.urls.openid_configuration(version),
-        },
-        "users": [
-            {"upn": user.upn, "password": user.password, "roles": user.roles, "licensed": user.licensed}
-            for user in lab.store.each(UserRecord)
-        ],
-        "pid": os.getpid(),
-    }
-
-
-def _application_for(lab: Lab, use: str) -> str:
-    return lab.store.each(ApplicationRecord, parent=use)[0].app_id
-
-
-def _host_in_url(name: str) -> str:
-    try:
-        return f"[{name}]" if ipaddress.ip_address(name).version == 6 else name  # noqa: PLR2004
-    except ValueError:
-        return name
 
 
 def _make_directory(path: Path) -> None:
@@ -192,7 +107,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, settings.port))
-            listener.listen(128)
+            listener.listen(_BACKLOG)
         except OSError as error:
             where = f"{settings.host} port {settings.port}"
             raise NetworkError(
@@ -201,11 +116,11 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         yield listener
 
 
-async def _run(settings: Settings, lab: Lab, listener: socket.socket, ready: Path) -> _Stop:
+async def _run(settings: Settings, labs: Labs, listener: socket.socket, ready: Path) -> _Stop:
     authority = Authority(settings.directory)
     chain, key = authority.server_certificate(settings.directory, settings.certificate_names)
     config = uvicorn.Config(
-        make_app(lab),
+        make_app(labs),
         ssl_certfile=str(chain),
         ssl_keyfile=str(key),
         log_level="warning",
@@ -216,7 +131,7 @@ async def _run(settings: Settings, lab: Lab, listener: socket.socket, ready: Pat
         server_header=False,
         timeout_graceful_shutdown=3,
     )
-    server = _Server(config, ready, describe(lab, authority.certificate_path))
+    server = _Server(config, ready, describe(labs, authority.certificate_path))
     stop = _Stop()
     _stop_on_signals(server, stop, (signal.SIGTERM, signal.SIGINT))
     await server.serve([listener])

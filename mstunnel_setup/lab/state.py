@@ -1,30 +1,101 @@
 """What every handler of the lab has at hand."""
 
+import base64
+import binascii
+import json
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
 
 from starlette.requests import Request
 
-from mstunnel_setup.lab.records import TenantRecord
+from mstunnel_setup.lab.faults import Faults
+from mstunnel_setup.lab.keys import KeyRing
+from mstunnel_setup.lab.records import TenantRecord, UserRecord
 from mstunnel_setup.lab.store import Store
 from mstunnel_setup.lab.tokens import TokenService
-from mstunnel_setup.lab.urls import Urls
+from mstunnel_setup.lab.urls import TENANT_ALIASES, Urls
+
+_PARTS_OF_A_TOKEN: Final = 3
 
 
 @dataclass(frozen=True)
 class Lab:
-    """A running lab tenant. `form_key` signs the forms of this run of the server."""
+    """A running lab tenant. `uploads` is the folder of collected logs."""
 
     store: Store
     tenant: TenantRecord
     urls: Urls
     tokens: TokenService
+    uploads: Path
+
+    def user(self, upn: str) -> UserRecord | None:
+        """Return the user with this name, or None."""
+        wanted = upn.strip().lower()
+        return next((user for user in self.store.each(UserRecord) if user.upn == wanted), None)
+
+
+@dataclass(frozen=True)
+class Labs:
+    """All tenants of one server, the home tenant first.
+
+    `form_key` signs the forms of this run of the server, `control_key` opens its control paths.
+    """
+
+    tenants: tuple[Lab, ...]
+    keys: KeyRing
+    faults: Faults = field(default_factory=Faults)
     form_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    control_key: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+    @property
+    def home(self) -> Lab:
+        """The tenant that is meant where none is named."""
+        return self.tenants[0]
+
+    def named(self, name: str) -> Lab | None:
+        """Return the tenant with this id, domain or alias, or None."""
+        if name in TENANT_ALIASES:
+            return self.home
+        return next((lab for lab in self.tenants if lab.urls.is_tenant(name)), None)
+
+    def of_user(self, upn: str) -> tuple[Lab, UserRecord] | None:
+        """Return the tenant that has this user, and the user."""
+        return next(((lab, user) for lab in self.tenants if (user := lab.user(upn))), None)
+
+    def close(self) -> None:
+        """Close all stores."""
+        for lab in self.tenants:
+            lab.store.close()
+
+
+def labs_of(request: Request) -> Labs:
+    """Return the tenants of the server that serves a request."""
+    labs = request.app.state.labs
+    if not isinstance(labs, Labs):
+        raise TypeError("the application was made without a lab")
+    return labs
 
 
 def lab_of(request: Request) -> Lab:
-    """Return the lab that serves a request."""
-    lab = request.app.state.lab
-    if not isinstance(lab, Lab):
-        raise TypeError("the application was made without a lab")
-    return lab
+    """Return the tenant that a request is for: that of its session, path or token, else home."""
+    labs = labs_of(request)
+    if len(labs.tenants) == 1:
+        return labs.home
+    if isinstance(chosen := getattr(request.state, "lab", None), Lab):
+        return chosen
+    name = request.path_params.get("tenant") or _tenant_of_token(request)
+    return labs.named(name) or labs.home
+
+
+def _tenant_of_token(request: Request) -> str:
+    """Return the `tid` claim of a bearer token that nobody has verified yet, or ""."""
+    parts = request.headers.get("authorization", "").partition(" ")[2].split(".")
+    if len(parts) != _PARTS_OF_A_TOKEN:
+        return ""
+    try:
+        claims: Any = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
+    except (ValueError, binascii.Error):
+        return ""
+    return str(claims.get("tid", "")) if isinstance(claims, dict) else ""

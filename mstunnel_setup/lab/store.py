@@ -5,10 +5,10 @@ one event loop and never wait between two calls, so one connection is enough.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entity (
@@ -21,6 +21,14 @@ CREATE TABLE IF NOT EXISTS entity (
     UNIQUE (kind, id)
 );
 CREATE INDEX IF NOT EXISTS entity_parent ON entity (kind, parent);
+CREATE INDEX IF NOT EXISTS entity_app ON entity (kind, json_extract(body, '$.appId'));
+CREATE INDEX IF NOT EXISTS entity_expires ON entity (expires) WHERE expires IS NOT NULL;
+CREATE TABLE IF NOT EXISTS trend (
+    server TEXT NOT NULL,
+    begin INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (server, begin)
+) WITHOUT ROWID;
 """
 
 
@@ -58,6 +66,31 @@ class Store:
         """Close the file."""
         self._connection.close()
 
+    def execute(self, statement: str, values: Sequence[object] = ()) -> None:
+        """Run a statement that changes something."""
+        self._connection.execute(statement, tuple(values))
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> tuple[tuple[Any, ...], ...]:
+        """Return the rows that a statement finds."""
+        return tuple(self._connection.execute(statement, tuple(values)))
+
+    def row(self, statement: str, values: Sequence[object] = ()) -> tuple[Any, ...] | None:
+        """Return the first row that a statement finds."""
+        return next(iter(self.rows(statement, values)), None)
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """Do not wait for the disk: for what the next minute writes again.
+
+        A killed lab loses nothing of it, only a machine without power; the file stays whole in any case.
+        """
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            with self.transaction():
+                yield
+        finally:
+            self._connection.execute("PRAGMA synchronous = FULL")
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make everything inside happen at once or not at all."""
@@ -88,23 +121,28 @@ class Store:
 
     def each(self, kind: type[E], parent: str | None = None) -> tuple[E, ...]:
         """Return all entities of a kind in the order they were added, or those below one parent."""
-        rows = self._connection.execute(
-            "SELECT body FROM entity WHERE kind = ?1 AND (?2 IS NULL OR parent = ?2) ORDER BY position",
-            (kind.__name__, parent),
-        )
+        where, values = _which(kind, parent)
+        rows = self.rows(f"SELECT body FROM entity {where} ORDER BY position", values)  # noqa: S608
         return tuple(kind.model_validate_json(row[0]) for row in rows)
 
-    def count(self, kind: type[Entity]) -> int:
-        """Return how many entities of a kind there are."""
-        row = self._connection.execute("SELECT count(*) FROM entity WHERE kind = ?", (kind.__name__,))
-        return int(row.fetchone()[0])
+    def with_app_id(self, kind: type[E], app_id: str) -> E | None:
+        """Return the first entity of a kind whose property `appId` is this, or None."""
+        row = self._connection.execute(
+            "SELECT body FROM entity WHERE kind = ? AND json_extract(body, '$.appId') = ?",
+            (kind.__name__, app_id),
+        ).fetchone()
+        return kind.model_validate_json(row[0]) if row else None
 
-    def some(self, kind: type[E], skip: int, limit: int) -> tuple[E, ...]:
+    def count(self, kind: type[Entity], parent: str | None = None) -> int:
+        """Return how many entities of a kind there are, or how many below one parent."""
+        where, values = _which(kind, parent)
+        return int(self.rows(f"SELECT count(*) FROM entity {where}", values)[0][0])  # noqa: S608
+
+    def some(self, kind: type[E], skip: int, limit: int, parent: str | None = None) -> tuple[E, ...]:
         """Return a part of the entities of a kind, in the order they were added."""
-        rows = self._connection.execute(
-            "SELECT body FROM entity WHERE kind = ? ORDER BY position LIMIT ? OFFSET ?",
-            (kind.__name__, limit, skip),
-        )
+        where, values = _which(kind, parent)
+        statement = f"SELECT body FROM entity {where} ORDER BY position LIMIT ? OFFSET ?"  # noqa: S608
+        rows = self.rows(statement, (*values, limit, skip))
         return tuple(kind.model_validate_json(row[0]) for row in rows)
 
     def replace(self, entity: Entity) -> None:
@@ -121,3 +159,10 @@ class Store:
     def forget_expired(self, now: float) -> None:
         """Remove what expired before `now` (Unix time)."""
         self._connection.execute("DELETE FROM entity WHERE expires < ?", (now,))
+
+
+def _which(kind: type[Entity], parent: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return a condition that an index answers, and its values."""
+    if parent is None:
+        return "WHERE kind = ?", (kind.__name__,)
+    return "WHERE kind = ? AND parent = ?", (kind.__name__, parent)

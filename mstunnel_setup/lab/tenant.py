@@ -11,11 +11,11 @@ from mstunnel_setup.lab.bodies_tunnel import ConfigurationBody, SiteBody
 from mstunnel_setup.lab.errors import GraphError
 from mstunnel_setup.lab.graph_directory import FIRST_PARTY, new_assignment, new_principal
 from mstunnel_setup.lab.graph_intune import DEFAULT_THRESHOLDS, default_threshold
-from mstunnel_setup.lab.graph_tunnel import new_configuration, new_site
 from mstunnel_setup.lab.permissions import APP_ROLE_IDS
 from mstunnel_setup.lab.records import ApplicationRecord, TenantRecord, UserRecord, digest
 from mstunnel_setup.lab.seed import Seed, SeedApplication, SeedConfiguration, SeedSite, SeedUser, parse_seed
 from mstunnel_setup.lab.store import Store
+from mstunnel_setup.lab.tunnel import new_configuration, new_site
 from mstunnel_setup.tenant.wire import GRAPH_APP_ID, AppRole, ServicePrincipal, wire_name
 
 
@@ -52,6 +52,9 @@ def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
         token_lifetime=seed.sign_in.token_lifetime,
         offline_after=seed.offline_after,
         page_size=seed.page_size,
+        trend_block=seed.trend_block,
+        trusted_issuer=seed.trusted_issuer.issuer if seed.trusted_issuer else "",
+        trusted_key_set=seed.trusted_issuer.key_set if seed.trusted_issuer else "",
     )
     store.add(tenant)
     for user in seed.users:
@@ -70,12 +73,14 @@ def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
 
 def _user(seed: SeedUser) -> UserRecord:
     return UserRecord(
-        id=str(uuid.uuid4()),
+        id=str(seed.id or uuid.uuid4()),
         upn=seed.upn.lower(),
         name=seed.name,
         password=seed.password or secrets.token_urlsafe(12),
         roles=seed.roles,
         licensed=seed.licensed,
+        mfa_code=f"{secrets.randbelow(10**6):06}" if seed.mfa else "",
+        refused_with=seed.refused_with or 0,
     )
 
 

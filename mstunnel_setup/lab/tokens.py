@@ -1,6 +1,5 @@
 """Tokens of the lab tenant: RS256 JWTs, their key set, and the check that Graph makes of them."""
 
-import base64
 import hashlib
 import secrets
 import time
@@ -8,52 +7,40 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import jwt
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
+from mstunnel_setup.lab.encoding import base64url
 from mstunnel_setup.lab.errors import UNAUTHORIZED, GraphError
+from mstunnel_setup.lab.keys import KeyRing
 from mstunnel_setup.lab.records import ROLE_TEMPLATES, UserRecord
 from mstunnel_setup.lab.scopes import Resource, graph_audiences
+from mstunnel_setup.lab.trust import TrustedIssuer
 from mstunnel_setup.lab.urls import Urls
 
 _GRAPH_TOKEN_VERSION: Final = 1
 _CLAIMS_NEEDED: Final = ["exp", "nbf", "iat", "iss", "aud", "tid", "appid", "oid"]
 _LEEWAY_SECONDS: Final = 60
-
-
-def base64url(data: bytes) -> str:
-    """Return base64url without padding (RFC 7515 section 2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+_REMEMBERED: Final = 50_000
 
 
 class TokenService:
-    """Signs and checks the tokens of one tenant. Times are Unix times in seconds."""
+    """Signs and checks the tokens of one tenant. Times are Unix times in seconds.
 
-    def __init__(self, key: rsa.RSAPrivateKey, certificate: bytes, urls: Urls, gateway_version: int) -> None:
-        self._key = key
-        self._certificate = certificate
+    `trusted` is another issuer whose tokens Graph takes too.
+    """
+
+    def __init__(
+        self, ring: KeyRing, urls: Urls, gateway_version: int, trusted: TrustedIssuer | None = None
+    ) -> None:
+        self._ring = ring
         self._urls = urls
         self._gateway_version = gateway_version
-        public = key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        self._key_id = base64url(hashlib.sha256(public).digest())[:27]
+        self._trusted = trusted
+        self._checked: dict[bytes, dict[str, Any]] = {}
 
     def key_set(self) -> dict[str, Any]:
-        """Return the JSON Web Key Set (RFC 7517) with the one signing key."""
-        numbers = self._key.public_key().public_numbers()
-        key = {
-            "kty": "RSA",
-            "use": "sig",
-            "alg": "RS256",
-            "kid": self._key_id,
-            "x5t": base64url(hashlib.sha1(self._certificate, usedforsecurity=False).digest()),
-            "n": base64url(numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big")),
-            "e": base64url(numbers.e.to_bytes(3, "big")),
-            "x5c": [base64.b64encode(self._certificate).decode()],
-            "issuer": self._urls.issuer(2),
-        }
-        return {"keys": [key]}
+        """Return the JSON Web Key Set (RFC 7517), the signing key first."""
+        issuer = self._urls.issuer(2)
+        return {"keys": [key.to_jwk(issuer) for key in self._ring.keys]}
 
     def user_token(
         self, user: UserRecord, app_id: str, resource: Resource, scopes: tuple[str, ...], lifetime: int
@@ -106,23 +93,51 @@ class TokenService:
         now = int(time.time())
         times = {"iat": now, "nbf": now, "exp": now + lifetime}
         payload = {**claims, **times, "tid": self._urls.tenant_id, "uti": secrets.token_urlsafe(16)}
-        return jwt.encode(payload, self._key, algorithm="RS256", headers={"kid": self._key_id})
+        key = self._ring.current
+        return jwt.encode(payload, key.private, algorithm="RS256", headers={"kid": key.key_id})
 
     def check_graph_token(self, token: str) -> dict[str, Any]:
-        """Return the claims of an access token for Graph; raises `GraphError` 401 for any other."""
+        """Return the claims of an access token for Graph; raises `GraphError` 401 for any other.
+
+        A token that was good once is not verified again: thousands of servers call with theirs each minute.
+        """
+        name = hashlib.sha256(token.encode()).digest()
+        claims = self._checked.get(name)
+        if claims is None or claims["exp"] + _LEEWAY_SECONDS <= time.time():
+            claims = self._verified(token)
+            if len(self._checked) >= _REMEMBERED:
+                self._checked.clear()
+            self._checked[name] = claims
+        return claims
+
+    def forget_checked(self) -> None:
+        """Verify every token again: a key has been retired."""
+        self._checked.clear()
+
+    def _verified(self, token: str) -> dict[str, Any]:
         try:
+            key, issuers = self._key(str(jwt.get_unverified_header(token).get("kid")))
             claims: dict[str, Any] = jwt.decode(
                 token,
-                self._key.public_key(),
+                key,
                 algorithms=["RS256"],
                 audience=list(graph_audiences(self._urls)),
-                issuer=[self._urls.issuer(version) for version in (1, 2)],
+                issuer=issuers,
                 leeway=_LEEWAY_SECONDS,
                 options={"require": _CLAIMS_NEEDED},
             )
         except jwt.PyJWTError as error:
             raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", _explain(error)) from error
         return claims
+
+    def _key(self, key_id: str) -> tuple[Any, list[str]]:
+        """Return the key of that name and the issuers it speaks for."""
+        if self._trusted and key_id in self._trusted.keys:
+            return self._trusted.keys[key_id], [self._trusted.issuer]
+        own = next((key for key in self._ring.keys if key.key_id == key_id), None)
+        if own is None:
+            raise jwt.InvalidSignatureError
+        return own.private.public_key(), [self._urls.issuer(version) for version in (1, 2)]
 
 
 def _explain(error: jwt.PyJWTError) -> str:

@@ -1,4 +1,4 @@
-"""The addresses of a lab tenant."""
+"""The addresses of a lab tenant, and the host names of the clouds that a lab can stand in for."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,11 +7,34 @@ TENANT_ALIASES: Final = frozenset({"common", "organizations"})
 
 
 @dataclass(frozen=True)
+class CloudNames:
+    """Host names of a cloud (docs/reference/graph-api.md section 4): sign-in and Graph."""
+
+    login: str
+    graph: str
+
+
+CLOUD_NAMES: Final = {
+    "public": CloudNames("login.microsoftonline.com", "graph.microsoft.com"),
+    "gcc-high": CloudNames("login.microsoftonline.us", "graph.microsoft.us"),
+    "dod": CloudNames("login.microsoftonline.us", "dod-graph.microsoft.us"),
+    "china": CloudNames("login.chinacloudapi.cn", "microsoftgraph.chinacloudapi.cn"),
+}
+
+
+@dataclass(frozen=True)
 class Urls:
-    """Addresses below `base` (https://HOST:PORT) for one tenant."""
+    """Addresses below `base` (https://HOST:PORT) for one tenant.
+
+    `graph_base` is empty where Graph answers on the same host; `resource` is what tokens for Graph name as
+    audience, as in the cloud the lab stands in for.
+    """
 
     base: str
     tenant_id: str
+    graph_base: str = ""
+    resource: str = "https://graph.microsoft.com"
+    domain: str = ""
 
     @property
     def authority(self) -> str:
@@ -26,7 +49,7 @@ class Urls:
     @property
     def graph(self) -> str:
         """What plays https://graph.microsoft.com."""
-        return self.base
+        return self.graph_base or self.base
 
     @property
     def device_login(self) -> str:
@@ -38,6 +61,11 @@ class Urls:
         """The lab's admin center."""
         return f"{self.base}/admin"
 
+    @property
+    def control(self) -> str:
+        """Where tests ask for faults and other events; an extension of the lab."""
+        return f"{self.base}/lab/control"
+
     def issuer(self, version: int) -> str:
         """Return the `iss` claim of v1 or v2 tokens; in the lab both live on one host."""
         return f"{self.authority}/v2.0" if version == 2 else f"{self.authority}/"  # noqa: PLR2004
@@ -47,5 +75,5 @@ class Urls:
         return f"{self.issuer(version).rstrip('/')}/.well-known/openid-configuration"
 
     def is_tenant(self, name: str) -> bool:
-        """Tell whether a path names this tenant, by id or by an alias that means any tenant."""
-        return name == self.tenant_id or name in TENANT_ALIASES
+        """Tell whether a path names this tenant, by id or by domain."""
+        return name.lower() in {self.tenant_id, self.domain.lower()} - {""}

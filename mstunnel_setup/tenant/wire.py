@@ -148,6 +148,14 @@ class TunnelSite(WireModel):
     microsoft_tunnel_configuration: TunnelConfiguration | None = None
 
 
+class LabCheck(WireModel):
+    """One row of a server's own health table: its verdict, and the words that go with it."""
+
+    id: str = ""
+    status: HealthStatus | None = None
+    text: str = ""
+
+
 class LabHealth(WireModel):
     """What a server tells the lab tenant about itself. A lab extension: Graph has no way to write it.
 
@@ -158,6 +166,7 @@ class LabHealth(WireModel):
     server_image_digest: str | None = None
     agent_image_digest: str | None = None
     metrics: dict[str, int] = Field(default_factory=dict)
+    checks: Annotated[tuple[LabCheck, ...], BeforeValidator(_none_as_empty)] = ()
 
 
 class TunnelServer(WireModel):
@@ -171,6 +180,28 @@ class TunnelServer(WireModel):
     server_image_digest: str | None = None
     deployment_mode: DeploymentMode | None = None
     lab_health: LabHealth | None = None
+
+
+class LogCollectionStatus(_GrowingEnum):
+    """Where the collection of a server's logs stands."""
+
+    PENDING = "pending"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    UNKNOWN_FUTURE_VALUE = "unknownFutureValue"
+
+
+class LogCollection(WireModel):
+    """microsoftTunnelServerLogCollectionResponse: logs that were asked of a server."""
+
+    id: str = ""
+    server_id: str = ""
+    status: LogCollectionStatus | None = None
+    request_date_time: datetime | None = None
+    start_date_time: datetime | None = None
+    end_date_time: datetime | None = None
+    expiry_date_time: datetime | None = None
+    size_in_bytes: int | None = None
 
 
 class HealthThreshold(WireModel):
@@ -223,6 +254,17 @@ class KeyCredential(WireModel):
     end_date_time: datetime | None = None
 
 
+class PasswordCredential(WireModel):
+    """A secret of an application. `secret_text` is there only in the answer that made it."""
+
+    key_id: str | None = None
+    display_name: str | None = None
+    hint: str | None = None
+    secret_text: str | None = None
+    start_date_time: datetime | None = None
+    end_date_time: datetime | None = None
+
+
 class Application(WireModel):
     """An application object. `id` is the object id used in paths, `app_id` the client id."""
 
@@ -234,6 +276,7 @@ class Application(WireModel):
     sign_in_audience: str | None = None
     tags: StringList = ()
     key_credentials: Annotated[tuple[KeyCredential, ...], BeforeValidator(_none_as_empty)] = ()
+    password_credentials: Annotated[tuple[PasswordCredential, ...], BeforeValidator(_none_as_empty)] = ()
     created_date_time: datetime | None = None
 
 

@@ -272,7 +272,8 @@ def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy = package / path.relative_to(PACKAGE)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text("")
-    (package / "lab/app.py").write_text("from mstunnel_setup.tenant import wire\n")
+    for module in ("lab/app.py", "admin/wire.py"):
+        (package / module).write_text("from mstunnel_setup.tenant import wire\n")
     return package
 
 

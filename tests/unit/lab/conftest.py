@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from requests.adapters import HTTPAdapter
 
 from mstunnel_setup.lab.pki import self_signed
+from tests.unit.lab.pages import Pages
 
 HERE = Path(__file__).parent
 LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
@@ -204,6 +205,20 @@ def start_lab(tmp_path: Path) -> Iterator[Callable[..., Process]]:
 @pytest.fixture
 def trusting() -> Callable[[str], requests.Session]:
     return trusting_session
+
+
+@pytest.fixture
+def browser(lab: LabClient) -> Iterator[Pages]:
+    """A new browser at the running lab."""
+    with trusting_session(lab.description["ca_file"]) as session:
+        yield Pages(lab.description, session)
+
+
+@pytest.fixture
+def administrator(browser: Pages) -> Pages:
+    """A browser in which an administrator has signed in to the admin center."""
+    assert "/admin/servers" in browser.sign_in("admin@lab.example").address
+    return browser
 
 
 @pytest.fixture

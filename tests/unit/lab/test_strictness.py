@@ -1,5 +1,6 @@
 """The lab refuses what Entra and Graph refuse: tables in cases/."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,19 @@ def filled(value: Any, places: dict[str, str]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def places(lab: Any) -> dict[str, str]:
+def places(lab: Any) -> Iterator[dict[str, str]]:
     application = lab.graph("admin", "GET", "/applications?$filter=displayName eq 'agent'").json()["value"][0]
-    return {
+    servers = f"/deviceManagement/microsoftTunnelSites/{lab.site_id()}/microsoftTunnelServers"
+    server = lab.graph("admin", "POST", servers, {"displayName": "judged"}).json()
+    yield {
         "site": lab.site_id(),
+        "server": server["id"],
         "configuration": lab.configuration_id(),
         "principal": lab.principal_id(application["appId"]),
         "graph": lab.principal_id("00000003-0000-0000-c000-000000000000"),
         "application": application["id"],
     }
+    lab.graph("admin", "DELETE", f"{servers}/{server['id']}")
 
 
 @pytest.mark.parametrize("case", table("graph.yaml"))

@@ -8,7 +8,8 @@ import jwt
 import pytest
 
 from mstunnel_setup.lab.errors import GraphError
-from mstunnel_setup.lab.pki import self_signed, signing_key
+from mstunnel_setup.lab.keys import KeyRing
+from mstunnel_setup.lab.pki import signing_key
 from mstunnel_setup.lab.records import UserRecord
 from mstunnel_setup.lab.scopes import Resource
 from mstunnel_setup.lab.tokens import TokenService
@@ -26,8 +27,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> TokenService:
 
 
 def make_service(directory: Path, gateway_version: int) -> TokenService:
-    key = signing_key(directory / "key.pem")
-    return TokenService(key, self_signed(key, "signing"), URLS, gateway_version)
+    return TokenService(KeyRing(directory), URLS, gateway_version)
 
 
 def verified(lab: Any, token: str, configuration_url: str) -> dict[str, Any]:

@@ -1,0 +1,43 @@
+"""The layer in front of all paths that answers with a fault where one waits."""
+
+import asyncio
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mstunnel_setup.lab.faults import Fault, Faults
+
+_CONTROL = "/lab/control/"
+
+
+class FaultLayer:
+    """Asks `faults` about each request but those of the control paths."""
+
+    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+        self._app = app
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        fault = self._fault(scope) if self._faults else None
+        if fault is None:
+            await self._app(scope, receive, send)
+            return
+        await asyncio.sleep(fault.delay)
+        if fault.status == 0:
+            await self._app(scope, receive, send)
+        else:
+            await _answer(fault, scope, send)
+
+    def _fault(self, scope: Scope) -> Fault | None:
+        if scope["type"] != "http" or scope["path"].startswith(_CONTROL):
+            return None
+        return self._faults.take(scope["method"], scope["path"])
+
+
+async def _answer(fault: Fault, scope: Scope, send: Send) -> None:
+    kind, body = fault.content(scope["path"])
+    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+    if fault.retry_after is not None:
+        headers.append((b"retry-after", str(fault.retry_after).encode()))
+    await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

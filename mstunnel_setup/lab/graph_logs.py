@@ -1,0 +1,151 @@
+"""Graph below /deviceManagement: collected logs of servers, and the addresses they are fetched from.
+
+That a server uploads its logs with PUT on the record's `labContent` is an extension of the lab: how real
+servers do it is not public.
+"""
+
+import hashlib
+import hmac
+import time
+import uuid
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from mstunnel_setup.lab import permissions
+from mstunnel_setup.lab.bodies import judge
+from mstunnel_setup.lab.bodies_tunnel import LogCollectionBody
+from mstunnel_setup.lab.documents import Documents
+from mstunnel_setup.lab.errors import CONFLICT, NOT_FOUND, GraphError, not_found
+from mstunnel_setup.lab.graph_http import CREATED, caller_of, collection, entity, one, read_json, text_value
+from mstunnel_setup.lab.odata import entity_type
+from mstunnel_setup.lab.pki import write_private
+from mstunnel_setup.lab.records import ServerRecord
+from mstunnel_setup.lab.state import Labs, lab_of, labs_of
+from mstunnel_setup.tenant.wire import LogCollection, LogCollectionStatus
+
+_LOGS: Final = "deviceManagement/microsoftTunnelServerLogCollectionResponses"
+_LOG: Final = entity_type("microsoft.graph.microsoftTunnelServerLogCollectionResponse", LogCollection)
+_MAX_BYTES: Final = 32 << 20
+_ADDRESS_LIFE: Final = 600
+
+
+def _public(item: LogCollection) -> dict[str, Any]:
+    return item.model_dump(mode="json", by_alias=True)
+
+
+def _found(request: Request) -> LogCollection:
+    found = lab_of(request).store.get(LogCollection, request.path_params["id"])
+    if found is None:
+        raise not_found("microsoftTunnelServerLogCollectionResponse", request.path_params["id"])
+    return found
+
+
+async def collections(request: Request) -> Response:
+    """List or create the records of collected logs."""
+    lab, caller = lab_of(request), caller_of(request)
+    if request.method == "GET":
+        permissions.may_read_tunnel(caller)
+        return collection(request, Documents(lab.store, LogCollection, _public), _LOG, _LOGS)
+    permissions.may_write_tunnel(caller)
+    body = judge(LogCollectionBody, await read_json(request))
+    created = LogCollection.from_wire({"id": str(uuid.uuid4()), **body.properties()})
+    if lab.store.get(ServerRecord, created.server_id) is None:
+        raise not_found("microsoftTunnelServer", created.server_id)
+    lab.store.add(created, parent=created.server_id)
+    return entity(request, _public(created), f"{_LOGS}/$entity", CREATED)
+
+
+async def count(request: Request) -> Response:
+    """Answer `$count` as plain text."""
+    permissions.may_read_tunnel(caller_of(request))
+    return PlainTextResponse(str(lab_of(request).store.count(LogCollection)))
+
+
+async def one_collection(request: Request) -> Response:
+    """Read, change or delete the record of collected logs."""
+    lab, caller = lab_of(request), caller_of(request)
+    if request.method == "GET":
+        permissions.may_read_tunnel(caller)
+        return one(request, _public(_found(request)), _LOG, f"{_LOGS}/$entity")
+    permissions.may_write_tunnel(caller)
+    found = _found(request)
+    if request.method == "DELETE":
+        (lab.uploads / found.id).unlink(missing_ok=True)
+        lab.store.remove(LogCollection, found.id)
+        return Response(status_code=204)
+    body = judge(LogCollectionBody, await read_json(request), _public(found))
+    changed = LogCollection.from_wire(_public(found) | body.properties())
+    lab.store.replace(changed)
+    return entity(request, _public(changed), f"{_LOGS}/$entity")
+
+
+async def upload(request: Request) -> Response:
+    """Take the logs of a server, a file of any kind; this completes the collection."""
+    caller = caller_of(request)
+    permissions.may_write_tunnel(caller)
+    lab, found = lab_of(request), _found(request)
+    if (server := lab.store.get(ServerRecord, found.server_id)) is not None:
+        permissions.may_change_server(caller, server)
+    content = await request.body()
+    if len(content) > _MAX_BYTES:
+        raise GraphError(413, "RequestEntityTooLarge", "The logs are too large.")
+    lab.uploads.mkdir(mode=0o700, exist_ok=True)
+    write_private(lab.uploads / found.id, content)
+    update = {"status": LogCollectionStatus.COMPLETED, "size_in_bytes": len(content)}
+    lab.store.replace(found.model_copy(update=update))
+    return Response(status_code=204)
+
+
+async def download_address(request: Request) -> Response:
+    """Make an address that the logs can be fetched from for ten minutes, without a token."""
+    permissions.may_read_tunnel(caller_of(request))
+    found = _found(request)
+    if found.status is not LogCollectionStatus.COMPLETED:
+        raise GraphError(CONFLICT, "Conflict", "The logs have not been collected.")
+    return text_value(request, signed_address(request, found.id))
+
+
+def signed_address(request: Request, identifier: str) -> str:
+    """Return the address of uploaded logs, with its end and its signature."""
+    lab, until = lab_of(request), int(time.time()) + _ADDRESS_LIFE
+    signature = _signature(labs_of(request), lab.tenant.id, identifier, until)
+    return f"{lab.urls.graph}/lab/logs/{lab.tenant.id}/{identifier}?until={until}&signature={signature}"
+
+
+def _signature(labs: Labs, tenant: str, identifier: str, until: int) -> str:
+    return hmac.new(labs.form_key, f"logs/{tenant}/{identifier}/{until}".encode(), hashlib.sha256).hexdigest()
+
+
+async def download(request: Request) -> Response:
+    """Hand out uploaded logs to whoever has their address."""
+    tenant, identifier = request.path_params["tenant"], request.path_params["id"]
+    until = request.query_params.get("until", "0")
+    number = int(until) if until.isdecimal() else 0
+    expected = _signature(labs_of(request), tenant, identifier, number)
+    given = request.query_params.get("signature", "")
+    path = lab_of(request).uploads / identifier
+    if (
+        number < time.time()
+        or not hmac.compare_digest(expected.encode(), given.encode())
+        or not path.is_file()
+    ):
+        raise GraphError(NOT_FOUND, "ResourceNotFound", "There are no logs at this address.")
+    name = f'attachment; filename="{identifier}.tar.gz"'
+    return Response(
+        path.read_bytes(), media_type="application/octet-stream", headers={"Content-Disposition": name}
+    )
+
+
+_ALL: Final = "/microsoftTunnelServerLogCollectionResponses"
+ROUTES = [
+    Route(_ALL, collections, methods=["GET", "POST"]),
+    Route(f"{_ALL}/$count", count),
+    Route(f"{_ALL}/{{id}}", one_collection, methods=["GET", "PATCH", "DELETE"]),
+    Route(f"{_ALL}/{{id}}/labContent", upload, methods=["PUT"]),
+    Route(f"{_ALL}/{{id}}/createDownloadUrl", download_address, methods=["POST"]),
+    Route(f"{_ALL}/{{id}}/generateDownloadUrl", download_address, methods=["POST"]),
+]
+DOWNLOADS = [Route("/lab/logs/{tenant}/{id}", download)]

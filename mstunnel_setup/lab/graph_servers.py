@@ -1,0 +1,122 @@
+"""Graph below /deviceManagement: the servers of a site, their health and the collection of their logs."""
+
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from mstunnel_setup.lab import permissions, trends, tunnel
+from mstunnel_setup.lab.bodies_tunnel import LogRequestBody, MetricNamesBody, TimeSeriesBody
+from mstunnel_setup.lab.documents import Documents
+from mstunnel_setup.lab.graph_http import (
+    CREATED,
+    caller_of,
+    collection,
+    entity,
+    moment,
+    one,
+    read_body,
+    read_json,
+    values,
+)
+from mstunnel_setup.lab.graph_tunnel import SITES, site_in_path
+from mstunnel_setup.lab.odata import entity_type
+from mstunnel_setup.lab.records import ServerRecord
+from mstunnel_setup.lab.state import lab_of
+from mstunnel_setup.tenant.wire import TunnelServer
+
+_SERVER: Final = entity_type("microsoft.graph.microsoftTunnelServer", TunnelServer)
+_LOGS: Final = "deviceManagement/microsoftTunnelServerLogCollectionResponses"
+
+
+def _server(request: Request) -> ServerRecord:
+    return tunnel.server_called(lab_of(request), site_in_path(request), request.path_params["server_id"])
+
+
+async def servers(request: Request) -> Response:
+    """List or register the servers of a site."""
+    lab, caller = lab_of(request), caller_of(request)
+    context = f"{SITES}('{request.path_params['id']}')/microsoftTunnelServers"
+    if request.method == "POST":
+        permissions.may_register_server(caller)
+        created = tunnel.register_server(lab, site_in_path(request), await read_json(request), caller)
+        return entity(request, tunnel.server_document(lab, created), f"{context}/$entity", CREATED)
+    permissions.may_read_tunnel(caller)
+    found = site_in_path(request)
+    documents = Documents(
+        lab.store, ServerRecord, lambda item: tunnel.server_document(lab, item), parent=found.id
+    )
+    return collection(request, documents, _SERVER, context)
+
+
+async def count(request: Request) -> Response:
+    """Answer `$count` as plain text."""
+    permissions.may_read_tunnel(caller_of(request))
+    return PlainTextResponse(str(lab_of(request).store.count(ServerRecord, parent=site_in_path(request).id)))
+
+
+async def server(request: Request) -> Response:
+    """Read, change (by its agent: check in) or remove one server."""
+    lab, caller = lab_of(request), caller_of(request)
+    context = f"{SITES}('{request.path_params['id']}')/microsoftTunnelServers/$entity"
+    if request.method == "GET":
+        permissions.may_read_tunnel(caller)
+        return one(request, tunnel.server_document(lab, _server(request)), _SERVER, context)
+    permissions.may_write_tunnel(caller)
+    found = _server(request)
+    permissions.may_change_server(caller, found)
+    if request.method == "DELETE":
+        tunnel.delete_server(lab, found)
+        return Response(status_code=204)
+    changed = tunnel.change_server(lab, found, await read_json(request), caller)
+    return entity(request, tunnel.server_document(lab, changed), context)
+
+
+async def health_metrics(request: Request) -> Response:
+    """Tell the last reported values of some metrics; those that were never reported are left out."""
+    permissions.may_read_tunnel(caller_of(request))
+    names = (await read_body(request, MetricNamesBody)).metric_names
+    health = _server(request).lab_health
+    known = health.metrics if health else {}
+    found = [{"name": name, "value": known[name]} for name in names if name in known]
+    return values(request, found, "Collection(microsoft.graph.keyLongValuePair)")
+
+
+async def health_time_series(request: Request) -> Response:
+    """Tell the averages of a metric over time."""
+    permissions.may_read_tunnel(caller_of(request))
+    wish = await read_body(request, TimeSeriesBody)
+    lab, found = lab_of(request), _server(request)
+    series = trends.points(
+        lab.store,
+        found.id,
+        wish.metric_name,
+        wish.start_date_time.timestamp(),
+        wish.end_date_time.timestamp(),
+    )
+    shown: list[dict[str, Any]] = [
+        {"dateTime": moment(point.at), "value": round(point.value)} for point in series
+    ]
+    return values(request, shown, "Collection(microsoft.graph.metricTimeSeriesDataPoint)")
+
+
+async def request_logs(request: Request) -> Response:
+    """Ask a server for its logs of a time."""
+    permissions.may_write_tunnel(caller_of(request))
+    wish = await read_body(request, LogRequestBody)
+    made = tunnel.ask_for_logs(lab_of(request), _server(request), wish.start_date_time, wish.end_date_time)
+    return entity(request, made.model_dump(mode="json", by_alias=True), f"{_LOGS}/$entity")
+
+
+_SERVERS: Final = "/microsoftTunnelSites/{id}/microsoftTunnelServers"
+_ONE: Final = f"{_SERVERS}/{{server_id}}"
+ROUTES = [
+    Route(_SERVERS, servers, methods=["GET", "POST"]),
+    Route(f"{_SERVERS}/$count", count),
+    Route(_ONE, server, methods=["GET", "PATCH", "DELETE"]),
+    Route(f"{_ONE}/getHealthMetrics", health_metrics, methods=["POST"]),
+    Route(f"{_ONE}/getHealthMetricTimeSeries", health_time_series, methods=["POST"]),
+    Route(f"{_ONE}/createServerLogCollectionRequest", request_logs, methods=["POST"]),
+    Route(f"{_ONE}/generateServerLogCollectionRequest", request_logs, methods=["POST"]),
+]

@@ -1,0 +1,113 @@
+"""What the lab makes of what servers say about their health.
+
+Rows are those of the agent's own table (docs/reference/health.md): names of Intune's metrics are not public.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, LabHealth
+
+_CHECKIN: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row. A reported figure divided by `scale` is in `unit`; `threshold` names the tenant's bounds."""
+
+    name: str
+    title: str
+    unit: str = ""
+    scale: int = 1
+    threshold: str = ""
+
+
+METRICS: Final = (
+    Metric("connections", "Current connections"),
+    Metric("throughput", "Throughput", "Mbit/s", 10**6),
+    Metric("cpu-usage", "CPU usage", "%", threshold="cpuUsage"),
+    Metric("cpu-cores", "CPU cores"),
+    Metric("memory-usage", "Memory usage", "%", threshold="memoryUsage"),
+    Metric("disk-space", "Free disk space", "GB", 1024**3, threshold="diskSpace"),
+    Metric("latency", "Latency", "ms", threshold="latency"),
+    Metric("agent-certificate", "Management agent certificate"),
+    Metric("tls-certificate", "TLS certificate"),
+    Metric("tls-revocation", "TLS certificate revocation"),
+    Metric("internal-network", "Internal network accessibility"),
+    Metric("upgradeability", "Upgradeability"),
+    Metric("server-version", "Server version"),
+    Metric("server-container", "Server container"),
+    Metric("server-configuration", "Server configuration"),
+    Metric("server-logs", "Server logs"),
+)
+"""All rows but the last check-in, which the lab knows best."""
+
+TRENDS: Final = ("connections", "cpu-usage", "disk-space", "memory-usage", "latency", "throughput")
+"""The metrics that the admin center shows over time."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the health check."""
+
+    title: str
+    value: str
+    status: HealthStatus
+
+
+def metric_called(name: str) -> Metric:
+    """Return a metric by its name; raises `KeyError`."""
+    return {metric.name: metric for metric in METRICS}[name]
+
+
+def metric_of(threshold: str) -> Metric | None:
+    """Return the metric that thresholds of this id are for, or None."""
+    return next((metric for metric in METRICS if metric.threshold == threshold), None)
+
+
+def checks(
+    health: LabHealth | None,
+    last_checkin: datetime | None,
+    thresholds: Mapping[str, HealthThreshold],
+    now: datetime,
+) -> tuple[Check, ...]:
+    """Judge what a server reported: figures by the tenant's thresholds, the rest as the server does."""
+    fresh = last_checkin is not None and now - last_checkin <= _CHECKIN
+    status = HealthStatus.HEALTHY if fresh else HealthStatus.UNHEALTHY
+    seen = last_checkin.strftime("%Y-%m-%d %H:%M:%S UTC") if last_checkin else "never"
+    reported = health or LabHealth()
+    said = {item.id: item for item in reported.checks}
+    rows = (
+        _check(item, said.get(item.name), reported.metrics.get(item.name), thresholds) for item in METRICS
+    )
+    return (Check("Last check-in", seen, status), *rows)
+
+
+def _check(
+    metric: Metric, said: LabCheck | None, figure: int | None, thresholds: Mapping[str, HealthThreshold]
+) -> Check:
+    status = (said.status if said else None) or HealthStatus.UNKNOWN
+    text = said.text if said else "not reported"
+    if figure is None:
+        return Check(metric.title, text, status)
+    value = figure / metric.scale
+    own = judge(value, thresholds.get(metric.threshold))
+    shown = f"{value:.0f} {metric.unit}".strip() if said is None or metric.unit else text
+    return Check(metric.title, shown, own or status)
+
+
+def judge(value: float, threshold: HealthThreshold | None) -> HealthStatus | None:
+    """Compare a value with the tenant's two bounds, whichever of them is the higher one."""
+    if threshold is None or threshold.healthy_threshold is None or threshold.unhealthy_threshold is None:
+        return None
+    healthy, unhealthy = threshold.healthy_threshold, threshold.unhealthy_threshold
+    if healthy > unhealthy:
+        # The more the better: above the one is healthy, below the other is not.
+        if value > healthy:
+            return HealthStatus.HEALTHY
+        return HealthStatus.UNHEALTHY if value < unhealthy else HealthStatus.WARNING
+    if value <= healthy:
+        return HealthStatus.HEALTHY
+    return HealthStatus.UNHEALTHY if value >= unhealthy else HealthStatus.WARNING

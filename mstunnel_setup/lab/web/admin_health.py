@@ -1,0 +1,187 @@
+"""Admin center: health status of all servers; health check, trends and logs of one; thresholds."""
+
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mstunnel_setup.admin.objects import ThresholdObject
+from mstunnel_setup.admin.rules_site import judge_threshold
+from mstunnel_setup.lab import health, trends, tunnel
+from mstunnel_setup.lab.bodies import judge
+from mstunnel_setup.lab.bodies_tunnel import ThresholdBody
+from mstunnel_setup.lab.documents import Rows
+from mstunnel_setup.lab.errors import GraphError
+from mstunnel_setup.lab.graph_logs import signed_address
+from mstunnel_setup.lab.records import ServerRecord, SiteRecord
+from mstunnel_setup.lab.state import Lab
+from mstunnel_setup.lab.web.admin_servers import server_in_path
+from mstunnel_setup.lab.web.charts import HEIGHT, WIDTH, Chart, chart
+from mstunnel_setup.lab.web.listing import listing
+from mstunnel_setup.lab.web.render import field, go_to, page
+from mstunnel_setup.lab.web.session import signed_in
+from mstunnel_setup.tenant.wire import HealthThreshold, LogCollection
+
+_ALL: Final = "/admin/health"
+_TAB: Final = "health"
+_SPANS: Final = {"day": 86400, "week": 7 * 86400, "month": 30 * 86400}
+_LOG_HOURS: Final = 8
+
+
+@signed_in
+async def overview(request: Request, lab: Lab) -> Response:
+    """Show the status of all servers."""
+    found = listing(request, Rows(lab.store, ServerRecord))
+    counts = Counter(tunnel.status_of(lab, item).value for item in lab.store.each(ServerRecord))
+    sites = {item.site_id: lab.store.get(SiteRecord, item.site_id) for item in found.items}
+    statuses = {item.id: tunnel.status_of(lab, item).value for item in found.items}
+    return page(request, "health.html", tab=_TAB, found=found, counts=counts, sites=sites, statuses=statuses)
+
+
+def _thresholds(lab: Lab) -> dict[str, HealthThreshold]:
+    return {item.id: item for item in lab.store.each(HealthThreshold)}
+
+
+@signed_in
+async def check(request: Request, lab: Lab) -> Response:
+    """Show what one server reported, judged."""
+    found = server_in_path(request, lab)
+    lines = health.checks(found.lab_health, found.last_checkin_date_time, _thresholds(lab), datetime.now(UTC))
+    return _server_page(request, lab, found, "health_check.html", checks=lines, view="check")
+
+
+@signed_in
+async def trend(request: Request, lab: Lab) -> Response:
+    """Show what one server reported over time."""
+    found = server_in_path(request, lab)
+    span = request.query_params.get("span", "day")
+    seconds = _SPANS.get(span, _SPANS["day"])
+    end = time.time()
+    charts = [_chart(lab, found, name, end - seconds, end) for name in health.TRENDS]
+    return _server_page(
+        request,
+        lab,
+        found,
+        "health_trends.html",
+        charts=charts,
+        view="trends",
+        span=span if span in _SPANS else "day",
+        spans=tuple(_SPANS),
+        width=WIDTH,
+        height=HEIGHT,
+        block=lab.tenant.trend_block,
+    )
+
+
+def _chart(lab: Lab, found: ServerRecord, name: str, start: float, end: float) -> Chart:
+    metric = health.metric_called(name)
+    reported = trends.points(lab.store, found.id, name, start, end)
+    points = [trends.Point(point.at, point.value / metric.scale) for point in reported]
+    return chart(metric, points, start, end)
+
+
+@signed_in
+async def logs(request: Request, lab: Lab) -> Response:
+    """Show the logs that were asked of one server, or ask for some."""
+    found = server_in_path(request, lab)
+    if request.method == "POST":
+        now = datetime.now(UTC)
+        tunnel.ask_for_logs(lab, found, now - timedelta(hours=_LOG_HOURS), now)
+        return go_to(f"{_ALL}/{found.id}/logs")
+    items = lab.store.each(LogCollection, parent=found.id)
+    addresses = {item.id: signed_address(request, item.id) for item in items if item.status == "completed"}
+    return _server_page(
+        request, lab, found, "health_logs.html", items=items, addresses=addresses, view="logs"
+    )
+
+
+def _server_page(request: Request, lab: Lab, found: ServerRecord, template: str, **values: Any) -> Response:
+    site = lab.store.get(SiteRecord, found.site_id)
+    state = tunnel.status_of(lab, found).value
+    return page(request, template, tab=_TAB, found=found, site=site, state=state, **values)
+
+
+@signed_in
+async def thresholds(request: Request, lab: Lab) -> Response:
+    """Show or change the thresholds of all metrics."""
+    present = _thresholds(lab)
+    typed: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    if request.method == "POST":
+        form = await request.form()
+        if field(form, "decision") == "revert":
+            _revert(lab, present)
+            return go_to(f"{_ALL}/thresholds?saved")
+        typed, problems = _typed(form, present), _change(lab, form, present)
+        if not problems:
+            return go_to(f"{_ALL}/thresholds?saved")
+    return page(
+        request,
+        "thresholds.html",
+        400 if problems else 200,
+        tab=_TAB,
+        lines=[(item, metric) for item in present.values() if (metric := health.metric_of(item.id))],
+        typed=typed,
+        problems=problems,
+        saved="saved" in request.query_params,
+    )
+
+
+def _typed(form: FormData, present: dict[str, HealthThreshold]) -> dict[str, str]:
+    names = [f"{name}-{kind}" for name in present for kind in ("healthy", "unhealthy")]
+    return {name: field(form, name) for name in names}
+
+
+def _revert(lab: Lab, present: dict[str, HealthThreshold]) -> None:
+    with lab.store.transaction():
+        for item in present.values():
+            update = {
+                "healthy_threshold": item.default_healthy_threshold,
+                "unhealthy_threshold": item.default_unhealthy_threshold,
+            }
+            lab.store.replace(item.model_copy(update=update))
+
+
+def _change(lab: Lab, form: FormData, present: dict[str, HealthThreshold]) -> dict[str, str]:
+    """Store all thresholds or none; returns what is wrong by metric."""
+    changed: list[HealthThreshold] = []
+    problems: dict[str, str] = {}
+    for item in present.values():
+        if health.metric_of(item.id) is None:
+            continue
+        try:
+            changed.append(_wished(form, item))
+        except GraphError as error:
+            problems[item.id] = error.message
+    if not problems:
+        with lab.store.transaction():
+            for item in changed:
+                lab.store.replace(item)
+    return problems
+
+
+def _wished(form: FormData, item: HealthThreshold) -> HealthThreshold:
+    texts = {kind: field(form, f"{item.id}-{kind}").strip() for kind in ("healthy", "unhealthy")}
+    if not all(text.isascii() and text.isdecimal() and len(text) < 10 for text in texts.values()):  # noqa: PLR2004
+        raise GraphError(400, "BadRequest", "Write two whole numbers.")
+    wish = ThresholdObject(metric=item.id, healthy=int(texts["healthy"]), unhealthy=int(texts["unhealthy"]))
+    for finding in judge_threshold(wish):
+        raise GraphError(400, "BadRequest", f"{finding.message}. {finding.hint}")
+    document = {"healthyThreshold": wish.healthy, "unhealthyThreshold": wish.unhealthy}
+    stored = item.model_dump(mode="json", by_alias=True)
+    return HealthThreshold.from_wire(stored | judge(ThresholdBody, document, stored).properties())
+
+
+_FORM = ["GET", "POST"]
+ROUTES = [
+    Route(_ALL, overview),
+    Route(f"{_ALL}/thresholds", thresholds, methods=_FORM),
+    Route(f"{_ALL}/{{id}}", check),
+    Route(f"{_ALL}/{{id}}/trends", trend),
+    Route(f"{_ALL}/{{id}}/logs", logs, methods=_FORM),
+]

@@ -1,0 +1,120 @@
+"""Device sign-in in the browser (RFC 8628 section 3.3): the code, then the account."""
+
+from typing import Final
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mstunnel_setup.lab import device
+from mstunnel_setup.lab.errors import OAuthError
+from mstunnel_setup.lab.graph_directory import application_of
+from mstunnel_setup.lab.records import DeviceCodeRecord
+from mstunnel_setup.lab.scopes import granted_scopes, parse_scope
+from mstunnel_setup.lab.state import Lab, labs_of
+from mstunnel_setup.lab.web.authentication import NeedsCode, Refused, SignedIn, Wrong, authenticate
+from mstunnel_setup.lab.web.render import EXPIRED_FORM, field, is_own_form, message, page
+
+_BAD_CODE: Final = "That code didn't work. Check it and try again; a code is good for a few minutes."
+_NOT_IN_TENANT: Final = (
+    "AADSTS50020: Your account does not exist in this tenant and cannot use the application there. "
+    "Sign in with an account of the tenant, or be invited as a guest first."
+)
+
+
+def _code_page(request: Request, status: int = 200, code: str = "", problem: str = "") -> Response:
+    return page(request, "code.html", status, code=code, problem=problem)
+
+
+def _find(request: Request, form: FormData) -> tuple[Lab, DeviceCodeRecord] | None:
+    """Return the sign-in that waits for the code in the form, and its tenant."""
+    typed = field(form, "code")
+    found = ((lab, device.find(lab, typed)) for lab in labs_of(request).tenants)
+    return next(((lab, waiting) for lab, waiting in found if waiting), None)
+
+
+async def code(request: Request) -> Response:
+    """Take the code that the device shows."""
+    if request.method == "GET":
+        return _code_page(request, code=request.query_params.get("otc", ""))
+    form = await request.form()
+    if not is_own_form(request, form):
+        return _code_page(request, 403, problem=EXPIRED_FORM)
+    found = _find(request, form)
+    if found is None:
+        return _code_page(request, 400, code=field(form, "code"), problem=_BAD_CODE)
+    return _account_page(request, *found)
+
+
+def _account_page(
+    request: Request,
+    lab: Lab,
+    waiting: DeviceCodeRecord,
+    status: int = 200,
+    asked: Wrong | NeedsCode | None = None,
+) -> Response:
+    client = application_of(lab, waiting.client_id)
+    try:
+        scopes = granted_scopes(client, parse_scope(waiting.scope, lab.urls)) if client else ()
+    except OAuthError as error:
+        device.decline(lab, waiting)
+        return message(request, "Sign-in failed", error.message, 400)
+    return page(
+        request,
+        "account.html",
+        status,
+        action="/devicelogin/account",
+        hidden={"code": waiting.user_code},
+        application=client.display_name if client else waiting.client_id,
+        scopes=scopes,
+        asked=asked,
+    )
+
+
+async def account(request: Request) -> Response:
+    """Take account and password, or the user's refusal."""
+    form = await request.form()
+    if not is_own_form(request, form):
+        return _code_page(request, 403, problem=EXPIRED_FORM)
+    found = _find(request, form)
+    if found is None:
+        return _code_page(request, 400, problem=_BAD_CODE)
+    lab, waiting = found
+    if field(form, "decision") == "cancel":
+        device.decline(lab, waiting)
+        return message(request, "Cancelled", "The device was not signed in. You may close this page.")
+    return _decided(request, form, lab, waiting)
+
+
+def _decided(request: Request, form: FormData, lab: Lab, waiting: DeviceCodeRecord) -> Response:
+    match authenticate(request, form):
+        case Wrong() as wrong:
+            device.count_wrong_password(lab, waiting)
+            return _account_page(request, lab, waiting, 401, wrong)
+        case NeedsCode() as needed:
+            if needed.problem:
+                device.count_wrong_password(lab, waiting)
+            return _account_page(request, lab, waiting, 401 if needed.problem else 200, needed)
+        case Refused() as refusal:
+            device.refuse(lab, waiting, refusal.number)
+            return message(request, "You cannot sign in", refusal.text, 403)
+        case SignedIn() as signed:
+            return _signed_in(request, lab, waiting, signed)
+
+
+def _signed_in(request: Request, lab: Lab, waiting: DeviceCodeRecord, signed: SignedIn) -> Response:
+    if signed.lab.tenant.id != lab.tenant.id and not waiting.any_tenant:
+        device.decline(lab, waiting)
+        return message(request, "You cannot sign in", _NOT_IN_TENANT, 403)
+    device.approve(lab, waiting, signed.user, signed.lab.tenant.id)
+    return message(request, "Signed in", "You have signed in on your device. You may close this page.")
+
+
+_FORM = ["GET", "POST"]
+ROUTES = [
+    Route("/devicelogin", code, methods=_FORM),
+    Route("/devicelogin/account", account, methods=["POST"]),
+    Route("/common/oauth2/deviceauth", code, methods=_FORM),
+    Route("/{tenant}/deviceauth", code, methods=_FORM),
+]

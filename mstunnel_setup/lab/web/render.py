@@ -1,0 +1,92 @@
+"""Pages: templates, headers, and the tokens that tell our forms from those of other sites.
+
+Forms carry a token bound to a cookie and to the session (double submit, signed per run of the server).
+"""
+
+import hashlib
+import hmac
+import secrets
+from importlib import resources
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from mstunnel_setup.lab.state import lab_of, labs_of
+
+FORM_COOKIE: Final = "__Host-lab-form"
+SESSION_COOKIE: Final = "__Host-lab-session"
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+EXPIRED_FORM: Final = "This form has expired. Please try again."
+_SEE_OTHER: Final = 303
+_TEMPLATES: Final = Environment(
+    loader=PackageLoader("mstunnel_setup.lab"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    """Render a template; each page sets the cookie that its forms are bound to."""
+    cookie = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(24)
+    context = {
+        "tenant": lab_of(request).tenant.name,
+        "form_token": _form_token(request, cookie),
+        "user": getattr(request.state, "user", None),
+        "tab": "",
+    }
+    text = _TEMPLATES.get_template(template).render(context | values)
+    response = HTMLResponse(text, status, HEADERS)
+    response.set_cookie(FORM_COOKIE, cookie, secure=True, httponly=True, samesite="strict")
+    return response
+
+
+def message(request: Request, title: str, text: str, status: int = 200) -> Response:
+    """Render a page that says one thing."""
+    return page(request, "message.html", status, title=title, text=text)
+
+
+def go_to(path: str) -> Response:
+    """Send the browser to another page with GET."""
+    return RedirectResponse(path, _SEE_OTHER, HEADERS)
+
+
+def _form_token(request: Request, cookie: str) -> str:
+    bound = f"{cookie} {request.cookies.get(SESSION_COOKIE, '')}"
+    return signature(request, bound)
+
+
+def signature(request: Request, text: str) -> str:
+    """Sign a text with the key of this run of the server."""
+    return hmac.new(labs_of(request).form_key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def is_own_form(request: Request, form: FormData) -> bool:
+    """Tell whether the form came from a page of ours in this browser."""
+    cookie = request.cookies.get(FORM_COOKIE, "")
+    expected = _form_token(request, cookie)
+    return bool(cookie) and hmac.compare_digest(expected.encode(), field(form, "form_token").encode())
+
+
+def field(form: FormData, name: str) -> str:
+    """Return a text field of a form, "" where it is missing."""
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+async def style(_request: Request) -> Response:
+    """The style sheet."""
+    text = resources.files("mstunnel_setup.lab").joinpath("templates/lab.css").read_text(encoding="utf-8")
+    return Response(text, media_type="text/css", headers={"X-Content-Type-Options": "nosniff"})

@@ -1,0 +1,91 @@
+"""A browser without a window: follows forms and links of the lab's pages, keeps cookies."""
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+import requests
+
+
+@dataclass
+class Page:
+    """What a page holds."""
+
+    status: int
+    address: str
+    source: str
+    policy: str
+    fields: dict[str, str] = field(default_factory=dict)
+    labelled: set[str] = field(default_factory=set)
+    visible: set[str] = field(default_factory=set)
+    tags: list[str] = field(default_factory=list)
+    text: str = ""
+    action: str = ""
+
+
+class _Reader(HTMLParser):
+    def __init__(self, page: Page) -> None:
+        super().__init__()
+        self.page = page
+        self._area = ""
+        self._select = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.page.tags.append(tag)
+        if tag == "form":
+            self.page.action = values.get("action", "")
+        if tag == "label":
+            self.page.labelled.add(values.get("for", ""))
+        if tag in {"input", "textarea", "select"} and values.get("type") != "hidden":
+            self.page.visible.add(values.get("id", ""))
+        if tag == "input" and (values.get("type") != "checkbox" or "checked" in values):
+            self.page.fields[values.get("name", "")] = values.get("value", "")
+        self._area = values["name"] if tag == "textarea" else self._area
+        self._select = values["name"] if tag == "select" else self._select
+        if tag == "option" and "selected" in values and self._select:
+            self.page.fields[self._select] = values["value"]
+
+    def handle_data(self, data: str) -> None:
+        self.page.text += data
+        if self._area:
+            self.page.fields[self._area] = self.page.fields.get(self._area, "") + data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self.page.fields.setdefault(self._area, "")
+            self._area = ""
+
+
+class Pages:
+    """One person's browser on one lab."""
+
+    def __init__(self, description: dict[str, Any], session: requests.Session) -> None:
+        self.description = description
+        self.base = description["admin_center"].removesuffix("/admin")
+        self.session = session
+        self.page = Page(0, "", "", "")
+
+    def open(self, path: str) -> Page:
+        """Go to a path, following redirects."""
+        return self._read(self.session.get(self.base + path, timeout=20))
+
+    def send(self, path: str | None = None, **changes: str) -> Page:
+        """Send the last form of the page with some fields changed; "" unticks a box."""
+        where = path or self.page.action
+        address = self.base + where if where else self.page.address
+        fields = {name: value for name, value in {**self.page.fields, **changes}.items() if value != "-"}
+        return self._read(self.session.post(address, data=fields, timeout=20))
+
+    def sign_in(self, upn: str) -> Page:
+        """Sign in to the admin center with the password (and code) of lab.json."""
+        user = next(item for item in self.description["users"] if item["upn"] == upn)
+        self.open("/admin/sign-in")
+        page = self.send(upn=upn, password=user["password"])
+        return self.send(verification_code=user["mfa_code"]) if "proof" in page.fields else page
+
+    def _read(self, answer: requests.Response) -> Page:
+        policy = answer.headers.get("content-security-policy", "")
+        self.page = Page(answer.status_code, answer.url, answer.text, policy)
+        _Reader(self.page).feed(answer.text)
+        return self.page
