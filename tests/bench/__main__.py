@@ -4,10 +4,10 @@ import json
 import sys
 from pathlib import Path
 
-from tests.bench import journal
+from tests.bench import checkins, journal
 
 PLACE = Path("build/bench")
-BENCHMARKS = {journal.NAME: journal.measure}
+BENCHMARKS = {journal.NAME: journal.measure, checkins.NAME: checkins.measure}
 
 
 def main(names: list[str]) -> None:
