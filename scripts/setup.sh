@@ -43,7 +43,7 @@ system_packages() {
         [ -z "$missing" ] || fail "install these commands (Debian's package): ${missing//$'\n'/, }"
         return
     fi
-    missing="$(missing_packages)"
+    missing="$(without_those_there "$(missing_packages)")"
     [ -n "$missing" ] || return 0
     [ "$(id -u)" = 0 ] || fail "needs root to install: ${missing//$'\n'/ }"
     say "installing ${missing//$'\n'/ }"
@@ -51,6 +51,15 @@ system_packages() {
     apt-get update --quiet --quiet
     # shellcheck disable=SC2086  # one word per package
     apt-get install --quiet --quiet --yes --no-install-recommends $missing
+}
+
+# A command that is there was not necessarily installed as a package: npm also comes with other builds of Node.
+without_those_there() {
+    local package command
+    while read -r package command; do
+        grep --quiet --line-regexp "$package" <<<"$1" || continue
+        [ "$command" = npm ] && command -v npm >/dev/null || echo "$package"
+    done < <(listed)
 }
 
 # Of everything that decides what is in the environment, and of its place, which its scripts name.
@@ -73,5 +82,15 @@ virtual_environment() {
     stamp >.venv/.stamp
 }
 
+# What only tests take from npm; the versions and digests of the lock file decide.
+node_modules() {
+    local folder=tests/browser
+    [ "$(cat $folder/node_modules/.stamp 2>/dev/null)" != "$(sha256sum $folder/package-lock.json)" ] || return 0
+    say "installing $folder/node_modules"
+    npm ci --prefix "$folder" --silent --no-audit --no-fund --ignore-scripts
+    sha256sum $folder/package-lock.json >$folder/node_modules/.stamp
+}
+
 system_packages
 virtual_environment
+node_modules

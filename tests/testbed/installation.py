@@ -149,7 +149,7 @@ class Installation:
         assert process.stdout is not None
         assert process.stderr is not None
         output = _Reader(process.stdout)
-        errors = _Reader(process.stderr, lambda line: self._approve(line, user))
+        errors = _Reader(process.stderr, lambda line: self.approve(line, user))
         try:
             process.wait(_SECONDS)
         except subprocess.TimeoutExpired:
@@ -252,10 +252,17 @@ class Installation:
             time.sleep(0.25)
         raise TestbedError(lab.read("/root/lab.log"))
 
-    def _approve(self, line: str, user: str) -> None:
-        if code := _CODE.fullmatch(line.rstrip()):
-            command = ["mstunnel-lab", "approve", code[1], "--user", user, "--dir", LAB]
+    def approve(self, line: str, user: str) -> None:
+        """Complete the sign-in as `user` when the program has shown a device code in this line."""
+        if code := self.code_in(line):
+            command = ["mstunnel-lab", "approve", code, "--user", user, "--dir", LAB]
             self.testbed.lab.run(command, check=False)
+
+    @staticmethod
+    def code_in(line: str) -> str:
+        """The device code that a line of output shows, or ""."""
+        found = _CODE.fullmatch(line.rstrip())
+        return found[1] if found else ""
 
 
 class _Reader:
