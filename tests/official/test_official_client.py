@@ -1,0 +1,145 @@
+"""Microsoft's own client for Graph beta (PyPI msgraph-beta-sdk) works with every tunnel entity of the lab.
+
+It runs in an environment of its own, made once from requirements/official-client.txt; see tour.py.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[2]
+LOCKED = ROOT / "requirements/official-client.txt"
+LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
+SEED = str(ROOT / "tests/unit/lab/seed.yaml")
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="module")
+def client_python() -> Path:
+    """The interpreter of the environment with the client, made the first time."""
+    name = hashlib.sha256(LOCKED.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    folder = ROOT / "build/cache/official-client" / name
+    with locked(folder.with_name("lock")):
+        if not (folder / "complete").exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, timeout=60)
+            pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--no-compile"]
+            options = ["--disable-pip-version-check", "--require-hashes", "--requirement", str(LOCKED)]
+            subprocess.run([*pip, *options], check=True, timeout=280, env=_without_wheels())
+            (folder / "complete").touch()
+    return folder / "bin/python"
+
+
+def _without_wheels() -> dict[str, str]:
+    """The environment without a local folder of wheels: the locked digests decide."""
+    return {name: value for name, value in os.environ.items() if name != "PIP_FIND_LINKS"}
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Path]:
+    """The lab.json of a lab of this test's own, and a token beside it."""
+    directory = tmp_path / "lab"
+    command = [LAB, "serve", "--dir", str(directory), "--port", "0", "--seed", SEED]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while not (directory / "lab.json").exists():
+                assert process.poll() is None
+            (directory / "token").write_text(administrator_token(directory))
+            yield directory / "lab.json"
+        finally:
+            process.terminate()
+            assert process.stderr is not None
+            errors = process.stderr.read()
+    assert errors == ""
+
+
+def administrator_token(directory: Path) -> str:
+    description = json.loads((directory / "lab.json").read_text())
+    user = description["users"][0]
+    form = {"grant_type": "password", "client_id": description["client_id"], "username": user["upn"]}
+    form |= {"password": user["password"], "scope": "https://graph.microsoft.com/.default"}
+    with requests.Session() as session:
+        session.trust_env = False
+        address = f"{description['authority']}/oauth2/v2.0/token"
+        answer = session.post(address, data=form, verify=description["ca_file"], timeout=20)
+        return str(answer.json()["access_token"])
+
+
+@pytest.fixture
+def seen(lab: Path, client_python: Path) -> dict[str, Any]:
+    """What the client read back in its tour."""
+    tour = str(Path(__file__).with_name("tour.py"))
+    command = [str(client_python), tour, str(lab), str(lab.with_name("token"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_it_reads_back_what_it_wrote(seen: dict[str, Any]) -> None:
+    assert seen == {
+        "configuration": {
+            "display_name": "Official",
+            "description": "made by Microsoft's client",
+            "network": "169.254.0.0/16",
+            "ipv6_network": "fd00:1::/64",
+            "dns_servers": ["10.1.0.53"],
+            "default_domain_suffix": "corp.example",
+            "route_includes": ["10.2.0.0/16"],
+            "routes_include": ["10.2.0.0/16"],
+            "route_excludes": ["10.1.9.0/24"],
+            "split_d_n_s": ["corp.example"],
+            "listen_port": 8443,
+            "disable_udp_connections": False,
+            "role_scope_tag_ids": ["0"],
+            "settings": {"session-timeout": "7200"},
+            "updated": True,
+        },
+        "configurations": ["Main", "Official"],
+        "configuration count": 2,
+        "configuration in use": 409,
+        "site": {
+            "display_name": "Official site",
+            "description": "changed",
+            "public_address": "official.lab.example",
+            "internal_network_probe_url": "http://10.1.0.1/",
+            "upgrade_automatically": "False",
+            "upgrade_available": "False",
+            "upgrade_window_start_time": "22:00:00",
+            "upgrade_window_end_time": "23:30:00",
+            "upgrade_window_utc_offset_in_minutes": "-300",
+            "configuration": "Official",
+        },
+        "sites": ["Berlin", "Lima", "Official site", "Osaka"],
+        "server": [
+            "gw-renamed",
+            "MicrosoftTunnelDeploymentMode.StandaloneRootless",
+            "MicrosoftTunnelServerHealthStatus.Unknown",
+        ],
+        "servers": ["gw-renamed"],
+        "server gone": 404,
+        "metrics": [],
+        "series": 0,
+        "logs": [True, "MicrosoftTunnelLogCollectionStatus.Pending", 12, 1],
+        "download before the end": 409,
+        "log gone": 404,
+        "threshold": ["officialMetric", 1, 9],
+        "threshold gone": 404,
+        "gone": [404, 404],
+    }
