@@ -18,7 +18,7 @@ CONFIGURATION = "Made in the browser"
 
 def prepare(browser: Browser, facts: dict[str, Any], shots: Path, site: str) -> dict[str, str]:
     """Create a server configuration and a site; returns the id of the site."""
-    sign_in(browser, facts, shots)
+    sign_in(browser, facts)
     browser.press("Server configurations")
     browser.wait_for_heading("Server configurations")
     browser.press("Create new")
@@ -43,10 +43,9 @@ def prepare(browser: Browser, facts: dict[str, Any], shots: Path, site: str) -> 
     return {"site": browser.driver.current_url.split("/")[-1].split("?")[0]}
 
 
-def sign_in(browser: Browser, facts: dict[str, Any], shots: Path) -> None:
+def sign_in(browser: Browser, facts: dict[str, Any]) -> None:
     """Sign in to the admin center."""
     browser.open(facts["admin_center"])
-    browser.screenshot(shots / "lab-sign-in.png")
     browser.type("Account", facts["upn"])
     browser.type("Password", facts["password"])
     browser.press("Sign in")
@@ -68,7 +67,7 @@ def approve(browser: Browser, facts: dict[str, Any], _shots: Path, code: str) ->
 
 def look(browser: Browser, facts: dict[str, Any], shots: Path, server: str) -> dict[str, str]:
     """Look at a server that has joined."""
-    sign_in(browser, facts, shots)
+    sign_in(browser, facts)
     browser.screenshot(shots / "lab-servers.png")
     listed = browser.text()
     browser.press(server)

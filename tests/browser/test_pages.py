@@ -26,21 +26,31 @@ LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
 ADMINISTRATOR = "admin@contoso.example"
 HOURS = 24
 SERVER = "gw1"
-REPORT = {
-    "currentConnections": 1240,
-    "throughput": 310,
-    "cpuUsage": 62,
-    "cpuCores": 4,
-    "memoryUsage": 41,
-    "diskSpace": 37,
+FIGURES = {
+    "connections": 1240,
+    "throughput": 310_000_000,
+    "cpu-usage": 62,
+    "cpu-cores": 4,
+    "memory-usage": 41,
+    "disk-space": 37 * 1024**3,
     "latency": 4,
-    "agentCertificateDays": 61,
-    "tlsCertificateDays": 24,
-    "tlsRevocation": 1,
-    "internalNetwork": 1,
-    "upgradeability": 1,
-    "serverContainer": 1,
-    "serverConfiguration": 1,
+}
+VERDICTS = {
+    "connections": ("healthy", "1240"),
+    "throughput": ("healthy", "310.0 Mbit/s"),
+    "cpu-usage": ("healthy", "62 %"),
+    "cpu-cores": ("healthy", "4"),
+    "memory-usage": ("healthy", "41 %"),
+    "disk-space": ("healthy", "37.0 GB free"),
+    "latency": ("healthy", "4 ms"),
+    "agent-certificate": ("healthy", "61 days left"),
+    "tls-certificate": ("warning", "24 days left"),
+    "tls-revocation": ("healthy", "not revoked"),
+    "internal-network": ("healthy", "http://10.99.0.10/ answers with status 200"),
+    "upgradeability": ("healthy", "the registry answered 2 minutes ago"),
+    "server-version": ("healthy", "the newest"),
+    "server-container": ("healthy", "serving"),
+    "server-configuration": ("healthy", "applied"),
 }
 
 
@@ -64,9 +74,11 @@ def add_server(directory: Path) -> str:
     store = Store(directory / "lab.sqlite")
     try:
         site = store.each(SiteRecord)[0]
-        health = LabHealth.model_validate({"status": "healthy", "metrics": REPORT})
+        checks = [{"id": name, "status": state, "text": text} for name, (state, text) in VERDICTS.items()]
+        report = {"status": "warning", "metrics": FIGURES, "checks": checks}
+        health = LabHealth.model_validate(report)
         identifier = "00000000-0000-4000-8000-0000000000a1"
-        status, seen = HealthStatus.HEALTHY, datetime.now(UTC)
+        status, seen = HealthStatus.WARNING, datetime.now(UTC)
         server = ServerRecord(
             id=identifier,
             display_name=SERVER,
@@ -79,8 +91,8 @@ def add_server(directory: Path) -> str:
         now = time.time()
         for hour in range(HOURS):
             busy = 0.5 - 0.5 * math.cos(2 * math.pi * hour / HOURS)
-            report = {name: round(value * (0.3 + 0.7 * busy)) for name, value in REPORT.items()}
-            trends.add(store, server.id, report, now - (HOURS - hour) * 3600, 3 * 3600)
+            figures = {name: round(value * (0.3 + 0.7 * busy)) for name, value in FIGURES.items()}
+            trends.add(store, server.id, figures, now - (HOURS - hour) * 3600, 3 * 3600)
         return server.id
     finally:
         store.close()
