@@ -324,3 +324,16 @@ def test_a_copied_file_must_still_be_what_was_judged(root: Path) -> None:
         _runner(root).run([_step([action])], None)
     assert caught.value.code == "source-changed"
     assert not (root / "etc/copy").exists()
+
+
+def test_what_is_given_up_stays_with_its_reason_and_the_rest_is_undone(root: Path) -> None:
+    runner = _runner(root)
+    runner.run([_step()], None)
+    left = runner.leave({"file:/etc/tunnel/a": "kept for you", "file:/etc/nobody's": "not ours"})
+    assert [(item.key, item.undone.outcome, item.undone.reason) for item in left] == [
+        ("file:/etc/tunnel/a", Undo.KEPT, "kept for you")
+    ]
+    assert "file:/etc/tunnel/a" not in {removal.key for removal in runner.undo()}
+    assert (root / "etc/tunnel/a").read_text() == "A\n"
+    assert not (root / "etc/tunnel/active").is_symlink()
+    assert _runner(root).receipt.entries == {}
