@@ -16,7 +16,8 @@ from tests.testbed.testbed import Testbed
 
 NAME = "journal"
 _ROUNDS = 5
-_PYTHON = "/opt/mstunnel-setup/bin/python"
+# The interpreter inside the one file of the program.
+_PYTHON = ("env", "PEX_INTERPRETER=1", "/root/copied/mstunnel-setup")
 _SYNCS = """
 import os, statistics, time
 seconds = []
@@ -40,7 +41,7 @@ def measure() -> dict[str, Any]:
         host.prepare()
         source = Path(__file__).with_name("timed_install.py")
         host.server.write("/root/timed_install.py", source.read_text())
-        syncs = float(host.server.run([_PYTHON, "-c", _SYNCS]).stdout)
+        syncs = float(host.server.run(["python3", "-c", _SYNCS]).stdout)
         system = host.server.run(["stat", "--file-system", "--format=%T", "/var/lib"]).stdout.strip()
         for _ in range(_ROUNDS):
             for kind, found in runs.items():
@@ -61,7 +62,7 @@ def measure() -> dict[str, Any]:
 
 def _timed(host: Installation, kind: str) -> dict[str, float]:
     """One installation, removed afterwards. Raises TestbedError when it fails."""
-    command = (_PYTHON, "/root/timed_install.py", kind, "--answers", ANSWERS, "--unattended")
+    command = (*_PYTHON, "/root/timed_install.py", kind, "--answers", ANSWERS, "--unattended")
     host.program(*command)
     figures: dict[str, float] = json.loads(host.server.read("/root/timed.json"))
     removed = host.uninstall()

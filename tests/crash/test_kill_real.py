@@ -16,7 +16,8 @@ pytestmark = pytest.mark.e2e
 
 _KILLED = 128 + 9
 _SAMPLE, _ALL = 2, 24
-_PYTHON = "/opt/mstunnel-setup/bin/python"
+# The interpreter inside the one file of the program.
+_PYTHON = ("env", "PEX_INTERPRETER=1", "/root/copied/mstunnel-setup")
 # Different in every installation by nature: ids of the tenant, keys, times.
 _OF_ONE_RUN = (
     *("/agent-info.json", "/AgentSettings.json", "/agent.p12"),
@@ -55,7 +56,7 @@ class Real:
 
 def run(host: Installation, number: int, *command: str) -> Completed:
     """Run a program of ours until its point `number`."""
-    return host.program(_PYTHON, "/root/kill_point.py", str(number), *command, "--unattended", check=False)
+    return host.program(*_PYTHON, "/root/kill_point.py", str(number), *command, "--unattended", check=False)
 
 
 def tree(host: Installation) -> dict[str, Entry]:

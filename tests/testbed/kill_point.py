@@ -1,14 +1,16 @@
 """Runs on the server, beside points.py: `kill_point.py NUMBER PROGRAM ARGUMENT…` kills itself at a point.
 
-With 0 it comes to its end. The points that were passed are written to /root/points, one a line.
+The one file of the program is its interpreter (`PEX_INTERPRETER=1`). With 0 it comes to its end. The points
+that were passed are written to /root/points, one a line.
 """
 
 import sys
 from pathlib import Path
 
-from points import Points  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
-
 from mstunnel_setup.cli import mst_cli, setup
+
+sys.path.insert(0, str(Path(__file__).parent))
+from points import Points
 
 
 def main(number: int, program: str, arguments: list[str]) -> int:

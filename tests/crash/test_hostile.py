@@ -1,0 +1,144 @@
+"""Somebody has put something else where our files will be: refused by name, nothing of theirs touched."""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from tests.crash.arena import Arena, Ended
+from tests.crash.kill import Scene
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other accounts")
+
+_JOURNAL = f"{paths.STATE}/journal.jsonl"
+_TARGETS = (paths.ENVIRONMENT, paths.OIDC_JSON, paths.AGENT_INFO, _JOURNAL)
+_NOBODY = 65534
+Trick = Callable[[Path, Path], None]
+
+
+@pytest.fixture
+def treasure(arena: Arena) -> Iterator[Path]:
+    """A folder of somebody else with one file; neither may change."""
+    folder = arena.directory / "treasure"
+    folder.mkdir()
+    (folder / "file").write_text("A=1\n")
+    (folder / "file").chmod(0o604)
+    yield folder
+    assert (folder / "file").read_text() == "A=1\n"
+    assert (folder / "file").stat().st_mode & 0o777 == 0o604
+    assert [path.name for path in folder.iterdir()] == ["file"]
+    shutil.rmtree(folder)
+
+
+def made(arena: Arena, path: str) -> Path:
+    """Where a path of the host really is; the folders above it are made, for root alone."""
+    place = arena.root / path.lstrip("/")
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    return place
+
+
+def refused(ended: Ended, path: str) -> None:
+    """Ended with a named reason that says where."""
+    assert ended.code == 10, ended.stdout
+    assert ended.error in {"path-not-regular", "path-unsafe"}
+    assert path in ended.envelope["errors"][0]["message"], ended.stdout
+
+
+def link(place: Path, treasure: Path) -> None:
+    place.symlink_to(treasure / "file")
+
+
+def pipe(place: Path, _treasure: Path) -> None:
+    os.mkfifo(place)
+
+
+def folder(place: Path, _treasure: Path) -> None:
+    place.mkdir()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("path", _TARGETS)
+@pytest.mark.parametrize("trick", [link, pipe, folder])
+def test_what_is_no_file_is_refused(arena: Arena, treasure: Path, path: str, trick: Trick) -> None:
+    trick(made(arena, path), treasure)
+    refused(arena.install(), path)
+    place = made(arena, path)
+    place.rmdir() if place.is_dir() and not place.is_symlink() else place.unlink()
+    assert arena.install().code == 0
+    assert arena.install().envelope["status"] == "unchanged"
+
+
+def test_a_hard_link_at_a_target_keeps_its_other_name(arena: Arena, treasure: Path) -> None:
+    made(arena, paths.OIDC_JSON).hardlink_to(treasure / "file")
+    assert arena.install().code == 0
+    assert made(arena, paths.OIDC_JSON).stat().st_nlink == 1
+
+
+def test_neither_journal_nor_log_nor_lock_follow_a_hard_link(arena: Arena, treasure: Path) -> None:
+    made(arena, paths.SETUP_LOG).hardlink_to(treasure / "file")
+    warned = arena.install()
+    assert warned.code == 0
+    assert paths.SETUP_LOG in str(warned.envelope["warnings"])
+    assert arena.uninstall().code == 0
+    for path in (_JOURNAL, paths.LOCK):
+        made(arena, path).unlink(missing_ok=True)
+        made(arena, path).hardlink_to(treasure / "file")
+        ended = arena.install()
+        assert ended.code == 10, ended.stdout
+        made(arena, path).unlink()
+
+
+@pytest.mark.parametrize("path", [paths.CONFIGURATION, paths.STATE, paths.PRIVATE])
+def test_a_link_in_the_place_of_a_folder_is_refused(arena: Arena, treasure: Path, path: str) -> None:
+    made(arena, path).symlink_to(treasure)
+    refused(arena.install(), path)
+
+
+@pytest.mark.parametrize("change", ["mode", "owner"])
+@pytest.mark.parametrize("path", [paths.CONFIGURATION, paths.PRIVATE])
+def test_a_folder_that_others_may_write_to_is_refused(arena: Arena, path: str, change: str) -> None:
+    made(arena, path).mkdir()
+    if change == "mode":
+        made(arena, path).chmod(0o775)
+        os.chown(made(arena, path), 0, _NOBODY)
+    else:
+        os.chown(made(arena, path), _NOBODY, 0)
+    ended = arena.install()
+    assert (ended.code, ended.error) == (10, "path-unsafe"), ended.stdout
+    assert path.rpartition("/")[2] in ended.envelope["errors"][0]["message"]
+
+
+def test_a_folder_swapped_for_a_link_during_the_run_leads_nowhere(arena: Arena, treasure: Path) -> None:
+    arena.daemon.hold = 2.0
+    configuration = made(arena, paths.CONFIGURATION)
+
+    def swap() -> None:
+        for _ in range(400):
+            if arena.daemon.holding:
+                break
+            time.sleep(0.01)
+        configuration.rename(configuration.with_name("moved"))
+        configuration.symlink_to(treasure)
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    ended = arena.install()
+    swapping.join()
+    refused(ended, paths.CONFIGURATION)
+
+
+def test_nothing_is_put_where_everybody_may_write(fresh: Scene, arena: Arena) -> None:
+    """Not even with a hostile TMPDIR: the program has no temporary files but beside their targets."""
+    before = {path.name for path in Path("/tmp").iterdir()}
+    assert arena.install().code == 0
+    opened = [point for point in fresh.points if point.startswith("open ")]
+    assert opened
+    assert not [point for point in opened if "/tmp" in point]
+    assert not [
+        name for name in {path.name for path in Path("/tmp").iterdir()} - before if "mstunnel" in name
+    ]

@@ -1,0 +1,67 @@
+"""Back to the time before, when asked for: after a failure, or by `rollback`; keeping is the default."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.crash.arena import Arena, differences
+from tests.crash.kill import Scene
+
+_REFUSED = {"port": "http", "what": "403"}
+
+
+def writes(scene: Scene) -> Sequence[int]:
+    """Numbers of the requests that change something in the tenant: the latest moments to fail at."""
+    scene.reset()
+    calls = scene.arena.install(fault={**_REFUSED, "at": 0, "what": ""}).points
+    scene.reset()
+    return [
+        number for number, call in enumerate(calls, 1) if call.startswith("POST") and "oauth2" not in call
+    ]
+
+
+def test_a_failed_installation_is_kept_and_says_why(fresh: Scene, arena: Arena) -> None:
+    failed = arena.install(fault={**_REFUSED, "at": writes(fresh)[-1]})
+    assert failed.code not in (0, 1)
+    status = arena.run("mstunnel-setup", "status").envelope["data"]
+    assert status["stopped"]["code"] == failed.error
+    assert status["next"] == status["stopped"]["step"]
+    assert arena.install().code == 0
+    assert differences(fresh.golden, arena.state()) == []
+
+
+@pytest.mark.parametrize("which", [0, -1])
+def test_with_the_option_a_failure_leaves_nothing(fresh: Scene, arena: Arena, which: int) -> None:
+    at = writes(fresh)[which]
+    failed = arena.install("--rollback-on-failure", fault={**_REFUSED, "at": at})
+    # The code and the reason of what went wrong, never those of the way back.
+    assert failed.code not in (0, 1)
+    assert failed.error == kept_error(fresh, at)
+    assert differences(fresh.before, arena.state()) == []
+
+
+def kept_error(scene: Scene, at: int) -> str:
+    """The error of the same failure without the option; the host is as before afterwards."""
+    before = scene.arena.state()
+    error = scene.arena.install(fault={**_REFUSED, "at": at}).error
+    assert differences(scene.golden, scene.arena.state()) != []
+    assert scene.arena.roll_back().code == 0
+    assert differences(before, scene.arena.state()) == []
+    return error
+
+
+def test_a_finished_installation_is_not_rolled_back(fresh: Scene, arena: Arena) -> None:
+    assert arena.install().code == 0
+    refused = arena.roll_back()
+    assert (refused.code, refused.error) == (2, "installation-finished")
+    assert "uninstall" in refused.envelope["errors"][0]["hint"]
+    assert differences(fresh.golden, arena.state()) == []
+
+
+def test_a_full_disk_with_the_option_leaves_nothing(fresh: Scene, arena: Arena) -> None:
+    calls = arena.install(fault={"port": "files", "at": 0, "what": ""}).points
+    at = len(calls) - next(number for number, call in enumerate(reversed(calls)) if call.startswith("mkdir"))
+    fresh.reset()
+    failed = arena.install("--rollback-on-failure", fault={"port": "files", "at": at, "what": "28"})
+    assert (failed.code, failed.error) == (10, "disk-full")
+    assert differences(fresh.before, arena.state()) == []
