@@ -121,7 +121,7 @@ class Browser:
 
     def console(self) -> list[str]:
         """What the browser complained about."""
-        return [str(entry["message"]) for entry in self.driver.get_log("browser")]
+        return [str(entry["message"]) for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
     def overflows(self) -> bool:
         """Tell whether the page is wider than the window, so that it must be moved sideways to be read."""

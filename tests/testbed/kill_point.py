@@ -10,7 +10,7 @@ from pathlib import Path
 from mstunnel_setup.cli import mst_cli, setup
 
 sys.path.insert(0, str(Path(__file__).parent))
-from points import Points
+from points import Points  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
 
 
 def main(number: int, program: str, arguments: list[str]) -> int:

@@ -30,8 +30,13 @@ TENANT = "77777777-7777-4777-8777-777777777777"
 CLIENT = "88888888-8888-4888-8888-888888888888"
 USER = "99999999-9999-4999-8999-999999999999"
 INTUNE_ADMINISTRATOR = "3a2c62db-5318-420d-8d74-23affee5d9d5"
-SCOPES = ("DeviceManagementConfiguration.ReadWrite.All", "Application.ReadWrite.All")
-SCOPES += ("AppRoleAssignment.ReadWrite.All", "User.Read", "Organization.Read.All")
+SCOPES = (
+    "DeviceManagementConfiguration.ReadWrite.All",
+    "Application.ReadWrite.All",
+    "AppRoleAssignment.ReadWrite.All",
+    "User.Read",
+    "Organization.Read.All",
+)
 SEED = """
 version: 1
 tenant: {{name: Stand-in, domain: lab.example, id: {tenant}}}
