@@ -118,7 +118,7 @@ class Installation:
 
     def kill_containers(self) -> None:
         """Kill both containers from outside; return once others run. Raises TestbedError after a minute."""
-        killed = self.processes()
+        found = killed = self.processes()
         self.server.run(["kill", "-KILL", *killed], check=False)
         found: list[str] = []
         for _ in range(120):
