@@ -3,7 +3,13 @@
 from dataclasses import dataclass, field
 
 from mstunnel_setup.errors import SetupError
-from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelServer, TunnelSite
+from mstunnel_setup.tenant.wire import (
+    HealthThreshold,
+    KeyCredential,
+    TunnelConfiguration,
+    TunnelServer,
+    TunnelSite,
+)
 from tests.unit.clocks import FakeClock
 
 SITE = "11111111-1111-1111-1111-111111111111"
@@ -48,6 +54,9 @@ class FakeTenant:
     def site(self, site_id: str) -> TunnelSite | None:
         self._be(site_id)
         return self.site_record.model_copy(update={"microsoft_tunnel_configuration": self.configuration})
+
+    def add_key(self, object_id: str, credential: KeyCredential, proof: str) -> None:
+        raise AssertionError(object_id, credential, proof)
 
     def thresholds(self) -> list[HealthThreshold]:
         self._be(SITE)

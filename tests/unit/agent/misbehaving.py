@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import trustme
 
@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     tenant: Tenant
 
-    def log_message(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def log_message(self, *_arguments: object) -> None:
         """Say nothing."""
 
     def do_GET(self) -> None:
@@ -118,7 +118,7 @@ class Handler(BaseHTTPRequestHandler):
     def _behave(self) -> None:
         path = self.path.partition("?")[0]
         if "/.well-known/" in path:
-            base = f"https://localhost:{cast('Any', self.server.server_address)[1]}/tenant"
+            base = f"https://{self.headers['Host']}/tenant"
             names = ("issuer", "authorization_endpoint", "token_endpoint", "device_authorization_endpoint")
             return self._json({name: f"{base}/{name}" for name in names})
         if path.endswith("/token_endpoint"):
