@@ -120,10 +120,9 @@ class Installation:
         """Kill both containers from outside; return once others run. Raises TestbedError after a minute."""
         found = killed = self.processes()
         self.server.run(["kill", "-KILL", *killed], check=False)
-        found: list[str] = []
         for _ in range(120):
-            found = [*self.processes()]
-            if len(found) == len(CONTAINERS) and not {"0", *killed} & {*found}:
+            found = self.processes()
+            if len(found) == len(CONTAINERS) and not {"0", *killed} & set(found):
                 return
             time.sleep(0.5)
         raise TestbedError(f"the containers do not come back: {found}")

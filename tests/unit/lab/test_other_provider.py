@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.http import HttpSession
@@ -63,9 +64,7 @@ class Standing:
 
 
 def jwk(key: rsa.RSAPrivateKey, *, private: bool) -> dict[str, Any]:
-    shown: dict[str, Any] = jwt.algorithms.RSAAlgorithm.to_jwk(
-        key if private else key.public_key(), as_dict=True
-    )
+    shown: dict[str, Any] = RSAAlgorithm.to_jwk(key if private else key.public_key(), as_dict=True)
     return {**shown, "kid": "stand-in", "use": "sig", "alg": "RS256"}
 
 
