@@ -33,7 +33,6 @@ def test_averages_of_five_minutes(root: Path) -> None:
     found = measure.take(None)
     assert (found.cores, found.cpu_percent, found.memory_percent) == (2, None, 50)
 
-    found = first
     # Four idle minutes, then one that is half busy.
     for minute in range(1, 6):
         clock.sleep(60)
