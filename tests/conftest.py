@@ -18,4 +18,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def screenshots(request: pytest.FixtureRequest) -> Path:
     """The folder for screenshots."""
-    return Path(request.config.getoption("--screenshots")).absolute()
+    folder: Path = request.config.getoption("--screenshots")  # pyright: ignore[reportAssignmentType]
+    return folder.absolute()

@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     tenant: Tenant
 
-    def log_message(self, *_arguments: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its name in the base class)
         """Say nothing."""
 
     def do_GET(self) -> None:
