@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from mstunnel_setup.agent import sync
+from mstunnel_setup.agent import sync, upgrade
 from mstunnel_setup.agent.apply import Applier
 from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.events import Tell, line, problem
@@ -152,6 +152,8 @@ class Agent:
             )
         self._learn_site(site)
         self._learn_thresholds(enrolment)
+        now = self.clock.now()
+        upgrade.ask(enrolment.tenant, site, enrolment.server_id, self.files, now=now, tell=self.tell)
         try:
             options = read_gateway_options(self.files, enrolment.authentication, self.clock.now())
             wish = sync.wanted(found.to_wire(), options, sync.open_port(sync.current(self.files)))
@@ -191,7 +193,14 @@ class Agent:
             LabCheck(id=row.id, status=HealthStatus(row.state.value), text=row.text[:_LAB_TEXT])
             for row in rows
         )
-        return LabHealth(status=HealthStatus(self.watch.state.value), metrics=figures, checks=checks)
+        images = upgrade.running(self.files)
+        return LabHealth(
+            status=upgrade.reported(self.files) or HealthStatus(self.watch.state.value),
+            server_image_digest=images.server if images else None,
+            agent_image_digest=images.agent if images else None,
+            metrics=figures,
+            checks=checks,
+        )
 
     def _failed(self, error: SetupError) -> None:
         """Remember the error; it is logged once, not once a minute."""

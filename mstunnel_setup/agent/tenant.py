@@ -45,6 +45,10 @@ class Tenant(Protocol):
         """Give this server's application one more certificate."""
         ...
 
+    def servers(self, site_id: str) -> Sequence[TunnelServer]:
+        """Return all servers of a site."""
+        ...
+
     def thresholds(self) -> Sequence[HealthThreshold]:
         """Return the tenant's health thresholds."""
         ...

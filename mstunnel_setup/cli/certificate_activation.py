@@ -1,6 +1,5 @@
 """Switch the gateway to another generation of the certificate, prove it, and go back when it must."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError, NetworkError, SetupError, UsageError
+from mstunnel_setup.gateway.admin_settings import listen_port
 from mstunnel_setup.steps import certificate, verify
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tls import generations
@@ -133,10 +133,9 @@ def serving_port(context: Context) -> int | None:
     if context.world.files.root != Path("/"):
         return None
     state = context.world.engine.inspect(paths.SERVER)
-    settings = context.world.files.read(paths.ADMIN_SETTINGS)
-    if state is None or state.status != "running" or settings is None:
+    if state is None or state.status != "running":
         return None
-    return int(json.loads(settings)["ListenPort"])
+    return listen_port(context.world.files)
 
 
 def nudge(context: Context) -> None:

@@ -20,6 +20,7 @@ from mstunnel_setup.cli.render import Result, run_app, run_command
 from mstunnel_setup.cli.root import add_root
 from mstunnel_setup.cli.setting_commands import config_app, env_app, log_app, site_app
 from mstunnel_setup.cli.streams import hold
+from mstunnel_setup.cli.upgrade_commands import upgrade_app
 
 _PROGRAM = "mst-cli"
 
@@ -158,6 +159,7 @@ def restore(
 
 app.add_typer(cert_app, name="cert")
 app.add_typer(ca_trust_app, name="ca-trust")
+app.add_typer(upgrade_app, name="upgrade")
 app.add_typer(agent_app, name="agent")
 app.add_typer(server_app, name="server")
 app.add_typer(env_app, name="env")

@@ -11,6 +11,7 @@ from mstunnel_setup.steps import revocation, sign_in
 from mstunnel_setup.steps.tenancy import in_tenant
 from mstunnel_setup.steps.world import CANDIDATE
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
+from mstunnel_setup.upgrade import record
 
 _TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
 _DATA_STEPS = frozenset({"eula", "environment", "certificate", "import"})
@@ -84,6 +85,7 @@ def forget(run: Run) -> None:
         files.remove(RECEIPT)
         files.remove(revocation.LAST)
         files.remove(CANDIDATE)
+        files.remove(record.HISTORY)
     if files.state(paths.LOG) is not None:
         files.remove(paths.SETUP_LOG)
         files.remove_directory(paths.LOG)

@@ -48,6 +48,10 @@ class Systemd:
         """Whether a unit is running."""
         return self._query("is-active", "--quiet", "--", unit).code == 0
 
+    def failed(self, unit: str) -> bool:
+        """Whether systemd has given a unit up."""
+        return self._query("is-failed", "--quiet", "--", unit).code == 0
+
     def known(self, unit: str) -> bool:
         """Whether there is such a unit."""
         state = self._query("show", "--property=LoadState", "--value", "--", unit).output.strip()

@@ -1,9 +1,13 @@
 """`admin-settings.json`: the server configuration as administrators read it on the gateway."""
 
+import json
 from collections.abc import Iterable
 
+from mstunnel_setup import paths
 from mstunnel_setup.engine.values import JsonObject, JsonValue
+from mstunnel_setup.errors import StepError
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
+from mstunnel_setup.host.files import Files
 
 
 def admin_settings(configuration: ServerConfiguration) -> JsonObject:
@@ -19,6 +23,18 @@ def admin_settings(configuration: ServerConfiguration) -> JsonObject:
         "RoutesExclude": _strings(configuration.routes_exclude),
         "ListenPort": configuration.listen_port,
     }
+
+
+def listen_port(files: Files) -> int:
+    """The port that `admin-settings.json` on this host names. Raises StepError `settings-unreadable`."""
+    try:
+        return int(json.loads(files.read(paths.ADMIN_SETTINGS) or b"")["ListenPort"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise StepError(
+            "settings-unreadable",
+            f"{paths.ADMIN_SETTINGS} is missing or names no port",
+            "Run mstunnel-setup; it writes the file again.",
+        ) from error
 
 
 def _strings(values: Iterable[object]) -> list[JsonValue]:

@@ -92,6 +92,15 @@ def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
     return {reference: holder[reference.rpartition("@")[2]] for reference in wanted}
 
 
+def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:
+    """Bring images without taking them into use."""
+
+    def decide(archives: Mapping[str, str]) -> Sequence[Action[Any]]:
+        return [_bring(reference, archives) for reference in references]
+
+    return Step("images", STEP.title, lambda context: _archives(context, references), decide)
+
+
 def _decide(images: Images) -> Sequence[Action[Any]]:
     configured: JsonObject = {
         "serverImageDigest": images.server.rpartition("@")[2],

@@ -42,13 +42,21 @@ class Launch:
     manner: Manner
 
 
+def again(port: int) -> Step[Context, Launch]:
+    """The same step for a gateway whose port is known already: the tenant is not asked."""
+    return Step("launch", STEP.title, lambda context: _containers(context, port), _decide)
+
+
 def _gather(context: Context) -> Launch:
+    return _containers(context, configure.pulled(context).listen_port)
+
+
+def _containers(context: Context, port: int) -> Launch:
     world = context.world
     if not Path(_TUN).exists():
         missing = f"{_TUN} is missing, so no tunnel can be opened"
         context.fail(CheckError("tun-missing", missing, "Load the module: `modprobe tun`."))
     server_image, agent_image = images.references(context)
-    port = configure.pulled(context).listen_port
     _refuse_taken(context, port)
     setting = specifications.Setting(
         configuration=str(world.files.locate(paths.CONFIGURATION)),

@@ -20,6 +20,7 @@ from mstunnel_setup.steps import (
     images,
     kernel,
     launch,
+    monitor,
     program,
     proxy,
     register,
@@ -29,12 +30,14 @@ from mstunnel_setup.steps import (
 )
 from mstunnel_setup.system.modules import LoadModule
 from mstunnel_setup.system.selinux import LabelPort
+from mstunnel_setup.system.service import InstallService
 from mstunnel_setup.system.sysctls import SetSysctl
 from mstunnel_setup.system.units import ConfigureUnit
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.tenant.prepared import PlaceAgentCredential, UseAppIdentity
 from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity
 from mstunnel_setup.tls.schedule import ScheduleImport
+from mstunnel_setup.upgrade.actions import OpenMailbox
 
 ORDER: tuple[Step[Any, Any], ...] = (
     eula.STEP,
@@ -50,6 +53,7 @@ ORDER: tuple[Step[Any, Any], ...] = (
     register.STEP,
     configure.STEP,
     launch.STEP,
+    monitor.STEP,
     verify.STEP,
 )
 
@@ -63,6 +67,7 @@ CODEC = Codec(
         PlaceAgentCredential,
         UseAppIdentity,
         InstallQuadlet,
+        InstallService,
         InstallUnit,
         LabelPort,
         Link,
@@ -71,6 +76,7 @@ CODEC = Codec(
         MakeDirectory,
         MakeStateDirectory,
         MergeFile,
+        OpenMailbox,
         PlaceIdentity,
         PullImage,
         RegisterServer,

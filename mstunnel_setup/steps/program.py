@@ -1,8 +1,10 @@
 """Step `program`: put the one file this run was started from into /usr/sbin, under all its names."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from packaging.version import Version
@@ -16,7 +18,7 @@ from mstunnel_setup.errors import CheckError
 from mstunnel_setup.steps.context import Context
 
 FILE = "mstunnel-setup"
-LINKS = ("mst-cli", "mst-readiness", "mst-admin", "mstunnel-lab")
+LINKS = ("mst-cli", "mst-readiness", "mst-admin", "mstunnel_monitor", "mstunnel-lab")
 _REMEMBERED = "program"
 
 
@@ -38,6 +40,13 @@ def _gather(context: Context) -> Program:
         return Program()
     _refuse_older(context)
     return Program(source, digest, _folder(context))
+
+
+def path_of(context: Context, name: str) -> str:
+    """Where units find the program `name`: where this step puts it, else beside the program that runs."""
+    if "PEX" in os.environ:
+        return f"{_folder(context)}/{name}"
+    return str(Path(sys.argv[0]).absolute().with_name(name))
 
 
 def _folder(context: Context) -> str:

@@ -45,7 +45,7 @@ def _decide(_promise: Promise) -> Sequence[Action[Any]]:
 
 def _prove(context: Context, promise: Promise) -> None:
     serves(context, promise.port)
-    _within_patience(context, lambda: _containers_are_healthy(context))
+    healthy(context)
     _within_patience(context, lambda: _is_listed(context, promise))
 
 
@@ -57,6 +57,11 @@ def serves(context: Context, port: int, patience: float = _PATIENCE, pause: floa
     chain = context.world.files.read(f"{paths.ACTIVE}/chain.pem") or b""
     leaf = x509.load_pem_x509_certificate(chain).public_bytes(Encoding.DER)
     _within_patience(context, lambda: _serves(port, leaf), patience, pause)
+
+
+def healthy(context: Context, patience: float = _PATIENCE) -> None:
+    """Return once both containers are healthy. Raises EngineError after `patience` seconds."""
+    _within_patience(context, lambda: _containers_are_healthy(context), patience)
 
 
 def _within_patience(

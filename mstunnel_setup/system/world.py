@@ -30,8 +30,16 @@ class Units(Protocol):
         """Whether a unit is running."""
         ...
 
+    def known(self, unit: str) -> bool:
+        """Whether there is such a unit."""
+        ...
+
     def restart(self, unit: str) -> None:
         """Stop and start a unit."""
+        ...
+
+    def stop(self, unit: str) -> None:
+        """Stop a unit."""
         ...
 
 

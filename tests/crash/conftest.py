@@ -53,3 +53,9 @@ def arena(fresh: Scene) -> Arena:
     """The arena of a fresh host, with the usual answers."""
     fresh.arena.write_answers({})
     return fresh.arena
+
+
+@pytest.fixture
+def everything(request: pytest.FixtureRequest) -> bool:
+    """Whether all points are to be run."""
+    return bool(request.config.getoption("--kill-points", "sample") == "all")

@@ -23,6 +23,8 @@ from mstunnel_setup.containers.spec import ContainerSpec, Volume
 from mstunnel_setup.errors import EngineError
 
 SERVER = "mstunnel-server"
+DEAD = f"sha256:{'d' * 64}"
+"""The digest of an image whose program ends at once."""
 _LABEL = re.compile(r'^Label="(.+?)=(.*)"$', re.MULTILINE)
 _VOLUME = re.compile(r"^Volume=(.+?):/etc/mstunnel:", re.MULTILINE)
 
@@ -36,6 +38,8 @@ class Daemon:
         self.images: dict[str, str] = {}
         self.containers: dict[str, dict[str, Any]] = {}
         self.units: dict[str, dict[str, Any]] = {}
+        # Services that run no container, and whether they run.
+        self.services: dict[str, bool] = {}
         # How long the next pull takes, in seconds, and whether one is waiting.
         self.hold = 0.0
         self.holding = False
@@ -54,7 +58,7 @@ class Daemon:
     def reset(self) -> None:
         """Forget everything."""
         with self._lock:
-            self.images, self.containers, self.units = {}, {}, {}
+            self.images, self.containers, self.units, self.services = {}, {}, {}, {}
             self.hold = 0.0
             self._serve()
 
@@ -65,7 +69,11 @@ class Daemon:
                 name: {key: item[key] for key in ("status", "labels", "image")}
                 for name, item in self.containers.items()
             }
-            return {"images": sorted(self.images), "containers": containers, "units": sorted(self.units)}
+            return {
+                "images": sorted(self.images),
+                "containers": containers,
+                "units": sorted([*self.units, *self.services]),
+            }
 
     def _handler(self) -> type[socketserver.BaseRequestHandler]:
         daemon = self
@@ -114,6 +122,7 @@ class Daemon:
 
     def _put(self, name: str, status: str, labels: dict[str, str], image: str, folder: str) -> None:
         started = datetime.now(UTC).isoformat()
+        status = "exited" if image.endswith(DEAD) else status
         self.containers[name] = {
             "status": status,
             "labels": labels,
@@ -125,7 +134,8 @@ class Daemon:
     def _do_set(self, name: str, status: str) -> bool:
         if name not in self.containers:
             return False
-        self.containers[name]["status"] = status
+        dead = self.containers[name]["image"].endswith(DEAD)
+        self.containers[name]["status"] = "exited" if dead else status
         return True
 
     def _do_remove(self, name: str) -> None:
@@ -138,22 +148,38 @@ class Daemon:
         verb, unit = arguments[0], arguments[-1]
         code, output = 0, ""
         if verb == "daemon-reload":
-            self._reload(Path(root) / "etc/containers/systemd")
+            self._reload(Path(root))
         elif verb == "is-active":
-            code = 0 if unit.removesuffix(".service") in self.containers and unit in self.units else 3
+            code = 0 if self._active(unit) else 3
+        elif verb == "is-failed":
+            code = 1
         elif verb == "show":
-            output = "loaded" if unit in self.units else "not-found"
-        elif verb in ("start", "restart") and unit in self.units:
-            self._put(unit.removesuffix(".service"), "running", **self.units[unit])
+            output = "loaded" if unit in self.units or unit in self.services else "not-found"
+        elif verb in ("start", "restart"):
+            code = self._start(unit)
         elif verb == "stop":
             self.containers.pop(unit.removesuffix(".service"), None)
+            self.services.pop(unit, None)
         elif verb != "reset-failed":
             code = 5
         return {"code": code, "output": output}
 
-    def _reload(self, folder: Path) -> None:
+    def _start(self, unit: str) -> int:
+        if unit in self.services:
+            self.services[unit] = True
+        elif unit in self.units:
+            self._put(unit.removesuffix(".service"), "running", **self.units[unit])
+        else:
+            return 5
+        return 0
+
+    def _active(self, unit: str) -> bool:
+        running = unit.removesuffix(".service") in self.containers and unit in self.units
+        return running or self.services.get(unit, False)
+
+    def _reload(self, root: Path) -> None:
         self.units = {}
-        for path in folder.glob("*.container") if folder.is_dir() else ():
+        for path in (root / "etc/containers/systemd").glob("*.container"):
             text = path.read_text()
             image = re.search(r"^Image=(.*)$", text, re.MULTILINE)
             volume = _VOLUME.search(text)
@@ -161,6 +187,8 @@ class Daemon:
             assert volume is not None
             unit = {"labels": dict(_LABEL.findall(text)), "image": image[1], "folder": volume[1]}
             self.units[f"{path.stem}.service"] = unit
+        files = {path.name for path in (root / "etc/systemd/system").glob("*.service")}
+        self.services = {name: self.services.get(name, False) for name in files | set(self.services)}
 
     def _serve(self) -> None:
         """Listen while the server's container runs, and only then."""

@@ -21,12 +21,13 @@ import msal  # noqa: F401 (imported here, not in every run)
 
 import mstunnel_setup.cli.import_certificate
 import mstunnel_setup.cli.install
+import mstunnel_setup.cli.monitor_round
 import mstunnel_setup.cli.plan
 import mstunnel_setup.cli.rollback
 import mstunnel_setup.cli.run as run_module
 import mstunnel_setup.cli.status
 import mstunnel_setup.cli.uninstall  # noqa: F401
-from mstunnel_setup.cli import mst_cli, setup
+from mstunnel_setup.cli import monitor, mst_cli, setup
 from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.manner import Manner
@@ -37,7 +38,7 @@ from tests.crash import faults, sabotage, warm
 from tests.crash.engine import RecordedEngine
 from tests.crash.points import Points
 
-APPS = {"mstunnel-setup": setup.app, "mst-cli": mst_cli.app}
+APPS = {"mstunnel-setup": setup.app, "mst-cli": mst_cli.app, "mstunnel_monitor": monitor.app}
 
 
 class QuickClock:

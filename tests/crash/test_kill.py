@@ -18,12 +18,6 @@ _WAYS: dict[str, Callable[..., list[str]]] = {
 _EVERY = {"fresh": 1, "occupied": 5, "systemd": 5}
 
 
-@pytest.fixture
-def everything(request: pytest.FixtureRequest) -> bool:
-    """Whether all points are to be run."""
-    return bool(request.config.getoption("--kill-points", "sample") == "all")
-
-
 def chosen(count: int, chunk: int, every: int) -> Sequence[int]:
     """The points of one chunk out of `count`, spread evenly."""
     return range(1 + chunk * every, count + 1, CHUNKS * every)

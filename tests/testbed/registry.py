@@ -1,4 +1,4 @@
-"""A real container registry with the gateway and agent images, filled once and then served read-only."""
+"""A real container registry with the gateway and agent images and more releases of them, served read-only."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trustme
 
-from tests.testbed import cache
+from tests.testbed import cache, variants
 from tests.testbed.images import Image, ImageSet
 from tests.testbed.namespace import Namespace
 from tests.testbed.paths import CACHE, RUNS
@@ -30,7 +30,8 @@ class Registry:
 
 def prepare(images: ImageSet) -> Registry:
     """The registry's folder for these images; fills it when it is not there yet."""
-    folder = FOLDER / "-".join(images[name].reference.rpartition(":")[2] for name in SERVED)
+    recipes = [images[name].reference.rpartition(":")[2] for name in SERVED]
+    folder = FOLDER / "-".join([*recipes, variants.digest()])
     with cache.writing():
         if not folder.is_dir():
             _fill(folder, images)
@@ -69,19 +70,31 @@ def _create(folder: Path, images: ImageSet) -> None:
         volumes = [f"--volume={path}:{where}" for path, where in _volumes(folder)]
         lab = images["lab"].reference
         namespace.podman("run", "--detach", "--name=registry", "--network=host", *volumes, lab, *COMMAND)
-        references = {name: _push(namespace, folder, images[name]) for name in SERVED}
+        references = {name: _push(namespace, folder, name, images[name].reference) for name in SERVED}
+        for name, (base, recipe) in variants.RECIPES.items():
+            local = _build(namespace, images[base], name, recipe)
+            references[name] = _push(namespace, folder, base, local)
     finally:
         namespace.close()
     (folder / "references.json").write_text(json.dumps(references))
 
 
-def _push(namespace: Namespace, folder: Path, image: Image) -> str:
+def _build(namespace: Namespace, base: Image, name: str, recipe: str) -> str:
+    """Build a variant of an image; returns its local name."""
+    reference = f"localhost/variant/{name}:latest"
+    file = f"FROM {base.reference}\n{recipe}"
+    options = ["--quiet", "--network=none", "--pull=never", "--file=-", f"--tag={reference}"]
+    namespace.run("podman", "build", *options, stdin=file, timeout=120)
+    return reference
+
+
+def _push(namespace: Namespace, folder: Path, name: str, reference: str) -> str:
     """Push one image over TLS and return `name@digest`, the digest being the registry's."""
     digest = folder / "digest"
     trust = [f"--cert-dir={folder / 'tls'}"]
     (folder / "tls" / "ca.crt").write_bytes((folder / "tls" / "ca.pem").read_bytes())
     # Speed before size: the layers stay on this machine.
     options = [f"--digestfile={digest}", "--compression-format=zstd", "--compression-level=1", "--retry=5"]
-    target = f"127.0.0.1:443/mstunnel/{image.name}:latest"
-    namespace.podman("push", "--quiet", *trust, *options, image.reference, target, timeout=120)
-    return f"{NAME}/mstunnel/{image.name}@{digest.read_text().strip()}"
+    target = f"127.0.0.1:443/mstunnel/{name}:latest"
+    namespace.podman("push", "--quiet", *trust, *options, reference, target, timeout=120)
+    return f"{NAME}/mstunnel/{name}@{digest.read_text().strip()}"

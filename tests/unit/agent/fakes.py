@@ -58,6 +58,10 @@ class FakeTenant:
     def add_key(self, object_id: str, credential: KeyCredential, proof: str) -> None:
         raise AssertionError(object_id, credential, proof)
 
+    def servers(self, site_id: str) -> list[TunnelServer]:
+        self._be(site_id)
+        return [self.record] if self.record else []
+
     def thresholds(self) -> list[HealthThreshold]:
         self._be(SITE)
         return list(self.limits)

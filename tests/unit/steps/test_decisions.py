@@ -30,6 +30,7 @@ from mstunnel_setup.steps import (
     images,
     kernel,
     launch,
+    monitor,
     program,
     proxy,
     register,
@@ -57,6 +58,7 @@ STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
     "register": (register.STEP, register.Registration),
     "configure": (configure.STEP, configure.Configuration),
     "launch": (launch.STEP, launch.Launch),
+    "monitor": (monitor.STEP, monitor.Monitor),
     "verify": (verify.STEP, verify.Promise),
 }
 
@@ -197,6 +199,7 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
     ),
     "configure": _configuration(),
     "launch": _launch(),
+    "monitor": st.builds(monitor.Monitor, st.just("/usr/sbin/mstunnel_monitor"), st.booleans()),
     "verify": st.builds(verify.Promise, PORTS, GUIDS, GUIDS),
 }
 

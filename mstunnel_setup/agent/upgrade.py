@@ -1,0 +1,114 @@
+"""The agent's part in upgrades: it sees that this server's turn has come, and asks the monitor."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from pydantic import ValidationError
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.events import Tell, line
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
+from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.decision import Member, Site, Status, Verdict, decide
+from mstunnel_setup.upgrade.release import Digests, Release
+from mstunnel_setup.upgrade.window import Window
+
+# The lab tenant's extension: Graph shows nowhere that an upgrade was approved.
+_APPROVED: Final = "labUpgradeRequestedDateTime"
+
+_STATUS: Final[Mapping[HealthStatus | None, Status]] = {
+    HealthStatus.HEALTHY: "healthy",
+    HealthStatus.WARNING: "warning",
+    HealthStatus.UNHEALTHY: "unhealthy",
+    HealthStatus.OFFLINE: "offline",
+    HealthStatus.UPGRADE_IN_PROGRESS: "upgrading",
+    HealthStatus.UPGRADE_FAILED: "failed",
+}
+
+
+class Servers(Protocol):
+    """What this needs of the tenant."""
+
+    def servers(self, site_id: str) -> Sequence[TunnelServer]:
+        """Return all servers of a site."""
+        ...
+
+
+def ask(
+    tenant: Servers, site: TunnelSite, server_id: str, files: Files, *, now: datetime, tell: Tell
+) -> Verdict | None:
+    """Write a request for the offered release when this server's turn has come.
+
+    None when no release is offered or the last request is not handled yet. Raises SetupError as Graph does.
+    """
+    target = _offered(files)
+    if target is None or files.state(mailbox.INBOX) is None or files.state(mailbox.REQUEST) is not None:
+        return None
+    answer = mailbox.read_answer(files.read(mailbox.ANSWER))
+    if answer is not None and answer.state == "upgrading":
+        return None
+    present = running(files)
+    own = Member(server_id, "this server", "unknown", present, now)
+    # A server whose images are the wanted ones need not look at the others.
+    others = [] if present == target.digests else _others(tenant, site.id, server_id)
+    failed = {answer.digests} if answer is not None and answer.state in ("failed", "refused") else set()
+    verdict = decide(settings(site), own, others, target, failed=failed, now=now)
+    if verdict.begin:
+        files.write(mailbox.REQUEST, mailbox.render(target.digests))
+        tell(line("upgrade-requested", verdict.reason))
+    return verdict
+
+
+def reported(files: Files) -> HealthStatus | None:
+    """What the server's status is because of an upgrade; None when no upgrade is in the way."""
+    answer = mailbox.read_answer(files.read(mailbox.ANSWER))
+    if answer is None:
+        return None
+    states = {"upgrading": HealthStatus.UPGRADE_IN_PROGRESS, "failed": HealthStatus.UPGRADE_FAILED}
+    return states.get(answer.state)
+
+
+def running(files: Files) -> Digests | None:
+    """The images of this server, as `images_configured` names them."""
+    try:
+        found = json.loads(files.read(paths.IMAGES_CONFIGURED) or b"")
+        return Digests(str(found["serverImageDigest"]), str(found["agentImageDigest"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def settings(site: TunnelSite) -> Site:
+    """The upgrade settings of a site as Graph has them."""
+    extra = site.model_extra or {}
+    approved = extra.get(_APPROVED)
+    window = None
+    if site.upgrade_window_start_time is not None and site.upgrade_window_end_time is not None:
+        offset = timedelta(minutes=site.upgrade_window_utc_offset_in_minutes or 0)
+        window = Window(site.upgrade_window_start_time, site.upgrade_window_end_time, offset)
+    return Site(
+        automatic=bool(site.upgrade_automatically),
+        approved=datetime.fromisoformat(approved) if isinstance(approved, str) else None,
+        window=window,
+    )
+
+
+def _offered(files: Files) -> Release | None:
+    try:
+        return Release.model_validate_json(files.read(mailbox.OFFER) or b"")
+    except ValidationError:
+        return None
+
+
+def _others(tenant: Servers, site_id: str, server_id: str) -> list[Member]:
+    return [_member(server) for server in tenant.servers(site_id) if server.id != server_id]
+
+
+def _member(server: TunnelServer) -> Member:
+    digests = None
+    if server.server_image_digest and server.agent_image_digest:
+        digests = Digests(server.server_image_digest, server.agent_image_digest)
+    status: Status = _STATUS.get(server.tunnel_server_health_status, "unknown")
+    return Member(server.id, server.display_name, status, digests, server.last_checkin_date_time)

@@ -1,0 +1,51 @@
+"""The command line of `mstunnel_monitor`, which looks after the gateway from outside its containers."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
+from mstunnel_setup.cli.render import Result, Session, run_app, run_command
+from mstunnel_setup.cli.streams import hold
+from mstunnel_setup.host.clock import SystemClock
+
+_PROGRAM = "mstunnel_monitor"
+_PAUSE_SECONDS = 15.0
+
+app = new_app("Look after the gateway: restart what is down, carry out upgrades.")
+
+
+@app.command()
+@with_options
+def program(
+    common: CommonOptions,
+    once: Annotated[bool, typer.Option("--once", help="One look, then end; for cron and the like.")] = False,
+) -> None:
+    """Look after the gateway: restart what is down, carry out upgrades."""
+    run_command(_PROGRAM, common, lambda session: _work(session, once=once))
+
+
+def _work(session: Session, *, once: bool) -> Result:
+    from mstunnel_setup.cli.monitor_round import Monitor  # noqa: PLC0415 (`--help` stays fast)
+
+    monitor, clock = Monitor(session, _tell), SystemClock()
+    try:
+        monitor.round()
+        while not once:
+            clock.sleep(_PAUSE_SECONDS)
+            monitor.round()
+    finally:
+        monitor.close()
+    return Result()
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    """Run `mstunnel_monitor`; returns the exit code."""
+    hold()
+    return run_app(app, _PROGRAM)

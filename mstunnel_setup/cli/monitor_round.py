@@ -1,0 +1,156 @@
+"""One round of the monitor: an upgrade to finish or to begin, lost modules, containers that are down."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli.render import Session
+from mstunnel_setup.cli.run import Run, open_host, open_run
+from mstunnel_setup.cli.upgrade import release_names
+from mstunnel_setup.cli.upgrade_run import Wish, finish, running, upgrade_to
+from mstunnel_setup.errors import LockedError, SetupError, StepError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.monitor.watch import Condition, Watch
+from mstunnel_setup.steps.world import World
+from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.mailbox import Answer
+from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
+from mstunnel_setup.upgrade.release import CATALOGUE, Digests, offered
+
+Tell = Callable[[str], None]
+
+_TUN: Final = "/dev/net/tun"
+_MODPROBE_SECONDS: Final = 30.0
+
+
+@dataclass
+class Monitor:
+    """Looks after the gateway of this server; `tell` takes log lines."""
+
+    session: Session
+    tell: Tell
+    _watch: Watch = field(default_factory=Watch)
+    _open: ExitStack = field(default_factory=ExitStack)
+    _world: World | None = None
+
+    def round(self) -> None:
+        """Look once and do what is due. Whatever goes wrong is told; the next round tries again."""
+        for work in (self._offer, self._upgrade, self._modules, self._containers):
+            try:
+                work()
+            except LockedError:
+                # Somebody is at work on this host; nothing is to be mended behind their back.
+                return
+            except SetupError as error:
+                self.tell(f"{error.code}: {error.message}")
+                self.close()
+
+    def close(self) -> None:
+        """Let go of the engine; the next look opens it again."""
+        self._world = None
+        self._open.close()
+
+    @property
+    def _host(self) -> World:
+        """This host. Opening the engine costs more than a look, so it stays open from look to look."""
+        if self._world is None:
+            self._world = self._open.enter_context(open_host(self.session))
+        return self._world
+
+    def _offer(self) -> None:
+        """Tell the agent which release it may ask for."""
+        files = Files(self.session.common.root)
+        newest = offered(files).newest
+        content = newest.model_dump_json(indent=2).encode() + b"\n" if newest else None
+        if files.state(mailbox.OUTBOX) is None or files.read(mailbox.OFFER) == content:
+            return
+        if content is None:
+            files.remove(mailbox.OFFER)
+        else:
+            files.write(mailbox.OFFER, content)
+
+    def _upgrade(self) -> None:
+        files = Files(self.session.common.root)
+        if read_history(files).unfinished is None and files.state(mailbox.REQUEST) is None:
+            return
+        with open_run(self.session, {}) as run:
+            if (ended := finish(run)) is not None:
+                self.tell(_words(ended))
+            asked = _take_request(run.files)
+            if asked is None or asked == running(run).digests:
+                return
+            if why := _refusal(run.files, asked):
+                _refuse(run, asked, why)
+            name = release_names(offered(run.files), asked)[0]
+            self.tell(f"upgrade: to release {name}, as the agent asks")
+            self.tell(_words(upgrade_to(run, Wish(name, asked, "agent"))))
+
+    def _modules(self) -> None:
+        """The tunnel device may be lost by an update of the system; without it nobody can connect."""
+        if Path(_TUN).exists():
+            return
+        self._host.processes.run(["modprobe", "tun"], timeout=_MODPROBE_SECONDS)
+        self.tell(f"modules: {_TUN} was missing, loaded tun")
+        self._host.restart(paths.SERVER)
+
+    def _containers(self) -> None:
+        seen: dict[str, Condition] = {
+            name: condition(self._host, name) for name in (paths.SERVER, paths.AGENT)
+        }
+        self._watch, due = self._watch.look(seen, self._host.clock.monotonic())
+        for name in due:
+            self.tell(f"restart: {name} is {seen[name]}")
+            self._host.restart(name)
+
+
+def condition(world: World, container: str) -> Condition:
+    """How a container is; what an administrator stopped is let alone."""
+    unit = f"{container}.service"
+    if world.systemd.known(unit):
+        if world.systemd.failed(unit):
+            return "failed"
+        if not world.systemd.active(unit):
+            return "stopped"
+    found = world.engine.inspect(container)
+    if found is None or found.status != "running":
+        return "stopped"
+    if found.health == "unhealthy":
+        return "unhealthy"
+    return "starting" if found.health == "starting" else "well"
+
+
+def _take_request(files: Files) -> Digests | None:
+    """The release the agent asks for; the message is gone afterwards. Raises StepError: it is no request."""
+    if files.state(mailbox.REQUEST) is None:
+        return None
+    try:
+        return mailbox.parse(files.read_untrusted(mailbox.REQUEST, mailbox.LONGEST + 1) or b"")
+    finally:
+        files.remove(mailbox.REQUEST)
+
+
+def _refusal(files: Files, asked: Digests) -> str:
+    """Why this server does not take a release at the agent's word; empty when it does."""
+    if not offered(files).named(asked):
+        return f"{CATALOGUE} does not list these images"
+    if asked in read_history(files).failed:
+        return "it failed here, or an administrator went back from it"
+    return ""
+
+
+def _refuse(run: Run, asked: Digests, why: str) -> None:
+    """Let the agent know, so that it does not ask again every minute."""
+    answer = Answer(
+        state="refused", server=asked.server, agent=asked.agent, reason=why, at=run.context.world.clock.now()
+    )
+    mailbox.write_answer(run.files, answer)
+    raise StepError("upgrade-refused", f"the agent asks for {asked.server}, which is not taken: {why}")
+
+
+def _words(ended: Upgrade) -> str:
+    if ended.outcome is Outcome.DONE:
+        return f"upgrade: release {ended.release} serves"
+    return f"upgrade: {ended.outcome} from {ended.release}: {ended.reason}"

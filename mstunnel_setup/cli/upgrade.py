@@ -1,0 +1,139 @@
+"""`mst-cli upgrade check|apply|rollback|history`."""
+
+from collections.abc import Sequence
+
+from mstunnel_setup.cli.render import Notice, Result, Session
+from mstunnel_setup.cli.run import open_run
+from mstunnel_setup.cli.upgrade_run import Wish, finish, running, upgrade_to
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
+from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Release, offered, published
+
+# Supported are the newest release and the one before it (docs/reference/releases.md).
+_SUPPORTED_BEHIND = 1
+
+
+def check(session: Session) -> Result:
+    """Which release runs, which one is newest, and how far apart they are; nothing is fetched or changed."""
+    with open_run(session, {}, exclusively=False) as run:
+        images, catalogue = running(run), offered(run.files)
+    behind = catalogue.behind(images.digests)
+    newest = catalogue.newest
+    names = release_names(catalogue, images.digests)
+    data: JsonObject = {
+        "running": [*names],
+        "server": images.server,
+        "agent": images.agent,
+        "newest": newest.name if newest else None,
+        "behind": behind,
+        "upgrade_available": newest is not None and newest.digests != images.digests,
+    }
+    notices = tuple(_notices(catalogue, behind))
+    text = [f"Running: {', '.join(names) or 'images of no known release'}", f"Newest:  {_offer(newest)}"]
+    if data["upgrade_available"]:
+        text.append("Upgrade with `mst-cli upgrade apply`.")
+    return Result("warning" if notices else "ok", data, notices, text=text)
+
+
+def apply(session: Session, name: str | None) -> Result:
+    """Upgrade to the release `name`, or to the newest one offered."""
+    with open_run(session, {}) as run:
+        release = _chosen(offered(run.files), name)
+        finish(run)
+        if running(run).digests == release.digests:
+            text = f"Release {release.name} runs already; nothing was changed."
+            return Result("unchanged", {"release": release.name}, text=[text])
+        return _ended(upgrade_to(run, Wish(release.name, release.digests, "administrator")))
+
+
+def rollback(session: Session) -> Result:
+    """Go back to the release before the last upgrade; the one that is left is not taken again by itself."""
+    with open_run(session, {}) as run:
+        finish(run)
+        last = read_history(run.files).last_done
+        if last is None or running(run).digests != last.target.digests:
+            raise UsageError(
+                "nothing-to-roll-back",
+                "no upgrade was made that could be taken back",
+                "See `mst-cli upgrade history`, or name a release: `mst-cli upgrade apply NAME`.",
+            )
+        earlier = last.source.digests
+        name = _name(offered(run.files), earlier)
+        return _ended(upgrade_to(run, Wish(name, earlier, "administrator", rejects_source=True)))
+
+
+def history(session: Session) -> Result:
+    """All upgrades of this server, the newest first."""
+    with open_run(session, {}, exclusively=False) as run:
+        upgrades = read_history(run.files).upgrades[::-1]
+    lines = [line for upgrade in upgrades for line in _lines(upgrade)]
+    data: JsonObject = {"upgrades": [_data(upgrade) for upgrade in upgrades]}
+    return Result("ok", data, text=lines or ["No upgrade was made."])
+
+
+def release_names(catalogue: Catalogue, digests: Digests) -> Sequence[str]:
+    """What these images may be called, the newest name first: the same images can be several releases."""
+    known = catalogue.named(digests) or published().named(digests)
+    return [release.name for release in known]
+
+
+def _chosen(catalogue: Catalogue, name: str | None) -> Release:
+    found = catalogue.newest if name is None else catalogue.with_name(name)
+    if found is not None:
+        return found
+    known = ", ".join(release.name for release in catalogue.releases)
+    raise UsageError(
+        "release-unknown",
+        f"there is no release {name}" if name else "no release is offered to this server",
+        f"{CATALOGUE} lists {known}."
+        if known
+        else f"List releases in {CATALOGUE}; see docs/how-to/upgrade.md.",
+    )
+
+
+def _ended(upgrade: Upgrade) -> Result:
+    if upgrade.outcome is Outcome.DONE:
+        text = f"Release {upgrade.release} serves. {_seconds(upgrade):.0f} s in all."
+        return Result("changed", _data(upgrade), text=[text])
+    kept = (
+        "nothing was changed" if upgrade.outcome is Outcome.NOT_BEGUN else "the earlier release serves again"
+    )
+    raise EngineError(
+        "upgrade-failed",
+        f"the upgrade to {upgrade.release} failed, {kept}: {upgrade.reason}",
+        "Mend the cause, then run `mst-cli upgrade apply` again. See `mst-cli upgrade history`.",
+    )
+
+
+def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:
+    if not catalogue.releases:
+        hint = f"List them in {CATALOGUE}; see docs/how-to/upgrade.md."
+        return [Notice("no-releases", "no release is offered to this server", hint)]
+    if behind is not None and behind > _SUPPORTED_BEHIND:
+        message = f"{behind} newer releases are out; supported are the newest and the one before it"
+        return [Notice("release-out-of-support", message, "Run `mst-cli upgrade apply`.")]
+    return []
+
+
+def _offer(newest: Release | None) -> str:
+    return f"{newest.name}, published {newest.published}" if newest else "none is offered"
+
+
+def _name(catalogue: Catalogue, digests: Digests) -> str:
+    return next(iter(release_names(catalogue, digests)), "earlier")
+
+
+def _data(upgrade: Upgrade) -> JsonObject:
+    data: JsonObject = upgrade.model_dump(mode="json", exclude={"rejects_source"})
+    return data
+
+
+def _seconds(upgrade: Upgrade) -> float:
+    return (upgrade.ended - upgrade.begun).total_seconds() if upgrade.ended else 0.0
+
+
+def _lines(upgrade: Upgrade) -> Sequence[str]:
+    outcome = upgrade.outcome or f"unfinished ({upgrade.phase})"
+    line = f"{upgrade.begun:%Y-%m-%d %H:%M} UTC  {upgrade.release}  {outcome}  by {upgrade.asked_by}"
+    return [line, *([f"  {upgrade.reason}"] if upgrade.reason else [])]

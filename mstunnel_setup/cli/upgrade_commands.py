@@ -1,0 +1,50 @@
+"""The command line of `mst-cli upgrade`."""
+
+from typing import Annotated
+
+import typer
+
+from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
+from mstunnel_setup.cli.render import run_command
+
+upgrade_app = new_app("Upgrade the two images, with a way back.")
+_COMMAND = "mst-cli upgrade"
+
+
+@upgrade_app.command()
+@with_options
+def check(common: CommonOptions) -> None:
+    """Show which release runs and which one is newest."""
+    from mstunnel_setup.cli import upgrade  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_COMMAND} check", common, upgrade.check)
+
+
+@upgrade_app.command()
+@with_options
+def apply(
+    common: CommonOptions,
+    release: Annotated[str | None, typer.Argument(help="Name of a release; without it the newest.")] = None,
+) -> None:
+    """Upgrade now; when the new release does not serve, the earlier one comes back."""
+    from mstunnel_setup.cli import upgrade  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_COMMAND} apply", common, lambda session: upgrade.apply(session, release))
+
+
+@upgrade_app.command()
+@with_options
+def rollback(common: CommonOptions) -> None:
+    """Go back to the release before the last upgrade."""
+    from mstunnel_setup.cli import upgrade  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_COMMAND} rollback", common, upgrade.rollback)
+
+
+@upgrade_app.command()
+@with_options
+def history(common: CommonOptions) -> None:
+    """Show the upgrades of this server."""
+    from mstunnel_setup.cli import upgrade  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_COMMAND} history", common, upgrade.history)

@@ -1,0 +1,82 @@
+"""A service of ours on the host: unit file, what starts it at boot, and the running service itself."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action, Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import HasFiles, Link, WriteFile
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.system.world import HasUnits
+
+TARGET_FOLDER = f"{paths.UNITS}/multi-user.target.wants"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallService(Action[HasUnits]):
+    """Have systemd run the service `unit` (`NAME.service`) now and at every boot; `text` is its unit file."""
+
+    kind: ClassVar[str] = "install-service"
+    unit: str
+    text: str
+
+    @property
+    def key(self) -> str:
+        """The unit."""
+        return f"service:{self.unit}"
+
+    @property
+    def file(self) -> WriteFile:
+        """The unit file."""
+        return WriteFile(path=f"{paths.UNITS}/{self.unit}", text=self.text)
+
+    @property
+    def link(self) -> Link:
+        """What `systemctl enable` would make."""
+        return Link(path=f"{TARGET_FOLDER}/{self.unit}", target=self.file.path)
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"install and start the service {self.unit}"
+
+    def satisfied(self, world: HasUnits, outputs: Outputs) -> bool:
+        """Whether the files are as wanted and the service runs."""
+        placed = self.file.satisfied(world, outputs) and self.link.satisfied(world, outputs)
+        return placed and world.systemd.active(self.unit)
+
+    def capture(self, world: HasUnits) -> JsonObject:
+        """Keep what stands there now, if anything."""
+        return {"file": self.file.capture(world), "link": self.link.capture(world)}
+
+    def changed(self, world: HasUnits, record: UndoRecord[HasUnits]) -> str:
+        """An edit of the unit file by somebody else."""
+        return self.file.changed(world, _part(record, "file", [item.file for item in _versions(record)]))
+
+    def apply(self, world: HasUnits, outputs: Outputs) -> JsonObject:
+        """Write the files and start the service, or start it again."""
+        self.file.apply(world, outputs)
+        self.link.apply(world, outputs)
+        world.systemd.daemon_reload()
+        world.systemd.restart(self.unit)
+        return {}
+
+    def undo(self, world: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+        """Stop it and put back what stood there; a unit file that somebody else changed since is kept."""
+        if world.systemd.known(self.unit):
+            world.systemd.stop(self.unit)
+        versions = _versions(record)
+        self.link.undo(world, _part(record, "link", [item.link for item in versions]))
+        undone = self.file.undo(world, _part(record, "file", [item.file for item in versions]))
+        world.systemd.daemon_reload()
+        return undone
+
+
+def _versions(record: UndoRecord[HasUnits]) -> list[InstallService]:
+    return [version for version in record.versions if isinstance(version, InstallService)]
+
+
+def _part(
+    record: UndoRecord[HasUnits], name: str, versions: list[WriteFile] | list[Link]
+) -> UndoRecord[HasFiles]:
+    before = record.before[name]
+    return UndoRecord(before if isinstance(before, dict) else {}, versions, record.outputs)

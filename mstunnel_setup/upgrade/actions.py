@@ -1,0 +1,62 @@
+"""The folders of the mailbox, as an action: whatever lies in them when they go is ours."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.upgrade import mailbox
+
+_FOLDERS = (mailbox.FOLDER, mailbox.INBOX, mailbox.OUTBOX)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenMailbox(Action[HasFiles]):
+    """Make the folders through which agent and monitor talk."""
+
+    kind: ClassVar[str] = "open-mailbox"
+
+    @property
+    def key(self) -> str:
+        """There is one mailbox."""
+        return f"mailbox:{mailbox.FOLDER}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"create the mailbox {mailbox.FOLDER}"
+
+    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether all folders are there."""
+        states = [world.files.state(folder) for folder in _FOLDERS]
+        return all(state is not None and state.kind == "directory" for state in states)
+
+    def capture(self, world: HasFiles) -> JsonObject:  # noqa: ARG002
+        """Nothing stood there before."""
+        return {}
+
+    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Create them."""
+        for folder in _FOLDERS:
+            world.files.make_directories(folder, 0o755)
+        return {}
+
+    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:  # noqa: ARG002
+        """Remove messages and folders; what somebody else put there stays, and the folders with it."""
+        if world.files.state(mailbox.FOLDER) is None:
+            return Undone(Undo.ABSENT)
+        for message in (mailbox.REQUEST, mailbox.ANSWER, mailbox.OFFER):
+            _remove(world, message)
+        gone = [_gone(world, folder) for folder in reversed(_FOLDERS)]
+        if all(gone):
+            return Undone(Undo.REMOVED)
+        return Undone(Undo.KEPT, f"{mailbox.FOLDER} holds files that are not ours")
+
+
+def _remove(world: HasFiles, path: str) -> None:
+    if world.files.state(path) is not None:
+        world.files.remove(path)
+
+
+def _gone(world: HasFiles, folder: str) -> bool:
+    return world.files.state(folder) is None or world.files.remove_directory(folder)

@@ -1,0 +1,111 @@
+"""Whether this server upgrades now: decided from what Graph shows of its site, the same on every server.
+
+One server of a site at a time, without a lease: the servers have an order; each waits for those before it.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Final, Literal, TypeAlias
+
+from mstunnel_setup.upgrade.release import Digests, Release
+from mstunnel_setup.upgrade.window import Window
+
+Status: TypeAlias = Literal["healthy", "warning", "unhealthy", "offline", "upgrading", "failed", "unknown"]
+
+# The service calls a server offline after five minutes without a check-in; a reboot must not cost its turn.
+_PRESENT: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A server of the site as the tenant shows it; `seen` is its last check-in."""
+
+    id: str
+    name: str
+    status: Status
+    digests: Digests | None
+    seen: datetime | None
+
+    def present(self, now: datetime) -> bool:
+        """Whether it checked in lately; others do not wait for a server that is away."""
+        return self.seen is not None and abs(now - self.seen) < _PRESENT
+
+
+@dataclass(frozen=True)
+class Site:
+    """Upgrade settings of the site. `approved` is when an administrator last asked for an upgrade."""
+
+    automatic: bool
+    approved: datetime | None = None
+    window: Window | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether to begin now; `code` and `reason` say why not, or why."""
+
+    begin: bool
+    code: str
+    reason: str
+
+
+def decide(
+    site: Site,
+    own: Member,
+    others: Sequence[Member],
+    target: Release | None,
+    *,
+    failed: Collection[Digests],
+    now: datetime,
+) -> Verdict:
+    """Whether the server `own` begins its upgrade to `target` at `now`; `failed` went wrong here before."""
+    if target is None:
+        return _wait("no-release", "no release is known")
+    if own.digests == target.digests:
+        return _wait("up-to-date", f"release {target.name} runs here")
+    if target.digests in failed:
+        again = "`mst-cli upgrade apply` tries again"
+        return _wait("failed-before", f"release {target.name} has failed on this server; {again}")
+    return (
+        _permitted(site, target, now, begun=_begun(others, target))
+        or _in_turn(own, [other for other in others if other.present(now)], target)
+        or Verdict(begin=True, code="begin", reason=f"release {target.name} is next")
+    )
+
+
+def _begun(others: Sequence[Member], target: Release) -> bool:
+    """Whether the site's cycle is under way: it then goes on past the end of the window."""
+    return any(other.status == "upgrading" or other.digests == target.digests for other in others)
+
+
+def _permitted(site: Site, target: Release, now: datetime, *, begun: bool) -> Verdict | None:
+    """Why the site's settings forbid it, if they do."""
+    published = datetime.combine(target.published, time(), UTC)
+    approved = site.approved is not None and site.approved >= published
+    if not site.automatic and not approved:
+        return _wait("approval-missing", f"release {target.name} waits for approval of the site's upgrade")
+    if site.window is not None and not begun and not site.window.contains(now):
+        return _wait(
+            "window-closed", f"the maintenance window opens at {site.window.opens(now):%Y-%m-%d %H:%M} UTC"
+        )
+    return None
+
+
+def _in_turn(own: Member, others: Sequence[Member], target: Release) -> Verdict | None:
+    """Why another server of the site comes first, if one does."""
+    for other in others:
+        if other.status == "upgrading":
+            return _wait("other-upgrading", f"{other.name} is being upgraded")
+        if other.status == "failed":
+            return _wait("other-failed", f"the upgrade of {other.name} has failed; look at it first")
+        if other.digests == target.digests and other.status not in ("healthy", "warning"):
+            return _wait("other-settling", f"{other.name} was upgraded and is not healthy yet")
+    before = [other for other in others if other.digests != target.digests and other.id < own.id]
+    if before:
+        return _wait("turn", f"{min(before, key=lambda other: other.id).name} comes first")
+    return None
+
+
+def _wait(code: str, reason: str) -> Verdict:
+    return Verdict(begin=False, code=code, reason=reason)

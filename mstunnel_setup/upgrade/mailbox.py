@@ -1,0 +1,90 @@
+"""The mailbox between agent and monitor: the agent may ask for a release, the monitor says what became of it.
+
+Writing into it is a privilege boundary, so a message is read strictly: known keys, digests, nothing else.
+"""
+
+import json
+from datetime import datetime
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.upgrade.release import Digests
+
+FOLDER: Final = f"{paths.CONFIGURATION}/messages"
+INBOX: Final = f"{FOLDER}/in"
+OUTBOX: Final = f"{FOLDER}/out"
+REQUEST: Final = f"{INBOX}/images_configured.upgrade"
+ANSWER: Final = f"{OUTBOX}/upgrade.json"
+OFFER: Final = f"{OUTBOX}/release.json"
+"""The release that the agent may ask for."""
+LONGEST: Final = 4096
+"""Bytes; a longer request is refused unread."""
+
+_Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+State: TypeAlias = Literal["upgrading", "done", "failed", "refused"]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    server: _Digest = Field(alias="serverImageDigest")
+    agent: _Digest = Field(alias="agentImageDigest")
+    custom: Literal[0, 1] = Field(default=0, alias="mst_use_custom_image")
+
+
+class Answer(BaseModel):
+    """What became of the last upgrade; `reason` is empty while all is well. `at` is UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    state: State
+    server: _Digest
+    agent: _Digest
+    reason: str = ""
+    at: datetime
+
+    @property
+    def digests(self) -> Digests:
+        """The release that it is about."""
+        return Digests(self.server, self.agent)
+
+
+def render(digests: Digests) -> bytes:
+    """A request for a release."""
+    request = {"serverImageDigest": digests.server, "agentImageDigest": digests.agent}
+    return json.dumps({**request, "mst_use_custom_image": 0}, indent=2).encode() + b"\n"
+
+
+def parse(content: bytes) -> Digests:
+    """The release that a request asks for. Raises StepError `upgrade-request-invalid`."""
+    try:
+        if len(content) <= LONGEST:
+            request = _Request.model_validate_json(content)
+            return Digests(request.server, request.agent)
+    except ValidationError:
+        pass
+    raise StepError(
+        "upgrade-request-invalid",
+        f"{REQUEST} is no request for an upgrade",
+        "Remove it; ask for an upgrade with `mst-cli upgrade apply`.",
+    )
+
+
+def write_answer(files: Files, answer: Answer) -> None:
+    """Replace the answer; nothing happens where there is no mailbox."""
+    if files.state(OUTBOX) is not None:
+        files.write(ANSWER, answer.model_dump_json(indent=2).encode() + b"\n")
+
+
+def read_answer(content: bytes | None) -> Answer | None:
+    """The answer; None when there is none that can be read."""
+    try:
+        return Answer.model_validate_json(content or b"")
+    except ValidationError:
+        return None

@@ -1,0 +1,128 @@
+"""What was upgraded on this server: one record each, the unfinished one last, kept through interruptions."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.upgrade.release import Digests
+
+HISTORY: Final = f"{paths.STATE}/upgrades.json"
+_KEPT: Final = 50
+
+
+class Phase(StrEnum):
+    """Where an upgrade is. Each phase may be begun again from its start after a crash."""
+
+    FETCH = "fetch"
+    SWITCH = "switch"
+    BACK = "back"
+    ENDED = "ended"
+
+
+class Outcome(StrEnum):
+    """How an upgrade ended: it serves, the earlier release serves again, or nothing was changed at all."""
+
+    DONE = "done"
+    WENT_BACK = "went-back"
+    NOT_BEGUN = "not-begun"
+
+
+class Images(BaseModel):
+    """References (`name@sha256:…`) of the two images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    server: str
+    agent: str
+
+    @property
+    def digests(self) -> Digests:
+        """Their digests."""
+        return Digests(self.server.rpartition("@")[2], self.agent.rpartition("@")[2])
+
+    def moved_to(self, digests: Digests) -> "Images":
+        """The same names with other digests."""
+        names = (reference.rpartition("@")[0] for reference in (self.server, self.agent))
+        server, agent = names
+        return Images(server=f"{server}@{digests.server}", agent=f"{agent}@{digests.agent}")
+
+
+class Upgrade(BaseModel):
+    """One upgrade, from one pair of images to another. Times are UTC; `reason` says why it failed.
+
+    `rejects_source` marks an administrator's way back: the release left is not taken again by itself.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    release: str
+    source: Images
+    target: Images
+    asked_by: Literal["administrator", "agent"]
+    rejects_source: bool = False
+    begun: datetime
+    phase: Phase = Phase.FETCH
+    ended: datetime | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+
+
+class History(BaseModel):
+    """All upgrades of this server, the oldest first; the file carries its version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    upgrades: tuple[Upgrade, ...] = ()
+
+    @property
+    def unfinished(self) -> Upgrade | None:
+        """The upgrade that an interruption left half done."""
+        last = self.upgrades[-1] if self.upgrades else None
+        return last if last is not None and last.phase is not Phase.ENDED else None
+
+    @property
+    def last_done(self) -> Upgrade | None:
+        """The upgrade that brought the release which runs now."""
+        return next((item for item in reversed(self.upgrades) if item.outcome is Outcome.DONE), None)
+
+    @property
+    def failed(self) -> frozenset[Digests]:
+        """Releases whose last attempt here did not succeed, or that an administrator went back from."""
+        good: dict[Digests, bool] = {}
+        for item in self.upgrades:
+            if item.outcome is not None:
+                good[item.target.digests] = item.outcome is Outcome.DONE
+                if item.rejects_source:
+                    good[item.source.digests] = False
+        return frozenset(digests for digests, succeeded in good.items() if not succeeded)
+
+    def with_last(self, upgrade: Upgrade) -> "History":
+        """The history after a change of the unfinished upgrade, or with a new one."""
+        earlier = self.upgrades[:-1] if self.unfinished else self.upgrades
+        return History(upgrades=(*earlier, upgrade)[-_KEPT:])
+
+
+def read_history(files: Files) -> History:
+    """All upgrades so far. Raises StepError `upgrades-unreadable`."""
+    content = files.read(HISTORY)
+    if content is None:
+        return History()
+    try:
+        return History.model_validate_json(content)
+    except ValidationError as error:
+        raise StepError(
+            "upgrades-unreadable",
+            f"{HISTORY} cannot be read: it is damaged, or a newer version wrote it",
+            "Use the version that wrote it, or move the file away; only the history is lost then.",
+        ) from error
+
+
+def write_history(files: Files, history: History) -> None:
+    """Replace the file; it is on the disk when this returns."""
+    files.write(HISTORY, history.model_dump_json(indent=2).encode() + b"\n", 0o600)

@@ -1,0 +1,115 @@
+"""An upgrade that is killed anywhere is brought to its end by the monitor; so is a monitor that is killed."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.upgrade.record import HISTORY
+from mstunnel_setup.upgrade.release import CATALOGUE
+from tests.crash.arena import Arena, Ended, differences
+from tests.crash.engine import DEAD, SERVER
+from tests.crash.kill import KILLED, Scene
+
+GOOD = f"sha256:{'3' * 64}"
+AGENT = f"sha256:{'4' * 64}"
+SAMPLE = 4
+
+
+@dataclass
+class Upgrading:
+    """An installed server to which one release is offered, with the server image `image`."""
+
+    arena: Arena
+    image: str
+    outcome: str
+    before: dict[str, Any] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        self.arena.reset()
+        path = self.arena.root / CATALOGUE.lstrip("/")
+        path.parent.mkdir()
+        digests = f'server = "{self.image}"\nagent = "{AGENT}"\n'
+        path.write_text(f'[[release]]\nlabel = "2.0"\npublished = 2026-11-01\n{digests}')
+        self.before = self.arena.state()
+        assert self.arena.install().code == 0
+
+    def apply(self, **options: Any) -> Ended:
+        return self.arena.run("mst-cli", "upgrade", "apply", **options)
+
+    def monitor(self, **options: Any) -> Ended:
+        return self.arena.run("mstunnel_monitor", "--once", **options)
+
+    def complaints(self) -> list[str]:
+        """What is wrong once everything should have come to its end; the server is uninstalled then."""
+        path = self.arena.root / HISTORY.lstrip("/")
+        history = json.loads(path.read_text())["upgrades"] if path.exists() else []
+        outcome = history[-1]["outcome"] if history else "not recorded yet"
+        containers = self.arena.daemon.state()["containers"]
+        new = containers[SERVER]["image"].endswith(self.image)
+        found = [
+            f"{name} {item['status']}" for name, item in containers.items() if item["status"] != "running"
+        ]
+        if outcome not in (self.outcome, "not recorded yet") or new != (outcome == "done"):
+            found.append(f"ended as {outcome} with {containers[SERVER]['image']}")
+        removed = self.arena.uninstall()
+        return [
+            *found,
+            *([removed.stdout] if removed.code else []),
+            *differences(self.before, self.arena.state()),
+        ]
+
+
+@pytest.fixture(params=[(GOOD, "done"), (DEAD, "went-back")], ids=["good", "bad"])
+def upgrading(fresh: Scene, arena: Arena, request: pytest.FixtureRequest) -> Upgrading:
+    del fresh
+    return Upgrading(arena, *request.param)
+
+
+def numbers(count: int, everything: bool) -> range:
+    """Which of `count` points to run."""
+    return range(1, count + 1, 1 if everything else max(1, count // SAMPLE))
+
+
+def rehearsed(upgrading: Upgrading, run: Callable[[], Ended]) -> tuple[str, ...]:
+    """The points of an undisturbed run; the first one imports what later ones find imported."""
+    upgrading.prepare()
+    run()
+    upgrading.prepare()
+    points = run().points
+    assert upgrading.complaints() == []
+    return points
+
+
+@pytest.mark.timeout(1800)
+def test_a_kill_anywhere_in_an_upgrade_ends_on_a_release_that_serves(
+    upgrading: Upgrading, everything: bool
+) -> None:
+    points = rehearsed(upgrading, upgrading.apply)
+    assert len(points) > 100
+    failed = []
+    for number in numbers(len(points), everything):
+        upgrading.prepare()
+        assert upgrading.apply(kill_at=number).code == KILLED
+        assert upgrading.monitor().code == 0
+        failed += [f"{number} ({points[number - 1]}): {text}" for text in upgrading.complaints()]
+    assert failed == []
+
+
+@pytest.mark.timeout(1800)
+def test_a_monitor_that_is_killed_goes_on_where_it_was(upgrading: Upgrading, everything: bool) -> None:
+    halfway = len(rehearsed(upgrading, upgrading.apply)) // 2
+
+    def interrupted(**options: Any) -> Ended:
+        assert upgrading.apply(kill_at=halfway).code == KILLED
+        return upgrading.monitor(**options)
+
+    failed = []
+    for number in numbers(len(rehearsed(upgrading, interrupted)), everything):
+        upgrading.prepare()
+        assert interrupted(kill_at=number).code == KILLED
+        assert upgrading.monitor().code == 0
+        failed += [f"{number}: {text}" for text in upgrading.complaints()]
+    assert failed == []

@@ -1,0 +1,21 @@
+"""Further releases of the images, for upgrades: a good one, and some that must be gone back from."""
+
+import hashlib
+from typing import Final
+
+_SILENT: Final = "ENTRYPOINT sleep infinity\nRUN printf '#!/bin/sh\\n' >/usr/libexec/mstunnel/healthcheck\n"
+_UNHEALTHY: Final = "RUN printf '#!/bin/sh\\nexit 1\\n' >/usr/libexec/mstunnel/healthcheck\n"
+
+RECIPES: Final = {
+    "gateway-next": ("gateway", "LABEL org.mstunnel.release=next\n"),
+    "agent-next": ("agent", "LABEL org.mstunnel.release=next\n"),
+    "gateway-crashing": ("gateway", 'ENTRYPOINT ["false"]\n'),
+    "gateway-unhealthy": ("gateway", _UNHEALTHY),
+    "gateway-silent": ("gateway", _SILENT),
+}
+"""Name of the variant -> the image it is made from, and what is different in it."""
+
+
+def digest() -> str:
+    """A short hash that changes with the recipes."""
+    return hashlib.sha256(repr(RECIPES).encode()).hexdigest()[:12]

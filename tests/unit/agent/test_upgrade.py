@@ -1,0 +1,138 @@
+"""The agent asks for the offered release when this server's turn has come, and only then."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent import upgrade
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
+from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.mailbox import Answer
+from mstunnel_setup.upgrade.release import Digests, Release
+
+NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
+OLD = Digests(f"sha256:{'a' * 64}", f"sha256:{'b' * 64}")
+NEW = Digests(f"sha256:{'c' * 64}", f"sha256:{'d' * 64}")
+OFFER = Release(label="2.0", published=date(2026, 11, 1), server=NEW.server, agent=NEW.agent)
+
+
+class Site:
+    """The other servers of the site, and whether they were asked for."""
+
+    def __init__(self, *others: TunnelServer) -> None:
+        self.others = [TunnelServer(id="b"), *others]
+        self.asked = 0
+
+    def servers(self, site_id: str) -> Sequence[TunnelServer]:
+        assert site_id == "site"
+        self.asked += 1
+        return self.others
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    found = Files(tmp_path)
+    for folder in (mailbox.INBOX, mailbox.OUTBOX):
+        found.make_directories(folder)
+    found.write(paths.IMAGES_CONFIGURED, mailbox.render(OLD))
+    found.write(mailbox.OFFER, OFFER.model_dump_json().encode())
+    return found
+
+
+def ask(files: Files, *others: TunnelServer, **settings: Any) -> str | None:
+    """The code of the verdict, if there is one."""
+    wire = TunnelSite.model_validate({"id": "site", "upgrade_automatically": True, **settings})
+    said: list[str] = []
+    verdict = upgrade.ask(Site(*others), wire, "b", files, now=NOW, tell=said.append)
+    assert bool(said) == (verdict is not None and verdict.begin)
+    return None if verdict is None else verdict.code
+
+
+def answer(files: Files, state: Any, digests: Digests = NEW) -> None:
+    found = Answer(state=state, server=digests.server, agent=digests.agent, at=NOW)
+    mailbox.write_answer(files, found)
+
+
+def test_it_asks_in_the_words_that_the_monitor_reads(files: Files) -> None:
+    assert ask(files) == "begin"
+    assert mailbox.parse(files.read(mailbox.REQUEST) or b"") == NEW
+
+
+def test_it_does_not_ask_twice(files: Files) -> None:
+    assert ask(files) == "begin"
+    assert ask(files) is None
+    files.remove(mailbox.REQUEST)
+    answer(files, "upgrading")
+    assert ask(files) is None
+
+
+@pytest.mark.parametrize("state", ["failed", "refused"])
+def test_a_release_that_did_not_work_is_not_asked_for_again(files: Files, state: str) -> None:
+    answer(files, state)
+    assert ask(files) == "failed-before"
+    assert files.state(mailbox.REQUEST) is None
+
+
+def test_without_an_offer_or_a_mailbox_nothing_is_asked(files: Files, tmp_path: Path) -> None:
+    files.remove(mailbox.OFFER)
+    assert ask(files) is None
+    assert ask(Files(tmp_path / "bare")) is None
+
+
+def test_a_server_that_is_up_to_date_does_not_look_at_the_others(files: Files) -> None:
+    files.write(paths.IMAGES_CONFIGURED, mailbox.render(NEW))
+    site = Site()
+    wire = TunnelSite(id="site", upgrade_automatically=True)
+    verdict = upgrade.ask(site, wire, "b", files, now=NOW, tell=lambda _line: None)
+    assert verdict is not None
+    assert verdict.code == "up-to-date"
+    assert site.asked == 0
+
+
+def test_the_site_s_settings_count(files: Files) -> None:
+    hours: dict[str, Any] = {"upgrade_window_start_time": time(22), "upgrade_window_end_time": time(4)}
+    assert ask(files, upgrade_automatically=False) == "approval-missing"
+    assert ask(files, **hours) == "window-closed"
+    assert ask(files, **hours, upgrade_window_utc_offset_in_minutes=600) == "begin"
+
+
+def test_an_approval_that_the_lab_shows_counts(files: Files) -> None:
+    approved: dict[str, Any] = {"labUpgradeRequestedDateTime": "2026-11-02T08:00:00+00:00"}
+    assert ask(files, upgrade_automatically=False, **approved) == "begin"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [("healthy", "turn"), ("upgradeInProgress", "other-upgrading")]
+)
+def test_another_server_comes_first(files: Files, status: str, expected: str) -> None:
+    other = TunnelServer(
+        id="a",
+        display_name="first",
+        tunnel_server_health_status=HealthStatus(status),
+        last_checkin_date_time=NOW,
+        server_image_digest=OLD.server,
+        agent_image_digest=OLD.agent,
+    )
+    assert ask(files, other) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [("upgrading", "upgradeInProgress"), ("failed", "upgradeFailed"), ("done", None), ("refused", None)],
+)
+def test_the_tenant_is_told_of_an_upgrade(files: Files, state: str, expected: str | None) -> None:
+    answer(files, state)
+    assert upgrade.reported(files) == expected
+
+
+def test_files_that_cannot_be_read_are_no_upgrade(files: Files) -> None:
+    files.write(mailbox.ANSWER, b"{")
+    files.write(paths.IMAGES_CONFIGURED, json.dumps({"serverImageDigest": "x"}).encode())
+    assert upgrade.reported(files) is None
+    assert upgrade.running(files) is None

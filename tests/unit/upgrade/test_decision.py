@@ -1,0 +1,108 @@
+"""When a server's turn has come: one file per case, and what holds for every site."""
+
+import json
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mstunnel_setup.upgrade.decision import Member, Site, decide
+from mstunnel_setup.upgrade.release import Digests, Release
+from mstunnel_setup.upgrade.window import Window
+
+CASES = sorted(Path(__file__).with_name("decisions").glob("*.json"))
+NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
+
+
+def digests(name: str) -> Digests:
+    return Digests(f"sha256:{name:0>64}", f"sha256:{name:1>64}")
+
+
+def release(published: str) -> Release:
+    found = digests("ef")
+    return Release.model_validate(
+        {"label": "new", "published": published, "server": found.server, "agent": found.agent}
+    )
+
+
+def runs(name: str | None) -> Digests | None:
+    return None if name is None else digests("ef" if name == "new" else "ab" if name == "old" else "cd")
+
+
+def member(data: dict[str, Any]) -> Member:
+    seen = data["seen"] and datetime.fromisoformat(data["seen"])
+    return Member(data["id"], f"server {data['id']}", data["status"], runs(data["runs"]), seen)
+
+
+def site(data: dict[str, Any]) -> Site:
+    approved = data.get("approved") and datetime.fromisoformat(data["approved"])
+    window = data.get("window")
+    hours = window and Window(
+        time.fromisoformat(window["start"]),
+        time.fromisoformat(window["end"]),
+        timedelta(minutes=window["offset"]),
+    )
+    return Site(data["automatic"], approved, hours)
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_the_turn_is_decided(path: Path) -> None:
+    case = json.loads(path.read_text())
+    verdict = decide(
+        site(case["site"]),
+        member(case["own"]),
+        [member(other) for other in case["others"]],
+        release(case["published"]) if case["published"] else None,
+        failed={found for name in case["failed"] if (found := runs(name))},
+        now=datetime.fromisoformat(case["now"]),
+    )
+    assert verdict.code == case["expected"]
+    assert verdict.begin == (case["expected"] == "begin")
+    assert verdict.reason
+
+
+statuses = st.sampled_from(["healthy", "warning", "unhealthy", "upgrading", "failed", "unknown"])
+members = st.lists(
+    st.builds(
+        Member,
+        st.uuids().map(str),
+        st.just("a server"),
+        statuses,
+        st.sampled_from([digests("ab"), digests("ef")]),
+        st.just(NOW),
+    ),
+    max_size=6,
+    unique_by=lambda item: item.id,
+)
+
+
+@given(members)
+def test_of_servers_that_see_the_same_at_most_one_begins(servers: list[Member]) -> None:
+    beginning = [
+        own.id
+        for own in servers
+        if decide(
+            Site(automatic=True),
+            own,
+            [other for other in servers if other is not own],
+            release("2026-11-01"),
+            failed=(),
+            now=NOW,
+        ).begin
+    ]
+    assert len(beginning) <= 1
+
+
+@given(members)
+def test_a_healthy_site_is_upgraded_to_its_last_server(servers: list[Member]) -> None:
+    servers = [Member(own.id, own.name, "healthy", own.digests, own.seen) for own in servers]
+    target = release("2026-11-01")
+    for _ in servers:
+        for place, own in enumerate(servers):
+            others = servers[:place] + servers[place + 1 :]
+            if decide(Site(automatic=True), own, others, target, failed=(), now=NOW).begin:
+                servers[place] = Member(own.id, own.name, "healthy", target.digests, own.seen)
+    assert all(own.digests == target.digests for own in servers)

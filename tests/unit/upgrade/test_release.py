@@ -1,0 +1,81 @@
+"""The release catalogue: names for pairs of digests, ties included."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.upgrade.release import Digests, offered, parse, published
+
+
+def digest(letter: str) -> str:
+    return f"sha256:{letter * 64}"
+
+
+def table(day: str, server: str, agent: str, label: str = "") -> str:
+    named = f'label = "{label}"\n' if label else ""
+    images = f'server = "{digest(server)}"\nagent = "{digest(agent)}"\n'
+    return f"[[release]]\n{named}published = {day}\n{images}"
+
+
+TIE = "".join(
+    [
+        table("2026-01-01", "a", "b", "20260101.1"),
+        table("2026-02-01", "c", "d", "20260201.1"),
+        table("2026-03-01", "a", "b", "20260301.1"),
+    ]
+)
+
+
+def test_the_same_images_under_two_labels_are_the_newer_release() -> None:
+    catalogue = parse(TIE, "releases.toml")
+    both = Digests(digest("a"), digest("b"))
+    assert [release.label for release in catalogue.named(both)] == ["20260301.1", "20260101.1"]
+    assert catalogue.behind(both) == 0
+    assert catalogue.behind(Digests(digest("c"), digest("d"))) == 1
+
+
+def test_one_digest_of_two_is_no_release() -> None:
+    catalogue = parse(TIE, "releases.toml")
+    mixed = Digests(digest("a"), digest("d"))
+    assert catalogue.named(mixed) == []
+    assert catalogue.behind(mixed) is None
+
+
+def test_a_release_without_a_label_is_called_by_its_day() -> None:
+    catalogue = parse(table("2025-07-21", "a", "b"), "releases.toml")
+    assert catalogue.with_name("2025-07-21") == catalogue.newest
+    assert catalogue.newest is not None
+    assert catalogue.newest.published == date(2025, 7, 21)
+
+
+def test_the_vendor_s_list_has_the_tie_that_its_page_shows() -> None:
+    catalogue = published()
+    assert catalogue.newest is not None
+    names = [release.label for release in catalogue.named(catalogue.newest.digests)]
+    assert names == ["20260407.1", "20251028.1"]
+
+
+def test_without_a_file_nothing_is_offered(tmp_path: Path) -> None:
+    assert offered(Files(tmp_path)).newest is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[release]\n", "line 1"),
+        ("release = 1\n", "not iterable"),
+        ("[[release]]\npublished = 2026-01-01\n", "server: Field required"),
+        (table("2026-01-01", "a", "b").replace("sha256", "md5"), "server: String should match"),
+        (table("2026-01-01", "a", "b") + 'color = "red"\n', "color: Extra inputs"),
+        (table("2026-01-01", "a", "b", "x y"), "label: String should match"),
+    ],
+)
+def test_a_wrong_catalogue_is_refused_with_its_place(text: str, words: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse(text, "/etc/mstunnel-setup/releases.toml")
+    assert refused.value.code == "releases-invalid"
+    assert words in refused.value.message
+    assert refused.value.message.startswith("/etc/mstunnel-setup/releases.toml: ")
