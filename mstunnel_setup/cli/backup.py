@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mstunnel_setup import __version__, paths
@@ -22,12 +22,13 @@ from mstunnel_setup.tenant.actions import RegisterServer
 
 SCHEMA = "mstunnel-backup/1"
 MANIFEST = "manifest.json"
-# Where another host gets them -> where they are here: what is in use, not what lies beside it.
+# Where another host gets them -> where they are here: what is in use, not what lies beside it. The root is
+# not served, but without it the chain of a private authority is incomplete to whoever judges it anew.
 _FILES = {
-    paths.ENVIRONMENT: paths.ENVIRONMENT,
-    paths.SITE_CERTIFICATE: f"{paths.ACTIVE}/chain.pem",
-    paths.SITE_KEY: f"{paths.ACTIVE}/key.pem",
-    DEVICE_AUTHORITY: DEVICE_AUTHORITY,
+    paths.ENVIRONMENT: (paths.ENVIRONMENT,),
+    paths.SITE_CERTIFICATE: (f"{paths.ACTIVE}/chain.pem", f"{paths.ACTIVE}/root.pem"),
+    paths.SITE_KEY: (f"{paths.ACTIVE}/key.pem",),
+    DEVICE_AUTHORITY: (DEVICE_AUTHORITY,),
 }
 
 
@@ -36,10 +37,10 @@ def backup(session: Session, file: Path) -> Result:
     if file.exists():
         raise UsageError("file-exists", f"{file} is there already", "Give the name of a new file.")
     with installed_run(session, {}, exclusively=False) as run:
-        contents = {path: run.files.read(place) for path, place in _FILES.items()}
-        for name in run.files.names(paths.CA_TRUST):
-            contents[f"{paths.CA_TRUST}/{name}"] = run.files.read(f"{paths.CA_TRUST}/{name}")
-        present = {path: content for path, content in contents.items() if content is not None}
+        roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
+        places = {**_FILES, **{path: (path,) for path in roots}}
+        contents = {path: _together(run.files, parts) for path, parts in places.items()}
+        present = {path: content for path, content in contents.items() if content}
         manifest = _manifest(run)
         Files().write(str(file), pack({MANIFEST: json_bytes(manifest), **present}), 0o600)
     warning = Notice(
@@ -50,6 +51,10 @@ def backup(session: Session, file: Path) -> Result:
     return Result(
         "changed", {"file": str(file), "contents": [*present]}, (warning,), text=[f"Written: {file}."]
     )
+
+
+def _together(files: Files, places: Iterable[str]) -> bytes:
+    return b"".join(files.read(place) or b"" for place in places)
 
 
 def _manifest(run: Run) -> JsonObject:

@@ -29,7 +29,7 @@ _UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor
 _SINCE = "24 hours ago"
 _SECONDS = 60.0
 _LOG_LINES = 20_000
-_ACCOUNT = re.compile(r"://([^/\s@]+)@")
+_ACCOUNT = re.compile(r"://(.+)@")
 
 
 def collect(session: Session, world: World) -> dict[str, str]:
@@ -43,6 +43,7 @@ def known_secrets(world: World) -> list[bytes]:
     names = world.files.names(paths.GENERATIONS)
     found += [world.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
     settings = (world.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")
+    # Up to the last @ of the line: whoever writes a password into an address seldom encodes it.
     for account in _ACCOUNT.findall(settings):
         _user, _colon, password = account.partition(":")
         found += [part.encode() for part in (account, password, unquote(password)) if part]

@@ -50,10 +50,11 @@ def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
     for name in (paths.SERVER, paths.AGENT):
         short, container = name.removeprefix("mstunnel-"), data[name]
         state, shown = (container["state"], container["health"]) if isinstance(container, dict) else ("", "")
-        if state == "absent":
+        if state == "absent" and not installed(receipt):
             yield Notice("container-missing", f"there is no container {name}", "Run mstunnel-setup.")
         elif state != "running":
-            yield Notice("container-down", f"{name} is {state}", f"Run `mst-cli {short} start`.")
+            # Where systemd runs the containers, one that is stopped is not there.
+            yield Notice("container-down", f"{name} is not running", f"Run `mst-cli {short} start`.")
         elif shown != "healthy":
             hint = f"Run `mst-cli {short} restart`; `mst-cli {short} logs --tail 20` says why."
             yield Notice("container-unhealthy", f"{name} runs, but is {shown}", hint)

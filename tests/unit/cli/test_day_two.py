@@ -6,6 +6,8 @@ import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -13,9 +15,11 @@ import pytest
 from mstunnel_setup import paths
 from mstunnel_setup.cli import backup, disconnect, overview
 from mstunnel_setup.cli.backup import pack, unpack
+from mstunnel_setup.cli.collect import known_secrets
 from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.host.files import Files
 
 SESSION = cast("Any", None)
 
@@ -100,7 +104,7 @@ GOOD = ("running", "healthy")
         (GOOD, GOOD, []),
         (("exited", "unhealthy"), GOOD, ["mst-cli server start"]),
         (GOOD, ("running", "unhealthy"), ["mst-cli agent restart"]),
-        (("absent", "unhealthy"), ("exited", "unhealthy"), ["mstunnel-setup", "mst-cli agent start"]),
+        (("absent", "unhealthy"), ("exited", "unhealthy"), ["mst-cli server start", "mst-cli agent start"]),
     ],
 )
 def test_status_names_the_command_that_mends_it(
@@ -150,3 +154,18 @@ def test_what_is_no_backup_is_refused(packed: bytes) -> None:
     with pytest.raises(UsageError) as caught:
         unpack(packed)
     assert caught.value.code == "backup-invalid"
+
+
+@pytest.mark.parametrize(
+    ("line", "secrets"),
+    [
+        ("https_proxy=http://user:word%2Fone@proxy:3128", {b"user:word%2Fone", b"word%2Fone", b"word/one"}),
+        ("X='http://u:a/b c@d@proxy/'", {b"u:a/b c@d", b"a/b c@d"}),
+        ("https_proxy=http://proxy:3128", set()),
+    ],
+)
+def test_what_proxies_are_told_is_known_as_secret(line: str, secrets: set[bytes], tmp_path: Path) -> None:
+    (tmp_path / "etc/mstunnel/private").mkdir(parents=True)
+    (tmp_path / paths.ENVIRONMENT.lstrip("/")).write_text(f"{line}\n")
+    world = cast("Any", SimpleNamespace(files=Files(tmp_path)))
+    assert set(known_secrets(world)) == secrets
