@@ -29,6 +29,12 @@ class _Nowhere:
         _lines.append(record)
 
 
+def _open_nowhere(self: Journal) -> _Nowhere:
+    """Other things lie in the journal's folder, too."""
+    self._files.make_directories(self.directory, 0o700)
+    return _Nowhere()
+
+
 def _timed(original: Any) -> Any:
     def timed(*arguments: Any, **options: Any) -> Any:
         global _spent  # noqa: PLW0603 (one process, one figure)
@@ -46,7 +52,7 @@ def main(kind: str, arguments: list[str]) -> int:
     Journal.append = _timed(Journal.append)  # type: ignore[method-assign]
     Journal.__init__ = _timed(Journal.__init__)  # type: ignore[method-assign]
     if kind == "null":
-        Journal._open = lambda _self: _Nowhere()  # type: ignore[method-assign,assignment,return-value]
+        Journal._open = _open_nowhere  # type: ignore[method-assign,assignment]
     sys.argv = ["mstunnel-setup", *arguments]
     started = time.monotonic()
     code = setup.main()

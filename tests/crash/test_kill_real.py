@@ -84,6 +84,7 @@ def real() -> Iterator[Real]:
         undisturbed = run(host, 0, "mstunnel-setup", "--answers", ANSWERS)
         assert undisturbed.code == 0, undisturbed.describe()
         points = len(host.server.read("/root/points").splitlines())
+        host.server.run(["rm", "/root/points"])
         golden = tree(host)
         host.uninstall()
         yield Real(host, before, golden, tenant, points)
