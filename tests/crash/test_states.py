@@ -43,7 +43,7 @@ def test_any_order_keeps_the_promises(request: pytest.FixtureRequest, scene: Sce
         deadline=None,
         database=None,
         phases=[Phase.generate],
-        suppress_health_check=[*HealthCheck.__members__.values()],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     )
     last: list[Gateway] = []
 
