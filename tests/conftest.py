@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,12 @@ from hypothesis import settings
 # A machine that is busy with other tests is no failure.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
+
+# A suite started with `nohup` or in the background ignores these signals and would hand that on to what its
+# tests interrupt; a handler is not handed on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
