@@ -36,6 +36,7 @@ fi
 PEX_ROOT=/var/cache/mstunnel-setup
 [ "$(id -u)" = 0 ] || PEX_ROOT="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/mstunnel-setup"
 PEX_IGNORE_RCFILES=1
+PEX_EMIT_WARNINGS=0
 MSTUNNEL_CALLED_AS="$0"
-export PEX_ROOT PEX_IGNORE_RCFILES MSTUNNEL_CALLED_AS
+export PEX_ROOT PEX_IGNORE_RCFILES PEX_EMIT_WARNINGS MSTUNNEL_CALLED_AS
 exec "$python" -I "$0" "$@"

@@ -17,7 +17,7 @@ from tests.testbed.testbed import Testbed
 NAME = "journal"
 _ROUNDS = 5
 # The interpreter inside the one file of the program.
-_PYTHON = ("env", "PEX_INTERPRETER=1", "/root/copied/mstunnel-setup")
+_PYTHON = ("env", "PEX_INTERPRETER=1", "/opt/copied/mstunnel-setup")
 _SYNCS = """
 import os, statistics, time
 seconds = []

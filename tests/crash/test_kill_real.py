@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 _KILLED = 128 + 9
 _SAMPLE, _ALL = 2, 24
 # The interpreter inside the one file of the program.
-_PYTHON = ("env", "PEX_INTERPRETER=1", "/root/copied/mstunnel-setup")
+_PYTHON = ("env", "PEX_INTERPRETER=1", "/opt/copied/mstunnel-setup")
 # Different in every installation by nature: ids of the tenant, keys, times.
 _OF_ONE_RUN = (
     *("/agent-info.json", "/AgentSettings.json", "/agent.p12"),

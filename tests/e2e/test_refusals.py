@@ -185,7 +185,7 @@ BEFORE_ANY_STEP = {
     "terms declined": Refusal(2, "answers-invalid", ("eula", "accept"), answers(eula="decline")),
     "no answer file": Refusal(2, "answers-unreadable", (FILE,), run("rm", FILE)),
     "radius": Refusal(2, "authentication-unsupported", ("radius", "oidc"), answers(authentication="radius")),
-    "rootless": Refusal(2, "not-supported-yet", ("rootful",), answers(mode="rootless")),
+    "rootless": Refusal(2, "not-supported-yet", ("--rootless",), answers(mode="rootless")),
     "not root": Refusal(3, "not-root", ("sudo",), run("true"), command=nobody(*SETUP)),
 }
 BEFORE_THE_TENANT = {
