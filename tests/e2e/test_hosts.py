@@ -122,7 +122,8 @@ def test_docker_proves_what_it_loads_and_says_why_it_cannot_fetch(host: Host) ->
     if host.kind is not kinds.DOCKER:
         pytest.skip("about Docker")
     script = (Path(__file__).parents[1] / "testbed/docker_cases.py").read_text()
-    command = ["/opt/mstunnel-setup/bin/python", "-", host.references["gateway"]]
+    python = ("env", "PEX_INTERPRETER=1", "/opt/copied/mstunnel-setup")
+    command = [*python, "-", host.references["gateway"]]
     found = json.loads(host.server.run(command, stdin=script).stdout)
     assert found["loaded"]["digest"] == found["loaded"]["reference"]
     assert (found["loaded"]["while used"], found["loaded"]["afterwards"]) == ("kept", "removed")
