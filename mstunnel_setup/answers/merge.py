@@ -95,6 +95,15 @@ def merge(
     return Answers(**sections, origins=origins)
 
 
+def answered(answers: Answers, path: str, value: Any) -> Answers:
+    """`answers` with one more, given meanwhile; the origins of the others stay. Raises AnswersError."""
+    merged = merge({path: value}, {}, earlier=answers.record())
+    for name, origin in answers.origins.items():
+        if merged.origins[name].kind == "earlier":
+            merged.origins[name] = origin
+    return merged
+
+
 def require(answers: Answers, paths: Iterable[str]) -> None:
     """Raise UsageError `answers-missing`, naming all settings of `paths` that have no value, at once."""
     missing = [BY_PATH[path] for path in paths if answers.value(path) in (None, (), {})]

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from pathlib import PurePosixPath
 from typing import Any
 
-from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.answers.merge import answered
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import MakeDirectory, json_bytes
 from mstunnel_setup.engine.step import Step
@@ -120,7 +120,7 @@ def offer(context: Context, facts: Facts) -> bool:
         f"The bridge of the container engine is in the way. Move it to {free}?"
     ):
         return False
-    context.answers = merge({"bridge": free}, {}, earlier=context.answers.record())
+    context.answers = answered(context.answers, "bridge", free)
     return True
 
 

@@ -128,7 +128,7 @@ def findings(
 def examine(
     context: Context, identity: Identity, public_address: str | None, now: datetime | None = None
 ) -> None:
-    """Judge the identity: errors raise CertificateError, which names them all; warnings are said."""
+    """Judge the identity: errors raise CertificateError, which names them all; the rest is said."""
     tell(context, findings(context, identity, public_address, now))
 
 
@@ -138,12 +138,15 @@ def refuse_revoked(context: Context, identity: Identity) -> None:
 
 
 def tell(context: Context, found: Sequence[Finding]) -> None:
-    """Say the warnings; errors raise CertificateError, whose code and hint are those of the first."""
+    """Say the warnings, and what else somebody has to do something about.
+
+    Errors raise CertificateError, whose code and hint are those of the first.
+    """
     errors = [finding for finding in found if finding.severity is Severity.ERROR]
     if errors:
         raise CertificateError(errors[0].id, "; ".join(error.message for error in errors), errors[0].hint)
     for finding in found:
-        if finding.severity is Severity.WARNING:
+        if finding.severity is Severity.WARNING or finding.hint:
             context.prompter.say(f"Certificate: {finding.message}. {finding.hint}".rstrip())
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mstunnel_setup.answers.merge import Answers, merge
+from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, resolve
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.errors import CheckError, UsageError
@@ -52,9 +52,9 @@ class Context:
     def answer(self, path: str, question: str) -> str:
         """The value of the setting with `path`; a person is asked for what is missing, until it fits."""
         while self.answers.value(path) is None:
-            typed = {path: self.prompter.ask(question)}
+            typed = self.prompter.ask(question)
             try:
-                self.answers = merge(typed, {}, earlier=self.answers.record())
+                self.answers = answered(self.answers, path, typed)
             except UsageError as error:
                 self.prompter.say(error.message.removeprefix("option: "))
         return str(self.answers.value(path))

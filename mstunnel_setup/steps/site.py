@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mstunnel_setup import paths
-from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.answers.merge import answered
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.remember import Remember, remembered
 from mstunnel_setup.engine.step import Step
@@ -80,7 +80,7 @@ def _chosen(context: Context) -> TunnelSite:
     rows = [(site.id, plain(site.display_name), plain(site.public_address or "")) for site in sites]
     chosen = _find(sites, context.prompter.choose("Site to join", rows))
     # An answer is kept with the first change, so that a run that stops before this step need not ask again.
-    context.answers = merge({"site": chosen.id}, {}, earlier=context.answers.record())
+    context.answers = answered(context.answers, "site", chosen.id)
     return chosen
 
 

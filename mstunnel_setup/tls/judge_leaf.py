@@ -45,7 +45,10 @@ def leaf_findings(leaf: x509.Certificate, *, allow_self_signed: bool) -> Iterato
 def _self_signed(*, allowed: bool) -> Finding:
     if allowed:
         return Finding(
-            "self-signed", Severity.NOTE, "the certificate is self-signed; devices must be told to trust it"
+            "self-signed",
+            Severity.NOTE,
+            "the certificate is self-signed, which a lab tenant allows",
+            "Give devices the certificate with a trusted certificate profile, or they refuse the gateway.",
         )
     return Finding(
         "self-signed",

@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup.answers.describe import lines, new_file, schema, show
 from mstunnel_setup.answers.load import LoadedAnswers, parse
-from mstunnel_setup.answers.merge import Answers, Origin, merge, require
+from mstunnel_setup.answers.merge import Answers, Origin, answered, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.errors import UsageError
@@ -132,6 +132,13 @@ def test_recorded_answers_come_back_the_same() -> None:
     assert again.model_dump(mode="json") == first.model_dump(mode="json")
     assert again.record() == first.record()
     assert first.record()["sign_in.client_secret"] == "file:/root/secret"
+
+
+def test_a_value_given_meanwhile_leaves_the_origins_of_the_others() -> None:
+    first = merge({"engine": "podman"}, {}, parse(FULL, "answers.yaml"), {"server_name": "gw9"})
+    then = answered(first, "site", "Berlin")
+    assert then.site == "Berlin"
+    assert {path for path, origin in then.origins.items() if origin != first.origins[path]} == {"site"}
 
 
 def test_a_recorded_setting_that_is_no_longer_known_is_passed_over() -> None:

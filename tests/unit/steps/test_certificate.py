@@ -206,6 +206,15 @@ def test_what_deserves_a_warning_is_said_and_goes_on(scene: Scene) -> None:
     assert [text for text in scene.prompter.said if text.startswith("Certificate: ")]
 
 
+def test_what_devices_need_for_an_own_authority_is_said(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    scene.trusted = ()
+    scene.write(f"{paths.CA_TRUST}/own.crt", _PKI.pem("root"))
+    certificate.STEP.gather(scene.context())
+    (said,) = scene.prompter.said
+    assert "Give devices the whole chain with a trusted certificate profile" in said
+
+
 def _self_signed(scene: Scene) -> None:
     pki = Pki({"leaf": {"issuer": "leaf"}})
     scene.write(paths.SITE_CERTIFICATE, pki.pem("leaf"))
