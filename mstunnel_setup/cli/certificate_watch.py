@@ -1,6 +1,7 @@
 """What `status` and `health` say about the certificate: days left, and what the authority said last."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from mstunnel_setup.cli.render import Notice
@@ -62,9 +63,15 @@ def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:
     rows = [("Certificate", "not placed yet" if days is None else f"{days} days left")]
     answer: Any = facts["revocation"]
     if answer is not None:
-        rows.append(("Revocation", f"{answer['state']}, asked {answer['asked']}"))
+        rows.append(("Revocation", _said(answer)))
     rows += [("Next", f"{item['name']} at {item['at']}") for item in _rows(pending)]
     return rows
+
+
+def _said(answer: Any) -> str:
+    if answer["state"] == RevocationState.NOT_OFFERED:
+        return "the certificate names nobody to ask"
+    return f"{answer['state']}, asked on {datetime.fromisoformat(answer['asked']):%Y-%m-%d %H:%M} UTC"
 
 
 def _unanswered(facts: JsonObject) -> str:

@@ -61,7 +61,7 @@ def read_lab_file(directory: Path) -> LabFile:
     try:
         return LabFile.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
-        hint = f"start it with: mstunnel-lab serve --dir {directory}; or name its directory with --dir"
+        hint = f"Start it with `mstunnel-lab serve --dir {directory}`, or name its directory with --dir."
         raise NetworkError(
             "lab-not-running", f"no lab runs in {directory}: there is no lab.json", hint
         ) from error
