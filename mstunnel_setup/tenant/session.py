@@ -12,7 +12,7 @@ from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
 from mstunnel_setup.tenant.transport import HttpPort
 
-CLIENT_ID_QUESTION: Final = "Application (client) id to sign in with, or graph-command-line-tools"
+CLIENT_ID_QUESTION: Final = "Client id, or graph-command-line-tools"
 
 Method: TypeAlias = Literal["device-code", "client-secret", "client-certificate", "token-file"]
 

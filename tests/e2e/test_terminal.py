@@ -122,7 +122,7 @@ def stop_to_edit_the_settings(person: Person) -> None:
 
 def sign_in_and_choose_the_site(person: Person, terminal: Terminal) -> None:
     """All that has to be known of the tenant is asked before anything is changed."""
-    terminal.wait_for("Application (client) id")
+    terminal.wait_for("Client id, or")
     terminal.type(person.host.lab["client_id"])
     person.signs_in(terminal)
     number = terminal.match(rf"(\d) +Testbed +{re.escape(PUBLIC_ADDRESS)}")
@@ -139,7 +139,7 @@ def finish(person: Person) -> None:
         bring_the_certificate_slowly(person, terminal)
         person.signs_in(terminal)
         screen = read(terminal, 0)
-        assert "Application (client) id" not in screen
+        assert "Client id, or" not in screen
         assert "Number, name or id" not in screen
         assert screen.count("Not usable yet") == 1
         assert re.search(r"Step (\d+) of \1\b", screen)
@@ -209,7 +209,7 @@ def stops(person: Person) -> tuple[Stop, ...]:
     return (
         Stop("-- more", "q"),
         Stop("Do you accept these terms?", "yes"),
-        Stop("Application (client) id", person.host.lab["client_id"]),
+        Stop("Client id, or", person.host.lab["client_id"]),
         Stop("Waiting ...", reads_input=False),
         Stop("Number, name or id", "Testbed"),
         Stop("[y/N]", "yes"),

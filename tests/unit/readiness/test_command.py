@@ -199,7 +199,7 @@ def test_a_sign_in_that_needs_an_answer_is_not_tried_unattended(run: Any) -> Non
     code, _, err = run("account", "--unattended")
 
     assert code == 2
-    assert "Application (client) id" in err
+    assert "Client id, or" in err
 
 
 def test_a_token_file_that_is_missing_is_a_finding(run: Any, tmp_path: Path) -> None:
