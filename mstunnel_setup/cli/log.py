@@ -10,7 +10,8 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.events import Event
 from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import FileError, Files
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.places import FileError
 
 _STARS = "********"
 # A shorter secret would put stars into ordinary words; nothing of ours is that short.

@@ -13,8 +13,9 @@ from pathlib import PurePosixPath
 from mstunnel_setup.engine.receipt import Receipt, fold
 from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Appender, Files
+from mstunnel_setup.host.files import Files
 
 VERSION = 1
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import mstunnel_setup.host.files as writer
+from tests.crash.points import let_writer_use
 
 MOST_UNSYNCED = 12
 # Mode and content (None for a folder, the target for a link) by path.
@@ -228,4 +228,4 @@ def lay_down(tree: Picture, root: Path) -> None:
 
 def install(double: RecordingOs | None) -> None:
     """Let the file writer use another `os`; None brings the real one back."""
-    writer.os = double or os  # type: ignore[attr-defined,assignment]
+    let_writer_use(double or os)

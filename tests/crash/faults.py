@@ -8,8 +8,8 @@ from typing import Any
 
 import requests
 
-import mstunnel_setup.host.files as writer
 from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from tests.crash.points import let_writer_use
 
 CHANGES = frozenset(
     {
@@ -39,7 +39,7 @@ def install(fault: dict[str, Any]) -> None:
     """Watch the ports of this process."""
     global _active  # noqa: PLW0603 (one forked process, one fault)
     _active = Fault(**fault)
-    writer.os = FailingOs()  # type: ignore[attr-defined,assignment]
+    let_writer_use(FailingOs())
     requests.Session.request = _request(requests.Session.request)  # type: ignore[method-assign]
     Processes.run = _processes(Processes.run)  # type: ignore[method-assign]
 

@@ -11,8 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import mstunnel_setup.host.files as writer
+from mstunnel_setup.host import appender, files, places
 from mstunnel_setup.host.http import HttpSession
+
+# The modules that change files.
+WRITER = (appender, files, places)
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _EVENTS = frozenset(
@@ -40,7 +43,7 @@ class Points:
     def install(self) -> None:
         """Watch this process from now on; there is no way back."""
         sys.addaudithook(self._audit)
-        writer.os = CountingOs(self)  # type: ignore[attr-defined,assignment]
+        let_writer_use(CountingOs(self))
         HttpSession.request = _counted(self, HttpSession.request)  # type: ignore[method-assign]
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -54,6 +57,12 @@ class Points:
     def _ignorable(self, event: str, arguments: tuple[Any, ...]) -> bool:
         """The tests' own way to the recording engine, which counts its points itself."""
         return event == "socket.connect" and arguments[1] == self.ignored
+
+
+def let_writer_use(double: Any) -> None:
+    """Give the file writer another module `os`."""
+    for module in WRITER:
+        module.os = double  # type: ignore[attr-defined]
 
 
 class CountingOs:

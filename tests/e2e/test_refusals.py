@@ -6,22 +6,27 @@ Every case is the whole command on a whole host. After it the host is as before,
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    load_pem_private_key,
-    pkcs12,
-)
 
+from tests.e2e.arrangements import (
+    PASSPHRASE,
+    Change,
+    another_key,
+    answers,
+    encrypted_key,
+    foreign_root,
+    issued,
+    pfx,
+    run,
+    shell,
+    tenant,
+    unknown_digest,
+)
 from tests.testbed.host_tree import host_tree
 from tests.testbed.installation import ADMINISTRATOR, ANSWERS, PUBLIC_ADDRESS, Installation
 from tests.testbed.machine import Entry
@@ -29,9 +34,6 @@ from tests.testbed.process import Completed
 from tests.testbed.testbed import DOMAIN
 
 pytestmark = pytest.mark.e2e
-
-PASSPHRASE = b"correct horse battery staple"
-Change = Callable[[Installation], None]
 
 
 @dataclass(frozen=True)
@@ -83,77 +85,6 @@ def state(host: Installation) -> State:
 def untouched(prepared: Installation) -> State:
     """The state before anything was tried."""
     return state(prepared)
-
-
-def answers(**changes: Any) -> Change:
-    return lambda host: host.write_answers(changes)
-
-
-def tenant(**changes: Any) -> Change:
-    return lambda host: host.write_answers({"tenant": {**host.answers()["tenant"], **changes}})
-
-
-def certificate(chain: bytes, key: bytes, host: Installation) -> None:
-    host.place_certificate(chain, key)
-
-
-def another_key(host: Installation) -> None:
-    chain, _ = host.authority.issue(PUBLIC_ADDRESS)
-    _, key = host.authority.issue(PUBLIC_ADDRESS)
-    certificate(chain, key, host)
-
-
-def encrypted_key(host: Installation) -> None:
-    chain, key = host.authority.issue(PUBLIC_ADDRESS)
-    locked = load_pem_private_key(key, None).private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(PASSPHRASE)
-    )
-    certificate(chain, locked, host)
-
-
-def issued(name: str, days: int = 90) -> Change:
-    return lambda host: certificate(*host.authority.issue(name, days=days), host)
-
-
-def pfx(typed: bytes) -> Change:
-    """A PFX file, and `typed` in the file of its passphrase."""
-
-    def arrange(host: Installation) -> None:
-        chain, key = host.authority.issue(PUBLIC_ADDRESS)
-        leaf, *others = x509.load_pem_x509_certificates(chain)
-        private = load_pem_private_key(key, None)
-        assert isinstance(private, ec.EllipticCurvePrivateKey)
-        locked = BestAvailableEncryption(PASSPHRASE)
-        content = pkcs12.serialize_key_and_certificates(b"site", private, leaf, others, locked)
-        host.server.write("/root/site.pfx", content, 0o600)
-        host.server.write("/root/passphrase", typed, 0o600)
-        host.write_answers({"certificate": {"pfx": "/root/site.pfx", "passphrase": "file:/root/passphrase"}})
-
-    return arrange
-
-
-def run(*command: str) -> Change:
-    def change(host: Installation) -> None:
-        host.server.run(command)
-
-    return change
-
-
-def shell(script: str) -> Change:
-    def change(host: Installation) -> None:
-        host.server.shell(script)
-
-    return change
-
-
-def foreign_root(host: Installation) -> None:
-    host.server.write("/root/other-ca.pem", host.authority.pem)
-    tenant(ca_file="/root/other-ca.pem")(host)
-
-
-def unknown_digest(host: Installation) -> None:
-    name = host.references["gateway"].partition("@")[0]
-    answers(images={"server": f"{name}@sha256:{'0' * 64}", "agent": host.references["agent"]})(host)
 
 
 def nobody(*command: str) -> tuple[str, ...]:

@@ -4,168 +4,28 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
 from mstunnel_setup.containers.engine import (
-    ContainerEngine,
     ContainerState,
-    Finished,
     Health,
-    Image,
-    LogOptions,
-    Progress,
 )
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
 from mstunnel_setup.containers.quadlet import render
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume
+from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
 from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, ProcessError, Processes
-from tests.unit.clocks import FakeClock
+from tests.unit.containers.memory import DIGEST, UNIT, World
 
-_DIGEST = "sha256:" + "ab" * 32
-_IMAGE = f"registry.example/server@{_DIGEST}"
+_IMAGE = f"registry.example/server@{DIGEST}"
 _PATH = "/etc/containers/systemd/gateway.container"
-_UNIT = "gateway.service"
-
-
-@dataclass
-class Engine:
-    """Images by reference, containers by name. A started container gets the next of `healths`."""
-
-    images: dict[str, Image] = field(default_factory=dict)
-    containers: dict[str, ContainerState] = field(default_factory=dict)
-    in_use: bool = False
-    probes: int = 0
-    passes: bool = False
-    healths: list[Health | None] = field(default_factory=lambda: [None])
-
-    def image(self, reference: str) -> Image | None:
-        return self.images.get(reference)
-
-    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
-        progress(1, 1)
-        self.images[reference] = Image(reference, _DIGEST, "id")
-        return self.images[reference]
-
-    def load(self, archive: str) -> tuple[Image, ...]:
-        self.images["localhost/other:1"] = Image("localhost/other:1", _DIGEST, "id")
-        return (self.images["localhost/other:1"],)
-
-    def tag(self, image: str, name: str) -> None:
-        self.images[name] = Image(name, _DIGEST, image)
-        self.images[f"{name.rpartition(':')[0]}@{_DIGEST}"] = self.images[name]
-
-    def remove_image(self, reference: str) -> bool:
-        if not self.in_use:
-            self.images.pop(reference, None)
-        return not self.in_use
-
-    def create(self, spec: ContainerSpec) -> None:
-        assert spec.name not in self.containers
-        self.containers[spec.name] = ContainerState("created", None, dict(spec.all_labels), _DIGEST)
-
-    def start(self, name: str) -> None:
-        now = datetime.now(UTC)
-        self.containers[name] = replace(self.containers[name], status="running", started_at=now)
-
-    def remove(self, name: str) -> None:
-        self.containers.pop(name, None)
-
-    def inspect(self, name: str) -> ContainerState | None:
-        state = self.containers.get(name)
-        if state is None or state.status != "running":
-            return state
-        health = self.healths.pop(0) if len(self.healths) > 1 else self.healths[0]
-        return replace(state, health=health)
-
-    def probe(self, name: str) -> bool:
-        self.probes += 1
-        return self.passes
-
-    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
-        return ("engine", "logs", name)
-
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
-        raise NotImplementedError
-
-    def run_once(
-        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
-        raise NotImplementedError
-
-
-class Host(Processes):
-    """systemctl, journalctl and the engine's log in memory; the generator is the real one."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.calls: list[str] = []
-        self.active: set[str] = set()
-        self.known = {_UNIT}
-        self.refused = ""
-        self.labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "new"}
-
-    def run(
-        self,
-        arguments: Sequence[str],
-        *,
-        timeout: float,
-        check: bool = True,
-        stdin: bytes = b"",
-        environment: Mapping[str, str] | None = None,
-    ) -> Completed:
-        if arguments[0].endswith("quadlet"):
-            return super().run(arguments, timeout=timeout, check=check, environment=environment)
-        self.calls.append(" ".join(arguments))
-        if arguments[0] != "systemctl":
-            return Completed(0, "first\nlast \x1b[1mwords\n", "")
-        return self._systemctl(arguments[1], arguments[-1])
-
-    def _systemctl(self, verb: str, unit: str) -> Completed:
-        if verb == self.refused:
-            raise ProcessError("program-failed", "Job for gateway.service failed")
-        if verb == "is-active":
-            return Completed(0 if unit in self.active else 3, "", "")
-        if verb == "show":
-            return Completed(0, "loaded\n" if unit in self.known else "not-found\n", "")
-        if verb in ("start", "restart"):
-            self.active.add(unit)
-            started = datetime.now(UTC)
-            state = ContainerState("running", None, self.labels, _DIGEST, started)
-            self.engine.containers["gateway"] = state
-        if verb == "stop":
-            self.active.discard(unit)
-            self.engine.containers.pop("gateway", None)
-        return Completed(0, "", "")
-
-
-class World:
-    def __init__(self, root: Path) -> None:
-        self.files = Files(root)
-        self.files.make_directories("/etc/containers/systemd")
-        self.state_directory = "/var/lib/mstunnel"
-        self.memory = Engine()
-        self.processes = Host(self.memory)
-        self.clock = FakeClock()
-        self.systemd = Systemd(self.processes)
-        self.fetched: list[tuple[int, int]] = []
-
-    @property
-    def engine(self) -> ContainerEngine:
-        return cast("ContainerEngine", self.memory)
-
-    def progress(self, done: int, known: int) -> None:
-        self.fetched.append((done, known))
 
 
 @pytest.fixture
@@ -184,7 +44,7 @@ def _spec(digest: str = "new", health: HealthCheck | None = None) -> ContainerSp
 
 
 def _service() -> StartService:
-    return StartService(unit=_UNIT, container="gateway", label_digest="new", timeout=10)
+    return StartService(unit=UNIT, container="gateway", label_digest="new", timeout=10)
 
 
 def _undo(world: World, action: Action[Any], before: Any = None) -> Undone:
@@ -245,7 +105,7 @@ def _archive(tmp_path: Path, digest: str) -> str:
 
 
 def test_loading_gives_the_name_and_undo_takes_every_name_away(world: World, tmp_path: Path) -> None:
-    action = LoadImage(reference=_IMAGE, archive=_archive(tmp_path, _DIGEST))
+    action = LoadImage(reference=_IMAGE, archive=_archive(tmp_path, DIGEST))
     before = action.capture(world)
     action.apply(world, {})
     assert action.satisfied(world, {})
@@ -333,7 +193,7 @@ def test_a_service_is_started_and_waited_for(world: World) -> None:
 
 
 def test_a_service_with_an_older_configuration_is_restarted(world: World) -> None:
-    world.processes.active.add(_UNIT)
+    world.processes.active.add(UNIT)
     labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
     world.memory.containers["gateway"] = ContainerState("running", None, labels)
     assert not _service().satisfied(world, {})
@@ -429,7 +289,7 @@ def test_a_container_that_keeps_restarting_never_counts_as_up(
 ) -> None:
     def dying(_name: str) -> ContainerState:
         labels = {"org.mstunnel.managed": "1"}
-        return ContainerState("running", None, labels, _DIGEST, world.clock.now())
+        return ContainerState("running", None, labels, DIGEST, world.clock.now())
 
     monkeypatch.setattr(world.memory, "inspect", dying)
     with pytest.raises(EngineError, match="it is running"):

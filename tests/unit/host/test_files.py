@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.host import files as files_module
-from mstunnel_setup.host.files import FileError, Files, FileState
+from mstunnel_setup.host.files import Files, FileState
+from mstunnel_setup.host.places import FileError
 
 
 @pytest.fixture

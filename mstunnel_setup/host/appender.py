@@ -1,0 +1,48 @@
+"""A file that only grows, record by record: journal, log and lock."""
+
+import os
+
+from mstunnel_setup.host.places import explain
+
+
+class Appender:
+    """An open append-only file."""
+
+    def __init__(self, handle: int, path: str, *, durable: bool) -> None:
+        self._handle = handle
+        self._path = path
+        self._durable = durable
+
+    def append(self, record: bytes) -> None:
+        """Write `record`; a durable one is on the disk when this returns."""
+        try:
+            view = memoryview(record)
+            while view:
+                view = view[os.write(self._handle, view) :]
+            if self._durable:
+                os.fsync(self._handle)
+        except OSError as error:
+            raise explain("append to", self._path, error) from error
+
+    def size(self) -> int:
+        """Bytes the file holds."""
+        return os.fstat(self._handle).st_size
+
+    def read(self) -> bytes:
+        """Everything the file holds."""
+        try:
+            return os.pread(self._handle, self.size(), 0)
+        except OSError as error:
+            raise explain("read", self._path, error) from error
+
+    def fileno(self) -> int:
+        """The file descriptor, for locking."""
+        return self._handle
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to `size` bytes, durably."""
+        try:
+            os.ftruncate(self._handle, size)
+            os.fsync(self._handle)
+        except OSError as error:
+            raise explain("cut", self._path, error) from error
