@@ -3,12 +3,14 @@
 import base64
 import json
 import re
+from contextlib import ExitStack
 from pathlib import PurePosixPath
 from urllib.parse import quote, quote_plus
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.events import Event
 from mstunnel_setup.engine.values import JsonObject, JsonValue
+from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.places import FileError
@@ -59,7 +61,8 @@ class SetupLog:
     """JSON lines in a file of mode 0600: time, run, step, phase, action, text, seconds.
 
     Nothing is written until something is done to the host: a run that finds everything in order, or that
-    refuses its answers, leaves no trace. A log that cannot be written does not stop the run; `failure` tells.
+    refuses its answers, leaves no trace. From then on the file stays open until `close`. A log that cannot be
+    written does not stop the run; `failure` tells.
     """
 
     def __init__(
@@ -70,7 +73,9 @@ class SetupLog:
         self._redactor = redactor
         self._run = run
         self._waiting: list[bytes] = []
-        self._open = False
+        self._begun = False
+        self._opened = ExitStack()
+        self._appender: Appender | None = None
         self.path = path
         self.failure: FileError | None = None
 
@@ -89,20 +94,31 @@ class SetupLog:
         """Log the traceback of a bug."""
         fields: JsonObject = {"step": "", "phase": "crash", "action": "", "text": trace, "seconds": 0.0}
         self._put(fields, at_once=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; a later event opens it again."""
+        self._appender = None
+        self._opened.close()
 
     def _put(self, fields: JsonObject, *, at_once: bool) -> None:
         time = self._clock.now().isoformat(timespec="milliseconds")
         record = self._redactor.clean_value({"time": time, "run": self._run, **fields})
         self._waiting.append(json.dumps(record).encode() + b"\n")
-        self._open = self._open or at_once
-        if self._open and self.failure is None:
+        self._begun = self._begun or at_once
+        if self._begun and self.failure is None:
             self._write()
 
     def _write(self) -> None:
         try:
-            self._files.make_directories(str(PurePosixPath(self.path).parent), 0o750)
-            with self._files.appender(self.path, 0o600, durable=False) as appender:
-                appender.append(b"".join(self._waiting))
+            appender = self._appender or self._open()
+            appender.append(b"".join(self._waiting))
         except FileError as error:
             self.failure = error
         self._waiting = []
+
+    def _open(self) -> Appender:
+        self._files.make_directories(str(PurePosixPath(self.path).parent), 0o750)
+        opening = self._files.appender(self.path, 0o600, durable=False)
+        self._appender = self._opened.enter_context(opening)
+        return self._appender

@@ -91,6 +91,7 @@ def open_run(
             yield Run(context, runner, journal, files)
         finally:
             journal.close()
+            session.log.close()
             context.world.close()
 
 

@@ -48,6 +48,17 @@ def test_the_first_action_brings_what_went_before(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_closed_log_is_opened_again_by_the_next_event(tmp_path: Path) -> None:
+    log = _log(tmp_path)
+    path = tmp_path / "var/log/mstunnel/setup.log"
+    log.event(Event("eula", "done", "file:/x"))
+    log.close()
+    path.rename(path.with_name("setup.log.1"))
+    log.event(Event("site", "done", "file:/y"))
+    log.close()
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == ["site"]
+
+
 @pytest.mark.parametrize("text", ["a\x1b[31mb", "a\x00b", "a\u202eb", "a\x9bb", "a\rb"])
 def test_control_characters_go(text: str) -> None:
     assert set(printable(text)) <= set("ab[31m")
