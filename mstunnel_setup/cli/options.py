@@ -79,7 +79,13 @@ class CommonOptions:
     root: Annotated[
         Path,
         typer.Option(
-            "--root", metavar="DIR", envvar="MSTUNNEL_ROOT", callback=_full, help="Host paths are below DIR."
+            "--root",
+            metavar="DIR",
+            envvar="MSTUNNEL_ROOT",
+            exists=True,
+            file_okay=False,
+            callback=_full,
+            help="Host paths are below DIR.",
         ),
     ] = Path("/")
 

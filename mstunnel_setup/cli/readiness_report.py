@@ -16,7 +16,8 @@ _WORDS = {
     Outcome.SKIPPED: "skip",
     Outcome.UNKNOWN: "?",
 }
-_ID_WIDTH = 27
+# That of the longest id.
+_ID_WIDTH = 28
 
 
 def lines(findings: Sequence[Finding], more: Iterable[str] = (), *, verbose: bool) -> Iterator[str]:
@@ -55,7 +56,7 @@ def summary_line(findings: Sequence[Finding]) -> str:
     parts = [
         f"{counts['pass']} passed",
         f"{counts['fail']} failed",
-        f"{counts['warning']} warnings",
+        f"{counts['warning']} warning{'' if counts['warning'] == 1 else 's'}",
         f"{counts['unknown']} unknown",
         f"{counts['skipped']} skipped",
     ]

@@ -12,7 +12,7 @@ from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import SecretReference, resolve
 from mstunnel_setup.cli import readiness_report as report
 from mstunnel_setup.cli.render import Notice, Result, Session, Status
-from mstunnel_setup.errors import CheckError, ExitCode, UsageError
+from mstunnel_setup.errors import CheckError, ExitCode, SetupError, UsageError
 from mstunnel_setup.host.clock import Clock, SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
@@ -68,16 +68,18 @@ class _Tenant:
 def run(session: Session, given: Given) -> Result:
     """Examine the host; the exit code is 3 when a required check failed that is not ignored."""
     _refuse_unknown(given.options.ignore_check or ())
+    _refuse_misplaced(given)
     examiner = Examiner(Files(session.common.root), Processes(), SystemClock())
     wanted = _wanted(session, given, examiner)
     facts = examiner.facts(wanted)
     found = judge(checks.of(wanted.groups), facts)
     if not given.options.fix:
         return _result(session, given, found)
-    proposed = fixes(found, facts)
-    mended = _mend(session, examiner, proposed)
-    found = examiner.findings(wanted) if mended else found
-    return _result(session, given, found, proposed, mended=mended)
+    live = examiner.files.live
+    proposed = [item for item in fixes(found, facts) if live or item.path]
+    failed = _mend(session, examiner, proposed)
+    found = found if failed is None else examiner.findings(wanted)
+    return _result(session, given, found, proposed, failed)
 
 
 def _refuse_unknown(ignored: Sequence[str]) -> None:
@@ -92,13 +94,29 @@ def _refuse_unknown(ignored: Sequence[str]) -> None:
             raise UsageError("check-unknown", f"there is no check called {name}", hint)
 
 
+def _refuse_misplaced(given: Given) -> None:
+    """Raise UsageError for a probe outside the group `inbound`, and for that group alone without one."""
+    probing = bool(given.options.from_host or given.options.probe)
+    if probing and Group.INBOUND not in given.groups:
+        raise UsageError(
+            "probe-misplaced",
+            f"--from and --probe belong to the group inbound, not to {given.scope}",
+            "Run `mst-readiness inbound` with them.",
+        )
+    if not probing and given.scope == Group.INBOUND:
+        raise UsageError(
+            "probe-missing",
+            "inbound takes a probe from a second place",
+            "Run `mst-readiness inbound --from HOST` here, and on HOST the command that it names.",
+        )
+
+
 def _result(
     session: Session,
     given: Given,
     found: tuple[Finding, ...],
     proposed: Sequence[Fix] = (),
-    *,
-    mended: bool = False,
+    failed_fixes: Mapping[Fix, SetupError] | None = None,
 ) -> Result:
     ignored = frozenset(given.options.ignore_check or ())
     failed = [item for item in found if item.result is Outcome.FAIL and item.id not in ignored]
@@ -112,15 +130,27 @@ def _result(
     table = report.platform_lines(platforms()) if given.scope == Group.HOST else ()
     if Group.HOST in given.groups:
         data["platforms"] = report.platform_data(platforms())
+    mended = failed_fixes is not None
+    unmended = failed_fixes or {}
     data["fixes"] = [
-        {"checks": list(item.checks), "says": item.says, "undo": item.undo, "done": mended}
+        {
+            "checks": list(item.checks),
+            "says": item.says,
+            "undo": item.undo,
+            "done": mended and item not in unmended,
+        }
         for item in proposed
     ]
-    status: Status = "error" if failed else "warning" if doubtful else "changed" if mended else "ok"
+    warnings = [
+        Notice("fix-failed", f"could not {item.says}: {why.message}", why.hint)
+        for item, why in unmended.items()
+    ]
+    warnings += map(_notice, doubtful)
+    status: Status = "error" if failed else "warning" if warnings else "changed" if mended else "ok"
     return Result(
         status,
         data,
-        warnings=tuple(map(_notice, doubtful)),
+        warnings=tuple(warnings),
         errors=tuple(map(_notice, failed)),
         text=lambda: report.lines(found, table, verbose=session.common.verbose),
         exit_code=ExitCode.CHECK if failed else ExitCode.DONE,
@@ -131,21 +161,23 @@ def _notice(item: Finding) -> Notice:
     return Notice(item.id, f"{item.title}: {item.seen}", item.hint)
 
 
-def _mend(session: Session, examiner: Examiner, proposed: Sequence[Fix]) -> bool:
-    """Show the fixes and make them when that is agreed to. Raises CheckError without root."""
+def _mend(session: Session, examiner: Examiner, proposed: Sequence[Fix]) -> Mapping[Fix, SetupError] | None:
+    """Show the fixes and make them when that is agreed to; those that failed, None when none was tried.
+
+    Raises CheckError without root.
+    """
     console = session.console
     if not proposed:
         console.say("Nothing here can be mended by --fix.")
-        return False
+        return None
     console.say("\n".join(["To be mended:", *(f"  - {item.says}" for item in proposed)]))
     console.say("\n".join(["To undo it later:", *dict.fromkeys(f"  - {item.undo}" for item in proposed)]))
     live = examiner.files.live
     if live and os.geteuid() != 0:
         raise CheckError("not-root", "mending needs the rights of root", "Run it with sudo.")
     if console.interactive and not console.confirm("Do this"):
-        return False
-    apply(proposed, examiner.files, examiner.processes, live=live)
-    return True
+        return None
+    return apply(proposed, examiner.files, examiner.processes, live=live)
 
 
 def _wanted(session: Session, given: Given, examiner: Examiner) -> Wanted:

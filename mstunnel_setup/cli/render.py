@@ -228,7 +228,7 @@ def _with_log(result: Result, log: SetupLog) -> Result:
 
 
 def _usage(error: TyperException, path: str) -> UsageError:
-    message = error.format_message().strip().rstrip(".")
+    message = error.format_message().replace("Value error, ", "").strip().rstrip(".")
     return UsageError("usage-invalid", message[:1].lower() + message[1:], f"See `{path} --help`.")
 
 

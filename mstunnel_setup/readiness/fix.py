@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mstunnel_setup.errors import SetupError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.readiness import proxy_ports
@@ -119,18 +120,27 @@ def _started(check: str, unit: str) -> Fix:
     )
 
 
-def apply(chosen: Sequence[Fix], files: Files, processes: Processes, *, live: bool) -> None:
-    """Make the changes; without `live` (another root) only the files. Raises FileError, ProcessError.
+def apply(chosen: Sequence[Fix], files: Files, processes: Processes, *, live: bool) -> dict[Fix, SetupError]:
+    """Make the changes; without `live` (another root) only the files. Returns those that failed, and why.
 
     How to undo them, each says for itself.
     """
+    failed: dict[Fix, SetupError] = {}
     for fix in chosen:
-        if fix.path:
-            _write(files, fix)
-        if fix.may_fail and live:
-            processes.run(fix.may_fail, timeout=_SECONDS, check=False)
-        for command in fix.commands if live else ():
-            processes.run(command, timeout=_SECONDS)
+        try:
+            _make(fix, files, processes, live=live)
+        except SetupError as error:
+            failed[fix] = error
+    return failed
+
+
+def _make(fix: Fix, files: Files, processes: Processes, *, live: bool) -> None:
+    if fix.path:
+        _write(files, fix)
+    if fix.may_fail and live:
+        processes.run(fix.may_fail, timeout=_SECONDS, check=False)
+    for command in fix.commands if live else ():
+        processes.run(command, timeout=_SECONDS)
 
 
 def _write(files: Files, fix: Fix) -> None:

@@ -32,6 +32,8 @@ def subject(finding: str) -> str:
 
 @check("certificate-present", Group.CERTIFICATE, "Certificate is there", Severity.RECOMMENDED)
 def _present(certificate: CertificateFacts) -> Verdict:
+    if certificate.problem:
+        return skipped(f"{certificate.place}: see certificate-readable")
     if certificate.place:
         return passed(certificate.place)
     return problem(

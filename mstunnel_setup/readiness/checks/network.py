@@ -49,6 +49,12 @@ def _proxy_away(network: NetworkFacts) -> bool:
     return bool(tried) and not any(_reached(item) or item.error.startswith(REFUSED) for item in tried)
 
 
+def _names_away(network: NetworkFacts) -> bool:
+    """Whether no name could be resolved, so that nothing was tried: that, too, is told once."""
+    found = network.endpoints
+    return bool(found) and all(item.unresolved and not item.attempts for item in found)
+
+
 def _endpoint(purpose: str, title: str) -> Check:
     @check(f"endpoint-{purpose}", Group.NETWORK, title)
     def endpoint_reachable(network: NetworkFacts) -> Verdict:
@@ -62,6 +68,8 @@ def _endpoint(purpose: str, title: str) -> Check:
             )
         if _proxy_away(network):
             return skipped("the proxy is not to be reached, see proxy-connects")
+        if _names_away(network):
+            return skipped("no name resolves, see dns")
         verdicts = [_judge_endpoint(item) for item in found]
         return next((item for item in verdicts if item.outcome is None), None) or _together(found, verdicts)
 

@@ -168,7 +168,7 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
         return passed(f"{found.name}, as supported on {system.name}")
     number, shipped = release(found.version), release(row.shipped)
     if number is None or shipped is None or number >= shipped:
-        return passed(f"{found.name} {found.version}; {row.shipped} is the table's")
+        return passed(f"{found.name} {found.version}; {system.name} came with {row.shipped}")
     return problem(
         f"{found.name} {found.version} is older than {row.shipped}", "Install the distribution's updates."
     )

@@ -74,8 +74,8 @@ def test_the_table_fits_a_screen_and_ends_with_the_verdict(run: Any, tmp_path: P
 
     assert code == 3
     assert max(map(len, out.splitlines())) <= 80
-    assert "  pass  module-tun                  tun is loaded or built in" in out
-    assert "  FAIL  ip-forward                  net.ipv4.ip_forward is 0" in out
+    assert "  pass  module-tun                   tun is loaded or built in" in out
+    assert "  FAIL  ip-forward                   net.ipv4.ip_forward is 0" in out
     assert out.splitlines()[-1].startswith("Not ready: 15 checks, ")
     assert "error: IP forwarding: net.ipv4.ip_forward is 0" in err
     assert "--fix" in err
@@ -103,7 +103,19 @@ def test_an_unknown_check_cannot_be_ignored(run: Any) -> None:
 
 
 def test_an_unknown_group_is_wrong_usage(run: Any) -> None:
-    assert run("everything")[0] == 2
+    code, _, err = run("everything")
+
+    assert code == 2
+    assert "invalid value for 'scope': 'everything' is not one of 'utils'," in err
+
+
+def test_a_host_that_is_not_there_is_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["mst-readiness", "host", "--root", "/nonexistent"])
+
+    assert main() == 2
+    assert "'/nonexistent'" in capsys.readouterr().err
 
 
 def test_fixes_are_shown_and_made_when_nobody_has_to_be_asked(run: Any, tmp_path: Path) -> None:
@@ -136,6 +148,29 @@ def test_a_person_is_asked_before_anything_is_mended(
     assert "Do this [y/N]" in err
     assert {item["done"] for item in json.loads(out)["data"]["fixes"]} == {done}
     assert (tmp_path / "etc/modules-load.d/mstunnel_tun.conf").exists() is done
+
+
+def test_below_another_root_only_files_are_offered_and_a_fix_that_fails_is_told(
+    run: Any, tmp_path: Path
+) -> None:
+    prepare(tmp_path)
+    (tmp_path / "proc/modules").unlink()
+    (tmp_path / "etc/modules").unlink()
+    (tmp_path / "etc/modules-load.d").write_text("in the way")
+    (tmp_path / "etc/sysctl.d/a.conf").unlink()
+
+    _, out, _ = run("utils", "--fix", "--unattended", "--output", "json")
+
+    envelope = json.loads(out)
+    done = {item["says"].split(",")[0].split(" (")[0]: item["done"] for item in envelope["data"]["fixes"]}
+    assert done == {
+        "write /etc/modules-load.d/mstunnel_tun.conf": False,
+        "write /etc/modules-load.d/mstunnel_iptables.conf": False,
+        "write /etc/sysctl.d/90-mstunnel.conf": True,
+    }
+    failed = [item["message"] for item in envelope["warnings"] if item["code"] == "fix-failed"]
+    assert len(failed) == 2
+    assert failed[0].startswith("could not write /etc/modules-load.d/mstunnel_tun.conf, which loads tun at")
 
 
 def test_nothing_to_mend(run: Any, tmp_path: Path) -> None:
@@ -184,9 +219,8 @@ def test_the_vendors_variable_chooses_the_government_cloud(run: Any, monkeypatch
     _, out, _ = run("network", "--timeout", "1", "--output", "json")
 
     rows = {row["id"]: row["seen"] for row in json.loads(out)["data"]["findings"]}
-    assert "login.microsoftonline.us" in rows["endpoint-sign-in"]
-    assert "graph.microsoft.us" in rows["endpoint-graph"]
-    assert "microsoft.com" not in rows["endpoint-intune"]
+    assert "*.manage.microsoft.us" in rows["allowed-names"]
+    assert "*.manage.microsoft.com" not in rows["allowed-names"]
 
 
 def test_the_group_rootless_is_about_rootless(run: Any) -> None:
@@ -209,6 +243,20 @@ def test_a_token_file_that_is_missing_is_a_finding(run: Any, tmp_path: Path) -> 
     assert code == 3
     assert "there is no token file" in rows["account-sign-in"]["seen"]
     assert rows["account-role"]["result"] == "skipped"
+
+
+def test_a_probe_belongs_to_the_group_inbound(run: Any) -> None:
+    for option in ("--from", "--probe"):
+        code, _, err = run("network", option, "192.0.2.1:443")
+        assert code == 2
+        assert "belong to the group inbound, not to network" in err
+
+
+def test_inbound_needs_a_second_place(run: Any) -> None:
+    code, _, err = run("inbound")
+
+    assert code == 2
+    assert "`mst-readiness inbound --from HOST`" in err
 
 
 @pytest.mark.parametrize("target", ["gw.example.com", "gw:0", "gw:99999", ":443", "gw:x"])

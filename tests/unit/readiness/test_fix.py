@@ -96,6 +96,16 @@ def test_a_live_host_also_gets_the_commands(tmp_path: Path) -> None:
     ]
 
 
+def test_a_fix_that_fails_keeps_none_of_the_others_from_being_made(tmp_path: Path) -> None:
+    noting = Noting("modprobe tun")
+    made = proposed({"kernel": {"modules": [], "sysctls": {"net.ipv4.ip_forward": "0"}}})
+
+    failed = apply(made, Files(tmp_path), noting, live=True)
+
+    assert [(fix.checks, error.message) for fix, error in failed.items()] == [(("module-tun",), "it failed")]
+    assert noting.asked[:3] == ["modprobe tun", "modprobe ip_tables", f"sysctl --load={SYSCTL_FILE}"]
+
+
 def firewall(kind: str) -> dict[str, Any]:
     return {"security": {"firewall": {"kind": kind, "tcp": False, "udp": False}}}
 
