@@ -45,7 +45,9 @@ def oci_archive(path: Path) -> str:
     layer = tarred({"file": b"content"})
     packed = gzip.compress(layer, mtime=0)
     rootfs = {"type": "layers", "diff_ids": [digest(layer)]}
-    config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": rootfs}).encode()
+    # Docker makes no container of an image without a command.
+    runs = {"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/file"]}}
+    config = json.dumps({**runs, "rootfs": rootfs}).encode()
     kind = "application/vnd.oci.image"
     manifest = json.dumps(
         {
