@@ -12,7 +12,7 @@ from mstunnel_setup.cli.run import Run
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError, CheckError, UsageError
-from mstunnel_setup.steps import certificate, revocation
+from mstunnel_setup.steps import certificate, revocation, surroundings
 from mstunnel_setup.steps.certificate import Certificate
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.schedule import WANTED, ScheduleImport
@@ -34,6 +34,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
         fingerprint=found.fingerprint,
         program=str(Path(sys.argv[0]).absolute()),
         copied=bool(found.copies),
+        engine=surroundings.engine_name(run.context),
     )
     run.runner.take_back([pending.key])
     engage(run, "Place the certificate", certificate.placing(found))

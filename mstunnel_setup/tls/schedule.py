@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles, Link, WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.host import sandbox
 
 UNITS = "/etc/systemd/system"
 WANTED = f"{UNITS}/timers.target.wants"
@@ -17,15 +18,14 @@ _LOCKED = 9
 _SERVICE = """\
 [Unit]
 Description=Take the certificate {name} of the Microsoft Tunnel gateway into use
-After=network-online.target mstunnel-server.service
-
+{order}
 [Service]
 Type=oneshot
 ExecStart="{program}" import_cert --unattended --activate {name}
 # Another run of the program holds the lock.
 RestartForceExitStatus={locked}
 RestartSec=30
-"""
+{limits}"""
 _TIMER = """\
 [Unit]
 Description=When to take the certificate {name} of the Microsoft Tunnel gateway into use
@@ -77,7 +77,8 @@ class HasTimers(HasFiles, Protocol):
 class ScheduleImport(Action[HasTimers]):
     """Have `program` take the generation `fingerprint` into use at the time `at` (ISO 8601, UTC).
 
-    `copied` says that chain and key came from elsewhere and belong into their usual places afterwards.
+    `copied` says that chain and key came from elsewhere and belong into their usual places afterwards;
+    `engine` is the one the gateway runs on.
     """
 
     kind: ClassVar[str] = "schedule-import"
@@ -86,6 +87,7 @@ class ScheduleImport(Action[HasTimers]):
     fingerprint: str
     program: str
     copied: bool = False
+    engine: str = "podman"
 
     @property
     def key(self) -> str:
@@ -105,7 +107,13 @@ class ScheduleImport(Action[HasTimers]):
     @property
     def parts(self) -> tuple[WriteFile, WriteFile, Link]:
         """The files that make it happen: service, timer, and what starts the timer at boot."""
-        service = _SERVICE.format(name=self.name, program=self.program, locked=_LOCKED)
+        service = _SERVICE.format(
+            name=self.name,
+            program=self.program,
+            locked=_LOCKED,
+            order=sandbox.start_order(self.engine, "mstunnel-server.service"),
+            limits=sandbox.limits(self.engine),
+        )
         timer = _TIMER.format(name=self.name, at=self.due)
         return (
             WriteFile(path=f"{UNITS}/{self.unit}.service", text=service),

@@ -1,6 +1,7 @@
 """The same gateway on every kind of host: installed, used, disturbed, rebooted, removed."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,12 +9,17 @@ import pytest
 
 from tests.testbed import kinds
 from tests.testbed.host_tree import host_tree
-from tests.testbed.installation import CONTAINERS, DEVICE_USER, Installation
+from tests.testbed.installation import DEVICE_USER, Installation
 from tests.testbed.kinds import Kind
 from tests.testbed.machine import Entry
+from tests.testbed.process import TestbedError
 from tests.testbed.testbed import INTRANET_PAGE, Testbed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+MONITOR = "mstunnel_monitor.service"
+MESSAGES = "/etc/mstunnel/messages"
+IMAGES = {"server": "gateway", "agent": "agent"}
 
 KINDS = (
     kinds.DOCKER,
@@ -34,6 +40,15 @@ class Host(Installation):
     @property
     def kind(self) -> Kind:
         return self.testbed.kind
+
+    def await_answer(self) -> dict[str, str]:
+        """What the monitor says became of the upgrade, once it is over."""
+        for _ in range(240):
+            found = self.server.run(["cat", f"{MESSAGES}/out/upgrade.json"], check=False)
+            if found.code == 0 and (answer := json.loads(found.stdout))["state"] != "upgrading":
+                return dict(answer)
+            time.sleep(0.5)
+        raise TestbedError(self.server.run(["journalctl", "--no-pager", f"--unit={MONITOR}"]).stdout)
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name)
@@ -133,16 +148,32 @@ def test_docker_proves_what_it_loads_and_says_why_it_cannot_fetch(host: Host) ->
 
 def test_our_units_are_clean_and_shut_in(host: Host) -> None:
     """Those that Podman's generator makes are Podman's."""
-    units = [f"/etc/systemd/system/{name}.service" for name in CONTAINERS]
-    if host.server.run(["test", "-e", units[0]], check=False).code != 0:
-        pytest.skip("no unit of ours here")
+    if not host.kind.systemd:
+        pytest.skip("no systemd here")
+    units = host.server.shell("echo /etc/systemd/system/mst*.service").stdout.split()
+    assert f"/etc/systemd/system/{MONITOR}" in units
     verified = host.server.run(["systemd-analyze", "verify", *units])
     assert verified.stdout + verified.stderr == ""
-    host.server.run(["systemd-analyze", "security", "--threshold=40", "--no-pager", *map(_name, units)])
+    names = [unit.rpartition("/")[2] for unit in units]
+    host.server.run(["systemd-analyze", "security", "--threshold=40", "--no-pager", *names])
 
 
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
+def test_the_monitor_carries_out_the_upgrade_that_the_agent_asks_for(host: Host) -> None:
+    """Shut in as it is, it fetches images, writes units and has systemd start them."""
+    wanted = {name: host.references[f"{image}-next"].rpartition("@")[2] for name, image in IMAGES.items()}
+    lines = [f'{name} = "{digest}"' for name, digest in wanted.items()]
+    release = ["[[release]]", 'label = "2.0"', "published = 2026-11-01", *lines, ""]
+    host.server.write("/etc/mstunnel-setup/releases.toml", "\n".join(release))
+    request = {f"{name}ImageDigest": digest for name, digest in wanted.items()}
+    host.server.write(f"{MESSAGES}/in/images_configured.upgrade", json.dumps(request))
+    if not host.kind.systemd:
+        host.server.run(["mstunnel_monitor", "--once"], timeout=180)
+    answer = host.await_answer()
+    assert (answer["state"], answer["server"]) == ("done", wanted["server"]), answer
+    overview = json.loads(host.server.run(["mst-cli", "status", "--output", "json"]).stdout)["data"]
+    assert overview["mstunnel-server"]["image_digest"] == wanted["server"]
+    assert host.await_page() == INTRANET_PAGE
+    host.server.run(["rm", "-r", "/etc/mstunnel-setup"])
 
 
 def test_uninstall_leaves_nothing(host: Host) -> None:

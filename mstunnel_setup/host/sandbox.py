@@ -1,0 +1,49 @@
+"""What our own services on the host may do: change its files, ask systemd and the engine, use the network.
+
+The engine works outside, behind its socket: so the services need none of its many rights. Root without
+capabilities may still tell systemd what to do.
+"""
+
+from collections.abc import Mapping
+
+_UNITS: Mapping[str, str] = {"podman": "podman.socket", "docker": "docker.service"}
+_SOCKETS: Mapping[str, str] = {
+    "podman": "Environment=CONTAINER_HOST=unix:///run/podman/podman.sock\n",
+    "docker": "",
+}
+# CAP_SYS_MODULE is for a tunnel device that an update of the system has taken away.
+_LIMITS = """\
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SYS_MODULE
+DevicePolicy=closed
+LockPersonality=true
+NoNewPrivileges=true
+PrivateTmp=true
+ProtectClock=true
+ProtectControlGroups=true
+ProtectHome=read-only
+ProtectHostname=true
+ProtectKernelLogs=true
+ProtectKernelTunables=true
+ProtectProc=invisible
+ProtectSystem=strict
+ReadWritePaths=/etc /run /var
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=true
+RestrictRealtime=true
+RestrictSUIDSGID=true
+SystemCallArchitectures=native
+SystemCallFilter=@system-service @module
+SystemCallErrorNumber=EPERM
+UMask=0077
+"""
+
+
+def start_order(engine: str, *after: str) -> str:
+    """The lines of `[Unit]`: network and `engine` are wanted; they, and the units `after`, start before."""
+    wanted = f"network-online.target {_UNITS[engine]}"
+    return f"Wants={wanted}\nAfter={' '.join((wanted, *after))}\n"
+
+
+def limits(engine: str) -> str:
+    """The lines of `[Service]` for a service that uses `engine` (podman or docker)."""
+    return _SOCKETS[engine] + _LIMITS

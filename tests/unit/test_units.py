@@ -1,0 +1,89 @@
+"""Every unit of ours on a host: systemd finds nothing wrong with it, and it is shut in tightly."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.containers import engine_unit
+from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.steps import monitor
+from mstunnel_setup.system.service import InstallService
+from mstunnel_setup.tls.schedule import ScheduleImport
+from tests.unit.steps.test_host_plans import SPECIFICATIONS
+
+ENGINES: tuple[EngineName, ...] = ("podman", "docker")
+PROGRAMS = ("bin/docker", "bin/podman", "sbin/mst-cli", "sbin/mstunnel_monitor")
+# A tenth of what systemd prints: the highest exposure that is accepted.
+HIGHEST = 40
+
+
+def _monitor(engine: EngineName) -> str:
+    (service,) = (
+        action
+        for action in monitor.STEP.decide(
+            monitor.Monitor("/usr/sbin/mstunnel_monitor", systemd=True, engine=engine)
+        )
+        if isinstance(action, InstallService)
+    )
+    return service.text
+
+
+def _delayed_import(engine: EngineName) -> str:
+    pending = ScheduleImport(
+        name="0123456789ab",
+        at="2026-06-01T14:00:00+02:00",
+        fingerprint="0123456789abcdef",
+        program="/usr/sbin/mst-cli",
+        engine=engine,
+    )
+    return pending.parts[0].text
+
+
+UNITS = {
+    f"{name}-{engine}": text
+    for engine in ENGINES
+    for name, text in (
+        *((item.name, engine_unit.render(item, engine)) for item in SPECIFICATIONS),
+        ("mstunnel_monitor", _monitor(engine)),
+        ("mstunnel-import", _delayed_import(engine)),
+    )
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A system for `systemd-analyze` to look at, on which all programs are installed."""
+    for name in PROGRAMS:
+        program = tmp_path / "usr" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    return tmp_path
+
+
+def analyze(root: Path, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """What systemd-analyze says about a unit with this text."""
+    path = root / "etc/systemd/system/ours.service"
+    path.write_text(text)
+    command = ["systemd-analyze", "--no-pager", *words]
+    command += ["ours.service"] if words[0] == "verify" else [str(path)]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_finds_nothing_wrong(root: Path, name: str) -> None:
+    command = ("verify", f"--root={root}", "--recursive-errors=no")
+    found = analyze(root, UNITS[name], *command)
+    assert (found.returncode, found.stdout + found.stderr) == (0, "")
+    broken = analyze(root, UNITS[name].replace("[Service]", "[Service]\nNoSuchKey=1"), *command)
+    assert "NoSuchKey" in broken.stdout + broken.stderr
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_it_is_shut_in(root: Path, name: str) -> None:
+    command = ("security", "--offline=true", f"--threshold={HIGHEST}")
+    found = analyze(root, UNITS[name], *command)
+    assert found.returncode == 0, found.stdout
+    assert analyze(root, "[Service]\nExecStart=/usr/bin/true\n", *command).returncode != 0
