@@ -29,6 +29,7 @@ from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES, NAMESPACES, 
 _MODULE_FOLDERS = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d")
 _SYSCTL_FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
 _SYSCTLS = (FORWARD, PORT_START, NAMESPACES, *ROOTLESS)
+_SYSTEMD_SYSCTL = "/usr/lib/systemd/systemd-sysctl"
 _STORES = ("/var/lib/containers", "/var/lib/docker", "/var/lib", "/var", "/")
 _RESOLVED = "/run/systemd/resolve/resolv.conf"
 _UNIT_FOLDERS = ("docker.service.d", "podman.service.d", "mstunnel_monitor.service.d")
@@ -120,9 +121,13 @@ class HostReader:
         return {module: path for path, text in texts.items() for module in parse.module_lines(text)}
 
     def _sysctl_files(self) -> dict[str, tuple[str, str]]:
-        """The last file wins, and sysctl.conf comes after those of the folders (sysctl.d(5), sysctl(8))."""
+        """The last file wins. systemd reads sysctl.conf only where a link of sysctl.d leads to it.
+
+        Debian 13 has no such link any more; what others read comes after the folders (sysctl(8)).
+        """
         texts = texts_below(self.files, _SYSCTL_FOLDERS, ".conf")
-        texts["/etc/sysctl.conf"] = text_of(self.files, "/etc/sysctl.conf")
+        if self.files.state(_SYSTEMD_SYSCTL) is None:
+            texts["/etc/sysctl.conf"] = text_of(self.files, "/etc/sysctl.conf")
         return {
             name: (path, value)
             for path, text in texts.items()

@@ -12,6 +12,8 @@ from mstunnel_setup.readiness.read import text_of
 
 _SECONDS = 15.0
 _PASTA = ("pasta", "passt")
+# dockerd(8): what `info` says of a daemon that maps users.
+_REMAPPED = '"name=userns"'
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,12 @@ class ProgramReader:
         """The container engines and their networks."""
         daemon = parse.json_object(text_of(self.files, "/etc/docker/daemon.json"))
         podman, backend = self._engine("podman", "{{.Version.Version}} {{.Host.NetworkBackend}}")
-        docker, _ = self._engine("docker", "{{.ServerVersion}}")
+        docker, options = self._engine("docker", "{{.ServerVersion}} {{json .SecurityOptions}}")
+        # A daemon may have been told so on its command line, too.
+        remap = "on" if _REMAPPED in options else ""
         return EngineFacts(
             engines=tuple(item for item in (podman, docker) if item is not None),
-            userns_remap=str(daemon.get("userns-remap") or ""),
+            userns_remap=str(daemon.get("userns-remap") or remap),
             network_backend="netavark" if backend == "netavark" else "cni" if backend == "cni" else "",
             pasta=any(self.processes.find(name) for name in _PASTA),
             slirp4netns=self.processes.find("slirp4netns") is not None,
@@ -42,7 +46,8 @@ class ProgramReader:
             return None, ""
         told = self._ask([name, "info", "--format", wanted])
         words = told.output.split() if told is not None and told.code == 0 else []
-        if words:
+        # The client of a daemon that is down may still print the rest of what was asked for.
+        if words and words[0][0].isdigit():
             return Engine(name=name, version=words[0]), words[-1]
         reason = "no answer in time" if told is None else _last(told.error)
         version = _version(self._ask([name, "--version"]))

@@ -118,6 +118,20 @@ def test_sysctls_now_and_at_boot(files: Files) -> None:
     assert found.sysctl_files == {"net.ipv4.ip_forward": ("/etc/sysctl.d/90-b.conf", "1")}
 
 
+@pytest.mark.parametrize("link", [True, False])
+def test_systemd_reads_sysctl_conf_only_where_a_link_leads_to_it(files: Files, *, link: bool) -> None:
+    put(files, {"/etc/sysctl.conf": "net.ipv4.ip_forward = 1\n", "/etc/sysctl.d/README": ""})
+    if link:
+        (files.root / "etc/sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")
+
+    assert reader(files).kernel().sysctl_files == {
+        "net.ipv4.ip_forward": ("/etc/sysctl.conf", "1"),
+    }
+    put(files, {"/usr/lib/systemd/systemd-sysctl": ""})
+    by_link = {"net.ipv4.ip_forward": ("/etc/sysctl.d/99-sysctl.conf", "1")}
+    assert reader(files).kernel().sysctl_files == (by_link if link else {})
+
+
 def test_a_file_in_etc_hides_one_of_the_distribution(files: Files) -> None:
     put(files, {"/etc/sysctl.d/a.conf": "", "/usr/lib/sysctl.d/a.conf": "net.ipv4.ip_forward = 1\n"})
 

@@ -91,6 +91,32 @@ def test_userns_remap_is_in_the_file_of_the_daemon(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "expected"),
+    [('["name=apparmor","name=userns"]', "on"), ('["name=seccomp"]', ""), ("null", "")],
+)
+def test_userns_remap_may_be_on_the_command_line_of_the_daemon(
+    tmp_path: Path, options: str, expected: str
+) -> None:
+    answers = {"docker info --format {{.ServerVersion}} {{json": said(f"28.1.1 {options}\n")}
+
+    found = reader(tmp_path, answers).engine()
+
+    assert found.engines == (Engine(name="docker", version="28.1.1"),)
+    assert found.userns_remap == expected
+
+
+def test_a_client_without_a_daemon_tells_no_version(tmp_path: Path) -> None:
+    answers = {
+        "docker --version": said("Docker version 28.1.1, build 4eba377\n"),
+        "docker info": said(" null\n"),
+    }
+
+    (found,) = reader(tmp_path, answers).engine().engines
+
+    assert (found.running, found.version) == (False, "28.1.1")
+
+
+@pytest.mark.parametrize(
     ("content", "expected"), [("1", "enforcing"), ("0\n", "permissive"), (None, "absent")]
 )
 def test_selinux(tmp_path: Path, content: str | None, expected: str) -> None:
