@@ -1,7 +1,8 @@
 """A tenant written as declarations: the files that would make another tenant equal to it."""
 
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from ssl import DER_cert_to_PEM_cert
 from typing import Any
@@ -11,9 +12,11 @@ from pydantic import BaseModel
 from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.profile_changes import PresentProfile, is_tunnel
 from mstunnel_setup.admin.wire import configuration_object, site_object, threshold_object
+from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.profiles.lint import extra, profile_object
 from mstunnel_setup.profiles.objects import ProfileObject
 from mstunnel_setup.profiles.wire import root_name
+from mstunnel_setup.tenant.text import plain
 
 SCHEMA_FILE = "schema.json"
 _HEAD = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
@@ -32,6 +35,25 @@ def declarations_of(tenant: Tenant) -> dict[str, str]:
         for name, objects in sections.items()
         if objects
     }
+
+
+def shared_names(tenant: Tenant) -> Iterator[Finding]:
+    """What no declaration can tell apart: objects of one kind that have one name."""
+    for what, names in (
+        ("server configuration", [item.display_name for item in tenant.configurations]),
+        ("site", [item.display_name for item in tenant.sites]),
+        ("VPN profile", [item.found.display_name for item in tenant.profiles if is_tunnel(item)]),
+    ):
+        for name, count in Counter(map(str.casefold, names)).items():
+            if count > 1:
+                shown = plain(next(item for item in names if item.casefold() == name))
+                yield Finding(
+                    "name-ambiguous",
+                    "name",
+                    f"{count} objects of the kind {what} are called {shown}",
+                    "Rename all but one in the tenant: `apply` and `diff` find objects by name.",
+                    fatal=False,
+                )
 
 
 def _profile(item: PresentProfile, tenant: Tenant) -> ProfileObject:

@@ -1,16 +1,17 @@
 """`mst-admin apply`, `diff`, `export`, `schema`: the tenant as files."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mstunnel_setup.admin.carry_out import carry_out, read_tenant
 from mstunnel_setup.admin.change import Change
 from mstunnel_setup.admin.declared import Declared, load_declarations
-from mstunnel_setup.admin.export import SCHEMA_FILE, declarations_of
+from mstunnel_setup.admin.export import SCHEMA_FILE, declarations_of, shared_names
 from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant, plan
 from mstunnel_setup.answers import describe
+from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.cli.admin_tenant import make_sure, open_tenant, write_named
 from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.render import Notice, Result, Session
@@ -34,7 +35,7 @@ def diff(
     changes = plan(declared, _read(open_tenant(session, sign_in), declared), SystemClock().now(), prune=prune)
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
     data = {"changes": [change.document() for change in changes]}
-    return Result("ok", data, _warnings(declared), text=_lines(changes, "to make"), exit_code=code)
+    return Result("ok", data, _notices(declared.warnings), text=_lines(changes, "to make"), exit_code=code)
 
 
 def apply(
@@ -49,14 +50,17 @@ def apply(
     try:
         carry_out(changes, graph, done.append)
     except SetupError as error:
-        return _refused(error, changes, done, _warnings(declared))
+        return _refused(error, changes, done, _notices(declared.warnings))
     data = {"changes": [change.document() for change in done]}
-    return Result("changed" if done else "unchanged", data, _warnings(declared), text=_lines(done, "made"))
+    return Result(
+        "changed" if done else "unchanged", data, _notices(declared.warnings), text=_lines(done, "made")
+    )
 
 
 def export(session: Session, sign_in: SignInOptions, directory: Path, *, force: bool) -> Result:
     """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
-    contents = declarations_of(read_tenant(open_tenant(session, sign_in)))
+    tenant = read_tenant(open_tenant(session, sign_in))
+    contents = declarations_of(tenant)
     target = directory.absolute()
     contents[SCHEMA_FILE] = json.dumps(describe.schema(Declarations), indent=2) + "\n"
     present = sorted(item.name for item in target.glob("*.y*ml"))
@@ -71,8 +75,9 @@ def export(session: Session, sign_in: SignInOptions, directory: Path, *, force: 
         )
     write_named(target, contents)
     names = sorted(contents)
+    data = {"directory": str(target), "files": names}
     return Result(
-        "changed", {"directory": str(target), "files": names}, text=[f"{target}/{name}" for name in names]
+        "changed", data, _notices(shared_names(tenant)), text=[f"{target}/{name}" for name in names]
     )
 
 
@@ -106,8 +111,8 @@ def _refused(
     return Result("error", data, warnings, (notice,), _lines(done, "made"), error.exit_code)
 
 
-def _warnings(declared: Declared) -> tuple[Notice, ...]:
-    return tuple(Notice(item.code, item.message, item.hint) for item in declared.warnings)
+def _notices(findings: Iterable[Finding]) -> tuple[Notice, ...]:
+    return tuple(Notice(item.code, item.message, item.hint) for item in findings)
 
 
 def _lines(changes: Sequence[Change], what: str) -> list[str]:

@@ -1,5 +1,6 @@
 """`mst-admin config`: server configurations."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,7 +57,7 @@ class ConfigurationOptions:
         typer.Option("--corporate-network", metavar="CIDR", help="Network of yours, to check for overlap."),
     ] = None
 
-    def given(self) -> dict[str, Any]:
+    def given(self, _present: Mapping[str, Any]) -> dict[str, Any]:
         """What was given, by the keys of a declaration."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         del values["corporate_network"]

@@ -121,7 +121,7 @@ def _result(changes: Sequence[Change], data: Mapping[str, Any], warnings: tuple[
 
 def lint(session: Session, sign_in: SignInOptions, wanted: str) -> Result:
     """What is wrong with a profile; the exit code is that of a failed check when something is fatal."""
-    if Path(wanted).is_file():
+    if Path(wanted).is_file() or Path(wanted).suffix in {".yaml", ".yml"}:
         document, profile = _load(Path(wanted))
         findings = _lines(judge_profile(profile), document)
     else:

@@ -1,5 +1,6 @@
 """`mst-admin site`: sites."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from mstunnel_setup.cli.render import Result, Session, run_command
 
 if TYPE_CHECKING:
     from mstunnel_setup.cli.admin_work import Objects
+    from mstunnel_setup.errors import UsageError
 
 _PROGRAM = "mst-admin site"
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The site.")]
@@ -46,8 +48,11 @@ class SiteOptions:
         True
     )
 
-    def given(self) -> dict[str, Any]:
-        """What was given, by the keys of a declaration."""
+    def given(self, present: Mapping[str, Any]) -> dict[str, Any]:
+        """What was given, by the keys of a declaration; `present` are those that the site has now.
+
+        Raises UsageError `window-missing`.
+        """
         names = (
             "description",
             "public_address",
@@ -56,11 +61,30 @@ class SiteOptions:
             "upgrade_automatically",
         )
         found = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        if self.window is not None:
-            start, _, end = self.window.partition("-")
-            window = {"start": start.strip(), "end": end.strip(), "time_zone": self.time_zone}
-            found["upgrade_window"] = window if self.window else None
+        if self.window is not None or self.time_zone is not None:
+            found["upgrade_window"] = self._window(present.get("upgrade_window") or {})
         return found
+
+    def _window(self, present: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The maintenance window; its times or its zone stay as they are where only the other was given."""
+        if self.window == "":
+            return None
+        if self.window is None and not present:
+            raise _window_missing()
+        start, _, end = (self.window or "").partition("-")
+        times = {"start": start.strip(), "end": end.strip()} if self.window else {}
+        zone = {"time_zone": self.time_zone, "utc_offset_minutes": None} if self.time_zone else {}
+        return {**present, **times, **zone}
+
+
+def _window_missing() -> "UsageError":
+    from mstunnel_setup.errors import UsageError  # noqa: PLC0415 (`--help` stays fast)
+
+    return UsageError(
+        "window-missing",
+        "--time-zone is given, but the site has no maintenance window",
+        "Add --window HH:MM-HH:MM.",
+    )
 
 
 def _work() -> "Objects[Any, Any, Any]":

@@ -78,27 +78,25 @@ class Objects(Generic[Declared, Present, Options]):
 
     def create(self, session: Session, sign_in: SignInOptions, options: Options, name: str) -> Result:
         """A new one. Raises UsageError for its values, TenantError `name-taken`."""
-        declared = self.declare({**options.given(), "name": name})
+        declared = self.declare({**options.given({}), "name": name})
         warnings = judged(self.judge(declared, options))
         graph = open_tenant(session, sign_in)
-        if self.named(graph, name):
-            raise TenantError(
-                "name-taken",
-                f"the tenant has a {self.what} {name} already",
-                f"Use `mst-admin {self.command} update`.",
-            )
+        self._require_free(graph, name, f"Use `mst-admin {self.command} update`, or choose another name.")
         change = self._made(graph, self.change(declared, None))
         return result_of(change, self._document(self.find(graph, name)), warnings)
 
     def update(
         self, session: Session, sign_in: SignInOptions, options: Options, wanted: str, name: str | None
     ) -> Result:
-        """Change what is given, which is judged together with what stays."""
+        """Change what is given, which is judged together with what stays; errors as in `create`."""
         graph = open_tenant(session, sign_in)
         present = self.find(graph, wanted)
+        known = self.object_of(present).model_dump()
         renamed = {"name": name} if name else {}
-        declared = self.declare({**self.object_of(present).model_dump(), **options.given(), **renamed})
+        declared = self.declare({**known, **options.given(known), **renamed})
         warnings = judged(self.judge(declared, options))
+        if declared.name.casefold() != present.display_name.casefold():
+            self._require_free(graph, declared.name, "Choose another name.")
         change = self._made(graph, self.change(declared, present))
         return result_of(change, {"id": present.id}, warnings)
 
@@ -109,6 +107,11 @@ class Objects(Generic[Declared, Present, Options]):
         make_sure(session, f"Delete the {self.what} {found.display_name} ({found.id})?", yes=yes)
         change = self._made(graph, Change("delete", self.kind, found.display_name, found.id))
         return result_of(change, {"id": found.id})
+
+    def _require_free(self, graph: AdminGraph, name: str, hint: str) -> None:
+        """Graph allows two of one name, which no command and no declaration could tell apart."""
+        if self.named(graph, name):
+            raise TenantError("name-taken", f"the tenant has a {self.what} {name} already", hint)
 
     def _document(self, found: Present) -> Extra:
         return {self.kind: found.model_dump(mode="json", by_alias=True)}

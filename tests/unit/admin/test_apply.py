@@ -7,7 +7,10 @@ from typing import Any
 
 import pexpect
 
+from mstunnel_setup.admin import plan
+from mstunnel_setup.admin.export import shared_names
 from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.admin.labs import READER, MstAdmin, Tenant, root_file
 
 DECLARED = """\
@@ -118,6 +121,12 @@ def test_an_export_applied_to_an_empty_tenant_gives_an_equal_one(
     assert source("diff", str(target), "--no-resolve", "--exit-code", "--prune").code == 0
     assert source("export", str(target)).codes("errors") == ["export-exists"]
     assert source("export", str(target), "--force").code == 0
+
+
+def test_an_export_says_what_no_declaration_can_tell_apart() -> None:
+    sites = [TunnelSite(display_name=name) for name in ("Berlin", "Oslo", "BERLIN")]
+    (found,) = shared_names(plan.Tenant(sites=tuple(sites)))
+    assert (found.code, found.message) == ("name-ambiguous", "2 objects of the kind site are called Berlin")
 
 
 def test_a_plan_is_shown_first_and_then_done(admin: MstAdmin, tmp_path: Path) -> None:

@@ -66,6 +66,28 @@ def test_a_site_lives(admin: MstAdmin) -> None:
     assert len(admin("site", "list").data["sites"]) == 2
 
 
+def test_of_a_maintenance_window_what_is_not_given_stays(admin: MstAdmin) -> None:
+    where = ("--public-address", "203.0.113.9", "--configuration", "main", "--no-resolve")
+    alone = admin("site", "create", "Quito", *where, "--time-zone", "America/Guayaquil")
+    assert (alone.code, alone.codes("errors")) == (ExitCode.USAGE, ["window-missing"])
+    admin("site", "create", "Quito", *where, "--window", "22:00-04:00", "--time-zone", "America/Guayaquil")
+    other_zone = admin("site", "update", "Quito", "--time-zone", "Asia/Kolkata").data["change"]["after"]
+    assert other_zone == {"upgradeWindowUtcOffsetInMinutes": 330}
+    other_times = admin("site", "update", "Quito", "--window", "21:00-04:00").data["change"]["after"]
+    assert other_times == {"upgradeWindowStartTime": "21:00:00"}
+    assert admin("site", "update", "Quito", "--window", "").status == "changed"
+    assert admin("site", "update", "Quito", "--time-zone", "UTC").codes("errors") == ["window-missing"]
+    assert admin("site", "delete", "Quito", "--yes").status == "changed"
+
+
+def test_no_object_gets_the_name_of_another(admin: MstAdmin) -> None:
+    for kind, one, other in (("config", "Main", "zweite: 2"), ("site", "Berlin", "東京")):
+        refused = admin(kind, "update", one, "--name", other)
+        assert (refused.code, refused.codes("errors")) == (ExitCode.TENANT, ["name-taken"])
+    assert admin("config", "update", "Main", "--name", "MAIN").status == "changed"
+    assert admin("config", "update", "MAIN", "--name", "Main").status == "changed"
+
+
 def test_a_site_needs_a_configuration_that_exists(admin: MstAdmin) -> None:
     refused = admin("site", "create", "X", "--public-address", "192.0.2.9", "--configuration", "Nowhere")
     assert refused.codes("errors") == ["server-configuration-unknown"]

@@ -44,6 +44,9 @@ def test_an_android_profile_is_created_assigned_and_found_in_order(admin: MstAdm
     linted = admin("profile", "lint", "Tunnel for Android")
     assert (linted.code, linted.codes()) == (0, ["proxy-needs-android-10"])
     assert admin("profile", "create", file).codes("errors") == ["name-taken"]
+    assert admin("profile", "lint", file.replace("profile", "profil")).codes("errors") == [
+        "profile-unreadable"
+    ]
     assert [item["id"] for item in admin("profile", "list").data["profiles"]] == [profile["id"]]
 
 
