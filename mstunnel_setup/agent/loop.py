@@ -132,8 +132,7 @@ class Agent:
             self.tell(line("checked-in", "the tenant knows this server."))
         now = self.clock.now()
         self._update(last_check_in=now)
-        end = None if enrolment.credential is None else enrolment.credential.certificate.not_valid_after_utc
-        self._learn(last_check_in=now, agent_certificate_end=end)
+        self._learn(last_check_in=now, agent_certificate_end=enrolment.credential_end)
         return enrolment
 
     def _leave(self) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup import paths
 from mstunnel_setup.errors import StepError
@@ -28,6 +28,7 @@ class AgentInfo(BaseModel):
     tenant_id: str = Field(alias="AADTenantId", pattern=_GUID)
     # An application that an administrator has prepared is renewed by them, so its object is not known here.
     object_id: str | None = Field(default=None, alias="ApplicationObjectId")
+    renewal_date: AwareDatetime | None = Field(default=None, alias="RenewalDate")
     cloud: str = Field(default="public", alias="Cloud")
     authority: str | None = Field(default=None, alias="Authority")
     graph: str | None = Field(default=None, alias="Graph")

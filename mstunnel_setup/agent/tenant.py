@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -14,7 +15,7 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.tenant.credential import Credential, own_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
 from mstunnel_setup.tenant.wire import HealthThreshold, KeyCredential, TunnelServer, TunnelSite
@@ -58,9 +59,9 @@ class Tenant(Protocol):
 class Enrolment:
     """A way to the tenant, the record of this server there, and how devices authenticate to it.
 
-    `lab` says that the tenant also takes what Graph has no place for; `object_id` and `credential` are those
-    of the agent's own application; `prove` signs in with another credential or raises SignInError; `close`
-    gives the connections back.
+    `lab` says that the tenant also takes what Graph has no place for; `object_id` and `credential` (None: it
+    has a secret) are those of the agent's own application, `credential_end` is when that ends, if known;
+    `prove` signs in with another credential or raises SignInError; `close` gives the connections back.
     """
 
     tenant: Tenant
@@ -70,6 +71,7 @@ class Enrolment:
     lab: bool = False
     object_id: str = ""
     credential: Credential | None = field(default=None, repr=False)
+    credential_end: datetime | None = None
     prove: Callable[[Credential], object] = lambda _credential: None
     close: Callable[[], None] = lambda: None
 
@@ -83,11 +85,12 @@ def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
     settings = read_agent_settings(files)
     where = _cloud(info)
     os.environ.update(read_proxies(files))
-    credential = read_credential(files, paths.AGENT_CREDENTIAL)
+    credential = own_credential(files)
+    certificate = credential if isinstance(credential, Credential) else None
     http = HttpSession(clock, trusted_roots(files), timeout=timeout, deadline=_DEADLINE_SECONDS)
     sign_in = SignIn(http, clock, where, info.tenant_id, info.agent_id)
     try:
-        token_source = sign_in.certificate(credential)
+        token_source = sign_in.application(credential)
     except SetupError:
         http.close()
         raise
@@ -98,7 +101,8 @@ def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
         authentication=info.authentication,
         lab=where.name == "custom",
         object_id=info.object_id or "",
-        credential=credential,
+        credential=certificate,
+        credential_end=certificate.certificate.not_valid_after_utc if certificate else info.renewal_date,
         prove=sign_in.certificate,
         close=http.close,
     )

@@ -217,8 +217,12 @@ class SignInAnswers(Part):
 
 
 class IdentityAnswers(Part):
-    """An application that was made beforehand to be this server's own identity in the tenant."""
+    """This server's own identity in the tenant: how it signs in, or an application made beforehand."""
 
+    credential: Literal["certificate", "secret"] = Field(
+        default="certificate",
+        description="What the application that the installation makes signs in with: certificate, or secret",
+    )
     client_id: Guid | None = Field(
         default=None,
         description="Id of the application; without it, the installation makes one",
@@ -237,6 +241,11 @@ class IdentityAnswers(Part):
         default=None,
         description="Place of the passphrase of the PFX",
         examples=["file:/root/agent-passphrase"],
+    )
+    client_secret: SecretPlace | None = Field(
+        default=None,
+        description="Instead of a certificate: place of its client secret",
+        examples=["file:/root/agent-secret"],
     )
 
 
@@ -308,7 +317,7 @@ class AnswerFile(Part):
     tenant: TenantAnswers = Field(default=TenantAnswers(), description="The tenant and its cloud")
     sign_in: SignInAnswers = Field(default=SignInAnswers(), description="How to sign in")
     identity: IdentityAnswers = Field(
-        default=IdentityAnswers(), description="An application made beforehand for this server"
+        default=IdentityAnswers(), description="This server's own identity in the tenant"
     )
     site: Line | None = Field(
         default=None, description="Site to join: its id (GUID) or its name", examples=["Berlin"]

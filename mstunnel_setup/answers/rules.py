@@ -63,11 +63,20 @@ def foreign_keys(method: str) -> Mapping[str, str]:
 
 
 def identity(section: Section) -> Iterator[Finding]:
-    """An application made beforehand signs in with a certificate."""
-    if section:
+    """An application made beforehand signs in with a certificate or a secret."""
+    beforehand = {key: value for key, value in section.items() if key != "credential"}
+    if not beforehand:
+        return
+    if "credential" in section:
+        yield "credential", "`credential` is for an application that the installation makes: remove it"
+    if "client_id" not in section:
+        yield next(iter(beforehand)), "`identity` needs `client_id`: add the id of the application"
+    if "client_secret" not in section:
         yield from _pair_or_pfx(section, "certificate", "client_id")
-        if "client_id" not in section:
-            yield next(iter(section)), "`identity` needs `client_id`: add the id of the application"
+        return
+    for key in ("certificate", "key", "pfx", "passphrase"):
+        if key in section:
+            yield key, "give either a certificate or `client_secret`: remove one of them"
 
 
 def certificate(section: Section) -> Iterator[Finding]:

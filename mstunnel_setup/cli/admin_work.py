@@ -81,7 +81,7 @@ class Objects(Generic[Declared, Present, Options]):
         declared = self.declare({**options.given({}), "name": name})
         warnings = judged(self.judge(declared, options))
         graph = open_tenant(session, sign_in)
-        self._require_free(graph, name, f"Use `mst-admin {self.command} update`, or choose another name.")
+        self._require_free(graph, name)
         change = self._made(graph, self.change(declared, None))
         return result_of(change, self._document(self.find(graph, name)), warnings)
 
@@ -96,7 +96,7 @@ class Objects(Generic[Declared, Present, Options]):
         declared = self.declare({**known, **options.given(known), **renamed})
         warnings = judged(self.judge(declared, options))
         if declared.name.casefold() != present.display_name.casefold():
-            self._require_free(graph, declared.name, "Choose another name.")
+            self._require_free(graph, declared.name)
         change = self._made(graph, self.change(declared, present))
         return result_of(change, {"id": present.id}, warnings)
 
@@ -108,10 +108,14 @@ class Objects(Generic[Declared, Present, Options]):
         change = self._made(graph, Change("delete", self.kind, found.display_name, found.id))
         return result_of(change, {"id": found.id})
 
-    def _require_free(self, graph: AdminGraph, name: str, hint: str) -> None:
+    def _require_free(self, graph: AdminGraph, name: str) -> None:
         """Graph allows two of one name, which no command and no declaration could tell apart."""
         if self.named(graph, name):
-            raise TenantError("name-taken", f"the tenant has a {self.what} {name} already", hint)
+            raise TenantError(
+                "name-taken",
+                f"the tenant has a {self.what} {name} already",
+                f"Choose another name; `mst-admin {self.command} update` changes the one that is there.",
+            )
 
     def _document(self, found: Present) -> Extra:
         return {self.kind: found.model_dump(mode="json", by_alias=True)}

@@ -39,7 +39,8 @@ def collect(session: Session, world: World) -> dict[str, str]:
 
 def known_secrets(world: World) -> list[bytes]:
     """Every secret that lies on this host where ours are kept: keys, and what proxies are told."""
-    found = [world.files.read(path) for path in (paths.SITE_KEY, paths.SITE_PFX, paths.AGENT_CREDENTIAL)]
+    ours = (paths.SITE_KEY, paths.SITE_PFX, paths.AGENT_CREDENTIAL, paths.AGENT_SECRET)
+    found = [world.files.read(path) for path in ours]
     names = world.files.names(paths.GENERATIONS)
     found += [world.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
     settings = (world.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")

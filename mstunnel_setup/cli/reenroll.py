@@ -8,9 +8,12 @@ from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.steps import sign_in, site
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
+from mstunnel_setup.tenant.secret import CreateAgentSecret
 from mstunnel_setup.tls.actions import CreateAgentCredential
 
-_IDENTITY = frozenset({CreateAgentCredential.kind, CreateAppIdentity.kind, RegisterServer.kind})
+_IDENTITY = frozenset(
+    {CreateAgentCredential.kind, CreateAgentSecret.kind, CreateAppIdentity.kind, RegisterServer.kind}
+)
 
 
 def reenroll(session: Session, options: SignInOptions) -> Result:

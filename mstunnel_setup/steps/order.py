@@ -35,6 +35,7 @@ from mstunnel_setup.system.sysctls import SetSysctl
 from mstunnel_setup.system.units import ConfigureUnit
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.tenant.prepared import PlaceAgentCredential, UseAppIdentity
+from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity
 from mstunnel_setup.tls.schedule import ScheduleImport
 from mstunnel_setup.upgrade.actions import OpenMailbox
@@ -63,8 +64,10 @@ CODEC = Codec(
         ConfigureUnit,
         CopyFile,
         CreateAgentCredential,
+        CreateAgentSecret,
         CreateAppIdentity,
         PlaceAgentCredential,
+        PlaceAgentSecret,
         UseAppIdentity,
         InstallQuadlet,
         InstallService,

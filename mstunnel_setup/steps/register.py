@@ -15,24 +15,31 @@ from mstunnel_setup.steps import site, tenancy
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, consent_needed
 from mstunnel_setup.tenant.clouds import Cloud
+from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.prepared import (
     CredentialSource,
     PlaceAgentCredential,
     UseAppIdentity,
     certificate_sha256,
 )
+from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.tenant.wire import DeploymentMode
 from mstunnel_setup.tls.actions import CreateAgentCredential
+from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """An application made beforehand, its credential (by place and digest), and the tenant that knows it."""
+    """An application made beforehand, the tenant that knows it, and what it signs in with.
+
+    That is a certificate by place and digest, or a secret by its place.
+    """
 
     app_id: str
     tenant_id: str
     source: CredentialSource
-    certificate_sha256: str
+    certificate_sha256: str = ""
+    secret: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,13 @@ class Registration:
     authentication: str
     deployment_mode: DeploymentMode
     prepared: Prepared | None = None
+    secret: bool = False
+
+    @property
+    def credential_path(self) -> str:
+        """Where the agent finds what it signs in with."""
+        secret = self.prepared.secret if self.prepared else self.secret
+        return paths.AGENT_SECRET if secret else paths.AGENT_CREDENTIAL
 
 
 def _gather(context: Context) -> Registration:
@@ -53,7 +67,7 @@ def _gather(context: Context) -> Registration:
     application_name = f"mstunnel-gateway {context.server_name} {_machine(context)}"
     prepared = _prepared(context)
     _refuse_renamed(context, prepared.app_id if prepared else application_name)
-    return Registration(
+    registration = Registration(
         site_id=site.chosen_id(context),
         server_name=context.server_name,
         application_name=application_name,
@@ -61,7 +75,10 @@ def _gather(context: Context) -> Registration:
         authentication=context.answers.authentication,
         deployment_mode=DeploymentMode.STANDALONE_ROOTLESS if rootless else DeploymentMode.STANDALONE_ROOTFUL,
         prepared=prepared,
+        secret=context.answers.identity.credential == "secret",
     )
+    _refuse_other_credential(context, registration.credential_path)
+    return registration
 
 
 def _prepared(context: Context) -> Prepared | None:
@@ -78,7 +95,8 @@ def _prepared(context: Context) -> Prepared | None:
         pfx=given.pfx or "",
         passphrase=str(given.passphrase) if given.passphrase else None,
     )
-    credential = source.load(context.world)
+    secret = context.secret(given.client_secret)
+    credential = ClientSecret(secret) if secret else source.load(context.world)
     tenant_id = context.world.graph.tenant_id()
     graph = tenancy.as_application(context, tenant_id, given.client_id, credential)
     try:
@@ -87,6 +105,8 @@ def _prepared(context: Context) -> Prepared | None:
         if error.code != "permission-missing":
             raise
         raise consent_needed(graph, given.client_id, f"the application {given.client_id}") from error
+    if isinstance(credential, ClientSecret):
+        return Prepared(given.client_id, tenant_id, source, secret=str(given.client_secret))
     return Prepared(given.client_id, tenant_id, source, certificate_sha256(credential))
 
 
@@ -104,6 +124,18 @@ def _refuse_renamed(context: Context, application_name: str) -> None:
             )
 
 
+def _refuse_other_credential(context: Context, path: str) -> None:
+    """Raise TenantError when this server was installed with the other kind of credential."""
+    for entry in context.receipt.entries.values():
+        known = entry.versions[-1]
+        if known["kind"] in _CREDENTIALS and known["path"] != path:
+            raise TenantError(
+                "identity-changed",
+                f"this server signs in with {known['path']}, and the answers (identity) want another kind",
+                "Leave identity as it was, or take the server out with `mst-cli uninstall` first.",
+            )
+
+
 def _machine(context: Context) -> str:
     """Eight hex digits that tell this machine from others of the same name; the machine id stays private."""
     machine_id = context.world.files.read("/etc/machine-id") or context.host_name.encode()
@@ -111,7 +143,10 @@ def _machine(context: Context) -> str:
 
 
 def _decide(registration: Registration) -> Sequence[Action[Any]]:
-    credential, application = _identity(registration)
+    application = _application(registration)
+    credential = _credential(registration, application.key)
+    # An application is made with its certificate, but it must be there before it can have a secret.
+    made_later = isinstance(credential, CreateAgentSecret)
     server = RegisterServer(
         site_id=registration.site_id,
         server_name=registration.server_name,
@@ -130,31 +165,44 @@ def _decide(registration: Registration) -> Sequence[Action[Any]]:
     }
     settings = {"SiteId": registration.site_id, "ServerId": output(server.key, "server_id")}
     return (
-        credential,
-        application,
+        *((application, credential) if made_later else (credential, application)),
         server,
         WriteJson(path=paths.AGENT_INFO, value=info, mode=0o640),
         WriteJson(path=paths.AGENT_SETTINGS, value=settings, mode=0o640, managed=True),
     )
 
 
-def _identity(registration: Registration) -> tuple[Action[Any], Action[Any]]:
-    """What the agent signs in with, and as which application."""
+def _application(registration: Registration) -> Action[Any]:
+    """As which application the agent signs in."""
     prepared = registration.prepared
     if prepared is not None:
-        return (
-            PlaceAgentCredential(
-                path=paths.AGENT_CREDENTIAL,
-                source=prepared.source,
-                certificate_sha256=prepared.certificate_sha256,
-            ),
-            UseAppIdentity(app_id=prepared.app_id, tenant_id=prepared.tenant_id),
-        )
-    name = registration.application_name
-    return (
-        CreateAgentCredential(path=paths.AGENT_CREDENTIAL, common_name=name[:64]),
-        CreateAppIdentity(display_name=name, credential_path=paths.AGENT_CREDENTIAL),
+        return UseAppIdentity(app_id=prepared.app_id, tenant_id=prepared.tenant_id)
+    return CreateAppIdentity(
+        display_name=registration.application_name,
+        credential_path="" if registration.secret else registration.credential_path,
     )
 
+
+def _credential(registration: Registration, application: str) -> Action[Any]:
+    """What the agent signs in with; `application` is the key of the action that makes its application."""
+    path, prepared = registration.credential_path, registration.prepared
+    if prepared is None and registration.secret:
+        return CreateAgentSecret(path=path, application=application, days=CREDENTIAL_DAYS)
+    if prepared is None:
+        return CreateAgentCredential(path=path, common_name=registration.application_name[:64])
+    if prepared.secret:
+        return PlaceAgentSecret(path=path, secret=prepared.secret)
+    digest = prepared.certificate_sha256
+    return PlaceAgentCredential(path=path, source=prepared.source, certificate_sha256=digest)
+
+
+_CREDENTIALS = frozenset(
+    {
+        CreateAgentCredential.kind,
+        CreateAgentSecret.kind,
+        PlaceAgentCredential.kind,
+        PlaceAgentSecret.kind,
+    }
+)
 
 STEP = Step("register", "Registration in the tenant", _gather, _decide, needs=("sign-in",))

@@ -5,7 +5,6 @@ from functools import partial
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject
@@ -14,7 +13,7 @@ from mstunnel_setup.steps import environment
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.prepared import UseAppIdentity
 from mstunnel_setup.tenant.session import CLIENT_ID_QUESTION, Account, Entrance
@@ -65,15 +64,17 @@ def administrator(context: Context) -> Graph:
 def own_identity(context: Context) -> Graph:
     """The tenant with this server's own identity. Raises SignInError."""
     known = identity(context.receipt) or {}
-    credential = read_credential(context.world.files, paths.AGENT_CREDENTIAL)
+    credential = own_credential(context.world.files)
     return as_application(context, str(known["tenant_id"]), str(known["app_id"]), credential)
 
 
-def as_application(context: Context, tenant_id: str, app_id: str, credential: Credential) -> Graph:
+def as_application(
+    context: Context, tenant_id: str, app_id: str, credential: Credential | ClientSecret
+) -> Graph:
     """The tenant with the identity of an application. Raises SignInError."""
     http = http_session(context)
     where = cloud_of(context)
-    source = SignIn(http, context.world.clock, where, tenant_id, app_id).certificate(credential)
+    source = SignIn(http, context.world.clock, where, tenant_id, app_id).application(credential)
     return Graph(http, where, source, context.world.clock, signed_in_as=app_id)
 
 

@@ -8,13 +8,14 @@ from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import SignInError, TenantError, WaitingError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ_WRITE,
     Application,
     DeploymentMode,
     HealthStatus,
+    KeyCredential,
     ServicePrincipal,
     TunnelServer,
 )
@@ -48,6 +49,7 @@ class HasTenant(Protocol):
 class CreateAppIdentity(Action[HasTenant]):
     """Give the agent an application of its own, which signs in with the certificate at `credential_path`.
 
+    Without a path it gets a secret by an action of its own (`CreateAgentSecret`).
     `display_name` is unique for this installation, so an application of that name is the one an earlier,
     cut-off run made. Results: `tenant_id`, `app_id`, `application_object_id`, `service_principal_id`.
     """
@@ -72,12 +74,14 @@ class CreateAppIdentity(Action[HasTenant]):
         """
         known = outputs.get(self.key, {})
         object_id = known.get("application_object_id")
-        if object_id is None or world.files.state(self.credential_path) is None:
+        if object_id is None:
+            return False
+        if self.credential_path and world.files.state(self.credential_path) is None:
             return False
         if world.graph.signed_in_as and world.graph.signed_in_as == known.get("app_id"):
             return True
         application = world.graph.application(str(object_id))
-        return application is not None and _knows(application, self._credential(world))
+        return application is not None and _knows(application, self._key(world))
 
     def capture(self, world: HasTenant) -> JsonObject:
         """Nothing of that name, or TenantError `application-name-taken`.
@@ -99,7 +103,7 @@ class CreateAppIdentity(Action[HasTenant]):
         Raises WaitingError `admin-consent-needed` when only the grant is beyond the account's rights.
         """
         graph = world.graph
-        application = self._application(graph, self._credential(world), outputs)
+        application = self._application(graph, self._key(world), outputs)
         principal = graph.service_principal(application.app_id)
         principal = principal or graph.create_service_principal(application.app_id)
         _grant(graph, application, principal)
@@ -116,16 +120,17 @@ class CreateAppIdentity(Action[HasTenant]):
         removed = found is not None and world.graph.delete_application(found.id)
         return Undone(Undo.REMOVED if removed else Undo.ABSENT)
 
-    def _credential(self, world: HasTenant) -> Credential:
-        return read_credential(world.files, self.credential_path)
+    def _key(self, world: HasTenant) -> KeyCredential | None:
+        if not self.credential_path:
+            return None
+        return read_credential(world.files, self.credential_path).key_credential(self.display_name)
 
-    def _application(self, graph: Graph, credential: Credential, outputs: Outputs) -> Application:
-        key_credential = credential.key_credential(self.display_name)
+    def _application(self, graph: Graph, key: KeyCredential | None, outputs: Outputs) -> Application:
         found = self._existing(graph, outputs)
         if found is None:
-            return graph.create_application(self.display_name, key_credential)
-        if not _knows(found, credential):
-            graph.set_credential(found.id, key_credential)
+            return graph.create_application(self.display_name, key)
+        if key is not None and not _knows(found, key):
+            graph.set_credential(found.id, key)
         return found
 
     def _existing(self, graph: Graph, outputs: Outputs) -> Application | None:
@@ -236,12 +241,14 @@ def site_deleted(site: str) -> TenantError:
 _SILENT: Final = frozenset({None, HealthStatus.UNKNOWN, HealthStatus.OFFLINE})
 
 
-def _knows(application: Application, credential: Credential) -> bool:
-    """Whether the application accepts the credential.
+def _knows(application: Application, key: KeyCredential | None) -> bool:
+    """Whether the application accepts the certificate, or there is none to accept.
 
     Compared by the identifier we set; where a service does not return identifiers any certificate counts.
     """
-    wanted = credential.key_credential("").custom_key_identifier
+    if key is None:
+        return True
+    wanted = key.custom_key_identifier
     known = [item.custom_key_identifier for item in application.key_credentials]
     return bool(known) and (wanted in known or not any(known))
 

@@ -1,4 +1,4 @@
-"""The certificate an application signs in with: PKCS#12 or PEM, key and certificate in one file."""
+"""What an application signs in with: a certificate (PKCS#12 or PEM), or a secret where one was asked for."""
 
 from base64 import b64encode
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
 
+from mstunnel_setup import paths
 from mstunnel_setup.errors import SignInError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.wire import KeyCredential
@@ -42,6 +43,24 @@ class Credential:
             start_date_time=self.certificate.not_valid_before_utc,
             end_date_time=self.certificate.not_valid_after_utc,
         )
+
+
+@dataclass(frozen=True)
+class ClientSecret:
+    """A secret of an application."""
+
+    text: str = field(repr=False)
+
+
+def own_credential(files: Files) -> Credential | ClientSecret:
+    """What this server signs in with: its secret where it has one, else its certificate.
+
+    Raises SignInError (see `read_credential`).
+    """
+    secret = files.read(paths.AGENT_SECRET)
+    if secret is None:
+        return read_credential(files, paths.AGENT_CREDENTIAL)
+    return ClientSecret(secret.decode(errors="replace").strip())
 
 
 def read_credential(files: Files, path: str, passphrase: str = "", *, key_path: str = "") -> Credential:

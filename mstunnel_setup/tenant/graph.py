@@ -6,6 +6,7 @@ it is not there; all others raise TenantError, SignInError or NetworkError (see 
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
@@ -28,6 +29,7 @@ from mstunnel_setup.tenant.wire import (
     HealthThreshold,
     KeyCredential,
     Organization,
+    PasswordCredential,
     ServicePrincipal,
     TunnelConfiguration,
     TunnelServer,
@@ -126,10 +128,12 @@ class Graph:
         path = f"/applications{query(filter=equals('appId', guid(app_id)))}"
         return next(iter(self._list(Application, path, APPLICATION_READ_WRITE)), None)
 
-    def create_application(self, display_name: str, credential: KeyCredential) -> Application:
-        """Create an application of this tenant only, which signs in with a certificate."""
+    def create_application(self, display_name: str, credential: KeyCredential | None) -> Application:
+        """Create an application of this tenant only, which signs in with this certificate, if any."""
         body = Application(
-            display_name=display_name, sign_in_audience="AzureADMyOrg", key_credentials=(credential,)
+            display_name=display_name,
+            sign_in_audience="AzureADMyOrg",
+            key_credentials=(credential,) if credential else (),
         )
         return self._write(Application, "POST", "/applications", body, APPLICATION_READ_WRITE)
 
@@ -142,6 +146,22 @@ class Graph:
         """Give the application one more certificate; it may do so itself with a proof of its present key."""
         body = {"keyCredential": credential.to_wire(), "passwordCredential": None, "proof": proof}
         self._transport.send("POST", f"/applications/{guid(object_id)}/addKey", body)
+
+    def add_password(self, object_id: str, name: str, end: datetime) -> PasswordCredential:
+        """Make a secret of an application, which may be a moment old; its text is in this answer only."""
+        wish = PasswordCredential(display_name=name, end_date_time=end)
+        path = f"/applications/{guid(object_id)}/addPassword"
+        body = {"passwordCredential": wish.to_wire()}
+        return self._once_replicated(
+            lambda: read_entity(
+                PasswordCredential, self._transport.send("POST", path, body, needs=APPLICATION_READ_WRITE)
+            )
+        )
+
+    def remove_password(self, object_id: str, key_id: str) -> None:
+        """Make a secret of an application worthless."""
+        path = f"/applications/{guid(object_id)}/removePassword"
+        self._transport.send("POST", path, {"keyId": guid(key_id)}, needs=APPLICATION_READ_WRITE)
 
     def declare_app_role(self, object_id: str, app_role_id: str) -> None:
         """List an app role of Graph among those that an administrator's consent would grant."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from mstunnel_setup.errors import NetworkError, SetupError, SignInError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
-from mstunnel_setup.tenant.credential import Credential
+from mstunnel_setup.tenant.credential import ClientSecret, Credential
 from mstunnel_setup.tenant.graph_errors import json_object
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
 from mstunnel_setup.tenant.text import plain
@@ -116,6 +116,12 @@ class SignIn:
         return self._application(
             {"private_key": credential.key, "public_certificate": credential.certificate_pem}
         )
+
+    def application(self, credential: Credential | ClientSecret) -> AccessToken:
+        """Sign in as the application itself with whichever of the two it has. Raises SignInError."""
+        if isinstance(credential, ClientSecret):
+            return self.client_secret(credential.text)
+        return self.certificate(credential)
 
     def _application(self, credential: object) -> AccessToken:
         authority = self.cloud.authority_of(self.tenant)

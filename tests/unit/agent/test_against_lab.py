@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,22 @@ def test_the_tenant_sees_the_check_in_and_the_gateway_gets_its_files(installed: 
 
     assert agent.round() is None
     assert len(log) == 2
+
+
+def test_a_secret_will_do_where_it_was_asked_for(installed: Installed) -> None:
+    files, end = installed.files, datetime.now(UTC).replace(microsecond=0) + timedelta(days=9)
+    info = files.read(paths.AGENT_INFO) or b""
+    made = installed.graph.add_password(installed.object_id, "agent", end)
+    files.write(paths.AGENT_SECRET, (made.secret_text or "").encode(), 0o600)
+    files.write(paths.AGENT_INFO, json.dumps({**json.loads(info), "RenewalDate": end.isoformat()}).encode())
+
+    enrolment = enrol(files, installed.clock)
+
+    assert (enrolment.credential, enrolment.credential_end) == (None, end)
+    assert enrolment.tenant.server(installed.site_id, installed.server_id)
+    enrolment.close()
+    files.remove(paths.AGENT_SECRET)
+    files.write(paths.AGENT_INFO, info)
 
 
 def test_a_server_that_was_removed_in_the_admin_center(installed: Installed) -> None:

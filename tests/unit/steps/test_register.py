@@ -1,6 +1,7 @@
 """Step `register`: names that are this machine's own, and files that refer to what the tenant will answer."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,9 @@ from mstunnel_setup.steps import register, tenancy
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.order import CODEC
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
-from mstunnel_setup.tenant.credential import Credential
+from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.prepared import PlaceAgentCredential, UseAppIdentity
+from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.tenant.wire import DeploymentMode
 from mstunnel_setup.tls.actions import CreateAgentCredential
 from tests.unit.steps.worlds import BERLIN, FakeGraph, Scene
@@ -150,6 +152,46 @@ def test_an_application_made_beforehand_is_proved_and_used_instead_of_a_new_one(
     assert use.apply(context.world, {}) == {"app_id": PREPARED, "tenant_id": scene.graph.tenant_id()}
     assert use.undo(context.world, UndoRecord({})).outcome is Undo.KEPT
     assert "s3cret" not in str(CODEC.dump(place))
+
+
+def _prepared_secret(scene: Scene) -> Context:
+    place = scene.write("/root/agent-secret", "s3cret\n")
+    place.chmod(0o600)
+    return scene.context(identity__client_id=PREPARED, identity__client_secret=f"file:{place}")
+
+
+def test_the_secret_of_an_application_made_beforehand_is_placed(scene: Scene, proved: list[str]) -> None:
+    context = _prepared_secret(scene)
+    context.world.files.make_directories(paths.PRIVATE)
+    place, use, *_ = register.STEP.decide(register.STEP.gather(context))
+    assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
+    assert isinstance(place, PlaceAgentSecret)
+    assert isinstance(use, UseAppIdentity)
+    record = UndoRecord[Any](place.capture(context.world))
+    assert not place.satisfied(context.world, {})
+    place.apply(context.world, {})
+    assert place.satisfied(context.world, {})
+    assert own_credential(context.world.files) == ClientSecret("s3cret")
+    assert context.world.files.locate(paths.AGENT_SECRET).stat().st_mode & 0o777 == 0o600
+    assert "s3cret" in scene.secrets
+    assert "s3cret" not in str(CODEC.dump(place))
+    assert place.undo(context.world, record).outcome is Undo.REMOVED
+
+
+@pytest.mark.parametrize("before", ["certificate", "secret"])
+def test_the_kind_of_credential_stays_as_it_was_installed(scene: Scene, before: str) -> None:
+    made: CreateAgentCredential | CreateAgentSecret = (
+        CreateAgentCredential(path=paths.AGENT_CREDENTIAL, common_name="gw1")
+        if before == "certificate"
+        else CreateAgentSecret(path=paths.AGENT_SECRET, application="application:gw1", days=30)
+    )
+    scene.finished(CODEC.dump(made), made.key, {})
+    register.STEP.gather(scene.context(identity__credential=before))
+    with pytest.raises(TenantError) as caught:
+        register.STEP.gather(
+            scene.context(identity__credential="secret" if before == "certificate" else "certificate")
+        )
+    assert caught.value.code == "identity-changed"
 
 
 def test_a_credential_that_was_exchanged_meanwhile_is_not_placed(

@@ -20,8 +20,9 @@ from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.lab import remote
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, require_free_name
 from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.credential import read_credential
+from mstunnel_setup.tenant.credential import ClientSecret, read_credential
 from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.secret import CreateAgentSecret
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
 from mstunnel_setup.tenant.transport import HttpPort
@@ -254,6 +255,42 @@ def _exactly_one(graph: Graph, site_id: str, name: str, outputs: list[JsonObject
     assert [item.id for item in graph.servers(site_id) if item.display_name == name] == [
         outputs[1]["server_id"]
     ]
+
+
+def test_killed_at_any_request_there_is_one_secret_and_it_signs_in(world: World, lab: Lab) -> None:
+    deaths = 0
+    while True:
+        make = CreateAppIdentity(display_name=f"agent with a secret {deaths}", credential_path="")
+        secret = CreateAgentSecret(path="/agent-secret", application=make.key, days=30)
+        records = [begin(action, world) for action in (make, secret)]
+        mortal = World(world.files, lab.graph(http=Mortal(lab.http, deaths + 1)))
+        try:
+            secret.apply(mortal, {make.key: make.apply(mortal, {})})
+        except Killed:
+            deaths += 1
+        else:
+            break
+        finally:
+            outputs = {make.key: make.apply(world, {})}
+            assert not secret.satisfied(world, outputs)
+            outputs[secret.key] = secret.apply(world, outputs)
+            assert secret.satisfied(world, outputs)
+            assert make.satisfied(world, outputs)
+            _signs_in_with_its_only_secret(world, lab, outputs[make.key], outputs[secret.key])
+            for action, record in zip((secret, make), reversed(records), strict=True):
+                assert action.undo(world, record(None)).outcome is Undo.REMOVED
+    assert deaths >= 8
+
+
+def _signs_in_with_its_only_secret(world: World, lab: Lab, made: JsonObject, secret: JsonObject) -> None:
+    application = world.graph.application(str(made["application_object_id"]))
+    assert application is not None
+    assert [item.key_id for item in application.password_credentials] == [secret["key_id"]]
+    assert world.files.locate("/agent-secret").stat().st_mode & 0o777 == 0o600
+    text = (world.files.read("/agent-secret") or b"").decode()
+    assert text not in json.dumps([made, secret])
+    sign_in = SignIn(lab.http, SystemClock(), lab.cloud, str(made["tenant_id"]), str(made["app_id"]))
+    assert sign_in.application(ClientSecret(text)).token()
 
 
 def test_a_new_credential_replaces_the_old_one(world: World, lab: Lab, tmp_path: Path) -> None:

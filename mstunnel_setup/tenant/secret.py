@@ -1,0 +1,115 @@
+"""Actions for an identity that signs in with a secret, which is only done where somebody asks for it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+from mstunnel_setup.engine.action import Action, Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import put_back, save
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.errors import TenantError
+from mstunnel_setup.tenant.actions import HasTenant
+from mstunnel_setup.tenant.prepared import HasPassphrases
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateAgentSecret(Action[HasTenant]):
+    """Make a secret of the agent's own application and keep it at `path`.
+
+    `application` is the key of the action that made the application, `days` how long the secret lasts.
+    Results: `key_id`, `not_after`.
+    """
+
+    kind: ClassVar[str] = "create-agent-secret"
+    path: str
+    application: str
+    days: int
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return f"file:{self.path}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"make the agent's secret {self.path}"
+
+    def satisfied(self, world: HasTenant, outputs: Outputs) -> bool:
+        """Whether the file is there and the application still has the secret.
+
+        A sign-in as that application proves it, and could not look at the directory.
+        """
+        made = outputs.get(self.key, {}).get("key_id")
+        if made is None or world.files.state(self.path) is None:
+            return False
+        return bool(world.graph.signed_in_as) or made in self._present(world, outputs)
+
+    def capture(self, world: HasTenant) -> JsonObject:
+        """Keep what stands there now, if anything."""
+        return save(world, self.path)
+
+    def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:
+        """Make it. The text of one that a cut-off run made is lost, so that one goes first."""
+        object_id = self._object_id(outputs)
+        for lost in self._present(world, outputs):
+            world.graph.remove_password(object_id, lost)
+        end = world.clock.now() + timedelta(days=self.days)
+        made = world.graph.add_password(object_id, "mstunnel-agent", end)
+        if not made.secret_text or not made.key_id:
+            raise TenantError(
+                "secret-not-made",
+                "Graph made a secret for the application, but did not show it",
+                "Leave identity.credential out, so that the server signs in with a certificate.",
+            )
+        world.files.write(self.path, made.secret_text.encode(), 0o600)
+        return {"key_id": made.key_id, "not_after": (made.end_date_time or end).isoformat()}
+
+    def undo(self, world: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+        """Put back what stood there, or remove it; the secret itself goes with the application."""
+        return put_back(world, self.path, record.before)
+
+    def _object_id(self, outputs: Outputs) -> str:
+        return str(outputs[self.application]["application_object_id"])
+
+    def _present(self, world: HasTenant, outputs: Outputs) -> list[str]:
+        """Ids of the secrets that the application has; it is ours, and so are they."""
+        found = world.graph.application(self._object_id(outputs))
+        return [item.key_id for item in (found.password_credentials if found else ()) if item.key_id]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceAgentSecret(Action[HasPassphrases]):
+    """Put the secret of an application that was made beforehand where the agent reads its own.
+
+    `secret` says where it is given; the secret itself never enters the journal.
+    """
+
+    kind: ClassVar[str] = "place-agent-secret"
+    path: str
+    secret: str
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return f"file:{self.path}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"place the agent's secret from {self.secret}"
+
+    def satisfied(self, world: HasPassphrases, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether this secret stands there."""
+        return world.files.read(self.path) == world.passphrase(self.secret)
+
+    def capture(self, world: HasPassphrases) -> JsonObject:
+        """Keep what stands there now, if anything."""
+        return save(world, self.path)
+
+    def apply(self, world: HasPassphrases, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Write it. When it ends is known to who made it alone."""
+        world.files.write(self.path, world.passphrase(self.secret) or b"", 0o600)
+        return {}
+
+    def undo(self, world: HasPassphrases, record: UndoRecord[HasPassphrases]) -> Undone:
+        """Put back what stood there, or remove it."""
+        return put_back(world, self.path, record.before)
