@@ -14,6 +14,8 @@ from mstunnel_setup.tenant.text import plain
 
 REPORT: Final = f"{paths.SERVER_STATE}/report"
 _LONGEST: Final = 500
+# The monitor, which is privileged, reads it too.
+_LARGEST: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ class GatewayReport:
 
 
 def read_report(files: Files) -> GatewayReport | None:
-    """The last report; None when there is none that can be read."""
-    content = files.read(REPORT)
+    """The last report; None when there is none that can be read. Raises FileError when it is no file."""
+    content = files.read_untrusted(REPORT, _LARGEST)
     return None if content is None else parse_report(content.decode(errors="replace"))
 
 

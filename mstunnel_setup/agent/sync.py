@@ -4,10 +4,8 @@ The gateway's container notices a new `ocserv.conf` by itself, has ocserv test i
 """
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import json_bytes
@@ -15,10 +13,9 @@ from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.fields import Document
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions, ocserv_conf
+from mstunnel_setup.gateway.port import served_port
 from mstunnel_setup.gateway.warning import ConfigurationWarning
 from mstunnel_setup.host.files import Files
-
-_PORT: Final = re.compile(rb"^tcp-port = (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -53,14 +50,14 @@ def wanted(document: Document, options: GatewayOptions, open_port: int | None = 
     """Judge and render a microsoftTunnelConfiguration.
 
     The container publishes only the port it was created with: while that is another one (`open_port`), the
-    gateway goes on there, and `port_waiting` says so. Raises TenantError `configuration-invalid` when it
-    cannot be served.
+    gateway goes on there, `port_waiting` says so, and `admin-settings.json` tells the monitor of the host
+    which one is wanted. Raises TenantError `configuration-invalid` when it cannot be served.
     """
     configuration = ServerConfiguration.from_wire(document)
+    settings = json_bytes(admin_settings(configuration))
     waiting = _waiting(configuration.listen_port, open_port)
     if waiting is not None and open_port is not None:
         configuration = replace(configuration, listen_port=open_port)
-    settings = json_bytes(admin_settings(configuration))
     text = ocserv_conf(configuration, options).encode()
     return Wanted(
         (
@@ -84,8 +81,7 @@ def decide(present: Mapping[str, bytes | None], wish: Wanted) -> tuple[ManagedFi
 
 def open_port(present: Mapping[str, bytes | None]) -> int | None:
     """The port in use, which is the one that the container was created with; None before the first file."""
-    found = _PORT.search(present.get(paths.OCSERV_CONF) or b"")
-    return int(found[1]) if found else None
+    return served_port(present.get(paths.OCSERV_CONF) or b"")
 
 
 def write(files: Files, changes: tuple[ManagedFile, ...]) -> None:
@@ -100,5 +96,5 @@ def _waiting(wanted_port: int, open_port: int | None) -> ConfigurationWarning | 
     return ConfigurationWarning(
         "listen-port-changed",
         f"the site wants port {wanted_port}, but the container publishes {open_port}, which goes on",
-        "Run mstunnel-setup on the host: it starts the container anew, which ends the sessions.",
+        "The monitor of the host starts the container anew within a minute; this ends the sessions.",
     )

@@ -13,7 +13,7 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError, NetworkError, SetupError, UsageError
-from mstunnel_setup.gateway.admin_settings import listen_port
+from mstunnel_setup.gateway.port import port_in_use
 from mstunnel_setup.steps import certificate, verify
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tls import generations
@@ -135,7 +135,7 @@ def serving_port(context: Context) -> int | None:
     state = context.world.engine.inspect(paths.SERVER)
     if state is None or state.status != "running":
         return None
-    return listen_port(context.world.files)
+    return port_in_use(context.world.files)
 
 
 def nudge(context: Context) -> None:

@@ -1,4 +1,4 @@
-"""One round of the monitor: an upgrade to finish or to begin, lost modules, containers that are down."""
+"""One round of the monitor: an upgrade to finish or to begin, another port, lost modules, what is down."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from mstunnel_setup import paths
+from mstunnel_setup.cli.monitor_port import move, wanted_port
 from mstunnel_setup.cli.render import Session
 from mstunnel_setup.cli.run import Run, open_host, open_run
 from mstunnel_setup.cli.upgrade import release_names
 from mstunnel_setup.cli.upgrade_run import Wish, finish, running, upgrade_to
 from mstunnel_setup.errors import LockedError, SetupError, StepError
+from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.monitor.watch import Condition, Watch
 from mstunnel_setup.steps.world import World
@@ -24,6 +26,8 @@ Tell = Callable[[str], None]
 
 _TUN: Final = "/dev/net/tun"
 _MODPROBE_SECONDS: Final = 30.0
+# Each try ends the sessions.
+_PORT_PAUSE: Final = 600.0
 
 
 @dataclass
@@ -35,10 +39,11 @@ class Monitor:
     _watch: Watch = field(default_factory=Watch)
     _open: ExitStack = field(default_factory=ExitStack)
     _world: World | None = None
+    _next_move: float = 0.0
 
     def round(self) -> None:
         """Look once and do what is due. Whatever goes wrong is told; the next round tries again."""
-        for work in (self._offer, self._upgrade, self._modules, self._containers):
+        for work in (self._offer, self._upgrade, self._port, self._modules, self._containers):
             try:
                 work()
             except LockedError:
@@ -87,6 +92,17 @@ class Monitor:
             name = release_names(offered(run.files), asked)[0]
             self.tell(f"upgrade: to release {name}, as the agent asks")
             self.tell(_words(upgrade_to(run, Wish(name, asked, "agent"))))
+
+    def _port(self) -> None:
+        """Follow the port that the tenant wants; what did not work is tried again ten minutes later."""
+        wanted, now = wanted_port(Files(self.session.common.root)), SystemClock().monotonic()
+        if wanted is None or now < self._next_move:
+            return
+        with open_run(self.session, {}) as run:
+            self._next_move = now + _PORT_PAUSE
+            self.tell(f"port: the gateway moves to {wanted}, as the tenant wants; sessions end")
+            move(run, wanted)
+        self._next_move = 0.0
 
     def _modules(self) -> None:
         """The tunnel device may be lost by an update of the system; without it nobody can connect."""

@@ -13,7 +13,7 @@ from mstunnel_setup.cli.run import Run
 from mstunnel_setup.engine.remember import remembered
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import SetupError, StepError, UsageError
-from mstunnel_setup.gateway.admin_settings import listen_port
+from mstunnel_setup.gateway.port import port_in_use
 from mstunnel_setup.steps import images, launch, verify
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.mailbox import Answer, State
@@ -118,14 +118,14 @@ _PHASES: Final[Mapping[Phase, Callable[[Run, Upgrade], Upgrade]]] = {
 
 def _take(run: Run, wanted: Images) -> None:
     run.runner.run(_switching(run, wanted), run.context)
-    verify.serves(run.context, listen_port(run.files), _PATIENCE, _PAUSE)
+    verify.serves(run.context, port_in_use(run.files), _PATIENCE, _PAUSE)
     verify.healthy(run.context, _PATIENCE)
 
 
 def _switching(run: Run, wanted: Images) -> Sequence[Step[Any, Any]]:
     """The steps that take images into use."""
     _answer_with(run, wanted)
-    return (images.STEP, launch.again(listen_port(run.files)))
+    return (images.STEP, launch.again(port_in_use(run.files)))
 
 
 def _refuse_edited(run: Run, steps: Sequence[Step[Any, Any]]) -> None:

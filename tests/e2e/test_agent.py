@@ -139,16 +139,21 @@ def test_what_the_gateway_refuses_is_taken_back(installed: Installation) -> None
     assert eventually(lambda: row(installed, "server-configuration")["state"] == "healthy", 60)
 
 
-def test_a_changed_port_waits_for_the_host_and_is_served_after_a_run_there(installed: Installation) -> None:
+def test_a_changed_port_is_served_with_no_hand_on_the_host(installed: Installation) -> None:
+    """The agent tells what is wanted; the monitor makes the container anew, which publishes the new port."""
+    installed.connect()
     installed.change_configuration({"listenPort": 8443})
     assert "listen-port-changed" in check_in(installed)
-    installed.connect()
+    assert eventually(lambda: "tcp-port = 8443" in installed.server.read("/etc/mstunnel/ocserv.conf"), 90)
     installed.disconnect()
-    installed.setup()
+    installed.wait_until_healthy()
     token, authority = installed.token(), installed.authority.pem.decode()
     url = f"https://{PUBLIC_ADDRESS}:8443/"
     assert vpn.connect(installed.testbed.client, url, token=token, authority=authority).code == 0
     assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    started = installed.started()
+    assert json.loads(installed.setup("--output", "json").stdout)["status"] == "unchanged"
+    assert installed.started() == started
 
 
 def test_the_internal_address_is_tried_by_the_gateway_itself(installed: Installation) -> None:

@@ -168,4 +168,6 @@ def test_a_port_that_waits_for_the_host_is_a_configuration_not_in_use(scene: Sce
     applier.apply(waiting)
 
     assert "wants port 8443" in str(applier.refusal)
-    assert scene.codes() == ["listen-port-changed"]
+    assert scene.codes() == ["listen-port-changed", "configuration-written"]
+    assert json.loads(scene.files.read(paths.ADMIN_SETTINGS) or b"")["ListenPort"] == 8443
+    assert b"tcp-port = 443\n" in scene.conf()
