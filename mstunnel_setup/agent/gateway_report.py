@@ -14,6 +14,8 @@ from mstunnel_setup.tenant.text import plain
 
 REPORT: Final = f"{paths.SERVER_STATE}/report"
 _LONGEST: Final = 500
+_REFUSED_BY_PROXY: Final = 407
+_SERVER_ERROR: Final = 500
 # The monitor, which is privileged, reads it too.
 _LARGEST: Final = 1 << 20
 
@@ -41,6 +43,19 @@ class Probe:
     def status(self) -> int:
         """The HTTP status; 0 when no answer came."""
         return int(self._number("http_code"))
+
+    @property
+    def reached(self) -> bool:
+        """Whether the site answered: not the proxy on the way, and no gateway that found nobody."""
+        return 0 < self.status < _SERVER_ERROR and self.status != _REFUSED_BY_PROXY
+
+    @property
+    def words(self) -> str:
+        """Curl's own words, or the status that is no answer of the site."""
+        if self.status:
+            return f"status {self.status}"
+        words = str(self.account.get("errormsg") or "no answer")
+        return f"{words} (curl {self.account.get('exitcode', '?')})"
 
     @property
     def connect_seconds(self) -> float | None:

@@ -22,8 +22,6 @@ _LATEST_PROBE: Final = timedelta(minutes=11)
 _MOST_CONNECTIONS: Final = 4990
 _FEW_CORES: Final = 4
 _GIGABYTE: Final = 1024**3
-_REFUSED_BY_PROXY: Final = 407
-_SERVER_ERROR: Final = 500
 
 
 class State(StrEnum):
@@ -194,9 +192,9 @@ def _internal_network(seen: Observation, _thresholds: Thresholds) -> Found:
     probe = _current_probe(seen)
     if probe is None:
         return Found(State.UNKNOWN, f"{seen.probe_url} has not been tried yet")
-    if probe.status and probe.status < _SERVER_ERROR and probe.status != _REFUSED_BY_PROXY:
+    if probe.reached:
         return Found(State.HEALTHY, f"{probe.url} answers with status {probe.status}")
-    return Found(State.UNHEALTHY, f"{probe.url}: {_probe_error(probe)} ({_way(seen)})")
+    return Found(State.UNHEALTHY, f"{probe.url}: {probe.words} ({_way(seen)})")
 
 
 def _upgradeability(seen: Observation, _thresholds: Thresholds) -> Found:
@@ -286,14 +284,6 @@ def _current_probe(seen: Observation) -> Probe | None:
     if probe is None or probe.url != seen.probe_url or abs(seen.now - probe.at) > _LATEST_PROBE:
         return None
     return probe
-
-
-def _probe_error(probe: Probe) -> str:
-    """Curl's own words, or the status that is no answer of the site."""
-    if probe.status:
-        return f"status {probe.status}"
-    words = str(probe.account.get("errormsg") or "no answer")
-    return f"{words} (curl {probe.account.get('exitcode', '?')})"
 
 
 def _way(seen: Observation) -> str:

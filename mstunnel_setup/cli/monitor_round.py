@@ -89,9 +89,12 @@ class Monitor:
                 return
             if why := _refusal(run.files, asked):
                 _refuse(run, asked, why)
-            name = release_names(offered(run.files), asked)[0]
+            catalogue = offered(run.files)
+            name = release_names(catalogue, asked)[0]
             self.tell(f"upgrade: to release {name}, as the agent asks")
-            self.tell(_words(upgrade_to(run, Wish(name, asked, "agent"))))
+            self.tell(
+                _words(upgrade_to(run, Wish(name, asked, "agent", drain_minutes=catalogue.drain_minutes)))
+            )
 
     def _port(self) -> None:
         """Follow the port that the tenant wants; what did not work is tried again ten minutes later."""

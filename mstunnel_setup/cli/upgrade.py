@@ -36,15 +36,18 @@ def check(session: Session) -> Result:
     return Result("warning" if notices else "ok", data, notices, text=text)
 
 
-def apply(session: Session, name: str | None) -> Result:
-    """Upgrade to the release `name`, or to the newest one offered."""
+def apply(session: Session, name: str | None, drain_minutes: int | None = None) -> Result:
+    """Upgrade to the release `name`, or to the newest one offered; sessions may go on for `drain_minutes`."""
     with open_run(session, {}) as run:
-        release = _chosen(offered(run.files), name)
+        catalogue = offered(run.files)
+        release = _chosen(catalogue, name)
         finish(run)
         if running(run).digests == release.digests:
             text = f"Release {release.name} runs already; nothing was changed."
             return Result("unchanged", {"release": release.name}, text=[text])
-        return _ended(upgrade_to(run, Wish(release.name, release.digests, "administrator")))
+        minutes = catalogue.drain_minutes if drain_minutes is None else drain_minutes
+        wish = Wish(release.name, release.digests, "administrator", drain_minutes=minutes)
+        return _ended(upgrade_to(run, wish))
 
 
 def rollback(session: Session) -> Result:

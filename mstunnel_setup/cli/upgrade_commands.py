@@ -6,6 +6,7 @@ import typer
 
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
+from mstunnel_setup.upgrade import LONGEST_DRAIN
 
 upgrade_app = new_app("Upgrade the two images, with a way back.")
 _COMMAND = "mst-cli upgrade"
@@ -25,11 +26,21 @@ def check(common: CommonOptions) -> None:
 def apply(
     common: CommonOptions,
     release: Annotated[str | None, typer.Argument(help="Name of a release; without it the newest.")] = None,
+    drain: Annotated[
+        int | None,
+        typer.Option(
+            "--drain",
+            metavar="MINUTES",
+            min=0,
+            max=LONGEST_DRAIN,
+            help="Let nobody new in and wait so long for sessions to end; default: releases.toml, else 0.",
+        ),
+    ] = None,
 ) -> None:
     """Upgrade now; when the new release does not serve, the earlier one comes back."""
     from mstunnel_setup.cli import upgrade  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_COMMAND} apply", common, lambda session: upgrade.apply(session, release))
+    run_command(f"{_COMMAND} apply", common, lambda session: upgrade.apply(session, release, drain))
 
 
 @upgrade_app.command()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.cli.drain import drain, reopen
+from mstunnel_setup.cli.inside import reached_address, reaches_inside
 from mstunnel_setup.cli.run import Run
 from mstunnel_setup.engine.remember import remembered
 from mstunnel_setup.engine.step import Step
@@ -33,6 +35,7 @@ class Wish:
     digests: Digests
     asked_by: Literal["administrator", "agent"]
     rejects_source: bool = False
+    drain_minutes: int = 0
 
 
 def running(run: Run) -> Images:
@@ -59,6 +62,8 @@ def upgrade_to(run: Run, wish: Wish) -> Upgrade:
             target=source.moved_to(wish.digests),
             asked_by=wish.asked_by,
             rejects_source=wish.rejects_source,
+            drain_minutes=wish.drain_minutes,
+            probe_url=reached_address(run.files),
             begun=run.context.world.clock.now(),
         ),
     )
@@ -89,6 +94,12 @@ def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
     except SetupError as error:
         _drop_images(run, keep=upgrade.source)
         return _ended(run, upgrade, Outcome.NOT_BEGUN, error.message)
+    return upgrade.model_copy(update={"phase": Phase.DRAIN if upgrade.drain_minutes else Phase.SWITCH})
+
+
+def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
+    """Let sessions end by themselves for a while; after an interruption the while begins anew."""
+    drain(run.context, port_in_use(run.files), upgrade.drain_minutes)
     return upgrade.model_copy(update={"phase": Phase.SWITCH})
 
 
@@ -96,6 +107,8 @@ def _switch(run: Run, upgrade: Upgrade) -> Upgrade:
     """Take the new images into use and have them prove that they serve."""
     try:
         _take(run, upgrade.target)
+        if upgrade.probe_url and upgrade.source.server != upgrade.target.server:
+            reaches_inside(run.context, upgrade.probe_url)
     except SetupError as error:
         return upgrade.model_copy(update={"phase": Phase.BACK, "reason": error.message})
     _drop_images(run, keep=upgrade.target, and_keep=upgrade.source)
@@ -105,12 +118,15 @@ def _switch(run: Run, upgrade: Upgrade) -> Upgrade:
 def _back(run: Run, upgrade: Upgrade) -> Upgrade:
     """Take the earlier images into use again; they, too, have to prove themselves."""
     _take(run, upgrade.source)
+    if upgrade.drain_minutes:
+        reopen(run.context.world)
     _drop_images(run, keep=upgrade.source)
     return _ended(run, upgrade, Outcome.WENT_BACK, upgrade.reason)
 
 
 _PHASES: Final[Mapping[Phase, Callable[[Run, Upgrade], Upgrade]]] = {
     Phase.FETCH: _fetch,
+    Phase.DRAIN: _drain,
     Phase.SWITCH: _switch,
     Phase.BACK: _back,
 }

@@ -46,7 +46,7 @@ def _decide(_promise: Promise) -> Sequence[Action[Any]]:
 def _prove(context: Context, promise: Promise) -> None:
     serves(context, promise.port)
     healthy(context)
-    _within_patience(context, lambda: _is_listed(context, promise))
+    within_patience(context, lambda: _is_listed(context, promise))
 
 
 def serves(context: Context, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
@@ -56,15 +56,15 @@ def serves(context: Context, port: int, patience: float = _PATIENCE, pause: floa
     """
     chain = context.world.files.read(f"{paths.ACTIVE}/chain.pem") or b""
     leaf = x509.load_pem_x509_certificate(chain).public_bytes(Encoding.DER)
-    _within_patience(context, lambda: _serves(port, leaf), patience, pause)
+    within_patience(context, lambda: _serves(port, leaf), patience, pause)
 
 
 def healthy(context: Context, patience: float = _PATIENCE) -> None:
     """Return once both containers are healthy. Raises EngineError after `patience` seconds."""
-    _within_patience(context, lambda: _containers_are_healthy(context), patience)
+    within_patience(context, lambda: _containers_are_healthy(context), patience)
 
 
-def _within_patience(
+def within_patience(
     context: Context, check: Callable[[], None], patience: float = _PATIENCE, pause: float = _PAUSE
 ) -> None:
     """Repeat a check until it holds or the time is over; then its own error goes up."""

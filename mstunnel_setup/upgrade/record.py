@@ -19,6 +19,7 @@ class Phase(StrEnum):
     """Where an upgrade is. Each phase may be begun again from its start after a crash."""
 
     FETCH = "fetch"
+    DRAIN = "drain"
     SWITCH = "switch"
     BACK = "back"
     ENDED = "ended"
@@ -56,6 +57,8 @@ class Upgrade(BaseModel):
     """One upgrade, from one pair of images to another. Times are UTC; `reason` says why it failed.
 
     `rejects_source` marks an administrator's way back: the release left is not taken again by itself.
+    `drain_minutes` is how long sessions may go on before the switch; `probe_url` the internal address that
+    the gateway reached before and has to reach again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +68,8 @@ class Upgrade(BaseModel):
     target: Images
     asked_by: Literal["administrator", "agent"]
     rejects_source: bool = False
+    drain_minutes: int = 0
+    probe_url: str = ""
     begun: datetime
     phase: Phase = Phase.FETCH
     ended: datetime | None = None

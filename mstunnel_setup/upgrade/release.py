@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.upgrade import LONGEST_DRAIN
 
 # Not below /etc/mstunnel: the agent writes there, and this list says what it may ask for.
 CATALOGUE: Final = "/etc/mstunnel-setup/releases.toml"
@@ -48,15 +49,23 @@ class Release(BaseModel):
         return self.label or self.published.isoformat()
 
 
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    drain_minutes: Annotated[int, Field(ge=0, le=LONGEST_DRAIN)] = 0
+    release: list[Release] = []
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """All releases, the newest first.
 
     The same two digests may have been published more than once under different labels, so a pair may have
-    several names (docs/reference/releases.md).
+    several names (docs/reference/releases.md). `drain_minutes` is how long sessions may go on at an upgrade.
     """
 
     releases: tuple[Release, ...]
+    drain_minutes: int = 0
 
     @property
     def newest(self) -> Release | None:
@@ -95,13 +104,16 @@ def published() -> Catalogue:
 
 
 def parse(text: str, name: str) -> Catalogue:
-    """Read a catalogue: tables `[[release]]`. `name` is the file, for errors. Raises UsageError."""
+    """Read a catalogue: `drain_minutes` and tables `[[release]]`. `name` is the file, for errors.
+
+    Raises UsageError `releases-invalid`.
+    """
     try:
-        tables = tomllib.loads(text).get("release", [])
-        releases = [Release.model_validate(table) for table in tables]
-    except (tomllib.TOMLDecodeError, ValidationError, TypeError) as error:
+        file = _File.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise UsageError("releases-invalid", f"{name}: {_reason(error)}", _HINT) from error
-    return Catalogue(tuple(sorted(releases, key=lambda release: release.published, reverse=True)))
+    newest_first = sorted(file.release, key=lambda release: release.published, reverse=True)
+    return Catalogue(tuple(newest_first), file.drain_minutes)
 
 
 _HINT: Final = (

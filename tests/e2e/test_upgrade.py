@@ -3,25 +3,47 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.testbed import registry
 from tests.testbed.installation import Installation
 from tests.testbed.process import Completed
+from tests.testbed.testbed import INTRANET_PAGE, SIGNER
 
 pytestmark = pytest.mark.e2e
 
 CATALOGUE = "/etc/mstunnel-setup/releases.toml"
 TEN_SECONDS = 10.0
+CURL_REFUSED = 7
+REPORT = "/var/lib/mstunnel-server/report"
+POLICY = "/etc/containers/policy.json"
+ATTACHMENTS = "/etc/containers/registries.d/tunnel.yaml"
+SIGNED_ONLY = {
+    "default": [{"type": "insecureAcceptAnything"}],
+    "transports": {"docker": {registry.NAME: [{"type": "sigstoreSigned", "keyPath": SIGNER}]}},
+}
 
 
 @pytest.fixture
 def installed(host: Installation) -> Iterator[Installation]:
     host.setup()
     yield host
+    host.change_site({"upgradeAutomatically": False})
     host.server.run(["rm", "-f", CATALOGUE])
+
+
+@pytest.fixture
+def signed_only(installed: Installation) -> Iterator[Installation]:
+    """The engine takes nothing from the registry that is not signed with one key."""
+    before = installed.server.read(POLICY)
+    installed.server.write(POLICY, json.dumps(SIGNED_ONLY))
+    installed.server.write(ATTACHMENTS, f"docker:\n  {registry.NAME}:\n    use-sigstore-attachments: true\n")
+    yield installed
+    installed.server.write(POLICY, before)
+    installed.server.run(["rm", "-f", ATTACHMENTS])
 
 
 def digest(reference: str) -> str:
@@ -43,6 +65,15 @@ def upgrade(host: Installation, verb: str = "apply", *, check: bool = True) -> C
 
 def data(completed: Completed) -> dict[str, Any]:
     return dict(json.loads(completed.stdout)["data"])
+
+
+def eventually(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.5)
+    return True
 
 
 def serving_digest(host: Installation, container: str = "mstunnel-server") -> str:
@@ -87,6 +118,7 @@ def test_a_good_release_serves_within_ten_seconds_and_can_be_taken_back(installe
     done = data(upgrade(installed))
     seconds = outage.seconds()
     assert done["outcome"] == "done"
+    print(f"longest time without a handshake: {seconds:.1f} s")
     assert 0 < seconds < TEN_SECONDS
     assert serving_digest(installed) == digest(installed.references["gateway-next"])
     assert serving_digest(installed, "mstunnel-agent") == digest(installed.references["agent-next"])
@@ -99,9 +131,17 @@ def test_a_good_release_serves_within_ten_seconds_and_can_be_taken_back(installe
     installed.connect()
 
 
-@pytest.mark.parametrize("image", ["gateway-crashing", "gateway-unhealthy", "gateway-silent"])
-def test_a_bad_release_is_gone_back_from(installed: Installation, image: str) -> None:
-    installed.connect()
+@pytest.mark.parametrize(
+    "image", ["gateway-crashing", "gateway-unhealthy", "gateway-silent", "gateway-isolated"]
+)
+def test_a_bad_release_is_gone_back_from_and_the_client_reconnects(
+    installed: Installation, image: str
+) -> None:
+    installed.keep_connected()
+    assert installed.await_page() == INTRANET_PAGE
+    if image == "gateway-isolated":
+        # What the gateway has not reached before need not be reached afterwards.
+        assert eventually(lambda: '"http_code":200' in installed.server.read(REPORT), 60)
     offer(installed, image)
     refused = upgrade(installed, check=False)
     error = json.loads(refused.stdout)["errors"][0]
@@ -109,9 +149,7 @@ def test_a_bad_release_is_gone_back_from(installed: Installation, image: str) ->
     assert "the earlier release serves again" in error["message"]
     assert serving_digest(installed) == digest(installed.references["gateway"])
     assert data(upgrade(installed, "history"))["upgrades"][0]["outcome"] == "went-back"
-    installed.disconnect()
-    installed.connect()
-    assert installed.fetch_internal_page().code == 0
+    assert installed.await_page() == INTRANET_PAGE
     assert json.loads(installed.setup().stdout)["status"] == "unchanged"
 
 
@@ -125,3 +163,63 @@ def test_a_digest_that_the_registry_does_not_have_changes_nothing(installed: Ins
     refused = upgrade(installed, check=False)
     assert "nothing was changed" in json.loads(refused.stdout)["errors"][0]["message"]
     assert installed.started() == started
+
+
+def test_only_signed_images_are_taken_where_the_engine_wants_signatures(signed_only: Installation) -> None:
+    earlier = digest(signed_only.references["gateway"])
+    for image in ("gateway-unhealthy", "gateway-forged"):
+        offer(signed_only, image, "agent-next")
+        refused = json.loads(upgrade(signed_only, check=False).stdout)["errors"][0]
+        assert "nothing was changed" in refused["message"]
+        assert "signature" in refused["message"].lower()
+        assert serving_digest(signed_only) == earlier
+    offer(signed_only, "gateway-next", "agent-next")
+    assert data(upgrade(signed_only))["outcome"] == "done"
+    assert serving_digest(signed_only) == digest(signed_only.references["gateway-next"])
+
+
+def test_a_site_that_upgrades_by_itself_does_so(installed: Installation) -> None:
+    """The agent sees that its turn has come and asks; the monitor does it."""
+    wanted = digest(installed.references["gateway-next"])
+    offer(installed, "gateway-next", "agent-next")
+    installed.change_site({"upgradeAutomatically": True})
+    assert eventually(lambda: data(upgrade(installed, "history"))["upgrades"] != [], 150)
+    assert eventually(lambda: data(upgrade(installed, "history"))["upgrades"][0]["outcome"] == "done", 120)
+    assert data(upgrade(installed, "history"))["upgrades"][0]["asked_by"] == "agent"
+    assert serving_digest(installed) == wanted
+
+
+def test_what_the_catalogue_does_not_list_is_refused_whoever_asks_for_it(installed: Installation) -> None:
+    """A request in the agent's own hand, for images that the registry has."""
+    started = installed.started()
+    offer(installed, "gateway-next", "agent-next")
+    request = {
+        "serverImageDigest": digest(installed.references["gateway-unhealthy"]),
+        "agentImageDigest": digest(installed.references["agent"]),
+    }
+    place = "/etc/mstunnel/messages/in/images_configured.upgrade"
+    script = f"printf %s '{json.dumps(request)}' >{place}"
+    installed.server.run(["podman", "exec", "mstunnel-agent", "sh", "-c", script])
+    assert eventually(lambda: installed.server.run(["test", "-e", place], check=False).code == 1, 60)
+    assert eventually(
+        lambda: "refused" in installed.server.shell("cat /etc/mstunnel/messages/out/upgrade.json").stdout, 10
+    )
+    assert installed.started() == started
+    assert data(upgrade(installed, "history"))["upgrades"] == []
+
+
+def test_sessions_may_end_by_themselves_while_nobody_new_comes_in(installed: Installation) -> None:
+    installed.connect()
+    offer(installed, "gateway-next", "agent-next")
+    installed.server.start(["sh", "-c", "mst-cli upgrade apply --drain 10 --output json >/root/drained 2>&1"])
+    knock = ["curl", "--silent", "--insecure", "--max-time", "2", "https://vpn.tunnel.test/"]
+    assert eventually(lambda: installed.testbed.client.run(knock, check=False).code == CURL_REFUSED, 60)
+    time.sleep(6)
+    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    assert serving_digest(installed) == digest(installed.references["gateway"])
+    installed.disconnect()
+    assert eventually(lambda: data(upgrade(installed, "history"))["upgrades"][0]["outcome"] == "done", 120), (
+        installed.server.read("/root/drained")
+    )
+    installed.connect()
+    assert installed.fetch_internal_page().stdout == INTRANET_PAGE

@@ -217,8 +217,15 @@ class Installation:
 
     def change_configuration(self, changes: Mapping[str, Any]) -> None:
         """Change the server configuration in the tenant, as an administrator with Graph would."""
-        script = Path(__file__).with_name("change_configuration.py").read_text()
-        command = ["/opt/mstunnel-setup/bin/python", "-", LAB, ADMINISTRATOR, json.dumps(changes)]
+        self._change("microsoftTunnelConfigurations", changes)
+
+    def change_site(self, changes: Mapping[str, Any]) -> None:
+        """Change the site in the tenant."""
+        self._change("microsoftTunnelSites", changes)
+
+    def _change(self, collection: str, changes: Mapping[str, Any]) -> None:
+        script = Path(__file__).with_name("change_object.py").read_text()
+        command = ["/opt/mstunnel-setup/bin/python", "-", LAB, ADMINISTRATOR, collection, json.dumps(changes)]
         self.testbed.lab.run(command, stdin=script)
 
     def disconnect(self) -> None:

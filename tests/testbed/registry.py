@@ -12,19 +12,22 @@ from tests.testbed.images import Image, ImageSet
 from tests.testbed.namespace import Namespace
 from tests.testbed.paths import CACHE, RUNS
 from tests.testbed.process import progress
+from tests.testbed.signing import Signer
 
 NAME = "registry.tunnel.test"
 SERVED = ("gateway", "agent")
 COMMAND = ("docker-registry", "serve", "/etc/docker/registry/testbed.yml")
 FOLDER = CACHE / "registry"
+SIGNER = "signer.pub"
 
 
 @dataclass(frozen=True)
 class Registry:
-    """Folders to mount, the certificate authority to trust, and each image as `name@sha256:...`."""
+    """Folders to mount, the authority and the signer to trust, and each image as `name@sha256:...`."""
 
     volumes: tuple[tuple[Path, str], ...]
     authority: str
+    signer: str
     references: dict[str, str]
 
 
@@ -37,7 +40,8 @@ def prepare(images: ImageSet) -> Registry:
             _fill(folder, images)
     volumes = _volumes(folder)
     references = json.loads((folder / "references.json").read_text())
-    return Registry(volumes, (folder / "tls" / "ca.pem").read_text(), references)
+    authority, signer = (folder / "tls" / "ca.pem").read_text(), (folder / SIGNER).read_text()
+    return Registry(volumes, authority, signer, references)
 
 
 def _fill(folder: Path, images: ImageSet) -> None:
@@ -74,9 +78,18 @@ def _create(folder: Path, images: ImageSet) -> None:
         for name, (base, recipe) in variants.RECIPES.items():
             local = _build(namespace, images[base], name, recipe)
             references[name] = _push(namespace, folder, base, local)
+        _sign(namespace, folder, references)
     finally:
         namespace.close()
     (folder / "references.json").write_text(json.dumps(references))
+
+
+def _sign(namespace: Namespace, folder: Path, references: dict[str, str]) -> None:
+    signer, stranger = Signer(), Signer()
+    for key, names in ((signer, variants.SIGNED), (stranger, variants.FORGED)):
+        for name in names:
+            key.attach(namespace, references[name], folder / "tls" / "ca.pem")
+    (folder / SIGNER).write_text(signer.public)
 
 
 def _build(namespace: Namespace, base: Image, name: str, recipe: str) -> str:

@@ -19,6 +19,7 @@ DOMAIN = "tunnel.test"
 NETWORKS = {"outside": "10.90.0", "internal": "10.99.0"}
 PROXY_PORTS = (3128, 8888)
 INTRANET_PAGE = "The internal page of the tunnel testbed.\n"
+SIGNER = "/root/signer.pub"
 INTRANET_URL = f"http://intranet.{DOMAIN}/"
 
 
@@ -105,6 +106,7 @@ class Testbed:
         volumes = [f"--volume={path}:{where}:ro" for path, where in served.volumes]
         self._start("registry", "lab", {"outside": 40}, *volumes, command=registry.COMMAND)
         self.server.write(f"{self.kind.certificates}/{registry.NAME}/ca.crt", served.authority)
+        self.server.write(SIGNER, served.signer)
         return served
 
     def start_proxy(self) -> Machine:

@@ -6,16 +6,26 @@ from typing import Final
 _SILENT: Final = "ENTRYPOINT sleep infinity\nRUN printf '#!/bin/sh\\n' >/usr/libexec/mstunnel/healthcheck\n"
 _UNHEALTHY: Final = "RUN printf '#!/bin/sh\\nexit 1\\n' >/usr/libexec/mstunnel/healthcheck\n"
 
+# It serves devices, and reaches nothing behind itself.
+_ISOLATED: Final = "RUN printf '#!/bin/sh\\nexit 7\\n' >/usr/bin/curl\n"
+
 RECIPES: Final = {
     "gateway-next": ("gateway", "LABEL org.mstunnel.release=next\n"),
     "agent-next": ("agent", "LABEL org.mstunnel.release=next\n"),
     "gateway-crashing": ("gateway", 'ENTRYPOINT ["false"]\n'),
     "gateway-unhealthy": ("gateway", _UNHEALTHY),
     "gateway-silent": ("gateway", _SILENT),
+    "gateway-isolated": ("gateway", _ISOLATED),
+    "gateway-forged": ("gateway", "LABEL org.mstunnel.release=forged\n"),
 }
 """Name of the variant -> the image it is made from, and what is different in it."""
+
+SIGNED: Final = ("gateway-next", "agent-next")
+"""Signed with the key whose public half every server of the testbed has."""
+FORGED: Final = ("gateway-forged",)
+"""Signed with another key."""
 
 
 def digest() -> str:
     """A short hash that changes with the recipes."""
-    return hashlib.sha256(repr(RECIPES).encode()).hexdigest()[:12]
+    return hashlib.sha256(repr((RECIPES, SIGNED, FORGED)).encode()).hexdigest()[:12]

@@ -66,7 +66,9 @@ def test_without_a_file_nothing_is_offered(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("[[release]\n", "line 1"),
-        ("release = 1\n", "not iterable"),
+        ("release = 1\n", "release: Input should be a valid list"),
+        ("releases = []\n", "releases: Extra inputs"),
+        ("drain_minutes = 1441\n", "drain_minutes: Input should be less than or equal to 1440"),
         ("[[release]]\npublished = 2026-01-01\n", "server: Field required"),
         (table("2026-01-01", "a", "b").replace("sha256", "md5"), "server: String should match"),
         (table("2026-01-01", "a", "b") + 'color = "red"\n', "color: Extra inputs"),

@@ -1,6 +1,6 @@
-"""Runs on the lab's machine: change a property of the server configuration, as an administrator would.
+"""Runs on the lab's machine: change the first object of a collection, as an administrator would.
 
-`change_configuration.py LAB_DIRECTORY USER JSON` signs in with a device code and sends JSON as a PATCH.
+`change_object.py LAB_DIRECTORY USER COLLECTION JSON` signs in with a device code and sends a PATCH.
 """
 
 import json
@@ -14,19 +14,19 @@ from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.sign_in import SignIn
 
 
-def main(directory: Path, user: str, changes: dict[str, object]) -> None:
-    """Patch the first server configuration of the lab."""
+def main(directory: Path, user: str, kind: str, changes: dict[str, object]) -> None:
+    """Patch the first object of that kind."""
     lab = json.loads((directory / "lab.json").read_text())
     http = HttpSession(SystemClock(), lab["ca_file"])
     custom = cloud("custom", lab["authority"], lab["graph"])
     sign_in = SignIn(http, SystemClock(), custom, lab["tenant_id"], lab["client_id"])
     source = sign_in.device_code(lambda code: remote.approve(directory, code.code, user))
     headers = {"Authorization": f"Bearer {source.token()}"}
-    collection = f"{lab['graph']}/beta/deviceManagement/microsoftTunnelConfigurations"
+    collection = f"{lab['graph']}/beta/deviceManagement/{kind}"
     first = http.get(collection, headers=headers).json()["value"][0]["id"]
     answer = http.request("PATCH", f"{collection}/{first}", json=changes, headers=headers)
     if answer.status_code != 200:
         sys.exit(answer.text)
 
 
-main(Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]))
+main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], json.loads(sys.argv[4]))

@@ -1,0 +1,62 @@
+"""Letting a gateway run empty before its container is replaced: nobody new comes in, those inside may finish.
+
+A balancer in front of the site sees the port refused and sends devices to another server. Whoever is still
+connected at the end is told by ocserv that the server shuts down, as always when it stops.
+"""
+
+from typing import Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import SetupError
+from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_answer
+from mstunnel_setup.steps.context import Context
+from mstunnel_setup.steps.world import World
+
+_PAUSE: Final = 5.0
+_SECONDS: Final = 20.0
+# A table of its own: the gateway writes its other one anew whenever it starts.
+_TABLE: Final = ("inet", "mstunnel_drain")
+_CHAIN: Final = (*_TABLE, "input")
+_USERS: Final = next(command for command in SHOW_COMMANDS if command.words == ("users",))
+
+
+def drain(context: Context, port: int, minutes: int) -> None:
+    """Refuse new connections to `port` and wait for the last session to end, at most so many minutes.
+
+    A gateway that cannot be asked has nobody to wait for. The container that comes next lets devices in.
+    """
+    clock = context.world.clock
+    end = clock.monotonic() + 60 * minutes
+    try:
+        _close(context.world, port)
+        left = sessions(context.world)
+        if left:
+            context.prompter.say(f"Waiting for {left} sessions to end, at most {minutes} minutes.")
+        while left and clock.monotonic() < end:
+            clock.sleep(_PAUSE)
+            left = sessions(context.world)
+    except SetupError as error:
+        context.prompter.say(f"Not waiting for sessions: {error.message}.")
+
+
+def reopen(world: World) -> None:
+    """Let devices in again, where the container was not replaced after all."""
+    _rules(world, "delete", "table", *_TABLE)
+
+
+def sessions(world: World) -> int:
+    """How many devices are connected. Raises EngineError when the gateway cannot be asked."""
+    finished = world.engine.execute(paths.SERVER, occtl_arguments(_USERS, as_json=True), _SECONDS)
+    return len(read_answer(_USERS, finished.output))
+
+
+def _close(world: World, port: int) -> None:
+    """The health check, which comes by the loopback, is let in; UDP belongs to sessions that there are."""
+    _rules(world, "add", "table", *_TABLE)
+    _rules(world, "add", "chain", *_CHAIN, "{ type filter hook input priority filter; }")
+    match = ("iifname", "!=", "lo", "tcp", "dport", str(port), "ct", "state", "new")
+    _rules(world, "add", "rule", *_CHAIN, *match, "reject", "with", "tcp", "reset")
+
+
+def _rules(world: World, *words: str) -> None:
+    world.engine.execute(paths.SERVER, ["nft", *words], _SECONDS)
