@@ -1,0 +1,95 @@
+"""A tenant that is away for a week: this server serves and is watched, and is in step when the tenant is back."""
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.counters import Counters
+from mstunnel_setup.agent.health import Status, judge
+from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.report import read_health
+from mstunnel_setup.agent.rows import State
+from mstunnel_setup.agent.tenant import Enrolment
+from mstunnel_setup.agent.watch import Watch
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
+from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeTenant
+from tests.unit.clocks import FakeClock
+
+DAY = 86_400.0
+
+
+def away() -> NetworkError:
+    """A new one each time: an exception that is raised again keeps where it was raised before."""
+    return NetworkError("network-unreachable", "graph.example cannot be reached", "Check the firewall.")
+
+
+@dataclass
+class Week(FakeClock):
+    """An hour with the tenant, a week without, an hour with it again; objects are counted every day of it."""
+
+    tenant: FakeTenant = field(default_factory=lambda: FakeTenant(None, None))
+    objects: list[int] = field(default_factory=list)
+    statuses: list[Status] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        before, self.elapsed = self.elapsed, self.elapsed + seconds
+        self.tenant.trouble = away() if 3600 < self.elapsed < 3600 + 7 * DAY else None
+        assert judge(self.statuses[-1], self.now()).healthy, "a restart would not bring the tenant back"
+        if self.elapsed // DAY > before // DAY:
+            self.objects.append(sys.getallocatedblocks())
+        if self.elapsed > 7200 + 7 * DAY:
+            raise Ended
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    """A disk in memory: the agent writes its report ten thousand times."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+def refuse(_address: str) -> None:
+    raise away()
+
+
+def test_a_week_without_the_tenant(root: Path) -> None:
+    files, log, counters = Files(root), list[str](), Counters()
+    for folder in (paths.CONFIGURATION, paths.AGENT_STATE):
+        files.make_directories(folder)
+    document = {"id": "c1", "displayName": "Default", "network": "10.20.0.0/16"}
+    tenant = FakeTenant(TunnelConfiguration.from_wire(document), TunnelServer(id=SERVER, display_name="gw1"))
+    clock = Week(tenant=tenant)
+    watch = Watch(files, clock, log.append, counters, refuse)
+
+    def note(status: Status) -> None:
+        clock.statuses[:] = [status]
+
+    def enrol() -> Enrolment:
+        if tenant.trouble:
+            raise away()
+        return Enrolment(cast("Any", tenant), SITE, SERVER, "oidc")
+
+    with pytest.raises(Ended):
+        Agent(enrol, files, clock, log.append, note, counters, watch).run()
+
+    print(len(log), Counter(line.partition(":")[0] for line in log), clock.objects, counters)
+    assert counters.failed_check_ins > 2000
+    assert counters.check_ins > 100
+    # One line when it goes, one when it is back, and what changes in the health of this server.
+    assert len(log) < 20
+    assert [line.partition(":")[0] for line in log].count("recovered") == 1
+    assert max(clock.objects[1:]) - min(clock.objects[1:]) < 200
+    assert b"10.20.0.0" in (files.read(paths.OCSERV_CONF) or b"")
+    report = read_health(files)
+    assert report is not None
+    rows = {row.id: row.state for row in report.rows}
+    assert (rows["last-check-in"], rows["server-configuration"]) == (State.HEALTHY, State.HEALTHY)
