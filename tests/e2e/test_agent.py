@@ -1,9 +1,11 @@
 """The agent checks in and brings a changed server configuration to the gateway."""
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -167,3 +169,35 @@ def test_the_internal_address_is_tried_by_the_gateway_itself(installed: Installa
     assert json.loads(account)["exitcode"] == 7
     assert "10.99.0.80" in json.loads(account)["errormsg"]
     installed.disconnect()
+
+
+@dataclass(frozen=True)
+class Use:
+    """What the agent's process has used: processor seconds so far, and MiB of memory in use now."""
+
+    processor: float
+    memory: float
+
+
+def use(installation: Installation) -> Use:
+    """Of the process itself; its private memory, and its share of what it has in common with others."""
+    pid = installation.processes()[1]
+    stat = installation.server.read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    # proc_pid_stat(5): user and system time of the process and its children, in ticks.
+    ticks = sum(map(int, stat[11:15]))
+    rollup = installation.server.read(f"/proc/{pid}/smaps_rollup")
+    (kibibytes,) = re.findall(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
+    return Use(ticks / os.sysconf("SC_CLK_TCK"), int(kibibytes) / 1024)
+
+
+def test_an_idle_agent_takes_little(installed: Installation) -> None:
+    """At most 60 MiB and half a percent of a core, check-ins and the look at this server included."""
+    # The first round reads more than those that follow.
+    time.sleep(30)
+    before, started = use(installed), time.monotonic()
+    time.sleep(180)
+    after, seconds = use(installed), time.monotonic() - started
+    percent = 100 * (after.processor - before.processor) / seconds
+    print(f"idle agent: {percent:.2f} % of a core, {after.memory:.1f} MiB")
+    assert 0 < after.memory <= 60
+    assert 0 < percent <= 0.5

@@ -1,4 +1,4 @@
-"""A tenant that is away for a week: this server serves and is watched, and is in step when the tenant is back."""
+"""A week without the tenant: this server serves and is watched, and is in step when the tenant is back."""
 
 import sys
 import tempfile
