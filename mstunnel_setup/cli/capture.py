@@ -4,11 +4,10 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mstunnel_setup import paths
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import open_host
-from mstunnel_setup.cli.show import ask
-from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.cli.show import ask, server_process
+from mstunnel_setup.errors import UsageError
 from mstunnel_setup.gateway.occtl import ShowCommand
 from mstunnel_setup.host.capture import enter_network_of, interfaces, record
 from mstunnel_setup.host.files import Files
@@ -28,21 +27,19 @@ class Bounds:
 def capture(session: Session, what: str, file: str, bounds: Bounds) -> Result:
     """Record into a new file of mode 0600. What there is when somebody interrupts is kept.
 
-    Raises UsageError for a file that is there already, or when no such client or interface is there.
+    Raises UsageError for a file that cannot be a new one, or when no such client or interface is there.
     """
     target = Path(file).absolute()
     if target.exists():
         raise UsageError("file-exists", f"{target} is there already", "Give the name of a new file.")
+    if not target.parent.is_dir():
+        raise UsageError("folder-missing", f"there is no folder {target.parent}", "Correct the path.")
     with open_host(session) as world:
-        found = world.engine.inspect(paths.SERVER)
-        if found is None or found.process_id is None:
-            raise EngineError(
-                "server-not-running", "the server is not running", "Start it: `mst-cli server start`."
-            )
+        process = server_process(world)
         device = _device(world, what)
     session.console.say(f"Recording {device} for {bounds.seconds} s at most; Ctrl-C ends it.")
     # Reading and writing files goes on as before: only the network is another one.
-    enter_network_of(found.process_id)
+    enter_network_of(process)
     if device not in interfaces():
         raise UsageError(
             "interface-unknown",

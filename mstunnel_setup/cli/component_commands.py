@@ -69,7 +69,13 @@ server_app.add_typer(unban_app, name="unban")
 @with_options
 def show(
     common: CommonOptions,
-    what: Annotated[list[str], typer.Argument(help="status, users, user NAME, id ID, sessions all, …")],
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            help="status, users, user NAME, id ID, sessions all|valid, session SID, cookies all|valid, "
+            "ip bans, ip ban points, iroutes or events."
+        ),
+    ],
 ) -> None:
     """Show status, users, sessions and bans, as occtl does."""
     from mstunnel_setup.cli.show import show as run  # noqa: PLC0415 (`--help` stays fast)

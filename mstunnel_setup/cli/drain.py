@@ -7,8 +7,9 @@ connected at the end is told by ocserv that the server shuts down, as always whe
 from typing import Final
 
 from mstunnel_setup import paths
+from mstunnel_setup.cli.show import ask
 from mstunnel_setup.errors import SetupError
-from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_answer
+from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.world import World
 
@@ -46,8 +47,7 @@ def reopen(world: World) -> None:
 
 def sessions(world: World) -> int:
     """How many devices are connected. Raises EngineError when the gateway cannot be asked."""
-    finished = world.engine.execute(paths.SERVER, occtl_arguments(_USERS, as_json=True), _SECONDS)
-    return len(read_answer(_USERS, finished.output))
+    return len(ask(world, _USERS))
 
 
 def _close(world: World, port: int) -> None:

@@ -30,12 +30,23 @@ def show(session: Session, words: list[str]) -> Result:
     if command.streams:
         _follow(session, arguments)
     with open_host(session) as world:
+        server_process(world)
         finished = world.engine.execute(paths.SERVER, arguments, _SECONDS)
     if finished.code == NOT_FOUND:
         return Result(text=[f"There is no {' '.join(words)}."])
     _require(finished)
     data = read_answer(command, finished.output) if as_json else []
     return Result(data=data if isinstance(data, dict) else {"rows": data}, text=finished.output.splitlines())
+
+
+def server_process(world: World) -> int:
+    """The id of the server's first process. Raises EngineError `server-not-running`."""
+    found = world.engine.inspect(paths.SERVER)
+    if found is None or found.process_id is None:
+        raise EngineError(
+            "server-not-running", "the server is not running", "Start it: `mst-cli server start`."
+        )
+    return found.process_id
 
 
 def ask(world: World, command: ShowCommand) -> JsonObject | list[JsonValue]:
@@ -56,6 +67,7 @@ def _require(finished: Finished) -> None:
 def _follow(session: Session, arguments: list[str]) -> NoReturn:
     """Become the control program, until it is stopped."""
     with open_host(session) as world:
+        server_process(world)
         command = world.engine.execute_command(paths.SERVER, arguments)
     Processes().replace(command)
 

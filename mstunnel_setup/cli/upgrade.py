@@ -39,6 +39,7 @@ def check(session: Session) -> Result:
 def apply(session: Session, name: str | None, drain_minutes: int | None = None) -> Result:
     """Upgrade to the release `name`, or to the newest one offered; sessions may go on for `drain_minutes`."""
     with open_run(session, {}) as run:
+        running(run)
         catalogue = offered(run.files)
         release = _chosen(catalogue, name)
         finish(run)
@@ -53,6 +54,7 @@ def apply(session: Session, name: str | None, drain_minutes: int | None = None) 
 def rollback(session: Session) -> Result:
     """Go back to the release before the last upgrade; the one that is left is not taken again by itself."""
     with open_run(session, {}) as run:
+        running(run)
         finish(run)
         last = read_history(run.files).last_done
         if last is None or running(run).digests != last.target.digests:

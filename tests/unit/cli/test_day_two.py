@@ -16,7 +16,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.cli import backup, disconnect, overview
 from mstunnel_setup.cli.backup import pack, unpack
 from mstunnel_setup.cli.collect import known_secrets
-from mstunnel_setup.containers.engine import Finished
+from mstunnel_setup.containers.engine import ContainerState, Finished
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.host.files import Files
@@ -29,11 +29,15 @@ class Control:
     """An engine whose one container answers `finished` to every command."""
 
     finished: Finished
+    running: bool = True
     asked: list[Sequence[str]] = field(default_factory=list)
 
     @property
     def engine(self) -> "Control":
         return self
+
+    def inspect(self, name: str) -> ContainerState:
+        return ContainerState("running", "healthy", process_id=42 if self.running else None)
 
     def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
         self.asked.append((name, *arguments))
@@ -80,6 +84,14 @@ def test_a_gateway_that_does_not_answer_is_a_failure(answers: Callable[..., Cont
         disconnect.unban(SESSION, "192.0.2.1")
     assert caught.value.code == "occtl-failed"
     assert "server is offline" in caught.value.message
+
+
+def test_a_gateway_that_does_not_run_is_not_asked(answers: Callable[..., Control]) -> None:
+    control = answers(0)
+    control.running = False
+    with pytest.raises(EngineError) as caught:
+        disconnect.disconnect(SESSION, "user", "alice")
+    assert (caught.value.code, control.asked) == ("server-not-running", [])
 
 
 @pytest.mark.parametrize("name", ["alice bob", "alice\nreload", ""])
