@@ -39,4 +39,5 @@ PEX_IGNORE_RCFILES=1
 PEX_EMIT_WARNINGS=0
 MSTUNNEL_CALLED_AS="$0"
 export PEX_ROOT PEX_IGNORE_RCFILES PEX_EMIT_WARNINGS MSTUNNEL_CALLED_AS
-exec "$python" -I "$0" "$@"
+# Where it may not write there, pex takes a temporary folder instead, and would say so at every start.
+exec "$python" -I -W ignore "$0" "$@"

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -61,6 +62,42 @@ def test_a_warm_start_is_quick(one_file: Path) -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds[1:]) < HELP_SECONDS
+
+
+@pytest.mark.parametrize("version", dist.PYTHONS)
+def test_it_runs_with_every_python_that_is_here(version: str, one_file: Path, tmp_path: Path) -> None:
+    name = f"python{version}"
+    # What is found by that name may be a script that only chooses among several.
+    asked = [name, "-c", "import sys; print(sys.executable)"]
+    python = run(asked, {**os.environ}).stdout.strip() if shutil.which(name) else ""
+    if not python:
+        pytest.skip(f"Python {version} is not installed")
+    (tmp_path / "python3").symlink_to(python)
+    (tmp_path / "id").symlink_to("/usr/bin/id")
+    (tmp_path / "mst-readiness").symlink_to(one_file)
+    finished = run([f"{tmp_path}/mst-readiness", "utils"], {"PATH": str(tmp_path)})
+    assert "neither Podman nor Docker is installed" in finished.stderr
+    assert finished.stdout.splitlines()[-1].startswith("Not ready: ")
+
+
+def test_where_nothing_can_be_kept_it_starts_all_the_same(built: bytes, tmp_path: Path) -> None:
+    copy, fixed = tmp_path / "mstunnel-setup", tmp_path / "fixed"
+    copy.write_bytes(built.replace(UNPACKED.encode(), f"{fixed}/unpacked".encode(), 1))
+    copy.chmod(0o755)
+    fixed.mkdir()
+    finished = mounted(fixed, "ro", [str(copy), "--version"])
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
+def test_temporary_folders_may_forbid_programs(one_file: Path, tmp_path: Path) -> None:
+    finished = mounted(tmp_path, "noexec", ["env", f"TMPDIR={tmp_path}", str(one_file), "--version"])
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
+def mounted(folder: Path, option: str, command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run `command` where an empty file system is mounted at `folder`."""
+    script = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"'
+    return run(["unshare", "--mount", "sh", "-c", script, "sh", option, str(folder), *command])
 
 
 def test_without_python_one_line_says_what_to_install(one_file: Path, tmp_path: Path) -> None:

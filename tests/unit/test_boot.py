@@ -63,7 +63,7 @@ def test_a_newer_python_beside_one_too_old_is_found(host: Path) -> None:
     add_python(host, "python3.12", "suitable")
     finished = run(host, "status", "a b")
     assert finished.returncode == 0
-    assert finished.stdout.splitlines()[0] == f"{host}/bin/python3.12 -I {host}/mst-cli status a b"
+    assert finished.stdout.splitlines()[0] == f"{host}/bin/python3.12 -I -W ignore {host}/mst-cli status a b"
 
 
 def test_only_this_user_may_write_where_it_unpacks(host: Path) -> None:
