@@ -33,7 +33,9 @@ def put(session: Session, name: str, value: str | None) -> Result:
     _judge(name, value)
     with installed_run(session, {}) as run:
         before = _text(run)
-        after = env_file.assign(before, name, value, paths.ENVIRONMENT)
+        after = before
+        for spelling in _spellings(name):
+            after = env_file.assign(after, spelling, value, paths.ENVIRONMENT)
         data = {"name": name, "value": value, "then": _then(name)}
         if after == before:
             return Result("unchanged", data, text=["It is so already."])
@@ -55,6 +57,11 @@ def _judge(name: str, value: str | None) -> None:
             f"TRACE_SESSIONS cannot be {value}",
             "0 is off, 1 the access log, 2 the access log with DNS connections.",
         )
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    """Both cases of a proxy variable: programs read the one or the other."""
+    return (name.lower(), name.upper()) if name.lower() in _PROXIES else (name,)
 
 
 def _then(name: str) -> list[str]:

@@ -11,6 +11,7 @@ from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import SetupError
+from mstunnel_setup.steps import proxy
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.preflight import refuse_unready
 
@@ -53,6 +54,7 @@ def _run(
         require_answers(run, steps)
         if checked:
             refuse_unready(run.context, [step.name for step in steps])
+            run.runner.take_back(proxy.given_up(run.context))
         done = _run_or_roll_back(run, steps, roll_back=options.rollback_on_failure)
         run.write_receipt()
     data = steps_data(done)

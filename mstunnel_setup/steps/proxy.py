@@ -87,6 +87,13 @@ def _decide(proxy: Proxy) -> Sequence[Action[Any]]:
     return actions
 
 
+def given_up(context: Context) -> list[str]:
+    """What this step has made for a proxy that `env.sh` no longer names."""
+    if environment.proxies(context):
+        return []
+    return [entry.key for entry in context.receipt.entries.values() if entry.step == STEP.name]
+
+
 def expected(security: SecurityFacts, proxies: ProxyFacts) -> SecurityFacts:
     """Security as this step leaves it."""
     if security.proxy_ports is None:

@@ -103,11 +103,17 @@ def test_behind_a_proxy_everything_goes_through_it_and_follows_when_it_changes(
         assert json.loads(host.setup().stdout)["status"] == "unchanged"
 
         started = host.started()
-        text = host.server.read(PLACES[0]).replace(f"\nhttps_proxy={OLD}", f"\nhttps_proxy={NEW}")
-        host.server.write(PLACES[0], text, 0o640)
+        host.server.run(["mst-cli", "env", "set", "https_proxy", NEW])
         host.program("mst-cli", "install", "--unattended", "--output", "json")
         assert [path for path in PLACES if OLD in host.server.read(path)] == []
         assert not set(host.started().split("\n")) & set(started.split("\n")) - {""}
+
+        host.server.run(["nft", "flush", "table", "inet", "wall"])
+        for name in ("https_proxy", "no_proxy"):
+            host.server.run(["mst-cli", "env", "unset", name])
+        host.program("mst-cli", "install", "--unattended", "--output", "json")
+        assert host.server.shell(f"grep -l {NEW} {' '.join(PLACES)}", check=False).stdout == ""
+        assert [host.server.run(["test", "-e", path], check=False).code for path in PLACES[1:]] == [1, 1, 1]
         host.uninstall()
     after = host_tree(host)
     assert {path: replace(entry, modified=0) for path, entry in after.items()} == {

@@ -133,6 +133,23 @@ def test_one_setting_reaches_every_place(machine: Machine, name: str) -> None:
     assert machine.tree() == before
 
 
+def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
+    machine.scene.write(proxy.PROFILE, "export EDITOR=vi\n")
+    before = machine.tree()
+    install_proxy(machine, https_proxy=PROXY)
+    context = machine.context(environment={"https_proxy": PROXY})
+    assert proxy.given_up(context) == []
+
+    machine.scene.write(paths.ENVIRONMENT, "TRACE_SESSIONS=1\n")
+    context = machine.context(environment={"https_proxy": PROXY})
+    runner = Runner(context.world, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
+    runner.take_back(proxy.given_up(context))
+
+    assert install_proxy(machine, https_proxy=PROXY) == []
+    after = {path: text for path, text in machine.tree().items() if not path.endswith("mstunnel/env.sh")}
+    assert after == before
+
+
 def test_a_changed_proxy_is_changed_everywhere(machine: Machine) -> None:
     install_proxy(machine, https_proxy="http://old.example.com:1")
     install_proxy(machine, https_proxy=PROXY)
