@@ -1,0 +1,93 @@
+"""Every command that the pages name exists, with the options they give it; every link leads somewhere."""
+
+import importlib
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    path
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    # Written from the programs themselves.
+    if path.name != "commands.md"
+]
+SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+_NAMES = "|".join(map(re.escape, (*SCRIPTS, "make")))
+# Behind sudo, variables and a folder, if any.
+_CALL = re.compile(rf"\s*(?:sudo (?:-\S+ )*)?(?:\w+=\S* )*(?:\S*/)?({_NAMES})(?= |$)([^;|&>]*)")
+_LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]+)?\)")
+
+
+def code(text: str) -> Iterator[str]:
+    """Lines of code blocks, and code within lines; comments left out."""
+    fenced = False
+    for line in text.splitlines():
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            yield re.sub(r"(^|\s)# .*", "", line)
+        else:
+            yield from re.findall(r"`([^`]+)`", line)
+
+
+def calls(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Each program that is called, and its words."""
+    for line in code(text):
+        if match := _CALL.match(line):
+            yield match[1], match[2].split()
+
+
+def wrong(program: str, words: list[str]) -> str:
+    """What of a call does not exist; empty when all does."""
+    if program == "make":
+        return "" if not words or words[0] in TARGETS else words[0]
+    command: Any = typer.main.get_command(importlib.import_module(SCRIPTS[program].partition(":")[0]).app)
+    known = {"-h", "--help", *options(command)}
+    for before, word in zip(["", *words], words, strict=False):
+        if word.startswith("-"):
+            if word.partition("=")[0] not in known:
+                return word
+        elif word == "…":
+            return ""
+        elif not before.startswith("-") and re.fullmatch("[a-z_-]+", word):
+            children = getattr(command, "commands", {})
+            if children and word not in children:
+                return word
+            command = children.get(word, command)
+            known |= options(command)
+    return ""
+
+
+def options(command: Any) -> set[str]:
+    """The options of a command, in every spelling."""
+    return {name for item in command.params for name in (*item.opts, *item.secondary_opts)}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_page_says_to_type_exists(path: Path) -> None:
+    found = {
+        f"{program} {' '.join(words)}": wrong(program, words) for program, words in calls(path.read_text())
+    }
+    assert {call: word for call, word in found.items() if word} == {}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    targets = [target for target, _ in _LINK.findall(path.read_text()) if "://" not in target]
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+def test_what_does_not_exist_is_found() -> None:
+    text = "    sudo mst-cli sever status\n\n`mst-readiness host --fixx` and `mst-cli`\n    make demmo\n"
+    assert [wrong(*call) for call in calls(text)] == ["sever", "--fixx", "", "demmo"]
+
+
+def test_the_pages_name_many_commands() -> None:
+    assert sum(1 for path in PAGES for _ in calls(path.read_text())) > 100
