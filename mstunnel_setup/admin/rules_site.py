@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import time
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, TypeAlias
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from mstunnel_setup.admin.objects import SiteObject, ThresholdObject, WindowObject
+from mstunnel_setup.answers.address import is_web_address
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problem import suggest
 from mstunnel_setup.gateway import fields
@@ -71,28 +71,13 @@ def _as_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _probe(text: str) -> Iterator[Finding]:
-    if text and not _is_web_address(text):
+    if text and not is_web_address(text):
         yield Finding(
             "probe-url-invalid",
             "internal_network_probe_url",
             f"internal_network_probe_url is {shown(text)}: it is not an http or https address",
             "Write one such as https://intranet.contoso.com/.",
         )
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return (
-            parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
-            and parts.username is None
-            and parts.port != 0
-            and text.isprintable()
-            and " " not in text
-        )
-    except ValueError:
-        return False
 
 
 def _window(window: WindowObject) -> Iterator[Finding]:

@@ -62,7 +62,7 @@ def _problem(item: Mapping[str, Any], model: type[BaseModel]) -> Problem:
 def _say(kind: str, item: Mapping[str, Any]) -> str:
     if kind == "value_error":
         return str(item["ctx"]["error"])
-    if kind == "literal_error":
+    if kind in {"literal_error", "enum"}:
         expected = str(item["ctx"]["expected"]).replace("'", "`")
         return f"must be {expected}{suggest(str(item['input']), expected.replace('`', ' ').split())}"
     return _WORDS.get(kind.partition("_")[0], str(item["msg"]))

@@ -2,15 +2,12 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_address
 from typing import Final
 
+from mstunnel_setup.answers.address import is_host, is_ip_address
 from mstunnel_setup.answers.finding import Finding
 
-_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST: Final = re.compile(rf"(?=.{{1,253}}\Z)(?:\*\.)?{_LABEL}(?:\.{_LABEL})+")
 _HEADS: Final = frozenset({"exclusion", "exclusions", "url", "proxyexclusionlist", "address", "value"})
 _HINT: Final = "Write sub.contoso.com, *.contoso.com, or an IPv4 or IPv6 address."
 
@@ -36,8 +33,8 @@ def judge_exclusions(entries: Iterable[str]) -> list[Finding]:
 
 def _reason(entry: str) -> str:
     """Why an entry is refused; empty when it is not."""
-    host = bool(_HOST.fullmatch(entry)) and not entry.replace(".", "").isdigit()
-    if host or _is_address(entry):
+    name = entry.removeprefix("*.")
+    if is_ip_address(entry) or ("." in name and is_host(name) and not is_ip_address(name)):
         return ""
     return next(reason for mark, reason in _REASONS if mark in entry)
 
@@ -49,14 +46,6 @@ _REASONS: Final = (
     ("", "it is neither a full host name nor an IP address"),
 )
 """What an entry that is refused holds, and what to say about it."""
-
-
-def _is_address(entry: str) -> bool:
-    try:
-        ip_address(entry)
-    except ValueError:
-        return False
-    return "%" not in entry
 
 
 def read_csv(text: str) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import urlsplit
 
+from mstunnel_setup.answers.address import is_host, is_web_address
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.profiles.exclusions import judge_exclusions
 from mstunnel_setup.profiles.objects import Platform, ProfileObject, ProxyObject
@@ -51,19 +51,16 @@ def _proxy(proxy: ProxyObject) -> Iterator[Finding]:
     if (proxy.pac_url is None) == (proxy.address is None):
         message = "proxy needs either address and port, or pac_url"
         yield Finding("proxy-incomplete", "proxy", message, "Give one of the two.")
-    elif proxy.pac_url is not None and not _is_web_address(proxy.pac_url):
+    elif proxy.pac_url is not None and not is_web_address(proxy.pac_url):
         message = f"proxy.pac_url is “{proxy.pac_url[:80]}”: it is not an http or https address"
         yield Finding("pac-url-invalid", "proxy", message, "Write the full address of the script.")
+    elif proxy.address is not None and not is_host(proxy.address):
+        message = f"proxy.address is “{proxy.address[:80]}”: it is neither a host name nor an IP address"
+        yield Finding(
+            "proxy-address-invalid", "proxy", message, "Write the host alone, the port in proxy.port."
+        )
     elif proxy.address is not None and (proxy.port is None or proxy.port not in _PORTS):
         yield Finding("proxy-port-invalid", "proxy", "proxy.port is missing or no port", "Write 1 to 65535.")
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and " " not in text
 
 
 def _exclusions(profile: ProfileObject) -> Iterator[Finding]:

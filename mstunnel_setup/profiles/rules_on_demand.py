@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
+from mstunnel_setup.answers.address import is_web_address
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.profiles.objects import RuleObject
 
@@ -42,5 +42,5 @@ def _one(rule: RuleObject) -> Iterator[tuple[str, str, str]]:
         )
     for name in ("probe_url", "probe_required_url"):
         url = getattr(rule, name)
-        if url and not (urlsplit(url).scheme in {"http", "https"} and urlsplit(url).hostname):
+        if url and not is_web_address(url):
             yield "rule-url-invalid", f"{name} is not an http or https address", "Write a full address."

@@ -1,0 +1,65 @@
+"""What the keys of declarations take, as cases; no key without one."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from mstunnel_setup.admin.declared import DeclarationError, parse_declarations
+from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject, ThresholdObject, WindowObject
+from mstunnel_setup.profiles.objects import AppObject, ProfileObject, ProxyObject, RuleObject
+
+HERE = Path(__file__).parent
+CASES = YAML(typ="safe").load((HERE / "fields.yaml").read_text(encoding="utf-8"))
+VALID: dict[str, dict[str, Any]] = {
+    "configurations": {"name": "Main", "network": "169.254.0.0/16"},
+    "sites": {"name": "Berlin", "public_address": "gw.contoso.com", "configuration": "Main"},
+    "thresholds": {"metric": "cpuUsage", "healthy": 50, "unhealthy": 75},
+    "profiles": {
+        "platform": "android-work-profile",
+        "name": "Tunnel",
+        "connection_name": "Contoso",
+        "site": "Berlin",
+    },
+}
+MODELS = (
+    ConfigurationObject,
+    SiteObject,
+    WindowObject,
+    ThresholdObject,
+    ProfileObject,
+    ProxyObject,
+    AppObject,
+    RuleObject,
+)
+KEYS = sorted({name for model in MODELS for name in model.model_fields})
+
+
+def _declarations(case: dict[str, Any]) -> bytes:
+    values = {**VALID[case["in"]], **case.get("with", {})}
+    if "long" in case:
+        values[case["long"]] = "x" * 1501
+    values.pop(case.get("without", ""), None)
+    return json.dumps({"version": 1, case["in"]: [values]}).encode()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_value_is_taken_or_refused_where_it_stands(case: dict[str, Any]) -> None:
+    if "refused" not in case:
+        assert parse_declarations([("d.yaml", _declarations(case))])
+        return
+    with pytest.raises(DeclarationError) as caught:
+        parse_declarations([("d.yaml", _declarations(case))])
+    (line,) = caught.value.message.splitlines()
+    assert re.match(r"d\.yaml:1:\d+: ", line)
+    assert case["refused"] in line
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_has_a_case(key: str) -> None:
+    fixtures = [HERE / "fields.yaml", HERE / "rules.yaml", HERE.parent / "profiles" / "rules.yaml"]
+    text = "".join(path.read_text(encoding="utf-8") for path in fixtures)
+    assert re.search(rf"[{{ ]{key}(: |[,}}\]])", text)
