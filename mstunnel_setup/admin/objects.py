@@ -5,7 +5,7 @@ The names of keys are those of Graph's properties in snake_case. Types are judge
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StrictBool, StrictInt
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt
 
 from mstunnel_setup.answers.model import Line, Part
 from mstunnel_setup.profiles.objects import ProfileObject
@@ -25,7 +25,13 @@ def _prose(text: str) -> str:
 Prose = Annotated[str, AfterValidator(_prose)]
 
 
-class ConfigurationObject(Part):
+class Trimmed(Part):
+    """A section whose texts lose the spaces around them, which nobody means."""
+
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+
+class ConfigurationObject(Trimmed):
     """A server configuration: settings that the servers of all its sites share."""
 
     name: Line = Field(description="Name", examples=["Main"])
@@ -53,7 +59,7 @@ class ConfigurationObject(Part):
     role_scope_tag_ids: tuple[str, ...] = Field(default=DEFAULT_SCOPE_TAGS, description="Ids of scope tags")
 
 
-class WindowObject(Part):
+class WindowObject(Trimmed):
     """When the upgrade of a site may begin. The tenant keeps the offset of the time zone, not its name."""
 
     start: str = Field(description="Earliest start, HH:MM", examples=["22:00"])
@@ -64,7 +70,7 @@ class WindowObject(Part):
     )
 
 
-class SiteObject(Part):
+class SiteObject(Trimmed):
     """A site: servers with one public address and one server configuration."""
 
     name: Line = Field(description="Name", examples=["Berlin"])
@@ -93,7 +99,7 @@ class ThresholdObject(Part):
     unhealthy: StrictInt = Field(ge=0, description="Unhealthy from (or, for free space, below) this value")
 
 
-class Declarations(Part):
+class Declarations(Trimmed):
     """Objects of a tenant, as one file declares them."""
 
     version: Literal[1] = Field(description="Version of this format")

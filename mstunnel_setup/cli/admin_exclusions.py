@@ -1,5 +1,6 @@
 """`mst-admin proxy-exclusions`: the work."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,7 @@ def _read(file: Path) -> tuple[str, ...]:
         return read_csv(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise UsageError("exclusions-unreadable", f"{path} is not UTF-8 text", "Save it as UTF-8.") from error
+    except csv.Error as error:
+        raise UsageError(
+            "exclusions-unreadable", f"{path} is not a CSV file: {error}", "Write one entry on each line."
+        ) from error

@@ -8,7 +8,7 @@ from mstunnel_setup.admin.carry_out import carry_out
 from mstunnel_setup.admin.change import Change, Kind
 from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject
 from mstunnel_setup.admin.plan import configuration_change, site_change
-from mstunnel_setup.admin.rules_configuration import judge_configuration
+from mstunnel_setup.admin.rules_configuration import judge_configuration, judge_networks
 from mstunnel_setup.admin.rules_site import judge_site
 from mstunnel_setup.admin.wire import DEFAULT_SESSION_SECONDS, configuration_object, site_object
 from mstunnel_setup.answers.finding import Finding
@@ -126,6 +126,12 @@ class Objects(Generic[Declared, Present, Options]):
         return change
 
 
+def _judge_configuration(declared: ConfigurationObject, options: ConfigurationOptions) -> Iterable[Finding]:
+    """What is wrong with the options, or what there is to say about the configuration."""
+    own = [text.strip() for text in options.corporate_network or ()]
+    return tuple(judge_networks(own)) or judge_configuration(declared, own)
+
+
 def _timeout(_graph: AdminGraph, found: TunnelConfiguration) -> tuple[Extra, Extra]:
     """The session timeout that servers take when none is set."""
     unset = configuration_object(found).session_timeout is None
@@ -150,7 +156,7 @@ CONFIGURATIONS = Objects[ConfigurationObject, TunnelConfiguration, Configuration
     more=_timeout,
     declare=lambda values: validated(ConfigurationObject, {"network": "", **values}),
     object_of=configuration_object,
-    judge=lambda declared, options: judge_configuration(declared, options.corporate_network or ()),
+    judge=_judge_configuration,
     change=configuration_change,
 )
 _LISTED = ("id", "displayName", "publicAddress", "upgradeAvailable")

@@ -49,8 +49,12 @@ _REASONS: Final = (
 
 
 def read_csv(text: str) -> tuple[str, ...]:
-    """The entries of a CSV file: every cell of every line; a heading in the first line is left out."""
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text.removeprefix("\ufeff")))]
+    """The entries of a CSV file: every cell of every line; a heading in the first line is left out.
+
+    Raises csv.Error for what is none.
+    """
+    lines = text.removeprefix("\ufeff").splitlines()
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
     if rows and rows[0] and rows[0][0].replace(" ", "").casefold() in _HEADS:
         rows = rows[1:]
     return tuple(cell for row in rows for cell in row if cell)

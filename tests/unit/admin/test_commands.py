@@ -35,6 +35,8 @@ def test_values_are_judged_before_the_call(admin: MstAdmin) -> None:
     assert (refused.code, refused.codes("errors")) == (ExitCode.USAGE, ["values-invalid"])
     for part in ("network is “10.0.0.0”", "listen_port is “0”", "route_includes is", "session_timeout is"):
         assert part in refused.message
+    own = admin("config", "create", "Bad", "--network", "10.0.0.0/8", "--corporate-network", "office")
+    assert (own.code, own.codes("errors")) == (ExitCode.USAGE, ["corporate-network-invalid"])
     names = [item["displayName"] for item in admin("config", "list").data["configurations"]]
     assert names == ["Main", "Zweite: 2"]
 

@@ -134,6 +134,8 @@ def test_exclusions_go_out_and_in_as_csv(admin: MstAdmin, tmp_path: Path) -> Non
     file.write_text("contoso.*\n")
     assert admin(*imported).codes("errors") == ["exclusion-malformed"]
     assert admin("proxy-exclusions", "check", str(file), "ok.contoso.com").code == ExitCode.CHECK
+    file.write_text('"' + "a" * 200_000, encoding="utf-8")
+    assert admin("proxy-exclusions", "check", str(file)).codes("errors") == ["exclusions-unreadable"]
     refused = admin("proxy-exclusions", "export", "--profile", "Tunnel for iOS")
     assert refused.codes("errors") == ["exclusions-not-supported"]
 
