@@ -17,7 +17,8 @@ from tests.testbed.testbed import INTRANET_PAGE
 
 pytestmark = pytest.mark.e2e
 
-PASSWORD = "Proxy/word+of the&testbed~7"
+CANARIES = {f"canary {number}": f"Proxy/word+of the&testbed~{number:02}" for number in range(20)}
+SETTINGS = "/etc/mstunnel/env.sh"
 BUNDLE = "/root/bundle.tar.gz"
 BACKUP = "/root/backup.tar.gz"
 RAW_IP = 101
@@ -97,22 +98,28 @@ def test_the_configuration_is_compared_and_pulled(gateway: Installation) -> None
     cli(gateway, "config", "pull")
 
 
-def test_the_diagnostic_file_holds_no_secret(gateway: Installation) -> None:
-    secret = PASSWORD.encode()
-    cli(gateway, "env", "set", "REPORT_PROXY", f"http://user:{PASSWORD}@proxy.tunnel.test:3128/")
-    for form in forms(secret).values():
-        gateway.server.run(["logger", "-t", "ocserv"], stdin=b"proxy said " + form)
+def test_the_diagnostic_file_holds_none_of_twenty_secrets(gateway: Installation) -> None:
+    canaries = {name: secret.encode() for name, secret in CANARIES.items()}
+    before = gateway.server.read(SETTINGS)
+    lines = [
+        f"CANARY_{place}='http://user:{secret}@proxy.tunnel.test:3128/'\n"
+        for place, secret in enumerate(CANARIES.values())
+    ]
+    gateway.server.write(SETTINGS, before + "".join(lines), 0o640)
+    said = [b"proxy said " + form for secret in canaries.values() for form in forms(secret).values()]
+    gateway.server.run(["logger", "-t", "ocserv"], stdin=b"\n".join(said))
     written = cli(gateway, "diagnose", BUNDLE)
-    cli(gateway, "env", "unset", "REPORT_PROXY")
+    gateway.server.write(SETTINGS, before, 0o640)
     packed = b64decode(gateway.server.run(["base64", BUNDLE]).stdout)
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         streams = {member.name: archive.extractfile(member) for member in archive}
         files = {name: stream.read() for name, stream in streams.items() if stream is not None}
     key = gateway.server.run(["base64", "-w0", "/etc/mstunnel/private/active/key.pem"]).stdout
-    secrets = {"password": secret, "key": b64decode(key).splitlines()[1]}
+    secrets = {**canaries, "key": b64decode(key).splitlines()[1]}
     assert leaks(secrets, files) == []
-    assert b"proxy said" in files["logs/journal.log"]
-    assert written["data"]["redactions"]["logs/journal.log"]["known secret"] >= 6
+    assert files["logs/journal.log"].count(b"proxy said") >= len(said)
+    assert written["data"]["redactions"]["logs/journal.log"]["known secret"] >= 6 * len(canaries)
+    assert written["data"]["redactions"][f"files{SETTINGS}"]["known secret"] >= len(canaries)
     assert {
         "manifest.json",
         "redactions.json",
