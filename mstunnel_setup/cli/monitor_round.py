@@ -40,18 +40,27 @@ class Monitor:
     _open: ExitStack = field(default_factory=ExitStack)
     _world: World | None = None
     _next_move: float = 0.0
+    _said: dict[str, str] = field(default_factory=dict)
 
     def round(self) -> None:
-        """Look once and do what is due. Whatever goes wrong is told; the next round tries again."""
+        """Look once and do what is due. Whatever goes wrong is told, once; the next round tries again."""
         for work in (self._offer, self._upgrade, self._port, self._modules, self._containers):
             try:
                 work()
+                self._said.pop(work.__name__, None)
             except LockedError:
                 # Somebody is at work on this host; nothing is to be mended behind their back.
                 return
             except SetupError as error:
-                self.tell(f"{error.code}: {error.message}")
+                self._complain(work.__name__, error)
                 self.close()
+
+    def _complain(self, work: str, error: SetupError) -> None:
+        """Say what is wrong when it is new, not four times a minute."""
+        words = f"{error.code}: {error.message}"
+        if self._said.get(work) != words:
+            self.tell(words)
+        self._said[work] = words
 
     def close(self) -> None:
         """Let go of the engine; the next look opens it again."""
