@@ -1,9 +1,8 @@
 """mstunnel-agent: the program of the agent's container."""
 
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -11,9 +10,7 @@ from mstunnel_setup import __version__
 from mstunnel_setup.errors import ExitCode, SetupError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
-
-if TYPE_CHECKING:
-    from mstunnel_setup.agent.loop import Agent, Note
+from mstunnel_setup.host.process import Processes
 
 app = typer.Typer(
     help="Keeps a gateway in step with its tenant and checks in.",
@@ -29,16 +26,16 @@ _HOST: Final = Path("/")
 @app.command()
 def run(root: Root = _HOST) -> None:
     """Check in and keep the configuration in step, until SIGTERM."""
-    from mstunnel_setup.agent.health import write_status  # noqa: PLC0415 (keeps --help fast)
-
-    signal.signal(signal.SIGTERM, _end)
-    _agent(root, lambda status: write_status(Files(root), status), watching=True).run()
+    # A process that runs for months, and has 60 MiB, does not carry the command line along.
+    Processes().replace([sys.executable, "-m", "mstunnel_setup.agent", str(root)])
 
 
 @app.command("check-in")
 def check_in(root: Root = _HOST) -> None:
     """Check in and bring the configuration into step, once; the status of a running agent stays as it is."""
-    if error := _agent(root, lambda _: None, watching=False).round():
+    from mstunnel_setup.agent.assembly import assembled  # noqa: PLC0415 (keeps --help fast)
+
+    if error := assembled(root, lambda _: None, watching=False).round():
         raise typer.Exit(error.exit_code)
 
 
@@ -70,25 +67,6 @@ def main() -> None:
         sys.exit(ExitCode.INTERRUPTED)
 
 
-def _agent(root: Path, note: "Note", *, watching: bool) -> "Agent":
-    from mstunnel_setup.agent.counters import Counters  # noqa: PLC0415 (keeps --help fast)
-    from mstunnel_setup.agent.loop import Agent  # noqa: PLC0415 (keeps --help fast)
-    from mstunnel_setup.agent.registry import asking  # noqa: PLC0415 (keeps --help fast)
-    from mstunnel_setup.agent.renewal import Renewal  # noqa: PLC0415 (keeps --help fast)
-    from mstunnel_setup.agent.tenant import enrol  # noqa: PLC0415 (keeps --help fast)
-    from mstunnel_setup.agent.watch import Watch  # noqa: PLC0415 (keeps --help fast)
-
-    files, clock, counters = Files(root), SystemClock(), Counters()
-    watch = Watch(files, clock, _tell, counters, asking(clock)) if watching else None
-    renewal = Renewal(files, clock, _tell, counters) if watching else None
-    return Agent(lambda: enrol(files, clock), files, clock, _tell, note, counters, watch, renewal)
-
-
 def _tell(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def _end(signum: int, frame: object) -> None:  # noqa: ARG001 (signal's contract)
-    """End at once, wherever the program is; half-written files are removed on the way out."""
-    raise SystemExit(ExitCode.DONE)

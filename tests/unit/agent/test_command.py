@@ -79,3 +79,12 @@ def _wait_for(path: Path) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"{path} did not appear")
+
+
+def test_the_process_that_runs_for_months_carries_no_command_line() -> None:
+    """The agent has 60 MiB."""
+    heavy = "{'typer', 'click', 'rich', 'docker', 'podman', 'mstunnel_setup.cli'}"
+    script = f"import mstunnel_setup.agent.__main__, sys; print({heavy} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "set()\n"

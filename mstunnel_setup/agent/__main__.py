@@ -1,0 +1,28 @@
+"""The agent's long-running process: `python -m mstunnel_setup.agent DIR`.
+
+It has 60 MiB, so what only a command line needs is not loaded; `mstunnel-agent run` becomes this.
+"""
+
+import signal
+import sys
+from pathlib import Path
+
+from mstunnel_setup.agent.assembly import assembled
+from mstunnel_setup.agent.health import write_status
+from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.host.files import Files
+
+
+def main(root: Path) -> None:
+    """Check in and keep the configuration in step, until SIGTERM."""
+    signal.signal(signal.SIGTERM, _end)
+    assembled(root, lambda status: write_status(Files(root), status), watching=True).run()
+
+
+def _end(signum: int, frame: object) -> None:  # noqa: ARG001 (signal's contract)
+    """End at once, wherever the program is; half-written files are removed on the way out."""
+    raise SystemExit(ExitCode.DONE)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
