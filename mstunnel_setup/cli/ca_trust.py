@@ -46,13 +46,12 @@ def add(session: Session, source: Path) -> Result:
     """Trust every certificate in a file (PEM or DER). Raises CertificateError unless all are authorities."""
     with installed_run(session, {}) as run:
         certificates = _authorities(run, source)
-        known = {root.certificate for root in _roots(run.files)}
-        new = [certificate for certificate in certificates if certificate not in known]
-        if not new:
+        # In a file of somebody else; one of ours may be half done.
+        known = {(root.file != _name(root.certificate), root.certificate) for root in _roots(run.files)}
+        new = [certificate for certificate in certificates if (True, certificate) not in known]
+        if not engage(run, "Trust the authority", [_writing(certificate) for certificate in new]):
             return Result("unchanged", text=["Already trusted."])
-        engage(run, "Trust the authority", [_writing(certificate) for certificate in new])
         _tell_containers(run)
-        run.write_receipt()
         added = [_Root(_name(certificate), certificate).data(run) for certificate in new]
     return Result("changed", {"added": [*added]}, text=[f"Trusted now: {root['subject']}." for root in added])
 
@@ -68,7 +67,6 @@ def remove(session: Session, name: str) -> Result:
         run.runner.take_back([f"file:{path}"])
         run.files.remove(path)
         _tell_containers(run)
-        run.write_receipt()
     return Result("changed", {"removed": name}, text=[f"No longer trusted: {name}."])
 
 

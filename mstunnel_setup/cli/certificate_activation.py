@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mstunnel_setup import paths
@@ -59,10 +58,12 @@ def installed_run(
         yield run
 
 
-def engage(run: Run, title: str, actions: Sequence[Action[Any]]) -> None:
-    """Run actions that are decided already, if there are any. Raises SetupError as `Runner.run` does."""
-    if actions:
-        run.runner.run([Step("import", title, lambda _context: None, lambda _facts: actions)], run.context)
+def engage(run: Run, title: str, actions: Sequence[Action[Any]]) -> bool:
+    """Run actions that are decided already; whether there was anything to do. Raises as `Runner.run` does."""
+    if not actions:
+        return False
+    step: Step[Context, None] = Step("import", title, lambda _context: None, lambda _facts: actions)
+    return any(planned.actions for planned in run.runner.run([step], run.context))
 
 
 def activate(run: Run, name: str, copies: Sequence[Action[Any]] = ()) -> Activation:
@@ -82,9 +83,14 @@ def activate(run: Run, name: str, copies: Sequence[Action[Any]] = ()) -> Activat
     except SetupError as error:
         raise _taken_back(run, name, before, error) from error
     seconds = run.context.world.clock.monotonic() - started
-    engage(run, "Copies for the usual places", copies)
-    _prune(run, {name, before})
+    settle(run, name, copies)
     return Activation(serving, seconds)
+
+
+def settle(run: Run, name: str, copies: Sequence[Action[Any]]) -> None:
+    """What follows once `name` is in use: copies at the usual places, and no generations but the last two."""
+    engage(run, "Copies for the usual places", copies)
+    _prune(run, {name, previous(run, name)})
 
 
 def _refuse_flattened(context: Context) -> None:
@@ -130,7 +136,7 @@ def prove(context: Context, port: int | None) -> bool:
 
 def serving_port(context: Context) -> int | None:
     """The port of the running gateway; None when none runs, or when the paths are below another root."""
-    if context.world.files.root != Path("/"):
+    if not context.world.files.live:
         return None
     state = context.world.engine.inspect(paths.SERVER)
     if state is None or state.status != "running":
@@ -160,7 +166,6 @@ def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> C
     # A delayed one stays listed as overdue, so that it can be tried again or cancelled.
     if name not in _waiting(run):
         drop(run, name)
-    run.write_receipt()
     hint = "Look at `mst-cli server logs` for the gateway's reason."
     return CertificateError("import-taken-back", f"{why}; {outcome}", hint)
 

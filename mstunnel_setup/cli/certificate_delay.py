@@ -22,7 +22,7 @@ _NAME_DIGITS = 12
 
 def schedule(run: Run, found: Certificate, due: datetime) -> Result:
     """Place the certificate now and have a timer take it into use at `due`. Raises CheckError."""
-    if not run.context.world.systemd.running() or run.files.root != Path("/"):
+    if not run.context.world.systemd.running() or not run.files.live:
         raise CheckError(
             "delay-needs-systemd",
             "a delayed import needs systemd, which does not run here",
@@ -39,7 +39,6 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
     run.runner.take_back([pending.key])
     engage(run, "Place the certificate", certificate.placing(found))
     engage(run, "Set the timer", [MakeDirectory(path=WANTED), pending])
-    run.write_receipt()
     text = f"The certificate is checked and kept; it will be used from {_shown(pending)} on ({pending.name})."
     return Result("changed", {"pending": [_data(pending)]}, text=[text])
 
@@ -58,9 +57,9 @@ def list_pending(run: Run) -> Result:
 def cancel_pending(run: Run, name: str) -> Result:
     """Take the timer back, and the certificate it was for. Raises UsageError."""
     pending = _named(run, name)
-    run.runner.take_back([pending.key])
+    # Killed in between, it is still listed and can be cancelled again.
     drop(run, pending.fingerprint)
-    run.write_receipt()
+    run.runner.take_back([pending.key])
     return Result("changed", {"cancelled": name}, text=[f"The import {name} is cancelled."])
 
 
@@ -82,7 +81,6 @@ def take_pending(run: Run, name: str) -> Result:
     done = activate(run, pending.fingerprint, _copies(run, pending, directory))
     revocation.keep(run.context, identity, asked)
     run.runner.take_back([pending.key])
-    run.write_receipt()
     return Result("changed", done.data, text=[f"The certificate {name} is in use. {done.text}"])
 
 

@@ -53,7 +53,6 @@ def repair(session: Session, *, agreed: bool) -> Result:
         engage(run, "Place the certificate", placed)
         _clear_way(run.context)
         engage(run, "Switch to the certificate", [certificate.switching(chosen.name)])
-        run.write_receipt()
         serving = prove(run.context, serving_port(run.context))
     text = [f"Mended: {finding.message}." for finding in problems]
     text.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {chosen.place}.")

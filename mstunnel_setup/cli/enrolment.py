@@ -15,10 +15,13 @@ def take_back(run: Run, kinds: Collection[str]) -> list[Removal]:
     return run.runner.take_back([entry.key for entry in entries if entry.versions[-1]["kind"] in kinds])
 
 
-def enrol(run: Run, *, first: Collection[str] = ()) -> None:
-    """Run the steps `first`, then those from the registration on; the agent starts with what is new then."""
+def enrol(run: Run, *, first: Collection[str] = ()) -> bool:
+    """Run the steps `first`, then those from the registration on; the agent starts with what is new then.
+
+    Returns whether there was anything to do.
+    """
     steps = [step_named(name) for name in ("sign-in", *first, *_AFTERWARDS[:-1])]
-    run.runner.run(steps, run.context)
+    done = run.runner.run(steps, run.context)
     run.context.world.restart(paths.AGENT)
     run.runner.run([step_named(_AFTERWARDS[-1])], run.context)
-    run.write_receipt()
+    return any(planned.actions for planned in done)

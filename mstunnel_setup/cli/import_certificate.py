@@ -4,7 +4,14 @@ from datetime import datetime
 from typing import Any
 
 from mstunnel_setup import paths
-from mstunnel_setup.cli.certificate_activation import activate, engage, installed_run, prove, serving_port
+from mstunnel_setup.cli.certificate_activation import (
+    activate,
+    engage,
+    installed_run,
+    prove,
+    serving_port,
+    settle,
+)
 from mstunnel_setup.cli.certificate_delay import (
     cancel_pending,
     list_pending,
@@ -57,10 +64,14 @@ def _import(run: Run, found: Certificate, how: ImportOptions, due: datetime | No
     engage(run, "Place the certificate", certificate.placing(found))
     done = activate(run, found.fingerprint, found.copies)
     revocation.keep(run.context, found.identity, asked)
+    _tidy(run, found)
+    return Result("changed", done.data, text=[f"The new certificate is in place. {done.text}"])
+
+
+def _tidy(run: Run, found: Certificate) -> None:
+    """What the new certificate makes needless."""
     run.runner.take_back([pending.key for pending in pending_of(run, found.fingerprint)])
     _remove_other_copies(run, found)
-    run.write_receipt()
-    return Result("changed", done.data, text=[f"The new certificate is in place. {done.text}"])
 
 
 def _remove_other_copies(run: Run, found: Certificate) -> None:
@@ -74,11 +85,13 @@ def _remove_other_copies(run: Run, found: Certificate) -> None:
 
 
 def _in_use_already(run: Run, found: Certificate, how: ImportOptions) -> Result:
-    """Nothing to switch; unless a hook asks only for changes, an import that was cut off is proved now."""
-    if not (how.if_changed or how.dry_run):
+    """Nothing to switch; what was cut off is finished. A hook that asks for changes gets no proof."""
+    if not how.dry_run:
         engage(run, "Place the certificate", certificate.placing(found))
-        prove(run.context, serving_port(run.context))
-        run.write_receipt()
+        if not how.if_changed:
+            prove(run.context, serving_port(run.context))
+        settle(run, found.fingerprint, found.copies)
+        _tidy(run, found)
     return Result("unchanged", text=[] if how.if_changed else ["This certificate is in use already."])
 
 

@@ -56,7 +56,6 @@ def _run(
             refuse_unready(run.context, [step.name for step in steps])
             run.runner.take_back(proxy.given_up(run.context))
         done = _run_or_roll_back(run, steps, roll_back=options.rollback_on_failure)
-        run.write_receipt()
     data = steps_data(done)
     if data["actions"] == 0:
         return Result("unchanged", data, text=["Everything is as it should be; nothing was changed."])

@@ -46,7 +46,6 @@ def restore(session: Session, options: SignInOptions, file: Path, *, replace: bo
         require_answers(run, ORDER)
         refuse_unready(run.context, [step.name for step in ORDER])
         done = _installed(run, manifest, files, replace=replace)
-        run.write_receipt()
     return Result("changed", steps_data(done), text=["Restored. Look at it with `mst-cli status`."])
 
 

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.remember import all_remembered
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import CheckError, UsageError
+from mstunnel_setup.errors import CheckError, SetupError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import Authentication
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
@@ -88,11 +88,26 @@ def open_run(
         try:
             consent = partial(_may_replace, context.prompter, asked=replacing)
             runner = Runner(context.world, journal, CODEC, clock, tell, may_replace=consent)
-            yield Run(context, runner, journal, files)
+            with _receipt_written(Run(context, runner, journal, files), exclusively=exclusively) as run:
+                yield run
         finally:
             journal.close()
             session.log.close()
             context.world.close()
+
+
+@contextmanager
+def _receipt_written(run: Run, *, exclusively: bool) -> Iterator[Run]:
+    """However the run ends, its receipt tells of it; a run that may change nothing writes none."""
+    try:
+        yield run
+    except SetupError:
+        if exclusively:
+            with suppress(SetupError):
+                run.write_receipt()
+        raise
+    if exclusively:
+        run.write_receipt()
 
 
 def _may_replace(prompter: Prompter, changed: str, *, asked: bool) -> bool:

@@ -27,24 +27,31 @@ def change(session: Session, options: SignInOptions, wanted: str) -> Result:
     """Move this server to another site: a record there first has to be possible, then the old one goes.
 
     Raises TenantError when there is no such site, or it has a server of this name already, and
-    CertificateError when the certificate does not name its address; nothing is changed then.
+    CertificateError when the certificate does not name its address; nothing is changed then. Given once more,
+    it finishes a change that was cut off.
     """
     settings = {**options.settings(), "site": wanted}
     with installed_run(session, settings) as run:
-        before = _joined(run)
+        left = _left(run)
+        before = {} if left else _joined(run)
         sign_in.STEP.gather(run.context)
         chosen = site.choose(run.context)
-        if chosen.id == before["id"]:
-            return Result("unchanged", {"site": before}, text=[f"It belongs to {before['name']} already."])
-        site.require_named(run.context, chosen)
-        require_free_name(run.context.world.graph, chosen.id, run.context.server_name)
-        take_back(run, {RegisterServer.kind})
-        run.runner.take_back([f"answer:{_JOINED}"])
-        enrol(run, first=("site",))
+        if chosen.id != before.get("id"):
+            site.require_named(run.context, chosen)
+            require_free_name(run.context.world.graph, chosen.id, run.context.server_name)
+            take_back(run, {RegisterServer.kind})
+            run.runner.take_back([f"answer:{_JOINED}"])
+        changed = enrol(run, first=("site",))
         after = _joined(run)
-    return Result(
-        "changed", {"site": after}, text=[f"It belonged to {before['name']}, now to {after['name']}."]
-    )
+    if not changed:
+        return Result("unchanged", {"site": after}, text=[f"It belongs to {after['name']} already."])
+    return Result("changed", {"site": after}, text=[f"It belongs to {after['name']} now."])
+
+
+def _left(run: Run) -> bool:
+    """Whether a change was cut off when the server had left its site and joined none."""
+    receipt = run.context.receipt
+    return site.STEP.name in receipt.steps and remembered(receipt, _JOINED) is None
 
 
 def _joined(run: Run) -> JsonObject:

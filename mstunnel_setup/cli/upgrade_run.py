@@ -80,7 +80,6 @@ def _carry_on(run: Run, upgrade: Upgrade) -> Upgrade:
     while upgrade.phase is not Phase.ENDED:
         upgrade = _PHASES[upgrade.phase](run, upgrade)
         _note(run, upgrade)
-    run.write_receipt()
     return upgrade
 
 

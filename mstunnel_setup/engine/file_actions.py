@@ -167,6 +167,10 @@ class WriteJson(_Placed):
         """The value, references resolved, indented."""
         return json_bytes(resolve(self.value, outputs))
 
+    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
+        """Write it. The digest is remembered, for what the value refers to may be another later."""
+        return {**super().apply(world, outputs), "digest": self.content_digest(outputs)}
+
     def content_digest(self, outputs: Outputs) -> str:
         """Digest of the resolved value."""
         return hashlib.sha256(json_bytes(resolve(self.value, outputs))).hexdigest()
@@ -296,5 +300,7 @@ def _ours(record: UndoRecord[HasFiles]) -> Sequence[str | None]:
     """Digests the file may have while nobody else has touched it."""
     versions = [version for version in record.versions if isinstance(version, _Placed)]
     digests = [version.content_digest(record.outputs) for version in versions]
+    results = [record.outputs.get(version.key, {}) for version in versions[-1:]]
+    written = [str(result["digest"]) for result in results if "digest" in result]
     before = record.before["digest"]
-    return [*digests, None if before is None else str(before)]
+    return [*digests, *written, None if before is None else str(before)]

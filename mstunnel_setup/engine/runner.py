@@ -114,6 +114,7 @@ class Runner:
         try:
             facts = step.gather(context)
             done = tuple(action for action in step.decide(facts) if self._run_action(step.name, action))
+            self._acknowledge(step.name)
             step.prove(context, facts)
         except SetupError as error:
             self._fail(step.name, error)
@@ -152,6 +153,14 @@ class Runner:
         elapsed = self._clock.monotonic() - started
         self._tell(Event(step, "done", action.key, action.describe(), elapsed))
         return True
+
+    def _acknowledge(self, step: str) -> None:
+        """Record as done what a run that died had finished, and what is not asked for as it is there."""
+        receipt = self.receipt
+        torn = [entry for entry in receipt.entries.values() if entry.step == step and not entry.finished]
+        for entry in torn:
+            if self._codec.load(entry.versions[-1]).satisfied(self._world, receipt.outputs):
+                self._journal.append("done", key=entry.key, outputs={})
 
     def _respect(self, action: Action[Any]) -> None:
         """Raise WaitingError before a change of somebody else is lost; a replaced one is kept aside."""

@@ -82,9 +82,10 @@ def _decide(proxy: Proxy) -> Sequence[Action[Any]]:
     text = proxy_files.shell(present, both, export=export)
     if text != present:
         actions.append(WriteFile(path=path, text=text))
-    for unit in units(proxy.engine):
-        actions += _drop_in(unit, proxy.texts, both)
-    return actions
+    drop_ins = [action for unit in units(proxy.engine) for action in _drop_in(unit, proxy.texts, both)]
+    # Where systemd is not installed, nothing of it is there.
+    folders = [MakeDirectory(path=path) for path in ("/etc/systemd", _UNITS) if drop_ins]
+    return (*actions, *folders, *drop_ins)
 
 
 def given_up(context: Context) -> list[str]:
@@ -103,15 +104,16 @@ def expected(security: SecurityFacts, proxies: ProxyFacts) -> SecurityFacts:
 
 
 def _drop_in(unit: str, texts: Mapping[str, str], both: Mapping[str, str]) -> Sequence[Action[Any]]:
-    """Ours, unless the drop-ins that are there already say the same."""
+    """Ours, unless the drop-ins that are there already say the same in other words."""
     folder = f"{_UNITS}/{unit}.d"
     present = {
         path: text for path, text in texts.items() if PurePosixPath(path).parent == PurePosixPath(folder)
     }
-    if proxy_files.unit_says(present, both):
-        return ()
     path = f"{folder}/http-proxy.conf"
     text = proxy_files.unit(present.get(path, ""), both)
+    # The very text may be that of a run that died before the unit followed it.
+    if proxy_files.unit_says(present, both) and present.get(path) != text:
+        return ()
     return (MakeDirectory(path=folder), ConfigureUnit(unit=unit, path=path, text=text))
 
 

@@ -130,7 +130,7 @@ class UseAppIdentity(Action[object]):
 
     def undo(self, world: object, record: UndoRecord[object]) -> Undone:  # noqa: ARG002
         """It stays: whoever made it removes it."""
-        return Undone(Undo.KEPT, "it was made beforehand, not by the installation")
+        return Undone(Undo.KEPT, f"the application {self.app_id} was made beforehand, not by us")
 
     def _results(self) -> JsonObject:
         return {"tenant_id": self.tenant_id, "app_id": self.app_id}

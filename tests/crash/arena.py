@@ -10,16 +10,22 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ruamel.yaml import YAML
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.receipt import fold
+from mstunnel_setup.lab.bodies_directory import KeyCredentialBody
+from mstunnel_setup.lab.graph_directory import stored_credentials
+from mstunnel_setup.tls.agent_credential import new_agent_credential
 from tests.crash.engine import Daemon
 from tests.testbed.certificates import Authority
 
@@ -27,7 +33,8 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 CERTIFICATE_DAYS = 90
 _CLIENT = "77777777-7777-4777-8777-777777777777"
-_IMAGES = {
+_PREPARED = "88888888-8888-4888-8888-888888888888"
+IMAGES = {
     name: f"registry.crash.test/{name}@sha256:{digit * 64}"
     for name, digit in (("gateway", "1"), ("agent", "2"))
 }
@@ -59,13 +66,24 @@ class Ended:
         return "".join(item["code"] for item in self.envelope["errors"][:1])
 
 
-class Arena:
-    """Where installations are made, killed and removed."""
+@dataclass(frozen=True)
+class Kept:
+    """What `Arena.keep` keeps."""
 
-    def __init__(self, directory: Path, *, systemd: bool = False) -> None:
+    folder: Path
+    rows: Sequence[Any]
+    engine: Mapping[str, Any]
+
+
+class Arena:
+    """Where installations are made, killed and removed; `request` is what every run of a program is told."""
+
+    images: ClassVar[Mapping[str, str]] = {"server": IMAGES["gateway"], "agent": IMAGES["agent"]}
+
+    def __init__(self, directory: Path, **request: Any) -> None:
         self.directory = directory
         self.root = directory / "root"
-        self.systemd = systemd
+        self._request = request
         self._port = _free_port()
         self.daemon = Daemon(directory / "engine.sock", self._port)
         self._start_lab()
@@ -99,20 +117,26 @@ class Arena:
             (self.root / name).mkdir(parents=True)
         (self.root / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
         self.daemon.reset()
+        self._fill_tenant(self._seeded)
+
+    def keep(self) -> Kept:
+        """Everything as it is now: root, tenant, engine."""
+        folder = Path(tempfile.mkdtemp(prefix="kept-", dir=self.directory)) / "root"
+        shutil.copytree(self.root, folder, symlinks=True)
+        return Kept(folder, self._database.execute("SELECT * FROM entity").fetchall(), self.daemon.keep())
+
+    def bring_back(self, kept: Kept) -> None:
+        """Everything as it was then."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.copytree(kept.folder, self.root, symlinks=True)
+        self.daemon.bring_back(kept.engine)
+        self._fill_tenant(kept.rows)
+
+    def _fill_tenant(self, rows: Sequence[Any]) -> None:
         self._database.execute("BEGIN IMMEDIATE")
         self._database.execute("DELETE FROM entity")
-        self._database.executemany("INSERT INTO entity VALUES (?, ?, ?, ?, ?, ?)", self._seeded)
+        self._database.executemany("INSERT INTO entity VALUES (?, ?, ?, ?, ?, ?)", rows)
         self._database.execute("COMMIT")
-
-    def occupy(self) -> None:
-        """Put files of somebody else where ours will be: undo has to bring them back."""
-        folder = self.root / "etc/mstunnel"
-        (folder / "private").mkdir(parents=True)
-        (folder / "env.sh").write_text("THEIRS=1\n")
-        (folder / "env.sh").chmod(0o600)
-        (folder / "oidc.json").write_text("{}\n")
-        (folder / "private/agent.p12").write_bytes(b"theirs")
-        (folder / "private/notes").write_text("keep me\n")
 
     def install(self, *arguments: str, **options: Any) -> Ended:
         """Run `mstunnel-setup` unattended with the answer file."""
@@ -151,7 +175,7 @@ class Arena:
             "engine": str(self.daemon.path),
             "root": str(self.root),
             "out": str(self.directory / "run"),
-            "systemd": self.systemd,
+            **self._request,
             **options,
         }
 
@@ -208,6 +232,14 @@ class Arena:
         """What the tenant holds of ours, by kind and name."""
         return [f"{kind} {document.get('displayName')}" for kind, document in self._made()]
 
+    def registered_by_a_person(self) -> None:
+        """Have the tenant forget that an application registered our server: its own one may change it."""
+        for key, text in self._database.execute(
+            "SELECT id, body FROM entity WHERE kind = 'ServerRecord'"
+        ).fetchall():
+            body = json.dumps({**json.loads(text), "agentAppId": ""})
+            self._database.execute("UPDATE entity SET body = ? WHERE id = ?", [body, key])
+
     def records(self) -> list[dict[str, Any]]:
         """The records of the journal; a last one that a kill cut off is none."""
         path = self.root / _JOURNAL.lstrip("/")
@@ -245,12 +277,30 @@ class Arena:
             ("key.pem", key),
             ("renewed.pem", renewed),
             ("renewed-key.pem", renewed_key),
+            ("root.pem", Authority().pem),
             ("secret", b"a-secret-of-the-installer"),
         ):
             (self.directory / name).write_bytes(content)
             (self.directory / name).chmod(0o600)
         self.answers = self.directory / "answers.yaml"
         self.write_answers({})
+
+    def prepared_identity(self) -> dict[str, str]:
+        """The answers for an application that was made beforehand; the tenant knows its certificate."""
+        return {"client_id": _PREPARED, "pfx": f"{self.directory}/prepared.pfx"}
+
+    def _prepare_identity(self) -> None:
+        """Give the seeded application a certificate, as its administrator does in the portal."""
+        pfx, certificate = new_agent_credential("prepared", datetime.now(UTC), CERTIFICATE_DAYS)
+        (self.directory / "prepared.pfx").write_bytes(pfx)
+        (self.directory / "prepared.pfx").chmod(0o600)
+        given = {"type": "AsymmetricX509Cert", "usage": "Verify", "key": b64encode(certificate).decode()}
+        (key, text), *_ = self._database.execute(
+            "SELECT id, body FROM entity WHERE kind = 'ApplicationRecord' AND body LIKE ?", [f"%{_PREPARED}%"]
+        )
+        keys = stored_credentials((KeyCredentialBody.model_validate(given),), ())
+        body = json.dumps({**json.loads(text), "keyCredentials": keys})
+        self._database.execute("UPDATE entity SET body = ? WHERE id = ?", [body, key])
 
     def write_answers(self, changes: Mapping[str, Any]) -> None:
         """Write the answer file, with some sections replaced (None leaves one out)."""
@@ -273,7 +323,7 @@ class Arena:
             },
             "site": "Crash",
             "certificate": {"chain": f"{place}/chain.pem", "key": f"{place}/key.pem"},
-            "images": {"server": _IMAGES["gateway"], "agent": _IMAGES["agent"]},
+            "images": self.images,
             **changes,
         }
         with self.answers.open("w") as stream:
@@ -294,12 +344,13 @@ class Arena:
             time.sleep(0.05)
         self.lab = json.loads((place / "lab.json").read_text())
         self._database = sqlite3.connect(place / "lab.sqlite", isolation_level=None, check_same_thread=False)
+        self._prepare_identity()
         self._seeded = self._database.execute("SELECT * FROM entity").fetchall()
 
 
 def _stable(outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Results without the digest of a certificate that is another one every time."""
-    return {name: value for name, value in outputs.items() if name != "certificate_sha256"}
+    """Results without the digest of what is another one every time."""
+    return {name: value for name, value in outputs.items() if name not in ("certificate_sha256", "digest")}
 
 
 def _environment() -> dict[str, str]:

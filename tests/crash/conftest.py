@@ -9,33 +9,27 @@ import pytest
 
 from tests.crash.arena import Arena
 from tests.crash.kill import Scene
+from tests.crash.variants import VARIANTS
 
 # In memory: the tests sync thousands of times, and durability is not what a kill tests.
 _MEMORY = Path("/dev/shm")
 
 
-def _nothing() -> None:
-    """A host without anything of ours or anybody's."""
-
-
 @pytest.fixture(scope="session")
 def variant() -> Iterator[Callable[[str], Scene]]:
-    """Scenes by name: `fresh`, `occupied` (somebody's files where ours will be), `systemd`."""
+    """Scenes by the name of their variant."""
     scenes: dict[str, Scene] = {}
-    arenas: list[Arena] = []
     places: list[Path] = []
 
     def scene(name: str) -> Scene:
         if name not in scenes:
             places.append(Path(tempfile.mkdtemp(prefix="crash-", dir=_MEMORY if _MEMORY.is_dir() else None)))
-            arena = Arena(places[-1], systemd=name == "systemd")
-            arenas.append(arena)
-            scenes[name] = Scene(arena, arena.occupy if name == "occupied" else _nothing).rehearse()
+            scenes[name] = VARIANTS[name].scene(places[-1])
         return scenes[name]
 
     yield scene
-    for arena in arenas:
-        arena.close()
+    for made in scenes.values():
+        made.arena.close()
     for place in places:
         shutil.rmtree(place)
 
@@ -51,7 +45,6 @@ def fresh(variant: Callable[[str], Scene]) -> Scene:
 @pytest.fixture
 def arena(fresh: Scene) -> Arena:
     """The arena of a fresh host, with the usual answers."""
-    fresh.arena.write_answers({})
     return fresh.arena
 
 

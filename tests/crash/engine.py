@@ -5,26 +5,32 @@ mounted configuration.
 """
 
 import contextlib
+import copy
 import json
 import re
+import shlex
 import socket
 import socketserver
 import ssl
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.engine import ContainerState, Finished, Health, Image, LogOptions, Progress
-from mstunnel_setup.containers.spec import ContainerSpec, Volume
+from mstunnel_setup.containers.spec import ContainerSpec, Volume, digest_tag
 from mstunnel_setup.errors import EngineError
+from mstunnel_setup.readiness.parse import unit_environment
+from tests.crash import kernel
 
 SERVER = "mstunnel-server"
 DEAD = f"sha256:{'d' * 64}"
 """The digest of an image whose program ends at once."""
+_KEPT = ("images", "containers", "units", "services")
 _LABEL = re.compile(r'^Label="(.+?)=(.*)"$', re.MULTILINE)
 _VOLUME = re.compile(r"^Volume=(.+?):/etc/mstunnel:", re.MULTILINE)
 
@@ -35,6 +41,7 @@ class Daemon:
     def __init__(self, path: Path, port: int) -> None:
         self.path = path
         self.port = port
+        # Digests by name.
         self.images: dict[str, str] = {}
         self.containers: dict[str, dict[str, Any]] = {}
         self.units: dict[str, dict[str, Any]] = {}
@@ -60,6 +67,17 @@ class Daemon:
         with self._lock:
             self.images, self.containers, self.units, self.services = {}, {}, {}, {}
             self.hold = 0.0
+            self._serve()
+
+    def keep(self) -> dict[str, Any]:
+        """Everything as it is now."""
+        with self._lock:
+            return copy.deepcopy({name: getattr(self, name) for name in _KEPT})
+
+    def bring_back(self, kept: Mapping[str, Any]) -> None:
+        """Everything as it was then."""
+        with self._lock:
+            vars(self).update(copy.deepcopy(dict(kept)))
             self._serve()
 
     def state(self) -> dict[str, Any]:
@@ -99,11 +117,11 @@ class Daemon:
     def _do_image(self, reference: str) -> Any:
         return self.images.get(reference)
 
-    def _do_pull(self, reference: str) -> Any:
+    def _do_pull(self, reference: str, digest: str = "") -> Any:
         self.holding, seconds, self.hold = self.hold > 0, self.hold, 0.0
         time.sleep(seconds)
         self.holding = False
-        return self.images.setdefault(reference, f"id-{len(self.images)}")
+        return self.images.setdefault(reference, digest or reference.partition("@")[2])
 
     def _do_remove_image(self, reference: str) -> bool:
         if any(item["image"] == reference for item in self.containers.values()):
@@ -142,7 +160,11 @@ class Daemon:
         self.containers.pop(name, None)
 
     def _do_inspect(self, name: str) -> Any:
-        return self.containers.get(name)
+        found = self.containers.get(name)
+        return found and {**found, "digest": self.images.get(found["image"], "")}
+
+    def _do_host(self, arguments: list[str], root: str) -> dict[str, Any]:
+        return kernel.answer(arguments, Path(root))
 
     def _do_systemctl(self, arguments: list[str], root: str) -> dict[str, Any]:
         verb, unit = arguments[0], arguments[-1]
@@ -154,7 +176,7 @@ class Daemon:
         elif verb == "is-failed":
             code = 1
         elif verb == "show":
-            output = "loaded" if unit in self.units or unit in self.services else "not-found"
+            output = self._show(arguments[1], unit, Path(root))
         elif verb in ("start", "restart"):
             code = self._start(unit)
         elif verb == "stop":
@@ -163,6 +185,11 @@ class Daemon:
         elif verb != "reset-failed":
             code = 5
         return {"code": code, "output": output}
+
+    def _show(self, what: str, unit: str, root: Path) -> str:
+        if what == "--property=Environment":
+            return _environment(root, unit)
+        return "loaded" if unit in self.units or unit in self.services else "not-found"
 
     def _start(self, unit: str) -> int:
         if unit in self.services:
@@ -187,8 +214,15 @@ class Daemon:
             assert volume is not None
             unit = {"labels": dict(_LABEL.findall(text)), "image": image[1], "folder": volume[1]}
             self.units[f"{path.stem}.service"] = unit
-        files = {path.name for path in (root / "etc/systemd/system").glob("*.service")}
-        self.services = {name: self.services.get(name, False) for name in files | set(self.services)}
+        written = {
+            path.name: path.read_text()
+            for path in (root / "etc/systemd/system").glob("*.*")
+            if path.is_file()
+        }
+        ours = {name: text for name, text in written.items() if "ExecStart=/usr/bin/docker" in text}
+        self.units |= {name: _container_of(text) for name, text in ours.items()}
+        names = {*written, *self.services} - set(ours)
+        self.services = {name: self.services.get(name, False) for name in names}
 
     def _serve(self) -> None:
         """Listen while the server's container runs, and only then."""
@@ -199,6 +233,26 @@ class Daemon:
             self._listener = None
         if running and self._listener is None:
             self._listener = _Listener(self.port, dict(server or {}))
+
+
+def _container_of(unit: str) -> dict[str, Any]:
+    """What a unit around the engine runs: image, labels, and the folder of the configuration."""
+    (line,) = re.findall(r"^ExecStartPre=.* run --detach (.*)$", unit, re.MULTILINE)
+    *options, image = shlex.split(line.replace("%%", "%").replace("$$", "$"))
+    pairs = [option.partition("=") for option in options]
+    labels = dict(value.split("=", 1) for name, _, value in pairs if name == "--label")
+    volumes = [value.split(":") for name, _, value in pairs if name == "--volume"]
+    folder = next(host for host, container, *_ in volumes if container == "/etc/mstunnel")
+    return {"labels": labels, "image": image, "folder": folder}
+
+
+def _environment(root: Path, unit: str) -> str:
+    """The environment that the drop-ins of a unit give it."""
+    drop_ins = sorted((root / f"etc/systemd/system/{unit}.d").glob("*.conf"))
+    variables = {
+        name: value for path in drop_ins for name, value in unit_environment(path.read_text()).items()
+    }
+    return shlex.join(f"{name}={value}" for name, value in variables.items())
 
 
 class _Listener:
@@ -241,18 +295,24 @@ class RecordedEngine:
         return "5.0.0"
 
     def image(self, reference: str) -> Image | None:
-        found = self._ask("image", reference=reference)
-        return Image(reference, reference.partition("@")[2], found) if found else None
+        for name in (reference, digest_tag(reference)):
+            digest = self._ask("image", reference=name)
+            if digest:
+                return Image(name, digest, digest)
+        return None
 
     def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
-        found = self._change("pull", reference=reference)
-        return Image(reference, reference.partition("@")[2], found)
+        digest = self._change("pull", reference=reference)
+        return Image(reference, digest, digest)
 
     def load(self, archive: str) -> tuple[Image, ...]:
-        raise NotImplementedError
+        found = archived_images(archive)
+        for image in found:
+            self._change("pull", reference=image.name, digest=image.digest)
+        return tuple(Image(image.name, image.digest, image.digest) for image in found)
 
     def tag(self, image: str, name: str) -> None:
-        raise NotImplementedError
+        self._change("pull", reference=name, digest=image)
 
     def remove_image(self, reference: str) -> bool:
         return bool(self._change("remove_image", reference=reference))
@@ -279,9 +339,8 @@ class RecordedEngine:
             return None
         running = found["status"] == "running"
         started = datetime.fromisoformat(found["started"])
-        digest = found["image"].partition("@")[2]
         health: Health | None = "healthy" if running else None
-        return ContainerState(found["status"], health, found["labels"], digest, started)
+        return ContainerState(found["status"], health, found["labels"], found["digest"], started)
 
     def probe(self, name: str) -> bool:
         return True
@@ -308,6 +367,11 @@ class RecordedEngine:
         changes = arguments[0] in ("daemon-reload", "start", "stop", "restart")
         call = self._change if changes else self._ask
         return dict(call("systemctl", arguments=list(arguments), root=root))
+
+    def host(self, arguments: Sequence[str], root: str) -> dict[str, Any]:
+        """What a program does that changes kernel or SELinux."""
+        call = self._change if kernel.changes(arguments) else self._ask
+        return dict(call("host", arguments=list(arguments), root=root))
 
     def _set(self, name: str, status: str) -> None:
         if not self._change("set", name=name, status=status):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.crash.arena import Arena, Ended, differences
+from tests.crash.arena import Arena, Ended, Kept, differences
 
 KILLED = -9
 
@@ -17,6 +17,7 @@ class Scene:
     prepare: Callable[[], None]
     before: dict[str, Any] = field(default_factory=dict)
     golden: dict[str, Any] = field(default_factory=dict)
+    installed: Kept | None = None
     points: tuple[str, ...] = ()
     removal_points: tuple[str, ...] = ()
 
@@ -28,6 +29,7 @@ class Scene:
             installed = self.arena.install()
             assert installed.code == 0, installed.stdout + installed.stderr
             self.golden, self.points = self.arena.state(), installed.points
+            self.installed = self.arena.keep()
             removed = self.arena.uninstall()
             assert removed.code == 0, removed.stdout + removed.stderr
             self.removal_points = removed.points
@@ -38,6 +40,12 @@ class Scene:
         """As it was before anything was done."""
         self.arena.reset()
         self.prepare()
+
+    def install(self) -> None:
+        """As after an undisturbed installation."""
+        assert self.installed is not None
+        self.reset()
+        self.arena.bring_back(self.installed)
 
     def resumed(self, number: int, then: int | None = None, **options: Any) -> list[str]:
         """Install, killed at point `number` (and the next run at `then`); run again; what differs."""
@@ -56,9 +64,8 @@ class Scene:
         return [*complaints, *_ended(self.arena.uninstall(**options), self.arena, self.before)]
 
     def removal_resumed(self, number: int, **options: Any) -> list[str]:
-        """Install; uninstall, killed at point `number`; uninstall again; what is left."""
-        self.reset()
-        self.arena.install(**options)
+        """Uninstall, killed at point `number`; uninstall again; what is left."""
+        self.install()
         complaints = _killed(self.arena.uninstall(kill_at=number, **options), number)
         return [*complaints, *_ended(self.arena.uninstall(**options), self.arena, self.before)]
 

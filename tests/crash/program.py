@@ -23,18 +23,20 @@ import mstunnel_setup.cli.import_certificate
 import mstunnel_setup.cli.install
 import mstunnel_setup.cli.monitor_round
 import mstunnel_setup.cli.plan
+import mstunnel_setup.cli.restore
 import mstunnel_setup.cli.rollback
 import mstunnel_setup.cli.run as run_module
 import mstunnel_setup.cli.status
-import mstunnel_setup.cli.uninstall  # noqa: F401
+import mstunnel_setup.cli.uninstall
 from mstunnel_setup.cli import monitor, mst_cli, setup
 from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.manner import Manner
 from mstunnel_setup.containers.systemd import Systemd
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, ProcessError, Processes
 from mstunnel_setup.steps import launch
-from tests.crash import faults, sabotage, warm
+from tests.crash import faults, kernel, sabotage, warm
 from tests.crash.engine import RecordedEngine
 from tests.crash.points import Points
 
@@ -58,18 +60,25 @@ class QuickClock:
 
 
 class RecordedProcesses(Processes):
-    """Runs programs; `systemctl` is answered by the tests' daemon."""
+    """Runs programs; what would change this machine is answered by the tests' daemon."""
 
     def __init__(self, engine: RecordedEngine, root: str) -> None:
         self._engine = engine
         self._root = root
 
+    def find(self, program: str) -> str | None:
+        """As the original; what is answered here is there."""
+        return f"/usr/sbin/{program}" if program in kernel.PROGRAMS else super().find(program)
+
     def run(self, arguments: Sequence[str], **options: Any) -> Completed:
         """As the original."""
-        if arguments[0] != "systemctl":
+        if arguments[0] not in ("systemctl", *kernel.PROGRAMS):
             return super().run(arguments, **options)
         faults.process(arguments)
-        answer = self._engine.systemctl(arguments[1:], self._root)
+        if arguments[0] == "systemctl":
+            answer = self._engine.systemctl(arguments[1:], self._root)
+        else:
+            answer = self._engine.host(arguments, self._root)
         if options.get("check", True) and answer["code"]:
             raise ProcessError("program-failed", f"{' '.join(arguments)} ended with {answer['code']}")
         return Completed(answer["code"], answer["output"], "")
@@ -120,19 +129,17 @@ def prepare(request: dict[str, Any], points: Points) -> None:
 
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
-            if request.get("systemd"):
+            if request.get("manner"):
                 self.processes = RecordedProcesses(cast("Any", self.engine), request["root"])
                 self.systemd = Systemd(self.processes, marker=request["root"])
 
         @cached_property
         def _opened(self) -> Any:
-            chosen = Chosen("podman", "5.0.0", "the engine of the tests")
+            chosen = Chosen(request.get("engine_name", "podman"), "5.0.0", "the engine of the tests")
             return RecordedEngine(request["engine"], points.hit), chosen
 
-    if request.get("systemd"):
-        # Whatever control groups this machine has.
-        launch._manner = lambda _context: Manner.QUADLET  # type: ignore[assignment]
     run_module.World = RecordedWorld  # type: ignore[attr-defined,assignment]
+    _pretend(request)
     QuickClock.wrong = timedelta(days=request.get("days_wrong", 0))
     if request.get("quick", True):
         run_module.SystemClock = QuickClock  # type: ignore[attr-defined,assignment]
@@ -140,6 +147,20 @@ def prepare(request: dict[str, Any], points: Points) -> None:
         socket.gethostname = lambda: str(request["host_name"])
     if request.get("sabotage"):
         sabotage.BROKEN[request["sabotage"]]()
+
+
+def _pretend(request: dict[str, Any]) -> None:
+    """Let the program take this machine for another one."""
+    if request.get("manner"):
+        # Whatever control groups this machine has.
+        launch._manner = lambda _context: Manner(request["manner"])  # type: ignore[assignment]
+    if request.get("one_file"):
+        os.environ["PEX"] = request["one_file"]
+    if request.get("live"):
+        # The files below the root are those of the host that runs; what else it is like is not judged.
+        Files.live = property(lambda files: str(files.root) == request["root"])  # type: ignore[method-assign,assignment]
+        for module in (mstunnel_setup.cli.install, mstunnel_setup.cli.restore):
+            module.refuse_unready = lambda *_arguments: None  # type: ignore[attr-defined]
 
 
 def alone(request: dict[str, Any]) -> int:

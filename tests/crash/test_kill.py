@@ -7,6 +7,7 @@ import pytest
 
 from tests.crash import plugin
 from tests.crash.kill import Scene
+from tests.crash.variants import VARIANTS
 
 CHUNKS = 16
 _WAYS: dict[str, Callable[..., list[str]]] = {
@@ -14,8 +15,6 @@ _WAYS: dict[str, Callable[..., list[str]]] = {
     "removed": Scene.removed,
     "removal-resumed": Scene.removal_resumed,
 }
-# On a fresh host every point is run; the other two hosts differ in few of them.
-_EVERY = {"fresh": 1, "occupied": 5, "systemd": 5}
 
 
 def chosen(count: int, chunk: int, every: int) -> Sequence[int]:
@@ -34,7 +33,7 @@ def fails(scene: Scene, variant: str, way: str, point: int, then: int | None = N
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize("way", _WAYS)
-@pytest.mark.parametrize("name", _EVERY)
+@pytest.mark.parametrize("name", VARIANTS)
 def test_a_kill_anywhere_is_survived(
     variant: Callable[[str], Scene], everything: bool, name: str, way: str, chunk: int
 ) -> None:
@@ -42,7 +41,7 @@ def test_a_kill_anywhere_is_survived(
         pytest.skip("a sample: run `make crash` for all points")
     scene = variant(name)
     count = len(scene.removal_points if way == "removal-resumed" else scene.points)
-    points = chosen(count, chunk, _EVERY[name])
+    points = chosen(count, chunk, VARIANTS[name].every)
     failed = [text for point in points[:: 1 if everything else 24] for text in fails(scene, name, way, point)]
     assert failed == []
 

@@ -161,6 +161,46 @@ def test_killed_inside_an_action_undo_still_leaves_nothing(
     assert _tree(root) == before
 
 
+def test_what_a_dead_run_did_unrecorded_counts_as_done_where_a_step_leaves_out_what_is_there(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/etc/module.conf"
+
+    def missing(_context: None) -> Sequence[Action[Any]]:
+        return () if Files(root).state(path) else [WriteFile(path=path, text="tun\n")]
+
+    step: Step[None, Sequence[Action[Any]]] = Step("kernel", "Modules", missing, lambda actions: actions)
+    monkeypatch.setattr(Journal, "append", _dies_before_done(Journal.append))
+    with pytest.raises(Killed):
+        _runner(root).run([step], None)
+    monkeypatch.undo()
+    (entry,) = _runner(root).receipt.entries.values()
+    assert not entry.finished
+    assert _runner(root).run([step], None)[0].actions == ()
+    (entry,) = _runner(root).receipt.entries.values()
+    assert entry.finished
+
+
+def _dies_before_done(append: Callable[..., None]) -> Callable[..., None]:
+    def dying(journal: Journal, kind: str, **fields: Any) -> None:
+        if kind == "done":
+            raise Killed
+        append(journal, kind, **fields)
+
+    return dying
+
+
+def test_a_file_is_known_again_when_what_it_was_made_from_is_gone(root: Path) -> None:
+    runner = _runner(root)
+    path, key = "/etc/tunnel/b.json", "file:/etc/tunnel/b.json"
+    runner.run([_step()], None)
+    runner.take_back(["answer:site"])
+    assert runner.changed(_ACTIONS[4]) == ""
+    (removal,) = runner.take_back([key])
+    assert (removal.key, removal.undone.outcome) == (key, Undo.REMOVED)
+    assert Files(root).state(path) is None
+
+
 def test_undo_puts_back_what_stood_there_before(root: Path) -> None:
     before = _tree(root)
     _runner(root).run([_step()], None)

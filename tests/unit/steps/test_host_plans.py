@@ -29,6 +29,8 @@ USUAL = (
     "/etc/cni",
     "/etc/containers",
     "/etc/containers/systemd",
+    "/etc/systemd",
+    "/etc/systemd/system",
     "/etc/systemd/system/multi-user.target.wants",
     "/etc",
     "/etc/profile.d",

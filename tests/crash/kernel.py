@@ -1,0 +1,64 @@
+"""Kernel and SELinux of a recorded host: modules, settings and port types are files below its root."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+PROGRAMS = ("modprobe", "sysctl", "semanage")
+RELEASE = "6.0.0-crash"
+# Types that the policy itself gives: semanage-port(8).
+_POLICY = "http_port_t                    tcp      80, 443, 8443\n"
+_PORTS = "etc/selinux/ports.local"
+
+
+def lay_down(root: Path) -> None:
+    """A kernel with loadable modules that forwards nothing yet, and an enforcing SELinux."""
+    modules = "kernel/drivers/net/tun.ko:\nkernel/net/ipv4/netfilter/ip_tables.ko:\n"
+    for name, text in (
+        ("proc/modules", ""),
+        ("proc/sys/kernel/osrelease", f"{RELEASE}\n"),
+        ("proc/sys/net/ipv4/ip_forward", "0\n"),
+        (f"lib/modules/{RELEASE}/modules.dep", modules),
+        ("sys/fs/selinux/enforce", "1"),
+        (_PORTS, ""),
+    ):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def changes(arguments: Sequence[str]) -> bool:
+    """Whether the command does more than tell."""
+    return "-l" not in arguments
+
+
+def answer(arguments: Sequence[str], root: Path) -> dict[str, object]:
+    """What the command does and prints."""
+    program, *options = arguments
+    if program == "semanage":
+        return _semanage(options, root / _PORTS)
+    if program == "sysctl":
+        name, _, value = options[-1].partition("=")
+        (root / "proc/sys" / name.replace(".", "/")).write_text(f"{value}\n")
+    else:
+        _modprobe(options, root / "proc/modules")
+    return {"code": 0, "output": ""}
+
+
+def _modprobe(options: Sequence[str], modules: Path) -> None:
+    others = [line for line in modules.read_text().splitlines() if line.split()[0] != options[-1]]
+    loaded = [] if "-r" in options else [f"{options[-1]} 16384 0 - Live 0x0"]
+    modules.write_text("".join(f"{line}\n" for line in (*others, *loaded)))
+
+
+def _semanage(options: Sequence[str], local: Path) -> dict[str, object]:
+    lines = local.read_text().splitlines(keepends=True)
+    if "-l" in options:
+        return {"code": 0, "output": "".join(lines) if "-C" in options else "".join([*lines, _POLICY])}
+    port = options[-1]
+    others = [line for line in lines if line.split()[2] != port]
+    known = len(others) < len(lines)
+    if known == ("-a" in options):
+        return {"code": 1, "output": ""}
+    added = [] if "-d" in options else [f"{options[options.index('-t') + 1]} tcp {port}\n"]
+    local.write_text("".join([*others, *added]))
+    return {"code": 0, "output": ""}

@@ -1,0 +1,165 @@
+"""Every command that changes an installed gateway, killed anywhere and given once more (P1, P2)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.steps import revocation
+from mstunnel_setup.steps.order import CODEC
+from tests.crash import plugin
+from tests.crash.arena import Arena, Ended, Kept, differences
+from tests.crash.kill import KILLED, Scene
+from tests.crash.variants import VARIANTS
+
+# Within what the certificate is good for.
+_DUE = f"{datetime.now(UTC) + timedelta(days=20):%Y-%m-%dT%H:%M}+00:00"
+Arguments = Callable[[Arena], Sequence[str]]
+
+
+def renewed(arena: Arena) -> Sequence[str]:
+    """A second certificate is taken into use."""
+    place = arena.directory
+    return ("import_cert", "--cert", f"{place}/renewed.pem", "--key", f"{place}/renewed-key.pem", "--yes")
+
+
+def delayed(arena: Arena) -> Sequence[str]:
+    """It is handed in, to be taken into use later."""
+    return (*renewed(arena), "--at", _DUE)
+
+
+def pending(arena: Arena) -> str:
+    """The name of the import that waits."""
+    return str(arena.run("mst-cli", "import_cert", "--list").envelope["data"]["pending"][0]["name"])
+
+
+def signed_in(*words: str) -> Arguments:
+    """A command for which an administrator signs in."""
+    return lambda arena: (*words, "--answers", str(arena.answers))
+
+
+def by_a_person(arena: Arena) -> Sequence[str]:
+    """Somebody has registered this server at the keyboard."""
+    arena.registered_by_a_person()
+    return ("env", "get")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is run; `before` comes first. Given once more after its end it may end with the error `over`."""
+
+    arguments: Arguments
+    before: Arguments | None = None
+    over: str = ""
+
+
+COMMANDS = {
+    "import": Command(renewed),
+    "delayed import": Command(delayed),
+    "delayed import that is due": Command(
+        lambda arena: ("import_cert", "--activate", pending(arena)), delayed, "import-unknown"
+    ),
+    "delayed import that is cancelled": Command(
+        lambda arena: ("import_cert", "--cancel", pending(arena)), delayed, "import-unknown"
+    ),
+    "setting": Command(lambda _arena: ("env", "set", "TRACE_SESSIONS", "1")),
+    "root": Command(lambda arena: ("ca-trust", "add", f"{arena.directory}/root.pem")),
+    "site": Command(signed_in("site", "change", "Elsewhere"), by_a_person),
+    "identity": Command(signed_in("reenroll")),
+    "configuration": Command(signed_in("config", "pull")),
+}
+
+
+@dataclass
+class Rehearsed:
+    """A command on an installed gateway, undisturbed: before, after, and the points on the way."""
+
+    scene: Scene
+    command: Command
+    arguments: Sequence[str] = ()
+    kept: Kept | None = None
+    golden: dict[str, Any] = field(default_factory=dict)
+    removed: dict[str, Any] = field(default_factory=dict)
+    points: tuple[str, ...] = ()
+
+    def rehearse(self) -> "Rehearsed":
+        arena = self.scene.arena
+        self.scene.install()
+        if self.command.before is not None:
+            done(arena.run("mst-cli", *self.command.before(arena)))
+        self.kept, self.arguments = arena.keep(), self.command.arguments(arena)
+        for _ in range(2):  # the first run imports what later ones find imported
+            self.points = done(self.run()).points
+            self.golden = self.state()
+        done(arena.uninstall())
+        # A setting that somebody made is kept, and the file with it.
+        self.removed = arena.state()
+        return self
+
+    def run(self, **options: Any) -> Ended:
+        """The command on the gateway as it was before."""
+        assert self.kept is not None
+        self.scene.arena.bring_back(self.kept)
+        return self.scene.arena.run("mst-cli", *self.arguments, **options)
+
+    def fails(self, number: int) -> list[str]:
+        """What is wrong after a kill at `number` and the same command; and after an uninstallation."""
+        arena = self.scene.arena
+        killed = self.run(kill_at=number)
+        complaints = [] if killed.code == KILLED else [f"not killed: exit {killed.code}"]
+        again = arena.run("mst-cli", *self.arguments)
+        if again.code and again.error != self.command.over:
+            complaints.append(f"given once more: exit {again.code}: {again.stdout[-400:]}")
+        complaints += differences(self.golden, self.state())
+        self.run(kill_at=number)
+        removed = arena.uninstall()
+        complaints += [f"uninstall: exit {removed.code}: {removed.stdout[-400:]}"] if removed.code else []
+        return [*complaints, *self._left()]
+
+    def state(self) -> dict[str, Any]:
+        """Everything but what an authority last said, which is asked for anew now and then."""
+        state = self.scene.arena.state()
+        state["tree"].pop(revocation.LAST, None)
+        return state
+
+    def _left(self) -> list[str]:
+        """What an uninstallation has left, and would not have left before or after the command."""
+        found = self.scene.arena.state()
+        left = [differences(state, found) for state in (self.scene.before, self.removed)]
+        return [] if [] in left else [*left[0]]
+
+
+def done(ended: Ended) -> Ended:
+    """The run, which has to have succeeded."""
+    assert ended.code == 0, ended.stdout + ended.stderr
+    return ended
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_killed_anywhere_is_brought_to_its_end(
+    variant: Callable[[str], Scene], everything: bool, name: str
+) -> None:
+    rehearsed = Rehearsed(variant("systemd"), COMMANDS[name]).rehearse()
+    count = len(rehearsed.points)
+    failed = []
+    for number in range(1, count + 1, 1 if everything else max(1, count // 5)):
+        complaints = rehearsed.fails(number)
+        plugin.record("commands", command=name, point=number, of=count, complaints=complaints)
+        failed += [f"point {number} ({rehearsed.points[number - 1]}): {text}" for text in complaints]
+    assert not failed, "\n".join(failed)
+
+
+def kinds(state: dict[str, Any]) -> set[str]:
+    """The kinds of the actions that a receipt holds."""
+    return {str(version["kind"]) for entry in state["receipt"]["entries"].values() for version in entry[2]}
+
+
+def test_every_kind_of_action_is_killed(variant: Callable[[str], Scene]) -> None:
+    """Whoever adds a kind of action adds it to a host or a command of the kill loops."""
+    scenes = [variant(name) for name in VARIANTS]
+    scheduled = Rehearsed(variant("systemd"), COMMANDS["delayed import"]).rehearse()
+    known = set().union(*(kinds(scene.golden) for scene in scenes), kinds(scheduled.golden))
+    assert set(CODEC._kinds) <= known, set(CODEC._kinds) - known

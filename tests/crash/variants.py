@@ -1,0 +1,100 @@
+"""The hosts of the kill loop: what is there beforehand, what the answers want, and how runs see the host."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.crash import kernel
+from tests.crash.arena import IMAGES, Arena
+from tests.crash.kill import Scene
+
+_PROXY = {"http_proxy": "http://proxy.crash.test:3128", "no_proxy": "127.0.0.1,localhost"}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A kind of host. One point of `every` is run; the fresh host has most of them, the others add some."""
+
+    prepare: Callable[[Arena], None]
+    request: Mapping[str, Any] = field(default_factory=dict)
+    every: int = 1
+
+    def scene(self, place: Path) -> Scene:
+        """An arena of this kind, rehearsed."""
+        arena = Arena(place, **self.request)
+        try:
+            return Scene(arena, lambda: self.prepare(arena)).rehearse()
+        except BaseException:
+            arena.close()
+            raise
+
+
+def _fresh(arena: Arena) -> None:
+    """Nothing of ours or anybody's."""
+    arena.write_answers({})
+
+
+def _occupied(arena: Arena) -> None:
+    """Files of somebody else where ours will be: undo has to bring them back."""
+    arena.write_answers({})
+    folder = arena.root / "etc/mstunnel"
+    (folder / "private").mkdir(parents=True)
+    (folder / "env.sh").write_text("THEIRS=1\n")
+    (folder / "env.sh").chmod(0o600)
+    (folder / "oidc.json").write_text("{}\n")
+    (folder / "private/agent.p12").write_bytes(b"theirs")
+    (folder / "private/notes").write_text("keep me\n")
+
+
+def _systemd(arena: Arena) -> None:
+    """A host whose kernel can be looked at."""
+    arena.write_answers({})
+    kernel.lay_down(arena.root)
+
+
+def _everything(arena: Arena) -> None:
+    """Every step has work to do: kernel, proxy, bridge, archive, identity made beforehand, the one file."""
+    kernel.lay_down(arena.root)
+    (arena.root / "usr/sbin").mkdir(parents=True)
+    arena.write_answers(
+        {
+            "environment": _PROXY,
+            "bridge": "10.250.0.0/24",
+            "engine": "docker",
+            "images": {**arena.images, "archive": [str(_archive(arena.directory / "images.tar"))]},
+            "identity": arena.prepared_identity(),
+        }
+    )
+
+
+def _archive(path: Path) -> Path:
+    """Both images in one archive, under other names than their references."""
+    manifests = [
+        {
+            "digest": reference.partition("@")[2],
+            "annotations": {"org.opencontainers.image.ref.name": f"localhost/{name}:1"},
+        }
+        for name, reference in IMAGES.items()
+    ]
+    content = json.dumps({"manifests": manifests}).encode()
+    with tarfile.open(path, "w") as archive:
+        member = tarfile.TarInfo("index.json")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+VARIANTS = {
+    "fresh": Variant(_fresh),
+    "occupied": Variant(_occupied, every=5),
+    "systemd": Variant(_systemd, {"manner": "quadlet", "live": True}, every=5),
+    "everything": Variant(
+        _everything,
+        {"manner": "unit", "engine_name": "docker", "live": True, "one_file": __file__},
+        every=2,
+    ),
+}
