@@ -1,12 +1,13 @@
 """Power loss: a kill plus the loss of what was not synced; every legal disk is recovered (P3, P4)."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
@@ -17,6 +18,7 @@ from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import fold
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
+from mstunnel_setup.host import appender
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tls.actions import IdentitySource, PlaceIdentity
@@ -250,21 +252,38 @@ def test_the_receipt_is_old_or_new(memory: Path) -> None:
 
 @pytest.mark.parametrize("skipped", ["file", "folder"])
 def test_a_writer_that_skips_a_sync_is_found(workshop: Workshop, memory: Path, skipped: str) -> None:
-    """Proof that these tests can fail: without the sync some disk is lost."""
-    old, new = b"old" * 20, b"new" * 20
-    path = "/etc/mstunnel/file"
-    history = recorded(
-        memory,
-        lambda root: Files(root).write(path, old),
-        lambda root: Files(root).write(path, new),
-        partial(disk.SkippingOs, skip=skipped),
-    )
-    log = history.log
-    # What a later run would find: everything before this write is on the disk, and a moment has passed.
-    log.synced.update(dict.fromkeys(range(history.start), history.start))
-    log.add(disk.Operation(0, "mode", value=0o755))
-    pictures = [disk.picture(operations, log.kinds) for operations in log.disks(len(log.operations))]
-    assert {picture[path][1] for picture in pictures} != {new}
+    """Proof that these tests can fail: the very check of the first test complains."""
+    double = partial(disk.SkippingOs, skip=skipped)
+    history = recorded(memory, lambda _root: None, partial(workshop.run, which=0), double)
+    recover = partial(workshop.run, which=0)
+    with pytest.raises((AssertionError, OSError)) as found:
+        check(history, memory, recover, outcome(memory, history), "never recorded")
+    assert "operations are not synced" not in str(found.value)
+
+
+def test_an_action_that_skips_its_sync_is_found(
+    workshop: Workshop, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One broken action on the real writer: its file may be lost though the journal says done."""
+
+    def apply(self: WriteFile, world: World, outputs: Any) -> dict[str, Any]:
+        place = world.files.locate(self.path)
+        handle = os.open(place.parent, os.O_RDONLY)
+        try:
+            double = cast("Any", appender).os
+            new = double.open(place.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, self.mode, dir_fd=handle)
+            double.write(new, memoryview(self.text.encode()))
+            os.close(new)
+        finally:
+            os.close(handle)
+        return {}
+
+    monkeypatch.setattr(WriteFile, "apply", apply)
+    history = recorded(memory, lambda _root: None, partial(workshop.run, which=0), disk.RecordingOs)
+    monkeypatch.undo()
+    recover = partial(workshop.run, which=0)
+    with pytest.raises(AssertionError, match=r"env\.sh"):
+        check(history, memory, recover, outcome(memory, history), "never recorded")
 
 
 def test_the_last_record_of_a_journal_may_be_cut_anywhere(memory: Path) -> None:
