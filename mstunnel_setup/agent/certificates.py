@@ -13,6 +13,7 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.tls import generations, revocation, revocation_record
+from mstunnel_setup.tls.ca_trust import added_roots_pem
 from mstunnel_setup.tls.certificate import is_issued_by, is_self_signed
 from mstunnel_setup.tls.read import read_material
 from mstunnel_setup.tls.revocation_answers import RevocationState
@@ -57,7 +58,8 @@ class CertificateWatch:
         if self._asked is not None and self._asked[0] == name and now - self._asked[1] < _EVERY_SECONDS:
             return
         self._asked = (name, now)
-        http = HttpSession(self.clock, timeout=_TIMEOUT, deadline=_TIMEOUT)
+        roots = added_roots_pem(self.files)
+        http = HttpSession(self.clock, roots=roots, timeout=_TIMEOUT, deadline=_TIMEOUT)
         try:
             path = (*chain, *self._root_of(chain[-1]))
             verdicts = revocation.ask(path, revocation_record.fetching(http), self.clock.now())

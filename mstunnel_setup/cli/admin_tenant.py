@@ -15,7 +15,7 @@ from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.errors import TenantError, UsageError
 from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.files import FileError, Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -30,6 +30,7 @@ from mstunnel_setup.tenant.wire import (
     TunnelServer,
     TunnelSite,
 )
+from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 Named = TypeVar("Named", TunnelConfiguration, TunnelSite, TunnelServer, DeviceConfiguration)
 _WIDEST = 60
@@ -45,7 +46,7 @@ def open_tenant(
     """
     given = _answers(session, options)
     clock = SystemClock()
-    http = HttpSession(clock, given.tenant.ca_file)
+    http = HttpSession(clock, given.tenant.ca_file, roots=_added_roots(Files(session.common.root)))
     where = cloud(given.tenant.cloud, given.tenant.authority, given.tenant.graph)
 
     def show(code: DeviceCode) -> None:
@@ -54,6 +55,14 @@ def open_tenant(
 
     entrance = Entrance(http, clock, where, show, session.console.waiting, Files(), permissions)
     return AdminGraph(http, where, entrance.enter(_account(session, given)), clock)
+
+
+def _added_roots(files: Files) -> str:
+    """The roots below ca-trust, on a gateway; none where this account may not read them."""
+    try:
+        return added_roots_pem(files)
+    except FileError:
+        return ""
 
 
 def _answers(session: Session, options: SignInOptions) -> Answers:

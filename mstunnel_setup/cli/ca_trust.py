@@ -18,6 +18,7 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError, UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.steps.context import Context
+from mstunnel_setup.tls.ca_trust import added_roots
 from mstunnel_setup.tls.certificate import extension, is_ca, title
 from mstunnel_setup.tls.judge_time import days_left
 from mstunnel_setup.tls.read import read_material
@@ -129,14 +130,8 @@ def _name(certificate: x509.Certificate) -> str:
 
 def _roots(files: Files) -> Iterator[_Root]:
     """Every certificate below ca-trust; files that cannot be read are passed over, as the gateway does."""
-    for name in files.names(paths.CA_TRUST):
-        content = files.read(f"{paths.CA_TRUST}/{name}") if name.endswith(".crt") else None
-        try:
-            certificates = read_material(content or b"").certificates
-        except CertificateError:
-            continue
-        for certificate in certificates:
-            yield _Root(name.removesuffix(".crt"), certificate)
+    for name, certificate in added_roots(files):
+        yield _Root(name.removesuffix(".crt"), certificate)
 
 
 def _tell_containers(run: Run) -> None:

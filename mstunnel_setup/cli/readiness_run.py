@@ -24,13 +24,14 @@ from mstunnel_setup.readiness.fix import Fix, apply, fixes
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, judge
 from mstunnel_setup.readiness.parse import json_object
 from mstunnel_setup.readiness.read.account import USER_READ, AccountReader
-from mstunnel_setup.readiness.read.certificate import CertificatePlace, private_roots
+from mstunnel_setup.readiness.read.certificate import CertificatePlace
 from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.tenant.session import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
 from mstunnel_setup.tenant.transport import HttpPort
+from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 if TYPE_CHECKING:
     from mstunnel_setup.cli.readiness import ReadinessOptions
@@ -269,7 +270,7 @@ def _account(
     if Group.ACCOUNT not in given.groups or (given.scope == _ALL and people):
         return None
     seconds = given.options.timeout * _ACCOUNT_SHARE
-    roots = f"{private_roots(examiner.files)}\n{tenant.ca_pem}".strip()
+    roots = f"{added_roots_pem(examiner.files)}\n{tenant.ca_pem}".strip()
 
     def read() -> AccountFacts:
         http = examiner.open_http(roots, timeout=seconds, deadline=seconds)

@@ -21,10 +21,11 @@ from mstunnel_setup.readiness.facts import (
 )
 from mstunnel_setup.readiness.gather import Reader, gather
 from mstunnel_setup.readiness.model import Finding, Group, judge
-from mstunnel_setup.readiness.read.certificate import CertificatePlace, CertificateReader, private_roots
+from mstunnel_setup.readiness.read.certificate import CertificatePlace, CertificateReader
 from mstunnel_setup.readiness.read.cloud import CloudReader, Way
 from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.read.programs import ProgramReader
+from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 # So many questions may hang one after the other, and the others are still asked in time.
 _QUESTIONS = 4
@@ -131,7 +132,7 @@ class Examiner:
         )
 
     def _roots(self, wanted: Wanted) -> str:
-        return f"{private_roots(self.files)}\n{wanted.ca_pem}".strip()
+        return f"{added_roots_pem(self.files)}\n{wanted.ca_pem}".strip()
 
 
 def known_tunnel(installed: TunnelFacts | None, account: AccountFacts, site: str) -> TunnelFacts | None:

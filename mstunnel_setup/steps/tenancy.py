@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from functools import partial
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject
@@ -19,6 +17,7 @@ from mstunnel_setup.tenant.prepared import UseAppIdentity
 from mstunnel_setup.tenant.session import CLIENT_ID_QUESTION, Account, Entrance
 from mstunnel_setup.tenant.sign_in import PREPARED_PERMISSIONS, SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
+from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 
 def cloud_of(context: Context) -> Cloud:
@@ -33,8 +32,7 @@ def http_session(context: Context, *, timeout: float = 30, deadline: float = 120
     Proxies come from the shell, else from `env.sh`. Raises NetworkError when a root cannot be read.
     """
     environment.adopt_proxies(context)
-    roots = "".join(root.public_bytes(Encoding.PEM).decode() for root in context.world.private_roots)
-    ca_file = context.answers.tenant.ca_file
+    roots, ca_file = added_roots_pem(context.world.files), context.answers.tenant.ca_file
     return HttpSession(context.world.clock, ca_file, roots=roots, timeout=timeout, deadline=deadline)
 
 

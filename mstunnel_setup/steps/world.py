@@ -18,6 +18,7 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tls.ca_trust import added_roots
 from mstunnel_setup.tls.read import read_material
 
 CANDIDATE = f"{paths.STATE}/candidate-ocserv.conf"
@@ -75,9 +76,7 @@ class World:
     @property
     def private_roots(self) -> tuple[Certificate, ...]:
         """The roots that an administrator added below ca-trust."""
-        names = [name for name in self.files.names(paths.CA_TRUST) if name.endswith(".crt")]
-        contents = [self.files.read(f"{paths.CA_TRUST}/{name}") or b"" for name in names]
-        return tuple(certificate for content in contents for certificate in _certificates(content))
+        return tuple(root for _, root in added_roots(self.files))
 
     @property
     def trusted_roots(self) -> tuple[Certificate, ...]:

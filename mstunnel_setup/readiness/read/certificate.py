@@ -13,6 +13,7 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
+from mstunnel_setup.tls.ca_trust import added_roots
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import load_identity, load_identity_pfx
 from mstunnel_setup.tls.model import Identity
@@ -91,7 +92,7 @@ class CertificateReader:
     @property
     def private_roots(self) -> tuple[Certificate, ...]:
         """The roots below ca-trust."""
-        return _certificates(private_roots(self.files).encode())
+        return tuple(root for _, root in added_roots(self.files))
 
     def _where(self) -> CertificatePlace | None:
         """The place that was given, else the first usual one that is filled, by path of this machine."""
@@ -136,13 +137,6 @@ class CertificateReader:
 
     def _days(self, identity: Identity) -> int:
         return (identity.leaf.not_valid_after_utc - self.clock.now()).days
-
-
-def private_roots(files: Files) -> str:
-    """The roots that an administrator added below ca-trust, PEM after PEM."""
-    names = [name for name in files.names(paths.CA_TRUST) if name.endswith(".crt")]
-    contents = (files.read(f"{paths.CA_TRUST}/{name}") or b"" for name in names)
-    return "\n".join(content.decode("ascii", errors="ignore") for content in contents)
 
 
 def _certificates(bundle: bytes) -> tuple[Certificate, ...]:

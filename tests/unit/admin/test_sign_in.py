@@ -1,11 +1,21 @@
 """Signing in to `mst-admin` by variables, as a person and unattended."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli.admin import app
+from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.lab import remote
 from tests.unit.admin.labs import Tenant
 
@@ -56,3 +66,19 @@ def test_unattended_all_missing_answers_are_named_at_once(tenant: Tenant) -> Non
     )
     assert done.returncode == ExitCode.USAGE
     assert "MSTUNNEL_SIGN_IN_CLIENT_ID" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+def test_the_roots_of_the_gateway_are_trusted_here_too(
+    tenant: Tenant, tmp_path: Path, capsys: pytest.CaptureFixture[str], encoding: Encoding
+) -> None:
+    given = json.loads(tenant.answers().read_text())
+    root = x509.load_pem_x509_certificate(Path(given["tenant"].pop("ca_file")).read_bytes())
+    answers, files = tmp_path / "answers.yaml", Files(tmp_path)
+    answers.write_text(json.dumps(given))
+    command = ["config", "list", "--answers", str(answers), "--root", str(tmp_path), "--unattended"]
+    assert run_app(app, "mst-admin", command) == ExitCode.NETWORK
+    files.make_directories(paths.CA_TRUST)
+    files.write(f"{paths.CA_TRUST}/lab.crt", root.public_bytes(encoding))
+    assert run_app(app, "mst-admin", command) == ExitCode.DONE
+    assert "Main" in capsys.readouterr().out
