@@ -1,5 +1,9 @@
-"""Whatever the bytes are: an answer, or an error that was foreseen."""
+"""Whatever the bytes are: an answer, or an error that was foreseen.
 
+`FUZZ_FACTOR=100` tries a hundred times as many: about ten minutes.
+"""
+
+import os
 from contextlib import suppress
 
 import pytest
@@ -14,6 +18,7 @@ from mstunnel_setup.tls.model import Identity
 from tests.unit.tls.pki import NOW, Pki, key_bytes
 from tests.unit.tls.recipes import chain_bytes, pfx_bytes
 
+FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
 PKI = Pki()
 SAMPLES = [
     chain_bytes({}, PKI),
@@ -49,21 +54,21 @@ def use(identity: Identity) -> None:
     judge(identity, public_address="vpn.example.org", now=NOW, trusted_roots=[PKI.certificate("root")])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 * FACTOR, deadline=None)
 @given(st.binary(max_size=200) | mutated(), st.binary(max_size=200) | mutated())
 def test_any_chain_and_key(chain: bytes, key: bytes) -> None:
     with suppress(SetupError):
         use(load_identity(chain, key))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200 * FACTOR, deadline=None)
 @given(mutated())
 def test_any_chain_with_the_right_key(chain: bytes) -> None:
     with suppress(SetupError):
         use(load_identity(chain, key_bytes("p256")))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 * FACTOR, deadline=None)
 @given(
     st.binary(max_size=200) | mutated(), st.none() | st.sampled_from([b"", b"secret"]) | st.binary(max_size=9)
 )
@@ -72,14 +77,14 @@ def test_any_pfx(pfx: bytes, passphrase: bytes | None) -> None:
         use(load_identity_pfx(pfx, passphrase))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100 * FACTOR, deadline=None)
 @given(st.binary(max_size=200) | mutated())
 def test_any_agent_credential(pfx: bytes) -> None:
     with suppress(SetupError):
         assert read_agent_credential(pfx).certificate_der
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100 * FACTOR, deadline=None)
 @given(st.text(max_size=80))
 def test_any_public_address(address: str) -> None:
     identity = load_identity(SAMPLES[0], SAMPLES[3])
