@@ -8,7 +8,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, JsonValue, Outputs, resolve
@@ -28,6 +28,10 @@ class HasFiles(Protocol):
     def state_directory(self) -> str:
         """Where the journal lies; replaced files are kept below it."""
         ...
+
+
+Place = TypeVar("Place", bound=HasFiles, contravariant=True)
+"""The world of an action that needs at least files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +75,29 @@ class MakeDirectory(Action[HasFiles]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Placed(Action[HasFiles]):
-    """A file with known content. Our agent changes `managed` files later, so undo always removes those."""
+class FileAction(Action[Place]):
+    """Makes one file. What stood there before is kept, and comes back."""
 
     path: str
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return f"file:{self.path}"
+
+    def capture(self, world: Place) -> JsonObject:
+        """Keep what stands there now, if anything."""
+        return save(world, self.path)
+
+    def undo(self, world: Place, record: UndoRecord[Place]) -> Undone:
+        """Put back what stood there, or remove it."""
+        return put_back(world, self.path, record.before)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Placed(FileAction[HasFiles]):
+    """A file with known content. Our agent changes `managed` files later, so undo always removes those."""
+
     mode: int = 0o644
     managed: bool = False
 
@@ -86,21 +109,12 @@ class _Placed(Action[HasFiles]):
     def content_digest(self, outputs: Outputs) -> str:
         """SHA-256 in hex of `content`, known without reading anything."""
 
-    @property
-    def key(self) -> str:
-        """The path."""
-        return f"file:{self.path}"
-
     def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:
         """Whether content and mode are as wanted."""
         state = world.files.state(self.path)
         if state is None or state.kind != "file" or state.mode != self.mode:
             return False
         return world.files.digest(self.path) == self.content_digest(outputs)
-
-    def capture(self, world: HasFiles) -> JsonObject:
-        """Keep what stands there now, if anything."""
-        return save(world, self.path)
 
     def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
         """Write it."""
@@ -112,7 +126,7 @@ class _Placed(Action[HasFiles]):
         current = world.files.digest(self.path)
         if not self.managed and current not in _ours(record):
             return Undone(Undo.KEPT, f"{self.path} was changed by somebody else")
-        return put_back(world, self.path, record.before)
+        return super().undo(world, record)
 
     def changed(self, world: HasFiles, record: UndoRecord[HasFiles]) -> str:
         """An edit by somebody else; a file that was removed is written again without a word."""

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles, put_back, save
+from mstunnel_setup.engine.file_actions import FileAction, HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import SetupError, SignInError
 from mstunnel_setup.host.files import Files
@@ -48,18 +48,12 @@ def certificate_sha256(credential: Credential) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceAgentCredential(Action[HasPassphrases]):
+class PlaceAgentCredential(FileAction[HasPassphrases]):
     """Put a given credential where the agent reads its own (PFX, empty passphrase)."""
 
     kind: ClassVar[str] = "place-agent-credential"
-    path: str
     source: CredentialSource
     certificate_sha256: str
-
-    @property
-    def key(self) -> str:
-        """The path."""
-        return f"file:{self.path}"
 
     def describe(self) -> str:
         """What will be done."""
@@ -73,10 +67,6 @@ class PlaceAgentCredential(Action[HasPassphrases]):
             return certificate_sha256(read_credential(world.files, self.path)) == self.certificate_sha256
         except SetupError:
             return False
-
-    def capture(self, world: HasPassphrases) -> JsonObject:
-        """Keep what stands there now, if anything."""
-        return save(world, self.path)
 
     def apply(self, world: HasPassphrases, outputs: Outputs) -> JsonObject:  # noqa: ARG002
         """Write it; refused when the source is not what was looked at."""
@@ -93,10 +83,6 @@ class PlaceAgentCredential(Action[HasPassphrases]):
             "not_after": found.certificate.not_valid_after_utc.isoformat(),
             "certificate_sha256": self.certificate_sha256,
         }
-
-    def undo(self, world: HasPassphrases, record: UndoRecord[HasPassphrases]) -> Undone:
-        """Put back what stood there, or remove it."""
-        return put_back(world, self.path, record.before)
 
 
 @dataclass(frozen=True, kw_only=True)

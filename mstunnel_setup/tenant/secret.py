@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from mstunnel_setup.engine.action import Action, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import put_back, save
+from mstunnel_setup.engine.file_actions import FileAction
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.tenant.actions import HasTenant
@@ -13,7 +12,7 @@ from mstunnel_setup.tenant.prepared import HasPassphrases
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateAgentSecret(Action[HasTenant]):
+class CreateAgentSecret(FileAction[HasTenant]):
     """Make a secret of the agent's own application and keep it at `path`.
 
     `application` is the key of the action that made the application, `days` how long the secret lasts.
@@ -21,14 +20,8 @@ class CreateAgentSecret(Action[HasTenant]):
     """
 
     kind: ClassVar[str] = "create-agent-secret"
-    path: str
     application: str
     days: int
-
-    @property
-    def key(self) -> str:
-        """The path."""
-        return f"file:{self.path}"
 
     def describe(self) -> str:
         """What will be done."""
@@ -43,10 +36,6 @@ class CreateAgentSecret(Action[HasTenant]):
         if made is None or world.files.state(self.path) is None:
             return False
         return bool(world.graph.signed_in_as) or made in self._present(world, outputs)
-
-    def capture(self, world: HasTenant) -> JsonObject:
-        """Keep what stands there now, if anything."""
-        return save(world, self.path)
 
     def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:
         """Make it. The text of one that a cut-off run made is lost, so that one goes first."""
@@ -64,10 +53,6 @@ class CreateAgentSecret(Action[HasTenant]):
         world.files.write(self.path, made.secret_text.encode(), 0o600)
         return {"key_id": made.key_id, "not_after": (made.end_date_time or end).isoformat()}
 
-    def undo(self, world: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
-        """Put back what stood there, or remove it; the secret itself goes with the application."""
-        return put_back(world, self.path, record.before)
-
     def _object_id(self, outputs: Outputs) -> str:
         return str(outputs[self.application]["application_object_id"])
 
@@ -78,20 +63,14 @@ class CreateAgentSecret(Action[HasTenant]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceAgentSecret(Action[HasPassphrases]):
+class PlaceAgentSecret(FileAction[HasPassphrases]):
     """Put the secret of an application that was made beforehand where the agent reads its own.
 
     `secret` says where it is given; the secret itself never enters the journal.
     """
 
     kind: ClassVar[str] = "place-agent-secret"
-    path: str
     secret: str
-
-    @property
-    def key(self) -> str:
-        """The path."""
-        return f"file:{self.path}"
 
     def describe(self) -> str:
         """What will be done."""
@@ -101,15 +80,7 @@ class PlaceAgentSecret(Action[HasPassphrases]):
         """Whether this secret stands there."""
         return world.files.read(self.path) == world.passphrase(self.secret)
 
-    def capture(self, world: HasPassphrases) -> JsonObject:
-        """Keep what stands there now, if anything."""
-        return save(world, self.path)
-
     def apply(self, world: HasPassphrases, outputs: Outputs) -> JsonObject:  # noqa: ARG002
         """Write it. When it ends is known to who made it alone."""
         world.files.write(self.path, world.passphrase(self.secret) or b"", 0o600)
         return {}
-
-    def undo(self, world: HasPassphrases, record: UndoRecord[HasPassphrases]) -> Undone:
-        """Put back what stood there, or remove it."""
-        return put_back(world, self.path, record.before)

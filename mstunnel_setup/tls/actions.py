@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 from cryptography.x509 import Certificate
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles, put_back, save
+from mstunnel_setup.engine.file_actions import FileAction, HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.host.clock import Clock
@@ -148,17 +148,11 @@ class HasClock(HasFiles, Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateAgentCredential(Action[HasClock]):
+class CreateAgentCredential(FileAction[HasClock]):
     """Make the key and certificate with which the agent signs in to the tenant (PFX, empty passphrase)."""
 
     kind: ClassVar[str] = "create-agent-credential"
-    path: str
     common_name: str
-
-    @property
-    def key(self) -> str:
-        """The path."""
-        return f"file:{self.path}"
 
     def describe(self) -> str:
         """What will be done."""
@@ -174,10 +168,6 @@ class CreateAgentCredential(Action[HasClock]):
         except SetupError:
             return False
 
-    def capture(self, world: HasClock) -> JsonObject:
-        """Keep what stands there now, if anything."""
-        return save(world, self.path)
-
     def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
         """Make it, unless a run that was cut off has made it already."""
         if not self.satisfied(world, outputs):
@@ -188,10 +178,6 @@ class CreateAgentCredential(Action[HasClock]):
             "not_after": credential.not_after.isoformat(),
             "certificate_sha256": hashlib.sha256(credential.certificate_der).hexdigest(),
         }
-
-    def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:
-        """Put back what stood there, or remove it."""
-        return put_back(world, self.path, record.before)
 
 
 def _content(world: HasFiles, path: str) -> bytes:

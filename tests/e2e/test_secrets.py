@@ -147,6 +147,16 @@ def test_no_secret_is_anywhere_but_in_its_place(evidence: Evidence) -> None:
     assert canary.leaked_tokens(known, TOKEN_LENGTH, places) == []
 
 
+def test_the_agent_signs_in_with_a_secret_that_stays_in_its_place(evidence: Evidence) -> None:
+    host = evidence.host
+    sign_in = {"method": "client-secret", "client_id": CLIENT_ID, "client_secret": "file:/root/client-secret"}
+    answers(host, sign_in, identity={"credential": "secret"})
+    evidence.run("the installation", 0)
+    host.wait_until_healthy()
+    evidence.secrets["secret of the agent"] = host.server.read("/etc/mstunnel/private/agent-secret").encode()
+    assert canary.leaks(evidence.secrets, evidence.look()) == []
+
+
 def fail_in_many_ways(evidence: Evidence) -> None:
     """Runs that stop with every kind of secret in their hands."""
     host = evidence.host
