@@ -12,7 +12,7 @@ from mstunnel_setup.lab import tunnel
 from mstunnel_setup.lab.records import SiteRecord
 from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.web import configuration_form as texts
-from mstunnel_setup.lab.web.changes import RefusedError, keep_scope_tags, refusals, refuse_stale, version
+from mstunnel_setup.lab.web.changes import RefusedError, form_page, keep_scope_tags, refusals, refuse_stale
 from mstunnel_setup.lab.web.forms import Form, Problems, Values, problems_of, read
 from mstunnel_setup.lab.web.listing import listing
 from mstunnel_setup.lab.web.render import go_to, page
@@ -107,18 +107,8 @@ def _form(
     problems: Problems | None = None,
     found: TunnelConfiguration | None = None,
 ) -> Response:
-    return page(
-        request,
-        "form.html",
-        400 if problems else 200,
-        tab=_TAB,
-        form=Form(texts.GROUPS, values, problems or {}),
-        heading=f"Edit {found.display_name}" if found else "Create server configuration",
-        action=f"{_ALL}/{found.id}/edit" if found else f"{_ALL}/new",
-        back=f"{_ALL}/{found.id}" if found else _ALL,
-        version=version(found) if found else "",
-        time_zones=(),
-    )
+    form = Form(texts.GROUPS, values, problems or {})
+    return form_page(request, form, "server configuration", _ALL, found)
 
 
 _FORM = ["GET", "POST"]

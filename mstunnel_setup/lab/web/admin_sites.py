@@ -14,7 +14,7 @@ from mstunnel_setup.lab.documents import Rows
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.web import site_form as texts
-from mstunnel_setup.lab.web.changes import RefusedError, keep_scope_tags, refusals, refuse_stale, version
+from mstunnel_setup.lab.web.changes import RefusedError, form_page, keep_scope_tags, refusals, refuse_stale
 from mstunnel_setup.lab.web.forms import Form, Problems, Values, problems_of, read
 from mstunnel_setup.lab.web.listing import listing
 from mstunnel_setup.lab.web.render import go_to, page
@@ -130,18 +130,8 @@ def _form(
     problems: Problems | None = None,
     found: SiteRecord | None = None,
 ) -> Response:
-    return page(
-        request,
-        "form.html",
-        400 if problems else 200,
-        tab=_TAB,
-        form=Form(texts.groups(_configurations(lab)), values, problems or {}),
-        heading=f"Edit {found.display_name}" if found else "Create site",
-        action=f"{_ALL}/{found.id}/edit" if found else f"{_ALL}/new",
-        back=f"{_ALL}/{found.id}" if found else _ALL,
-        version=version(found) if found else "",
-        time_zones=texts.time_zones(),
-    )
+    form = Form(texts.groups(_configurations(lab)), values, problems or {})
+    return form_page(request, form, "site", _ALL, found, time_zones=texts.time_zones())
 
 
 _FORM = ["GET", "POST"]

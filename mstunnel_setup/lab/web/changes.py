@@ -1,16 +1,19 @@
 """Changes by form: what keeps one from being made goes back to the form."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
 
 from mstunnel_setup.lab.errors import GraphError
-from mstunnel_setup.lab.web.forms import Problems, problems_in
-from mstunnel_setup.lab.web.render import field
+from mstunnel_setup.lab.web.forms import Form, Problems, problems_in
+from mstunnel_setup.lab.web.render import field, page
+from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelSite
 
 _STALE = "Somebody else has changed this meanwhile. Open it again to see what is there now."
 
@@ -43,6 +46,31 @@ def refuse_stale(form: FormData, found: BaseModel) -> None:
     """Raise `RefusedError` when the entity has changed since the form was shown."""
     if field(form, "version") != version(found):
         raise RefusedError({"": [_STALE]})
+
+
+def form_page(
+    request: Request,
+    form: Form,
+    what: str,
+    place: str,
+    found: TunnelConfiguration | TunnelSite | None,
+    *,
+    time_zones: Sequence[str] = (),
+) -> Response:
+    """Show the form that creates, or changes `found` of, what is listed at `place` (`what`: its kind)."""
+    here = f"{place}/{found.id}" if found else place
+    return page(
+        request,
+        "form.html",
+        400 if form.problems else 200,
+        tab=place.rpartition("/")[2],
+        form=form,
+        heading=f"Edit {found.display_name}" if found else f"Create {what}",
+        action=f"{here}/edit" if found else f"{here}/new",
+        back=here,
+        version=version(found) if found else "",
+        time_zones=time_zones,
+    )
 
 
 def keep_scope_tags(body: Mapping[str, Any]) -> dict[str, Any]:
