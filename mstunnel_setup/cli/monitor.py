@@ -11,7 +11,8 @@ from mstunnel_setup.cli.streams import hold
 from mstunnel_setup.host.clock import SystemClock
 
 _PROGRAM = "mstunnel_monitor"
-_PAUSE_SECONDS = 15.0
+# podman-system-service(1) lets go of a client after twice its five seconds, and would start anew for every look.
+_PAUSE_SECONDS = 8.0
 
 app = new_app("Look after the gateway: restart what is down, carry out upgrades.")
 

@@ -167,7 +167,9 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
     if not row.shipped:
         return passed(f"{found.name}, as supported on {system.name}")
     number, shipped = release(found.version), release(row.shipped)
-    if number is None or shipped is None or number >= shipped:
+    if number is None or shipped is None:
+        return skipped("no engine version is known")
+    if number >= shipped:
         return passed(f"{found.name} {found.version}; {system.name} came with {row.shipped}")
     return problem(
         f"{found.name} {found.version} is older than {row.shipped}", "Install the distribution's updates."
