@@ -11,7 +11,7 @@ from mstunnel_setup.cli.streams import hold
 from mstunnel_setup.host.clock import SystemClock
 
 _PROGRAM = "mstunnel_monitor"
-# podman-system-service(1) lets go of a client after twice its five seconds, and would start anew for every look.
+# podman-system-service(1) drops a client that is silent for 10 s, and would be started anew for every look.
 _PAUSE_SECONDS = 8.0
 
 app = new_app("Look after the gateway: restart what is down, carry out upgrades.")

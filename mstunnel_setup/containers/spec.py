@@ -166,6 +166,8 @@ class ContainerSpec:
         _matching("sysctl", _SYSCTL, self.sysctls)
         for value in self.sysctls.values():
             _printable("sysctl value", value)
+            # Podman's generator does not read these back: it drops the line, or doubles them.
+            _require("sysctl value", value, ok=not {'"', "\\"} & set(value))
 
     def _check_labels(self) -> None:
         _matching("label", _LABEL, self.labels)

@@ -55,13 +55,21 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 def test_values_arrive_unchanged(
     files: Files, *, label: str, host: str, inside: str, environment: str, word: str
 ) -> None:
+    plain = word.translate({ord(letter): None for letter in '"\\'})
     spec = _spec(
+        description=label.replace("\\", "").strip() or "x",
         labels={"text": label},
+        sysctls={"kernel.domainname": plain},
+        tmpfs=(Tmpfs(path=inside),),
         volumes=(Volume(host=host, container=inside, options=("ro",)),),
         environment_files=(environment,),
         health=HealthCheck(command=("test", word)),
     )
-    made = words(_generated(files, spec)["ExecStart"][0])
+    service = _generated(files, spec)
+    made = words(service["ExecStart"][0])
+    assert _options(made, "--sysctl") == [f"kernel.domainname={plain}"]
+    assert _options(made, "--tmpfs") == [f"{inside}:rw"]
+    assert service["Restart"] == ["always"]
     assert f"text={label}" in _options(made, "--label")
     assert _options(made, "-v") == [f"{host}:{inside}:ro"]
     assert _options(made, "--env-file") == [environment]

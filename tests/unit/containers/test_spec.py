@@ -58,6 +58,8 @@ def test_every_container_is_marked_as_ours() -> None:
         {"capabilities": ("net_admin",)},
         {"sysctls": {"net.ipv4 x": "1"}},
         {"sysctls": {"net.x": "1\n"}},
+        {"sysctls": {"net.x": '"'}},
+        {"sysctls": {"net.x": "\\"}},
         {"labels": {"a=b": "c"}},
         {"labels": {"a": "c\r"}},
         {"labels": {"org.mstunnel.managed": "0"}},
