@@ -54,7 +54,8 @@ def _run(
         require_answers(run, steps)
         if checked:
             refuse_unready(run.context, [step.name for step in steps])
-            run.runner.take_back(proxy.given_up(run.context))
+            if proxy.STEP in steps:
+                run.runner.take_back(proxy.given_up(run.context))
         done = _run_or_roll_back(run, steps, roll_back=options.rollback_on_failure)
     data = steps_data(done)
     if data["actions"] == 0:
