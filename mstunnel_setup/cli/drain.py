@@ -8,7 +8,8 @@ from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli.show import ask
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.containers.engine import clean
+from mstunnel_setup.errors import EngineError, SetupError
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.world import World
@@ -42,7 +43,7 @@ def drain(context: Context, port: int, minutes: int) -> None:
 
 def reopen(world: World) -> None:
     """Let devices in again, where the container was not replaced after all."""
-    _rules(world, "delete", "table", *_TABLE)
+    world.engine.execute(paths.SERVER, ["nft", "delete", "table", *_TABLE], _SECONDS)
 
 
 def sessions(world: World) -> int:
@@ -52,11 +53,14 @@ def sessions(world: World) -> int:
 
 def _close(world: World, port: int) -> None:
     """The health check, which comes by the loopback, is let in; UDP belongs to sessions that there are."""
-    _rules(world, "add", "table", *_TABLE)
-    _rules(world, "add", "chain", *_CHAIN, "{ type filter hook input priority filter; }")
+    _add(world, "table", *_TABLE)
+    _add(world, "chain", *_CHAIN, "{ type filter hook input priority filter; }")
     match = ("iifname", "!=", "lo", "tcp", "dport", str(port), "ct", "state", "new")
-    _rules(world, "add", "rule", *_CHAIN, *match, "reject", "with", "tcp", "reset")
+    _add(world, "rule", *_CHAIN, *match, "reject", "with", "tcp", "reset")
 
 
-def _rules(world: World, *words: str) -> None:
-    world.engine.execute(paths.SERVER, ["nft", *words], _SECONDS)
+def _add(world: World, *words: str) -> None:
+    finished = world.engine.execute(paths.SERVER, ["nft", "add", *words], _SECONDS)
+    if finished.code != 0:
+        reason = clean(finished.error or finished.output)
+        raise EngineError("drain-failed", f"the gateway cannot refuse new connections: {reason}")

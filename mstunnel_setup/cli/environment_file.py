@@ -66,7 +66,7 @@ def _spellings(name: str) -> tuple[str, ...]:
 
 def _then(name: str) -> list[str]:
     """What makes the gateway take the setting: read at its start, or built into the containers."""
-    if name.lower() in _PROXIES:
+    if name.lower() in _PROXIES or name == "TRACE_SESSIONS":
         return ["mst-cli install"]
     return ["mst-cli server restart", "mst-cli agent restart"]
 

@@ -25,6 +25,8 @@ _TUN = "/dev/net/tun"
 # The first is there with cgroup v2 only, the second with v1 only.
 _CONTROLLERS = "/sys/fs/cgroup/cgroup.controllers"
 _PIDS = "/sys/fs/cgroup/pids"
+_JOURNAL = "/run/systemd/journal"
+_JOURNAL_SOCKET = f"{_JOURNAL}/dev-log"
 _REBOOT: Mapping[EngineName, str] = {
     "podman": "No systemd runs here. Podman starts the containers again when they end, but not after a "
     "reboot: have the init of this host run `mst-cli server start` and `mst-cli agent start`.",
@@ -64,6 +66,7 @@ def _containers(context: Context, port: int) -> Launch:
         agent_state=str(world.files.locate(paths.AGENT_STATE)),
         environment=environment.content(context),
         limits_processes=_limits_processes(),
+        journal=_JOURNAL if Path(_JOURNAL_SOCKET).exists() else "",
         local_names=images.local_names(context),
     )
     containers = (

@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import struct
 import tarfile
+import time
 from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
@@ -78,6 +80,38 @@ def test_settings_and_the_verbose_mode(gateway: Installation) -> None:
     assert json.loads(gateway.setup().stdout)["status"] == "unchanged"
     assert cli(gateway, "log", "level", "normal")["data"]["level"] == 0
     assert "\nlog-level = 0\n" in gateway.server.read("/etc/mstunnel/ocserv.conf")
+
+
+def test_the_access_log_names_who_went_where(gateway: Installation) -> None:
+    cli(gateway, "env", "set", "TRACE_SESSIONS", "2")
+    cli(gateway, "install")
+    gateway.connect()
+    address = gateway.client_address()
+    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    gateway.disconnect()
+    found = access_log(gateway, r",tcp,\S+:80,")
+    user, _device, protocol, source, destination, sent, received, seconds = found
+    assert (user, protocol) == (gateway.token_user(), "tcp")
+    assert source.rpartition(":")[0] == address
+    assert destination.startswith("10.99.0.")
+    assert int(sent) > 0
+    assert int(received) > len(INTRANET_PAGE)
+    assert int(seconds) < 60
+    assert access_log(gateway, r",udp,\S+:53,"), "the name was looked up"
+    cli(gateway, "env", "unset", "TRACE_SESSIONS")
+    cli(gateway, "install")
+    gateway.wait_until_healthy()
+
+
+def access_log(gateway: Installation, pattern: str) -> list[str]:
+    """The fields of a record under the log's own tag, as soon as there is one."""
+    for _ in range(120):
+        said = gateway.server.run(["journalctl", "--output=cat", "--identifier=ocserv-access"]).stdout
+        records = [line for line in said.splitlines() if re.search(pattern, line)]
+        if records:
+            return records[-1].removeprefix("ACCESS_LOG,").split(",")
+        time.sleep(0.5)
+    raise AssertionError(said)
 
 
 def test_the_configuration_is_compared_and_pulled(gateway: Installation) -> None:

@@ -259,11 +259,11 @@ TestEditedByTwo = EditedByTwo.TestCase
 TestEditedByTwo.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
 
 
-def _take_proxies(text: str, folder: Path) -> dict[str, str]:
+def _take_settings(text: str, folder: Path) -> dict[str, str]:
     """The proxies that the entry point exports: its own functions, on a file at another place."""
     (folder / "env.sh").write_bytes(text.encode())
     functions = ENTRYPOINT.read_text().partition("\ntrap ")[0]
-    script = functions.replace("/etc/mstunnel/env.sh", str(folder / "env.sh")) + "\ntake_proxies\nenv -0"
+    script = functions.replace("/etc/mstunnel/env.sh", str(folder / "env.sh")) + "\ntake_settings\nenv -0"
     done = subprocess.run(
         ["sh", "-c", script], capture_output=True, check=True, env={"PATH": os.environ["PATH"]}
     )
@@ -281,7 +281,7 @@ TAKEN = (*PROXIES, "HTTPS_PROXY", "NO_PROXY")
 @given(values=st.dictionaries(st.sampled_from(TAKEN), RENDERED, min_size=1))
 def test_the_entry_point_reads_the_proxies_alike(values: dict[str, str], tmp_path: Path) -> None:
     text = merge(None, {}, values, "env.sh")
-    assert _take_proxies(text, tmp_path) == values
+    assert _take_settings(text, tmp_path) == values
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_the_entry_point_reads_the_proxies_alike(values: dict[str, str], tmp_pat
 )
 def test_the_entry_point_reads_an_administrators_lines_alike(text: str, tmp_path: Path) -> None:
     expected = {name: value for name, value in parse(text, "env.sh").items() if name in TAKEN}
-    assert _take_proxies(text, tmp_path) == expected
+    assert _take_settings(text, tmp_path) == expected
 
 
 LINES = st.lists(st.sampled_from(["# a comment", "", "export A=1", "B='x y'", "A=2", "C=3"]), max_size=6)

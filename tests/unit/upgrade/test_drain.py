@@ -23,6 +23,7 @@ class Gateway:
     rules: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     gone: bool = False
+    complaint: str = ""
 
     @property
     def context(self) -> Context:
@@ -34,7 +35,7 @@ class Gateway:
             raise EngineError("container-failed", "it does not run", "")
         if arguments[0] == "nft":
             self.rules.append(" ".join(arguments[1:]))
-            return Finished(0, "", "")
+            return Finished(int(bool(self.complaint)), "", self.complaint)
         found = self.left.pop(0) if len(self.left) > 1 else self.left[0]
         return Finished(0, "[" + ",".join(f'{{"ID": {number}}}' for number in range(found)) + "]", "")
 
@@ -73,3 +74,10 @@ def test_a_gateway_that_does_not_answer_has_nobody_to_wait_for() -> None:
     assert gateway.said == ["Not waiting for sessions: it does not run."]
     with pytest.raises(EngineError):
         sessions(cast("Any", gateway.context.world))
+
+
+def test_where_nobody_can_be_kept_out_there_is_no_end_to_wait_for() -> None:
+    gateway = Gateway([1], complaint="Error: Could not process rule")
+    drain(gateway.context, 443, minutes=60)
+    assert gateway.clock.naps == []
+    assert "Could not process rule" in gateway.said[0]
