@@ -27,6 +27,7 @@ _CONTROLLERS = "/sys/fs/cgroup/cgroup.controllers"
 _PIDS = "/sys/fs/cgroup/pids"
 _JOURNAL = "/run/systemd/journal"
 _JOURNAL_SOCKET = f"{_JOURNAL}/dev-log"
+_TRACED = ("1", "2")
 _REBOOT: Mapping[EngineName, str] = {
     "podman": "No systemd runs here. Podman starts the containers again when they end, but not after a "
     "reboot: have the init of this host run `mst-cli server start` and `mst-cli agent start`.",
@@ -66,6 +67,7 @@ def _containers(context: Context, port: int) -> Launch:
         agent_state=str(world.files.locate(paths.AGENT_STATE)),
         environment=environment.content(context),
         limits_processes=_limits_processes(),
+        traced=environment.settings(context).get("TRACE_SESSIONS") in _TRACED,
         journal=_JOURNAL if Path(_JOURNAL_SOCKET).exists() else "",
         local_names=images.local_names(context),
     )

@@ -13,13 +13,11 @@ from mstunnel_setup.containers.spec import (
     Tmpfs,
     Volume,
 )
-from mstunnel_setup.gateway import env_file
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)
 _NOGROUP = 65534
 _SERVER_PROCESSES = 10_000
 _AGENT_PROCESSES = 100
-_TRACED = ("1", "2")
 _JOURNAL = "/run/systemd/journal"
 # The kernel counts bytes and seconds of connections only when asked, and else forgets a closed one late.
 _COUNTING = {
@@ -36,8 +34,9 @@ class Setting:
 
     `configuration` is the real folder to mount at /etc/mstunnel, `server_state` and `agent_state` those for
     what the containers have to tell, `environment` the content of `env.sh`, `limits_processes` whether the
-    kernel has the pids controller, `journal` the folder of the journal's socket where there is one,
-    `local_names` what the engine knows images by, where that is not their reference.
+    kernel has the pids controller, `traced` whether an access log is wanted, `journal` the folder of the
+    journal's socket where there is one, `local_names` what the engine knows images by, where that is not
+    their reference.
     """
 
     configuration: str
@@ -45,6 +44,7 @@ class Setting:
     agent_state: str
     environment: bytes
     limits_processes: bool
+    traced: bool = False
     journal: str = ""
     local_names: Mapping[str, str] = field(default_factory=dict)
 
@@ -55,7 +55,6 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
     Its workers cannot leave group 0 without further capabilities, so it starts in the group of nobody. With
     an access log the kernel counts its connections, and it reaches the journal, for a tag of its own.
     """
-    traced = _traces(setting.environment)
     return ContainerSpec(
         name=paths.SERVER,
         description="Microsoft Tunnel server",
@@ -67,7 +66,7 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
             Volume(host=setting.configuration, container=paths.CONFIGURATION, options=("ro",)),
             Volume(host=setting.server_state, container=paths.SERVER_STATE),
             Volume(host=setting.agent_state, container=paths.AGENT_STATE, options=("ro",)),
-            *(_journal(setting.journal) if traced else ()),
+            *(_journal(setting.journal) if setting.traced else ()),
         ),
         devices=("/dev/net/tun",),
         capabilities=("NET_ADMIN",),
@@ -78,7 +77,7 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         sysctls={
             "net.ipv4.ip_forward": "1",
             "net.ipv4.ip_unprivileged_port_start": "0",
-            **(_COUNTING if traced else {}),
+            **(_COUNTING if setting.traced else {}),
         },
         tmpfs=(*_IN_MEMORY, Tmpfs(path="/etc/ssl/certs")),
         health=HealthCheck(command=_HEALTH_COMMAND, interval=10, start_period=20),
@@ -110,12 +109,6 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
 
 def _journal(folder: str) -> tuple[Volume, ...]:
     return (Volume(host=folder, container=_JOURNAL, options=("ro",)),) if folder else ()
-
-
-def _traces(environment: bytes) -> bool:
-    """Whether `env.sh` wants an access log."""
-    settings = env_file.parse(environment.decode(errors="replace"), paths.ENVIRONMENT)
-    return settings.get("TRACE_SESSIONS", "") in _TRACED
 
 
 def _labels(image: str, environment: bytes, *more: str) -> dict[str, str]:

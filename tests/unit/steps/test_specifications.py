@@ -1,7 +1,5 @@
 """What the containers may do and see; the access log asks for more."""
 
-import pytest
-
 from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.steps import specifications
 from mstunnel_setup.steps.specifications import Setting
@@ -10,13 +8,14 @@ IMAGE = f"registry.example/gateway@sha256:{'1' * 64}"
 ACCOUNTING = "net.netfilter.nf_conntrack_acct"
 
 
-def server(environment: str = "", journal: str = "") -> ContainerSpec:
+def server(*, traced: bool, journal: str = "") -> ContainerSpec:
     setting = Setting(
         configuration="/etc/mstunnel",
         server_state="/server",
         agent_state="/agent",
-        environment=environment.encode(),
+        environment=b"",
         limits_processes=True,
+        traced=traced,
         journal=journal,
     )
     return specifications.server(IMAGE, setting, 443)
@@ -26,16 +25,14 @@ def seen(specification: ContainerSpec) -> set[str]:
     return {volume.host for volume in specification.volumes}
 
 
-@pytest.mark.parametrize("environment", ["", "TRACE_SESSIONS=0\n", "DEBUG_LEVEL=2\n"])
-def test_without_an_access_log_nothing_is_counted_and_no_journal_is_seen(environment: str) -> None:
-    plain = server(environment, "/run/systemd/journal")
+def test_without_an_access_log_nothing_is_counted_and_no_journal_is_seen() -> None:
+    plain = server(traced=False, journal="/run/systemd/journal")
     assert ACCOUNTING not in plain.sysctls
-    assert "/run/systemd/journal" not in seen(plain)
+    assert seen(plain) == {"/etc/mstunnel", "/server", "/agent"}
 
 
-@pytest.mark.parametrize("environment", ["TRACE_SESSIONS=1\n", "export TRACE_SESSIONS='2'\n"])
-def test_an_access_log_has_the_kernel_count_and_a_tag_of_its_own(environment: str) -> None:
-    traced = server(environment, "/run/systemd/journal")
+def test_an_access_log_has_the_kernel_count_and_a_tag_of_its_own() -> None:
+    traced = server(traced=True, journal="/run/systemd/journal")
     assert traced.sysctls[ACCOUNTING] == "1"
     assert [volume.options for volume in traced.volumes if "journal" in volume.host] == [("ro",)]
-    assert seen(server(environment)) == seen(server())
+    assert seen(server(traced=True)) == seen(server(traced=False))
