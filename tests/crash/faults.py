@@ -75,13 +75,17 @@ def _label(name: str, arguments: Sequence[Any]) -> str:
     return f"{name} {arguments[0]}{' *' if changes else ''}"
 
 
-def process(arguments: Sequence[str]) -> None:
-    """A process is about to be started. Raises what the product's own port raises."""
+GARBAGE = "\ufffd\x1b[31m{"
+
+
+def process(arguments: Sequence[str]) -> bool:
+    """A program is asked for: whether garbage shall come of it. Raises what the product's own port raises."""
     what = _due("processes", " ".join(arguments))
     if what == "exit 1":
         raise ProcessError("program-failed", f"`{' '.join(arguments)}` ended with 1: no output")
     if what == "hang":
         raise ProcessError("program-timeout", f"{arguments[0]} did not finish within 30 s")
+    return what == "garbage"
 
 
 def _processes(run: Callable[..., Completed]) -> Callable[..., Completed]:

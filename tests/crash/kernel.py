@@ -47,7 +47,7 @@ def answer(arguments: Sequence[str], root: Path) -> dict[str, object]:
 def _modprobe(options: Sequence[str], modules: Path) -> None:
     others = [line for line in modules.read_text().splitlines() if line.split()[0] != options[-1]]
     loaded = [] if "-r" in options else [f"{options[-1]} 16384 0 - Live 0x0"]
-    modules.write_text("".join(f"{line}\n" for line in (*others, *loaded)))
+    modules.write_text("".join(f"{line}\n" for line in sorted((*others, *loaded))))
 
 
 def _semanage(options: Sequence[str], local: Path) -> dict[str, object]:

@@ -36,9 +36,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say how many of the points were survived."""
     if config.getoption("--kill-points") != "all":
         return
-    runs = recorded("kill")
-    points = {(item["variant"], item["way"], item["point"], item.get("then")) for item in runs}
-    survived = points - {
-        (item["variant"], item["way"], item["point"], item.get("then")) for item in runs if item["complaints"]
-    }
-    terminalreporter.write_line(f"kill points: {len(survived)} of {len(points)} survived")
+    runs = [*recorded("kill"), *recorded("commands")]
+    survived = sum(not run["complaints"] for run in runs)
+    terminalreporter.write_line(f"kill points: {survived} of {len(runs)} survived")

@@ -74,7 +74,8 @@ class RecordedProcesses(Processes):
         """As the original."""
         if arguments[0] not in ("systemctl", *kernel.PROGRAMS):
             return super().run(arguments, **options)
-        faults.process(arguments)
+        if faults.process(arguments):
+            return Completed(0, faults.GARBAGE, "")
         if arguments[0] == "systemctl":
             answer = self._engine.systemctl(arguments[1:], self._root)
         else:

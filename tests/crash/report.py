@@ -8,6 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tests.crash import plugin
+from tests.crash.variants import VARIANTS
 
 PAGE = Path("docs/reference/reliability.md")
 _KNOWN = Path(__file__).with_name("known.yaml")
@@ -57,23 +58,30 @@ def _figures() -> Iterator[str]:
     )
     yield f"## Figures (commit {commit.stdout.strip()} and the changes on it)\n"
     yield from _table(
-        ("What", "Checked", "Survived"), [*_kills(), *_real(), *_strace(), *_disks(), *_faults(), *_others()]
+        ("What", "Checked", "Survived"),
+        [*_kills(), *_commands(), *_real(), *_strace(), *_disks(), *_faults(), *_others()],
     )
 
 
 def _kills() -> Iterator[tuple[str, int, int]]:
     runs = plugin.recorded("kill")
     for way, about in _WAYS.items():
-        for variant in ("fresh", "occupied", "systemd"):
+        for variant, kind in VARIANTS.items():
             for pairs in (False, True):
                 some = [
                     run
                     for run in runs
                     if (run["way"], run["variant"], run["then"] is not None) == (way, variant, pairs)
                 ]
-                host = "" if variant == "fresh" else f" ({variant} host, a sample)"
+                host = "" if variant == "fresh" else f" (host: {variant}, one point of {kind.every})"
                 twice = "killed twice; " if pairs else ""
                 yield _row(f"Kill points: {twice}{about}{host}", some)
+
+
+def _commands() -> Iterator[tuple[str, int, int]]:
+    runs = plugin.recorded("commands")
+    names = len({run["command"] for run in runs})
+    yield _row(f"Kill points of {names} commands: given once more, then uninstalled", runs)
 
 
 def _real() -> Iterator[tuple[str, int, int]]:
