@@ -64,6 +64,10 @@ class Action(ABC, Generic[World]):
     def capture(self, world: World) -> JsonObject:
         """What undo will need to know of the time before; recorded before `apply`."""
 
+    def resolved(self, outputs: Outputs) -> "Action[World]":  # noqa: ARG002 (most refer to nothing)
+        """The action as the journal keeps it: what it refers to may be another later, or gone."""
+        return self
+
     @abstractmethod
     def apply(self, world: World, outputs: Outputs) -> JsonObject:
         """Do it. Returns results that other actions may refer to."""

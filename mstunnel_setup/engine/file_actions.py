@@ -7,7 +7,7 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, TypeVar
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
@@ -181,9 +181,9 @@ class WriteJson(_Placed):
         """The value, references resolved, indented."""
         return json_bytes(resolve(self.value, outputs))
 
-    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
-        """Write it. The digest is remembered, for what the value refers to may be another later."""
-        return {**super().apply(world, outputs), "digest": self.content_digest(outputs)}
+    def resolved(self, outputs: Outputs) -> "WriteJson":
+        """With the results that it refers to."""
+        return replace(self, value=resolve(self.value, outputs))
 
     def content_digest(self, outputs: Outputs) -> str:
         """Digest of the resolved value."""
@@ -314,7 +314,5 @@ def _ours(record: UndoRecord[HasFiles]) -> Sequence[str | None]:
     """Digests the file may have while nobody else has touched it."""
     versions = [version for version in record.versions if isinstance(version, _Placed)]
     digests = [version.content_digest(record.outputs) for version in versions]
-    results = [record.outputs.get(version.key, {}) for version in versions[-1:]]
-    written = [str(result["digest"]) for result in results if "digest" in result]
     before = record.before["digest"]
-    return [*digests, *written, None if before is None else str(before)]
+    return [*digests, None if before is None else str(before)]

@@ -145,9 +145,8 @@ class Runner:
         known = receipt.entries.get(action.key)
         before = known.before if known else action.capture(self._world)
         self._journal.begin_installation()
-        self._journal.append(
-            "begin", step=step, key=action.key, action=self._codec.dump(action), before=before
-        )
+        data = self._codec.dump(action.resolved(receipt.outputs))
+        self._journal.append("begin", step=step, key=action.key, action=data, before=before)
         outputs = action.apply(self._world, receipt.outputs)
         self._journal.append("done", key=action.key, outputs=outputs)
         elapsed = self._clock.monotonic() - started

@@ -119,9 +119,11 @@ class Rehearsed:
         return [*complaints, *self._left()]
 
     def state(self) -> dict[str, Any]:
-        """Everything but what an authority last said, which is asked for anew now and then."""
+        """Everything but earlier versions of an object, and what an authority said: it is asked anew."""
         state = self.scene.arena.state()
         state["tree"].pop(revocation.LAST, None)
+        for entry in state["receipt"]["entries"].values():
+            entry[2] = entry[2][-1:]
         return state
 
     def _left(self) -> list[str]:
