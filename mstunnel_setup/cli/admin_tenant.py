@@ -15,8 +15,9 @@ from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.errors import TenantError, UsageError
 from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import FileError, Files
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.host.places import FileError
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.session import CLIENT_ID_QUESTION, Account, Entrance
