@@ -39,7 +39,7 @@ IMAGES = {
     for name, digit in (("gateway", "1"), ("agent", "2"))
 }
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")
-_VOLATILE = {paths.AGENT_CREDENTIAL, paths.SETUP_LOG}
+_VOLATILE = {paths.AGENT_CREDENTIAL, paths.AGENT_SECRET, paths.SETUP_LOG}
 _JOURNAL = f"{paths.STATE}/journal.jsonl"
 # The lock stays by design: whoever removes a lock file that others may have opened takes their lock away.
 _KEPT = {paths.LOCK}
@@ -289,6 +289,10 @@ class Arena:
         """The answers for an application that was made beforehand; the tenant knows its certificate."""
         return {"client_id": _PREPARED, "pfx": f"{self.directory}/prepared.pfx"}
 
+    def secret_identity(self) -> dict[str, str]:
+        """The answers for an application that was made beforehand and has a secret."""
+        return {"client_id": _CLIENT, "client_secret": f"file:{self.directory}/secret"}
+
     def _prepare_identity(self) -> None:
         """Give the seeded application a certificate, as its administrator does in the portal."""
         pfx, certificate = new_agent_credential("prepared", datetime.now(UTC), CERTIFICATE_DAYS)
@@ -349,8 +353,9 @@ class Arena:
 
 
 def _stable(outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Results without the digest of a certificate that is another one every time."""
-    return {name: value for name, value in outputs.items() if name != "certificate_sha256"}
+    """Results without the digest of a certificate and the id of a secret, other ones every time."""
+    fleeting = ("certificate_sha256", "key_id")
+    return {name: value for name, value in outputs.items() if name not in fleeting}
 
 
 def _environment() -> dict[str, str]:

@@ -71,6 +71,19 @@ def _everything(arena: Arena) -> None:
     )
 
 
+def _secret(arena: Arena) -> None:
+    """The server signs in with a secret, and somebody has a file where it will be."""
+    arena.write_answers({"identity": {"credential": "secret"}})
+    place = arena.root / "etc/mstunnel/private/agent-secret"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"theirs")
+
+
+def _secret_beforehand(arena: Arena) -> None:
+    """The same with an application that was made beforehand."""
+    arena.write_answers({"identity": arena.secret_identity()})
+
+
 def _archive(path: Path) -> Path:
     """Both images in one archive, under other names than their references."""
     manifests = [
@@ -97,4 +110,6 @@ VARIANTS = {
         {"manner": "unit", "engine_name": "docker", "live": True, "one_file": __file__},
         every=2,
     ),
+    "secret": Variant(_secret, every=10),
+    "secret beforehand": Variant(_secret_beforehand, every=20),
 }
