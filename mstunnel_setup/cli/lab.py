@@ -84,7 +84,7 @@ def fault(
     retry_after: Annotated[int | None, typer.Option(help="Seconds for Retry-After.")] = None,
     aadsts: Annotated[int | None, typer.Option(help="Number for sign-in paths, such as 53003.")] = None,
     delay: Annotated[float, typer.Option(help="Seconds to wait first.")] = 0,
-    clear: Annotated[bool, typer.Option(help="Forget all faults instead.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Forget all faults instead.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> None:
     """Let the running lab answer the next matching requests with a fault."""
@@ -122,7 +122,7 @@ def user(
 @app.command(name="rotate-keys")
 def rotate_keys(
     *,
-    retire: Annotated[bool, typer.Option(help="Also forget the older keys at once.")] = False,
+    retire: Annotated[bool, typer.Option("--retire", help="Also forget the older keys at once.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> None:
     """Sign tokens with a new key; those signed with the older ones stay good until they are retired."""
