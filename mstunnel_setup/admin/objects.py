@@ -91,6 +91,12 @@ class SiteObject(Trimmed):
     role_scope_tag_ids: tuple[str, ...] = Field(default=DEFAULT_SCOPE_TAGS, description="Ids of scope tags")
 
 
+class ServerObject(Trimmed):
+    """What an administrator may change of a server."""
+
+    name: Line = Field(description="Name")
+
+
 class ThresholdObject(Part):
     """Where a health metric turns healthy and unhealthy, in the metric's own unit."""
 

@@ -108,20 +108,27 @@ def _create() -> Result:
 
 def _update(session: Session, sign_in: SignInOptions, site: str, wanted: str, name: str) -> Result:
     from mstunnel_setup.admin.change import Change  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.objects import ServerObject  # noqa: PLC0415
+    from mstunnel_setup.answers.validated import validated  # noqa: PLC0415
     from mstunnel_setup.cli.admin_tenant import (  # noqa: PLC0415
         find_server,
         find_site,
         open_tenant,
         result_of,
     )
+    from mstunnel_setup.errors import TenantError  # noqa: PLC0415
 
+    declared = validated(ServerObject, {"name": name}).name
     graph = open_tenant(session, sign_in)
     place = find_site(graph, site).id
     found = find_server(graph, place, wanted)
-    if found.display_name == name:
+    if found.display_name == declared:
         return result_of(None, {"id": found.id})
-    graph.rename_server(place, found.id, name)
-    names = {"displayName": name}, {"displayName": found.display_name}
+    others = [item.display_name.casefold() for item in graph.servers(place) if item.id != found.id]
+    if declared.casefold() in others:
+        raise TenantError("name-taken", f"the site has a server {declared} already", "Choose another name.")
+    graph.rename_server(place, found.id, declared)
+    names = {"displayName": declared}, {"displayName": found.display_name}
     return result_of(Change("update", "server", found.display_name, found.id, *names), {"id": found.id})
 
 

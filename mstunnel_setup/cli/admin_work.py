@@ -92,7 +92,7 @@ class Objects(Generic[Declared, Present, Options]):
         graph = open_tenant(session, sign_in)
         present = self.find(graph, wanted)
         known = self.object_of(present).model_dump()
-        renamed = {"name": name} if name else {}
+        renamed = {} if name is None else {"name": name}
         declared = self.declare({**known, **options.given(known), **renamed})
         warnings = judged(self.judge(declared, options))
         if declared.name.casefold() != present.display_name.casefold():

@@ -19,6 +19,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.cli.admin import app
 from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.sign_in import SignIn
 from tests.unit.schemas import validate
 
 HERE = Path(__file__).parent
@@ -75,6 +80,13 @@ class Tenant:
         sign_in = {"method": "client-secret", "client_id": client_id, "client_secret": f"file:{secret}"}
         file.write_text(json.dumps({"version": 1, "tenant": tenant, "sign_in": sign_in}))
         return file
+
+    def graph(self) -> Graph:
+        """Graph, in the name of the tool."""
+        clock, where = SystemClock(), cloud("custom", self.facts["authority"], self.facts["graph"])
+        http = HttpSession(clock, self.facts["ca_file"])
+        source = SignIn(http, clock, where, self.facts["tenant_id"], TOOL).client_secret(SECRETS[TOOL])
+        return Graph(http, where, source, clock)
 
 
 @dataclass(frozen=True)

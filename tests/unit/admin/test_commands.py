@@ -1,6 +1,7 @@
 """`mst-admin config|site|server|threshold|conditional-access` against a real lab tenant."""
 
 from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.tenant.wire import DeploymentMode
 from tests.unit.admin.labs import READER, MstAdmin
 
 
@@ -86,6 +87,7 @@ def test_no_object_gets_the_name_of_another(admin: MstAdmin) -> None:
     for kind, one, other in (("config", "Main", "zweite: 2"), ("site", "Berlin", "東京")):
         refused = admin(kind, "update", one, "--name", other)
         assert (refused.code, refused.codes("errors")) == (ExitCode.TENANT, ["name-taken"])
+        assert admin(kind, "update", one, "--name", "").codes("errors") == ["values-invalid"]
     assert admin("config", "update", "Main", "--name", "MAIN").status == "changed"
     assert admin("config", "update", "MAIN", "--name", "Main").status == "changed"
 
@@ -102,6 +104,20 @@ def test_servers_are_made_by_installing(admin: MstAdmin) -> None:
     assert admin("server", "create").codes("errors") == ["server-not-installed"]
     unknown = admin("server", "delete", "gw1", "--site", "Berlin", "--yes")
     assert unknown.codes("errors") == ["server-unknown"]
+
+
+def test_a_server_gets_a_name_that_no_other_of_its_site_has(admin: MstAdmin) -> None:
+    site = admin("site", "show", "Berlin").data["site"]["id"]
+    for name in ("gw1", "gw2"):
+        admin.tenant.graph().create_server(site, name, DeploymentMode.STANDALONE_ROOTFUL)
+    update = ("server", "update", "gw1", "--site", "Berlin", "--name")
+    for name in ("", "x" * 201):
+        assert admin(*update, name).codes("errors") == ["values-invalid"]
+    assert admin(*update, "GW2").codes("errors") == ["name-taken"]
+    assert admin(*update, "gw1").status == "unchanged"
+    assert admin(*update, "gw3").data["change"]["after"] == {"displayName": "gw3"}
+    for name in ("gw2", "gw3"):
+        assert admin("server", "delete", name, "--site", "Berlin", "--yes").status == "changed"
 
 
 def test_thresholds_change_and_go_back(admin: MstAdmin) -> None:
