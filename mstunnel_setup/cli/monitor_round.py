@@ -56,7 +56,7 @@ class Monitor:
                 self.close()
 
     def _complain(self, work: str, error: SetupError) -> None:
-        """Say what is wrong when it is new, not four times a minute."""
+        """Say what is wrong when it is new, not at every look."""
         words = f"{error.code}: {error.message}"
         if self._said.get(work) != words:
             self.tell(words)

@@ -14,6 +14,7 @@ from ipaddress import IPv6Address, ip_address
 
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.endpoint import resolve
 from mstunnel_setup.host.network import served_leaf
 from mstunnel_setup.readiness.facts import InboundFacts
 
@@ -41,19 +42,29 @@ def listen(
 ) -> InboundFacts:
     """Wait until both a TCP and a UDP probe came from elsewhere, for at most `seconds`.
 
+    `expected` is a name or an address; in the answer, that of its addresses from which a probe came, if any.
     `ready` is told the port once both sockets wait. A probe from this host itself proves nothing and does not
     count, unless `expected` names such an address.
     """
-    seen = _Seen()
+    seen, known = _Seen(), _addresses(expected)
     try:
         with _sockets(port) as (tcp, udp):
             ready(tcp.getsockname()[1])
             end = clock.monotonic() + seconds
-            _serve((tcp, udp), seen, expected, lambda: clock.monotonic() < end)
+            _serve((tcp, udp), seen, known, lambda: clock.monotonic() < end)
     except OSError as error:
         reason = f"port {port} cannot be listened on: {error.strerror or error}"
         return InboundFacts(role="listen", error=reason, expected=expected)
-    return InboundFacts(role="listen", expected=expected, tcp=tuple(seen.tcp), udp=tuple(seen.udp))
+    came = next((source for source in (*seen.tcp, *seen.udp) if source in known), expected)
+    return InboundFacts(role="listen", expected=came, tcp=tuple(seen.tcp), udp=tuple(seen.udp))
+
+
+def _addresses(host: str) -> frozenset[str]:
+    """The addresses of a host, as people write them; what is not known to DNS is taken for itself."""
+    try:
+        return frozenset(_plain(address) for address in resolve(host, 0))
+    except NetworkError:
+        return frozenset({host})
 
 
 def probe(host: str, port: int, clock: Clock, seconds: float) -> InboundFacts:
@@ -103,7 +114,10 @@ def _bound(family: socket.AddressFamily, kind: socket.SocketKind, port: int) -> 
 
 
 def _serve(
-    sockets: tuple[socket.socket, socket.socket], seen: _Seen, expected: str, in_time: Callable[[], bool]
+    sockets: tuple[socket.socket, socket.socket],
+    seen: _Seen,
+    known: frozenset[str],
+    in_time: Callable[[], bool],
 ) -> None:
     tcp, udp = sockets
     with selectors.DefaultSelector() as selector, ExitStack() as connections:
@@ -117,31 +131,31 @@ def _serve(
                     connection.settimeout(0)
                     selector.register(connection, selectors.EVENT_READ)
                 elif ready is udp:
-                    _answer_datagram(udp, seen, expected)
+                    _answer_datagram(udp, seen, known)
                 elif isinstance(ready, socket.socket):
                     selector.unregister(ready)
-                    _answer_connection(ready, seen, expected)
+                    _answer_connection(ready, seen, known)
 
 
-def _answer_datagram(udp: socket.socket, seen: _Seen, expected: str) -> None:
+def _answer_datagram(udp: socket.socket, seen: _Seen, known: frozenset[str]) -> None:
     try:
         message, source = udp.recvfrom(_LONGEST)
         reply = answer(message)
         if reply is not None:
             udp.sendto(reply, source)
-            _count(seen.udp, _plain(source[0]), expected)
+            _count(seen.udp, _plain(source[0]), known)
     except OSError:
         # A datagram that vanished, or a sender that cannot be answered, proves nothing.
         return
 
 
-def _answer_connection(connection: socket.socket, seen: _Seen, expected: str) -> None:
+def _answer_connection(connection: socket.socket, seen: _Seen, known: frozenset[str]) -> None:
     try:
         source = _plain(connection.getpeername()[0])
         reply = answer(connection.recv(_LONGEST))
         if reply is not None:
             connection.sendall(reply)
-            _count(seen.tcp, source, expected)
+            _count(seen.tcp, source, known)
     except OSError:
         # A scanner that hangs up proves nothing.
         return
@@ -149,8 +163,8 @@ def _answer_connection(connection: socket.socket, seen: _Seen, expected: str) ->
         connection.close()
 
 
-def _count(found: dict[str, None], source: str, expected: str) -> None:
-    if source == expected or not _is_own(source):
+def _count(found: dict[str, None], source: str, known: frozenset[str]) -> None:
+    if source in known or not _is_own(source):
         found[source] = None
 
 

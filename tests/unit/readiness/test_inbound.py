@@ -49,6 +49,14 @@ def test_both_sides_see_what_arrives() -> None:
     assert (sent.tcp, sent.udp, sent.gateway) == (("127.0.0.1",), ("127.0.0.1",), False)
 
 
+def test_the_second_place_may_be_named() -> None:
+    with listening("localhost") as (port, results):
+        inbound.probe("127.0.0.1", port, CLOCK, 5)
+        got = results.get(timeout=5)
+
+    assert (got.tcp, got.udp, got.expected) == (("127.0.0.1",), ("127.0.0.1",), "127.0.0.1")
+
+
 def test_a_probe_from_the_host_itself_proves_nothing() -> None:
     with listening("198.51.100.7", seconds=1.5) as (port, results):
         inbound.probe("127.0.0.1", port, CLOCK, 5)
