@@ -1,6 +1,5 @@
 """`mst-readiness`: put the examination together, run it, and say what it found."""
 
-import difflib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,7 +67,7 @@ class _Tenant:
 
 def run(session: Session, given: Given) -> Result:
     """Examine the host; the exit code is 3 when a required check failed that is not ignored."""
-    _refuse_unknown(given.options.ignore_check or ())
+    checks.refuse_unknown(given.options.ignore_check or ())
     _refuse_misplaced(given)
     examiner = Examiner(Files(session.common.root), Processes(), SystemClock())
     wanted = _wanted(session, given, examiner)
@@ -81,18 +80,6 @@ def run(session: Session, given: Given) -> Result:
     failed = _mend(session, examiner, proposed)
     found = found if failed is None else examiner.findings(wanted)
     return _result(session, given, found, proposed, failed)
-
-
-def _refuse_unknown(ignored: Sequence[str]) -> None:
-    """Raise UsageError for a check to ignore that does not exist."""
-    names = [item.id for item in checks.CHECKS]
-    for name in ignored:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
-            hint = (
-                f"Did you mean {near[0]}?" if near else "Run `mst-readiness all --verbose` to see all checks."
-            )
-            raise UsageError("check-unknown", f"there is no check called {name}", hint)
 
 
 def _refuse_misplaced(given: Given) -> None:

@@ -28,8 +28,10 @@ from mstunnel_setup.gateway.ocserv_conf import Authentication
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
+from mstunnel_setup.readiness.checks import refuse_unknown
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.order import CODEC, ORDER
+from mstunnel_setup.steps.preflight import OF_STEPS
 from mstunnel_setup.steps.prompter import Prompter
 from mstunnel_setup.steps.world import World
 
@@ -79,6 +81,7 @@ def open_run(
 
     Raises UsageError for wrong answers, LockedError when another run is at work, CheckError without root.
     """
+    refuse_unknown(ignored_checks, OF_STEPS)
     files, clock = Files(session.common.root), SystemClock()
     _refuse_unprivileged(files)
     with exclusive(files, clock, paths.LOCK) if exclusively else nullcontext():

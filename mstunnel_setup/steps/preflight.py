@@ -17,6 +17,8 @@ _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK})
 # Which port it will be, only the server configuration of the site tells; about the others it has a say.
 _PORTS = frozenset({"port-tcp", "port-udp"})
 _OF_THE_SITE = _PORTS | {"pool-route", "pool-bridge", "pool-dns", "bridge-dns", "bridge-rules"}
+OF_STEPS = ("program-older", "tun-missing", "port-in-use")
+"""What steps check themselves, beyond mst-readiness; `--ignore-check` takes these ids as well."""
 _ALL = frozenset(item.id for item in checks.CHECKS)
 
 

@@ -1,5 +1,9 @@
 """All checks, in the order of the report."""
 
+import difflib
+from collections.abc import Iterable
+
+from mstunnel_setup.errors import UsageError
 from mstunnel_setup.readiness.checks import (
     account,
     addresses,
@@ -29,3 +33,15 @@ CHECKS: tuple[Check, ...] = (
 def of(groups: frozenset[Group]) -> tuple[Check, ...]:
     """The checks of these groups."""
     return tuple(item for item in CHECKS if item.group in groups)
+
+
+def refuse_unknown(ignored: Iterable[str], more: Iterable[str] = ()) -> None:
+    """Raise UsageError for a check to ignore that is neither one of these nor of `more`."""
+    names = [*(item.id for item in CHECKS), *more]
+    for name in ignored:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = (
+                f"Did you mean {near[0]}?" if near else "Run `mst-readiness all --verbose` to see all checks."
+            )
+            raise UsageError("check-unknown", f"there is no check called {name}", hint)

@@ -115,6 +115,9 @@ def test_on_a_bare_host(run: Run, command: str) -> None:
 REFUSED = {
     "mstunnel-setup": (2, "answers-missing"),
     "mstunnel-setup plan": (2, "answers-missing"),
+    "mstunnel-setup --ignore-check port-tpc": (2, "check-unknown"),
+    "mstunnel-setup plan --ignore-check port-tpc": (2, "check-unknown"),
+    "mstunnel-setup plan --ignore-check port-in-use": (2, "answers-missing"),
     "mstunnel-setup step images": (2, "answers-missing"),
     "mstunnel-setup step nonsense": (2, "step-unknown"),
     "mstunnel-setup answers check": (2, "answers-missing"),
