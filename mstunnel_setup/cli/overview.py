@@ -9,6 +9,7 @@ from mstunnel_setup.cli.component import health
 from mstunnel_setup.cli.render import Notice, Result, Session, Status
 from mstunnel_setup.cli.run import open_host
 from mstunnel_setup.cli.status import installed
+from mstunnel_setup.cli.upkeep import monitor_notices, upgrade_notices
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.remember import remembered
@@ -33,9 +34,10 @@ def overview(session: Session) -> Result:
             "certificate": facts,
             **{name: _container(world, name) for name in (paths.SERVER, paths.AGENT)},
         }
+        kept_going = (*monitor_notices(world), *upgrade_notices(world.files))
     healthy = all(_health(data[name]) == "healthy" for name in (paths.SERVER, paths.AGENT))
     code = ExitCode.DONE if healthy else ExitCode.ENGINE
-    notices = (*troubles(receipt, data), *certificate_notices(facts))
+    notices = (*troubles(receipt, data), *kept_going, *certificate_notices(facts))
     status: Status = "ok" if healthy and not notices else "warning"
     return Result(status, data, notices, text=_lines(data), exit_code=code)
 
