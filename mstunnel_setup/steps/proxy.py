@@ -81,7 +81,7 @@ def _decide(proxy: Proxy) -> Sequence[Action[Any]]:
     present = proxy.texts.get(path, "")
     text = proxy_files.shell(present, both, export=export)
     if text != present:
-        actions.append(WriteFile(path=path, text=text))
+        actions += [MakeDirectory(path=path.rpartition("/")[0]), WriteFile(path=path, text=text)]
     drop_ins = [action for unit in units(proxy.engine) for action in _drop_in(unit, proxy.texts, both)]
     # Where systemd is not installed, nothing of it is there.
     folders = [MakeDirectory(path=path) for path in ("/etc/systemd", _UNITS) if drop_ins]

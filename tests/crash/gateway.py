@@ -40,8 +40,11 @@ _VARIES = (
     paths.PRIVATE,
     paths.SITE_CERTIFICATE,
     paths.AGENT_INFO,
+    # The places of a proxy, which a person may write into the settings.
+    "/etc/profile.d",
+    "/etc/systemd",
 )
-_POINTS, _REMOVAL_POINTS, _RENEWAL_POINTS = 760, 300, 150
+_POINTS, _REMOVAL_POINTS, _RENEWAL_POINTS = 760, 300, 170
 
 
 def told(function: Rule) -> Rule:
@@ -172,10 +175,18 @@ class Gateway(RuleBasedStateMachine):
     @rule(point=st.integers(1, _REMOVAL_POINTS))
     @told
     def uninstall_killed(self, point: int) -> None:
+        merged = self.begun(paths.ENVIRONMENT) and not self._edited_since_merged()
         ended = self.arena.uninstall(kill_at=point, days_wrong=self.clock)
         assert ended.code in {KILLED, 0}, ended.stdout
+        if merged:  # with the settings of others in it, the file is ours, and goes
+            self.edited.discard(paths.ENVIRONMENT)
         if ended.code == 0:
             self.removed()
+
+    def _edited_since_merged(self) -> bool:
+        """Whether somebody has changed the settings since a run wrote them with the changes of before."""
+        version = self.arena.receipt()["entries"][f"file:{paths.ENVIRONMENT}"][2][-1]
+        return bool(self.place(paths.ENVIRONMENT).read_text() != version["text"])
 
     @rule()
     @told
@@ -193,6 +204,22 @@ class Gateway(RuleBasedStateMachine):
         if ended.code != KILLED:
             # 2: nothing is installed; 4: the clock says it is not valid, or the link is not there yet.
             assert self.ended(ended) in {0, 2, 4, 10}, ended.stdout
+
+    @rule(point=st.one_of(st.none(), st.integers(1, _RENEWAL_POINTS)))
+    @told
+    def renew_the_identity(self, point: int | None) -> None:
+        command = ("reenroll", "--answers", str(self.arena.answers))
+        ended = self.arena.run("mst-cli", *command, kill_at=point, days_wrong=self.clock)
+        if ended.code != KILLED:
+            assert self.ended(ended) in _AFTER_A_FAULT | {6}, ended.stdout
+        self._kept_aside()
+
+    def _kept_aside(self) -> None:
+        """A command that was asked to write a file anew keeps what somebody has made of it."""
+        saved = [path.read_text() for path in self.place(f"{paths.STATE}/saved").glob("*")]
+        replaced = {path for path in self.edited if "theirs" not in self.place(path).read_text()}
+        assert not replaced or any("theirs" in text for text in saved), replaced
+        self.edited -= replaced
 
     @rule(value=st.sampled_from(["1", "two words", "$HOME", "'", '"', "\\", "#", "%h"]))
     @told
