@@ -87,7 +87,8 @@ def _remove_other_copies(run: Run, found: Certificate) -> None:
 def _in_use_already(run: Run, found: Certificate, how: ImportOptions) -> Result:
     """Nothing to switch; what was cut off is finished. A hook that asks for changes gets no proof."""
     if not how.dry_run:
-        engage(run, "Place the certificate", certificate.placing(found))
+        switching = certificate.switching(found.fingerprint)
+        engage(run, "Place the certificate", [*certificate.placing(found), switching])
         if not how.if_changed:
             prove(run.context, serving_port(run.context))
         settle(run, found.fingerprint, found.copies)

@@ -147,11 +147,7 @@ class ScheduleImport(Action[HasTimers]):
         if world.systemd.known(f"{self.unit}.timer"):
             world.systemd.stop(f"{self.unit}.timer")
         for path in (*(part.path for part in reversed(self.parts)), f"{_STAMPS}/stamp-{self.unit}.timer"):
-            _remove(world, path)
+            # Also where nothing is: a writer that was killed has left its temporary file.
+            world.files.remove(path)
         world.systemd.daemon_reload()
         return Undone(Undo.REMOVED)
-
-
-def _remove(world: HasFiles, path: str) -> None:
-    if world.files.state(path) is not None:
-        world.files.remove(path)

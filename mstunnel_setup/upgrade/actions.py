@@ -46,16 +46,11 @@ class OpenMailbox(Action[HasFiles]):
         if world.files.state(mailbox.FOLDER) is None:
             return Undone(Undo.ABSENT)
         for message in (mailbox.REQUEST, mailbox.ANSWER, mailbox.OFFER):
-            _remove(world, message)
+            world.files.remove(message)
         gone = [_gone(world, folder) for folder in reversed(_FOLDERS)]
         if all(gone):
             return Undone(Undo.REMOVED)
         return Undone(Undo.KEPT, f"{mailbox.FOLDER} holds files that are not ours")
-
-
-def _remove(world: HasFiles, path: str) -> None:
-    if world.files.state(path) is not None:
-        world.files.remove(path)
 
 
 def _gone(world: HasFiles, folder: str) -> bool:

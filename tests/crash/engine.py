@@ -221,7 +221,7 @@ class Daemon:
         }
         ours = {name: text for name, text in written.items() if "ExecStart=/usr/bin/docker" in text}
         self.units |= {name: _container_of(text) for name, text in ours.items()}
-        names = {*written, *self.services} - set(ours)
+        names = {*written, *(name for name, runs in self.services.items() if runs)} - set(ours)
         self.services = {name: self.services.get(name, False) for name in names}
 
     def _serve(self) -> None:
