@@ -73,9 +73,10 @@ def _kills() -> Iterator[tuple[str, int, int]]:
                     for run in runs
                     if (run["way"], run["variant"], run["then"] is not None) == (way, variant, pairs)
                 ]
-                host = "" if variant == "fresh" else f" (host: {variant}, one point of {kind.every})"
+                of = f", of {some[-1]['of']} points" if some and not pairs else ""
+                each = f", one of {kind.every}" if kind.every > 1 and of else ""
                 twice = "killed twice; " if pairs else ""
-                yield _row(f"Kill points: {twice}{about}{host}", some)
+                yield _row(f"Kill points ({variant} host{of}{each}): {twice}{about}", some)
 
 
 def _commands() -> Iterator[tuple[str, int, int]]:

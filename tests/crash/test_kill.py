@@ -25,8 +25,9 @@ def chosen(count: int, chunk: int, every: int) -> Sequence[int]:
 def fails(scene: Scene, variant: str, way: str, point: int, then: int | None = None) -> list[str]:
     """What is wrong after a kill at `point`; recorded."""
     complaints = _WAYS[way](scene, point, **({} if then is None else {"then": then}))
-    plugin.record("kill", variant=variant, way=way, point=point, then=then, complaints=complaints)
     passed = scene.removal_points if way == "removal-resumed" else scene.points
+    found = {"complaints": complaints, "of": len(passed)}
+    plugin.record("kill", variant=variant, way=way, point=point, then=then, **found)
     return [f"{variant}, {way}, point {point} ({passed[point - 1]}), {then}: {text}" for text in complaints]
 
 
