@@ -1,7 +1,45 @@
 """Where things lie on the host: the names that administrators, scripts and containers rely on.
 
+Who runs this process decides: root uses the places of the system, any other account its own ones (those of
+the XDG base directories), because it is that of a rootless gateway. In our containers everybody is root.
+
 Source: the vendor's file reference (docs/reference/files.md lists each with its owner and content).
 """
+
+import os
+import pwd
+from pathlib import Path
+
+ROOTLESS = os.geteuid() != 0
+
+
+def _home() -> str:
+    """The home of the account; its shell's HOME may still be root's."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return str(Path.home())
+
+
+def _place(system: str, variable: str, default: str, name: str) -> str:
+    """The place of the system, or the account's one: `name` below the folder in `variable`."""
+    folder = os.environ.get(variable, "")
+    return f"{folder if folder.startswith('/') else default}/{name}" if ROOTLESS else system
+
+
+def _state(system: str, name: str) -> str:
+    return _place(system, "XDG_STATE_HOME", f"{_HOME}/.local/state", name)
+
+
+def _settings(system: str, name: str) -> str:
+    return _place(system, "XDG_CONFIG_HOME", f"{_HOME}/.config", name)
+
+
+def _run(name: str) -> str:
+    return _place(f"/run/{name}", "XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}", name)
+
+
+_HOME = _home() if ROOTLESS else "/root"
 
 CONFIGURATION = "/etc/mstunnel"
 EULA_ACCEPTED = f"{CONFIGURATION}/EulaAccepted"
@@ -30,16 +68,27 @@ CA_TRUST = f"{CONFIGURATION}/ca-trust"
 
 PROGRAMS = "/usr/sbin"
 # Where the one file unpacks itself (scripts/boot.sh).
-UNPACKED = "/var/cache/mstunnel-setup"
-STATE = "/var/lib/mstunnel"
+UNPACKED = _place("/var/cache/mstunnel-setup", "XDG_CACHE_HOME", f"{_HOME}/.cache", "mstunnel-setup")
+# What root did to the host; of a rootless gateway this is one half, and the account's STATE the other.
+HOST_STATE = "/var/lib/mstunnel"
+STATE = _state(HOST_STATE, "mstunnel")
 # What the containers write; unlike STATE it is open to read, for a monitoring program of the host.
-AGENT_STATE = "/var/lib/mstunnel-agent"
-SERVER_STATE = "/var/lib/mstunnel-server"
-LOG = "/var/log/mstunnel"
+AGENT_STATE_INSIDE = "/var/lib/mstunnel-agent"
+SERVER_STATE_INSIDE = "/var/lib/mstunnel-server"
+AGENT_STATE = _state(AGENT_STATE_INSIDE, "mstunnel-agent")
+SERVER_STATE = _state(SERVER_STATE_INSIDE, "mstunnel-server")
+LOG = _state("/var/log/mstunnel", "mstunnel/log")
 SETUP_LOG = f"{LOG}/setup.log"
-LOCK = "/run/mstunnel-setup.lock"
-QUADLETS = "/etc/containers/systemd"
-UNITS = "/etc/systemd/system"
+LOCK = _run("mstunnel-setup.lock")
+# Sockets and drafts that are gone when a run ends.
+RUN = _run("mstunnel")
+QUADLET_DRAFTS = _run("mstunnel-quadlet")
+PODMAN_SOCKET = _run("podman/podman.sock")
+QUADLETS = _settings("/etc/containers/systemd", "containers/systemd")
+UNITS = _settings("/etc/systemd/system", "systemd/user")
+TIMER_STAMPS = _place("/var/lib/systemd/timers", "XDG_DATA_HOME", f"{_HOME}/.local/share", "systemd/timers")
+# What a boot leads to, in the words of the service manager that runs the gateway.
+BOOT_TARGET = "default.target" if ROOTLESS else "multi-user.target"
 
 SERVER = "mstunnel-server"
 AGENT = "mstunnel-agent"

@@ -22,7 +22,8 @@ from mstunnel_setup import errors
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
-from mstunnel_setup.steps.order import ORDER
+from mstunnel_setup.steps.half import Half
+from mstunnel_setup.steps.order import ORDER, ROOTLESS
 from scripts.error_codes import codes
 
 ROOT = Path(__file__).parents[1]
@@ -49,14 +50,31 @@ def steps() -> str:
         "An installation runs these steps in order. `mstunnel-setup step NAME` runs one of them, and before\n"
         "it those that it needs; `--skip NAME` leaves one out.\n"
     )
-    return "\n".join([intro, *(_step(number, step) for number, step in enumerate(ORDER, 1))])
+    return "\n".join([intro, *(_step(number, step) for number, step in enumerate(ORDER, 1)), _rootless()])
+
+
+def _rootless() -> str:
+    """The steps of an installation without root; those that are the same are only named."""
+    known = {id(step) for step in ORDER}
+    intro = (
+        "# Steps without root\n\n"
+        "With `--rootless` root and the service account do their parts one after the other, each with a\n"
+        "journal of its own. What is not described here is the step of the same name above.\n"
+    )
+    parts = [intro]
+    for half, title in ((Half.HOST, "The part of root"), (Half.ACCOUNT, "The part of the account")):
+        names = ", ".join(f"`{step.name}`" for step in ROOTLESS[half])
+        parts.append(f"## {title}\n\n{names}.\n")
+        parts += [_step(0, step) for step in ROOTLESS[half] if id(step) not in known]
+    return "\n".join(parts)
 
 
 def _step(number: int, step: Any) -> str:
     about = inspect.getdoc(importlib.import_module(step.gather.__module__)) or ""
     sentence = about.partition(": ")[2]
     needs = f"Needs: {', '.join(f'`{name}`' for name in step.needs)}.\n" if step.needs else ""
-    title = f"## {number}. `{step.name}`: {step.title}\n"
+    heading = f"## {number}." if number else "###"
+    title = f"{heading} `{step.name}`: {step.title}\n"
     return "\n".join([title, f"{sentence[:1].upper()}{sentence[1:]}\n", *([needs] if needs else [])])
 
 

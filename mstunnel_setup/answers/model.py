@@ -31,6 +31,8 @@ _URL = re.compile(
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DOMAIN = re.compile(r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What useradd(8) takes everywhere.
+_ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_NAME = 200
 _SHORTEST_RANGE, _LONGEST_RANGE = 16, 28
@@ -47,6 +49,12 @@ def _line(text: str) -> str:
 def _path(text: str) -> str:
     if not text.startswith("/") or "/../" in f"{text}/" or not text.isprintable():
         raise ValueError("must be the full path of a file: start it with `/`, without `..`")
+    return text
+
+
+def _account(text: str) -> str:
+    if not _ACCOUNT.fullmatch(text):
+        raise ValueError("must be the name of an account, such as `mstunnel`: correct it")
     return text
 
 
@@ -127,6 +135,7 @@ ClientId: TypeAlias = Annotated[str, AfterValidator(_client_id)]
 TenantId: TypeAlias = Annotated[str, AfterValidator(_tenant_id)]
 ImageReference: TypeAlias = Annotated[str, AfterValidator(_image)]
 Ipv4Range: TypeAlias = Annotated[str, AfterValidator(_range)]
+AccountName: TypeAlias = Annotated[str, AfterValidator(_account)]
 Archives: TypeAlias = Annotated[tuple[FilePath, ...], BeforeValidator(_one_or_more)]
 SecretPlace: TypeAlias = Annotated[
     SecretReference,
@@ -301,6 +310,9 @@ class AnswerFile(Part):
         examples=["accept"],
     )
     mode: Literal["rootful", "rootless"] = Field(default="rootful", description="rootful, or rootless Podman")
+    account: AccountName = Field(
+        default="mstunnel", description="Account that a rootless gateway runs as; made when it is not there"
+    )
     engine: Literal["auto", "podman", "docker"] = Field(
         default="auto", description="Container engine; auto takes Podman, else Docker"
     )

@@ -36,6 +36,7 @@ class Setting:
 SETTINGS = (
     Setting("eula", "--accept-eula", flag="accept"),
     Setting("mode", "--rootless", flag="rootless"),
+    Setting("account", "--account"),
     Setting("engine", "--engine"),
     Setting("bridge"),
     Setting("server_name"),

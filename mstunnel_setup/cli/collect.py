@@ -102,7 +102,8 @@ def _container_log(world: World, name: str) -> str:
 def _journal(world: World) -> str:
     which = [f"--identifier={tag}" for tag in _TAGS]
     fixed = ("journalctl", "--no-pager", "--utc", f"--since={_SINCE}", f"--lines={_LOG_LINES}")
-    units = [f"--unit={unit}" for unit in _UNITS]
+    option = "--user-unit" if paths.ROOTLESS else "--unit"
+    units = [f"{option}={unit}" for unit in _UNITS]
     tagged = world.processes.run([*fixed, *which], timeout=_SECONDS, check=False)
     of_units = world.processes.run([*fixed, *units], timeout=_SECONDS, check=False)
     return f"{tagged.output}{of_units.output}{of_units.error}"

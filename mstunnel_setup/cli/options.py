@@ -172,6 +172,9 @@ class InstallOptions(SignInOptions, CertificateOptions):
         bool, typer.Option("--accept-eula", help="I have read the licence terms and accept them.")
     ] = False
     rootless: Annotated[bool, typer.Option("--rootless", help="Install into rootless Podman.")] = False
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="NAME", help="Account of a rootless gateway.")
+    ] = None
     engine: Annotated[EngineChoice | None, typer.Option("--engine", help="Container engine.")] = None
     site: Annotated[str | None, typer.Option("--site", metavar="ID_OR_NAME", help="Site to join.")] = None
     offline: Annotated[
@@ -212,6 +215,7 @@ class InstallOptions(SignInOptions, CertificateOptions):
         own = {
             "eula": "accept" if self.accept_eula else None,
             "mode": "rootless" if self.rootless else None,
+            "account": self.account,
             "engine": self.engine and self.engine.value,
             "site": self.site,
             "images.archive": [str(path) for path in self.offline or ()],

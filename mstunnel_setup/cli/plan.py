@@ -4,41 +4,62 @@ from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 from typing import Any
 
+from mstunnel_setup.cli.identity import become
 from mstunnel_setup.cli.install import steps_data
 from mstunnel_setup.cli.options import InstallOptions
-from mstunnel_setup.cli.render import Result, Session
+from mstunnel_setup.cli.render import Notice, Result, Session
+from mstunnel_setup.cli.rootless import half_to_install
 from mstunnel_setup.cli.run import Run, chosen_steps, open_run, require_answers
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import WriteFile
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
+from mstunnel_setup.host import accounts
+from mstunnel_setup.steps.half import Half
 from mstunnel_setup.steps.order import CODEC
 from mstunnel_setup.steps.preflight import refuse_unready
+
+_LATER = Notice(
+    "plan-incomplete",
+    "the steps of the account are planned once it is there",
+    "Do the part of root first: `mstunnel-setup host`.",
+)
 
 
 def plan(session: Session, options: InstallOptions, *, exit_code: bool) -> Result:
     """Show the actions that a run would apply; with `exit_code` the code is 20 when there are any."""
-    steps = chosen_steps(options.skip or ())
-    with open_run(
-        session,
-        options.settings(),
-        ignored_checks=options.ignore_check or (),
-        exclusively=False,
-    ) as run:
-        require_answers(run, steps)
-        refuse_unready(run.context, [step.name for step in steps])
-        planned = run.runner.plan(steps, run.context)
-        lines = list(_lines(run, planned))
+    half = half_to_install(session, options.settings())
+    planned: list[Planned] = []
+    lines: list[str] = []
+    for each in (half,) if half is not Half.ACCOUNT else (Half.HOST, Half.ACCOUNT):
+        steps = chosen_steps(options.skip or (), each)
+        with open_run(
+            session,
+            options.settings(),
+            ignored_checks=options.ignore_check or (),
+            exclusively=False,
+            half=each,
+        ) as run:
+            if half is Half.HOST and accounts.find(run.context.answers.account) is not None:
+                become(run.context.answers.account)
+            require_answers(run, steps)
+            refuse_unready(run.context, [step.name for step in steps])
+            found = run.runner.plan(steps, run.context)
+            lines += _lines(run, found)
+            planned += found
     data = steps_data(planned)
     data["plan"] = [CODEC.dump(action) for item in planned for action in item.actions]
-    pending = data["actions"] != 0
-    code = ExitCode.CHANGES_PENDING if pending and exit_code else ExitCode.DONE
-    return Result("changed" if pending else "unchanged", data, text=lines, exit_code=code)
+    total = data["actions"]
+    lines.append(
+        f"{total} changes; apply them with `mstunnel-setup`." if total else "Nothing would be changed."
+    )
+    code = ExitCode.CHANGES_PENDING if total and exit_code else ExitCode.DONE
+    later = (_LATER,) if half is Half.HOST else ()
+    return Result("changed" if total else "unchanged", data, later, text=lines, exit_code=code)
 
 
 def _lines(run: Run, planned: Sequence[Planned]) -> Iterator[str]:
-    total = sum(len(item.actions) for item in planned)
     for item in planned:
         if item.actions:
             yield f"{item.step}: {item.title}"
@@ -47,7 +68,6 @@ def _lines(run: Run, planned: Sequence[Planned]) -> Iterator[str]:
             if changed := run.runner.changed(action):
                 yield f"    ! {changed} since; a run asks first"
             yield from (f"      {line}" for line in _diff(run, action))
-    yield f"{total} changes; apply them with `mstunnel-setup`." if total else "Nothing would be changed."
 
 
 def _diff(run: Run, action: Action[Any]) -> Iterator[str]:

@@ -11,7 +11,9 @@ from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import SecretReference, resolve
 from mstunnel_setup.cli import readiness_report as report
 from mstunnel_setup.cli.render import Notice, Result, Session, Status
+from mstunnel_setup.cli.run import rootless_account
 from mstunnel_setup.errors import CheckError, ExitCode, SetupError, UsageError
+from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.clock import Clock, SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
@@ -210,11 +212,17 @@ def _settings(given: Given, answers: Answers, files: Files) -> Settings:
     known = installed.get("ListenPort")
     return Settings(
         mode=answers.mode,
+        account=_service_account(answers, files),
         engine=answers.engine,
         cloud=answers.tenant.cloud,
         port=given.options.port or (known if isinstance(known, int) else _PORT),
         devices=given.options.devices,
     )
+
+
+def _service_account(answers: Answers, files: Files) -> str:
+    """The account of the gateway here, or of the one to be: the one that runs this, or the one named."""
+    return rootless_account(files) or (own_name() if paths.ROOTLESS else answers.account)
 
 
 def _ca_pem(answers: Answers, files: Files) -> str:

@@ -2,12 +2,14 @@
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli.render import Notice
-from mstunnel_setup.cli.run import RECEIPT, Run
+from mstunnel_setup.cli.run import Run
 from mstunnel_setup.engine.action import Undo
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Removal
 from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.steps import revocation, sign_in
+from mstunnel_setup.steps.half import Half
 from mstunnel_setup.steps.tenancy import in_tenant
 from mstunnel_setup.steps.world import CANDIDATE
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
@@ -29,7 +31,8 @@ def remove_installation(run: Run, *, offline: bool = False, keep_data: bool = Fa
         run.context.administrator = True
         sign_in.STEP.gather(run.context)
     left += run.runner.leave(_data(run.context.receipt)) if keep_data else []
-    run.files.remove(paths.LOG_LEVEL)
+    if run.half is not Half.HOST:
+        run.files.remove(paths.LOG_LEVEL)
     removals = run.runner.undo()
     forget(run)
     return [*left, *removals]
@@ -72,22 +75,27 @@ def as_data(removals: list[Removal]) -> JsonObject:
 
 
 def forget(run: Run) -> None:
-    """Remove what only served the installation: log, saved files, receipt, unpacked file; the journal last.
+    """Remove what only served the installation: log, saved files, receipt; the journal last.
 
     Nothing of it need be there: a run that was killed right at its beginning, or here, leaves some of it.
     """
     files = run.files
-    for name in files.names(f"{paths.STATE}/saved"):
-        files.remove(f"{paths.STATE}/saved/{name}")
-    if files.state(f"{paths.STATE}/saved") is not None:
-        files.remove_directory(f"{paths.STATE}/saved")
-    if files.state(paths.STATE) is not None:
-        files.remove(RECEIPT)
+    state = run.journal.directory
+    for name in files.names(f"{state}/saved"):
+        files.remove(f"{state}/saved/{name}")
+    if files.state(f"{state}/saved") is not None:
+        files.remove_directory(f"{state}/saved")
+    if files.state(state) is not None:
+        files.remove(f"{state}/receipt.json")
         files.remove(revocation.LAST)
         files.remove(CANDIDATE)
         files.remove(record.HISTORY)
     if files.state(paths.LOG) is not None:
         files.remove(paths.SETUP_LOG)
         files.remove_directory(paths.LOG)
-    files.remove_tree(paths.UNPACKED)
     run.journal.remove()
+
+
+def forget_program(files: Files) -> None:
+    """Remove the one file as it unpacked itself: the very last act, for nothing can be loaded any more."""
+    files.remove_tree(paths.UNPACKED)

@@ -12,6 +12,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.cli.identity import become
 from mstunnel_setup.cli.progress import download_bar
 from mstunnel_setup.cli.render import Session
 from mstunnel_setup.containers.choice import Wish, engine_of
@@ -20,22 +21,22 @@ from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.remember import all_remembered
+from mstunnel_setup.engine.remember import all_remembered, remembered
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import CheckError, SetupError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import Authentication
+from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.readiness.checks import refuse_unknown
 from mstunnel_setup.steps.context import Context
-from mstunnel_setup.steps.order import CODEC, ORDER
+from mstunnel_setup.steps.half import Half
+from mstunnel_setup.steps.order import CODEC, steps_of
 from mstunnel_setup.steps.preflight import OF_STEPS
 from mstunnel_setup.steps.prompter import Prompter
 from mstunnel_setup.steps.world import World
-
-RECEIPT = f"{paths.STATE}/receipt.json"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Run:
     runner: Runner
     journal: Journal
     files: Files
+    half: Half
 
     def write_receipt(self) -> None:
         """Put the receipt, as people may read it, beside the journal; only when it has changed."""
@@ -60,8 +62,9 @@ class Run:
             for entry in entries
         ]
         content = json_bytes({"version": 1, "installation": self.journal.installation_id, "objects": objects})
-        if entries and content != self.files.read(RECEIPT):
-            self.files.write(RECEIPT, content, 0o600)
+        path = f"{self.journal.directory}/receipt.json"
+        if entries and content != self.files.read(path):
+            self.files.write(path, content, 0o600)
 
 
 @contextmanager
@@ -73,8 +76,13 @@ def open_run(
     ignored_checks: Sequence[str] = (),
     exclusively: bool = True,
     replacing: bool = False,
+    half: Half | None = None,
+    port: int = 443,
 ) -> Iterator[Run]:
     """Prepare a run and clean up after it; `exclusively` holds the lock, for commands that change things.
+
+    Without a `half` it is the part of whoever runs this process; root acts as the account of a rootless
+    gateway. `port` is what the gateway will listen on, as far as is known.
 
     What somebody else changed is overwritten only when a person agrees, or when the command itself was asked
     to replace it (`replacing`).
@@ -83,15 +91,16 @@ def open_run(
     """
     refuse_unknown(ignored_checks, OF_STEPS)
     files, clock = Files(session.common.root), SystemClock()
-    _refuse_unprivileged(files)
+    half = own_half(files) if half is None else half
     with exclusive(files, clock, paths.LOCK) if exclusively else nullcontext():
-        journal = Journal(files, clock, paths.STATE)
-        context = _context(session, settings, journal, files, frozenset(ignored_checks))
-        tell = session.listener([step.name for step in ORDER], progress_fd)
+        journal = journal_of(half, files)
+        context = _context(session, settings, journal, files, ignored=frozenset(ignored_checks), half=half)
+        context.port = port
+        tell = session.listener([step.name for step in steps_of(half)], progress_fd)
         try:
             consent = partial(_may_replace, context.prompter, asked=replacing)
             runner = Runner(context.world, journal, CODEC, clock, tell, may_replace=consent)
-            with _receipt_written(Run(context, runner, journal, files), exclusively=exclusively) as run:
+            with _receipt_written(Run(context, runner, journal, files, half), exclusively=exclusively) as run:
                 yield run
         finally:
             journal.close()
@@ -121,10 +130,21 @@ def _may_replace(prompter: Prompter, changed: str, *, asked: bool) -> bool:
 
 
 def _context(
-    session: Session, settings: Mapping[str, Any], journal: Journal, files: Files, ignored: frozenset[str]
+    session: Session,
+    settings: Mapping[str, Any],
+    journal: Journal,
+    files: Files,
+    *,
+    ignored: frozenset[str],
+    half: Half,
 ) -> Context:
     world = World(
-        files, Processes(), SystemClock(), lambda reference: _passphrase(context, reference), download_bar()
+        files,
+        Processes(),
+        SystemClock(),
+        lambda reference: _passphrase(context, reference),
+        download_bar(),
+        half=half,
     )
     receipt = journal.receipt
     given = answers(session, settings, receipt)
@@ -145,9 +165,9 @@ def _context(
 def open_host(session: Session) -> Iterator[World]:
     """The world of this host, for commands that look at it or drive its containers."""
     files = Files(session.common.root)
-    _refuse_unprivileged(files)
-    world = World(files, Processes(), SystemClock(), _no_passphrase, no_progress)
-    world.wish = Wish(installed=engine_of(Journal(files, world.clock, paths.STATE).receipt))
+    half = own_half(files)
+    world = World(files, Processes(), SystemClock(), _no_passphrase, no_progress, half=half)
+    world.wish = Wish(installed=engine_of(journal_of(half, files).receipt))
     try:
         yield world
     finally:
@@ -159,33 +179,41 @@ def answers(session: Session, settings: Mapping[str, Any], receipt: Receipt) -> 
     file = None if session.common.answers is None else load(session.common.answers)
     earlier = all_remembered(receipt)
     given = earlier.pop("answers", None)
-    return merge(settings, os.environ, file, {**(given if isinstance(given, dict) else {}), **earlier})
+    own = {"account": own_name()} if paths.ROOTLESS else {}
+    return merge(settings, os.environ, file, {**own, **(given if isinstance(given, dict) else {}), **earlier})
 
 
-def chosen_steps(skipped: Sequence[str]) -> list[Step[Context, Any]]:
-    """The steps to run, in order. Raises UsageError for a name that is no step."""
+def chosen_steps(skipped: Sequence[str], half: Half = Half.WHOLE) -> list[Step[Context, Any]]:
+    """The steps of a half to run, in order. Raises UsageError for a name that is no step anywhere."""
+    known = [step.name for each in Half for step in steps_of(each)]
     for name in skipped:
-        step_named(name)
-    return [step for step in ORDER if step.name not in skipped]
+        if name not in known:
+            raise _unknown(name, known)
+    return [step for step in steps_of(half) if step.name not in skipped]
 
 
-def step_named(name: str) -> Step[Context, Any]:
-    """The step called `name`. Raises UsageError, naming all steps."""
-    for step in ORDER:
+def step_named(name: str, half: Half = Half.WHOLE) -> Step[Context, Any]:
+    """The step of a half called `name`. Raises UsageError, naming all steps."""
+    for step in steps_of(half):
         if step.name == name:
             return step
-    names = ", ".join(step.name for step in ORDER)
-    raise UsageError("step-unknown", f"there is no step called {name}", f"The steps are: {names}.")
+    raise _unknown(name, [step.name for step in steps_of(half)])
+
+
+def _unknown(name: str, known: Sequence[str]) -> UsageError:
+    names = ", ".join(dict.fromkeys(known))
+    return UsageError("step-unknown", f"there is no step called {name}", f"The steps are: {names}.")
 
 
 def require_answers(run: Run, steps: Sequence[Step[Context, Any]]) -> None:
     """Raise UsageError naming every answer that an unattended run still lacks; a person is asked instead."""
-    _refuse_unsupported(run.context.answers)
+    refuse_unsupported(run.context.answers)
     if not run.context.prompter.interactive:
         require(run.context.answers, [path for step in steps for path in step.missing(run.context)])
 
 
-def _refuse_unsupported(given: Answers) -> None:
+def refuse_unsupported(given: Answers) -> None:
+    """Raise UsageError for answers that do not go together."""
     Authentication(given.authentication)
     if given.mode == "rootless" and given.engine == "docker":
         raise UsageError(
@@ -193,17 +221,43 @@ def _refuse_unsupported(given: Answers) -> None:
             "without root the gateway runs on Podman only: rootless Docker cannot give it the tunnel device",
             "Leave out --engine docker, or --rootless (in the answer file: engine and mode).",
         )
-    if given.mode == "rootless":
-        raise UsageError(
-            "not-supported-yet",
-            "this version does not install without root yet",
-            "Leave out --rootless (in the answer file: mode).",
-        )
 
 
-def _refuse_unprivileged(files: Files) -> None:
-    if os.geteuid() != 0 and files.live:
-        raise CheckError("not-root", "this needs the rights of root", "Run it with sudo.")
+def own_half(files: Files) -> Half:
+    """The part of whoever runs this process. Root becomes the account of a rootless gateway here.
+
+    Raises CheckError `not-root` for an account that has no gateway.
+    """
+    if paths.ROOTLESS:
+        if files.live and not journal_of(Half.ACCOUNT, files).receipt.entries:
+            raise not_root()
+        return Half.ACCOUNT
+    if files.live and (name := rootless_account(files)):
+        become(name)
+    return Half.WHOLE
+
+
+def not_root() -> CheckError:
+    """What an account hears that has no gateway of its own."""
+    return CheckError(
+        "not-root",
+        "this needs the rights of root",
+        "Run it with sudo; for a gateway without root, install with --rootless.",
+    )
+
+
+def journal_of(half: Half, files: Files) -> Journal:
+    """The journal of one half, or of the whole."""
+    if half is Half.HOST:
+        # The account looks into it, to see whether there is something left for root.
+        return Journal(files, SystemClock(), paths.HOST_STATE, readable=True)
+    return Journal(files, SystemClock(), paths.STATE)
+
+
+def rootless_account(files: Files) -> str:
+    """The account of the rootless gateway here, as root has written down; empty when there is none."""
+    name = remembered(journal_of(Half.HOST, files).receipt, "account")
+    return name if isinstance(name, str) else ""
 
 
 def _no_passphrase(reference: str) -> bytes:

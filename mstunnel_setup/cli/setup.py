@@ -6,7 +6,7 @@ import typer
 
 from mstunnel_setup import __version__
 from mstunnel_setup.cli.options import CommonOptions, InstallOptions, new_app, with_options
-from mstunnel_setup.cli.render import Result, run_app, run_command
+from mstunnel_setup.cli.render import run_app, run_command
 from mstunnel_setup.cli.streams import hold
 
 _PROGRAM = "mstunnel-setup"
@@ -76,11 +76,25 @@ def step(
 @with_options
 def steps(common: CommonOptions) -> None:
     """List the steps, in order."""
-    from mstunnel_setup.steps.order import ORDER  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.cli.step_list import step_list  # noqa: PLC0415 (`--help` stays fast)
 
-    data = {"steps": [{"name": item.name, "title": item.title} for item in ORDER]}
-    text = [f"{item.name:12} {item.title}" for item in ORDER]
-    run_command(f"{_PROGRAM} steps", common, lambda _session: Result(data=data, text=text))
+    run_command(f"{_PROGRAM} steps", common, lambda _session: step_list())
+
+
+@app.command()
+@with_options
+def host(
+    common: CommonOptions,
+    options: InstallOptions,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=1, max=65535, help="Port of the gateway.")
+    ] = 443,
+    remove: Annotated[bool, typer.Option("--remove", help="Take it back.")] = False,
+) -> None:
+    """Do what needs root for a rootless gateway, and nothing else."""
+    from mstunnel_setup.cli.host_half import host as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} host", common, lambda session: run(session, options, port, remove=remove))
 
 
 @app.command()

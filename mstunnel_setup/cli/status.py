@@ -1,36 +1,47 @@
 """`mstunnel-setup status`: which steps are done, which comes next, and why the last run stopped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli import layout
+from mstunnel_setup.cli.identity import become
 from mstunnel_setup.cli.render import Result, Session
-from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.cli.run import journal_of, rootless_account
 from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host import accounts
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.steps.order import ORDER
+from mstunnel_setup.steps.half import Half
+from mstunnel_setup.steps.order import steps_of
 
 
 def status(session: Session) -> Result:
-    """Read the journal; nothing else is looked at."""
-    receipt = Journal(Files(session.common.root), SystemClock(), paths.STATE).receipt
-    data = _data(receipt)
-    return Result("ok", data, text=list(_lines(receipt, data)))
+    """Read the journal, without root that of both halves; nothing else is looked at."""
+    files = Files(session.common.root)
+    account = rootless_account(files) if files.live else ""
+    if account and not paths.ROOTLESS and accounts.find(account) is not None:
+        become(account)
+    halves = (Half.HOST, Half.ACCOUNT) if account else (Half.WHOLE,)
+    receipts = [(journal_of(half, files).receipt, steps_of(half)) for half in halves]
+    data = _data(receipts)
+    return Result("ok", data, text=list(_lines(receipts, data)))
 
 
 def installed(receipt: Receipt) -> bool:
-    """Whether all steps are done."""
-    return all(step.name in receipt.steps for step in ORDER)
+    """Whether all steps are done that whoever runs this process has to do."""
+    own = steps_of(Half.ACCOUNT if paths.ROOTLESS else Half.WHOLE)
+    return all(step.name in receipt.steps for step in own)
 
 
-def _data(receipt: Receipt) -> JsonObject:
-    waiting = [step.name for step in ORDER if step.name not in receipt.steps]
-    failure = receipt.failure
+def _data(receipts: Sequence[tuple[Receipt, Sequence[Step[Any, Any]]]]) -> JsonObject:
+    done = [step.name for receipt, steps in receipts for step in steps if step.name in receipt.steps]
+    waiting = [step.name for receipt, steps in receipts for step in steps if step.name not in receipt.steps]
+    failure = next((receipt.failure for receipt, _ in receipts if receipt.failure is not None), None)
     return {
-        "installed": installed(receipt),
-        "done": [step.name for step in ORDER if step.name in receipt.steps],
+        "installed": not waiting,
+        "done": [*done],
         "next": waiting[0] if waiting else None,
         "stopped": None
         if failure is None
@@ -38,15 +49,17 @@ def _data(receipt: Receipt) -> JsonObject:
     }
 
 
-def _lines(receipt: Receipt, data: JsonObject) -> Iterator[str]:
-    if not receipt.entries:
+def _lines(receipts: Sequence[tuple[Receipt, Sequence[Step[Any, Any]]]], data: JsonObject) -> Iterator[str]:
+    if not any(receipt.entries for receipt, _ in receipts):
         yield "Nothing is installed. Start with `mstunnel-setup`."
         return
-    for step in ORDER:
-        mark = "done" if step.name in receipt.steps else "next" if step.name == data["next"] else "open"
-        yield f"{mark:5} {step.name:12} {step.title}"
-    if receipt.failure is not None:
-        yield from layout.fold(f"Stopped at {receipt.failure.step}: {receipt.failure.message}")
-        yield from layout.fold(f"  {receipt.failure.hint or 'Run mstunnel-setup again to continue.'}")
+    for receipt, steps in receipts:
+        for step in steps:
+            mark = "done" if step.name in receipt.steps else "next" if step.name == data["next"] else "open"
+            yield f"{mark:5} {step.name:12} {step.title}"
+    stopped: Any = data["stopped"]
+    if stopped is not None:
+        yield from layout.fold(f"Stopped at {stopped['step']}: {stopped['message']}")
+        yield from layout.fold(f"  {stopped['hint'] or 'Run mstunnel-setup again to continue.'}")
     elif data["next"] is not None:
         yield "Run mstunnel-setup again to continue."

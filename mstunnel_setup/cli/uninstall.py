@@ -1,10 +1,15 @@
 """`mst-cli uninstall`: remove the gateway from this server and from the tenant."""
 
+from functools import partial
+
+from mstunnel_setup import paths
 from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.removal import as_data, forget, kept, remove_installation
+from mstunnel_setup.cli.removal_halves import take_back
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import Run, open_run
 from mstunnel_setup.errors import NetworkError, UsageError
+from mstunnel_setup.steps.half import Half
 
 _WAY_OUT = "To go on without the tenant: `mst-cli uninstall --offline`; it names what stays there."
 
@@ -14,7 +19,12 @@ def uninstall(session: Session, options: SignInOptions, *, offline: bool, keep_d
 
     Raises NetworkError with the way out when the tenant is away and `offline` was not asked for.
     """
-    with open_run(session, options.settings()) as run:
+    own = partial(_uninstall, session, options, offline=offline, keep_data=keep_data)
+    return take_back(session, own)
+
+
+def _uninstall(session: Session, options: SignInOptions, *, offline: bool, keep_data: bool) -> Result:
+    with open_run(session, options.settings(), half=Half.ACCOUNT if paths.ROOTLESS else None) as run:
         if not run.context.receipt.entries:
             forget(run)
             return Result("unchanged", text=["No gateway is installed here; there is nothing to remove."])

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from mstunnel_setup import paths
 from mstunnel_setup.containers.podman import PodmanEngine
 from mstunnel_setup.containers.sockets import listens
 from mstunnel_setup.errors import EngineError
@@ -12,8 +13,7 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 
-_SYSTEM_SOCKET = "unix:///run/podman/podman.sock"
-_FOLDER = "/run/mstunnel"
+_STANDING_SOCKET = f"unix://{paths.PODMAN_SOCKET}"
 # Spoken by every Podman from 4.0 on; podman-py would ask for its own, newer one.
 _API_VERSION = "4.0.0"
 # A call that takes longer than stopping a container (90 s at most) has hung.
@@ -43,15 +43,16 @@ def podman_engine(
 ) -> Iterator[PodmanEngine]:
     """Podman for the duration of a `with` block.
 
-    The service is the one in `CONTAINER_HOST`, else the one of the system, else one started for this block.
+    The service is the one in `CONTAINER_HOST`, else the standing one of root or of the account, else one
+    started for this block.
     Raises EngineError `engine-missing` or `engine-not-running`.
     """
     chosen = environment.get("CONTAINER_HOST")
     if chosen:
         with _connected(chosen, processes, clock, ("podman", "--url", chosen)) as engine:
             yield engine
-    elif _answers(_SYSTEM_SOCKET):
-        with _connected(_SYSTEM_SOCKET, processes, clock, ("podman",)) as engine:
+    elif _answers(_STANDING_SOCKET):
+        with _connected(_STANDING_SOCKET, processes, clock, ("podman",)) as engine:
             yield engine
     else:
         with (
@@ -84,8 +85,8 @@ def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[s
         raise EngineError(
             "engine-missing", "Podman is not installed", "Install it from the distribution's packages."
         )
-    files.make_directories(_FOLDER, 0o755)
-    path = f"{_FOLDER}/podman-{os.getpid()}.sock"
+    files.make_directories(paths.RUN, 0o755)
+    path = f"{paths.RUN}/podman-{os.getpid()}.sock"
     address = f"unix://{files.locate(path)}"
     service = processes.start(["podman", "system", "service", f"--time={_IDLE_SECONDS}", address])
     try:
@@ -94,7 +95,7 @@ def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[s
     finally:
         _end(service, clock)
         files.remove(path)
-        files.remove_directory(_FOLDER)
+        files.remove_directory(paths.RUN)
 
 
 def _wait_until_it_answers(address: str, service: _Service, clock: Clock) -> None:

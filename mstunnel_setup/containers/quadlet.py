@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from packaging.version import Version
 
+from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import clean
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
 from mstunnel_setup.containers.start_order import start_order
@@ -26,16 +27,15 @@ _GENERATORS = (
     "/usr/local/libexec/podman/quadlet",
 )
 _OLDEST = Version("4.9")
-_WORKPLACE = "/run/mstunnel-quadlet"
 
 
-def render(spec: ContainerSpec) -> str:
-    """The text of `NAME.container` for `spec`."""
+def render(spec: ContainerSpec, *, rootless: bool = False) -> str:
+    """The text of `NAME.container` for `spec`; `rootless` is for the service manager of an account."""
     sections = {
-        "Unit": _unit(spec),
+        "Unit": _unit(spec, rootless=rootless),
         "Container": _container(spec),
         "Service": _service(spec),
-        "Install": iter(("WantedBy=multi-user.target",)),
+        "Install": iter((f"WantedBy={'default.target' if rootless else 'multi-user.target'}",)),
     }
     return "\n".join("\n".join((f"[{name}]", *lines, "")) for name, lines in sections.items())
 
@@ -63,24 +63,24 @@ def check(files: Files, processes: Processes, name: str, text: str) -> str:
             "Podman's systemd generator (quadlet) is not installed",
             "Install Podman 4.9 or newer from the distribution's packages.",
         )
-    files.make_directories(_WORKPLACE, 0o755)
+    files.make_directories(paths.QUADLET_DRAFTS, 0o755)
     try:
-        files.write(f"{_WORKPLACE}/{name}", text.encode())
-        return _judge(processes, generator, str(files.locate(_WORKPLACE)), name)
+        files.write(f"{paths.QUADLET_DRAFTS}/{name}", text.encode())
+        return _judge(processes, generator, str(files.locate(paths.QUADLET_DRAFTS)), name)
     finally:
         discard(files, name)
 
 
 def discard(files: Files, name: str) -> None:
     """Remove what `check` puts down for the generator; a run that was killed in it leaves that behind."""
-    if files.state(_WORKPLACE) is not None:
-        files.remove(f"{_WORKPLACE}/{name}")
-        files.remove_directory(_WORKPLACE)
+    if files.state(paths.QUADLET_DRAFTS) is not None:
+        files.remove(f"{paths.QUADLET_DRAFTS}/{name}")
+        files.remove_directory(paths.QUADLET_DRAFTS)
 
 
 def _judge(processes: Processes, generator: str, folder: str, name: str) -> str:
     done = processes.run(
-        [generator, "-dryrun", "-no-kmsg-log"],
+        [generator, "-dryrun", "-no-kmsg-log", *(["-user"] if paths.ROOTLESS else [])],
         timeout=30,
         check=False,
         environment={"QUADLET_UNIT_DIRS": folder},
@@ -97,10 +97,11 @@ def _judge(processes: Processes, generator: str, folder: str, name: str) -> str:
     return done.output.partition(marker)[2].lstrip("\n")
 
 
-def _unit(spec: ContainerSpec) -> Iterator[str]:
+def _unit(spec: ContainerSpec, *, rootless: bool) -> Iterator[str]:
     # `$` has no meaning outside commands.
     yield f"Description={spec.description.replace('%', '%%')}"
-    yield from start_order()
+    # An account's service manager knows no unit of the system; Podman's generator has it await the network.
+    yield from () if rootless else start_order()
 
 
 def _container(spec: ContainerSpec) -> Iterator[str]:
@@ -120,6 +121,8 @@ def _container(spec: ContainerSpec) -> Iterator[str]:
     yield from (f"AddDevice={path}" for path in spec.devices)
     yield from (f"EnvironmentFile={_quoted(path)}" for path in spec.environment_files)
     yield from _mounts(spec)
+    if spec.network:
+        yield f"Network={spec.network}"
     yield from (f"PublishPort={port.host}:{port.container}/{port.protocol}" for port in spec.ports)
     yield from (f"Sysctl={_quoted(f'{name}={value}')}" for name, value in spec.sysctls.items())
     yield from (f"Label={_quoted(f'{name}={value}')}" for name, value in spec.all_labels.items())

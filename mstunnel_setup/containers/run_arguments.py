@@ -34,6 +34,8 @@ def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
     yield from (f"--env-file={path}" for path in spec.environment_files)
     yield from volume_arguments(spec.volumes)
     yield from (f"--tmpfs={mount.path}:{','.join(mount.options or ('rw',))}" for mount in spec.tmpfs)
+    if spec.network:
+        yield f"--network={spec.network}"
     yield from (f"--publish={port.host}:{port.container}/{port.protocol}" for port in spec.ports)
     yield from (f"--sysctl={name}={value}" for name, value in spec.sysctls.items())
     yield from (f"--label={name}={value}" for name, value in spec.all_labels.items())

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 from mstunnel_setup.errors import EngineError
 
 Protocol: TypeAlias = Literal["tcp", "udp"]
+# Of the two that slirp4netns has, this port handler is the one that shows the gateway who connects.
+Network: TypeAlias = Literal["", "pasta", "slirp4netns:port_handler=slirp4netns"]
 
 MANAGED_LABEL = "org.mstunnel.managed"
 """Every container of ours carries it with the value `1`; a container without it is never touched."""
@@ -101,6 +103,7 @@ class ContainerSpec:
     `image` is `name@sha256:...`, `local_name` what the engine here knows it by when that is another name
     (`digest_tag`), `description` is for people, `environment_files` are host paths, `user` and
     `group` are numbers inside the container,
+    `network` is what connects a container without root (empty: the engine's bridge),
     `pids_limit` None is the engine's own limit, `stop_timeout` is in seconds, `log_tag` is
     what the system's journal calls it (empty: its name). With `read_only` Podman
     still puts writable memory on /run, /tmp and /var/tmp.
@@ -118,6 +121,7 @@ class ContainerSpec:
     volumes: tuple[Volume, ...] = ()
     devices: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
+    network: Network = ""
     ports: tuple[Port, ...] = ()
     sysctls: Mapping[str, str] = field(default_factory=dict)
     read_only: bool = True

@@ -16,11 +16,15 @@ _NO_SYSTEMD = 4
 
 
 class Systemd:
-    """The service manager of this host. Methods raise EngineError when it refuses or does not answer."""
+    """The service manager of this host, or with `user` that of the account that runs this process.
 
-    def __init__(self, processes: Processes, marker: str = _MARKER) -> None:
+    Methods raise EngineError when it refuses or does not answer.
+    """
+
+    def __init__(self, processes: Processes, marker: str = _MARKER, *, user: bool = False) -> None:
         self._processes = processes
         self._marker = marker
+        self._scope = ("--user",) if user else ()
 
     def running(self) -> bool:
         """Whether systemd is process 1 here."""
@@ -57,6 +61,10 @@ class Systemd:
         state = self._query("show", "--property=LoadState", "--value", "--", unit).output.strip()
         return state not in ("", "not-found")
 
+    def environment(self, unit: str) -> str:
+        """The variables that a unit gets, as words for a shell."""
+        return self._query("show", "--property=Environment", "--value", "--", unit).output
+
     def log(self, unit: str, lines: int) -> str:
         """The last lines a container service has logged; empty when there is no journal.
 
@@ -69,16 +77,17 @@ class Systemd:
         return self._run(arguments, timeout=_QUERY_TIMEOUT, check=False).output
 
     def _systemctl(self, *arguments: str, timeout: float) -> None:
-        self._run(("systemctl", *arguments), timeout=timeout, check=True)
+        self._run(("systemctl", *self._scope, *arguments), timeout=timeout, check=True)
 
     def _query(self, *arguments: str) -> Completed:
         if self._processes.find("systemctl") is None:
             return Completed(_NO_SYSTEMD, "", "")
-        return self._run(("systemctl", *arguments), timeout=_QUERY_TIMEOUT, check=False)
+        return self._run(("systemctl", *self._scope, *arguments), timeout=_QUERY_TIMEOUT, check=False)
 
     def _run(self, arguments: Sequence[str], *, timeout: float, check: bool) -> Completed:
         try:
             return self._processes.run(arguments, timeout=timeout, check=check)
         except ProcessError as error:
-            hint = error.hint or f"Look at `systemctl status {arguments[-1]}` and `journalctl -xe`."
+            scope = " ".join(("systemctl", *self._scope))
+            hint = error.hint or f"Look at `{scope} status {arguments[-1]}` and `journalctl -xe`."
             raise EngineError("systemd-failed", error.message, hint) from error

@@ -8,6 +8,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import ClassVar, Protocol, TypeVar
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
@@ -72,6 +73,12 @@ class MakeDirectory(Action[HasFiles]):
         if world.files.remove_directory(self.path):
             return Undone(Undo.REMOVED)
         return Undone(Undo.KEPT, f"{self.path} holds files that are not ours")
+
+
+def folders(path: str) -> list[MakeDirectory]:
+    """The folder `path` and those above it, but for the first (`/etc`, `/home`), which no host is without."""
+    pure = PurePosixPath(path)
+    return [MakeDirectory(path=str(folder)) for folder in [*reversed(pure.parents), pure][2:]]
 
 
 @dataclass(frozen=True, kw_only=True)

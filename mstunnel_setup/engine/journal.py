@@ -28,13 +28,14 @@ class Journal:
     """The records in `directory`/journal.jsonl. Nothing is created before the first record is written.
 
     From then on the file stays open until `close`, so that a record costs one write and one sync. Whoever
-    appends holds the lock of the run: nobody else writes in between.
+    appends holds the lock of the run: nobody else writes in between. A `readable` one is for all to read.
     """
 
-    def __init__(self, files: Files, clock: Clock, directory: str) -> None:
+    def __init__(self, files: Files, clock: Clock, directory: str, *, readable: bool = False) -> None:
         self._files = files
         self._clock = clock
         self._opened = ExitStack()
+        self._modes = (0o755, 0o644) if readable else (0o700, 0o600)
         self._appender: Appender | None = None
         self.directory = directory
         self.path = f"{directory}/journal.jsonl"
@@ -82,8 +83,8 @@ class Journal:
         self._receipt = fold([record], self._receipt)
 
     def _open(self) -> Appender:
-        self._files.make_directories(self.directory, 0o700)
-        self._appender = self._opened.enter_context(self._files.appender(self.path, 0o600))
+        self._files.make_directories(self.directory, self._modes[0])
+        self._appender = self._opened.enter_context(self._files.appender(self.path, self._modes[1]))
         return self._appender
 
     def close(self) -> None:

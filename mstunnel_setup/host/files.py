@@ -210,6 +210,22 @@ class Files:
                 raise
             os.fsync(parent)
 
+    def give(self, path: str, uid: int, gid: int) -> None:
+        """Make the account and group with these numbers the owners of a directory and all that is in it.
+
+        Links are not followed.
+        """
+        with above(self.root, path, "give away") as (parent, name):
+            handle = os.open(name, DIRECTORY, dir_fd=parent)
+            try:
+                for _, folders, names, folder in os.fwalk(".", dir_fd=handle):
+                    for entry in (*folders, *names):
+                        os.chown(entry, uid, gid, dir_fd=folder, follow_symlinks=False)
+                os.fchown(handle, uid, gid)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
     def set_modified(self, path: str, when: float) -> None:
         """Set when the file at `path` was changed (seconds since 1970); it must be there."""
         with above(self.root, path, "touch") as (parent, name):

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from mstunnel_setup.errors import StepError
-from mstunnel_setup.host.accounts import is_service_group
+from mstunnel_setup.host.accounts import is_own_group, is_service_group, own_name
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -85,13 +85,21 @@ def refuse_second_name(handle: int, path: str) -> None:
 
 def _refuse_writable_by_others(handle: int, part: str, path: str) -> None:
     found = os.fstat(handle)
-    by_group = bool(found.st_mode & stat.S_IWGRP) and not is_service_group(found.st_gid)
+    harmless = is_service_group(found.st_gid) or is_own_group(found.st_gid)
+    by_group = bool(found.st_mode & stat.S_IWGRP) and not harmless
     if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH or by_group:
         raise FileError(
             "path-unsafe",
             f"the folder {part} above {path} can be changed by other users",
-            f"Make root its owner and take the write right from group and others: `chmod go-w {part}`.",
+            f"Take the write right from group and others: `chmod go-w {part}`; root, or the account of a "
+            "rootless gateway, has to own it.",
         )
+
+
+def _more_rights() -> str:
+    if os.geteuid() == 0:
+        return "Something beyond permissions is in the way, as SELinux or a read-only attribute."
+    return f"Let the account {own_name()} do that, or run the command as root."
 
 
 def explain(verb: str, path: str, error: OSError) -> FileError:
@@ -106,8 +114,8 @@ def explain(verb: str, path: str, error: OSError) -> FileError:
         errno.ENOSPC: ("disk-full", "Free some space on that file system and run the command again."),
         errno.EDQUOT: ("disk-full", "Raise the quota or free some space and run the command again."),
         errno.EROFS: ("read-only", "Mount that file system read-write and run the command again."),
-        errno.EACCES: ("permission-denied", "Run the command as root."),
-        errno.EPERM: ("permission-denied", "Run the command as root."),
+        errno.EACCES: ("permission-denied", _more_rights()),
+        errno.EPERM: ("permission-denied", _more_rights()),
     }
     code, hint = hints.get(error.errno or 0, ("file-error", "Mend the cause and run the command again."))
     return FileError(code, f"cannot {verb} {path}: {error.strerror}", hint)

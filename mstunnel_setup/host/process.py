@@ -1,5 +1,6 @@
 """The process runner: the only module that starts programs. Never a shell, always a time limit."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -8,10 +9,12 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.accounts import Account
 
 # Everything else in our environment stays out of children: it may hold secrets.
 _PASSED_ON = (
     *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),
+    *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"),
     *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
     *("CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF"),
     *("PAGER", "TERM", "PODMAN_IGNORE_CGROUPSV1_WARNING"),
@@ -86,6 +89,50 @@ class Processes:
         """Become another program (for `logs --follow` and the like); does not return."""
         os.execvpe(arguments[0], list(arguments), _environment({}))  # noqa: S606 (no shell is the point)
 
+    def become(self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+        """Give up root's rights for those of `account`, and become a program; does not return.
+
+        A working folder that the account cannot enter is left for its home. Raises ProcessError.
+        """
+        os.setgroups(account.groups)
+        os.setgid(account.gid)
+        os.setuid(account.uid)
+        if not os.access(".", os.X_OK):
+            os.chdir(account.home)
+        try:
+            os.execvpe(arguments[0], list(arguments), dict(environment))  # noqa: S606 (no shell is the point)
+        except OSError as error:
+            raise ProcessError(
+                "program-failed",
+                f"{account.name} cannot run {arguments[0]}: {error.strerror}",
+                "Let that account read and run the file.",
+            ) from error
+
+    def attend(
+        self,
+        arguments: Sequence[str],
+        account: Account | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run a program that talks with the person at our terminal; only its standard output is kept.
+
+        It runs as `account` with `environment`, if given, and as long as it likes; a signal that stops us
+        stops it first. Raises ProcessError when it cannot start.
+        """
+        try:
+            process = subprocess.Popen(
+                list(arguments),
+                stdout=subprocess.PIPE,
+                env=environment or _environment({}),
+                user=None if account is None else account.uid,
+                group=None if account is None else account.gid,
+                extra_groups=None if account is None else account.groups,
+                cwd=None if account is None else account.home,
+            )
+        except OSError as error:
+            raise ProcessError("program-failed", f"{arguments[0]}: {error.strerror}") from error
+        return Completed(*_attended(process), "")
+
     def start(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         """Start a helper that runs beside us; the caller ends it. Its output is discarded."""
         return subprocess.Popen(
@@ -98,8 +145,30 @@ class Processes:
         )
 
 
+def _attended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    """Exit code and output; Ctrl-C reaches the program by itself, other signals are handed on."""
+    assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
+    stopped = False
+    with process.stdout as stream:
+        while True:
+            try:
+                output = stream.read()
+                code = process.wait()
+                break
+            except KeyboardInterrupt:
+                stopped = True
+                with contextlib.suppress(PermissionError):
+                    process.terminate()
+    if stopped:
+        raise KeyboardInterrupt
+    return code, _text(output)
+
+
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    if os.geteuid() != 0:
+        # How to reach the account's service manager; shells that `su` and cron start do not know.
+        kept.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **kept, "LC_ALL": "C.UTF-8", **extra}
 
 

@@ -2,9 +2,14 @@
 
 The engine works outside, behind its socket: so the services need none of its many rights. Root without
 capabilities may still tell systemd what to do.
+
+Of an account none of this holds: what a user's service manager can forbid rests on NoNewPrivileges, which
+takes newuidmap(1) from rootless Podman, and what such a service may do is what the account may do.
 """
 
 from collections.abc import Mapping
+
+from mstunnel_setup import paths
 
 _UNITS: Mapping[str, str] = {"podman": "podman.socket", "docker": "docker.service"}
 _SOCKETS: Mapping[str, str] = {
@@ -38,12 +43,19 @@ UMask=0077
 """
 
 
-def start_order(engine: str, *after: str) -> str:
-    """The lines of `[Unit]`: network and `engine` are wanted; they, and the units `after`, start before."""
+def start_order(engine: str, *after: str, rootless: bool = paths.ROOTLESS) -> str:
+    """The lines of `[Unit]`: network and `engine` are wanted; they, and the units `after`, start before.
+
+    The service manager of an account (`rootless`) knows neither.
+    """
+    if rootless:
+        return f"After={' '.join(after)}\n"
     wanted = f"network-online.target {_UNITS[engine]}"
     return f"Wants={wanted}\nAfter={' '.join((wanted, *after))}\n"
 
 
-def limits(engine: str) -> str:
+def limits(engine: str, *, rootless: bool = paths.ROOTLESS) -> str:
     """The lines of `[Service]` for a service that uses `engine` (podman or docker)."""
+    if rootless:
+        return "UMask=0077\n"
     return _SOCKETS[engine] + _LIMITS

@@ -164,7 +164,8 @@ class PortFacts(Section):
 class RootlessFacts(Section):
     """The service account of a rootless gateway; counts of subordinate ids; free bytes of its home.
 
-    `folder_owner` is the uid of /etc/mstunnel, None when it is not there.
+    `folder_owner` is the uid of /etc/mstunnel, None when it is not there; `free_subuid` and `free_subgid` are
+    where a range of ids that nobody has may begin.
     """
 
     account: str
@@ -175,6 +176,8 @@ class RootlessFacts(Section):
     home: str = "/home"
     home_free: int = 0
     folder_owner: int | None = None
+    free_subuid: int = 100000
+    free_subgid: int = 100000
 
 
 class CertificateFinding(Section):

@@ -147,6 +147,13 @@ def _pairs(text: str) -> list[tuple[str, str, str]]:
         return []
 
 
+def free_subordinate_id(text: str) -> int:
+    """The first id above all ranges of a file such as /etc/subuid (subuid(5)); at least the usual 100000."""
+    rows = (line.split(":") for line in text.splitlines())
+    ends = [int(row[1]) + int(row[2]) for row in rows if len(row) == 3 and all(map(str.isdecimal, row[1:]))]  # noqa: PLR2004
+    return max([100000, *ends])
+
+
 def subordinate_ids(text: str, account: str, uid: int | None) -> int:
     """How many ids /etc/subuid or /etc/subgid gives an account, by name or by number (subuid(5))."""
     rows = (line.strip().split(":") for line in text.splitlines())

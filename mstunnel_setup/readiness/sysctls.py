@@ -5,6 +5,8 @@ MODULE_FILES = {
     "ip_tables": "/etc/modules-load.d/mstunnel_iptables.conf",
 }
 """The modules, each with the file of ours that loads it at boot."""
+ROOTLESS_MODULE_FILES = {"nf_conntrack": "/etc/modules-load.d/mstunnel_conntrack.conf"}
+"""What rootless mode needs besides: the module with the settings about connections."""
 SYSCTL_FILE = "/etc/sysctl.d/90-mstunnel.conf"
 
 FORWARD = "net.ipv4.ip_forward"
@@ -16,3 +18,20 @@ ROOTLESS = {
     "net.netfilter.nf_conntrack_timestamp": "1",
 }
 """The least values that the vendor asks for in rootless mode."""
+
+
+def wanted(rootless_port: int | None) -> dict[str, str]:
+    """The settings that a gateway needs, each with its least value; `rootless_port` is None with root."""
+    if rootless_port is None:
+        return {FORWARD: "1"}
+    return {FORWARD: "1", **ROOTLESS, PORT_START: str(rootless_port)}
+
+
+def suffices(name: str, value: str | None, least: str) -> bool:
+    """Whether a setting is as wanted; of the first port that needs no root less is more."""
+    if name == PORT_START:
+        # The kernel's own value, where nothing sets it (ip-sysctl.rst).
+        return int(value or "1024") <= int(least)
+    if value is None or not value.isdecimal():
+        return False
+    return value == least if name == FORWARD else int(value) >= int(least)

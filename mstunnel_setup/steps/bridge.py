@@ -4,12 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from pathlib import PurePosixPath
 from typing import Any
 
 from mstunnel_setup.answers.merge import answered
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import MakeDirectory, json_bytes
+from mstunnel_setup.engine.file_actions import folders, json_bytes
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.readiness.checks.addresses import free_range
 from mstunnel_setup.readiness.facts import (
@@ -60,10 +59,8 @@ def _decide(move: Move) -> Sequence[Action[Any]]:
     if not move.network:
         return ()
     path, text = _file(move)
-    # Neither /etc itself nor what is above it is ever missing.
-    folders = [str(folder) for folder in reversed(PurePosixPath(path).parents)][2:]
     write = ConfigureUnit(unit=f"{move.engine}.service", path=path, text=text)
-    return (*(MakeDirectory(path=folder) for folder in folders), write)
+    return (*folders(path.rpartition("/")[0]), write)
 
 
 def _file(move: Move) -> tuple[str, str]:

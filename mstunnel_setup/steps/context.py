@@ -20,7 +20,8 @@ class Context:
     """World, answers, the administrator, and the journal folded as it stands now.
 
     `protect` is told every secret that is read, so that no output shows it. `administrator` asks for an
-    administrator's sign-in even where the server's own identity would do (to remove that identity). The
+    administrator's sign-in even where the server's own identity would do (to remove that identity). `port` is
+    what the gateway will listen on, where that matters before the tenant was asked. The
     fields from `environment` on are what was found out earlier in this run: later steps need it before it
     lies on the disk, so that a plan is the same as the run, and nobody is asked twice.
     """
@@ -33,6 +34,7 @@ class Context:
     host_name: str
     ignored_checks: frozenset[str] = frozenset()
     administrator: bool = False
+    port: int = 443
     environment: bytes | None = None
     identity: Identity | None = None
     site: TunnelSite | None = None

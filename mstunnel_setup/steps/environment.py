@@ -16,7 +16,7 @@ from mstunnel_setup.gateway import env_file
 from mstunnel_setup.steps.context import Context
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
-_WANTED = "environment.wanted"
+WANTED = "environment.wanted"
 _SHELL_PROXIES = "/etc/profile.d/http_proxy.sh"
 _FOLDERS = (
     (paths.CERTIFICATES, 0o755),
@@ -73,7 +73,7 @@ def _text(content: bytes) -> str:
 
 def _before(context: Context) -> Mapping[str, str]:
     """What an earlier run wanted; the other lines of the file are the administrator's."""
-    earlier = remembered(context.receipt, _WANTED)
+    earlier = remembered(context.receipt, WANTED)
     return {name: str(value) for name, value in earlier.items()} if isinstance(earlier, dict) else {}
 
 
@@ -143,7 +143,7 @@ def _decide(environment: Environment) -> Sequence[Action[Any]]:
     actions: list[Action[Any]] = [MakeDirectory(path=path, mode=mode) for path, mode in _FOLDERS]
     # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
     actions.append(MergeFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))
-    actions.append(Remember(name=_WANTED, value={**environment.wanted}))
+    actions.append(Remember(name=WANTED, value={**environment.wanted}))
     if environment.ca_file is not None:
         target = f"{paths.CA_TRUST}/tenant-ca.crt"
         actions.append(CopyFile(source=environment.ca_file, digest=environment.ca_digest, path=target))

@@ -11,13 +11,14 @@ from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunCo
 from mstunnel_setup.containers.manner import Manner
 from mstunnel_setup.containers.ports import Listener, listening
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
 from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import Link, MakeDirectory
+from mstunnel_setup.engine.file_actions import Link, MakeDirectory, folders
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import CheckError
+from mstunnel_setup.errors import CheckError, EngineError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
 from mstunnel_setup.steps import configure, environment, images, specifications
 from mstunnel_setup.steps.context import Context
 
@@ -38,11 +39,12 @@ _REBOOT: Mapping[EngineName, str] = {
 
 @dataclass(frozen=True)
 class Launch:
-    """The containers to run, server first, by which engine, and in which way."""
+    """The containers to run, server first, by which engine, in which way, and whether without root."""
 
     specifications: tuple[ContainerSpec, ...]
     engine: EngineName
     manner: Manner
+    rootless: bool = False
 
 
 def again(port: int) -> Step[Context, Launch]:
@@ -70,15 +72,37 @@ def _containers(context: Context, port: int) -> Launch:
         traced=environment.settings(context).get("TRACE_SESSIONS") in _TRACED,
         journal=_JOURNAL if Path(_JOURNAL_SOCKET).exists() else "",
         local_names=images.local_names(context),
+        network=network(world.processes, rootless=paths.ROOTLESS),
     )
     containers = (
         specifications.server(server_image, setting, port),
         specifications.agent(agent_image, setting),
     )
     chosen = _manner(context)
+    if paths.ROOTLESS and chosen is not Manner.QUADLET:
+        raise EngineError(
+            "rootless-needs-quadlet",
+            "without root the containers are started by Quadlet: systemd, control groups v2, Podman 4.9",
+            "Install what is missing, or install with root.",
+        )
     if chosen is Manner.ENGINE:
         context.prompter.say(_REBOOT[world.chosen.name])
-    return Launch(containers, world.chosen.name, chosen)
+    return Launch(containers, world.chosen.name, chosen, paths.ROOTLESS)
+
+
+def network(processes: Processes, *, rootless: bool) -> Network:
+    """What connects the containers: a bridge, or without root the faster of the two programs that can."""
+    if not rootless:
+        return ""
+    if processes.find("pasta") is not None:
+        return "pasta"
+    if processes.find("slirp4netns") is not None:
+        return "slirp4netns:port_handler=slirp4netns"
+    raise EngineError(
+        "rootless-network-missing",
+        "containers without root need pasta or slirp4netns, and neither is installed",
+        "Install passt, which brings pasta.",
+    )
 
 
 def _limits_processes() -> bool:
@@ -120,23 +144,23 @@ def _decide(launch: Launch) -> Sequence[Action[Any]]:
     state = [MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)]
     if launch.manner is Manner.ENGINE:
         return [*state, *(RunContainer(spec=specification) for specification in launch.specifications)]
-    actions: list[Action[Any]] = [*state, *(MakeDirectory(path=path) for path in _folders(launch))]
+    actions: list[Action[Any]] = [*state, *_folders(launch)]
     for item in launch.specifications:
-        actions += _quadlet(item) if launch.manner is Manner.QUADLET else _unit(item, launch.engine)
+        actions += _quadlet(item, launch) if launch.manner is Manner.QUADLET else _unit(item, launch.engine)
         digest = item.labels[CONFIGURATION_LABEL]
         actions.append(StartService(unit=f"{item.name}.service", container=item.name, label_digest=digest))
     return actions
 
 
-def _folders(launch: Launch) -> Sequence[str]:
+def _folders(launch: Launch) -> Sequence[Action[Any]]:
     if launch.manner is Manner.QUADLET:
-        return ("/etc/containers", paths.QUADLETS)
-    return tuple(_wants(target) for target in engine_unit.WANTED_BY[launch.engine])
+        return folders(paths.QUADLETS)
+    return [MakeDirectory(path=_wants(target)) for target in engine_unit.WANTED_BY[launch.engine]]
 
 
-def _quadlet(specification: ContainerSpec) -> Sequence[Action[Any]]:
+def _quadlet(specification: ContainerSpec, launch: Launch) -> Sequence[Action[Any]]:
     path = f"{paths.QUADLETS}/{specification.name}.container"
-    return (InstallQuadlet(path=path, text=quadlet.render(specification)),)
+    return (InstallQuadlet(path=path, text=quadlet.render(specification, rootless=launch.rootless)),)
 
 
 def _unit(specification: ContainerSpec, engine: EngineName) -> Sequence[Action[Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import MakeDirectory
+from mstunnel_setup.engine.file_actions import folders
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.host import sandbox
 from mstunnel_setup.readiness.facts import EngineName
@@ -29,17 +29,18 @@ RestartSec=30
 SyslogIdentifier={name}
 {limits}
 [Install]
-WantedBy=multi-user.target
+WantedBy={target}
 """
 
 
 @dataclass(frozen=True)
 class Monitor:
-    """The program to run, whether systemd can run it, and the engine it asks."""
+    """The program to run, whether systemd can run it, the engine it asks, whether an account runs it."""
 
     program: str
     systemd: bool
     engine: EngineName = "podman"
+    rootless: bool = False
 
 
 def _gather(context: Context) -> Monitor:
@@ -49,17 +50,24 @@ def _gather(context: Context) -> Monitor:
             f"No systemd runs here: have cron run `{PROGRAM} --once` every minute, to restart what is down "
             "and to carry out upgrades."
         )
-    return Monitor(path_of(context, PROGRAM), systemd, engine_name(context))
+    program, engine = path_of(context.world.files, PROGRAM), engine_name(context)
+    return Monitor(program, systemd, engine, paths.ROOTLESS)
 
 
 def _decide(monitor: Monitor) -> Sequence[Action[Any]]:
     if not monitor.systemd:
         return (OpenMailbox(),)
-    order = sandbox.start_order(monitor.engine, "mstunnel-server.service", "mstunnel-agent.service")
-    limits = sandbox.limits(monitor.engine)
-    text = _TEXT.format(program=monitor.program, name=PROGRAM, order=order, limits=limits)
-    folders = [MakeDirectory(path=path) for path in ("/etc/systemd", paths.UNITS, TARGET_FOLDER)]
-    return (OpenMailbox(), *folders, InstallService(unit=UNIT, text=text))
+    rootless = monitor.rootless
+    text = _TEXT.format(
+        program=monitor.program,
+        name=PROGRAM,
+        order=sandbox.start_order(
+            monitor.engine, "mstunnel-server.service", "mstunnel-agent.service", rootless=rootless
+        ),
+        limits=sandbox.limits(monitor.engine, rootless=rootless),
+        target="default.target" if rootless else "multi-user.target",
+    )
+    return (OpenMailbox(), *folders(TARGET_FOLDER), InstallService(unit=UNIT, text=text))
 
 
 STEP = Step("monitor", "Monitor of the host", _gather, _decide)

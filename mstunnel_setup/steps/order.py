@@ -1,5 +1,6 @@
-"""The one list of steps: it drives the order of a run, `step NAME`, `--skip`, help and the docs page."""
+"""The lists of steps: they drive the order of a run, `step NAME`, `--skip`, help and the docs page."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
@@ -12,6 +13,8 @@ from mstunnel_setup.engine.remember import Remember
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.steps import (
+    account,
+    boot,
     bridge,
     certificate,
     configure,
@@ -28,10 +31,14 @@ from mstunnel_setup.steps import (
     site,
     verify,
 )
+from mstunnel_setup.steps.half import Half
+from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
+from mstunnel_setup.system.folder import GiveFolder
 from mstunnel_setup.system.modules import LoadModule
 from mstunnel_setup.system.selinux import LabelPort
 from mstunnel_setup.system.service import InstallService
 from mstunnel_setup.system.sysctls import SetSysctl
+from mstunnel_setup.system.targets import ReachTarget
 from mstunnel_setup.system.units import ConfigureUnit
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.tenant.prepared import PlaceAgentCredential, UseAppIdentity
@@ -58,20 +65,49 @@ ORDER: tuple[Step[Any, Any], ...] = (
     verify.STEP,
 )
 
+ROOTLESS: Mapping[Half, tuple[Step[Any, Any], ...]] = {
+    Half.HOST: (account.STEP, program.STEP, kernel.STEP, proxy.SYSTEM, boot.STEP),
+    Half.ACCOUNT: (
+        eula.STEP,
+        environment.STEP,
+        proxy.UNITS,
+        images.STEP,
+        certificate.STEP,
+        sign_in.STEP,
+        site.STEP,
+        register.STEP,
+        configure.STEP,
+        launch.STEP,
+        monitor.STEP,
+        verify.STEP,
+    ),
+}
+
+
+def steps_of(half: Half) -> tuple[Step[Any, Any], ...]:
+    """The steps of one half, or of the whole, in order."""
+    return ORDER if half is Half.WHOLE else ROOTLESS[half]
+
+
 CODEC = Codec(
     [
         ChooseEngine,
         ConfigureUnit,
         CopyFile,
+        CreateAccount,
         CreateAgentCredential,
         CreateAgentSecret,
         CreateAppIdentity,
         PlaceAgentCredential,
         PlaceAgentSecret,
         UseAppIdentity,
+        EnableLinger,
+        GiveFolder,
+        GiveIds,
         InstallQuadlet,
         InstallService,
         InstallUnit,
+        JoinGroup,
         LabelPort,
         Link,
         LoadImage,
@@ -82,6 +118,7 @@ CODEC = Codec(
         OpenMailbox,
         PlaceIdentity,
         PullImage,
+        ReachTarget,
         RegisterServer,
         Remember,
         RunContainer,

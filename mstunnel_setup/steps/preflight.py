@@ -6,16 +6,27 @@ from mstunnel_setup.errors import CheckError, ChecksFailedError
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import endpoints_of, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
-from mstunnel_setup.readiness.facts import Facts, Section, TunnelFacts
+from mstunnel_setup.readiness.facts import EngineFacts, Facts, Section, TunnelFacts
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, judge
-from mstunnel_setup.steps import bridge, configure, environment, eula, kernel, proxy, sign_in, site, tenancy
+from mstunnel_setup.steps import (
+    account,
+    bridge,
+    configure,
+    environment,
+    eula,
+    kernel,
+    proxy,
+    sign_in,
+    site,
+    tenancy,
+)
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.surroundings import readiness_settings
 from mstunnel_setup.tenant.text import plain
 
-_GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK})
+_GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
 # Which port it will be, only the server configuration of the site tells; about the others it has a say.
-_PORTS = frozenset({"port-tcp", "port-udp"})
+_PORTS = frozenset({"port-tcp", "port-udp", "rootless-port"})
 _OF_THE_SITE = _PORTS | {"pool-route", "pool-bridge", "pool-dns", "bridge-dns", "bridge-rules"}
 OF_STEPS = ("program-older", "tun-missing", "port-in-use")
 """What steps check themselves, beyond mst-readiness; `--ignore-check` takes these ids as well."""
@@ -63,7 +74,12 @@ def planned(facts: Facts, steps: Collection[str]) -> Facts:
     """The facts as the steps will leave them: what they mend themselves is no reason to refuse."""
     changes: dict[str, Section] = {}
     if "kernel" in steps and facts.kernel is not None:
-        changes["kernel"] = kernel.expected(facts.kernel)
+        port = facts.settings.port if facts.settings.mode == "rootless" else None
+        changes["kernel"] = kernel.expected(facts.kernel, port)
+    if "account" in steps and facts.rootless is not None:
+        changes["rootless"] = account.expected(facts.rootless)
+        if facts.engine is not None:
+            changes["engine"] = _answering(facts.engine)
     if "proxy" in steps and facts.security is not None and facts.proxies is not None:
         changes["security"] = proxy.expected(facts.security, facts.proxies)
     if "bridge" in steps and facts.addresses is not None and facts.settings.bridge:
@@ -71,10 +87,16 @@ def planned(facts: Facts, steps: Collection[str]) -> Facts:
     return facts.model_copy(update=changes)
 
 
+def _answering(engine: EngineFacts) -> EngineFacts:
+    """The engines as they are once the account has what they need: subordinate ids and a folder to run in."""
+    engines = (item.model_copy(update={"running": True}) for item in engine.engines)
+    return engine.model_copy(update={"engines": tuple(engines)})
+
+
 def _examine(context: Context) -> Facts:
     where, images = tenancy.cloud_of(context), context.answers.images
     wanted = Wanted(
-        settings=readiness_settings(context.answers),
+        settings=readiness_settings(context.answers, context.port),
         groups=_GROUPS,
         endpoints=with_registries(
             endpoints_of(where.name, where.authority, where.graph),

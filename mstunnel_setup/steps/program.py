@@ -15,6 +15,7 @@ from mstunnel_setup.engine.file_actions import CopyFile, Link
 from mstunnel_setup.engine.remember import Remember, remembered
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import CheckError
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.steps.context import Context
 
 FILE = "mstunnel-setup"
@@ -39,19 +40,19 @@ def _gather(context: Context) -> Program:
     if source is None or digest is None:
         return Program()
     _refuse_older(context)
-    return Program(source, digest, _folder(context))
+    return Program(source, digest, _folder(context.world.files))
 
 
-def path_of(context: Context, name: str) -> str:
+def path_of(files: Files, name: str) -> str:
     """Where units find the program `name`: where this step puts it, else beside the program that runs."""
     if "PEX" in os.environ:
-        return f"{_folder(context)}/{name}"
+        return f"{_folder(files)}/{name}"
     return str(Path(sys.argv[0]).absolute().with_name(name))
 
 
-def _folder(context: Context) -> str:
+def _folder(files: Files) -> str:
     """/usr/sbin, or /usr/bin where the system has merged the two (the former is then a link)."""
-    state = context.world.files.state(paths.PROGRAMS)
+    state = files.state(paths.PROGRAMS)
     return "/usr/bin" if state is not None and state.kind == "link" else paths.PROGRAMS
 
 

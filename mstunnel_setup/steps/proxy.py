@@ -2,12 +2,14 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile
+from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile, folders
+from mstunnel_setup.engine.remember import Remember
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.readiness.facts import EngineName, ProxyFacts, SecurityFacts
@@ -23,8 +25,6 @@ from mstunnel_setup.system.units import ConfigureUnit
 PROFILE = "/etc/profile.d/http_proxy.sh"
 ENVIRONMENT = "/etc/environment"
 MONITOR = "mstunnel_monitor.service"
-_UNITS = "/etc/systemd/system"
-_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,15 @@ class Proxy:
     """The proxy variables (lower case) that the gateway uses, and the places as they are now.
 
     `texts` are the files of all places by path; `unlabelled` the ports that SELinux keeps from proxies.
+    Without root the places of the system are the part of root, the units that of the account.
     """
 
     wanted: Mapping[str, str]
     engine: EngineName
     texts: Mapping[str, str] = field(default_factory=dict)
     unlabelled: tuple[int, ...] = ()
+    system: bool = True
+    units: bool = True
 
 
 def _gather(context: Context) -> Proxy:
@@ -47,10 +50,25 @@ def _gather(context: Context) -> Proxy:
         return Proxy(wanted, engine)
     files = context.world.files
     texts = {path: text_of(files, path) for path in (PROFILE, ENVIRONMENT)}
-    folders = tuple(f"{_UNITS}/{unit}.d" for unit in units(engine))
+    folders = tuple(f"{paths.UNITS}/{unit}.d" for unit in units(engine))
     for folder in folders:
         texts |= texts_below(files, (folder,), ".conf")
-    return Proxy(wanted, engine, texts, _unlabelled(context, wanted))
+    return Proxy(wanted, engine, texts)
+
+
+def _gather_all(context: Context) -> Proxy:
+    proxy = _gather(context)
+    return replace(proxy, unlabelled=_unlabelled(context, proxy.wanted))
+
+
+def _gather_system(context: Context) -> Proxy:
+    """Root's part comes before `env.sh` is written: what will be in it counts."""
+    environment.STEP.gather(context)
+    return replace(_gather_all(context), units=False)
+
+
+def _gather_units(context: Context) -> Proxy:
+    return replace(_gather(context), system=False)
 
 
 def units(engine: EngineName) -> tuple[str, ...]:
@@ -61,7 +79,7 @@ def units(engine: EngineName) -> tuple[str, ...]:
 def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
     """Ports that SELinux keeps from proxies; a person is asked whether to change that."""
     world = context.world
-    if not world.files.live or text_of(world.files, "/sys/fs/selinux/enforce").strip() != "1":
+    if not (wanted and world.files.live) or text_of(world.files, "/sys/fs/selinux/enforce").strip() != "1":
         return ()
     reader = ProgramReader(world.files, world.processes, surroundings.readiness_settings(context.answers))
     security = SecurityFacts(selinux="enforcing", proxy_ports=reader.proxy_ports())
@@ -77,22 +95,35 @@ def _decide(proxy: Proxy) -> Sequence[Action[Any]]:
         return ()
     both = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
     actions: list[Action[Any]] = [LabelPort(port=port) for port in proxy.unlabelled]
+    if proxy.system:
+        actions += _shells(proxy, both)
+    wanted = units(proxy.engine) if proxy.units else ()
+    drop_ins = [action for unit in wanted for action in _drop_in(unit, proxy, both)]
+    # Where systemd is not installed, or an account has no units yet, nothing of it is there.
+    return [*actions, *(folders(paths.UNITS) if drop_ins else ()), *drop_ins]
+
+
+def _decide_system(proxy: Proxy) -> Sequence[Action[Any]]:
+    """Remembered, so that a later run takes the lines in `env.sh` that came from us for ours."""
+    wanted = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
+    return (*_decide(proxy), Remember(name=environment.WANTED, value={**wanted})) if wanted else ()
+
+
+def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Any]]:
     path, export = (ENVIRONMENT, False) if proxy.engine == "docker" else (PROFILE, True)
     present = proxy.texts.get(path, "")
     text = proxy_files.shell(present, both, export=export)
-    if text != present:
-        actions += [MakeDirectory(path=path.rpartition("/")[0]), WriteFile(path=path, text=text)]
-    drop_ins = [action for unit in units(proxy.engine) for action in _drop_in(unit, proxy.texts, both)]
-    # Where systemd is not installed, nothing of it is there.
-    folders = [MakeDirectory(path=path) for path in ("/etc/systemd", _UNITS) if drop_ins]
-    return (*actions, *folders, *drop_ins)
+    if text == present:
+        return ()
+    return (MakeDirectory(path=path.rpartition("/")[0]), WriteFile(path=path, text=text))
 
 
 def given_up(context: Context) -> list[str]:
-    """What this step has made for a proxy that `env.sh` no longer names."""
+    """What these steps have made for a proxy that `env.sh` no longer names."""
     if environment.proxies(context):
         return []
-    return [entry.key for entry in context.receipt.entries.values() if entry.step == STEP.name]
+    names = {step.name for step in STEPS}
+    return [entry.key for entry in context.receipt.entries.values() if entry.step in names]
 
 
 def expected(security: SecurityFacts, proxies: ProxyFacts) -> SecurityFacts:
@@ -103,11 +134,13 @@ def expected(security: SecurityFacts, proxies: ProxyFacts) -> SecurityFacts:
     return security.model_copy(update={"proxy_ports": (*security.proxy_ports, *more)})
 
 
-def _drop_in(unit: str, texts: Mapping[str, str], both: Mapping[str, str]) -> Sequence[Action[Any]]:
+def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Any]]:
     """Ours, unless the drop-ins that are there already say the same in other words."""
-    folder = f"{_UNITS}/{unit}.d"
+    folder = f"{paths.UNITS}/{unit}.d"
     present = {
-        path: text for path, text in texts.items() if PurePosixPath(path).parent == PurePosixPath(folder)
+        path: text
+        for path, text in proxy.texts.items()
+        if PurePosixPath(path).parent == PurePosixPath(folder)
     }
     path = f"{folder}/http-proxy.conf"
     text = proxy_files.unit(present.get(path, ""), both)
@@ -121,7 +154,9 @@ def _prove(context: Context, proxy: Proxy) -> None:
     """Ask systemd what the units get to see: a drop-in of somebody else may come after ours."""
     systemd = context.world.systemd
     known = [
-        unit for unit in units(proxy.engine) if proxy.wanted and systemd.running() and systemd.known(unit)
+        unit
+        for unit in (units(proxy.engine) if proxy.wanted and proxy.units else ())
+        if systemd.running() and systemd.known(unit)
     ]
     for unit in known:
         seen = _environment_of(context, unit)
@@ -135,9 +170,11 @@ def _prove(context: Context, proxy: Proxy) -> None:
 
 
 def _environment_of(context: Context, unit: str) -> dict[str, str]:
-    command = ["systemctl", "show", "--property=Environment", "--value", "--", unit]
-    told = context.world.processes.run(command, timeout=_SECONDS, check=False)
-    return dict(word.split("=", 1) for word in shlex.split(told.output) if "=" in word)
+    words = shlex.split(context.world.systemd.environment(unit))
+    return dict(word.split("=", 1) for word in words if "=" in word)
 
 
-STEP = Step("proxy", "Proxy in all places", _gather, _decide, _prove)
+STEP = Step("proxy", "Proxy in all places", _gather_all, _decide, _prove)
+SYSTEM = Step("proxy", "Proxy of the system", _gather_system, _decide_system)
+UNITS = Step("proxy-units", "Proxy of the account's services", _gather_units, _decide, _prove)
+STEPS: tuple[Step[Context, Proxy], ...] = (STEP, SYSTEM, UNITS)

@@ -9,6 +9,7 @@ from mstunnel_setup.containers.spec import (
     CONFIGURATION_LABEL,
     ContainerSpec,
     HealthCheck,
+    Network,
     Port,
     Tmpfs,
     Volume,
@@ -36,7 +37,7 @@ class Setting:
     what the containers have to tell, `environment` the content of `env.sh`, `limits_processes` whether the
     kernel has the pids controller, `traced` whether an access log is wanted, `journal` the folder of the
     journal's socket where there is one, `local_names` what the engine knows images by, where that is not
-    their reference.
+    their reference, `network` what connects containers without root.
     """
 
     configuration: str
@@ -47,6 +48,7 @@ class Setting:
     traced: bool = False
     journal: str = ""
     local_names: Mapping[str, str] = field(default_factory=dict)
+    network: Network = ""
 
 
 def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
@@ -64,12 +66,13 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         group=_NOGROUP,
         volumes=(
             Volume(host=setting.configuration, container=paths.CONFIGURATION, options=("ro",)),
-            Volume(host=setting.server_state, container=paths.SERVER_STATE),
-            Volume(host=setting.agent_state, container=paths.AGENT_STATE, options=("ro",)),
+            Volume(host=setting.server_state, container=paths.SERVER_STATE_INSIDE),
+            Volume(host=setting.agent_state, container=paths.AGENT_STATE_INSIDE, options=("ro",)),
             *(_journal(setting.journal) if setting.traced else ()),
         ),
         devices=("/dev/net/tun",),
         capabilities=("NET_ADMIN",),
+        network=setting.network,
         ports=(
             Port(host=listen_port, container=listen_port, protocol="tcp"),
             Port(host=listen_port, container=listen_port, protocol="udp"),
@@ -81,8 +84,8 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         },
         tmpfs=(*_IN_MEMORY, Tmpfs(path="/etc/ssl/certs")),
         health=HealthCheck(command=_HEALTH_COMMAND, interval=10, start_period=20),
-        # A container publishes the port it was created with.
-        labels=_labels(image, setting.environment, str(listen_port)),
+        # A container keeps the port and the network that it was created with.
+        labels=_labels(image, setting.environment, str(listen_port), *_named(setting.network)),
         pids_limit=_SERVER_PROCESSES if setting.limits_processes else None,
     )
 
@@ -96,19 +99,24 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
         local_name=setting.local_names.get(image, ""),
         volumes=(
             Volume(host=setting.configuration, container=paths.CONFIGURATION),
-            Volume(host=setting.agent_state, container=paths.AGENT_STATE),
+            Volume(host=setting.agent_state, container=paths.AGENT_STATE_INSIDE),
             # What the gateway says about itself; the agent can ask nothing else of it.
-            Volume(host=setting.server_state, container=paths.SERVER_STATE, options=("ro",)),
+            Volume(host=setting.server_state, container=paths.SERVER_STATE_INSIDE, options=("ro",)),
         ),
+        network=setting.network,
         tmpfs=_IN_MEMORY,
         health=HealthCheck(command=_HEALTH_COMMAND, interval=30, start_period=30),
-        labels=_labels(image, setting.environment),
+        labels=_labels(image, setting.environment, *_named(setting.network)),
         pids_limit=_AGENT_PROCESSES if setting.limits_processes else None,
     )
 
 
 def _journal(folder: str) -> tuple[Volume, ...]:
     return (Volume(host=folder, container=_JOURNAL, options=("ro",)),) if folder else ()
+
+
+def _named(network: str) -> tuple[str, ...]:
+    return (network,) if network else ()
 
 
 def _labels(image: str, environment: bytes, *more: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ def readiness_settings(answers: AnswerFile, port: int = 443) -> Settings:
     """What the gateway shall be like."""
     return Settings(
         mode=answers.mode,
+        account=answers.account,
         engine=answers.engine,
         cloud=answers.tenant.cloud,
         port=port,

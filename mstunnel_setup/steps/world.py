@@ -17,6 +17,7 @@ from mstunnel_setup.errors import CertificateError, EngineError, SignInError, St
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
+from mstunnel_setup.steps.half import Half
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tls.ca_trust import added_roots
 from mstunnel_setup.tls.read import read_material
@@ -32,8 +33,6 @@ _SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 class World:
     """Ports of one run. Close it to end what was started for the run alone."""
 
-    state_directory = paths.STATE
-
     def __init__(
         self,
         files: Files,
@@ -41,12 +40,15 @@ class World:
         clock: Clock,
         passphrase: Callable[[str], bytes],
         progress: Progress,
+        *,
+        half: Half = Half.WHOLE,
     ) -> None:
         self.files = files
         self.processes = processes
         self.clock = clock
         self.progress = progress
-        self.systemd = Systemd(processes)
+        self.systemd = Systemd(processes, user=half is Half.ACCOUNT)
+        self.state_directory = paths.HOST_STATE if half is Half.HOST else paths.STATE
         self.wish = Wish()
         self.typed_passphrase: str | None = None
         self._read_passphrase = passphrase

@@ -9,7 +9,7 @@ from mstunnel_setup.engine.file_actions import HasFiles, Link, WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.system.world import HasUnits
 
-TARGET_FOLDER = f"{paths.UNITS}/multi-user.target.wants"
+TARGET_FOLDER = f"{paths.UNITS}/{paths.BOOT_TARGET}.wants"
 
 
 @dataclass(frozen=True, kw_only=True)

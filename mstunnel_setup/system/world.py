@@ -34,6 +34,10 @@ class Units(Protocol):
         """Whether there is such a unit."""
         ...
 
+    def start(self, unit: str) -> None:
+        """Start a unit."""
+        ...
+
     def restart(self, unit: str) -> None:
         """Stop and start a unit."""
         ...

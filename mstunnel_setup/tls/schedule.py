@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Protocol
 
+from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles, Link, WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.host import sandbox
 
-UNITS = "/etc/systemd/system"
+UNITS = paths.UNITS
 WANTED = f"{UNITS}/timers.target.wants"
 # systemd remembers here when a persistent timer ran last: systemd.timer(5), Persistent=.
-_STAMPS = "/var/lib/systemd/timers"
+_STAMPS = paths.TIMER_STAMPS
 _LOCKED = 9
 
 _SERVICE = """\

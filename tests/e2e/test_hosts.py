@@ -26,6 +26,7 @@ KINDS = (
     kinds.PODMAN_PLAIN,
     # The kind that the other files of this folder test.
     pytest.param(kinds.PODMAN, marks=pytest.mark.hosts),
+    pytest.param(kinds.PODMAN_ROOTLESS, marks=pytest.mark.hosts),
     pytest.param(kinds.PODMAN_UNIT, marks=pytest.mark.hosts),
     pytest.param(kinds.DOCKER_PLAIN, marks=pytest.mark.hosts),
 )
@@ -182,5 +183,6 @@ def test_uninstall_leaves_nothing(host: Host) -> None:
     host.restore()
     assert host_tree(host) == host.before
     assert host.tenant() == host.tenant_before
+    assert host.server.run(["ls", "-A", "/home"]).stdout == ""
     assert host.server.run([host.kind.engine, "ps", "--all", "--quiet"]).stdout == ""
     assert host.server.run([host.kind.engine, "images", "--quiet"]).stdout == ""

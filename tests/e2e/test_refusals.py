@@ -116,7 +116,9 @@ BEFORE_ANY_STEP = {
     "terms declined": Refusal(2, "answers-invalid", ("eula", "accept"), answers(eula="decline")),
     "no answer file": Refusal(2, "answers-unreadable", (FILE,), run("rm", FILE)),
     "radius": Refusal(2, "authentication-unsupported", ("radius", "oidc"), answers(authentication="radius")),
-    "rootless": Refusal(2, "not-supported-yet", ("--rootless",), answers(mode="rootless")),
+    "Docker without root": Refusal(
+        2, "rootless-needs-podman", ("--engine docker",), answers(mode="rootless", engine="docker")
+    ),
     "not root": Refusal(3, "not-root", ("sudo",), run("true"), command=nobody(*SETUP)),
 }
 BEFORE_THE_TENANT = {

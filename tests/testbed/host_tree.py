@@ -8,4 +8,7 @@ from tests.testbed.machine import Entry
 
 def host_tree(host: Installation) -> dict[str, Entry]:
     """Every path of the server that an installation could change, without times of modification."""
-    return {path: replace(entry, modified=0) for path, entry in host.server.snapshot().items()}
+    return {
+        path: replace(entry, modified=0)
+        for path, entry in host.server.snapshot(host.testbed.kind.trees).items()
+    }

@@ -45,7 +45,7 @@ class Installation:
         """Start the lab tenant; put certificate, trusted root and answer file on the server."""
         self._start_lab()
         self.server.write("/root/kill_at.py", Path(__file__).with_name("kill_at.py").read_text())
-        self.server.write("/root/lab-ca.pem", self.testbed.lab.read(self.lab["ca_file"]))
+        self.server.write(self.path("lab-ca.pem"), self.testbed.lab.read(self.lab["ca_file"]))
         self.restore()
 
     def restore(self) -> None:
@@ -55,8 +55,13 @@ class Installation:
 
     def place_certificate(self, chain: bytes, key: bytes) -> None:
         """Put chain and key where the answer file says they are."""
-        self.server.write("/root/chain.pem", chain, 0o644)
-        self.server.write("/root/key.pem", key, 0o600)
+        self.server.write(self.path("chain.pem"), chain, 0o644)
+        # A service account that is still to be made has to read it.
+        self.server.write(self.path("key.pem"), key, 0o644 if self.testbed.kind.account else 0o600)
+
+    def path(self, name: str) -> str:
+        """Where an administrator puts the file `name`, so that whoever runs the gateway can read it."""
+        return f"{self.testbed.kind.folder}/{name}"
 
     def answers(self) -> dict[str, Any]:
         """A complete answer file as data."""
@@ -69,40 +74,41 @@ class Installation:
                 "cloud": "custom",
                 "authority": self.lab["authority"],
                 "graph": self.lab["graph"],
-                "ca_file": "/root/lab-ca.pem",
+                "ca_file": self.path("lab-ca.pem"),
             },
             "sign_in": {"method": "device-code", "client_id": self.lab["client_id"]},
             "site": "Testbed",
-            "certificate": {"chain": "/root/chain.pem", "key": "/root/key.pem"},
+            "certificate": {"chain": self.path("chain.pem"), "key": self.path("key.pem")},
             "images": {"server": self.references["gateway"], "agent": self.references["agent"]},
         }
 
-    def write_answers(self, changes: Mapping[str, Any], path: str = ANSWERS) -> None:
+    def write_answers(self, changes: Mapping[str, Any], path: str = "") -> None:
         """Write the answer file with some sections replaced (None leaves one out)."""
         merged = {**self.answers(), **changes}
         with (self.testbed.state / "answers.yaml").open("w") as stream:
             YAML().dump({name: value for name, value in merged.items() if value is not None}, stream)
-        self.server.write(path, (self.testbed.state / "answers.yaml").read_text())
+        self.server.write(
+            path or self.path("answers.yaml"), (self.testbed.state / "answers.yaml").read_text()
+        )
 
     def setup(self, *arguments: str, check: bool = True, user: str = ADMINISTRATOR) -> Completed:
         """Run `mstunnel-setup` with the answer file, unattended, JSON on stdout; `user` signs in for it."""
-        fixed = ["--answers", ANSWERS, "--unattended", "--output", "json"]
+        fixed = ["--answers", self.path("answers.yaml"), "--unattended", "--output", "json"]
         return self.program("mstunnel-setup", *arguments, *fixed, check=check, user=user)
 
     def setup_plan(self, *arguments: str) -> Completed:
         """Run `mstunnel-setup plan` with the answer file."""
-        return self.program(
-            "mstunnel-setup", "plan", *arguments, "--answers", ANSWERS, "--unattended", "--output", "json"
-        )
+        fixed = ["--answers", self.path("answers.yaml"), "--unattended", "--output", "json"]
+        return self.program("mstunnel-setup", "plan", *arguments, *fixed)
 
     def setup_killed_at(self, step: str) -> Completed:
         """Run the installation and kill it inside `step`; the exit code is 137 when that happened."""
-        command = ("mstunnel-setup", "--answers", ANSWERS, "--unattended")
+        command = ("mstunnel-setup", "--answers", self.path("answers.yaml"), "--unattended")
         return self.program("python3", "/root/kill_at.py", step, *command, check=False)
 
     def started(self) -> str:
         """When both containers were started."""
-        command = [self.testbed.kind.engine, "inspect", "--format={{.State.StartedAt}}"]
+        command = self.testbed.kind.engine_command("inspect", "--format={{.State.StartedAt}}")
         return self.server.run([*command, *CONTAINERS]).stdout
 
     def reboot(self) -> None:
@@ -113,7 +119,7 @@ class Installation:
 
     def processes(self) -> tuple[str, ...]:
         """Ids of the first processes of both containers; less where there is none."""
-        command = [self.testbed.kind.engine, "inspect", "--format={{.State.Pid}}"]
+        command = self.testbed.kind.engine_command("inspect", "--format={{.State.Pid}}")
         return tuple(self.server.run([*command, *CONTAINERS], check=False).stdout.split())
 
     def kill_containers(self) -> None:

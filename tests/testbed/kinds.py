@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.testbed.images import DOCKER_SERVER
+from tests.testbed.machine import TREES
 
 # An init that only reaps, as hosts without systemd may have; programs of systemd are not even there.
 # Processes stay out of the root of the control groups, where engines want to make groups of their own.
@@ -25,7 +26,8 @@ class Kind:
 
     `start` is the shell script that the host begins with (empty: systemd), `answers` what the answer file
     says more than on other hosts, `killed` the process that the engine is, `at_boot` what the host's init has
-    to run after a reboot.
+    to run after a reboot. `account` runs the containers (empty: root), `folder` is where an administrator
+    puts what the answers name.
     """
 
     name: str
@@ -36,6 +38,25 @@ class Kind:
     killed: str = "conmon"
     at_boot: str = ""
     answers: Mapping[str, Any] = field(default_factory=dict)
+    account: str = ""
+    folder: str = "/root"
+
+    def engine_command(self, *arguments: str) -> tuple[str, ...]:
+        """A command of the engine, run as whoever runs the containers."""
+        if not self.account:
+            return (self.engine, *arguments)
+        # The first account of a new system.
+        become = ("runuser", "-u", self.account, "--", "env", "XDG_RUNTIME_DIR=/run/user/1000")
+        return (*become, self.engine, *arguments)
+
+    @property
+    def trees(self) -> tuple[str, ...]:
+        """What an installation may change; of a home not what Podman and running containers keep there."""
+        if not self.account:
+            return TREES
+        home = f"/home/{self.account}"
+        own = (f"{home}/.config", f"{home}/.local/state/mstunnel")
+        return (*(tree for tree in TREES if tree != "/home"), *own)
 
     @property
     def certificates(self) -> str:
@@ -49,6 +70,9 @@ class Kind:
 
 
 PODMAN = Kind("podman")
+PODMAN_ROOTLESS = Kind(
+    "podman-rootless", answers={"mode": "rootless"}, account="mstunnel", folder="/srv/mstunnel"
+)
 PODMAN_UNIT = Kind("podman-unit", start=_NO_QUADLET)
 PODMAN_PLAIN = Kind(
     "podman-plain",

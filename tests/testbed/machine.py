@@ -27,6 +27,8 @@ UNSTABLE = (
     "/etc/resolv.conf",
     "/etc/machine-id",
     "/etc/.updated",
+    # What useradd(8) and its kin leave of the files before their last change.
+    *(f"/etc/{name}-" for name in ("group", "gshadow", "passwd", "shadow", "subgid", "subuid")),
 )
 
 

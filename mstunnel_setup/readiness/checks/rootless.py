@@ -17,10 +17,10 @@ from mstunnel_setup.readiness.model import (
     skipped,
     unknown,
 )
-from mstunnel_setup.readiness.sysctls import NAMESPACES, PORT_START, ROOTLESS
+from mstunnel_setup.readiness.sysctls import NAMESPACES, PORT_START, ROOTLESS, suffices
 from mstunnel_setup.readiness.text import gigabytes
+from mstunnel_setup.system import accounts
 
-_IDS = 65536
 _HOME = 10 * 10**9
 
 
@@ -49,20 +49,20 @@ def _account(settings: Settings, rootless: RootlessFacts) -> Verdict:
     if rootless.uid is not None:
         return _rootful(settings) or passed(f"{rootless.account}, uid {rootless.uid}")
     return _rootful(settings) or problem(
-        f"there is no account {rootless.account}", f"Make it: `useradd --create-home {rootless.account}`."
+        f"there is no account {rootless.account}",
+        f"Make it: `{' '.join(accounts.creation(rootless.account))}`.",
     )
 
 
-def _subordinate(name: str, count: Callable[[RootlessFacts], int]) -> Check:
+def _subordinate(name: accounts.IdKind, known: Callable[[RootlessFacts], tuple[int, int]]) -> Check:
     @check(f"rootless-{name}", Group.ROOTLESS, f"Subordinate ids, {name}")
     def subordinate_ids(settings: Settings, rootless: RootlessFacts) -> Verdict:
-        found = count(rootless)
-        if found >= _IDS:
+        found, free = known(rootless)
+        if found >= accounts.IDS:
             return _rootful(settings) or passed(f"{found} in /etc/{name}")
-        option = f"--add-{name}s 100000-165535"
         return _rootful(settings) or problem(
-            f"{found} of {_IDS} for {rootless.account} in /etc/{name}",
-            f"Run `usermod {option} {rootless.account}`.",
+            f"{found} of {accounts.IDS} for {rootless.account} in /etc/{name}",
+            f"Run `{' '.join(accounts.id_range(rootless.account, name, free))}`.",
         )
 
     return subordinate_ids
@@ -74,7 +74,7 @@ def _linger(settings: Settings, rootless: RootlessFacts) -> Verdict:
         return _rootful(settings) or passed("containers outlive the logout")
     return _rootful(settings) or problem(
         "containers end at logout and do not start at boot",
-        f"Run `loginctl enable-linger {rootless.account}`.",
+        f"Run `{' '.join(accounts.lingering(rootless.account))}`.",
     )
 
 
@@ -102,7 +102,7 @@ def _port(settings: Settings, kernel: KernelFacts) -> Verdict:
     if settings.mode != "rootless":
         return skipped("not rootless")
     start = kernel.sysctls.get(PORT_START, "1024")
-    if settings.port >= int(start or 0):
+    if suffices(PORT_START, start, str(settings.port)):
         return passed(f"ports from {start} need no root")
     return problem(
         f"ports below {start} need root", f"Set {PORT_START} to {settings.port}, or run with --fix."
@@ -163,8 +163,8 @@ def _cgroup(settings: Settings, system: SystemFacts) -> Verdict:
 CHECKS: tuple[Check, ...] = (
     _engine,
     _account,
-    _subordinate("subuid", lambda facts: facts.subuids),
-    _subordinate("subgid", lambda facts: facts.subgids),
+    _subordinate("subuid", lambda facts: (facts.subuids, facts.free_subuid)),
+    _subordinate("subgid", lambda facts: (facts.subgids, facts.free_subgid)),
     _linger,
     _home_space,
     _folder,

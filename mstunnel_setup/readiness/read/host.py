@@ -24,7 +24,14 @@ from mstunnel_setup.readiness.facts import (
     TunnelFacts,
 )
 from mstunnel_setup.readiness.read import text_of, texts_below
-from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES, NAMESPACES, PORT_START, ROOTLESS
+from mstunnel_setup.readiness.sysctls import (
+    FORWARD,
+    MODULE_FILES,
+    NAMESPACES,
+    PORT_START,
+    ROOTLESS,
+    ROOTLESS_MODULE_FILES,
+)
 
 _MODULE_FOLDERS = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d")
 _SYSCTL_FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
@@ -74,7 +81,8 @@ class HostReader:
 
     def _space(self) -> tuple[int, int]:
         """Size and free bytes of the file system where the engine keeps containers."""
-        place = next(path for path in _STORES if self.files.state(path) is not None)
+        own = (self.rootless().home,) if self.settings.mode == "rootless" else ()
+        place = next(path for path in (*own, *_STORES) if self.files.state(path) is not None)
         found = os.statvfs(self.files.locate(place))
         return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
 
@@ -113,7 +121,7 @@ class HostReader:
         """Of the modules that matter, those that an index of depmod(8) names for the running kernel."""
         release = text_of(self.files, "/proc/sys/kernel/osrelease").strip()
         found = parse.modules_on_disk(text_of(self.files, f"/lib/modules/{release}/{index}"))
-        return found & frozenset(MODULE_FILES)
+        return found & {*MODULE_FILES, *ROOTLESS_MODULE_FILES}
 
     def _module_files(self) -> dict[str, str]:
         texts = {"/etc/modules": text_of(self.files, "/etc/modules")}
@@ -253,6 +261,8 @@ class HostReader:
             home=place,
             home_free=self.files.free_bytes(place) if self.files.state(place) is not None else 0,
             folder_owner=None if folder is None else folder.uid,
+            free_subuid=parse.free_subordinate_id(text_of(self.files, "/etc/subuid")),
+            free_subgid=parse.free_subordinate_id(text_of(self.files, "/etc/subgid")),
         )
 
 

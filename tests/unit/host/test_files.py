@@ -150,6 +150,39 @@ def test_a_service_group_with_a_person_in_it_is_a_group_of_people(
     assert caught.value.code == "path-unsafe"
 
 
+def test_takes_a_parent_that_only_the_own_group_may_change(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As homes are where every account has a group of its own (umask 0002)."""
+    me = pwd.struct_passwd(("me", "x", os.geteuid(), os.getegid(), "", "/", "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: me)
+    (tmp_path / "etc").chmod(0o775)
+    for members, taken in (([], True), (["me"], True), (["me", "eve"], False)):
+        group = grp.struct_group(("me", "x", os.getegid(), members))
+        monkeypatch.setattr(grp, "getgrgid", lambda _gid, group=group: group)
+        monkeypatch.setattr("mstunnel_setup.host.places.is_service_group", lambda _gid: False)
+        if taken:
+            files.write("/etc/name", b"x")
+            continue
+        with pytest.raises(FileError) as caught:
+            files.write("/etc/name", b"x")
+        assert caught.value.code == "path-unsafe"
+
+
+@_AS_ROOT
+def test_a_folder_is_given_away_with_all_that_is_in_it_and_no_more(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("")
+    (tmp_path / "etc/given/below").mkdir(parents=True)
+    (tmp_path / "etc/given/below/file").write_text("")
+    (tmp_path / "etc/given/link").symlink_to(tmp_path / "outside")
+    files.give("/etc/given", 65534, 65533)
+    for name in ("given", "given/below", "given/below/file", "given/link"):
+        found = (tmp_path / "etc" / name).lstat()
+        assert (found.st_uid, found.st_gid) == (65534, 65533)
+    assert (tmp_path / "outside").stat().st_uid == 0
+    assert (tmp_path / "etc").stat().st_uid == 0
+
+
 @_AS_ROOT
 def test_refuses_a_parent_that_belongs_to_somebody_else(files: Files, tmp_path: Path) -> None:
     os.chown(tmp_path / "etc", 65534, 0)

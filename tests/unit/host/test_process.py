@@ -1,7 +1,13 @@
 """Programs run without a shell, in a clean environment, with a time limit."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +53,59 @@ def test_exit_code_is_a_value_when_not_checked() -> None:
         Processes().run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout=5, check=False)
     )
     assert Processes().run(["sh", "-c", "exit 3"], timeout=5, check=False).code == 3
+
+
+def test_attending_keeps_only_the_output() -> None:
+    command = ["sh", "-c", "echo kept; echo shown >&2; exit 3"]
+    done = Processes().attend(command)
+    assert (done.code, done.output, done.error) == (3, "kept\n", "")
+
+
+def test_a_signal_stops_what_is_attended_first(tmp_path: Path) -> None:
+    """Its own end is awaited, so that nobody is left at work behind our back."""
+    on_term = f"trap 'sleep 0.3; echo done >{tmp_path}/end; exit' TERM"
+    script = f"{on_term}; echo >{tmp_path}/up; while :; do sleep 0.05; done"
+
+    def interrupt() -> None:
+        while not (tmp_path / "up").exists():
+            time.sleep(0.02)
+        # Starting it must be over, which we cannot see; Python itself would lose it before.
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        Processes().attend(["sh", "-c", script])
+    assert (tmp_path / "end").read_text() == "done\n"
+
+
+def test_what_cannot_be_attended_is_named() -> None:
+    with pytest.raises(ProcessError) as caught:
+        Processes().attend(["no-such-program-anywhere"])
+    assert caught.value.code == "program-failed"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another account")
+def test_becoming_an_account_leaves_nothing_of_root(tmp_path: Path) -> None:
+    """Neither its numbers and groups, nor its environment, nor a folder that the account cannot enter."""
+    numbers = "os.getresuid(), os.getresgid(), os.getgroups(), dict(os.environ)"
+    shown = f"import os, json; print(json.dumps([{numbers}]))"
+    script = (
+        "from mstunnel_setup.host.accounts import Account\n"
+        "from mstunnel_setup.host.process import Processes\n"
+        "account = Account('nobody', 65534, 65534, '/')\n"
+        f"Processes().become(account, ['/usr/bin/python3', '-c', {shown!r}], {{'HOME': '/'}})\n"
+    )
+    (tmp_path / "closed").mkdir(mode=0o700)
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path / "closed",
+        env={"PYTHONPATH": str(root), "SECRET": "canary"},
+        capture_output=True,
+        check=True,
+    )
+    uids, gids, groups, environment = json.loads(done.stdout)
+    assert (set(uids), set(gids), groups) == ({65534}, {65534}, [65534])
+    assert environment.pop("LC_CTYPE", "C.UTF-8")
+    assert environment == {"HOME": "/"}

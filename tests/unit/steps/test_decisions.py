@@ -7,7 +7,7 @@ The step `certificate` has no cases here: its facts hold a private key, so test_
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -16,13 +16,15 @@ from pydantic import TypeAdapter
 
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.manner import Manner
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, Network
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
-from mstunnel_setup.readiness.facts import KernelFacts
+from mstunnel_setup.readiness.facts import KernelFacts, RootlessFacts
 from mstunnel_setup.readiness.sysctls import FORWARD
 from mstunnel_setup.steps import (
+    account,
+    boot,
     bridge,
     configure,
     environment,
@@ -39,7 +41,8 @@ from mstunnel_setup.steps import (
     specifications,
     verify,
 )
-from mstunnel_setup.steps.order import CODEC, ORDER
+from mstunnel_setup.steps.half import Half
+from mstunnel_setup.steps.order import CODEC, steps_of
 from mstunnel_setup.tenant.clouds import CLOUDS
 from mstunnel_setup.tenant.wire import DeploymentMode
 
@@ -60,6 +63,9 @@ STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
     "launch": (launch.STEP, launch.Launch),
     "monitor": (monitor.STEP, monitor.Monitor),
     "verify": (verify.STEP, verify.Promise),
+    "account": (account.STEP, account.ServiceAccount),
+    "boot": (boot.STEP, bool),
+    "proxy-units": (proxy.UNITS, proxy.Proxy),
 }
 
 
@@ -78,7 +84,8 @@ def _decided(step: Step[Any, Any], facts: Any) -> tuple[list[str], list[Any]]:
 
 
 def test_every_step_has_cases() -> None:
-    assert {*STEPS, "certificate"} == {step.name for step in ORDER}
+    every = [step.name for half in Half for step in steps_of(half)]
+    assert {*STEPS, "certificate"} == set(every)
     assert {case.partition("/")[0] for case in CASES} == set(STEPS)
 
 
@@ -121,12 +128,13 @@ def _launch(draw: st.DrawFn) -> launch.Launch:
         agent_state="/srv/agent",
         environment=draw(st.binary()),
         limits_processes=draw(st.booleans()),
+        network=draw(st.sampled_from(get_args(Network))),
     )
     containers = (
         specifications.server(draw(REFERENCES), setting, draw(PORTS)),
         specifications.agent(draw(REFERENCES), setting),
     )
-    return launch.Launch(containers, draw(ENGINES), draw(st.sampled_from(Manner)))
+    return launch.Launch(containers, draw(ENGINES), draw(st.sampled_from(Manner)), draw(st.booleans()))
 
 
 @st.composite
@@ -163,13 +171,29 @@ ENGINES = st.sampled_from(["podman", "docker"])
 PLAIN = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="!'"), min_size=1)
 
 FACTS: dict[str, st.SearchStrategy[Any]] = {
-    "kernel": st.builds(kernel.Kernel, KERNELS, st.booleans()),
+    "kernel": st.builds(kernel.Kernel, KERNELS, st.booleans(), st.none() | PORTS),
+    "account": st.builds(
+        account.ServiceAccount,
+        st.builds(
+            RootlessFacts,
+            account=st.just("mstunnel"),
+            uid=st.none() | st.just(1001),
+            subuids=st.sampled_from([0, 65536]),
+            subgids=st.sampled_from([0, 65536]),
+            linger=st.booleans(),
+            folder_owner=st.none() | st.sampled_from([0, 1001]),
+        ),
+        st.none() | st.booleans(),
+    ),
+    "boot": st.booleans(),
     "proxy": st.builds(
         proxy.Proxy,
         st.dictionaries(st.sampled_from(["http_proxy", "https_proxy", "no_proxy"]), PLAIN),
         ENGINES,
         st.dictionaries(st.sampled_from([proxy.PROFILE, proxy.ENVIRONMENT]), st.text()),
         st.lists(PORTS, max_size=2, unique=True).map(tuple),
+        st.booleans(),
+        st.booleans(),
     ),
     "bridge": st.builds(
         bridge.Move,
@@ -199,7 +223,9 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
     ),
     "configure": _configuration(),
     "launch": _launch(),
-    "monitor": st.builds(monitor.Monitor, st.just("/usr/sbin/mstunnel_monitor"), st.booleans()),
+    "monitor": st.builds(
+        monitor.Monitor, st.just("/usr/sbin/mstunnel_monitor"), st.booleans(), st.booleans()
+    ),
     "verify": st.builds(verify.Promise, PORTS, GUIDS, GUIDS),
 }
 

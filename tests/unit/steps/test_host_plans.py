@@ -11,20 +11,22 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers import manner, quadlet
+from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import Engine, Facts
 from mstunnel_setup.readiness.proxy_ports import unlabelled
-from mstunnel_setup.steps import bridge, kernel, launch, proxy, specifications
-from mstunnel_setup.steps.order import ORDER
+from mstunnel_setup.steps import account, boot, bridge, kernel, launch, proxy, specifications
+from mstunnel_setup.steps.half import Half
+from mstunnel_setup.steps.order import ORDER, ROOTLESS
 from mstunnel_setup.steps.preflight import refusals
 from tests.unit.steps.worlds import AGENT_IMAGE, SERVER_IMAGE
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
-# The plan of a host without root is that of the account's own steps.
-CASES = [path for path in sorted(HOSTS.glob("*.json")) if "rootless" not in path.stem]
+CASES = sorted(HOSTS.glob("*.json"))
 STEPS = [step.name for step in ORDER]
+OF_ROOT = [step.name for step in ROOTLESS[Half.HOST]]
 USUAL = (
     "/etc/cni",
     "/etc/containers",
@@ -77,11 +79,32 @@ def way(facts: Facts, engine: Engine) -> manner.Manner:
     return manner.choose(host, {})
 
 
+def rootless(facts: Facts) -> bool:
+    return facts.settings.mode == "rootless"
+
+
+def refused(facts: Facts) -> list[str]:
+    """The checks that refuse the host before the first change; without root that is one of root's half."""
+    return [item.id for item in refusals(facts, OF_ROOT if rootless(facts) else STEPS)]
+
+
+def _of_root(facts: Facts) -> list[Action[Any]]:
+    """What prepares the host; without root also for the account, and for each boot."""
+    assert facts.kernel is not None
+    if not rootless(facts):
+        return [*kernel.STEP.decide(kernel.Kernel(facts.kernel))]
+    assert facts.rootless is not None
+    return [
+        *account.STEP.decide(account.ServiceAccount(facts.rootless, reads_journal=False)),
+        *kernel.STEP.decide(kernel.Kernel(facts.kernel, rootless_port=facts.settings.port)),
+        *boot.STEP.decide(True),  # noqa: FBT003,
+    ]
+
+
 def plan(facts: Facts, files: dict[str, str]) -> list[str]:
     """What the steps that know only the host would say they do, in order; nothing where it is refused."""
-    if refusals(facts, STEPS):
+    if refused(facts):
         return []
-    assert facts.kernel is not None
     assert facts.engine is not None
     assert facts.proxies is not None
     assert facts.security is not None
@@ -91,10 +114,10 @@ def plan(facts: Facts, files: dict[str, str]) -> list[str]:
     ports = unlabelled(facts.security, facts.proxies)
     move = bridge.Move(facts.settings.bridge, chosen.name, files)
     actions = [
-        *kernel.STEP.decide(kernel.Kernel(facts.kernel)),
+        *_of_root(facts),
         *proxy.STEP.decide(proxy.Proxy(wanted, chosen.name, files, ports)),
         *bridge.STEP.decide(move),
-        *launch.STEP.decide(launch.Launch(SPECIFICATIONS, chosen.name, way(facts, chosen))),
+        *launch.STEP.decide(launch.Launch(SPECIFICATIONS, chosen.name, way(facts, chosen), rootless(facts))),
     ]
     return [
         action.describe()
@@ -108,7 +131,7 @@ def test_a_host_gets_its_plan(path: Path) -> None:
     case: dict[str, Any] = json.loads(path.read_text())
     facts = Facts.model_validate(case["facts"])
 
-    assert [item.id for item in refusals(facts, STEPS)] == case["refused"]
+    assert refused(facts) == case["refused"]
     assert plan(facts, case.get("files", {})) == case["plan"]
 
 

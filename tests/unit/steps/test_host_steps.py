@@ -168,7 +168,7 @@ def test_other_lines_of_a_place_stay_and_come_back(machine: Machine) -> None:
 
 def test_docker_has_its_own_places(machine: Machine) -> None:
     machine.host.systemd.running_units.add("docker.service")
-    machine.host.environments["docker.service"] = f"http_proxy={PROXY} HTTP_PROXY={PROXY}"
+    machine.host.systemd.environments["docker.service"] = f"http_proxy={PROXY} HTTP_PROXY={PROXY}"
     machine.run(environment.STEP, proxy.STEP, engine="docker", environment={"http_proxy": PROXY})
     assert machine.text(proxy.ENVIRONMENT) == f"http_proxy={PROXY}\nHTTP_PROXY={PROXY}\n"
     assert machine.text(proxy.PROFILE) == ""
@@ -177,7 +177,7 @@ def test_docker_has_its_own_places(machine: Machine) -> None:
 
 def test_a_drop_in_of_somebody_else_that_wins_is_an_error(machine: Machine) -> None:
     machine.host.systemd.running_units.add("podman.service")
-    machine.host.environments["podman.service"] = "http_proxy=http://other:1"
+    machine.host.systemd.environments["podman.service"] = "http_proxy=http://other:1"
     with pytest.raises(StepError) as caught:
         install_proxy(machine, http_proxy=PROXY)
     assert caught.value.code == "proxy-overruled"

@@ -6,6 +6,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any, cast
 
+from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.containers.choice import Chosen
@@ -164,7 +165,7 @@ class Scene:
 
     @property
     def journal(self) -> Journal:
-        return Journal(self.files, self.clock, World.state_directory)
+        return Journal(self.files, self.clock, paths.STATE)
 
     def write(self, path: str, content: str | bytes) -> Path:
         """Put a file below the root, as somebody else would; returns where it really is."""

@@ -19,6 +19,7 @@ class Units:
     runs: bool = True
     running_units: set[str] = field(default_factory=set)
     told: list[str] = field(default_factory=list)
+    environments: dict[str, str] = field(default_factory=dict)
 
     def running(self) -> bool:
         return self.runs
@@ -31,6 +32,13 @@ class Units:
 
     def known(self, unit: str) -> bool:
         return self.active(unit)
+
+    def environment(self, unit: str) -> str:
+        return self.environments.get(unit, "")
+
+    def start(self, unit: str) -> None:
+        self.told.append(f"start {unit}")
+        self.running_units.add(unit)
 
     def restart(self, unit: str) -> None:
         self.told.append(f"restart {unit}")
@@ -49,7 +57,6 @@ class Host(Processes):
         self.locked: set[str] = set()
         self.base_ports = {3128: "squid_port_t"}
         self.ports: dict[int, str] = {}
-        self.environments: dict[str, str] = {}
         self.asked: list[str] = []
         for folder in ("/proc/sys/net/ipv4", "/var/lib/mstunnel", "/etc"):
             self.files.make_directories(folder)
@@ -106,9 +113,6 @@ class Host(Processes):
             return (0, "") if self.ports.pop(port, None) else (1, "")
         self.ports[port] = words[words.index("-t") + 1]
         return 0, ""
-
-    def _systemctl(self, words: list[str]) -> tuple[int, str]:
-        return 0, self.environments.get(words[-1], "") + "\n"
 
 
 def apply(host: Host, action: Action[Any]) -> JsonObject:

@@ -1,0 +1,24 @@
+"""`mstunnel-setup steps`: the steps in order, also those of an installation without root."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from mstunnel_setup.cli.render import Result
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.steps.half import Half
+from mstunnel_setup.steps.order import ORDER, ROOTLESS
+
+
+def step_list() -> Result:
+    """Names and titles; `by` is who does a step of a gateway without root."""
+    by = {Half.HOST: "root", Half.ACCOUNT: "account"}
+    rootless = [{**item, "by": by[half]} for half, steps in ROOTLESS.items() for item in _named(steps)]
+    data = {"steps": _named(ORDER), "rootless": rootless}
+    text = [f"{item.name:12} {item.title}" for item in ORDER]
+    text += ["", "Without root (--rootless):"]
+    text += [f"{item['name']:12} {item['title']} ({item['by']})" for item in rootless]
+    return Result(data=data, text=text)
+
+
+def _named(steps: Iterable[Step[Any, Any]]) -> list[dict[str, str]]:
+    return [{"name": step.name, "title": step.title} for step in steps]

@@ -1,0 +1,248 @@
+"""The service account of a rootless gateway, as actions of root: account, subordinate ids, group, linger."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol, TypeAlias
+
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host import accounts
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.process import ProcessError
+from mstunnel_setup.system.world import HasProcesses
+
+IdKind: TypeAlias = Literal["subuid", "subgid"]
+
+IDS = 65536
+"""So many subordinate ids of each kind a container needs."""
+JOURNAL_GROUP = "systemd-journal"
+"""Its members read the system's journal, into which the containers log."""
+LINGERING = "/var/lib/systemd/linger"
+
+_SECONDS = 60.0
+_PAUSE = 0.1
+# What programs of ours and Podman make in the home of the account.
+_OWN_FOLDERS = frozenset({".cache", ".config", ".local"})
+
+
+def creation(name: str) -> tuple[str, ...]:
+    """The command that makes the account; nobody logs in to it (useradd(8))."""
+    return ("useradd", "--create-home", "--shell", "/usr/sbin/nologin", name)
+
+
+def id_range(name: str, kind: IdKind, first: int, verb: str = "add") -> tuple[str, ...]:
+    """The command that gives the account subordinate ids from `first` on, or takes them (usermod(8))."""
+    return ("usermod", f"--{verb}-{kind}s", f"{first}-{first + IDS - 1}", name)
+
+
+def lingering(name: str) -> tuple[str, ...]:
+    """The command that has the account's services run without a login, from boot on (loginctl(1))."""
+    return ("loginctl", "enable-linger", name)
+
+
+class HasClock(HasProcesses, Protocol):
+    """Files, programs and time."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateAccount(Action[HasClock]):
+    """Make the account with its home and subordinate ids. Undo removes it, unless its home holds more."""
+
+    kind: ClassVar[str] = "create-account"
+    name: str
+
+    @property
+    def key(self) -> str:
+        """The account."""
+        return f"account:{self.name}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"create the account {self.name}, to which nobody logs in"
+
+    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether there is such an account."""
+        return accounts.find(self.name) is not None
+
+    def capture(self, world: HasClock) -> JsonObject:  # noqa: ARG002
+        """There was none, or the action would be satisfied."""
+        return {}
+
+    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Make it (again, when a run was killed between account and home). Raises StepError."""
+        found = accounts.find(self.name)
+        if found is not None and world.files.state(found.home) is None:
+            _run(world, ("userdel", self.name))
+            found = None
+        if found is None:
+            _run(world, creation(self.name))
+        return {}
+
+    def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:  # noqa: ARG002
+        """Remove account and home; what others put there keeps both, and so does a program that runs."""
+        found = accounts.find(self.name)
+        if found is None:
+            return Undone(Undo.ABSENT)
+        known = _OWN_FOLDERS | set(world.files.names("/etc/skel"))
+        others = sorted(set(world.files.names(found.home)) - known)
+        if others:
+            return Undone(Undo.KEPT, f"the account {self.name}: {found.home} holds {', '.join(others)}")
+        done = world.processes.run(("userdel", "--remove", self.name), timeout=_SECONDS, check=False)
+        if accounts.find(self.name) is not None:
+            return Undone(Undo.KEPT, f"the account {self.name}: {done.error.strip() or 'userdel failed'}")
+        return Undone(Undo.REMOVED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GiveIds(Action[HasClock]):
+    """Give an account that was there before a range of subordinate ids, from `first` on."""
+
+    kind: ClassVar[str] = "give-ids"
+    name: str
+    ids: IdKind
+    first: int
+
+    @property
+    def key(self) -> str:
+        """The account and the kind of ids."""
+        return f"{self.ids}:{self.name}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"give {self.name} {IDS} ids in /etc/{self.ids}"
+
+    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether this very range is there."""
+        return self._line in (world.files.read(f"/etc/{self.ids}") or b"").decode().splitlines()
+
+    def capture(self, world: HasClock) -> JsonObject:  # noqa: ARG002
+        """The range was free."""
+        return {}
+
+    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
+        """Add it, unless a run that was killed has."""
+        if not self.satisfied(world, outputs):
+            _run(world, id_range(self.name, self.ids, self.first))
+        return {}
+
+    def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:
+        """Take it away."""
+        if not self.satisfied(world, record.outputs):
+            return Undone(Undo.ABSENT)
+        _run(world, id_range(self.name, self.ids, self.first, "del"))
+        return Undone(Undo.REMOVED)
+
+    @property
+    def _line(self) -> str:
+        return f"{self.name}:{self.first}:{IDS}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinGroup(Action[HasClock]):
+    """Make the account a member of a group."""
+
+    kind: ClassVar[str] = "join-group"
+    name: str
+    group: str
+
+    @property
+    def key(self) -> str:
+        """The group and the account."""
+        return f"member:{self.group}:{self.name}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"make {self.name} a member of {self.group}"
+
+    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether it is one."""
+        return accounts.is_member(self.name, self.group)
+
+    def capture(self, world: HasClock) -> JsonObject:  # noqa: ARG002
+        """It was none, or the action would be satisfied."""
+        return {}
+
+    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Make it one (usermod(8))."""
+        _run(world, ("usermod", "--append", "--groups", self.group, self.name))
+        return {}
+
+    def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:
+        """Take it out (gpasswd(1))."""
+        if not self.satisfied(world, record.outputs):
+            return Undone(Undo.ABSENT)
+        _run(world, ("gpasswd", "--delete", self.name, self.group))
+        return Undone(Undo.REMOVED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnableLinger(Action[HasClock]):
+    """Have the services of the account run from boot on, whether or not it is logged in."""
+
+    kind: ClassVar[str] = "enable-linger"
+    name: str
+
+    @property
+    def key(self) -> str:
+        """The account."""
+        return f"linger:{self.name}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"let the services of {self.name} run without a login"
+
+    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether systemd-logind has it on record."""
+        return world.files.state(f"{LINGERING}/{self.name}") is not None
+
+    def capture(self, world: HasClock) -> JsonObject:  # noqa: ARG002
+        """It was not, or the action would be satisfied."""
+        return {}
+
+    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Enable it, and wait for the service manager of the account. Raises StepError."""
+        _run(world, lingering(self.name))
+        if not _within(world, lambda: world.files.state(self._manager) is not None):
+            raise StepError(
+                "linger-failed",
+                f"the service manager of {self.name} does not start",
+                "Look at `journalctl --unit systemd-logind --unit 'user@*'`.",
+            )
+        return {}
+
+    def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:
+        """Disable it; without a login that ends every program of the account."""
+        if not self.satisfied(world, record.outputs):
+            return Undone(Undo.ABSENT)
+        _run(world, ("loginctl", "disable-linger", self.name))
+        _within(world, lambda: world.files.state(self._manager) is None)
+        return Undone(Undo.REMOVED)
+
+    @property
+    def _manager(self) -> str:
+        found = accounts.find(self.name)
+        return f"/run/user/{'' if found is None else found.uid}/systemd/private"
+
+
+def _within(world: HasClock, reached: Callable[[], bool]) -> bool:
+    end = world.clock.monotonic() + _SECONDS
+    while not reached():
+        if world.clock.monotonic() > end:
+            return False
+        world.clock.sleep(_PAUSE)
+    return True
+
+
+def _run(world: HasClock, command: Sequence[str]) -> None:
+    try:
+        world.processes.run(command, timeout=_SECONDS)
+    except ProcessError as error:
+        raise StepError(
+            "account-refused", error.message, error.hint or f"Run `{' '.join(command)}`."
+        ) from error

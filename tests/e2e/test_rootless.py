@@ -1,0 +1,164 @@
+"""A gateway of an account that starts the installation itself: root's part is asked for by one sudo."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.testbed import installation as steps
+from tests.testbed import kinds
+from tests.testbed.host_tree import host_tree
+from tests.testbed.installation import Installation
+from tests.testbed.machine import Entry
+from tests.testbed.process import Completed
+from tests.testbed.testbed import INTRANET_PAGE, Testbed
+
+pytestmark = [pytest.mark.e2e, pytest.mark.hosts, pytest.mark.timeout(600)]
+
+ACCOUNT = "gateway"
+KIND = replace(kinds.PODMAN_ROOTLESS, name="podman-account", account=ACCOUNT)
+RULE = f"{ACCOUNT} ALL=(root) NOPASSWD: /opt/copied/mstunnel-setup host *, /usr/sbin/mstunnel-setup host *\n"
+SUDOERS = f"/etc/sudoers.d/{ACCOUNT}"
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/opt/copied"
+
+
+class Host(Installation):
+    """A host with an account that wants a gateway, and what the host was like before."""
+
+    before: dict[str, Entry]
+    tenant_before: dict[str, list[str]]
+
+    def as_account(self, *command: str) -> Completed:
+        """Run a program as a login of the account would, with nothing of root's environment."""
+        become = ("runuser", "-u", ACCOUNT, "--", "env", "-i", f"HOME=/home/{ACCOUNT}", f"PATH={PATH}")
+        return self.program(*become, *command, check=False)
+
+    def install(self, *before: str) -> Completed:
+        """The unattended installation, as the account."""
+        fixed = ("--answers", self.path("answers.yaml"), "--unattended", "--output", "json")
+        return self.as_account(*before, "mstunnel-setup", *fixed)
+
+    def allow_sudo(self, *, allowed: bool) -> None:
+        """Let the account do root's part, or not any more."""
+        if allowed:
+            self.server.write(SUDOERS, RULE, 0o440)
+        else:
+            self.server.run(["rm", "-f", SUDOERS])
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    with Testbed(kind=KIND) as testbed:
+        made = Host(testbed, testbed.start_registry().references)
+        made.prepare()
+        made.server.write(made.path("kill_at.py"), Path(steps.__file__).with_name("kill_at.py").read_text())
+        made.server.run(["useradd", "--create-home", ACCOUNT])
+        made.before, made.tenant_before = tree(made), made.tenant()
+        yield made
+
+
+def tree(host: Host) -> dict[str, Entry]:
+    """The server as it is, without the folder that Podman makes for every account that so much as asks it."""
+    found = host_tree(host)
+    found.pop(f"/home/{ACCOUNT}/.config", None)
+    return found
+
+
+def error(completed: Completed) -> dict[str, str]:
+    found: dict[str, str] = json.loads(completed.stdout)["errors"][0]
+    return found
+
+
+def test_without_sudo_the_list_is_shown_and_nothing_is_changed(host: Host) -> None:
+    refused = host.install()
+    assert (refused.code, error(refused)["code"]) == (11, "root-needed"), refused.describe()
+    assert f"sudo /opt/copied/mstunnel-setup host --account {ACCOUNT}" in error(refused)["hint"]
+    for change in (
+        f"let the services of {ACCOUNT} run without a login",
+        f"give the folder /etc/mstunnel to {ACCOUNT}",
+        "copy /opt/copied/mstunnel-setup to /usr/sbin/mstunnel-setup",
+        "set net.ipv4.ip_unprivileged_port_start to 443",
+    ):
+        assert change in " ".join(refused.stderr.split())
+    assert tree(host) == host.before
+
+
+def test_a_killed_half_of_root_is_finished_by_the_one_sudo(host: Host) -> None:
+    kill = ("python3", "/root/kill_at.py", "kernel", "mstunnel-setup", "host", "--account", ACCOUNT)
+    killed = host.program(*kill, "--answers", host.path("answers.yaml"), "--unattended", check=False)
+    assert killed.code == 137, killed.describe()
+
+    host.allow_sudo(allowed=True)
+    killed = host.install("python3", host.path("kill_at.py"), "launch")
+    assert killed.code == 137, killed.describe()
+    status = json.loads(host.as_account("mstunnel-setup", "status", "--output", "json").stdout)["data"]
+    assert status["done"][:5] == ["account", "program", "kernel", "proxy", "boot"]
+    assert (status["installed"], status["next"]) == (False, "launch")
+
+
+def test_a_killed_half_of_the_account_is_finished_without_root(host: Host) -> None:
+    host.allow_sudo(allowed=False)
+    installed = host.install()
+    assert installed.code == 0, installed.describe()
+    assert {step["name"] for step in json.loads(installed.stdout)["data"]["steps"] if step["actions"]} == {
+        "launch",
+        "monitor",
+    }
+    host.connect()
+    assert host.await_page() == INTRANET_PAGE
+    host.disconnect()
+
+
+def test_a_later_run_needs_no_root_and_changes_nothing(host: Host) -> None:
+    before, started = tree(host), host.started()
+    again = host.install()
+    assert (again.code, json.loads(again.stdout)["data"]["actions"]) == (0, 0), again.describe()
+    assert tree(host) == before
+    assert host.started() == started
+
+
+def test_root_and_the_account_see_the_same_gateway(host: Host) -> None:
+    for found in (
+        host.as_account("mst-cli", "server", "status"),
+        host.server.run(["mst-cli", "server", "status"]),
+    ):
+        assert (found.code, found.stdout) == (0, "State: running\nHealth: healthy\n"), found.describe()
+    for found in (
+        host.as_account("mst-cli", "server", "logs"),
+        host.server.run(["mst-cli", "server", "logs"]),
+    ):
+        assert "listening" in found.stdout + found.stderr
+    ready = json.loads(host.as_account("mst-readiness", "rootless", "--output", "json").stdout)
+    assert ready["errors"] == []
+
+
+def test_other_accounts_and_the_other_mode_are_refused(host: Host) -> None:
+    nobody = host.program(
+        "runuser", "-u", "nobody", "--", "mst-cli", "status", "--output", "json", check=False
+    )
+    assert (nobody.code, error(nobody)["code"]) == (3, "not-root")
+    host.write_answers({"mode": "rootful"})
+    rootful = host.setup(check=False)
+    assert (rootful.code, error(rootful)["code"]) == (2, "mode-installed")
+    host.write_answers({"account": "other"})
+    other = host.setup(check=False)
+    assert (other.code, error(other)["code"]) == (2, "account-installed")
+    host.write_answers({})
+
+
+def test_uninstall_by_the_account_leaves_it_as_it_was(host: Host) -> None:
+    uninstall = ("mst-cli", "uninstall", "--unattended", "--output", "json")
+    half = host.as_account(*uninstall)
+    assert (half.code, error(half)["code"]) == (11, "root-needed"), half.describe()
+    assert f"host --account {ACCOUNT} --remove" in error(half)["hint"]
+    assert host.tenant() == host.tenant_before
+
+    host.allow_sudo(allowed=True)
+    whole = host.as_account(*uninstall)
+    assert whole.code == 0, whole.describe()
+    host.allow_sudo(allowed=False)
+    host.restore()
+    assert tree(host) == host.before
+    assert host.server.run(list(KIND.engine_command("images", "--quiet"))).stdout == ""
