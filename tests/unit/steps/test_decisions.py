@@ -224,7 +224,11 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
     "configure": _configuration(),
     "launch": _launch(),
     "monitor": st.builds(
-        monitor.Monitor, st.just("/usr/sbin/mstunnel_monitor"), st.booleans(), st.booleans()
+        monitor.Monitor,
+        st.just("/usr/sbin/mstunnel_monitor"),
+        st.booleans(),
+        ENGINES,
+        st.booleans(),
     ),
     "verify": st.builds(verify.Promise, PORTS, GUIDS, GUIDS),
 }
