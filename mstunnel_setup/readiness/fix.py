@@ -1,6 +1,6 @@
 """Fixes: reversible changes that a person is shown before they are made."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mstunnel_setup.errors import SetupError
@@ -8,10 +8,18 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.readiness import proxy_ports
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.facts import Facts, Settings
+from mstunnel_setup.readiness.facts import Facts, KernelFacts, RootlessFacts, Settings
 from mstunnel_setup.readiness.model import Finding, Outcome
 from mstunnel_setup.readiness.parse import sysctl_lines
-from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES, PORT_START, ROOTLESS, SYSCTL_FILE
+from mstunnel_setup.readiness.sysctls import (
+    FORWARD,
+    MODULE_FILES,
+    PORT_START,
+    ROOTLESS,
+    ROOTLESS_MODULE_FILES,
+    SYSCTL_FILE,
+)
+from mstunnel_setup.system import accounts
 
 _PROBLEMS = (Outcome.FAIL, Outcome.WARNING)
 _SECONDS = 120.0
@@ -39,7 +47,9 @@ def fixes(findings: Iterable[Finding], facts: Facts) -> tuple[Fix, ...]:
     broken = {item.id for item in findings if item.result in _PROBLEMS}
     return (
         *_module_fixes(broken),
+        *_conntrack_fixes(broken, facts.kernel),
         *_sysctl_fixes(broken, facts.settings),
+        *_account_fixes(broken, facts.rootless),
         *_selinux_fixes(broken, facts),
         *_firewall_fixes(broken, facts),
         *_service_fixes(broken, facts),
@@ -55,6 +65,38 @@ def _module_fixes(broken: set[str]) -> Iterable[Fix]:
         if boot in broken:
             says = f"write {path}, which loads {module} at boot"
             yield Fix((boot,), says, f"rm {path}", path, (module,))
+
+
+def _conntrack_fixes(broken: set[str], kernel: KernelFacts | None) -> Iterable[Fix]:
+    """The settings of a module are there once it is."""
+    mended = tuple(
+        name for name in ("rootless-conntrack-acct", "rootless-conntrack-timestamp") if name in broken
+    )
+    for module, path in ROOTLESS_MODULE_FILES.items():
+        if mended and kernel is not None and module not in kernel.modules and module in kernel.loadable:
+            says, undo = f"load the module {module}, now and at boot", f"rm {path}, and modprobe -r {module}"
+            yield Fix(mended, says, undo, path, (module,), commands=(("modprobe", module),))
+
+
+def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterable[Fix]:
+    """What the account step of an installation does, by the same commands; useradd(8) also gives the ids."""
+    if rootless is None:
+        return
+    name = rootless.account
+    free: Mapping[accounts.IdKind, int] = {"subuid": rootless.free_subuid, "subgid": rootless.free_subgid}
+    if "rootless-account" in broken:
+        mended = ("rootless-account", *(f"rootless-{kind}" for kind in free))
+        undo = f"userdel --remove {name}"
+        yield Fix(mended, f"create the account {name}", undo, commands=(accounts.creation(name),))
+    else:
+        for kind, first in free.items():
+            if f"rootless-{kind}" in broken:
+                undo = " ".join(accounts.id_range(name, kind, first, "del"))
+                says, command = f"give {name} ids in /etc/{kind}", accounts.id_range(name, kind, first)
+                yield Fix((f"rootless-{kind}",), says, undo, commands=(command,))
+    if "rootless-linger" in broken:
+        says, undo = f"let the services of {name} run without a login", f"loginctl disable-linger {name}"
+        yield Fix(("rootless-linger",), says, undo, commands=(accounts.lingering(name),))
 
 
 def _sysctl_fixes(broken: set[str], settings: Settings) -> Iterable[Fix]:

@@ -50,7 +50,7 @@ def _account(settings: Settings, rootless: RootlessFacts) -> Verdict:
         return _rootful(settings) or passed(f"{rootless.account}, uid {rootless.uid}")
     return _rootful(settings) or problem(
         f"there is no account {rootless.account}",
-        f"Make it: `{' '.join(accounts.creation(rootless.account))}`.",
+        f"Make it: `{' '.join(accounts.creation(rootless.account))}`, or run with --fix.",
     )
 
 
@@ -62,7 +62,7 @@ def _subordinate(name: accounts.IdKind, known: Callable[[RootlessFacts], tuple[i
             return _rootful(settings) or passed(f"{found} in /etc/{name}")
         return _rootful(settings) or problem(
             f"{found} of {accounts.IDS} for {rootless.account} in /etc/{name}",
-            f"Run `{' '.join(accounts.id_range(rootless.account, name, free))}`.",
+            f"Run `{' '.join(accounts.id_range(rootless.account, name, free))}`, or run with --fix.",
         )
 
     return subordinate_ids
@@ -74,7 +74,7 @@ def _linger(settings: Settings, rootless: RootlessFacts) -> Verdict:
         return _rootful(settings) or passed("containers outlive the logout")
     return _rootful(settings) or problem(
         "containers end at logout and do not start at boot",
-        f"Run `{' '.join(accounts.lingering(rootless.account))}`.",
+        f"Run `{' '.join(accounts.lingering(rootless.account))}`, or run with --fix.",
     )
 
 
@@ -115,7 +115,7 @@ def _sysctl(name: str, least: str) -> Check:
         if settings.mode != "rootless":
             return skipped("not rootless")
         value = kernel.sysctls.get(name)
-        if value is not None and int(value) >= int(least):
+        if suffices(name, value, least):
             return passed(f"{name} is {value}")
         seen = f"{name} is {value}" if value is not None else f"{name} is not there (module nf_conntrack)"
         return problem(seen, f"Set it to {least}, or run with --fix.")

@@ -132,6 +132,33 @@ def test_the_port_is_let_in_at_the_firewall_that_is_there(tmp_path: Path) -> Non
     assert commands(tmp_path, firewall("nftables")) == []
 
 
+def account(**changes: Any) -> dict[str, Any]:
+    nothing = {"uid": None, "subuids": 0, "subgids": 0, "linger": False, "folder_owner": None}
+    return {"rootless": {**nothing, **changes}}
+
+
+def test_the_account_is_prepared_as_an_installation_does_it(tmp_path: Path) -> None:
+    assert commands(tmp_path, account()) == [
+        "useradd --create-home --shell /usr/sbin/nologin mstunnel",
+        "loginctl enable-linger mstunnel",
+    ]
+    there = {"uid": 1001, "folder_owner": 1001, "linger": True, "free_subuid": 231072}
+    assert commands(tmp_path, account(**there)) == [
+        "usermod --add-subuids 231072-296607 mstunnel",
+        "usermod --add-subgids 100000-165535 mstunnel",
+    ]
+
+
+def test_the_module_of_connections_comes_before_its_settings(tmp_path: Path) -> None:
+    made = proposed({"kernel": {**BARE, "loadable": ["nf_conntrack"]}})
+    of_connections = [item for item in made if "conntrack" in "".join(item.lines)]
+    assert [item.path for item in of_connections] == [
+        "/etc/modules-load.d/mstunnel_conntrack.conf",
+        SYSCTL_FILE,
+    ]
+    assert of_connections[0].commands == (("modprobe", "nf_conntrack"),)
+
+
 def test_a_port_that_already_has_a_type_is_changed(tmp_path: Path) -> None:
     broken = {"security": {"selinux": "enforcing", "proxy_ports": ["80"]}}
 
