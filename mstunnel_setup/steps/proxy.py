@@ -115,7 +115,7 @@ def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Any]]:
     text = proxy_files.shell(present, both, export=export)
     if text == present:
         return ()
-    return (MakeDirectory(path=path.rpartition("/")[0]), WriteFile(path=path, text=text))
+    return (*folders(path.rpartition("/")[0]), WriteFile(path=path, text=text))
 
 
 def given_up(context: Context) -> list[str]:
