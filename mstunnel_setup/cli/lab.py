@@ -21,6 +21,7 @@ Directory = Annotated[
     Path, typer.Option("--dir", envvar="MSTUNNEL_LAB_DIR", help="Directory of the lab's files.")
 ]
 Upn = Annotated[str, typer.Option("--user", help="User name, such as admin@contoso.example.")]
+UserCode = Annotated[str, typer.Argument(metavar="USER_CODE", help="The code that the sign-in shows.")]
 _DEFAULT_DIRECTORY: Final = Path("lab")
 
 
@@ -47,16 +48,16 @@ def serve(
     from mstunnel_setup.lab.urls import CLOUD_NAMES  # noqa: PLC0415 - keeps --help fast
 
     if not 0 <= port <= _MAX_PORT:
-        raise UsageError("lab-port", f"{port} is not a port", f"give a number from 0 to {_MAX_PORT}")
+        raise UsageError("lab-port", f"{port} is not a port", f"Give a number from 0 to {_MAX_PORT}.")
     if cloud and cloud not in CLOUD_NAMES:
         known = ", ".join(CLOUD_NAMES)
-        raise UsageError("lab-cloud", f"there is no cloud called {cloud}", f"use one of: {known}")
+        raise UsageError("lab-cloud", f"there is no cloud called {cloud}", f"Use one of: {known}.")
     settings = Settings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
     raise typer.Exit(run(settings))
 
 
 @app.command()
-def approve(user_code: str, user: Upn, directory: Directory = _DEFAULT_DIRECTORY) -> None:
+def approve(user_code: UserCode, user: Upn, directory: Directory = _DEFAULT_DIRECTORY) -> None:
     """Complete the device sign-in with USER_CODE as a user of the lab."""
     from mstunnel_setup.lab import remote  # noqa: PLC0415 - keeps --help fast
 
@@ -100,7 +101,7 @@ def fault(
 
 @app.command()
 def user(
-    upn: Annotated[str, typer.Argument(help="User name, such as admin@contoso.example.")],
+    upn: Annotated[str, typer.Argument(metavar="UPN", help="User name, such as admin@contoso.example.")],
     *,
     refused_with: Annotated[
         int | None, typer.Option(help="AADSTS number that ends each sign-in, such as 53003; 0: none.")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.models import ArgumentInfo
 
 _CONTEXT = "context_"
 
@@ -251,12 +252,20 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     injected = inspect.Parameter(_CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     parameters = [] if asked else [injected]
     for name, parameter in inspect.signature(command).parameters.items():
-        own = parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        own = parameter.replace(annotation=_named(name, hints[name]), kind=inspect.Parameter.KEYWORD_ONLY)
         parameters += _parameters(groups[name]) if name in groups else [own]
     expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     expanded.__annotations__ = {item.name: item.annotation for item in parameters}
     del expanded.__wrapped__
     return expanded
+
+
+def _named(name: str, hint: Any) -> Any:
+    """`hint`; a word of the command line without a name of its own in the help gets that of the parameter."""
+    for item in getattr(hint, "__metadata__", ()):
+        if isinstance(item, ArgumentInfo):
+            item.metavar = item.metavar or name.upper()
+    return hint
 
 
 def _gather(group: type, given: dict[str, Any], context: typer.Context) -> Any:

@@ -51,7 +51,7 @@ class LabFile(BaseModel):
         found = next((user for user in self.users if user.upn == upn.lower()), None)
         if found is None:
             known = ", ".join(user.upn for user in self.users)
-            raise UsageError("lab-unknown-user", f"the lab has no user {upn}", f"users: {known}")
+            raise UsageError("lab-unknown-user", f"the lab has no user {upn}", f"Its users are: {known}.")
         return found
 
 

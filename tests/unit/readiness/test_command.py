@@ -106,7 +106,7 @@ def test_an_unknown_group_is_wrong_usage(run: Any) -> None:
     code, _, err = run("everything")
 
     assert code == 2
-    assert "invalid value for 'scope': 'everything' is not one of 'utils'," in err
+    assert "invalid value for 'SCOPE': 'everything' is not one of 'utils'," in err
 
 
 def test_a_host_that_is_not_there_is_wrong_usage(
