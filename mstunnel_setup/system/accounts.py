@@ -220,6 +220,10 @@ class EnableLinger(Action[HasClock]):
         """Disable it; without a login that ends every program of the account."""
         if not self.satisfied(world, record.outputs):
             return Undone(Undo.ABSENT)
+        if accounts.find(self.name) is None:
+            # logind knows no account that somebody has removed, and keeps its note.
+            world.files.remove(f"{LINGERING}/{self.name}")
+            return Undone(Undo.REMOVED)
         _run(world, ("loginctl", "disable-linger", self.name))
         _within(world, lambda: world.files.state(self._manager) is None)
         return Undone(Undo.REMOVED)

@@ -159,6 +159,15 @@ def test_an_account_at_work_stays(host: AccountHost) -> None:
     assert undone(host, CreateAccount(name=NAME), {}) is Undo.KEPT
 
 
+def test_linger_of_an_account_that_is_gone_is_forgotten(host: AccountHost) -> None:
+    host.add(NAME)
+    action = EnableLinger(name=NAME)
+    action.apply(host, {})
+    host.known.clear()
+    assert undone(host, action, {}) is Undo.REMOVED
+    assert host.files.names(LINGERING) == []
+
+
 def test_a_service_manager_that_does_not_start_is_an_error(host: AccountHost) -> None:
     host.add(NAME)
     host.starts_managers = False
