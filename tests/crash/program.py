@@ -128,8 +128,8 @@ def prepare(request: dict[str, Any], points: Points) -> None:
     class RecordedWorld(warm.WarmWorld):
         """The product's world with another engine, and another systemd where one is asked for."""
 
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments)
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
             if request.get("manner"):
                 self.processes = RecordedProcesses(cast("Any", self.engine), request["root"])
                 self.systemd = Systemd(self.processes, marker=request["root"])
@@ -139,7 +139,7 @@ def prepare(request: dict[str, Any], points: Points) -> None:
             chosen = Chosen(request.get("engine_name", "podman"), "5.0.0", "the engine of the tests")
             return RecordedEngine(request["engine"], points.hit), chosen
 
-    run_module.World = RecordedWorld  # type: ignore[attr-defined,assignment]
+    run_module.World = RecordedWorld  # type: ignore[attr-defined]
     _pretend(request)
     QuickClock.wrong = timedelta(days=request.get("days_wrong", 0))
     if request.get("quick", True):
