@@ -186,7 +186,8 @@ class Gateway(RuleBasedStateMachine):
     def _edited_since_merged(self) -> bool:
         """Whether somebody has changed the settings since a run wrote them with the changes of before."""
         version = self.arena.receipt()["entries"][f"file:{paths.ENVIRONMENT}"][2][-1]
-        return bool(self.place(paths.ENVIRONMENT).read_text() != version["text"])
+        place = self.place(paths.ENVIRONMENT)
+        return place.exists() and bool(place.read_text() != version["text"])
 
     @rule()
     @told
