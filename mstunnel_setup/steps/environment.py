@@ -38,7 +38,8 @@ class Environment:
 def _gather(context: Context) -> Environment:
     current = context.world.files.read(paths.ENVIRONMENT)
     present = None if current is None else _text(current)
-    before, wanted = _before(context), _wanted(context)
+    # Of a file that is not there nobody has taken a line away.
+    before, wanted = _before(context) if present is not None else {}, _wanted(context)
     edited = _edited_proxies(env_file.parse(present or "", paths.ENVIRONMENT), before)
     text = env_file.merge(present, before, wanted | edited, paths.ENVIRONMENT)
     context.environment = text.encode()

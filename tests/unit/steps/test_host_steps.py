@@ -114,6 +114,37 @@ def install_proxy(machine: Machine, **variables: str) -> list[str]:
     return machine.run(environment.STEP, proxy.STEP, environment=variables)
 
 
+def test_without_root_the_kernel_is_also_made_ready_for_the_account(machine: Machine) -> None:
+    for name, value in (("core.somaxconn", "4096"), ("ipv4.ip_unprivileged_port_start", "1024")):
+        machine.scene.write(f"/proc/sys/net/{name.replace('.', '/')}", f"{value}\n")
+    machine.scene.write("/proc/sys/net/netfilter/nf_conntrack_acct", "0\n")
+    machine.scene.write("/proc/sys/net/netfilter/nf_conntrack_timestamp", "0\n")
+    before = machine.tree()
+
+    done = machine.run(kernel.STEP, mode="rootless")
+    assert "set net.ipv4.ip_unprivileged_port_start to 443" in done
+    assert "set net.core.somaxconn to 8192" in done
+    assert machine.run(kernel.STEP, mode="rootless") == []
+
+    machine.uninstall()
+    assert machine.tree() == before
+
+
+def test_without_root_each_half_has_its_own_places_of_the_proxy(machine: Machine) -> None:
+    answers = {"environment": {"https_proxy": PROXY}, "mode": "rootless"}
+    done = machine.run(proxy.SYSTEM, **answers)
+    assert done == [f"write {proxy.PROFILE}", "remember environment.wanted"]
+    assert machine.run(proxy.SYSTEM, **answers) == []
+
+    done = machine.run(environment.STEP, proxy.UNITS, **answers)
+    written = [text for text in done if "follow" in text]
+    assert [text.partition(" and have ")[2] for text in written] == [
+        "podman.service follow it",
+        "mstunnel_monitor.service follow it",
+    ]
+    assert f"write {proxy.PROFILE}" not in done
+
+
 @pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY"])
 def test_one_setting_reaches_every_place(machine: Machine, name: str) -> None:
     before = machine.tree()
