@@ -43,11 +43,14 @@ class Kind:
 
     def engine_command(self, *arguments: str) -> tuple[str, ...]:
         """A command of the engine, run as whoever runs the containers."""
+        return self.as_account(self.engine, *arguments)
+
+    def as_account(self, *command: str) -> tuple[str, ...]:
+        """A command, run as whoever runs the containers."""
         if not self.account:
-            return (self.engine, *arguments)
+            return command
         # The first account of a new system.
-        become = ("runuser", "-u", self.account, "--", "env", "XDG_RUNTIME_DIR=/run/user/1000")
-        return (*become, self.engine, *arguments)
+        return ("runuser", "-u", self.account, "--", "env", "XDG_RUNTIME_DIR=/run/user/1000", *command)
 
     @property
     def trees(self) -> tuple[str, ...]:
