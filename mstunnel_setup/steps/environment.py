@@ -90,13 +90,19 @@ def _wanted(context: Context) -> dict[str, str]:
 
     A later run comes from another shell (sudo drops the proxies), which is no wish to have none.
     """
-    profile = (context.world.files.read(_SHELL_PROXIES) or b"").decode("utf-8", errors="replace")
-    found = {**_before(context), **_assignments(profile), **os.environ}
+    found = {**_before(context), **_assignments(_profile(context)), **os.environ}
     wanted = dict(context.answers.environment)
     for name in PROXIES:
         if value := next(filter(None, (_either(name, of) for of in (wanted, found))), ""):
             wanted |= {name: value, name.upper(): value}
     return wanted
+
+
+def _profile(context: Context) -> str:
+    """The proxies of all shells; empty where an earlier run wrote them, which is no wish of anybody."""
+    text = (context.world.files.read(_SHELL_PROXIES) or b"").decode("utf-8", errors="replace")
+    written = context.receipt.entries.get(f"file:{_SHELL_PROXIES}")
+    return "" if written is not None and written.versions[-1].get("text") == text else text
 
 
 def _either(name: str, variables: Mapping[str, str]) -> str:

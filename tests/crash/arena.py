@@ -41,6 +41,7 @@ IMAGES = {
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")
 _VOLATILE = {paths.AGENT_CREDENTIAL, paths.AGENT_SECRET, paths.SETUP_LOG}
 _JOURNAL = f"{paths.STATE}/journal.jsonl"
+_RECEIPT = f"{paths.STATE}/receipt.json"
 # The lock stays by design: whoever removes a lock file that others may have opened takes their lock away.
 _KEPT = {paths.LOCK}
 
@@ -204,7 +205,8 @@ class Arena:
             return f"{head} journal"
         if place in _VOLATILE and path.read_bytes() != b"theirs":
             return f"{head} something"
-        return f"{head} {self._neutral(path.read_text(errors='replace'), names)}"
+        text = self._neutral(path.read_text(errors="replace"), names)
+        return f"{head} {_sorted(text) if place == _RECEIPT else text}"
 
     def _neutral(self, text: str, names: Mapping[str, str]) -> str:
         for value, name in names.items():
@@ -356,6 +358,12 @@ def _stable(outputs: Mapping[str, Any]) -> dict[str, Any]:
     """Results without the digest of a certificate and the id of a secret, other ones every time."""
     fleeting = ("certificate_sha256", "key_id")
     return {name: value for name, value in outputs.items() if name not in fleeting}
+
+
+def _sorted(receipt: str) -> str:
+    """What the receipt tells; the order is that of the journal, in which a late object comes last."""
+    told = json.loads(receipt)
+    return json.dumps({**told, "objects": sorted(told["objects"], key=lambda item: str(item["key"]))})
 
 
 def _environment() -> dict[str, str]:

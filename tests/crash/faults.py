@@ -75,17 +75,16 @@ def _label(name: str, arguments: Sequence[Any]) -> str:
     return f"{name} {arguments[0]}{' *' if changes else ''}"
 
 
-GARBAGE = "\ufffd\x1b[31m{"
-
-
-def process(arguments: Sequence[str]) -> bool:
-    """A program is asked for: whether garbage shall come of it. Raises what the product's own port raises."""
+def process(arguments: Sequence[str], *, check: bool, answer: Callable[[], Completed]) -> Completed:
+    """What comes of a program that the tests answer for: as of a real one through the product's own port."""
     what = _due("processes", " ".join(arguments))
-    if what == "exit 1":
-        raise ProcessError("program-failed", f"`{' '.join(arguments)}` ended with 1: no output")
     if what == "hang":
-        raise ProcessError("program-timeout", f"{arguments[0]} did not finish within 30 s")
-    return what == "garbage"
+        hint = "Find out what it waits for and run the command again."
+        raise ProcessError("program-timeout", f"{arguments[0]} did not finish within 30 s", hint)
+    done = Completed(1, "", "") if what == "exit 1" else answer()
+    if check and done.code:
+        raise ProcessError("program-failed", f"`{' '.join(arguments)}` ended with {done.code}: no output")
+    return Completed(done.code, "\ufffd\x1b[31m{", "") if what == "garbage" else done
 
 
 def _processes(run: Callable[..., Completed]) -> Callable[..., Completed]:

@@ -6,6 +6,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import CopyFile, WriteFile
+from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import ExitCode, StepError, UsageError, WaitingError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.steps import environment
@@ -61,6 +62,18 @@ def test_proxies_of_the_shell_are_written_in_both_cases(
 def test_proxies_of_profile_d_count_as_well_and_its_other_lines_do_not(scene: Scene) -> None:
     scene.write(_PROFILE, '# ours\nexport HTTP_PROXY="http://p:1"\nif true; then\n  id\nfi\nno_proxy=$X\n')
     assert _install(scene) == {"http_proxy": "http://p:1", "HTTP_PROXY": "http://p:1"}
+
+
+def test_what_an_earlier_run_wrote_for_all_shells_is_no_wish_of_anybody(scene: Scene) -> None:
+    text = "export http_proxy=http://gone:1\n"
+    scene.files.make_directories("/etc/profile.d")
+    writing: Step[Any, Any] = Step(
+        "proxy", "", lambda _context: None, lambda _facts: [WriteFile(path=_PROFILE, text=text)]
+    )
+    scene.run(writing, scene.context())
+    assert "http_proxy" not in _install(scene)
+    scene.write(_PROFILE, text.replace("gone", "theirs"))
+    assert _install(scene)["http_proxy"] == "http://theirs:1"
 
 
 def test_the_shell_wins_over_profile_d_and_the_answers_over_both(
