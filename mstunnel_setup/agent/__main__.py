@@ -5,12 +5,17 @@ It has 60 MiB, so what only a command line needs is not loaded; `mstunnel-agent 
 
 import signal
 import sys
+import warnings
 from pathlib import Path
 
-from mstunnel_setup.agent.assembly import assembled
-from mstunnel_setup.agent.health import write_status
-from mstunnel_setup.errors import ExitCode
-from mstunnel_setup.host.files import Files
+# requests guesses encodings with it, for which it takes 2.5 MiB; what it is sent here is JSON.
+sys.modules["charset_normalizer"] = None  # type: ignore[assignment]  # an import of it fails then
+warnings.filterwarnings("ignore", "Unable to find acceptable character detection dependency")
+
+from mstunnel_setup.agent.assembly import assembled  # noqa: E402
+from mstunnel_setup.agent.health import write_status  # noqa: E402
+from mstunnel_setup.errors import ExitCode  # noqa: E402
+from mstunnel_setup.host.files import Files  # noqa: E402
 
 
 def main(root: Path) -> None:
