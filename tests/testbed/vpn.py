@@ -10,17 +10,25 @@ AUTHORITY = "/root/openconnect-ca.pem"
 LOG = "/root/openconnect.log"
 PID = "/run/openconnect.pid"
 _KEEPER = "/run/openconnect-keeper.pid"
+# openconnect goes to the background while its script, which begins with the address, is still at work.
+_SETTLED = """
+until ip -4 -oneline address show dev tun0 2>/dev/null | grep -q inet; do sleep 0.05; done
+while pgrep -f '[/]vpnc-script' >/dev/null; do sleep 0.05; done
+"""
 
 
 def connect(client: Machine, url: str, *, token: str, authority: str) -> Completed:
-    """Sign in at `url` with an access token and stay connected in the background.
+    """Sign in at `url` with an access token and stay connected, with routes and name servers set.
 
     `authority` is the certificate (PEM) that the gateway's leaf must come from. The result's standard output
     is what the client said until it was connected, or gave up with an exit code other than 0.
     """
     command = f"{_prepared(client, url, token, authority)} --background --pid-file={PID}"
     # The background process would hold a pipe open for as long as it lives.
-    return client.shell(f"{command} >{LOG} 2>&1; code=$?; cat {LOG}; exit $code", check=False)
+    connected = client.shell(f"{command} >{LOG} 2>&1; code=$?; cat {LOG}; exit $code", check=False)
+    if connected.code == 0:
+        client.shell(_SETTLED, timeout=15)
+    return connected
 
 
 def keep_connected(client: Machine, url: str, *, token: str, authority: str) -> None:
