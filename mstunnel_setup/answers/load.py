@@ -8,7 +8,7 @@ from mstunnel_setup.answers.document import DocumentError, Position, compose, re
 from mstunnel_setup.answers.judge import AnswersError, judge
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.problem import KeyPath
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.errors import CheckError, UsageError
 
 _SECTIONS = frozenset({("tenant",), ("sign_in",), ("certificate",), ("environment",), ("images",)})
 
@@ -25,10 +25,17 @@ class LoadedAnswers:
 def load(path: Path) -> LoadedAnswers:
     """Read the answer file at `path`, a full path of this machine whatever `--root` says.
 
-    Raises UsageError `answers-unreadable`, or AnswersError `answers-invalid` with all problems at once.
+    Raises CheckError `not-root` when this account may not read it, UsageError `answers-unreadable`, or
+    AnswersError `answers-invalid` with all problems at once.
     """
     try:
         content = read(path)
+    except PermissionError as error:
+        raise CheckError(
+            "not-root",
+            f"this account may not read the answer file {path}",
+            "Run it with sudo; for a gateway without root, give the account a file of its own.",
+        ) from error
     except OSError as error:
         raise UsageError(
             "answers-unreadable",
