@@ -14,7 +14,7 @@ demo: setup
 test: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest -m "not e2e" -n 2 --dist loadscope
-	@$(BIN)/pytest -m "e2e and not hosts" -n 2 --dist loadfile
+	@$(BIN)/pytest -m "e2e and not long" -n 2 --dist loadfile
 
 e2e: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null

@@ -95,6 +95,7 @@ def test_a_changed_configuration_reaches_the_next_session_of_a_connected_client(
     assert installed.setup("--output", "json").stdout.count('"unchanged"') == 1
 
 
+@pytest.mark.long
 def test_a_changed_pool_is_served_without_a_new_container(installed: Installation) -> None:
     started = installed.started()
     installed.change_configuration({"network": "169.254.128.0/17"})
@@ -110,6 +111,7 @@ def test_a_changed_pool_is_served_without_a_new_container(installed: Installatio
     assert installed.started() == started
 
 
+@pytest.mark.long
 def test_a_configuration_that_cannot_be_served_is_not_taken_over(installed: Installation) -> None:
     before = installed.server.read("/etc/mstunnel/ocserv.conf")
     installed.change_configuration({"network": "169.254.0.0/31"})
@@ -141,6 +143,7 @@ def test_what_the_gateway_refuses_is_taken_back(installed: Installation) -> None
     assert eventually(lambda: row(installed, "server-configuration")["state"] == "healthy", 60)
 
 
+@pytest.mark.long
 def test_a_changed_port_is_served_with_no_hand_on_the_host(installed: Installation) -> None:
     """The agent tells what is wanted; the monitor makes the container anew, which publishes the new port."""
     installed.connect()
@@ -158,6 +161,7 @@ def test_a_changed_port_is_served_with_no_hand_on_the_host(installed: Installati
     assert installed.started() == started
 
 
+@pytest.mark.long
 def test_the_internal_address_is_tried_by_the_gateway_itself(installed: Installation) -> None:
     """Through the network that devices will use; an error is told in curl's words, with DNS and proxy."""
     assert eventually(lambda: row(installed, "internal-network")["state"] == "healthy", 90)
@@ -190,6 +194,7 @@ def use(installation: Installation) -> Use:
     return Use(ticks / os.sysconf("SC_CLK_TCK"), int(kibibytes) / 1024)
 
 
+@pytest.mark.long
 def test_an_idle_agent_takes_little(installed: Installation) -> None:
     """At most 60 MiB and half a percent of a core, check-ins and the look at this server included."""
     # The first round reads more than those that follow.

@@ -128,6 +128,7 @@ def agent_asks_again(gateway: Installation) -> None:
     assert eventually(lambda: gateway.server.run(there, check=False).code == 0, 30)
 
 
+@pytest.mark.long
 def test_revocation_is_asked_through_the_proxy_at_import_and_by_the_agent(
     gateway: Installation, online: Online
 ) -> None:
@@ -170,6 +171,7 @@ def test_revocation_is_asked_through_the_proxy_at_import_and_by_the_agent(
     assert 88 < float(days[1]) <= 90
 
 
+@pytest.mark.long
 @pytest.mark.skipif(bool(acme.missing("acme.sh")), reason="acme.sh or pebble is not installed")
 def test_acme_sh_renews_through_the_documented_command(gateway: Installation, tmp_path: Path) -> None:
     (block,) = re.findall(

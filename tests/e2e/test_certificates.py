@@ -194,6 +194,7 @@ def test_a_delayed_import_is_listed_cancelled_and_leaves_nothing(gateway: Instal
     assert gateway.server.shell(listing).stdout == before
 
 
+@pytest.mark.long
 def test_a_delayed_import_survives_a_reboot_and_its_files(gateway: Installation) -> None:
     """The time passes while the server is off; at the next boot it is made up for."""
     gateway.disconnect()

@@ -43,6 +43,7 @@ def cli(host: Installation, *words: str, code: int = 0) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+@pytest.mark.long
 def test_a_capture_of_a_client_holds_its_page_and_then_the_client_is_disconnected(
     gateway: Installation,
 ) -> None:
@@ -182,6 +183,7 @@ def test_site_and_identity_change_without_a_new_installation(gateway: Installati
     gateway.wait_until_healthy()
 
 
+@pytest.mark.long
 def test_another_host_takes_over_from_a_backup(gateway: Installation) -> None:
     cli(gateway, "backup", BACKUP)
     gone = cli(gateway, "uninstall", "--offline")

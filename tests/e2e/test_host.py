@@ -73,6 +73,7 @@ def ready_network(host: Installation) -> dict[str, str]:
     return {name: found[name] for name in ("proxy-connects", "endpoint-sign-in", "endpoint-graph")}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("wall")
 def test_behind_a_proxy_everything_goes_through_it_and_follows_when_it_changes(
     host: Installation, proxy: Machine

@@ -24,11 +24,11 @@ IMAGES = {"server": "gateway", "agent": "agent"}
 KINDS = (
     kinds.DOCKER,
     kinds.PODMAN_PLAIN,
+    kinds.PODMAN_ROOTLESS,
     # The kind that the other files of this folder test.
-    pytest.param(kinds.PODMAN, marks=pytest.mark.hosts),
-    pytest.param(kinds.PODMAN_ROOTLESS, marks=pytest.mark.hosts),
-    pytest.param(kinds.PODMAN_UNIT, marks=pytest.mark.hosts),
-    pytest.param(kinds.DOCKER_PLAIN, marks=pytest.mark.hosts),
+    pytest.param(kinds.PODMAN, marks=pytest.mark.long),
+    pytest.param(kinds.PODMAN_UNIT, marks=pytest.mark.long),
+    pytest.param(kinds.DOCKER_PLAIN, marks=pytest.mark.long),
 )
 
 
@@ -81,6 +81,7 @@ def test_a_second_run_changes_nothing(host: Host) -> None:
     assert host.started() == started
 
 
+@pytest.mark.long
 def test_day_two(host: Host) -> None:
     run = host.server.run
     for name in ("server", "agent"):
@@ -99,6 +100,7 @@ def test_day_two(host: Host) -> None:
     assert host.await_page() == INTRANET_PAGE
 
 
+@pytest.mark.long
 def test_a_new_certificate_and_a_root_are_taken_without_a_restart(host: Host) -> None:
     host.server.write("/run/root.pem", host.authority.pem)
     host.server.run(["mst-cli", "ca-trust", "add", "/run/root.pem"], timeout=90)
@@ -113,12 +115,14 @@ def test_a_new_certificate_and_a_root_are_taken_without_a_restart(host: Host) ->
             host.server.run(["mst-cli", "ca-trust", "remove", root["name"]], timeout=90)
 
 
+@pytest.mark.long
 def test_killed_containers_come_back(host: Host) -> None:
     host.kill_containers()
     host.wait_until_healthy()
     assert host.await_page() == INTRANET_PAGE
 
 
+@pytest.mark.long
 def test_a_killed_engine_comes_back(host: Host) -> None:
     """Without systemd nothing watches the engine: Podman's monitors are not missed, Docker's daemon is."""
     host.server.run(["pkill", "-KILL", "-x", host.kind.killed])
@@ -134,6 +138,7 @@ def test_after_a_reboot_the_gateway_serves_again(host: Host) -> None:
     assert host.await_page() == INTRANET_PAGE
 
 
+@pytest.mark.long
 def test_docker_proves_what_it_loads_and_says_why_it_cannot_fetch(host: Host) -> None:
     if host.kind is not kinds.DOCKER:
         pytest.skip("about Docker")
@@ -147,6 +152,7 @@ def test_docker_proves_what_it_loads_and_says_why_it_cannot_fetch(host: Host) ->
     assert "connection refused" in found["no registry"]["message"]
 
 
+@pytest.mark.long
 def test_our_units_are_clean_and_shut_in(host: Host) -> None:
     """Those that Podman's generator makes are Podman's."""
     if not host.kind.systemd:
@@ -165,6 +171,7 @@ def test_our_units_are_clean_and_shut_in(host: Host) -> None:
     host.server.run(["systemd-analyze", "security", "--threshold=40", "--no-pager", *names])
 
 
+@pytest.mark.long
 def test_the_monitor_carries_out_the_upgrade_that_the_agent_asks_for(host: Host) -> None:
     """Shut in as it is, it fetches images, writes units and has systemd start them."""
     wanted = {name: host.references[f"{image}-next"].rpartition("@")[2] for name, image in IMAGES.items()}

@@ -1,6 +1,8 @@
 """The main job on real parts: systemd, Podman, registry, lab tenant, ocserv, openconnect."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -45,6 +47,20 @@ def golden(prepared: Installation) -> dict[str, Entry]:
     return found
 
 
+@contextmanager
+def ending_as_undisturbed(host: Installation, golden: dict[str, Entry]) -> Iterator[None]:
+    """Whatever disturbs the installation, the same command ends it, and uninstall leaves nothing."""
+    before, tenant = tree(host), host.tenant()
+    yield
+    host.setup()
+    assert tree(host) == golden
+    assert len(host.tenant()["servers"]) == 1
+    assert len(host.tenant()["applications"]) == len(tenant["applications"]) + 1
+    host.uninstall()
+    assert tree(host) == before
+    assert host.tenant() == tenant
+
+
 def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(host: Installation) -> None:
     before, tenant = tree(host), host.tenant()
     assert host.fetch_internal_page(check=False).code != 0
@@ -84,23 +100,34 @@ def test_a_second_run_changes_nothing(host: Installation) -> None:
     assert json.loads(host.setup_plan("--exit-code").stdout)["status"] == "unchanged"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_in_any_step_the_same_command_continues(
     host: Installation, golden: dict[str, Entry], step: str
 ) -> None:
-    before, tenant = tree(host), host.tenant()
-    killed = host.setup_killed_at(step)
-    assert killed.code == 137, killed.describe()
-    host.setup()
-    assert tree(host) == golden
-    assert len(host.tenant()["servers"]) == 1
-    assert len(host.tenant()["applications"]) == len(tenant["applications"]) + 1
-    host.uninstall()
-    assert tree(host) == before
-    assert host.tenant() == tenant
+    with ending_as_undisturbed(host, golden):
+        killed = host.setup_killed_at(step)
+        assert killed.code == 137, killed.describe()
 
 
-@pytest.mark.parametrize("step", ["environment", "certificate", "register", "launch"])
+def test_killed_in_one_step_after_the_other_it_ends_the_same(
+    host: Installation, golden: dict[str, Entry]
+) -> None:
+    with ending_as_undisturbed(host, golden):
+        for step in STEPS:
+            killed = host.setup_killed_at(step)
+            assert killed.code == 137, killed.describe()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("environment", marks=pytest.mark.long),
+        pytest.param("certificate", marks=pytest.mark.long),
+        "register",
+        pytest.param("launch", marks=pytest.mark.long),
+    ],
+)
 def test_killed_and_rolled_back_nothing_is_left(host: Installation, step: str) -> None:
     before, tenant = tree(host), host.tenant()
     host.setup_killed_at(step)

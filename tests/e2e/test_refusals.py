@@ -190,6 +190,12 @@ BEFORE_THE_TENANT = {
         3, "port-tcp", ("443", "python3"), shell(LISTEN), shell("systemctl stop squatter.service")
     ),
 }
+# Each of these takes a quarter of a minute; `make e2e` has them all.
+LONG = {
+    *("no file of roots", "no answer from the engine", "no such image", "disk full below /etc"),
+    *("tenant with another certificate", "proxy that is not there", "certificate of another name"),
+    "a setting that the gateway does not take",
+}
 AFTER_REGISTRATION = {
     "port in use, which the checks were told to ignore": Refusal(
         3,
@@ -227,7 +233,10 @@ def test_wrong_answers_are_refused_before_anything_is_done(
     assert state(host) == untouched
 
 
-@pytest.mark.parametrize("name", BEFORE_THE_TENANT)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in BEFORE_THE_TENANT],
+)
 def test_what_is_refused_on_the_way_is_taken_back(host: Installation, untouched: State, name: str) -> None:
     case = BEFORE_THE_TENANT[name]
     case.arrange(host)

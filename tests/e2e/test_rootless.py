@@ -15,7 +15,7 @@ from tests.testbed.machine import Entry
 from tests.testbed.process import Completed
 from tests.testbed.testbed import INTRANET_PAGE, Testbed
 
-pytestmark = [pytest.mark.e2e, pytest.mark.hosts, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(600)]
 
 ACCOUNT = "gateway"
 KIND = replace(kinds.PODMAN_ROOTLESS, name="podman-account", account=ACCOUNT)

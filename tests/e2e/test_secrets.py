@@ -147,6 +147,7 @@ def test_no_secret_is_anywhere_but_in_its_place(evidence: Evidence) -> None:
     assert canary.leaked_tokens(known, TOKEN_LENGTH, places) == []
 
 
+@pytest.mark.long
 def test_the_agent_signs_in_with_a_secret_that_stays_in_its_place(evidence: Evidence) -> None:
     host = evidence.host
     sign_in = {"method": "client-secret", "client_id": CLIENT_ID, "client_secret": "file:/root/client-secret"}
@@ -174,6 +175,7 @@ def fail_in_many_ways(evidence: Evidence) -> None:
     evidence.run("a token file", 6)
 
 
+@pytest.mark.long
 def test_the_search_finds_what_is_planted(evidence: Evidence) -> None:
     host, secrets = evidence.host, evidence.secrets
     for name, secret in secrets.items():

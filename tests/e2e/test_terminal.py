@@ -242,6 +242,7 @@ def give_up(person: Person, places: tuple[Stop, ...], key: str) -> str:
         return read(terminal, 130 if key == CTRL_C else 2)
 
 
+@pytest.mark.long
 def test_whoever_gives_up_goes_on_later(person: Person) -> None:
     host = person.host
     before, tenant = host_tree(host), host.tenant()

@@ -183,6 +183,7 @@ def test_the_page_is_out_of_reach_without_the_tunnel(testbed: Testbed) -> None:
     assert testbed.server.run(["curl", "--silent", "--max-time", "3", INTRANET_URL]).stdout == INTRANET_PAGE
 
 
+@pytest.mark.long
 def test_the_archive_loads_under_the_digests_it_names(testbed: Testbed) -> None:
     images = archive.prepare(testbed.images)
     testbed.server.write("/root/images.tar", images.path.read_bytes())

@@ -133,7 +133,13 @@ def test_a_good_release_serves_within_ten_seconds_and_can_be_taken_back(installe
 
 
 @pytest.mark.parametrize(
-    "image", ["gateway-crashing", "gateway-unhealthy", "gateway-silent", "gateway-isolated"]
+    "image",
+    [
+        "gateway-unhealthy",
+        pytest.param("gateway-crashing", marks=pytest.mark.long),
+        pytest.param("gateway-silent", marks=pytest.mark.long),
+        pytest.param("gateway-isolated", marks=pytest.mark.long),
+    ],
 )
 def test_a_bad_release_is_gone_back_from_and_the_client_reconnects(
     installed: Installation, image: str
@@ -179,6 +185,7 @@ def test_only_signed_images_are_taken_where_the_engine_wants_signatures(signed_o
     assert serving_digest(signed_only) == digest(signed_only.references["gateway-next"])
 
 
+@pytest.mark.long
 def test_a_site_that_upgrades_by_itself_does_so(installed: Installation) -> None:
     """The agent sees that its turn has come and asks; the monitor does it."""
     wanted = digest(installed.references["gateway-next"])
@@ -190,6 +197,7 @@ def test_a_site_that_upgrades_by_itself_does_so(installed: Installation) -> None
     assert serving_digest(installed) == wanted
 
 
+@pytest.mark.long
 def test_what_the_catalogue_does_not_list_is_refused_whoever_asks_for_it(installed: Installation) -> None:
     """A request in the agent's own hand, for images that the registry has."""
     started = installed.started()
@@ -209,6 +217,7 @@ def test_what_the_catalogue_does_not_list_is_refused_whoever_asks_for_it(install
     assert data(upgrade(installed, "history"))["upgrades"] == []
 
 
+@pytest.mark.long
 def test_sessions_may_end_by_themselves_while_nobody_new_comes_in(installed: Installation) -> None:
     installed.connect()
     offer(installed, "gateway-next", "agent-next")
