@@ -216,9 +216,13 @@ class Gateway(RuleBasedStateMachine):
         self._kept_aside()
 
     def _kept_aside(self) -> None:
-        """A command that was asked to write a file anew keeps what somebody has made of it."""
+        """A command that was asked to write a file anew keeps what somebody has made of it.
+
+        What an uninstallation had left to them, and a new installation saved, will be put back at the end.
+        """
         saved = [path.read_text() for path in self.place(f"{paths.STATE}/saved").glob("*")]
-        replaced = {path for path in self.edited if "theirs" not in self.place(path).read_text()}
+        changed = {path for path in self.edited if not self.saved(path)}
+        replaced = {path for path in changed if "theirs" not in self.place(path).read_text()}
         assert not replaced or any("theirs" in text for text in saved), replaced
         self.edited -= replaced
 
