@@ -142,6 +142,24 @@ def test_a_client_pool_that_is_taken_is_refused_before_anything_is_changed(host:
     assert host.tenant()["servers"] == []
 
 
+def test_what_is_amiss_is_mended_and_each_change_says_how_it_is_taken_back(host: Installation) -> None:
+    mend = ("mst-readiness", "rootless", "--fix", "--unattended", "--output", "json")
+    mended = host.program(*mend, check=False)
+    fixes = json.loads(mended.stdout)["data"]["fixes"]
+    assert [fix["says"] for fix in fixes if not fix["done"]] == []
+    checks = {name for fix in fixes for name in fix["checks"]}
+    assert {"rootless-account", "rootless-linger", "rootless-port"} <= checks
+    found = findings(mended.stdout)
+    assert {name: found[name] for name in checks if found[name] != "pass"} == {}
+    assert json.loads(host.program(*mend, check=False).stdout)["data"]["fixes"] == []
+
+    for fix in reversed(fixes):
+        host.server.shell(fix["undo"].partition(", and ")[0])
+    broken = findings(host.program("mst-readiness", "rootless", "--output", "json", check=False).stdout)
+    assert broken["rootless-account"] != "pass"
+    assert host.server.run(["test", "-e", "/etc/sysctl.d/90-mstunnel.conf"], check=False).code == 1
+
+
 PROGRAM = "/opt/mstunnel-setup/bin/mst-readiness"
 LISTEN = ("mst-readiness", "inbound", "--from", "10.90.0.30", "--output", "json")
 PROBE = (PROGRAM, "inbound", "--probe", f"server.{DOMAIN}:443", "--timeout", "8", "--output", "json")

@@ -6,9 +6,10 @@ import socket
 import socketserver
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
@@ -138,12 +139,7 @@ class Authority:
     def serving_list(self) -> Iterator[None]:
         """The folder over HTTP on its port."""
         self.write_list()
-
-        class Handler(_Quiet):
-            def __init__(handler, *arguments: object) -> None:  # noqa: N805
-                super().__init__(*arguments, directory=str(self.folder))  # type: ignore[arg-type]
-
-        with _serving(self.crl_port, Handler):
+        with _serving(self.crl_port, partial(_Quiet, directory=str(self.folder))):
             yield
 
     def openssl(self, *arguments: str) -> None:
@@ -167,7 +163,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def _serving(port: int, handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[None]:
+def _serving(port: int, handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterator[None]:
     with _Server(("127.0.0.1", port), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -183,11 +179,11 @@ def forward_proxy(port: int, asked: list[str]) -> Iterator[None]:
     """A plain HTTP proxy that sends every host here; it notes every address in `asked`."""
 
     class Handler(_Quiet):
-        def do_GET(handler) -> None:  # noqa: N805
-            _forward(handler, None)
+        def do_GET(self) -> None:
+            _forward(self, None)
 
-        def do_POST(handler) -> None:  # noqa: N805
-            _forward(handler, handler.rfile.read(int(handler.headers["Content-Length"])))
+        def do_POST(self) -> None:
+            _forward(self, self.rfile.read(int(self.headers["Content-Length"])))
 
     def _forward(handler: http.server.BaseHTTPRequestHandler, body: bytes | None) -> None:
         asked.append(handler.path)
