@@ -17,6 +17,7 @@ from mstunnel_setup.host.network import served_leaf
 from mstunnel_setup.steps import certificate, revocation
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.certificate import extension, issuer_title, serial_number, title
+from mstunnel_setup.tls.exposure import exposed_keys
 from mstunnel_setup.tls.judge_names import shown_names
 from mstunnel_setup.tls.judge_time import days_left
 from mstunnel_setup.tls.model import Finding, Identity, Severity
@@ -63,6 +64,7 @@ def _placed_or_judged(run: Run) -> Iterator[Finding]:
     context = run.context
     placement = tuple(placement_findings(context.world))
     yield from placement
+    yield from exposed_keys(context.world)
     identity = generations.in_use(context.world)
     if identity is None:
         if not placement:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from mstunnel_setup import paths
 from mstunnel_setup.cli.certificate_activation import activate, drop, engage
 from mstunnel_setup.cli.render import Result
 from mstunnel_setup.cli.run import Run
-from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
+from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.steps import certificate, revocation, surroundings
@@ -78,7 +77,10 @@ def take_pending(run: Run, name: str) -> Result:
     certificate.examine(run.context, identity, certificate.address(run.context))
     asked = revocation.ask(run.context, identity)
     certificate.tell(run.context, asked.findings)
-    done = activate(run, pending.fingerprint, _copies(run, pending, directory))
+    # What came from elsewhere goes to the usual places as PEM.
+    source = generations.source(run.context.world, directory)
+    copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()
+    done = activate(run, pending.fingerprint, copies)
     revocation.keep(run.context, identity, asked)
     run.runner.take_back([pending.key])
     return Result("changed", done.data, text=[f"The certificate {name} is in use. {done.text}"])
@@ -99,16 +101,6 @@ def _named(run: Run, name: str) -> ScheduleImport:
         f"no import called {name} is pending",
         "See the names with `mst-cli import_cert --list`.",
     )
-
-
-def _copies(run: Run, pending: ScheduleImport, directory: str) -> tuple[CopyFile, ...]:
-    """What came from elsewhere goes to the usual place as PEM."""
-    if not pending.copied:
-        return ()
-    source = generations.source(run.context.world, directory)
-    wanted = ((source.chain, paths.SITE_CERTIFICATE, 0o644), (source.key, paths.SITE_KEY, 0o600))
-    copies = (certificate.copy_of(run.context, given, place, mode) for given, place, mode in wanted)
-    return tuple(copy for copy in copies if copy is not None)
 
 
 def _data(pending: ScheduleImport) -> JsonObject:

@@ -102,40 +102,40 @@ class FileAction(Action[Place]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Placed(FileAction[HasFiles]):
+class PlacedFile(FileAction[Place]):
     """A file with known content. Our agent changes `managed` files later, so undo always removes those."""
 
     mode: int = 0o644
     managed: bool = False
 
     @abstractmethod
-    def content(self, world: HasFiles, outputs: Outputs) -> bytes:
+    def content(self, world: Place, outputs: Outputs) -> bytes:
         """What the file shall hold."""
 
     @abstractmethod
     def content_digest(self, outputs: Outputs) -> str:
         """SHA-256 in hex of `content`, known without reading anything."""
 
-    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:
+    def satisfied(self, world: Place, outputs: Outputs) -> bool:
         """Whether content and mode are as wanted."""
         state = world.files.state(self.path)
         if state is None or state.kind != "file" or state.mode != self.mode:
             return False
         return world.files.digest(self.path) == self.content_digest(outputs)
 
-    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
+    def apply(self, world: Place, outputs: Outputs) -> JsonObject:
         """Write it."""
         world.files.write(self.path, self.content(world, outputs), self.mode)
         return {}
 
-    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+    def undo(self, world: Place, record: UndoRecord[Place]) -> Undone:
         """Put back what stood there, unless somebody else has changed the file since."""
         current = world.files.digest(self.path)
         if not self.managed and current not in _ours(record):
             return Undone(Undo.KEPT, f"{self.path} was changed by somebody else")
         return super().undo(world, record)
 
-    def changed(self, world: HasFiles, record: UndoRecord[HasFiles]) -> str:
+    def changed(self, world: Place, record: UndoRecord[Place]) -> str:
         """An edit by somebody else; a file that was removed is written again without a word."""
         current = world.files.digest(self.path)
         lost = not self.managed and current is not None and current not in _ours(record)
@@ -143,7 +143,7 @@ class _Placed(FileAction[HasFiles]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WriteFile(_Placed):
+class WriteFile(PlacedFile[HasFiles]):
     """Write a text file."""
 
     kind: ClassVar[str] = "write-file"
@@ -174,7 +174,7 @@ class MergeFile(WriteFile):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WriteJson(_Placed):
+class WriteJson(PlacedFile[HasFiles]):
     """Write a JSON file; `value` may refer to results of earlier actions."""
 
     kind: ClassVar[str] = "write-json"
@@ -198,7 +198,7 @@ class WriteJson(_Placed):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CopyFile(_Placed):
+class CopyFile(PlacedFile[HasFiles]):
     """Copy a file an administrator named. Only its digest enters the journal, so it may be secret."""
 
     kind: ClassVar[str] = "copy-file"
@@ -317,9 +317,9 @@ def _targets(record: UndoRecord[HasFiles]) -> Sequence[str]:
     return [version.target for version in record.versions if isinstance(version, Link)]
 
 
-def _ours(record: UndoRecord[HasFiles]) -> Sequence[str | None]:
+def _ours(record: UndoRecord[Place]) -> Sequence[str | None]:
     """Digests the file may have while nobody else has touched it."""
-    versions = [version for version in record.versions if isinstance(version, _Placed)]
+    versions = [version for version in record.versions if isinstance(version, PlacedFile)]
     digests = [version.content_digest(record.outputs) for version in versions]
     before = record.before["digest"]
     return [*digests, None if before is None else str(before)]

@@ -1,13 +1,14 @@
 """Step `certificate`: find the TLS certificate, judge it, and put it where the gateway reads it."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NoReturn
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action, Codec
-from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory
+from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, WriteFile
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.remember import remembered
 from mstunnel_setup.engine.step import Step
@@ -15,9 +16,10 @@ from mstunnel_setup.errors import CertificateError, WaitingError
 from mstunnel_setup.steps import revocation
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.actions import IdentitySource, PlaceIdentity
+from mstunnel_setup.tls.actions import IdentitySource, PlaceIdentity, PlaceKey
+from mstunnel_setup.tls.exposure import exposed_keys
 from mstunnel_setup.tls.judge import judge
-from mstunnel_setup.tls.load import fingerprint
+from mstunnel_setup.tls.load import fingerprint, given_pem, key_pem
 from mstunnel_setup.tls.model import Finding, Identity, Severity
 from mstunnel_setup.tls.schedule import ScheduleImport
 
@@ -31,7 +33,7 @@ class Certificate:
 
     source: IdentitySource
     identity: Identity = field(repr=False)
-    copies: tuple[CopyFile, ...] = ()
+    copies: tuple[Action[Any], ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -73,7 +75,10 @@ def _is_linked(context: Context, source: IdentitySource) -> bool:
 
 
 def _read(context: Context, source: IdentitySource) -> Certificate:
-    return Certificate(source, _load(context, source), _copies(context, source))
+    identity = _load(context, source)
+    for finding in exposed_keys(context.world):
+        context.prompter.say(f"Certificate: {finding.message}. {finding.hint}")
+    return Certificate(source, identity, tuple(copies(context, source, identity)))
 
 
 def _kept(context: Context, found: Certificate) -> Certificate:
@@ -235,28 +240,27 @@ def _problem(context: Context, source: IdentitySource) -> str:
     return "; ".join(finding.message for finding in found if finding.severity is Severity.ERROR)
 
 
-def _copies(context: Context, source: IdentitySource) -> tuple[CopyFile, ...]:
-    """Copies to the usual places of what was given elsewhere; a link there is somebody's own arrangement."""
-    wanted = (
-        ((source.pfx, paths.SITE_PFX, 0o600),)
-        if source.pfx
-        else ((source.chain, paths.SITE_CERTIFICATE, 0o644), (source.key, paths.SITE_KEY, 0o600))
-    )
-    return tuple(
-        copy
-        for given, place, mode in wanted
-        if given != str(context.world.files.locate(place))
-        and (copy := copy_of(context, given, place, mode)) is not None
-    )
+def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action[Any]]:
+    """What brings the files given elsewhere to the usual places; a link there is somebody's own arrangement.
+
+    Others may read `site.crt`, and the file given may hold more than certificates: it is written anew.
+    """
+    if source.pfx:
+        if _is_wanted(context, source.pfx, paths.SITE_PFX):
+            digest = str(context.world.files.digest_given(source.pfx))
+            yield CopyFile(source=source.pfx, digest=digest, path=paths.SITE_PFX, mode=0o600)
+        return
+    if _is_wanted(context, source.chain, paths.SITE_CERTIFICATE):
+        yield WriteFile(path=paths.SITE_CERTIFICATE, text=given_pem(identity).decode())
+    if _is_wanted(context, source.key, paths.SITE_KEY):
+        digest = hashlib.sha256(key_pem(identity)).hexdigest()
+        yield PlaceKey(path=paths.SITE_KEY, source=source, digest=digest)
 
 
-def copy_of(context: Context, given: str, place: str, mode: int) -> CopyFile | None:
-    """A copy of the file `given` to a usual place, unless a link stands there."""
+def _is_wanted(context: Context, given: str, place: str) -> bool:
     files = context.world.files
     state = files.state(place)
-    if state is not None and state.kind == "link":
-        return None
-    return CopyFile(source=given, digest=str(files.digest_given(given)), path=place, mode=mode)
+    return given != str(files.locate(place)) and (state is None or state.kind != "link")
 
 
 def placing(certificate: Certificate) -> tuple[Action[Any], ...]:

@@ -1,5 +1,6 @@
 """Step `environment`: folders, `env.sh` and the extra trusted roots."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -11,9 +12,10 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, MergeFile
 from mstunnel_setup.engine.remember import Remember, remembered
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import UsageError, WaitingError
+from mstunnel_setup.errors import CertificateError, UsageError, WaitingError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.steps.context import Context
+from mstunnel_setup.tls.read import read_material
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 WANTED = "environment.wanted"
@@ -143,7 +145,17 @@ def _digest(context: Context, ca_file: str | None) -> str:
         raise UsageError(
             "ca-file-missing", f"there is no file {ca_file}", "Correct tenant.ca_file or --ca-file."
         )
+    _refuse_key(ca_file, content)
     return hashlib.sha256(content).hexdigest()
+
+
+def _refuse_key(ca_file: str, content: bytes) -> None:
+    """Everybody may read the copy below ca-trust."""
+    with contextlib.suppress(CertificateError):
+        if read_material(content).keys:
+            raise UsageError(
+                "ca-file-with-key", f"{ca_file} holds a private key", "Give a file with certificates alone."
+            )
 
 
 def _decide(environment: Environment) -> Sequence[Action[Any]]:

@@ -43,7 +43,7 @@ from mstunnel_setup.system.units import ConfigureUnit
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.tenant.prepared import PlaceAgentCredential, UseAppIdentity
 from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
-from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity
+from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity, PlaceKey
 from mstunnel_setup.tls.schedule import ScheduleImport
 from mstunnel_setup.upgrade.actions import OpenMailbox
 
@@ -117,6 +117,7 @@ CODEC = Codec(
         MergeFile,
         OpenMailbox,
         PlaceIdentity,
+        PlaceKey,
         PullImage,
         ReachTarget,
         RegisterServer,

@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 from cryptography.x509 import Certificate
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import FileAction, HasFiles
+from mstunnel_setup.engine.file_actions import FileAction, HasFiles, PlacedFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.host.clock import Clock
@@ -119,11 +119,7 @@ class PlaceIdentity(Action[HasIdentities]):
         """Write both files; refused when the source is not what was judged."""
         identity = self.source.load(world)
         if fingerprint(identity) != self.fingerprint:
-            raise CertificateError(
-                "source-changed",
-                f"{' and '.join(self.source.paths)} changed since the check a moment ago",
-                "Run the command again so that the new certificate is checked.",
-            )
+            raise _source_changed(self.source)
         world.files.write(f"{self.directory}/key.pem", key_pem(identity), 0o600)
         if root := root_pem(identity):
             world.files.write(f"{self.directory}/root.pem", root, 0o644)
@@ -136,6 +132,34 @@ class PlaceIdentity(Action[HasIdentities]):
             if world.files.state(self.directory) is not None:
                 world.files.remove(f"{self.directory}/{name}")
         return Undone(Undo.REMOVED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceKey(PlacedFile[HasIdentities]):
+    """Write the key of a judged identity, and nothing else of its files, to its usual place.
+
+    Only its digest enters the journal.
+    """
+
+    kind: ClassVar[str] = "place-key"
+    mode: int = 0o600
+    source: IdentitySource
+    digest: str
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"copy the key in {' or '.join(dict.fromkeys(self.source.paths))} to {self.path}"
+
+    def content(self, world: HasIdentities, outputs: Outputs) -> bytes:  # noqa: ARG002
+        """The key; refused when it is not what was judged."""
+        content = key_pem(self.source.load(world))
+        if hashlib.sha256(content).hexdigest() != self.digest:
+            raise _source_changed(self.source)
+        return content
+
+    def content_digest(self, outputs: Outputs) -> str:  # noqa: ARG002
+        """The digest that was judged."""
+        return self.digest
 
 
 class HasClock(HasFiles, Protocol):
@@ -178,6 +202,14 @@ class CreateAgentCredential(FileAction[HasClock]):
             "not_after": credential.not_after.isoformat(),
             "certificate_sha256": hashlib.sha256(credential.certificate_der).hexdigest(),
         }
+
+
+def _source_changed(source: IdentitySource) -> CertificateError:
+    return CertificateError(
+        "source-changed",
+        f"{' and '.join(source.paths)} changed since the check a moment ago",
+        "Run the command again so that the new certificate is checked.",
+    )
 
 
 def _content(world: HasFiles, path: str) -> bytes:

@@ -35,6 +35,11 @@ def chain_pem(identity: Identity) -> bytes:
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in served)
 
 
+def given_pem(identity: Identity) -> bytes:
+    """The whole chain as PEM, leaf first, with the root when the input had it; nothing but certificates."""
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in identity.chain)
+
+
 def root_pem(identity: Identity) -> bytes:
     """The root above a chain as PEM; empty when the input did not have it."""
     roots = [item for item in identity.chain[1:] if is_self_signed(item)]

@@ -198,16 +198,25 @@ def test_acme_sh_renews_through_the_documented_command(gateway: Installation, tm
 
 
 def test_no_key_is_ever_readable_by_others(gateway: Installation) -> None:
-    """What the kernel saw of a whole import, switch and copies included, by a caller without a mask."""
+    """What the kernel saw of a whole import, switch and copies included, by a caller without a mask.
+
+    The file given as certificate holds the key as well.
+    """
     place_new(gateway)
-    # A copy at the usual place is part of it.
-    gateway.server.run(["rm", "-f", "/etc/mstunnel/private/site.key"])
+    gateway.server.shell(f"cat {FILES[3]} >> {FILES[1]}")
+    # Copies at the usual places are part of it.
+    gateway.server.run(["rm", "-f", "/etc/mstunnel/private/site.key", "/etc/mstunnel/certs/site.crt"])
     calls = "trace=open,openat,openat2,creat,chmod,fchmod,fchmodat,fchmodat2"
     traced = f"umask 0; exec strace -f -s 300 -o /root/trace -e {calls} mst-cli import_cert {' '.join(FILES)}"
     gateway.server.shell(traced, timeout=180)
     born = key_files(gateway.server.read("/root/trace"))
     assert {name.partition(".")[0] for name in born} == {"key", "site"}, born
     assert all(modes and set(modes) == {0o600} for modes in born.values()), born
+    open_to_all = gateway.server.shell(
+        "find /etc/mstunnel /var/lib/mstunnel* -type f -perm /044 -exec grep -l 'PRIVATE KEY-' {} +; true"
+    )
+    assert open_to_all.stdout == ""
+    assert "CERTIFICATE-" in gateway.server.read("/etc/mstunnel/certs/site.crt")
     places = (
         "/etc/mstunnel/private/site.key /etc/mstunnel/private/agent.p12 /etc/mstunnel/private/active/key.pem"
     )

@@ -1,16 +1,19 @@
 """Step `certificate`: found where it is named or at its usual place, judged, placed; or waited for."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption, pkcs12
 
 from mstunnel_setup import paths
-from mstunnel_setup.engine.file_actions import CopyFile, Link
+from mstunnel_setup.engine.file_actions import Link, PlacedFile
 from mstunnel_setup.errors import CertificateError, ExitCode, WaitingError
 from mstunnel_setup.steps import certificate
 from mstunnel_setup.steps.context import Context
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.read import read_material
 from tests.unit.steps.worlds import Scene
 from tests.unit.tls.pki import Pki, key_bytes, private_key
 
@@ -41,10 +44,10 @@ def _pfx(passphrase: bytes = b"") -> bytes:
     return pkcs12.serialize_key_and_certificates(b"site", key, leaf, [_PKI.certificate("inter")], protection)
 
 
-def _copies(context: Context) -> dict[str, str]:
-    """Which files are copied where."""
+def _copies(context: Context) -> set[str]:
+    """Which files are written to the usual places."""
     actions = certificate.STEP.decide(certificate.STEP.gather(context))
-    return {copy.source: copy.path for copy in actions if isinstance(copy, CopyFile)}
+    return {copy.path for copy in actions if isinstance(copy, PlacedFile)}
 
 
 def _refused(scene: Scene, **answers: Any) -> CertificateError:
@@ -57,31 +60,66 @@ def _refused(scene: Scene, **answers: Any) -> CertificateError:
 def test_pem_files_named_elsewhere_are_copied_to_the_usual_places(scene: Scene) -> None:
     chain, key = scene.place_certificate(pki=_PKI)
     context = scene.context(certificate__chain=chain, certificate__key=key)
-    assert _copies(context) == {chain: paths.SITE_CERTIFICATE, key: paths.SITE_KEY}
+    assert _copies(context) == set(_USUAL_PEM)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("key_too", [False, True])
+def test_only_certificates_get_into_the_file_that_all_may_read(
+    scene: Scene, *, key_too: bool, swapped: bool
+) -> None:
+    """The file given as certificate may hold the key as well, and the two may be swapped."""
+    chain, key = scene.place_certificate(pki=_PKI)
+    if key_too:
+        with Path(chain).open("ab") as stream:
+            stream.write(b"a remark\n" + key_bytes(_PKI.key_name("leaf")))
+    if swapped:
+        chain, key = key, chain
+    context = scene.context(certificate__chain=chain, certificate__key=key)
+    scene.run(certificate.STEP, context)
+    assert scene.files.read(paths.SITE_CERTIFICATE) == _PKI.pem("leaf") + _PKI.pem("inter")
+    written = read_material(scene.files.read(paths.SITE_KEY) or b"")
+    assert (len(written.certificates), len(written.keys)) == (0, 1)
+    # What was written can be read again from there.
+    scene.prompter.said.clear()
+    found = certificate.STEP.gather(scene.context())
+    assert (found.copies, found.fingerprint) == ((), generations.linked(context.world))
+    assert scene.prompter.said == []
+
+
+def test_a_key_that_others_may_read_at_the_usual_place_is_said(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    place = scene.write(paths.SITE_CERTIFICATE, scene.files.read(paths.SITE_CERTIFICATE) + key_bytes("p256"))  # type: ignore[operator]
+    place.chmod(0o600)
+    certificate.STEP.gather(scene.context())
+    assert scene.prompter.said == []
+    place.chmod(0o644)
+    certificate.STEP.gather(scene.context())
+    assert "site.crt holds a private key and has mode 0644" in scene.prompter.said[0]
 
 
 def test_a_pfx_named_elsewhere_is_copied_to_its_usual_place(scene: Scene) -> None:
     pfx = str(scene.write("/root/site.pfx", _pfx()))
     scene.prompter.interactive = False
-    assert _copies(scene.context(certificate__pfx=pfx)) == {pfx: paths.SITE_PFX}
+    assert _copies(scene.context(certificate__pfx=pfx)) == {paths.SITE_PFX}
 
 
 def test_what_lies_at_the_usual_place_is_not_copied(scene: Scene) -> None:
     _pem(scene, *_USUAL_PEM)
-    assert _copies(scene.context()) == {}
+    assert _copies(scene.context()) == set()
 
 
 def test_a_pfx_at_its_usual_place_is_found(scene: Scene) -> None:
     scene.write(paths.SITE_PFX, _pfx())
     scene.prompter.interactive = False
-    assert _copies(scene.context()) == {}
+    assert _copies(scene.context()) == set()
 
 
 def test_a_link_at_the_usual_place_is_followed_and_stays(scene: Scene) -> None:
     chain, key = scene.place_certificate("/root/live", pki=_PKI)
     scene.files.locate(paths.SITE_CERTIFICATE).symlink_to(chain)
     scene.files.locate(paths.SITE_KEY).symlink_to(key)
-    assert _copies(scene.context()) == {}
+    assert _copies(scene.context()) == set()
     scene.run(certificate.STEP, scene.context())
     assert scene.files.state(paths.SITE_CERTIFICATE).kind == "link"  # type: ignore[union-attr]
     assert scene.files.read(f"{paths.ACTIVE}/chain.pem") == _PKI.pem("leaf") + _PKI.pem("inter")

@@ -11,6 +11,7 @@ from mstunnel_setup.errors import ExitCode, StepError, UsageError, WaitingError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.steps import environment
 from tests.unit.steps.worlds import Scene
+from tests.unit.tls.pki import Pki, key_bytes
 
 _PROFILE = "/etc/profile.d/http_proxy.sh"
 
@@ -201,3 +202,11 @@ def test_later_steps_of_a_plan_see_the_file_before_it_is_written(scene: Scene) -
     written = [action for action in environment.STEP.decide(facts) if isinstance(action, WriteFile)]
     assert environment.content(context) == written[0].text.encode()
     assert scene.files.state(paths.ENVIRONMENT) is None
+
+
+def test_a_root_in_a_file_with_its_key_is_refused(scene: Scene) -> None:
+    """The copy below ca-trust is for everybody to read."""
+    ca_file = scene.write("/root/ca.pem", Pki().pem("root") + key_bytes("p256"))
+    with pytest.raises(UsageError) as caught:
+        environment.STEP.gather(scene.context(tenant__ca_file=str(ca_file)))
+    assert caught.value.code == "ca-file-with-key"

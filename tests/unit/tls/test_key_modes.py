@@ -1,4 +1,7 @@
-"""Private keys are never readable by others, not for a moment: what the kernel saw of their writing."""
+"""Private keys are never readable by others, not for a moment: what the kernel saw of their writing.
+
+The files given are the worst that are supported: each of them holds the chain and the key.
+"""
 
 import re
 import shutil
@@ -13,16 +16,18 @@ from tests.unit.tls.recipes import chain_bytes
 
 STRACE = shutil.which("strace") or ""
 PKI = Pki({"leaf": {"start": 0, "days": 3650}})
-# The actions of an import: a generation, a copy to the usual place, and the agent's credential.
+# The actions of an import: a generation, the copies to the usual places, and the agent's credential.
 SCRIPT = """
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
-from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
+from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tls.actions import CreateAgentCredential, IdentitySource, PlaceIdentity
+from mstunnel_setup.steps.certificate import copies
 from mstunnel_setup.tls.load import fingerprint
 
 @dataclass
@@ -37,10 +42,12 @@ class World:
 root = Path(sys.argv[1])
 world = World(Files(root))
 source = IdentitySource(chain=str(root / "given.pem"), key=str(root / "given.key"))
+identity = source.load(world)
 for action in (
-    MakeDirectory(path="/private", mode=0o700),
-    PlaceIdentity(directory="/private", source=source, fingerprint=fingerprint(source.load(world))),
-    CopyFile(source=source.key, digest=world.files.digest_given(source.key), path="/site.key", mode=0o600),
+    *(MakeDirectory(path=path) for path in ("/etc", "/etc/mstunnel", "/etc/mstunnel/certs")),
+    *(MakeDirectory(path=path, mode=0o700) for path in ("/private", "/etc/mstunnel/private")),
+    PlaceIdentity(directory="/private", source=source, fingerprint=fingerprint(identity)),
+    *copies(SimpleNamespace(world=world), source, identity),
     CreateAgentCredential(path="/agent.p12", common_name="gw"),
 ):
     action.capture(world)
@@ -58,8 +65,9 @@ def _can_trace() -> bool:
 
 @pytest.mark.skipif(not _can_trace(), reason="needs strace and the right to trace")
 def test_keys_are_born_closed_and_stay_so(tmp_path: Path) -> None:
-    (tmp_path / "given.pem").write_bytes(chain_bytes({"chain": ["leaf", "inter"]}, PKI))
-    (tmp_path / "given.key").write_bytes(key_bytes("p256"))
+    both = chain_bytes({"chain": ["leaf", "inter"]}, PKI) + key_bytes("p256")
+    (tmp_path / "given.pem").write_bytes(both)
+    (tmp_path / "given.key").write_bytes(both)
     script, log, root = tmp_path / "script.py", tmp_path / "trace", str(tmp_path)
     script.write_text(SCRIPT)
     calls = "trace=open,openat,creat,chmod,fchmod,fchmodat,fchmodat2"
@@ -79,3 +87,7 @@ def test_keys_are_born_closed_and_stay_so(tmp_path: Path) -> None:
     secret = {name: seen for name, seen in modes.items() if names.fullmatch(name)}
     assert len(secret) == 3, modes
     assert all(mode == 0o600 for seen in secret.values() for mode in seen), secret
+    with_key = [
+        path for path in tmp_path.rglob("*") if path.is_file() and b"PRIVATE KEY-" in path.read_bytes()
+    ]
+    assert {path.name for path in with_key if not path.name.startswith("given.")} == {"key.pem", "site.key"}
