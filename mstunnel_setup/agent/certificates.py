@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from cryptography import x509
 
@@ -50,8 +50,11 @@ class CertificateWatch:
             return Served()
         name = generations.linked(_Host(self.files)) or ""
         self._ask_in_time(name, chain)
-        state, problem = _last(self.files, name)
-        return Served(chain[0].not_valid_after_utc, state, problem)
+        # Of ours: whatever the commands have asked is not the container's to read.
+        asked = revocation_record.last(self.files, name, self.clock.now())
+        if asked is None:
+            return Served(chain[0].not_valid_after_utc)
+        return Served(chain[0].not_valid_after_utc, asked.state, "; ".join(asked.problems))
 
     def _ask_in_time(self, name: str, chain: Sequence[x509.Certificate]) -> None:
         now = self.clock.monotonic()
@@ -90,18 +93,3 @@ def _certificates(content: bytes | None) -> tuple[x509.Certificate, ...]:
         return read_material(content or b"").certificates
     except CertificateError:
         return ()
-
-
-def _last(files: Files, name: str) -> tuple[RevocationState | None, str]:
-    """The newest answer of ours; whatever the commands have asked is not the container's to read."""
-    record = revocation_record.last(files, name)
-    if record is None:
-        return None, ""
-    certificates: Any = record["certificates"]
-    problems = [
-        f"{attempt['address']}: {attempt['problem']}"
-        for certificate in certificates
-        for attempt in certificate["attempts"]
-        if attempt["problem"]
-    ]
-    return RevocationState(str(record["state"])), "; ".join(problems)

@@ -1,7 +1,7 @@
 """What `status` and `health` say about the certificate: days left, and what the authority said last."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from mstunnel_setup.cli.render import Notice
@@ -12,6 +12,7 @@ from mstunnel_setup.steps.world import World
 from mstunnel_setup.tls import generations, revocation_record
 from mstunnel_setup.tls.judge_time import WARN_DAYS, days_left
 from mstunnel_setup.tls.revocation_answers import RevocationState
+from mstunnel_setup.tls.revocation_record import Record
 
 _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
 _RENEW = "Renew it and run `mst-cli import_cert`; docs/how-to/renew-certificates.md has hooks that do."
@@ -20,7 +21,7 @@ _RENEW = "Renew it and run `mst-cli import_cert`; docs/how-to/renew-certificates
 def certificate_facts(world: World, receipt: Receipt) -> JsonObject:
     """Days left, the revocation answer kept last, and the names of delayed imports; nothing is fetched."""
     leaf = generations.leaf_in_use(world)
-    asked = revocation_record.last(world.files, str(generations.linked(world)))
+    asked = revocation_record.last(world.files, str(generations.linked(world)), world.clock.now())
     pending = sorted(certificate.pending_imports(receipt), key=lambda item: item.due)
     return {
         "days_left": None if leaf is None else days_left(leaf, world.clock.now()),
@@ -30,15 +31,10 @@ def certificate_facts(world: World, receipt: Receipt) -> JsonObject:
     }
 
 
-def _answer(record: JsonObject) -> JsonObject:
+def _answer(record: Record) -> JsonObject:
     """What was learnt, and of each address that gave no answer why."""
-    problems = [
-        f"{attempt['address']}: {attempt['problem']}"
-        for certificate in _rows(record.get("certificates", []))
-        for attempt in certificate["attempts"]
-        if attempt["problem"]
-    ]
-    return {"state": record["state"], "asked": record["asked"], "problems": [*problems]}
+    asked = record.asked.astimezone(UTC).isoformat(timespec="seconds")
+    return {"state": record.state.value, "asked": asked, "problems": [*record.problems]}
 
 
 def certificate_notices(facts: JsonObject) -> Iterator[Notice]:

@@ -1,17 +1,19 @@
 """What the authorities said, as a file that commands read which must not wait for the network."""
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import json_bytes
-from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.host.places import FileError
+from mstunnel_setup.tls.certificate import plain
 from mstunnel_setup.tls.revocation import Fetch, Verdict
 from mstunnel_setup.tls.revocation_answers import RevocationState
 
@@ -19,6 +21,50 @@ ASKED_BY_COMMANDS: Final = f"{paths.STATE}/revocation.json"
 ASKED_BY_AGENT: Final = f"{paths.AGENT_STATE}/revocation.json"
 # The largest public lists have a few megabytes.
 _LARGEST: Final = 32 * 1024 * 1024
+_LARGEST_RECORD: Final = 256 * 1024
+_LONGEST_PROBLEM: Final = 420
+
+
+class AskedAddress(BaseModel):
+    """One address that was asked, and why it gave no answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str
+    address: str
+    answer: RevocationState | None
+    problem: str
+
+
+class AskedCertificate(BaseModel):
+    """One certificate of the chain."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: str
+    state: RevocationState
+    attempts: tuple[AskedAddress, ...]
+
+
+class Record(BaseModel):
+    """What the file holds: what was said about the generation `fingerprint`, leaf first, and when."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fingerprint: str
+    asked: AwareDatetime
+    state: RevocationState
+    certificates: tuple[AskedCertificate, ...]
+
+    @property
+    def problems(self) -> list[str]:
+        """Of each address that gave no answer why, fit for a terminal."""
+        attempts = (attempt for certificate in self.certificates for attempt in certificate.attempts)
+        return [
+            plain(f"{attempt.address}: {attempt.problem}", _LONGEST_PROBLEM)
+            for attempt in attempts
+            if attempt.problem
+        ]
 
 
 def fetching(http: HttpSession) -> Fetch:
@@ -48,48 +94,38 @@ def state_of(verdicts: Sequence[Verdict]) -> RevocationState:
 
 def keep(files: Files, path: str, name: str, verdicts: Sequence[Verdict], now: datetime) -> None:
     """Keep at `path` what was said about the generation `name`."""
-    record: JsonObject = {
-        "fingerprint": name,
-        "asked": now.isoformat(timespec="seconds"),
-        "state": state_of(verdicts).value,
-        "certificates": as_data(verdicts),
-    }
-    files.write(path, json_bytes(record), 0o600)
+    record = Record(
+        fingerprint=name,
+        asked=now.replace(microsecond=0),
+        state=state_of(verdicts),
+        certificates=tuple(_about(verdict) for verdict in verdicts),
+    )
+    files.write(path, json_bytes(record.model_dump(mode="json")), 0o600)
 
 
-def last(files: Files, name: str) -> JsonObject | None:
-    """The newest answer kept about the generation `name`, by whomever it was asked for."""
-    records = (_record(files.read(path)) for path in (ASKED_BY_COMMANDS, ASKED_BY_AGENT))
-    return max(_about(records, name), key=lambda record: str(record["asked"]), default=None)
+def last(files: Files, name: str, now: datetime) -> Record | None:
+    """The newest answer kept about the generation `name`, whoever asked for it; never one of later."""
+    records = (_read(files, path) for path in (ASKED_BY_COMMANDS, ASKED_BY_AGENT))
+    about = [found for found in records if found and found.fingerprint == name and found.asked <= now]
+    return max(about, key=lambda record: record.asked, default=None)
 
 
-def _about(records: Iterable[JsonObject | None], name: str) -> list[JsonObject]:
-    return [record for record in records if record is not None and record["fingerprint"] == name]
-
-
-def _record(content: bytes | None) -> JsonObject | None:
+def _read(files: Files, path: str) -> Record | None:
+    """The container that writes one of the files has fewer rights than who reads it."""
     try:
-        found: Any = json.loads(content) if content else None
-    except ValueError:
+        return Record.model_validate_json(files.read_untrusted(path, _LARGEST_RECORD) or b"")
+    except (FileError, ValidationError):
         return None
-    return found if isinstance(found, dict) and {"fingerprint", "asked", "state"} <= found.keys() else None
 
 
-def as_data(verdicts: Sequence[Verdict]) -> list[Any]:
-    """The verdicts as JSON data."""
-    return [
-        {
-            "subject": verdict.subject,
-            "state": verdict.state.value,
-            "attempts": [
-                {
-                    "method": attempt.method,
-                    "address": attempt.address,
-                    "answer": None if attempt.answer is None else attempt.answer.state.value,
-                    "problem": attempt.problem,
-                }
-                for attempt in verdict.attempts
-            ],
-        }
-        for verdict in verdicts
-    ]
+def _about(verdict: Verdict) -> AskedCertificate:
+    attempts = (
+        AskedAddress(
+            method=attempt.method,
+            address=attempt.address,
+            answer=None if attempt.answer is None else attempt.answer.state,
+            problem=attempt.problem,
+        )
+        for attempt in verdict.attempts
+    )
+    return AskedCertificate(subject=verdict.subject, state=verdict.state, attempts=tuple(attempts))
