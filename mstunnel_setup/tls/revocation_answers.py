@@ -1,8 +1,10 @@
 """Read and judge what responders and revocation lists answer. Nothing here fetches."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -10,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.tls.certificate import (
@@ -27,6 +29,8 @@ from mstunnel_setup.tls.certificate import (
 _SKEW = timedelta(minutes=5)
 # A responder may leave out when its next answer comes; an older answer than this is not trusted then.
 _LONGEST_UNDATED = timedelta(days=7)
+_PSS_HASHES = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
+_Way = tuple[padding.AsymmetricPadding, hashes.HashAlgorithm]
 
 
 class RevocationState(StrEnum):
@@ -95,7 +99,7 @@ def _matching(response: ocsp.OCSPResponse, certificate: x509.Certificate) -> ocs
 def _signed_by_responder(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: datetime) -> bool:
     """RFC 6960, 4.2.2.2: the issuer itself, or a certificate it issued for signing answers."""
     return any(
-        _signed(signer, response.signature, response.tbs_response_bytes, response.signature_hash_algorithm)
+        _signed(signer, response)
         for signer in (issuer, *response.certificates)
         if signer == issuer or _may_respond(signer, issuer, now)
     )
@@ -111,19 +115,30 @@ def _may_respond(signer: x509.Certificate, issuer: x509.Certificate, now: dateti
     )
 
 
-def _signed(
-    signer: x509.Certificate, signature: bytes, content: bytes, algorithm: hashes.HashAlgorithm | None
-) -> bool:
+def _signed(signer: x509.Certificate, response: ocsp.OCSPResponse) -> bool:
     key = signer.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return any(_verifies(key, response, *way) for way in _rsa_ways(response))
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        algorithm = response.signature_hash_algorithm
+        return algorithm is not None and _verifies(key, response, ec.ECDSA(algorithm))
+    if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        return _verifies(key, response)
+    return False
+
+
+def _rsa_ways(response: ocsp.OCSPResponse) -> Iterator[_Way]:
+    """How the signature may have been made; the library does not tell the parameters of PSS (RFC 4055)."""
+    if response.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS:
+        for pss_hash in _PSS_HASHES:
+            yield padding.PSS(padding.MGF1(pss_hash), padding.PSS.AUTO), pss_hash
+    elif (algorithm := response.signature_hash_algorithm) is not None:
+        yield padding.PKCS1v15(), algorithm
+
+
+def _verifies(key: Any, response: ocsp.OCSPResponse, *way: Any) -> bool:
     try:
-        if isinstance(key, rsa.RSAPublicKey) and algorithm is not None:
-            key.verify(signature, content, padding.PKCS1v15(), algorithm)
-        elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm is not None:
-            key.verify(signature, content, ec.ECDSA(algorithm))
-        elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-            key.verify(signature, content)
-        else:
-            return False
+        key.verify(response.signature, response.tbs_response_bytes, *way)
     except InvalidSignature:
         return False
     return True

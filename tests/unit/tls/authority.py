@@ -67,6 +67,7 @@ class Authority:
     name: str = "vpn.example.org"
     ocsp_port: int = field(default_factory=free_port)
     crl_port: int = field(default_factory=free_port)
+    key: tuple[str, ...] = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
 
     def __post_init__(self) -> None:
         ports = {"ocsp_port": self.ocsp_port, "crl_port": self.crl_port}
@@ -99,9 +100,9 @@ class Authority:
     def revoke(self, name: str, reason: str = "keyCompromise") -> None:
         self.openssl("ca", "-config", "openssl.cnf", "-revoke", f"{name}.pem", "-crl_reason", reason)
 
-    def write_list(self) -> bytes:
-        """The current revocation list, in DER as RFC 5280 wants it."""
-        self.openssl("ca", "-config", "openssl.cnf", "-gencrl", "-out", "ca.crl.pem")
+    def write_list(self, *how: str) -> bytes:
+        """The current revocation list, in DER as RFC 5280 wants it; `how` are options of its signature."""
+        self.openssl("ca", "-config", "openssl.cnf", "-gencrl", "-out", "ca.crl.pem", *how)
         self.openssl("crl", "-in", "ca.crl.pem", "-outform", "DER", "-out", "ca.crl")
         return (self.folder / "ca.crl").read_bytes()
 
@@ -109,8 +110,8 @@ class Authority:
         return x509.load_pem_x509_certificate((self.folder / f"{name}.pem").read_bytes())
 
     @contextmanager
-    def responding(self, signer: str = "responder") -> Iterator[None]:
-        """`openssl ocsp` as a responder on its port."""
+    def responding(self, signer: str = "responder", *how: str) -> Iterator[None]:
+        """`openssl ocsp` as a responder on its port; `how` are options of its signature."""
         files = [
             "-index",
             "index.txt",
@@ -121,7 +122,7 @@ class Authority:
             "-rkey",
             f"{signer}.key",
         ]
-        command = [_openssl(), "ocsp", "-port", str(self.ocsp_port), *files, "-ndays", "1"]
+        command = [_openssl(), "ocsp", "-port", str(self.ocsp_port), *files, "-ndays", "1", *how]
         process = subprocess.Popen(
             command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -147,7 +148,7 @@ class Authority:
         assert done.returncode == 0, done.stderr.decode()
 
     def _request(self, name: str, common_name: str) -> None:
-        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key"]
+        key = ["-newkey", *self.key, "-nodes", "-keyout", f"{name}.key"]
         subject = ["-subj", f"/CN={common_name}", "-config", "openssl.cnf", "-section", "request"]
         self.openssl("req", "-new", *key, *subject, "-out", f"{name}.csr")
 

@@ -105,6 +105,48 @@ def test_the_list_answers_when_the_responder_is_down(authority: Authority, name:
     assert "cannot be reached" in found.attempts[0].problem
 
 
+@pytest.fixture(scope="module")
+def rsa_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    made = Authority(tmp_path_factory.mktemp("rsa-authority"), key=("rsa:2048",))
+    for name in ("good", "revoked"):
+        made.issue(name)
+    made.revoke("revoked")
+    return made
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        (),
+        ("rsa_padding_mode:pss",),
+        ("rsa_padding_mode:pss", "rsa_pss_saltlen:0"),
+        ("rsa_padding_mode:pss", "digest:sha512"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("name", ["good", "revoked"])
+def test_rsa_signatures_of_both_kinds_prove_an_answer(
+    rsa_authority: Authority, name: str, how: tuple[str, ...]
+) -> None:
+    digest = "-rmd", next((word.partition(":")[2] for word in how if word.startswith("digest:")), "sha256")
+    padding = [word for option in how if not option.startswith("digest:") for word in ("-rsigopt", option)]
+    with rsa_authority.responding("responder", *digest, *padding):
+        assert verdict(rsa_authority, name).attempts[0].answer is not None
+        assert verdict(rsa_authority, name).state.value == name
+
+
+def test_a_pss_signature_of_somebody_else_proves_nothing(rsa_authority: Authority) -> None:
+    with rsa_authority.responding("good", "-rsigopt", "rsa_padding_mode:pss"):
+        assert "not signed by the authority" in verdict(rsa_authority, "revoked").attempts[0].problem
+
+
+@pytest.mark.parametrize("name", ["good", "revoked"])
+def test_a_list_signed_with_pss_answers(rsa_authority: Authority, name: str) -> None:
+    crl = rsa_authority.write_list("-sigopt", "rsa_padding_mode:pss")
+    answer = read_crl(crl, rsa_authority.read(name), rsa_authority.certificate, datetime.now(UTC))
+    assert answer.state.value == name
+
+
 def test_all_down_is_a_warning_that_names_every_address(authority: Authority) -> None:
     found = verdict(authority, "good")
     (finding,) = findings(found)
