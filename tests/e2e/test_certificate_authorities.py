@@ -207,9 +207,13 @@ def test_no_key_is_ever_readable_by_others(gateway: Installation) -> None:
     # Copies at the usual places are part of it.
     gateway.server.run(["rm", "-f", "/etc/mstunnel/private/site.key", "/etc/mstunnel/certs/site.crt"])
     calls = "trace=open,openat,openat2,creat,chmod,fchmod,fchmodat,fchmodat2"
-    traced = f"umask 0; exec strace -f -s 300 -o /root/trace -e {calls} mst-cli import_cert {' '.join(FILES)}"
+    # A file for each thread: in one for all, a call that another interrupts is told in two halves.
+    traced = (
+        f"umask 0; exec strace -ff -s 300 -o /root/trace -e {calls} mst-cli import_cert {' '.join(FILES)}"
+    )
     gateway.server.shell(traced, timeout=180)
-    born = key_files(gateway.server.read("/root/trace"))
+    told = gateway.server.shell('for file in /root/trace.*; do sed "s/^/${file##*.} /" "$file"; done').stdout
+    born = key_files(told)
     assert {name.partition(".")[0] for name in born} == {"key", "site"}, born
     assert all(modes and set(modes) == {0o600} for modes in born.values()), born
     open_to_all = gateway.server.shell(
