@@ -29,6 +29,8 @@ _UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor
 _SINCE = "24 hours ago"
 _SECONDS = 60.0
 _LOG_LINES = 20_000
+# Who went where, and what else is under the tag of the access log: the journal shows the tag before the text.
+_ACCESS_LOG = re.compile(r"^.*(?:\bACCESS_LOG,| ocserv-access(?:\[\d+\])?: ).*\n?", re.MULTILINE)
 _ACCOUNT = re.compile(r"://(.+)@")
 
 
@@ -96,7 +98,7 @@ def _inspected(world: World, name: str) -> str:
 def _container_log(world: World, name: str) -> str:
     command = world.engine.logs_command(name, LogOptions(lines=_LOG_LINES, since="24h", timestamps=True))
     finished = world.processes.run(command, timeout=_SECONDS, check=False)
-    return f"{finished.output}{finished.error}"
+    return _without_access_log(f"{finished.output}{finished.error}")
 
 
 def _journal(world: World) -> str:
@@ -106,7 +108,11 @@ def _journal(world: World) -> str:
     units = [f"{option}={unit}" for unit in _UNITS]
     tagged = world.processes.run([*fixed, *which], timeout=_SECONDS, check=False)
     of_units = world.processes.run([*fixed, *units], timeout=_SECONDS, check=False)
-    return f"{tagged.output}{of_units.output}{of_units.error}"
+    return _without_access_log(f"{tagged.output}{of_units.output}{of_units.error}")
+
+
+def _without_access_log(text: str) -> str:
+    return _ACCESS_LOG.sub("", text)
 
 
 def _file(world: World, path: str) -> str:

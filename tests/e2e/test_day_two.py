@@ -99,6 +99,10 @@ def test_the_access_log_names_who_went_where(gateway: Installation) -> None:
     assert int(received) > len(INTRANET_PAGE)
     assert int(seconds) < 60
     assert access_log(gateway, r",udp,\S+:53,"), "the name was looked up"
+    cli(gateway, "diagnose", BUNDLE)
+    files = bundle(gateway)
+    assert files["logs/journal.log"]
+    assert not [name for name, text in files.items() if b"ACCESS_LOG," in text or b"ocserv-access" in text]
     cli(gateway, "env", "unset", "TRACE_SESSIONS")
     cli(gateway, "install")
     gateway.wait_until_healthy()
@@ -115,6 +119,15 @@ def access_log(gateway: Installation, pattern: str) -> list[str]:
             return records[-1].removeprefix("ACCESS_LOG,").split(",")
         time.sleep(0.5)
     raise AssertionError(said)
+
+
+def bundle(gateway: Installation) -> dict[str, bytes]:
+    """What is in the diagnostic file, which is then removed."""
+    packed = b64decode(gateway.server.run(["base64", BUNDLE]).stdout)
+    gateway.server.run(["rm", BUNDLE])
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        streams = {member.name: archive.extractfile(member) for member in archive}
+        return {name: stream.read() for name, stream in streams.items() if stream is not None}
 
 
 def test_the_configuration_is_compared_and_pulled(gateway: Installation) -> None:
@@ -147,10 +160,7 @@ def test_the_diagnostic_file_holds_none_of_twenty_secrets(gateway: Installation)
     gateway.server.run(["logger", "-t", "ocserv"], stdin=b"\n".join(said))
     written = cli(gateway, "diagnose", BUNDLE)
     gateway.server.write(SETTINGS, before, 0o640)
-    packed = b64decode(gateway.server.run(["base64", BUNDLE]).stdout)
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        streams = {member.name: archive.extractfile(member) for member in archive}
-        files = {name: stream.read() for name, stream in streams.items() if stream is not None}
+    files = bundle(gateway)
     key = gateway.server.run(["base64", "-w0", "/etc/mstunnel/private/active/key.pem"]).stdout
     secrets = {**canaries, "key": b64decode(key).splitlines()[1]}
     assert leaks(secrets, files) == []
