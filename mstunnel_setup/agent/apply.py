@@ -15,6 +15,7 @@ from mstunnel_setup.agent import sync
 from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.events import Tell, line, problem
 from mstunnel_setup.agent.gateway_report import Applied, read_report
+from mstunnel_setup.gateway.log_level import served_level, with_level
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE
 from mstunnel_setup.gateway.warning import ConfigurationWarning
 from mstunnel_setup.host.clock import Clock
@@ -71,6 +72,13 @@ class Applier:
         if changes:
             self._write(present, changes)
         self._settle(wish, waiting=any(change.path == paths.OCSERV_CONF for change in changes))
+
+    def keep_level(self, level: int) -> None:
+        """Have `ocserv.conf` as it stands log at `level`, which this server decides. Raises FileError."""
+        present = self.files.read(paths.OCSERV_CONF) or b""
+        if served_level(present) not in (None, level):
+            self.files.write(paths.OCSERV_CONF, with_level(present, level), CONFIGURATION_MODE)
+            self.tell(line("log-level-changed", f"the gateway logs at level {level}."))
 
     def _write(self, present: Mapping[str, bytes | None], changes: tuple[sync.ManagedFile, ...]) -> None:
         self.files.make_directories(paths.AGENT_STATE)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -13,7 +14,7 @@ from mstunnel_setup.agent.events import Tell, line, problem
 from mstunnel_setup.agent.health import Failure, Status
 from mstunnel_setup.agent.renewal import Renewal
 from mstunnel_setup.agent.rows import State
-from mstunnel_setup.agent.settings import read_gateway_options
+from mstunnel_setup.agent.settings import read_gateway_options, read_log_level
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.errors import SetupError, TenantError
@@ -97,7 +98,11 @@ class Agent:
             self.watch.look(self._known)
 
     def round(self) -> SetupError | None:
-        """Check in once and bring the files into step. Returns what went wrong; the old files then stay."""
+        """Check in once and bring the files into step. Returns what went wrong; the old files then stay.
+
+        How much the gateway logs follows the time even then: the verbose mode ends without a tenant.
+        """
+        self._keep_log_level()
         try:
             self._synchronise(self._check_in())
         except SetupError as error:
@@ -108,6 +113,11 @@ class Agent:
         self._update(last_error=None)
         self._renew()
         return None
+
+    def _keep_log_level(self) -> None:
+        # A wrong env.sh is told, with its place, as soon as there is a configuration to render.
+        with suppress(SetupError):
+            self._applier.keep_level(read_log_level(self.files, self.clock.now()))
 
     def _renew(self) -> None:
         """Renew the agent's credential when it is time; the next round signs in with the new one."""

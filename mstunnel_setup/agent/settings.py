@@ -59,8 +59,12 @@ def read_gateway_options(files: Files, authentication: str, now: datetime) -> Ga
 
     Raises EnvironmentFileError or UsageError when `env.sh` or a setting in it is wrong.
     """
-    level = log_level(files, _environment(files), now).level
-    return GatewayOptions(Authentication(authentication), level)
+    return GatewayOptions(Authentication(authentication), read_log_level(files, now))
+
+
+def read_log_level(files: Files, now: datetime) -> int:
+    """How much the gateway logs at the time `now`. Raises EnvironmentFileError or UsageError."""
+    return log_level(files, _environment(files), now).level
 
 
 def read_proxies(files: Files) -> dict[str, str]:

@@ -29,7 +29,7 @@ def log_level_command(session: Session, wanted: str | None) -> Result:
         after = _now(run)
         if after == before:
             return Result("unchanged", _data(after), text=_lines(after))
-        warnings = () if after.level == before.level else _apply(run)
+        warnings = () if after.level == before.level else _apply(run, after.level)
     return Result("changed", _data(after), warnings, text=_lines(after))
 
 
@@ -53,19 +53,15 @@ def _environment(run: Run) -> str:
     return (run.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="surrogateescape")
 
 
-def _apply(run: Run) -> tuple[Notice, ...]:
-    """Have the agent write it into ocserv.conf now; it looks every minute by itself."""
+def _apply(run: Run, level: int) -> tuple[Notice, ...]:
+    """Have the agent write it into ocserv.conf now, tenant or not; it looks every few minutes by itself."""
     try:
-        finished = run.context.world.engine.execute(paths.AGENT, _CHECK_IN, _SECONDS)
+        run.context.world.engine.execute(paths.AGENT, _CHECK_IN, _SECONDS)
     except SetupError as error:
         return (Notice(error.code, f"not applied yet: {error.message}", error.hint),)
-    if finished.code == 0:
+    if log_level.served_level(run.files.read(paths.OCSERV_CONF) or b"") == level:
         return ()
-    return (
-        Notice(
-            "check-in-failed", "not applied yet: the agent could not check in", "See `mst-cli agent logs`."
-        ),
-    )
+    return (Notice("level-not-applied", "not applied yet by the agent", "See `mst-cli agent logs`."),)
 
 
 def _data(level: LogLevel) -> JsonObject:

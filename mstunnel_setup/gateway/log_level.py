@@ -4,6 +4,7 @@ The verbose mode is a file beside `env.sh` with an end: what was before needs no
 comes back by itself when the time is over or the file is gone.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from mstunnel_setup.host.files import Files
 
 VERBOSE_HOURS: Final = 8
 """As long as the admin center's verbose logs (docs/reference, monitoring)."""
+
+_LINE: Final = re.compile(rb"^log-level = (\d+)$", re.MULTILINE)
 
 
 class _Verbose(BaseModel):
@@ -42,6 +45,17 @@ def log_level(files: Files, settings: Mapping[str, str], now: datetime) -> LogLe
     if verbose is None or verbose.until <= now:
         return LogLevel(usual, usual)
     return LogLevel(max(verbose.level, usual), usual, verbose.until)
+
+
+def served_level(configuration: bytes) -> int | None:
+    """The level in the text of an `ocserv.conf`; None when it names none."""
+    found = _LINE.search(configuration)
+    return int(found[1]) if found else None
+
+
+def with_level(configuration: bytes, level: int) -> bytes:
+    """The text of an `ocserv.conf` with another level."""
+    return _LINE.sub(b"log-level = %d" % level, configuration)
 
 
 def begin_verbose(files: Files, until: datetime) -> None:
