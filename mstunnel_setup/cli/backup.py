@@ -19,6 +19,8 @@ from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.steps import tenancy
 from mstunnel_setup.tenant.actions import RegisterServer
+from mstunnel_setup.upgrade.record import HISTORY, History, Phase, read_history, render_history
+from mstunnel_setup.upgrade.release import CATALOGUE
 
 SCHEMA = "mstunnel-backup/1"
 MANIFEST = "manifest.json"
@@ -29,6 +31,9 @@ _FILES = {
     paths.SITE_CERTIFICATE: (f"{paths.ACTIVE}/chain.pem", f"{paths.ACTIVE}/root.pem"),
     paths.SITE_KEY: (f"{paths.ACTIVE}/key.pem",),
     DEVICE_AUTHORITY: (DEVICE_AUTHORITY,),
+    paths.HEALTH_THRESHOLDS: (paths.HEALTH_THRESHOLDS,),
+    # What may be taken by an upgrade is root's to say, also for a rootless gateway.
+    **({} if paths.ROOTLESS else {CATALOGUE: (CATALOGUE,)}),
 }
 
 
@@ -40,6 +45,7 @@ def backup(session: Session, file: Path) -> Result:
         roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
         places = {**_FILES, **{path: (path,) for path in roots}}
         contents = {path: _together(run.files, parts) for path, parts in places.items()}
+        contents[HISTORY] = _upgrades(run.files)
         present = {path: content for path, content in contents.items() if content}
         manifest = _manifest(run)
         Files().write(str(file), pack({MANIFEST: json_bytes(manifest), **present}), 0o600)
@@ -57,6 +63,24 @@ def _together(files: Files, places: Iterable[str]) -> bytes:
     return b"".join(files.read(place) or b"" for place in places)
 
 
+def _upgrades(files: Files) -> bytes:
+    """The upgrades that have ended, which tell what went wrong here; one under way is of this host."""
+    ended = [upgrade for upgrade in read_history(files).upgrades if upgrade.phase is Phase.ENDED]
+    return render_history(History(upgrades=tuple(ended))) if ended else b""
+
+
+def _answers(run: Run) -> JsonObject:
+    """What the installation was told, with the release that has proven itself last, and without the archive
+    of the first one: that is a file of this host, and holds no other release.
+    """
+    answers = {name: remembered(run.context.receipt, name) for name in ("images.server", "images.agent")}
+    if unfinished := read_history(run.files).unfinished:
+        answers = {f"images.{name}": reference for name, reference in unfinished.source.model_dump().items()}
+    told = remembered(run.context.receipt, "answers")
+    found = {**(told if isinstance(told, dict) else {}), **answers}
+    return {path: value for path, value in found.items() if path != "images.archive" and value is not None}
+
+
 def _manifest(run: Run) -> JsonObject:
     receipt = run.context.receipt
     identity = tenancy.identity(receipt) or {}
@@ -65,7 +89,7 @@ def _manifest(run: Run) -> JsonObject:
         "schema": SCHEMA,
         "version": __version__,
         "created": run.context.world.clock.now().isoformat(timespec="seconds"),
-        "answers": remembered(receipt, "answers"),
+        "answers": _answers(run),
         "site": remembered(receipt, "joined-site"),
         "server_name": run.context.server_name,
         "server_id": record.get("server_id"),
@@ -104,7 +128,7 @@ def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
 
 def _expected(path: str) -> bool:
     folder, _slash, name = path.rpartition("/")
-    return path in _FILES or (folder == paths.CA_TRUST and name not in ("", ".", ".."))
+    return path in (*_FILES, HISTORY) or (folder == paths.CA_TRUST and name not in ("", ".", ".."))
 
 
 def _no_backup(reason: str) -> UsageError:

@@ -12,7 +12,7 @@ from mstunnel_setup.cli.install import steps_data
 from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import Run, open_run, require_answers, step_named
-from mstunnel_setup.engine.file_actions import CopyFile
+from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import UsageError
@@ -20,12 +20,15 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.steps import sign_in
 from mstunnel_setup.steps.order import ORDER
 from mstunnel_setup.steps.preflight import refuse_unready
+from mstunnel_setup.upgrade.record import HISTORY
+from mstunnel_setup.upgrade.release import CATALOGUE
 
 _STAGE = f"{paths.STATE}/restored"
 # What a backup brings itself, or what belongs to the host it was made on.
 _NOT_TAKEN = ("certificate", "environment", "site", "eula")
 _FIRST = ("eula", "environment")
 _MODES = {paths.SITE_KEY: 0o600, paths.ENVIRONMENT: 0o640}
+_CATALOGUE_FOLDER = CATALOGUE.rpartition("/")[0]
 
 
 def restore(session: Session, options: SignInOptions, file: Path, *, replace: bool) -> Result:
@@ -53,11 +56,15 @@ def _installed(
     run: Run, manifest: JsonObject, files: Mapping[str, bytes], *, replace: bool
 ) -> Sequence[Planned]:
     try:
-        copies = _staged(run, files)
+        copies = _staged(run, {path: content for path, content in files.items() if path != HISTORY})
         done = run.runner.run([step_named("eula")], run.context)
+        if HISTORY in files:
+            # No object of the receipt, as it never is: what only serves the installation goes with it.
+            run.files.write(HISTORY, files[HISTORY], 0o600)
         engage(run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT])
         done += run.runner.run([step_named("environment")], run.context)
-        engage(run, "Certificate and roots of the backup", copies)
+        folders = [MakeDirectory(path=_CATALOGUE_FOLDER, mode=0o755)] if CATALOGUE in files else []
+        engage(run, "Certificate, roots and limits of the backup", [*folders, *copies])
         if replace:
             _remove_old(run, manifest)
         return done + run.runner.run([step for step in ORDER if step.name not in _FIRST], run.context)

@@ -130,4 +130,9 @@ def read_history(files: Files) -> History:
 
 def write_history(files: Files, history: History) -> None:
     """Replace the file; it is on the disk when this returns."""
-    files.write(HISTORY, history.model_dump_json(indent=2).encode() + b"\n", 0o600)
+    files.write(HISTORY, render_history(history), 0o600)
+
+
+def render_history(history: History) -> bytes:
+    """The content of the file."""
+    return history.model_dump_json(indent=2).encode() + b"\n"

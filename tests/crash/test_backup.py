@@ -1,0 +1,76 @@
+"""A backup that is made after an upgrade brings the release that runs, on a host that has nothing of the old one."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli.backup import unpack
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.upgrade.record import HISTORY, read_history
+from mstunnel_setup.upgrade.release import CATALOGUE, Digests
+from tests.crash.arena import Arena
+from tests.crash.engine import DEAD, SERVER
+from tests.crash.test_upgrade import AGENT, GOOD
+
+LIMITS = '{"disk_space": {"healthy": 9, "unhealthy": 4}}\n'
+
+
+def offer(arena: Arena, label: str, image: str) -> str:
+    """Put a release into the administrator's catalogue; the whole catalogue."""
+    path = arena.root / CATALOGUE.lstrip("/")
+    path.parent.mkdir(exist_ok=True)
+    digests = f'server = "{image}"\nagent = "{AGENT}"\n'
+    path.write_text(f'[[release]]\nlabel = "{label}"\npublished = 2026-11-01\n{digests}')
+    return path.read_text()
+
+
+@pytest.fixture
+def private() -> Iterator[Path]:
+    """A folder that nobody else can change anything above: elsewhere no backup is written."""
+    with tempfile.TemporaryDirectory(dir=Path.home()) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def backup(arena: Arena, private: Path) -> Path:
+    """Of a gateway that took one release, and went back from the next one."""
+    place = private / "backup.tar.gz"
+    assert arena.install().code == 0
+    (arena.root / paths.HEALTH_THRESHOLDS.lstrip("/")).write_text(LIMITS)
+    for label, image in (("2.0", GOOD), ("3.0", DEAD)):
+        offer(arena, label, image)
+        arena.run("mst-cli", "upgrade", "apply")
+    made = arena.run("mst-cli", "backup", str(place))
+    assert made.code == 0, made.stdout
+    return place
+
+
+def test_another_host_runs_the_release_that_ran(arena: Arena, backup: Path) -> None:
+    catalogue = (arena.root / CATALOGUE.lstrip("/")).read_text()
+    arena.reset()
+    restored = arena.run("mst-cli", "restore", str(backup), "--answers", str(arena.answers))
+    assert restored.code == 0, restored.stdout
+
+    running = arena.daemon.state()["containers"][SERVER]["image"]
+    assert running.endswith(GOOD), running
+    assert (arena.root / paths.HEALTH_THRESHOLDS.lstrip("/")).read_text() == LIMITS
+    assert (arena.root / CATALOGUE.lstrip("/")).read_text() == catalogue
+    history = read_history(Files(arena.root))
+    assert [upgrade.outcome for upgrade in history.upgrades] == ["done", "went-back"]
+    assert history.failed == {Digests(DEAD, AGENT)}, "what was rejected there is rejected here"
+
+    removed = arena.uninstall()
+    assert removed.code == 0, removed.stdout
+    assert not (arena.root / HISTORY.lstrip("/")).exists()
+    assert not (arena.root / CATALOGUE.lstrip("/")).exists()
+
+
+def test_files_of_the_old_host_are_not_named(backup: Path) -> None:
+    manifest, _files = unpack(backup.read_bytes())
+    answers = manifest["answers"]
+    assert isinstance(answers, dict)
+    assert str(answers["images.server"]).endswith(GOOD)
+    assert "images.archive" not in answers
