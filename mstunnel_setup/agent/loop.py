@@ -111,6 +111,7 @@ class Agent:
         if self._status.last_error is not None:
             self.tell(line("recovered", "everything works again."))
         self._update(last_error=None)
+        self._learn(last_error=None)
         self._renew()
         return None
 
@@ -218,12 +219,13 @@ class Agent:
             self.tell(problem(error))
         failure = Failure(code=error.code, message=error.message, hint=error.hint, at=self.clock.now())
         self._update(last_error=failure)
+        self._learn(last_error=failure)
 
     def _update(self, **changes: datetime | Failure | str | None) -> None:
         self._status = self._status.model_copy(update=changes)
         self.note(self._status)
 
-    def _learn(self, **changes: datetime | str | int | tuple[HealthThreshold, ...] | None) -> None:
+    def _learn(self, **changes: datetime | str | int | tuple[HealthThreshold, ...] | Failure | None) -> None:
         self._known = replace(self._known, **changes)  # type: ignore[arg-type]  # the names are its own
 
 
@@ -237,7 +239,7 @@ def check_in(enrolment: Enrolment, health: LabHealth | None = None) -> None:
         raise TenantError(
             "server-unknown",
             "the site has no record of this server any more",
-            "Run mstunnel-setup on the host to register it again, or `mst-cli uninstall` to remove it there.",
+            "Register it again with `mst-cli reenroll` on the host, or remove it there: `mst-cli uninstall`.",
         )
     changes = TunnelServer(display_name=found.display_name)
     if health is not None:

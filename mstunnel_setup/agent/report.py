@@ -6,6 +6,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup import paths
+from mstunnel_setup.agent.health import Failure
 from mstunnel_setup.agent.rows import State
 from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.host.files import Files
@@ -26,7 +27,7 @@ class ReportedRow(BaseModel):
 
 
 class HealthReport(BaseModel):
-    """All rows as of `at` (UTC), and the limits they were judged by."""
+    """All rows as of `at` (UTC), the limits they were judged by, and what the last round failed at."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -34,6 +35,7 @@ class HealthReport(BaseModel):
     state: State
     rows: tuple[ReportedRow, ...]
     thresholds: Thresholds
+    last_error: Failure | None = None
 
 
 def write_health(files: Files, report: HealthReport) -> None:

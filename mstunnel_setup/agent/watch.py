@@ -9,6 +9,7 @@ from mstunnel_setup.agent.certificates import CertificateWatch
 from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.events import Tell, line, problem
 from mstunnel_setup.agent.gateway_report import read_report
+from mstunnel_setup.agent.health import Failure
 from mstunnel_setup.agent.measure import Measure
 from mstunnel_setup.agent.metrics import METRICS, render
 from mstunnel_setup.agent.registry import Ask, RegistryWatch
@@ -27,7 +28,10 @@ PROBE_URL = f"{paths.AGENT_STATE}/probe-url"
 
 @dataclass(frozen=True)
 class Known:
-    """What the loop knows of the tenant; None is what it has not learnt since the start."""
+    """What the loop knows of the tenant; None is what it has not learnt since the start.
+
+    `last_error` is what went wrong in the last round, None when nothing did.
+    """
 
     last_check_in: datetime | None = None
     probe_url: str | None = None
@@ -36,6 +40,7 @@ class Known:
     configuration_id: str | None = None
     refusal: str | None = None
     agent_certificate_end: datetime | None = None
+    last_error: Failure | None = None
 
 
 @dataclass
@@ -66,7 +71,7 @@ class Watch:
             observation = self._observe(known)
             self.rows = judge_rows(observation, thresholds)
             self._say_changes(overall(self.rows))
-            self._write(observation, thresholds)
+            self._write(observation, thresholds, known.last_error)
         except SetupError as error:
             self._complain(error)
 
@@ -115,9 +120,11 @@ class Watch:
             self.tell(line("health-changed", what))
         self.state = state
 
-    def _write(self, observation: Observation, thresholds: Thresholds) -> None:
+    def _write(self, observation: Observation, thresholds: Thresholds, error: Failure | None) -> None:
         rows = tuple(ReportedRow(**dataclasses.asdict(row)) for row in self.rows)
-        report = HealthReport(at=observation.now, state=self.state, rows=rows, thresholds=thresholds)
+        report = HealthReport(
+            at=observation.now, state=self.state, rows=rows, thresholds=thresholds, last_error=error
+        )
         write_health(self.files, report)
         self.files.write(METRICS, render(observation, self.rows, self.counters).encode())
 

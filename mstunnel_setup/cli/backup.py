@@ -70,8 +70,9 @@ def _upgrades(files: Files) -> bytes:
 
 
 def _answers(run: Run) -> JsonObject:
-    """What the installation was told, with the release that has proven itself last, and without the archive
-    of the first one: that is a file of this host, and holds no other release.
+    """What the installation was told, but with the release that has proven itself last.
+
+    The archive of the first one is left out: it is a file of this host, and holds no other release.
     """
     answers = {name: remembered(run.context.receipt, name) for name in ("images.server", "images.agent")}
     if unfinished := read_history(run.files).unfinished:

@@ -1,11 +1,11 @@
 """`mst-cli health`: one verdict over containers, certificate and the agent's table, for monitoring."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.report import HealthReport, ReportedRow, read_health
 from mstunnel_setup.agent.rows import State
+from mstunnel_setup.cli.agent_report import SAID_ELSEWHERE, row_notice, rows_of
 from mstunnel_setup.cli.certificate_watch import certificate_facts, certificate_lines, certificate_notices
 from mstunnel_setup.cli.component import health as container_health
 from mstunnel_setup.cli.render import Notice, Result, Session
@@ -17,9 +17,6 @@ from mstunnel_setup.errors import ExitCode
 _CONTAINERS = (paths.SERVER, paths.AGENT)
 # A warning that leaves the gateway working does not change the exit code.
 _SERIOUS = frozenset({"certificate-missing", "certificate-expired", "certificate-revoked"})
-_SILENT_AFTER = timedelta(minutes=5)
-# What is looked at from here as well, and said in its own words.
-_SAID_ELSEWHERE = frozenset({"tls-certificate", "tls-revocation"})
 
 
 def health(session: Session) -> Result:
@@ -31,7 +28,7 @@ def health(session: Session) -> Result:
         facts = certificate_facts(world, Journal(world.files, world.clock, paths.STATE).receipt)
         containers = {name: container_health(world.container(name)) for name in _CONTAINERS}
         report = read_health(world.files)
-        rows = _rows(report, world.clock.now())
+        rows = rows_of(report, world.clock.now())
         notices = (*_sick(containers), *certificate_notices(facts), *_of_agent(report, rows))
     data: JsonObject = {
         "containers": {**containers},
@@ -44,18 +41,6 @@ def health(session: Session) -> Result:
     lines += [(row.title, f"{row.state.value}: {row.text}") for row in rows]
     text = [f"{name:30} {value}" for name, value in lines]
     return Result("warning" if notices else "ok", data, notices, text=text, exit_code=_code(notices))
-
-
-def _rows(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ...]:
-    """The agent's rows; what it said too long ago is not known any more."""
-    if report is None:
-        return ()
-    if abs(now - report.at) <= _SILENT_AFTER:
-        return report.rows
-    text = f"not looked at since {report.at:%Y-%m-%d %H:%M} UTC"
-    return tuple(
-        row.model_copy(update={"state": State.UNKNOWN, "text": text, "value": None}) for row in report.rows
-    )
 
 
 def _sick(containers: dict[str, str]) -> Iterator[Notice]:
@@ -75,9 +60,8 @@ def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Itera
         hint = "Look at `mst-cli agent logs`, then `mst-cli agent restart`."
         yield Notice("agent-silent", f"the agent has not reported since {report.at:%Y-%m-%d %H:%M} UTC", hint)
     for row in rows:
-        if row.id in _SAID_ELSEWHERE or row.state not in (State.WARNING, State.UNHEALTHY):
-            continue
-        yield Notice(f"health-{row.state.value}", f"{row.title}: {row.text}", "See docs/reference/health.md.")
+        if row.id not in SAID_ELSEWHERE and row.state in (State.WARNING, State.UNHEALTHY):
+            yield row_notice(row, report.last_error if report else None)
 
 
 def _code(notices: Sequence[Notice]) -> ExitCode:

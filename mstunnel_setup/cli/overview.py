@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from mstunnel_setup import __version__, paths
+from mstunnel_setup.agent.report import read_health
+from mstunnel_setup.cli.agent_report import agent_troubles, is_serious
 from mstunnel_setup.cli.certificate_watch import certificate_facts, certificate_lines, certificate_notices
 from mstunnel_setup.cli.component import health
 from mstunnel_setup.cli.render import Notice, Result, Session, Status
@@ -19,7 +21,11 @@ from mstunnel_setup.steps.world import World
 
 
 def overview(session: Session) -> Result:
-    """Site, certificate and both containers; the exit code is 0 only when both are healthy."""
+    """Site, certificate, both containers, and what the agent reports.
+
+    Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
+    it should be, else 0.
+    """
     with open_host(session) as world:
         receipt = Journal(world.files, world.clock, paths.STATE).receipt
         if not receipt.entries:
@@ -34,12 +40,13 @@ def overview(session: Session) -> Result:
             "certificate": facts,
             **{name: _container(world, name) for name in (paths.SERVER, paths.AGENT)},
         }
-        kept_going = (*monitor_notices(world), *upgrade_notices(world.files))
+        report, now = read_health(world.files), world.clock.now()
+        kept_going = (*agent_troubles(report, now), *monitor_notices(world), *upgrade_notices(world.files))
     healthy = all(_health(data[name]) == "healthy" for name in (paths.SERVER, paths.AGENT))
-    code = ExitCode.DONE if healthy else ExitCode.ENGINE
+    code = ExitCode.CHECK if is_serious(report, now) else ExitCode.DONE
     notices = (*troubles(receipt, data), *kept_going, *certificate_notices(facts))
     status: Status = "ok" if healthy and not notices else "warning"
-    return Result(status, data, notices, text=_lines(data), exit_code=code)
+    return Result(status, data, notices, text=_lines(data), exit_code=code if healthy else ExitCode.ENGINE)
 
 
 def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:

@@ -1,4 +1,4 @@
-"""A backup that is made after an upgrade brings the release that runs, on a host that has nothing of the old one."""
+"""A backup that is made after an upgrade brings the release that runs to a host that has nothing of it."""
 
 import tempfile
 from collections.abc import Iterator

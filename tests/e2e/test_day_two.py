@@ -138,8 +138,8 @@ def test_the_configuration_is_compared_and_pulled(gateway: Installation) -> None
     difference = cli(gateway, "config", "diff", "--exit-code", code=20)["data"]["diff"]
     assert "+route = 10.77.5.0/24" in "".join(difference).replace("/255.255.255.0", "/24")
     stopped = cli(gateway, "status", code=7)
-    assert [(item["code"], item["hint"]) for item in stopped["warnings"]] == [
-        ("container-down", "Run `mst-cli agent start`.")
+    assert [item["hint"] for item in stopped["warnings"] if item["code"].startswith("container-")] == [
+        "Run `mst-cli agent start`."
     ]
     cli(gateway, "agent", "start")
     cli(gateway, "config", "pull")

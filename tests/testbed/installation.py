@@ -136,7 +136,10 @@ class Installation:
     def wait_until_healthy(self) -> None:
         """Return once both containers are healthy. Raises TestbedError after a minute."""
         for _ in range(120):
-            if self.server.run(["mst-cli", "status"], check=False).code == 0:
+            states = [
+                self.server.run(["mst-cli", name, "status"], check=False) for name in ("server", "agent")
+            ]
+            if not any(state.code for state in states):
                 return
             time.sleep(0.5)
         raise TestbedError(self.server.run(["mst-cli", "status"], check=False).describe())

@@ -2,6 +2,7 @@ import itertools
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from mstunnel_setup import paths
 from mstunnel_setup.agent.health import Status
 from mstunnel_setup.agent.loop import Agent, wait_seconds
+from mstunnel_setup.agent.rows import State
 from mstunnel_setup.agent.tenant import Enrolment
+from mstunnel_setup.agent.watch import Known
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, begin_verbose
 from mstunnel_setup.host.files import Files
@@ -133,6 +136,24 @@ def test_a_tenant_that_is_away_is_waited_for(scene: Scene) -> None:
     expected = [120, 240, 240, 240]
     assert all(abs(space - wait) <= wait / 10 for space, wait in zip(spaces, expected, strict=False))
     assert 5 <= scene.enrolments <= 7
+
+
+def test_the_report_tells_what_the_last_round_failed_at(scene: Scene) -> None:
+    known: list[Known] = []
+    agent = scene.agent()
+    agent.watch = cast("Any", SimpleNamespace(look=known.append, state=State.UNKNOWN))
+    scene.tenant.record, record = None, scene.tenant.record
+
+    def back() -> None:
+        scene.tenant.record = record
+
+    scene.clock.during = [lambda: None, back, lambda: None]
+    scene.clock.rounds = 4
+    with pytest.raises(Ended):
+        agent.run()
+    codes = [item.last_error and item.last_error.code for item in known]
+    assert codes[0] == "server-unknown"
+    assert codes[-1] is None
 
 
 def test_the_usual_interval_is_a_minute_with_some_jitter(scene: Scene) -> None:
