@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mstunnel_setup.cli.render import Result, Session
-from mstunnel_setup.cli.run import open_host
+from mstunnel_setup.cli.run import open_gateway
 from mstunnel_setup.cli.show import ask, server_process
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.gateway.occtl import ShowCommand
@@ -34,7 +34,7 @@ def capture(session: Session, what: str, file: str, bounds: Bounds) -> Result:
         raise UsageError("file-exists", f"{target} is there already", "Give the name of a new file.")
     if not target.parent.is_dir():
         raise UsageError("folder-missing", f"there is no folder {target.parent}", "Correct the path.")
-    with open_host(session) as world:
+    with open_gateway(session) as world:
         process = server_process(world)
         device = _device(world, what)
     session.console.say(f"Recording {device} for {bounds.seconds} s at most; Ctrl-C ends it.")

@@ -7,11 +7,11 @@ from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli.render import Session
-from mstunnel_setup.cli.run import Run, open_run
+from mstunnel_setup.cli.run import Run, open_run, require_installed
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError, NetworkError, SetupError, UsageError
+from mstunnel_setup.errors import CertificateError, NetworkError, SetupError
 from mstunnel_setup.gateway.port import port_in_use
 from mstunnel_setup.steps import certificate, verify
 from mstunnel_setup.steps.context import Context
@@ -51,10 +51,7 @@ def installed_run(
 ) -> Iterator[Run]:
     """A run on a server that has an installation. Raises UsageError where there is none."""
     with open_run(session, settings, exclusively=exclusively, replacing=True) as run:
-        if not run.context.receipt.entries:
-            raise UsageError(
-                "not-installed", "no gateway is installed here", "Install one with mstunnel-setup."
-            )
+        require_installed(run.context.receipt)
         yield run
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from mstunnel_setup.cli.render import Result, Session
-from mstunnel_setup.cli.run import open_host
+from mstunnel_setup.cli.run import open_gateway, open_host
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.errors import EngineError, ExitCode
 from mstunnel_setup.host.process import Processes
@@ -61,9 +61,9 @@ def _switch(session: Session, container: str, done: str, switch: Callable[[World
 
 @contextmanager
 def _existing(session: Session, container: str) -> Iterator[World]:
-    with open_host(session) as world:
+    with open_gateway(session) as world:
         if not world.systemd.known(f"{container}.service") and world.engine.inspect(container) is None:
             raise EngineError(
-                "not-installed", f"there is no container {container}", "Install it with mstunnel-setup."
+                "container-missing", f"there is no container {container}", "Run mstunnel-setup; it goes on."
             )
         yield world

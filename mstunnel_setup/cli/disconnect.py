@@ -5,7 +5,7 @@ from typing import Literal
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli.render import Result, Session
-from mstunnel_setup.cli.run import open_host
+from mstunnel_setup.cli.run import open_gateway
 from mstunnel_setup.cli.show import server_process
 from mstunnel_setup.containers.engine import clean
 from mstunnel_setup.errors import EngineError, UsageError
@@ -38,7 +38,7 @@ def unban(session: Session, address: str) -> Result:
 
 def _ask(session: Session, *words: str) -> bool:
     """Whether occtl did it; it ends with 1 and says what it could not when there is nothing of that name."""
-    with open_host(session) as world:
+    with open_gateway(session) as world:
         server_process(world)
         finished = world.engine.execute(paths.SERVER, ["occtl", "--no-pager", *words], _SECONDS)
     if finished.code == 0:

@@ -9,7 +9,7 @@ from mstunnel_setup.cli.agent_report import SAID_ELSEWHERE, row_notice, rows_of
 from mstunnel_setup.cli.certificate_watch import certificate_facts, certificate_lines, certificate_notices
 from mstunnel_setup.cli.component import health as container_health
 from mstunnel_setup.cli.render import Notice, Result, Session
-from mstunnel_setup.cli.run import open_host
+from mstunnel_setup.cli.run import open_gateway
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode
@@ -23,8 +23,9 @@ def health(session: Session) -> Result:
     """Containers, certificate, every row of the table.
 
     Exit code 7 for a container, 4 for a certificate, 3 for another row that is unhealthy, else 0.
+    Raises UsageError `not-installed`.
     """
-    with open_host(session) as world:
+    with open_gateway(session) as world:
         facts = certificate_facts(world, Journal(world.files, world.clock, paths.STATE).receipt)
         containers = {name: container_health(world.container(name)) for name in _CONTAINERS}
         report = read_health(world.files)

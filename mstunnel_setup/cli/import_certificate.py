@@ -25,6 +25,7 @@ from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import Run
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.steps import certificate, revocation
 from mstunnel_setup.steps.certificate import Certificate
 from mstunnel_setup.steps.context import Context
@@ -38,6 +39,7 @@ def import_certificate(session: Session, options: CertificateOptions, how: Impor
 
     Without options it is read from its usual place. Sessions stay up.
     """
+    due = how.due(SystemClock().now())
     exclusively = not (how.dry_run or how.list_pending)
     with installed_run(session, options.settings(), exclusively=exclusively) as run:
         if how.list_pending:
@@ -46,7 +48,6 @@ def import_certificate(session: Session, options: CertificateOptions, how: Impor
             return cancel_pending(run, how.cancel)
         if how.activate is not None:
             return take_pending(run, how.activate)
-        due = how.due(run.context.world.clock.now())
         return _import(run, certificate.find(run.context), how, due)
 
 

@@ -7,10 +7,10 @@ from mstunnel_setup.cli.certificate_activation import installed_run
 from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.cli.run import Run
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.errors import SetupError, UsageError
 from mstunnel_setup.gateway import env_file, log_level
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel
-from mstunnel_setup.gateway.ocserv_conf import debug_level
+from mstunnel_setup.gateway.ocserv_conf import HIGHEST_LEVEL
 
 _CHECK_IN = ("/opt/mstunnel-setup/bin/mstunnel-agent", "check-in")
 _SECONDS = 60.0
@@ -19,8 +19,9 @@ _SECONDS = 60.0
 def log_level_command(session: Session, wanted: str | None) -> Result:
     """Show the level, set it (0 to 4), begin the verbose mode (`verbose`) or end it (`normal`).
 
-    Raises UsageError `debug-level-invalid` for any other word.
+    Raises UsageError `log-level-invalid` for any other word.
     """
+    _judge(wanted)
     with installed_run(session, {}, exclusively=wanted is not None) as run:
         before = _now(run)
         if wanted is None:
@@ -33,13 +34,22 @@ def log_level_command(session: Session, wanted: str | None) -> Result:
     return Result("changed", _data(after), warnings, text=_lines(after))
 
 
+def _judge(wanted: str | None) -> None:
+    levels = map(str, range(HIGHEST_LEVEL + 1))
+    if wanted not in (None, "verbose", "normal", *levels):
+        raise UsageError(
+            "log-level-invalid",
+            f"there is no level {wanted}",
+            f"Give 0 to {HIGHEST_LEVEL}, verbose or normal.",
+        )
+
+
 def _set(run: Run, wanted: str) -> None:
     if wanted == "verbose":
         log_level.begin_verbose(run.files, run.context.world.clock.now() + timedelta(hours=VERBOSE_HOURS))
         return
     if wanted != "normal":
-        level = str(debug_level(wanted))
-        text = env_file.assign(_environment(run), "DEBUG_LEVEL", level, paths.ENVIRONMENT)
+        text = env_file.assign(_environment(run), "DEBUG_LEVEL", wanted, paths.ENVIRONMENT)
         run.files.write(paths.ENVIRONMENT, text.encode(), 0o640)
     log_level.end_verbose(run.files)
 

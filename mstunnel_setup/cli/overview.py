@@ -9,14 +9,14 @@ from mstunnel_setup.cli.agent_report import agent_troubles, is_serious
 from mstunnel_setup.cli.certificate_watch import certificate_facts, certificate_lines, certificate_notices
 from mstunnel_setup.cli.component import health
 from mstunnel_setup.cli.render import Notice, Result, Session, Status
-from mstunnel_setup.cli.run import open_host
+from mstunnel_setup.cli.run import open_gateway
 from mstunnel_setup.cli.status import installed
 from mstunnel_setup.cli.upkeep import monitor_notices, upgrade_notices
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.remember import remembered
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import EngineError, ExitCode
+from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.steps.world import World
 
 
@@ -26,12 +26,8 @@ def overview(session: Session) -> Result:
     Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
     it should be, else 0.
     """
-    with open_host(session) as world:
+    with open_gateway(session) as world:
         receipt = Journal(world.files, world.clock, paths.STATE).receipt
-        if not receipt.entries:
-            raise EngineError(
-                "not-installed", "no gateway is installed here", "Install one with mstunnel-setup."
-            )
         facts = certificate_facts(world, receipt)
         data: JsonObject = {
             "version": __version__,

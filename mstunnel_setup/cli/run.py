@@ -174,6 +174,20 @@ def open_host(session: Session) -> Iterator[World]:
         world.close()
 
 
+@contextmanager
+def open_gateway(session: Session) -> Iterator[World]:
+    """The world of this host, for commands that need a gateway here. Raises UsageError `not-installed`."""
+    with open_host(session) as world:
+        require_installed(Journal(world.files, world.clock, paths.STATE).receipt)
+        yield world
+
+
+def require_installed(receipt: Receipt) -> None:
+    """Raise UsageError `not-installed` where no installation has begun: the same for every command."""
+    if not receipt.entries:
+        raise UsageError("not-installed", "no gateway is installed here", "Install one with mstunnel-setup.")
+
+
 def answers(session: Session, settings: Mapping[str, Any], receipt: Receipt) -> Answers:
     """The merged answers: options, environment, answer file, earlier answers, defaults. Raises UsageError."""
     file = None if session.common.answers is None else load(session.common.answers)

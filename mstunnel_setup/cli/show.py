@@ -5,7 +5,7 @@ from typing import NoReturn
 from mstunnel_setup import paths
 from mstunnel_setup.cli.options import OutputFormat
 from mstunnel_setup.cli.render import Result, Session
-from mstunnel_setup.cli.run import open_host
+from mstunnel_setup.cli.run import open_gateway
 from mstunnel_setup.containers.engine import Finished, clean
 from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.errors import EngineError, UsageError
@@ -29,11 +29,11 @@ def show(session: Session, words: list[str]) -> Result:
     arguments = occtl_arguments(command, argument, as_json=as_json)
     if command.streams:
         _follow(session, arguments)
-    with open_host(session) as world:
+    with open_gateway(session) as world:
         server_process(world)
         finished = world.engine.execute(paths.SERVER, arguments, _SECONDS)
     if finished.code == NOT_FOUND:
-        return Result(text=[f"There is no {' '.join(words)}."])
+        return Result(data={"rows": []}, text=[f"There is no {' '.join(words)}."])
     _require(finished)
     data = read_answer(command, finished.output) if as_json else []
     return Result(data=data if isinstance(data, dict) else {"rows": data}, text=finished.output.splitlines())
@@ -66,7 +66,7 @@ def _require(finished: Finished) -> None:
 
 def _follow(session: Session, arguments: list[str]) -> NoReturn:
     """Become the control program, until it is stopped."""
-    with open_host(session) as world:
+    with open_gateway(session) as world:
         server_process(world)
         command = world.engine.execute_command(paths.SERVER, arguments)
     Processes().replace(command)

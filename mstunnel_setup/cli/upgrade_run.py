@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.cli.drain import drain, reopen
 from mstunnel_setup.cli.inside import reached_address, reaches_inside
-from mstunnel_setup.cli.run import Run
+from mstunnel_setup.cli.run import Run, require_installed
 from mstunnel_setup.engine.remember import remembered
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import SetupError, StepError, UsageError
@@ -40,9 +40,10 @@ class Wish:
 
 def running(run: Run) -> Images:
     """The images in use. Raises UsageError where nothing is installed."""
+    require_installed(run.context.receipt)
     server, agent = (remembered(run.context.receipt, f"images.{name}") for name in ("server", "agent"))
     if not isinstance(server, str) or not isinstance(agent, str):
-        raise UsageError("not-installed", "no gateway is installed here", "Install one with mstunnel-setup.")
+        raise UsageError("images-missing", "the installation has no images yet", "Run mstunnel-setup.")
     return Images(server=server, agent=agent)
 
 

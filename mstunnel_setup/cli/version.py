@@ -20,7 +20,9 @@ def version(session: Session) -> Result:
         }
     images = data["images"]
     rows = [("mst-cli", data["version"]), ("Engine", data["engine"] or "none")]
-    rows += [(name, digest) for name, digest in (images.items() if isinstance(images, dict) else ())]
+    rows += [
+        (name, digest or "none") for name, digest in (images.items() if isinstance(images, dict) else ())
+    ]
     return Result("ok", data, text=[f"{name:8} {value}" for name, value in rows])
 
 

@@ -110,7 +110,7 @@ def test_status_ends_with_what_the_agent_reports(
         files=files, clock=FakeClock(), container=lambda _name: ContainerState("running", health)
     )
     receipt = SimpleNamespace(entries={"x": None}, outputs={}, failure=None)
-    monkeypatch.setattr(overview, "open_host", lambda _session: nullcontext(world))
+    monkeypatch.setattr(overview, "open_gateway", lambda _session: nullcontext(world))
     monkeypatch.setattr(overview, "Journal", lambda *_: SimpleNamespace(receipt=receipt))
     monkeypatch.setattr(overview, "installed", lambda _receipt: True)
     certificate = {"days_left": 90, "not_after": "2027-01-01", "revocation": None, "pending": []}

@@ -4,7 +4,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,12 +13,14 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.cli import backup, disconnect, overview
+from mstunnel_setup.cli import backup, disconnect, overview, show, version
 from mstunnel_setup.cli.backup import pack, unpack
 from mstunnel_setup.cli.collect import known_secrets
+from mstunnel_setup.cli.options import CommonOptions, OutputFormat
 from mstunnel_setup.containers.engine import ContainerState, Finished
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.gateway.occtl import NOT_FOUND
 from mstunnel_setup.host.files import Files
 
 SESSION = cast("Any", None)
@@ -50,10 +52,10 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Control]:
         control = Control(Finished(code, output, error))
 
         @contextmanager
-        def open_host(_session: object) -> Iterator[Control]:
+        def open_gateway(_session: object) -> Iterator[Control]:
             yield control
 
-        monkeypatch.setattr(disconnect, "open_host", open_host)
+        monkeypatch.setattr(disconnect, "open_gateway", open_gateway)
         return control
 
     return prepare
@@ -181,3 +183,23 @@ def test_what_proxies_are_told_is_known_as_secret(line: str, secrets: set[bytes]
     (tmp_path / paths.ENVIRONMENT.lstrip("/")).write_text(f"{line}\n")
     world = cast("Any", SimpleNamespace(files=Files(tmp_path)))
     assert set(known_secrets(world)) == secrets
+
+
+def test_somebody_who_is_not_there_is_an_empty_list(
+    answers: Callable[..., Control], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = answers(NOT_FOUND)
+    monkeypatch.setattr(show, "open_gateway", lambda _session: nullcontext(control))
+    session = cast("Any", SimpleNamespace(common=CommonOptions(output=OutputFormat.JSON)))
+    result = show.show(session, ["user", "nobody"])
+    assert (result.status, result.data) == ("ok", {"rows": []})
+
+
+def test_a_version_that_is_not_there_is_none_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = SimpleNamespace(files=Files(tmp_path), engine=SimpleNamespace(version=lambda: "5.4.2"))
+    monkeypatch.setattr(version, "open_host", lambda _session: nullcontext(world))
+    shown = version.version(SESSION)
+    assert shown.data["images"] == {"server": None, "agent": None}
+    assert cast("Any", shown.text)[2:] == ["server   none", "agent    none"]
