@@ -31,7 +31,12 @@ _SECONDS = 60.0
 _LOG_LINES = 20_000
 # Who went where, and what else is under the tag of the access log: the journal shows the tag before the text.
 _ACCESS_LOG = re.compile(r"^.*(?:\bACCESS_LOG,| ocserv-access(?:\[\d+\])?: ).*\n?", re.MULTILINE)
-_ACCOUNT = re.compile(r"://(.+)@")
+_ACCOUNT = re.compile(r"(?:://|_proxy=(?!['\"]?\w+://)['\"]?)(.+)@", re.IGNORECASE)
+# A setting of somebody else's program that is called a secret, and is not the path of one.
+_SETTING = re.compile(
+    r"^\s*(?:export\s+)?\w*(?:key|secret|pass|token|credential)\w*=(['\"]?)(?!/[\w./-]+\1\s*$)(.+)\1\s*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def collect(session: Session, world: World) -> dict[str, str]:
@@ -40,7 +45,7 @@ def collect(session: Session, world: World) -> dict[str, str]:
 
 
 def known_secrets(world: World) -> list[bytes]:
-    """Every secret that lies on this host where ours are kept: keys, and what proxies are told."""
+    """Every secret that lies on this host where ours are kept: keys, what proxies are told, env.sh."""
     ours = (paths.SITE_KEY, paths.SITE_PFX, paths.AGENT_CREDENTIAL, paths.AGENT_SECRET)
     found = [world.files.read(path) for path in ours]
     names = world.files.names(paths.GENERATIONS)
@@ -50,6 +55,7 @@ def known_secrets(world: World) -> list[bytes]:
     for account in _ACCOUNT.findall(settings):
         _user, _colon, password = account.partition(":")
         found += [part.encode() for part in (account, password, unquote(password)) if part]
+    found += [value.encode() for _quote, value in _SETTING.findall(settings)]
     return [secret for secret in found if secret]
 
 

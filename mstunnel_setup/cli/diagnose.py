@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mstunnel_setup import __version__
 from mstunnel_setup.cli.backup import pack
@@ -31,20 +32,22 @@ def diagnose(session: Session, file: Path | None) -> Result:
         now = world.clock.now().isoformat(timespec="seconds")
         secrets = known_secrets(world)
         contents, redactions = _redacted(collect(session, world), Scrubber(secrets))
-    data: JsonObject = {
-        "file": None if file is None else str(file),
-        "contents": [{"name": name, "bytes": len(text.encode())} for name, text in contents.items()],
-        "redactions": redactions,
+    files = {_REDACTIONS: json_bytes(redactions), **{name: text.encode() for name, text in contents.items()}}
+    about: JsonObject = {"file": None if file is None else str(file), "redactions": redactions}
+    manifest = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "created": now,
+        **about,
+        **_listed(files, redactions),
     }
-    preview = [f"{len(text.encode()):9} {name}" for name, text in contents.items()]
+    files = {_MANIFEST: json_bytes(manifest), **files}
+    data: JsonObject = {**about, **_listed(files, redactions)}
+    preview = _preview(data)
     if file is None:
         text = [*preview, "Write it with `mst-cli diagnose FILE.tar.gz`."]
         return Result("ok", data, text=text)
     _agree(session, preview)
-    manifest: JsonObject = {"schema": SCHEMA, "version": __version__, "created": now, **data}
-    written = {_MANIFEST: manifest, _REDACTIONS: redactions}
-    files = {name: json_bytes(value) for name, value in written.items()}
-    files |= {name: text.encode() for name, text in contents.items()}
     _refuse_secrets(files, Scrubber(secrets))
     Files().write(str(file), pack(files), 0o600)
     warning = Notice(
@@ -63,6 +66,24 @@ def _redacted(found: Mapping[str, str], scrubber: Scrubber) -> tuple[dict[str, s
         contents[name] = scrubber.clean(text)
         redactions[name] = {kind: count for kind, count in sorted(scrubber.counts.items()) if count}
     return contents, redactions
+
+
+def _listed(files: Mapping[str, bytes], redactions: JsonObject) -> JsonObject:
+    """Every file with its size, and how many secrets were taken out of it."""
+    counts: Mapping[str, Any] = redactions
+    return {
+        "contents": [
+            {"name": name, "bytes": len(content), "redactions": sum(counts.get(name, {}).values())}
+            for name, content in files.items()
+        ]
+    }
+
+
+def _preview(data: Mapping[str, Any]) -> list[str]:
+    rows = [(str(row["bytes"]), str(row["redactions"]), row["name"]) for row in data["contents"]]
+    return [
+        f"{size:>9} {redacted:>9} {name}" for size, redacted, name in [("Bytes", "Redacted", "File"), *rows]
+    ]
 
 
 def _agree(session: Session, preview: list[str]) -> None:

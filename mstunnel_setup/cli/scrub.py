@@ -14,18 +14,43 @@ STARS: Final = "********"
 _SHORTEST: Final = 6
 _LINE: Final = re.compile(rb"[A-Za-z0-9+/=_-]{16,}")
 
+_NAMES: Final = (
+    r"\b[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|webvpn\w*|cookie|device_code|user_code)"
+    r"[\w-]*"
+)
+_VALUE: Final = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&\"'}]+)"
+
 # What is a secret by its looks. The first group stays.
 _PATTERNS: Final = {
     "private key": re.compile(
-        r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+        r"()-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?"
+        r"(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
+        # PKCS 8 and PKCS 1 in Base64, without the lines around.
+        r"|\bM[\w+/]{3,7}(?:IBADANBgkqhki|AgEAMBMGByqGSM49|IBAAKCA)[\w+/]+=*",
+        re.DOTALL,
     ),
     "token": re.compile(r"()\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*){0,3}"),
+    # Three characters, the generation, and the rest: as Entra makes them.
+    "client secret": re.compile(r"()(?<![\w.~-])[\w.~-]{3}\dQ~[\w.~-]{31,}"),
+    # Whatever the scheme and however many there are: all of the line.
+    "header": re.compile(
+        r"(\b(?:proxy-)?authorization\s*:\s*|\b(?:set-)?cookie\s*:\s*)[^\n\"]+", re.IGNORECASE
+    ),
     "authorization": re.compile(r"(\b(?:bearer|basic|digest)\s+)[\w+/=.~:-]{6,}", re.IGNORECASE),
-    "address with password": re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@\"']+@", re.IGNORECASE),
-    "named secret": re.compile(
-        r"(\b[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|webvpn\w*|cookie)[\w-]*"
-        r"[\"']?\s*[=:]\s*)(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&\"'}]+)",
-        re.IGNORECASE,
+    "address with password": re.compile(
+        r"(\b[a-z][a-z0-9+.-]*://|_proxy[\"']?\s*[=:]\s*[\"']?)[^/\s@\"']+@", re.IGNORECASE
+    ),
+    "address with code": re.compile(
+        r"([?&](?:\w+_)?(?:code|sig|signature|state|nonce|assertion|key)=)[^\s&\"'#]+", re.IGNORECASE
+    ),
+    "passphrase": re.compile(r"(\bpass(?:word|phrase)\s*:\s+)[^\s\"'][^\n,;&\"'}]*", re.IGNORECASE),
+    "named secret": re.compile(rf"({_NAMES}[\"']?\s*[=:]\s*){_VALUE}", re.IGNORECASE),
+    # Of a path one may know that it is that of a key.
+    "named key": re.compile(
+        rf"(\b\w+[_-]key[\"']?\s*[=:]\s*)(?![\"']?(?:/|file:|env:)){_VALUE}", re.IGNORECASE
+    ),
+    "option": re.compile(
+        rf"(\s--?[\w-]*(?:passw(?:or)?d|passphrase|secret|token)[ =]|\bpass:){_VALUE}", re.IGNORECASE
     ),
     "session": re.compile(r"(\"?(?:Full session|Session)\"?\s*:\s+)\"?[\w+/=-]{5,}\"?"),
 }
@@ -48,7 +73,7 @@ class Scrubber:
             text, count = self._known.subn(STARS, text)
             self.counts["known secret"] += count
         for kind, pattern in _PATTERNS.items():
-            text, count = pattern.subn(rf"\g<1>{STARS}", text)
+            text, count = pattern.subn(lambda found: f"{found[1] or ''}{STARS}", text)
             self.counts[kind] += count
         return text
 

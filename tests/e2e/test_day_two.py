@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.testbed import vpn
-from tests.testbed.canary import forms, leaks
+from tests.testbed.canary import LOGGED, forms, leaks
+from tests.testbed.canary import SETTINGS as KEPT
 from tests.testbed.installation import Installation
 from tests.testbed.testbed import INTRANET_PAGE
 
@@ -150,19 +151,26 @@ def test_the_configuration_is_compared_and_pulled(gateway: Installation) -> None
 
 def test_the_diagnostic_file_holds_none_of_twenty_secrets(gateway: Installation) -> None:
     canaries = {name: secret.encode() for name, secret in CANARIES.items()}
+    others = {name: secret.encode() for name, (secret, _line) in {**LOGGED, **KEPT}.items()}
     before = gateway.server.read(SETTINGS)
     lines = [
         f"CANARY_{place}='http://user:{secret}@proxy.tunnel.test:3128/'\n"
         for place, secret in enumerate(CANARIES.values())
     ]
+    # The agent reads proxies from there, so these are of another name for a while.
+    lines += [f"CANARY_{line.format(secret)}\n" for secret, line in KEPT.values()]
     gateway.server.write(SETTINGS, before + "".join(lines), 0o640)
     said = [b"proxy said " + form for secret in canaries.values() for form in forms(secret).values()]
     gateway.server.run(["logger", "-t", "ocserv"], stdin=b"\n".join(said))
+    for secret, line in LOGGED.values():
+        # A key without an end would take all the rest of the journal along.
+        logged = f"{line.format(secret)}\n-----END PRIVATE KEY-----\n"
+        gateway.server.run(["logger", "-t", "mstunnel-agent"], stdin=logged.encode())
     written = cli(gateway, "diagnose", BUNDLE)
     gateway.server.write(SETTINGS, before, 0o640)
     files = bundle(gateway)
     key = gateway.server.run(["base64", "-w0", "/etc/mstunnel/private/active/key.pem"]).stdout
-    secrets = {**canaries, "key": b64decode(key).splitlines()[1]}
+    secrets = {**canaries, **others, "key": b64decode(key).splitlines()[1]}
     assert leaks(secrets, files) == []
     assert files["logs/journal.log"].count(b"proxy said") >= len(said)
     assert written["data"]["redactions"]["logs/journal.log"]["known secret"] >= 6 * len(canaries)

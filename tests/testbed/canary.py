@@ -8,6 +8,9 @@ import tarfile
 from collections.abc import Collection, Iterator, Mapping
 from urllib.parse import quote_from_bytes
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from tests.testbed.machine import Machine
 
 # Where the gateway's keys belong; everything else of the system's own is read.
@@ -15,6 +18,31 @@ PRIVATE = "etc/mstunnel/private"
 _FOLDERS = ("etc", "run", "var/lib/mstunnel", "var/log")
 _LARGEST = "--exclude=var/log/journal"
 _LINE_BREAKS = re.compile(rb"\\r|\\n|[\r\n]")
+
+_PEM = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+)
+LOGGED = {
+    "client secret": ("cli8Q~entSecret.0123456789-abcdefghijklm", "sent client_secret={}&grant_type=x"),
+    "secret of Entra": ("ent8Q~raSecret_0123456789-abcdefghijklmn", "AADSTS7000215: invalid: {} given"),
+    "PFX passphrase": ("four words of-a phrase", "passphrase: {}"),
+    "passphrase on a command line": ("Phrase/of+a-command", "ran openssl pkcs12 -passin pass:{} -in x"),
+    "cookie": ("Cookie/Of+A=Session", "Cookie: lang=en; webvpn={}; other=1"),
+    "bearer token": ("Opaque.Token~of_a-device", "Authorization: Bearer {}"),
+    "token": ("eyJhbGciOi.eyJzdWIiOiJkZXZpY2Ui.c2lnbmF0dXJl", "got {} from Entra"),
+    "private key": (_PEM.decode().splitlines()[1], "-----BEGIN PRIVATE KEY-----\n{}"),
+    "sign-in code": ("0.AXwCodeOfASignIn", "GET /done?session=1&code={}&state=7 HTTP/1.1"),
+    "signature": ("U2lnbmF0dXJlT2ZBQmxvYg%3D%3D", "PUT https://blob.example/x?sv=1&sig={}"),
+    "RADIUS key": ("Radius,Key;with=signs", "radiusclient: shared_key='{}'"),
+}
+"""Kind of secret -> the secret, and how somebody's program writes it down."""
+
+SETTINGS = {
+    "proxy without a scheme": ("Proxy:word@of/it", "https_proxy=user:{}@proxy.example:3128"),
+    "proxy": ("Word/of~another", "http_proxy='http://user:{}@proxy.example:3128/'"),
+    "RADIUS setting": ("Key, of; RADIUS", "RADIUS_KEY='{}'"),
+}
+"""The same for lines of `env.sh`."""
 
 
 def forms(secret: bytes) -> dict[str, bytes]:

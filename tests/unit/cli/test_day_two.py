@@ -176,6 +176,10 @@ def test_what_is_no_backup_is_refused(packed: bytes) -> None:
         ("https_proxy=http://user:word%2Fone@proxy:3128", {b"user:word%2Fone", b"word%2Fone", b"word/one"}),
         ("X='http://u:a/b c@d@proxy/'", {b"u:a/b c@d", b"a/b c@d"}),
         ("https_proxy=http://proxy:3128", set()),
+        ("http_proxy='http://user:wonder@proxy:3128'", {b"user:wonder", b"wonder"}),
+        ("HTTPS_PROXY='user:wonder@proxy:3128'", {b"user:wonder", b"wonder"}),
+        ("export RADIUS_KEY='a, b;c'", {b"a, b;c"}),
+        ("RADIUS_KEY=/etc/radius/key.pem", set()),
     ],
 )
 def test_what_proxies_are_told_is_known_as_secret(line: str, secrets: set[bytes], tmp_path: Path) -> None:
