@@ -71,8 +71,9 @@ def run(session: Session, given: Given) -> Result:
     """Examine the host; the exit code is 3 when a required check failed that is not ignored."""
     checks.refuse_unknown(given.options.ignore_check or ())
     _refuse_misplaced(given)
-    examiner = Examiner(Files(session.common.root), Processes(), SystemClock())
-    wanted = _wanted(session, given, examiner)
+    answers = _answers(session, given)
+    examiner = Examiner(Files(session.common.root), Processes(), SystemClock(), answered=answers.environment)
+    wanted = _wanted(session, given, answers, examiner)
     facts = examiner.facts(wanted)
     found = judge(checks.of(wanted.groups), facts)
     if not given.options.fix:
@@ -170,8 +171,7 @@ def _mend(session: Session, examiner: Examiner, proposed: Sequence[Fix]) -> Mapp
     return apply(proposed, examiner.files, examiner.processes, live=live)
 
 
-def _wanted(session: Session, given: Given, examiner: Examiner) -> Wanted:
-    answers = _answers(session, given)
+def _wanted(session: Session, given: Given, answers: Answers, examiner: Examiner) -> Wanted:
     settings = _settings(given, answers, examiner.files)
     where = cloud(answers.tenant.cloud, answers.tenant.authority, answers.tenant.graph)
     tenant = _Tenant(answers, where, _ca_pem(answers, examiner.files))

@@ -56,12 +56,16 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Examiner:
-    """Examines the host behind the ports."""
+    """Examines the host behind the ports.
+
+    `answered` is what the answer file wants in `env.sh`: an installation goes through the proxy named there.
+    """
 
     files: Files
     processes: Processes
     clock: Clock
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    answered: Mapping[str, str] = field(default_factory=dict)
 
     def findings(self, wanted: Wanted) -> tuple[Finding, ...]:
         """The findings of all checks of the wanted groups."""
@@ -83,7 +87,7 @@ class Examiner:
 
     def host_reader(self, settings: Settings) -> HostReader:
         """The reader of the host's files."""
-        return HostReader(self.files, self.clock, settings, self.environment)
+        return HostReader(self.files, self.clock, settings, self.environment, self.answered)
 
     def open_http(self, roots: str, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
         """A session on the way out that the proxies of all places name; trusts `roots` (PEM) too."""

@@ -66,10 +66,7 @@ def findings(text: str) -> dict[str, str]:
 def ready_network(host: Installation) -> dict[str, str]:
     """What the checks of the network say about the way through the proxy, before anything is installed."""
     command = ["mst-readiness", "network", "--answers", "/root/answers.yaml", "--unattended"]
-    variables = {"https_proxy": OLD}
-    found = findings(
-        host.server.run([*command, "--output", "json"], env=variables, check=False, timeout=90).stdout
-    )
+    found = findings(host.server.run([*command, "--output", "json"], check=False, timeout=90).stdout)
     return {name: found[name] for name in ("proxy-connects", "endpoint-sign-in", "endpoint-graph")}
 
 

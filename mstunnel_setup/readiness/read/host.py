@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mstunnel_setup import paths
@@ -51,12 +51,16 @@ _BRIDGE_DEVICES = ("docker", "podman", "cni-podman", "br-")
 
 @dataclass(frozen=True)
 class HostReader:
-    """Reads the files of the host below the root of `files`."""
+    """Reads the files of the host below the root of `files`.
+
+    `environment` is that of this process, `answered` what the answer file wants in `env.sh`.
+    """
 
     files: Files
     clock: Clock
     settings: Settings
     environment: Mapping[str, str]
+    answered: Mapping[str, str] = field(default_factory=dict)
 
     def system(self) -> SystemFacts:
         """The machine."""
@@ -228,6 +232,7 @@ class HostReader:
         """The proxy variables of every place that may name some."""
         files = ("/etc/environment", "/etc/profile.d/http_proxy.sh", paths.ENVIRONMENT)
         found: list[ProxyPlace] = [*parse.proxy_places("the environment", self.environment)]
+        found += parse.proxy_places("the answer file", self.answered)
         for path in files:
             found += parse.proxy_places(path, parse.assignments(text_of(self.files, path)))
         folders = tuple(f"/etc/systemd/system/{name}" for name in _UNIT_FOLDERS)

@@ -11,7 +11,7 @@ from mstunnel_setup.cli.readiness import main
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.readiness.checks import CHECKS, of
 from mstunnel_setup.readiness.model import Group
-from tests.unit.readiness.servers import silent
+from tests.unit.readiness.servers import proxy, serving, silent
 
 
 @pytest.fixture(autouse=True)
@@ -211,6 +211,24 @@ def test_within_all_nobody_is_asked_to_sign_in(run: Any) -> None:
         "skipped",
         "Run `mst-readiness account`.",
     )
+
+
+def test_the_way_out_is_the_proxy_that_the_answer_file_names(run: Any, tmp_path: Path) -> None:
+    asked: list[str] = []
+    answers = tmp_path / "answers.yaml"
+    with serving(proxy(asked, 9)) as port:
+        answers.write_text(
+            "version: 1\ntenant:\n  cloud: custom\n"
+            "  authority: https://login.gw.example\n  graph: https://graph.gw.example\n"
+            f"environment:\n  HTTPS_PROXY: http://127.0.0.1:{port}\n"
+        )
+        _, out, _ = run("network", "--timeout", "5", "--output", "json", "--answers", str(answers))
+
+    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    assert rows["proxy-connects"]["result"] != "skipped"
+    assert f"127.0.0.1:{port}" in rows["proxy-connects"]["seen"]
+    assert rows["proxy-same"]["seen"] == "the same in the answer file"
+    assert {"login.gw.example:443", "graph.gw.example:443"} <= set(asked)
 
 
 def test_the_vendors_variable_chooses_the_government_cloud(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
