@@ -2,12 +2,12 @@
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from mstunnel_setup.cli.layout import WIDTH
 from mstunnel_setup.readiness.data import Platforms
-from mstunnel_setup.readiness.model import Finding, Group, Outcome
+from mstunnel_setup.readiness.model import Finding, Group, Outcome, Readiness, readiness, undecided
 
 _WORDS = {
     Outcome.PASS: "pass",
@@ -20,7 +20,20 @@ _WORDS = {
 _ID_WIDTH = 28
 
 
-def lines(findings: Sequence[Finding], more: Iterable[str] = (), *, verbose: bool) -> Iterator[str]:
+_VERDICTS = {
+    Readiness.READY: "Ready",
+    Readiness.UNDECIDED: "Undecided",
+    Readiness.NOT_READY: "Not ready",
+}
+
+
+def lines(
+    findings: Sequence[Finding],
+    ignored: Collection[str] = (),
+    more: Iterable[str] = (),
+    *,
+    verbose: bool,
+) -> Iterator[str]:
     """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
     for group in Group:
         rows = [item for item in findings if item.group is group]
@@ -34,7 +47,10 @@ def lines(findings: Sequence[Finding], more: Iterable[str] = (), *, verbose: boo
             yield f"  skip  {len(rows)} checks: {rows[0].seen}"
     yield from more
     yield ""
-    yield summary_line(findings)
+    if open_questions := undecided(findings, ignored):
+        names = ", ".join(item.id for item in open_questions)
+        yield from textwrap.wrap(f"Not found out: {names}.", WIDTH, break_on_hyphens=False)
+    yield summary_line(findings, ignored)
 
 
 def _row(item: Finding) -> list[str]:
@@ -50,7 +66,7 @@ def summary(findings: Sequence[Finding]) -> dict[str, int]:
     return {outcome.value: counted[outcome] for outcome in Outcome}
 
 
-def summary_line(findings: Sequence[Finding]) -> str:
+def summary_line(findings: Sequence[Finding], ignored: Collection[str] = ()) -> str:
     """The verdict in one line."""
     counts = summary(findings)
     parts = [
@@ -60,8 +76,7 @@ def summary_line(findings: Sequence[Finding]) -> str:
         f"{counts['unknown']} unknown",
         f"{counts['skipped']} skipped",
     ]
-    word = "Not ready" if counts["fail"] else "Ready"
-    return f"{word}: {len(findings)} checks, {', '.join(parts)}."
+    return f"{_VERDICTS[readiness(findings, ignored)]}: {len(findings)} checks, {', '.join(parts)}."
 
 
 def platform_lines(table: Platforms) -> Iterator[str]:
@@ -82,7 +97,7 @@ def platform_data(table: Platforms) -> dict[str, Any]:
     return table.model_dump(mode="json", include={"date", "platform", "engines", "bad"}, by_alias=True)
 
 
-def data(findings: Sequence[Finding]) -> dict[str, Any]:
+def data(findings: Sequence[Finding], ignored: Collection[str] = ()) -> dict[str, Any]:
     """The findings as JSON data (docs/reference/readiness.md)."""
     rows = [
         {
@@ -97,4 +112,9 @@ def data(findings: Sequence[Finding]) -> dict[str, Any]:
         }
         for item in findings
     ]
-    return {"findings": rows, "summary": summary(findings)}
+    return {
+        "verdict": readiness(findings, ignored).value,
+        "findings": rows,
+        "summary": summary(findings),
+        "ignored": sorted(ignored),
+    }

@@ -22,7 +22,7 @@ from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registri
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import AccountFacts, InboundFacts, Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
-from mstunnel_setup.readiness.model import Finding, Group, Outcome, judge
+from mstunnel_setup.readiness.model import Finding, Group, Outcome, judge, undecided
 from mstunnel_setup.readiness.parse import json_object
 from mstunnel_setup.readiness.read.account import USER_READ, AccountReader
 from mstunnel_setup.readiness.read.certificate import CertificatePlace
@@ -116,8 +116,8 @@ def _result(
         for item in found
         if item.result is Outcome.WARNING or (item.result is Outcome.FAIL and item.id in ignored)
     ]
-    data = {"scope": given.scope, **report.data(found)}
-    data["ignored"] = sorted(ignored)
+    doubtful += undecided(found, ignored)
+    data = {"scope": given.scope, **report.data(found, ignored)}
     table = report.platform_lines(platforms()) if given.scope == Group.HOST else ()
     if Group.HOST in given.groups:
         data["platforms"] = report.platform_data(platforms())
@@ -143,7 +143,7 @@ def _result(
         data,
         warnings=tuple(warnings),
         errors=tuple(map(_notice, failed)),
-        text=lambda: report.lines(found, table, verbose=session.common.verbose),
+        text=lambda: report.lines(found, ignored, table, verbose=session.common.verbose),
         exit_code=ExitCode.CHECK if failed else ExitCode.DONE,
     )
 

@@ -1,7 +1,7 @@
 """What a check is and what it finds."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -49,6 +49,14 @@ class Verdict:
     outcome: Outcome | None
     seen: str
     hint: str = ""
+
+
+class Readiness(StrEnum):
+    """What all findings come to. Undecided: nothing failed, but a required check could not be made."""
+
+    READY = "ready"
+    UNDECIDED = "undecided"
+    NOT_READY = "not-ready"
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,22 @@ def unknown(reason: str, hint: str = "") -> Verdict:
 def judge(checks: tuple[Check, ...], facts: Any) -> tuple[Finding, ...]:
     """The findings of all checks; a section of `facts` that is missing makes its checks unknown."""
     return tuple(item.finding(_verdict(item, facts)) for item in checks)
+
+
+def undecided(findings: Iterable[Finding], ignored: Collection[str] = ()) -> tuple[Finding, ...]:
+    """The required checks, but for those ignored, that could not be made."""
+    return tuple(
+        item
+        for item in findings
+        if item.result is Outcome.UNKNOWN and item.severity is Severity.REQUIRED and item.id not in ignored
+    )
+
+
+def readiness(findings: Sequence[Finding], ignored: Collection[str] = ()) -> Readiness:
+    """What the findings come to, but for those ignored."""
+    if any(item.result is Outcome.FAIL and item.id not in ignored for item in findings):
+        return Readiness.NOT_READY
+    return Readiness.UNDECIDED if undecided(findings, ignored) else Readiness.READY
 
 
 def _verdict(item: Check, facts: Any) -> Verdict:

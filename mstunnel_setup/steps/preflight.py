@@ -7,7 +7,7 @@ from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import endpoints_of, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import EngineFacts, Facts, Section, TunnelFacts
-from mstunnel_setup.readiness.model import Finding, Group, Outcome, judge
+from mstunnel_setup.readiness.model import Finding, Group, Outcome, judge, undecided
 from mstunnel_setup.steps import (
     account,
     bridge,
@@ -59,6 +59,7 @@ def _judge(context: Context, facts: Facts, steps: Collection[str], ids: Collecti
         found = refusals(facts.model_copy(update={"settings": settings}), steps)
         return [item for item in found if item.id in ids]
 
+    _tell_undecided(context, [item for item in _expected(facts, steps) if item.id in ids])
     found = failed()
     movable = "bridge" in steps and any(item.id in bridge.CHECKS for item in found)
     _refuse(context, failed() if movable and bridge.offer(context, facts) else found)
@@ -66,8 +67,21 @@ def _judge(context: Context, facts: Facts, steps: Collection[str], ids: Collecti
 
 def refusals(facts: Facts, steps: Collection[str]) -> list[Finding]:
     """The required checks that would still fail after the steps, in the order of the report."""
-    found = judge(checks.of(_GROUPS), planned(facts, steps))
-    return [item for item in found if item.result is Outcome.FAIL]
+    return [item for item in _expected(facts, steps) if item.result is Outcome.FAIL]
+
+
+def _expected(facts: Facts, steps: Collection[str]) -> tuple[Finding, ...]:
+    """What the checks will find after the steps."""
+    return judge(checks.of(_GROUPS), planned(facts, steps))
+
+
+def _tell_undecided(context: Context, found: Iterable[Finding]) -> None:
+    """Say which required checks could not be made, by reason: a section that is missing has many of them."""
+    by_reason: dict[str, list[str]] = {}
+    for item in undecided(found, context.ignored_checks):
+        by_reason.setdefault(item.seen, []).append(item.id)
+    for reason, ids in by_reason.items():
+        context.prompter.say(f"Not checked, {reason}: {', '.join(ids)}")
 
 
 def planned(facts: Facts, steps: Collection[str]) -> Facts:

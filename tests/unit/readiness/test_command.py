@@ -11,6 +11,7 @@ from mstunnel_setup.cli.readiness import main
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.readiness.checks import CHECKS, of
 from mstunnel_setup.readiness.model import Group
+from mstunnel_setup.readiness.read.cloud import CloudReader
 from tests.unit.readiness.servers import proxy, serving, silent
 
 
@@ -92,6 +93,44 @@ def test_a_failed_check_may_be_ignored_by_its_id(run: Any, tmp_path: Path) -> No
     assert (code, envelope["status"], envelope["errors"]) == (0, "warning", [])
     assert "ip-forward" in {item["code"] for item in envelope["warnings"]}
     assert envelope["data"]["ignored"] == sorted(failed)
+
+
+def test_what_cannot_be_found_out_leaves_the_verdict_open(run: Any, tmp_path: Path) -> None:
+    command = ["utils", "--ignore-check=engine-present", "--ignore-check=engine-running"]
+    prepare(tmp_path)
+    (tmp_path / "proc/sys/net/ipv4/ip_forward").unlink()
+
+    code, out, err = run(*command)
+    envelope = json.loads(run(*command, "--output", "json")[1])
+
+    assert code == 0
+    assert "Not found out: ip-forward." in out
+    assert out.splitlines()[-1].startswith("Undecided: 15 checks, ")
+    assert "warning: IP forwarding: net.ipv4.ip_forward cannot be read" in err
+    assert (envelope["status"], envelope["data"]["verdict"]) == ("warning", "undecided")
+    assert "ip-forward" in {item["code"] for item in envelope["warnings"]}
+
+
+def test_a_check_that_is_ignored_leaves_nothing_open(run: Any, tmp_path: Path) -> None:
+    prepare(tmp_path)
+    (tmp_path / "proc/sys/net/ipv4/ip_forward").unlink()
+    ignored = [f"--ignore-check={name}" for name in ("engine-present", "engine-running", "ip-forward")]
+
+    _, out, _ = run("utils", *ignored)
+
+    assert out.splitlines()[-1].startswith("Ready: 15 checks, ")
+
+
+def test_a_section_that_is_late_leaves_all_its_checks_open(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CloudReader, "network", lambda _self: time.sleep(3))
+
+    code, out, _ = run("network", "--timeout", "1", "--output", "json")
+
+    envelope = json.loads(out)
+    assert (code, envelope["data"]["verdict"]) == (0, "undecided")
+    warned = {item["code"]: item["message"] for item in envelope["warnings"]}
+    assert {"dns", "endpoint-graph", "inspection"} <= set(warned)
+    assert warned["dns"] == "Names resolve: no answer within 1 s"
 
 
 def test_an_unknown_check_cannot_be_ignored(run: Any) -> None:

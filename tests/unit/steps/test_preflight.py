@@ -78,7 +78,15 @@ def test_a_check_may_be_ignored_by_its_id(scene: Scene, host: Any) -> None:
     one = context(scene)
     one.ignored_checks = frozenset({"userns-remap"})
     preflight.refuse_unready(one, HOST_ONLY)
-    assert scene.prompter.said[0].startswith("Ignored as asked: Docker user namespaces")
+    assert scene.prompter.said[-1].startswith("Ignored as asked: Docker user namespaces")
+
+
+def test_what_could_not_be_found_out_is_told_by_reason_and_refuses_nothing(scene: Scene, host: Any) -> None:
+    host("debian-13", network=None, unread={"network": "no answer within 20 s"})
+    preflight.refuse_unready(context(scene), HOST_ONLY)
+    (said,) = scene.prompter.said
+    assert said.startswith("Not checked, no answer within 20 s: dns, proxy-connects, endpoint-sign-in, ")
+    assert "path-mtu" not in said, "it is recommended only"
 
 
 def test_a_person_is_offered_a_free_range_for_the_bridge(scene: Scene, host: Any) -> None:
