@@ -1,5 +1,6 @@
 """The dated tables `data/platforms.toml` and `data/endpoints.toml`."""
 
+import math
 import tomllib
 from collections.abc import Iterable
 from datetime import date
@@ -35,6 +36,11 @@ class Size(Section):
     memory_gb: int
     disk_gb: int
 
+    @property
+    def share(self) -> int:
+        """Devices of one of the servers."""
+        return self.devices // self.servers
+
 
 class Platforms(Section):
     """The whole table, and the day it was read from its sources."""
@@ -51,8 +57,15 @@ class Platforms(Section):
         return next(rows, None)
 
     def size_for(self, devices: int) -> Size:
-        """The first row that is large enough, else the last one."""
-        return next((row for row in self.size if devices <= row.devices), self.size[-1])
+        """The first row of which one server is large enough, else the last one."""
+        return next((row for row in self.size if devices <= row.share), self.size[-1])
+
+    def servers_for(self, devices: int) -> int:
+        """How many servers that many devices take; beyond the table it goes on in a straight line."""
+        if any(devices <= row.share for row in self.size):
+            return 1
+        rows = (row.servers for row in self.size if devices <= row.devices)
+        return next(rows, math.ceil(devices / self.size[-1].share))
 
 
 class Endpoint(Section):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mstunnel_setup.readiness import proxy_ports
-from mstunnel_setup.readiness.data import platforms
+from mstunnel_setup.readiness.data import Size, platforms
 from mstunnel_setup.readiness.facts import PortFacts, ProxyFacts, SecurityFacts, Settings, SystemFacts
 from mstunnel_setup.readiness.model import (
     Check,
@@ -64,23 +64,40 @@ def _platform_end(system: SystemFacts) -> Verdict:
     return problem(f"support of {system.name} ended on {row.ended}", "Update the distribution.")
 
 
+@check("devices", Group.HOST, "Devices of one server", _RECOMMENDED)
+def _devices(settings: Settings) -> Verdict:
+    table = platforms()
+    size, servers = table.size_for(settings.devices), table.servers_for(settings.devices)
+    if servers == 1:
+        return passed(f"one server is enough for {settings.devices} devices")
+    return problem(
+        f"{settings.devices} devices take {servers} servers of {size.cpus} processors and {size.memory_gb} GB"
+        " each",
+        "Let as many servers join the site; --devices is the share of one.",
+    )
+
+
 @check("cpus", Group.HOST, "Processors", _RECOMMENDED)
 def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
+    seen = f"{system.cpus} of {size.cpus} for {_served(settings, size)} devices"
     if system.cpus >= size.cpus:
-        return passed(f"{system.cpus} of {size.cpus} for {settings.devices} devices")
-    return problem(
-        f"{system.cpus} of {size.cpus} for {settings.devices} devices", "Give the machine more processors."
-    )
+        return passed(seen)
+    return problem(seen, "Give the machine more processors.")
 
 
 @check("memory", Group.HOST, "Memory", _RECOMMENDED)
 def _memory(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
-    seen = f"{gigabytes(system.memory)} of {size.memory_gb} GB for {settings.devices} devices"
+    seen = f"{gigabytes(system.memory)} of {size.memory_gb} GB for {_served(settings, size)} devices"
     if system.memory >= size.memory_gb * 2**30 * _NEARLY:
         return passed(seen)
     return problem(seen, "Give the machine more memory.")
+
+
+def _served(settings: Settings, size: Size) -> int:
+    """The devices of this server; more than one can serve are another check's."""
+    return min(settings.devices, size.share)
 
 
 @check("disk", Group.HOST, "Disk", _RECOMMENDED)
@@ -195,6 +212,7 @@ CHECKS: tuple[Check, ...] = (
     _architecture,
     _platform,
     _platform_end,
+    _devices,
     _cpus,
     _memory,
     _disk,

@@ -17,8 +17,14 @@ def test_all_supported_platforms_of_the_reference_are_there() -> None:
 def test_the_sizing_table_grows_with_the_devices() -> None:
     table = platforms()
 
-    assert [table.size_for(count).cpus for count in (1, 1000, 2000, 2001, 40000, 10**6)] == [4, 4, 4, 8, 8, 8]
+    assert [table.size_for(count).cpus for count in (1, 1000, 2000, 2001, 5000, 10**6)] == [4, 4, 4, 8, 8, 8]
     assert [row.devices for row in table.size] == sorted(row.devices for row in table.size)
+
+
+def test_more_devices_than_one_server_takes_are_spread_over_several() -> None:
+    counts = (2000, 5000, 5001, 10000, 20000, 40000, 40001, 900000)
+
+    assert [platforms().servers_for(count) for count in counts] == [1, 1, 3, 3, 4, 8, 9, 180]
 
 
 def test_every_version_in_the_table_can_be_read() -> None:
