@@ -1,6 +1,7 @@
 """The console: how steps talk with a person. Everything goes to stderr; stdout is for results."""
 
 import getpass
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from os import get_terminal_size
@@ -122,7 +123,8 @@ class TerminalConsole(NoPrompts):
         stderr: TextIO | None = None,
     ) -> None:
         super().__init__(redactor, color=color, stderr=stderr)
-        self._stdin = stdin or sys.stdin
+        # Python has no standard input where it was closed before the start.
+        self._stdin = stdin or sys.stdin or io.StringIO()
 
     @property
     def interactive(self) -> bool:

@@ -10,6 +10,7 @@ from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import SecretReference, resolve
 from mstunnel_setup.cli import readiness_report as report
+from mstunnel_setup.cli.console import NoPrompts
 from mstunnel_setup.cli.render import Notice, Result, Session, Status
 from mstunnel_setup.cli.run import rootless_account
 from mstunnel_setup.errors import CheckError, ExitCode, SetupError, UsageError
@@ -41,7 +42,6 @@ _PORT = 443
 _ALL = "all"
 # Of the time for everything, so that a tenant that does not answer can still be told.
 _ACCOUNT_SHARE = 0.8
-_DOUBTFUL = (Outcome.FAIL, Outcome.WARNING)
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,20 @@ def _mend(session: Session, examiner: Examiner, proposed: Sequence[Fix]) -> Mapp
     live = examiner.files.live
     if live and os.geteuid() != 0:
         raise CheckError("not-root", "mending needs the rights of root", "Run it with sudo.")
-    if console.interactive and not console.confirm("Do this"):
+    if not _agreed(console):
         return None
     return apply(proposed, examiner.files, examiner.processes, live=live)
+
+
+def _agreed(console: NoPrompts) -> bool:
+    """Whether to make the changes: unattended yes, and no when the input ends without an answer."""
+    try:
+        return not console.interactive or console.confirm("Do this")
+    except UsageError as error:
+        if error.code != "input-ended":
+            raise
+        console.say("Nobody answered, so nothing was mended. With --unattended it is done without asking.")
+        return False
 
 
 def _wanted(session: Session, given: Given, answers: Answers, examiner: Examiner) -> Wanted:

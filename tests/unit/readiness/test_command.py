@@ -14,6 +14,8 @@ from mstunnel_setup.readiness.model import Group
 from mstunnel_setup.readiness.read.cloud import CloudReader
 from tests.unit.readiness.servers import proxy, serving, silent
 
+WITHOUT_ENGINE = ("--ignore-check=engine-present", "--ignore-check=engine-running")
+
 
 @pytest.fixture(autouse=True)
 def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +98,7 @@ def test_a_failed_check_may_be_ignored_by_its_id(run: Any, tmp_path: Path) -> No
 
 
 def test_what_cannot_be_found_out_leaves_the_verdict_open(run: Any, tmp_path: Path) -> None:
-    command = ["utils", "--ignore-check=engine-present", "--ignore-check=engine-running"]
+    command = ["utils", *WITHOUT_ENGINE]
     prepare(tmp_path)
     (tmp_path / "proc/sys/net/ipv4/ip_forward").unlink()
 
@@ -114,9 +116,8 @@ def test_what_cannot_be_found_out_leaves_the_verdict_open(run: Any, tmp_path: Pa
 def test_a_check_that_is_ignored_leaves_nothing_open(run: Any, tmp_path: Path) -> None:
     prepare(tmp_path)
     (tmp_path / "proc/sys/net/ipv4/ip_forward").unlink()
-    ignored = [f"--ignore-check={name}" for name in ("engine-present", "engine-running", "ip-forward")]
 
-    _, out, _ = run("utils", *ignored)
+    _, out, _ = run("utils", "--ignore-check=ip-forward", *WITHOUT_ENGINE)
 
     assert out.splitlines()[-1].startswith("Ready: 15 checks, ")
 
@@ -187,6 +188,26 @@ def test_a_person_is_asked_before_anything_is_mended(
     assert "Do this [y/N]" in err
     assert {item["done"] for item in json.loads(out)["data"]["fixes"]} == {done}
     assert (tmp_path / "etc/modules-load.d/mstunnel_tun.conf").exists() is done
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_where_nobody_answers_the_findings_are_told_and_nothing_is_mended(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    import io  # noqa: PLC0415
+
+    prepare(tmp_path)
+    (tmp_path / "etc/modules").unlink()
+    monkeypatch.setattr("sys.stdin", None if closed else io.StringIO(""))
+
+    code, out, err = run("utils", "--fix", "--output", "json", *WITHOUT_ENGINE)
+
+    data = json.loads(out)["data"]
+    assert code == 0
+    assert "module-tun-boot" in {row["id"] for row in data["findings"] if row["result"] == "warning"}
+    assert {item["done"] for item in data["fixes"]} == {False}
+    assert "With --unattended it is done without asking." in " ".join(err.split())
+    assert not (tmp_path / "etc/modules-load.d").exists()
 
 
 def test_below_another_root_only_files_are_offered_and_a_fix_that_fails_is_told(
