@@ -38,6 +38,8 @@ from mstunnel_setup.steps.preflight import OF_STEPS
 from mstunnel_setup.steps.prompter import Prompter
 from mstunnel_setup.steps.world import World
 
+_OF_EVERY_HOST = ("/etc", "/run", "/var")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -91,6 +93,8 @@ def open_run(
     """
     refuse_unknown(ignored_checks, OF_STEPS)
     files, clock = Files(session.common.root), SystemClock()
+    if exclusively:
+        _refuse_no_system(files)
     half = own_half(files) if half is None else half
     with exclusive(files, clock, paths.LOCK) if exclusively else nullcontext():
         journal = journal_of(half, files)
@@ -106,6 +110,17 @@ def open_run(
             journal.close()
             session.log.close()
             context.world.close()
+
+
+def _refuse_no_system(files: Files) -> None:
+    """Raise UsageError for a folder without those of every host: an image not mounted, a slip of the pen."""
+    missing = [folder for folder in _OF_EVERY_HOST if files.state(folder) is None]
+    if missing:
+        raise UsageError(
+            "root-no-host",
+            f"{files.root} is not the root of a host: it has no {', '.join(missing)}",
+            "Name the folder where the file system of the host is mounted.",
+        )
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     def work(line: str, *more: str, code: int = 0) -> dict[str, Any]:
         program, *words = line.split()
         options = ["--unattended", "--output", "json", "--root", str(root)]
-        assert run_app(PROGRAMS[program], program, [*words, *more, *options]) == code
+        assert run_app(PROGRAMS[program], program, [*words, *options, *more]) == code
         printed = capsys.readouterr().out
         assert printed.count("\n") == 1
         envelope: dict[str, Any] = json.loads(printed)
@@ -110,6 +110,21 @@ def test_on_a_bare_host(run: Run, command: str) -> None:
     envelope = run(command)
     assert command.startswith(envelope["command"])
     assert envelope["status"] == QUIET[command]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["mstunnel-setup", "mstunnel-setup rollback", "mstunnel-setup step kernel", "mst-cli uninstall"],
+)
+def test_a_folder_that_is_no_host_is_refused_and_left_alone(run: Run, tmp_path: Path, command: str) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+
+    envelope = run(command, "--root", str(folder), code=2)
+
+    assert [error["code"] for error in envelope["errors"]] == ["root-no-host"]
+    assert "it has no /etc, /run, /var" in envelope["errors"][0]["message"]
+    assert list(folder.iterdir()) == []
 
 
 REFUSED = {
