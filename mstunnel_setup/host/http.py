@@ -16,13 +16,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import truststore
-from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import NewConnectionError
 
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.endpoint import Destination, presented_issuer
+from mstunnel_setup.host.http_adapter import BoundedAdapter, ContextAdapter
 
 _TRY_AGAIN = frozenset({502, 503, 504})
 _REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
@@ -51,7 +51,9 @@ class HttpSession:
         self._deadline = deadline
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.mount("https://", _ContextAdapter(_tls_context(ca_file, roots)))
+        patience = max(timeout, deadline)
+        self._session.mount("http://", BoundedAdapter(clock, patience))
+        self._session.mount("https://", ContextAdapter(clock, patience, _tls_context(ca_file, roots)))
 
     def get(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> requests.Response:
         """GET; see `request`."""
@@ -68,8 +70,8 @@ class HttpSession:
     def request(self, method: str, url: str, **options: Any) -> requests.Response:
         """Send one request; repeated while the server says "later" and the deadline allows.
 
-        Raises NetworkError when no answer comes; sooner when nobody is there at all. Any HTTP status is an
-        answer.
+        Raises NetworkError when no answer comes, or none that ends; sooner when nobody is there at all. Any
+        HTTP status is an answer.
         """
         options.setdefault("timeout", self._timeout)
         options.setdefault("proxies", get_environ_proxies(url))
@@ -110,23 +112,6 @@ def proxy_for(url: str) -> str | None:
         return None
     parts = urlsplit(str(found))
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-class _ContextAdapter(HTTPAdapter):
-    """Uses our TLS context and nothing from the environment."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__()
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options, ssl_context=self._context)
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002
-        conn.cert_reqs = "CERT_REQUIRED"
 
 
 def _tls_context(ca_file: str | None, roots: str) -> ssl.SSLContext:

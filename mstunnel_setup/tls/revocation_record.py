@@ -19,8 +19,6 @@ from mstunnel_setup.tls.revocation_answers import RevocationState
 
 ASKED_BY_COMMANDS: Final = f"{paths.STATE}/revocation.json"
 ASKED_BY_AGENT: Final = f"{paths.AGENT_STATE}/revocation.json"
-# The largest public lists have a few megabytes.
-_LARGEST: Final = 32 * 1024 * 1024
 _LARGEST_RECORD: Final = 256 * 1024
 _LONGEST_PROBLEM: Final = 420
 
@@ -78,8 +76,6 @@ def fetching(http: HttpSession) -> Fetch:
             response = http.post(address, data=body, headers=headers)
         if response.status_code != HTTPStatus.OK:
             raise NetworkError("revocation-refused", f"it answered with status {response.status_code}")
-        if len(response.content) > _LARGEST:
-            raise NetworkError("revocation-too-large", f"the answer has {len(response.content)} bytes")
         return response.content
 
     return fetch

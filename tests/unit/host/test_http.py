@@ -1,10 +1,13 @@
 """The HTTP session trusts what it is told to, whatever the environment says, and repeats with measure."""
 
+import contextlib
+import gzip
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,17 +16,22 @@ import requests
 import trustme
 
 from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host import http_adapter
+from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.http import HttpSession
 from tests.unit.clocks import FakeClock
 
 
 @dataclass
 class Server:
-    """A TLS server that gives the prepared answers, one after the other."""
+    """A TLS server that gives the prepared answers, one after the other; `body` in pieces, with pauses."""
 
     url: str
     ca_file: str
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    body: list[bytes] = field(default_factory=list)
+    pause: float = 0.0
+    connections: int = 0
 
 
 @pytest.fixture
@@ -32,26 +40,40 @@ def server(tmp_path: Path) -> Iterator[Server]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    prepared: list[tuple[int, dict[str, str]]] = []
+    found = Server("", str(tmp_path / "ca.pem"))
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            found.connections += 1
+            super().setup()
+
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):  # the other side has hung up
+                super().handle()
+
         def do_GET(self) -> None:
-            status, headers = prepared.pop(0)
+            status, headers = found.answers.pop(0)
             self.send_response(status)
             for name, value in {"Content-Length": "0", **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+            for piece in found.body:
+                self.wfile.write(piece)
+                time.sleep(found.pause)
 
         do_POST = do_GET
 
         def log_message(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
             return
 
-    http = HTTPServer(("127.0.0.1", 0), Handler)
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     http.socket = context.wrap_socket(http.socket, server_side=True)
     thread = threading.Thread(target=http.serve_forever)
     thread.start()
-    yield Server(f"https://localhost:{http.server_port}/", str(tmp_path / "ca.pem"), prepared)
+    found.url = f"https://localhost:{http.server_port}/"
+    yield found
     http.shutdown()
     thread.join()
     http.server_close()
@@ -116,6 +138,59 @@ def test_a_post_that_may_have_worked_is_not_repeated(server: Server) -> None:
     server.answers += [(503, {})]
     assert HttpSession(clock, server.ca_file).post(server.url).status_code == 503
     assert clock.naps == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "piece"),
+    [({"Content-Length": "200"}, b"x"), ({"Transfer-Encoding": "chunked"}, b"1\r\nx\r\n")],
+    ids=["counted", "chunked"],
+)
+def test_a_body_that_drips_is_given_up_at_the_deadline(
+    server: Server, headers: dict[str, str], piece: bytes
+) -> None:
+    server.answers.append((200, headers))
+    server.body, server.pause = [piece] * 200, 0.05
+    started = time.monotonic()
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(SystemClock(), server.ca_file, timeout=0.4, deadline=0.8).get(server.url)
+    assert caught.value.code == "network-timeout"
+    assert 0.8 <= time.monotonic() - started < 5
+
+
+def test_a_body_that_stops_is_given_up_as_late(server: Server) -> None:
+    server.answers.append((200, {"Content-Length": "2"}))
+    server.body, server.pause = [b"x"], 1.0
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(SystemClock(), server.ca_file, timeout=0.3, deadline=0).get(server.url)
+    assert caught.value.code == "network-timeout"
+
+
+def test_a_body_without_end_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_adapter, "LARGEST", 1 << 20)
+    server.answers.append((200, {"Transfer-Encoding": "chunked"}))
+    server.body = [b"10000\r\n" + b"x" * 0x10000 + b"\r\n"] * 1000
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock(), server.ca_file).get(server.url)
+    assert caught.value.code == "answer-too-large"
+    assert caught.value.message == f"{server.url[8:-1]} sent more than 1 MiB"
+
+
+def test_where_a_redirection_leads_the_same_holds(server: Server) -> None:
+    server.answers.append((302, {"Location": server.url, "Content-Length": "200"}))
+    server.body, server.pause = [b"x"] * 200, 0.05
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(SystemClock(), server.ca_file, timeout=0.4, deadline=0.8).get(server.url)
+    assert caught.value.code == "network-timeout"
+
+
+def test_a_whole_body_leaves_the_connection_for_the_next_request(server: Server) -> None:
+    compressed = gzip.compress(b"abc" * 50_000)
+    server.answers += [(200, {"Content-Length": str(len(compressed)), "Content-Encoding": "gzip"})] * 2
+    server.body = [compressed[:100], compressed[100:]]
+    http = HttpSession(FakeClock(), server.ca_file)
+    assert [http.get(server.url).content for _ in range(2)] == [b"abc" * 50_000] * 2
+    http.close()
+    assert server.connections == 1
 
 
 def test_a_server_that_is_not_there_is_named(server: Server) -> None:

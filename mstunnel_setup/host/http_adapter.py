@@ -1,0 +1,82 @@
+"""How the HTTP session reaches servers: with our TLS context, and with an end to every body."""
+
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ReadTimeoutError
+
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.clock import Clock
+
+# The largest that is fetched are public revocation lists, of a few megabytes.
+LARGEST: Final = 32 * 1024 * 1024
+_PIECE: Final = 64 * 1024
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Gives a body `seconds` and 32 MiB: requests' own timeout begins anew at every byte."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        super().__init__()
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        """Send; reading the body raises ReadTimeout when it is late, NetworkError when it is too large."""
+        response = super().send(request, *arguments, **options)
+        raw: Any = response.raw
+        raw.stream = self._bounded(raw, str(request.url))
+        return response
+
+    def _bounded(self, raw: Any, url: str) -> Callable[..., Iterator[bytes]]:
+        end = self._clock.monotonic() + self._seconds
+
+        def stream(_size: int, decode_content: bool | None = None) -> Iterator[bytes]:
+            size = 0
+            try:
+                # Unlike `read`, `read1` comes back with what one look at the connection has found.
+                while piece := raw.read1(_PIECE, decode_content=decode_content):
+                    size += len(piece)
+                    _check(url, size, late=self._clock.monotonic() > end)
+                    yield piece
+            except ReadTimeoutError as error:
+                raise requests.ReadTimeout(error) from error
+            finally:
+                raw.close()
+
+        return stream
+
+
+class ContextAdapter(BoundedAdapter):
+    """Uses our TLS context and nothing from the environment."""
+
+    def __init__(self, clock: Clock, seconds: float, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__(clock, seconds)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Part of HTTPAdapter's contract."""
+        super().init_poolmanager(*arguments, **options, ssl_context=self._context)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """Part of HTTPAdapter's contract."""
+        return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002
+        """Part of HTTPAdapter's contract."""
+        conn.cert_reqs = "CERT_REQUIRED"
+
+
+def _check(url: str, size: int, *, late: bool) -> None:
+    if late:
+        raise requests.ReadTimeout(f"the answer was not complete after {size} bytes")
+    if size > LARGEST:
+        raise NetworkError(
+            "answer-too-large",
+            f"{urlsplit(url).netloc} sent more than {LARGEST >> 20} MiB",
+            "Check that the address is right, and what a proxy on the way answers.",
+        )
