@@ -21,13 +21,15 @@ e2e: setup
 	@$(BIN)/pytest -m e2e -n 2 --dist loadfile
 
 crash: setup
-	@rm -f build/crash/*.jsonl
+	@mkdir -p build/crash
+	@find build/crash -name '*.jsonl' ! -name strace.jsonl -delete
 	@$(BIN)/pytest -p tests.crash.plugin -m "not e2e" --kill-points all --kill-pairs 1000 -n 2 tests/crash/test_kill.py tests/crash
 	@$(BIN)/pytest -p tests.crash.plugin -m e2e --kill-points all tests/crash
 	@$(BIN)/python -m tests.crash.report
 
 crash-strace: setup
 	@$(BIN)/python -m tests.crash.strace
+	@$(BIN)/python -m tests.crash.report
 
 bench: setup
 	@$(BIN)/python -m tests.bench

@@ -4,10 +4,13 @@
 """
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.crash import tally
 
 FIGURES = Path("build/crash")
 
@@ -32,10 +35,20 @@ def recorded(figure: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def forget(figure: str) -> None:
+    """Begin a figure anew."""
+    (FIGURES / f"{figure}.jsonl").unlink(missing_ok=True)
+
+
+def commit() -> str:
+    """The short name of the commit that is checked out."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say how many of the points were survived."""
     if config.getoption("--kill-points") != "all":
         return
-    runs = [*recorded("kill"), *recorded("commands")]
-    survived = sum(not run["complaints"] for run in runs)
-    terminalreporter.write_line(f"kill points: {survived} of {len(runs)} survived")
+    for line in tally.summary(recorded("kill"), recorded("commands")):
+        terminalreporter.write_line(line)

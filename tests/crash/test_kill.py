@@ -26,7 +26,7 @@ def fails(scene: Scene, variant: str, way: str, point: int, then: int | None = N
     """What is wrong after a kill at `point`; recorded."""
     complaints = _WAYS[way](scene, point, **({} if then is None else {"then": then}))
     passed = scene.removal_points if way == "removal-resumed" else scene.points
-    found = {"complaints": complaints, "of": len(passed)}
+    found = {"complaints": complaints, "of": len(passed), "every": VARIANTS[variant].every}
     plugin.record("kill", variant=variant, way=way, point=point, then=then, **found)
     return [f"{variant}, {way}, point {point} ({passed[point - 1]}), {then}: {text}" for text in complaints]
 
