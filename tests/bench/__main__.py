@@ -1,4 +1,7 @@
-"""`python -m tests.bench [NAME…]`: run benchmarks, print their figures, write build/bench/NAME.json."""
+"""`python -m tests.bench [NAME…]`: run benchmarks, print their figures, write build/bench/NAME.json.
+
+Exit code 1 when a figure is beyond what is promised: `within_limit` is false.
+"""
 
 import json
 import sys
@@ -10,15 +13,18 @@ PLACE = Path("build/bench")
 BENCHMARKS = {journal.NAME: journal.measure, checkins.NAME: checkins.measure}
 
 
-def main(names: list[str]) -> None:
-    """Run the benchmarks with these names, or all."""
+def main(names: list[str]) -> int:
+    """Run the benchmarks with these names, or all. The exit code."""
     PLACE.mkdir(parents=True, exist_ok=True)
+    within = True
     for name in names or BENCHMARKS:
         figures = BENCHMARKS[name]()
         text = json.dumps(figures, indent=2)
         (PLACE / f"{name}.json").write_text(f"{text}\n")
         sys.stdout.write(f"{name}: {text}\n")
+        within &= figures.get("within_limit", True)
+    return 0 if within else 1
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -1,5 +1,6 @@
 """Writes docs/reference/reliability.md from the figures of the last `make crash` and `make crash-strace`."""
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.crash import plugin, tally
 from tests.crash.variants import VARIANTS
 
 PAGE = Path("docs/reference/reliability.md")
+_JOURNAL = Path("build/bench/journal.json")
 _KNOWN = Path(__file__).with_name("known.yaml")
 _WAYS = {
     "resumed": "install killed, run again: same state as undisturbed",
@@ -47,7 +49,7 @@ _LIMITS = """\
 
 def main() -> int:
     """Write the page and say where it is; exit code 1 when points of the kill loops were left out."""
-    text = "\n".join([_INTRODUCTION, *_figures(), *_found(), _LIMITS])
+    text = "\n".join([_INTRODUCTION, *_figures(), *_cost(), *_found(), _LIMITS])
     PAGE.write_text(text)
     left_out = list(tally.left_out(plugin.recorded("kill")))
     sys.stdout.write("\n".join([*left_out, f"written: {PAGE}", ""]))
@@ -127,6 +129,20 @@ def _table(head: tuple[str, str, str], rows: Sequence[tuple[str, int, int]]) -> 
     yield f"| {' | '.join(head)} |\n| --- | --- | --- |"
     yield from (f"| {about} | {checked} | {survived} |" for about, checked, survived in rows if checked)
     yield ""
+
+
+def _cost() -> Iterator[str]:
+    """What the journal costs, when `make bench` has measured it."""
+    if _JOURNAL.exists():
+        figures = json.loads(_JOURNAL.read_text())
+        percent, limit = figures["journal_percent"], figures["limit_percent"]
+        yield f"""\
+## What the journal costs
+
+{percent["median"]} % of the time of an installation ({percent["min"]} to {percent["max"]} % in
+{figures["rounds"]} rounds on real Podman, every record synced). `make bench` measures it and
+fails at {limit} %.
+"""
 
 
 def _found() -> Iterator[str]:
