@@ -20,6 +20,8 @@ _NOGROUP = 65534
 _SERVER_PROCESSES = 10_000
 _AGENT_PROCESSES = 100
 _JOURNAL = "/run/systemd/journal"
+# The engine gives these folders the SELinux type that containers may use; without SELinux it does nothing.
+_OURS = "z"
 # The kernel counts bytes and seconds of connections only when asked, and else forgets a closed one late.
 _COUNTING = {
     "net.netfilter.nf_conntrack_acct": "1",
@@ -65,9 +67,9 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         local_name=setting.local_names.get(image, ""),
         group=_NOGROUP,
         volumes=(
-            Volume(host=setting.configuration, container=paths.CONFIGURATION, options=("ro",)),
-            Volume(host=setting.server_state, container=paths.SERVER_STATE_INSIDE),
-            Volume(host=setting.agent_state, container=paths.AGENT_STATE_INSIDE, options=("ro",)),
+            Volume(host=setting.configuration, container=paths.CONFIGURATION, options=("ro", _OURS)),
+            Volume(host=setting.server_state, container=paths.SERVER_STATE_INSIDE, options=(_OURS,)),
+            Volume(host=setting.agent_state, container=paths.AGENT_STATE_INSIDE, options=("ro", _OURS)),
             *(_journal(setting.journal) if setting.traced else ()),
         ),
         devices=("/dev/net/tun",),
@@ -98,10 +100,10 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
         image=image,
         local_name=setting.local_names.get(image, ""),
         volumes=(
-            Volume(host=setting.configuration, container=paths.CONFIGURATION),
-            Volume(host=setting.agent_state, container=paths.AGENT_STATE_INSIDE),
+            Volume(host=setting.configuration, container=paths.CONFIGURATION, options=(_OURS,)),
+            Volume(host=setting.agent_state, container=paths.AGENT_STATE_INSIDE, options=(_OURS,)),
             # What the gateway says about itself; the agent can ask nothing else of it.
-            Volume(host=setting.server_state, container=paths.SERVER_STATE_INSIDE, options=("ro",)),
+            Volume(host=setting.server_state, container=paths.SERVER_STATE_INSIDE, options=("ro", _OURS)),
         ),
         network=setting.network,
         tmpfs=_IN_MEMORY,
@@ -112,6 +114,7 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
 
 
 def _journal(folder: str) -> tuple[Volume, ...]:
+    """The host's own folder keeps its SELinux type; containers may send to the log (container-selinux)."""
     return (Volume(host=folder, container=_JOURNAL, options=("ro",)),) if folder else ()
 
 

@@ -132,7 +132,7 @@ class World:
 
     def _seen(self, path: str) -> Volume:
         """A path of the host that a container sees, read-only, under the same name."""
-        return Volume(host=str(self.files.locate(path)), container=path, options=("ro",))
+        return Volume(host=str(self.files.locate(path)), container=path, options=("ro", "z"))
 
     def container(self, name: str) -> ContainerState | None:
         """The state of a container; after a check of its health where nobody else does it, or has not yet."""

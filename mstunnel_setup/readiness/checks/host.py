@@ -133,9 +133,16 @@ def _systemd(system: SystemFacts) -> Verdict:
 
 
 @check("selinux", Group.HOST, "SELinux", Severity.INFO)
-def _selinux(security: SecurityFacts) -> Verdict:
+def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "permissive":
         return problem("permissive: it only logs", "Set it to enforcing when nothing is logged any more.")
+    # With root the engine makes a device node of the container's own; without, it shows that of the host.
+    kept = settings.mode == "rootless" and security.container_devices is False
+    if security.selinux == "enforcing" and kept:
+        return problem(
+            "enforcing: a container without root may not open /dev/net/tun",
+            "Run `setsebool -P container_use_devices on`; it holds for all containers of this host.",
+        )
     return passed({"enforcing": "enforcing", "absent": "not used here"}[security.selinux])
 
 

@@ -61,10 +61,16 @@ class ProgramReader:
         )
         return SecurityFacts(
             selinux=selinux,
+            container_devices=self._container_devices(),
             proxy_ports=self.proxy_ports() if enforce else None,
             auditd=self._auditd(),
             firewall=self._firewall(),
         )
+
+    def _container_devices(self) -> bool | None:
+        """The boolean as it is now; the second number is what it would become (selinuxfs)."""
+        now = text_of(self.files, "/sys/fs/selinux/booleans/container_use_devices")[:1]
+        return {"0": False, "1": True}.get(now)
 
     def proxy_ports(self) -> tuple[str, ...] | None:
         """The TCP ports that SELinux knows as those of proxies; None when it does not tell."""

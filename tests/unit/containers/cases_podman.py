@@ -180,7 +180,7 @@ def test_a_missing_image_fails_without_asking_a_registry(world: World) -> None:
 
 def test_one_command_has_no_network_and_leaves_nothing(world: World, reference: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("seen")
-    volumes = (Volume(host=str(tmp_path), container="/input", options=("ro",)),)
+    volumes = (Volume(host=str(tmp_path), container="/input", options=("ro", "z")),)
     done = world.engine.run_once(
         reference, ("sh", "-c", "cat /input/file; echo; ls /sys/class/net"), volumes, 20
     )

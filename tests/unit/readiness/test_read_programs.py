@@ -132,6 +132,15 @@ def test_selinux(tmp_path: Path, content: str | None, expected: str) -> None:
     assert found.proxy_ports == (None if content is None else ("80", "443"))
 
 
+@pytest.mark.parametrize(("content", "expected"), [("0 0", False), ("1 1", True), ("", None), (None, None)])
+def test_selinux_and_devices_of_containers(tmp_path: Path, content: str | None, expected: object) -> None:
+    if content is not None:
+        Files(tmp_path).make_directories("/sys/fs/selinux/booleans")
+        Files(tmp_path).write("/sys/fs/selinux/booleans/container_use_devices", content.encode())
+
+    assert reader(tmp_path, {}).security().container_devices is expected
+
+
 @pytest.mark.parametrize(
     ("answers", "installed", "expected"),
     [

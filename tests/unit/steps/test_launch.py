@@ -121,11 +121,13 @@ def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
     server, agent = launch.STEP.gather(_context(scene)).specifications
     assert (server.capabilities, server.devices) == (("NET_ADMIN",), ("/dev/net/tun",))
     assert [(volume.container, volume.options) for volume in server.volumes] == [
-        (paths.CONFIGURATION, ("ro",)),
-        (paths.SERVER_STATE, ()),
-        (paths.AGENT_STATE, ("ro",)),
+        (paths.CONFIGURATION, ("ro", "z")),
+        (paths.SERVER_STATE, ("z",)),
+        (paths.AGENT_STATE, ("ro", "z")),
     ]
-    assert (paths.SERVER_STATE, ("ro",)) in [(volume.container, volume.options) for volume in agent.volumes]
+    assert (paths.SERVER_STATE, ("ro", "z")) in [
+        (volume.container, volume.options) for volume in agent.volumes
+    ]
     assert (agent.capabilities, agent.devices, agent.ports) == ((), (), ())
 
 

@@ -21,6 +21,10 @@ def server(*, traced: bool, journal: str = "") -> ContainerSpec:
     return specifications.server(IMAGE, setting, 443)
 
 
+def labelled(specification: ContainerSpec) -> set[str]:
+    return {volume.host for volume in specification.volumes if "z" in volume.options}
+
+
 def seen(specification: ContainerSpec) -> set[str]:
     return {volume.host for volume in specification.volumes}
 
@@ -36,3 +40,10 @@ def test_an_access_log_has_the_kernel_count_and_a_tag_of_its_own() -> None:
     assert traced.sysctls[ACCOUNTING] == "1"
     assert [volume.options for volume in traced.volumes if "journal" in volume.host] == [("ro",)]
     assert seen(server(traced=True)) == seen(server(traced=False))
+
+
+def test_selinux_labels_our_folders_and_no_folder_of_the_host() -> None:
+    traced = server(traced=True, journal="/run/systemd/journal")
+    assert (
+        labelled(traced) == seen(traced) - {"/run/systemd/journal"} == {"/etc/mstunnel", "/server", "/agent"}
+    )
