@@ -11,15 +11,21 @@ Condition: TypeAlias = Literal["well", "starting", "stopped", "failed", "unhealt
 _PATIENCE: Final = 3
 _FIRST_PAUSE: Final = 60.0
 _LONGEST_PAUSE: Final = 1800.0
+# A container that fails again soon after a good look was never mended.
+_TRUSTED_AFTER: Final = 600.0
 
 
 @dataclass(frozen=True)
 class _Memory:
-    """Of one container: bad looks in a row, restarts in a row, and when (monotonic) the next is allowed."""
+    """Of one container: bad looks in a row, restarts not yet forgotten, when the next one is allowed.
+
+    `well_since` is the first of the good looks in a row, None after another one. Times are monotonic.
+    """
 
     bad: int = 0
     restarts: int = 0
     not_before: float = 0.0
+    well_since: float | None = None
 
 
 @dataclass(frozen=True)
@@ -30,19 +36,27 @@ class Watch:
 
     def look(self, seen: Mapping[str, Condition], now: float) -> tuple["Watch", tuple[str, ...]]:
         """The memory after one more look at `now` (monotonic seconds), and the containers to restart."""
-        updated = {name: self._after(name, condition) for name, condition in seen.items()}
+        updated = {name: self._after(name, condition, now) for name, condition in seen.items()}
         due = tuple(
             name for name, item in updated.items() if item.bad >= _PATIENCE and now >= item.not_before
         )
         return Watch({**updated, **{name: _restarted(updated[name], now) for name in due}}), due
 
-    def _after(self, name: str, condition: Condition) -> _Memory:
+    def _after(self, name: str, condition: Condition, now: float) -> _Memory:
         known = self.memory.get(name, _Memory())
-        if condition == "failed":
-            return replace(known, bad=_PATIENCE)
-        if condition == "unhealthy":
-            return replace(known, bad=known.bad + 1)
-        return known if condition == "starting" else _Memory()
+        if condition == "well":
+            return _well(known, now)
+        if condition == "stopped":
+            return _Memory()
+        bad = {"failed": _PATIENCE, "unhealthy": known.bad + 1, "starting": known.bad}[condition]
+        return replace(known, bad=bad, well_since=None)
+
+
+def _well(known: _Memory, now: float) -> _Memory:
+    """Bad looks are over at once; restarts are forgotten when it stayed well for a while."""
+    since = now if known.well_since is None else known.well_since
+    trusted = now - since >= _TRUSTED_AFTER
+    return _Memory() if trusted else replace(known, bad=0, well_since=since)
 
 
 def _restarted(memory: _Memory, now: float) -> _Memory:
