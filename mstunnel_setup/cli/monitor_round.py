@@ -1,12 +1,12 @@
 """One round of the monitor: an upgrade to finish or to begin, another port, lost modules, what is down."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from mstunnel_setup import paths
+from mstunnel_setup.cli import monitor_modules
 from mstunnel_setup.cli.monitor_port import move, wanted_port
 from mstunnel_setup.cli.render import Session
 from mstunnel_setup.cli.run import Run, open_host, open_run
@@ -24,10 +24,10 @@ from mstunnel_setup.upgrade.release import CATALOGUE, Digests, offered
 
 Tell = Callable[[str], None]
 
-_TUN: Final = "/dev/net/tun"
-_MODPROBE_SECONDS: Final = 30.0
 # Each try ends the sessions.
 _PORT_PAUSE: Final = 600.0
+_LOAD_PAUSE: Final = 600.0
+_MISSING: Final = "Load it with modprobe; after an update of the kernel start the host again."
 
 
 @dataclass
@@ -40,6 +40,9 @@ class Monitor:
     _open: ExitStack = field(default_factory=ExitStack)
     _world: World | None = None
     _next_move: float = 0.0
+    _next_load: float = 0.0
+    _lost: Sequence[str] = ()
+    _not_loaded: str = ""
     _said: dict[str, str] = field(default_factory=dict)
 
     def round(self) -> None:
@@ -117,12 +120,21 @@ class Monitor:
         self._next_move = 0.0
 
     def _modules(self) -> None:
-        """The tunnel device may be lost by an update of the system; without it nobody can connect."""
-        if Path(_TUN).exists():
+        """Load lost modules and have the server use them; tried every ten minutes, complained of once."""
+        if not Files(self.session.common.root).live:
             return
-        self._host.processes.run(["modprobe", "tun"], timeout=_MODPROBE_SECONDS)
-        self.tell(f"modules: {_TUN} was missing, loaded tun")
-        self._host.restart(paths.SERVER)
+        lost, now = monitor_modules.lost(), SystemClock().monotonic()
+        if lost and now >= self._next_load:
+            self._next_load = now + _LOAD_PAUSE
+            self._not_loaded = monitor_modules.load(self._host, lost)
+        self._lost = self._lost or lost
+        if left := lost and monitor_modules.lost():
+            why = self._not_loaded or "loading it did not help"
+            raise StepError("module-lost", f"{', '.join(left)} is missing: {why}", _MISSING)
+        if self._lost:
+            self.tell(f"modules: {', '.join(self._lost)} was missing, and is loaded")
+            self._lost = ()
+            self._host.restart(paths.SERVER)
 
     def _containers(self) -> None:
         seen: dict[str, Condition] = {

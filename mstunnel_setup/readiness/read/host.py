@@ -101,16 +101,16 @@ class HostReader:
             name: text_of(self.files, f"/proc/sys/{name.replace('.', '/')}").strip() for name in _SYSCTLS
         }
         return KernelFacts(
-            modules=self._modules(),
+            modules=self.modules(),
             built_in=self._on_disk("modules.builtin"),
-            loadable=self._on_disk("modules.dep"),
+            loadable=self.loadable(),
             module_files=self._module_files(),
             sysctls={name: value for name, value in values.items() if value},
             sysctl_files=self._sysctl_files(),
             tun_device=self.files.state("/dev/net/tun") is not None,
         )
 
-    def _modules(self) -> frozenset[str]:
+    def modules(self) -> frozenset[str]:
         """Modules that work, whether or not this system can see how they were loaded (containers cannot)."""
         release = text_of(self.files, "/proc/sys/kernel/osrelease").strip()
         found = parse.modules(
@@ -120,6 +120,10 @@ class HostReader:
         )
         seen = self.files.state("/proc/net/ip_tables_names") is not None
         return found | {"ip_tables"} if seen else found
+
+    def loadable(self) -> frozenset[str]:
+        """Of the modules that matter, those that the running kernel can load."""
+        return self._on_disk("modules.dep")
 
     def _on_disk(self, index: str) -> frozenset[str]:
         """Of the modules that matter, those that an index of depmod(8) names for the running kernel."""

@@ -44,25 +44,26 @@ def test_restarts_that_do_not_help_become_rare() -> None:
     assert set(pauses[5:]) == {30}
 
 
+def times(count: int, condition: Condition) -> list[Condition]:
+    return [condition] * count
+
+
 def test_a_good_look_alone_is_not_believed() -> None:
-    assert restarts([*["failed"] * 4, "well", "failed", "failed", "failed"]) == [0, 1, 3, 7]
+    assert restarts([*times(4, "failed"), "well", *times(3, "failed")]) == [0, 1, 3, 7]
 
 
 def test_after_ten_good_minutes_patience_starts_anew() -> None:
-    seen: list[Condition] = [*["failed"] * 4, *["well"] * 11, "failed", "failed"]
-    assert restarts(seen) == [0, 1, 3, 15, 16]
+    assert restarts([*times(4, "failed"), *times(11, "well"), *times(2, "failed")]) == [0, 1, 3, 15, 16]
 
 
 def test_good_minutes_are_counted_in_a_row() -> None:
-    good: list[Condition] = ["well"] * 6
-    seen: list[Condition] = [*["failed"] * 8, *good, "starting", *good, "failed", "failed", "failed"]
-    assert restarts(seen) == [0, 1, 3, 7, 21]
+    good = times(6, "well")
+    assert restarts([*times(8, "failed"), *good, "starting", *good, *times(3, "failed")]) == [0, 1, 3, 7, 21]
 
 
 def test_a_container_that_is_well_only_after_its_start_is_restarted_rarely() -> None:
-    looks: list[Condition] = [*["unhealthy"] * 3, *["starting"] * 3, "well"]
-    found = restarts(looks * 100, every=8.0)
-    assert len(found) < 10
+    looks = [*times(3, "unhealthy"), *times(3, "starting"), *times(1, "well")]
+    assert len(restarts(looks * 100, every=8.0)) < 10
 
 
 conditions = st.lists(st.sampled_from(["well", "starting", "stopped", "failed", "unhealthy"]), max_size=60)
