@@ -60,7 +60,7 @@ def _figures() -> Iterator[str]:
     yield f"## Figures (commit {plugin.commit()} and the changes on it)\n"
     yield from _table(
         ("What", "Checked", "Survived"),
-        [*_kills(), *_commands(), *_real(), *_strace(), *_disks(), *_faults(), *_others()],
+        [*_kills(), *_commands(), *_asked(), *_real(), *_strace(), *_disks(), *_faults(), *_others()],
     )
 
 
@@ -84,6 +84,11 @@ def _commands() -> Iterator[tuple[str, int, int]]:
     runs = plugin.recorded("commands")
     names = len({run["command"] for run in runs})
     yield _row(f"Kill points of {names} commands: given once more, then uninstalled", runs)
+
+
+def _asked() -> Iterator[tuple[str, int, int]]:
+    runs = plugin.recorded("asked")
+    yield _row("Kill points of a monitor at an upgrade that the agent asks for, good and bad image", runs)
 
 
 def _real() -> Iterator[tuple[str, int, int]]:

@@ -1,14 +1,16 @@
 """An upgrade that is killed anywhere is brought to its end by the monitor; so is a monitor that is killed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.record import HISTORY
-from mstunnel_setup.upgrade.release import CATALOGUE
+from mstunnel_setup.upgrade.release import CATALOGUE, Digests
+from tests.crash import plugin
 from tests.crash.arena import Arena, Ended, differences
 from tests.crash.engine import DEAD, SERVER
 from tests.crash.kill import KILLED, Scene
@@ -25,6 +27,7 @@ class Upgrading:
     arena: Arena
     image: str
     outcome: str
+    drain_minutes: int = 0
     before: dict[str, Any] = field(default_factory=dict)
 
     def prepare(self) -> None:
@@ -32,7 +35,10 @@ class Upgrading:
         path = self.arena.root / CATALOGUE.lstrip("/")
         path.parent.mkdir()
         digests = f'server = "{self.image}"\nagent = "{AGENT}"\n'
-        path.write_text(f'[[release]]\nlabel = "2.0"\npublished = 2026-11-01\n{digests}')
+        path.write_text(
+            f"drain_minutes = {self.drain_minutes}\n"
+            f'[[release]]\nlabel = "2.0"\npublished = 2026-11-01\n{digests}'
+        )
         self.before = self.arena.state()
         assert self.arena.install().code == 0
 
@@ -42,11 +48,23 @@ class Upgrading:
     def monitor(self, **options: Any) -> Ended:
         return self.arena.run("mstunnel_monitor", "--once", **options)
 
-    def complaints(self) -> list[str]:
-        """What is wrong once everything should have come to its end; the server is uninstalled then."""
+    def ask(self) -> None:
+        """Put a request into the mailbox, as the agent does every minute until it is answered."""
+        path = self.arena.root / mailbox.REQUEST.lstrip("/")
+        path.write_bytes(mailbox.render(Digests(self.image, AGENT)))
+
+    def asked(self, **options: Any) -> Ended:
+        self.ask()
+        return self.monitor(**options)
+
+    def ended_as(self) -> str:
         path = self.arena.root / HISTORY.lstrip("/")
         history = json.loads(path.read_text())["upgrades"] if path.exists() else []
-        outcome = history[-1]["outcome"] if history else "not recorded yet"
+        return str(history[-1]["outcome"]) if history else "not recorded yet"
+
+    def wrong(self) -> list[str]:
+        """What is wrong once everything should have come to its end."""
+        outcome = self.ended_as()
         containers = self.arena.daemon.state()["containers"]
         new = containers[SERVER]["image"].endswith(self.image)
         found = [
@@ -54,6 +72,11 @@ class Upgrading:
         ]
         if outcome not in (self.outcome, "not recorded yet") or new != (outcome == "done"):
             found.append(f"ended as {outcome} with {containers[SERVER]['image']}")
+        return found
+
+    def complaints(self) -> list[str]:
+        """What is wrong now, and what the uninstallation that follows leaves."""
+        found = self.wrong()
         removed = self.arena.uninstall()
         return [
             *found,
@@ -113,3 +136,33 @@ def test_a_monitor_that_is_killed_goes_on_where_it_was(upgrading: Upgrading, eve
         assert upgrading.monitor().code == 0
         failed += [f"{number}: {text}" for text in upgrading.complaints()]
     assert failed == []
+
+
+@pytest.mark.timeout(1800)
+def test_a_monitor_that_is_killed_while_it_does_what_the_agent_asks(
+    upgrading: Upgrading, everything: bool
+) -> None:
+    upgrading.drain_minutes = 1
+    points = rehearsed(upgrading, upgrading.asked)
+    failed = []
+    for number in at_the_request(points, everything):
+        upgrading.prepare()
+        assert upgrading.asked(kill_at=number).code == KILLED
+        assert upgrading.monitor().code == 0
+        complaints = upgrading.wrong()
+        assert upgrading.asked().code == 0
+        complaints += [] if upgrading.ended_as() == upgrading.outcome else [upgrading.ended_as()]
+        complaints += upgrading.complaints()
+        plugin.record("asked", image=upgrading.outcome, complaints=complaints)
+        failed += [f"{number} ({points[number - 1]}): {text}" for text in complaints]
+    assert failed == []
+
+
+def at_the_request(points: Sequence[str], everything: bool) -> Sequence[int]:
+    """The numbers to run, among them: the request taken and not recorded, the gateway closed to devices."""
+    chosen = {*numbers(len(points), everything)}
+    for mark in (f"remove {mailbox.REQUEST.rpartition('/')[2]}", "engine nft"):
+        at = [number for number, point in enumerate(points, 1) if mark in point]
+        assert at, mark
+        chosen |= {at[-1], at[-1] + 1}
+    return sorted(chosen)

@@ -62,7 +62,7 @@ def test_good_minutes_are_counted_in_a_row() -> None:
 
 
 def test_a_container_that_is_well_only_after_its_start_is_restarted_rarely() -> None:
-    looks = [*times(3, "unhealthy"), *times(3, "starting"), *times(1, "well")]
+    looks = times(3, "unhealthy") + times(3, "starting") + times(1, "well")
     assert len(restarts(looks * 100, every=8.0)) < 10
 
 
