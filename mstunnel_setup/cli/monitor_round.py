@@ -28,6 +28,8 @@ Tell = Callable[[str], None]
 _PORT_PAUSE: Final = 600.0
 _LOAD_PAUSE: Final = 600.0
 _MISSING: Final = "Load it with modprobe; after an update of the kernel start the host again."
+# The agent looks once a minute; one that asks more often gets no more of the lock and the log.
+_REQUEST_PAUSE: Final = 60.0
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Monitor:
     _next_load: float = 0.0
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
+    _next_request: float = 0.0
     _said: dict[str, str] = field(default_factory=dict)
 
     def round(self) -> None:
@@ -90,23 +93,28 @@ class Monitor:
             files.write(mailbox.OFFER, content)
 
     def _upgrade(self) -> None:
-        files = Files(self.session.common.root)
-        if read_history(files).unfinished is None and files.state(mailbox.REQUEST) is None:
+        files, now = Files(self.session.common.root), SystemClock().monotonic()
+        asked = files.state(mailbox.REQUEST) is not None and now >= self._next_request
+        if read_history(files).unfinished is None and not asked:
             return
         with open_run(self.session, {}) as run:
             if (ended := finish(run)) is not None:
                 self.tell(_words(ended))
-            asked = _take_request(run.files)
-            if asked is None or asked == running(run).digests:
-                return
-            if why := _refusal(run.files, asked):
-                _refuse(run, asked, why)
-            catalogue = offered(run.files)
-            name = release_names(catalogue, asked)[0]
-            self.tell(f"upgrade: to release {name}, as the agent asks")
-            self.tell(
-                _words(upgrade_to(run, Wish(name, asked, "agent", drain_minutes=catalogue.drain_minutes)))
-            )
+            if asked:
+                self._next_request = now + _REQUEST_PAUSE
+                self._obey(run)
+
+    def _obey(self, run: Run) -> None:
+        """Carry out what the agent asks for, if it may. Raises StepError: it may not."""
+        asked = _take_request(run.files)
+        if asked is None or asked == running(run).digests:
+            return
+        if why := _refusal(run.files, asked):
+            _refuse(run, asked, why)
+        catalogue = offered(run.files)
+        name = release_names(catalogue, asked)[0]
+        self.tell(f"upgrade: to release {name}, as the agent asks")
+        self.tell(_words(upgrade_to(run, Wish(name, asked, "agent", drain_minutes=catalogue.drain_minutes))))
 
     def _port(self) -> None:
         """Follow the port that the tenant wants; what did not work is tried again ten minutes later."""
@@ -173,9 +181,15 @@ def _take_request(files: Files) -> Digests | None:
 
 
 def _refusal(files: Files, asked: Digests) -> str:
-    """Why this server does not take a release at the agent's word; empty when it does."""
-    if not offered(files).named(asked):
+    """Why this server does not take a release at the agent's word; empty when it does.
+
+    Only the newest is taken, and it once: whoever has the agent cannot end sessions with it over and over.
+    """
+    catalogue = offered(files)
+    if not catalogue.named(asked):
         return f"{CATALOGUE} does not list these images"
+    if catalogue.newest is None or asked != catalogue.newest.digests:
+        return f"it is not the newest release of {CATALOGUE}"
     if asked in read_history(files).failed:
         return "it failed here, or an administrator went back from it"
     return ""

@@ -1,16 +1,24 @@
 """A round of the monitor: each part by itself, each complaint once."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from mstunnel_setup import paths
 from mstunnel_setup.cli import monitor_round
 from mstunnel_setup.cli.monitor_round import Monitor
 from mstunnel_setup.errors import EngineError, LockedError
-from mstunnel_setup.upgrade.release import CATALOGUE
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.record import Outcome, write_history
+from mstunnel_setup.upgrade.release import CATALOGUE, Digests
+from tests.unit.clocks import START
+from tests.unit.upgrade.test_record import history, images, upgrade
 
 
 @pytest.fixture
@@ -93,3 +101,83 @@ def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
         monitor.round()
     assert moves == [8443, 8443]
     assert said.count("container-failed: it does not start") == 2
+
+
+@dataclass
+class Asking:
+    """A host that runs release b of the releases a, b and c, and an agent that is not to be trusted."""
+
+    files: Files
+    monitor: Monitor
+    elapsed: float = 1000.0
+    upgraded: list[Digests] = field(default_factory=list)
+    clock: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = SimpleNamespace(now=lambda: START, monotonic=lambda: self.elapsed)
+        for folder in (mailbox.INBOX, mailbox.OUTBOX, paths.STATE):
+            self.files.make_directories(folder)
+        table = '[[release]]\nlabel = "{0}"\npublished = 2026-0{1}-01\nserver = "{2}"\nagent = "{2}"\n'
+        releases = [table.format(name, month + 1, digest(name)) for month, name in enumerate("abc")]
+        self.files.make_directories(CATALOGUE.rpartition("/")[0])
+        self.files.write(CATALOGUE, "".join(releases).encode())
+
+    @contextmanager
+    def opened(self, *_arguments: Any) -> Iterator[Any]:
+        yield SimpleNamespace(
+            files=self.files, context=SimpleNamespace(world=SimpleNamespace(clock=self.clock))
+        )
+
+    def upgrade(self, _run: Any, wish: Any) -> Any:
+        self.upgraded.append(wish.digests)
+        return upgrade("b", wish.release, Outcome.DONE)
+
+    def ask(self, name: str) -> str | None:
+        """Have the monitor look a minute later; returns what became of the request."""
+        self.elapsed += 60
+        self.files.write(mailbox.REQUEST, mailbox.render(images(name).digests))
+        self.monitor.round()
+        answer = mailbox.read_answer(self.files.read(mailbox.ANSWER))
+        return answer.reason if answer else None
+
+
+def digest(name: str) -> str:
+    return f"sha256:{name * 64}"
+
+
+@pytest.fixture
+def asking(monitor: Monitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asking:
+    scene = Asking(Files(tmp_path), monitor)
+    monkeypatch.setattr(monitor_round, "SystemClock", lambda: scene.clock)
+    monkeypatch.setattr(monitor_round, "open_run", scene.opened)
+    monkeypatch.setattr(monitor_round, "running", lambda _run: images("b"))
+    monkeypatch.setattr(monitor_round, "upgrade_to", scene.upgrade)
+    return scene
+
+
+def test_the_agent_gets_the_newest_release(asking: Asking) -> None:
+    assert asking.ask("c") is None
+    assert asking.upgraded == [images("c").digests]
+
+
+def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(
+    asking: Asking, said: list[str]
+) -> None:
+    assert asking.ask("a") == f"it is not the newest release of {CATALOGUE}"
+    assert said[-1].startswith("upgrade-refused: ")
+    assert asking.upgraded == []
+
+
+def test_the_agent_gets_neither_images_of_its_own_nor_a_release_that_failed(asking: Asking) -> None:
+    assert asking.ask("d") == f"{CATALOGUE} does not list these images"
+    write_history(asking.files, history(upgrade("b", "c", Outcome.WENT_BACK)))
+    assert asking.ask("c") == "it failed here, or an administrator went back from it"
+    assert asking.upgraded == []
+
+
+def test_an_agent_that_asks_all_the_time_is_heard_once_a_minute(asking: Asking, said: list[str]) -> None:
+    for _ in range(60):
+        asking.elapsed -= 52
+        asking.ask("a")
+    assert len(said) == 8
+    assert asking.files.state(mailbox.REQUEST) is not None
