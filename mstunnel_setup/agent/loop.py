@@ -20,6 +20,7 @@ from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.errors import SetupError, TenantError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.places import FileError
 from mstunnel_setup.tenant.wire import (
     HealthStatus,
     HealthThreshold,
@@ -28,6 +29,8 @@ from mstunnel_setup.tenant.wire import (
     TunnelServer,
     TunnelSite,
 )
+from mstunnel_setup.upgrade.decision import Verdict
+from mstunnel_setup.upgrade.standing import standing, write_standing
 
 _INTERVAL_SECONDS: Final = 60.0
 # With jitter still less than the five minutes after which a change must have arrived.
@@ -68,6 +71,7 @@ class Agent:
     _known: Known = field(default_factory=Known, init=False)
     _failures: int = field(default=0, init=False)
     _thresholds_at: float | None = field(default=None, init=False)
+    _verdict: Verdict | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._status = Status(started=self.clock.now())
@@ -162,8 +166,7 @@ class Agent:
             )
         self._learn_site(site)
         self._learn_thresholds(enrolment)
-        now = self.clock.now()
-        upgrade.ask(enrolment.tenant, site, enrolment.server_id, self.files, now=now, tell=self.tell)
+        self._ask_for_upgrade(enrolment, site)
         try:
             options = read_gateway_options(self.files, enrolment.authentication, self.clock.now())
             wish = sync.wanted(found.to_wire(), options, sync.open_port(sync.current(self.files)))
@@ -173,6 +176,20 @@ class Agent:
         self._applier.apply(wish)
         self._learn(refusal=self._applier.refusal, configuration_id=found.id)
         self._update(configuration_id=found.id, configuration_digest=wish.digest)
+
+    def _ask_for_upgrade(self, enrolment: Enrolment, site: TunnelSite) -> None:
+        """Ask for an upgrade when it is time; why it is not is written down, and said when it is new."""
+        now = self.clock.now()
+        verdict = upgrade.ask(
+            enrolment.tenant, site, enrolment.server_id, self.files, now=now, tell=self.tell
+        )
+        found = standing(verdict, now)
+        if found.waits and verdict != self._verdict:
+            self.tell(line("upgrade-waits", f"{found.reason} ({found.code})"))
+        self._verdict = verdict
+        # That the disk is full is said by the look at this server, and must not stop the rest.
+        with suppress(FileError):
+            write_standing(self.files, found)
 
     def _learn_site(self, site: TunnelSite) -> None:
         # Whitespace is no part of an address, and the gateway reads the address from one line.

@@ -1,7 +1,7 @@
 """The agent's part in upgrades: it sees that this server's turn has come, and asks the monitor."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -39,27 +39,40 @@ class Servers(Protocol):
 
 def ask(
     tenant: Servers, site: TunnelSite, server_id: str, files: Files, *, now: datetime, tell: Tell
-) -> Verdict | None:
+) -> Verdict:
     """Write a request for the offered release when this server's turn has come.
 
-    None when no release is offered or the last request is not handled yet. Raises SetupError as Graph does.
+    Raises SetupError as Graph does.
     """
-    target = _offered(files)
-    if target is None or files.state(mailbox.INBOX) is None or files.state(mailbox.REQUEST) is not None:
-        return None
-    answer = mailbox.read_answer(files.read(mailbox.ANSWER))
-    if answer is not None and answer.state == "upgrading":
-        return None
-    present = running(files)
+    if (pending := _pending(files)) is not None:
+        return pending
+    target, present = _offered(files), running(files)
     own = Member(server_id, "this server", "unknown", present, now)
     # A server whose images are the wanted ones need not look at the others.
-    others = [] if present == target.digests else _others(tenant, site.id, server_id)
-    failed = {answer.digests} if answer is not None and answer.state in ("failed", "refused") else set()
-    verdict = decide(settings(site), own, others, target, failed=failed, now=now)
-    if verdict.begin:
+    settled = target is None or present == target.digests
+    others = [] if settled else _others(tenant, site.id, server_id)
+    verdict = decide(settings(site), own, others, target, failed=_failed(files), now=now)
+    if verdict.begin and target is not None:
         files.write(mailbox.REQUEST, mailbox.render(target.digests))
         tell(line("upgrade-requested", verdict.reason))
     return verdict
+
+
+def _pending(files: Files) -> Verdict | None:
+    """What the last request waits for, if it is not handled yet."""
+    if files.state(mailbox.REQUEST) is not None:
+        reason = "the monitor of the host has not taken the agent's request yet"
+        return Verdict(begin=False, code="requested", reason=reason)
+    answer = mailbox.read_answer(files.read(mailbox.ANSWER))
+    if answer is not None and answer.state == "upgrading":
+        return Verdict(begin=False, code="upgrading", reason="the upgrade is under way")
+    return None
+
+
+def _failed(files: Files) -> Collection[Digests]:
+    """The release that the monitor could not or would not take last."""
+    answer = mailbox.read_answer(files.read(mailbox.ANSWER))
+    return {answer.digests} if answer is not None and answer.state in ("failed", "refused") else ()
 
 
 def reported(files: Files) -> HealthStatus | None:
@@ -96,6 +109,9 @@ def settings(site: TunnelSite) -> Site:
 
 
 def _offered(files: Files) -> Release | None:
+    """The release to ask for; None when there is none, or nobody to ask."""
+    if files.state(mailbox.INBOX) is None:
+        return None
     try:
         return Release.model_validate_json(files.read(mailbox.OFFER) or b"")
     except ValidationError:

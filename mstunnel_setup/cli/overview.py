@@ -11,7 +11,7 @@ from mstunnel_setup.cli.component import health
 from mstunnel_setup.cli.render import Notice, Result, Session, Status
 from mstunnel_setup.cli.run import open_gateway
 from mstunnel_setup.cli.status import installed
-from mstunnel_setup.cli.upkeep import monitor_notices, upgrade_notices
+from mstunnel_setup.cli.upkeep import monitor_notices, upgrade_notices, waiting_notices
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.remember import remembered
@@ -37,7 +37,12 @@ def overview(session: Session) -> Result:
             **{name: _container(world, name) for name in (paths.SERVER, paths.AGENT)},
         }
         report, now = read_health(world.files), world.clock.now()
-        kept_going = (*agent_troubles(report, now), *monitor_notices(world), *upgrade_notices(world.files))
+        kept_going = (
+            *agent_troubles(report, now),
+            *monitor_notices(world),
+            *upgrade_notices(world.files),
+            *waiting_notices(world.files),
+        )
     healthy = all(_health(data[name]) == "healthy" for name in (paths.SERVER, paths.AGENT))
     code = ExitCode.CHECK if is_serious(report, now) else ExitCode.DONE
     notices = (*troubles(receipt, data), *kept_going, *certificate_notices(facts))

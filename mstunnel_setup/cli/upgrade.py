@@ -7,8 +7,10 @@ from mstunnel_setup.cli.run import open_run
 from mstunnel_setup.cli.upgrade_run import Wish, finish, running, upgrade_to
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Release, offered, published
+from mstunnel_setup.upgrade.standing import Standing, read_standing
 
 # Supported are the newest release and the one before it (docs/reference/releases.md).
 _SUPPORTED_BEHIND = 1
@@ -17,7 +19,7 @@ _SUPPORTED_BEHIND = 1
 def check(session: Session) -> Result:
     """Which release runs, which one is newest, and how far apart they are; nothing is fetched or changed."""
     with open_run(session, {}, exclusively=False) as run:
-        images, catalogue = running(run), offered(run.files)
+        images, catalogue, found = running(run), offered(run.files), read_standing(run.files)
     behind = catalogue.behind(images.digests)
     newest = catalogue.newest
     names = release_names(catalogue, images.digests)
@@ -28,10 +30,12 @@ def check(session: Session) -> Result:
         "newest": newest.name if newest else None,
         "behind": behind,
         "upgrade_available": newest is not None and newest.digests != images.digests,
+        "decision": found.model_dump(mode="json", exclude={"version"}) if found else None,
     }
     notices = tuple(_notices(catalogue, behind))
     text = [f"Running: {', '.join(names) or 'images of no known release'}", f"Newest:  {_offer(newest)}"]
     if data["upgrade_available"]:
+        text += _waits(found)
         text.append("Upgrade with `mst-cli upgrade apply`.")
     return Result("warning" if notices else "ok", data, notices, text=text)
 
@@ -119,6 +123,13 @@ def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:
         message = f"{behind} newer releases are out; supported are the newest and the one before it"
         return [Notice("release-out-of-support", message, "Run `mst-cli upgrade apply`.")]
     return []
+
+
+def _waits(found: Standing | None) -> Sequence[str]:
+    """Why the agent does not upgrade by itself, in its own words."""
+    if found is None or not found.waits:
+        return []
+    return [f"Waits:   {plain(found.reason)} ({found.code}, as of {found.at:%Y-%m-%d %H:%M} UTC)"]
 
 
 def _offer(newest: Release | None) -> str:

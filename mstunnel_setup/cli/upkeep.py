@@ -7,9 +7,13 @@ from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.steps.monitor import UNIT
 from mstunnel_setup.steps.world import World
+from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.upgrade.record import Outcome, read_history
+from mstunnel_setup.upgrade.standing import read_standing
 
 _AGAIN = "Mend the cause, then run `mst-cli upgrade apply`."
+# A window or a turn comes by itself; these wait for a person.
+_STUCK = frozenset({"approval-missing", "other-failed"})
 
 
 def monitor_notices(world: World) -> Iterator[Notice]:
@@ -17,6 +21,13 @@ def monitor_notices(world: World) -> Iterator[Notice]:
     if world.systemd.known(UNIT) and not world.systemd.active(UNIT):
         message = "the monitor does not run, so nothing is restarted or upgraded by itself"
         yield Notice("monitor-down", message, f"Run `systemctl start {UNIT}`.")
+
+
+def waiting_notices(files: Files) -> Iterator[Notice]:
+    """The agent waits for a person before it upgrades this server."""
+    found = read_standing(files)
+    if found is not None and found.code in _STUCK:
+        yield Notice("upgrade-waits", plain(found.reason), "See `mst-cli upgrade check`.")
 
 
 def upgrade_notices(files: Files) -> Iterator[Notice]:

@@ -16,9 +16,13 @@ from mstunnel_setup.agent.watch import Known
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, begin_verbose
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
+from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer, TunnelSite
+from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.release import Release
+from mstunnel_setup.upgrade.standing import STANDING, read_standing
 from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeTenant, MortalClock
 from tests.unit.clocks import START
+from tests.unit.upgrade.test_record import images
 
 AWAY = NetworkError("network-unreachable", "graph.example cannot be reached", "Check the firewall.")
 
@@ -285,6 +289,48 @@ def test_a_new_port_waits_for_the_host_and_the_open_one_goes_on(scene: Scene) ->
     assert "tcp-port = 443\n" in scene.conf()
     assert "dns = 10.20.0.53\n" in scene.conf()
     assert scene.codes().count("listen-port-changed") == 1
+
+
+def offer(scene: Scene) -> None:
+    """A newer release than the one that runs, for a site with a maintenance window at night."""
+    for folder in (mailbox.INBOX, mailbox.OUTBOX):
+        scene.files.make_directories(folder)
+    scene.files.write(paths.IMAGES_CONFIGURED, mailbox.render(images("a").digests))
+    new = images("b").digests
+    release = Release(label="2.0", published=START.date(), server=new.server, agent=new.agent)
+    scene.files.write(mailbox.OFFER, release.model_dump_json().encode())
+    opens = (START + timedelta(hours=2)).time()
+    closes = (START + timedelta(hours=3)).time()
+    scene.tenant.site_record = TunnelSite(
+        id=SITE, upgrade_automatically=True, upgrade_window_start_time=opens, upgrade_window_end_time=closes
+    )
+
+
+def test_why_an_upgrade_waits_is_said_once_and_written_at_every_check_in(scene: Scene) -> None:
+    offer(scene)
+    agent = scene.agent()
+    for _ in range(3):
+        agent.round()
+        scene.clock.elapsed += 60
+    assert scene.codes().count("upgrade-waits") == 1
+    found = read_standing(scene.files)
+    assert found is not None
+    assert (found.code, found.at) == ("window-closed", START + timedelta(minutes=2))
+
+    scene.clock.elapsed = 2 * 3600
+    agent.round()
+    found = read_standing(scene.files)
+    assert found is not None
+    assert (found.code, found.waits) == ("begin", False)
+    agent.round()
+    assert scene.codes()[-2:] == ["upgrade-requested", "upgrade-waits"]
+    assert "has not taken the agent's request" in scene.log[-1]
+
+
+def test_a_place_that_cannot_be_written_does_not_stop_the_agent(scene: Scene) -> None:
+    offer(scene)
+    scene.files.make_directories(STANDING)
+    assert scene.agent().round() is None
 
 
 def test_waits_grow_to_the_time_after_which_a_server_counts_as_offline() -> None:

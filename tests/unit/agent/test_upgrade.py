@@ -45,13 +45,13 @@ def files(tmp_path: Path) -> Files:
     return found
 
 
-def ask(files: Files, *others: TunnelServer, **settings: Any) -> str | None:
-    """The code of the verdict, if there is one."""
+def ask(files: Files, *others: TunnelServer, **settings: Any) -> str:
+    """The code of the verdict."""
     wire = TunnelSite.model_validate({"id": "site", "upgrade_automatically": True, **settings})
     said: list[str] = []
     verdict = upgrade.ask(Site(*others), wire, "b", files, now=NOW, tell=said.append)
-    assert bool(said) == (verdict is not None and verdict.begin)
-    return None if verdict is None else verdict.code
+    assert bool(said) == verdict.begin
+    return verdict.code
 
 
 def answer(files: Files, state: Any, digests: Digests = NEW) -> None:
@@ -66,10 +66,10 @@ def test_it_asks_in_the_words_that_the_monitor_reads(files: Files) -> None:
 
 def test_it_does_not_ask_twice(files: Files) -> None:
     assert ask(files) == "begin"
-    assert ask(files) is None
+    assert ask(files) == "requested"
     files.remove(mailbox.REQUEST)
     answer(files, "upgrading")
-    assert ask(files) is None
+    assert ask(files) == "upgrading"
 
 
 @pytest.mark.parametrize("state", ["failed", "refused"])
@@ -81,8 +81,8 @@ def test_a_release_that_did_not_work_is_not_asked_for_again(files: Files, state:
 
 def test_without_an_offer_or_a_mailbox_nothing_is_asked(files: Files, tmp_path: Path) -> None:
     files.remove(mailbox.OFFER)
-    assert ask(files) is None
-    assert ask(Files(tmp_path / "bare")) is None
+    assert ask(files) == "no-release"
+    assert ask(Files(tmp_path / "bare")) == "no-release"
 
 
 def test_a_server_that_is_up_to_date_does_not_look_at_the_others(files: Files) -> None:
@@ -90,7 +90,6 @@ def test_a_server_that_is_up_to_date_does_not_look_at_the_others(files: Files) -
     site = Site()
     wire = TunnelSite(id="site", upgrade_automatically=True)
     verdict = upgrade.ask(site, wire, "b", files, now=NOW, tell=lambda _line: None)
-    assert verdict is not None
     assert verdict.code == "up-to-date"
     assert site.asked == 0
 
