@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
+import idna
 from cryptography import x509
 
 from mstunnel_setup.tls.certificate import extension, plain
@@ -70,11 +71,11 @@ def _address(names: x509.SubjectAlternativeName, public_address: str) -> Iterato
 
 
 def parse_address(text: str) -> str | IpAddress:
-    """An IP address, or a host name in lower case and in its ASCII form; raises ValueError."""
+    """An IP address, or a host name in lower case and in its ASCII form (IDNA 2008); raises ValueError."""
     try:
         return ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
     except ValueError:
-        name = text if text.isascii() else text.encode("idna").decode("ascii")
+        name = text if text.isascii() else idna.encode(text, uts46=True).decode("ascii")
     name = name.lower().removesuffix(".")
     if len(name) > _MAX_NAME or not all(_LABEL.fullmatch(label) for label in name.split(".")):
         raise ValueError(text)

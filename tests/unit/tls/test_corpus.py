@@ -1,4 +1,4 @@
-"""Every line of the corpus: what was handed in, and the findings or the error code that must come out."""
+"""Every line of the corpus: what was handed in, and which findings (`id:severity`) or error must come out."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,8 @@ def test_case(case: dict[str, Any]) -> None:
         assert caught.value.hint
         return
     outcome = run(case["recipe"])
-    assert sorted(finding.id for finding in outcome.findings) == sorted(expected["findings"])
+    found = [f"{finding.id}:{finding.severity}" for finding in outcome.findings]
+    assert sorted(found) == sorted(expected["findings"])
     assert all(finding.hint for finding in outcome.findings if finding.severity != "note")
     if "chain" in expected:
         assert [title(certificate) for certificate in outcome.settled.chain] == expected["chain"]
