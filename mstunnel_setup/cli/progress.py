@@ -93,7 +93,7 @@ class ProgressStream:
         line = json.dumps(fields).encode() + b"\n"
         try:
             while line:
-                line = line[os.write(self._descriptor, line) :]
+                line = line[os.write(self._descriptor, line) :]  # noqa: TID251 (handed over open)
         except OSError:
             self._descriptor = None
 

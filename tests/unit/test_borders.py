@@ -33,6 +33,7 @@ CALLS = {
     re.compile(r"(time\.)(time|time_ns|monotonic|monotonic_ns|sleep)"): "time",
     re.compile(r"(datetime\.)?(datetime\.(now|utcnow|today)|date\.today)"): "time",
     re.compile(r"asyncio\.(sleep|create_subprocess_\w+)"): "time or process",
+    re.compile(r"socket\.(socket|create_connection|create_server)|asyncio\.open_connection"): "network",
 }
 MODULES = re.compile(
     r"(aiohttp|ftplib|http\.client|httpx|pty|requests|shutil|smtplib|subprocess|tempfile"
@@ -125,6 +126,10 @@ def test_nothing_goes_round_the_ports() -> None:
 ALLOWED = (
     # The descriptor is open already: the caller handed it to the command (`--progress-fd`).
     "cli/progress.py: os.write() is effect of the operating system",
+    # Both are about sockets alone: probes from outside, and whether an engine listens.
+    "readiness/inbound.py: socket.socket() is network",
+    "readiness/inbound.py: socket.create_connection() is network",
+    "containers/sockets.py: socket.socket() is network",
 )
 
 
@@ -175,6 +180,9 @@ FORBIDDEN = [
     "datetime.datetime.utcnow()",
     "date.today()",
     "asyncio.create_subprocess_exec('id')",
+    "socket.create_connection(('a', 1))",
+    "from socket import create_connection",
+    "socket.socket()",
     "print('x')",
     "def f():\n    import subprocess",
 ]
@@ -205,6 +213,7 @@ HARMLESS = [
     "if TYPE_CHECKING:\n    import requests",
     "from urllib.parse import urlsplit",
     "from http import HTTPStatus",
+    "socket.getaddrinfo('a', 1)",
     "from multiprocessing.pool import ThreadPool",
     "# open('a', 'w')",
     "'import subprocess'",
@@ -235,6 +244,14 @@ BANNED = {
     "now": "from datetime import UTC, datetime\n\nNOW = datetime.now(UTC)\n",
     "shutil": 'import shutil\n\nshutil.rmtree("a")\n',
     "tempfile": "import tempfile\n\nNAME = tempfile.mkdtemp()\n",
+    "unlink": 'import os\n\nos.unlink("a")\n',
+    "makedirs": 'import os\n\nos.makedirs("a")\n',
+    "execv": 'import os\n\nos.execv("/bin/id", [])\n',
+    "kill": "import os\n\nos.kill(1, 9)\n",
+    "monotonic": "import time\n\nNOW = time.monotonic()\n",
+    "urllib": 'from urllib.request import urlopen\n\nurlopen("https://example.com")\n',
+    "http": 'import http.client\n\nhttp.client.HTTPSConnection("example.com")\n',
+    "socket": 'import socket\n\nsocket.create_connection(("example.com", 1))\n',
 }
 
 
