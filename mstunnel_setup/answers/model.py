@@ -160,6 +160,10 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
+    def given(self) -> dict[str, object]:
+        """The keys that were answered, with their values."""
+        return {key: value for key, value in self if value is not None and key in self.model_fields_set}
+
 
 class TenantAnswers(Part):
     """The tenant and the cloud it is in."""
@@ -361,9 +365,7 @@ class AnswerFile(Part):
 
     def _findings(self) -> Iterator[tuple[str, str, str]]:
         for name, rule in RULES.items():
-            section = cast("Part", getattr(self, name))
-            given = {
-                key: value for key, value in section if value is not None and key in section.model_fields_set
-            }
+            section = getattr(self, name)
+            given = section if isinstance(section, dict) else cast("Part", section).given()
             for key, text in rule(given):
                 yield name, key, text

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
+from mstunnel_setup.answers.variables import refuse_wrong
+from mstunnel_setup.errors import UsageError
+
 Section: TypeAlias = Mapping[str, object]
 Finding: TypeAlias = tuple[str, str]
 """The key concerned, and what to do about it."""
@@ -85,6 +88,15 @@ def certificate(section: Section) -> Iterator[Finding]:
         yield from _pair_or_pfx(section, "chain", "")
 
 
+def environment(section: Section) -> Iterator[Finding]:
+    """What the gateway reads in `env.sh` has values that it can use."""
+    for name, value in section.items():
+        try:
+            refuse_wrong(name, str(value))
+        except UsageError as error:
+            yield name, f"{error.message}: {error.hint[:1].lower()}{error.hint[1:].rstrip('.')}"
+
+
 def _pair_or_pfx(section: Section, leaf: str, otherwise: str) -> Iterator[Finding]:
     pair = [key for key in (leaf, "key") if key in section]
     if "pfx" in section:
@@ -105,5 +117,6 @@ RULES: Mapping[str, Rule] = {
     "sign_in": sign_in,
     "identity": identity,
     "certificate": certificate,
+    "environment": environment,
 }
 """The rules, by section of the answer file."""

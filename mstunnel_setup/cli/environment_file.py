@@ -1,16 +1,14 @@
 """`mst-cli env get|set|unset`: edit `env.sh` as an administrator would by hand, but never wrongly."""
 
 from mstunnel_setup import paths
+from mstunnel_setup.answers.variables import PROXIES, refuse_wrong
 from mstunnel_setup.cli.certificate_activation import installed_run
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import Run
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.gateway.ocserv_conf import debug_level
 
 _MODE = 0o640
-_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
-_LEVELS_OF_TRACE = ("0", "1", "2")
 
 
 def get(session: Session, name: str | None) -> Result:
@@ -49,24 +47,17 @@ def _judge(name: str, value: str | None) -> None:
         raise UsageError(
             "setting-name-invalid", f"{name} cannot be the name of a setting", "Use letters, digits and _."
         )
-    if name == "DEBUG_LEVEL" and value:
-        debug_level(value)
-    if name == "TRACE_SESSIONS" and value and value not in _LEVELS_OF_TRACE:
-        raise UsageError(
-            "trace-sessions-invalid",
-            f"TRACE_SESSIONS cannot be {value}",
-            "0 is off, 1 the access log, 2 the access log with DNS connections.",
-        )
+    refuse_wrong(name, value or "")
 
 
 def _spellings(name: str) -> tuple[str, ...]:
     """Both cases of a proxy variable: programs read the one or the other."""
-    return (name.lower(), name.upper()) if name.lower() in _PROXIES else (name,)
+    return (name.lower(), name.upper()) if name.lower() in PROXIES else (name,)
 
 
 def _then(name: str) -> list[str]:
     """What makes the gateway take the setting: read at its start, or built into the containers."""
-    if name.lower() in _PROXIES or name == "TRACE_SESSIONS":
+    if name.lower() in PROXIES or name == "TRACE_SESSIONS":
         return ["mst-cli install"]
     return ["mst-cli server restart", "mst-cli agent restart"]
 

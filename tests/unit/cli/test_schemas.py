@@ -157,6 +157,7 @@ REFUSED = {
     "mst-cli env set 1BAD value": (2, "setting-name-invalid"),
     "mst-cli env set TRACE_SESSIONS 3": (2, "trace-sessions-invalid"),
     "mst-cli env set DEBUG_LEVEL high": (2, "debug-level-invalid"),
+    "mst-cli env set https_proxy foo": (2, "proxy-invalid"),
     "mst-cli env unset TRACE_SESSIONS": (2, "not-installed"),
     "mst-cli config show": (2, "not-installed"),
     "mst-cli config diff": (2, "not-installed"),

@@ -1,0 +1,40 @@
+"""What the variables of `env.sh` may be set to: the same for the answer file and for `mst-cli env set`."""
+
+import re
+from typing import Final
+
+from mstunnel_setup.errors import UsageError
+
+PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy")
+"""The proxy variables; programs read them in the one case or the other."""
+
+_LEVEL = re.compile(r"[0-9]+")
+_TRACE = re.compile(r"[012]")
+# Without a scheme only a port tells an address from a slip of the hand.
+_HOST = r"([^\s/@]+@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+_PROXY = re.compile(rf"(?i:https?)://{_HOST}(:[0-9]{{1,5}})?/?|{_HOST}:[0-9]{{1,5}}/?")
+
+
+def refuse_wrong(name: str, value: str) -> None:
+    """Raise UsageError for a value that the gateway could not use; empty is not set, other names are free.
+
+    A proxy may hold a password, so no message repeats it.
+    """
+    if not value:
+        return
+    if name == "DEBUG_LEVEL" and not _LEVEL.fullmatch(value):
+        raise UsageError(
+            "debug-level-invalid", f"DEBUG_LEVEL is not a number: {value}", "Write a number from 0 to 4."
+        )
+    if name == "TRACE_SESSIONS" and not _TRACE.fullmatch(value):
+        raise UsageError(
+            "trace-sessions-invalid",
+            f"TRACE_SESSIONS cannot be {value}",
+            "Write 0 (off), 1 (the access log) or 2 (the access log with DNS connections).",
+        )
+    if name.lower() in PROXIES[:2] and not _PROXY.fullmatch(value):
+        raise UsageError(
+            "proxy-invalid",
+            f"{name} is not the address of a proxy",
+            "Write it as `http://proxy.example.com:3128`.",
+        )

@@ -1,0 +1,58 @@
+"""Values of the variables in `env.sh`: what the gateway can use, and nothing else."""
+
+import pytest
+
+from mstunnel_setup.answers.variables import refuse_wrong
+from mstunnel_setup.errors import UsageError
+
+GOOD = {
+    "DEBUG_LEVEL": ("", "0", "4", "9"),
+    "TRACE_SESSIONS": ("", "0", "1", "2"),
+    "https_proxy": (
+        "",
+        "http://proxy.example.com:3128",
+        "https://proxy",
+        "HTTP://proxy:8080/",
+        "proxy.example.com:3128",
+        "http://user:p%40ss@10.0.0.1:3128",
+        "http://[2001:db8::1]:3128",
+    ),
+    "HTTP_PROXY": ("http://proxy:3128",),
+    "no_proxy": ("localhost, 10.0.0.0/8", "*"),
+    "ANYTHING": ("else at all",),
+}
+BAD = {
+    "DEBUG_LEVEL": ("abc", "-1", "1.5", "\u0661", "0x1"),
+    "TRACE_SESSIONS": ("3", "true", "1 "),
+    "https_proxy": (
+        "foo",
+        "foo bar",
+        "http://",
+        "http://foo bar:1",
+        "ftp://proxy:21",
+        "http://p:1/x",
+        ":3128",
+    ),
+    "HTTP_PROXY": ("foo",),
+}
+
+
+def pairs(table: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, values in table.items() for value in values]
+
+
+@pytest.mark.parametrize(("name", "value"), pairs(GOOD))
+def test_it_may_be_set(name: str, value: str) -> None:
+    refuse_wrong(name, value)
+
+
+@pytest.mark.parametrize(("name", "value"), pairs(BAD))
+def test_it_is_refused(name: str, value: str) -> None:
+    with pytest.raises(UsageError):
+        refuse_wrong(name, value)
+
+
+def test_a_password_in_a_proxy_is_not_repeated() -> None:
+    with pytest.raises(UsageError) as caught:
+        refuse_wrong("https_proxy", "http://user:hunter2@proxy:port")
+    assert "hunter2" not in caught.value.message + caught.value.hint
