@@ -17,8 +17,8 @@ _HINT = "`mstunnel-setup answers new` writes a commented answer file to compare 
 class AnswersError(UsageError):
     """Answers that cannot be used. `problems` are lines of the form `place: what is wrong`."""
 
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__("answers-invalid", "\n".join(problems), _HINT)
+    def __init__(self, problems: tuple[str, ...], hint: str = _HINT) -> None:
+        super().__init__("answers-invalid", "\n".join(problems), hint)
         self.problems = problems
 
 

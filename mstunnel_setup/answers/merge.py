@@ -1,6 +1,6 @@
 """Merging: option, environment, answer file, earlier answer, default; every value keeps its origin."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -11,13 +11,17 @@ from mstunnel_setup.answers.load import LoadedAnswers
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.rules import foreign_keys
-from mstunnel_setup.answers.settings import BY_PATH, SETTINGS
+from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import UsageError
 
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "default"]
 
 _RANKS: tuple[OriginKind, ...] = ("option", "environment", "file", "earlier", "default")
+_NAMES: Mapping[str, Callable[[Setting], str]] = {
+    "option": lambda setting: setting.option,
+    "environment": lambda setting: setting.variable,
+}
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 # The vendor's names of clouds (reference: environment variables given to the setup script).
@@ -86,7 +90,7 @@ def merge(
     chosen = _without_beaten(chosen)
     answers, problems = judge(_nested(chosen))
     if answers is None:
-        raise AnswersError(tuple(sorted({_say(problem, chosen) for problem in problems})))
+        raise _refused(problems, chosen)
     origins = {
         setting.path: chosen[setting.path].origin if setting.path in chosen else Origin("default")
         for setting in SETTINGS
@@ -229,11 +233,30 @@ def _alternatives(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
             yield chosen[pfx].rank, pair
 
 
-def _say(problem: Problem, chosen: _Layer) -> str:
-    """The problem with the origin of the value, or of the section's first value, in front."""
+def _refused(problems: Sequence[Problem], chosen: _Layer) -> AnswersError:
+    """All problems, each in the words of the place where its value was given."""
+    found = [(_origin(problem, chosen), problem) for problem in problems]
+    lines = tuple(sorted({f"{origin}: {_in_words_of(origin, problem)}" for origin, problem in found}))
+    if all(origin.kind in _NAMES for origin, _ in found):
+        return AnswersError(lines, "Correct them and run it again; `--help` shows all options.")
+    return AnswersError(lines)
+
+
+def _origin(problem: Problem, chosen: _Layer) -> Origin:
+    """Where the value came from, or the first value of its section."""
     path = ".".join(problem.path)
     near = [key for key in chosen if path == key or path.startswith(f"{key}.")] or [
         key for key in chosen if key.startswith(f"{problem.path[0]}.")
     ]
-    origin = chosen[near[0]].origin if near else Origin("default")
-    return f"{origin}: {problem.text}"
+    return chosen[near[0]].origin if near else Origin("default")
+
+
+def _in_words_of(origin: Origin, problem: Problem) -> str:
+    """The problem; whoever gave an option or a variable knows nothing of the keys of answer files."""
+    text, section = problem.text, problem.path[0]
+    for setting in SETTINGS if origin.kind in _NAMES else ():
+        name = _NAMES[origin.kind](setting)
+        if name and setting.path.partition(".")[0] == section:
+            for key in (setting.path, setting.path.rpartition(".")[2]):
+                text = text.replace(f"`{key}`", f"`{name}`")
+    return text

@@ -92,8 +92,8 @@ def test_problems_name_the_origin_and_come_all_at_once() -> None:
         merge({"certificate.chain": "/c.pem"}, {"MSTUNNEL_ENGINE": "lxc"}, None, {"authentication": "magic"})
     assert caught.value.message.splitlines() == [
         "earlier answer: `authentication` must be `oidc`, `certificate` or `radius`",
-        "environment MSTUNNEL_ENGINE: `engine` must be `auto`, `podman` or `docker`",
-        "option --cert: `chain` needs `key` beside it: add it",
+        "environment MSTUNNEL_ENGINE: `MSTUNNEL_ENGINE` must be `auto`, `podman` or `docker`",
+        "option --cert: `--cert` needs `--key` beside it: add it",
     ]
 
 
@@ -122,7 +122,7 @@ def test_another_cloud_or_method_drops_what_belonged_to_the_old_one() -> None:
 
 
 def test_both_forms_from_one_source_stay_an_error() -> None:
-    with pytest.raises(UsageError, match="give either `chain` and `key`, or `pfx`"):
+    with pytest.raises(UsageError, match="give either `--cert` and `--key`, or `--pfx`"):
         merge({"certificate.pfx": "/s", "certificate.chain": "/c", "certificate.key": "/k"}, {})
 
 
@@ -217,3 +217,31 @@ def test_the_schema_has_titles_and_no_null() -> None:
     properties = found["properties"]
     assert isinstance(properties, dict)
     assert list(properties) == list(parse(b"version: 1", "x").answers.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "message"),
+    [
+        ({"certificate.chain": "/c"}, {}, "option --cert: `--cert` needs `--key` beside it: add it"),
+        (
+            {"certificate.passphrase": "file:/p"},
+            {},
+            (
+                "option --passphrase-file: `--passphrase-file` is for `--pfx` only: "
+                "add `--pfx` or remove `--passphrase-file`"
+            ),
+        ),
+        (
+            {},
+            {"MSTUNNEL_KEY": "/k"},
+            "environment MSTUNNEL_KEY: `MSTUNNEL_KEY` needs `MSTUNNEL_CERT` beside it: add it",
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_the_words_of_whoever_made_it(
+    options: dict[str, str], environment: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        merge(options, environment)
+    assert caught.value.message == message
+    assert "answers new" not in caught.value.hint
