@@ -80,7 +80,7 @@ def show(session: Session) -> Result:
 
 
 def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:
-    content = Files().read(str(source))
+    content = run.files.read_given(str(source))
     if content is None:
         raise UsageError("file-missing", f"there is no file {source}", "Correct the path.")
     try:

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.places import (
     DIRECTORY,
@@ -28,6 +29,7 @@ from mstunnel_setup.host.places import (
     above,
     explain,
     kind_of,
+    name_of_kind,
     refuse_irregular,
     refuse_second_name,
 )
@@ -82,7 +84,7 @@ class Files:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise explain("read", path, error) from error
+            raise _unreadable(path, error) from error
         return _content(handle, path)
 
     def read_untrusted(self, path: str, limit: int) -> bytes | None:
@@ -102,8 +104,14 @@ class Files:
             return stream.read(limit)
 
     def read_given(self, path: str) -> bytes | None:
-        """The content of a file an administrator named: a path of this machine, not below `root`."""
-        return Files().read(path)
+        """The content of a file an administrator named: a path of this machine, not below `root`.
+
+        None when there is none. Raises UsageError when it cannot be read: another one has to be named.
+        """
+        try:
+            return Files().read(path)
+        except FileError as error:
+            raise UsageError(error.code, error.message, error.hint) from error
 
     def digest(self, path: str) -> str | None:
         """SHA-256 in hex of the file at `path`; None when there is none."""
@@ -111,8 +119,9 @@ class Files:
         return None if content is None else hashlib.sha256(content).hexdigest()
 
     def digest_given(self, path: str) -> str | None:
-        """SHA-256 in hex of a file an administrator named; None when there is none."""
-        return Files().digest(path)
+        """SHA-256 in hex of a file an administrator named; raises as `read_given`."""
+        content = self.read_given(path)
+        return None if content is None else hashlib.sha256(content).hexdigest()
 
     def names(self, path: str) -> list[str]:
         """The names in the directory at `path`, sorted; empty when there is none."""
@@ -267,6 +276,15 @@ class Files:
             os.fsync(parent)
 
 
+def _unreadable(path: str, error: OSError) -> FileError:
+    """The error of a path that was followed, links and all."""
+    if error.errno != errno.ELOOP:
+        return explain("read", path, error)
+    return FileError(
+        "path-loop", f"cannot read {path}: its links lead in a circle", f"Look at them with `namei {path}`."
+    )
+
+
 def _content(handle: int, path: str) -> bytes:
     """Everything behind `handle`, which is closed. A named pipe would never end, a device may do harm."""
     try:
@@ -274,8 +292,8 @@ def _content(handle: int, path: str) -> bytes:
         if not (stat.S_ISREG(kind) or path.startswith(_OPENED_BY_CALLER)):
             raise FileError(
                 "path-not-regular",
-                f"cannot read {path}: it is no regular file but a {kind_of(kind)}",
-                "Give a regular file.",
+                f"cannot read {path}: it is a {name_of_kind(kind)}, not a file",
+                "Name the file itself.",
             )
         os.set_blocking(handle, True)
         with os.fdopen(handle, "rb", closefd=False) as stream:

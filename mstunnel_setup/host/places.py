@@ -56,6 +56,18 @@ def kind_of(mode: int) -> Kind:
     return "link" if stat.S_ISLNK(mode) else "other"
 
 
+def name_of_kind(mode: int) -> str:
+    """What a `st_mode` says that it is, in a word for people."""
+    words = {
+        stat.S_IFREG: "file",
+        stat.S_IFDIR: "folder",
+        stat.S_IFLNK: "link",
+        stat.S_IFIFO: "named pipe",
+        stat.S_IFSOCK: "socket",
+    }
+    return words.get(stat.S_IFMT(mode), "device")
+
+
 def refuse_irregular(
     parent: int, name: str, path: str, allowed: Callable[[int], bool] = stat.S_ISREG
 ) -> None:
@@ -67,7 +79,7 @@ def refuse_irregular(
     if not allowed(found.st_mode):
         raise FileError(
             "path-not-regular",
-            f"{path} is a {kind_of(found.st_mode)}, not what was expected there",
+            f"{path} is a {name_of_kind(found.st_mode)}, not what was expected there",
             f"Look at it with `ls -l {path}`, move it away and run the command again.",
         )
 
@@ -78,7 +90,8 @@ def refuse_second_name(handle: int, path: str) -> None:
     if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
         raise FileError(
             "path-not-regular",
-            f"{path} is not a file of its own: it is a {kind_of(found.st_mode)} with {found.st_nlink} names",
+            f"{path} is not a file of its own: it is a {name_of_kind(found.st_mode)} "
+            f"with {found.st_nlink} names",
             f"Look at it with `ls -l {path}`, move it away and run the command again.",
         )
 

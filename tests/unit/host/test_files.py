@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host import files as files_module
 from mstunnel_setup.host.files import Files, FileState
 from mstunnel_setup.host.places import FileError
@@ -222,10 +223,30 @@ def test_refuses_to_append_to_what_is_no_file(
 @pytest.mark.timeout(20)
 def test_a_pipe_with_a_name_is_refused_instead_of_waited_for(files: Files, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "etc/fifo")
-    for read, path in ((files.read, "/etc/fifo"), (files.read_given, str(tmp_path / "etc/fifo"))):
-        with pytest.raises(FileError) as caught:
-            read(path)
-        assert caught.value.code == "path-not-regular"
+    with pytest.raises(FileError) as caught:
+        files.read("/etc/fifo")
+    assert caught.value.code == "path-not-regular"
+
+
+GIVEN: dict[str, tuple[Callable[[Path], None], str, str]] = {
+    "pipe": (os.mkfifo, "path-not-regular", "it is a named pipe, not a file"),
+    "folder": (os.mkdir, "path-not-regular", "it is a folder, not a file"),
+    "device": (lambda path: path.symlink_to("/dev/null"), "path-not-regular", "it is a device, not a file"),
+    "loop": (lambda path: path.symlink_to(path), "path-loop", "its links lead in a circle"),
+}
+
+
+@pytest.mark.parametrize(("make", "code", "words"), GIVEN.values(), ids=GIVEN)
+@pytest.mark.timeout(20)
+def test_a_wrong_path_of_an_administrator_is_wrong_usage(
+    files: Files, tmp_path: Path, make: Callable[[Path], None], code: str, words: str
+) -> None:
+    given = tmp_path / "given"
+    make(given)
+    for read in (files.read_given, files.digest_given):
+        with pytest.raises(UsageError) as caught:
+            read(str(given))
+        assert (caught.value.code, caught.value.message) == (code, f"cannot read {given}: {words}")
 
 
 def test_a_pipe_that_the_shell_has_opened_is_read(files: Files) -> None:
