@@ -13,8 +13,8 @@ from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.profile_changes import PresentProfile, is_tunnel
 from mstunnel_setup.admin.wire import configuration_object, site_object, threshold_object
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.profiles.lint import extra, profile_object
 from mstunnel_setup.profiles.objects import ProfileObject
+from mstunnel_setup.profiles.present import extra, not_declared, profile_object
 from mstunnel_setup.profiles.wire import root_name
 from mstunnel_setup.tenant.text import plain
 
@@ -54,6 +54,13 @@ def shared_names(tenant: Tenant) -> Iterator[Finding]:
                     "Rename all but one in the tenant: `apply` and `diff` find objects by name.",
                     fatal=False,
                 )
+
+
+def unsaid(tenant: Tenant) -> Iterator[Finding]:
+    """What the profiles have beside what a file can hold."""
+    for item in tenant.profiles:
+        if is_tunnel(item):
+            yield from not_declared(item.found, item.assignments)
 
 
 def _profile(item: PresentProfile, tenant: Tenant) -> ProfileObject:

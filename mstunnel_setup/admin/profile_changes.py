@@ -7,10 +7,17 @@ from typing import Any, Final
 from mstunnel_setup.admin.change import Change, Kind
 from mstunnel_setup.admin.wire import without_empty
 from mstunnel_setup.errors import TenantError
-from mstunnel_setup.profiles.lint import extra, is_tunnel_profile
 from mstunnel_setup.profiles.objects import ProfileObject
+from mstunnel_setup.profiles.present import (
+    TARGETS,
+    canonical,
+    extra,
+    is_tunnel_profile,
+    present_body,
+    profile_object,
+)
 from mstunnel_setup.profiles.root import root_of
-from mstunnel_setup.profiles.wire import TYPES, profile_body, root_body, root_name, targets
+from mstunnel_setup.profiles.wire import CLIENT_KEYS, TYPES, profile_body, root_body, root_name, targets
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 
 SITE: Final = "site"
@@ -42,21 +49,46 @@ def profile_changes(
 ) -> Iterator[Change]:
     """What makes the tenant's profile, and its trusted root, as declared: the root comes first.
 
-    Raises TenantError: `name-ambiguous`, `profile-platform-fixed`.
+    What a file cannot say of a profile stays as it is, as do assignments of other kinds and their filters.
+
+    Raises TenantError: `name-ambiguous`, `profile-platform-fixed`, `connection-type-fixed`.
     """
     yield from _root(profile, _named(root_name(profile.name), present, tunnel=False))
     found = _named(profile.name, present, tunnel=True)
-    body = {**profile_body(profile, place.site_id, place.address), ASSIGNMENTS: list(targets(profile))}
-    del body[SITE_ID]
-    body[SITE] = place.name
     if found is None:
-        yield Change("create", "profile", profile.name, after=without_empty(body))
+        yield Change("create", "profile", profile.name, after=without_empty(_body(profile, place)))
         return
     _require_platform(profile, found.found)
-    before = _before(found)
-    same_site = place.site_id and extra(found.found).get(SITE_ID) == place.site_id
-    before[SITE] = place.name if same_site else extra(found.found).get(SITE_ID)
-    yield from _update("profile", found.found, before, body)
+    present_profile = profile_object(found.found, found.assignments)
+    _require_connection(profile, present_profile)
+    body = _body(profile.model_copy(update={"connection_type": present_profile.connection_type}), place)
+    body[ASSIGNMENTS] = _assigned(profile, found)
+    named = extra(found.found).get(SITE_ID)
+    same_site = place.site_id and named == place.site_id
+    said = {
+        **present_body(present_profile, found.found, place.address),
+        SITE: place.name if same_site else named,
+        ASSIGNMENTS: _before(found)[ASSIGNMENTS],
+    }
+    differs = _differences(said, body)
+    if "customData" in differs:
+        differs |= _custom_settings(body, found.found)
+    yield from _update("profile", found.found, {**_before(found), SITE: said[SITE]}, differs)
+
+
+def _body(profile: ProfileObject, place: Place) -> dict[str, Any]:
+    body = {**profile_body(profile, place.site_id, place.address), ASSIGNMENTS: list(targets(profile))}
+    del body[SITE_ID]
+    return {**body, SITE: place.name}
+
+
+def _custom_settings(body: Mapping[str, Any], found: DeviceConfiguration) -> dict[str, Any]:
+    """Declared settings in the one list, the other one empty; the entries that choose the client stay."""
+    wire = extra(found)
+    client = [item for item in wire.get("customData") or () if item.get("key") in CLIENT_KEYS]
+    settings = [item for item in body["customData"] if item["key"] not in CLIENT_KEYS]
+    other: dict[str, Any] = {"customKeyValueData": []} if wire.get("customKeyValueData") else {}
+    return {"customData": [*client, *settings], **other}
 
 
 def profile_deletions(name: str, present: Sequence[PresentProfile]) -> Iterator[Change]:
@@ -79,20 +111,20 @@ def _root(profile: ProfileObject, found: PresentProfile | None) -> Iterator[Chan
         if found is not None:
             yield Change("delete", "trusted root", name, found.found.id)
         return
-    body = {**root_body(profile, root), ASSIGNMENTS: list(targets(profile))}
+    body = root_body(profile, root)
     if found is None:
-        yield Change("create", "trusted root", name, after=body)
+        yield Change("create", "trusted root", name, after={**body, ASSIGNMENTS: list(targets(profile))})
         return
     _require_platform(profile, found.found, body[TYPE])
     before = _before(found)
-    yield from _update("trusted root", found.found, before, body)
+    body[ASSIGNMENTS] = _assigned(profile, found)
+    yield from _update("trusted root", found.found, before, _differences(before, body))
 
 
 def _update(
-    kind: Kind, found: DeviceConfiguration, before: Mapping[str, Any], body: Mapping[str, Any]
+    kind: Kind, found: DeviceConfiguration, before: Mapping[str, Any], differs: Mapping[str, Any]
 ) -> Iterator[Change]:
     """The change, if any; `before` also tells the type, which every write has to name."""
-    differs = _differences(before, body)
     if differs:
         known = {name: before.get(name) for name in (TYPE, *differs)}
         yield Change("update", kind, found.display_name, found.id, differs, known)
@@ -123,13 +155,30 @@ def _require_platform(profile: ProfileObject, found: DeviceConfiguration, wanted
         )
 
 
+def _require_connection(profile: ProfileObject, present: ProfileObject) -> None:
+    if profile.connection_type and profile.connection_type is not present.connection:
+        raise TenantError(
+            "connection-type-fixed",
+            f"the tenant's profile {profile.name} has the connection type {present.connection}",
+            "Remove connection_type, or choose another name: the type of a profile cannot be changed.",
+        )
+
+
+def _assigned(profile: ProfileObject, present: PresentProfile) -> list[Mapping[str, Any]]:
+    """The declared targets, each as it is there already, with its filter; and those that no file can say."""
+    there = [_target(item) for item in present.assignments]
+    known = {_identity(item): item for item in there}
+    others = [item for item in there if item[TYPE] not in TARGETS]
+    return [*(known.get(_identity(item), item) for item in targets(profile)), *others]
+
+
 def _before(present: PresentProfile) -> dict[str, Any]:
     wire = present.found.model_dump(mode="json", by_alias=True)
     return {**wire, ASSIGNMENTS: [_target(item) for item in present.assignments]}
 
 
 def _target(item: DeviceConfigurationAssignment) -> dict[str, Any]:
-    return {TYPE: item.target.odata_type, "groupId": item.target.group_id}
+    return item.target.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _differences(before: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,22 +186,17 @@ def _differences(before: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str
     differs = {
         name: value
         for name, value in body.items()
-        if name != ASSIGNMENTS and _canonical(value) != _canonical(before.get(name))
+        if name != ASSIGNMENTS and canonical(value) != canonical(before.get(name))
     }
     if _unordered(body[ASSIGNMENTS]) != _unordered(before[ASSIGNMENTS]):
         differs[ASSIGNMENTS] = body[ASSIGNMENTS]
     return differs
 
 
-def _canonical(value: Any) -> Any:
-    """A value for comparison: Graph writes out what is not set, and the types of parts."""
-    if isinstance(value, Mapping):
-        kept = {name: _canonical(item) for name, item in value.items() if not name.startswith("@")}
-        return {name: item for name, item in kept.items() if item} or None
-    if isinstance(value, list | tuple):
-        return [_canonical(item) for item in value] or None
-    return value or None
-
-
 def _unordered(found: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
-    return {(str(item[TYPE]), str(item["groupId"])) for item in found}
+    return {_identity(item) for item in found}
+
+
+def _identity(target: Mapping[str, Any]) -> tuple[str, str]:
+    """Who is meant: a filter only narrows it."""
+    return str(target[TYPE]), str(target.get("groupId") or "").casefold()

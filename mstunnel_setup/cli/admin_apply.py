@@ -7,7 +7,7 @@ from pathlib import Path
 from mstunnel_setup.admin.carry_out import carry_out, read_tenant
 from mstunnel_setup.admin.change import Change
 from mstunnel_setup.admin.declared import Declared, load_declarations
-from mstunnel_setup.admin.export import SCHEMA_FILE, declarations_of, shared_names
+from mstunnel_setup.admin.export import SCHEMA_FILE, declarations_of, shared_names, unsaid
 from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant, plan
 from mstunnel_setup.answers import describe
@@ -76,9 +76,8 @@ def export(session: Session, sign_in: SignInOptions, directory: Path, *, force: 
     write_named(target, contents)
     names = sorted(contents)
     data = {"directory": str(target), "files": names}
-    return Result(
-        "changed", data, _notices(shared_names(tenant)), text=[f"{target}/{name}" for name in names]
-    )
+    warnings = _notices((*shared_names(tenant), *unsaid(tenant)))
+    return Result("changed", data, warnings, text=[f"{target}/{name}" for name in names])
 
 
 def schema() -> Result:

@@ -32,9 +32,10 @@ from mstunnel_setup.cli.admin_tenant import (
 from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.errors import ExitCode, TenantError, UsageError
-from mstunnel_setup.profiles.lint import is_tunnel_profile, split_rules
 from mstunnel_setup.profiles.lint import lint as lint_present
+from mstunnel_setup.profiles.lint import split_rules
 from mstunnel_setup.profiles.objects import ProfileFile, ProfileObject
+from mstunnel_setup.profiles.present import is_tunnel_profile
 from mstunnel_setup.profiles.root import with_root
 from mstunnel_setup.profiles.rules import judge_profile
 from mstunnel_setup.profiles.wire import root_name

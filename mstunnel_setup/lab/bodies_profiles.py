@@ -220,6 +220,8 @@ class TargetBody(Part):
         Field(alias=_OWN_TYPE),
     ]
     group_id: Guid | None = None
+    device_and_app_management_assignment_filter_id: Guid | None = None
+    device_and_app_management_assignment_filter_type: Literal["none", "include", "exclude"] = "none"
 
 
 class AssignmentBody(_Typed):

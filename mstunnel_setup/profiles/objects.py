@@ -20,6 +20,13 @@ class Platform(StrEnum):
     IOS = "ios"
 
 
+class ConnectionType(StrEnum):
+    """The two connection types of Microsoft Tunnel, which the admin center has written over the years."""
+
+    TUNNEL = "microsoft-tunnel"
+    PROTECT = "microsoft-protect"
+
+
 def _setting(value: object) -> str:
     """Text as it is, truth values as Defender reads them, numbers as they are written."""
     if isinstance(value, bool):
@@ -95,11 +102,14 @@ class ProfileObject(Part):
     name: Line = Field(description="Name in the admin center", examples=["Tunnel for Android"])
     description: str = Field(default="", description="Description")
     connection_name: Line = Field(description="Name that users see", examples=["Contoso"])
+    connection_type: ConnectionType | None = Field(
+        default=None,
+        description="Only of a profile made elsewhere whose type is not the usual one: microsoft-protect on "
+        "iOS, microsoft-tunnel on Android",
+    )
     site: Line = Field(description="Name or id of the site", examples=["Berlin"])
     per_app: StrictBool = Field(default=False, description="iOS: per-app VPN")
-    apps: tuple[AppObject, ...] = Field(
-        default=(), description="Android: apps that use the tunnel (per-app VPN)"
-    )
+    apps: tuple[AppObject, ...] = Field(default=(), description="Apps that use the tunnel (per-app VPN)")
     always_on: StrictBool = Field(default=False, description="Android: always-on VPN")
     lockdown: StrictBool = Field(default=False, description="Android: no traffic while not connected")
     lockdown_exclusions: tuple[str, ...] = Field(default=(), description="Android: packages that bypass it")
@@ -119,6 +129,8 @@ class ProfileObject(Part):
         description="Root certificate of a private authority, sent to the devices: the full path of a PEM or "
         "DER file, or the PEM itself",
     )
+    all_users: StrictBool = Field(default=False, description="All licensed users get the profile")
+    all_devices: StrictBool = Field(default=False, description="All devices get the profile")
     groups: tuple[Guid, ...] = Field(default=(), description="Ids of the groups that get the profile")
     excluded_groups: tuple[Guid, ...] = Field(default=(), description="Ids of groups that do not")
     role_scope_tag_ids: tuple[str, ...] = Field(default=("0",), description="Ids of scope tags")
@@ -127,6 +139,11 @@ class ProfileObject(Part):
     def is_ios(self) -> bool:
         """Whether the profile is for iOS and iPadOS."""
         return self.platform is Platform.IOS
+
+    @property
+    def connection(self) -> ConnectionType:
+        """The connection type: the one that is written, or the platform's, by which Defender connects."""
+        return self.connection_type or (ConnectionType.TUNNEL if self.is_ios else ConnectionType.PROTECT)
 
     def custom(self, key: str, default: str) -> str:
         """The value of a custom setting in lower case, or its default."""

@@ -7,14 +7,14 @@ from typing import Final
 from mstunnel_setup.answers.address import is_host, is_web_address
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.profiles.exclusions import judge_exclusions
-from mstunnel_setup.profiles.objects import Platform, ProfileObject, ProxyObject
+from mstunnel_setup.profiles.objects import ConnectionType, Platform, ProfileObject, ProxyObject
 from mstunnel_setup.profiles.rules_on_demand import judge_on_demand
 from mstunnel_setup.profiles.rules_settings import judge_settings
 
 _PACKAGE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 _MOST: Final = 500
 _PORTS: Final = range(1, 65536)
-_ANDROID_ONLY: Final = ("apps", "always_on", "lockdown", "lockdown_exclusions", "proxy_exclusions")
+_ANDROID_ONLY: Final = ("always_on", "lockdown", "lockdown_exclusions", "proxy_exclusions")
 _IOS_ONLY: Final = (
     "per_app",
     "on_demand_rules",
@@ -32,8 +32,10 @@ def judge_profile(profile: ProfileObject, *, split_rules: bool | None = None) ->
     """
     return (
         *_platform(profile),
+        *_connection(profile),
         *(_proxy(profile.proxy) if profile.proxy else ()),
         *_exclusions(profile),
+        *_apps(profile),
         *(_ios(profile, split_rules=split_rules) if profile.is_ios else _android(profile)),
         *judge_settings(profile),
         *_assignment(profile),
@@ -76,9 +78,27 @@ def _exclusions(profile: ProfileObject) -> Iterator[Finding]:
         )
 
 
+def _connection(profile: ProfileObject) -> Iterator[Finding]:
+    if profile.connection is ConnectionType.TUNNEL and not profile.is_ios:
+        yield Finding(
+            "retired-client",
+            "connection_type",
+            "on Android the connection type microsoft-tunnel is the retired stand-alone client",
+            "Make a new profile without connection_type; the type of one that is there cannot be changed.",
+            fatal=False,
+        )
+
+
 def _android(profile: ProfileObject) -> Iterator[Finding]:
     yield from _lockdown(profile)
-    yield from _apps(profile)
+    if profile.apps and not profile.always_on:
+        yield Finding(
+            "per-app-starts-by-hand",
+            "apps",
+            "on Android, starting an app does not start the VPN",
+            "Add always_on: true, or tell users to connect first.",
+            fatal=False,
+        )
     if profile.proxy is not None:
         yield Finding(
             "proxy-needs-android-10",
@@ -120,16 +140,8 @@ def _apps(profile: ProfileObject) -> Iterator[Finding]:
     for name in (*(app.id for app in profile.apps), *profile.lockdown_exclusions):
         if not _PACKAGE.fullmatch(name):
             key = "apps" if name in {app.id for app in profile.apps} else "lockdown_exclusions"
-            message = f"“{name[:80]}” is not the id of a package"
+            message = f"“{name[:80]}” is not the id of a package or bundle"
             yield Finding("app-id-invalid", key, message, "Write one such as com.microsoft.emmx.")
-    if profile.apps and not profile.always_on:
-        yield Finding(
-            "per-app-starts-by-hand",
-            "apps",
-            "on Android, starting an app does not start the VPN",
-            "Add always_on: true, or tell users to connect first.",
-            fatal=False,
-        )
 
 
 def _ios(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Finding]:
@@ -167,7 +179,11 @@ def _assignment(profile: ProfileObject) -> Iterator[Finding]:
     if both:
         message = f"the group {min(both)} both gets the profile and does not"
         yield Finding("group-both-ways", "excluded_groups", message, "Remove it from one list.")
-    if not profile.groups:
+    if not (profile.groups or profile.all_users or profile.all_devices):
         yield Finding(
-            "not-assigned", "groups", "no group gets the profile", "Name groups by their ids.", fatal=False
+            "not-assigned",
+            "groups",
+            "nobody gets the profile",
+            "Name groups by their ids, or add all_users: true.",
+            fatal=False,
         )

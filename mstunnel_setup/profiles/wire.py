@@ -13,7 +13,14 @@ from typing import Any, Final, TypeAlias
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
-from mstunnel_setup.profiles.objects import AppObject, Platform, ProfileObject, ProxyObject, RuleObject
+from mstunnel_setup.profiles.objects import (
+    AppObject,
+    ConnectionType,
+    Platform,
+    ProfileObject,
+    ProxyObject,
+    RuleObject,
+)
 
 Body: TypeAlias = dict[str, Any]
 
@@ -33,6 +40,14 @@ _IOS_CLIENT: Final = {"key": "MSTunnelProtectMode", "value": "1"}
 CLIENT_KEYS: Final = frozenset({str(_ANDROID_CLIENT["key"]), str(_IOS_CLIENT["key"])})
 """Entries of customData that make Defender the client; they are no settings of an administrator."""
 
+CONNECTIONS: Final = {
+    ConnectionType.TUNNEL: "microsoftTunnel",
+    ConnectionType.PROTECT: "microsoftProtect",
+}
+ALL_USERS: Final = "#microsoft.graph.allLicensedUsersAssignmentTarget"
+ALL_DEVICES: Final = "#microsoft.graph.allDevicesAssignmentTarget"
+GROUP: Final = "#microsoft.graph.groupAssignmentTarget"
+EXCLUDED_GROUP: Final = "#microsoft.graph.exclusionGroupAssignmentTarget"
 _ACTIONS: Final = {
     "connect": "connect",
     "establish": "connect",
@@ -64,6 +79,7 @@ def profile_body(profile: ProfileObject, site_id: str, address: str) -> Body:
         "description": profile.description or None,
         "roleScopeTagIds": list(profile.role_scope_tag_ids),
         "connectionName": profile.connection_name,
+        "connectionType": CONNECTIONS[profile.connection],
         "microsoftTunnelSiteId": site_id,
         "proxyServer": _proxy(profile.proxy) if profile.proxy else None,
     }
@@ -88,15 +104,18 @@ def root_name(name: str) -> str:
 
 def targets(profile: ProfileObject) -> Iterator[Body]:
     """To whom the profile is assigned."""
+    if profile.all_users:
+        yield {"@odata.type": ALL_USERS}
+    if profile.all_devices:
+        yield {"@odata.type": ALL_DEVICES}
     for group in profile.groups:
-        yield {"@odata.type": "#microsoft.graph.groupAssignmentTarget", "groupId": group}
+        yield {"@odata.type": GROUP, "groupId": group}
     for group in profile.excluded_groups:
-        yield {"@odata.type": "#microsoft.graph.exclusionGroupAssignmentTarget", "groupId": group}
+        yield {"@odata.type": EXCLUDED_GROUP, "groupId": group}
 
 
 def _android(profile: ProfileObject, server: Body) -> Body:
     return {
-        "connectionType": "microsoftProtect",
         "authenticationMethod": "azureAD",
         "servers": [server],
         "alwaysOn": profile.always_on,
@@ -111,11 +130,11 @@ def _android(profile: ProfileObject, server: Body) -> Body:
 
 def _ios(profile: ProfileObject, server: Body) -> Body:
     return {
-        "connectionType": "microsoftTunnel",
         "authenticationMethod": "usernameAndPassword",
         "server": server,
         "enableSplitTunneling": False,
         "enablePerApp": profile.per_app,
+        "targetedMobileApps": [_app(app) for app in profile.apps],
         "safariDomains": list(profile.safari_domains),
         "associatedDomains": list(profile.associated_domains),
         "excludedDomains": list(profile.excluded_domains),

@@ -22,7 +22,7 @@ from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
-from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import SignIn
 from tests.unit.schemas import validate
 
@@ -81,12 +81,12 @@ class Tenant:
         file.write_text(json.dumps({"version": 1, "tenant": tenant, "sign_in": sign_in}))
         return file
 
-    def graph(self) -> Graph:
+    def graph(self) -> AdminGraph:
         """Graph, in the name of the tool."""
         clock, where = SystemClock(), cloud("custom", self.facts["authority"], self.facts["graph"])
         http = HttpSession(clock, self.facts["ca_file"])
         source = SignIn(http, clock, where, self.facts["tenant_id"], TOOL).client_secret(SECRETS[TOOL])
-        return Graph(http, where, source, clock)
+        return AdminGraph(http, where, source, clock)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from mstunnel_setup.profiles.exclusions import judge_exclusions, read_csv, write_csv
-from mstunnel_setup.profiles.lint import lint, profile_object
+from mstunnel_setup.profiles.lint import lint
 from mstunnel_setup.profiles.objects import ProfileObject
+from mstunnel_setup.profiles.present import profile_object
 from mstunnel_setup.profiles.rules import judge_profile
 from mstunnel_setup.profiles.wire import profile_body, server_address, targets
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
