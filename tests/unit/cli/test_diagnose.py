@@ -12,6 +12,7 @@ import pytest
 from mstunnel_setup import paths
 from mstunnel_setup.cli import collect, diagnose
 from mstunnel_setup.cli.render import Result
+from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed
 from tests.testbed.canary import LOGGED, SETTINGS, forms, leaks
@@ -81,7 +82,7 @@ def test_the_preview_tells_what_was_taken_out_and_lists_everything() -> None:
 
 def test_who_says_no_gets_the_preview_and_no_file(host: Files) -> None:
     asked = session("no")
-    with pytest.raises(diagnose.UsageError):
+    with pytest.raises(UsageError):
         diagnose.diagnose(asked, Path("/bundle.tar.gz"))
     assert "manifest.json" in asked.console.said[0]
     assert host.read("/bundle.tar.gz") is None
