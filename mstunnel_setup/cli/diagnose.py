@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from mstunnel_setup import __version__
 from mstunnel_setup.cli.backup import pack
@@ -12,13 +12,16 @@ from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.cli.run import open_host
 from mstunnel_setup.cli.scrub import Scrubber
 from mstunnel_setup.engine.file_actions import json_bytes
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.errors import CheckError, UsageError
 from mstunnel_setup.host.files import Files
 
 SCHEMA = "mstunnel-diagnostic/1"
 _MANIFEST = "manifest.json"
 _REDACTIONS = "redactions.json"
+
+# Of each file, how many secrets of each kind were taken out of it.
+_Redactions: TypeAlias = Mapping[str, dict[str, int]]
 
 
 def diagnose(session: Session, file: Path | None) -> Result:
@@ -32,8 +35,9 @@ def diagnose(session: Session, file: Path | None) -> Result:
         now = world.clock.now().isoformat(timespec="seconds")
         secrets = known_secrets(world)
         contents, redactions = _redacted(collect(session, world), Scrubber(secrets))
-    files = {_REDACTIONS: json_bytes(redactions), **{name: text.encode() for name, text in contents.items()}}
-    about: JsonObject = {"file": None if file is None else str(file), "redactions": redactions}
+    taken_out: JsonObject = {name: {**counts} for name, counts in redactions.items()}
+    files = {_REDACTIONS: json_bytes(taken_out), **{name: text.encode() for name, text in contents.items()}}
+    about: JsonObject = {"file": None if file is None else str(file), "redactions": taken_out}
     manifest = {
         "schema": SCHEMA,
         "version": __version__,
@@ -58,9 +62,9 @@ def diagnose(session: Session, file: Path | None) -> Result:
     return Result("changed", data, (warning,), text=[f"Written: {file}."])
 
 
-def _redacted(found: Mapping[str, str], scrubber: Scrubber) -> tuple[dict[str, str], JsonObject]:
+def _redacted(found: Mapping[str, str], scrubber: Scrubber) -> tuple[dict[str, str], _Redactions]:
     contents: dict[str, str] = {}
-    redactions: JsonObject = {}
+    redactions: dict[str, dict[str, int]] = {}
     for name, text in found.items():
         scrubber.counts.clear()
         contents[name] = scrubber.clean(text)
@@ -68,15 +72,13 @@ def _redacted(found: Mapping[str, str], scrubber: Scrubber) -> tuple[dict[str, s
     return contents, redactions
 
 
-def _listed(files: Mapping[str, bytes], redactions: JsonObject) -> JsonObject:
+def _listed(files: Mapping[str, bytes], redactions: _Redactions) -> JsonObject:
     """Every file with its size, and how many secrets were taken out of it."""
-    counts: Mapping[str, Any] = redactions
-    return {
-        "contents": [
-            {"name": name, "bytes": len(content), "redactions": sum(counts.get(name, {}).values())}
-            for name, content in files.items()
-        ]
-    }
+    contents: list[JsonValue] = [
+        {"name": name, "bytes": len(content), "redactions": sum(redactions.get(name, {}).values())}
+        for name, content in files.items()
+    ]
+    return {"contents": contents}
 
 
 def _preview(data: Mapping[str, Any]) -> list[str]:
