@@ -9,6 +9,7 @@ from mstunnel_setup.cli.run import open_gateway
 from mstunnel_setup.cli.show import ask, server_process
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.gateway.occtl import ShowCommand
+from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.capture import enter_network_of, interfaces, record
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.steps.world import World
@@ -46,26 +47,24 @@ def capture(session: Session, what: str, file: str, bounds: Bounds) -> Result:
             f"the server has no interface {device}",
             f"Give one of {', '.join(interfaces())}, or the tunnel address of a client.",
         )
-    pieces = _recorded(device, bounds)
-    Files().write(str(target), b"".join(pieces), 0o600)
-    data = {
-        "file": str(target),
-        "interface": device,
-        "packets": len(pieces) - 1,
-        "bytes": sum(map(len, pieces)),
-    }
-    return Result("changed", data, text=[f"{data['packets']} packets in {target}."])
+    with Files().growing(str(target)) as recording:
+        packets, size = _record(recording, device, bounds)
+    data = {"file": str(target), "interface": device, "packets": packets, "bytes": size}
+    return Result("changed", data, text=[f"{packets} packets in {target}."])
 
 
-def _recorded(device: str, bounds: Bounds) -> list[bytes]:
-    pieces: list[bytes] = []
+def _record(recording: Appender, device: str, bounds: Bounds) -> tuple[int, int]:
+    """Write packets as they come; how many, and the bytes of the file. An interruption keeps whole ones."""
+    pieces = size = 0
     try:
         for piece in record(device, bounds.seconds, bounds.size):
-            pieces.append(piece)  # noqa: PERF402 (what came before an interruption is kept)
+            recording.append(piece)
+            pieces, size = pieces + 1, size + len(piece)
     except KeyboardInterrupt:
         if not pieces:
             raise
-    return pieces
+        recording.truncate(size)
+    return pieces - 1, size
 
 
 def _device(world: World, what: str) -> str:

@@ -144,6 +144,23 @@ class Files:
 
         Raises FileError when the place is unsafe, full, read-only, or not a regular file.
         """
+        with self._replacing(path, mode) as handle:
+            _fill(handle, content, mode, owner)
+
+    @contextmanager
+    def growing(self, path: str) -> Iterator[Appender]:
+        """A file of mode 0600 that is written piece by piece, and stands at `path` when the block ends well.
+
+        Until then it is a temporary one in the same directory, so what is long need not be in memory.
+        Raises FileError as `write` does.
+        """
+        with self._replacing(path, 0o600) as handle:
+            yield Appender(handle, path, durable=False)
+            os.fsync(handle)
+
+    @contextmanager
+    def _replacing(self, path: str, mode: int) -> Iterator[int]:
+        """A new file to fill, which takes the place of the one at `path` when the block ends well."""
         with above(self.root, path, "write") as (parent, name):
             refuse_irregular(parent, name, path)
             _sweep(parent, name)
@@ -153,7 +170,7 @@ class Files:
             try:
                 # Whoever finds the lock free may take the file for the leftover of a killed process.
                 fcntl.flock(handle, fcntl.LOCK_EX)
-                _fill(handle, content, mode, owner)
+                yield handle
                 os.replace(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             except BaseException:
                 _discard(parent, temporary)
