@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
+from mstunnel_setup.cli.options import OutputFormat
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import open_gateway, open_host
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
@@ -46,11 +46,17 @@ def restart(session: Session, container: str) -> Result:
     return _switch(session, container, "restarted", World.restart)
 
 
-def logs(session: Session, container: str, options: LogOptions) -> NoReturn:
-    """Become the engine's log command; its output and exit code are this command's."""
+def logs(session: Session, container: str, options: LogOptions) -> Result:
+    """Become the engine's log command, or have its lines as JSON: all at once, or as they come (`follow`)."""
     with _existing(session, container) as world:
         command = world.engine.logs_command(container, options)
-    Processes().replace(command)
+    if session.common.output is not OutputFormat.JSON:
+        Processes().replace(command)
+    lines = Processes().lines(command)
+    if options.follow:
+        session.stream(lines)
+        return Result()
+    return Result(data={"lines": [*lines]})
 
 
 def _switch(session: Session, container: str, done: str, switch: Callable[[World, str], None]) -> Result:

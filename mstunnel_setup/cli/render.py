@@ -66,6 +66,13 @@ class Session:
     redactor: Redactor
     log: SetupLog
 
+    def stream(self, lines: Iterable[str]) -> None:
+        """Print each as a line of JSON, `{"line": …}`, until there are no more or the reader has gone."""
+        for line in lines:
+            text = json.dumps({"line": self.redactor.clean(line)})
+            if not _write(sys.stdout, f"{text}\n"):
+                return
+
     def listener(self, steps: Sequence[str], progress_fd: int | None = None) -> Listener:
         """A listener for the runner: log, lines on stderr, and JSON lines on `progress_fd`."""
         reasons = self.common.output is OutputFormat.JSON
@@ -254,8 +261,8 @@ def _colorful(common: CommonOptions) -> bool:
     return not forbidden and sys.stderr.isatty()
 
 
-def _write(stream: TextIO, text: str) -> None:
-    """Write, whatever the encoding of the terminal; a reader that went away is no error."""
+def _write(stream: TextIO, text: str) -> bool:
+    """Write, whatever the encoding of the terminal; a reader that went away is no error, but told."""
     encoding = stream.encoding or "utf-8"
     try:
         stream.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
@@ -263,3 +270,5 @@ def _write(stream: TextIO, text: str) -> None:
     except BrokenPipeError:
         # The interpreter flushes again at its end; let that go nowhere instead of complaining.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True

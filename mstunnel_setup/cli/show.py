@@ -1,7 +1,5 @@
 """`mst-cli server show …`: what ocserv's control program knows about sessions."""
 
-from typing import NoReturn
-
 from mstunnel_setup import paths
 from mstunnel_setup.cli.options import OutputFormat
 from mstunnel_setup.cli.render import Result, Session
@@ -28,7 +26,7 @@ def show(session: Session, words: list[str]) -> Result:
     as_json = session.common.output is OutputFormat.JSON
     arguments = occtl_arguments(command, argument, as_json=as_json)
     if command.streams:
-        _follow(session, arguments)
+        return _follow(session, arguments)
     with open_gateway(session) as world:
         server_process(world)
         finished = world.engine.execute(paths.SERVER, arguments, _SECONDS)
@@ -64,12 +62,15 @@ def _require(finished: Finished) -> None:
         )
 
 
-def _follow(session: Session, arguments: list[str]) -> NoReturn:
-    """Become the control program, until it is stopped."""
+def _follow(session: Session, arguments: list[str]) -> Result:
+    """Become the control program, until it is stopped, or have its lines as JSON, since it knows none."""
     with open_gateway(session) as world:
         server_process(world)
         command = world.engine.execute_command(paths.SERVER, arguments)
-    Processes().replace(command)
+    if session.common.output is not OutputFormat.JSON:
+        Processes().replace(command)
+    session.stream(Processes().lines(command))
+    return Result()
 
 
 def _parse(words: list[str]) -> tuple[ShowCommand, str]:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -132,6 +132,35 @@ class Processes:
         except OSError as error:
             raise ProcessError("program-failed", f"{arguments[0]}: {error.strerror}") from error
         return Completed(*_attended(process), "")
+
+    def lines(self, arguments: Sequence[str]) -> Iterator[str]:
+        """What a program writes, line by line as it comes, both streams together; it has our standard input.
+
+        It runs as long as it likes and is stopped when nobody wants more lines. Raises ProcessError when it
+        cannot start, and in the end when it does not end with 0.
+        """
+        last = ""
+        process = self._piped(arguments)
+        with process:
+            assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
+            try:
+                for line in process.stdout:
+                    last = _text(line).rstrip("\r\n")
+                    yield last
+            except BaseException:
+                process.terminate()
+                raise
+        if process.returncode != 0:
+            command = " ".join(arguments)
+            raise ProcessError("program-failed", f"`{command}` ended with {process.returncode}: {last}")
+
+    def _piped(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                list(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment({})
+            )
+        except OSError as error:
+            raise ProcessError("program-failed", f"{arguments[0]}: {error.strerror}") from error
 
     def start(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         """Start a helper that runs beside us; the caller ends it. Its output is discarded."""

@@ -13,11 +13,13 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.cli import backup, disconnect, overview, show, version
+from mstunnel_setup.cli import backup, component, disconnect, overview, show, version
 from mstunnel_setup.cli.backup import pack, unpack
 from mstunnel_setup.cli.collect import known_secrets
+from mstunnel_setup.cli.log import Redactor
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
-from mstunnel_setup.containers.engine import ContainerState, Finished
+from mstunnel_setup.cli.render import Session
+from mstunnel_setup.containers.engine import ContainerState, Finished, LogOptions
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.gateway.occtl import NOT_FOUND
@@ -207,3 +209,41 @@ def test_a_version_that_is_not_there_is_none_in_words(
     shown = version.version(SESSION)
     assert shown.data["images"] == {"server": None, "agent": None}
     assert cast("Any", shown.text)[2:] == ["server   none", "agent    none"]
+
+
+@dataclass
+class Logged:
+    """A gateway whose engine's log command prints three lines."""
+
+    systemd: Any = field(default_factory=lambda: SimpleNamespace(known=lambda _unit: True))
+    engine: Any = field(
+        default_factory=lambda: SimpleNamespace(
+            inspect=lambda _name: ContainerState("running", "healthy", process_id=42),
+            logs_command=lambda *_: ("printf", r"one\ntwo \033[31m\nthree"),
+            execute_command=lambda *_: ("printf", r"connected alice\n"),
+        )
+    )
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A session that wants JSON, with a gateway that logs."""
+    for module in (component, show):
+        monkeypatch.setattr(module, "open_gateway", lambda _session: nullcontext(Logged()))
+    common = CommonOptions(output=OutputFormat.JSON)
+    return Session(common, cast("Any", None), Redactor(), cast("Any", None))
+
+
+def test_a_log_as_json_is_in_the_envelope(logged: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    result = component.logs(logged, paths.SERVER, LogOptions())
+    assert cast("Any", result.data["lines"])[::2] == ["one", "three"]
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_followed_comes_line_by_line(logged: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    result = component.logs(logged, paths.SERVER, LogOptions(follow=True))
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["line"] for row in printed][::2] == ["one", "three"]
+    assert (result.status, result.data) == ("ok", {})
+    show.show(logged, ["events"])
+    assert json.loads(capsys.readouterr().out) == {"line": "connected alice"}

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Generator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -27,6 +29,24 @@ def test_children_get_an_allow_listed_environment(monkeypatch: pytest.MonkeyPatc
 
 def test_secrets_go_through_standard_input() -> None:
     assert Processes().run(["cat"], timeout=5, stdin=b"secret").output == "secret"
+
+
+def test_lines_come_as_they_are_written_and_the_program_ends_with_the_reader() -> None:
+    lines = Processes().lines(["sh", "-c", "echo one; echo two >&2; exec sleep 60"])
+    started = time.monotonic()
+    assert [next(lines), next(lines)] == ["one", "two"]
+    cast("Generator[str]", lines).close()
+    assert time.monotonic() - started < 20
+
+
+def test_lines_of_a_program_that_fails() -> None:
+    lines = Processes().lines(["sh", "-c", "echo one; echo no such container >&2; exit 125"])
+    assert [next(lines), next(lines)] == ["one", "no such container"]
+    with pytest.raises(ProcessError) as caught:
+        next(lines)
+    assert caught.value.message.endswith("ended with 125: no such container")
+    with pytest.raises(ProcessError):
+        list(Processes().lines(["no-such-program-anywhere"]))
 
 
 def test_a_shell_never_sees_arguments() -> None:
