@@ -42,16 +42,15 @@ def one_step(session: Session, options: InstallOptions, name: str) -> Result:
     step = step_named(name, half)
     steps = [*(step_named(needed, half) for needed in step.needs), step]
     data, _ = _run(session, options, steps, half)
-    return installed(data)
+    return installed(data, "See what comes next with `mstunnel-setup status`.")
 
 
-def installed(data: JsonObject) -> Result:
-    """The result of a run, whose steps are in `data`."""
+def installed(data: JsonObject, then: str = "Look at the gateway with `mst-cli status`.") -> Result:
+    """The result of a run, whose steps are in `data`; `then` is what a person does next."""
     if data["actions"] == 0:
         return Result("unchanged", data, text=["Everything is as it should be; nothing was changed."])
     changes = f"{data['actions']} change{'' if data['actions'] == 1 else 's'}"
-    text = [f"Done: {changes}. Look at the gateway with `mst-cli status`."]
-    return Result("changed", data, text=text)
+    return Result("changed", data, text=[f"Done: {changes}. {then}"])
 
 
 def joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> JsonObject:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from mstunnel_setup import paths
 from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.cli.run import answers, journal_of, not_root, open_run, refuse_unsupported
+from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.remember import Remember, remembered
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import Step
@@ -21,6 +22,7 @@ from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.steps import environment, program
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.half import Half
+from mstunnel_setup.steps.order import steps_of
 from mstunnel_setup.steps.preflight import refuse_unready
 
 DONE: Final = "MSTUNNEL_HOST_DONE"
@@ -42,11 +44,7 @@ def half_to_install(session: Session, settings: Mapping[str, Any]) -> Half:
     refuse_unsupported(given)
     wanted, installed = given.mode == "rootless", remembered(receipt, "account")
     if receipt.entries and wanted != bool(installed):
-        raise UsageError(
-            "mode-installed",
-            f"the gateway here was installed {'without' if installed else 'with'} root",
-            "Uninstall it first (`mst-cli uninstall`), or leave the mode as it is.",
-        )
+        raise _other_mode(receipt, rootless=bool(installed))
     if not wanted:
         if paths.ROOTLESS and files.live:
             raise not_root()
@@ -55,6 +53,21 @@ def half_to_install(session: Session, settings: Mapping[str, Any]) -> Half:
         raise UsageError("root-rootless", "--root and --rootless do not go together", "Leave out one.")
     _refuse_other_account(given.account, installed)
     return Half.ACCOUNT if paths.ROOTLESS else Half.HOST
+
+
+def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
+    root = "without root" if rootless else "with root"
+    if all(step.name in receipt.steps for step in steps_of(Half.HOST if rootless else Half.WHOLE)):
+        return UsageError(
+            "mode-installed",
+            f"the gateway here was installed {root}",
+            "Uninstall it first (`mst-cli uninstall`), or leave the mode as it is.",
+        )
+    return UsageError(
+        "mode-begun",
+        f"an installation {root} was begun here",
+        "Take it back first (`mstunnel-setup rollback`), or leave the mode as it is.",
+    )
 
 
 def _refuse_other_account(wanted: str, installed: object) -> None:

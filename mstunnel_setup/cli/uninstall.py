@@ -10,6 +10,7 @@ from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import Run, open_run
 from mstunnel_setup.errors import NetworkError, UsageError
 from mstunnel_setup.steps.half import Half
+from mstunnel_setup.steps.tenancy import in_tenant
 
 _WAY_OUT = "To go on without the tenant: `mst-cli uninstall --offline`; it names what stays there."
 
@@ -28,17 +29,18 @@ def _uninstall(session: Session, options: SignInOptions, *, offline: bool, keep_
         if not run.context.receipt.entries:
             forget(run)
             return Result("unchanged", text=["No gateway is installed here; there is nothing to remove."])
-        _ask(run, offline=offline)
+        registered = in_tenant(run.context.receipt)
+        _ask(run, offline=offline, registered=registered)
         try:
             removals = remove_installation(run, offline=offline, keep_data=keep_data)
         except NetworkError as error:
             raise NetworkError(error.code, error.message, f"{error.hint} {_WAY_OUT}".strip()) from error
-    where = "this server" if offline else "this server and from the tenant"
+    where = "this server and from the tenant" if registered and not offline else "this server"
     return Result("changed", as_data(removals), kept(removals), text=[f"Removed from {where}."])
 
 
-def _ask(run: Run, *, offline: bool) -> None:
+def _ask(run: Run, *, offline: bool, registered: bool) -> None:
     prompter = run.context.prompter
-    where = "this server only" if offline else "this server and the tenant"
+    where = "this server and the tenant" if registered and not offline else "this server only"
     if prompter.interactive and not prompter.confirm(f"Remove the gateway from {where}?"):
         raise UsageError("uninstall-declined", "nothing was removed", "Run it again and answer yes.")

@@ -55,6 +55,13 @@ def _names_away(network: NetworkFacts) -> bool:
     return bool(found) and all(item.unresolved and not item.attempts for item in found)
 
 
+def _no_way(network: NetworkFacts) -> Verdict | None:
+    """What every check says that needs an answer from outside, when one cause keeps them all from it."""
+    if _proxy_away(network):
+        return skipped("the proxy is not to be reached, see proxy-connects")
+    return skipped("no name resolves, see dns") if _names_away(network) else None
+
+
 def _endpoint(purpose: str, title: str) -> Check:
     @check(f"endpoint-{purpose}", Group.NETWORK, title)
     def endpoint_reachable(network: NetworkFacts) -> Verdict:
@@ -66,10 +73,8 @@ def _endpoint(purpose: str, title: str) -> Check:
                 if patterns
                 else "not part of this cloud"
             )
-        if _proxy_away(network):
-            return skipped("the proxy is not to be reached, see proxy-connects")
-        if _names_away(network):
-            return skipped("no name resolves, see dns")
+        if no_way := _no_way(network):
+            return no_way
         verdicts = [_judge_endpoint(item) for item in found]
         return next((item for item in verdicts if item.outcome is None), None) or _together(found, verdicts)
 
@@ -136,7 +141,7 @@ def _http_answers(network: NetworkFacts) -> Verdict:
         (item, one) for item in network.endpoints for one in _deciding(item) if not one.error and one.status
     ]
     if not tried:
-        return unknown("no server answered HTTP")
+        return _no_way(network) or unknown("no server answered HTTP")
     odd = [(item, one) for item, one in tried if not _expected(one.status, item.expect)]
     if not odd:
         return passed(f"{len(tried)} answers are those of the service")
@@ -162,7 +167,8 @@ def _client_certificate(network: NetworkFacts) -> Verdict:
         return skipped("no endpoint of this cloud asks for one")
     for item, one in shown:
         if one.error:
-            return problem(f"{item.host}, shown a client certificate: {one.error}", _EXEMPT)
+            seen = f"{item.host}, shown a client certificate: {one.error}"
+            return _no_way(network) or problem(seen, _EXEMPT)
         if one.status not in item.expect_certificate:
             return problem(
                 f"{item.host}, shown a client certificate, answers {one.status}, not "
@@ -180,7 +186,7 @@ def _inspection(network: NetworkFacts) -> Verdict:
     foreign = [(host, one) for host, one in tried if one.trust == "host"]
     nobody = [(host, one) for host, one in tried if one.trust == "nobody"]
     if not tried:
-        return unknown("no certificate was seen")
+        return _no_way(network) or unknown("no certificate was seen")
     if foreign or nobody:
         host, one = (foreign or nobody)[0]
         known = "known to this host only" if foreign else "that nobody knows"
@@ -195,7 +201,7 @@ def _inspection(network: NetworkFacts) -> Verdict:
 def _clock(network: NetworkFacts) -> Verdict:
     skews = [one.skew for item in network.endpoints for one in item.attempts if one.skew is not None]
     if not skews:
-        return unknown("no server told its time")
+        return _no_way(network) or unknown("no server told its time")
     skew = sorted(skews, key=abs)[len(skews) // 2]
     seen = f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
     hint = "Synchronise the clock, for example with chrony."
@@ -210,7 +216,7 @@ def _clock(network: NetworkFacts) -> Verdict:
 def _path_mtu(network: NetworkFacts) -> Verdict:
     known = [one.mtu for item in network.endpoints for one in item.attempts if one.mtu]
     if not known:
-        return unknown("no connection was made")
+        return _no_way(network) or unknown("no connection was made")
     if min(known) >= _LEAST_MTU:
         return passed(f"{min(known)} bytes or more")
     return problem(
