@@ -43,7 +43,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class ReadinessOptions:
-    """What the gateway shall be like, and how to check."""
+    """What the gateway shall be like, and how to check; `answers.merge` reads the variables of settings."""
 
     ignore_check: Annotated[
         list[str] | None,
@@ -52,10 +52,20 @@ class ReadinessOptions:
         ),
     ] = None
     fix: Annotated[
-        bool, typer.Option("--fix", help="Show what can be mended, then mend it when you agree.")
+        bool,
+        typer.Option(
+            "--fix", envvar="MSTUNNEL_FIX", help="Show what can be mended, then mend it when you agree."
+        ),
     ] = False
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Time for all checks together.")
+        float,
+        typer.Option(
+            "--timeout",
+            envvar="MSTUNNEL_TIMEOUT",
+            metavar="SECONDS",
+            min=1,
+            help="Time for all checks together.",
+        ),
     ] = 20.0
     rootless: Annotated[
         bool, typer.Option("--rootless", help="The gateway shall run in rootless Podman.")
@@ -66,26 +76,61 @@ class ReadinessOptions:
     ] = None
     port: Annotated[
         int,
-        typer.Option("--port", metavar="N", min=0, max=65535, help="Port of the gateway; 0: as configured."),
+        typer.Option(
+            "--port",
+            envvar="MSTUNNEL_PORT",
+            metavar="N",
+            min=0,
+            max=65535,
+            help="Port of the gateway; 0: as configured.",
+        ),
     ] = 0
     devices: Annotated[
-        int, typer.Option("--devices", metavar="N", min=1, help="Devices that this server shall serve.")
+        int,
+        typer.Option(
+            "--devices",
+            envvar="MSTUNNEL_DEVICES",
+            metavar="N",
+            min=1,
+            help="Devices that this server shall serve.",
+        ),
     ] = 1000
     site: Annotated[
         str, typer.Option("--site", metavar="NAME", envvar="MSTUNNEL_SITE", help="Site it shall join.")
     ] = ""
     address: Annotated[
-        str, typer.Option("--address", metavar="NAME", help="Public address that the certificate must name.")
+        str,
+        typer.Option(
+            "--address",
+            envvar="MSTUNNEL_ADDRESS",
+            metavar="NAME",
+            help="Public address that the certificate must name.",
+        ),
     ] = ""
     from_host: Annotated[
-        str, typer.Option("--from", metavar="HOST", help="inbound: wait for probes from HOST.")
+        str,
+        typer.Option(
+            "--from", envvar="MSTUNNEL_FROM", metavar="HOST", help="inbound: wait for probes from HOST."
+        ),
     ] = ""
     probe: Annotated[
         str,
-        typer.Option("--probe", metavar="HOST:PORT", help="inbound: be the second place, probe the gateway."),
+        typer.Option(
+            "--probe",
+            envvar="MSTUNNEL_PROBE",
+            metavar="HOST:PORT",
+            help="inbound: be the second place, probe the gateway.",
+        ),
     ] = ""
     wait: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", min=1, help="inbound: how long to wait for probes.")
+        float,
+        typer.Option(
+            "--wait",
+            envvar="MSTUNNEL_WAIT",
+            metavar="SECONDS",
+            min=1,
+            help="inbound: how long to wait for probes.",
+        ),
     ] = 120.0
     version: Annotated[
         bool,

@@ -50,7 +50,10 @@ def plan(
     common: CommonOptions,
     options: InstallOptions,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="End with 20 when anything would change.")
+        bool,
+        typer.Option(
+            "--exit-code", envvar="MSTUNNEL_EXIT_CODE", help="End with 20 when anything would change."
+        ),
     ] = False,
 ) -> None:
     """Show what would change, as a diff."""
@@ -87,9 +90,12 @@ def host(
     common: CommonOptions,
     options: InstallOptions,
     port: Annotated[
-        int, typer.Option("--port", metavar="N", min=1, max=65535, help="Port of the gateway.")
+        int,
+        typer.Option(
+            "--port", envvar="MSTUNNEL_PORT", metavar="N", min=1, max=65535, help="Port of the gateway."
+        ),
     ] = 443,
-    remove: Annotated[bool, typer.Option("--remove", help="Take it back.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", envvar="MSTUNNEL_REMOVE", help="Take it back.")] = False,
 ) -> None:
     """Do what needs root for a rootless gateway, and nothing else."""
     from mstunnel_setup.cli.host_half import host as run  # noqa: PLC0415 (`--help` stays fast)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +12,11 @@ import typer
 
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.cli import readiness, setup
 from mstunnel_setup.cli.options import CommonOptions, InstallOptions, OutputFormat, new_app, with_options
 from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.readiness import checks
+from mstunnel_setup.readiness.model import Group
 
 
 def _run(arguments: list[str]) -> tuple[int, list[Any]]:
@@ -31,6 +35,49 @@ def _run(arguments: list[str]) -> tuple[int, list[Any]]:
         seen.append(("plan", common, exit_code))
 
     return run_app(app, "program", arguments), seen
+
+
+def _options(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    for option in command.params:
+        yield from ((f"{name} {text}", option) for text in option.opts if text.startswith("--"))
+    for word, child in getattr(command, "commands", {}).items():
+        yield from _options(child, f"{name} {word}")
+
+
+OPTIONS = dict(
+    pair
+    for name, app in (("mstunnel-setup", setup.app), ("mst-readiness", readiness.app))
+    for pair in _options(typer.main.get_command(app), name)
+)
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIONS if not name.endswith(("--help", "--version"))])
+def test_every_option_has_its_variable(name: str) -> None:
+    option, variables = name.rpartition(" ")[2], OPTIONS[name].envvar or []
+    read_by_merge = {setting.variable for setting in SETTINGS if setting.option == option}
+    assert "MSTUNNEL_" + option.removeprefix("--").upper().replace("-", "_") in {
+        *([variables] if isinstance(variables, str) else variables),
+        *read_by_merge,
+    }
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "said"),
+    [
+        ("MSTUNNEL_DEVICES=40000", 0, "40000 devices take 8 servers"),
+        ("MSTUNNEL_TIMEOUT=abc", 2, "MSTUNNEL_TIMEOUT"),
+        ("MSTUNNEL_PORT=99999", 2, "MSTUNNEL_PORT"),
+    ],
+)
+def test_a_variable_counts_as_its_option(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], setting: str, code: int, said: str
+) -> None:
+    ignored = [f"--ignore-check={item.id}" for item in checks.of(frozenset({Group.HOST}))]
+    name, _, text = setting.partition("=")
+    monkeypatch.setenv(name, text)
+
+    assert run_app(readiness.app, "mst-readiness", ["host", *ignored]) == code
+    assert said in " ".join("".join(capsys.readouterr()).split())
 
 
 def test_defaults() -> None:
