@@ -14,13 +14,16 @@ from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
 from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import Link, MakeDirectory, folders
+from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, folders
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import CheckError, EngineError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.steps import configure, environment, images, specifications
 from mstunnel_setup.steps.context import Context
+from mstunnel_setup.steps.program import path_of
+from mstunnel_setup.system import init_script
+from mstunnel_setup.system.init_script import EnableInitScript, Init
 
 _TUN = "/dev/net/tun"
 # The first is there with cgroup v2 only, the second with v1 only.
@@ -39,12 +42,17 @@ _REBOOT: Mapping[EngineName, str] = {
 
 @dataclass(frozen=True)
 class Launch:
-    """The containers to run, server first, by which engine, in which way, and whether without root."""
+    """The containers to run, server first, by which engine, in which way, and whether without root.
+
+    `init` runs a script that starts them with the program `program` at boot, where the engine does not.
+    """
 
     specifications: tuple[ContainerSpec, ...]
     engine: EngineName
     manner: Manner
     rootless: bool = False
+    init: Init | None = None
+    program: str = ""
 
 
 def again(port: int) -> Step[Context, Launch]:
@@ -85,9 +93,19 @@ def _containers(context: Context, port: int) -> Launch:
             "without root the containers are started by Quadlet: systemd, control groups v2, Podman 4.9",
             "Install what is missing, or install with root.",
         )
-    if chosen is Manner.ENGINE:
+    init = _init(context) if chosen is Manner.ENGINE else None
+    if chosen is Manner.ENGINE and init is None:
         context.prompter.say(_REBOOT[world.chosen.name])
-    return Launch(containers, world.chosen.name, chosen, paths.ROOTLESS)
+    return Launch(
+        containers, world.chosen.name, chosen, paths.ROOTLESS, init, path_of(world.files, "mst-cli")
+    )
+
+
+def _init(context: Context) -> Init | None:
+    """The init that can start Podman's containers; Docker's are started by its daemon."""
+    if context.world.chosen.name == "docker" or not context.world.files.live:
+        return None
+    return init_script.running(context.world.files, context.world.processes)
 
 
 def network(processes: Processes, *, rootless: bool) -> Network:
@@ -143,13 +161,19 @@ def _named(listener: Listener) -> str:
 def _decide(launch: Launch) -> Sequence[Action[Any]]:
     state = [MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)]
     if launch.manner is Manner.ENGINE:
-        return [*state, *(RunContainer(spec=specification) for specification in launch.specifications)]
+        containers = (RunContainer(spec=specification) for specification in launch.specifications)
+        return [*state, *containers, *(_at_boot(launch.init, launch.program) if launch.init else ())]
     actions: list[Action[Any]] = [*state, *_folders(launch)]
     for item in launch.specifications:
         actions += _quadlet(item, launch) if launch.manner is Manner.QUADLET else _unit(item, launch.engine)
         digest = item.labels[CONFIGURATION_LABEL]
         actions.append(StartService(unit=f"{item.name}.service", container=item.name, label_digest=digest))
     return actions
+
+
+def _at_boot(init: Init, program: str) -> Sequence[Action[Any]]:
+    script = WriteFile(path=init_script.PATH, text=init_script.text(init, program), mode=0o755)
+    return (script, EnableInitScript(init=init))
 
 
 def _folders(launch: Launch) -> Sequence[Action[Any]]:

@@ -34,6 +34,7 @@ from mstunnel_setup.steps import (
 from mstunnel_setup.steps.half import Half
 from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
 from mstunnel_setup.system.folder import GiveFolder
+from mstunnel_setup.system.init_script import EnableInitScript
 from mstunnel_setup.system.modules import LoadModule
 from mstunnel_setup.system.selinux import LabelPort
 from mstunnel_setup.system.service import InstallService
@@ -101,6 +102,7 @@ CODEC = Codec(
         PlaceAgentCredential,
         PlaceAgentSecret,
         UseAppIdentity,
+        EnableInitScript,
         EnableLinger,
         GiveFolder,
         GiveIds,

@@ -1,9 +1,9 @@
-"""Kernel and SELinux of a recorded host: modules, settings and port types are files below its root."""
+"""Kernel, SELinux and init of a recorded host: modules, settings, port types and links below its root."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-PROGRAMS = ("modprobe", "sysctl", "semanage")
+PROGRAMS = ("modprobe", "sysctl", "semanage", "rc-update")
 RELEASE = "6.0.0-crash"
 # Types that the policy itself gives: semanage-port(8).
 _POLICY = "http_port_t                    tcp      80, 443, 8443\n"
@@ -26,6 +26,12 @@ def lay_down(root: Path) -> None:
         path.write_text(text)
 
 
+def lay_down_openrc(root: Path) -> None:
+    """An init that takes scripts."""
+    for folder in ("run/openrc", "etc/runlevels/default", "etc/init.d"):
+        (root / folder).mkdir(parents=True)
+
+
 def changes(arguments: Sequence[str]) -> bool:
     """Whether the command does more than tell."""
     return "-l" not in arguments
@@ -36,6 +42,8 @@ def answer(arguments: Sequence[str], root: Path) -> dict[str, object]:
     program, *options = arguments
     if program == "semanage":
         return _semanage(options, root / _PORTS)
+    if program == "rc-update":
+        return _rc_update(options, root / "etc/runlevels")
     if program == "sysctl":
         name, _, value = options[-1].partition("=")
         (root / "proc/sys" / name.replace(".", "/")).write_text(f"{value}\n")
@@ -48,6 +56,16 @@ def _modprobe(options: Sequence[str], modules: Path) -> None:
     others = [line for line in modules.read_text().splitlines() if line.split()[0] != options[-1]]
     loaded = [] if "-r" in options else [f"{options[-1]} 16384 0 - Live 0x0"]
     modules.write_text("".join(f"{line}\n" for line in sorted((*others, *loaded))))
+
+
+def _rc_update(options: Sequence[str], levels: Path) -> dict[str, object]:
+    do, name, level = options
+    link = levels / level / name
+    if do == "del":
+        link.unlink()
+    elif not link.is_symlink():
+        link.symlink_to(f"/etc/init.d/{name}")
+    return {"code": 0, "output": ""}
 
 
 def _semanage(options: Sequence[str], local: Path) -> dict[str, object]:

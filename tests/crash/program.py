@@ -132,7 +132,9 @@ def prepare(request: dict[str, Any], points: Points) -> None:
             super().__init__(*arguments, **options)
             if request.get("manner"):
                 self.processes = RecordedProcesses(cast("Any", self.engine), request["root"])
-                self.systemd = Systemd(self.processes, marker=request["root"])
+                absent = f"{request['root']}/run/systemd/system"
+                marker = absent if request["manner"] == "engine" else request["root"]
+                self.systemd = Systemd(self.processes, marker=marker)
 
         @cached_property
         def _opened(self) -> Any:

@@ -71,6 +71,13 @@ def _everything(arena: Arena) -> None:
     )
 
 
+def _openrc(arena: Arena) -> None:
+    """A host whose first process is not systemd, and whose init takes scripts."""
+    arena.write_answers({})
+    kernel.lay_down(arena.root)
+    kernel.lay_down_openrc(arena.root)
+
+
 def _secret(arena: Arena) -> None:
     """The server signs in with a secret, and somebody has a file where it will be."""
     arena.write_answers({"identity": {"credential": "secret"}})
@@ -110,6 +117,7 @@ VARIANTS = {
         {"manner": "unit", "engine_name": "docker", "live": True, "one_file": __file__},
         every=2,
     ),
+    "openrc": Variant(_openrc, {"manner": "engine", "live": True}, every=10),
     "secret": Variant(_secret, every=10),
     "secret beforehand": Variant(_secret_beforehand, every=20),
 }

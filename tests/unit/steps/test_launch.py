@@ -14,8 +14,10 @@ from mstunnel_setup.containers.manner import Manner
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
 from mstunnel_setup.engine.file_actions import Link
 from mstunnel_setup.errors import CheckError, ExitCode
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.steps import launch
 from mstunnel_setup.steps.context import Context
+from mstunnel_setup.system import init_script
 from tests.unit.steps.worlds import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration, container
 
 
@@ -78,6 +80,22 @@ def test_without_systemd_the_engine_runs_them(scene: Scene) -> None:
         f"directory:{paths.AGENT_STATE}",
     ]
     assert "mst-cli server start" in scene.prompter.said[0]
+
+
+def test_without_systemd_an_init_that_takes_scripts_starts_them_at_boot(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.systemd.runs = False
+    monkeypatch.setattr(init_script, "running", lambda _files, _processes: "openrc")
+    monkeypatch.setattr(Files, "live", True)
+    launched = launch.STEP.gather(_context(scene))
+    assert scene.prompter.said == []
+    *_, script, enabled = launch.STEP.decide(launched)
+    assert (script.key, enabled.key) == ("file:/etc/init.d/mstunnel", "init-script:mstunnel")
+
+    scene.chosen = Chosen("docker", "26.1.5", "the only engine here")
+    assert launch.STEP.gather(_context(scene)).init is None
+    assert "have the init of this host start it" in scene.prompter.said[0]
 
 
 def test_docker_gets_units_of_ours_which_the_daemon_starts_too(scene: Scene) -> None:

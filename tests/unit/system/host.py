@@ -69,13 +69,31 @@ class Host(Processes):
     def run(self, arguments: Sequence[str], **options: Any) -> Completed:
         self.asked.append(shlex.join(arguments))
         program, *words = arguments
-        code, output = getattr(self, f"_{program}")(words)
+        code, output = getattr(self, f"_{program.replace('-', '_').replace('.', '_')}")(words)
         if code and options.get("check", True):
             raise ProcessError("program-failed", f"`{shlex.join(arguments)}` ended with {code}")
         return Completed(code, output, "")
 
     def set_sysctl(self, name: str, value: str) -> None:
         self.files.write(f"/proc/sys/{name.replace('.', '/')}", f"{value}\n".encode())
+
+    def _rc_update(self, words: list[str]) -> tuple[int, str]:
+        do, name, level = words
+        place = f"/etc/runlevels/{level}/{name}"
+        if do == "del":
+            self.files.remove(place)
+        else:
+            self.files.link(place, f"/etc/init.d/{name}")
+        return 0, ""
+
+    def _update_rc_d(self, words: list[str]) -> tuple[int, str]:
+        for level in range(2, 6):
+            place = f"/etc/rc{level}.d/S01mstunnel"
+            if "remove" in words:
+                self.files.remove(place)
+            else:
+                self.files.link(place, "../init.d/mstunnel")
+        return 0, ""
 
     def _show(self) -> None:
         lines = "".join(f"{name} 16384 0 - Live 0x0\n" for name in sorted(self.modules))

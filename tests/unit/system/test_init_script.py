@@ -1,0 +1,126 @@
+"""The init script: which init takes one, what it holds, and that its links come and go."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.engine.action import Undo
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import ProcessError, Processes
+from mstunnel_setup.system import init_script
+from mstunnel_setup.system.init_script import EnableInitScript, Init
+from tests.unit.system.host import Host, apply, undo
+
+LINKS: dict[Init, list[str]] = {
+    "openrc": ["/etc/runlevels/default/mstunnel"],
+    "sysv": [f"/etc/rc{level}.d/S01mstunnel" for level in (2, 3, 4, 5)],
+}
+
+
+class Installed(Processes):
+    """Programs that are there."""
+
+    def __init__(self, *programs: str) -> None:
+        self._programs = programs
+
+    def find(self, program: str) -> str | None:
+        return program if program in self._programs else None
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    host = Host(tmp_path)
+    for folder in ("runlevels/default", "rc2.d", "rc3.d", "rc4.d", "rc5.d"):
+        host.files.make_directories(f"/etc/{folder}")
+    return host
+
+
+@pytest.mark.parametrize(
+    ("there", "programs", "expected"),
+    [
+        (["/run/openrc"], ["rc-update"], "openrc"),
+        (["/run/openrc", "/run/initctl"], ["rc-update", "update-rc.d"], "openrc"),
+        (["/run/initctl"], ["update-rc.d"], "sysv"),
+        ([], ["rc-update", "update-rc.d"], None),
+        (["/run/openrc", "/run/initctl"], [], None),
+    ],
+)
+def test_only_an_init_that_started_this_host_is_given_a_script(
+    tmp_path: Path, there: Sequence[str], programs: Sequence[str], expected: Init | None
+) -> None:
+    for path in there:
+        Files(tmp_path).make_directories(path)
+    assert init_script.running(Files(tmp_path), Installed(*programs)) == expected
+
+
+@pytest.mark.parametrize("init", ["openrc", "sysv"])
+def test_its_links_come_and_go(host: Host, init: Init) -> None:
+    action = EnableInitScript(init=init)
+    assert not action.satisfied(host, {})
+    before = apply(host, action)
+    assert all(host.files.state(path) is not None for path in LINKS[init])
+
+    assert undo(host, action, before).outcome is Undo.REMOVED
+    assert all(host.files.state(path) is None for path in LINKS[init])
+    assert undo(host, action, before).outcome is Undo.ABSENT
+
+
+def _refuse(_self: Host, _arguments: Sequence[str], **_options: object) -> None:
+    raise ProcessError("program-missing", "rc-update is not installed")
+
+
+def test_an_init_that_refuses_it_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Host, "run", _refuse)
+    with pytest.raises(StepError) as caught:
+        EnableInitScript(init="openrc").apply(host, {})
+    assert caught.value.code == "init-script-refused"
+    assert "rc-update add mstunnel default" in caught.value.hint
+
+
+def test_links_that_cannot_be_removed_are_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    action = EnableInitScript(init="openrc")
+    before = apply(host, action)
+    monkeypatch.setattr(Host, "run", _refuse)
+    undone = undo(host, action, before)
+    assert undone.outcome is Undo.KEPT
+    assert "/etc/init.d/mstunnel" in undone.reason
+
+
+PROGRAM = """\
+#!/bin/sh
+echo "$@" >>{log}
+[ "$*" != "{fails}" ]
+"""
+OPENRC = """\
+ebegin() { :; }
+eend() { return "$1"; }
+"""
+
+
+def _run(tmp_path: Path, init: Init, verb: str, fails: str = "nothing") -> tuple[int, list[str]]:
+    """Run the script as its init does, with a program that writes down how it is called."""
+    log, program = tmp_path / "log", tmp_path / "mst-cli"
+    log.write_text("")
+    program.write_text(PROGRAM.format(log=log, fails=fails))
+    program.chmod(0o755)
+    script = init_script.text(init, str(program))
+    if init == "openrc":
+        script = f"{OPENRC}{script}\n{verb}\n"
+    command = ["/bin/sh", "-c", script, "mstunnel", verb]
+    done = subprocess.run(command, check=False, timeout=20, capture_output=True, text=True)
+    return done.returncode, log.read_text().splitlines()
+
+
+@pytest.mark.parametrize("init", ["openrc", "sysv"])
+def test_the_script_starts_the_server_first_and_stops_it_last(tmp_path: Path, init: Init) -> None:
+    assert _run(tmp_path, init, "start") == (0, ["server start", "agent start"])
+    assert _run(tmp_path, init, "stop") == (0, ["agent stop", "server stop"])
+
+
+@pytest.mark.parametrize("init", ["openrc", "sysv"])
+def test_the_script_tells_its_init_that_a_start_failed(tmp_path: Path, init: Init) -> None:
+    code, asked = _run(tmp_path, init, "start", fails="server start")
+    assert (code, asked) == (1, ["server start"])
