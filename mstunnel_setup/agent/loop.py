@@ -183,7 +183,7 @@ class Agent:
         verdict = upgrade.ask(
             enrolment.tenant, site, enrolment.server_id, self.files, now=now, tell=self.tell
         )
-        found = standing(verdict, now)
+        found = standing(verdict, now, upgrade.settings(site, self.files).window)
         if found.waits and verdict != self._verdict:
             self.tell(line("upgrade-waits", f"{found.reason} ({found.code})"))
         self._verdict = verdict

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import datetime, time, timedelta, timezone, tzinfo
 from typing import Final, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
@@ -51,7 +53,7 @@ def ask(
     # A server whose images are the wanted ones need not look at the others.
     settled = target is None or present == target.digests
     others = [] if settled else _others(tenant, site.id, server_id)
-    verdict = decide(settings(site), own, others, target, failed=_failed(files), now=now)
+    verdict = decide(settings(site, files), own, others, target, failed=_failed(files), now=now)
     if verdict.begin and target is not None:
         files.write(mailbox.REQUEST, mailbox.render(target.digests))
         tell(line("upgrade-requested", verdict.reason))
@@ -93,19 +95,35 @@ def running(files: Files) -> Digests | None:
         return None
 
 
-def settings(site: TunnelSite) -> Site:
-    """The upgrade settings of a site as Graph has them."""
+def settings(site: TunnelSite, files: Files) -> Site:
+    """The upgrade settings of a site as Graph has them, with the time zone that the host's list names."""
     extra = site.model_extra or {}
     approved = extra.get(_APPROVED)
-    window = None
-    if site.upgrade_window_start_time is not None and site.upgrade_window_end_time is not None:
-        offset = timedelta(minutes=site.upgrade_window_utc_offset_in_minutes or 0)
-        window = Window(site.upgrade_window_start_time, site.upgrade_window_end_time, offset)
     return Site(
         automatic=bool(site.upgrade_automatically),
         approved=datetime.fromisoformat(approved) if isinstance(approved, str) else None,
-        window=window,
+        window=_window(site, files),
     )
+
+
+def _window(site: TunnelSite, files: Files) -> Window | None:
+    start, end = site.upgrade_window_start_time, site.upgrade_window_end_time
+    if start is None or end is None:
+        return None
+    return Window(_minute(start), _minute(end), _zone(site, files))
+
+
+def _minute(moment: time) -> time:
+    return moment.replace(second=0, microsecond=0, tzinfo=None)
+
+
+def _zone(site: TunnelSite, files: Files) -> tzinfo:
+    """The zone of the list; without one, or one that this system does not know, the tenant's fixed offset."""
+    name = mailbox.read_summary(files.read(mailbox.SUMMARY)).time_zone
+    with suppress(ValueError, OSError, ZoneInfoNotFoundError):
+        if name is not None:
+            return ZoneInfo(name)
+    return timezone(timedelta(minutes=site.upgrade_window_utc_offset_in_minutes or 0))
 
 
 def _offered(files: Files) -> Release | None:

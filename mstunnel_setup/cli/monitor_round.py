@@ -5,6 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
+from pydantic import BaseModel
+
 from mstunnel_setup import paths
 from mstunnel_setup.cli import monitor_modules
 from mstunnel_setup.cli.monitor_port import move, wanted_port
@@ -18,7 +20,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.monitor.watch import Condition, Watch
 from mstunnel_setup.steps.world import World
 from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.mailbox import Answer
+from mstunnel_setup.upgrade.mailbox import Answer, Summary
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Digests, offered
 
@@ -81,16 +83,13 @@ class Monitor:
         return self._world
 
     def _offer(self) -> None:
-        """Tell the agent which release it may ask for."""
+        """Tell the agent which release it may ask for, and what else it needs of the list."""
         files = Files(self.session.common.root)
-        newest = offered(files).newest
-        content = newest.model_dump_json(indent=2).encode() + b"\n" if newest else None
-        if files.state(mailbox.OUTBOX) is None or files.read(mailbox.OFFER) == content:
+        catalogue = offered(files)
+        if files.state(mailbox.OUTBOX) is None:
             return
-        if content is None:
-            files.remove(mailbox.OFFER)
-        else:
-            files.write(mailbox.OFFER, content)
+        _show(files, mailbox.OFFER, catalogue.newest)
+        _show(files, mailbox.SUMMARY, Summary(time_zone=catalogue.time_zone))
 
     def _upgrade(self) -> None:
         files, now = Files(self.session.common.root), SystemClock().monotonic()
@@ -168,6 +167,15 @@ def condition(world: World, container: str) -> Condition:
     if found.health == "unhealthy":
         return "unhealthy"
     return "starting" if found.health == "starting" else "well"
+
+
+def _show(files: Files, path: str, message: BaseModel | None) -> None:
+    """Have the agent find this message there, or none; what stands there already is not written again."""
+    content = message.model_dump_json(indent=2).encode() + b"\n" if message else None
+    if content is None:
+        files.remove(path)
+    elif files.read(path) != content:
+        files.write(path, content)
 
 
 def _take_request(files: Files) -> Digests | None:

@@ -34,6 +34,7 @@ def check(session: Session) -> Result:
     }
     notices = tuple(_notices(catalogue, behind))
     text = [f"Running: {', '.join(names) or 'images of no known release'}", f"Newest:  {_offer(newest)}"]
+    text += _window(found)
     if data["upgrade_available"]:
         text += _waits(found)
         text.append("Upgrade with `mst-cli upgrade apply`.")
@@ -123,6 +124,14 @@ def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:
         message = f"{behind} newer releases are out; supported are the newest and the one before it"
         return [Notice("release-out-of-support", message, "Run `mst-cli upgrade apply`.")]
     return []
+
+
+def _window(found: Standing | None) -> Sequence[str]:
+    """The site's maintenance window, if it has one, and how to have it follow the clocks of the site."""
+    if found is None or not found.window:
+        return []
+    follows = f", in summer and winter alike; for another, write `time_zone` in {CATALOGUE}"
+    return [f"Window:  {plain(found.window)}{follows if found.fixed else ''}"]
 
 
 def _waits(found: Standing | None) -> Sequence[str]:

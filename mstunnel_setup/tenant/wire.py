@@ -143,7 +143,7 @@ class TunnelSite(WireModel):
     upgrade_available: bool | None = None
     upgrade_window_start_time: time | None = None
     upgrade_window_end_time: time | None = None
-    upgrade_window_utc_offset_in_minutes: int | None = None
+    upgrade_window_utc_offset_in_minutes: Annotated[int, Field(gt=-1440, lt=1440)] | None = None
     role_scope_tag_ids: StringList = ()
     microsoft_tunnel_configuration: TunnelConfiguration | None = None
 

@@ -45,7 +45,7 @@ class OpenMailbox(Action[HasFiles]):
         """Remove messages and folders; what somebody else put there stays, and the folders with it."""
         if world.files.state(mailbox.FOLDER) is None:
             return Undone(Undo.ABSENT)
-        for message in (mailbox.REQUEST, mailbox.ANSWER, mailbox.OFFER):
+        for message in (mailbox.REQUEST, mailbox.ANSWER, mailbox.OFFER, mailbox.SUMMARY):
             world.files.remove(message)
         gone = [_gone(world, folder) for folder in reversed(_FOLDERS)]
         if all(gone):

@@ -21,6 +21,8 @@ REQUEST: Final = f"{INBOX}/images_configured.upgrade"
 ANSWER: Final = f"{OUTBOX}/upgrade.json"
 OFFER: Final = f"{OUTBOX}/release.json"
 """The release that the agent may ask for."""
+SUMMARY: Final = f"{OUTBOX}/summary.json"
+"""What else the agent needs of the administrator's list."""
 LONGEST: Final = 4096
 """Bytes; a longer request is refused unread."""
 
@@ -53,6 +55,15 @@ class Answer(BaseModel):
     def digests(self) -> Digests:
         """The release that it is about."""
         return Digests(self.server, self.agent)
+
+
+class Summary(BaseModel):
+    """The site's time zone (IANA), if the list names it. A monitor of another version may say more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: Literal[1] = 1
+    time_zone: str | None = None
 
 
 def render(digests: Digests) -> bytes:
@@ -88,3 +99,11 @@ def read_answer(content: bytes | None) -> Answer | None:
         return Answer.model_validate_json(content or b"")
     except ValidationError:
         return None
+
+
+def read_summary(content: bytes | None) -> Summary:
+    """The summary; one that says nothing when there is none that can be read."""
+    try:
+        return Summary.model_validate_json(content or b"")
+    except ValidationError:
+        return Summary()

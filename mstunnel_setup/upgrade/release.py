@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files as resources
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
@@ -49,9 +50,18 @@ class Release(BaseModel):
         return self.label or self.published.isoformat()
 
 
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError(f"there is no time zone {name!r}") from None
+    return name
+
+
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
+    time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
     drain_minutes: Annotated[int, Field(ge=0, le=LONGEST_DRAIN)] = 0
     release: list[Release] = []
 
@@ -61,11 +71,13 @@ class Catalogue:
     """All releases, the newest first.
 
     The same two digests may have been published more than once under different labels, so a pair may have
-    several names (docs/reference/releases.md). `drain_minutes` is how long sessions may go on at an upgrade.
+    several names (docs/reference/releases.md). `drain_minutes` is how long sessions may go on at an upgrade;
+    `time_zone` (IANA) is where the clocks of the site's maintenance window are.
     """
 
     releases: tuple[Release, ...]
     drain_minutes: int = 0
+    time_zone: str | None = None
 
     @property
     def newest(self) -> Release | None:
@@ -104,7 +116,7 @@ def published() -> Catalogue:
 
 
 def parse(text: str, name: str) -> Catalogue:
-    """Read a catalogue: `drain_minutes` and tables `[[release]]`. `name` is the file, for errors.
+    """Read a catalogue: `time_zone`, `drain_minutes` and tables `[[release]]`. `name` is the file.
 
     Raises UsageError `releases-invalid`.
     """
@@ -113,7 +125,7 @@ def parse(text: str, name: str) -> Catalogue:
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise UsageError("releases-invalid", f"{name}: {_reason(error)}", _HINT) from error
     newest_first = sorted(file.release, key=lambda release: release.published, reverse=True)
-    return Catalogue(tuple(newest_first), file.drain_minutes)
+    return Catalogue(tuple(newest_first), file.drain_minutes, file.time_zone)
 
 
 _HINT: Final = (

@@ -9,6 +9,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.places import FileError
 from mstunnel_setup.upgrade.decision import Verdict
+from mstunnel_setup.upgrade.window import Window
 
 STANDING: Final = f"{paths.AGENT_STATE}/upgrade.json"
 _LARGEST: Final = 4096
@@ -16,7 +17,11 @@ _AT_REST: Final = frozenset({"no-release", "up-to-date", "begin"})
 
 
 class Standing(BaseModel):
-    """The last decision, as of `at` (UTC). An agent of another version may know more."""
+    """The last decision, as of `at` (UTC). An agent of another version may know more.
+
+    `window` is the site's maintenance window in words, if it has one; `fixed` that it does not follow the
+    clocks of the site when they are changed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -24,6 +29,8 @@ class Standing(BaseModel):
     at: datetime
     code: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=40)]
     reason: str
+    window: str = ""
+    fixed: bool = False
 
     @property
     def waits(self) -> bool:
@@ -31,9 +38,10 @@ class Standing(BaseModel):
         return self.code not in _AT_REST
 
 
-def standing(verdict: Verdict, now: datetime) -> Standing:
+def standing(verdict: Verdict, now: datetime, window: Window | None) -> Standing:
     """What there is to say of a decision."""
-    return Standing(at=now, code=verdict.code, reason=verdict.reason)
+    found = Standing(at=now, code=verdict.code, reason=verdict.reason)
+    return found.model_copy(update={"window": str(window), "fixed": window.fixed}) if window else found
 
 
 def write_standing(files: Files, found: Standing) -> None:

@@ -1,34 +1,47 @@
 """The maintenance window of a site: when an upgrade cycle may begin.
 
-Graph keeps two times of day and one UTC offset, no time zone (docs/reference, upgrade settings).
+Graph keeps two times of day and one UTC offset, no time zone (docs/reference, upgrade settings); the zone
+comes from the administrator's list of releases.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta, timezone
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
+from typing import Final
+
+_MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Window:
-    """From `start` to `end` in local time, `offset` ahead of UTC.
+    """From `start` to `end` on the clocks of `zone`; both are whole minutes.
 
-    An end that is not after the start is on the next day.
+    An end that is not after the start is on the next day. While clocks are put back a time of day comes
+    twice, and counts twice; while they are put forward it does not come at all.
     """
 
     start: time
     end: time
-    offset: timedelta = timedelta(0)
+    zone: tzinfo = UTC
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M} {self.zone}"
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it stays where it is when the clocks of the site are changed."""
+        return isinstance(self.zone, timezone)
 
     def contains(self, moment: datetime) -> bool:
         """Whether a cycle may begin at `moment` (aware); the end itself is too late."""
-        now = moment.astimezone(timezone(self.offset)).time()
+        now = moment.astimezone(self.zone).time()
         if self.start < self.end:
             return self.start <= now < self.end
         return now >= self.start or now < self.end
 
     def opens(self, moment: datetime) -> datetime:
         """When it is open next, in UTC: `moment` itself while it is open."""
-        if self.contains(moment):
-            return moment.astimezone(UTC)
-        local = moment.astimezone(timezone(self.offset))
-        opening = datetime.combine(local.date(), self.start, local.tzinfo)
-        return (opening if opening > local else opening + timedelta(days=1)).astimezone(UTC)
+        opening = moment.astimezone(UTC)
+        while not self.contains(opening):
+            # Where clocks are changed nothing shorter than a look at each minute is right.
+            opening = opening.replace(second=0, microsecond=0) + _MINUTE
+        return opening

@@ -101,6 +101,32 @@ def test_the_site_s_settings_count(files: Files) -> None:
     assert ask(files, **hours, upgrade_window_utc_offset_in_minutes=600) == "begin"
 
 
+def summary(files: Files, time_zone: str) -> None:
+    files.write(mailbox.SUMMARY, mailbox.Summary(time_zone=time_zone).model_dump_json().encode())
+
+
+def test_a_time_zone_of_the_host_s_list_outranks_the_offset_of_the_tenant(files: Files) -> None:
+    """12:00 UTC is 22:00 in Sydney's winter and 23:00 in its summer, which it is in November."""
+    winter: dict[str, Any] = {
+        "upgrade_window_start_time": time(22),
+        "upgrade_window_end_time": time(23),
+        "upgrade_window_utc_offset_in_minutes": 600,
+    }
+    summary(files, "Australia/Sydney")
+    assert ask(files, **winter) == "window-closed"
+    files.remove(mailbox.SUMMARY)
+    assert ask(files, **winter) == "begin"
+
+
+@pytest.mark.parametrize("name", ["Nowhere/Land", "../../etc/passwd", ""])
+def test_a_time_zone_that_this_system_does_not_know_leaves_the_offset(files: Files, name: str) -> None:
+    summary(files, name)
+    hours = {"upgrade_window_start_time": "21:30:59.5Z", "upgrade_window_end_time": "22:30:00.0000000"}
+    site = TunnelSite.model_validate({"id": "s", **hours, "upgrade_window_utc_offset_in_minutes": 60})
+    window = upgrade.settings(site, files).window
+    assert str(window) == "21:30-22:30 UTC+01:00"
+
+
 def test_an_approval_that_the_lab_shows_counts(files: Files) -> None:
     approved: dict[str, Any] = {"labUpgradeRequestedDateTime": "2026-11-02T08:00:00+00:00"}
     assert ask(files, upgrade_automatically=False, **approved) == "begin"

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import time, timedelta, timezone, tzinfo
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,6 +18,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.upgrade.decision import Verdict
 from mstunnel_setup.upgrade.release import CATALOGUE
 from mstunnel_setup.upgrade.standing import standing, write_standing
+from mstunnel_setup.upgrade.window import Window
 from tests.unit.clocks import START
 from tests.unit.schemas import validate
 from tests.unit.upgrade.test_record import images
@@ -28,6 +31,8 @@ published = 2026-11-01
 server = "{DIGESTS.server}"
 agent = "{DIGESTS.agent}"
 """
+
+ANOTHER = "for another, write `time_zone` in /etc/mstunnel-setup/releases.toml"
 
 
 @pytest.fixture
@@ -61,8 +66,8 @@ def lines(result: Result) -> list[str]:
     return [str(line) for line in cast("Any", result.text)]
 
 
-def decided(files: Files, code: str, reason: str) -> None:
-    write_standing(files, standing(Verdict(begin=False, code=code, reason=reason), START))
+def decided(files: Files, code: str, reason: str, window: Window | None = None) -> None:
+    write_standing(files, standing(Verdict(begin=False, code=code, reason=reason), START, window))
 
 
 def test_it_says_what_the_upgrade_waits_for_and_since_when_that_is_known(
@@ -83,6 +88,23 @@ def test_without_a_word_of_the_agent_nothing_is_said(files: Files, monkeypatch: 
     result = check(files, monkeypatch)
     assert result.data["decision"] is None
     assert not any(line.startswith("Waits") for line in lines(result))
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        (ZoneInfo("Europe/Berlin"), "Window:  22:00-23:00 Europe/Berlin"),
+        (
+            timezone(timedelta(hours=2)),
+            f"Window:  22:00-23:00 UTC+02:00, in summer and winter alike; {ANOTHER}",
+        ),
+    ],
+)
+def test_a_window_that_does_not_follow_the_clocks_says_so(
+    files: Files, monkeypatch: pytest.MonkeyPatch, zone: tzinfo, said: str
+) -> None:
+    decided(files, "window-closed", "it opens later", Window(time(22), time(23), zone))
+    assert said in lines(check(files, monkeypatch))
 
 
 def test_a_server_that_is_up_to_date_waits_for_nothing(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,6 +160,16 @@ def test_the_agent_gets_the_newest_release(asking: Asking) -> None:
     assert asking.upgraded == [images("c").digests]
 
 
+def test_the_agent_finds_the_time_zone_of_the_list(asking: Asking) -> None:
+    listed = asking.files.read(CATALOGUE) or b""
+    asking.files.write(CATALOGUE, b'time_zone = "Europe/Berlin"\n' + listed)
+    asking.monitor.round()
+    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).time_zone == "Europe/Berlin"
+    asking.files.write(CATALOGUE, listed)
+    asking.monitor.round()
+    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).time_zone is None
+
+
 def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(
     asking: Asking, said: list[str]
 ) -> None:

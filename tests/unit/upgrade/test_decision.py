@@ -1,7 +1,7 @@
 """When a server's turn has come: one file per case, and what holds for every site."""
 
 import json
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def site(data: dict[str, Any]) -> Site:
     hours = window and Window(
         time.fromisoformat(window["start"]),
         time.fromisoformat(window["end"]),
-        timedelta(minutes=window["offset"]),
+        timezone(timedelta(minutes=window["offset"])),
     )
     return Site(data["automatic"], approved, hours)
 

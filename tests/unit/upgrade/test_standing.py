@@ -11,7 +11,7 @@ from mstunnel_setup.upgrade.decision import Verdict
 from mstunnel_setup.upgrade.standing import STANDING, read_standing, standing, write_standing
 
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
-WAITS = standing(Verdict(begin=False, code="turn", reason="gw1 comes first"), NOW)
+WAITS = standing(Verdict(begin=False, code="turn", reason="gw1 comes first"), NOW, None)
 
 
 @pytest.fixture
@@ -50,4 +50,4 @@ def test_a_link_is_not_followed(files: Files) -> None:
     ("code", "waits"), [("turn", True), ("window-closed", True), ("begin", False), ("up-to-date", False)]
 )
 def test_only_a_release_that_is_not_taken_yet_waits(code: str, *, waits: bool) -> None:
-    assert standing(Verdict(begin=code == "begin", code=code, reason="so"), NOW).waits == waits
+    assert standing(Verdict(begin=code == "begin", code=code, reason="so"), NOW, None).waits == waits
