@@ -194,8 +194,7 @@ class Agent:
     def _learn_site(self, site: TunnelSite) -> None:
         # Whitespace is no part of an address, and the gateway reads the address from one line.
         address = "".join((site.internal_network_probe_url or "").split())
-        behind = None if site.upgrade_available is None else int(site.upgrade_available)
-        self._learn(probe_url=address or None, releases_behind=behind)
+        self._learn(probe_url=address or None, releases_behind=upgrade.behind(site, self.files))
 
     def _learn_thresholds(self, enrolment: Enrolment) -> None:
         """The tenant's limits, now and then; a tenant that does not give them leaves the ones known."""

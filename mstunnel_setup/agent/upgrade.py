@@ -87,12 +87,22 @@ def reported(files: Files) -> HealthStatus | None:
 
 
 def running(files: Files) -> Digests | None:
-    """The images of this server, as `images_configured` names them."""
+    """The images of this server, as `images_configured` names them. Raises FileError when it is no file."""
     try:
-        found = json.loads(files.read(paths.IMAGES_CONFIGURED) or b"")
+        found = json.loads(files.read_untrusted(paths.IMAGES_CONFIGURED, mailbox.LONGEST) or b"")
         return Digests(str(found["serverImageDigest"]), str(found["agentImageDigest"]))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def behind(site: TunnelSite, files: Files) -> int | None:
+    """How many releases are newer than the running one, as the host counts them in its list.
+
+    At least one when the tenant says that there is a newer one; None when neither can tell.
+    """
+    counted = mailbox.read_summary(files.read(mailbox.SUMMARY)).behind
+    known = [int(found) for found in (counted, site.upgrade_available) if found is not None]
+    return max(known, default=None)
 
 
 def settings(site: TunnelSite, files: Files) -> Site:

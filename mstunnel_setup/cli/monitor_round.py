@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from mstunnel_setup import paths
+from mstunnel_setup.agent.upgrade import running as running_here
 from mstunnel_setup.cli import monitor_modules
 from mstunnel_setup.cli.monitor_port import move, wanted_port
 from mstunnel_setup.cli.render import Session
@@ -89,7 +90,9 @@ class Monitor:
         if files.state(mailbox.OUTBOX) is None:
             return
         _show(files, mailbox.OFFER, catalogue.newest)
-        _show(files, mailbox.SUMMARY, Summary(time_zone=catalogue.time_zone))
+        present = running_here(files)
+        behind = catalogue.behind(present) if present else None
+        _show(files, mailbox.SUMMARY, Summary(time_zone=catalogue.time_zone, behind=behind))
 
     def _upgrade(self) -> None:
         files, now = Files(self.session.common.root), SystemClock().monotonic()

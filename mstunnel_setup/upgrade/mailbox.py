@@ -58,12 +58,16 @@ class Answer(BaseModel):
 
 
 class Summary(BaseModel):
-    """The site's time zone (IANA), if the list names it. A monitor of another version may say more."""
+    """The site's time zone (IANA), if the list names it; how many releases are newer than the running one.
+
+    `behind` is None when the list does not have the running images. A newer monitor may say more.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: Literal[1] = 1
     time_zone: str | None = None
+    behind: Annotated[int, Field(ge=0)] | None = None
 
 
 def render(digests: Digests) -> bytes:

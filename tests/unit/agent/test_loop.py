@@ -8,11 +8,13 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup import paths
+from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.health import Status
 from mstunnel_setup.agent.loop import Agent, wait_seconds
+from mstunnel_setup.agent.report import read_health
 from mstunnel_setup.agent.rows import State
 from mstunnel_setup.agent.tenant import Enrolment
-from mstunnel_setup.agent.watch import Known
+from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, begin_verbose
 from mstunnel_setup.host.files import Files
@@ -48,8 +50,10 @@ class Scene:
     def close(self) -> None:
         self.closed += 1
 
-    def agent(self) -> Agent:
-        return Agent(self.enrol, self.files, self.clock, self.log.append, self.statuses.append)
+    def agent(self, watch: Watch | None = None) -> Agent:
+        return Agent(
+            self.enrol, self.files, self.clock, self.log.append, self.statuses.append, Counters(), watch
+        )
 
     def configure(self, **properties: object) -> None:
         document = {"id": "c1", "displayName": "Default", "network": "10.20.0.0/16", **properties}
@@ -331,6 +335,35 @@ def test_a_place_that_cannot_be_written_does_not_stop_the_agent(scene: Scene) ->
     offer(scene)
     scene.files.make_directories(STANDING)
     assert scene.agent().round() is None
+
+
+@pytest.mark.parametrize(
+    ("counted", "available", "state"),
+    [
+        (0, None, State.HEALTHY),
+        (0, True, State.WARNING),
+        (2, False, State.UNHEALTHY),
+        (1, None, State.WARNING),
+        (2, True, State.UNHEALTHY),
+        (None, True, State.WARNING),
+        (None, False, State.HEALTHY),
+        (None, None, State.UNKNOWN),
+    ],
+)
+def test_the_version_is_judged_by_the_releases_that_the_host_counts(
+    scene: Scene, counted: int | None, available: bool | None, state: State
+) -> None:
+    """From the host's message and the tenant's site to the row of the health report."""
+    scene.files.make_directories(mailbox.OUTBOX)
+    scene.files.write(mailbox.SUMMARY, mailbox.Summary(behind=counted).model_dump_json().encode())
+    scene.tenant.site_record = TunnelSite(id=SITE, upgrade_available=available)
+    watch = Watch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
+    scene.clock.rounds = 1
+    with pytest.raises(Ended):
+        scene.agent(watch).run()
+    report = read_health(scene.files)
+    assert report is not None
+    assert {row.id: row.state for row in report.rows}["server-version"] is state
 
 
 def test_waits_grow_to_the_time_after_which_a_server_counts_as_offline() -> None:

@@ -1,5 +1,6 @@
 """A round of the monitor: each part by itself, each complaint once."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -158,6 +159,20 @@ def asking(monitor: Monitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_agent_gets_the_newest_release(asking: Asking) -> None:
     assert asking.ask("c") is None
     assert asking.upgraded == [images("c").digests]
+
+
+@pytest.mark.parametrize(("runs", "behind"), [("a", 2), ("b", 1), ("c", 0), ("d", None)])
+def test_the_agent_finds_how_many_releases_are_newer(asking: Asking, runs: str, behind: int | None) -> None:
+    asking.files.write(paths.IMAGES_CONFIGURED, mailbox.render(images(runs).digests))
+    asking.monitor.round()
+    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).behind == behind
+
+
+def test_a_pipe_in_place_of_a_file_of_the_agent_holds_nobody_up(asking: Asking, said: list[str]) -> None:
+    os.mkfifo(asking.files.locate(paths.IMAGES_CONFIGURED))
+    asking.monitor.round()
+    assert said == [f"file-irregular: {paths.IMAGES_CONFIGURED} is not a regular file"]
+    assert asking.files.read(mailbox.OFFER) is not None
 
 
 def test_the_agent_finds_the_time_zone_of_the_list(asking: Asking) -> None:
