@@ -6,11 +6,12 @@ from pathlib import PurePosixPath
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli.certificate_activation import engage, installed_run, prove, serving_port
+from mstunnel_setup.cli.certificate_modes import mend_modes, mode_findings
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import Run
 from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.steps import certificate
 from mstunnel_setup.steps.certificate import Certificate
 from mstunnel_setup.steps.context import Context
@@ -21,7 +22,6 @@ from mstunnel_setup.tls.load import fingerprint
 from mstunnel_setup.tls.model import Finding, Identity, Severity
 
 _REPAIR = "Put it right with `mst-cli cert repair`."
-_SECRET_MODE = 0o600
 _OURS = ("chain.pem", "root.pem", "key.pem")
 
 
@@ -47,6 +47,7 @@ def repair(session: Session, *, agreed: bool) -> Result:
         problems = tuple(placement_findings(run.context.world))
         if not problems:
             return Result("unchanged", text=["Link and generation are as they should be."])
+        mend_modes(run.files)
         wanted = _wanted(run)
         chosen = _choose(run.context, wanted, agreed=agreed)
         placed = certificate.placing(Certificate(chosen.source, chosen.identity))
@@ -61,7 +62,7 @@ def repair(session: Session, *, agreed: bool) -> Result:
 
 
 def placement_findings(world: HasFiles) -> Iterator[Finding]:
-    """What is wrong with the link and the generation it names."""
+    """What is wrong with the link, the generation it names, and who may read the keys."""
     state = world.files.state(paths.ACTIVE)
     name = generations.linked(world)
     if state is None:
@@ -71,6 +72,7 @@ def placement_findings(world: HasFiles) -> Iterator[Finding]:
         yield Finding("link-flattened", Severity.ERROR, message, _REPAIR)
     else:
         yield from _generation_findings(world, name)
+    yield from mode_findings(world)
 
 
 def _generation_findings(world: HasFiles, name: str) -> Iterator[Finding]:
@@ -82,10 +84,6 @@ def _generation_findings(world: HasFiles, name: str) -> Iterator[Finding]:
         sound, message = False, f"the generation {directory} is damaged: {error.message}"
     if not sound:
         yield Finding("generation-damaged", Severity.ERROR, message, _REPAIR)
-    state = world.files.state(f"{directory}/key.pem")
-    if state is not None and state.mode != _SECRET_MODE:
-        message = f"the key of the generation has mode {state.mode:04o}, not {_SECRET_MODE:04o}"
-        yield Finding("key-mode", Severity.ERROR, message, _REPAIR)
 
 
 def _wanted(run: Run) -> str | None:
@@ -108,7 +106,7 @@ def _choose(context: Context, wanted: str | None, *, agreed: bool) -> _Candidate
         raise CertificateError(
             "repair-impossible",
             "no sound copy of any certificate is left",
-            "Import one: `mst-cli import_cert --cert PATH --key PATH`.",
+            "Import one: `mst-cli import_cert --cert PATH --key PATH`, or `--pfx PATH` with its passphrase.",
         )
     best = candidates[0]
     certificate.examine(context, best.identity, certificate.address(context))
@@ -125,17 +123,16 @@ def _require_agreement(context: Context, best: _Candidate, *, agreed: bool) -> N
 
 
 def _candidates(context: Context) -> Iterator[_Candidate]:
-    """What can be read of: a flattened link, the generations, and the usual place; not what is for later."""
+    """What can be read of: a flattened link, the generations, and the usual places; not what is for later."""
     waiting = {pending.fingerprint for pending in certificate.pending_imports(context.receipt)}
     names = context.world.files.names(paths.GENERATIONS)
     folders = (paths.ACTIVE, *(generations.folder(name) for name in names))
-    locate = context.world.files.locate
-    usual = IdentitySource(chain=str(locate(paths.SITE_CERTIFICATE)), key=str(locate(paths.SITE_KEY)))
     places = [(place, generations.source(context.world, place)) for place in folders]
-    for place, source in (*places, (paths.SITE_CERTIFICATE, usual)):
+    usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate.usual(context), strict=True)
+    for place, source in (*places, *usual):
         try:
             identity = source.load(context.world)
-        except CertificateError:
+        except SetupError:  # also a passphrase that the answers name and that is not to be had
             continue
         if fingerprint(identity) not in waiting:
             yield _Candidate(place, source, identity)

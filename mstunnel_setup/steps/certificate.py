@@ -59,7 +59,7 @@ def find(context: Context) -> Certificate:
     if source.paths[0]:
         return _read(context, source)
     found = _source(context) or _missing(context)
-    pfx = _usual(context)[1]
+    pfx = usual(context)[1]
     # Whoever renews as PFX leaves the PEM files of before where they are.
     if not found.pfx and _there(context, pfx.pfx) and _is_linked(context, found):
         found = pfx
@@ -167,7 +167,7 @@ def _given(context: Context) -> IdentitySource:
 def _source(context: Context) -> IdentitySource | None:
     """Where the certificate is: named by an answer, or at its usual place; None when nothing is there yet."""
     given = _given(context)
-    for source in (given,) if given.paths[0] else _usual(context):
+    for source in (given,) if given.paths[0] else usual(context):
         if all(_there(context, path) for path in source.paths):
             return source
     return None
@@ -179,7 +179,8 @@ def _source_in_use(context: Context) -> IdentitySource | None:
     return None if current is None else generations.source(context.world, paths.ACTIVE)
 
 
-def _usual(context: Context) -> tuple[IdentitySource, ...]:
+def usual(context: Context) -> tuple[IdentitySource, IdentitySource]:
+    """The usual places: PEM, and PFX with the passphrase that the answers name."""
     locate = context.world.files.locate
     passphrase = _given(context).passphrase
     return (

@@ -221,6 +221,7 @@ def test_a_delayed_import_survives_a_reboot_and_its_files(gateway: Installation)
         (f"rm {ACTIVE}", "link-missing"),
         (f"echo > {ACTIVE}/key.pem", "generation-damaged"),
         (f"chmod 644 {ACTIVE}/key.pem", "key-mode"),
+        (f"chmod 755 {GENERATIONS} {GENERATIONS}/.. && chown -R 1 {ACTIVE}/", "key-owner"),
     ],
 )
 def test_what_somebody_damaged_is_found_and_mended(gateway: Installation, damage: str, found: str) -> None:

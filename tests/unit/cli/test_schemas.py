@@ -18,6 +18,7 @@ from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import Severity
 from tests.unit.schemas import SCHEMAS, schema_of, strict, validate
 from tests.unit.tls.pki import Pki, key_bytes
+from tests.unit.tls.recipes import pfx_bytes
 
 PROGRAMS = {
     "mstunnel-setup": setup.app,
@@ -245,13 +246,24 @@ def _valid_now() -> Pki:
     return Pki({"leaf": {"issuer": "leaf", "start": -10, "days": 700}})
 
 
+def _only_a_pfx_is_left(host: Path, pki: Pki) -> None:
+    """The usual PEM files are gone and the generation is damaged."""
+    for path in (paths.SITE_CERTIFICATE, paths.SITE_KEY, f"{paths.ACTIVE}/key.pem"):
+        (host / path.lstrip("/")).unlink()
+    pfx = host / paths.SITE_PFX.lstrip("/")
+    pfx.write_bytes(pfx_bytes({"chain": ["leaf"], "passphrase": ""}, pki))
+    pfx.chmod(0o600)
+
+
 def test_a_certificate_in_use(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pki = _valid_now()
     run("mstunnel-setup step eula --accept-eula")
     run("mstunnel-setup step environment")
     host = tmp_path / "host"
     (host / paths.SITE_CERTIFICATE.lstrip("/")).write_bytes(pki.pem("leaf"))
-    (host / paths.SITE_KEY.lstrip("/")).write_bytes(key_bytes(pki.key_name("leaf")))
+    key = host / paths.SITE_KEY.lstrip("/")
+    key.write_bytes(key_bytes(pki.key_name("leaf")))
+    key.chmod(0o600)
     lab = {"CLOUD": "custom", "AUTHORITY": "https://lab.example.com", "GRAPH": "https://lab.example.com"}
     for name, value in lab.items():
         monkeypatch.setenv(f"MSTUNNEL_TENANT_{name}", value)
@@ -260,6 +272,12 @@ def test_a_certificate_in_use(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
     assert run("mst-cli import_cert")["status"] == "unchanged"
     assert run("mst-cli import_cert --list")["data"] == {"pending": []}
     assert run("mst-cli cert repair")["status"] == "unchanged"
+    key.chmod(0o644)
+    assert run("mst-cli cert repair")["status"] == "changed"
+    assert key.stat().st_mode & 0o777 == 0o600
+    _only_a_pfx_is_left(host, pki)
+    repaired = run("mst-cli cert repair")
+    assert (repaired["status"], repaired["data"]["from"]) == ("changed", paths.SITE_PFX)
     assert run("mst-cli ca-trust list")["data"] == {"roots": []}
 
 
