@@ -20,6 +20,7 @@ from mstunnel_setup.tls.der import (
 
 DATA = "1.2.840.113549.1.7.1"
 ENCRYPTED_DATA = "1.2.840.113549.1.7.6"
+KEY_BAG = "1.2.840.113549.1.12.10.1.1"
 SHROUDED_KEY_BAG = "1.2.840.113549.1.12.10.1.2"
 PBES2 = "1.2.840.113549.1.5.13"
 PBMAC1 = "1.2.840.113549.1.5.14"
@@ -37,9 +38,13 @@ class TooManyRoundsError(DerError):
 
 @dataclass(frozen=True)
 class EncryptedPart:
-    """An encrypted piece: its algorithms by dotted identifier and, when it is a key, its PKCS#8 encoding."""
+    """An encrypted piece: its algorithms by dotted identifier and, when it is a key, its PKCS#8 encoding.
+
+    A key that is not protected counts as a piece without algorithms.
+    """
 
     algorithms: tuple[str, ...]
+    is_key: bool = False
     encrypted_key: bytes = field(default=b"", repr=False)
 
 
@@ -107,7 +112,7 @@ def _encrypted_parts(content: bytes) -> Iterator[EncryptedPart]:
         if identifier(kind) == ENCRYPTED_DATA:
             yield _encrypted_data(_inside(value))
         elif identifier(kind) == DATA:
-            yield from _shrouded_keys(octets(_inside(value)))
+            yield from _keys(octets(_inside(value)))
         else:
             raise DerError(f"content of type {identifier(kind)}")
 
@@ -117,13 +122,15 @@ def _encrypted_data(node: Node) -> EncryptedPart:
     return EncryptedPart(tuple(_algorithms(algorithm)))
 
 
-def _shrouded_keys(safe_contents: bytes) -> Iterator[EncryptedPart]:
+def _keys(safe_contents: bytes) -> Iterator[EncryptedPart]:
     for bag in sequence(first_element(safe_contents)):
         kind, value = sequence(bag, at_least=2)[:2]
         if identifier(kind) == SHROUDED_KEY_BAG:
             wrapped = _inside(value)
             algorithm = sequence(wrapped, at_least=2)[0]
-            yield EncryptedPart(tuple(_algorithms(algorithm)), wrapped.raw)
+            yield EncryptedPart(tuple(_algorithms(algorithm)), is_key=True, encrypted_key=wrapped.raw)
+        elif identifier(kind) == KEY_BAG:
+            yield EncryptedPart((), is_key=True)
 
 
 def _algorithms(algorithm: Node) -> Iterator[str]:

@@ -49,7 +49,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
     """Open a PFX file; None and the empty passphrase both open a file that has none, or an empty one.
 
     Raises CertificateError: `pfx-passphrase-missing`, `pfx-passphrase-wrong`, `pfx-damaged`,
-    `pfx-legacy-algorithm`, `pfx-is-pem`, `certificate-unreadable`, `input-too-large`.
+    `pfx-legacy-algorithm`, `leaf-ambiguous`, `pfx-is-pem`, `certificate-unreadable`, `input-too-large`.
     """
     check_size(data)
     if looks_like_pem(data):
@@ -62,6 +62,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
         raise _wrong_passphrase(found, passphrase)
     _refuse_algorithms(found)
     _check_mac(found, passphrase)
+    _refuse_several_keys(found)
     return _load(found, passphrase)
 
 
@@ -82,6 +83,17 @@ def _refuse_algorithms(found: PfxOutline) -> None:
         raise _legacy(", ".join(sorted(refused)))
     if found.mac and not pfx_mac.is_known(found.mac):
         raise _legacy(f"the check sum algorithm {plain(found.mac.digest_algorithm)}")
+
+
+def _refuse_several_keys(found: PfxOutline) -> None:
+    """The library would take the first key, and nobody says that it is the one of this gateway."""
+    keys = sum(part.is_key for part in found.parts)
+    if keys > 1:
+        raise CertificateError(
+            "leaf-ambiguous",
+            f"the PFX file holds {keys} private keys, and only one of them can be this gateway's",
+            "Export only the entry of this gateway (Java: `keytool -importkeystore -srcalias NAME`).",
+        )
 
 
 def _is_available(algorithm: BlockCipherAlgorithm) -> bool:

@@ -19,10 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from mstunnel_setup.tls import load
+from mstunnel_setup.tls import der, load
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.model import Finding, Identity
 from mstunnel_setup.tls.paths import settle
+from mstunnel_setup.tls.pfx_outline import outline
 from tests.unit.tls.pki import NOW, Pki, key_bytes, openssl, private_key
 
 Recipe = dict[str, Any]
@@ -215,6 +216,8 @@ _OPENSSL = {
 
 def pfx_bytes(spec: Recipe, pki: Pki) -> bytes:
     """A PFX made by the library, or by the openssl command for what the library does not write."""
+    if "entries" in spec:
+        return _joined([pfx_bytes(spec["common"] | entry, pki) for entry in spec["entries"]])
     passphrase = spec.get("passphrase", "secret")
     cipher = spec.get("cipher", "aes")
     if cipher in _OPENSSL:
@@ -235,6 +238,18 @@ def pfx_bytes(spec: Recipe, pki: Pki) -> bytes:
         [pki.certificate(name) for name in names if name != leaf],
         protection,
     )
+
+
+def _joined(files: list[bytes]) -> bytes:
+    """Several entries in one file, as Java keeps them; each of `files` is without MAC."""
+    safes = [node.raw for file in files for node in der.sequence(der.first_element(outline(file).content))]
+    content = _element(0xA0, _element(der.OCTET_STRING, _element(der.SEQUENCE, b"".join(safes))))
+    data = bytes.fromhex("06092a864886f70d010701")
+    return _element(der.SEQUENCE, b"\x02\x01\x03" + _element(der.SEQUENCE, data + content))
+
+
+def _element(tag: int, content: bytes) -> bytes:
+    return bytes([tag, 0x83]) + len(content).to_bytes(3, "big") + content
 
 
 def _pfx_by_openssl(spec: Recipe, pki: Pki, options: list[str], passphrase: str) -> bytes:
