@@ -11,14 +11,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli.certificate_activation import engage, installed_run, nudge, serving_port
-from mstunnel_setup.cli.render import Result, Session
+from mstunnel_setup.cli.render import Notice, Result, Session, Status
 from mstunnel_setup.cli.run import Run
 from mstunnel_setup.engine.file_actions import WriteFile
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError, UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.steps.context import Context
-from mstunnel_setup.tls.ca_trust import added_roots
+from mstunnel_setup.tls.ca_trust import added_roots, is_for_gateway, root_findings
 from mstunnel_setup.tls.certificate import extension, is_ca, title
 from mstunnel_setup.tls.judge_time import days_left
 from mstunnel_setup.tls.read import read_material
@@ -47,9 +47,8 @@ def add(session: Session, source: Path) -> Result:
     """Trust every certificate in a file (PEM or DER). Raises CertificateError unless all are authorities."""
     with installed_run(session, {}) as run:
         certificates = _authorities(run, source)
-        # In a file of somebody else; one of ours may be half done.
-        known = {(root.file != _name(root.certificate), root.certificate) for root in _roots(run.files)}
-        new = [certificate for certificate in certificates if (True, certificate) not in known]
+        known = set(_known_elsewhere(run.files))
+        new = [certificate for certificate in certificates if certificate not in known]
         if not engage(run, "Trust the authority", [_writing(certificate) for certificate in new]):
             return Result("unchanged", text=["Already trusted."])
         _tell_containers(run)
@@ -72,11 +71,23 @@ def remove(session: Session, name: str) -> Result:
 
 
 def show(session: Session) -> Result:
-    """The roots trusted besides those of the system."""
+    """The roots trusted besides those of the system, and the files that are not what they should be."""
     with installed_run(session, {}, exclusively=False) as run:
         rows = [root.data(run) for root in _roots(run.files)]
+        found = [Notice(item.id, item.message, item.hint) for item in root_findings(run.files)]
     text = [f"{row['name']}  {row['subject']}, {row['days_left']} days left" for row in rows]
-    return Result("ok", {"roots": [*rows]}, text=text or ["None besides those of the system."])
+    status: Status = "warning" if found else "ok"
+    return Result(
+        status, {"roots": [*rows]}, tuple(found), text=text or ["None besides those of the system."]
+    )
+
+
+def _known_elsewhere(files: Files) -> Iterator[x509.Certificate]:
+    """What stands in a file of somebody else that the gateway reads too; one of ours may be half done."""
+    for root in _roots(files):
+        content = files.read(f"{paths.CA_TRUST}/{root.file}.crt") or b""
+        if root.file != _name(root.certificate) and is_for_gateway(content):
+            yield root.certificate
 
 
 def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:

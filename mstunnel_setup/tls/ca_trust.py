@@ -8,7 +8,11 @@ from cryptography.x509 import Certificate
 from mstunnel_setup import paths
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.tls.certificate import is_ca, title
+from mstunnel_setup.tls.model import Finding, Severity
 from mstunnel_setup.tls.read import read_material
+
+_PEM = b"-----BEGIN CERTIFICATE-----"
 
 
 def added_roots(files: Files) -> Iterator[tuple[str, Certificate]]:
@@ -21,6 +25,41 @@ def added_roots(files: Files) -> Iterator[tuple[str, Certificate]]:
             continue
         for certificate in certificates:
             yield name, certificate
+
+
+def is_for_gateway(content: bytes) -> bool:
+    """Whether the gateway can use a file below ca-trust: its entrypoint joins them to one file of PEM."""
+    return _PEM in content
+
+
+def root_findings(files: Files) -> Iterator[Finding]:
+    """What is wrong with the files below ca-trust that somebody has put there by hand."""
+    for name in files.names(paths.CA_TRUST):
+        if name.endswith(".crt"):
+            path = f"{paths.CA_TRUST}/{name}"
+            yield from _about_file(path, files.read(path) or b"")
+
+
+def _about_file(path: str, content: bytes) -> Iterator[Finding]:
+    try:
+        certificates = read_material(content).certificates
+        problem = "" if certificates else "it holds no certificate"
+    except CertificateError as error:
+        certificates, problem = (), error.message
+    if problem:
+        message = f"nobody can read {path}: {problem}"
+        yield Finding(
+            "root-unreadable", Severity.WARNING, message, "Remove it, or give the authority as PEM."
+        )
+        return
+    if not is_for_gateway(content):
+        message = f"{path} is not PEM, so our programs trust it, but the gateway does not"
+        yield Finding("root-not-pem", Severity.WARNING, message, f"Run `mst-cli ca-trust add {path}`.")
+    for certificate in certificates:
+        if not is_ca(certificate):
+            message = f"{path} holds the certificate of {title(certificate)}, which is no authority (CA)"
+            hint = "Give the certificate of the authority instead."
+            yield Finding("root-not-ca", Severity.WARNING, message, hint)
 
 
 def added_roots_pem(files: Files) -> str:

@@ -243,7 +243,7 @@ def test_answers_and_where_they_came_from(run: Run, tmp_path: Path) -> None:
 
 def _valid_now() -> Pki:
     """Certificates around the real date; the others of the tests have a date of their own."""
-    return Pki({"leaf": {"issuer": "leaf", "start": -10, "days": 700}})
+    return Pki({"leaf": {"issuer": "leaf", "start": -10, "days": 700}, "root": {"start": -10, "days": 700}})
 
 
 def _only_a_pfx_is_left(host: Path, pki: Pki) -> None:
@@ -279,6 +279,12 @@ def test_a_certificate_in_use(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
     repaired = run("mst-cli cert repair")
     assert (repaired["status"], repaired["data"]["from"]) == ("changed", paths.SITE_PFX)
     assert run("mst-cli ca-trust list")["data"] == {"roots": []}
+    der = host / paths.CA_TRUST.lstrip("/") / "mine.crt"
+    der.write_bytes(pki.der("root"))
+    assert [item["code"] for item in run("mst-cli ca-trust list")["warnings"]] == ["root-not-pem"]
+    # Its authority is written as PEM beside it, which the gateway can use.
+    assert len(run("mst-cli ca-trust add", str(der))["data"]["added"]) == 1
+    assert run("mst-cli ca-trust add", str(der))["status"] == "unchanged"
 
 
 def test_a_wrong_command_line_comes_in_the_envelope(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.tls.ca_trust import added_roots, added_roots_pem
+from mstunnel_setup.tls.ca_trust import added_roots, added_roots_pem, root_findings
 from tests.unit.tls.pki import Pki
 
 
@@ -26,3 +26,27 @@ def test_pem_and_der_are_read_and_the_rest_is_passed_over(tmp_path: Path) -> Non
         files.write(f"{paths.CA_TRUST}/{name}", content)
     assert list(added_roots(files)) == [("a.crt", root), ("b.crt", old), ("b.crt", root)]
     assert x509.load_pem_x509_certificates(added_roots_pem(files).encode()) == [root, old, root]
+
+
+def test_files_that_do_not_do_what_they_are_there_for_are_named(tmp_path: Path) -> None:
+    pki, files = Pki(), Files(tmp_path)
+    files.make_directories(paths.CA_TRUST)
+    assert list(root_findings(files)) == []
+    for name, content in (
+        ("der.crt", pki.der("root")),
+        ("empty.crt", b""),
+        ("fine.crt", b"a remark\n" + pki.pem("root")),
+        ("leaf.crt", pki.pem("leaf")),
+        ("notes.txt", b"not looked at"),
+        ("words.crt", b"no certificate"),
+    ):
+        files.write(f"{paths.CA_TRUST}/{name}", content)
+    found = [(item.id, item.message) for item in root_findings(files)]
+    assert [code for code, _ in found] == [
+        "root-not-pem",
+        "root-unreadable",
+        "root-not-ca",
+        "root-unreadable",
+    ]
+    for (_, message), name in zip(found, ("der.crt", "empty.crt", "leaf.crt", "words.crt"), strict=True):
+        assert f"{paths.CA_TRUST}/{name}" in message
