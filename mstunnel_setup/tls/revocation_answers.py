@@ -18,6 +18,7 @@ from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.tls.certificate import (
     MALFORMED,
     extension,
+    has_weak_signature,
     is_ca,
     is_issued_by,
     lenient_library,
@@ -110,6 +111,7 @@ def _may_respond(signer: x509.Certificate, issuer: x509.Certificate, now: dateti
     return (
         purposes is not None
         and ExtendedKeyUsageOID.OCSP_SIGNING in purposes
+        and has_weak_signature(signer) is False  # of another only names are compared
         and is_issued_by(signer, issuer)
         and signer.not_valid_before_utc - _SKEW <= now <= signer.not_valid_after_utc
     )

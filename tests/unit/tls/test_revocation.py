@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.clock import SystemClock
@@ -246,6 +247,33 @@ def response(**changes: object) -> bytes:
     builder = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, PKI.certificate(signer))
     signed = builder.sign(private_key(f"p256/{signer}"), hashes.SHA256())
     return signed.public_bytes(Encoding.DER)
+
+
+def test_a_responder_whose_certificate_cannot_be_checked_proves_nothing() -> None:
+    """Somebody on the way makes one in the name of the authority; the library checks no such signature."""
+    key = private_key("p256/forger")
+    builder = x509.CertificateBuilder(
+        ISSUER.subject,
+        ISSUER.subject,
+        key.public_key(),
+        4712,
+        NOW - timedelta(days=1),
+        NOW + timedelta(days=9),
+    ).add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False)
+    made = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    forged = x509.load_der_x509_certificate(made.replace(_ECDSA_SHA256, _UNKNOWN_ALGORITHM))
+    answer = ocsp.OCSPResponseBuilder().certificates([forged])
+    answer = answer.responder_id(ocsp.OCSPResponderEncoding.NAME, forged).add_response(
+        LEAF, ISSUER, hashes.SHA256(), ocsp.OCSPCertStatus.GOOD, NOW, NOW + timedelta(days=1), None, None
+    )
+    signed = answer.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    with pytest.raises(NetworkError, match="not signed by the authority"):
+        read_ocsp(signed, LEAF, ISSUER, NOW)
+
+
+# Algorithm identifiers of one length, so that one can take the place of the other.
+_ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
+_UNKNOWN_ALGORITHM = bytes.fromhex("300a06082a8648ce3d040309")
 
 
 SOME = frozenset({x509.ReasonFlags.key_compromise})
