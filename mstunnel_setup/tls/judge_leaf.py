@@ -18,6 +18,7 @@ from mstunnel_setup.tls.model import Finding, Severity
 
 _RSA_BITS = 2048
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+_DIGESTS = ("sha256", "sha384", "sha512")
 _NEW_KEY = "Request a certificate with an RSA key of 2048 bits or more, or an EC key on P-256 or P-384."
 
 
@@ -70,11 +71,11 @@ def _leaf_is_ca(*, allowed: bool) -> Finding:
 def signature_findings(certificate: x509.Certificate, prefix: str, what: str) -> Iterator[Finding]:
     """Findings `<prefix>-weak` and `<prefix>-unknown` about the signature on a certificate."""
     weak = has_weak_signature(certificate)
-    if weak is None:
+    if weak is None or not (weak or _has_usual_digest(certificate)):
         yield Finding(
             f"{prefix}-unknown",
             Severity.ERROR,
-            f"{what} is signed with an algorithm that is not known here",
+            f"{what} is signed with an algorithm that devices do not know",
             "Ask the authority for a signature with SHA-256 and RSA or ECDSA.",
         )
     elif weak:
@@ -84,6 +85,12 @@ def signature_findings(certificate: x509.Certificate, prefix: str, what: str) ->
             f"{what} is signed with SHA-1 or MD5, which can be forged",
             "Ask the authority for a signature with SHA-256 or better.",
         )
+
+
+def _has_usual_digest(certificate: x509.Certificate) -> bool:
+    """Whether TLS clients take it; EdDSA has no digest of its own choice."""
+    digest = certificate.signature_hash_algorithm
+    return digest is None or digest.name in _DIGESTS
 
 
 def key_findings(certificate: x509.Certificate, prefix: str, what: str) -> Iterator[Finding]:

@@ -13,6 +13,24 @@ from mstunnel_setup.tls.paths import Path
 
 _AGNOSTIC = verification.Criticality.AGNOSTIC
 _LONGEST_REASON = 300
+# What the library says, what that means, and what to do.
+_CAUSES = (
+    (
+        "name constraints",
+        "an authority in the chain may not issue certificates for these names (name constraints)",
+        "Request a certificate for a name that the authority may issue for, or take another authority.",
+    ),
+    (
+        "Forbidden",
+        "an authority in the chain has a key, or has made a signature, of a kind that devices do not accept",
+        "Take an authority with RSA or EC keys and signatures with SHA-256.",
+    ),
+    (
+        "critical extension",
+        "a certificate of the chain has a critical extension that nobody here knows, so it must be refused",
+        "Ask the authority for a certificate without it.",
+    ),
+)
 
 
 def path_findings(path: Path, public_address: str | None, now: datetime) -> Iterator[Finding]:
@@ -27,12 +45,16 @@ def path_findings(path: Path, public_address: str | None, now: datetime) -> Iter
         return
     reason = _refusal(leaf, issuers, subject, now)
     if reason:
-        yield Finding(
-            "chain-refused",
-            Severity.ERROR,
-            f"strict verification refuses the chain: {reason}",
-            "Ask the authority: its name constraints or critical extensions do not allow this certificate.",
-        )
+        message, hint = _explained(reason)
+        yield Finding("chain-refused", Severity.ERROR, message, hint)
+
+
+def _explained(reason: str) -> tuple[str, str]:
+    """The library's words in ours, and what to do."""
+    for sign, message, hint in _CAUSES:
+        if sign in reason:
+            return message, hint
+    return f"strict verification refuses the chain: {reason}", "Show these words to the authority."
 
 
 def _refusal(
