@@ -35,6 +35,8 @@ _FORMS = {
 }
 TEXT = b"subject=CN = vpn.example.org\nissuer=CN = inter\n"
 
+_EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")
+
 # What people, mailers and editors do to files.
 TWEAKS: dict[str, Callable[[bytes], bytes]] = {
     "crlf": lambda data: data.replace(b"\n", b"\r\n"),
@@ -64,6 +66,7 @@ TWEAKS: dict[str, Callable[[bytes], bytes]] = {
     "garbage-after": lambda data: data + b"\n\x00garbage",
     "huge": lambda data: data + b"\n" * 600_000,
     "ascii-transfer": lambda data: data.replace(b"\n", b"\r\n") + b"\r\n",
+    "unknown-key-kind": lambda data: data.replace(_EC_PUBLIC_KEY, _EC_PUBLIC_KEY[:-1] + b"\x09"),
     "ber": lambda data: b"\x30\x80" + data[4:] + b"\x00\x00",
 }
 

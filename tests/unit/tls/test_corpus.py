@@ -12,6 +12,7 @@ from mstunnel_setup.tls.certificate import title
 from tests.unit.tls.recipes import run
 
 CORPUS = Path(__file__).parents[2] / "corpora" / "tls" / "cases.jsonl"
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "certificates.md"
 CASES: list[dict[str, Any]] = [json.loads(line) for line in CORPUS.read_text().splitlines() if line.strip()]
 
 
@@ -33,6 +34,27 @@ def test_case(case: dict[str, Any]) -> None:
     assert not [finding.message for finding in outcome.findings if re.search(r"[{<]|::", finding.message)]
     if "chain" in expected:
         assert [title(certificate) for certificate in outcome.settled.chain] == expected["chain"]
+
+
+def _documented() -> dict[str, str]:
+    """The severity of each finding about a certificate alone, as the reference says it."""
+    text = REFERENCE.read_text().partition("## Finding ids")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| `")]
+    return {
+        finding: severity.strip()
+        for ids, severity in rows
+        for finding in re.findall("`([a-z0-9-]+)`", ids)
+        if "(" not in severity and not finding.startswith("revo")
+    }
+
+
+def test_the_corpus_and_the_reference_agree_on_ids_and_severities() -> None:
+    documented = _documented()
+    found = {finding for case in CASES for finding in case["expect"].get("findings", ())}
+    lab = {finding for case in CASES if case["recipe"].get("lab") for finding in case["expect"]["findings"]}
+    assert {finding.partition(":")[0] for finding in found} == set(documented)
+    wrong = [name for name in found - lab if documented[name.partition(":")[0]] != name.partition(":")[2]]
+    assert wrong == []
 
 
 def test_corpus_is_large_and_every_id_is_unique() -> None:

@@ -4,9 +4,16 @@
 """
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,10 +22,12 @@ from mstunnel_setup.tls.agent_credential import read_agent_credential
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import chain_pem, fingerprint, key_pem, load_identity, load_identity_pfx
 from mstunnel_setup.tls.model import Identity
-from tests.unit.tls.pki import NOW, Pki, key_bytes
+from mstunnel_setup.tls.revocation_answers import RevocationState, read_crl, read_ocsp
+from tests.unit.tls.pki import NOW, Pki, key_bytes, private_key
 from tests.unit.tls.recipes import chain_bytes, pfx_bytes
 
 FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "certificates.md"
 PKI = Pki()
 SAMPLES = [
     chain_bytes({}, PKI),
@@ -34,10 +43,41 @@ SAMPLES = [
 ]
 
 
+def _answer() -> bytes:
+    leaf, issuer = PKI.certificate("leaf"), PKI.certificate("inter")
+    builder = ocsp.OCSPResponseBuilder().responder_id(ocsp.OCSPResponderEncoding.NAME, issuer)
+    builder = builder.certificates([issuer]).add_response(
+        leaf, issuer, hashes.SHA256(), ocsp.OCSPCertStatus.GOOD, NOW, NOW + timedelta(days=1), None, None
+    )
+    return builder.sign(private_key(PKI.key_name("inter")), hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def _revocation_list() -> bytes:
+    leaf, issuer = PKI.certificate("leaf"), PKI.certificate("inter")
+    entry = x509.RevokedCertificateBuilder(leaf.serial_number, NOW).add_extension(
+        x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False
+    )
+    builder = x509.CertificateRevocationListBuilder(issuer.subject, NOW, NOW + timedelta(days=1))
+    signed = builder.add_revoked_certificate(entry.build()).sign(
+        private_key(PKI.key_name("inter")), hashes.SHA256()
+    )
+    return signed.public_bytes(Encoding.DER)
+
+
+ANSWERS = [_answer(), _revocation_list()]
+# How often each reader is tried; the reference has the sum.
+EXAMPLES = {"chain and key": 300, "chain": 200, "pfx": 300, "credential": 100, "address": 100, "answer": 200}
+
+
+def tried(what: str) -> settings:
+    """As often as `EXAMPLES` says."""
+    return settings(max_examples=EXAMPLES[what] * FACTOR, deadline=None)
+
+
 @st.composite
-def mutated(draw: st.DrawFn) -> bytes:
+def mutated(draw: st.DrawFn, samples: Sequence[bytes] = tuple(SAMPLES)) -> bytes:
     """A valid input with a few places overwritten, cut out or doubled."""
-    data = draw(st.sampled_from(SAMPLES))
+    data = draw(st.sampled_from(samples))
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(data)))
         end = start + draw(st.integers(0, 8))
@@ -54,21 +94,21 @@ def use(identity: Identity) -> None:
     judge(identity, public_address="vpn.example.org", now=NOW, trusted_roots=[PKI.certificate("root")])
 
 
-@settings(max_examples=300 * FACTOR, deadline=None)
+@tried("chain and key")
 @given(st.binary(max_size=200) | mutated(), st.binary(max_size=200) | mutated())
 def test_any_chain_and_key(chain: bytes, key: bytes) -> None:
     with suppress(SetupError):
         use(load_identity(chain, key))
 
 
-@settings(max_examples=200 * FACTOR, deadline=None)
+@tried("chain")
 @given(mutated())
 def test_any_chain_with_the_right_key(chain: bytes) -> None:
     with suppress(SetupError):
         use(load_identity(chain, key_bytes("p256")))
 
 
-@settings(max_examples=300 * FACTOR, deadline=None)
+@tried("pfx")
 @given(
     st.binary(max_size=200) | mutated(), st.none() | st.sampled_from([b"", b"secret"]) | st.binary(max_size=9)
 )
@@ -77,19 +117,34 @@ def test_any_pfx(pfx: bytes, passphrase: bytes | None) -> None:
         use(load_identity_pfx(pfx, passphrase))
 
 
-@settings(max_examples=100 * FACTOR, deadline=None)
+@tried("credential")
 @given(st.binary(max_size=200) | mutated())
 def test_any_agent_credential(pfx: bytes) -> None:
     with suppress(SetupError):
         assert read_agent_credential(pfx).certificate_der
 
 
-@settings(max_examples=100 * FACTOR, deadline=None)
+@tried("address")
 @given(st.text(max_size=80))
 def test_any_public_address(address: str) -> None:
     identity = load_identity(SAMPLES[0], SAMPLES[3])
     findings = judge(identity, public_address=address, now=NOW)
     assert {finding.id for finding in findings} & {"name-mismatch", "public-address-invalid"}
+
+
+@tried("answer")
+@given(st.binary(max_size=200) | mutated(tuple(ANSWERS)))
+def test_any_answer_about_revocation(answer: bytes) -> None:
+    """It says revoked for the list only, whatever was changed in it: a changed answer is not signed."""
+    leaf, issuer = PKI.certificate("leaf"), PKI.certificate("inter")
+    with suppress(SetupError):
+        assert read_ocsp(answer, leaf, issuer, NOW).state is RevocationState.GOOD
+    with suppress(SetupError):
+        assert read_crl(answer, leaf, issuer, NOW).state is RevocationState.REVOKED
+
+
+def test_the_reference_says_how_many() -> None:
+    assert f"\n{100 * sum(EXAMPLES.values()):,} random and mutated inputs" in REFERENCE.read_text()
 
 
 @pytest.mark.parametrize("length", [*range(24), *range(24, len(SAMPLES[6]), 31)])
