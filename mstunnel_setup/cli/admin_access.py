@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import Result, Session, run_command
 
 if TYPE_CHECKING:
     from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 _PROGRAM = "mst-admin conditional-access"
-access_app = new_app("The cloud app Microsoft Tunnel Gateway, which Conditional Access policies name.")
+access_app = new_group("The cloud app Microsoft Tunnel Gateway, which Conditional Access policies name.")
 
 
 @access_app.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ObjectCommands:
 
     def app(self) -> typer.Typer:
         """The five commands."""
-        app = new_app(self.about)
+        app = new_group(self.about)
         app.command("list", help=f"List the {self.many} of the tenant.")(with_options(self._list()))
         app.command("show", help=f"Show one {self.one}.")(with_options(self._show()))
         app.command("create", help=f"Create a {self.one}; its values are checked first.")(

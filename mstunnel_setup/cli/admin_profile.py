@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
 _PROFILE = "mst-admin profile"
 _EXCLUSIONS = "mst-admin proxy-exclusions"
-profile_app = new_app("VPN profiles for Android Enterprise and iOS.")
-exclusions_app = new_app("Proxy exclusion lists of Android profiles.")
+profile_app = new_group("VPN profiles for Android Enterprise and iOS.")
+exclusions_app = new_group("Proxy exclusion lists of Android profiles.")
 
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The profile in the tenant.")]
 Profile = Annotated[str, typer.Option("--profile", metavar="NAME_OR_ID", help="The profile in the tenant.")]

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import Result, Session, run_command
 
 _PROGRAM = "mst-admin server"
-server_app = new_app("Servers of a site. `mstunnel-setup` creates them, on the server itself.")
+server_app = new_group("Servers of a site. `mstunnel-setup` creates them, on the server itself.")
 
 Site = Annotated[str, typer.Option("--site", metavar="NAME_OR_ID", help="The site of the server.")]
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The server.")]

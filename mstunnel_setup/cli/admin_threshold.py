@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import Result, Session, run_command
 
 _PROGRAM = "mst-admin threshold"
-threshold_app = new_app("Health thresholds: where a metric turns healthy and unhealthy.")
+threshold_app = new_group("Health thresholds: where a metric turns healthy and unhealthy.")
 
 Metric = Annotated[str, typer.Argument(metavar="METRIC", help="Name of the metric, as `list` shows it.")]
 

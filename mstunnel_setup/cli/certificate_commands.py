@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
+from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
-cert_app = new_app("The TLS certificate in use.")
-ca_trust_app = new_app("Further trusted roots: for both containers and for all that talks to the tenant.")
+cert_app = new_group("The TLS certificate in use.")
+ca_trust_app = new_group("Further trusted roots: for both containers and for all that talks to the tenant.")
 
 
 @cert_app.command("show")

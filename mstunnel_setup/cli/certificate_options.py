@@ -16,10 +16,10 @@ _LONGEST_MINUTES = 5_256_000
 class ImportOptions:
     """What `import_cert` shall do with the certificate, and when."""
 
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[delay MINUTES]", help="The delay as two bare words.", show_default=False),
+    word: Annotated[
+        str | None, typer.Argument(metavar="delay", help="As --delay MINUTES, in two bare words.")
     ] = None
+    minutes: Annotated[str | None, typer.Argument(metavar="MINUTES", help="The minutes of that.")] = None
     delay: Annotated[
         int | None,
         typer.Option("--delay", metavar="MINUTES", min=0, help="Take it into use this much later."),
@@ -52,15 +52,14 @@ class ImportOptions:
         return None if not minutes else (now + timedelta(minutes=minutes)).replace(microsecond=0)
 
     def _minutes(self) -> int | None:
-        words = tuple(self.words or ())
-        if not words:
+        if self.word is None:
             minutes = self.delay
-        elif len(words) == 2 and words[0] == "delay" and words[1].isdecimal():  # noqa: PLR2004
-            minutes = int(words[1])
+        elif self.word == "delay" and (self.minutes or "").isdecimal():
+            minutes = int(str(self.minutes))
         else:
             raise UsageError(
                 "delay-unclear",
-                f"`{' '.join(words)}` is not understood",
+                f"`{' '.join(filter(None, (self.word, self.minutes)))}` is not understood",
                 "Write `delay` and a number of minutes, as in `mst-cli import_cert delay 10080`.",
             )
         if minutes is not None and minutes > _LONGEST_MINUTES:

@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 
 from mstunnel_setup import paths
-from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
+from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
 
 def _component(name: str, container: str) -> typer.Typer:
     """The commands that agent and server have in common."""
-    group = new_app(f"The {name} container: {container}.")
+    group = new_group(f"The {name} container: {container}.")
 
     def switch(verb: str, about: str) -> None:
         @group.command(verb, help=about)
@@ -59,8 +59,8 @@ def _component(name: str, container: str) -> typer.Typer:
 
 agent_app = _component("agent", paths.AGENT)
 server_app = _component("server", paths.SERVER)
-disconnect_app = new_app("End sessions of devices.")
-unban_app = new_app("Let banned addresses in again.")
+disconnect_app = new_group("End sessions of devices.")
+unban_app = new_group("Let banned addresses in again.")
 server_app.add_typer(disconnect_app, name="disconnect")
 server_app.add_typer(unban_app, name="unban")
 

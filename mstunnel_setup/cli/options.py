@@ -16,9 +16,14 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
-from typer.models import ArgumentInfo
+from typer.core import TyperGroup
+from typer.models import ArgumentInfo, OptionInfo
+
+from mstunnel_setup.answers.settings import SETTINGS
 
 _CONTEXT = "context_"
+_LONGEST_SUMMARY = 1000
+_VARIABLES = {setting.option: setting.variable for setting in SETTINGS if setting.option}
 
 
 class OutputFormat(StrEnum):
@@ -224,10 +229,39 @@ class InstallOptions(SignInOptions, CertificateOptions):
         return {**CertificateOptions.settings(self), **SignInOptions.settings(self), **_given(own)}
 
 
+class _Group(TyperGroup):
+    """Lists commands with whole summaries: half a sentence tells nobody what a command does."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands and the first sentence of the help of each, folded where it is long."""
+        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(_LONGEST_SUMMARY))
+                    for name, command in found.items()
+                    if command is not None and not command.hidden
+                ]
+            )
+
+
+def new_group(about: str) -> typer.Typer:
+    """Commands below one word; the options of every command may stand before their names as well."""
+    group = new_app(about)
+
+    @group.callback(help=about)
+    @with_options
+    def options(common: CommonOptions) -> None:
+        """Nothing to do: commands find the options in the context."""
+
+    return group
+
+
 def new_app(about: str) -> typer.Typer:
     """A command line program in the house style: plain help, our own error messages."""
     return typer.Typer(
         help=about,
+        cls=_Group,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -281,7 +315,24 @@ def _parameters(group: type) -> list[inspect.Parameter]:
     hints: Mapping[str, Any] = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(
-            item.name, inspect.Parameter.KEYWORD_ONLY, default=item.default, annotation=hints[item.name]
+            item.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=item.default,
+            annotation=_with_variable(hints[item.name]),
         )
         for item in fields(group)
     ]
+
+
+def _with_variable(hint: Any) -> Any:
+    """`hint`; the help of an option that is a setting names the variable that `answers.merge` reads.
+
+    typer itself must not read it: it could not tell it from the option, which counts more.
+    """
+    for item in getattr(hint, "__metadata__", ()):
+        if isinstance(item, OptionInfo) and item.envvar is None:
+            # In an annotation typer takes the first name for the default.
+            names = (item.default, *(item.param_decls or ()))
+            note = next((f"  [env var: {_VARIABLES[name]}]" for name in names if name in _VARIABLES), "")
+            item.help = (item.help or "").removesuffix(note) + note
+    return hint

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
-env_app = new_app("The settings in env.sh.")
-config_app = new_app("The server configuration of the site, here and in the tenant.")
-log_app = new_app("How much the gateway logs.")
-site_app = new_app("The site this server belongs to.")
+env_app = new_group("The settings in env.sh.")
+config_app = new_group("The server configuration of the site, here and in the tenant.")
+log_app = new_group("How much the gateway logs.")
+site_app = new_group("The site this server belongs to.")
 
 Name = Annotated[str, typer.Argument(help="For example TRACE_SESSIONS.")]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mstunnel_setup import __version__
-from mstunnel_setup.cli.options import CommonOptions, InstallOptions, new_app, with_options
+from mstunnel_setup.cli.options import CommonOptions, InstallOptions, new_app, new_group, with_options
 from mstunnel_setup.cli.render import run_app, run_command
 from mstunnel_setup.cli.streams import hold
 
@@ -15,7 +15,7 @@ app = new_app(
     "Turn this server into a Microsoft Tunnel gateway. Without a command: install, or continue where the "
     "last run stopped."
 )
-answers_app = new_app("Write, check and show answer files.")
+answers_app = new_group("Write, check and show answer files.")
 app.add_typer(answers_app, name="answers")
 
 

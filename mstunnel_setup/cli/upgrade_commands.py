@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
+from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.upgrade import LONGEST_DRAIN
 
-upgrade_app = new_app("Upgrade the two images, with a way back.")
+upgrade_app = new_group("Upgrade the two images, with a way back.")
 _COMMAND = "mst-cli upgrade"
 
 

@@ -16,8 +16,8 @@ WHOLE = NOW.replace(microsecond=0)
     ("options", "due"),
     [
         ({}, None),
-        ({"words": ["delay", "0"]}, None),
-        ({"words": ["delay", "10080"]}, WHOLE + timedelta(days=7)),
+        ({"word": "delay", "minutes": "0"}, None),
+        ({"word": "delay", "minutes": "10080"}, WHOLE + timedelta(days=7)),
         ({"delay": 5}, WHOLE + timedelta(minutes=5)),
         ({"at": "2026-06-02T03:00+02:00"}, datetime(2026, 6, 2, 1, tzinfo=UTC)),
         ({"at": "2026-06-02 03:00Z"}, datetime(2026, 6, 2, 3, tzinfo=UTC)),
@@ -30,11 +30,10 @@ def test_due(options: dict[str, Any], due: datetime | None) -> None:
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        ({"words": ["delay"]}, "delay-unclear"),
-        ({"words": ["dely", "5"]}, "delay-unclear"),
-        ({"words": ["delay", "-5"]}, "delay-unclear"),
-        ({"words": ["delay", "5", "now"]}, "delay-unclear"),
-        ({"words": ["delay", "99999999"]}, "delay-too-long"),
+        ({"word": "delay"}, "delay-unclear"),
+        ({"word": "dely", "minutes": "5"}, "delay-unclear"),
+        ({"word": "delay", "minutes": "-5"}, "delay-unclear"),
+        ({"word": "delay", "minutes": "99999999"}, "delay-too-long"),
         ({"delay": 5, "at": "2026-06-02T03:00"}, "time-twice"),
         ({"at": "tomorrow"}, "time-unclear"),
         ({"at": "2026-06-01T11:59Z"}, "time-past"),

@@ -11,10 +11,11 @@ import pytest
 import typer
 
 from mstunnel_setup.answers.merge import merge
-from mstunnel_setup.answers.settings import SETTINGS
-from mstunnel_setup.cli import readiness, setup
+from mstunnel_setup.answers.settings import SETTINGS, Setting
+from mstunnel_setup.cli import mst_cli, readiness, setup
 from mstunnel_setup.cli.options import CommonOptions, InstallOptions, OutputFormat, new_app, with_options
 from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import Group
 
@@ -162,7 +163,7 @@ def test_help_is_plain_and_80_columns_wide(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_help_does_not_load_what_it_does_not_need() -> None:
-    heavy = ["ruamel", "rich", "requests", "msal", "cryptography", "mstunnel_setup.answers"]
+    heavy = ["ruamel", "rich", "requests", "msal", "cryptography", "mstunnel_setup.answers.model"]
     program = (
         "import json, sys; from mstunnel_setup.cli import console, log, options, progress, render;"
         "app = options.new_app('x'); app.command()(options.with_options(lambda: None));"
@@ -171,3 +172,37 @@ def test_help_does_not_load_what_it_does_not_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def _help(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run_app(mst_cli.app, "mst-cli", [*arguments, "--help"]) == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("setting", [setting for setting in SETTINGS if setting.option], ids=str)
+def test_the_help_names_the_variable_of_each_setting(
+    setting: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = _help(capsys, "install")
+    described = shown.partition(f" {setting.option} ")[2].partition("]")[0]
+    assert described.endswith(f"[env var: {setting.variable}")
+
+
+def test_no_summary_of_a_command_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = _help(capsys).partition("Commands:")[2]
+    assert "..." not in commands
+    assert "as after a change of the proxy in env.sh." in commands
+
+
+def test_the_delay_in_bare_words_is_shown_as_it_is_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "import_cert [OPTIONS] [delay] [MINUTES]" in _help(capsys, "import_cert")
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_options_stand_before_a_group_in_it_or_behind_its_command(
+    place: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["cert", "show"]
+    words[place:place] = ["--output", "json", "--root", str(tmp_path)]
+    assert run_app(mst_cli.app, "mst-cli", words) == ExitCode.USAGE
+    assert json.loads(capsys.readouterr().out)["command"] == "mst-cli cert show"
