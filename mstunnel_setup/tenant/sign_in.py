@@ -22,6 +22,7 @@ from mstunnel_setup.tenant.transport import HttpPort
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
     APPLICATION_READ_WRITE,
+    CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
 )
 
@@ -41,6 +42,8 @@ SETUP_PERMISSIONS: Final = (
 
 PREPARED_PERMISSIONS: Final = (CONFIGURATION_READ_WRITE,)
 """Those that are left when the server's own identity was made beforehand."""
+
+_OF_INTUNE: Final = frozenset({CONFIGURATION_READ, CONFIGURATION_READ_WRITE})
 
 
 def _nobody_looks(_seconds_left: float) -> None:
@@ -86,7 +89,8 @@ class SignIn:
         `waiting` is told before every question how many seconds are left, and 0 when the wait is over.
 
         Waiting ends with the person's answer, with the code's time, or with KeyboardInterrupt. Raises
-        SignInError; `role-missing` when the token says that the person is no Intune administrator.
+        SignInError; `role-missing` when Intune's permissions are wanted and the token says that the person
+        is no Intune administrator.
         """
         scopes = [f"{self.cloud.graph}/{permission}" for permission in permissions]
         application = self._public()
@@ -99,7 +103,8 @@ class SignIn:
             token = self._token(self._wait(application, flow, code.expires_at, waiting))
         finally:
             waiting(0)
-        require_intune_role(token)
+        if _OF_INTUNE.intersection(permissions):
+            require_intune_role(token)
         account = next(iter(application.get_accounts()), None)
 
         def acquire() -> str:

@@ -225,10 +225,16 @@ def test_control_c_ends_the_waiting() -> None:
 def test_a_person_without_the_role_is_turned_away() -> None:
     answer = granted() | {"access_token": jwt(scp="x", wids=["other"], upn="rolf@contoso.example")}
 
+    tenant = entra(FLOW, answer)
     with pytest.raises(SignInError, match=r"rolf@contoso\.example is neither") as caught:
-        entra(FLOW, answer).device_code()
+        tenant.sign_in().device_code(tenant.shown.append)
 
     assert caught.value.code == "role-missing"
+
+
+def test_a_permission_of_another_service_takes_no_role_of_intune() -> None:
+    answer = granted() | {"access_token": jwt(scp="x", wids=["other"], upn="rolf@contoso.example")}
+    assert entra(FLOW, answer).device_code() == answer["access_token"]
 
 
 @pytest.mark.parametrize(
