@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, TypeAlias
 from zoneinfo import available_timezones
 
+from mstunnel_setup.admin.metrics import KINDS, Kind, kind_of
 from mstunnel_setup.admin.objects import SiteObject, ThresholdObject, WindowObject
 from mstunnel_setup.answers.address import is_web_address
 from mstunnel_setup.answers.finding import Finding
@@ -35,17 +36,35 @@ def judge_site(declared: SiteObject, resolve: Resolve | None = None) -> tuple[Fi
 
 
 def judge_threshold(declared: ThresholdObject) -> tuple[Finding, ...]:
-    """What is wrong with the thresholds of a metric."""
-    if declared.healthy != declared.unhealthy:
-        return ()
-    return (
-        Finding(
-            "thresholds-equal",
+    """What there is to say about the thresholds of a metric."""
+    kind = kind_of(declared.metric)
+    if declared.healthy == declared.unhealthy:
+        message = f"healthy and unhealthy are both {declared.healthy}: nothing could lie between them"
+        return (Finding("thresholds-equal", "unhealthy", message, "Write two different values."),)
+    if kind is None:
+        words = ", ".join(item.word for item in KINDS)
+        message = f"{shown(declared.metric)} is no metric that is known to have thresholds"
+        hint = f"Metrics are known by a word in their names: {words}. Gateways pass others over."
+        return (Finding("metric-not-known", "metric", message, hint, fatal=False),)
+    return (*_range(declared, kind), *_direction(declared, kind))
+
+
+def _range(declared: ThresholdObject, kind: Kind) -> Iterator[Finding]:
+    for key, value in (("healthy", declared.healthy), ("unhealthy", declared.unhealthy)):
+        if kind.highest is not None and value > kind.highest:
+            message = f"{key} is {value}: {declared.metric} never exceeds {kind.highest}"
+            yield Finding("threshold-out-of-range", key, message, f"Write 0 to {kind.highest}.")
+
+
+def _direction(declared: ThresholdObject, kind: Kind) -> Iterator[Finding]:
+    if (declared.healthy > declared.unhealthy) is not kind.more_is_better:
+        better, order = ("more", "above") if kind.more_is_better else ("less", "below")
+        yield Finding(
+            "thresholds-reversed",
             "unhealthy",
-            f"healthy and unhealthy are both {declared.healthy}: nothing could lie between them",
-            "Write two different values.",
-        ),
-    )
+            f"healthy is {declared.healthy}, unhealthy {declared.unhealthy}: {better} is better",
+            f"Write a value for healthy that is {order} the one for unhealthy.",
+        )
 
 
 def _address(text: str) -> Iterator[Finding]:

@@ -118,6 +118,7 @@ def _set(
     default: bool = False,
 ) -> Result:
     from mstunnel_setup.admin.carry_out import carry_out  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.metrics import KINDS, kind_of  # noqa: PLC0415
     from mstunnel_setup.admin.objects import ThresholdObject  # noqa: PLC0415
     from mstunnel_setup.admin.plan import threshold_change  # noqa: PLC0415
     from mstunnel_setup.admin.rules_site import judge_threshold  # noqa: PLC0415
@@ -128,7 +129,11 @@ def _set(
         open_tenant,
         result_of,
     )
+    from mstunnel_setup.errors import UsageError  # noqa: PLC0415
 
+    if new and kind_of(metric) is None:
+        names = ", ".join(kind.word for kind in KINDS)
+        raise UsageError("metric-not-known", f"no metric {metric} has thresholds", f"Known are: {names}.")
     graph = open_tenant(session, sign_in)
     present = None if new else find_threshold(graph, metric)
     known = (
@@ -140,10 +145,10 @@ def _set(
     )
     healthy, unhealthy = (old if value is None else value for value, old in zip(values, known, strict=True))
     declared = validated(ThresholdObject, {"metric": metric, "healthy": healthy, "unhealthy": unhealthy})
-    judged(judge_threshold(declared))
+    warnings = judged(judge_threshold(declared))
     change = threshold_change(declared, present)
     carry_out([change] if change else [], graph, lambda _change: None)
-    return result_of(change, {"metric": metric})
+    return result_of(change, {"metric": metric}, warnings)
 
 
 def _delete(session: Session, sign_in: SignInOptions, metric: str, *, yes: bool) -> Result:

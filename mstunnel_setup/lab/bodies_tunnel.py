@@ -9,7 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, Field, StrictBool, StrictInt, StrictStr, model_validator
 
+from mstunnel_setup.admin.objects import ThresholdObject
+from mstunnel_setup.admin.rules_site import judge_threshold
 from mstunnel_setup.lab.bodies import Body, Guid, Name, Part, Text
+from mstunnel_setup.lab.health import metric_in_graph
 from mstunnel_setup.tenant.wire import (
     DeploymentMode,
     HealthStatus,
@@ -66,6 +69,12 @@ def _known_member(value: StrEnum) -> StrEnum:
     return value
 
 
+def _graph_metric(value: str) -> str:
+    if metric_in_graph(value) is None:
+        raise ValueError(f"there is no metric {value}")
+    return value
+
+
 def _web_address(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -75,6 +84,7 @@ def _web_address(value: str) -> str:
 
 Route = Annotated[StrictStr, AfterValidator(_route)]
 MetricName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$", max_length=100)]
+GraphMetric = Annotated[MetricName, AfterValidator(_graph_metric)]
 Domain = Annotated[StrictStr, Field(pattern=_HOST_NAME, max_length=253)]
 PublicAddress = (
     Annotated[StrictStr, Field(pattern=_HOST_NAME, max_length=253)]
@@ -241,6 +251,15 @@ class ThresholdBody(Body):
     healthy_threshold: Annotated[StrictInt, Field(ge=0)]
     unhealthy_threshold: Annotated[StrictInt, Field(ge=0)]
 
+    @model_validator(mode="after")
+    def _like_mst_admin(self) -> Self:
+        wish = ThresholdObject(
+            metric=self.id or "", healthy=self.healthy_threshold, unhealthy=self.unhealthy_threshold
+        )
+        for finding in judge_threshold(wish) if self.id else ():
+            raise ValueError(finding.message)
+        return self
+
 
 class MetricNamesBody(Body):
     """Parameters of getHealthMetrics."""
@@ -248,7 +267,7 @@ class MetricNamesBody(Body):
     entity = TunnelServer
     type_name = "microsoft.graph.microsoftTunnelServer"
 
-    metric_names: Annotated[tuple[MetricName, ...], Field(min_length=1, max_length=100)]
+    metric_names: Annotated[tuple[GraphMetric, ...], Field(min_length=1, max_length=100)]
 
 
 class LogRequestBody(Body):
@@ -270,7 +289,7 @@ class LogRequestBody(Body):
 class TimeSeriesBody(LogRequestBody):
     """Parameters of getHealthMetricTimeSeries."""
 
-    metric_name: MetricName
+    metric_name: GraphMetric
 
 
 class LogCollectionBody(Body):

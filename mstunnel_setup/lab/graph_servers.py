@@ -21,6 +21,7 @@ from mstunnel_setup.lab.graph_http import (
     values,
 )
 from mstunnel_setup.lab.graph_tunnel import SITES, site_in_path
+from mstunnel_setup.lab.health import metric_in_graph
 from mstunnel_setup.lab.odata import entity_type
 from mstunnel_setup.lab.records import ServerRecord
 from mstunnel_setup.lab.state import lab_of
@@ -79,8 +80,14 @@ async def health_metrics(request: Request) -> Response:
     names = (await read_body(request, MetricNamesBody)).metric_names
     health = _server(request).lab_health
     known = health.metrics if health else {}
-    found = [{"name": name, "value": known[name]} for name in names if name in known]
+    found = [{"name": name, "value": known[row]} for name in names if (row := _row(name)) in known]
     return values(request, found, "Collection(microsoft.graph.keyLongValuePair)")
+
+
+def _row(metric: str) -> str:
+    """What servers call a metric of Graph that is known."""
+    found = metric_in_graph(metric)
+    return found.name if found else ""
 
 
 async def health_time_series(request: Request) -> Response:
@@ -91,7 +98,7 @@ async def health_time_series(request: Request) -> Response:
     series = trends.points(
         lab.store,
         found.id,
-        wish.metric_name,
+        _row(wish.metric_name),
         wish.start_date_time.timestamp(),
         wish.end_date_time.timestamp(),
     )

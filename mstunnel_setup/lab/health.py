@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from pydantic.alias_generators import to_camel
+
+from mstunnel_setup.admin.metrics import kind_of
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, LabHealth
 
 _CHECKIN: Final = timedelta(minutes=5)
@@ -15,23 +18,27 @@ _CHECKIN: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Metric:
-    """A row. A reported figure divided by `scale` is in `unit`; `threshold` names the tenant's bounds."""
+    """A row. A reported figure divided by `scale` is in `unit`."""
 
     name: str
     title: str
     unit: str = ""
     scale: int = 1
-    threshold: str = ""
+
+    @property
+    def graph_name(self) -> str:
+        """The name in Graph: of the figures, and of the thresholds where there are some."""
+        return to_camel(self.name.replace("-", "_"))
 
 
 METRICS: Final = (
     Metric("connections", "Current connections"),
     Metric("throughput", "Throughput", "Mbit/s", 10**6),
-    Metric("cpu-usage", "CPU usage", "%", threshold="cpuUsage"),
+    Metric("cpu-usage", "CPU usage", "%"),
     Metric("cpu-cores", "CPU cores"),
-    Metric("memory-usage", "Memory usage", "%", threshold="memoryUsage"),
-    Metric("disk-space", "Free disk space", "GB", 1024**3, threshold="diskSpace"),
-    Metric("latency", "Latency", "ms", threshold="latency"),
+    Metric("memory-usage", "Memory usage", "%"),
+    Metric("disk-space", "Free disk space", "GB", 1024**3),
+    Metric("latency", "Latency", "ms"),
     Metric("agent-certificate", "Management agent certificate"),
     Metric("tls-certificate", "TLS certificate"),
     Metric("tls-revocation", "TLS certificate revocation"),
@@ -62,9 +69,9 @@ def metric_called(name: str) -> Metric:
     return {metric.name: metric for metric in METRICS}[name]
 
 
-def metric_of(threshold: str) -> Metric | None:
-    """Return the metric that thresholds of this id are for, or None."""
-    return next((metric for metric in METRICS if metric.threshold == threshold), None)
+def metric_in_graph(name: str) -> Metric | None:
+    """Return the metric that Graph calls so, or None."""
+    return next((metric for metric in METRICS if metric.graph_name == name), None)
 
 
 def checks(
@@ -93,21 +100,16 @@ def _check(
     if figure is None:
         return Check(metric.title, text, status)
     value = figure / metric.scale
-    own = judge(value, thresholds.get(metric.threshold))
+    own = judge(value, thresholds.get(metric.graph_name))
     shown = f"{value:.0f} {metric.unit}".strip() if said is None or metric.unit else text
     return Check(metric.title, shown, own or status)
 
 
 def judge(value: float, threshold: HealthThreshold | None) -> HealthStatus | None:
-    """Compare a value with the tenant's two bounds, whichever of them is the higher one."""
+    """Compare a value with the tenant's two bounds."""
     if threshold is None or threshold.healthy_threshold is None or threshold.unhealthy_threshold is None:
         return None
-    healthy, unhealthy = threshold.healthy_threshold, threshold.unhealthy_threshold
-    if healthy > unhealthy:
-        # The more the better: above the one is healthy, below the other is not.
-        if value > healthy:
-            return HealthStatus.HEALTHY
-        return HealthStatus.UNHEALTHY if value < unhealthy else HealthStatus.WARNING
-    if value <= healthy:
-        return HealthStatus.HEALTHY
-    return HealthStatus.UNHEALTHY if value >= unhealthy else HealthStatus.WARNING
+    kind = kind_of(threshold.id)
+    if kind is None:
+        return None
+    return HealthStatus(kind.verdict(value, threshold.healthy_threshold, threshold.unhealthy_threshold))

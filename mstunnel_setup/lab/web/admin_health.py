@@ -125,7 +125,7 @@ async def thresholds(request: Request, lab: Lab) -> Response:
         "thresholds.html",
         400 if problems else 200,
         tab=_TAB,
-        lines=[(item, metric) for item in present.values() if (metric := health.metric_of(item.id))],
+        lines=[(item, metric) for item in present.values() if (metric := health.metric_in_graph(item.id))],
         typed=typed,
         problems=problems,
         saved="saved" in request.query_params,
@@ -152,7 +152,7 @@ def _change(lab: Lab, form: FormData, present: dict[str, HealthThreshold]) -> di
     changed: list[HealthThreshold] = []
     problems: dict[str, str] = {}
     for item in present.values():
-        if health.metric_of(item.id) is None:
+        if health.metric_in_graph(item.id) is None:
             continue
         try:
             changed.append(_wished(form, item))

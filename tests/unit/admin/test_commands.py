@@ -126,11 +126,15 @@ def test_thresholds_change_and_go_back(admin: MstAdmin) -> None:
     assert admin("threshold", "show", "cpuUsage").data["threshold"]["unhealthyThreshold"] == 90
     assert admin("threshold", "update", "cpuUsage", "--healthy", "90").codes("errors") == ["thresholds-equal"]
     assert admin("threshold", "update", "cpuUsage", "--default").status == "changed"
-    assert (
-        admin("threshold", "create", "temperature", "--healthy", "60", "--unhealthy", "80").status
-        == "changed"
-    )
-    assert admin("threshold", "delete", "temperature", "--yes").status == "changed"
+    assert admin("threshold", "delete", "latency", "--yes").status == "changed"
+    created = admin("threshold", "create", "latency", "--healthy", "10", "--unhealthy", "20")
+    assert (created.status, created.codes()) == ("changed", [])
+    for metric in ("temperature", "foo"):
+        strange = admin("threshold", "create", metric, "--healthy", "60", "--unhealthy", "80")
+        assert (strange.code, strange.codes("errors")) == (ExitCode.USAGE, ["metric-not-known"])
+    for values in (("cpuUsage", "90", "60"), ("diskSpace", "2", "9")):
+        reversed_ = admin("threshold", "update", values[0], "--healthy", values[1], "--unhealthy", values[2])
+        assert (reversed_.code, reversed_.codes("errors")) == (ExitCode.USAGE, ["thresholds-reversed"])
     unknown = admin("threshold", "show", "temperature")
     assert "cpuUsage" in unknown.envelope["errors"][0]["hint"]
 

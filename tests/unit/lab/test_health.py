@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.agent.rows import TABLE
+from mstunnel_setup.agent.gateway_report import GatewayReport, Probe
+from mstunnel_setup.agent.measure import Machine
+from mstunnel_setup.agent.rows import TABLE, Observation, judge_rows
+from mstunnel_setup.agent.thresholds import Threshold, Thresholds
 from mstunnel_setup.lab import health, trends
 from mstunnel_setup.lab.store import Store
 from mstunnel_setup.lab.trends import Point
@@ -40,6 +43,32 @@ MORE_IS_BETTER = HealthThreshold(id="diskSpace", healthy_threshold=5, unhealthy_
 )
 def test_bounds(threshold: HealthThreshold | None, value: float, status: str | None) -> None:
     assert health.judge(value, threshold) == status
+
+
+@given(
+    st.sampled_from(("cpu", "memory", "disk", "latency")),
+    st.integers(1, 100),
+    st.integers(0, 100),
+    st.integers(0, 100),
+)
+def test_lab_and_agent_judge_a_figure_alike(word: str, value: int, one: int, other: int) -> None:
+    better, worse = sorted((one, other), reverse=word == "disk")
+    field, name = {
+        "cpu": ("cpu_usage", "cpuUsage"),
+        "memory": ("memory_usage", "memoryUsage"),
+        "disk": ("disk_space", "diskSpace"),
+        "latency": ("latency", "latency"),
+    }[word]
+    own = Thresholds().model_copy(update={field: Threshold(healthy=better, unhealthy=worse)})
+    machine = Machine(cpu_percent=value, memory_percent=value, disk_free_bytes=value * 1024**3)
+    probe = Probe(NOW, "http://x/", {"http_code": 200, "time_connect": value / 1000})
+    report = GatewayReport(at=NOW, connections=1, probe=probe)
+    seen = Observation(NOW, NOW, machine=machine, report=report, probe_url="http://x/")
+    rows = {row.id: row.state.value for row in judge_rows(seen, own)}
+    bounds = HealthThreshold(id=name, healthy_threshold=better, unhealthy_threshold=worse)
+    row = next(metric.name for metric in health.METRICS if metric.graph_name == name)
+    figure = 1000 * (value / 1000) if word == "latency" else value
+    assert health.judge(figure, bounds) == rows[row]
 
 
 def checked(report: dict[str, Any], own: dict[str, HealthThreshold] | None = None) -> dict[str, health.Check]:
@@ -142,16 +171,16 @@ SITES = "/deviceManagement/microsoftTunnelSites"
 @pytest.fixture(scope="module")
 def server(lab: Any) -> Iterator[str]:
     path = f"{SITES}/{lab.site_id('Osaka')}/microsoftTunnelServers"
-    report = {"status": "healthy", "metrics": {"cpuUsage": 40, "latency": 3}}
+    report = {"status": "healthy", "metrics": {"cpu-usage": 40, "latency": 3}}
     created = lab.graph("app:agent", "POST", path, {"displayName": "gw", "labHealth": report}).json()
     one = f"{path}/{created['id']}"
-    lab.graph("app:agent", "PATCH", one, {"labHealth": {**report, "metrics": {"cpuUsage": 60}}})
+    lab.graph("app:agent", "PATCH", one, {"labHealth": {**report, "metrics": {"cpu-usage": 60}}})
     yield one
     lab.graph("admin", "DELETE", one)
 
 
 def test_metrics_by_name(lab: Any, server: str) -> None:
-    body = {"metricNames": ["cpuUsage", "latency", "neverReported"]}
+    body = {"metricNames": ["cpuUsage", "latency", "diskSpace"]}
     answer = lab.graph("admin", "POST", f"{server}/getHealthMetrics", body).json()
     assert answer["@odata.context"].endswith("#Collection(microsoft.graph.keyLongValuePair)")
     assert answer["value"] == [{"name": "cpuUsage", "value": 60}]
