@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from mstunnel_setup.cli.layout import WIDTH
-from mstunnel_setup.readiness.data import Platforms
+from mstunnel_setup.readiness.data import Platform, Platforms
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, Readiness, readiness, undecided
 
 _WORDS = {
@@ -84,17 +84,26 @@ def platform_lines(table: Platforms) -> Iterator[str]:
     yield ""
     yield f"Supported platforms (table of {table.date})"
     for row in table.platform:
-        name, engine = f"{row.distribution} {row.version}", f"{row.engine} {row.shipped}".rstrip()
-        ended = f"support ended {row.ended}" if row.ended else ""
-        yield f"  {name:14} {engine:14} {ended or ('' if row.vendor else 'tested here, not listed')}".rstrip()
+        name, engine = f"{row.distribution} {row.version}", f"{row.engine} {table.least_engine(row)} or later"
+        yield f"  {name:14} {engine:24} {_support(row)}".rstrip()
     for engine_name, known in table.engines.items():
         rootless = f", without root {known.least_rootless}" if known.least_rootless else ""
         yield f"  {engine_name} from {known.least}{rootless}; tested: {', '.join(known.tested)}"
 
 
+def _support(row: Platform) -> str:
+    if row.ended or row.last_listed:
+        return f"support ended {row.ended}" if row.ended else f"ended, last listed {row.last_listed}"
+    return "" if row.vendor else "tested here, not listed"
+
+
 def platform_data(table: Platforms) -> dict[str, Any]:
     """The same as JSON data."""
-    return table.model_dump(mode="json", include={"date", "platform", "engines", "bad"}, by_alias=True)
+    data = table.model_dump(mode="json", include={"date", "engines", "bad"}, by_alias=True)
+    data["platform"] = [
+        {**row.model_dump(mode="json"), "least_engine": table.least_engine(row)} for row in table.platform
+    ]
+    return data
 
 
 def data(findings: Sequence[Finding], ignored: Collection[str] = ()) -> dict[str, Any]:

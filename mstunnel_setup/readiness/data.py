@@ -9,6 +9,8 @@ from importlib.resources import files
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from packaging.version import Version
+
 from mstunnel_setup.containers.versions import BadVersions, EngineRange
 from mstunnel_setup.readiness.facts import EngineName, Section
 
@@ -17,13 +19,17 @@ REGISTRY = "registry"
 
 
 class Platform(Section):
-    """A distribution: its engine, the version it ships, when support ended, whether the vendor lists it."""
+    """A distribution: its engine, the version it ships, when support ended, whether the vendor lists it.
+
+    `last_listed` is the day of the last edition that had it, where newer ones do not and tell no end.
+    """
 
     distribution: str
     version: str
     engine: EngineName
     shipped: str = ""
     ended: date | None = None
+    last_listed: date | None = None
     vendor: bool = True
 
 
@@ -55,6 +61,10 @@ class Platforms(Section):
         """The row of a distribution; CentOS, Rocky and the like are not Red Hat's."""
         rows = (row for row in self.platform if row.distribution == distribution and row.version == version)
         return next(rows, None)
+
+    def least_engine(self, platform: Platform) -> str:
+        """The oldest version of the platform's engine that will do: as shipped, and as this project needs."""
+        return max(platform.shipped or "0", self.engines[platform.engine].least, key=Version)
 
     def size_for(self, devices: int) -> Size:
         """The first row of which one server is large enough, else the last one."""

@@ -46,9 +46,11 @@ def _architecture(system: SystemFacts) -> Verdict:
 def _platform(system: SystemFacts) -> Verdict:
     table = platforms()
     row = table.of(system.distribution, system.version)
-    if row is not None and row.vendor:
+    if row is not None and row.vendor and row.last_listed is None:
         return passed(f"{system.name} (table of {table.date})")
-    listed = "tested by this project, but not on the vendor's list" if row else "not in the table"
+    listed = "not in the table"
+    if row is not None:
+        listed = f"{'no longer' if row.vendor else 'tested by this project, but not'} on the vendor's list"
     return problem(
         f"{system.name} is {listed} of {table.date}", "Expect no support; RHEL and Ubuntu LTS are listed."
     )
@@ -59,6 +61,11 @@ def _platform_end(system: SystemFacts) -> Verdict:
     row = platforms().of(system.distribution, system.version)
     if row is None:
         return skipped(f"{system.name} is not in the table")
+    if row.last_listed is not None:
+        return problem(
+            f"support of {system.name} has ended: last listed on {row.last_listed}",
+            "Update the distribution.",
+        )
     if row.ended is None or row.ended >= system.today:
         return passed("supported" if row.ended is None else f"supported until {row.ended}")
     return problem(f"support of {system.name} ended on {row.ended}", "Update the distribution.")

@@ -14,6 +14,21 @@ def test_all_supported_platforms_of_the_reference_are_there() -> None:
     }
 
 
+def test_what_earlier_editions_listed_has_ended() -> None:
+    ended = {("rhel", "7.9"), ("centos", "7"), ("rhel", "8.6"), ("rhel", "9.2"), ("ubuntu", "22.04")}
+
+    rows = [platforms().of(*name) for name in sorted(ended)]
+    assert [row for row in rows if row is None or not (row.ended or row.last_listed)] == []
+
+
+def test_the_range_of_an_engine_begins_at_what_is_shipped_and_what_works() -> None:
+    table = platforms()
+    names = (("rhel", "9.6"), ("rhel", "8.6"), ("ubuntu", "24.04"))
+
+    rows = [row for row in (table.of(*name) for name in names) if row is not None]
+    assert [table.least_engine(row) for row in rows] == ["5.4.0", "4.4", "20.10"]
+
+
 def test_the_sizing_table_grows_with_the_devices() -> None:
     table = platforms()
 
