@@ -194,7 +194,11 @@ def _auditd(security: SecurityFacts) -> Verdict:
     if security.auditd == "active":
         return passed("auditd is active")
     seen = "auditd is not installed" if security.auditd == "absent" else "auditd is installed but not active"
-    return problem(seen, "Install and start auditd before the gateway, so that its folders are audited.")
+    return problem(
+        seen,
+        "Install and start auditd. It watches the gateway's files by a rule to add once they are there: "
+        "`-w /etc/mstunnel -p wa -k mstunnel` in /etc/audit/rules.d/mst.rules, then `augenrules --load`.",
+    )
 
 
 CHECKS: tuple[Check, ...] = (
