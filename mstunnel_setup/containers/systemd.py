@@ -57,9 +57,18 @@ class Systemd:
         return self._query("is-failed", "--quiet", "--", unit).code == 0
 
     def known(self, unit: str) -> bool:
-        """Whether there is such a unit."""
-        state = self._query("show", "--property=LoadState", "--value", "--", unit).output.strip()
-        return state not in ("", "not-found")
+        """Whether there is such a unit. EngineError when systemd runs and does not say.
+
+        The manager of an account that is gone has taken its units along.
+        """
+        answer = self._query("show", "--property=LoadState", "--value", "--", unit)
+        if answer.code and self.running() and not self._scope:
+            raise EngineError(
+                "systemd-failed",
+                f"systemd does not say whether there is a unit {unit}",
+                f"Look at `systemctl status {unit}` and run the command again.",
+            )
+        return answer.output.strip() not in ("", "not-found")
 
     def environment(self, unit: str) -> str:
         """The variables that a unit gets, as words for a shell."""

@@ -1,4 +1,4 @@
-"""Lets one call through a port fail, once: a file operation, a process, or an HTTP request."""
+"""Lets one call through a port fail, once: a file operation, a process, a request, or one to the engine."""
 
 import os
 import time
@@ -8,7 +8,9 @@ from typing import Any
 
 import requests
 
+from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from tests.crash.engine import RecordedEngine
 from tests.crash.points import let_writer_use
 
 CHANGES = frozenset(
@@ -18,12 +20,19 @@ CHANGES = frozenset(
     }
 )
 FILE_CALLS = CHANGES | {"open", "pread", "lstat", "stat", "listdir"}
+ENGINE_CALLS = (
+    *("image", "pull", "load", "tag", "remove_image", "create", "start", "stop", "restart", "remove"),
+    *("inspect", "probe", "execute", "run_once"),
+)
 CAPTIVE = b"<!doctype html><html><body>Please sign in to the wireless network</body></html>"
 
 
 @dataclass
 class Fault:
-    """At call number `at` of a port (`files`, `processes`, `http`) comes `what` instead of the real thing."""
+    """At call number `at` of a port comes `what` instead of the real thing.
+
+    The ports are `files`, `processes`, `http`, and `engine`.
+    """
 
     port: str
     at: int
@@ -42,6 +51,8 @@ def install(fault: dict[str, Any]) -> None:
     let_writer_use(FailingOs())
     requests.Session.request = _request(requests.Session.request)  # type: ignore[method-assign]
     Processes.run = _processes(Processes.run)  # type: ignore[method-assign]
+    for name in ENGINE_CALLS:
+        setattr(RecordedEngine, name, _engine(name, getattr(RecordedEngine, name)))
 
 
 def _due(port: str, label: str) -> str | None:
@@ -94,6 +105,20 @@ def _processes(run: Callable[..., Completed]) -> Callable[..., Completed]:
         if what == "hang":
             options["timeout"] = 0.1
         return run(self, replaced.get(what or "", arguments), **options)
+
+    return maybe
+
+
+def _engine(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The call, or what the engines' clients make of a service that refuses it, or breaks off after it."""
+
+    def maybe(*arguments: Any, **options: Any) -> Any:
+        what = _due("engine", name)
+        answer = None if what == "refused" else call(*arguments, **options)
+        if what is None:
+            return answer
+        hint = "Mend the cause and run the command again."
+        raise EngineError("container-failed", f"{name}: made to fail by a test", hint)
 
     return maybe
 

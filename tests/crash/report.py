@@ -21,9 +21,9 @@ _WAYS = {
 }
 _PORTS = {
     "files": "File operations",
-    "removal": "File operations of an uninstallation",
     "http": "Requests",
     "processes": "Processes",
+    "engine": "Calls to the container engine",
 }
 _INTRODUCTION = """\
 # Reliability
@@ -111,10 +111,11 @@ def _disks() -> Iterator[tuple[str, int, int]]:
 
 def _faults() -> Iterator[tuple[str, int, int]]:
     faults = plugin.recorded("faults")
-    for port, about in _PORTS.items():
-        some = [item for item in faults if item["port"] == port]
-        sites = len({item["at"] for item in some})
-        yield _row(f"{about} made to fail, then run again ({sites} calls, each in every way)", some)
+    for run in ("install", "uninstall"):
+        for port, about in _PORTS.items():
+            some = [item for item in faults if (item["run"], item["port"]) == (run, port)]
+            sites = len({item["at"] for item in some})
+            yield _row(f"{about} made to fail ({run}, {sites} calls, each in every way), run again", some)
 
 
 def _others() -> Iterator[tuple[str, int, int]]:

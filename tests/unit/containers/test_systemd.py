@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
+
 from mstunnel_setup.containers.systemd import Systemd
+from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.process import Completed, Processes
 
 
@@ -43,6 +46,17 @@ def test_where_systemctl_is_not_installed_no_unit_is_known() -> None:
 
 def test_where_systemd_is_installed_but_does_not_run_no_unit_is_known() -> None:
     assert not Systemd(Host(code=1), "/nowhere").known("mstunnel-server.service")
+
+
+def test_no_answer_is_not_taken_for_no_unit(tmp_path: Path) -> None:
+    with pytest.raises(EngineError) as caught:
+        Systemd(Host(code=1), str(tmp_path)).known("mstunnel-server.service")
+    assert caught.value.code == "systemd-failed"
+    assert "run the command again" in caught.value.hint
+
+
+def test_an_account_whose_manager_is_gone_has_no_unit(tmp_path: Path) -> None:
+    assert not Systemd(Host(code=1), str(tmp_path), user=True).known("mstunnel-server.service")
 
 
 def test_systemd_runs_where_its_folder_is(tmp_path: Path) -> None:
