@@ -6,7 +6,7 @@ by the earlier one, which is kept; it is not tried again until the tenant, or th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -34,10 +34,14 @@ _PAUSE_SECONDS: Final = 0.5
 
 
 class Refused(BaseModel):
-    """The state that the gateway refused last (`Wanted.digest`), and why."""
+    """The state that the gateway refused last (`Wanted.digest`), and why.
+
+    The record of a newer release is ignored: the gateway is asked once more.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    version: Literal[1] = 1
     digest: str
     reason: str
 

@@ -48,7 +48,7 @@ class Verdict:
 
 
 def write_status(files: Files, status: Status) -> None:
-    """Replace the status file; it lies in memory and ends with the container."""
+    """Replace the status file; it lies in memory, ends with the container, and so needs no version."""
     files.make_directories(RUN_DIRECTORY)
     files.write(STATUS, status.model_dump_json(indent=2).encode() + b"\n")
 

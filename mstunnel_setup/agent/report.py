@@ -1,7 +1,7 @@
 """The health report: a file that `mst-cli health` shows, beside the metrics for other programs."""
 
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -27,10 +27,14 @@ class ReportedRow(BaseModel):
 
 
 class HealthReport(BaseModel):
-    """All rows as of `at` (UTC), the limits they were judged by, and what the last round failed at."""
+    """All rows as of `at` (UTC), the limits they were judged by, and what the last round failed at.
+
+    The report of a newer release is ignored: the next round, a minute later, writes another.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    version: Literal[1] = 1
     at: datetime
     state: State
     rows: tuple[ReportedRow, ...]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,6 +25,7 @@ _LINE: Final = re.compile(rb"^log-level = (\d+)$", re.MULTILINE)
 class _Verbose(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    version: Literal[1] = 1
     level: int = Field(ge=0, le=HIGHEST_LEVEL)
     until: AwareDatetime
 
@@ -74,4 +75,4 @@ def _verbose(files: Files) -> _Verbose | None:
     try:
         return None if content is None else _Verbose.model_validate_json(content)
     except ValidationError:
-        return None  # a file that somebody spoiled must not stop the gateway
+        return None  # a file that somebody spoiled, or a newer release wrote, must not stop the gateway

@@ -1,9 +1,12 @@
-"""What the authorities said, as a file that commands read which must not wait for the network."""
+"""What the authorities said, as a file that commands read which must not wait for the network.
+
+The file of a newer release is ignored, as a damaged one is: the authorities are asked anew.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
@@ -49,6 +52,8 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # The first release to write one gave it no version.
+    version: Literal[1] = 1
     fingerprint: str
     asked: AwareDatetime
     state: RevocationState
