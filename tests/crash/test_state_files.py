@@ -43,7 +43,7 @@ FILES = {
         _REFUSED, lambda files: Applier(files, SystemClock(), lambda _: None, Counters())._known_refusal()
     ),
     "revocation": Kept(
-        revocation_record.ASKED_BY_COMMANDS, lambda files: revocation_record.last(files, "b" * 64)
+        revocation_record.ASKED_BY_COMMANDS, lambda files: revocation_record.last(files, "b" * 64, _NOW)
     ),
     "answer": Kept(mailbox.ANSWER, lambda files: mailbox.read_answer(files.read(mailbox.ANSWER))),
     "upgrades": Kept(record.HISTORY, lambda files: record.read_history(files).upgrades),
