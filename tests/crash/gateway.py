@@ -14,6 +14,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.journal import _line
+from mstunnel_setup.engine.lock import exclusive
+from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.upgrade.mailbox import OUTBOX
+from mstunnel_setup.upgrade.release import CATALOGUE
 from tests.crash.arena import CERTIFICATE_DAYS, Arena, Ended, differences
 from tests.crash.kill import KILLED, Scene
 
@@ -43,8 +49,17 @@ _VARIES = (
     # The places of a proxy, which a person may write into the settings.
     "/etc/profile.d",
     "/etc/systemd",
+    OUTBOX,
 )
-_POINTS, _REMOVAL_POINTS, _RENEWAL_POINTS = 760, 300, 170
+_POINTS, _REMOVAL_POINTS, _RENEWAL_POINTS, _UPGRADE_POINTS = 760, 300, 170, 250
+
+
+def offer_a_release(arena: Arena) -> None:
+    """A release that the servers here may be upgraded to."""
+    path = arena.root / CATALOGUE.lstrip("/")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digests = f'server = "sha256:{"5" * 64}"\nagent = "sha256:{"6" * 64}"\n'
+    path.write_text(f'[[release]]\nlabel = "2.0"\npublished = 2026-11-01\n{digests}')
 
 
 def told(function: Rule) -> Rule:
@@ -188,6 +203,28 @@ class Gateway(RuleBasedStateMachine):
         version = self.arena.receipt()["entries"][f"file:{paths.ENVIRONMENT}"][2][-1]
         place = self.place(paths.ENVIRONMENT)
         return place.exists() and bool(place.read_text() != version["text"])
+
+    @rule(command=st.sampled_from(["install", "uninstall", "roll_back", "renew"]))
+    @told
+    def two_runs_at_once(self, command: str) -> None:
+        """P6: the second says who is at work, and changes nothing."""
+        before = self.arena.state()
+        with exclusive(Files(self.arena.root), SystemClock(), paths.LOCK):
+            ended = getattr(self.arena, command)(days_wrong=self.clock)
+        assert self.ended(ended) == ExitCode.LOCKED, ended.stdout
+        assert f"process {os.getpid()}, since" in ended.envelope["errors"][0]["message"]
+        assert list(differences(before, self.arena.state())) == []
+
+    @rule(point=st.one_of(st.none(), st.integers(1, _UPGRADE_POINTS)))
+    @told
+    def upgrade(self, point: int | None) -> None:
+        """Cut off anywhere, the monitor brings it to its end."""
+        ended = self.arena.run("mst-cli", "upgrade", "apply", kill_at=point, days_wrong=self.clock)
+        if ended.code == KILLED:
+            monitor = self.arena.run("mstunnel_monitor", "--once", days_wrong=self.clock)
+            assert monitor.code == 0, monitor.stdout + monitor.stderr
+        else:
+            assert self.ended(ended) in _AFTER_A_FAULT, ended.stdout
 
     @rule()
     @told

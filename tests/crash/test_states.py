@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.crash import plugin
 from tests.crash.arena import Arena
-from tests.crash.gateway import Gateway
+from tests.crash.gateway import Gateway, offer_a_release
 from tests.crash.kill import Scene
 
 _CHUNKS = 8
@@ -25,7 +25,8 @@ _ORDERS = sorted((Path(__file__).parent / "orders").glob("*.json"))
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
     place = Path(tempfile.mkdtemp(prefix="states-", dir="/dev/shm"))
-    found = Scene(Arena(place), lambda: None).rehearse()
+    arena = Arena(place)
+    found = Scene(arena, lambda: offer_a_release(arena)).rehearse()
     Gateway.scene = found
     yield found
     found.arena.close()
