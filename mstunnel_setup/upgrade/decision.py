@@ -1,6 +1,7 @@
 """Whether this server upgrades now: decided from what Graph shows of its site, the same on every server.
 
 One server of a site at a time, without a lease: the servers have an order; each waits for those before it.
+Where Graph does not show what the others run, each has slots of its own instead, by the clock.
 """
 
 from collections.abc import Collection, Sequence
@@ -15,6 +16,8 @@ Status: TypeAlias = Literal["healthy", "warning", "unhealthy", "offline", "upgra
 
 # The service calls a server offline after five minutes without a check-in; a reboot must not cost its turn.
 _PRESENT: Final = timedelta(minutes=15)
+_SLOT: Final = timedelta(minutes=30)
+_ALWAYS: Final = Window(time(), time())
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ def decide(
     return (
         _permitted(site, target, now, begun=_begun(others, target))
         or _in_turn(own, [other for other in others if other.present(now)], target)
+        or _in_slot(site.window or _ALWAYS, own, others, now)
         or Verdict(begin=True, code="begin", reason=f"release {target.name} is next")
     )
 
@@ -101,10 +105,29 @@ def _in_turn(own: Member, others: Sequence[Member], target: Release) -> Verdict 
             return _wait("other-failed", f"the upgrade of {other.name} has failed; look at it first")
         if other.digests == target.digests and other.status not in ("healthy", "warning"):
             return _wait("other-settling", f"{other.name} was upgraded and is not healthy yet")
-    before = [other for other in others if other.digests != target.digests and other.id < own.id]
+    before = [other for other in others if other.digests not in (None, target.digests) and other.id < own.id]
     if before:
         return _wait("turn", f"{min(before, key=lambda other: other.id).name} comes first")
     return None
+
+
+def _in_slot(window: Window, own: Member, others: Sequence[Member], now: datetime) -> Verdict | None:
+    """Why this is not the slot of this server, where the tenant does not show what all others run.
+
+    Digests are read-only in Graph, so whoever waited to see one change might wait for ever.
+    """
+    unknown = [other.name for other in others if other.digests is None]
+    if not unknown:
+        return None
+    order = sorted(member.id for member in (own, *others))
+    slot = window.slot(now, _SLOT)
+    # Begun in the first half, an upgrade is over when the slot of the next server begins.
+    early = slot == window.slot(now + _SLOT / 2, _SLOT)
+    if slot is not None and early and slot % len(order) == order.index(own.id):
+        return None
+    return _wait(
+        "slot", f"the tenant does not show what {min(unknown)} runs; this server waits for its half hour"
+    )
 
 
 def _wait(code: str, reason: str) -> Verdict:

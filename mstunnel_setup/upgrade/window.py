@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 
 _MINUTE: Final = timedelta(minutes=1)
+_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,21 @@ class Window:
         if self.start < self.end:
             return self.start <= now < self.end
         return now >= self.start or now < self.end
+
+    def slot(self, moment: datetime, length: timedelta) -> int | None:
+        """The number of the slot of this length that `moment` is in, counted on from window to window.
+
+        None outside the window, and in a rest at its end that is shorter than a slot.
+        """
+        if not self.contains(moment):
+            return None
+        local = moment.astimezone(self.zone).replace(tzinfo=None)
+        opening = datetime.combine(local.date(), self.start)
+        opening -= _DAY * (opening > local)
+        whole = (datetime.combine(opening.date(), self.end) - opening) % _DAY or _DAY
+        slots = max(whole // length, 1)
+        place = (local - opening) // length
+        return opening.toordinal() * slots + place if place < slots else None
 
     def opens(self, moment: datetime) -> datetime:
         """When it is open next, in UTC: `moment` itself while it is open."""

@@ -1,12 +1,15 @@
 """When a server's turn has come: one file per case, and what holds for every site."""
 
+import itertools
 import json
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mstunnel_setup.upgrade.decision import Member, Site, decide
@@ -62,6 +65,54 @@ def test_the_turn_is_decided(path: Path) -> None:
     assert verdict.code == case["expected"]
     assert verdict.begin == (case["expected"] == "begin")
     assert verdict.reason
+
+
+@dataclass
+class Blind:
+    """A site of which Graph shows no digests; `begun` is when which server began."""
+
+    names: list[str]
+    window: Window | None
+    begun: dict[str, datetime] = field(default_factory=dict)
+
+    def live(self, now: datetime) -> None:
+        """Every server decides; one that has begun runs the release, and nobody else sees it."""
+        target = release("2026-11-01")
+        for name in [name for name in self.names if name not in self.begun]:
+            own = Member(name, name, "unknown", digests("ab"), now)
+            others = [Member(other, other, "unknown", None, now) for other in self.names if other != name]
+            if decide(
+                Site(automatic=True, window=self.window), own, others, target, failed=(), now=now
+            ).begin:
+                self.begun[name] = now
+
+
+hours = st.builds(
+    lambda start, minutes, zone: Window(
+        start, (datetime.combine(NOW, start) + timedelta(minutes=minutes)).time(), zone
+    ),
+    st.times().map(lambda found: found.replace(second=0, microsecond=0)),
+    st.integers(60, 1439),
+    st.sampled_from([UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe")]),
+)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(2, 7), st.none() | hours, st.integers(0, 365))
+def test_servers_whose_digests_nobody_sees_all_have_their_turn_and_nobody_has_it_with_them(
+    count: int, window: Window | None, day: int
+) -> None:
+    blind = Blind([f"gw{number}" for number in range(count)], window)
+    start = NOW + timedelta(days=day)
+    for step in range(0, (count + 2) * 1440, 10):
+        blind.live(start + timedelta(minutes=step))
+        if len(blind.begun) == count:
+            break
+    assert set(blind.begun) == set(blind.names), "each window has two slots at least"
+    moments = sorted(blind.begun.values())
+    spaces = [after - before for before, after in itertools.pairwise(moments)]
+    assert all(space > timedelta(minutes=15) for space in spaces)
+    assert window is None or all(window.contains(moment) for moment in moments)
 
 
 statuses = st.sampled_from(["healthy", "warning", "unhealthy", "upgrading", "failed", "unknown"])
