@@ -56,10 +56,14 @@ def installed_run(
 
 
 def engage(run: Run, title: str, actions: Sequence[Action[Any]]) -> bool:
-    """Run actions that are decided already; whether there was anything to do. Raises as `Runner.run` does."""
-    if not actions:
-        return False
+    """Run actions that are decided already; whether there was anything to do. Raises as `Runner.run` does.
+
+    Nothing is told of what is so already: a renewal hook that ends quietly is one that sends no mail.
+    """
     step: Step[Context, None] = Step("import", title, lambda _context: None, lambda _facts: actions)
+    whole = all(entry.finished for entry in run.runner.receipt.entries.values())
+    if whole and not any(planned.actions for planned in run.runner.plan([step], run.context)):
+        return False
     return any(planned.actions for planned in run.runner.run([step], run.context))
 
 

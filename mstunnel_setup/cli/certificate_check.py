@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mstunnel_setup import paths
 from mstunnel_setup.cli.certificate_activation import installed_run, previous, serving_port
 from mstunnel_setup.cli.certificate_repair import placement_findings
+from mstunnel_setup.cli.layout import fold_all
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import Run
 from mstunnel_setup.engine.values import JsonObject
@@ -55,7 +56,7 @@ def check(session: Session) -> Result:
     return Result(
         "warning" if warned else "ok",
         data,
-        text=text or ["Nothing is wrong with the certificate."],
+        text=fold_all(text) or ["Nothing is wrong with the certificate."],
         exit_code=ExitCode.CERTIFICATE if errors else ExitCode.DONE,
     )
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mstunnel_setup.cli.certificate_activation import activate, drop, engage
+from mstunnel_setup.cli.layout import fold
 from mstunnel_setup.cli.render import Result
 from mstunnel_setup.cli.run import Run
 from mstunnel_setup.engine.file_actions import MakeDirectory
@@ -39,7 +40,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
     engage(run, "Place the certificate", certificate.placing(found))
     engage(run, "Set the timer", [MakeDirectory(path=WANTED), pending])
     text = f"The certificate is checked and kept; it will be used from {_shown(pending)} on ({pending.name})."
-    return Result("changed", {"pending": [_data(pending)]}, text=[text])
+    return Result("changed", {"pending": [_data(pending)]}, text=fold(text))
 
 
 def list_pending(run: Run) -> Result:
@@ -83,7 +84,7 @@ def take_pending(run: Run, name: str) -> Result:
     done = activate(run, pending.fingerprint, copies)
     revocation.keep(run.context, identity, asked)
     run.runner.take_back([pending.key])
-    return Result("changed", done.data, text=[f"The certificate {name} is in use. {done.text}"])
+    return Result("changed", done.data, text=fold(f"The certificate {name} is in use. {done.text}"))
 
 
 def pending_of(run: Run, fingerprint: str) -> Sequence[ScheduleImport]:

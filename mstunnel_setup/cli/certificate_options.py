@@ -42,6 +42,15 @@ class ImportOptions:
     ] = False
     activate: Annotated[str | None, typer.Option("--activate", metavar="NAME", hidden=True)] = None
 
+    def refuse_contradictions(self) -> None:
+        """Raise UsageError `import-unclear` where two things are asked for that exclude each other."""
+        work = {"--list": self.list_pending, "--cancel": self.cancel is not None, "--dry-run": self.dry_run}
+        asked = [option for option, given in work.items() if given]
+        if len(asked) > 1:
+            raise UsageError(
+                "import-unclear", f"{' and '.join(asked)} exclude each other", "Give one of them."
+            )
+
     def due(self, now: datetime) -> datetime | None:
         """When to take the certificate into use (UTC, whole seconds); None is at once. Raises UsageError."""
         minutes = self._minutes()

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from mstunnel_setup import paths
 from mstunnel_setup.cli.certificate_activation import engage, installed_run, prove, serving_port
 from mstunnel_setup.cli.certificate_modes import mend_modes, mode_findings
+from mstunnel_setup.cli.layout import fold_all
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import Run
 from mstunnel_setup.engine.file_actions import HasFiles
@@ -58,7 +59,7 @@ def repair(session: Session, *, agreed: bool) -> Result:
     text = [f"Mended: {finding.message}." for finding in problems]
     text.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {chosen.place}.")
     data: JsonObject = {"serving": serving, "generation": chosen.name, "from": chosen.place}
-    return Result("changed", data, text=text)
+    return Result("changed", data, text=fold_all(text))
 
 
 def placement_findings(world: HasFiles) -> Iterator[Finding]:

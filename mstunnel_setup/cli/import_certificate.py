@@ -1,7 +1,6 @@
 """`mst-cli import_cert`: take a new TLS certificate into use, now or later."""
 
 from datetime import datetime
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli.certificate_activation import (
@@ -20,6 +19,7 @@ from mstunnel_setup.cli.certificate_delay import (
     take_pending,
 )
 from mstunnel_setup.cli.certificate_options import ImportOptions
+from mstunnel_setup.cli.layout import fold, fold_all
 from mstunnel_setup.cli.options import CertificateOptions
 from mstunnel_setup.cli.render import Result, Session
 from mstunnel_setup.cli.run import Run
@@ -32,6 +32,7 @@ from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.certificate import title
 from mstunnel_setup.tls.judge_time import days_left
+from mstunnel_setup.tls.model import Finding
 
 
 def import_certificate(session: Session, options: CertificateOptions, how: ImportOptions) -> Result:
@@ -39,6 +40,7 @@ def import_certificate(session: Session, options: CertificateOptions, how: Impor
 
     Without options it is read from its usual place. Sessions stay up.
     """
+    how.refuse_contradictions()
     due = how.due(SystemClock().now())
     exclusively = not (how.dry_run or how.list_pending)
     with installed_run(session, options.settings(), exclusively=exclusively) as run:
@@ -52,21 +54,22 @@ def import_certificate(session: Session, options: CertificateOptions, how: Impor
 
 
 def _import(run: Run, found: Certificate, how: ImportOptions, due: datetime | None) -> Result:
-    if found.fingerprint == generations.linked(run.context.world):
+    in_use = found.fingerprint == generations.linked(run.context.world)
+    if in_use and not how.dry_run:
         return _in_use_already(run, found, how)
     _refuse_step_back(run.context, found, agreed=how.yes or how.dry_run)
     certificate.examine(run.context, found.identity, certificate.address(run.context), due)
     asked = revocation.ask(run.context, found.identity)
     certificate.tell(run.context, asked.findings)
     if how.dry_run:
-        return _would_import(run.context, found, due)
+        return _would_import(run.context, found, due, in_use=in_use)
     if due is not None:
         return schedule(run, found, due)
     engage(run, "Place the certificate", certificate.placing(found))
     done = activate(run, found.fingerprint, found.copies)
     revocation.keep(run.context, found.identity, asked)
     _tidy(run, found)
-    return Result("changed", done.data, text=[f"The new certificate is in place. {done.text}"])
+    return Result("changed", done.data, text=fold(f"The new certificate is in place. {done.text}"))
 
 
 def _tidy(run: Run, found: Certificate) -> None:
@@ -87,13 +90,12 @@ def _remove_other_copies(run: Run, found: Certificate) -> None:
 
 def _in_use_already(run: Run, found: Certificate, how: ImportOptions) -> Result:
     """Nothing to switch; what was cut off is finished. A hook that asks for changes gets no proof."""
-    if not how.dry_run:
-        switching = certificate.switching(found.fingerprint)
-        engage(run, "Place the certificate", [*certificate.placing(found), switching])
-        if not how.if_changed:
-            prove(run.context, serving_port(run.context))
-        settle(run, found.fingerprint, found.copies)
-        _tidy(run, found)
+    switching = certificate.switching(found.fingerprint)
+    engage(run, "Place the certificate", [*certificate.placing(found), switching])
+    if not how.if_changed:
+        prove(run.context, serving_port(run.context))
+    settle(run, found.fingerprint, found.copies)
+    _tidy(run, found)
     return Result("unchanged", text=[] if how.if_changed else ["This certificate is in use already."])
 
 
@@ -109,7 +111,7 @@ def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> 
     raise CertificateError("certificate-older", message, "To go back all the same, add --yes.")
 
 
-def _would_import(context: Context, found: Certificate, due: datetime | None) -> Result:
+def _would_import(context: Context, found: Certificate, due: datetime | None, *, in_use: bool) -> Result:
     leaf = found.identity.leaf
     now = context.world.clock.now()
     judged = certificate.findings(context, found.identity, certificate.address(context), due)
@@ -117,14 +119,22 @@ def _would_import(context: Context, found: Certificate, due: datetime | None) ->
         "would_import": found.fingerprint,
         "subject": title(leaf),
         "days_left": days_left(leaf, now),
+        "in_use": in_use,
         "due": None if due is None else due.isoformat(),
         "findings": [_finding(finding) for finding in judged],
     }
-    text = [f"{title(leaf)}, {days_left(leaf, now)} days left: it may be imported; nothing was changed."]
-    return Result(
-        "ok", data, text=[*text, *(f"  {finding.severity.value}: {finding.message}" for finding in judged)]
-    )
+    verdict = "it is in use already" if in_use else "it may be imported"
+    text = [
+        f"{title(leaf)}, {days_left(leaf, now)} days left: {verdict}; nothing was changed.",
+        *(f"  {item.severity.value}: {item.message}. {item.hint}".rstrip() for item in judged),
+    ]
+    return Result("ok", data, text=fold_all(text))
 
 
-def _finding(finding: Any) -> JsonObject:
-    return {"id": finding.id, "severity": finding.severity.value, "message": finding.message}
+def _finding(finding: Finding) -> JsonObject:
+    return {
+        "id": finding.id,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "hint": finding.hint,
+    }

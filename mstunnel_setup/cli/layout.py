@@ -1,6 +1,7 @@
 """How text for people is laid out: at most 80 columns, whatever the terminal's width."""
 
 import textwrap
+from collections.abc import Iterable
 
 WIDTH = 80
 
@@ -11,3 +12,8 @@ def fold(line: str) -> list[str]:
     return textwrap.wrap(
         line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     ) or [line]
+
+
+def fold_all(lines: Iterable[str]) -> list[str]:
+    """Sentences, each folded; for results that people read, and no program: those have JSON."""
+    return [part for line in lines for part in fold(line)]

@@ -304,6 +304,7 @@ def test_certbot_renews_through_the_documented_hook(gateway: Installation, tmp_p
         assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
         journal = gateway.server.read("/var/lib/mstunnel/journal.jsonl")
         again = gateway.server.run([HOOK], env={"RENEWED_LINEAGE": f"/etc/letsencrypt/live/{PUBLIC_ADDRESS}"})
-        assert (again.stdout, gateway.server.read("/var/lib/mstunnel/journal.jsonl")) == ("", journal)
+        journaled = gateway.server.read("/var/lib/mstunnel/journal.jsonl")
+        assert (again.stdout, again.stderr, journaled) == ("", "", journal)
     cli(gateway, "ca-trust", "remove", root)
     gateway.server.run(["rm", "-r", "/etc/letsencrypt", "/root/acme-root.pem"])

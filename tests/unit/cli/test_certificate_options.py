@@ -1,7 +1,7 @@
 """When an import is for: the vendor's bare words, and options of our own."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -43,3 +43,22 @@ def test_refused(options: dict[str, Any], code: str) -> None:
     with pytest.raises(UsageError) as caught:
         ImportOptions(**options).due(NOW)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"list_pending": True, "cancel": "abc"},
+        {"dry_run": True, "cancel": "abc"},
+        {"list_pending": True, "dry_run": True},
+    ],
+)
+def test_what_excludes_each_other_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as caught:
+        ImportOptions(**options).refuse_contradictions()
+    assert caught.value.code == "import-unclear"
+
+
+def test_one_thing_at_a_time_is_no_contradiction() -> None:
+    for options in ({}, {"list_pending": True}, {"cancel": "abc"}, {"dry_run": True}):
+        ImportOptions(**cast("Any", options)).refuse_contradictions()
