@@ -44,13 +44,13 @@ class Demo:
         with self._timed("prepare"):
             installation = Installation(testbed, testbed.start_registry().references)
             installation.prepare()
-        before = testbed.server.snapshot()
+        before, tenant = testbed.server.snapshot(), installation.tenant()
         self._install(installation)
         self._use(installation)
         if not keep:
             with self._timed("uninstall"):
                 installation.uninstall()
-            self._compare(before, installation)
+            self._compare(before, tenant, installation)
 
     def _install(self, installation: Installation) -> None:
         with self._timed("install"):
@@ -76,7 +76,9 @@ class Demo:
         _require(oid in users.stdout, f"{DEVICE_USER} ({oid}) is not among the users: {users.stdout}")
         self.report["user"] = oid
 
-    def _compare(self, before: dict[str, Any], installation: Installation) -> None:
+    def _compare(
+        self, before: dict[str, Any], tenant: dict[str, list[str]], installation: Installation
+    ) -> None:
         after = installation.server.snapshot()
         changed = sorted(
             path for path in {*before, *after} if _plain(before.get(path)) != _plain(after.get(path))
@@ -84,6 +86,7 @@ class Demo:
         _require(not changed, f"uninstall left or changed: {', '.join(changed[:10])}")
         left = installation.tenant()
         _require(not left["servers"], f"the tenant still lists {left['servers']}")
+        _require(left == tenant, f"the tenant held {tenant} before the installation, and now {left}")
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
