@@ -24,6 +24,7 @@ from mstunnel_setup.tls.model import Finding, Identity, Severity
 from mstunnel_setup.tls.schedule import ScheduleImport
 
 _POLL_SECONDS = 2.0
+_PASSPHRASE_ASKS = 3
 _PENDING = Codec([ScheduleImport])
 
 
@@ -110,10 +111,18 @@ def address(context: Context) -> str | None:
 
 
 def _load(context: Context, source: IdentitySource) -> Identity:
-    """Read the identity; a person is asked for the passphrase of a PFX file."""
-    if source.pfx and source.passphrase is None and context.prompter.interactive:
+    """Read the identity; a person is asked for the passphrase of a PFX file that has one, some times."""
+    asks = _PASSPHRASE_ASKS if source.passphrase is None and context.prompter.interactive else 0
+    while True:
+        try:
+            return source.load(context.world)
+        except CertificateError as error:
+            if not (asks and error.code.startswith("pfx-passphrase")):
+                raise
+            if error.code == "pfx-passphrase-wrong":
+                context.prompter.say(f"{error.message}. {error.hint}")
+        asks -= 1
         context.world.typed_passphrase = context.prompter.ask(f"Passphrase of {source.pfx}", secret=True)
-    return source.load(context.world)
 
 
 def findings(

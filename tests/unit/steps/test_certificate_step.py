@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    load_pem_private_key,
+    pkcs12,
+)
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import merge
@@ -38,6 +45,7 @@ class Clock(FakeClock):
 class Prompter:
     interactive: bool = True
     said: list[str] = field(default_factory=list)
+    typed: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
         self.said.append(text)
@@ -49,7 +57,9 @@ class Prompter:
         raise AssertionError(url)
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
-        raise AssertionError(question)
+        assert secret
+        assert self.typed, question
+        return self.typed.pop(0)
 
     def confirm(self, question: str) -> bool:
         raise AssertionError(question)
@@ -72,6 +82,13 @@ class Host:
     def put(self, name: str, key: str = "p256") -> None:
         self.place(paths.SITE_CERTIFICATE, PKI.pem(name) + ROOT)
         self.place(paths.SITE_KEY, key_bytes(key))
+
+    def put_pfx(self, passphrase: str) -> None:
+        protection = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+        leaf, *others = x509.load_pem_x509_certificates(PKI.pem("leaf") + ROOT)
+        key = cast("Any", load_pem_private_key(key_bytes("p256"), None))
+        pfx = pkcs12.serialize_key_and_certificates(None, key, leaf, others, protection)
+        self.place(paths.SITE_PFX, pfx)
 
     def use(self, name: str) -> str:
         """Have the certificate `name` in use, as an earlier run would."""
@@ -159,3 +176,32 @@ def test_one_that_is_over_is_refused_when_nothing_is_in_use(host: Host) -> None:
         host.gather()
     assert isinstance(caught.value, CertificateError)
     assert caught.value.code == "expired"
+
+
+def test_nobody_is_asked_for_a_passphrase_that_is_not_needed(host: Host) -> None:
+    host.put_pfx("")
+    assert name_of(host.gather()) == PKI.pem("leaf")
+
+
+def test_a_slip_in_the_passphrase_is_told_and_may_be_mended(host: Host) -> None:
+    host.put_pfx("right")
+    host.prompter.typed = ["wrong", "Right", "right"]
+    assert name_of(host.gather()) == PKI.pem("leaf")
+    assert host.prompter.typed == []
+    assert [text for text in host.prompter.said if "does not open" in text] == host.prompter.said[:2]
+
+
+def test_three_wrong_passphrases_end_the_run(host: Host) -> None:
+    host.put_pfx("right")
+    host.prompter.typed = ["1", "2", "3", "right"]
+    with pytest.raises(CertificateError) as caught:
+        host.gather()
+    assert (caught.value.code, host.prompter.typed) == ("pfx-passphrase-wrong", ["right"])
+
+
+def test_unattended_a_missing_passphrase_is_an_error(host: Host) -> None:
+    host.put_pfx("right")
+    host.prompter.interactive = False
+    with pytest.raises(CertificateError) as caught:
+        host.gather()
+    assert caught.value.code == "pfx-passphrase-missing"
