@@ -49,6 +49,17 @@ class UsageError(SetupError):
     exit_code = ExitCode.USAGE
 
 
+class ValuesError(UsageError):
+    """Values that were given cannot be used; every one of `failures` is shown."""
+
+    def __init__(self, failures: Sequence[UsageError]) -> None:
+        hints = dict.fromkeys(failure.hint for failure in failures)
+        super().__init__(
+            "values-invalid", "\n".join(failure.message for failure in failures), " ".join(hints)
+        )
+        self.failures = tuple(failures)
+
+
 class CheckError(SetupError):
     """A required check of the host failed."""
 

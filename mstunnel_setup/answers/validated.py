@@ -6,17 +6,16 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mstunnel_setup.answers.problems import problems
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.errors import UsageError, ValuesError
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
-    """The object with these values. Raises UsageError `values-invalid` naming every one that does not fit."""
+    """The object with these values. Raises ValuesError naming every one that does not fit."""
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
         lines = sorted({problem.text for problem in problems(error, model)})
-        raise UsageError(
-            "values-invalid", "\n".join(lines), "Correct the options and run it again."
-        ) from error
+        hint = "Correct the options and run it again."
+        raise ValuesError([UsageError("values-invalid", line, hint) for line in lines]) from error

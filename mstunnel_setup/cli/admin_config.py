@@ -1,14 +1,15 @@
 """`mst-admin config`: server configurations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from mstunnel_setup.cli.admin_objects import ObjectCommands
 
 if TYPE_CHECKING:
+    from mstunnel_setup.answers.finding import Finding
     from mstunnel_setup.cli.admin_work import Objects
 
 
@@ -18,7 +19,12 @@ def _list_option(name: str, metavar: str, about: str) -> Any:
 
 @dataclass(frozen=True)
 class ConfigurationOptions:
-    """Properties of a server configuration; what is not given stays as it is, or at its default."""
+    """Properties of a server configuration; what is not given stays as it is, or at its default.
+
+    `NAMES` are options by keys that are no fields.
+    """
+
+    NAMES: ClassVar = {"advanced_settings.": "--advanced ", "corporate_networks": "--corporate-network"}
 
     description: Annotated[str | None, typer.Option("--description", help="Description.")] = None
     network: Annotated[
@@ -66,17 +72,20 @@ class ConfigurationOptions:
             name: tuple(filter(None, value)) for name, value in found.items() if isinstance(value, list)
         }
         if "advanced_settings" in lists:
-            lists["advanced_settings"] = dict(_setting(text) for text in lists["advanced_settings"])
+            pairs = (text.partition("=") for text in lists["advanced_settings"])
+            lists["advanced_settings"] = {
+                name.strip(): value.strip() for name, equals, value in pairs if equals
+            }
         return {**found, **lists}
 
+    def malformed(self) -> Iterator["Finding"]:
+        """What cannot be read at all."""
+        from mstunnel_setup.answers.finding import Finding  # noqa: PLC0415 (`--help` stays fast)
 
-def _setting(text: str) -> tuple[str, str]:
-    from mstunnel_setup.errors import UsageError  # noqa: PLC0415 (`--help` stays fast)
-
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError("setting-malformed", f"--advanced {text} has no value", "Write NAME=VALUE.")
-    return name.strip(), value.strip()
+        for text in filter(None, self.advanced_settings or ()):
+            if "=" not in text:
+                message = f"--advanced {text[:80]} has no value"
+                yield Finding("setting-malformed", "advanced_settings", message, "Write NAME=VALUE.")
 
 
 def _work() -> "Objects[Any, Any, Any]":

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from mstunnel_setup.cli.admin_profiles import find_profile
-from mstunnel_setup.cli.admin_tenant import READING, judged, open_tenant, write_named
+from mstunnel_setup.cli.admin_tenant import READING, open_tenant, write_named
+from mstunnel_setup.cli.admin_values import judged
 from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.errors import ExitCode, TenantError, UsageError

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
@@ -20,7 +20,17 @@ Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The site.")]
 
 @dataclass(frozen=True)
 class SiteOptions:
-    """Properties of a site; what is not given stays as it is, or at its default."""
+    """Properties of a site; what is not given stays as it is, or at its default.
+
+    `NAMES` are options by keys that are no fields.
+    """
+
+    NAMES: ClassVar = {
+        "upgrade_window.time_zone": "--time-zone",
+        "upgrade_window.start": "--window",
+        "upgrade_window.end": "--window",
+        "upgrade_window": "--window",
+    }
 
     description: Annotated[str | None, typer.Option("--description", help="Description.")] = None
     public_address: Annotated[

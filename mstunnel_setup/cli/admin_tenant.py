@@ -1,12 +1,11 @@
 """What all commands of `mst-admin` share: signing in, finding objects, showing them, making sure."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from mstunnel_setup.admin.change import Change
-from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.rules import needed_to_sign_in
@@ -177,17 +176,6 @@ def make_sure(session: Session, question: str, *, yes: bool) -> None:
         raise UsageError("not-confirmed", f"unattended, but: {question}", "Say so with --yes.")
     if not session.console.confirm(question):
         raise UsageError("not-confirmed", "nothing was changed", "Answer yes, or give --yes.")
-
-
-def judged(findings: Iterable[Finding]) -> tuple[Notice, ...]:
-    """The warnings. Raises UsageError `value-invalid` with everything that is fatal."""
-    found = list(findings)
-    fatal = [finding for finding in found if finding.fatal]
-    if fatal:
-        code = fatal[0].code if len(fatal) == 1 else "values-invalid"
-        lines = [finding.message for finding in fatal]
-        raise UsageError(code, "\n".join(lines), " ".join(dict.fromkeys(item.hint for item in fatal)))
-    return tuple(Notice(finding.code, finding.message, finding.hint) for finding in found)
 
 
 def result_of(change: Change | None, data: Mapping[str, Any], warnings: tuple[Notice, ...] = ()) -> Result:

@@ -125,10 +125,10 @@ def _set(
     from mstunnel_setup.answers.validated import validated  # noqa: PLC0415
     from mstunnel_setup.cli.admin_tenant import (  # noqa: PLC0415
         find_threshold,
-        judged,
         open_tenant,
         result_of,
     )
+    from mstunnel_setup.cli.admin_values import judged  # noqa: PLC0415
     from mstunnel_setup.errors import UsageError  # noqa: PLC0415
 
     if new and kind_of(metric) is None:

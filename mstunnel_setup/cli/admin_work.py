@@ -20,15 +20,15 @@ from mstunnel_setup.cli.admin_tenant import (
     details,
     find_configuration,
     find_site,
-    judged,
     make_sure,
     open_tenant,
     result_of,
     table,
 )
+from mstunnel_setup.cli.admin_values import judged, option_names, renamed
 from mstunnel_setup.cli.options import SignInOptions
-from mstunnel_setup.cli.render import Result, Session
-from mstunnel_setup.errors import TenantError
+from mstunnel_setup.cli.render import Notice, Result, Session
+from mstunnel_setup.errors import TenantError, ValuesError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.network import addresses_of
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -80,9 +80,8 @@ class Objects(Generic[Declared, Present, Options]):
         return Result(data={**self._document(found), **data}, text=details({**declared, **lines}))
 
     def create(self, session: Session, sign_in: SignInOptions, options: Options, name: str) -> Result:
-        """A new one. Raises UsageError for its values, TenantError `name-taken`."""
-        declared = self.declare({**options.given({}), "name": name})
-        warnings = judged(self.judge(declared, options))
+        """A new one. Raises ValuesError for its values, TenantError `name-taken`."""
+        declared, warnings = self._declared(options, {**options.given({}), "name": name})
         graph = open_tenant(session, sign_in)
         self._require_free(graph, name)
         change = self._made(graph, self.change(declared, None))
@@ -95,9 +94,8 @@ class Objects(Generic[Declared, Present, Options]):
         graph = open_tenant(session, sign_in)
         present = self.find(graph, wanted)
         known = self.object_of(present).model_dump()
-        renamed = {} if name is None else {"name": name}
-        declared = self.declare({**known, **options.given(known), **renamed})
-        warnings = judged(self.judge(declared, options))
+        new_name = {} if name is None else {"name": name}
+        declared, warnings = self._declared(options, {**known, **options.given(known), **new_name})
         if declared.name.casefold() != present.display_name.casefold():
             self._require_free(graph, declared.name)
         change = self._made(graph, self.change(declared, present))
@@ -110,6 +108,15 @@ class Objects(Generic[Declared, Present, Options]):
         make_sure(session, f"Delete the {self.what} {found.display_name} ({found.id})?", yes=yes)
         change = self._made(graph, Change("delete", self.kind, found.display_name, found.id))
         return result_of(change, {"id": found.id})
+
+    def _declared(self, options: Options, values: Extra) -> tuple[Declared, tuple[Notice, ...]]:
+        """The object that is wanted, and the warnings. Raises ValuesError in the words of the options."""
+        names = {**option_names(type(options)), **options.NAMES}
+        try:
+            declared = self.declare(values)
+        except ValuesError as error:
+            raise renamed(error, names) from error
+        return declared, judged(self.judge(declared, options), names)
 
     def _require_free(self, graph: AdminGraph, name: str) -> None:
         """Graph allows two of one name, which no command and no declaration could tell apart."""
@@ -132,7 +139,8 @@ class Objects(Generic[Declared, Present, Options]):
 def _judge_configuration(declared: ConfigurationObject, options: ConfigurationOptions) -> Iterable[Finding]:
     """What is wrong with the options, or what there is to say about the configuration."""
     own = [text.strip() for text in options.corporate_network or ()]
-    return tuple(judge_networks(own)) or judge_configuration(declared, own)
+    unusable = [*options.malformed(), *judge_networks(own)]
+    return (*unusable, *judge_configuration(declared, [] if unusable else own))
 
 
 def _timeout(_graph: AdminGraph, found: TunnelConfiguration) -> tuple[Extra, Extra]:

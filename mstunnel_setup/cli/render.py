@@ -24,7 +24,7 @@ from mstunnel_setup.cli.progress import ProgressLines, ProgressStream
 from mstunnel_setup.cli.streams import interruptible
 from mstunnel_setup.engine.events import Event, Listener
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import ChecksFailedError, ExitCode, SetupError, UsageError
+from mstunnel_setup.errors import ChecksFailedError, ExitCode, SetupError, UsageError, ValuesError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 
@@ -181,7 +181,7 @@ def _attempt(
     """What `function` returns, or what its failure looks like."""
     try:
         return function()
-    except ChecksFailedError as error:
+    except (ChecksFailedError, ValuesError) as error:
         return _failure(error.exit_code, *map(_told, error.failures))
     except SetupError as error:
         return _failure(error.exit_code, _told(error))

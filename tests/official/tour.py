@@ -212,8 +212,9 @@ async def health_and_logs(graph: GraphServiceClient, one: Any, server: str) -> N
 
 async def thresholds(graph: GraphServiceClient) -> None:
     everything = graph.device_management.microsoft_tunnel_health_thresholds
+    await everything.by_microsoft_tunnel_health_threshold_id("latency").delete()
     made = await everything.post(
-        MicrosoftTunnelHealthThreshold(id="officialMetric", healthy_threshold=1, unhealthy_threshold=5)
+        MicrosoftTunnelHealthThreshold(id="latency", healthy_threshold=1, unhealthy_threshold=5)
     )
     one = everything.by_microsoft_tunnel_health_threshold_id(made.id)
     await one.patch(MicrosoftTunnelHealthThreshold(unhealthy_threshold=9))

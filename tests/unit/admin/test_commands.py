@@ -31,11 +31,20 @@ def test_a_configuration_lives(admin: MstAdmin) -> None:
 def test_values_are_judged_before_the_call(admin: MstAdmin) -> None:
     refused = admin(
         "config", "create", "Bad", "--network", "10.0.0.0", "--port", "0", "--include", "0.0.0.0/0",
-        "--session-timeout", "0",
+        "--session-timeout", "0", "--advanced", "mtu", "--advanced", "idle-timeout=soon",
+        "--corporate-network", "office",
     )  # fmt: skip
-    assert (refused.code, refused.codes("errors")) == (ExitCode.USAGE, ["values-invalid"])
-    for part in ("network is “10.0.0.0”", "listen_port is “0”", "route_includes is", "session_timeout is"):
-        assert part in refused.message
+    assert refused.code == ExitCode.USAGE
+    assert {item["code"]: item["message"].partition(" is ")[0] for item in refused.envelope["errors"]} == {
+        "setting-malformed": "--advanced mtu has no value",
+        "corporate-network-invalid": "--corporate-network",
+        "network-invalid": "--network",
+        "route-invalid": "--include",
+        "port-invalid": "--port",
+        "advanced-setting-invalid": "--advanced idle-timeout",
+        "session-timeout-invalid": "--session-timeout",
+    }
+    assert all(item["hint"].count(". ") < 2 for item in refused.envelope["errors"])
     own = admin("config", "create", "Bad", "--network", "10.0.0.0/8", "--corporate-network", "office")
     assert (own.code, own.codes("errors")) == (ExitCode.USAGE, ["corporate-network-invalid"])
     names = [item["displayName"] for item in admin("config", "list").data["configurations"]]
@@ -96,7 +105,18 @@ def test_a_site_needs_a_configuration_that_exists(admin: MstAdmin) -> None:
     refused = admin("site", "create", "X", "--public-address", "192.0.2.9", "--configuration", "Nowhere")
     assert refused.codes("errors") == ["server-configuration-unknown"]
     missing = admin("site", "create", "X", "--public-address", "192.0.2.9")
-    assert (missing.code, missing.message) == (ExitCode.USAGE, "`configuration` is missing: add it")
+    assert (missing.code, missing.message) == (ExitCode.USAGE, "`--configuration` is missing: add it")
+
+
+def test_values_of_a_site_are_told_one_by_one(admin: MstAdmin) -> None:
+    refused = admin(
+        "site", "create", "X", "--public-address", "-", "--configuration", "Main", "--probe-url", "ftp://x",
+        "--window", "22:00-22:10", "--time-zone", "Europe/Berlim",
+    )  # fmt: skip
+    assert (refused.code, len(refused.envelope["errors"])) == (ExitCode.USAGE, 4)
+    begun = sorted(item["message"].split()[0] for item in refused.envelope["errors"])
+    assert begun == ["--probe-url", "--public-address", "--time-zone", "--window"]
+    assert "_" not in refused.message
 
 
 def test_servers_are_made_by_installing(admin: MstAdmin) -> None:

@@ -1,0 +1,48 @@
+"""What is wrong with the values of a command line, in the words of its options."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from typing import get_args, get_type_hints
+
+from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.cli.render import Notice
+from mstunnel_setup.errors import UsageError, ValuesError
+
+
+def judged(findings: Iterable[Finding], names: Mapping[str, str] | None = None) -> tuple[Notice, ...]:
+    """The warnings. Raises ValuesError with everything that is fatal; `names` are options by key."""
+    told = [
+        replace(item, message=in_options(item.message, names or {}), hint=in_options(item.hint, names or {}))
+        for item in findings
+    ]
+    fatal = [UsageError(item.code, item.message, item.hint) for item in told if item.fatal]
+    if fatal:
+        raise ValuesError(fatal)
+    return tuple(Notice(item.code, item.message, item.hint) for item in told)
+
+
+def renamed(error: ValuesError, names: Mapping[str, str]) -> ValuesError:
+    """The error, with options instead of keys."""
+    return ValuesError(
+        [
+            UsageError(item.code, in_options(item.message, names), in_options(item.hint, names))
+            for item in error.failures
+        ]
+    )
+
+
+def option_names(options: type) -> dict[str, str]:
+    """The options of a dataclass of typer options, by the names of its fields."""
+    hints = get_type_hints(options, include_extras=True)
+    # Inside Annotated, what typer calls the default is the name of the option.
+    return {item.name: str(get_args(hints[item.name])[1].default) for item in fields(options)}
+
+
+def in_options(text: str, names: Mapping[str, str]) -> str:
+    """A text in which keys are options: a key of one plain word only at the start, or in backticks."""
+    for key in sorted(names, key=len, reverse=True):
+        end = r"\b" if key[-1].isalnum() else ""
+        begin = r"(?<![\w.-])" if "_" in key else r"(^|(?<=`))"
+        text = re.sub(begin + re.escape(key) + end, names[key], text)
+    return text
