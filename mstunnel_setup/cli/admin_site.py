@@ -128,6 +128,9 @@ def _upgrade(session: Session, sign_in: SignInOptions, wanted: str, *, yes: bool
 
     graph = open_tenant(session, sign_in)
     found = find_site(graph, wanted)
+    if found.upgrade_available is False:
+        text = [f"No server of the site {found.display_name} can be upgraded: nothing was approved."]
+        return Result("unchanged", {"id": found.id}, text=text)
     make_sure(
         session, f"Upgrade all servers of the site {found.display_name}? It cannot be taken back.", yes=yes
     )

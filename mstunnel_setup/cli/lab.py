@@ -80,7 +80,10 @@ def token(
 def fault(
     *,
     path: Annotated[str, typer.Option(help="Glob for the path of requests.")] = "*",
-    status: Annotated[int, typer.Option(help="Answer with this status; 0: only delay.")] = 503,
+    status: Annotated[
+        int | None,
+        typer.Option(help="Answer with this status; 0: only delay.", show_default="503, with --aadsts 400"),
+    ] = None,
     times: Annotated[int, typer.Option(help="For so many requests.")] = 1,
     retry_after: Annotated[int | None, typer.Option(help="Seconds for Retry-After.")] = None,
     aadsts: Annotated[int | None, typer.Option(help="Number for sign-in paths, such as 53003.")] = None,
@@ -91,6 +94,8 @@ def fault(
     """Let the running lab answer the next matching requests with a fault."""
     from mstunnel_setup.lab import remote  # noqa: PLC0415 - keeps --help fast
 
+    if status is None:
+        status = 503 if aadsts is None else 400
     wish = {"path": path, "status": status, "times": times, "delay": delay}
     wish |= {"retry_after": retry_after, "aadsts": aadsts}
     if clear:

@@ -6,9 +6,15 @@ import threading
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mstunnel_setup.lab.refusals import REFUSALS
+
+
+def _known_refusal(number: int | None) -> int | None:
+    if number is not None and number not in REFUSALS:
+        raise ValueError(f"the lab does not know AADSTS{number}; known are {', '.join(map(str, REFUSALS))}")
+    return number
 
 
 class Fault(BaseModel):
@@ -26,7 +32,7 @@ class Fault(BaseModel):
     retry_after: Annotated[int, Field(ge=0, le=3600)] | None = None
     delay: Annotated[float, Field(ge=0, le=300)] = 0
     body: Literal["json", "html", "empty"] = "json"
-    aadsts: int | None = None
+    aadsts: Annotated[int | None, AfterValidator(_known_refusal)] = None
     times: Annotated[int, Field(ge=1)] | None = 1
 
     def matches(self, method: str, path: str) -> bool:

@@ -36,16 +36,25 @@ def _reason(entry: str) -> str:
     name = entry.removeprefix("*.")
     if is_ip_address(entry) or ("." in name and is_host(name) and not is_ip_address(name)):
         return ""
+    if entry.startswith("*.") and "*" not in name and "." not in name:
+        return "a wildcard must stand before a whole domain, as in *.contoso.com"
     return next(reason for mark, reason in _REASONS if mark in entry)
 
 
 _REASONS: Final = (
     ("/", "it must be a host without scheme and path"),
+    (";", "it is more than one entry"),
+    (",", "it is more than one entry"),
     ("*", "a wildcard may only stand for the first label, as in *.contoso.com"),
     (":", "it must not have a port"),
     ("", "it is neither a full host name nor an IP address"),
 )
 """What an entry that is refused holds, and what to say about it."""
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The semicolon, which spreadsheets write in much of Europe, where there is one: no entry has any."""
+    return ";" if any(";" in line for line in lines) else ","
 
 
 def read_csv(text: str) -> tuple[str, ...]:
@@ -54,7 +63,7 @@ def read_csv(text: str) -> tuple[str, ...]:
     Raises csv.Error for what is none.
     """
     lines = text.removeprefix("\ufeff").splitlines()
-    rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=_delimiter(lines))]
     if rows and rows[0] and rows[0][0].replace(" ", "").casefold() in _HEADS:
         rows = rows[1:]
     return tuple(cell for row in rows for cell in row if cell)

@@ -90,8 +90,15 @@ class RuleObject(Part):
 
     @property
     def connects_always(self) -> bool:
-        """Whether the rule connects whatever the domain and network (a probe may still decide)."""
-        limits = (self.domains, self.dns_servers, self.ssids, self.search_domains, self.interface)
+        """Whether the rule connects whatever the domain, the network, and a probe."""
+        limits = (
+            self.domains,
+            self.dns_servers,
+            self.ssids,
+            self.search_domains,
+            self.interface,
+            self.probe_url,
+        )
         return self.action in CONNECT and not any(limits)
 
 

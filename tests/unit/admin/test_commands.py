@@ -1,6 +1,7 @@
 """`mst-admin config|site|server|threshold|conditional-access` against a real lab tenant."""
 
 from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.lab import remote
 from mstunnel_setup.tenant.wire import DeploymentMode
 from tests.unit.admin.labs import READER, MstAdmin
 
@@ -72,6 +73,10 @@ def test_a_site_lives(admin: MstAdmin) -> None:
     shown = admin("site", "show", "Lima").data["site"]
     assert shown["microsoftTunnelConfiguration"]["displayName"] == "Zweite: 2"
     assert shown["upgradeWindowStartTime"] is None
+    early = admin("site", "request-upgrade", "Lima", "--yes")
+    assert (early.code, early.status) == (0, "unchanged")
+    assert "nothing was approved" in admin.text("site", "request-upgrade", "Lima")
+    remote.control(admin.tenant.directory, "PATCH", f"sites/{site['id']}", {"upgrade_available": True})
     assert admin("site", "request-upgrade", "Lima").codes("errors") == ["not-confirmed"]
     assert admin("site", "request-upgrade", "Lima", "--yes").status == "changed"
     assert admin("site", "delete", "Lima", "--yes").status == "changed"

@@ -82,6 +82,21 @@ def test_refusals_of_a_running_lab(
     assert says in done.stderr
 
 
+def test_a_refusal_of_entra_is_answered_as_entra_does(
+    process: Any, lab_program: str, trusting: Callable[[str], Any]
+) -> None:
+    where = ("--dir", str(process.directory), "--path", "*/oauth2/v2.0/token")
+    assert run(lab_program, "fault", *where, "--aadsts", "53003").returncode == 0
+    with trusting(process.description["ca_file"]) as session:
+        address = f"{process.description['authority']}/oauth2/v2.0/token"
+        answer = session.post(address, data={}, timeout=20)
+    assert answer.status_code == 400
+    assert answer.json()["error_codes"] == [53003]
+    unknown = run(lab_program, "fault", *where, "--aadsts", "12345")
+    assert (unknown.returncode, "AADSTS12345" in unknown.stderr) == (6, True)
+    assert "53003" in unknown.stderr
+
+
 def test_no_lab_runs_there(lab_program: str, tmp_path: Path) -> None:
     done = run(lab_program, "approve", "ABC", "--user", "a@b", "--dir", str(tmp_path))
     assert done.returncode == 8

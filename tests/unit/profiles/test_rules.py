@@ -128,6 +128,7 @@ def test_a_list_is_read_from_lines_and_cells_with_or_without_heading() -> None:
         "*.b.contoso.com",
         "10.1.1.1",
     )
+    assert read_csv("url;note\r\na.contoso.com;*.b.contoso.com\r\n") == ("a.contoso.com", "*.b.contoso.com")
     assert read_csv("a.contoso.com\n") == ("a.contoso.com",)
     assert [item.code for item in judge_exclusions(["a.contoso.com", "A.contoso.com"])] == [
         "exclusion-repeated"
