@@ -34,7 +34,7 @@ class Release(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")] = ""
+    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,40}$")] = ""
     published: date
     server: _Digest
     agent: _Digest

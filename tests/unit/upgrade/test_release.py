@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.upgrade.release import Digests, offered, parse, published
+from mstunnel_setup.upgrade.release import Digests, Release, offered, parse, published
 
 
 def digest(letter: str) -> str:
@@ -49,6 +49,13 @@ def test_a_release_without_a_label_is_called_by_its_day() -> None:
     assert catalogue.with_name("2025-07-21") == catalogue.newest
     assert catalogue.newest is not None
     assert catalogue.newest.published == date(2025, 7, 21)
+
+
+@pytest.mark.parametrize("label", ["", "20260101.1"])
+def test_the_agent_reads_the_release_that_the_monitor_writes(label: str) -> None:
+    newest = parse(table("2026-01-01", "a", "b", label), "releases.toml").newest
+    assert newest is not None
+    assert Release.model_validate_json(newest.model_dump_json()) == newest
 
 
 def test_the_vendor_s_list_has_the_tie_that_its_page_shows() -> None:
