@@ -8,7 +8,7 @@ import json
 import multiprocessing
 import sys
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +22,8 @@ from mstunnel_setup.agent.renewal import Renewal
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.release import Digests, Release
 from tests.unit.agent.fakes import SERVER, SITE
 from tests.unit.agent.misbehaving import Tenant, misbehaving
 from tests.unit.tenant.credentials import write_pfx
@@ -32,12 +34,50 @@ class Over(BaseException):
 
 
 @dataclass
+class Host:
+    """The other side of the mailbox: offers a release at half past each hour, obeys requests."""
+
+    files: Files
+    image: str
+    offered: int = 0
+    taken: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for folder in (mailbox.INBOX, mailbox.OUTBOX):
+            self.files.make_directories(folder)
+        self._run(digests(0))
+
+    def look(self, hours: float) -> None:
+        """Take the agent's request, if there is one; offer what has come out meanwhile."""
+        if self.files.state(mailbox.REQUEST) is not None:
+            asked = mailbox.parse(self.files.read(mailbox.REQUEST) or b"")
+            self.files.remove(mailbox.REQUEST)
+            self.taken.append(int(asked.server[7:], 16))
+            self._run(asked)
+        if int(hours + 0.5) > self.offered:
+            self.offered = int(hours + 0.5)
+            found = digests(self.offered)
+            release = Release(published=date(2026, 1, 1), server=found.server, agent=found.agent)
+            self.files.write(mailbox.OFFER, release.model_dump_json().encode())
+
+    def _run(self, found: Digests) -> None:
+        images = {"serverImageName": self.image, "serverImageDigest": found.server}
+        document = json.dumps({**images, "agentImageDigest": found.agent})
+        self.files.write(paths.IMAGES_CONFIGURED, document.encode())
+
+
+def digests(number: int) -> Digests:
+    return Digests(f"sha256:{number:064x}", f"sha256:{number:064x}")
+
+
+@dataclass
 class Clock:
     """Sleeps at once; tells the tenant what time it is, and notes what each hour ends with."""
 
     tenant: Connection
     hours: float
     files: Files
+    host: Host
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     elapsed: float = 0.0
     ends: list[dict[str, Any]] = field(default_factory=list)
@@ -52,8 +92,9 @@ class Clock:
         before, self.elapsed = self.elapsed, self.elapsed + seconds
         self.tenant.send(self.elapsed / 60)
         state = self.tenant.recv()
+        self.host.look(self.elapsed / 3600)
         if int(self.elapsed // 3600) > int(before // 3600):
-            self.ends.append({**state, **self._here()})
+            self.ends.append({**state, **self._here(), "offered": self.host.offered})
         if self.elapsed >= 3600 * self.hours:
             raise Over
 
@@ -90,9 +131,6 @@ def install(root: Path, port: int) -> Files:
     info = {"AgentId": SITE, "AADTenantId": SERVER, "Cloud": "custom", **where}
     files.write(paths.AGENT_INFO, json.dumps(info).encode())
     files.write(paths.AGENT_SETTINGS, json.dumps({"SiteId": SITE, "ServerId": SERVER}).encode())
-    files.write(
-        paths.IMAGES_CONFIGURED, json.dumps({"serverImageName": f"localhost:{port}/gateway"}).encode()
-    )
     write_pfx(files.locate(paths.AGENT_CREDENTIAL))
     files.make_directories("/proc")
     for name in ("stat", "meminfo"):
@@ -109,8 +147,10 @@ def main(root: Path, hours: float) -> None:
     roots = files.locate(f"{paths.CA_TRUST}/tenant.crt")
     tenant = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, roots), daemon=True)
     tenant.start()
-    install(root, ours.recv())
-    clock, log, counters = Clock(cast("Any", ours), hours, files), list[str](), Counters()
+    port = ours.recv()
+    install(root, port)
+    host = Host(files, f"localhost:{port}/gateway")
+    clock, log, counters = Clock(cast("Any", ours), hours, files, host), list[str](), Counters()
     watch = Watch(files, clock, log.append, counters, asking(clock))
     renewal = Renewal(files, clock, log.append, counters)
     agent = Agent(
@@ -128,6 +168,7 @@ def main(root: Path, hours: float) -> None:
     except Over:
         ours.send(None)
     report = {"tenant": ours.recv(), "ends": clock.ends, "log": log, "counters": vars(counters)}
+    report["taken"] = host.taken
     sys.stdout.write(json.dumps(report))
 
 

@@ -63,6 +63,7 @@ class Tenant:
             "displayName": "Osaka",
             "internalNetworkProbeUrl": "http://intranet.example/",
             "upgradeAvailable": False,
+            "upgradeAutomatically": True,
             "microsoftTunnelConfiguration": configuration,
         }
 
@@ -134,6 +135,8 @@ class Handler(BaseHTTPRequestHandler):
     def _graph(self, path: str) -> None:
         if path.endswith("Thresholds"):
             self._json({"value": [{"id": "latency", "healthyThreshold": 9, "unhealthyThreshold": 30}]})
+        elif path.endswith("microsoftTunnelServers"):
+            self._json({"value": [{"id": SERVER, "displayName": "gw1"}]})
         elif path.endswith(SERVER):
             self.tenant.check_ins += self.command == "PATCH"
             self._json({"id": SERVER, "displayName": "gw1"})

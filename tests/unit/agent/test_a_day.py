@@ -51,6 +51,12 @@ def test_every_change_that_was_asked_for_arrives(day: dict[str, Any]) -> None:
     assert day["ends"][-1]["wanted"] == HOURS
 
 
+def test_every_release_that_was_offered_is_asked_for_once(day: dict[str, Any]) -> None:
+    """Each hour has one, offered while the tenant misbehaves; the site says that it upgrades by itself."""
+    assert day["taken"] == list(range(1, HOURS + 1))
+    assert day["ends"][-1]["offered"] == HOURS
+
+
 def test_memory_is_flat(day: dict[str, Any]) -> None:
     """After the first round of every kind of fault nothing is added."""
     sizes = [end["rss"] / 2**20 for end in day["ends"]]
