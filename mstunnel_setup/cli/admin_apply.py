@@ -12,7 +12,7 @@ from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant, plan
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.cli.admin_tenant import READING, make_sure, open_tenant, write_named
+from mstunnel_setup.cli.admin_tenant import make_sure, open_tenant, write_named
 from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.errors import ExitCode, SetupError, UsageError
@@ -32,9 +32,7 @@ def diff(
 ) -> Result:
     """What `apply` would change."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
-    changes = plan(
-        declared, _read(open_tenant(session, sign_in, READING), declared), SystemClock().now(), prune=prune
-    )
+    changes = plan(declared, _read(open_tenant(session, sign_in), declared), SystemClock().now(), prune=prune)
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
     data = {"changes": [change.document() for change in changes]}
     return Result("ok", data, _notices(declared.warnings), text=_lines(changes, "to make"), exit_code=code)
@@ -61,7 +59,7 @@ def apply(
 
 def export(session: Session, sign_in: SignInOptions, directory: Path, *, force: bool) -> Result:
     """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
-    tenant = read_tenant(open_tenant(session, sign_in, READING))
+    tenant = read_tenant(open_tenant(session, sign_in))
     contents = declarations_of(tenant)
     target = directory.absolute()
     contents[SCHEMA_FILE] = json.dumps(describe.schema(Declarations), indent=2) + "\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mstunnel_setup.cli.admin_profiles import find_profile
-from mstunnel_setup.cli.admin_tenant import READING, open_tenant, write_named
+from mstunnel_setup.cli.admin_tenant import open_tenant, write_named
 from mstunnel_setup.cli.admin_values import judged
 from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.render import Notice, Result, Session
@@ -54,7 +54,7 @@ def import_list(session: Session, sign_in: SignInOptions, file: Path, profile: s
 
 def export_list(session: Session, sign_in: SignInOptions, profile: str, file: Path | None) -> Result:
     """Write the list of a profile to a file, or to standard output."""
-    found = find_profile(open_tenant(session, sign_in, READING), profile)
+    found = find_profile(open_tenant(session, sign_in), profile)
     entries = _present(found)
     data: dict[str, Any] = {"id": found.id, "entries": entries}
     content = write_csv(entries)

@@ -21,7 +21,6 @@ from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.cli.admin_tenant import (
     NOTHING,
-    READING,
     chosen,
     details,
     find_site,
@@ -48,7 +47,7 @@ _HINT = "Correct the file; `mst-admin profile schema` prints a JSON Schema that 
 
 def list_profiles(session: Session, sign_in: SignInOptions) -> Result:
     """The VPN profiles whose connection is Microsoft Tunnel."""
-    found = [item for item in open_tenant(session, sign_in, READING).profiles() if is_tunnel_profile(item)]
+    found = [item for item in open_tenant(session, sign_in).profiles() if is_tunnel_profile(item)]
     rows = [(item.display_name, item.odata_type.rpartition(".")[2], item.id) for item in found]
     data = {"profiles": [item.model_dump(mode="json", by_alias=True) for item in found]}
     return Result(data=data, text=table(rows, ("NAME", "TYPE", "ID"), "There is no VPN profile yet."))
@@ -56,7 +55,7 @@ def list_profiles(session: Session, sign_in: SignInOptions) -> Result:
 
 def show(session: Session, sign_in: SignInOptions, wanted: str) -> Result:
     """One profile and its assignments."""
-    graph = open_tenant(session, sign_in, READING)
+    graph = open_tenant(session, sign_in)
     found = find_profile(graph, wanted)
     assignments = [item.model_dump(mode="json", by_alias=True) for item in graph.assignments(found.id)]
     document = found.model_dump(mode="json", by_alias=True)
@@ -127,7 +126,7 @@ def lint(session: Session, sign_in: SignInOptions, wanted: str) -> Result:
         document, profile = _load(Path(wanted))
         findings = _lines(judge_profile(profile), document)
     else:
-        graph = open_tenant(session, sign_in, READING)
+        graph = open_tenant(session, sign_in)
         found = find_profile(graph, wanted)
         named = str((found.model_extra or {}).get("microsoftTunnelSiteId") or "")
         site = graph.site(named) if looks_like_id(named) else None

@@ -64,9 +64,9 @@ def delete(
 
 
 def _list(session: Session, sign_in: SignInOptions, site: str) -> Result:
-    from mstunnel_setup.cli.admin_tenant import READING, find_site, open_tenant, table  # noqa: PLC0415
+    from mstunnel_setup.cli.admin_tenant import find_site, open_tenant, table  # noqa: PLC0415
 
-    graph = open_tenant(session, sign_in, READING)
+    graph = open_tenant(session, sign_in)
     found = graph.servers(find_site(graph, site).id)
     rows = [
         (
@@ -84,14 +84,13 @@ def _list(session: Session, sign_in: SignInOptions, site: str) -> Result:
 
 def _show(session: Session, sign_in: SignInOptions, site: str, wanted: str) -> Result:
     from mstunnel_setup.cli.admin_tenant import (  # noqa: PLC0415
-        READING,
         details,
         find_server,
         find_site,
         open_tenant,
     )
 
-    graph = open_tenant(session, sign_in, READING)
+    graph = open_tenant(session, sign_in)
     found = find_server(graph, find_site(graph, site).id, wanted)
     document = found.model_dump(mode="json", by_alias=True)
     return Result(data={"server": document}, text=details(document))

@@ -23,7 +23,6 @@ from mstunnel_setup.tenant.session import CLIENT_ID_QUESTION, Account, Entrance
 from mstunnel_setup.tenant.sign_in import DeviceCode
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import (
-    CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
     DeviceConfiguration,
     HealthThreshold,
@@ -34,8 +33,6 @@ from mstunnel_setup.tenant.wire import (
 from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 Named = TypeVar("Named", TunnelConfiguration, TunnelSite, TunnelServer, DeviceConfiguration)
-READING = (CONFIGURATION_READ,)
-"""The permission of the commands that change nothing."""
 _WIDEST = 60
 NOTHING = "Nothing to change."
 

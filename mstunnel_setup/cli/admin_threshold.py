@@ -83,9 +83,9 @@ def delete(
 
 
 def _list(session: Session, sign_in: SignInOptions) -> Result:
-    from mstunnel_setup.cli.admin_tenant import READING, open_tenant, table  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.cli.admin_tenant import open_tenant, table  # noqa: PLC0415 (`--help` stays fast)
 
-    found = open_tenant(session, sign_in, READING).thresholds()
+    found = open_tenant(session, sign_in).thresholds()
     rows = [
         (
             item.id,
@@ -101,9 +101,9 @@ def _list(session: Session, sign_in: SignInOptions) -> Result:
 
 
 def _show(session: Session, sign_in: SignInOptions, metric: str) -> Result:
-    from mstunnel_setup.cli.admin_tenant import READING, details, find_threshold, open_tenant  # noqa: PLC0415
+    from mstunnel_setup.cli.admin_tenant import details, find_threshold, open_tenant  # noqa: PLC0415
 
-    found = find_threshold(open_tenant(session, sign_in, READING), metric)
+    found = find_threshold(open_tenant(session, sign_in), metric)
     document = found.model_dump(mode="json", by_alias=True)
     return Result(data={"threshold": document}, text=details(document))
 

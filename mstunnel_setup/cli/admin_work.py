@@ -16,7 +16,6 @@ from mstunnel_setup.answers.validated import validated
 from mstunnel_setup.cli.admin_config import ConfigurationOptions
 from mstunnel_setup.cli.admin_site import SiteOptions
 from mstunnel_setup.cli.admin_tenant import (
-    READING,
     details,
     find_configuration,
     find_site,
@@ -64,16 +63,14 @@ class Objects(Generic[Declared, Present, Options]):
 
     def list(self, session: Session, sign_in: SignInOptions) -> Result:
         """All of them, by name."""
-        found = sorted(
-            self.all(open_tenant(session, sign_in, READING)), key=lambda item: item.display_name.casefold()
-        )
+        found = sorted(self.all(open_tenant(session, sign_in)), key=lambda item: item.display_name.casefold())
         data = {f"{self.kind}s": [item.to_wire() for item in found]}
         nothing = f"There is no {self.what} yet."
         return Result(data=data, text=lambda: table([self.row(item) for item in found], self.head, nothing))
 
     def show(self, session: Session, sign_in: SignInOptions, wanted: str) -> Result:
         """One of them, as Graph has it and as it would be declared."""
-        graph = open_tenant(session, sign_in, READING)
+        graph = open_tenant(session, sign_in)
         found = self.find(graph, wanted)
         data, lines = self.more(graph, found)
         declared = self.object_of(found).model_dump(mode="json")
