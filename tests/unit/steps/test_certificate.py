@@ -219,7 +219,7 @@ def test_a_passphrase_named_by_an_answer_is_not_asked_for(scene: Scene) -> None:
 
 def test_a_wrong_passphrase(scene: Scene) -> None:
     scene.write(paths.SITE_PFX, _pfx(b"geheim"))
-    scene.prompter.typed = ["falsch"]
+    scene.prompter.typed = ["falsch"] * 3
     error = _refused(scene)
     assert error.code == "pfx-passphrase-wrong"
     assert "falsch" not in error.message + error.hint
