@@ -104,9 +104,17 @@ def _refuse_writable_by_others(handle: int, part: str, path: str) -> None:
         raise FileError(
             "path-unsafe",
             f"the folder {part} above {path} can be changed by other users",
-            f"Take the write right from group and others: `chmod go-w {part}`; root, or the account of a "
-            "rootless gateway, has to own it.",
+            _way_out(part, shared=bool(found.st_mode & stat.S_ISVTX)),
         )
+
+
+def _way_out(part: str, *, shared: bool) -> str:
+    if shared:
+        return "Name a place where nobody else can put things in the way, such as the home of root."
+    return (
+        f"Take the write right from group and others: `chmod go-w {part}`; root, or the account of a "
+        "rootless gateway, has to own it."
+    )
 
 
 def _more_rights() -> str:

@@ -1,5 +1,7 @@
 """A backup that is made after an upgrade brings the release that runs to a host that has nothing of it."""
 
+import os
+import pwd
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +32,7 @@ def offer(arena: Arena, label: str, image: str) -> str:
 @pytest.fixture
 def private() -> Iterator[Path]:
     """A folder that nobody else can change anything above: elsewhere no backup is written."""
-    with tempfile.TemporaryDirectory(dir=Path.home()) as folder:
+    with tempfile.TemporaryDirectory(dir=pwd.getpwuid(os.geteuid()).pw_dir) as folder:
         yield Path(folder)
 
 

@@ -170,6 +170,16 @@ def test_takes_a_parent_that_only_the_own_group_may_change(
         assert caught.value.code == "path-unsafe"
 
 
+def test_nobody_is_told_to_take_a_right_from_the_folder_that_everybody_shares(
+    files: Files, tmp_path: Path
+) -> None:
+    (tmp_path / "etc").chmod(0o1777)
+    with pytest.raises(FileError) as caught:
+        files.write("/etc/name", b"x")
+    assert caught.value.code == "path-unsafe"
+    assert "chmod" not in caught.value.hint
+
+
 @_AS_ROOT
 def test_a_folder_is_given_away_with_all_that_is_in_it_and_no_more(files: Files, tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("")
