@@ -13,12 +13,12 @@ demo: setup
 # The images first: no test has to wait for them.
 test: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
-	@$(BIN)/pytest -m "not e2e" -n 2 --dist loadscope
+	@$(BIN)/pytest -m "not e2e and not long" -n 2 --dist loadscope
 	@$(BIN)/pytest -m "e2e and not long" -n 2 --dist loadfile
 
 e2e: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
-	@$(BIN)/pytest -m e2e -n 2 --dist loadfile
+	@$(BIN)/pytest -m "e2e or long" -n 2 --dist loadfile
 
 crash: setup
 	@mkdir -p build/crash

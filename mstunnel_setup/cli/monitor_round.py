@@ -92,7 +92,9 @@ class Monitor:
         _show(files, mailbox.OFFER, catalogue.newest)
         present = running_here(files)
         behind = catalogue.behind(present) if present else None
-        _show(files, mailbox.SUMMARY, Summary(time_zone=catalogue.time_zone, behind=behind))
+        summary = Summary(time_zone=catalogue.time_zone, behind=behind)
+        # Without a list there is nothing to say, and nothing appears that no run has made.
+        _show(files, mailbox.SUMMARY, summary if summary != Summary() else None)
 
     def _upgrade(self) -> None:
         files, now = Files(self.session.common.root), SystemClock().monotonic()
@@ -175,9 +177,11 @@ def condition(world: World, container: str) -> Condition:
 def _show(files: Files, path: str, message: BaseModel | None) -> None:
     """Have the agent find this message there, or none; what stands there already is not written again."""
     content = message.model_dump_json(indent=2).encode() + b"\n" if message else None
+    if files.read(path) == content:
+        return
     if content is None:
         files.remove(path)
-    elif files.read(path) != content:
+    else:
         files.write(path, content)
 
 

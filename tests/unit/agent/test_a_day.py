@@ -14,7 +14,7 @@ import pytest
 HOURS = 24
 
 # Three quarters of a minute where nothing else runs.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -168,6 +168,13 @@ def test_the_agent_finds_how_many_releases_are_newer(asking: Asking, runs: str, 
     assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).behind == behind
 
 
+def test_without_a_list_nothing_appears_that_no_run_has_made(asking: Asking) -> None:
+    asking.files.remove(CATALOGUE)
+    before = asking.files.names(mailbox.OUTBOX)
+    asking.monitor.round()
+    assert asking.files.names(mailbox.OUTBOX) == before
+
+
 def test_a_pipe_in_place_of_a_file_of_the_agent_holds_nobody_up(asking: Asking, said: list[str]) -> None:
     os.mkfifo(asking.files.locate(paths.IMAGES_CONFIGURED))
     asking.monitor.round()
