@@ -40,45 +40,64 @@ class LabelPort(Action[HasProcesses]):
 
     def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:  # noqa: ARG002
         """Add a local rule, or change the one there is. Raises StepError `selinux-refused`."""
-        if self._semanage(world, "-a", "-t", PROXY_TYPE) and self._semanage(world, "-m", "-t", PROXY_TYPE):
-            raise StepError(
-                "selinux-refused",
-                f"SELinux port {self.port} cannot be given the type {PROXY_TYPE}",
-                f"Run `semanage port -m -t {PROXY_TYPE} -p tcp {self.port}` to see why.",
-            )
+        if self._semanage(world, "-a", "-t", PROXY_TYPE) != 0:
+            self._must(world, "-m", "-t", PROXY_TYPE)
         return {}
 
     def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
-        """Remove our rule, or put the earlier local one back; the policy's own rules show again."""
+        """Remove our rule, or put the earlier local one back; the policy's own rules show again.
+
+        Raises StepError `selinux-refused`.
+        """
         if self._local_type(world) != PROXY_TYPE:
             return Undone(Undo.ABSENT)
         before = record.before["type"]
         if before == PROXY_TYPE:
             return Undone(Undo.ABSENT)
         if isinstance(before, str):
-            self._semanage(world, "-m", "-t", before)
+            self._must(world, "-m", "-t", before)
             return Undone(Undo.RESTORED)
-        self._semanage(world, "-d")
+        self._must(world, "-d")
         return Undone(Undo.REMOVED)
+
+    def _must(self, world: HasProcesses, *options: str) -> None:
+        if self._semanage(world, *options) != 0:
+            raise StepError(
+                "selinux-refused",
+                f"the SELinux type of port {self.port} cannot be changed",
+                f"Run `{' '.join(self._command(*options))}` to see why.",
+            )
 
     def _semanage(self, world: HasProcesses, *options: str) -> int:
         """The exit code."""
-        command = ["semanage", "port", *options, "-p", "tcp", str(self.port)]
-        return world.processes.run(command, timeout=_SECONDS, check=False).code
+        return world.processes.run(self._command(*options), timeout=_SECONDS, check=False).code
+
+    def _command(self, *options: str) -> list[str]:
+        return ["semanage", "port", *options, "-p", "tcp", str(self.port)]
 
     def _local_type(self, world: HasProcesses) -> str | None:
         """The type of the local rule for exactly this port; None without one."""
-        try:
-            told = world.processes.run(["semanage", "port", "-l", "-C"], timeout=_SECONDS)
-        except ProcessError as error:
-            raise StepError(
-                "selinux-unreadable",
-                f"the SELinux port types cannot be read: {error.message}",
-                "Install semanage (policycoreutils-python-utils).",
-            ) from error
-        rows = (line.split(None, _CELLS - 1) for line in told.output.splitlines())
-        return next((row[0] for row in rows if self._is_ours(row)), None)
+        return next((kind for kind, *port in _local_rows(world) if port == ["tcp", str(self.port)]), None)
 
-    def _is_ours(self, row: list[str]) -> bool:
-        """Whether a row (type, protocol, ports) is about this port."""
-        return len(row) == _CELLS and row[1] == "tcp" and row[2].strip() == str(self.port)
+
+def _local_rows(world: HasProcesses) -> list[list[str]]:
+    """Every local rule: type, protocol, ports; below the head of the table, where there are any.
+
+    Raises StepError `selinux-unreadable`.
+    """
+    try:
+        told = world.processes.run(["semanage", "port", "-l", "-C"], timeout=_SECONDS)
+    except ProcessError as error:
+        raise _unreadable(error.message) from error
+    rows = [line.split(None, _CELLS - 1) for line in told.output.splitlines() if line.strip()]
+    if any(len(row) != _CELLS for row in rows):
+        raise _unreadable("`semanage port -l -C` printed something else")
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def _unreadable(why: str) -> StepError:
+    return StepError(
+        "selinux-unreadable",
+        f"the SELinux port types cannot be read: {why}",
+        "Run `semanage port -l -C`; semanage comes with policycoreutils-python-utils.",
+    )

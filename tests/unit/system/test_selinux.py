@@ -58,3 +58,26 @@ def test_a_refusal_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(StepError) as caught:
         LabelPort(port=8888).apply(host, {})
     assert caught.value.code == "selinux-refused"
+
+
+def test_a_rule_that_cannot_be_removed_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    action = LabelPort(port=8888)
+    before = apply(host, action)
+    real = Host._semanage
+    monkeypatch.setattr(
+        Host, "_semanage", lambda self, words: (1, "") if "-d" in words else real(self, words)
+    )
+
+    with pytest.raises(StepError) as caught:
+        undo(host, action, before)
+    assert caught.value.code == "selinux-refused"
+    assert "semanage port -d -p tcp 8888" in caught.value.hint
+
+
+def test_an_answer_that_is_no_table_is_not_taken_for_no_rule(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Host, "_semanage", lambda _self, _words: (0, "garbage"))
+    with pytest.raises(StepError) as caught:
+        LabelPort(port=8888).capture(host)
+    assert caught.value.code == "selinux-unreadable"
