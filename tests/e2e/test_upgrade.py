@@ -160,6 +160,7 @@ def test_a_bad_release_is_gone_back_from_and_the_client_reconnects(
     assert json.loads(installed.setup().stdout)["status"] == "unchanged"
 
 
+@pytest.mark.long
 def test_a_digest_that_the_registry_does_not_have_changes_nothing(installed: Installation) -> None:
     started = installed.started()
     offer(installed, "gateway-next")
