@@ -67,6 +67,7 @@ def _follow(session: Session, arguments: list[str]) -> Result:
     with open_gateway(session) as world:
         server_process(world)
         command = world.engine.execute_command(paths.SERVER, arguments)
+    Processes().hold_input()
     if session.common.output is not OutputFormat.JSON:
         Processes().replace(command)
     session.stream(Processes().lines(command))

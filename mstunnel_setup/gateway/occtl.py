@@ -22,8 +22,8 @@ NOT_FOUND: Final = 2
 class ShowCommand:
     """One `show` command. `argument` is the placeholder of its one argument, empty when it takes none.
 
-    A command that `streams` runs until it is stopped, needs an open standard input (at its end it spins) and
-    knows no JSON. One with `rows` answers a list, the others one object.
+    A command that `streams` runs until its standard input ends, and knows no JSON. One with `rows` answers a
+    list, the others one object.
     """
 
     words: tuple[str, ...]
@@ -50,13 +50,24 @@ SHOW_COMMANDS: Final = (
 )
 
 
+# A program in a container learns of its client's end by that of its input only, and occtl spins on after it.
+_UNTIL_INPUT_ENDS: Final = (
+    *("sh", "-c"),
+    'exec 3<&0; "$@" <&3 & child=$!; { cat <&3; kill "$child"; } >/dev/null 2>&1 & wait "$child"',
+    "sh",
+)
+_LINE_BY_LINE: Final = ("stdbuf", "-oL")  # also where its output is no terminal
+
+
 def occtl_arguments(command: ShowCommand, argument: str = "", *, as_json: bool = False) -> list[str]:
     """The command line to run in the gateway's container.
 
     Raises UsageError when the argument is missing, unexpected, or cannot be one.
     """
     _judge_argument(command, argument)
-    options = ["--json"] if as_json and not command.streams else []
+    if command.streams:
+        return [*_UNTIL_INPUT_ENDS, *_LINE_BY_LINE, "occtl", "--no-pager", "show", *command.words]
+    options = ["--json"] if as_json else []
     return ["occtl", "--no-pager", *options, "show", *command.words, *([argument] if argument else [])]
 
 

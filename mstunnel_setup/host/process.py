@@ -89,6 +89,13 @@ class Processes:
         """Become another program (for `logs --follow` and the like); does not return."""
         os.execvpe(arguments[0], list(arguments), _environment({}))  # noqa: S606 (no shell is the point)
 
+    def hold_input(self) -> None:
+        """Have an empty standard input that ends no sooner than we do, or the program that we become."""
+        reading, writing = os.pipe()
+        os.dup2(reading, 0)
+        os.close(reading)
+        os.set_inheritable(writing, True)  # noqa: FBT003 (the name of the function says what is true)
+
     def become(self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
         """Give up root's rights for those of `account`, and become a program; does not return.
 

@@ -84,6 +84,26 @@ def test_settings_and_the_verbose_mode(gateway: Installation) -> None:
     assert "\nlog-level = 0\n" in gateway.server.read("/etc/mstunnel/ocserv.conf")
 
 
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_events_are_shown_until_they_are_stopped_and_nothing_goes_on_in_the_container(
+    gateway: Installation, output: str
+) -> None:
+    watch = f"exec mst-cli server show events --output {output} </dev/null >/root/events"
+    gateway.server.start(["sh", "-c", watch])
+    await_success(gateway, "pgrep -x occtl")
+    gateway.connect()
+    await_success(gateway, f"grep -q {gateway.token_user()} /root/events")
+    gateway.disconnect()
+    gateway.server.run(["pkill", "-KILL", "--full", "show events --output|interactive.*show events"])
+    await_success(gateway, "! pgrep -x occtl")
+
+
+def await_success(host: Installation, script: str) -> None:
+    """Return as soon as the script ends with 0; the limit of the test ends the wait."""
+    while host.server.shell(script, check=False).code:
+        time.sleep(0.1)
+
+
 def test_the_access_log_names_who_went_where(gateway: Installation) -> None:
     cli(gateway, "env", "set", "TRACE_SESSIONS", "2")
     cli(gateway, "install")

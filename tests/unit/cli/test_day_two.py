@@ -24,6 +24,7 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.gateway.occtl import NOT_FOUND
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
 
 SESSION = cast("Any", None)
 
@@ -230,6 +231,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A session that wants JSON, with a gateway that logs."""
     for module in (component, show):
         monkeypatch.setattr(module, "open_gateway", lambda _session: nullcontext(Logged()))
+    monkeypatch.setattr(Processes, "hold_input", lambda _self: None)  # the tests' own input stays
     common = CommonOptions(output=OutputFormat.JSON)
     return Session(common, cast("Any", None), Redactor(), cast("Any", None))
 

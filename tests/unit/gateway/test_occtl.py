@@ -3,6 +3,8 @@
 import contextlib
 import json
 import re
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +45,26 @@ def test_the_commands_are_those_of_the_reference() -> None:
         ("users", "", False, "occtl --no-pager show users"),
         ("user", "alice", True, "occtl --no-pager --json show user alice"),
         ("ip ban points", "", True, "occtl --no-pager --json show ip ban points"),
-        ("events", "", True, "occtl --no-pager show events"),
     ],
 )
 def test_command_lines(command: str, argument: str, as_json: bool, expected: str) -> None:
     assert " ".join(occtl_arguments(COMMANDS[command], argument, as_json=as_json)) == expected
+
+
+def test_what_streams_ends_with_its_input() -> None:
+    """A program in a container does not hear that its client died."""
+    watch, stand_in = occtl_arguments(COMMANDS["events"]), ["sh", "-c", "echo $$; exec sleep 600"]
+    assert watch[-6:] == ["stdbuf", "-oL", "occtl", "--no-pager", "show", "events"]
+
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*watch[:-6], *stand_in], stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        started = Path("/proc", process.stdout.readline().strip())
+        assert started.exists()
+        process.stdin.close()
+        assert process.wait(timeout=10) == 128 + signal.SIGTERM
+    assert not started.exists()
 
 
 @pytest.mark.parametrize(

@@ -129,3 +129,24 @@ def test_becoming_an_account_leaves_nothing_of_root(tmp_path: Path) -> None:
     assert (set(uids), set(gids), groups) == ({65534}, {65534}, [65534])
     assert environment.pop("LC_CTYPE", "C.UTF-8")
     assert environment == {"HOME": "/"}
+
+
+def test_a_held_input_neither_has_anything_nor_ends_before_its_holder() -> None:
+    script = (
+        "from mstunnel_setup.host.process import Processes\n"
+        "Processes().hold_input()\n"
+        "for line in Processes().lines(['sh', '-c', 'echo $$; exec cat']): print(line, flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        reader = Path("/proc", holder.stdout.readline().strip())
+        time.sleep(0.2)
+        assert (reader / "comm").read_text() == "cat\n"
+        holder.kill()
+        assert holder.stdout.read() == ""
+    limit = time.monotonic() + 10
+    while reader.exists() and time.monotonic() < limit:
+        time.sleep(0.01)
+    assert not reader.exists()
