@@ -279,8 +279,8 @@ def journal_of(half: Half, files: Files) -> Journal:
     """The journal of one half, or of the whole."""
     if half is Half.HOST:
         # The account looks into it, to see whether there is something left for root.
-        return Journal(files, SystemClock(), paths.HOST_STATE, readable=True)
-    return Journal(files, SystemClock(), paths.STATE)
+        return Journal(files, SystemClock(), paths.HOST_STATE, beside=(paths.LOG,), readable=True)
+    return Journal(files, SystemClock(), paths.STATE, beside=(paths.LOG,))
 
 
 def rootless_account(files: Files) -> str:

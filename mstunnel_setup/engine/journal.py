@@ -7,8 +7,10 @@ SHA-256 of the line without it. A last line cut off by a crash is dropped; damag
 import hashlib
 import json
 import uuid
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import PurePosixPath
+from typing import cast
 
 from mstunnel_setup.engine.receipt import Receipt, fold
 from mstunnel_setup.engine.values import JsonObject, JsonValue
@@ -29,9 +31,18 @@ class Journal:
 
     From then on the file stays open until `close`, so that a record costs one write and one sync. Whoever
     appends holds the lock of the run: nobody else writes in between. A `readable` one is for all to read.
+    The first record names the folders above it, and above the `beside` ones, that were not there yet.
     """
 
-    def __init__(self, files: Files, clock: Clock, directory: str, *, readable: bool = False) -> None:
+    def __init__(
+        self,
+        files: Files,
+        clock: Clock,
+        directory: str,
+        *,
+        beside: Sequence[str] = (),
+        readable: bool = False,
+    ) -> None:
         self._files = files
         self._clock = clock
         self._opened = ExitStack()
@@ -41,6 +52,7 @@ class Journal:
         self.path = f"{directory}/journal.jsonl"
         self._records, self._sound = _parse(files.read(self.path) or b"", self.path)
         self._receipt = fold(self._records)
+        self._above = self._folders_above(directory, *beside)
 
     @property
     def records(self) -> tuple[JsonObject, ...]:
@@ -60,7 +72,7 @@ class Journal:
     def begin_installation(self) -> str:
         """The id of the installation; a new one is recorded when the journal is empty."""
         if self.installation_id is None:
-            self.append("installation", installation=str(uuid.uuid4()))
+            self.append("installation", installation=str(uuid.uuid4()), folders=[*self._above])
         return str(self.installation_id)
 
     def append(self, kind: str, **fields: JsonValue) -> None:
@@ -87,6 +99,13 @@ class Journal:
         self._appender = self._opened.enter_context(self._files.appender(self.path, self._modes[1]))
         return self._appender
 
+    def _folders_above(self, *places: str) -> list[str]:
+        """The folders above these places that were not there before the first record, topmost first."""
+        if self._records:
+            return cast("list[str]", self._records[0].get("folders", []))
+        above = [str(PurePosixPath(place).parent) for place in places]
+        return list(dict.fromkeys(folder for place in above for folder in self._files.missing(place)))
+
     def close(self) -> None:
         """Let go of the file; a later record opens it again."""
         self._appender = None
@@ -96,7 +115,8 @@ class Journal:
         """Forget everything: the last act of an uninstallation. Nothing happens when nothing is there."""
         self.close()
         self._files.remove(self.path)
-        self._files.remove_directory(str(PurePosixPath(self.directory)))
+        for folder in (self.directory, *reversed(self._above)):
+            self._files.remove_directory(folder)
         self._records, self._sound, self._receipt = [], 0, Receipt()
 
 

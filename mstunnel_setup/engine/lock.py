@@ -6,26 +6,44 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from mstunnel_setup.errors import LockedError
+from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.places import FileError
 
 
 @contextmanager
 def exclusive(files: Files, clock: Clock, path: str) -> Iterator[None]:
-    """Hold the lock at `path` while the block runs; raises LockedError when another run holds it."""
-    with files.appender(path, 0o644) as lock:
-        try:
-            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise _held(lock.read()) from error
+    """Hold the lock at `path` while the block runs; raises LockedError when another run holds it.
+
+    Its file is removed before the lock is let go.
+    """
+    with ExitStack() as opened:
+        lock = _locked(files, path, opened)
         lock.truncate(0)
         since = clock.now().isoformat(timespec="seconds")
         holder = {"pid": os.getpid(), "since": since, "command": shlex.join(sys.argv)}
         lock.append(json.dumps(holder).encode())
-        yield
+        try:
+            yield
+        finally:
+            with suppress(FileError):  # one that stays locks nobody out
+                files.remove(path)
+
+
+def _locked(files: Files, path: str, opened: ExitStack) -> Appender:
+    """The lock, held; where its file was removed between opening and locking, the one that came after it."""
+    while True:
+        lock = opened.enter_context(files.appender(path, 0o644))
+        try:
+            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise _held(lock.read()) from error
+        if not lock.is_gone():
+            return lock
 
 
 def _held(content: bytes) -> LockedError:

@@ -35,6 +35,10 @@ class Appender:
         except OSError as error:
             raise explain("read", self._path, error) from error
 
+    def is_gone(self) -> bool:
+        """Whether the file was removed since it was opened."""
+        return os.fstat(self._handle).st_nlink == 0
+
     def fileno(self) -> int:
         """The file descriptor, for locking."""
         return self._handle

@@ -215,12 +215,16 @@ class Files:
                 os.close(handle)
             os.fsync(parent)
 
+    def missing(self, path: str) -> list[str]:
+        """The directories that have to be made for `path` to be one, topmost first."""
+        pure = PurePosixPath(path)
+        directories = [str(directory) for directory in (*reversed(pure.parents), pure)]
+        return [directory for directory in directories if self.state(directory) is None]
+
     def make_directories(self, path: str, mode: int = 0o755) -> None:
         """Create the directory `path` and its missing parents."""
-        pure = PurePosixPath(path)
-        for directory in [*reversed(pure.parents), pure]:
-            if self.state(str(directory)) is None:
-                self.make_directory(str(directory), mode)
+        for directory in self.missing(path):
+            self.make_directory(directory, mode)
 
     def link(self, path: str, target: str) -> None:
         """Make `path` a symbolic link to `target`, replacing another link atomically."""

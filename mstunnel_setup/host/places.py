@@ -87,7 +87,7 @@ def refuse_irregular(
 def refuse_second_name(handle: int, path: str) -> None:
     """What is opened for appending is changed in place, and so would be every other name of it."""
     found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
         raise FileError(
             "path-not-regular",
             f"{path} is not a file of its own: it is a {name_of_kind(found.st_mode)} "

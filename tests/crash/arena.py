@@ -42,8 +42,6 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")
 _VOLATILE = {paths.AGENT_CREDENTIAL, paths.AGENT_SECRET, paths.SETUP_LOG}
 _JOURNAL = f"{paths.STATE}/journal.jsonl"
 _RECEIPT = f"{paths.STATE}/receipt.json"
-# The lock stays by design: whoever removes a lock file that others may have opened takes their lock away.
-_KEPT = {paths.LOCK}
 
 
 @dataclass(frozen=True)
@@ -190,7 +188,6 @@ class Arena:
         return {
             f"/{path.relative_to(self.root)}": self._entry(path, names)
             for path in sorted(self.root.rglob("*"))
-            if f"/{path.relative_to(self.root)}" not in _KEPT
         }
 
     def _entry(self, path: Path, names: Mapping[str, str]) -> str:

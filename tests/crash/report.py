@@ -39,8 +39,6 @@ _LIMITS = """\
 - The exhaustive loops run the real programs with real files and a real lab
   tenant; the container engine and systemd are recording stand-ins. A sample of
   kills runs on real Podman with systemd (`tests/crash/test_kill_real.py`).
-- The lock file `/run/mstunnel-setup.lock` stays after an uninstallation: who
-  removes a lock that another process may have opened takes it away from it.
 - What somebody edits while a run is at work, between the look at a file and
   its replacement, is lost: nobody else is kept from writing as root.
 - Loss of power is a model: what was not synced may be lost in any combination.

@@ -14,8 +14,8 @@ Run = Callable[..., tuple[int, str]]
 @pytest.fixture
 def begun(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command of the host below a root of its own; exit code and everything it said."""
-    for name in ("etc", "run", "var/lib", "var/log"):
-        (tmp_path / name).mkdir(parents=True)
+    for name in ("etc", "run", "var"):
+        (tmp_path / name).mkdir()
 
     def run(program: str, *words: str) -> tuple[int, str]:
         app = {"mstunnel-setup": setup.app, "mst-cli": mst_cli.app}[program]
@@ -46,3 +46,43 @@ def test_a_server_that_was_never_registered_is_not_removed_from_the_tenant(begun
     begun("mstunnel-setup", "step", "kernel")
 
     assert begun("mst-cli", "uninstall")[1].startswith("Removed from this server. ")
+
+
+@pytest.mark.parametrize("way_back", ["mstunnel-setup rollback", "mst-cli uninstall"])
+def test_taken_back_the_tree_is_as_it_was(tmp_path: Path, begun: Run, way_back: str) -> None:
+    """With the folders that an image may lack, and without the lock."""
+    before = tree(tmp_path)
+    begun("mstunnel-setup", "step", "kernel")
+    assert tree(tmp_path) != before
+
+    assert begun(*way_back.split())[0] == 0
+
+    assert tree(tmp_path) == before
+
+
+def test_a_folder_somebody_else_uses_by_then_stays(tmp_path: Path, begun: Run) -> None:
+    begun("mstunnel-setup", "step", "kernel")
+    (tmp_path / "var/log/theirs").touch()
+
+    assert begun("mst-cli", "uninstall")[0] == 0
+
+    assert [str(path.relative_to(tmp_path / "var")) for path in (tmp_path / "var").rglob("*")] == [
+        "log",
+        "log/theirs",
+    ]
+
+
+def test_a_refused_run_leaves_the_tree_as_it_was(tmp_path: Path, begun: Run) -> None:
+    before = tree(tmp_path)
+
+    assert begun("mstunnel-setup")[0] == 2
+
+    assert tree(tmp_path) == before
+
+
+def tree(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Every folder and file below `root`: mode and content."""
+    return {
+        str(path.relative_to(root)): (path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
+        for path in root.rglob("*")
+    }
