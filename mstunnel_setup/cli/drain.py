@@ -7,10 +7,9 @@ connected at the end is told by ocserv that the server shuts down, as always whe
 from typing import Final
 
 from mstunnel_setup import paths
-from mstunnel_setup.cli.show import ask
+from mstunnel_setup.cli.returning import connected
 from mstunnel_setup.containers.engine import clean
 from mstunnel_setup.errors import EngineError, SetupError
-from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.world import World
 
@@ -19,7 +18,6 @@ _SECONDS: Final = 20.0
 # A table of its own: the gateway writes its other one anew whenever it starts.
 _TABLE: Final = ("inet", "mstunnel_drain")
 _CHAIN: Final = (*_TABLE, "input")
-_USERS: Final = next(command for command in SHOW_COMMANDS if command.words == ("users",))
 
 
 def drain(context: Context, port: int, minutes: int) -> None:
@@ -31,12 +29,12 @@ def drain(context: Context, port: int, minutes: int) -> None:
     end = clock.monotonic() + 60 * minutes
     try:
         _close(context.world, port)
-        left = sessions(context.world)
+        left = len(connected(context.world))
         if left:
             context.prompter.say(f"Waiting for {left} sessions to end, at most {minutes} minutes.")
         while left and clock.monotonic() < end:
             clock.sleep(_PAUSE)
-            left = sessions(context.world)
+            left = len(connected(context.world))
     except SetupError as error:
         context.prompter.say(f"Not waiting for sessions: {error.message}.")
 
@@ -44,11 +42,6 @@ def drain(context: Context, port: int, minutes: int) -> None:
 def reopen(world: World) -> None:
     """Let devices in again, where the container was not replaced after all."""
     world.engine.execute(paths.SERVER, ["nft", "delete", "table", *_TABLE], _SECONDS)
-
-
-def sessions(world: World) -> int:
-    """How many devices are connected. Raises EngineError when the gateway cannot be asked."""
-    return len(ask(world, _USERS))
 
 
 def _close(world: World, port: int) -> None:

@@ -221,5 +221,6 @@ def _refuse(run: Run, asked: Digests, why: str) -> None:
 
 def _words(ended: Upgrade) -> str:
     if ended.outcome is Outcome.DONE:
-        return f"upgrade: release {ended.release} serves"
+        away = ", but no device that was connected has come back yet" if ended.unproved else ""
+        return f"upgrade: release {ended.release} serves{away}"
     return f"upgrade: {ended.outcome} from {ended.release}: {ended.reason}"

@@ -105,7 +105,7 @@ def _chosen(catalogue: Catalogue, name: str | None) -> Release:
 def _ended(upgrade: Upgrade) -> Result:
     if upgrade.outcome is Outcome.DONE:
         text = f"Release {upgrade.release} serves. {_seconds(upgrade):.0f} s in all."
-        return Result("changed", _data(upgrade), text=[text])
+        return Result("changed", _data(upgrade), tuple(_unproved(upgrade)), text=[text, *_sessions(upgrade)])
     kept = (
         "nothing was changed" if upgrade.outcome is Outcome.NOT_BEGUN else "the earlier release serves again"
     )
@@ -114,6 +114,21 @@ def _ended(upgrade: Upgrade) -> Result:
         f"the upgrade to {upgrade.release} failed, {kept}: {upgrade.reason}",
         "Mend the cause, then run `mst-cli upgrade apply` again. See `mst-cli upgrade history`.",
     )
+
+
+def _unproved(upgrade: Upgrade) -> Sequence[Notice]:
+    if not upgrade.unproved:
+        return []
+    message = "no device that was connected has come back yet, so no session is proved"
+    return [Notice("devices-away", message, "See `mst-cli server show users` later; they may sleep.")]
+
+
+def _sessions(upgrade: Upgrade) -> Sequence[str]:
+    """How many devices were connected before, and came back, where that is known."""
+    if upgrade.sessions_before is None:
+        return []
+    back = "" if upgrade.sessions_after is None else f", {upgrade.sessions_after} back when it was proved"
+    return [f"Sessions: {upgrade.sessions_before} before{back}."]
 
 
 def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:
@@ -150,7 +165,7 @@ def _name(catalogue: Catalogue, digests: Digests) -> str:
 
 
 def _data(upgrade: Upgrade) -> JsonObject:
-    data: JsonObject = upgrade.model_dump(mode="json", exclude={"rejects_source"})
+    data: JsonObject = upgrade.model_dump(mode="json", exclude={"rejects_source", "devices"})
     return data
 
 
@@ -161,4 +176,5 @@ def _seconds(upgrade: Upgrade) -> float:
 def _lines(upgrade: Upgrade) -> Sequence[str]:
     outcome = upgrade.outcome or f"unfinished ({upgrade.phase})"
     line = f"{upgrade.begun:%Y-%m-%d %H:%M} UTC  {upgrade.release}  {outcome}  by {upgrade.asked_by}"
-    return [line, *([f"  {upgrade.reason}"] if upgrade.reason else [])]
+    details = [*([upgrade.reason] if upgrade.reason else []), *_sessions(upgrade)]
+    return [line, *(f"  {detail}" for detail in details)]

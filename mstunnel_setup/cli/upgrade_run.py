@@ -11,10 +11,11 @@ from typing import Any, Final, Literal
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.cli.drain import drain, reopen
 from mstunnel_setup.cli.inside import reached_address, reaches_inside
+from mstunnel_setup.cli.returning import await_devices, connected
 from mstunnel_setup.cli.run import Run, require_installed
 from mstunnel_setup.engine.remember import remembered
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import SetupError, StepError, UsageError
+from mstunnel_setup.errors import EngineError, SetupError, StepError, UsageError
 from mstunnel_setup.gateway.port import port_in_use
 from mstunnel_setup.steps import images, launch, verify
 from mstunnel_setup.upgrade import mailbox
@@ -94,25 +95,47 @@ def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
     except SetupError as error:
         _drop_images(run, keep=upgrade.source)
         return _ended(run, upgrade, Outcome.NOT_BEGUN, error.message)
-    return upgrade.model_copy(update={"phase": Phase.DRAIN if upgrade.drain_minutes else Phase.SWITCH})
+    return (
+        upgrade.model_copy(update={"phase": Phase.DRAIN}) if upgrade.drain_minutes else _ready(run, upgrade)
+    )
 
 
 def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
     """Let sessions end by themselves for a while; after an interruption the while begins anew."""
     drain(run.context, port_in_use(run.files), upgrade.drain_minutes)
-    return upgrade.model_copy(update={"phase": Phase.SWITCH})
+    return _ready(run, upgrade)
+
+
+def _ready(run: Run, upgrade: Upgrade) -> Upgrade:
+    """Put down who is connected: once the switch has begun, an interruption leaves nobody else who knew."""
+    try:
+        devices = connected(run.context.world)
+    except EngineError:
+        # A gateway that does not answer may be why there is an upgrade.
+        return upgrade.model_copy(update={"phase": Phase.SWITCH})
+    seen = {"devices": devices, "sessions_before": len(devices)}
+    return upgrade.model_copy(update={"phase": Phase.SWITCH, **seen})
 
 
 def _switch(run: Run, upgrade: Upgrade) -> Upgrade:
     """Take the new images into use and have them prove that they serve."""
     try:
         _take(run, upgrade.target)
-        if upgrade.probe_url and upgrade.source.server != upgrade.target.server:
-            reaches_inside(run.context, upgrade.probe_url)
+        after = _prove_devices(run, upgrade) if upgrade.source.server != upgrade.target.server else None
     except SetupError as error:
         return upgrade.model_copy(update={"phase": Phase.BACK, "reason": error.message})
     _drop_images(run, keep=upgrade.target, and_keep=upgrade.source)
-    return _ended(run, upgrade, Outcome.DONE)
+    return _ended(run, upgrade.model_copy(update={"sessions_after": after}), Outcome.DONE)
+
+
+def _prove_devices(run: Run, upgrade: Upgrade) -> int | None:
+    """Have the new server prove itself by what the earlier one did. Returns how many devices are back.
+
+    Raises SetupError.
+    """
+    if upgrade.probe_url:
+        reaches_inside(run.context, upgrade.probe_url)
+    return await_devices(run.context, upgrade.devices) if upgrade.devices else None
 
 
 def _back(run: Run, upgrade: Upgrade) -> Upgrade:
@@ -173,7 +196,7 @@ def _image_keys(run: Run) -> Sequence[str]:
 
 
 def _ended(run: Run, upgrade: Upgrade, outcome: Outcome, reason: str = "") -> Upgrade:
-    end = {"phase": Phase.ENDED, "outcome": outcome, "reason": reason}
+    end = {"phase": Phase.ENDED, "outcome": outcome, "reason": reason, "devices": ()}
     return upgrade.model_copy(update={**end, "ended": run.context.world.clock.now()})
 
 

@@ -58,7 +58,9 @@ class Upgrade(BaseModel):
 
     `rejects_source` marks an administrator's way back: the release left is not taken again by itself.
     `drain_minutes` is how long sessions may go on before the switch; `probe_url` the internal address that
-    the gateway reached before and has to reach again.
+    the gateway reached before and has to reach again. `devices` are the addresses that were connected before
+    the switch, forgotten at the end; `sessions_before` and `sessions_after` how many there were, None where
+    nobody could be asked or nothing was switched.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,11 +72,19 @@ class Upgrade(BaseModel):
     rejects_source: bool = False
     drain_minutes: int = 0
     probe_url: str = ""
+    devices: tuple[str, ...] = ()
+    sessions_before: int | None = None
+    sessions_after: int | None = None
     begun: datetime
     phase: Phase = Phase.FETCH
     ended: datetime | None = None
     outcome: Outcome | None = None
     reason: str = ""
+
+    @property
+    def unproved(self) -> bool:
+        """Whether it serves as far as is known without a device: none of those before has come back."""
+        return self.outcome is Outcome.DONE and bool(self.sessions_before) and self.sessions_after == 0
 
 
 class History(BaseModel):

@@ -33,7 +33,7 @@ DEAD = f"sha256:{'d' * 64}"
 _KEPT = ("images", "containers", "units", "services")
 _LABEL = re.compile(r'^Label="(.+?)=(.*)"$', re.MULTILINE)
 # What occtl(8) says of one session.
-_USERS = '[{"ID": 1, "Username": "ada", "State": "connected"}]'
+_USERS = '[{"ID": 1, "Username": "ada", "Remote IP": "192.0.2.7", "State": "connected"}]'
 _VOLUME = re.compile(r"^Volume=(.+?):/etc/mstunnel:", re.MULTILINE)
 
 

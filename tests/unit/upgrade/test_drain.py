@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from mstunnel_setup.cli.drain import drain, reopen, sessions
+from mstunnel_setup.cli.drain import drain, reopen
+from mstunnel_setup.cli.returning import connected
 from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.steps.context import Context
@@ -73,7 +74,7 @@ def test_a_gateway_that_does_not_answer_has_nobody_to_wait_for() -> None:
     assert gateway.clock.naps == []
     assert gateway.said == ["Not waiting for sessions: it does not run."]
     with pytest.raises(EngineError):
-        sessions(cast("Any", gateway.context.world))
+        connected(cast("Any", gateway.context.world))
 
 
 def test_where_nobody_can_be_kept_out_there_is_no_end_to_wait_for() -> None:
