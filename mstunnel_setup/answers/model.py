@@ -124,7 +124,7 @@ def _range(text: str) -> str:
 def _one_or_more(value: object) -> object:
     if not isinstance(value, str | list | tuple):
         raise ValueError("must be a path or a list of paths: correct it")  # noqa: TRY004 (pydantic's protocol)
-    return (value,) if isinstance(value, str) else value
+    return (_path(value),) if isinstance(value, str) else value
 
 
 Line: TypeAlias = Annotated[str, AfterValidator(_line)]
@@ -136,7 +136,7 @@ TenantId: TypeAlias = Annotated[str, AfterValidator(_tenant_id)]
 ImageReference: TypeAlias = Annotated[str, AfterValidator(_image)]
 Ipv4Range: TypeAlias = Annotated[str, AfterValidator(_range)]
 AccountName: TypeAlias = Annotated[str, AfterValidator(_account)]
-Archives: TypeAlias = Annotated[tuple[FilePath, ...], BeforeValidator(_one_or_more)]
+FilePaths: TypeAlias = Annotated[tuple[FilePath, ...], BeforeValidator(_one_or_more)]
 SecretPlace: TypeAlias = Annotated[
     SecretReference,
     PlainValidator(
@@ -265,8 +265,11 @@ class IdentityAnswers(Part):
 class CertificateAnswers(Part):
     """The TLS certificate of the site: chain and key, or a PFX."""
 
-    chain: FilePath | None = Field(
-        default=None, description="Full chain, leaf first (PEM)", examples=["/root/chain.pem"]
+    chain: FilePaths = Field(
+        default=(),
+        description="Certificate with its chain (PEM), or a list of files that hold them",
+        examples=["/root/chain.pem"],
+        json_schema_extra={"type": ["string", "array"]},
     )
     key: FilePath | None = Field(
         default=None, description="Private key, not encrypted (PEM)", examples=["/root/key.pem"]
@@ -294,7 +297,7 @@ class ImageAnswers(Part):
         description="Image of the agent",
         examples=["registry.example.com/agent@sha256:" + "0" * 64],
     )
-    archive: Archives = Field(
+    archive: FilePaths = Field(
         default=(),
         description="Offline: archive with both images, or a list of archives",
         examples=["/root/images.tar"],

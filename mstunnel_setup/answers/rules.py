@@ -98,7 +98,7 @@ def environment(section: Section) -> Iterator[Finding]:
 
 
 def _pair_or_pfx(section: Section, leaf: str, otherwise: str) -> Iterator[Finding]:
-    pair = [key for key in (leaf, "key") if key in section]
+    pair = [key for key in (leaf, "key") if section.get(key)]
     if "pfx" in section:
         for key in pair:
             yield key, f"give either `{leaf}` and `key`, or `pfx`: remove one of them"

@@ -116,8 +116,13 @@ class CertificateOptions:
     """Where the TLS certificate of the site is."""
 
     cert: Annotated[
-        Path | None,
-        typer.Option("--cert", metavar="PATH", callback=_full, help="Full chain, leaf first (PEM)."),
+        list[Path] | None,
+        typer.Option(
+            "--cert",
+            metavar="PATH",
+            callback=_all_full,
+            help="Certificate with its chain (PEM); may be given for each of several files.",
+        ),
     ] = None
     key: Annotated[
         Path | None, typer.Option("--key", metavar="PATH", callback=_full, help="Private key (PEM).")
@@ -137,7 +142,7 @@ class CertificateOptions:
         """What was given, by setting path, for `answers.merge.merge`."""
         return _given(
             {
-                "certificate.chain": self.cert and str(self.cert),
+                "certificate.chain": [str(path) for path in self.cert or ()],
                 "certificate.key": self.key and str(self.key),
                 "certificate.pfx": self.pfx and str(self.pfx),
                 "certificate.passphrase": self.passphrase_file and f"file:{self.passphrase_file}",

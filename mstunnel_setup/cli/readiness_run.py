@@ -254,7 +254,7 @@ def _certificate_place(session: Session, answers: Answers) -> CertificatePlace:
     def passphrase() -> bytes | None:
         return None if named.passphrase is None else _secret(session, named.passphrase).encode()
 
-    return CertificatePlace(named.chain or "", named.key or "", named.pfx or "", passphrase)
+    return CertificatePlace(named.chain, named.key or "", named.pfx or "", passphrase)
 
 
 def _secret(session: Session, reference: SecretReference | None) -> str:

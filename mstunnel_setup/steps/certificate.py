@@ -168,8 +168,13 @@ def _given(context: Context) -> IdentitySource:
     """What the answers name; its paths are empty when they name nothing."""
     given = context.answers.certificate
     passphrase = None if given.passphrase is None else str(given.passphrase)
+    chain, *further = given.chain or ("",)
     return IdentitySource(
-        chain=given.chain or "", key=given.key or "", pfx=given.pfx or "", passphrase=passphrase
+        chain=chain,
+        further=tuple(further),
+        key=given.key or "",
+        pfx=given.pfx or "",
+        passphrase=passphrase,
     )
 
 
@@ -256,21 +261,21 @@ def copies(context: Context, source: IdentitySource, identity: Identity) -> Iter
     Others may read `site.crt`, and the file given may hold more than certificates: it is written anew.
     """
     if source.pfx:
-        if _is_wanted(context, source.pfx, paths.SITE_PFX):
+        if _is_wanted(context, (source.pfx,), paths.SITE_PFX):
             digest = str(context.world.files.digest_given(source.pfx))
             yield CopyFile(source=source.pfx, digest=digest, path=paths.SITE_PFX, mode=0o600)
         return
-    if _is_wanted(context, source.chain, paths.SITE_CERTIFICATE):
+    if _is_wanted(context, source.certificates, paths.SITE_CERTIFICATE):
         yield WriteFile(path=paths.SITE_CERTIFICATE, text=given_pem(identity).decode())
-    if _is_wanted(context, source.key, paths.SITE_KEY):
+    if _is_wanted(context, (source.key,), paths.SITE_KEY):
         digest = hashlib.sha256(key_pem(identity)).hexdigest()
         yield PlaceKey(path=paths.SITE_KEY, source=source, digest=digest)
 
 
-def _is_wanted(context: Context, given: str, place: str) -> bool:
+def _is_wanted(context: Context, given: tuple[str, ...], place: str) -> bool:
     files = context.world.files
     state = files.state(place)
-    return given != str(files.locate(place)) and (state is None or state.kind != "link")
+    return given != (str(files.locate(place)),) and (state is None or state.kind != "link")
 
 
 def placing(certificate: Certificate) -> tuple[Action[Any], ...]:

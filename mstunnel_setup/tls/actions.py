@@ -22,6 +22,7 @@ from mstunnel_setup.tls.load import (
     fingerprint,
     key_pem,
     load_identity,
+    load_identity_files,
     load_identity_pfx,
     root_pem,
 )
@@ -49,13 +50,15 @@ class HasIdentities(HasFiles, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class IdentitySource:
-    """Where an identity is read from: a chain and a key file, or a PFX file and how to get its passphrase.
+    """Where an identity is read from: certificate files and a key file, or a PFX file and its passphrase.
 
-    The paths are real ones of this machine, as administrators name them. `root` is a file that may be there:
-    the end of the chain, which devices are not sent but the judge wants to see.
+    The paths are real ones of this machine, as administrators name them. `further` are the other files of a
+    chain that is in several; `passphrase` says how to get it. `root` is a file that may be there: the end of
+    the chain, which devices are not sent but the judge wants to see.
     """
 
     chain: str = ""
+    further: tuple[str, ...] = ()
     key: str = ""
     root: str = ""
     pfx: str = ""
@@ -64,19 +67,26 @@ class IdentitySource:
     @property
     def paths(self) -> tuple[str, ...]:
         """The files it needs."""
-        return (self.pfx,) if self.pfx else (self.chain, self.key)
+        return (self.pfx,) if self.pfx else (*self.certificates, self.key)
+
+    @property
+    def certificates(self) -> tuple[str, ...]:
+        """The certificate files, unless it is a PFX."""
+        return (self.chain, *self.further)
 
     def load(self, world: HasIdentities) -> Identity:
         """Read it, with the chain that ends in a trusted root where there is a choice.
 
         Raises CertificateError when a file is missing or unusable.
         """
-        contents = [_content(world, path) for path in self.paths]
+        contents = {path: _content(world, path) for path in self.paths}
         if self.pfx:
-            identity = load_identity_pfx(contents[0], world.passphrase(self.passphrase))
+            identity = load_identity_pfx(contents[self.pfx], world.passphrase(self.passphrase))
         else:
-            root = (world.files.read_given(self.root) if self.root else None) or b""
-            identity = load_identity(contents[0] + root, contents[1])
+            chain = {path: contents[path] for path in self.certificates}
+            if self.root:
+                chain[self.root] = world.files.read_given(self.root) or b""
+            identity = load_identity_files(chain, contents[self.key])
         return settle(identity, world.trusted_roots, world.clock.now())
 
 

@@ -1,13 +1,15 @@
 """From the bytes of files to an identity, and back to the bytes that the gateway reads."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls.certificate import is_self_signed
 from mstunnel_setup.tls.match import match
-from mstunnel_setup.tls.model import Identity
+from mstunnel_setup.tls.model import Identity, Material
 from mstunnel_setup.tls.read import read_material
 from mstunnel_setup.tls.read_pfx import read_pfx
 
@@ -18,6 +20,17 @@ def load_identity(chain: bytes, key: bytes = b"") -> Identity:
     Raises CertificateError with the codes of `read_material` and `match`.
     """
     return match(read_material(chain, "certificate") + read_material(key, "key"))
+
+
+def load_identity_files(chain: Mapping[str, bytes], key: bytes = b"") -> Identity:
+    """As `load_identity`, from certificate files by path, in any order; an error names the file."""
+    material = Material()
+    for path, content in chain.items():
+        try:
+            material += read_material(content)
+        except CertificateError as error:
+            raise CertificateError(error.code, f"{path}: {error.message}", error.hint) from error
+    return match(material + read_material(key, "key"))
 
 
 def load_identity_pfx(pfx: bytes, passphrase: bytes | None = None) -> Identity:

@@ -15,7 +15,7 @@ from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
 from mstunnel_setup.tls.ca_trust import added_roots
 from mstunnel_setup.tls.judge import judge
-from mstunnel_setup.tls.load import load_identity, load_identity_pfx
+from mstunnel_setup.tls.load import load_identity_files, load_identity_pfx
 from mstunnel_setup.tls.model import Identity
 from mstunnel_setup.tls.paths import best_path
 from mstunnel_setup.tls.read import read_material
@@ -29,10 +29,15 @@ _SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-
 class CertificatePlace:
     """Where the certificate was said to be (else: the usual places); `passphrase` reads that of a PFX."""
 
-    chain: str = ""
+    chain: tuple[str, ...] = ()
     key: str = ""
     pfx: str = ""
     passphrase: Callable[[], bytes | None] = lambda: None
+
+    @property
+    def certificates(self) -> tuple[str, ...]:
+        """The files with certificates."""
+        return (self.pfx,) if self.pfx else self.chain
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class CertificateReader:
         place = self._where()
         if place is None:
             return CertificateFacts()
-        name = place.pfx or place.chain
+        name = " and ".join(place.certificates)
         try:
             identity = self._load(place)
         except CertificateError as error:
@@ -96,11 +101,11 @@ class CertificateReader:
 
     def _where(self) -> CertificatePlace | None:
         """The place that was given, else the first usual one that is filled, by path of this machine."""
-        if self.place.chain or self.place.pfx:
+        if self.place.certificates:
             return self.place
         for place in self._usual():
-            files = [path for path in (place.chain, place.key, place.pfx) if path]
-            if all(self.files.read_given(path) is not None for path in files):
+            files = (*place.certificates, place.key)
+            if all(self.files.read_given(path) is not None for path in files if path):
                 return place
         return None
 
@@ -108,12 +113,13 @@ class CertificateReader:
         chain, key, pfx = (
             str(self.files.locate(path)) for path in (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX)
         )
-        return (CertificatePlace(chain, key), CertificatePlace(pfx=pfx, passphrase=self.place.passphrase))
+        return (CertificatePlace((chain,), key), CertificatePlace(pfx=pfx, passphrase=self.place.passphrase))
 
     def _load(self, place: CertificatePlace) -> Identity:
         if place.pfx:
             return load_identity_pfx(self._content(place.pfx), place.passphrase())
-        return load_identity(self._content(place.chain), self._content(place.key) if place.key else b"")
+        chain = {path: self._content(path) for path in place.chain}
+        return load_identity_files(chain, self._content(place.key) if place.key else b"")
 
     def _content(self, path: str) -> bytes:
         content = self.files.read_given(path)

@@ -65,6 +65,7 @@ def test_the_order_of_precedence() -> None:
         ({"MSTUNNEL_ACCEPT_EULA": "1"}, "eula", "accept"),
         ({"MSTUNNEL_CA_FILE": "/ca.pem"}, "tenant.ca_file", "/ca.pem"),
         ({"MSTUNNEL_OFFLINE": "/i.tar"}, "images.archive", ("/i.tar",)),
+        ({"MSTUNNEL_CERT": "/c.pem", "MSTUNNEL_KEY": "/k.pem"}, "certificate.chain", ("/c.pem",)),
         ({"MSTUNNEL_SITE": ""}, "site", None),
         ({"MSTUNNEL_ENVIRONMENT": "x"}, "environment", {}),
     ],
@@ -102,7 +103,7 @@ def test_a_pfx_of_a_stronger_source_replaces_chain_and_key() -> None:
     answers = merge({"certificate.pfx": "/s.pfx"}, {}, file)
     assert (answers.certificate.pfx, answers.certificate.chain, answers.certificate.key) == (
         "/s.pfx",
-        None,
+        (),
         None,
     )
     assert answers.origins["certificate.chain"] == Origin("default")

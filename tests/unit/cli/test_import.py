@@ -52,6 +52,20 @@ def test_a_trial_judges_the_certificate_in_use_as_well(installed: Command) -> No
     assert all(set(finding) == {"id", "severity", "message", "hint"} for finding in data["findings"])
 
 
+def test_a_chain_in_two_files_is_the_same_certificate(installed: Command, tmp_path: Path) -> None:
+    def judged(*more: str) -> set[str]:
+        _, out, _ = installed("import_cert", "--dry-run", "--output", "json", *more)
+        data: dict[str, Any] = json.loads(out)["data"]
+        assert data["in_use"]
+        return {finding["id"] for finding in data["findings"]} - {"chain-reordered"}
+
+    whole = judged()
+    (tmp_path / "chain.pem").write_bytes((tmp_path / "good.pem").read_bytes())
+    assert judged("--cert", str(tmp_path / "ca.pem")) == whole
+    code, out, _ = installed("import_cert", "--dry-run", "--output", "json")
+    assert (code, json.loads(out)["errors"][0]["code"]) == (ExitCode.CERTIFICATE, "chain-incomplete")
+
+
 def test_what_excludes_each_other_changes_nothing(installed: Command) -> None:
     code, _, err = installed("import_cert", "--list", "--cancel", "x")
     assert code == ExitCode.USAGE

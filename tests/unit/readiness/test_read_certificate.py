@@ -90,15 +90,27 @@ def test_a_place_that_was_named(root: Path, tmp_path: Path, pki: Pki) -> None:
     chain.write_bytes(pki.pem("leaf"))
     key.write_bytes(key_bytes("p256/stranger"))
 
-    found = reader(root, CertificatePlace(str(chain), str(key))).certificate()
+    found = reader(root, CertificatePlace((str(chain),), str(key))).certificate()
 
     assert found.place == str(chain)
     assert found.problem
     assert found.hint
 
 
+def test_a_chain_in_several_files(root: Path, tmp_path: Path, pki: Pki) -> None:
+    leaf, inter, key = (str(tmp_path / name) for name in ("leaf.pem", "inter.pem", "key.pem"))
+    Path(leaf).write_bytes(pki.pem("leaf"))
+    Path(inter).write_bytes(pki.pem("inter"))
+    Path(key).write_bytes(key_bytes(pki.key_name("leaf")))
+
+    found = reader(root, CertificatePlace((inter, leaf), key)).certificate()
+
+    assert (found.place, found.problem) == (f"{inter} and {leaf}", "")
+    assert [item.id for item in found.findings if item.severity == "error"] == []
+
+
 def test_a_file_that_is_not_there(root: Path) -> None:
-    found = reader(root, CertificatePlace("/nowhere/chain.pem")).certificate()
+    found = reader(root, CertificatePlace(("/nowhere/chain.pem",))).certificate()
 
     assert found.problem == "there is no file /nowhere/chain.pem"
 
@@ -110,7 +122,7 @@ def test_authorities_that_cannot_be_reached(tmp_path: Path) -> None:
     key.write_bytes(key_bytes(pki.key_name("leaf")))
     session = Unreachable()
 
-    found = reader(tmp_path, CertificatePlace(str(chain), str(key)), session=session).revocation()
+    found = reader(tmp_path, CertificatePlace((str(chain),), str(key)), session=session).revocation()
 
     assert session.asked[-1] == "closed"
     assert set(found.states.values()) <= {"unreachable"}

@@ -63,6 +63,28 @@ def test_pem_files_named_elsewhere_are_copied_to_the_usual_places(scene: Scene) 
     assert _copies(context) == set(_USUAL_PEM)
 
 
+def test_a_chain_in_several_files_becomes_one_at_the_usual_place(scene: Scene) -> None:
+    key = str(scene.write("/root/key.pem", key_bytes(_PKI.key_name("leaf"))))
+    # A part of it may lie at the usual place itself.
+    leaf = str(scene.write(paths.SITE_CERTIFICATE, _PKI.pem("leaf")))
+    inter = str(scene.write("/root/inter.der", _PKI.der("inter")))
+    context = scene.context(certificate__chain=[inter, leaf], certificate__key=key)
+    scene.run(certificate.STEP, context)
+    assert scene.files.read(paths.SITE_CERTIFICATE) == _PKI.pem("leaf") + _PKI.pem("inter")
+    served = scene.files.read(f"{paths.ACTIVE}/chain.pem")
+    assert served == _PKI.pem("leaf") + _PKI.pem("inter")
+    assert certificate.STEP.gather(scene.context()).copies == ()
+
+
+def test_it_is_not_there_while_one_of_several_files_is_missing(scene: Scene) -> None:
+    chain, key = scene.place_certificate(pki=_PKI)
+    scene.prompter.interactive = False
+    with pytest.raises(WaitingError, match=f"expected at {chain} and /root/inter.pem and {key}"):
+        certificate.STEP.gather(
+            scene.context(certificate__chain=[chain, "/root/inter.pem"], certificate__key=key)
+        )
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize("key_too", [False, True])
 def test_only_certificates_get_into_the_file_that_all_may_read(

@@ -123,11 +123,18 @@ def _load(recipe: Recipe, pki: Pki) -> Identity:
         passphrase = recipe.get("passphrase")
         data = tweaked(pfx_bytes(recipe["pfx"], pki), recipe["pfx"].get("tweaks", []))
         return load.load_identity_pfx(data, None if passphrase is None else passphrase.encode())
-    chain = tweaked(chain_bytes(recipe, pki), recipe.get("tweaks", []))
     key = tweaked(_key(recipe, pki), recipe.get("key_tweaks", []))
+    if "files" in recipe:
+        files = {f"/root/{number}.pem": _chain(file, pki) for number, file in enumerate(recipe["files"])}
+        return load.load_identity_files(files, key)
+    chain = _chain(recipe, pki)
     if recipe.get("key_in_chain"):
         chain, key = key + chain, b""
     return load.load_identity(chain, key)
+
+
+def _chain(recipe: Recipe, pki: Pki) -> bytes:
+    return tweaked(chain_bytes(recipe, pki), recipe.get("tweaks", []))
 
 
 def chain_bytes(recipe: Recipe, pki: Pki) -> bytes:

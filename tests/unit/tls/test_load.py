@@ -1,12 +1,15 @@
 """What comes out of an identity, and what must never come out."""
 
 import re
+from collections import defaultdict
 from dataclasses import replace
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import PrivateFormat, load_pem_private_key
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mstunnel_setup.errors import CertificateError, ExitCode
 from mstunnel_setup.tls.judge import judge
@@ -15,6 +18,7 @@ from mstunnel_setup.tls.load import (
     fingerprint,
     key_pem,
     load_identity,
+    load_identity_files,
     load_identity_pfx,
     root_pem,
 )
@@ -27,6 +31,7 @@ from tests.unit.tls.recipes import chain_bytes, pfx_bytes
 PKI = Pki()
 ALL = chain_bytes({"chain": ["root", "inter", "leaf"]}, PKI)
 KEY = key_bytes("p256")
+PARTS = ("leaf", "inter", "cross", "root", "stranger")
 
 
 def test_served_chain_is_leaf_first_without_root() -> None:
@@ -66,6 +71,28 @@ def test_serving_again_what_was_served_changes_nothing() -> None:
     again = load_identity(chain_pem(identity), key_pem(identity))
     assert fingerprint(again) == fingerprint(identity)
     assert chain_pem(again) == chain_pem(identity)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.permutations(PARTS), st.lists(st.integers(0, 3), min_size=len(PARTS), max_size=len(PARTS)))
+def test_neither_the_order_nor_the_file_of_a_certificate_matters(order: list[str], where: list[int]) -> None:
+    files: dict[str, bytes] = defaultdict(bytes)
+    for name, number in zip(order, where, strict=True):
+        files[f"/{number}.pem"] += PKI.pem(name)
+    identity = settle(load_identity_files(files, KEY), [PKI.certificate("root")], NOW)
+    assert identity.leaf == PKI.certificate("leaf")
+    assert identity.chain == tuple(map(PKI.certificate, ("leaf", "inter", "root")))
+    assert set(identity.given) == set(map(PKI.certificate, PARTS))
+    assert fingerprint(identity) == fingerprint(load_identity(ALL, KEY))
+    findings = judge(identity, public_address=None, now=NOW, trusted_roots=[PKI.certificate("root")])
+    ids = {finding.id for finding in findings} - {"chain-reordered"}
+    assert ids == {"chain-cross-signed", "root-included", "certificate-unused"}
+
+
+def test_of_several_files_the_one_that_is_wrong_is_named() -> None:
+    files = {"/root/leaf.pem": PKI.pem("leaf"), "/root/inter.pem": PKI.pem("inter")[:-9]}
+    with pytest.raises(CertificateError, match=r"^/root/inter\.pem: the certificate file is damaged"):
+        load_identity_files(files, KEY)
 
 
 def test_settling_leaves_the_cross_signed_certificate_out() -> None:
