@@ -13,7 +13,7 @@ from mstunnel_setup.tls.certificate import (
     plain,
     title,
 )
-from mstunnel_setup.tls.judge_leaf import key_findings, signature_findings
+from mstunnel_setup.tls.judge_leaf import key_findings, signature_findings, stapling_findings
 from mstunnel_setup.tls.model import Finding, Identity, Severity
 from mstunnel_setup.tls.paths import Path, paths
 
@@ -69,6 +69,7 @@ def _issuer_findings(issuer: x509.Certificate, depth: int) -> Iterator[Finding]:
     if not is_self_signed(issuer):
         yield from signature_findings(issuer, "chain-signature", what)
     yield from key_findings(issuer, "chain-key", what)
+    yield from stapling_findings(issuer, "chain-must-staple", what)
     yield from _issuer_limits(issuer, depth, what)
 
 

@@ -32,6 +32,7 @@ def leaf_findings(leaf: x509.Certificate, *, allow_self_signed: bool) -> Iterato
     yield from key_findings(leaf, "key", "the certificate")
     yield from _purpose(leaf)
     yield from _key_usage(leaf)
+    yield from stapling_findings(leaf, "must-staple", "the certificate")
     if is_ca(leaf):
         yield _leaf_is_ca(allowed=self_signed and allow_self_signed)
     if serial_number(leaf) <= 0:
@@ -110,6 +111,22 @@ def key_findings(certificate: x509.Certificate, prefix: str, what: str) -> Itera
     else:
         message = f"{what} has a key of a kind that TLS servers do not use"
         yield Finding(f"{prefix}-type", Severity.ERROR, message, _NEW_KEY)
+
+
+def stapling_findings(certificate: x509.Certificate, name: str, what: str) -> Iterator[Finding]:
+    """Finding `name` where the TLS feature extension (RFC 7633) asks for what the gateway does not do.
+
+    A warning: GnuTLS refuses such a certificate (since 3.5.1), most clients on phones do not look at it.
+    """
+    features = extension(certificate, x509.TLSFeature)
+    if features is not None and x509.TLSFeatureType.status_request in features:
+        yield Finding(
+            name,
+            Severity.WARNING,
+            f"{what} demands that the server sends an OCSP answer along, which the gateway does not do: "
+            "OpenConnect and other clients that use GnuTLS refuse it",
+            "Request a certificate without OCSP Must-Staple (certbot: without `--must-staple`).",
+        )
 
 
 def _purpose(leaf: x509.Certificate) -> Iterator[Finding]:

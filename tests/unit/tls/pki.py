@@ -64,6 +64,10 @@ _EKU = {
     "client": ExtendedKeyUsageOID.CLIENT_AUTH,
     "any": ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
 }
+_ACCESSES = {
+    "issuer_url": AuthorityInformationAccessOID.CA_ISSUERS,
+    "responder_url": AuthorityInformationAccessOID.OCSP,
+}
 _CURVES = {
     "p256": ec.SECP256R1(),
     "p384": ec.SECP384R1(),
@@ -178,16 +182,30 @@ def _extensions(spec: Spec) -> list[tuple[x509.ExtensionType, bool]]:
         found.append((x509.ExtendedKeyUsage([_EKU[purpose] for purpose in spec["eku"]]), False))
     if spec.get("names") is not None:
         found.append((x509.SubjectAlternativeName([general_name(name) for name in spec["names"]]), False))
+    return [*found, *_rare_extensions(spec)]
+
+
+def _rare_extensions(spec: Spec) -> list[tuple[x509.ExtensionType, bool]]:
+    found: list[tuple[x509.ExtensionType, bool]] = []
     if spec.get("permitted"):
         permitted = [x509.DNSName(name) for name in spec["permitted"]]
         found.append((x509.NameConstraints(permitted, None), True))
     if spec.get("critical"):
         found.append((x509.UnrecognizedExtension(ObjectIdentifier(spec["critical"]), b"\x05\x00"), True))
-    if spec.get("issuer_url"):
-        location = x509.UniformResourceIdentifier(spec["issuer_url"])
-        access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, location)
-        found.append((x509.AuthorityInformationAccess([access]), False))
+    if spec.get("features"):
+        features = [x509.TLSFeatureType[name] for name in spec["features"]]
+        found.append((x509.TLSFeature(features), False))
+    if accesses := _accesses(spec):
+        found.append((x509.AuthorityInformationAccess(accesses), False))
     return found
+
+
+def _accesses(spec: Spec) -> list[x509.AccessDescription]:
+    return [
+        x509.AccessDescription(method, x509.UniformResourceIdentifier(spec[what]))
+        for what, method in _ACCESSES.items()
+        if what in spec
+    ]
 
 
 def general_name(name: str) -> x509.GeneralName:
