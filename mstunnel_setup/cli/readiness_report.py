@@ -7,7 +7,15 @@ from typing import Any
 
 from mstunnel_setup.cli.layout import WIDTH
 from mstunnel_setup.readiness.data import Platform, Platforms
-from mstunnel_setup.readiness.model import Finding, Group, Outcome, Readiness, readiness, undecided
+from mstunnel_setup.readiness.model import (
+    DOCUMENTATION,
+    Finding,
+    Group,
+    Outcome,
+    Readiness,
+    readiness,
+    undecided,
+)
 
 _WORDS = {
     Outcome.PASS: "pass",
@@ -50,6 +58,8 @@ def lines(
     if open_questions := undecided(findings, ignored):
         names = ", ".join(item.id for item in open_questions)
         yield from textwrap.wrap(f"Not found out: {names}.", WIDTH, break_on_hyphens=False)
+    if any(item.hint for item in findings):
+        yield f"Each check is explained in {DOCUMENTATION}."
     yield summary_line(findings, ignored)
 
 

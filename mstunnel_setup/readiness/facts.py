@@ -30,7 +30,10 @@ class Settings(Section):
 
 
 class SystemFacts(Section):
-    """The machine. Sizes in bytes; `disk` is the file system of the containers, `cgroup` 1, 2 or 0 (none)."""
+    """The machine. Sizes in bytes; `cgroup` is 1, 2 or 0 (none).
+
+    `store` is where containers are kept, or will be; `disk` and `disk_free` are of its file system.
+    """
 
     distribution: str
     version: str
@@ -40,6 +43,7 @@ class SystemFacts(Section):
     memory: int
     disk: int
     disk_free: int
+    store: str = "/var/lib"
     cgroup: int = 2
     systemd: bool = True
     root: bool = True
@@ -204,11 +208,10 @@ class CertificateFacts(Section):
 
 
 class RevocationFacts(Section):
-    """What the authorities say about each certificate of the chain that names a responder or a list."""
+    """What the authorities say: `asked` are the certificates of the chain that name a responder or a list."""
 
-    states: dict[str, Literal["good", "revoked", "unknown", "unreachable", "not-asked", "not-offered"]] = (
-        Field(default_factory=dict)
-    )
+    asked: tuple[str, ...] = ()
+    findings: tuple[CertificateFinding, ...] = ()
 
 
 class Attempt(Section):

@@ -148,9 +148,9 @@ def _firewall_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
 
 def _service_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
     chosen = None if facts.engine is None else chosen_engine(facts.settings, facts.engine)
-    if "engine-running" in broken and chosen is not None:
-        unit = "docker.service" if chosen.name == "docker" else "podman.socket"
-        yield _started("engine-running", unit)
+    # Podman has no daemon to start.
+    if "engine-running" in broken and chosen is not None and chosen.name == "docker":
+        yield _started("engine-running", "docker.service")
     if "auditd" in broken and facts.security is not None and facts.security.auditd == "inactive":
         yield _started("auditd", "auditd.service")
 

@@ -36,12 +36,15 @@ def _role(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
     if account.roles is None:
-        return unknown("the token names no roles", "Look the roles of the account up in Entra.")
+        return unknown(
+            "the token names no roles", "See in Entra that the account is Intune Administrator, and active."
+        )
     held = [name for role, name in _ROLES.items() if role in account.roles]
     if held:
         return passed(", ".join(held))
     return problem(
-        "neither Intune Administrator nor Global Administrator", "Activate or assign one of these roles."
+        "neither Intune Administrator nor Global Administrator",
+        "Assign one of these roles in Entra, or activate it, and sign in anew.",
     )
 
 
@@ -50,7 +53,9 @@ def _licence(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
     if account.licensed is None:
-        return unknown("the tenant does not say", "Look the licences of the account up in the admin center.")
+        return unknown(
+            "the tenant does not say", "See in the admin center that the account has one for Intune."
+        )
     if account.licensed:
         return passed("the account has an Intune licence")
     return problem("the account has no Intune licence", "Assign one: registering a server takes it.")
@@ -61,10 +66,14 @@ def _sites(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
     if account.sites is None:
-        return unknown("the sites cannot be read")
+        return unknown("the sites cannot be read", "See in the admin center that there is one to join.")
     if account.sites:
         return passed(", ".join(account.sites))
-    return problem("the tenant has no site", "Make a server configuration and a site in the admin center.")
+    return problem(
+        "the tenant has no site",
+        "Make a server configuration, then a site: in the admin center, or `mst-admin config create` and "
+        "`mst-admin site create`.",
+    )
 
 
 @check("account-gateway-app", Group.ACCOUNT, "Gateway app for Conditional Access", Severity.RECOMMENDED)
@@ -72,10 +81,15 @@ def _gateway_app(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
     if account.gateway_application is None:
-        return unknown("the applications of the tenant cannot be read")
+        return unknown(
+            "the applications of the tenant cannot be read", "Ask it: `mst-admin conditional-access status`."
+        )
     if account.gateway_application:
         return passed("Microsoft Tunnel Gateway is in the tenant")
-    return problem("Microsoft Tunnel Gateway is not in the tenant", "Provision it before installing.")
+    return problem(
+        "Microsoft Tunnel Gateway is not in the tenant",
+        "Conditional Access policies need it: `mst-admin conditional-access provision`.",
+    )
 
 
 CHECKS: tuple[Check, ...] = (_sign_in, _role, _licence, _sites, _gateway_app)

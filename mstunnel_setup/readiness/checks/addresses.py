@@ -126,20 +126,24 @@ def _pool_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
 def _dns(addresses: AddressFacts) -> Verdict:
     if addresses.resolvers:
         return passed(", ".join(addresses.resolvers))
-    return problem("/etc/resolv.conf names no server", "Name the DNS servers of your network there.")
+    return problem(
+        "/etc/resolv.conf names no server",
+        "Name the DNS servers of your network there: `nameserver ADDRESS`.",
+    )
 
 
 @check("mtu", Group.HOST, "MTU of the way out", Severity.RECOMMENDED)
 def _mtu(addresses: AddressFacts) -> Verdict:
     if not addresses.mtu:
-        return warning("there is no default route", "Check the network settings of the host.")
+        return warning("there is no default route", "Give the host one: `ip route` shows what it has.")
     seen = f"{addresses.mtu} on {addresses.device}"
     if addresses.mtu >= _USUAL_MTU:
         return passed(seen)
     if addresses.mtu < _LEAST_MTU:
         return problem(f"{seen}: too small for IPv6 through the tunnel", f"Raise it to {_LEAST_MTU} or more.")
     return problem(
-        f"{seen}: less than the usual {_USUAL_MTU}", "Expect smaller packets; set `mtu` if the tunnel stalls."
+        f"{seen}: less than the usual {_USUAL_MTU}",
+        "Usual in clouds. If large pages stall in the tunnel, set `mtu` in the server configuration.",
     )
 
 

@@ -1,7 +1,8 @@
 """Group `certificate`: the house judge's verdicts, by subject."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from mstunnel_setup import paths
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
 from mstunnel_setup.readiness.model import (
     Check,
@@ -38,7 +39,8 @@ def _present(certificate: CertificateFacts) -> Verdict:
         return passed(certificate.place)
     return problem(
         "no certificate yet",
-        "Put it at /etc/mstunnel/certs/site.crt and private/site.key, or name it with --cert, --key.",
+        f"Put it at {paths.SITE_CERTIFICATE} and {paths.SITE_KEY}, or name it with --cert and --key "
+        "or with --pfx.",
     )
 
 
@@ -59,17 +61,17 @@ def _judged(name: str, title: str, fine: str) -> Check:
         found = [
             item for item in certificate.findings if subject(item.id) == name and item.severity != "note"
         ]
-        errors = [item for item in found if item.severity == "error"]
-        if not found:
-            return passed(fine)
-        make: Callable[[str, str], Verdict] = problem if errors else warning
-        return make(_say(errors or found), (errors or found)[0].hint)
+        return _worst(found) if found else passed(fine)
 
     return certificate_judged
 
 
-def _say(found: list[CertificateFinding]) -> str:
-    return "; ".join(item.message for item in found)
+def _worst(found: Sequence[CertificateFinding]) -> Verdict:
+    """What the errors say, and without any the warnings; the first one's hint."""
+    errors = [item for item in found if item.severity == "error"]
+    make: Callable[[str, str], Verdict] = problem if errors else warning
+    said = errors or found
+    return make("; ".join(item.message for item in said), said[0].hint)
 
 
 @check("certificate-days-left", Group.CERTIFICATE, "Days left", Severity.RECOMMENDED)
@@ -83,17 +85,9 @@ def _days_left(certificate: CertificateFacts) -> Verdict:
 
 @check("certificate-revocation", Group.CERTIFICATE, "Revocation")
 def _revocation(revocation: RevocationFacts) -> Verdict:
-    if not revocation.states:
+    if not revocation.asked:
         return skipped("no certificate with an authority to ask")
-    revoked = [name for name, state in revocation.states.items() if state == "revoked"]
-    silent = [name for name, state in revocation.states.items() if state not in ("good", "not-offered")]
-    if revoked:
-        return problem(f"{', '.join(revoked)} is revoked", "Have a new certificate issued.")
-    if silent:
-        return warning(
-            f"no answer about {', '.join(silent)}", "Let this host reach the OCSP and CRL addresses."
-        )
-    return passed("nothing is revoked")
+    return _worst(revocation.findings) if revocation.findings else passed("nothing is revoked")
 
 
 CHECKS: tuple[Check, ...] = (

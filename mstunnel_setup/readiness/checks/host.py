@@ -22,6 +22,7 @@ from mstunnel_setup.readiness.text import gigabytes
 _RECOMMENDED = Severity.RECOMMENDED
 # A machine sold as "4 GB" shows less to its kernel, which keeps some for itself.
 _NEARLY = 0.92
+_UPGRADE = "Upgrade to a version that `mst-readiness host` lists."
 _ARCHITECTURES = ("x86_64", "amd64")
 _OURS = ("ocserv", "conmon", "docker-proxy", "rootlessport", "pasta")
 
@@ -52,7 +53,8 @@ def _platform(system: SystemFacts) -> Verdict:
     if row is not None:
         listed = f"{'no longer' if row.vendor else 'tested by this project, but not'} on the vendor's list"
     return problem(
-        f"{system.name} is {listed} of {table.date}", "Expect no support; RHEL and Ubuntu LTS are listed."
+        f"{system.name} is {listed} of {table.date}",
+        "Expect no support from the vendor; `mst-readiness host` shows the list.",
     )
 
 
@@ -64,11 +66,11 @@ def _platform_end(system: SystemFacts) -> Verdict:
     if row.last_listed is not None:
         return problem(
             f"support of {system.name} has ended: last listed on {row.last_listed}",
-            "Update the distribution.",
+            _UPGRADE,
         )
     if row.ended is None or row.ended >= system.today:
         return passed("supported" if row.ended is None else f"supported until {row.ended}")
-    return problem(f"support of {system.name} ended on {row.ended}", "Update the distribution.")
+    return problem(f"support of {system.name} ended on {row.ended}", _UPGRADE)
 
 
 @check("devices", Group.HOST, "Devices of one server", _RECOMMENDED)
@@ -87,7 +89,7 @@ def _devices(settings: Settings) -> Verdict:
 @check("cpus", Group.HOST, "Processors", _RECOMMENDED)
 def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
-    seen = f"{system.cpus} of {size.cpus} for {_served(settings, size)} devices"
+    seen = f"{system.cpus}, where {_served(settings, size)} devices take {size.cpus}"
     if system.cpus >= size.cpus:
         return passed(seen)
     return problem(seen, "Give the machine more processors.")
@@ -96,7 +98,7 @@ def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
 @check("memory", Group.HOST, "Memory", _RECOMMENDED)
 def _memory(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
-    seen = f"{gigabytes(system.memory)} of {size.memory_gb} GB for {_served(settings, size)} devices"
+    seen = f"{gigabytes(system.memory)}, where {_served(settings, size)} devices take {size.memory_gb} GB"
     if system.memory >= size.memory_gb * 2**30 * _NEARLY:
         return passed(seen)
     return problem(seen, "Give the machine more memory.")
@@ -110,39 +112,50 @@ def _served(settings: Settings, size: Size) -> int:
 @check("disk", Group.HOST, "Disk", _RECOMMENDED)
 def _disk(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
-    seen = f"{gigabytes(system.disk)} of {size.disk_gb} GB where containers are kept"
+    seen = f"{gigabytes(system.disk)} for {system.store}, which takes {size.disk_gb} GB"
     if system.disk >= size.disk_gb * 10**9 * _NEARLY:
         return passed(seen)
-    return problem(seen, "Enlarge that file system.")
+    return problem(seen, f"Enlarge the file system: `df -h {system.store}`.")
 
 
 @check("disk-free", Group.HOST, "Free space")
 def _disk_free(system: SystemFacts) -> Verdict:
-    seen = f"{gigabytes(system.disk_free)} free where containers are kept"
+    seen = f"{gigabytes(system.disk_free)} free for {system.store}"
     if system.disk_free >= 5 * 10**9:
         return passed(seen)
-    return problem(seen, "Free some space: the images and their next version need 5 GB.")
+    return problem(seen, "Have 5 GB free there: the images and their next version take as much.")
 
 
 @check("cgroup", Group.HOST, "Control groups", _RECOMMENDED)
 def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == 2:  # noqa: PLR2004 (the version)
         return passed("version 2")
-    seen = "version 1: Quadlet units cannot be used" if system.cgroup else "there are none"
-    return problem(seen, "Boot with systemd.unified_cgroup_hierarchy=1, or run it with plain units.")
+    if system.cgroup == 0:
+        return problem("there are none", "Mount /sys/fs/cgroup; in a container, pass it in.")
+    return problem(
+        "version 1, with which Podman has no Quadlet",
+        "The installation writes plain units instead. For Quadlet boot with "
+        "`systemd.unified_cgroup_hierarchy=1` (the kernel's command line).",
+    )
 
 
 @check("systemd", Group.HOST, "systemd", _RECOMMENDED)
 def _systemd(system: SystemFacts) -> Verdict:
     if system.systemd:
         return passed("systemd runs this host")
-    return problem("systemd does not run this host", "Containers are then restarted by the engine alone.")
+    return problem(
+        "systemd does not run this host",
+        "The engine alone restarts containers then; docs/how-to/without-systemd.md says what is left to you.",
+    )
 
 
 @check("selinux", Group.HOST, "SELinux", Severity.INFO)
 def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "permissive":
-        return problem("permissive: it only logs", "Set it to enforcing when nothing is logged any more.")
+        return problem(
+            "permissive: it only logs",
+            "When nothing is logged any more: `setenforce 1`, and SELINUX=enforcing in /etc/selinux/config.",
+        )
     # With root the engine makes a device node of the container's own; without, it shows that of the host.
     kept = settings.mode == "rootless" and security.container_devices is False
     if security.selinux == "enforcing" and kept:
@@ -160,7 +173,8 @@ def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict
         return skipped("no proxy" if security.selinux == "enforcing" else "SELinux does not enforce")
     if security.proxy_ports is None:
         return unknown(
-            "the port types cannot be read", "Install semanage (policycoreutils-python-utils), run as root."
+            "the port types cannot be read",
+            "Install semanage (`dnf install policycoreutils-python-utils`), and run this as root.",
         )
     missing = proxy_ports.unlabelled(security, proxies)
     if not missing:
@@ -190,7 +204,7 @@ def _port_free(protocol: str) -> Check:
         name = others[0].program or "a program that only root can see"
         return problem(
             f"{protocol.upper()} {settings.port} is taken by {name} ({others[0].address})",
-            "Stop that program, or give the server configuration another port.",
+            "Stop that program (`ss -lptun` shows it), or give the server configuration another port.",
         )
 
     return port_free

@@ -26,6 +26,8 @@ _LEAST_MTU = 1280
 _SHOWN = 3
 _SERVER_ERROR = 500
 _EXEMPT = "Exempt the hosts of Intune from inspection: the agent's TLS is mutual."
+_REGARDLESS = "To go on regardless: its root below /etc/mstunnel/ca-trust, and --ignore-check inspection."
+_ENDPOINTS = "First mend what keeps the endpoints away: the checks `endpoint-…`."
 _FIREWALL = "Let TCP 443 out to it in firewall and proxy; test with `curl -v https://{host}`."
 
 
@@ -86,7 +88,8 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
     bad = [item for item in attempts if not _reached(item)]
     if not attempts:
         return problem(
-            f"{endpoint.host}: {endpoint.unresolved or 'no address'}", "Check DNS, or set a proxy."
+            f"{endpoint.host}: {endpoint.unresolved or 'no address'}",
+            f"Have DNS resolve it (`getent ahosts {endpoint.host}`), or name a proxy in https_proxy.",
         )
     if len(bad) == len(attempts):
         through = f" through {bad[0].through}" if bad[0].through else ""
@@ -120,7 +123,11 @@ def _dns(network: NetworkFacts) -> Verdict:
     seen = f"{len(failed)} of {len(network.endpoints)} names do not resolve ({names}: {failed[0].unresolved})"
     if all(any(map(_reached, _deciding(item))) for item in failed):
         return warning(seen, "The proxy resolves them, so this may be intended.")
-    return problem(seen, "Check the DNS servers in /etc/resolv.conf.")
+    return problem(
+        seen,
+        f"Check the DNS servers in /etc/resolv.conf (`getent ahosts {failed[0].host}`); where only a proxy "
+        "resolves them, name it in https_proxy.",
+    )
 
 
 @check("proxy-connects", Group.NETWORK, "Proxy connects")
@@ -130,8 +137,11 @@ def _proxy_connects(network: NetworkFacts) -> Verdict:
         return skipped("no proxy")
     if any(map(_reached, attempts)):
         return passed(attempts[0].through)
+    through = attempts[0].through
     return problem(
-        f"{attempts[0].through}: {attempts[0].error}", "Check https_proxy, and that the proxy lets us out."
+        f"{through}: {attempts[0].error}",
+        "Check https_proxy, and that the proxy lets this host out: "
+        f"`curl -v --proxy http://{through} https://{attempts[0].target}`.",
     )
 
 
@@ -141,7 +151,7 @@ def _http_answers(network: NetworkFacts) -> Verdict:
         (item, one) for item in network.endpoints for one in _deciding(item) if not one.error and one.status
     ]
     if not tried:
-        return _no_way(network) or unknown("no server answered HTTP")
+        return _no_way(network) or unknown("no server answered HTTP", _ENDPOINTS)
     odd = [(item, one) for item, one in tried if not _expected(one.status, item.expect)]
     if not odd:
         return passed(f"{len(tried)} answers are those of the service")
@@ -186,13 +196,13 @@ def _inspection(network: NetworkFacts) -> Verdict:
     foreign = [(host, one) for host, one in tried if one.trust == "host"]
     nobody = [(host, one) for host, one in tried if one.trust == "nobody"]
     if not tried:
-        return _no_way(network) or unknown("no certificate was seen")
+        return _no_way(network) or unknown("no certificate was seen", _ENDPOINTS)
     if foreign or nobody:
         host, one = (foreign or nobody)[0]
         known = "known to this host only" if foreign else "that nobody knows"
         return problem(
             f"{host} shows a certificate of {one.issuer or 'an authority'}, {known}",
-            _EXEMPT,
+            f"{_EXEMPT} {_REGARDLESS}",
         )
     return passed(f"{len(tried)} certificates end at public roots")
 
@@ -201,10 +211,12 @@ def _inspection(network: NetworkFacts) -> Verdict:
 def _clock(network: NetworkFacts) -> Verdict:
     skews = [one.skew for item in network.endpoints for one in item.attempts if one.skew is not None]
     if not skews:
-        return _no_way(network) or unknown("no server told its time")
+        return _no_way(network) or unknown(
+            "no server told its time", "Compare it with another clock: `date --utc`."
+        )
     skew = sorted(skews, key=abs)[len(skews) // 2]
-    seen = f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
-    hint = "Synchronise the clock, for example with chrony."
+    seen = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the servers"
+    hint = "Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`."
     if abs(skew) > _MOST_SKEW:
         return problem(seen, hint)
     return (
@@ -216,11 +228,12 @@ def _clock(network: NetworkFacts) -> Verdict:
 def _path_mtu(network: NetworkFacts) -> Verdict:
     known = [one.mtu for item in network.endpoints for one in item.attempts if one.mtu]
     if not known:
-        return _no_way(network) or unknown("no connection was made")
+        return _no_way(network) or unknown("no connection was made", _ENDPOINTS)
     if min(known) >= _LEAST_MTU:
         return passed(f"{min(known)} bytes or more")
     return problem(
-        f"{min(known)} bytes", "Find the link with the small MTU; packets of 1280 bytes must pass."
+        f"{min(known)} bytes",
+        f"Find the link that lets no {_LEAST_MTU} bytes through: `tracepath {network.endpoints[0].host}`.",
     )
 
 

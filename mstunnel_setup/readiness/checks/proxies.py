@@ -30,7 +30,8 @@ def _credentials(proxies: ProxyFacts) -> Verdict:
     if not found:
         return passed("no user name or password in any place")
     return problem(
-        f"user name or password in {_list(found)}", "The gateway needs a proxy that asks for none."
+        f"user name or password in {_list(found)}",
+        "Write http://host:port alone there; the proxy has to let this host through without a password.",
     )
 
 
@@ -57,7 +58,11 @@ def _same(proxies: ProxyFacts) -> Verdict:
     ]
     if not differing:
         return passed(f"the same in {_list(sorted({item.place for item in _urls(proxies)}))}")
-    return problem("; ".join(differing), "Make them the same; after a change run `mst-cli install`.")
+    return problem(
+        "; ".join(differing),
+        "Make them the same. With a gateway here the one in env.sh counts: `mst-cli install` writes it "
+        "to all places.",
+    )
 
 
 def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
@@ -77,11 +82,27 @@ def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Ver
         return skipped("no proxy")
     found = chosen_engine(settings, engine)
     needed = [ENVIRONMENT, DOCKER] if found is not None and found.name == "docker" else [PROFILE]
-    named = " ".join(item.place for item in _urls(proxies))
-    missing = [place for place in needed if place not in named]
+    named = [item.place for item in _urls(proxies)]
+    missing = [place for place in needed if not any(place in known for known in named)]
     if not missing:
         return passed(f"named in {_list(needed)}")
-    return problem(f"not named in {_list(missing)}", "Name it there too, before installing.")
+    one = _urls(proxies)[0]
+    hint = (
+        "Run `mst-cli install`, which writes it there."
+        if ENV_SH in named
+        else f"The installation writes it there. Without one: {_by_hand(missing, one)}."
+    )
+    return problem(f"{one.name} is {one.value} in {one.place}, but not named in {_list(missing)}", hint)
+
+
+def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
+    line = f"{one.name}={one.value}"
+    ways = {
+        PROFILE: f"`echo export {line} >>{PROFILE}`",
+        ENVIRONMENT: f"`echo {line} >>{ENVIRONMENT}`",
+        DOCKER: f"`systemctl edit docker`, with [Service] and Environment={line}, then restart it",
+    }
+    return "; ".join(ways[place] for place in missing)
 
 
 @check("proxy-no-proxy", Group.NETWORK, "Addresses without proxy", Severity.INFO)
@@ -91,7 +112,10 @@ def _no_proxy(proxies: ProxyFacts) -> Verdict:
     values = sorted({item.value for item in proxies.places if item.name == "no_proxy" and item.value})
     if values:
         return passed(f"no_proxy is {_list(values)}")
-    return problem("no_proxy is not set", "Name localhost, 127.0.0.1 and the internal domains in no_proxy.")
+    return problem(
+        "no_proxy is not set",
+        "Name what is reached without it, such as no_proxy=localhost,127.0.0.1,.contoso.com.",
+    )
 
 
 def _list(items: Iterable[str]) -> str:

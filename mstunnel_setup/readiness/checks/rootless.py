@@ -38,7 +38,7 @@ def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
         return problem("rootless needs Podman; Docker cannot do it", f"Install Podman {least} or later.")
     number, bound = release(found.version), release(least)
     if number is None or bound is None:
-        return unknown("podman does not tell its version")
+        return unknown("podman does not tell its version", "See what it says: `podman --version`.")
     if number < bound:
         return problem(f"podman {found.version} is older than {least}", f"Update Podman to {least} or later.")
     return passed(f"podman {found.version}")
@@ -83,7 +83,7 @@ def _home_space(settings: Settings, rootless: RootlessFacts) -> Verdict:
     seen = f"{gigabytes(rootless.home_free)} free at {rootless.home}"
     if rootless.home_free >= _HOME:
         return _rootful(settings) or passed(seen)
-    return _rootful(settings) or problem(seen, "Have 10 GB free there.")
+    return _rootful(settings) or problem(seen, f"Have 10 GB free there: `df -h {rootless.home}`.")
 
 
 @check("rootless-folder", Group.ROOTLESS, "Owner of /etc/mstunnel")
@@ -105,7 +105,8 @@ def _port(settings: Settings, kernel: KernelFacts) -> Verdict:
     if suffices(PORT_START, start, str(settings.port)):
         return passed(f"ports from {start} need no root")
     return problem(
-        f"ports below {start} need root", f"Set {PORT_START} to {settings.port}, or run with --fix."
+        f"ports below {start} need root",
+        f"Set it: `sysctl -w {PORT_START}={settings.port}`, or run with --fix.",
     )
 
 
@@ -118,7 +119,7 @@ def _sysctl(name: str, least: str) -> Check:
         if suffices(name, value, least):
             return passed(f"{name} is {value}")
         seen = f"{name} is {value}" if value is not None else f"{name} is not there (module nf_conntrack)"
-        return problem(seen, f"Set it to {least}, or run with --fix.")
+        return problem(seen, f"Set it: `sysctl -w {name}={least}`, or run with --fix.")
 
     return sysctl_large_enough
 
@@ -134,7 +135,7 @@ def _namespaces(settings: Settings, kernel: KernelFacts) -> Verdict:
     value = kernel.sysctls.get(NAMESPACES, "")
     if value not in ("", "0"):
         return passed(f"{NAMESPACES} is {value}")
-    return problem(f"{NAMESPACES} is {value or 'not there'}", f"Set {NAMESPACES} to 15076 or more.")
+    return problem(f"{NAMESPACES} is {value or 'not there'}", f"Allow some: `sysctl -w {NAMESPACES}=15076`.")
 
 
 @check("rootless-network", Group.ROOTLESS, "User-mode network", Severity.RECOMMENDED)
@@ -156,7 +157,7 @@ def _cgroup(settings: Settings, system: SystemFacts) -> Verdict:
         return passed("version 2")
     return problem(
         "version 2 is needed to limit containers without root",
-        "Boot with systemd.unified_cgroup_hierarchy=1.",
+        "Boot with `systemd.unified_cgroup_hierarchy=1` (the kernel's command line).",
     )
 
 

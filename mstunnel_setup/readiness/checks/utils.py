@@ -21,9 +21,13 @@ from mstunnel_setup.readiness.model import (
     skipped,
     unknown,
 )
-from mstunnel_setup.readiness.sysctls import FORWARD
+from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES, SYSCTL_FILE
 
 _RECOMMENDED = Severity.RECOMMENDED
+_AUDIT_RULE = (
+    "It watches the gateway's files by a rule to add once they are there: "
+    "`-w /etc/mstunnel -p wa -k mstunnel` in /etc/audit/rules.d/mst.rules, then `augenrules --load`."
+)
 
 
 def chosen_engine(settings: Settings, engine: EngineFacts) -> Engine | None:
@@ -51,7 +55,7 @@ def _persisted(module: str) -> Check:
             return passed(f"{module} is built into the kernel")
         return problem(
             f"no file loads {module} at boot",
-            "Name it in a file below /etc/modules-load.d, or run with --fix.",
+            f"Write one: `echo {module} >{MODULE_FILES[module]}`, or run with --fix.",
         )
 
     return module_at_boot
@@ -65,14 +69,16 @@ def _slug(module: str) -> str:
 def _tun_device(kernel: KernelFacts) -> Verdict:
     if kernel.tun_device:
         return passed("/dev/net/tun is there")
-    return problem("/dev/net/tun is missing", "Load the module tun; in a container, pass the device in.")
+    return problem(
+        "/dev/net/tun is missing", "Load its module: `modprobe tun`; into a container, pass the device in."
+    )
 
 
 @check("ip-forward", Group.UTILS, "IP forwarding")
 def _ip_forward(kernel: KernelFacts) -> Verdict:
     value = kernel.sysctls.get(FORWARD)
     if value is None:
-        return unknown(f"{FORWARD} cannot be read")
+        return unknown(f"{FORWARD} cannot be read", f"It must be 1: `sysctl {FORWARD}` shows it.")
     if value == "1":
         return passed(f"{FORWARD} is 1")
     return problem(f"{FORWARD} is {value}", f"Set it: `sysctl -w {FORWARD}=1`, or run with --fix.")
@@ -84,7 +90,7 @@ def _ip_forward_boot(kernel: KernelFacts) -> Verdict:
     if value == "1":
         return passed(f"{file} sets {FORWARD} to 1")
     seen = f"{file} sets {FORWARD} to {value}" if file else f"no file sets {FORWARD} at boot"
-    return problem(seen, f"Write `{FORWARD} = 1` to a file below /etc/sysctl.d, or run with --fix.")
+    return problem(seen, f"Set it there: `echo {FORWARD}=1 >>{SYSCTL_FILE}`, or run with --fix.")
 
 
 @check("engine-present", Group.UTILS, "Container engine")
@@ -93,7 +99,10 @@ def _present(settings: Settings, engine: EngineFacts) -> Verdict:
     if found is not None:
         return passed(f"{found.name} {found.version}".strip())
     wanted = "neither Podman nor Docker is" if settings.engine == "auto" else f"{settings.engine} is not"
-    return problem(f"{wanted} installed", "Install Podman (or Docker CE) from the distribution's packages.")
+    return problem(
+        f"{wanted} installed",
+        "Install it: `dnf install podman` on RHEL, Docker CE (docs.docker.com) on Ubuntu.",
+    )
 
 
 @check("engine-running", Group.UTILS, "Engine answers")
@@ -103,9 +112,12 @@ def _running(settings: Settings, engine: EngineFacts) -> Verdict:
         return skipped("no engine is installed")
     if found.running:
         return passed(f"{found.name} answers")
-    service = "docker.service" if found.name == "docker" else "podman.socket"
+    hints = {
+        "docker": "Start it: `systemctl start docker.service`, or run with --fix.",
+        "podman": "See all of what it says: `podman info`.",
+    }
     why = f": {found.reason}" if found.reason else ""
-    return problem(f"{found.name} does not answer{why}", f"Start it: `systemctl start {service}`.")
+    return problem(f"{found.name} does not answer{why}", hints[found.name])
 
 
 @check("engine-version", Group.UTILS, "Engine version")
@@ -116,7 +128,9 @@ def _version(settings: Settings, engine: EngineFacts) -> Verdict:
     number, known = release(found.version), platforms().engines[found.name]
     least = release(known.least)
     if number is None or least is None:
-        return unknown(f"{found.name} does not tell its version")
+        return unknown(
+            f"{found.name} does not tell its version", f"See what it says: `{found.name} --version`."
+        )
     if number < least:
         return problem(
             f"{found.name} {found.version} is older than {known.least}",
@@ -162,7 +176,7 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
     if found.name != row.engine:
         return problem(
             f"{found.name}; supported on {system.name} is {row.engine}",
-            f"Install {row.engine}, or expect no support.",
+            f"Install {row.engine}, or expect no support from the vendor.",
         )
     if not row.shipped:
         return passed(f"{found.name}, as supported on {system.name}")
@@ -185,7 +199,8 @@ def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
         return passed("userns-remap is not set")
     return problem(
         f"userns-remap is {engine.userns_remap}: containers cannot read the certificate's key",
-        "Remove userns-remap from /etc/docker/daemon.json and restart Docker.",
+        "Remove userns-remap from /etc/docker/daemon.json (or from the options of dockerd), then "
+        "`systemctl restart docker`.",
     )
 
 
@@ -193,12 +208,12 @@ def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
 def _auditd(security: SecurityFacts) -> Verdict:
     if security.auditd == "active":
         return passed("auditd is active")
-    seen = "auditd is not installed" if security.auditd == "absent" else "auditd is installed but not active"
-    return problem(
-        seen,
-        "Install and start auditd. It watches the gateway's files by a rule to add once they are there: "
-        "`-w /etc/mstunnel -p wa -k mstunnel` in /etc/audit/rules.d/mst.rules, then `augenrules --load`.",
-    )
+    if security.auditd == "inactive":
+        return problem(
+            "auditd is installed but not active",
+            f"Start it: `systemctl enable --now auditd`, or run with --fix. {_AUDIT_RULE}",
+        )
+    return problem("auditd is not installed", f"Install the package auditd (RHEL: audit). {_AUDIT_RULE}")
 
 
 CHECKS: tuple[Check, ...] = (

@@ -1,7 +1,7 @@
 """The certificate: read and judged with the house judge, and asked about at its authorities."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,10 +16,11 @@ from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding,
 from mstunnel_setup.tls.ca_trust import added_roots
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import load_identity_files, load_identity_pfx
-from mstunnel_setup.tls.model import Identity
+from mstunnel_setup.tls.model import Finding, Identity
 from mstunnel_setup.tls.paths import best_path
 from mstunnel_setup.tls.read import read_material
-from mstunnel_setup.tls.revocation import ask
+from mstunnel_setup.tls.revocation import ask, revocation_findings
+from mstunnel_setup.tls.revocation_answers import RevocationState
 from mstunnel_setup.tls.revocation_record import fetching
 
 _SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
@@ -84,8 +85,8 @@ class CertificateReader:
             verdicts = ask(path.certificates, fetching(http), now)
         finally:
             http.close()
-        states = {item.subject: item.state.value for item in verdicts if item.state.value != "not-offered"}
-        return RevocationFacts.model_validate({"states": states})
+        asked = tuple(item.subject for item in verdicts if item.state is not RevocationState.NOT_OFFERED)
+        return RevocationFacts(asked=asked, findings=_as_facts(revocation_findings(verdicts)))
 
     @cached_property
     def roots(self) -> tuple[Certificate, ...]:
@@ -136,13 +137,17 @@ class CertificateReader:
             private_roots=self.private_roots,
             allow_self_signed=self.lab,
         )
-        return tuple(
-            CertificateFinding(id=item.id, severity=item.severity.value, message=item.message, hint=item.hint)
-            for item in found
-        )
+        return _as_facts(found)
 
     def _days(self, identity: Identity) -> int:
         return (identity.leaf.not_valid_after_utc - self.clock.now()).days
+
+
+def _as_facts(found: Iterable[Finding]) -> tuple[CertificateFinding, ...]:
+    return tuple(
+        CertificateFinding(id=item.id, severity=item.severity.value, message=item.message, hint=item.hint)
+        for item in found
+    )
 
 
 def _certificates(bundle: bytes) -> tuple[Certificate, ...]:

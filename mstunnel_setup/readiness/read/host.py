@@ -67,7 +67,7 @@ class HostReader:
         known = parse.assignments(
             text_of(self.files, "/etc/os-release") or text_of(self.files, "/usr/lib/os-release")
         )
-        disk, free = self._space()
+        store, disk, free = self._space()
         return SystemFacts(
             distribution=known.get("ID", "unknown"),
             version=known.get("VERSION_ID", ""),
@@ -77,18 +77,19 @@ class HostReader:
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             disk=disk,
             disk_free=free,
+            store=store,
             cgroup=self._cgroup(),
             systemd=self.files.state("/run/systemd/system") is not None,
             root=os.geteuid() == 0,
             today=self.clock.now().date(),
         )
 
-    def _space(self) -> tuple[int, int]:
-        """Size and free bytes of the file system where the engine keeps containers."""
+    def _space(self) -> tuple[str, int, int]:
+        """Where the engine keeps containers, or will; size and free bytes of that file system."""
         own = (self.rootless().home,) if self.settings.mode == "rootless" else ()
         place = next(path for path in (*own, *_STORES) if self.files.state(path) is not None)
         found = os.statvfs(self.files.locate(place))
-        return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+        return place, found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
 
     def _cgroup(self) -> int:
         if self.files.state("/sys/fs/cgroup/cgroup.controllers") is not None:

@@ -55,10 +55,35 @@ def test_it_says_what_is_wrong(identifier: str, changes: dict[str, Any], result:
 
     assert finding.result == result, finding
     assert seen in finding.seen
-    if finding.result in (Outcome.FAIL, Outcome.WARNING):
+    if finding.result in (Outcome.FAIL, Outcome.WARNING, Outcome.UNKNOWN):
         assert (
             finding.hint or "findings" in str(changes) or "problem" in str(changes) or "error" in str(changes)
         )
+
+
+def in_places(engine: dict[str, Any], *places: str) -> dict[str, Any]:
+    """A proxy that these places name."""
+    named = [{"place": place, "name": "https_proxy", "value": "http://one:3128"} for place in places]
+    return {**engine, "proxies": {"places": named}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "command"),
+    [
+        (
+            in_places({}, "the environment"),
+            "`echo export https_proxy=http://one:3128 >>/etc/profile.d/http_proxy.sh`",
+        ),
+        (in_places(DOCKER, "the environment"), "`echo https_proxy=http://one:3128 >>/etc/environment`"),
+        (in_places(DOCKER, "/etc/environment"), "`systemctl edit docker`"),
+        (in_places(DOCKER, "/etc/environment", "/etc/mstunnel/env.sh"), "Run `mst-cli install`"),
+    ],
+)
+def test_a_place_without_the_proxy_gets_it_by_a_command(changes: dict[str, Any], command: str) -> None:
+    finding = find("proxy-places", changes)
+
+    assert finding.result == Outcome.WARNING
+    assert command in finding.hint
 
 
 def test_what_could_not_be_found_out_is_unknown_and_says_why() -> None:

@@ -169,10 +169,17 @@ def test_a_port_that_already_has_a_type_is_changed(tmp_path: Path) -> None:
 
 
 def test_services_that_stand_still_are_started(tmp_path: Path) -> None:
-    asked = commands(tmp_path, EVERYTHING)
+    docker = {"engines": [{"name": "docker", "version": "28.1.1", "running": False}]}
+    asked = commands(tmp_path, {**EVERYTHING, "settings": {"engine": "docker"}, "engine": docker})
 
-    assert "systemctl enable --now podman.socket" in asked
+    assert "systemctl enable --now docker.service" in asked
     assert "systemctl enable --now auditd.service" in asked
+
+
+def test_podman_has_no_daemon_to_start() -> None:
+    silent = {"engines": [{"name": "podman", "version": "5.4.0", "running": False}]}
+
+    assert [item for item in proposed({"engine": silent}) if "engine-running" in item.checks] == []
 
 
 def test_every_fix_says_how_to_undo_it() -> None:

@@ -116,7 +116,7 @@ def test_a_file_that_is_not_there(root: Path) -> None:
 
 
 def test_authorities_that_cannot_be_reached(tmp_path: Path) -> None:
-    pki = Pki({"leaf": {"ocsp": ["http://ocsp.example.net/"]}})
+    pki = Pki({"leaf": {"responder_url": "http://ocsp.example.net/"}})
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
     chain.write_bytes(pki.pem("leaf") + pki.pem("inter") + pki.pem("root"))
     key.write_bytes(key_bytes(pki.key_name("leaf")))
@@ -124,5 +124,7 @@ def test_authorities_that_cannot_be_reached(tmp_path: Path) -> None:
 
     found = reader(tmp_path, CertificatePlace((str(chain),), str(key)), session=session).revocation()
 
-    assert session.asked[-1] == "closed"
-    assert set(found.states.values()) <= {"unreachable"}
+    assert session.asked == ["http://ocsp.example.net/", "closed"]
+    assert len(found.asked) == 1
+    assert [item.id for item in found.findings] == ["revocation-unreachable"]
+    assert "http://ocsp.example.net/: " in found.findings[0].message
