@@ -21,7 +21,9 @@ app = new_app("Look after the gateway: restart what is down, carry out upgrades.
 @with_options
 def program(
     common: CommonOptions,
-    once: Annotated[bool, typer.Option("--once", help="One look, then end; for cron and the like.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="One look, then end. It takes three to restart what is unhealthy.")
+    ] = False,
 ) -> None:
     """Look after the gateway: restart what is down, carry out upgrades."""
     run_command(_PROGRAM, common, lambda session: _work(session, once=once))

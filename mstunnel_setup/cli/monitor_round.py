@@ -166,7 +166,8 @@ def condition(world: World, container: str) -> Condition:
             return "failed"
         if not world.systemd.active(unit):
             return "stopped"
-    found = world.engine.inspect(container)
+    # Without systemd nobody but us has Podman check the health.
+    found = world.engine.inspect(container) if world.systemd.running() else world.container(container)
     if found is None or found.status != "running":
         return "stopped"
     if found.health == "unhealthy":

@@ -14,7 +14,7 @@ from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
 from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, folders
+from mstunnel_setup.engine.file_actions import Link, MakeDirectory, folders
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import CheckError, EngineError
 from mstunnel_setup.host.files import Files
@@ -23,7 +23,7 @@ from mstunnel_setup.steps import configure, environment, images, specifications
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.program import path_of
 from mstunnel_setup.system import init_script
-from mstunnel_setup.system.init_script import EnableInitScript, Init
+from mstunnel_setup.system.init_script import Init
 
 _TUN = "/dev/net/tun"
 # The first is there with cgroup v2 only, the second with v1 only.
@@ -162,18 +162,14 @@ def _decide(launch: Launch) -> Sequence[Action[Any]]:
     state = [MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)]
     if launch.manner is Manner.ENGINE:
         containers = (RunContainer(spec=specification) for specification in launch.specifications)
-        return [*state, *containers, *(_at_boot(launch.init, launch.program) if launch.init else ())]
+        scripts = init_script.at_boot(launch.init, "mstunnel", launch.program) if launch.init else ()
+        return [*state, *containers, *scripts]
     actions: list[Action[Any]] = [*state, *_folders(launch)]
     for item in launch.specifications:
         actions += _quadlet(item, launch) if launch.manner is Manner.QUADLET else _unit(item, launch.engine)
         digest = item.labels[CONFIGURATION_LABEL]
         actions.append(StartService(unit=f"{item.name}.service", container=item.name, label_digest=digest))
     return actions
-
-
-def _at_boot(init: Init, program: str) -> Sequence[Action[Any]]:
-    script = WriteFile(path=init_script.PATH, text=init_script.text(init, program), mode=0o755)
-    return (script, EnableInitScript(init=init))
 
 
 def _folders(launch: Launch) -> Sequence[Action[Any]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
@@ -13,10 +13,12 @@ from mstunnel_setup.readiness.facts import EngineName
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.program import path_of
 from mstunnel_setup.steps.surroundings import engine_name
+from mstunnel_setup.system import init_script
+from mstunnel_setup.system.init_script import Init, Name
 from mstunnel_setup.system.service import TARGET_FOLDER, InstallService
 from mstunnel_setup.upgrade.actions import OpenMailbox
 
-PROGRAM = "mstunnel_monitor"
+PROGRAM: Final[Name] = "mstunnel_monitor"
 UNIT = f"{PROGRAM}.service"
 _TEXT = """\
 [Unit]
@@ -35,28 +37,37 @@ WantedBy={target}
 
 @dataclass(frozen=True)
 class Monitor:
-    """The program to run, whether systemd can run it, the engine it asks, whether an account runs it."""
+    """The program to run, whether systemd can run it, the engine it asks, whether an account runs it.
+
+    `init` is what runs it in place of systemd, if anything can.
+    """
 
     program: str
     systemd: bool
     engine: EngineName = "podman"
     rootless: bool = False
+    init: Init | None = None
 
 
 def _gather(context: Context) -> Monitor:
-    systemd = context.world.systemd.running()
-    if not systemd:
+    world = context.world
+    systemd = world.systemd.running()
+    init = init_script.running(world.files, world.processes) if world.files.live and not systemd else None
+    if not systemd and init is None:
         context.prompter.say(
-            f"No systemd runs here: have cron run `{PROGRAM} --once` every minute, to restart what is down "
-            "and to carry out upgrades."
+            f"No systemd runs here: have the init of this host run `{PROGRAM}`, and start it again when it "
+            "ends. It carries out upgrades and restarts what is unhealthy."
         )
-    program, engine = path_of(context.world.files, PROGRAM), engine_name(context)
-    return Monitor(program, systemd, engine, paths.ROOTLESS)
+    program, engine = path_of(world.files, PROGRAM), engine_name(context)
+    return Monitor(program, systemd, engine, paths.ROOTLESS, init)
 
 
 def _decide(monitor: Monitor) -> Sequence[Action[Any]]:
     if not monitor.systemd:
-        return (OpenMailbox(),)
+        scripts = (
+            init_script.at_boot(monitor.init, PROGRAM, monitor.program, now=True) if monitor.init else ()
+        )
+        return (OpenMailbox(), *scripts)
     rootless = monitor.rootless
     text = _TEXT.format(
         program=monitor.program,

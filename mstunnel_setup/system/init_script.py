@@ -1,13 +1,16 @@
-"""The init script that starts the gateway at boot, where the first process is not systemd.
+"""The init scripts that start gateway and monitor at boot, where the first process is not systemd.
 
-Not tried on a host with OpenRC or System V init; openrc-run(8), rc-update(8) and update-rc.d(8) say how.
+Not tried on a host with OpenRC or System V init; openrc-run(8), supervise-daemon(8), rc-update(8),
+update-rc.d(8) and start-stop-daemon(8) say how.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
@@ -15,18 +18,9 @@ from mstunnel_setup.host.process import ProcessError, Processes
 from mstunnel_setup.system.world import HasProcesses
 
 Init: TypeAlias = Literal["openrc", "sysv"]
+Name: TypeAlias = Literal["mstunnel", "mstunnel_monitor"]
 
-NAME = "mstunnel"
-PATH = f"/etc/init.d/{NAME}"
 _SECONDS = 60.0
-_ENABLE: Mapping[Init, tuple[str, ...]] = {
-    "openrc": ("rc-update", "add", NAME, "default"),
-    "sysv": ("update-rc.d", NAME, "defaults"),
-}
-_DISABLE: Mapping[Init, tuple[str, ...]] = {
-    "openrc": ("rc-update", "del", NAME, "default"),
-    "sysv": ("update-rc.d", "-f", NAME, "remove"),
-}
 # The folder of links that the init follows at boot.
 _LINKS: Mapping[Init, str] = {"openrc": "/etc/runlevels/default", "sysv": "/etc/rc2.d"}
 _OPENRC = """\
@@ -41,6 +35,7 @@ depend() {
 
 start() {
 	ebegin "Starting the Microsoft Tunnel gateway"
+	[ -c /dev/net/tun ] || modprobe tun
 	PROGRAM server start >/dev/null && PROGRAM agent start >/dev/null
 	eend $?
 }
@@ -64,13 +59,69 @@ _SYSV = """\
 ### END INIT INFO
 
 case "$1" in
-start) PROGRAM server start >/dev/null && PROGRAM agent start >/dev/null ;;
+start)
+	[ -c /dev/net/tun ] || modprobe tun
+	PROGRAM server start >/dev/null && PROGRAM agent start >/dev/null
+	;;
 stop) PROGRAM agent stop >/dev/null; PROGRAM server stop >/dev/null ;;
 restart | force-reload) "$0" stop; "$0" start ;;
 status) PROGRAM server status && PROGRAM agent status ;;
 *) echo "Usage: $0 start|stop|restart|status" >&2; exit 2 ;;
 esac
 """
+_OPENRC_MONITOR = """\
+#!/sbin/openrc-run
+description="Monitor of the Microsoft Tunnel gateway"
+supervisor=supervise-daemon
+command=PROGRAM
+respawn_delay=30
+respawn_max=0
+output_logger="logger -t mstunnel_monitor"
+error_logger="logger -t mstunnel_monitor"
+
+depend() {
+	need localmount
+	use net modules logger
+	after firewall docker mstunnel
+}
+"""
+# Nothing but the log is at the other end of the pipe, and it ends with the monitor.
+_SYSV_MONITOR = """\
+#!/bin/sh
+### BEGIN INIT INFO
+# Provides:          mstunnel_monitor
+# Required-Start:    $remote_fs $network
+# Required-Stop:     $remote_fs $network
+# Should-Start:      $syslog kmod docker mstunnel
+# Default-Start:     2 3 4 5
+# Default-Stop:      0 1 6
+# Short-Description: Monitor of the Microsoft Tunnel gateway
+### END INIT INFO
+
+number=/run/mstunnel_monitor.pid
+pipe=/run/mstunnel_monitor.pipe
+
+case "$1" in
+start)
+	start-stop-daemon --status --pidfile "$number" && exit 0
+	rm -f "$pipe" && mkfifo -m 600 "$pipe" || exit 1
+	logger -t mstunnel_monitor <"$pipe" &
+	start-stop-daemon --start --quiet --background --no-close --make-pidfile --pidfile "$number" \\
+		--startas PROGRAM >"$pipe" 2>&1
+	code=$?
+	rm -f "$pipe"
+	exit $code
+	;;
+stop) start-stop-daemon --stop --quiet --oknodo --retry 30 --remove-pidfile --pidfile "$number" ;;
+restart | force-reload) "$0" stop; "$0" start ;;
+status) start-stop-daemon --status --pidfile "$number" ;;
+*) echo "Usage: $0 start|stop|restart|status" >&2; exit 2 ;;
+esac
+"""
+_TEXTS: Mapping[Name, Mapping[Init, str]] = {
+    "mstunnel": {"openrc": _OPENRC, "sysv": _SYSV},
+    "mstunnel_monitor": {"openrc": _OPENRC_MONITOR, "sysv": _SYSV_MONITOR},
+}
 
 
 def running(files: Files, processes: Processes) -> Init | None:
@@ -83,30 +134,41 @@ def running(files: Files, processes: Processes) -> Init | None:
     return None
 
 
-def text(init: Init, program: str) -> str:
-    """The script; `program` is the full path of mst-cli."""
-    return (_OPENRC if init == "openrc" else _SYSV).replace("PROGRAM", program)
+def path(name: Name) -> str:
+    """Where the script lies."""
+    return f"/etc/init.d/{name}"
+
+
+def text(init: Init, name: Name, program: str) -> str:
+    """The script; `program` is the full path of what it starts, mst-cli or the monitor."""
+    return _TEXTS[name][init].replace("PROGRAM", program)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnableInitScript(Action[HasProcesses]):
-    """Have the init run our script at every boot. Undo takes that back; the script is another action's."""
+    """Have the init run our script at every boot; with `now` it is started, too.
+
+    Undo takes that back; the script is another action's.
+    """
 
     kind: ClassVar[str] = "enable-init-script"
     init: Init
+    name: Name = "mstunnel"
+    now: bool = False
 
     @property
     def key(self) -> str:
         """The script."""
-        return f"init-script:{NAME}"
+        return f"init-script:{self.name}"
 
     def describe(self) -> str:
         """What will be done."""
-        return f"have each boot run {PATH} (`{' '.join(_ENABLE[self.init])}`)"
+        also = "start it, and " if self.now else ""
+        return f"{also}have each boot run {path(self.name)} (`{' '.join(self._enable)}`)"
 
     def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether the init's links name it."""
-        return self._linked(world)
+        """Whether the init's links name it, and it runs if it shall."""
+        return self._linked(world) and (not self.now or self._runs(world))
 
     def capture(self, world: HasProcesses) -> JsonObject:  # noqa: ARG002
         """Nothing was linked, or the action would be satisfied."""
@@ -114,28 +176,54 @@ class EnableInitScript(Action[HasProcesses]):
 
     def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:  # noqa: ARG002
         """Let the init's own program make the links. Raises StepError `init-script-refused`."""
-        try:
-            world.processes.run(_ENABLE[self.init], timeout=_SECONDS)
-        except ProcessError as error:
-            raise StepError(
-                "init-script-refused",
-                f"the init of this host does not take {PATH}: {error.message}",
-                f"Run `{' '.join(_ENABLE[self.init])}` to see why.",
-            ) from error
+        commands = [self._enable, *([(path(self.name), "start")] if self.now else [])]
+        for command in commands:
+            try:
+                world.processes.run(command, timeout=_SECONDS)
+            except ProcessError as error:
+                raise StepError(
+                    "init-script-refused",
+                    f"the init of this host does not take {path(self.name)}: {error.message}",
+                    f"Run `{' '.join(command)}` to see why.",
+                ) from error
         return {}
 
     def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:  # noqa: ARG002
-        """Have the init's own program remove the links; without it they are named and stay."""
+        """Stop it, and have the init's own program remove the links; without it they are named and stay."""
+        if self.now and world.files.state(path(self.name)) is not None:
+            with suppress(ProcessError):  # one that hangs keeps the links from nobody
+                world.processes.run((path(self.name), "stop"), timeout=_SECONDS)
         if not self._linked(world):
             return Undone(Undo.ABSENT)
         try:
-            world.processes.run(_DISABLE[self.init], timeout=_SECONDS)
+            world.processes.run(self._disable, timeout=_SECONDS)
         except ProcessError as error:
-            return Undone(Undo.KEPT, f"the links to {PATH}: {error.message}")
+            return Undone(Undo.KEPT, f"the links to {path(self.name)}: {error.message}")
         return Undone(Undo.REMOVED)
+
+    @property
+    def _enable(self) -> tuple[str, ...]:
+        if self.init == "openrc":
+            return ("rc-update", "add", self.name, "default")
+        return ("update-rc.d", self.name, "defaults")
+
+    @property
+    def _disable(self) -> tuple[str, ...]:
+        if self.init == "openrc":
+            return ("rc-update", "del", self.name, "default")
+        return ("update-rc.d", "-f", self.name, "remove")
+
+    def _runs(self, world: HasProcesses) -> bool:
+        return world.processes.run((path(self.name), "status"), timeout=_SECONDS, check=False).code == 0
 
     def _linked(self, world: HasProcesses) -> bool:
         """System V's links are called S and two digits more (update-rc.d(8))."""
         folder = _LINKS[self.init]
         names = world.files.names(folder) if world.files.state(folder) is not None else ()
-        return any(name == NAME or (name[:1] == "S" and name[3:] == NAME) for name in names)
+        return any(name == self.name or (name[:1] == "S" and name[3:] == self.name) for name in names)
+
+
+def at_boot(init: Init, name: Name, program: str, *, now: bool = False) -> Sequence[Action[Any]]:
+    """The script, and what has the init run it."""
+    script = WriteFile(path=path(name), text=text(init, name, program), mode=0o755)
+    return (script, EnableInitScript(init=init, name=name, now=now))

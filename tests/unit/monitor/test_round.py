@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,6 +19,7 @@ from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.record import Outcome, write_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Digests
 from tests.unit.clocks import START
+from tests.unit.steps.worlds import container
 from tests.unit.upgrade.test_record import history, images, upgrade
 
 
@@ -213,3 +214,16 @@ def test_an_agent_that_asks_all_the_time_is_heard_once_a_minute(asking: Asking, 
         asking.ask("a")
     assert len(said) == 8
     assert asking.files.state(mailbox.REQUEST) is not None
+
+
+@pytest.mark.parametrize(("systemd", "expected"), [(True, "starting"), (False, "unhealthy")])
+def test_without_systemd_the_health_is_checked_at_every_look(systemd: bool, expected: str) -> None:
+    """Podman checks it by timers of systemd: without them it says `starting` for ever."""
+    known = container(health="starting")
+    world = SimpleNamespace(
+        systemd=SimpleNamespace(running=lambda: systemd, known=lambda _unit: False),
+        engine=SimpleNamespace(inspect=lambda _name: known),
+        container=lambda _name: replace(known, health="unhealthy"),
+    )
+
+    assert monitor_round.condition(cast("Any", world), "mstunnel-server") == expected

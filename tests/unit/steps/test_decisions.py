@@ -229,6 +229,7 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
         st.booleans(),
         ENGINES,
         st.booleans(),
+        st.sampled_from([None, "openrc", "sysv"]),
     ),
     "verify": st.builds(verify.Promise, PORTS, GUIDS, GUIDS),
 }

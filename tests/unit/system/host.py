@@ -1,5 +1,6 @@
 """A host below a temporary root whose kernel, SELinux and units obey the programs that actions start."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ class Host(Processes):
         self.base_ports = {3128: "squid_port_t"}
         self.ports: dict[int, str] = {}
         self.asked: list[str] = []
+        self.monitor_runs = False
         for folder in ("/proc/sys/net/ipv4", "/var/lib/mstunnel", "/etc"):
             self.files.make_directories(folder)
         self._show()
@@ -69,7 +71,8 @@ class Host(Processes):
     def run(self, arguments: Sequence[str], **options: Any) -> Completed:
         self.asked.append(shlex.join(arguments))
         program, *words = arguments
-        code, output = getattr(self, f"_{program.replace('-', '_').replace('.', '_')}")(words)
+        method = re.sub(r"\W", "_", program).strip("_")
+        code, output = getattr(self, f"_{method}")(words)
         if code and options.get("check", True):
             raise ProcessError("program-failed", f"`{shlex.join(arguments)}` ended with {code}")
         return Completed(code, output, "")
@@ -88,11 +91,18 @@ class Host(Processes):
 
     def _update_rc_d(self, words: list[str]) -> tuple[int, str]:
         for level in range(2, 6):
-            place = f"/etc/rc{level}.d/S01mstunnel"
+            name = next(word for word in words if word.startswith("mstunnel"))
+            place = f"/etc/rc{level}.d/S01{name}"
             if "remove" in words:
                 self.files.remove(place)
             else:
-                self.files.link(place, "../init.d/mstunnel")
+                self.files.link(place, f"../init.d/{name}")
+        return 0, ""
+
+    def _etc_init_d_mstunnel_monitor(self, words: list[str]) -> tuple[int, str]:
+        if words == ["status"]:
+            return 0 if self.monitor_runs else 3, ""
+        self.monitor_runs = words == ["start"]
         return 0, ""
 
     def _show(self) -> None:

@@ -1,7 +1,8 @@
 """The init script: which init takes one, what it holds, and that its links come and go."""
 
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,14 @@ from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import ProcessError, Processes
 from mstunnel_setup.system import init_script
-from mstunnel_setup.system.init_script import EnableInitScript, Init
+from mstunnel_setup.system.init_script import EnableInitScript, Init, Name
 from tests.unit.system.host import Host, apply, undo
 
-LINKS: dict[Init, list[str]] = {
-    "openrc": ["/etc/runlevels/default/mstunnel"],
-    "sysv": [f"/etc/rc{level}.d/S01mstunnel" for level in (2, 3, 4, 5)],
-}
+
+def links(init: Init, name: str) -> list[str]:
+    if init == "openrc":
+        return [f"/etc/runlevels/default/{name}"]
+    return [f"/etc/rc{level}.d/S01{name}" for level in (2, 3, 4, 5)]
 
 
 class Installed(Processes):
@@ -56,16 +58,32 @@ def test_only_an_init_that_started_this_host_is_given_a_script(
     assert init_script.running(Files(tmp_path), Installed(*programs)) == expected
 
 
+@pytest.mark.parametrize("name", ["mstunnel", "mstunnel_monitor"])
 @pytest.mark.parametrize("init", ["openrc", "sysv"])
-def test_its_links_come_and_go(host: Host, init: Init) -> None:
-    action = EnableInitScript(init=init)
+def test_its_links_come_and_go(host: Host, init: Init, name: Name) -> None:
+    action = EnableInitScript(init=init, name=name)
     assert not action.satisfied(host, {})
     before = apply(host, action)
-    assert all(host.files.state(path) is not None for path in LINKS[init])
+    assert all(host.files.state(path) is not None for path in links(init, name))
 
     assert undo(host, action, before).outcome is Undo.REMOVED
-    assert all(host.files.state(path) is None for path in LINKS[init])
+    assert all(host.files.state(path) is None for path in links(init, name))
     assert undo(host, action, before).outcome is Undo.ABSENT
+
+
+@pytest.mark.parametrize("init", ["openrc", "sysv"])
+def test_the_monitor_is_started_at_once_and_stopped_before_its_links_go(host: Host, init: Init) -> None:
+    script, action = init_script.at_boot(init, "mstunnel_monitor", "/usr/sbin/mstunnel_monitor", now=True)
+    host.files.make_directories("/etc/init.d")
+    for made in (script, action):
+        apply(host, made)
+    assert host.monitor_runs
+    host.monitor_runs = False
+    assert not action.satisfied(host, {})
+
+    host.asked.clear()
+    assert undo(host, action, {}).outcome is Undo.REMOVED
+    assert host.asked[0] == "/etc/init.d/mstunnel_monitor stop"
 
 
 def _refuse(_self: Host, _arguments: Sequence[str], **_options: object) -> None:
@@ -106,7 +124,7 @@ def _run(tmp_path: Path, init: Init, verb: str, fails: str = "nothing") -> tuple
     log.write_text("")
     program.write_text(PROGRAM.format(log=log, fails=fails))
     program.chmod(0o755)
-    script = init_script.text(init, str(program))
+    script = init_script.text(init, "mstunnel", str(program))
     if init == "openrc":
         script = f"{OPENRC}{script}\n{verb}\n"
     command = ["/bin/sh", "-c", script, "mstunnel", verb]
@@ -124,3 +142,63 @@ def test_the_script_starts_the_server_first_and_stops_it_last(tmp_path: Path, in
 def test_the_script_tells_its_init_that_a_start_failed(tmp_path: Path, init: Init) -> None:
     code, asked = _run(tmp_path, init, "start", fails="server start")
     assert (code, asked) == (1, ["server start"])
+
+
+MONITOR = """\
+#!/bin/sh
+echo "looking after it" >&2
+exec sleep 60
+"""
+LOGGER = """\
+#!/bin/sh
+echo "$@" >{log}
+exec cat >>{log}
+"""
+
+
+@pytest.fixture
+def monitor_script(tmp_path: Path) -> Iterator[Callable[[str], int]]:
+    """Run the script of the monitor for System V init, with a log of our own; what it started is ended."""
+    for name, text in (("monitor", MONITOR), ("logger", LOGGER.format(log=tmp_path / "log"))):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    script = init_script.text("sysv", "mstunnel_monitor", str(tmp_path / "monitor"))
+    path = tmp_path / "script"
+    path.write_text(script.replace("/run/", f"{tmp_path}/"))
+    path.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+    def run(verb: str) -> int:
+        return subprocess.run(
+            [path, verb], env=environment, check=False, timeout=60, stdout=subprocess.DEVNULL
+        ).returncode
+
+    yield run
+    run("stop")
+
+
+def test_the_monitor_of_sysv_runs_once_speaks_to_the_log_and_ends(
+    tmp_path: Path, monitor_script: Callable[[str], int]
+) -> None:
+    number = tmp_path / "mstunnel_monitor.pid"
+    assert monitor_script("status") != 0
+    assert monitor_script("start") == 0
+    first = number.read_text()
+    assert monitor_script("start") == 0
+    assert (monitor_script("status"), number.read_text()) == (0, first)
+
+    assert monitor_script("stop") == 0
+    assert monitor_script("status") != 0
+    assert not Path(f"/proc/{first.strip()}").exists()
+    until = time.monotonic() + 10
+    while "looking" not in (tmp_path / "log").read_text() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert (tmp_path / "log").read_text() == "-t mstunnel_monitor\nlooking after it\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "logger", "monitor", "script"]
+
+
+def test_openrc_supervises_the_monitor_and_never_gives_it_up() -> None:
+    script = init_script.text("openrc", "mstunnel_monitor", "/usr/sbin/mstunnel_monitor")
+    said = f"{script}\necho $supervisor $command $respawn_delay $respawn_max"
+    done = subprocess.run(["/bin/sh", "-euc", said], check=True, timeout=20, capture_output=True, text=True)
+    assert done.stdout == "supervise-daemon /usr/sbin/mstunnel_monitor 30 0\n"
