@@ -47,16 +47,14 @@ def restart(session: Session, container: str) -> Result:
 
 
 def logs(session: Session, container: str, options: LogOptions) -> Result:
-    """Become the engine's log command, or have its lines as JSON: all at once, or as they come (`follow`)."""
+    """The lines of the engine's log, as they come; as JSON all at once unless it is followed."""
     with _existing(session, container) as world:
         command = world.engine.logs_command(container, options)
-    if session.common.output is not OutputFormat.JSON:
-        Processes().replace(command)
     lines = Processes().lines(command)
-    if options.follow:
-        session.stream(lines)
-        return Result()
-    return Result(data={"lines": [*lines]})
+    if session.common.output is OutputFormat.JSON and not options.follow:
+        return Result(data={"lines": [*lines]})
+    session.stream(lines)
+    return Result()
 
 
 def _switch(session: Session, container: str, done: str, switch: Callable[[World, str], None]) -> Result:

@@ -16,6 +16,7 @@ from mstunnel_setup.cli.options import (
     with_options,
 )
 from mstunnel_setup.cli.render import run_app, run_command
+from mstunnel_setup.cli.streams import hold
 
 _PROGRAM = "mst-readiness"
 
@@ -161,4 +162,5 @@ def readiness(
 
 def main() -> int:
     """Run `mst-readiness`; returns the exit code."""
+    hold()
     return run_app(app, _PROGRAM)

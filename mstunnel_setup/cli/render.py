@@ -21,12 +21,13 @@ from mstunnel_setup.cli.layout import fold
 from mstunnel_setup.cli.log import Redactor, SetupLog
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
 from mstunnel_setup.cli.progress import ProgressLines, ProgressStream
-from mstunnel_setup.cli.streams import interruptible
+from mstunnel_setup.cli.streams import deserted, interruptible, lost
 from mstunnel_setup.engine.events import Event, Listener
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ChecksFailedError, ExitCode, SetupError, UsageError, ValuesError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.places import explain
 
 SCHEMA = "mstunnel/1"
 # How the end of a command is called where it is not a failure.
@@ -67,9 +68,10 @@ class Session:
     log: SetupLog
 
     def stream(self, lines: Iterable[str]) -> None:
-        """Print each as a line of JSON, `{"line": …}`, until there are no more or the reader has gone."""
+        """Print each, with JSON as `{"line": …}`, until there are no more or the reader has gone."""
         for line in lines:
-            text = json.dumps({"line": self.redactor.clean(line)})
+            cleaned = self.redactor.clean(line)
+            text = json.dumps({"line": cleaned}) if self.common.output is OutputFormat.JSON else cleaned
             if not _write(sys.stdout, f"{text}\n"):
                 return
 
@@ -168,11 +170,22 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
         return Result()
 
     result = _attempt(parse, None, Redactor(), "--verbose" in given)
-    if codes:
-        return codes[0]
-    common = CommonOptions(no_color="--no-color" in given)
-    Renderer(names[0], _wanted_output(given), Redactor(), _colorful(common)).show(result)
-    return int(result.exit_code)
+    color = _colorful(CommonOptions(no_color="--no-color" in given))
+    if not codes:
+        Renderer(names[0], _wanted_output(given), Redactor(), color).show(result)
+    return _arrived(
+        codes[0] if codes else int(result.exit_code), Renderer(names[0], OutputFormat.TEXT, Redactor(), color)
+    )
+
+
+def _arrived(code: int, renderer: Renderer) -> int:
+    """The exit code of a command that ended with `code`: another one when the result could not be written."""
+    error = lost(sys.stdout)
+    if error is None or deserted(error):
+        return code
+    told = explain("write", "the result", error)
+    renderer.show(_failure(told.exit_code, _told(told)))
+    return code or int(told.exit_code)
 
 
 def _attempt(
@@ -262,13 +275,8 @@ def _colorful(common: CommonOptions) -> bool:
 
 
 def _write(stream: TextIO, text: str) -> bool:
-    """Write, whatever the encoding of the terminal; a reader that went away is no error, but told."""
+    """Write, whatever the encoding of the terminal; whether it went anywhere (`streams.hold`)."""
     encoding = stream.encoding or "utf-8"
-    try:
-        stream.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
-        stream.flush()
-    except BrokenPipeError:
-        # The interpreter flushes again at its end; let that go nowhere instead of complaining.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        return False
-    return True
+    stream.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
+    stream.flush()
+    return lost(stream) is None

@@ -21,6 +21,6 @@ def add_root(app: typer.Typer, program: str) -> None:
     ) -> None:
         if version:
             text = [f"{program} {__version__}"]
-            run_command(program, common, lambda _session: Result(text=text))
+            run_command(program, common, lambda _session: Result(data={"version": __version__}, text=text))
         if context.invoked_subcommand is None:
             typer.echo(context.get_help())

@@ -32,7 +32,13 @@ def install(
     common: CommonOptions,
     options: InstallOptions,
     version: Annotated[
-        bool, typer.Option("--version", callback=lambda value: _show_version(wanted=value), is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda value: _show_version(wanted=value),
+            is_eager=True,
+            help="Show the version.",
+        ),
     ] = False,
 ) -> None:
     """Install, or continue where the last run stopped."""

@@ -28,6 +28,17 @@ def hold() -> None:
     sys.stdout, sys.stderr = _lasting(1, sys.stdout), _lasting(2, sys.stderr)
 
 
+def lost(stream: TextIO) -> OSError | None:
+    """Why nothing more reaches the other end of a standard stream: a reader that went away, a full disk."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw.lost if isinstance(raw, _Lasting) else None
+
+
+def deserted(error: OSError) -> bool:
+    """Whether nobody is there to read: the reader of a pipe is gone, or the terminal."""
+    return error.errno in (errno.EPIPE, errno.EIO)
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise KeyboardInterrupt inside the block; a second signal is ignored after it.
@@ -55,14 +66,15 @@ def interruptible() -> Iterator[None]:
 
 
 class _Lasting(io.FileIO):
-    """Writes to nowhere once nobody reads (EPIPE) or the terminal is gone (EIO)."""
+    """Writes to nowhere once that is no longer possible; `lost` then says why it was not."""
+
+    lost: OSError | None = None
 
     def write(self, data: Any) -> int:
         try:
             return super().write(data) or 0
         except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.EIO):
-                raise
+            self.lost = error
             os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), self.fileno())
             return memoryview(data).nbytes
 

@@ -95,6 +95,10 @@ def _judge_argument(command: ShowCommand, argument: str) -> None:
         raise UsageError("argument-unexpected", f"{name} takes no argument", f"Use `{name}`.")
     if argument:
         judge_word(command.argument, argument)
+    if command.argument == "ID" and not (argument.isascii() and argument.isdigit()):
+        raise UsageError(
+            "argument-invalid", f"{argument} is not the number of a connection", "See `show users`."
+        )
 
 
 def judge_word(placeholder: str, word: str) -> None:

@@ -249,3 +249,15 @@ def test_what_is_followed_comes_line_by_line(logged: Any, capsys: pytest.Capture
     assert (result.status, result.data) == ("ok", {})
     show.show(logged, ["events"])
     assert json.loads(capsys.readouterr().out) == {"line": "connected alice"}
+
+
+def test_a_log_is_on_standard_output_whichever_stream_it_was_written_to(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = ("sh", "-c", r"echo to the one; printf 'to the \033[31mother\n' >&2")
+    engine = Logged().engine
+    engine.logs_command = lambda *_: both
+    monkeypatch.setattr(component, "open_gateway", lambda _session: nullcontext(Logged(engine=engine)))
+    session = Session(CommonOptions(), cast("Any", None), Redactor(), cast("Any", None))
+    component.logs(session, paths.SERVER, LogOptions())
+    assert capsys.readouterr() == ("to the one\nto the [31mother\n", "")

@@ -216,16 +216,27 @@ def test_color_is_used_only_when_wanted(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().err == "\x1b[1;31merror:\x1b[0m b\nerror: b\n"
 
 
-@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"}])
-def test_a_pipe_that_closes_early_is_quiet(variables: dict[str, str]) -> None:
+MUCH = "lambda session: Result(text=['\u00fc' * 79] * 20000)"
+ENDLESS = "lambda session: session.stream(iter('more'.lower, '')) or Result()"
+
+
+def _command(function: str) -> list[str]:
     program = (
         "import sys; from mstunnel_setup.cli.options import *; from mstunnel_setup.cli.render import *\n"
-        "def act(): run_command('x', CommonOptions(), lambda s: Result(text=['\u00fc' * 79] * 20000))\n"
-        "app = new_app('x'); app.command()(act); sys.exit(run_app(app, 'x', []))"
+        "from mstunnel_setup.cli.streams import hold; hold()\n"
+        "@with_options\n"
+        f"def act(common: CommonOptions): run_command('x', common, {function})\n"
+        "app = new_app('x'); app.command()(act); sys.exit(run_app(app, 'x'))"
     )
+    return [sys.executable, "-c", program]
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"}])
+@pytest.mark.parametrize("function", [MUCH, ENDLESS], ids=["much", "endless"])
+def test_a_pipe_that_closes_early_ends_it_quietly(variables: dict[str, str], function: str) -> None:
     environment = {**os.environ, **variables}
     with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        _command(function), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -233,3 +244,13 @@ def test_a_pipe_that_closes_early_is_quiet(variables: dict[str, str]) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["--output", "json"], ["--help"]], ids=" ".join)
+def test_a_full_disk_is_told(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*_command(MUCH), *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == ExitCode.STEP
+    assert ended.stderr.startswith("error: cannot write the result: No space left on device\n")

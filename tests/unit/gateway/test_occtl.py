@@ -75,6 +75,8 @@ def test_what_streams_ends_with_its_input() -> None:
         ("user", "alice bob", "argument-invalid"),
         ("user", "alice\nreload", "argument-invalid"),
         ("id", "1\x1b[2J", "argument-invalid"),
+        ("id", "abc", "argument-invalid"),
+        ("id", "\u0665", "argument-invalid"),
     ],
 )
 def test_arguments_that_are_refused(command: str, argument: str, code: str) -> None:
