@@ -12,7 +12,7 @@ from mstunnel_setup.admin.objects import ConfigurationObject
 from mstunnel_setup.admin.wire import SESSION_TIMEOUT, configuration_body
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.gateway import fields
-from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
 from mstunnel_setup.gateway.fields import PropertyError, shown
 
 _APIPA: Final = IPv4Network("169.254.0.0/16")
@@ -114,6 +114,13 @@ def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
             "default_domain_suffix",
             f"default_domain_suffix is {shown(declared.default_domain_suffix)}: it is more than one domain",
             "Write the one domain that clients get as their default.",
+        )
+    if EVERYTHING in declared.route_includes and len(declared.route_includes) > 1:
+        yield Finding(
+            "route-invalid",
+            "route_includes",
+            f"route_includes has {shown(EVERYTHING)}, which is all traffic, beside other rules",
+            "Remove it or the others.",
         )
     count = len(declared.route_includes) + len(declared.route_excludes)
     if count > _MOST_RULES:

@@ -1,15 +1,17 @@
 """Request bodies of Graph: the strict base model, and how mistakes are told."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
+from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.model import Line
 from mstunnel_setup.lab.errors import BAD_REQUEST, GraphError
 from mstunnel_setup.tenant.wire import WireModel, wire_name
 
 Text = Annotated[StrictStr, Field(max_length=1500)]
-Name = Annotated[StrictStr, Field(min_length=1, max_length=200)]
+Name = Annotated[Line, Field(strict=True)]
 Guid = Annotated[StrictStr, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 
 
@@ -35,6 +37,10 @@ class Body(Part):
         """Return the stored properties that lose their say when `changes` are made."""
         return set()
 
+    def findings(self) -> Iterable[Finding]:
+        """Return what the rules of mst-admin refuse of it; the first one is told."""
+        return ()
+
     def properties(self) -> dict[str, Any]:
         """Return all properties, as JSON values under wire names."""
         return self.model_dump(mode="json", by_alias=True)
@@ -55,9 +61,13 @@ def judge(kind: type[B], document: object, stored: Mapping[str, Any] | None = No
     writable = {wire_name(name) for name in kind.model_fields} - kind.superseded(changes)
     kept = {name: value for name, value in (stored or {}).items() if name in writable and value is not None}
     try:
-        return kind.model_validate(kept | changes)
+        body = kind.model_validate(kept | changes)
     except ValidationError as error:
         raise GraphError(BAD_REQUEST, kind.code, _explain(kind, error)) from error
+    for finding in body.findings():
+        message = f"Invalid value specified for resource '{kind.type_name}': {finding.message}"
+        raise GraphError(BAD_REQUEST, kind.code, message, finding.code)
+    return body
 
 
 def _is_type_annotation(kind: type[Body], name: str, value: object) -> bool:

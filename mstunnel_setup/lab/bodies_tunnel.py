@@ -1,16 +1,21 @@
-"""Bodies that write Intune's tunnel entities (docs/reference/graph-api.md, configure-terms.md)."""
+"""Bodies that write Intune's tunnel entities (docs/reference/graph-api.md, configure-terms.md).
 
-import ipaddress
-from collections.abc import Mapping
+Here are types, and what only the wire knows; the values are judged by the rules of mst-admin.
+"""
+
+from collections.abc import Iterable, Mapping
 from datetime import time
 from enum import StrEnum
+from ipaddress import ip_interface
 from typing import Annotated, Any, Final, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from mstunnel_setup.admin.objects import ThresholdObject
-from mstunnel_setup.admin.rules_site import judge_threshold
+from mstunnel_setup.admin.rules_configuration import judge_configuration
+from mstunnel_setup.admin.rules_site import judge_site, judge_threshold
+from mstunnel_setup.admin.wire import SESSION_TIMEOUT, configuration_object, site_object
+from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.lab.bodies import Body, Guid, Name, Part, Text
 from mstunnel_setup.lab.health import metric_in_graph
 from mstunnel_setup.tenant.wire import (
@@ -24,41 +29,25 @@ from mstunnel_setup.tenant.wire import (
     TunnelSite,
 )
 
-MAX_SPLIT_RULES: Final = 500
-_MIN_WINDOW_MINUTES: Final = 60
-_MINUTES_PER_DAY: Final = 24 * 60
-_HOST_NAME: Final = r"^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$"
 _ROUTE_PAIRS: Final = (("routeIncludes", "routesInclude"), ("routeExcludes", "routesExclude"))
+# A rule of our gateways: Intune cannot know which settings they pass on to ocserv.
+_OF_THE_GATEWAY: Final = "advanced-setting-invalid"
 
 
-def _unscoped(value: str) -> str:
-    """Refuse a zone such as `%eth0`: it may hold any character, even a line break."""
-    if "%" in value:
-        raise ValueError("must not have a zone")
+def _unpadded(value: str) -> str:
+    if value != value.strip():
+        raise ValueError("must not have blanks around it")
     return value
 
 
-def _network_of(version: int) -> AfterValidator:
-    def check(value: str) -> str:
-        network = ipaddress.ip_network(_unscoped(value))
-        if network.version != version or "/" not in value:
-            raise ValueError(f"must be an IPv{version} network in CIDR notation")
+def _without_host_bits(value: str) -> str:
+    """Refuse an address within a network; what is no network at all is left for the rules to find."""
+    try:
+        found = ip_interface(value)
+    except ValueError:
         return value
-
-    return AfterValidator(check)
-
-
-def _route(value: str) -> str:
-    network = ipaddress.ip_network(_unscoped(value))
-    if "/" not in value:
-        raise ValueError("must be in CIDR notation")
-    if network.prefixlen == 0:
-        raise ValueError("0.0.0.0 is not allowed")
-    return value
-
-
-def _address(value: str) -> str:
-    ipaddress.ip_address(_unscoped(value))
+    if found.ip != found.network.network_address:
+        raise ValueError("has host bits set")
     return value
 
 
@@ -75,21 +64,10 @@ def _graph_metric(value: str) -> str:
     return value
 
 
-def _web_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an http or https URL")
-    return value
-
-
-Route = Annotated[StrictStr, AfterValidator(_route)]
+Value = Annotated[StrictStr, AfterValidator(_unpadded)]
+Network = Annotated[Value, AfterValidator(_without_host_bits)]
 MetricName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$", max_length=100)]
 GraphMetric = Annotated[MetricName, AfterValidator(_graph_metric)]
-Domain = Annotated[StrictStr, Field(pattern=_HOST_NAME, max_length=253)]
-PublicAddress = (
-    Annotated[StrictStr, Field(pattern=_HOST_NAME, max_length=253)]
-    | Annotated[StrictStr, AfterValidator(_address)]
-)
 
 
 class SettingBody(Part):
@@ -100,8 +78,8 @@ class SettingBody(Part):
 
     @model_validator(mode="after")
     def _timeout_is_seconds(self) -> Self:
-        if self.name == "session-timeout" and not (self.value.isdecimal() and int(self.value) > 0):
-            raise ValueError("session-timeout must be a positive number of seconds")
+        if self.name == SESSION_TIMEOUT and not (self.value.isascii() and self.value.isdecimal()):
+            raise ValueError(f"{SESSION_TIMEOUT} must be a number of seconds")
         return self
 
 
@@ -113,16 +91,16 @@ class ConfigurationBody(Body):
 
     display_name: Name
     description: Text | None = None
-    network: Annotated[StrictStr, _network_of(4)] | None = None
-    ipv6_network: Annotated[StrictStr, _network_of(6)] | None = None
-    dns_servers: tuple[Annotated[StrictStr, AfterValidator(_address)], ...] = ()
-    default_domain_suffix: Domain | None = None
-    route_includes: tuple[Route, ...] = ()
-    route_excludes: tuple[Route, ...] = ()
-    routes_include: tuple[Route, ...] = ()
-    routes_exclude: tuple[Route, ...] = ()
-    split_dns: tuple[Domain, ...] = ()
-    listen_port: Annotated[StrictInt, Field(ge=1, le=65535)] = 443
+    network: Network
+    ipv6_network: Network | None = None
+    dns_servers: tuple[Value, ...] = ()
+    default_domain_suffix: Value | None = None
+    route_includes: tuple[Network, ...] = ()
+    route_excludes: tuple[Network, ...] = ()
+    routes_include: tuple[Network, ...] = ()
+    routes_exclude: tuple[Network, ...] = ()
+    split_dns: tuple[Value, ...] = ()
+    listen_port: StrictInt = 443
     disable_udp_connections: StrictBool = False
     advanced_settings: tuple[SettingBody, ...] = ()
     role_scope_tag_ids: tuple[StrictStr, ...] = ("0",)
@@ -145,13 +123,16 @@ class ConfigurationBody(Body):
         return filled
 
     @model_validator(mode="after")
-    def _limits(self) -> Self:
-        if len(self.route_includes) + len(self.route_excludes) > MAX_SPLIT_RULES:
-            raise ValueError(f"at most {MAX_SPLIT_RULES} split tunneling rules are allowed")
+    def _settings_have_one_value(self) -> Self:
         names = [setting.name for setting in self.advanced_settings]
         if len(set(names)) < len(names):
             raise ValueError("an advanced setting is given twice")
         return self
+
+    def findings(self) -> Iterable[Finding]:
+        """Return what the rules for server configurations refuse."""
+        wish = configuration_object(TunnelConfiguration.from_wire(self.properties()))
+        return (item for item in judge_configuration(wish) if item.fatal and item.code != _OF_THE_GATEWAY)
 
 
 class Reference(Part):
@@ -168,12 +149,12 @@ class SiteBody(Body):
 
     display_name: Name
     description: Text | None = None
-    public_address: PublicAddress
-    internal_network_probe_url: Annotated[StrictStr, AfterValidator(_web_address)] | None = None
+    public_address: Value
+    internal_network_probe_url: Value | None = None
     upgrade_automatically: StrictBool = False
     upgrade_window_start_time: time | None = None
     upgrade_window_end_time: time | None = None
-    upgrade_window_utc_offset_in_minutes: Annotated[StrictInt, Field(ge=-840, le=840)] | None = None
+    upgrade_window_utc_offset_in_minutes: Annotated[StrictInt, Field(gt=-1440, lt=1440)] | None = None
     role_scope_tag_ids: tuple[StrictStr, ...] = ("0",)
     microsoft_tunnel_configuration: Reference | None = None
     configuration_bind: Annotated[
@@ -192,22 +173,20 @@ class SiteBody(Body):
         return (self.configuration_bind or "").strip("')")[-36:]
 
     @model_validator(mode="after")
-    def _window_is_an_hour(self) -> Self:
-        start, end = self.upgrade_window_start_time, self.upgrade_window_end_time
-        if (start is None) != (end is None):
+    def _window_has_both_ends(self) -> Self:
+        if (self.upgrade_window_start_time is None) != (self.upgrade_window_end_time is None):
             raise ValueError("an upgrade window needs a start and an end")
-        if start and end and (_minutes(end) - _minutes(start)) % _MINUTES_PER_DAY < _MIN_WINDOW_MINUTES:
-            raise ValueError("an upgrade window must be at least one hour long")
         return self
+
+    def findings(self) -> Iterable[Finding]:
+        """Return what the rules for sites refuse."""
+        wish = site_object(TunnelSite.from_wire(self.properties()))
+        return (item for item in judge_site(wish) if item.fatal)
 
     def properties(self) -> dict[str, Any]:
         """Return all properties, without the reference to the configuration."""
         reference = {"microsoft_tunnel_configuration", "configuration_bind"}
         return self.model_dump(mode="json", by_alias=True, exclude=reference)
-
-
-def _minutes(moment: time) -> int:
-    return moment.hour * 60 + moment.minute
 
 
 class CheckBody(Part):
@@ -251,14 +230,12 @@ class ThresholdBody(Body):
     healthy_threshold: Annotated[StrictInt, Field(ge=0)]
     unhealthy_threshold: Annotated[StrictInt, Field(ge=0)]
 
-    @model_validator(mode="after")
-    def _like_mst_admin(self) -> Self:
-        wish = ThresholdObject(
-            metric=self.id or "", healthy=self.healthy_threshold, unhealthy=self.unhealthy_threshold
-        )
-        for finding in judge_threshold(wish) if self.id else ():
-            raise ValueError(finding.message)
-        return self
+    def findings(self) -> Iterable[Finding]:
+        """Return what the rules for thresholds say, a metric without thresholds included."""
+        if not self.id:
+            return ()
+        healthy, unhealthy = self.healthy_threshold, self.unhealthy_threshold
+        return judge_threshold(ThresholdObject(metric=self.id, healthy=healthy, unhealthy=unhealthy))
 
 
 class MetricNamesBody(Body):

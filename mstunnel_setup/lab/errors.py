@@ -25,13 +25,17 @@ class OAuthError(Exception):
 
 
 class GraphError(Exception):
-    """A refusal of Graph: HTTP status, code of the error envelope, message."""
+    """A refusal of Graph: HTTP status, code of the error envelope, message.
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    `inner_code` says more exactly what was refused: the code of a rule of mst-admin.
+    """
+
+    def __init__(self, status: int, code: str, message: str, inner_code: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.inner_code = inner_code
 
 
 def not_found(kind: str, identifier: str) -> GraphError:

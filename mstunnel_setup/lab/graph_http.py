@@ -116,7 +116,7 @@ def graph_error(request: Request, error: Exception) -> Response:
     """Render a `GraphError` in Graph's envelope."""
     if not isinstance(error, GraphError):
         raise error
-    return _envelope(request, error.status, error.code, error.message)
+    return _envelope(request, error.status, error.code, error.message, error.inner_code)
 
 
 def http_error(request: Request, error: Exception) -> Response:
@@ -131,9 +131,10 @@ def http_error(request: Request, error: Exception) -> Response:
     return _envelope(request, error.status_code, "Request_BadRequest", error.detail)
 
 
-def _envelope(request: Request, status: int, code: str, message: str) -> JSONResponse:
+def _envelope(request: Request, status: int, code: str, message: str, inner_code: str = "") -> JSONResponse:
     request_id = str(uuid.uuid4())
     inner = {
+        **({"code": inner_code} if inner_code else {}),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
         "request-id": request_id,
         "client-request-id": request.headers.get("client-request-id", request_id),

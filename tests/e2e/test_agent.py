@@ -114,7 +114,7 @@ def test_a_changed_pool_is_served_without_a_new_container(installed: Installatio
 @pytest.mark.long
 def test_a_configuration_that_cannot_be_served_is_not_taken_over(installed: Installation) -> None:
     before = installed.server.read("/etc/mstunnel/ocserv.conf")
-    installed.change_configuration({"network": "169.254.0.0/31"})
+    installed.change_configuration({"advancedSettings": [{"name": "mtu", "value": "abc"}]})
     check = installed.server.run(
         ["podman", "exec", "mstunnel-agent", "/opt/mstunnel-setup/bin/mstunnel-agent", "check-in"],
         check=False,

@@ -10,7 +10,11 @@ from ruamel.yaml import YAML
 
 from mstunnel_setup.admin.declared import DeclarationError, parse_declarations
 from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject, ThresholdObject, WindowObject
+from mstunnel_setup.lab.bodies import Body, judge
+from mstunnel_setup.lab.bodies_tunnel import ConfigurationBody, SiteBody, ThresholdBody
+from mstunnel_setup.lab.errors import GraphError
 from mstunnel_setup.profiles.objects import AppObject, ProfileObject, ProxyObject, RuleObject
+from mstunnel_setup.tenant.wire import wire_name
 
 HERE = Path(__file__).parent
 CASES = YAML(typ="safe").load((HERE / "fields.yaml").read_text(encoding="utf-8"))
@@ -38,12 +42,36 @@ MODELS = (
 KEYS = sorted({name for model in MODELS for name in model.model_fields})
 
 
-def _declarations(case: dict[str, Any]) -> bytes:
+BODIES: dict[str, type[Body]] = {
+    "configurations": ConfigurationBody,
+    "sites": SiteBody,
+    "thresholds": ThresholdBody,
+}
+RENAMED = {
+    "name": "displayName",
+    "metric": "id",
+    "healthy": "healthyThreshold",
+    "unhealthy": "unhealthyThreshold",
+}
+OF_DECLARATIONS = {"configuration", "session_timeout", "upgrade_window", "metric"}
+"""Keys that have another shape on the wire, or only there another meaning."""
+ON_THE_WIRE = [
+    case
+    for case in CASES
+    if case["in"] in BODIES and OF_DECLARATIONS.isdisjoint({*case.get("with", ()), case.get("without")})
+]
+
+
+def _values(case: dict[str, Any]) -> dict[str, Any]:
     values = {**VALID[case["in"]], **case.get("with", {})}
     if "long" in case:
         values[case["long"]] = "x" * 1501
     values.pop(case.get("without", ""), None)
-    return json.dumps({"version": 1, case["in"]: [values]}).encode()
+    return values
+
+
+def _declarations(case: dict[str, Any]) -> bytes:
+    return json.dumps({"version": 1, case["in"]: [_values(case)]}).encode()
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -56,6 +84,18 @@ def test_a_value_is_taken_or_refused_where_it_stands(case: dict[str, Any]) -> No
     (line,) = caught.value.message.splitlines()
     assert re.match(r"d\.yaml:1:\d+: ", line)
     assert case["refused"] in line
+
+
+@pytest.mark.parametrize("case", ON_THE_WIRE, ids=str)
+def test_the_lab_takes_or_refuses_it_too(case: dict[str, Any]) -> None:
+    body = {RENAMED.get(key) or wire_name(key): value for key, value in _values(case).items()}
+    body.pop("configuration", None)
+    try:
+        judge(BODIES[case["in"]], body)
+        refused = False
+    except GraphError:
+        refused = True
+    assert refused is ("refused" in case)
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -154,7 +154,8 @@ def test_a_killed_lab_goes_on_with_everything(
         ]
         headers = {"Authorization": f"Bearer {token}"}
         path = f"{local}/beta/deviceManagement/microsoftTunnelConfigurations"
-        created = session.post(path, json={"displayName": "kept"}, headers=headers, timeout=20).json()
+        body = {"displayName": "kept", "network": "169.254.0.0/16"}
+        created = session.post(path, json=body, headers=headers, timeout=20).json()
     assert first.stop(signal.SIGKILL) == -signal.SIGKILL
     again = start_lab("--port", port, "--name", "lab.test")
     after = again.description

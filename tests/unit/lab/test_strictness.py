@@ -91,11 +91,13 @@ def test_tunnel_entities_are_not_in_v1(lab: Any) -> None:
 
 def test_501_split_rules_are_one_too_many(lab: Any) -> None:
     routes = [f"10.{n // 256}.{n % 256}.0/24" for n in range(501)]
-    body = {"displayName": "many", "routeIncludes": routes[:250], "routeExcludes": routes[250:]}
+    body: dict[str, Any] = {"displayName": "many", "network": "169.254.0.0/16"}
+    body |= {"routeIncludes": routes[:250], "routeExcludes": routes[250:]}
     path = "/deviceManagement/microsoftTunnelConfigurations"
     refused = lab.graph("admin", "POST", path, body)
     assert refused.status_code == 400
-    assert "500" in refused.json()["error"]["message"]
+    error = refused.json()["error"]
+    assert (error["innerError"]["code"], "500" in error["message"]) == ("routes-too-many", True)
     accepted = lab.graph("admin", "POST", path, body | {"routeExcludes": routes[251:]})
     assert accepted.status_code == 201
     assert lab.graph("admin", "DELETE", f"{path}/{accepted.json()['id']}").status_code == 204
