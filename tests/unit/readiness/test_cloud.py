@@ -87,7 +87,7 @@ def test_the_clock_is_compared(authority: trustme.CA) -> None:
 
     outcome, seen = result(facts, "clock")
     assert outcome is Outcome.FAIL
-    assert seen.endswith("s behind")
+    assert seen.endswith("s behind the servers")
 
 
 def test_an_address_that_refuses_is_named(server: int) -> None:

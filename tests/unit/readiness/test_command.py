@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.cli.readiness import main
+from mstunnel_setup.cli.readiness import app
+from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.readiness.checks import CHECKS, of
 from mstunnel_setup.readiness.model import Group
@@ -30,7 +31,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["mst-readiness", *arguments, "--root", str(tmp_path)])
-        code = main()
+        code = run_app(app, "mst-readiness")
         out, err = capsys.readouterr()
         return code, out, err
 
@@ -149,12 +150,8 @@ def test_an_unknown_group_is_wrong_usage(run: Any) -> None:
     assert "invalid value for 'SCOPE': 'everything' is not one of 'utils'," in err
 
 
-def test_a_host_that_is_not_there_is_wrong_usage(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.argv", ["mst-readiness", "host", "--root", "/nonexistent"])
-
-    assert main() == 2
+def test_a_host_that_is_not_there_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(app, "mst-readiness", ["host", "--root", "/nonexistent"]) == 2
     assert "'/nonexistent'" in capsys.readouterr().err
 
 
