@@ -4,6 +4,7 @@ Written by `images/gateway/report`. The agent can ask the gateway nothing and te
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +19,8 @@ _REFUSED_BY_PROXY: Final = 407
 _SERVER_ERROR: Final = 500
 # The monitor, which is privileged, reads it too.
 _LARGEST: Final = 1 << 20
+# The kernel counts in 64 bits.
+_COUNTER: Final = re.compile(r"[0-9]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def _connections(text: str) -> int | None:
 
 def _transferred(lines: list[str]) -> int | None:
     counts = [count for line in lines for count in line.split()[1:]]
-    return sum(map(int, counts)) if counts and all(count.isdecimal() for count in counts) else None
+    return sum(map(int, counts)) if counts and all(map(_COUNTER.fullmatch, counts)) else None
 
 
 def _probe(text: str) -> Probe | None:
@@ -144,6 +147,6 @@ def _probe(text: str) -> Probe | None:
 def _object(text: str) -> dict[str, Any]:
     try:
         found: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -91,7 +91,7 @@ def running(files: Files) -> Digests | None:
     try:
         found = json.loads(files.read_untrusted(paths.IMAGES_CONFIGURED, mailbox.LONGEST) or b"")
         return Digests(str(found["serverImageDigest"]), str(found["agentImageDigest"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return None
 
 

@@ -256,12 +256,18 @@ class Arena:
         text = self._neutral(json.dumps([entries, steps], sort_keys=True), self._names())
         return {"entries": json.loads(text)[0], "steps": steps, "failure": str(receipt.failure)}
 
+    def _told_in_order(self) -> bool:
+        """Whether the receipt for people names every object, in the order of the journal."""
+        path = self.root / _RECEIPT.lstrip("/")
+        told = json.loads(path.read_text())["objects"] if path.exists() else []
+        return [item["key"] for item in told] == list(fold(self.records()).entries)
+
     def state(self) -> dict[str, Any]:
         """Everything a run leaves behind."""
-        tree = self.tree()
         return {
-            "tree": tree,
+            "tree": self.tree(),
             "receipt": self.receipt(),
+            "told_in_order": self._told_in_order(),
             "engine": self.daemon.state(),
             "tenant": self.tenant(),
         }
@@ -358,7 +364,7 @@ def _stable(outputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sorted(receipt: str) -> str:
-    """What the receipt tells; the order is that of the journal, in which a late object comes last."""
+    """What the receipt tells, by key: its order is that of the journal, in which a late object comes last."""
     told = json.loads(receipt)
     return json.dumps({**told, "objects": sorted(told["objects"], key=lambda item: str(item["key"]))})
 

@@ -29,6 +29,7 @@ class Scene:
             installed = self.arena.install()
             assert installed.code == 0, installed.stdout + installed.stderr
             self.golden, self.points = self.arena.state(), installed.points
+            assert self.golden["told_in_order"]
             self.installed = self.arena.keep()
             removed = self.arena.uninstall()
             assert removed.code == 0, removed.stdout + removed.stderr

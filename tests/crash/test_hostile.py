@@ -42,7 +42,7 @@ def made(arena: Arena, path: str) -> Path:
     return place
 
 
-def refused(ended: Ended, path: str) -> None:
+def check_refused(ended: Ended, path: str) -> None:
     """Ended with a named reason that says where."""
     assert ended.code == 10, ended.stdout
     assert ended.error in {"path-not-regular", "path-unsafe"}
@@ -66,7 +66,7 @@ def folder(place: Path, _treasure: Path) -> None:
 @pytest.mark.parametrize("trick", [link, pipe, folder])
 def test_what_is_no_file_is_refused(arena: Arena, treasure: Path, path: str, trick: Trick) -> None:
     trick(made(arena, path), treasure)
-    refused(arena.install(), path)
+    check_refused(arena.install(), path)
     place = made(arena, path)
     place.rmdir() if place.is_dir() and not place.is_symlink() else place.unlink()
     assert arena.install().code == 0
@@ -96,7 +96,7 @@ def test_neither_journal_nor_log_nor_lock_follow_a_hard_link(arena: Arena, treas
 @pytest.mark.parametrize("path", [paths.CONFIGURATION, paths.STATE, paths.PRIVATE])
 def test_a_link_in_the_place_of_a_folder_is_refused(arena: Arena, treasure: Path, path: str) -> None:
     made(arena, path).symlink_to(treasure)
-    refused(arena.install(), path)
+    check_refused(arena.install(), path)
 
 
 @pytest.mark.parametrize("change", ["mode", "owner"])
@@ -129,7 +129,7 @@ def test_a_folder_swapped_for_a_link_during_the_run_leads_nowhere(arena: Arena, 
     swapping.start()
     ended = arena.install()
     swapping.join()
-    refused(ended, paths.CONFIGURATION)
+    check_refused(ended, paths.CONFIGURATION)
 
 
 def test_nothing_is_put_where_everybody_may_write(fresh: Scene, arena: Arena) -> None:

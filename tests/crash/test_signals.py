@@ -48,7 +48,7 @@ def at_work(arena: Arena) -> None:
     raise AssertionError("the run did not come to its first pull")
 
 
-def resumes(scene: Scene) -> None:
+def check_it_resumes(scene: Scene) -> None:
     """The next run ends where an undisturbed one does."""
     scene.arena.daemon.hold = 0.0
     ended = scene.arena.install()
@@ -70,7 +70,7 @@ def test_a_signal_stops_it_and_the_next_run_goes_on(
     assert process.returncode == INTERRUPTED, errors
     assert b"Traceback" not in errors
     assert json.loads(output)["errors"][0]["code"] == "interrupted"
-    resumes(fresh)
+    check_it_resumes(fresh)
 
 
 def test_a_run_under_nohup_goes_on_when_the_connection_is_lost(
@@ -136,4 +136,4 @@ def test_a_killed_run_leaves_no_lock(fresh: Scene, arena: Arena, begin: Callable
     at_work(arena)
     process.kill()
     process.communicate(timeout=30)
-    resumes(fresh)
+    check_it_resumes(fresh)

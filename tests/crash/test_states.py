@@ -71,6 +71,4 @@ def test_an_order_that_once_broke_a_promise(scene: Scene, order: Path) -> None:
     steps: list[tuple[str, dict[str, Any]]] = json.loads(order.read_text())
     for name, arguments in steps:
         getattr(gateway, name)(**arguments)
-        gateway.key_and_certificate_belong_together()
-        gateway.what_others_left_is_there()
-        gateway.every_file_of_ours_is_whole()
+        gateway.check_promises()

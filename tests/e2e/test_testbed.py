@@ -190,7 +190,8 @@ def test_the_archive_loads_under_the_digests_it_names(testbed: Testbed) -> None:
     testbed.server.run(["podman", "load", "--quiet", "--input=/root/images.tar"], timeout=120)
     for reference in images.references.values():
         command = ["podman", "run", "--rm", "--pull=never", "--network=none", "--entrypoint=true", reference]
-        testbed.server.run(command)
+        ran = testbed.server.run(command, check=False)
+        assert ran.code == 0, ran.describe()
     testbed.server.run(["podman", "rmi", "--all", "--force"])
 
 

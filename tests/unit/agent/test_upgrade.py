@@ -156,8 +156,9 @@ def test_the_tenant_is_told_of_an_upgrade(files: Files, state: str, expected: st
     assert upgrade.reported(files) == expected
 
 
-def test_files_that_cannot_be_read_are_no_upgrade(files: Files) -> None:
+@pytest.mark.parametrize("content", ["[" * 4_000, "[]", json.dumps({"serverImageDigest": "x"})])
+def test_files_that_cannot_be_read_are_no_upgrade(files: Files, content: str) -> None:
     files.write(mailbox.ANSWER, b"{")
-    files.write(paths.IMAGES_CONFIGURED, json.dumps({"serverImageDigest": "x"}).encode())
+    files.write(paths.IMAGES_CONFIGURED, content.encode())
     assert upgrade.reported(files) is None
     assert upgrade.running(files) is None

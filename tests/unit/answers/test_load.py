@@ -111,20 +111,20 @@ _LINES = st.builds(
     )
 )
 def test_no_bytes_get_anything_but_a_usage_error(content: bytes) -> None:
-    _only_usage_errors(content)
+    check_only_usage_errors(content)
 
 
 @given(st.lists(_LINES, max_size=12))
 def test_no_nearly_right_file_gets_anything_but_a_usage_error(lines: list[str]) -> None:
-    _only_usage_errors("\n".join(["version: 1", *lines]).encode())
+    check_only_usage_errors("\n".join(["version: 1", *lines]).encode())
 
 
 @given(st.text("[]{}:,&*!|>'\"%@`#?-\n\t a1\\", max_size=80))
 def test_no_punctuation_gets_anything_but_a_usage_error(text: str) -> None:
-    _only_usage_errors(text.encode())
+    check_only_usage_errors(text.encode())
 
 
-def _only_usage_errors(content: bytes) -> None:
+def check_only_usage_errors(content: bytes) -> None:
     try:
         loaded = parse(content, "fuzz.yaml")
     except UsageError as error:

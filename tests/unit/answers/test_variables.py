@@ -1,5 +1,7 @@
 """Values of the variables in `env.sh`: what the gateway can use, and nothing else."""
 
+from contextlib import nullcontext as does_not_raise
+
 import pytest
 
 from mstunnel_setup.answers.variables import refuse_wrong
@@ -43,7 +45,8 @@ def pairs(table: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "value"), pairs(GOOD))
 def test_it_may_be_set(name: str, value: str) -> None:
-    refuse_wrong(name, value)
+    with does_not_raise():
+        refuse_wrong(name, value)
 
 
 @pytest.mark.parametrize(("name", "value"), pairs(BAD))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from contextlib import nullcontext as does_not_raise
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -167,7 +168,8 @@ def test_the_table_is_consistent() -> None:
 
 
 def test_a_version_that_cannot_be_read_is_no_reason_to_refuse() -> None:
-    refuse_unfit("docker", "dev")
+    with does_not_raise():
+        refuse_unfit("docker", "dev")
 
 
 ENGINES: tuple[EngineName, ...] = ("podman", "docker")

@@ -65,7 +65,7 @@ DOCUMENTS = st.builds(lambda sound, hostile: {**sound, hostile[0]: hostile[1]}, 
 
 @given(SOUND)
 def test_every_sound_configuration_is_served_on_lines_that_ocserv_knows(document: dict[str, object]) -> None:
-    judge_lines(ocserv_conf(ServerConfiguration.from_wire(document)))
+    check_lines(ocserv_conf(ServerConfiguration.from_wire(document)))
 
 
 @given(DOCUMENTS)
@@ -76,10 +76,10 @@ def test_nothing_from_the_tenant_becomes_a_line_of_its_own(document: dict[str, o
         configuration = ServerConfiguration.from_wire(document)
     except TenantError:
         return
-    judge_lines(ocserv_conf(configuration))
+    check_lines(ocserv_conf(configuration))
 
 
-def judge_lines(text: str) -> None:
+def check_lines(text: str) -> None:
     for line in text.split("\n"):
         key, _, value = line.partition(" = ")
         assert line in OURS or (key in FROM_THE_TENANT and PLAIN_VALUE.fullmatch(value))

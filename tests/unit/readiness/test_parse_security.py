@@ -42,10 +42,11 @@ PORTS = st.integers(min_value=1, max_value=65535)
 @given(st.text(), PORTS)
 def test_no_text_makes_a_reader_crash(data: str, port: int) -> None:
     for body in (data, ZONES.format(services=data, ports=data), UFW.format(rules=data)):
-        parse_security.proxy_port_ranges(body)
-        parse_security.firewalld(body, port)
-        parse_security.ufw(body, port)
-        parse_security.nftables(body, port)
+        for ends in parse_security.proxy_port_ranges(body):
+            assert all(map(str.isdecimal, ends.split("-")))
+        for reader in (parse_security.firewalld, parse_security.ufw, parse_security.nftables):
+            found = reader(body, port)
+            assert found is None or found.kind == reader.__name__
 
 
 JSON = st.recursive(
@@ -79,7 +80,8 @@ JSON = st.recursive(
 
 @given(st.lists(JSON, max_size=4))
 def test_no_ruleset_makes_the_reader_crash(objects: list[Any]) -> None:
-    parse_security.nftables(json.dumps({"nftables": objects}), 443)
+    found = parse_security.nftables(json.dumps({"nftables": objects}), 443)
+    assert found is None or found.kind == "nftables"
 
 
 def test_ports_of_the_selinux_type() -> None:

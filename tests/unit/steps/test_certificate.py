@@ -289,7 +289,9 @@ def test_a_self_signed_certificate_is_refused_in_the_clouds_of_the_vendor(scene:
 def test_a_self_signed_certificate_will_do_in_a_lab(scene: Scene) -> None:
     _self_signed(scene)
     lab = {"tenant__authority": "https://lab:1", "tenant__graph": "https://lab:1/graph"}
-    certificate.STEP.gather(scene.context(tenant__cloud="custom", **lab))
+    context = scene.context(tenant__cloud="custom", **lab)
+    certificate.STEP.gather(context)
+    assert context.identity is not None
 
 
 def test_the_address_of_a_site_joined_earlier_is_judged(scene: Scene) -> None:

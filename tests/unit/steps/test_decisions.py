@@ -69,7 +69,7 @@ STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
 }
 
 
-def _decided(step: Step[Any, Any], facts: Any) -> tuple[list[str], list[Any]]:
+def checked_decision(step: Step[Any, Any], facts: Any) -> tuple[list[str], list[Any]]:
     """What is said and what is kept; the same from the same facts, and nothing is lost in the journal."""
     actions = list(step.decide(facts))
     assert list(step.decide(facts)) == actions
@@ -93,7 +93,7 @@ def test_every_step_has_cases() -> None:
 def test_facts_lead_to_actions(case: str) -> None:
     document = json.loads(CASES[case].read_text())
     step, facts = STEPS[case.partition("/")[0]]
-    says, kept = _decided(step, TypeAdapter(facts).validate_python(document["facts"]))
+    says, kept = checked_decision(step, TypeAdapter(facts).validate_python(document["facts"]))
     assert says == document["says"]
     assert kept == document["actions"]
 
@@ -239,7 +239,7 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_facts_lead_to_actions_that_the_journal_keeps_whole(name: str, data: st.DataObject) -> None:
-    _decided(STEPS[name][0], data.draw(FACTS[name]))
+    checked_decision(STEPS[name][0], data.draw(FACTS[name]))
 
 
 @given(facts=_launch())

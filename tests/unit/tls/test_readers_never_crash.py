@@ -85,7 +85,7 @@ def mutated(draw: st.DrawFn, samples: Sequence[bytes] = tuple(SAMPLES)) -> bytes
     return data
 
 
-def use(identity: Identity) -> None:
+def check_usable(identity: Identity) -> None:
     """Everything that a caller does with an identity that was read."""
     assert identity.chain[0] == identity.leaf
     assert b"BEGIN CERTIFICATE" in chain_pem(identity)
@@ -98,14 +98,14 @@ def use(identity: Identity) -> None:
 @given(st.binary(max_size=200) | mutated(), st.binary(max_size=200) | mutated())
 def test_any_chain_and_key(chain: bytes, key: bytes) -> None:
     with suppress(SetupError):
-        use(load_identity(chain, key))
+        check_usable(load_identity(chain, key))
 
 
 @tried("chain")
 @given(mutated())
 def test_any_chain_with_the_right_key(chain: bytes) -> None:
     with suppress(SetupError):
-        use(load_identity(chain, key_bytes("p256")))
+        check_usable(load_identity(chain, key_bytes("p256")))
 
 
 @tried("pfx")
@@ -114,7 +114,7 @@ def test_any_chain_with_the_right_key(chain: bytes) -> None:
 )
 def test_any_pfx(pfx: bytes, passphrase: bytes | None) -> None:
     with suppress(SetupError):
-        use(load_identity_pfx(pfx, passphrase))
+        check_usable(load_identity_pfx(pfx, passphrase))
 
 
 @tried("credential")

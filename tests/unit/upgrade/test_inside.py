@@ -71,3 +71,4 @@ def test_what_is_not_reached_is_told_in_the_words_of_curl(scene: Scene) -> None:
 def test_another_address_of_the_site_is_not_waited_for(scene: Scene) -> None:
     scene.report(REFUSED, url="http://moved.example/")
     reaches_inside(scene.context, URL)
+    assert scene.clock.naps == []
