@@ -66,6 +66,13 @@ def test_the_system(files: Files) -> None:
     assert found.disk >= found.disk_free > 0
 
 
+def test_containers_are_looked_for_where_the_engine_keeps_them(files: Files) -> None:
+    put(files, {"/var/lib/mark": ""})
+    assert reader(files).system().store == "/var/lib"
+    put(files, {"/var/lib/docker/mark": ""})
+    assert reader(files).system().store == "/var/lib/docker"
+
+
 def test_control_groups_version_one(files: Files) -> None:
     put(files, {"/sys/fs/cgroup/memory/tasks": ""})
 
