@@ -89,6 +89,10 @@ class Examiner:
         """The reader of the host's files."""
         return HostReader(self.files, self.clock, settings, self.environment, self.answered)
 
+    def program_reader(self, settings: Settings, seconds: float = 5.0) -> ProgramReader:
+        """The reader that asks programs of the host, each for so many seconds at most."""
+        return ProgramReader(self.files, self.processes, settings, seconds)
+
     def open_http(self, roots: str, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
         """A session on the way out that the proxies of all places name; trusts `roots` (PEM) too."""
         for item in self.proxies().places:
@@ -97,7 +101,7 @@ class Examiner:
 
     def _readers(self, wanted: Wanted) -> dict[str, Reader]:
         host = self.host_reader(wanted.settings)
-        programs = ProgramReader(self.files, self.processes, wanted.settings, wanted.deadline / _QUESTIONS)
+        programs = self.program_reader(wanted.settings, wanted.deadline / _QUESTIONS)
         certificate = self._certificate_reader(wanted)
         account = {} if wanted.read_account is None else {"account": wanted.read_account}
         return {

@@ -28,6 +28,7 @@ _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
 # Which port it will be, only the server configuration of the site tells; about the others it has a say.
 _PORTS = frozenset({"port-tcp", "port-udp", "rootless-port"})
 _OF_THE_SITE = _PORTS | {"pool-route", "pool-bridge", "pool-dns", "bridge-dns", "bridge-rules"}
+_FIREWALL = frozenset({"firewall-tcp", "firewall-udp"})
 OF_STEPS = ("program-older", "tun-missing", "port-in-use")
 """What steps check themselves, beyond mst-readiness; `--ignore-check` takes these ids as well."""
 _ALL = frozenset(item.id for item in checks.CHECKS)
@@ -48,7 +49,9 @@ def refuse_unready(context: Context, steps: Collection[str]) -> None:
     facts = _examine(context)
     _judge(context, facts, steps, _ALL - _PORTS)
     if "sign-in" in steps and "site" in steps:
-        _judge(context, _with_tenant(context, facts), steps, _OF_THE_SITE)
+        facts = _with_tenant(context, facts)
+        _judge(context, facts, steps, _OF_THE_SITE)
+    _tell_closed(context, facts)
 
 
 def _judge(context: Context, facts: Facts, steps: Collection[str], ids: Collection[str]) -> None:
@@ -82,6 +85,14 @@ def _tell_undecided(context: Context, found: Iterable[Finding]) -> None:
         by_reason.setdefault(item.seen, []).append(item.id)
     for reason, ids in by_reason.items():
         context.prompter.say(f"Not checked, {reason}: {', '.join(ids)}")
+
+
+def _tell_closed(context: Context, facts: Facts) -> None:
+    """Say what keeps devices out at the firewall of the host: no step opens it."""
+    closed = [item for item in judge(checks.of(_GROUPS), facts) if item.id in _FIREWALL]
+    for item in closed:
+        if item.result is Outcome.WARNING and item.id not in context.ignored_checks:
+            context.prompter.say(f"{item.title}: {item.seen}. {item.hint}")
 
 
 def planned(facts: Facts, steps: Collection[str]) -> Facts:
@@ -140,8 +151,10 @@ def _with_tenant(context: Context, facts: Facts) -> Facts:
     )
     settings = readiness_settings(context.answers, server.listen_port)
     reader = Examiner(context.world.files, context.world.processes, context.world.clock)
-    ports = reader.host_reader(settings).ports()
-    return facts.model_copy(update={"tunnel": tunnel, "settings": settings, "ports": ports})
+    changes: dict[str, Section] = {"ports": reader.host_reader(settings).ports()}
+    if settings.port != facts.settings.port:
+        changes["security"] = reader.program_reader(settings).security()
+    return facts.model_copy(update={"tunnel": tunnel, "settings": settings, **changes})
 
 
 def _refuse(context: Context, failed: Iterable[Finding]) -> None:

@@ -10,7 +10,8 @@ import pytest
 from mstunnel_setup.errors import CheckError, ChecksFailedError, UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.readiness.examine import Examiner, Wanted
-from mstunnel_setup.readiness.facts import Facts
+from mstunnel_setup.readiness.facts import Facts, Firewall, SecurityFacts
+from mstunnel_setup.readiness.read.programs import ProgramReader
 from mstunnel_setup.steps import eula, preflight, sign_in, site, tenancy
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.order import ORDER
@@ -56,6 +57,40 @@ def test_a_host_that_the_steps_make_ready_is_taken(scene: Scene, host: Any) -> N
     host("rhel-9.6")
     with does_not_raise():
         preflight.refuse_unready(context(scene), HOST_ONLY)
+
+
+def of_firewall(scene: Scene) -> list[str]:
+    """What was said about the firewall of the host."""
+    return [text for text in scene.prompter.said if text.startswith("Firewall")]
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("rhel-10.0", "`firewall-cmd --permanent --add-port=443/udp`"), ("debian-13", "")],
+)
+def test_a_firewall_that_keeps_devices_out_is_told_with_the_command(
+    scene: Scene, host: Any, name: str, command: str
+) -> None:
+    """No step opens it. RHEL's lets TCP in, Debian's both."""
+    host(name)
+    preflight.refuse_unready(context(scene), HOST_ONLY)
+    assert len(of_firewall(scene)) == bool(command)
+    assert command in "".join(of_firewall(scene))
+
+
+def test_the_firewall_is_asked_about_the_port_of_the_site(
+    scene: Scene, host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host("debian-13")
+    shut = SecurityFacts(firewall=Firewall(kind="ufw", tcp=False, udp=True))
+    monkeypatch.setattr(
+        ProgramReader, "security", lambda reader: shut if reader.settings.port == 8443 else None
+    )
+    signed_in(scene, monkeypatch)
+    scene.graph.configuration = configuration(8443)
+    preflight.refuse_unready(context(scene, eula="accept", site="Berlin"), ALL)
+    (told,) = of_firewall(scene)
+    assert "ufw and TCP 8443: not let in. Run `ufw allow 8443/tcp`." in told
 
 
 def test_without_the_step_that_mends_it_the_host_is_refused(scene: Scene, host: Any) -> None:
