@@ -111,6 +111,8 @@ class Agent:
             self._synchronise(self._check_in())
         except SetupError as error:
             self._failed(error)
+            # Whatever is wrong with the site: nothing works any more once the credential has ended.
+            self._renew()
             return error
         if self._status.last_error is not None:
             self.tell(line("recovered", "everything works again."))
@@ -156,17 +158,20 @@ class Agent:
         self._enrolment = None
 
     def _synchronise(self, enrolment: Enrolment) -> None:
-        site = enrolment.tenant.site(enrolment.site_id)
-        found = None if site is None else site.microsoft_tunnel_configuration
-        if site is None or found is None:
+        site = enrolment.tenant.site(enrolment.site_id) or TunnelSite()
+        self._learn_site(site)
+        self._learn_thresholds(enrolment)
+        self._ask_for_upgrade(enrolment, site)
+        self._configure(enrolment, site)
+
+    def _configure(self, enrolment: Enrolment, site: TunnelSite) -> None:
+        found = site.microsoft_tunnel_configuration
+        if found is None:
             raise TenantError(
                 "configuration-missing",
                 "the site has no server configuration",
                 "Assign a server configuration to the site in the admin center.",
             )
-        self._learn_site(site)
-        self._learn_thresholds(enrolment)
-        self._ask_for_upgrade(enrolment, site)
         try:
             options = read_gateway_options(self.files, enrolment.authentication, self.clock.now())
             wish = sync.wanted(found.to_wire(), options, sync.open_port(sync.current(self.files)))
@@ -180,9 +185,13 @@ class Agent:
     def _ask_for_upgrade(self, enrolment: Enrolment, site: TunnelSite) -> None:
         """Ask for an upgrade when it is time; why it is not is written down, and said when it is new."""
         now = self.clock.now()
-        verdict = upgrade.ask(
-            enrolment.tenant, site, enrolment.server_id, self.files, now=now, tell=self.tell
-        )
+        try:
+            verdict = upgrade.ask(
+                enrolment.tenant, site, enrolment.server_id, self.files, now=now, tell=self.tell
+            )
+        except SetupError as error:
+            # Devices get their configuration all the same.
+            verdict = Verdict(begin=False, code="undecided", reason=error.message)
         found = standing(verdict, now, upgrade.settings(site, self.files).window)
         if found.waits and verdict != self._verdict:
             self.tell(line("upgrade-waits", f"{found.reason} ({found.code})"))

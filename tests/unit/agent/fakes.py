@@ -34,7 +34,7 @@ class MortalClock(FakeClock):
 
 @dataclass
 class FakeTenant:
-    """One site with one server. `trouble` is raised by every call while it is set."""
+    """One site with one server. `trouble` is raised by every call while it is set, or by those `troubled`."""
 
     configuration: TunnelConfiguration | None
     record: TunnelServer | None
@@ -42,6 +42,7 @@ class FakeTenant:
     check_ins: list[dict[str, object]] = field(default_factory=list)
     site_record: TunnelSite = field(default_factory=lambda: TunnelSite(id=SITE, display_name="Osaka"))
     limits: tuple[HealthThreshold, ...] = ()
+    troubled: tuple[str, ...] = ()
 
     def server(self, site_id: str, server_id: str) -> TunnelServer | None:
         self._be(site_id)
@@ -59,14 +60,14 @@ class FakeTenant:
         raise AssertionError(object_id, credential, proof)
 
     def servers(self, site_id: str) -> list[TunnelServer]:
-        self._be(site_id)
+        self._be(site_id, "servers")
         return [self.record] if self.record else []
 
     def thresholds(self) -> list[HealthThreshold]:
         self._be(SITE)
         return list(self.limits)
 
-    def _be(self, site_id: str) -> None:
-        if self.trouble:
+    def _be(self, site_id: str, call: str = "") -> None:
+        if self.trouble and (not self.troubled or call in self.troubled):
             raise self.trouble
         assert site_id == SITE

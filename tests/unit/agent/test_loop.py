@@ -331,6 +331,45 @@ def test_why_an_upgrade_waits_is_said_once_and_written_at_every_check_in(scene: 
     assert "has not taken the agent's request" in scene.log[-1]
 
 
+def test_a_configuration_arrives_though_no_upgrade_can_be_decided(scene: Scene) -> None:
+    offer(scene)
+    scene.clock.elapsed = 2 * 3600
+    scene.tenant.trouble, scene.tenant.troubled = AWAY, ("servers",)
+    agent = scene.agent()
+    for _ in range(3):
+        assert agent.round() is None
+    assert "ipv4-network = 10.20.0.0\n" in scene.conf()
+    assert scene.files.state(mailbox.REQUEST) is None
+    assert scene.log.count(f"upgrade-waits: {AWAY.message} (undecided)") == 1
+    found = read_standing(scene.files)
+    assert found is not None
+    assert (found.code, found.waits) == ("undecided", True)
+    scene.tenant.trouble = None
+    agent.round()
+    assert scene.codes()[-1] == "upgrade-requested"
+
+
+def test_an_upgrade_is_asked_for_though_no_configuration_can_be_served(scene: Scene) -> None:
+    offer(scene)
+    scene.clock.elapsed = 2 * 3600
+    scene.tenant.configuration = None
+    error = scene.agent().round()
+    assert error is not None
+    assert error.code == "configuration-missing"
+    assert scene.files.state(mailbox.REQUEST) is not None
+
+
+def test_the_credential_is_renewed_though_the_rest_of_the_round_fails(scene: Scene) -> None:
+    tried: list[str] = []
+    agent = scene.agent()
+    agent.renewal = cast(
+        "Any", SimpleNamespace(renew_in_time=lambda enrolment: tried.append(enrolment.server_id))
+    )
+    scene.tenant.configuration = None
+    assert agent.round() is not None
+    assert tried == [SERVER]
+
+
 def test_a_place_that_cannot_be_written_does_not_stop_the_agent(scene: Scene) -> None:
     offer(scene)
     scene.files.make_directories(STANDING)
