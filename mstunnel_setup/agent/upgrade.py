@@ -53,7 +53,8 @@ def ask(
     # A server whose images are the wanted ones need not look at the others.
     settled = target is None or present == target.digests
     others = [] if settled else _others(tenant, site.id, server_id)
-    verdict = decide(settings(site, files), own, others, target, failed=_failed(files), now=now)
+    held = mailbox.read_summary(files.read(mailbox.SUMMARY)).held
+    verdict = decide(settings(site, files), own, others, target, failed=_failed(files), held=held, now=now)
     if verdict.begin and target is not None:
         files.write(mailbox.REQUEST, mailbox.render(target.digests))
         tell(line("upgrade-requested", verdict.reason))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mstunnel_setup.cli.certificate_activation import activate, drop, engage
 from mstunnel_setup.cli.layout import fold
-from mstunnel_setup.cli.render import Result
+from mstunnel_setup.cli.render import Notice, Result
 from mstunnel_setup.cli.run import Run
 from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.engine.values import JsonObject
@@ -18,16 +18,25 @@ from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.schedule import WANTED, ScheduleImport
 
 _NAME_DIGITS = 12
+_BY_CRON = Notice(
+    "delay-needs-monitor",
+    "no systemd runs here, so the monitor takes the certificate into use",
+    "Have cron run `mstunnel_monitor --once` every minute, if it does not yet.",
+)
 
 
 def schedule(run: Run, found: Certificate, due: datetime) -> Result:
-    """Place the certificate now and have a timer take it into use at `due`. Raises CheckError."""
-    if not run.context.world.systemd.running() or not run.files.live:
+    """Place the certificate now and have it taken into use at `due`: by a timer, else by the monitor.
+
+    Raises CheckError.
+    """
+    if not run.files.live:
         raise CheckError(
-            "delay-needs-systemd",
-            "a delayed import needs systemd, which does not run here",
-            "Run `mst-cli import_cert` at that time, for example by `at` or cron.",
+            "delay-needs-host",
+            "a delayed import needs the host itself, not its files below --root",
+            "Run `mst-cli import_cert` on the host.",
         )
+    timer = run.context.world.systemd.running()
     pending = ScheduleImport(
         name=found.fingerprint[:_NAME_DIGITS],
         at=due.isoformat(),
@@ -35,12 +44,13 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
         program=str(Path(sys.argv[0]).absolute()),
         copied=bool(found.copies),
         engine=surroundings.engine_name(run.context),
+        timer=timer,
     )
     run.runner.take_back([pending.key])
     engage(run, "Place the certificate", certificate.placing(found))
-    engage(run, "Set the timer", [MakeDirectory(path=WANTED), pending])
+    engage(run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending])
     text = f"The certificate is checked and kept; it will be used from {_shown(pending)} on ({pending.name})."
-    return Result("changed", {"pending": [_data(pending)]}, text=fold(text))
+    return Result("changed", {"pending": [_data(pending)]}, () if timer else (_BY_CRON,), text=fold(text))
 
 
 def list_pending(run: Run) -> Result:

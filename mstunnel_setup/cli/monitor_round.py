@@ -1,4 +1,4 @@
-"""One round of the monitor: an upgrade to finish or to begin, another port, lost modules, what is down."""
+"""One round of the monitor: an upgrade, an overdue certificate, another port, lost modules, what is down."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -9,16 +9,19 @@ from pydantic import BaseModel
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.upgrade import running as running_here
-from mstunnel_setup.cli import monitor_modules
+from mstunnel_setup.cli import monitor_imports, monitor_modules
+from mstunnel_setup.cli.certificate_activation import installed_run
 from mstunnel_setup.cli.monitor_port import move, wanted_port
 from mstunnel_setup.cli.render import Session
 from mstunnel_setup.cli.run import Run, open_host, open_run
 from mstunnel_setup.cli.upgrade import release_names
 from mstunnel_setup.cli.upgrade_run import Wish, finish, running, upgrade_to
+from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.errors import LockedError, SetupError, StepError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.monitor.watch import Condition, Watch
+from mstunnel_setup.steps.certificate import pending_imports
 from mstunnel_setup.steps.world import World
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.mailbox import Answer, Summary
@@ -33,6 +36,8 @@ _LOAD_PAUSE: Final = 600.0
 _MISSING: Final = "Load it with modprobe; after an update of the kernel start the host again."
 # The agent looks once a minute; one that asks more often gets no more of the lock and the log.
 _REQUEST_PAUSE: Final = 60.0
+# To the minute is what cron does, too.
+_IMPORT_PAUSE: Final = 60.0
 
 
 @dataclass
@@ -46,6 +51,7 @@ class Monitor:
     _world: World | None = None
     _next_move: float = 0.0
     _next_load: float = 0.0
+    _next_import: float = 0.0
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
     _next_request: float = 0.0
@@ -53,7 +59,7 @@ class Monitor:
 
     def round(self) -> None:
         """Look once and do what is due. Whatever goes wrong is told, once; the next round tries again."""
-        for work in (self._offer, self._upgrade, self._port, self._modules, self._containers):
+        for work in (self._offer, self._upgrade, self._imports, self._port, self._modules, self._containers):
             try:
                 work()
                 self._said.pop(work.__name__, None)
@@ -92,7 +98,8 @@ class Monitor:
         _show(files, mailbox.OFFER, catalogue.newest)
         present = running_here(files)
         behind = catalogue.behind(present) if present else None
-        summary = Summary(time_zone=catalogue.time_zone, behind=behind)
+        held = catalogue.newest is not None and catalogue.newest.digests in read_history(files).held
+        summary = Summary(time_zone=catalogue.time_zone, behind=behind, held=held)
         # Without a list there is nothing to say, and nothing appears that no run has made.
         _show(files, mailbox.SUMMARY, summary if summary != Summary() else None)
 
@@ -119,6 +126,21 @@ class Monitor:
         name = release_names(catalogue, asked)[0]
         self.tell(f"upgrade: to release {name}, as the agent asks")
         self.tell(_words(upgrade_to(run, Wish(name, asked, "agent", drain_minutes=catalogue.drain_minutes))))
+
+    def _imports(self) -> None:
+        """Take the certificates into use whose time has come and whose timer has not done it."""
+        files, now = Files(self.session.common.root), SystemClock().monotonic()
+        if now < self._next_import:
+            return
+        self._next_import = now + _IMPORT_PAUSE
+        receipt = Journal(files, SystemClock(), paths.STATE).receipt
+        if not pending_imports(receipt):
+            return
+        timers = self._host.systemd.running()
+        for pending in monitor_imports.overdue(receipt, self._host.clock.now(), timers=timers):
+            with installed_run(self.session, {}) as run:
+                self.tell(f"certificate: {pending.name} is taken into use, its time has passed")
+                monitor_imports.take(run, pending)
 
     def _port(self) -> None:
         """Follow the port that the tenant wants; what did not work is tried again ten minutes later."""
@@ -206,8 +228,11 @@ def _refusal(files: Files, asked: Digests) -> str:
         return f"{CATALOGUE} does not list these images"
     if catalogue.newest is None or asked != catalogue.newest.digests:
         return f"it is not the newest release of {CATALOGUE}"
-    if asked in read_history(files).failed:
-        return "it failed here, or an administrator went back from it"
+    history = read_history(files)
+    if asked in history.failed:
+        return "it failed here"
+    if asked in history.held:
+        return "an administrator chose another one"
     return ""
 
 

@@ -1,6 +1,6 @@
 """`mst-cli upgrade check|apply|rollback|history`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.cli.run import open_run
@@ -52,7 +52,11 @@ def apply(session: Session, name: str | None, drain_minutes: int | None = None) 
             text = f"Release {release.name} runs already; nothing was changed."
             return Result("unchanged", {"release": release.name}, text=[text])
         minutes = catalogue.drain_minutes if drain_minutes is None else drain_minutes
-        wish = Wish(release.name, release.digests, "administrator", drain_minutes=minutes)
+        newest = catalogue.newest.digests if catalogue.newest else release.digests
+        passes_over = newest if newest != release.digests else None
+        wish = Wish(
+            release.name, release.digests, "administrator", passes_over=passes_over, drain_minutes=minutes
+        )
         return _ended(upgrade_to(run, wish))
 
 
@@ -76,8 +80,9 @@ def rollback(session: Session) -> Result:
 def history(session: Session) -> Result:
     """All upgrades of this server, the newest first."""
     with open_run(session, {}, exclusively=False) as run:
-        upgrades = read_history(run.files).upgrades[::-1]
-    lines = [line for upgrade in upgrades for line in _lines(upgrade)]
+        found = read_history(run.files)
+    upgrades = found.upgrades[::-1]
+    lines = [line for upgrade in upgrades for line in _lines(upgrade, found.held)]
     data: JsonObject = {"upgrades": [_data(upgrade) for upgrade in upgrades]}
     return Result("ok", data, text=lines or ["No upgrade was made."])
 
@@ -105,7 +110,8 @@ def _chosen(catalogue: Catalogue, name: str | None) -> Release:
 def _ended(upgrade: Upgrade) -> Result:
     if upgrade.outcome is Outcome.DONE:
         text = f"Release {upgrade.release} serves. {_seconds(upgrade):.0f} s in all."
-        return Result("changed", _data(upgrade), tuple(_unproved(upgrade)), text=[text, *_sessions(upgrade)])
+        text_lines = [text, *_sessions(upgrade), *_held(upgrade)]
+        return Result("changed", _data(upgrade), tuple(_unproved(upgrade)), text=text_lines)
     kept = (
         "nothing was changed" if upgrade.outcome is Outcome.NOT_BEGUN else "the earlier release serves again"
     )
@@ -129,6 +135,14 @@ def _sessions(upgrade: Upgrade) -> Sequence[str]:
         return []
     back = "" if upgrade.sessions_after is None else f", {upgrade.sessions_after} back when it was proved"
     return [f"Sessions: {upgrade.sessions_before} before{back}."]
+
+
+def _held(upgrade: Upgrade) -> Sequence[str]:
+    """That the release which an administrator chose stays, and how long."""
+    if upgrade.held_back is None:
+        return []
+    ends = "a release newer than those known then ends that by itself, `mst-cli upgrade apply` at once"
+    return [f"Held at {upgrade.release}: {ends}."]
 
 
 def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:
@@ -165,16 +179,17 @@ def _name(catalogue: Catalogue, digests: Digests) -> str:
 
 
 def _data(upgrade: Upgrade) -> JsonObject:
-    data: JsonObject = upgrade.model_dump(mode="json", exclude={"rejects_source", "devices"})
-    return data
+    data: JsonObject = upgrade.model_dump(mode="json", exclude={"rejects_source", "passes_over", "devices"})
+    return {**data, "held": upgrade.outcome is Outcome.DONE and upgrade.held_back is not None}
 
 
 def _seconds(upgrade: Upgrade) -> float:
     return (upgrade.ended - upgrade.begun).total_seconds() if upgrade.ended else 0.0
 
 
-def _lines(upgrade: Upgrade) -> Sequence[str]:
+def _lines(upgrade: Upgrade, held: Collection[Digests]) -> Sequence[str]:
     outcome = upgrade.outcome or f"unfinished ({upgrade.phase})"
     line = f"{upgrade.begun:%Y-%m-%d %H:%M} UTC  {upgrade.release}  {outcome}  by {upgrade.asked_by}"
     details = [*([upgrade.reason] if upgrade.reason else []), *_sessions(upgrade)]
+    details += _held(upgrade) if upgrade.held_back in held else []
     return [line, *(f"  {detail}" for detail in details)]

@@ -36,6 +36,7 @@ class Wish:
     digests: Digests
     asked_by: Literal["administrator", "agent"]
     rejects_source: bool = False
+    passes_over: Digests | None = None
     drain_minutes: int = 0
 
 
@@ -64,6 +65,7 @@ def upgrade_to(run: Run, wish: Wish) -> Upgrade:
             target=source.moved_to(wish.digests),
             asked_by=wish.asked_by,
             rejects_source=wish.rejects_source,
+            passes_over=wish.passes_over,
             drain_minutes=wish.drain_minutes,
             probe_url=reached_address(run.files),
             begun=run.context.world.clock.now(),

@@ -13,7 +13,7 @@ from mstunnel_setup.upgrade.standing import read_standing
 
 _AGAIN = "Mend the cause, then run `mst-cli upgrade apply`."
 # A window or a turn comes by itself; these wait for a person.
-_STUCK = frozenset({"approval-missing", "other-failed"})
+_STUCK = frozenset({"approval-missing", "held", "other-failed"})
 
 
 def monitor_notices(world: World) -> Iterator[Notice]:

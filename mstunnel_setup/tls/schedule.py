@@ -79,7 +79,8 @@ class ScheduleImport(Action[HasTimers]):
     """Have `program` take the generation `fingerprint` into use at the time `at` (ISO 8601, UTC).
 
     `copied` says that chain and key came from elsewhere and belong into their usual places afterwards;
-    `engine` is the one the gateway runs on.
+    `engine` is the one the gateway runs on. Without a `timer`, where no systemd runs, the monitor looks for
+    what the journal holds.
     """
 
     kind: ClassVar[str] = "schedule-import"
@@ -89,6 +90,7 @@ class ScheduleImport(Action[HasTimers]):
     program: str
     copied: bool = False
     engine: str = "podman"
+    timer: bool = True
 
     @property
     def key(self) -> str:
@@ -127,7 +129,9 @@ class ScheduleImport(Action[HasTimers]):
         return f"take the certificate {self.name} into use at {self.due:%Y-%m-%d %H:%M} UTC"
 
     def satisfied(self, world: HasTimers, outputs: Outputs) -> bool:
-        """Whether the units are there and the timer runs."""
+        """Whether the units are there and the timer runs; without one, whether the journal has it."""
+        if not self.timer:
+            return self.key in outputs
         placed = all(part.satisfied(world, outputs) for part in self.parts)
         return placed and world.systemd.active(f"{self.unit}.timer")
 
@@ -136,7 +140,9 @@ class ScheduleImport(Action[HasTimers]):
         return {}
 
     def apply(self, world: HasTimers, outputs: Outputs) -> JsonObject:
-        """Write the units and start the timer."""
+        """Write the units and start the timer; without one the journal record is the effect."""
+        if not self.timer:
+            return {}
         for part in self.parts:
             part.apply(world, outputs)
         world.systemd.daemon_reload()
@@ -145,6 +151,8 @@ class ScheduleImport(Action[HasTimers]):
 
     def undo(self, world: HasTimers, record: UndoRecord[HasTimers]) -> Undone:  # noqa: ARG002
         """Stop the timer and remove what was written, also systemd's note of when it ran."""
+        if not self.timer:
+            return Undone(Undo.REMOVED)
         if world.systemd.known(f"{self.unit}.timer"):
             world.systemd.stop(f"{self.unit}.timer")
         for path in (*(part.path for part in reversed(self.parts)), f"{_STAMPS}/stamp-{self.unit}.timer"):

@@ -60,9 +60,13 @@ def decide(
     target: Release | None,
     *,
     failed: Collection[Digests],
+    held: bool = False,
     now: datetime,
 ) -> Verdict:
-    """Whether the server `own` begins its upgrade to `target` at `now`; `failed` went wrong here before."""
+    """Whether the server `own` begins its upgrade to `target` at `now`; `failed` went wrong here before.
+
+    `held` says that an administrator chose another release.
+    """
     if target is None:
         return _wait("no-release", "no release is known")
     if own.digests == target.digests:
@@ -70,6 +74,9 @@ def decide(
     if target.digests in failed:
         again = "`mst-cli upgrade apply` tries again"
         return _wait("failed-before", f"release {target.name} has failed on this server; {again}")
+    if held:
+        take = "`mst-cli upgrade apply` takes it"
+        return _wait("held", f"an administrator chose another release than {target.name}; {take}")
     return (
         _permitted(site, target, now, begun=_begun(others, target))
         or _in_turn(own, [other for other in others if other.present(now)], target)

@@ -60,7 +60,8 @@ class Answer(BaseModel):
 class Summary(BaseModel):
     """The site's time zone (IANA), if the list names it; how many releases are newer than the running one.
 
-    `behind` is None when the list does not have the running images. A newer monitor may say more.
+    `behind` is None when the list does not have the running images; `held` says that an administrator chose
+    another release than the newest. A newer monitor may say more.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -68,6 +69,7 @@ class Summary(BaseModel):
     version: Literal[1] = 1
     time_zone: str | None = None
     behind: Annotated[int, Field(ge=0)] | None = None
+    held: bool = False
 
 
 def render(digests: Digests) -> bytes:

@@ -56,7 +56,8 @@ class Images(BaseModel):
 class Upgrade(BaseModel):
     """One upgrade, from one pair of images to another. Times are UTC; `reason` says why it failed.
 
-    `rejects_source` marks an administrator's way back: the release left is not taken again by itself.
+    `rejects_source` marks an administrator's way back: the release left is not taken again by itself. Nor is
+    `passes_over`, the newest one when an administrator chose an earlier one.
     `drain_minutes` is how long sessions may go on before the switch; `probe_url` the internal address that
     the gateway reached before and has to reach again. `devices` are the addresses that were connected before
     the switch, forgotten at the end; `sessions_before` and `sessions_after` how many there were, None where
@@ -70,6 +71,7 @@ class Upgrade(BaseModel):
     target: Images
     asked_by: Literal["administrator", "agent"]
     rejects_source: bool = False
+    passes_over: Digests | None = None
     drain_minutes: int = 0
     probe_url: str = ""
     devices: tuple[str, ...] = ()
@@ -80,6 +82,11 @@ class Upgrade(BaseModel):
     ended: datetime | None = None
     outcome: Outcome | None = None
     reason: str = ""
+
+    @property
+    def held_back(self) -> Digests | None:
+        """The release that is not taken by itself after this upgrade."""
+        return self.source.digests if self.rejects_source else self.passes_over
 
     @property
     def unproved(self) -> bool:
@@ -108,14 +115,19 @@ class History(BaseModel):
 
     @property
     def failed(self) -> frozenset[Digests]:
-        """Releases whose last attempt here did not succeed, or that an administrator went back from."""
-        good: dict[Digests, bool] = {}
+        """Releases whose last attempt here did not succeed."""
+        last = {item.target.digests: item.outcome for item in self.upgrades if item.outcome is not None}
+        return frozenset(digests for digests, outcome in last.items() if outcome is not Outcome.DONE)
+
+    @property
+    def held(self) -> frozenset[Digests]:
+        """Releases that an administrator went back from or passed over, until one of them is upgraded to."""
+        held: set[Digests] = set()
         for item in self.upgrades:
-            if item.outcome is not None:
-                good[item.target.digests] = item.outcome is Outcome.DONE
-                if item.rejects_source:
-                    good[item.source.digests] = False
-        return frozenset(digests for digests, succeeded in good.items() if not succeeded)
+            if item.outcome is Outcome.DONE:
+                held.discard(item.target.digests)
+                held.update([item.held_back] if item.held_back else [])
+        return frozenset(held)
 
     def with_last(self, upgrade: Upgrade) -> "History":
         """The history after a change of the unfinished upgrade, or with a new one."""

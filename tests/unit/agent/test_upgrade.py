@@ -79,6 +79,14 @@ def test_a_release_that_did_not_work_is_not_asked_for_again(files: Files, state:
     assert files.state(mailbox.REQUEST) is None
 
 
+def test_a_release_that_an_administrator_passed_over_is_not_asked_for(files: Files) -> None:
+    files.write(mailbox.SUMMARY, mailbox.Summary(held=True).model_dump_json().encode())
+    assert ask(files) == "held"
+    assert files.state(mailbox.REQUEST) is None
+    files.remove(mailbox.SUMMARY)
+    assert ask(files) == "begin"
+
+
 def test_without_an_offer_or_a_mailbox_nothing_is_asked(files: Files, tmp_path: Path) -> None:
     files.remove(mailbox.OFFER)
     assert ask(files) == "no-release"

@@ -117,6 +117,7 @@ def test_a_server_that_is_up_to_date_waits_for_nothing(files: Files, monkeypatch
     [
         ("other-failed", ["upgrade-waits"]),
         ("approval-missing", ["upgrade-waits"]),
+        ("held", ["upgrade-waits"]),
         ("turn", []),
         ("window-closed", []),
     ],

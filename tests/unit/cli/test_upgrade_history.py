@@ -9,8 +9,10 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup.cli import upgrade as commands
+from mstunnel_setup.cli.upgrade_run import Wish
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.upgrade.record import HISTORY, Outcome, Upgrade, write_history
+from mstunnel_setup.upgrade.release import CATALOGUE
 from tests.unit.schemas import validate
 from tests.unit.upgrade.test_record import history, images, upgrade
 
@@ -72,3 +74,33 @@ def test_a_release_that_no_device_has_proved_warns(
     warnings = [vars(notice) for notice in result.warnings]
     envelope = {"schema": "mstunnel/1", "command": "mst-cli upgrade apply", "status": result.status}
     validate({**envelope, "data": result.data, "warnings": warnings, "errors": []})
+
+
+def test_it_says_where_a_server_is_held_until_it_is_not(files: Files) -> None:
+    held = upgrade("c", "b", passes_over=images("c").digests)
+    assert shown(files, held)[1].startswith("Held at b: ")
+    assert len(shown(files, held, upgrade("b", "c"))) == 2
+
+
+@pytest.mark.parametrize(("name", "passed_over"), [("1.0", True), ("2.0", False), (None, False)])
+def test_an_earlier_release_that_is_chosen_by_name_passes_the_newest_over(
+    files: Files, monkeypatch: pytest.MonkeyPatch, name: str | None, passed_over: bool
+) -> None:
+    table = '[[release]]\nlabel = "{}"\npublished = 2026-0{}-01\nserver = "{}"\nagent = "{}"\n'
+    releases = [("1.0", 1, images("a").digests), ("2.0", 2, images("c").digests)]
+    files.make_directories(CATALOGUE.rpartition("/")[0])
+    text = "".join(table.format(label, month, found.server, found.agent) for label, month, found in releases)
+    files.write(CATALOGUE, text.encode())
+    wished: list[Wish] = []
+
+    def done(_run: object, wish: Wish) -> Upgrade:
+        wished.append(wish)
+        return upgrade("b", wish.release, passes_over=wish.passes_over)
+
+    monkeypatch.setattr(commands, "running", lambda _run: images("b"))
+    monkeypatch.setattr(commands, "finish", lambda _run: None)
+    monkeypatch.setattr(commands, "upgrade_to", done)
+    result = commands.apply(cast("Any", None), name)
+    assert [wish.passes_over for wish in wished] == [images("c").digests if passed_over else None]
+    assert result.data["held"] is passed_over
+    assert any("Held at 1.0" in str(line) for line in cast("Any", result.text)) is passed_over

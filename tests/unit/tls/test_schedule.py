@@ -1,12 +1,12 @@
 """A delayed import is a persistent timer; taking it back leaves nothing."""
 
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.engine.action import Codec, UndoRecord
+from mstunnel_setup.engine.action import Codec, Undo, UndoRecord
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tls.schedule import WANTED, ScheduleImport
 
@@ -97,6 +97,14 @@ def test_cut_off_anywhere_it_is_completed_or_taken_back(world: World, done: int)
     PENDING.undo(world, UndoRecord({}))
     assert everything(world) == before
     assert not PENDING.satisfied(world, {})
+
+
+def test_without_systemd_the_journal_is_all_there_is(world: World) -> None:
+    before, pending = everything(world), replace(PENDING, timer=False)
+    assert not pending.satisfied(world, {})
+    assert pending.satisfied(world, {pending.key: pending.apply(world, {})})
+    assert (everything(world), world.systemd.told) == (before, [])
+    assert pending.undo(world, UndoRecord({})).outcome is Undo.REMOVED
 
 
 def test_the_journal_gives_it_back() -> None:

@@ -59,6 +59,7 @@ def test_the_turn_is_decided(path: Path) -> None:
         member(case["own"]),
         [member(other) for other in case["others"]],
         release(case["published"]) if case["published"] else None,
+        held=case.get("held", False),
         failed={found for name in case["failed"] if (found := runs(name))},
         now=datetime.fromisoformat(case["now"]),
     )

@@ -59,9 +59,27 @@ def test_failed_is_what_did_not_succeed_last() -> None:
     assert history(upgrade("a", "b", Outcome.NOT_BEGUN)).failed == {images("b").digests}
 
 
-def test_a_release_that_an_administrator_left_is_not_taken_again_by_itself() -> None:
-    left = history(upgrade("a", "b"), upgrade("b", "a", rejects_source=True))
-    assert left.failed == {images("b").digests}
+LEFT = upgrade("b", "a", rejects_source=True)
+PASSED_OVER = upgrade("b", "a", passes_over=images("c").digests)
+
+
+@pytest.mark.parametrize(
+    ("upgrades", "held"),
+    [
+        ([LEFT], "b"),
+        ([PASSED_OVER], "c"),
+        ([LEFT, upgrade("a", "b")], ""),
+        ([PASSED_OVER, upgrade("a", "c")], ""),
+        # Only what was done counts, and only the release itself ends it.
+        ([upgrade("b", "a", Outcome.WENT_BACK, rejects_source=True)], ""),
+        ([PASSED_OVER, upgrade("a", "c", Outcome.WENT_BACK)], "c"),
+        ([PASSED_OVER, upgrade("a", "d")], "c"),
+    ],
+)
+def test_what_an_administrator_left_or_passed_over_is_held_until_it_is_upgraded_to(
+    upgrades: list[Upgrade], held: str
+) -> None:
+    assert history(*upgrades).held == {images(name).digests for name in held}
 
 
 def test_the_history_survives_and_is_private(tmp_path: Path) -> None:
