@@ -18,10 +18,10 @@ from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.schedule import WANTED, ScheduleImport
 
 _NAME_DIGITS = 12
-_BY_CRON = Notice(
+_BY_MONITOR = Notice(
     "delay-needs-monitor",
     "no systemd runs here, so the monitor takes the certificate into use",
-    "Have cron run `mstunnel_monitor --once` every minute, if it does not yet.",
+    "See that it runs: docs/how-to/without-systemd.md.",
 )
 
 
@@ -50,7 +50,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
     engage(run, "Place the certificate", certificate.placing(found))
     engage(run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending])
     text = f"The certificate is checked and kept; it will be used from {_shown(pending)} on ({pending.name})."
-    return Result("changed", {"pending": [_data(pending)]}, () if timer else (_BY_CRON,), text=fold(text))
+    return Result("changed", {"pending": [_data(pending)]}, () if timer else (_BY_MONITOR,), text=fold(text))
 
 
 def list_pending(run: Run) -> Result:
