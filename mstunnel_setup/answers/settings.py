@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
-
-Value: TypeAlias = "str | bool | tuple[str, ...] | Mapping[str, str]"
 
 
 @dataclass(frozen=True)

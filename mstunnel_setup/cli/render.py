@@ -134,18 +134,12 @@ class Renderer:
         _write(sys.stderr, "\n".join(lines) + "\n")
 
 
-def run_command(
-    command: str,
-    common: CommonOptions,
-    function: Callable[[Session], Result],
-    *,
-    log_path: str = paths.SETUP_LOG,
-) -> NoReturn:
+def run_command(command: str, common: CommonOptions, function: Callable[[Session], Result]) -> NoReturn:
     """Run `function`, show what it returns or raises, and end the command (typer.Exit) with the exit code."""
     redactor = Redactor()
     color = _colorful(common)
     console = (NoPrompts if common.unattended else TerminalConsole)(redactor, color=color)
-    log = SetupLog(Files(common.root), SystemClock(), redactor, uuid.uuid4().hex, log_path)
+    log = SetupLog(Files(common.root), SystemClock(), redactor, uuid.uuid4().hex, paths.SETUP_LOG)
     session = Session(common, console, redactor, log)
     with interruptible():
         result = _attempt(lambda: function(session), log, redactor, common.verbose)

@@ -32,21 +32,21 @@ class Systemd:
 
     def daemon_reload(self) -> None:
         """Read unit files again, generators included."""
-        self._systemctl("daemon-reload", timeout=_UNIT_TIMEOUT)
+        self._systemctl("daemon-reload")
 
     def start(self, unit: str) -> None:
         """Start a unit, also when it failed too often lately."""
         self._query("reset-failed", "--", unit)
-        self._systemctl("start", "--", unit, timeout=_UNIT_TIMEOUT)
+        self._systemctl("start", "--", unit)
 
     def stop(self, unit: str) -> None:
         """Stop a unit."""
-        self._systemctl("stop", "--", unit, timeout=_UNIT_TIMEOUT)
+        self._systemctl("stop", "--", unit)
 
     def restart(self, unit: str) -> None:
         """Stop and start a unit, also when it failed too often lately."""
         self._query("reset-failed", "--", unit)
-        self._systemctl("restart", "--", unit, timeout=_UNIT_TIMEOUT)
+        self._systemctl("restart", "--", unit)
 
     def active(self, unit: str) -> bool:
         """Whether a unit is running."""
@@ -85,8 +85,8 @@ class Systemd:
         arguments = ("journalctl", *matches, f"--lines={lines}", "--output=cat", "--no-pager")
         return self._run(arguments, timeout=_QUERY_TIMEOUT, check=False).output
 
-    def _systemctl(self, *arguments: str, timeout: float) -> None:
-        self._run(("systemctl", *self._scope, *arguments), timeout=timeout, check=True)
+    def _systemctl(self, *arguments: str) -> None:
+        self._run(("systemctl", *self._scope, *arguments), timeout=_UNIT_TIMEOUT, check=True)
 
     def _query(self, *arguments: str) -> Completed:
         if self._processes.find("systemctl") is None:

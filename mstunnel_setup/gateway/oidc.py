@@ -8,9 +8,6 @@ from typing import Final
 
 from mstunnel_setup.engine.values import JsonObject, JsonValue
 
-AUDIENCE: Final = "3678c9e9-9681-447a-974d-d19f668fcd88"
-"""Application id of Microsoft Tunnel Gateway: the resource that device apps ask tokens for."""
-
 _KEY_REFRESH_SECONDS: Final = 900
 
 

@@ -6,7 +6,7 @@ import ssl
 from mstunnel_setup.errors import NetworkError
 
 
-def served_leaf(address: str, port: int, *, server_name: str | None = None, timeout: float = 5) -> bytes:
+def served_leaf(address: str, port: int, *, timeout: float = 5) -> bytes:
     """The leaf certificate (DER) that a TLS server shows; nothing is verified here.
 
     Raises NetworkError when there is no TLS handshake within `timeout` seconds.
@@ -17,7 +17,7 @@ def served_leaf(address: str, port: int, *, server_name: str | None = None, time
     try:
         with (
             socket.create_connection((address, port), timeout) as plain,
-            context.wrap_socket(plain, server_hostname=server_name) as wrapped,
+            context.wrap_socket(plain) as wrapped,
         ):
             leaf = wrapped.getpeercert(binary_form=True)
     except OSError as error:

@@ -22,7 +22,7 @@ class Cloud:
     """One cloud. Addresses have no trailing slash.
 
     `authority` is the sign-in host, `graph` the base of Graph and the resource of its tokens, `tenant` the
-    tenant id a custom authority already names (else empty), `intune_env` the value of that name in env.sh.
+    tenant id a custom authority already names (else empty).
     """
 
     name: str
@@ -30,7 +30,6 @@ class Cloud:
     graph: str
     device_login: str = ""
     tenant: str = ""
-    intune_env: str = ""
     gateway_audience: str = GATEWAY_APP_ID
 
     def authority_of(self, tenant: str) -> str:
@@ -55,7 +54,6 @@ CLOUDS: Final = {
         "https://login.microsoftonline.us",
         "https://graph.microsoft.us",
         "https://microsoft.com/deviceloginus",
-        intune_env="FXP",
     ),
     "dod": Cloud(
         "dod",

@@ -123,11 +123,6 @@ class Graph:
         """Return the application with this object id."""
         return self._find(Application, f"/applications/{guid(object_id)}", APPLICATION_READ_WRITE)
 
-    def application_by_app_id(self, app_id: str) -> Application | None:
-        """Return the application with this client id."""
-        path = f"/applications{query(filter=equals('appId', guid(app_id)))}"
-        return next(iter(self._list(Application, path, APPLICATION_READ_WRITE)), None)
-
     def create_application(self, display_name: str, credential: KeyCredential | None) -> Application:
         """Create an application of this tenant only, which signs in with this certificate, if any."""
         body = Application(

@@ -1,7 +1,6 @@
 """The agent's own credential: the certificate that proves the app identity to the tenant."""
 
-import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -10,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from mstunnel_setup.tls.load import key_pem, load_identity_pfx
+from mstunnel_setup.tls.load import load_identity_pfx
 
 CREDENTIAL_DAYS = 365
 """How long a credential is good; the agent renews it in time."""
@@ -22,13 +21,9 @@ _BACKDATED = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class AgentCredential:
-    """What a client assertion needs. The thumbprints are what the tenant knows the certificate by."""
+    """What the tenant is told of the credential: its certificate, and until when it is good."""
 
-    private_key_pem: bytes = field(repr=False)
-    certificate_pem: bytes
-    certificate_der: bytes = field(repr=False)
-    thumbprint_sha1_hex: str
-    thumbprint_sha256_b64url: str
+    certificate_der: bytes
     not_after: datetime
 
 
@@ -68,14 +63,5 @@ def _certificate(
 
 def read_agent_credential(pfx: bytes) -> AgentCredential:
     """Read back what `new_agent_credential` made; raises CertificateError as `load_identity_pfx` does."""
-    identity = load_identity_pfx(pfx)
-    leaf = identity.leaf
-    digest = leaf.fingerprint(hashes.SHA256())
-    return AgentCredential(
-        private_key_pem=key_pem(identity),
-        certificate_pem=leaf.public_bytes(Encoding.PEM),
-        certificate_der=leaf.public_bytes(Encoding.DER),
-        thumbprint_sha1_hex=leaf.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303 -- how tenants name it
-        thumbprint_sha256_b64url=base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
-        not_after=leaf.not_valid_after_utc,
-    )
+    leaf = load_identity_pfx(pfx).leaf
+    return AgentCredential(leaf.public_bytes(Encoding.DER), leaf.not_valid_after_utc)

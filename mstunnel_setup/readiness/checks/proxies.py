@@ -6,7 +6,6 @@ from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import EngineFacts, ProxyFacts, ProxyPlace, Settings
 from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, problem, skipped
 
-SHELL = "the environment"
 ENV_SH = "/etc/mstunnel/env.sh"
 PROFILE = "/etc/profile.d/http_proxy.sh"
 ENVIRONMENT = "/etc/environment"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup import paths
 from mstunnel_setup.cli.log import Redactor
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat, new_app, with_options
 from mstunnel_setup.cli.render import Notice, Renderer, Result, Session, run_app, run_command
@@ -30,9 +31,13 @@ def _run(function: Callable[[Session], Result], *arguments: str) -> int:
     @app.command()
     @with_options
     def act(common: CommonOptions) -> None:
-        run_command("program act", common, function, log_path="/log/setup.log")
+        run_command("program act", common, function)
 
     return run_app(app, "program", ["act", *arguments])
+
+
+def _log(root: Path) -> str:
+    return (root / paths.SETUP_LOG.lstrip("/")).read_text()
 
 
 def _give(result: Result) -> Callable[[Session], Result]:
@@ -117,7 +122,7 @@ def test_a_bug_is_told_and_its_traceback_goes_to_the_log(
     shown = capsys.readouterr()
     assert shown.err.startswith("error: this is a bug: ValueError: boom\n")
     assert "Traceback" not in shown.err
-    record = json.loads((tmp_path / "log" / "setup.log").read_text())
+    record = json.loads(_log(tmp_path))
     assert "Traceback" in record["text"]
     assert "boom" in record["text"]
 
@@ -144,14 +149,14 @@ def test_secrets_and_control_characters_never_leave(
         assert _run(tell, "--root", str(tmp_path), "--output", output) == 0
         captured = capsys.readouterr()
         shown += captured.out + captured.err
-    shown += (tmp_path / "log" / "setup.log").read_text()
+    shown += _log(tmp_path)
     assert "hunter2" not in shown
     assert "\x1b" not in shown
     assert shown.count("********") == 11
 
 
 def test_an_unwritable_log_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "log").write_text("a file where the folder should be")
+    (tmp_path / "var").write_text("a file where the folder should be")
 
     def act(session: Session) -> Result:
         session.listener(["one"])(Event("one", "done", "key", "wrote a file"))

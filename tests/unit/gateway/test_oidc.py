@@ -1,6 +1,7 @@
 import pytest
 
-from mstunnel_setup.gateway.oidc import AUDIENCE, default_issuer, metadata_url, oidc_config
+from mstunnel_setup.gateway.oidc import default_issuer, metadata_url, oidc_config
+from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 
 TENANT = "0b5e1c6e-30f6-4c5e-9d6f-2f4a4d8f6a10"
 
@@ -21,12 +22,12 @@ def test_the_issuer_unless_it_is_set(cloud: str, authority: str, issuer: str) ->
 def test_what_ocserv_requires_of_a_token() -> None:
     metadata = metadata_url("https://login.microsoftonline.com", TENANT)
 
-    assert oidc_config(metadata, TENANT, AUDIENCE, "https://issuer/") == {
+    assert oidc_config(metadata, TENANT, GATEWAY_APP_ID, "https://issuer/") == {
         "openid_configuration_url": (
             f"https://login.microsoftonline.com/{TENANT}/v2.0/.well-known/openid-configuration"
         ),
         "user_name_claim": "oid",
-        "required_claims": {"aud": AUDIENCE, "iss": "https://issuer/", "tid": TENANT},
+        "required_claims": {"aud": GATEWAY_APP_ID, "iss": "https://issuer/", "tid": TENANT},
         "minimum_jwk_refresh_time": 900,
     }
 

@@ -7,17 +7,17 @@ from mstunnel_setup.tenant.clouds import cloud
 
 
 @pytest.mark.parametrize(
-    ("name", "authority", "graph", "intune_env"),
+    ("name", "authority", "graph"),
     [
-        ("public", "https://login.microsoftonline.com/t", "https://graph.microsoft.com", ""),
-        ("gcc-high", "https://login.microsoftonline.us/t", "https://graph.microsoft.us", "FXP"),
-        ("dod", "https://login.microsoftonline.us/t", "https://dod-graph.microsoft.us", ""),
+        ("public", "https://login.microsoftonline.com/t", "https://graph.microsoft.com"),
+        ("gcc-high", "https://login.microsoftonline.us/t", "https://graph.microsoft.us"),
+        ("dod", "https://login.microsoftonline.us/t", "https://dod-graph.microsoft.us"),
     ],
 )
-def test_known_clouds(name: str, authority: str, graph: str, intune_env: str) -> None:
+def test_known_clouds(name: str, authority: str, graph: str) -> None:
     found = cloud(name)
 
-    assert (found.authority_of("t"), found.graph, found.intune_env) == (authority, graph, intune_env)
+    assert (found.authority_of("t"), found.graph) == (authority, graph)
     assert found.gateway_audience == "3678c9e9-9681-447a-974d-d19f668fcd88"
 
 
