@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,8 +21,9 @@ INTERRUPTED, LOCKED = 130, 9
 
 
 @pytest.fixture
-def begin(arena: Arena) -> Callable[..., subprocess.Popen[bytes]]:
+def begin(arena: Arena) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start the program on its own; the engine holds it up at its first pull for `hold` seconds."""
+    started: list[subprocess.Popen[bytes]] = []
 
     def start(hold: float = 1.0, **options: Any) -> subprocess.Popen[bytes]:
         arena.daemon.hold = hold
@@ -34,9 +35,13 @@ def begin(arena: Arena) -> Callable[..., subprocess.Popen[bytes]]:
             "stderr": subprocess.PIPE,
         }
         environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-        return subprocess.Popen[bytes](command, env=environment, **{**pipes, **options})
+        started.append(subprocess.Popen[bytes](command, env=environment, **{**pipes, **options}))
+        return started[-1]
 
-    return start
+    yield start
+    for process in started:
+        with process:
+            process.kill()
 
 
 def at_work(arena: Arena) -> None:
