@@ -8,11 +8,26 @@ import pytest
 from scripts import docs
 
 PAGES = docs.pages()
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_a_committed_page_is_what_make_docs_writes(path: Path) -> None:
     assert path.read_text() == PAGES[path]
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    """A page that says where a claim is proved may name `tests/FILE.py` or `tests/FILE.py::TEST`."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    text = "\n".join(page.read_text() for page in pages)
+    named = set(re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", text))
+    assert len(named) > 10
+    missing = [(file, test) for file, test in sorted(named) if not _defines(ROOT / file, test)]
+    assert missing == []
+
+
+def _defines(file: Path, test: str) -> bool:
+    return file.is_file() and (not test or f"def {test}(" in file.read_text())
 
 
 def test_no_help_is_wider_than_a_terminal() -> None:

@@ -270,6 +270,14 @@ def test_undo_keeps_and_names_what_somebody_else_changed(root: Path) -> None:
     assert (root / "etc/tunnel/foreign").exists()
 
 
+def test_a_file_that_the_agent_manages_is_removed_whatever_it_says_by_then(root: Path) -> None:
+    managed = WriteFile(path="/etc/managed", text="as installed\n", managed=True)
+    _runner(root).run([_step([managed])], None)
+    (root / "etc/managed").write_text("as the tenant wants it today\n")
+    assert [removal.undone.outcome for removal in _runner(root).undo()] == [Undo.REMOVED]
+    assert not (root / "etc/managed").exists()
+
+
 _EDITED = ("/etc/tunnel/a", "/etc/present", "/etc/tunnel/b.json")
 
 
