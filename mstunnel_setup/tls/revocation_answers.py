@@ -170,18 +170,20 @@ def _crl_answer(
 ) -> Answer:
     if crl.issuer != issuer.subject or not _signs(issuer, crl):
         raise _unusable("crl", "the list is not signed by the authority")
-    _require_whole(crl, certificate)
+    _require_about(crl, certificate)
     _require_current("crl", crl.last_update_utc, crl.next_update_utc, now)
     entry = crl.get_revoked_certificate_by_serial_number(serial_number(certificate))
     if entry is None:
+        _require_whole(crl)
         return Answer(RevocationState.GOOD)
     return Answer(RevocationState.REVOKED, entry.revocation_date_utc, _reason(entry))
 
 
-def _require_whole(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> None:
+def _require_about(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> None:
     """RFC 5280, 5.2.4 and 5.2.5: a list may hold only changes, or be about other certificates than this one.
 
     A base list that names a delta list (`freshestCRL`) is whole in itself; the delta list is not asked for.
+    Whoever sits on the way could hand out another part of a divided list, which is signed as well.
     """
     if extension(crl, x509.DeltaCRLIndicator) is not None:
         raise _unusable("crl", "it holds only the changes since an earlier list (a delta list)")
@@ -191,12 +193,38 @@ def _require_whole(crl: x509.CertificateRevocationList, certificate: x509.Certif
     other_kind = scope.only_contains_user_certs if is_ca(certificate) else scope.only_contains_ca_certs
     if other_kind or scope.only_contains_attribute_certs:
         raise _unusable("crl", "the list is about another kind of certificate")
-    if scope.indirect_crl or scope.only_some_reasons:
-        raise _unusable("crl", "the list is indirect or holds only some reasons, so it does not settle it")
+    if scope.indirect_crl:
+        raise _unusable("crl", "the list is indirect: it speaks for other authorities")
+    own = _places(scope, crl.issuer)
+    points = extension(certificate, x509.CRLDistributionPoints) or ()
+    if own and all(own.isdisjoint(_places(point, certificate.issuer)) for point in points):
+        raise _unusable("crl", "the list is another one than the certificate names")
+
+
+def _places(
+    point: x509.DistributionPoint | x509.IssuingDistributionPoint, issuer: x509.Name
+) -> set[x509.GeneralName]:
+    relative = point.relative_name
+    return {
+        *(point.full_name or ()),
+        *([] if relative is None else [x509.DirectoryName(x509.Name([*issuer.rdns, relative]))]),
+    }
+
+
+def _require_whole(crl: x509.CertificateRevocationList) -> None:
+    """Who is not in a part of a list, or in one not understood (RFC 5280, 5.2), may be revoked still."""
+    scope = extension(crl, x509.IssuingDistributionPoint)
+    if scope is not None and scope.only_some_reasons:
+        raise _unusable("crl", "the list holds only some reasons, so it does not settle it")
+    if any(item.critical and isinstance(item.value, x509.UnrecognizedExtension) for item in crl.extensions):
+        raise _unusable("crl", "the list has a critical extension that nobody here knows")
 
 
 def _signs(issuer: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:
-    key = issuer.public_key()
+    """Whether the list has the issuer's signature, and its key is for lists (RFC 5280, 6.3.3)."""
+    key, usage = issuer.public_key(), extension(issuer, x509.KeyUsage)
+    if usage is not None and not usage.crl_sign:
+        return False
     return isinstance(
         key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
     ) and crl.is_signature_valid(key)

@@ -219,12 +219,13 @@ def _nobody(address: str, _body: bytes | None) -> bytes:
 
 
 def revocation_list(**changes: object) -> bytes:
-    """A list of the intermediate authority, in which the leaf is revoked."""
+    """A list of the intermediate authority, in which the leaf is revoked, unless `without_leaf`."""
     start = changes.get("start", NOW - timedelta(days=1))
     assert isinstance(start, datetime)
     builder = x509.CertificateRevocationListBuilder().issuer_name(ISSUER.subject)
     builder = builder.last_update(start).next_update(start + timedelta(days=7))
-    entry = x509.RevokedCertificateBuilder().serial_number(LEAF.serial_number).revocation_date(start)
+    serial = 4713 if changes.get("without_leaf") else LEAF.serial_number
+    entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(start)
     for extension, critical in changes.get("extensions", ()):  # type: ignore[attr-defined]
         builder = builder.add_extension(extension, critical)
     crl = builder.add_revoked_certificate(entry.build()).sign(
@@ -281,9 +282,8 @@ SOME = frozenset({x509.ReasonFlags.key_compromise})
 
 def scope(**changes: object) -> x509.IssuingDistributionPoint:
     """What a list says it is about."""
-    point = [x509.UniformResourceIdentifier("http://pki.example/ca.crl")]
     plain = {
-        "full_name": point,
+        "full_name": None,
         "relative_name": None,
         "only_contains_user_certs": False,
         "only_contains_ca_certs": False,
@@ -294,7 +294,9 @@ def scope(**changes: object) -> x509.IssuingDistributionPoint:
     return x509.IssuingDistributionPoint(**{**plain, **changes})  # type: ignore[arg-type]
 
 
-ATTRIBUTES = scope(only_contains_attribute_certs=True)
+PLACE = x509.UniformResourceIdentifier("http://pki.example/ca.crl")
+PARTIAL = scope(only_some_reasons=SOME)
+UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
 
 
 @pytest.mark.parametrize(
@@ -305,6 +307,30 @@ ATTRIBUTES = scope(only_contains_attribute_certs=True)
 def test_a_list_of_leaves_and_one_that_names_a_delta_list_are_whole(extension: x509.ExtensionType) -> None:
     data = revocation_list(extensions=[(extension, isinstance(extension, x509.IssuingDistributionPoint))])
     assert read_crl(data, LEAF, ISSUER, NOW).state is RevocationState.REVOKED
+
+
+@pytest.mark.parametrize("extension", [PARTIAL, UNKNOWN])
+def test_who_is_in_a_list_is_revoked_whatever_else_it_says(extension: x509.ExtensionType) -> None:
+    data = revocation_list(extensions=[(extension, True)])
+    assert read_crl(data, LEAF, ISSUER, NOW).state is RevocationState.REVOKED
+
+
+def test_an_extension_that_is_not_critical_does_no_harm() -> None:
+    data = revocation_list(extensions=[(UNKNOWN, False)], without_leaf=True)
+    assert read_crl(data, LEAF, ISSUER, NOW).state is RevocationState.GOOD
+
+
+def test_a_part_of_a_list_counts_for_the_certificates_that_name_it() -> None:
+    part = revocation_list(extensions=[(scope(full_name=[PLACE]), True)])
+    assert read_crl(part, pointing(PLACE.value), ISSUER, NOW).state is RevocationState.GOOD
+    with pytest.raises(NetworkError, match="another one than the certificate names"):
+        read_crl(part, pointing("http://pki.example/other.crl"), ISSUER, NOW)
+
+
+def test_an_authority_that_may_not_sign_lists_proves_nothing_by_one() -> None:
+    issuer = Pki({"inter": {"usage": ["key_cert_sign"]}}).certificate("inter")
+    with pytest.raises(NetworkError, match="not signed by the authority"):
+        read_crl(revocation_list(), LEAF, issuer, NOW)
 
 
 @pytest.mark.parametrize("pem", [False, True])
@@ -348,7 +374,9 @@ def test_an_unusable_response_says_why(data: Callable[[], bytes], reason: str) -
             "another kind",
         ),
         (lambda: revocation_list(extensions=[(scope(indirect_crl=True), True)]), "indirect"),
-        (lambda: revocation_list(extensions=[(scope(only_some_reasons=SOME), True)]), "some reasons"),
+        (lambda: revocation_list(extensions=[(scope(full_name=[PLACE]), True)]), "another one than"),
+        (lambda: revocation_list(extensions=[(PARTIAL, True)], without_leaf=True), "some reasons"),
+        (lambda: revocation_list(extensions=[(UNKNOWN, True)], without_leaf=True), "nobody here knows"),
         (lambda: b"<html>Sign in</html>", "not a valid revocation list"),
         (lambda: b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "not a valid revocation list"),
     ],
