@@ -51,7 +51,7 @@ def check(session: Session) -> Result:
         found = tuple(_placed_or_judged(run))
     errors = any(finding.severity is Severity.ERROR for finding in found)
     warned = errors or any(finding.severity is Severity.WARNING for finding in found)
-    data: JsonObject = {"findings": [_as_data(finding) for finding in found]}
+    data: JsonObject = {"findings": [finding.data for finding in found]}
     text = [f"{finding.severity.value:8} {finding.message}. {finding.hint}".rstrip() for finding in found]
     return Result(
         "warning" if warned else "ok",
@@ -115,12 +115,3 @@ def _titles(identity: Identity) -> list[str]:
 
 def _der(leaf: x509.Certificate) -> bytes:
     return leaf.public_bytes(Encoding.DER)
-
-
-def _as_data(finding: Finding) -> JsonObject:
-    return {
-        "id": finding.id,
-        "severity": finding.severity.value,
-        "message": finding.message,
-        "hint": finding.hint,
-    }

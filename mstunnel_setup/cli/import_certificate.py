@@ -32,7 +32,6 @@ from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.certificate import title
 from mstunnel_setup.tls.judge_time import days_left
-from mstunnel_setup.tls.model import Finding
 
 
 def import_certificate(session: Session, options: CertificateOptions, how: ImportOptions) -> Result:
@@ -121,7 +120,7 @@ def _would_import(context: Context, found: Certificate, due: datetime | None, *,
         "days_left": days_left(leaf, now),
         "in_use": in_use,
         "due": None if due is None else due.isoformat(),
-        "findings": [_finding(finding) for finding in judged],
+        "findings": [finding.data for finding in judged],
     }
     verdict = "it is in use already" if in_use else "it may be imported"
     text = [
@@ -129,12 +128,3 @@ def _would_import(context: Context, found: Certificate, due: datetime | None, *,
         *(f"  {item.severity.value}: {item.message}. {item.hint}".rstrip() for item in judged),
     ]
     return Result("ok", data, text=fold_all(text))
-
-
-def _finding(finding: Finding) -> JsonObject:
-    return {
-        "id": finding.id,
-        "severity": finding.severity.value,
-        "message": finding.message,
-        "hint": finding.hint,
-    }

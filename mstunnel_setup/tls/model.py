@@ -6,6 +6,8 @@ from enum import StrEnum
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+from mstunnel_setup.engine.values import JsonObject
+
 
 class Severity(StrEnum):
     """How much a finding matters: an error refuses the certificate, the others do not."""
@@ -23,6 +25,11 @@ class Finding:
     severity: Severity
     message: str
     hint: str = ""
+
+    @property
+    def data(self) -> JsonObject:
+        """As JSON data."""
+        return {**vars(self), "severity": self.severity.value}
 
 
 @dataclass(frozen=True)

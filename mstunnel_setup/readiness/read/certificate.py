@@ -144,10 +144,7 @@ class CertificateReader:
 
 
 def _as_facts(found: Iterable[Finding]) -> tuple[CertificateFinding, ...]:
-    return tuple(
-        CertificateFinding(id=item.id, severity=item.severity.value, message=item.message, hint=item.hint)
-        for item in found
-    )
+    return tuple(CertificateFinding.model_validate(item.data) for item in found)
 
 
 def _certificates(bundle: bytes) -> tuple[Certificate, ...]:
