@@ -1,7 +1,7 @@
 """What `status` and `health` say about the certificate: days left, and what the authority said last."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mstunnel_setup.cli.render import Notice
@@ -15,6 +15,8 @@ from mstunnel_setup.tls.revocation_answers import RevocationState
 from mstunnel_setup.tls.revocation_record import Record
 
 _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
+# Where the timer has not done it, the monitor does after five minutes.
+_PATIENCE = timedelta(minutes=10)
 _RENEW = "Renew it and run `mst-cli import_cert`; docs/how-to/renew-certificates.md has hooks that do."
 
 
@@ -22,12 +24,16 @@ def certificate_facts(world: World, receipt: Receipt) -> JsonObject:
     """Days left, the revocation answer kept last, and the names of delayed imports; nothing is fetched."""
     leaf = generations.leaf_in_use(world)
     asked = revocation_record.last(world.files, str(generations.linked(world)), world.clock.now())
+    now = world.clock.now()
     pending = sorted(certificate.pending_imports(receipt), key=lambda item: item.due)
     return {
         "days_left": None if leaf is None else days_left(leaf, world.clock.now()),
         "not_after": None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
         "revocation": None if asked is None else _answer(asked),
-        "pending": [{"name": item.name, "at": item.due.isoformat()} for item in pending],
+        "pending": [
+            {"name": item.name, "at": item.due.isoformat(), "overdue": item.due + _PATIENCE < now}
+            for item in pending
+        ],
     }
 
 
@@ -38,7 +44,7 @@ def _answer(record: Record) -> JsonObject:
 
 
 def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
-    """A warning from 30 days before the end, for a revoked certificate, and when nobody could be asked."""
+    """Warnings: 30 days before the end, of a revoked one, of one not asked about, of a failed import."""
     days: Any = facts["days_left"]
     if days is None:
         yield Notice("certificate-missing", "no usable certificate is in use", "Run `mst-cli cert check`.")
@@ -51,6 +57,18 @@ def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
         yield Notice("certificate-revoked", "the authority has revoked the certificate", "Import a new one.")
     elif _state(facts) in _UNANSWERED:
         yield Notice("revocation-undetermined", _unanswered(facts), "Run `mst-cli cert check`.")
+    for item in _rows(facts["pending"]):
+        if item["overdue"]:
+            yield _overdue(item["name"])
+
+
+def _overdue(name: str) -> Notice:
+    return Notice(
+        "import-overdue",
+        f"the delayed import {name} was not carried out at its time",
+        "The monitor tries it again every hour, and `journalctl -t mstunnel_monitor` says why it fails; "
+        f"`mst-cli import_cert --cancel {name}` drops it.",
+    )
 
 
 def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:

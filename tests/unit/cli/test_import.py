@@ -1,43 +1,12 @@
 """`mst-cli import_cert` and `cert check` below another root: what they tell, and what they leave alone."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from mstunnel_setup.cli import mst_cli, setup
 from mstunnel_setup.cli.layout import WIDTH
-from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.errors import ExitCode
-from tests.unit.tls.authority import Authority
-
-PLACES = ("run", "etc/mstunnel/certs", "etc/mstunnel/private", "var/lib", "var/log")
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def installed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
-    """A command of mst-cli where the certificate `good` is in use: its exit code, stdout and stderr."""
-    authority = Authority(tmp_path, host="127.0.0.1", name="vpn.example.com")
-    authority.issue("good")
-    root = tmp_path / "root"
-    for place in PLACES:
-        (root / place).mkdir(parents=True, mode=0o700)
-    chain = (tmp_path / "good.pem").read_bytes() + (tmp_path / "ca.pem").read_bytes()
-    (tmp_path / "chain.pem").write_bytes(chain)
-    common = ["--root", str(root), "--unattended"]
-    given = [*common, "--cert", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "good.key")]
-
-    def run(*words: str) -> tuple[int, str, str]:
-        code = run_app(mst_cli.app, "mst-cli", [*words, *(given if words[0] == "import_cert" else common)])
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    assert run_app(setup.app, "mstunnel-setup", ["step", "certificate", "--accept-eula", *given]) == 0
-    capsys.readouterr()
-    return run
+from tests.unit.cli.conftest import Command
 
 
 def test_a_hook_hears_nothing_when_nothing_is_new(installed: Command) -> None:

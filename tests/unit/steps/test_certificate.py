@@ -263,7 +263,8 @@ def test_what_deserves_a_warning_is_said_and_goes_on(scene: Scene) -> None:
     _pem(scene, *_USUAL_PEM)
     scene.clock.elapsed = timedelta(days=75).total_seconds()
     certificate.STEP.gather(scene.context())
-    assert [text for text in scene.prompter.said if text.startswith("Certificate: ")]
+    (said,) = scene.prompter.said
+    assert said.startswith("Certificate: the certificate ends on 2026-08-20, in ")
 
 
 def test_what_devices_need_for_an_own_authority_is_said(scene: Scene) -> None:
@@ -292,6 +293,8 @@ def test_a_self_signed_certificate_will_do_in_a_lab(scene: Scene) -> None:
     context = scene.context(tenant__cloud="custom", **lab)
     certificate.STEP.gather(context)
     assert context.identity is not None
+    (said,) = scene.prompter.said
+    assert "self-signed, which a lab tenant allows" in said
 
 
 def test_the_address_of_a_site_joined_earlier_is_judged(scene: Scene) -> None:
