@@ -1,21 +1,21 @@
-"""mstunnel-lab: a tenant of one's own, for demos, tests, training and proofs of concept."""
+"""The command line of `mstunnel-lab`: a tenant of one's own, for demos, tests and training."""
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
 import typer
 
-from mstunnel_setup.errors import ExitCode, SetupError, UsageError
+from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
+from mstunnel_setup.cli.render import Result, run_app, run_command
+from mstunnel_setup.cli.root import add_root
+from mstunnel_setup.errors import ExitCode, UsageError
 
+_PROGRAM = "mstunnel-lab"
 _MAX_PORT: Final = 65535
 
-app = typer.Typer(
-    help="A lab tenant: sign-in and the part of Microsoft Graph that Microsoft Tunnel needs.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = new_app("A lab tenant: sign-in and the part of Microsoft Graph that Microsoft Tunnel needs.")
+add_root(app, _PROGRAM)
 
 Directory = Annotated[
     Path, typer.Option("--dir", envvar="MSTUNNEL_LAB_DIR", help="Directory of the lab's files.")
@@ -25,9 +25,27 @@ UserCode = Annotated[str, typer.Argument(metavar="USER_CODE", help="The code tha
 _DEFAULT_DIRECTORY: Final = Path("lab")
 
 
+def _run(name: str, common: CommonOptions, function: Callable[[], Result]) -> NoReturn:
+    """Run a command; what only the extra `lab` brings is imported by `function`."""
+
+    def work() -> Result:
+        try:
+            return function()
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                "lab-not-installed",
+                f"the lab needs {error.name}, which is not installed",
+                "Install the package with its extra: mstunnel-setup[lab].",
+            ) from error
+
+    run_command(f"{_PROGRAM} {name}", common, lambda _session: work())
+
+
 @app.command()
+@with_options
 def serve(
     *,
+    common: CommonOptions,
     directory: Directory = _DEFAULT_DIRECTORY,
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8443,
     seed: Annotated[
@@ -43,42 +61,65 @@ def serve(
     ] = "",
 ) -> None:
     """Serve the tenant in the foreground; DIR/lab.json appears when it is ready."""
-    from mstunnel_setup.lab.opening import Settings  # noqa: PLC0415 - keeps --help fast
-    from mstunnel_setup.lab.serve import serve as run  # noqa: PLC0415 - keeps --help fast
-    from mstunnel_setup.lab.urls import CLOUD_NAMES  # noqa: PLC0415 - keeps --help fast
 
-    if not 0 <= port <= _MAX_PORT:
-        raise UsageError("lab-port", f"{port} is not a port", f"Give a number from 0 to {_MAX_PORT}.")
-    if cloud and cloud not in CLOUD_NAMES:
-        known = ", ".join(CLOUD_NAMES)
-        raise UsageError("lab-cloud", f"there is no cloud called {cloud}", f"Use one of: {known}.")
-    settings = Settings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
-    raise typer.Exit(run(settings))
+    def work() -> Result:
+        from mstunnel_setup.lab.opening import Settings  # noqa: PLC0415 (`--help` stays fast)
+        from mstunnel_setup.lab.serve import serve as run  # noqa: PLC0415 (`--help` stays fast)
+        from mstunnel_setup.lab.urls import CLOUD_NAMES  # noqa: PLC0415 (`--help` stays fast)
+
+        if not 0 <= port <= _MAX_PORT:
+            raise UsageError("lab-port", f"{port} is not a port", f"Give a number from 0 to {_MAX_PORT}.")
+        if cloud and cloud not in CLOUD_NAMES:
+            known = ", ".join(CLOUD_NAMES)
+            raise UsageError("lab-cloud", f"there is no cloud called {cloud}", f"Use one of: {known}.")
+        settings = Settings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
+        if run(settings) is ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
+        return Result(data={"dir": str(directory)})
+
+    _run("serve", common, work)
 
 
 @app.command()
-def approve(user_code: UserCode, user: Upn, directory: Directory = _DEFAULT_DIRECTORY) -> None:
+@with_options
+def approve(
+    common: CommonOptions, user_code: UserCode, user: Upn, directory: Directory = _DEFAULT_DIRECTORY
+) -> None:
     """Complete the device sign-in with USER_CODE as a user of the lab."""
-    from mstunnel_setup.lab import remote  # noqa: PLC0415 - keeps --help fast
 
-    remote.approve(directory, user_code, user)
+    def work() -> Result:
+        from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
+
+        remote.approve(directory, user_code, user)
+        return Result("changed", {"user": user}, text=[f"The device is signed in as {user}."])
+
+    _run("approve", common, work)
 
 
 @app.command()
+@with_options
 def token(
+    common: CommonOptions,
     user: Upn,
     out: Annotated[Path, typer.Option(help="File for the token; only its owner can read it.")],
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> None:
     """Write an access token of a device user for the gateway to a file."""
-    from mstunnel_setup.lab import remote  # noqa: PLC0415 - keeps --help fast
 
-    remote.write_token(directory, user, out)
+    def work() -> Result:
+        from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
+
+        remote.write_token(directory, user, out)
+        return Result("changed", {"user": user, "file": str(out)}, text=[f"{out} has a token of {user}."])
+
+    _run("token", common, work)
 
 
 @app.command()
+@with_options
 def fault(
     *,
+    common: CommonOptions,
     path: Annotated[str, typer.Option(help="Glob for the path of requests.")] = "*",
     status: Annotated[
         int | None,
@@ -92,20 +133,26 @@ def fault(
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> None:
     """Let the running lab answer the next matching requests with a fault."""
-    from mstunnel_setup.lab import remote  # noqa: PLC0415 - keeps --help fast
-
-    if status is None:
-        status = 503 if aadsts is None else 400
-    wish = {"path": path, "status": status, "times": times, "delay": delay}
+    default = 503 if aadsts is None else 400
+    wish = {"path": path, "status": default if status is None else status, "times": times, "delay": delay}
     wish |= {"retry_after": retry_after, "aadsts": aadsts}
-    if clear:
-        remote.control(directory, "DELETE", "faults")
-    else:
-        remote.control(directory, "POST", "faults", {"faults": [wish]})
+
+    def work() -> Result:
+        from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
+
+        if clear:
+            waiting = remote.control(directory, "DELETE", "faults")
+        else:
+            waiting = remote.control(directory, "POST", "faults", {"faults": [wish]})
+        return Result("changed", waiting, text=[f"Faults that wait: {len(waiting['faults'])}."])
+
+    _run("fault", common, work)
 
 
 @app.command()
+@with_options
 def user(
+    common: CommonOptions,
     upn: Annotated[str, typer.Argument(metavar="UPN", help="User name, such as admin@contoso.example.")],
     *,
     refused_with: Annotated[
@@ -118,43 +165,41 @@ def user(
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> None:
     """Change how the running lab lets a user in."""
-    from mstunnel_setup.lab import remote  # noqa: PLC0415 - keeps --help fast
-
     wish = {"refused_with": refused_with, "mfa_code": mfa_code, "licensed": licensed}
     changes = {name: value for name, value in wish.items() if value is not None}
-    remote.control(directory, "PATCH", f"users/{upn}", changes)
+
+    def work() -> Result:
+        from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
+
+        found = remote.control(directory, "PATCH", f"users/{upn}", changes)
+        shown = {name: found[name] for name in ("upn", *wish)}
+        text = [f"{name}: {value}" for name, value in shown.items()]
+        return Result("changed" if changes else "unchanged", shown, text=text)
+
+    _run("user", common, work)
 
 
 @app.command(name="rotate-keys")
+@with_options
 def rotate_keys(
     *,
+    common: CommonOptions,
     retire: Annotated[bool, typer.Option("--retire", help="Also forget the older keys at once.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> None:
     """Sign tokens with a new key; those signed with the older ones stay good until they are retired."""
-    from mstunnel_setup.lab import remote  # noqa: PLC0415 - keeps --help fast
 
-    remote.control(directory, "POST", "keys")
-    if retire:
-        remote.control(directory, "DELETE", "keys")
+    def work() -> Result:
+        from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
 
+        keys = remote.control(directory, "POST", "keys")
+        if retire:
+            keys = remote.control(directory, "DELETE", "keys")
+        return Result("changed", keys, text=[f"Keys that are good: {', '.join(keys['keys'])}."])
 
-def show_error(error: SetupError) -> None:
-    """Write a foreseen failure to standard error."""
-    hint = f"\n  {error.hint}" if error.hint else ""
-    sys.stderr.write(f"error: {error.message}{hint}\n")
-
-
-def main() -> None:
-    """Run the command line; exit codes as in docs/reference/exit-codes.md."""
-    try:
-        app()
-    except SetupError as error:
-        show_error(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
+    _run("rotate-keys", common, work)
 
 
-if __name__ == "__main__":
-    main()
+def main() -> int:
+    """Run `mstunnel-lab`; returns the exit code."""
+    return run_app(app, _PROGRAM)

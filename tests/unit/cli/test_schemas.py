@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import typer
 
 from mstunnel_setup import paths
-from mstunnel_setup.cli import admin, mst_cli, readiness, setup
+from mstunnel_setup.cli import admin, lab, mst_cli, readiness, setup
 from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import Severity
@@ -25,6 +26,7 @@ PROGRAMS = {
     "mst-cli": mst_cli.app,
     "mst-admin": admin.app,
     "mst-readiness": readiness.app,
+    "mstunnel-lab": lab.app,
 }
 ENVELOPE = ("schema", "command", "status", "data", "warnings", "errors")
 
@@ -103,6 +105,9 @@ QUIET = {
     "mst-admin schema": "ok",
     "mst-admin profile schema": "ok",
     "mst-admin proxy-exclusions check *.contoso.com": "ok",
+    "mst-admin --version": "ok",
+    "mst-cli --version": "ok",
+    "mstunnel-lab --version": "ok",
 }
 
 
@@ -178,7 +183,23 @@ REFUSED = {
     "mst-admin server create": (2, "server-not-installed"),
     "mst-admin apply nowhere": (2, "declarations-missing"),
     "mst-admin proxy-exclusions check contoso.*": (3, "exclusion-malformed"),
+    "mstunnel-lab serve --dir /proc/nowhere": (2, "lab-directory"),
+    "mstunnel-lab serve --port 65536": (2, "lab-port"),
+    "mstunnel-lab serve --cloud 9": (2, "lab-cloud"),
+    "mstunnel-lab serve --port high": (2, "usage-invalid"),
+    "mstunnel-lab approve ABC --user nobody --dir /nowhere": (8, "lab-not-running"),
+    "mstunnel-lab token --user nobody --out token --dir /nowhere": (8, "lab-not-running"),
+    "mstunnel-lab token --user nobody": (2, "usage-invalid"),
+    "mstunnel-lab fault --dir /nowhere": (8, "lab-not-running"),
+    "mstunnel-lab user nobody --dir /nowhere": (8, "lab-not-running"),
+    "mstunnel-lab rotate-keys --dir /nowhere": (8, "lab-not-running"),
 }
+
+
+def test_a_lab_without_its_packages_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mstunnel_setup.lab.remote", None)
+    (error,) = run("mstunnel-lab rotate-keys", code=2)["errors"]
+    assert (error["code"], "mstunnel-setup[lab]" in error["hint"]) == ("lab-not-installed", True)
 
 
 @pytest.mark.parametrize("line", REFUSED)

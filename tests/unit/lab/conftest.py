@@ -64,6 +64,7 @@ class Process:
 
     popen: subprocess.Popen[str]
     directory: Path
+    printed: str = ""
     errors: str = ""
 
     @property
@@ -73,7 +74,7 @@ class Process:
 
     def stop(self, number: int) -> int:
         self.popen.send_signal(number)
-        _, self.errors = self.popen.communicate(timeout=20)
+        self.printed, self.errors = self.popen.communicate(timeout=20)
         return self.popen.returncode
 
 
@@ -87,7 +88,7 @@ def _is_ready(process: Process) -> bool:
 
 def start(directory: Path, *arguments: str) -> Process:
     command = [LAB, "serve", "--dir", str(directory), *arguments]
-    popen = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process = Process(popen, directory)
     deadline = time.monotonic() + 30
     while not _is_ready(process):

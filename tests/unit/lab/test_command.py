@@ -13,12 +13,27 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.lab.pki import Authority
+from tests.unit.schemas import validate
 
+FAULT = {"method": None, "retry_after": None, "delay": 0.0, "body": "json", "aadsts": None, "times": 1}
+USER = {"upn": "device@lab.example", "refused_with": 0, "mfa_code": "", "licensed": True}
 SEED = str(Path(__file__).with_name("seed.yaml"))
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+def where(process: Any) -> tuple[str, ...]:
+    return "--dir", str(process.directory), "--output", "json"
+
+
+def envelope_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What a command printed, judged by its schema."""
+    assert (done.returncode, done.stderr) == (0, "")
+    envelope: dict[str, Any] = json.loads(done.stdout)
+    validate(envelope)
+    return envelope
 
 
 def test_lab_json_is_complete_and_private(process: Any) -> None:
@@ -60,9 +75,32 @@ def test_token_file(process: Any, lab_program: str, tmp_path: Path) -> None:
     out = tmp_path / "token"
     arguments = ("token", "--dir", str(process.directory), "--user", "device@lab.example", "--out", str(out))
     done = run(lab_program, *arguments)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{out} has a token of device@lab.example.\n"
     assert out.stat().st_mode & 0o777 == 0o600
     assert out.read_text().count(".") == 2
+
+
+ANSWERS = {
+    "fault --path /nowhere --status 404": {"faults": [{**FAULT, "path": "/nowhere", "status": 404}]},
+    "fault --clear": {"faults": []},
+    "user device@lab.example": USER,
+    "user device@lab.example --refused-with 53003": {**USER, "refused_with": 53003},
+    "user device@lab.example --refused-with 0": USER,
+    "token --user device@lab.example --out {out}": {"user": "device@lab.example", "file": "{out}"},
+}
+
+
+def test_answers_come_in_the_envelope(process: Any, lab_program: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "token")
+    for line, wanted in ANSWERS.items():
+        words = [word.format(out=out) for word in line.split()]
+        envelope = envelope_of(run(lab_program, *words, *where(process)))
+        assert envelope["data"] == json.loads(json.dumps(wanted).replace("{out}", out))
+        assert envelope["status"] == ("unchanged" if line == "user device@lab.example" else "changed")
+    before = envelope_of(run(lab_program, "rotate-keys", *where(process)))["data"]["keys"]
+    after = envelope_of(run(lab_program, "rotate-keys", "--retire", *where(process)))["data"]["keys"]
+    assert (len(after), set(before).isdisjoint(after)) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -127,10 +165,15 @@ def test_serve_refuses(lab_program: str, process: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "lab" / "lab.json").exists()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_stops_cleanly(start_lab: Callable[..., Any], number: int, code: int) -> None:
-    running = start_lab("--port", "0", "--seed", SEED)
+@pytest.mark.parametrize(
+    ("number", "code", "status"), [(signal.SIGTERM, 0, "ok"), (signal.SIGINT, 130, "error")]
+)
+def test_stops_cleanly(start_lab: Callable[..., Any], number: int, code: int, status: str) -> None:
+    running = start_lab("--port", "0", "--seed", SEED, "--output", "json")
     assert running.stop(number) == code
+    envelope = json.loads(running.printed)
+    validate(envelope)
+    assert (envelope["status"], running.errors) == (status, "")
     assert not (running.directory / "lab.json").exists()
 
 
