@@ -1,7 +1,8 @@
 """`mst-admin profile`: the work."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ from mstunnel_setup.cli.admin_tenant import (
     open_tenant,
     table,
 )
+from mstunnel_setup.cli.admin_values import judged
 from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.render import Notice, Result, Session
-from mstunnel_setup.errors import ExitCode, TenantError, UsageError
+from mstunnel_setup.errors import ExitCode, TenantError, UsageError, ValuesError
 from mstunnel_setup.profiles.lint import lint as lint_present
 from mstunnel_setup.profiles.lint import split_rules
 from mstunnel_setup.profiles.objects import ProfileFile, ProfileObject
@@ -64,7 +66,7 @@ def show(session: Session, sign_in: SignInOptions, wanted: str) -> Result:
 
 
 def create(session: Session, sign_in: SignInOptions, file: Path) -> Result:
-    """Create the profile of a file. Raises UsageError `profile-invalid` with everything that is wrong."""
+    """Create the profile of a file. Raises ValuesError with everything that is wrong."""
     return _apply(session, sign_in, file, new=True)
 
 
@@ -86,18 +88,18 @@ def delete(session: Session, sign_in: SignInOptions, wanted: str, *, yes: bool) 
 
 def _apply(session: Session, sign_in: SignInOptions, file: Path, *, new: bool) -> Result:
     document, declared = _load(file)
-    _require(_lines(judge_profile(declared), document))
+    judged(_placed(judge_profile(declared), document))
     profile = with_root(declared)
     graph = open_tenant(session, sign_in)
     present = [*read_profiles(graph, profile.name), *read_profiles(graph, root_name(profile.name))]
     _require_presence(profile, present, new=new)
     site = find_site(graph, profile.site)
-    warnings = _lines(judge_profile(profile, split_rules=split_rules(site)), document)
+    warnings = judged(_placed(judge_profile(profile, split_rules=split_rules(site)), document))
     changes = list(profile_changes(profile, place_of(site), present))
     carry_out(changes, graph, lambda _change: None)
     roots = graph.profiles(root_name(profile.name)) if profile.trusted_root else []
     made = {"profile": find_profile(graph, profile.name).id, "trusted_root": roots[0].id if roots else None}
-    return _result(changes, made, _notices(warnings))
+    return _result(changes, made, warnings)
 
 
 def _require_presence(profile: ProfileObject, present: Sequence[PresentProfile], *, new: bool) -> None:
@@ -124,15 +126,15 @@ def lint(session: Session, sign_in: SignInOptions, wanted: str) -> Result:
     """What is wrong with a profile; the exit code is that of a failed check when something is fatal."""
     if Path(wanted).is_file() or Path(wanted).suffix in {".yaml", ".yml"}:
         document, profile = _load(Path(wanted))
-        findings = _lines(judge_profile(profile), document)
+        findings = _placed(judge_profile(profile), document)
     else:
         graph = open_tenant(session, sign_in)
         found = find_profile(graph, wanted)
         named = str((found.model_extra or {}).get("microsoftTunnelSiteId") or "")
         site = graph.site(named) if looks_like_id(named) else None
-        findings = [(item.message, item) for item in lint_present(found, site, graph.assignments(found.id))]
-    fatal = [item for item in findings if item[1].fatal]
-    warnings = _notices([item for item in findings if not item[1].fatal])
+        findings = list(lint_present(found, site, graph.assignments(found.id)))
+    fatal = [item for item in findings if item.fatal]
+    warnings = _notices(item for item in findings if not item.fatal)
     if fatal:
         return Result("error", {"profile": wanted}, warnings, _notices(fatal), exit_code=ExitCode.CHECK)
     text = [f"Nothing in {wanted} keeps it from working."]
@@ -163,25 +165,17 @@ def _load(file: Path) -> tuple[Document, ProfileFile]:
             "profile-unreadable", f"the profile {path} cannot be read: {error.strerror}", "Check the path."
         ) from error
     except DocumentError as error:
-        raise UsageError("profile-invalid", "\n".join(error.problems), _HINT) from error
+        raise ValuesError([UsageError("profile-invalid", line, _HINT) for line in error.problems]) from error
 
 
-def _lines(findings: tuple[Finding, ...], document: Document) -> list[tuple[str, Finding]]:
+def _placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
     """Each finding with its place in the file in front of its message."""
     found = []
     for item in findings:
         at = document.position(Problem((item.key,), ""))
-        found.append((f"{document.name}:{at.line}:{at.column}: {item.message}", item))
+        found.append(replace(item, message=f"{document.name}:{at.line}:{at.column}: {item.message}"))
     return found
 
 
-def _require(findings: list[tuple[str, Finding]]) -> None:
-    fatal = [(line, item) for line, item in findings if item.fatal]
-    if fatal:
-        code = fatal[0][1].code if len(fatal) == 1 else "profile-invalid"
-        hints = dict.fromkeys(item.hint for _, item in fatal)
-        raise UsageError(code, "\n".join(line for line, _ in fatal), " ".join(hints))
-
-
-def _notices(findings: list[tuple[str, Finding]]) -> tuple[Notice, ...]:
-    return tuple(Notice(item.code, line, item.hint) for line, item in findings)
+def _notices(findings: Iterable[Finding]) -> tuple[Notice, ...]:
+    return tuple(Notice(item.code, item.message, item.hint) for item in findings)

@@ -119,6 +119,23 @@ def test_mistakes_have_line_and_column(admin: MstAdmin, tmp_path: Path) -> None:
     assert "profile.yaml:9:18: custom_settings.VPN" in bad.message
 
 
+@pytest.mark.parametrize("verb", ["create", "update"])
+def test_every_mistake_of_a_file_is_an_error_of_its_own(admin: MstAdmin, tmp_path: Path, verb: str) -> None:
+    keys = ANDROID.replace("always_on", "always_om").replace("proxy:", "proxi:")
+    refused = admin("profile", verb, _file(tmp_path, keys))
+    assert refused.codes("errors") == ["profile-invalid", "profile-invalid"]
+    values = ANDROID.replace("3128", "0").replace("*.contoso.com", "contoso.*")
+    refused = admin("profile", verb, _file(tmp_path, values))
+    assert refused.codes("errors") == ["proxy-port-invalid", "exclusion-malformed"]
+    assert [
+        line.partition(": ")[0].rpartition("profile.yaml")[2] for line in refused.message.splitlines()
+    ] == [
+        ":7:8",
+        ":8:19",
+    ]
+    assert refused.code == ExitCode.USAGE
+
+
 def test_exclusions_go_out_and_in_as_csv(admin: MstAdmin, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     exported = admin("proxy-exclusions", "export", "--profile", "Tunnel for Android", str(file))
