@@ -239,7 +239,8 @@ def test_trends_are_drawn_without_scripts(administrator: Pages, server: Any) -> 
 
 
 def test_logs_are_asked_for(administrator: Pages, server: Any, lab: Any) -> None:
-    administrator.open(f"/admin/health/{server['id']}/logs")
+    page = administrator.open(f"/admin/health/{server['id']}/logs")
+    assert "mst-cli diagnose" in page.text
     page = administrator.send()
     assert "pending" in page.text
     found = lab.graph("admin", "GET", "/deviceManagement/microsoftTunnelServerLogCollectionResponses").json()
