@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test lint e2e crash crash-strace bench docs dist setup clean
+.PHONY: demo test lint e2e crash crash-strace bench docs screenshots dist setup clean
 
 setup:
 	@scripts/setup.sh
@@ -44,6 +44,11 @@ lint: setup
 
 docs: setup
 	@$(BIN)/python -m scripts.docs
+
+# The pictures of the documentation, as the tests of the lab's pages see them.
+screenshots: setup
+	@$(BIN)/python -m tests.testbed images >/dev/null
+	@$(BIN)/pytest --screenshots docs/images tests/browser/test_pages.py tests/e2e/test_admin_center.py
 
 dist: setup
 	@$(BIN)/python -m scripts.dist
