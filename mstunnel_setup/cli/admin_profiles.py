@@ -25,7 +25,6 @@ from mstunnel_setup.cli.admin_tenant import (
     chosen,
     details,
     find_site,
-    looks_like_id,
     make_sure,
     open_tenant,
     table,
@@ -41,6 +40,7 @@ from mstunnel_setup.profiles.present import is_tunnel_profile
 from mstunnel_setup.profiles.root import with_root
 from mstunnel_setup.profiles.rules import judge_profile
 from mstunnel_setup.profiles.wire import root_name
+from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 
@@ -131,7 +131,7 @@ def lint(session: Session, sign_in: SignInOptions, wanted: str) -> Result:
         graph = open_tenant(session, sign_in)
         found = find_profile(graph, wanted)
         named = str((found.model_extra or {}).get("microsoftTunnelSiteId") or "")
-        site = graph.site(named) if looks_like_id(named) else None
+        site = graph.site(named) if is_guid(named) else None
         findings = list(lint_present(found, site, graph.assignments(found.id)))
     fatal = [item for item in findings if item.fatal]
     warnings = _notices(item for item in findings if not item.fatal)
@@ -149,7 +149,7 @@ def schema() -> Result:
 
 def find_profile(graph: AdminGraph, wanted: str) -> DeviceConfiguration:
     """The VPN profile with this name or id. Raises TenantError."""
-    by_id = graph.profile(wanted) if looks_like_id(wanted) else None
+    by_id = graph.profile(wanted) if is_guid(wanted) else None
     named = [] if by_id else [item for item in graph.profiles(wanted) if is_tunnel_profile(item)]
     return chosen("VPN profile", wanted, named, by_id)
 

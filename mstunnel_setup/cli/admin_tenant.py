@@ -18,6 +18,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.host.places import FileError
 from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.session import CLIENT_ID_QUESTION, Account, Entrance
 from mstunnel_setup.tenant.sign_in import DeviceCode
@@ -116,29 +117,21 @@ def chosen(what: str, wanted: str, by_name: Sequence[Named], by_id: Named | None
     return by_name[0]
 
 
-def looks_like_id(text: str) -> bool:
-    """Whether this may be the id of a Graph object."""
-    parts = text.split("-")
-    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and all(
-        character in "0123456789abcdefABCDEF" for part in parts for character in part
-    )
-
-
 def find_configuration(graph: AdminGraph, wanted: str) -> TunnelConfiguration:
     """The server configuration with this name or id. Raises TenantError."""
-    by_id = graph.configuration(wanted) if looks_like_id(wanted) else None
+    by_id = graph.configuration(wanted) if is_guid(wanted) else None
     return chosen("server configuration", wanted, [] if by_id else graph.configurations(wanted), by_id)
 
 
 def find_site(graph: AdminGraph, wanted: str) -> TunnelSite:
     """The site with this name or id. Raises TenantError."""
-    by_id = graph.site(wanted) if looks_like_id(wanted) else None
+    by_id = graph.site(wanted) if is_guid(wanted) else None
     return chosen("site", wanted, [] if by_id else graph.site_list(wanted), by_id)
 
 
 def find_server(graph: AdminGraph, site_id: str, wanted: str) -> TunnelServer:
     """The server of a site with this name or id. Raises TenantError."""
-    by_id = graph.server(site_id, wanted) if looks_like_id(wanted) else None
+    by_id = graph.server(site_id, wanted) if is_guid(wanted) else None
     named = [item for item in graph.servers(site_id) if item.display_name.casefold() == wanted.casefold()]
     return chosen("server", wanted, named, by_id)
 

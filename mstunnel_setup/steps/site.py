@@ -14,6 +14,7 @@ from mstunnel_setup.errors import TenantError
 from mstunnel_setup.steps.certificate import examine
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tenant.actions import site_deleted
+from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.tls import generations
@@ -68,6 +69,9 @@ def choose(context: Context) -> TunnelSite:
 def _chosen(context: Context) -> TunnelSite:
     earlier = remembered(context.receipt, "joined-site")
     wanted = context.answers.site or (str(earlier["id"]) if isinstance(earlier, dict) else None)
+    found = _by_id(context, (wanted or "").strip())
+    if found is not None:
+        return found
     sites = sorted(context.world.graph.sites(), key=lambda site: site.display_name.casefold())
     if not sites:
         raise TenantError(
@@ -82,6 +86,11 @@ def _chosen(context: Context) -> TunnelSite:
     # An answer is kept with the first change, so that a run that stops before this step need not ask again.
     context.answers = answered(context.answers, "site", chosen.id)
     return chosen
+
+
+def _by_id(context: Context, wanted: str) -> TunnelSite | None:
+    """The site with this GUID, asked for alone: a tenant may have thousands."""
+    return context.world.graph.site(wanted) if is_guid(wanted) else None
 
 
 def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:

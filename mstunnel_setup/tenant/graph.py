@@ -67,7 +67,7 @@ class Graph:
     def tenant_id(self) -> str:
         """Return the id of the tenant: from the token when it says so, else from Graph."""
         named = claims(self._token_source.token()).get("tid")
-        if isinstance(named, str) and _GUID.fullmatch(named):
+        if isinstance(named, str) and is_guid(named):
             return named
         return self._list(Organization, "/organization", "Organization.Read.All")[0].id
 
@@ -93,7 +93,8 @@ class Graph:
 
     def servers(self, site_id: str) -> list[TunnelServer]:
         """Return the servers of a site."""
-        return self._list(TunnelServer, _servers(site_id), CONFIGURATION_READ)
+        path = _servers(site_id) + query(top=LARGEST_PAGE)
+        return self._list(TunnelServer, path, CONFIGURATION_READ)
 
     def server(self, site_id: str, server_id: str) -> TunnelServer | None:
         """Return one server of a site."""
@@ -264,9 +265,14 @@ def _grants(principal_id: str) -> str:
     return f"/servicePrincipals/{guid(principal_id)}/appRoleAssignments"
 
 
+def is_guid(text: str) -> bool:
+    """Tell whether this may be the id of a Graph object."""
+    return bool(_GUID.fullmatch(text))
+
+
 def guid(text: str) -> str:
     """Return `text` when it is a GUID: nothing else may become part of a path."""
-    if not _GUID.fullmatch(text):
+    if not is_guid(text):
         raise TenantError(
             "id-malformed", f"this is not the id of a Graph object: {plain(text, 80)}", "Give a GUID."
         )

@@ -35,6 +35,13 @@ def test_a_site_by_guid_or_name(scene: Scene, wanted: str) -> None:
     assert scene.prompter.asked == []
 
 
+@pytest.mark.parametrize(("wanted", "listings"), [(BERLIN.id, 0), ("Berlin", 1)])
+def test_a_guid_costs_no_list_of_the_sites(scene: Scene, wanted: str, listings: int) -> None:
+    """A tenant may have thousands of them."""
+    site.STEP.gather(_with_certificate(scene, scene.context(site=wanted)))
+    assert scene.graph.listings == listings
+
+
 def test_a_person_sees_the_sites_in_the_order_of_their_names(scene: Scene) -> None:
     scene.prompter.typed = [OSAKA.id]
     assert site.STEP.gather(scene.context()).name == "Osaka"

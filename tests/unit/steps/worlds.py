@@ -86,14 +86,24 @@ class FakeGraph:
     signed_in_as: str = ""
     refusal: Exception | None = None
     cloud: Cloud = CLOUDS["public"]
+    listings: int = 0
 
     def sites(self) -> list[TunnelSite]:
         if self.refusal:
             raise self.refusal
+        self.listings += 1
         return list(self.all_sites)
+
+    def site(self, site_id: str) -> TunnelSite | None:
+        if self.refusal:
+            raise self.refusal
+        return next((site for site in self.all_sites if site.id == site_id.lower()), None)
 
     def configuration_of(self, site_id: str) -> TunnelConfiguration | None:
         return self.configuration if any(site.id == site_id for site in self.all_sites) else None
+
+    def servers(self, site_id: str) -> list[TunnelServer]:
+        return list(self.listed)
 
     def server(self, site_id: str, server_id: str) -> TunnelServer | None:
         return next((server for server in self.listed if server.id == server_id), None)
