@@ -341,6 +341,10 @@ class AnswerFile(Part):
     site: Line | None = Field(
         default=None, description="Site to join: its id (GUID) or its name", examples=["Berlin"]
     )
+    left_record: Literal["refuse", "remove"] = Field(
+        default="refuse",
+        description="If the site has a record of this name whose server is silent: refuse, or remove it",
+    )
     certificate: CertificateAnswers = Field(
         default=CertificateAnswers(), description="TLS certificate of the site"
     )

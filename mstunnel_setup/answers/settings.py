@@ -58,6 +58,7 @@ SETTINGS = (
     Setting("identity.passphrase"),
     Setting("identity.client_secret"),
     Setting("site", "--site"),
+    Setting("left_record"),
     Setting("certificate.chain", "--cert"),
     Setting("certificate.key", "--key"),
     Setting("certificate.pfx", "--pfx"),

@@ -38,7 +38,9 @@ def change(session: Session, options: SignInOptions, wanted: str) -> Result:
         chosen = site.choose(run.context)
         if chosen.id != before.get("id"):
             site.require_named(run.context, chosen)
-            require_free_name(run.context.world.graph, chosen.id, run.context.server_name)
+            removable = run.context.answers.left_record == "remove"
+            graph, name = run.context.world.graph, run.context.server_name
+            require_free_name(graph, chosen.id, name, removable=removable)
             take_back(run, {RegisterServer.kind})
             run.runner.take_back([f"answer:{_JOINED}"])
         changed = enrol(run, first=("site",))

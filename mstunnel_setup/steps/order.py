@@ -41,7 +41,7 @@ from mstunnel_setup.system.service import InstallService
 from mstunnel_setup.system.sysctls import SetSysctl
 from mstunnel_setup.system.targets import ReachTarget
 from mstunnel_setup.system.units import ConfigureUnit
-from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
+from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, RemoveServerRecord
 from mstunnel_setup.tenant.prepared import PlaceAgentCredential, UseAppIdentity
 from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity, PlaceKey
@@ -124,6 +124,7 @@ CODEC = Codec(
         ReachTarget,
         RegisterServer,
         Remember,
+        RemoveServerRecord,
         RunContainer,
         ScheduleImport,
         SetSysctl,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mstunnel_setup import paths
@@ -13,7 +13,15 @@ from mstunnel_setup.engine.values import output
 from mstunnel_setup.errors import SignInError, TenantError
 from mstunnel_setup.steps import site, tenancy
 from mstunnel_setup.steps.context import Context
-from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, consent_needed
+from mstunnel_setup.tenant.actions import (
+    CreateAppIdentity,
+    RegisterServer,
+    RemoveServerRecord,
+    consent_needed,
+    is_silent,
+    record_left,
+    server_named,
+)
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.prepared import (
@@ -44,7 +52,10 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Registration:
-    """Under which names this server appears in the tenant, where, and how its containers run."""
+    """Under which names this server appears in the tenant, where, and how its containers run.
+
+    `left_record` is the id of a record that an earlier server of this name left and that shall be removed.
+    """
 
     site_id: str
     server_name: str
@@ -54,6 +65,14 @@ class Registration:
     deployment_mode: DeploymentMode
     prepared: Prepared | None = None
     secret: bool = False
+    left_record: str = ""
+
+    @property
+    def server(self) -> RegisterServer:
+        """How this server gets its record."""
+        return RegisterServer(
+            site_id=self.site_id, server_name=self.server_name, deployment_mode=self.deployment_mode
+        )
 
     @property
     def credential_path(self) -> str:
@@ -78,7 +97,22 @@ def _gather(context: Context) -> Registration:
         secret=context.answers.identity.credential == "secret",
     )
     _refuse_other_credential(context, registration.credential_path)
-    return registration
+    return replace(registration, left_record=_left_record(context, registration))
+
+
+def _left_record(context: Context, registration: Registration) -> str:
+    """The id of the record to remove: one of this name, silent, and not of this installation; else empty.
+
+    A person is asked; what is not to be removed is refused when the server is registered.
+    """
+    if registration.server.key in context.receipt.entries:
+        return ""
+    found = server_named(context.world.graph, registration.site_id, registration.server_name)
+    if found is None or not is_silent(found):
+        return ""
+    question = f"The site has {record_left(found)}. Is that server gone, and its record to be removed?"
+    wanted = context.answers.left_record == "remove"
+    return found.id if wanted or (context.prompter.interactive and context.prompter.confirm(question)) else ""
 
 
 def _prepared(context: Context) -> Prepared | None:
@@ -100,7 +134,7 @@ def _prepared(context: Context) -> Prepared | None:
     tenant_id = context.world.graph.tenant_id()
     graph = tenancy.as_application(context, tenant_id, given.client_id, credential)
     try:
-        graph.sites()
+        graph.site(site.chosen_id(context))
     except SignInError as error:
         if error.code != "permission-missing":
             raise
@@ -147,10 +181,11 @@ def _decide(registration: Registration) -> Sequence[Action[Any]]:
     credential = _credential(registration, application.key)
     # An application is made with its certificate, but it must be there before it can have a secret.
     made_later = isinstance(credential, CreateAgentSecret)
-    server = RegisterServer(
+    server = registration.server
+    left = RemoveServerRecord(
         site_id=registration.site_id,
+        server_id=registration.left_record,
         server_name=registration.server_name,
-        deployment_mode=registration.deployment_mode,
     )
     info = {
         "AgentId": output(application.key, "app_id"),
@@ -166,6 +201,7 @@ def _decide(registration: Registration) -> Sequence[Action[Any]]:
     settings = {"SiteId": registration.site_id, "ServerId": output(server.key, "server_id")}
     return (
         *((application, credential) if made_later else (credential, application)),
+        *((left,) if registration.left_record else ()),
         server,
         WriteJson(path=paths.AGENT_INFO, value=info, mode=0o640),
         WriteJson(path=paths.AGENT_SETTINGS, value=settings, mode=0o640, managed=True),

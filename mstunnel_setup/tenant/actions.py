@@ -10,6 +10,7 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ_WRITE,
     Application,
@@ -198,34 +199,90 @@ class RegisterServer(Action[HasTenant]):
         return Undone(Undo.REMOVED if removed else Undo.ABSENT)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RemoveServerRecord(Action[HasTenant]):
+    """Remove the record that a server of this name, which is gone, left in the site."""
+
+    kind: ClassVar[str] = "remove-server-record"
+    site_id: str
+    server_id: str
+    server_name: str
+
+    @property
+    def key(self) -> str:
+        """The record by its id."""
+        return f"left-record:{self.server_id}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"remove the record that an earlier server {self.server_name} left in site {self.site_id}"
+
+    def satisfied(self, world: HasTenant, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether it is gone."""
+        return world.graph.server(self.site_id, self.server_id) is None
+
+    def capture(self, world: HasTenant) -> JsonObject:
+        """Nothing, or TenantError `server-name-taken`: that server has come back since it was looked at."""
+        found = world.graph.server(self.site_id, self.server_id)
+        if found is not None and not is_silent(found):
+            raise _at_work(self.server_name)
+        return {}
+
+    def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+        """Delete it."""
+        world.graph.delete_server(self.site_id, self.server_id)
+        return {}
+
+    def undo(self, world: HasTenant, record: UndoRecord[HasTenant]) -> Undone:  # noqa: ARG002
+        """Nothing is left to take back: Graph gives a record an id of its own, so it cannot be made again."""
+        return Undone(Undo.ABSENT)
+
+
 def server_named(graph: Graph, site_id: str, name: str) -> TunnelServer | None:
     """Return the server of a site with this name, upper and lower case being the same."""
     wanted = name.casefold()
     return next((item for item in graph.servers(site_id) if item.display_name.casefold() == wanted), None)
 
 
-def require_free_name(graph: Graph, site_id: str, name: str) -> None:
+def require_free_name(graph: Graph, site_id: str, name: str, *, removable: bool = False) -> None:
     """Raise TenantError when the site has a server of that name.
 
     `server-name-taken`: it is at work; `server-record-left`: nothing was heard of it lately, so it may be
-    what an earlier host (or an earlier installation of this one) left behind.
+    what an earlier host (or an earlier installation of this one) left behind; not when it is `removable`.
     """
     found = server_named(graph, site_id, name)
     if found is None:
         return
-    if found.last_checkin_date_time and found.tunnel_server_health_status not in _SILENT:
-        raise TenantError(
-            "server-name-taken",
-            f"the site already has a server called {name}, which is at work",
-            "Set another server_name.",
-        )
-    seen = found.last_checkin_date_time
+    if not is_silent(found):
+        raise _at_work(name)
+    if removable:
+        return
     raise TenantError(
         "server-record-left",
-        f"the site has the record of a server called {name}, last heard of "
-        f"{f'on {seen:%Y-%m-%d at %H:%M} UTC' if seen else 'never'}",
-        f"If that server is gone, delete its record (`mst-admin server delete {name} --site {site_id}`, or "
-        "in the admin center) and run the command again; otherwise set another server_name.",
+        f"the site has {record_left(found)}",
+        "If that server is gone, run the command again with `left_record: remove` in the answers (or "
+        f"MSTUNNEL_LEFT_RECORD=remove), or after `mst-admin server delete {name} --site {site_id}`; "
+        "otherwise set another server_name.",
+    )
+
+
+def is_silent(server: TunnelServer) -> bool:
+    """Tell whether nothing was heard of a server lately: it may be gone."""
+    return server.last_checkin_date_time is None or server.tunnel_server_health_status in _SILENT
+
+
+def record_left(server: TunnelServer) -> str:
+    """Say of a record which server it is of, and when that was heard of last."""
+    seen = server.last_checkin_date_time
+    when = f"on {seen:%Y-%m-%d at %H:%M} UTC" if seen else "never"
+    return f"the record of a server called {plain(server.display_name)}, last heard of {when}"
+
+
+def _at_work(name: str) -> TenantError:
+    return TenantError(
+        "server-name-taken",
+        f"the site already has a server called {name}, which is at work",
+        "Set another server_name.",
     )
 
 

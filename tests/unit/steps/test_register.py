@@ -1,5 +1,6 @@
 """Step `register`: names that are this machine's own, and files that refer to what the tenant will answer."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from mstunnel_setup.errors import ExitCode, SignInError, TenantError, WaitingErr
 from mstunnel_setup.steps import register, tenancy
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.order import CODEC
-from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
+from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, RemoveServerRecord
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.prepared import PlaceAgentCredential, UseAppIdentity
 from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
-from mstunnel_setup.tenant.wire import DeploymentMode
+from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, TunnelServer
 from mstunnel_setup.tls.actions import CreateAgentCredential
 from tests.unit.steps.worlds import BERLIN, FakeGraph, Scene
 from tests.unit.tenant.credentials import rsa_key, write_pfx
@@ -96,6 +97,60 @@ def test_the_files_say_what_the_tenant_answered(scene: Scene) -> None:
         "Authentication": "oidc",
     }
     assert resolve(settings.value, outputs) == {"SiteId": BERLIN.id, "ServerId": "server"}
+
+
+LEFT = TunnelServer(id="22222222-0000-0000-0000-000000000009", display_name="GW1")
+AT_WORK = LEFT.model_copy(
+    update={
+        "last_checkin_date_time": datetime(2026, 6, 1, tzinfo=UTC),
+        "tunnel_server_health_status": HealthStatus.WARNING,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "answers", "typed", "removed"),
+    [
+        (LEFT, {}, ["yes"], LEFT.id),
+        (LEFT, {}, ["no"], ""),
+        (LEFT, {"left_record": "remove"}, [], LEFT.id),
+        (AT_WORK, {"left_record": "remove"}, [], ""),
+        (LEFT.model_copy(update={"display_name": "gw2"}), {"left_record": "remove"}, [], ""),
+    ],
+    ids=["yes", "no", "answered", "at work", "another name"],
+)
+def test_a_record_left_behind_is_removed_when_somebody_says_so(
+    scene: Scene, record: TunnelServer, answers: dict[str, str], typed: list[str], removed: str
+) -> None:
+    scene.graph.listed = [record]
+    scene.prompter.typed = list(typed)
+    assert register.STEP.gather(scene.context(**answers)).left_record == removed
+    assert len(scene.prompter.asked) == len(typed)
+
+
+def test_a_record_left_behind_stays_when_nobody_is_there_to_say_so(scene: Scene) -> None:
+    scene.graph.listed = [LEFT]
+    scene.prompter.interactive = False
+    assert register.STEP.gather(scene.context()).left_record == ""
+
+
+def test_our_own_record_is_not_taken_for_one_left_behind(scene: Scene) -> None:
+    """Not even when the run was cut off before the tenant's answer came."""
+    scene.graph.listed = [LEFT]
+    server = register.STEP.gather(scene.context(left_record="remove")).server
+    action = CODEC.dump(server)
+    scene.journal.append("begin", step="register", key=server.key, action=action, before={})
+    assert register.STEP.gather(scene.context(left_record="remove")).left_record == ""
+
+
+def test_a_server_that_has_come_back_keeps_its_record(scene: Scene) -> None:
+    scene.graph.listed = [LEFT]
+    facts = register.STEP.gather(scene.context(left_record="remove"))
+    removal = next(item for item in register.STEP.decide(facts) if isinstance(item, RemoveServerRecord))
+    scene.graph.listed = [AT_WORK]
+    with pytest.raises(TenantError) as caught:
+        removal.capture(scene.context().world)
+    assert caught.value.code == "server-name-taken"
 
 
 def test_a_long_name_fits_into_the_certificate(scene: Scene) -> None:

@@ -18,7 +18,12 @@ from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.lab import remote
-from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, require_free_name
+from mstunnel_setup.tenant.actions import (
+    CreateAppIdentity,
+    RegisterServer,
+    RemoveServerRecord,
+    require_free_name,
+)
 from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.credential import ClientSecret, read_credential
 from mstunnel_setup.tenant.graph import Graph
@@ -316,6 +321,7 @@ def test_names_that_are_taken_are_refused_before_anything_is_done(
         require_free_name(world.graph, site_id, "TAKEN")
     assert caught.value.code == "server-record-left"
     assert "mst-admin server delete TAKEN" in caught.value.hint
+    assert "left_record: remove" in caught.value.hint
     checked_in = TunnelServer(lab_health=LabHealth(status=HealthStatus.HEALTHY))
     _agent(lab, world, outputs[0]).update_server(site_id, str(outputs[1]["server_id"]), checked_in)
     with pytest.raises(TenantError) as caught:
@@ -327,6 +333,23 @@ def test_names_that_are_taken_are_refused_before_anything_is_done(
 
     make.undo(world, records[0](outputs[0]))
     register.undo(world, records[1](outputs[1]))
+
+
+def test_a_record_left_behind_makes_room(world: World, site_id: str) -> None:
+    register = server(site_id, "left")
+    left = world.graph.create_server(site_id, "left", DeploymentMode.STANDALONE_ROOTFUL).id
+    require_free_name(world.graph, site_id, "left", removable=True)
+    removal = RemoveServerRecord(site_id=site_id, server_id=left, server_name="left")
+    assert not removal.satisfied(world, {})
+    record = begin(removal, world)
+    for _ in range(2):
+        removal.apply(world, {})
+    assert removal.satisfied(world, {})
+    assert removal.undo(world, record({})).outcome is Undo.ABSENT
+    made = begin(register, world)
+    outputs = register.apply(world, {})
+    assert outputs["server_id"] != left
+    register.undo(world, made(outputs))
 
 
 def test_who_may_not_grant_waits_for_an_administrators_consent(world: World, lab: Lab) -> None:
