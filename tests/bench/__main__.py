@@ -7,10 +7,14 @@ import json
 import sys
 from pathlib import Path
 
-from tests.bench import checkins, journal
+from tests.bench import checkins, journal, large_tenant
 
 PLACE = Path("build/bench")
-BENCHMARKS = {journal.NAME: journal.measure, checkins.NAME: checkins.measure}
+BENCHMARKS = {
+    journal.NAME: journal.measure,
+    checkins.NAME: checkins.measure,
+    large_tenant.NAME: large_tenant.measure,
+}
 
 
 def main(names: list[str]) -> int:
