@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -297,6 +298,21 @@ class Arena:
     def secret_identity(self) -> dict[str, str]:
         """The answers for an application that was made beforehand and has a secret."""
         return {"client_id": _CLIENT, "client_secret": f"file:{self.directory}/secret"}
+
+    def leave_a_record(self, site: str) -> None:
+        """Have the tenant know a server of our name in another site, of which it has not heard for long."""
+        find = "SELECT id, body FROM entity WHERE kind = ?"
+        (own, text), *_ = self._database.execute(find, ["ServerRecord"]).fetchall()
+        sites = self._database.execute(find, ["SiteRecord"]).fetchall()
+        site_id = next(key for key, body in sites if json.loads(body)["displayName"] == site)
+        left = {**json.loads(text), "id": str(uuid.uuid4()), "siteId": site_id, "agentAppId": ""}
+        left["lastCheckinDateTime"] = "2026-01-01T00:00:00Z"
+        left["tunnelServerHealthStatus"] = "offline"
+        self._database.execute(
+            "INSERT INTO entity (kind, id, parent, expires, body) "
+            "SELECT kind, ?, ?, expires, ? FROM entity WHERE id = ?",
+            [left["id"], site_id, json.dumps(left), own],
+        )
 
     def _prepare_identity(self) -> None:
         """Give the seeded application a certificate, as its administrator does in the portal."""

@@ -208,12 +208,12 @@ class Gateway(RuleBasedStateMachine):
     @told
     def two_runs_at_once(self, command: str) -> None:
         """P6: the second says who is at work, and changes nothing."""
-        before = self.arena.state()
         with exclusive(Files(self.arena.root), SystemClock(), paths.LOCK):
+            before = self.arena.state()
             ended = getattr(self.arena, command)(days_wrong=self.clock)
+            assert list(differences(before, self.arena.state())) == []
         assert self.ended(ended) == ExitCode.LOCKED, ended.stdout
         assert f"process {os.getpid()}, since" in ended.envelope["errors"][0]["message"]
-        assert list(differences(before, self.arena.state())) == []
 
     @rule(point=st.one_of(st.none(), st.integers(1, _UPGRADE_POINTS)))
     @told

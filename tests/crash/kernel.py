@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-PROGRAMS = ("modprobe", "sysctl", "semanage", "rc-update")
+_MONITOR = "/etc/init.d/mstunnel_monitor"
+PROGRAMS = ("modprobe", "sysctl", "semanage", "rc-update", _MONITOR)
 RELEASE = "6.0.0-crash"
 # Types that the policy itself gives: semanage-port(8).
 _POLICY = "http_port_t                    tcp      80, 443, 8443\n"
@@ -28,13 +29,13 @@ def lay_down(root: Path) -> None:
 
 def lay_down_openrc(root: Path) -> None:
     """An init that takes scripts."""
-    for folder in ("run/openrc", "etc/runlevels/default", "etc/init.d"):
+    for folder in ("run/openrc/started", "etc/runlevels/default", "etc/init.d"):
         (root / folder).mkdir(parents=True)
 
 
 def changes(arguments: Sequence[str]) -> bool:
     """Whether the command does more than tell."""
-    return "-l" not in arguments
+    return not {"-l", "status"} & {*arguments}
 
 
 def answer(arguments: Sequence[str], root: Path) -> dict[str, object]:
@@ -44,6 +45,8 @@ def answer(arguments: Sequence[str], root: Path) -> dict[str, object]:
         return _semanage(options, root / _PORTS)
     if program == "rc-update":
         return _rc_update(options, root / "etc/runlevels")
+    if program == _MONITOR:
+        return _service(options, root / "run/openrc/started/mstunnel_monitor")
     if program == "sysctl":
         name, _, value = options[-1].partition("=")
         (root / "proc/sys" / name.replace(".", "/")).write_text(f"{value}\n")
@@ -66,6 +69,15 @@ def _rc_update(options: Sequence[str], levels: Path) -> dict[str, object]:
     elif not link.is_symlink():
         link.symlink_to(f"/etc/init.d/{name}")
     return {"code": 0, "output": ""}
+
+
+def _service(options: Sequence[str], started: Path) -> dict[str, object]:
+    """A script of the init, run by itself: openrc-run(8)."""
+    if options == ["start"]:
+        started.touch()
+    elif options == ["stop"]:
+        started.unlink(missing_ok=True)
+    return {"code": 0 if options != ["status"] or started.exists() else 3, "output": ""}
 
 
 def _semanage(options: Sequence[str], local: Path) -> dict[str, object]:
