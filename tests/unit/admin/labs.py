@@ -1,9 +1,6 @@
 """Real lab tenants in processes of their own, and `mst-admin` run against them as a person runs it."""
 
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,10 +21,10 @@ from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import SignIn
+from tests.unit.running_lab import running_lab
 from tests.unit.schemas import validate
 
 HERE = Path(__file__).parent
-LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
 TOOL = "44444444-4444-4444-8444-444444444444"
 READER = "55555555-5555-4555-8555-555555555555"
 SECRETS = {TOOL: "a-secret-of-the-tool", READER: "a-secret-of-the-reader"}
@@ -116,21 +113,8 @@ class MstAdmin:
 @contextmanager
 def running(directory: Path, seed: Path) -> Iterator[Tenant]:
     """A lab that runs until the end of the block."""
-    command = [LAB, "serve", "--dir", str(directory), "--port", "0", "--seed", str(seed)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    ready = directory / "lab.json"
-    end = time.monotonic() + 30
-    while not ready.exists():
-        if process.poll() is not None or time.monotonic() > end:
-            process.kill()
-            raise AssertionError(process.communicate()[1])
-        time.sleep(0.05)
-    try:
-        yield Tenant(directory, json.loads(ready.read_text()))
-    finally:
-        process.terminate()
-        errors = process.communicate(timeout=20)[1]
-    assert errors == ""
+    with running_lab(directory, "--seed", str(seed)) as facts:
+        yield Tenant(directory, facts)
 
 
 def root_file(tmp_path: Path, *, authority: bool = True) -> Path:

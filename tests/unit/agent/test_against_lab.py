@@ -1,9 +1,6 @@
 """The agent, its certificate and the real MSAL against a running lab tenant."""
 
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,9 +22,8 @@ from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
 from mstunnel_setup.tenant.wire import DeploymentMode
+from tests.unit.running_lab import running_lab
 from tests.unit.tenant.credentials import write_pfx
-
-COMMAND = [sys.executable, "-c", "from mstunnel_setup.cli.lab import main; main()"]
 
 
 @dataclass
@@ -46,22 +42,8 @@ class Installed:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     directory = tmp_path_factory.mktemp("lab")
-    server = subprocess.Popen([*COMMAND, "serve", "--dir", str(directory), "--port", "0"])
-    try:
-        facts = _ready(directory / "lab.json", server)
+    with running_lab(directory) as facts:
         yield _install(Files(tmp_path_factory.mktemp("root")), directory, facts)
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _ready(path: Path, server: subprocess.Popen[bytes]) -> dict[str, Any]:
-    for _ in range(300):
-        if path.exists():
-            return dict(json.loads(path.read_text()))
-        assert server.poll() is None, "the lab did not start"
-        time.sleep(0.1)
-    raise AssertionError("the lab is not ready after 30 seconds")
 
 
 def _install(files: Files, directory: Path, facts: dict[str, Any]) -> Installed:

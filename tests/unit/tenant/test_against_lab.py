@@ -1,9 +1,6 @@
 """The real MSAL and the real actions against a running lab tenant."""
 
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +34,7 @@ from mstunnel_setup.tenant.wire import (
     LabHealth,
     TunnelServer,
 )
+from tests.unit.running_lab import running_lab
 from tests.unit.tenant.credentials import rsa_key, write_pfx
 
 CREDENTIAL = "/agent.p12"
@@ -113,25 +111,10 @@ class Mortal:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     directory = tmp_path_factory.mktemp("lab")
-    command = [sys.executable, "-c", "from mstunnel_setup.cli.lab import main; main()"]
-    server = subprocess.Popen([*command, "serve", "--dir", str(directory), "--port", "0"])
-    try:
-        facts = _ready(directory / "lab.json", server)
+    with running_lab(directory) as facts:
         http = HttpSession(SystemClock(), facts["ca_file"])
         yield Lab(directory, facts, http)
         http.close()
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _ready(path: Path, server: subprocess.Popen[bytes]) -> dict[str, Any]:
-    for _ in range(300):
-        if path.exists():
-            return dict(json.loads(path.read_text()))
-        assert server.poll() is None, "the lab did not start"
-        time.sleep(0.1)
-    raise AssertionError("the lab is not ready after 30 seconds")
 
 
 @pytest.fixture
