@@ -17,6 +17,8 @@ REPORT: Final = f"{paths.SERVER_STATE}/report"
 _LONGEST: Final = 500
 _REFUSED_BY_PROXY: Final = 407
 _SERVER_ERROR: Final = 500
+# Beyond every status and every wait in seconds; JSON as Python reads it knows infinity too.
+_MEASURABLE: Final = 1_000_000
 # The monitor, which is privileged, reads it too.
 _LARGEST: Final = 1 << 20
 # The kernel counts in 64 bits.
@@ -57,8 +59,8 @@ class Probe:
         """Curl's own words, or the status that is no answer of the site."""
         if self.status:
             return f"status {self.status}"
-        words = str(self.account.get("errormsg") or "no answer")
-        return f"{words} (curl {self.account.get('exitcode', '?')})"
+        words = self.account.get("errormsg") or "no answer"
+        return plain(f"{words} (curl {self.account.get('exitcode', '?')})", _LONGEST)
 
     @property
     def connect_seconds(self) -> float | None:
@@ -68,7 +70,7 @@ class Probe:
 
     def _number(self, name: str) -> float:
         found = self.account.get(name)
-        return found if isinstance(found, int | float) else 0
+        return found if isinstance(found, int | float) and 0 <= found < _MEASURABLE else 0
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,17 @@ def test_a_line_that_means_nothing_tells_nothing(line: str) -> None:
     assert (found.configuration, found.connections, found.transferred, found.probe) == (None,) * 4
 
 
+@pytest.mark.parametrize("number", ["1e999", "-Infinity", "NaN", "9" * 4_000, "-1", '"200"', "[]"])
+def test_a_probe_that_measured_nonsense_has_reached_nothing(number: str) -> None:
+    account = f'{{"http_code": {number}, "time_connect": {number}, "errormsg": "{"x" * 9_000}"}}'
+    found = parse_report(f"time 1\nprobe 1 http://intranet.example/ {account}\n")
+
+    assert found is not None
+    assert found.probe is not None
+    assert (found.probe.status, found.probe.reached, found.probe.connect_seconds) == (0, False, None)
+    assert len(found.probe.words) == 500
+
+
 @given(st.text())
 @example("[" * 100_000)
 @example("9" * 5_000)
