@@ -9,6 +9,7 @@ from scripts import docs
 
 PAGES = docs.pages()
 ROOT = Path(__file__).parents[2]
+WRITTEN = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -18,12 +19,28 @@ def test_a_committed_page_is_what_make_docs_writes(path: Path) -> None:
 
 def test_every_test_that_a_page_names_is_there() -> None:
     """A page that says where a claim is proved may name `tests/FILE.py` or `tests/FILE.py::TEST`."""
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    text = "\n".join(page.read_text() for page in pages)
+    text = "\n".join(page.read_text() for page in WRITTEN)
     named = set(re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", text))
     assert len(named) > 10
     missing = [(file, test) for file, test in sorted(named) if not _defines(ROOT / file, test)]
     assert missing == []
+
+
+def _links(page: Path) -> set[Path]:
+    """What of the repository a page links to; what follows a `#` is not looked at."""
+    return {
+        (page.parent / link).resolve() for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    }
+
+
+def test_every_link_leads_somewhere() -> None:
+    links = [(page, link) for page in WRITTEN for link in _links(page)]
+    assert len(links) > 50
+    assert [(page.name, str(link)) for page, link in links if not link.exists()] == []
+
+
+def test_the_front_page_leads_to_every_page() -> None:
+    assert set(WRITTEN[1:]) - _links(WRITTEN[0]) == set()
 
 
 def _defines(file: Path, test: str) -> bool:
