@@ -26,8 +26,8 @@ _HOST: Final = Path("/")
 @app.command()
 def run(root: Root = _HOST) -> None:
     """Check in and keep the configuration in step, until SIGTERM."""
-    # A process that runs for months, and has 60 MiB, does not carry the command line along.
-    # Without docstrings, which are two of its 60 MiB; the image has the bytecode.
+    # A process that runs for months, and has 60 MiB, carries neither the command line nor docstrings, which
+    # are two of them, along; the image has the bytecode.
     Processes().replace([sys.executable, "-OO", "-m", "mstunnel_setup.agent", str(root)])
 
 

@@ -18,6 +18,7 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.steps import sign_in
+from mstunnel_setup.steps.environment import TENANT_ROOTS
 from mstunnel_setup.steps.order import ORDER
 from mstunnel_setup.steps.preflight import refuse_unready
 from mstunnel_setup.upgrade.record import HISTORY
@@ -46,10 +47,24 @@ def restore(session: Session, options: SignInOptions, file: Path, *, replace: bo
             raise UsageError(
                 "already-installed", "a gateway is installed here already", "Restore on a host without one."
             )
+        _refuse_missing_roots(run, file)
         require_answers(run, ORDER)
         refuse_unready(run.context, [step.name for step in ORDER])
         done = _installed(run, manifest, files, replace=replace)
     return Result("changed", steps_data(done), text=["Restored. Look at it with `mst-cli status`."])
+
+
+def _refuse_missing_roots(run: Run, file: Path) -> None:
+    """Raise UsageError where `tenant.ca_file` is a file of the old host; the backup holds its content."""
+    named = run.context.answers.tenant.ca_file
+    if named is not None and run.files.read_given(named) is None:
+        inside = TENANT_ROOTS.lstrip("/")
+        raise UsageError(
+            "ca-file-missing",
+            f"the tenant's trusted roots were in {named}, which is not on this host",
+            f"Take them out of the backup (`tar -xzOf {file} {inside} >tenant-ca.crt`), "
+            "and add `--ca-file tenant-ca.crt`.",
+        )
 
 
 def _installed(

@@ -19,6 +19,8 @@ from mstunnel_setup.tls.read import read_material
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 WANTED = "environment.wanted"
+TENANT_ROOTS = f"{paths.CA_TRUST}/tenant-ca.crt"
+"""Where the certificates of `tenant.ca_file` are kept."""
 _SHELL_PROXIES = "/etc/profile.d/http_proxy.sh"
 _FOLDERS = (
     (paths.CERTIFICATES, 0o755),
@@ -164,8 +166,7 @@ def _decide(environment: Environment) -> Sequence[Action[Any]]:
     actions.append(MergeFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))
     actions.append(Remember(name=WANTED, value={**environment.wanted}))
     if environment.ca_file is not None:
-        target = f"{paths.CA_TRUST}/tenant-ca.crt"
-        actions.append(CopyFile(source=environment.ca_file, digest=environment.ca_digest, path=target))
+        actions.append(CopyFile(source=environment.ca_file, digest=environment.ca_digest, path=TENANT_ROOTS))
     return actions
 
 

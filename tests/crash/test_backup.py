@@ -2,11 +2,15 @@
 
 import os
 import pwd
+import re
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli.backup import unpack
@@ -76,3 +80,32 @@ def test_files_of_the_old_host_are_not_named(backup: Path) -> None:
     assert isinstance(answers, dict)
     assert str(answers["images.server"]).endswith(GOOD)
     assert "images.archive" not in answers
+
+
+def test_roots_that_were_a_file_of_the_old_host_are_in_the_backup(
+    arena: Arena, private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, roots = private / "backup.tar.gz", private / "ca.pem"
+    tenant = YAML(typ="safe").load(arena.answers)["tenant"]
+    shutil.copy(tenant["ca_file"], roots)
+    arena.write_answers({"tenant": {**tenant, "ca_file": str(roots)}})
+    assert arena.install().code == 0
+    assert arena.run("mst-cli", "backup", str(place)).code == 0
+    roots.unlink()
+    arena.reset()
+    arena.write_answers({})
+    before = arena.state()
+
+    refused = arena.run("mst-cli", "restore", str(place), "--answers", str(arena.answers))
+    assert (refused.code, refused.error) == (2, "ca-file-missing")
+    assert arena.state() == before
+
+    hint = refused.envelope["errors"][0]["hint"]
+    unpack_command, option = re.findall(r"`(.+?)`", hint)
+    monkeypatch.chdir(private)
+    subprocess.run(["sh", "-c", unpack_command], check=True)
+    named = private / option.removeprefix("--ca-file ")
+    restored = arena.run(
+        "mst-cli", "restore", str(place), "--ca-file", str(named), "--answers", str(arena.answers)
+    )
+    assert restored.code == 0, restored.stdout

@@ -17,7 +17,7 @@ def running_lab(directory: Path, *arguments: str) -> Iterator[dict[str, Any]]:
     """What the `lab.json` of a lab says that runs until the end of the block; it must complain of nothing."""
     command = [LAB, "serve", "--dir", str(directory), "--port", "0", *arguments]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    ready, end = directory / "lab.json", time.monotonic() + 60
+    ready, end = directory / "lab.json", time.monotonic() + 120
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > end:
             process.kill()

@@ -19,7 +19,7 @@ from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.lab import remote
 from mstunnel_setup.tenant.actions import CreateAppIdentity
 from mstunnel_setup.tenant.clouds import cloud
-from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import SignIn
 from mstunnel_setup.tenant.wire import DeploymentMode
 from tests.unit.running_lab import running_lab
@@ -31,7 +31,7 @@ class Installed:
     """What an installation leaves: files on the host, an application and a server in the tenant."""
 
     files: Files
-    graph: Graph
+    graph: AdminGraph
     site_id: str
     server_id: str
     object_id: str = ""
@@ -51,7 +51,7 @@ def _install(files: Files, directory: Path, facts: dict[str, Any]) -> Installed:
     http = HttpSession(clock, facts["ca_file"])
     person = SignIn(http, clock, where, "organizations", facts["client_id"])
     token = person.device_code(lambda code: remote.approve(directory, code.code, "admin@contoso.example"))
-    graph = Graph(http, where, token, clock)
+    graph = AdminGraph(http, where, token, clock)
     files.make_directories(paths.PRIVATE)
     files.make_directories(paths.CA_TRUST)
     files.write(f"{paths.CA_TRUST}/lab.crt", Path(facts["ca_file"]).read_bytes())

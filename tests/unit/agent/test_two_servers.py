@@ -1,0 +1,129 @@
+"""Two servers of one site and a release, with a running lab tenant: one at a time, in the window only."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.rows import State
+from mstunnel_setup.agent.tenant import enrol
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.wire import DeploymentMode, TunnelSite
+from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.mailbox import Answer
+from mstunnel_setup.upgrade.release import Digests, Release
+from mstunnel_setup.upgrade.standing import read_standing
+from tests.unit.agent.test_against_lab import Installed, installed  # noqa: F401 (a fixture)
+
+OLD = Digests(f"sha256:{'a' * 64}", f"sha256:{'a' * 64}")
+NEW = Digests(f"sha256:{'b' * 64}", f"sha256:{'b' * 64}")
+_TAKEN_OVER = (paths.AGENT_CREDENTIAL, paths.AGENT_INFO, f"{paths.CA_TRUST}/lab.crt")
+
+
+@dataclass
+class Server:
+    """A server whose agent is ours; the monitor of its host is this test."""
+
+    files: Files
+    id: str
+    log: list[str] = field(default_factory=list)
+    agent: Agent = field(init=False)
+
+    def __post_init__(self) -> None:
+        clock, healthy = SystemClock(), SimpleNamespace(state=State.HEALTHY, rows=())
+        for folder in (mailbox.INBOX, mailbox.OUTBOX):
+            self.files.make_directories(folder)
+        self.runs(OLD)
+        offer = Release(label="2.0", published=clock.now().date(), server=NEW.server, agent=NEW.agent)
+        self.files.write(mailbox.OFFER, offer.model_dump_json().encode())
+        self.agent = Agent(
+            lambda: enrol(self.files, clock), self.files, clock, self.log.append, lambda _status: None
+        )
+        self.agent.watch = cast("Any", healthy)
+
+    def runs(self, digests: Digests) -> None:
+        self.files.write(paths.IMAGES_CONFIGURED, mailbox.render(digests))
+
+    def goes_round(self) -> str:
+        """One round of the agent; what it waits for, or `asked` when it asks the monitor."""
+        assert self.agent.round() is None
+        if self.files.state(mailbox.REQUEST) is not None:
+            return "asked"
+        found = read_standing(self.files)
+        assert found is not None
+        return found.code
+
+    def obeyed(self, state: Any) -> None:
+        """The monitor has begun (`upgrading`), or is through (`done`)."""
+        self.files.remove(mailbox.REQUEST)
+        if state == "done":
+            self.runs(NEW)
+        answer = Answer(state=state, server=NEW.server, agent=NEW.agent, at=datetime.now(UTC))
+        mailbox.write_answer(self.files, answer)
+
+
+@pytest.fixture
+def servers(installed: Installed, tmp_path: Path) -> list[Server]:  # noqa: F811 (the fixture)
+    """Both servers of the site, in the order of their ids."""
+    second = Files(tmp_path)
+    for folder in (paths.PRIVATE, paths.CA_TRUST):
+        second.make_directories(folder)
+    for path in _TAKEN_OVER:
+        second.write(path, installed.files.read(path) or b"", 0o600)
+    made = installed.graph.create_server(installed.site_id, "gw2", DeploymentMode.STANDALONE_ROOTFUL)
+    settings = {"SiteId": installed.site_id, "ServerId": made.id}
+    second.write(paths.AGENT_SETTINGS, json.dumps(settings).encode())
+    both = [Server(installed.files, installed.server_id), Server(second, made.id)]
+    return sorted(both, key=lambda server: server.id)
+
+
+def open_window(world: Installed, begin: timedelta, end: timedelta) -> None:
+    """The site's window, so long from now."""
+    now = datetime.now(UTC)
+    changes = TunnelSite(
+        upgrade_automatically=True,
+        upgrade_window_utc_offset_in_minutes=0,
+        upgrade_window_start_time=(now + begin).time(),
+        upgrade_window_end_time=(now + end).time(),
+    )
+    world.graph.update_site(world.site_id, changes.to_wire())
+
+
+def test_the_servers_of_a_site_take_turns_inside_its_window(
+    installed: Installed,  # noqa: F811 (the fixture)
+    servers: list[Server],
+) -> None:
+    first, second = servers
+
+    def both() -> list[str]:
+        # The later one goes round first: who asks first must not matter.
+        return [server.goes_round() for server in (second, first)][::-1]
+
+    open_window(installed, timedelta(hours=3), timedelta(hours=5))
+    for _ in range(2):
+        assert both() == ["window-closed", "window-closed"]
+
+    open_window(installed, timedelta(hours=-1), timedelta(hours=2))
+    assert both() == ["asked", "turn"]
+    first.obeyed("upgrading")
+    assert both() == ["upgrading", "turn"]
+    assert both() == ["upgrading", "other-upgrading"]
+
+    # Begun inside the window, the cycle goes on past its end.
+    open_window(installed, timedelta(hours=3), timedelta(hours=5))
+    first.obeyed("done")
+    assert first.goes_round() == "up-to-date"
+    assert both() == ["up-to-date", "asked"]
+    second.obeyed("upgrading")
+    assert both() == ["up-to-date", "upgrading"]
+    second.obeyed("done")
+    assert both() == ["up-to-date", "up-to-date"]
+    asked = [line for server in servers for line in server.log if line.startswith("upgrade-requested")]
+    assert len(asked) == 2
