@@ -6,8 +6,10 @@ from typing import Final, Literal, TypeAlias
 
 Verdict: TypeAlias = Literal["let-in", "refused", "away"]
 
-# ocserv 1.3.0, worker-log.c and worker-auth.c; said at every log level.
-_REFUSAL: Final = re.compile(r"worker(?:\[[^\]]*\])?: ([0-9a-fA-F.:]+) failed authentication for ")
+# ocserv 1.3.0, worker-log.c and worker-auth.c; an error, so it is said at every log level, with its place.
+_REFUSAL: Final = re.compile(
+    r"worker(?:\[[^\]]*\])?: ([0-9a-fA-F.:]+) (?:[\w.-]+:\d+: )?failed authentication for "
+)
 
 
 def refused_addresses(log: str) -> frozenset[str]:

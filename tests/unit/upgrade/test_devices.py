@@ -26,12 +26,17 @@ def test_only_who_was_let_in_before_and_is_turned_away_speaks_against_a_release(
 
 
 def test_refusals_are_found_in_the_log_of_the_gateway() -> None:
+    """The lines of ocserv 1.3.0 for a good start, two bad tokens, and a cookie of an earlier release."""
     log = f"""
 mstunnel-gateway: configuration or certificate changed: reload
-ocserv[12]: main: {STRANGER}:40122 failed authentication attempt for user ''
-ocserv[31]: worker: {PHONE} failed authentication for ''
-2026-11-25T19:00:00Z ocserv[32]: worker[ada]: {LAPTOP} failed authentication for 'ada'
-ocserv[33]: worker: {STRANGER} failed cookie authentication attempt
-ocserv[34]: worker: [unknown] failed authentication for ''
+listening (TCP) on [::]:443...
+ocserv-oidc: Token malformed - no kid
+
+worker: {PHONE} worker-auth.c:1745: failed authentication for ''
+ocserv-oidc: Token required claims validation failed
+
+2026-11-25T19:00:00Z worker[ada]: {LAPTOP} worker-auth.c:1745: failed authentication for 'ada'
+worker: {STRANGER} failed cookie authentication attempt
+worker: [unknown] worker-auth.c:1745: failed authentication for ''
 """
     assert refused_addresses(log) == {PHONE, LAPTOP}

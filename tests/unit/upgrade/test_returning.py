@@ -47,7 +47,7 @@ class Gateway:
 
 
 def refusal(address: str) -> str:
-    return f"ocserv[31]: worker: {address} failed authentication for ''\n"
+    return f"worker: {address} worker-auth.c:1745: failed authentication for ''\n"
 
 
 def test_a_device_that_is_back_already_is_not_waited_for() -> None:
