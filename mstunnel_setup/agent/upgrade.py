@@ -108,13 +108,16 @@ def behind(site: TunnelSite, files: Files) -> int | None:
 
 def settings(site: TunnelSite, files: Files) -> Site:
     """The upgrade settings of a site as Graph has them, with the time zone that the host's list names."""
-    extra = site.model_extra or {}
-    approved = extra.get(_APPROVED)
-    return Site(
-        automatic=bool(site.upgrade_automatically),
-        approved=datetime.fromisoformat(approved) if isinstance(approved, str) else None,
-        window=_window(site, files),
-    )
+    approved = _moment((site.model_extra or {}).get(_APPROVED))
+    return Site(bool(site.upgrade_automatically), approved, _window(site, files))
+
+
+def _moment(value: object) -> datetime | None:
+    """A time in the tenant's answer; one that cannot be read, or names no zone, approves nothing."""
+    with suppress(ValueError):
+        found = datetime.fromisoformat(str(value))
+        return found if found.tzinfo else None
+    return None
 
 
 def _window(site: TunnelSite, files: Files) -> Window | None:

@@ -140,6 +140,12 @@ def test_an_approval_that_the_lab_shows_counts(files: Files) -> None:
     assert ask(files, upgrade_automatically=False, **approved) == "begin"
 
 
+@pytest.mark.parametrize("approved", ["soon", "", "2026-11-02T08:00:00", None, 7])
+def test_an_approval_that_cannot_be_read_is_none(files: Files, approved: object) -> None:
+    settings = {"labUpgradeRequestedDateTime": approved}
+    assert ask(files, upgrade_automatically=False, **settings) == "approval-missing"
+
+
 @pytest.mark.parametrize(
     ("status", "expected"), [("healthy", "turn"), ("upgradeInProgress", "other-upgrading")]
 )
