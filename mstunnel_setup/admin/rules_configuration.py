@@ -4,6 +4,7 @@ The gateway's own reader judges every field, so nothing passes here that a serve
 docs/reference/mst-admin.md.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
@@ -18,6 +19,7 @@ from mstunnel_setup.gateway.fields import PropertyError, shown
 _APIPA: Final = IPv4Network("169.254.0.0/16")
 _LONGEST_SESSION: Final = 2**31 - 1
 _MOST_RULES: Final = 500
+_SETTING: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VALID: Final = {"network": "169.254.0.0/16"}
 _FIELDS: Final = {
     "network": ("network", "network-invalid"),
@@ -79,6 +81,14 @@ def _is_mask(text: str) -> bool:
 def _settings(declared: ConfigurationObject) -> Iterator[Finding]:
     """What the gateway says about advanced settings, the session timeout among them."""
     for name, value in declared.advanced_settings.items():
+        if not (_SETTING.fullmatch(name) and value):
+            yield Finding(
+                "advanced-setting-malformed",
+                "advanced_settings",
+                f"advanced_settings has {shown(name)} = {shown(value)}: it is not a setting and its value",
+                "Write one by its ocserv name, such as idle-timeout, with a value.",
+            )
+            continue
         try:
             ServerConfiguration.from_wire({**_VALID, "advancedSettings": [{"name": name, "value": value}]})
         except PropertyError as error:

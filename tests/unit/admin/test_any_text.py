@@ -1,6 +1,5 @@
-"""Whatever people write into declarations: a finding that says what to do, or a body that can be sent."""
+"""Whatever people write into declarations: a finding that says what to do, or a body that the lab takes."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -12,8 +11,10 @@ from pydantic import BaseModel, ValidationError
 from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject
 from mstunnel_setup.admin.rules_configuration import judge_configuration, judge_networks
 from mstunnel_setup.admin.rules_site import judge_site
-from mstunnel_setup.admin.wire import configuration_body, site_body
+from mstunnel_setup.admin.wire import configuration_body, site_body, without_empty
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.lab.bodies import judge
+from mstunnel_setup.lab.bodies_tunnel import ConfigurationBody, SiteBody
 from mstunnel_setup.profiles.lint import lint
 from mstunnel_setup.profiles.objects import Platform, ProfileObject
 from mstunnel_setup.profiles.rules import judge_profile
@@ -75,7 +76,8 @@ def _explained(findings: Sequence[Finding]) -> bool:
 def test_a_server_configuration(changes: dict[str, Any], own: list[str]) -> None:
     declared = _object(ConfigurationObject, {"network": "169.254.0.0/16"}, changes)
     if _explained(list(judge_networks(own))) and _explained(judge_configuration(declared, own)):
-        assert json.dumps(configuration_body(declared))
+        body = judge(ConfigurationBody, without_empty(configuration_body(declared)))
+        assert (body.display_name, body.listen_port) == ("Main", declared.listen_port)
 
 
 @given(st.fixed_dictionaries({}, optional=SITE), st.lists(st.sampled_from(["8.8.8.8", "::1", "10.0.0.1"])))
@@ -83,7 +85,8 @@ def test_a_site(changes: dict[str, Any], found: list[str]) -> None:
     valid = {"public_address": "gw.contoso.com", "configuration": "Main"}
     declared = _object(SiteObject, valid, changes)
     if _explained(judge_site(declared, lambda _name: found)):
-        assert json.dumps(site_body(declared, datetime.now(UTC)))
+        body = judge(SiteBody, without_empty(site_body(declared, datetime.now(UTC))))
+        assert (body.display_name, body.public_address) == ("Main", declared.public_address)
 
 
 @given(st.sampled_from(list(Platform)), st.fixed_dictionaries({}, optional=PROFILE))

@@ -27,7 +27,8 @@ BY_THE_LAB = {
     "window-zone-missing": "",
     # A rule of our gateways, which refuse such a value themselves.
     "advanced-setting-invalid": "",
-    # Not of the type that Graph has for times of day, so no rule is asked.
+    # Not of the type that the wire has for settings and times of day, so no rule is asked.
+    "advanced-setting-malformed": "wrong type",
     "window-time-invalid": "wrong type",
 }
 """What the lab says where it is something else than mst-admin's code; "": nothing."""

@@ -21,7 +21,11 @@ def test_a_quoted_value_comes_back(value: str) -> None:
     assert query.filter == ("displayName", value)
 
 
-@given(st.dictionaries(st.sampled_from(["$filter", "$top", "$skip", "$orderby", "$select", "$x"]), st.text()))
+OPTIONS = st.sampled_from(["$filter", "$top", "$skip", "$orderby", "$select", "$x"])
+VALUES = st.text() | st.integers(-2, 2000).map(str) | st.sampled_from(["displayName", "id,displayName"])
+
+
+@given(st.dictionaries(OPTIONS, VALUES))
 def test_any_options_are_read_or_refused(options: dict[str, str]) -> None:
     with suppress(GraphError):
         query = parse_query(options, SITE)
