@@ -197,7 +197,7 @@ REFUSED = {
 
 
 def test_a_lab_without_its_packages_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mstunnel_setup.lab.remote", None)
+    monkeypatch.setitem(sys.modules, "mstunnel_setup.lab", None)
     (error,) = run("mstunnel-lab rotate-keys", code=2)["errors"]
     assert (error["code"], "mstunnel-setup[lab]" in error["hint"]) == ("lab-not-installed", True)
 
