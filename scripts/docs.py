@@ -86,27 +86,28 @@ def commands() -> str:
         app = importlib.import_module(entry.partition(":")[0]).app
         # Boxes drawn by the terminal are of no use on a page.
         app.rich_markup_mode = None
-        for path, command in _tree(program, typer.main.get_command(app)):
-            parts.append(
-                f"{'##' if path == program else '###'} `{path}`\n\n```text\n{_help(path, command)}\n```\n"
-            )
+        command = typer.main.get_command(app)
+        for path in _tree(program, command):
+            heading = "##" if path == program else "###"
+            parts.append(f"{heading} `{path}`\n\n```text\n{_help(path, command)}\n```\n")
     return "\n".join(parts)
 
 
-def _tree(path: str, command: Any) -> Iterator[tuple[str, Any]]:
-    yield path, command
+def _tree(path: str, command: Any) -> Iterator[str]:
+    yield path
     for name, child in getattr(command, "commands", {}).items():
         if not child.hidden:
             yield from _tree(f"{path} {name}", child)
 
 
-def _help(path: str, command: Any) -> str:
+def _help(path: str, program: Any) -> str:
+    name, *words = path.split()
     before = {name: os.environ.get(name) for name in ("COLUMNS", "TERMINAL_WIDTH")}
     os.environ |= dict.fromkeys(before, WIDTH)
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed):
-            command.main(args=["--help"], prog_name=path, standalone_mode=False)
+            program.main(args=[*words, "--help"], prog_name=name, standalone_mode=False)
     finally:
         for name, value in before.items():
             os.environ.pop(name)

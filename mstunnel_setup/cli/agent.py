@@ -7,17 +7,13 @@ from typing import Annotated, Final
 import typer
 
 from mstunnel_setup import __version__
+from mstunnel_setup.cli.options import new_app
 from mstunnel_setup.errors import ExitCode, SetupError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 
-app = typer.Typer(
-    help="Keeps a gateway in step with its tenant and checks in.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = new_app("Keeps a gateway in step with its tenant and checks in.")
 
 Root = Annotated[Path, typer.Option("--root", envvar="MSTUNNEL_ROOT", help="Directory to see as /.")]
 _HOST: Final = Path("/")

@@ -9,6 +9,7 @@ import typer
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import Result, run_app, run_command
 from mstunnel_setup.cli.root import add_root
+from mstunnel_setup.cli.streams import hold
 from mstunnel_setup.errors import ExitCode, UsageError
 
 _PROGRAM = "mstunnel-lab"
@@ -202,4 +203,5 @@ def rotate_keys(
 
 def main() -> int:
     """Run `mstunnel-lab`; returns the exit code."""
+    hold()
     return run_app(app, _PROGRAM)

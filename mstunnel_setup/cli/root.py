@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from mstunnel_setup import __version__
-from mstunnel_setup.cli.options import CommonOptions, with_options
+from mstunnel_setup.cli.options import CommonOptions, OutputFormat, with_options
 from mstunnel_setup.cli.render import Result, run_command
+from mstunnel_setup.errors import UsageError
 
 
 def add_root(app: typer.Typer, program: str) -> None:
@@ -23,4 +24,6 @@ def add_root(app: typer.Typer, program: str) -> None:
             text = [f"{program} {__version__}"]
             run_command(program, common, lambda _session: Result(data={"version": __version__}, text=text))
         if context.invoked_subcommand is None:
+            if common.output is OutputFormat.JSON:
+                raise UsageError("command-missing", "no command is given", f"See `{program} --help`.")
             typer.echo(context.get_help())

@@ -163,7 +163,7 @@ class LabBrowser:
                 method, address, data=form or None, timeout=_TIMEOUT_SECONDS, **options
             )
         except requests.RequestException as error:
-            hint = "is it still running? see its output"
+            hint = "Is it still running? See its output."
             raise NetworkError("lab-not-running", f"the lab does not answer at {address}", hint) from error
 
 

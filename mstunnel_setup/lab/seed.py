@@ -180,7 +180,7 @@ def parse_seed(text: str, name: str = "seed.yaml") -> Seed:
         raise UsageError(
             "lab-seed-invalid",
             "the seed file is wrong:\n" + "\n".join(mistakes),
-            "compare it with the seed in the reference documentation of mstunnel-lab",
+            "Compare it with the default seed, to which docs/reference/lab.md leads.",
         ) from error
 
 

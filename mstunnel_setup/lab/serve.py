@@ -94,7 +94,7 @@ def _locked(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            hint = "stop it, or give another --dir"
+            hint = "Stop it, or give another --dir."
             raise LockedError("lab-running", f"another lab runs in {directory}", hint) from error
         yield
 
@@ -111,7 +111,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         except OSError as error:
             where = f"{settings.host} port {settings.port}"
             raise NetworkError(
-                "lab-port", f"cannot listen on {where}: {error.strerror}", "give another --host or --port"
+                "lab-port", f"cannot listen on {where}: {error.strerror}", "Give another --host or --port."
             ) from error
         yield listener
 

@@ -31,7 +31,7 @@ def open_tenant(store: Store, text: str, name: str, *, seed_given: bool) -> Tena
             raise UsageError(
                 "lab-seed-differs",
                 f"this lab was made from another seed file than {name}",
-                "give another --dir for a new lab, or leave --seed out to go on with this one",
+                "Give another --dir for a new lab, or leave --seed out to go on with this one.",
             )
         return tenant
     seed = parse_seed(text, name)

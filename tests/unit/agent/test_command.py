@@ -41,6 +41,14 @@ def test_version() -> None:
     assert done.stdout == f"{__version__}\n"
 
 
+def test_a_wrong_command_line_is_told_without_boxes(tmp_path: Path) -> None:
+    done = agent(tmp_path, "health", "--nonsense")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("\n\nError: No such option: --nonsense\n")
+    assert agent(tmp_path, "health", "-h").returncode == 0
+
+
 def test_without_registration_it_says_what_is_missing(tmp_path: Path) -> None:
     done = agent(tmp_path, "check-in")
 

@@ -142,6 +142,7 @@ REFUSED = {
     "mstunnel-setup step images": (2, "answers-missing"),
     "mstunnel-setup step nonsense": (2, "step-unknown"),
     "mstunnel-setup answers check": (2, "answers-missing"),
+    "mst-cli": (2, "command-missing"),
     "mst-cli install": (2, "answers-missing"),
     "mst-cli status": (2, "not-installed"),
     "mst-cli health": (2, "not-installed"),
