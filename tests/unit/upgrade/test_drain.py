@@ -38,7 +38,11 @@ class Gateway:
             self.rules.append(" ".join(arguments[1:]))
             return Finished(int(bool(self.complaint)), "", self.complaint)
         found = self.left.pop(0) if len(self.left) > 1 else self.left[0]
-        return Finished(0, "[" + ",".join(f'{{"ID": {number}}}' for number in range(found)) + "]", "")
+        return Finished(
+            0,
+            "[" + ",".join(f'{{"ID": {number}, "State": "connected"}}' for number in range(found)) + "]",
+            "",
+        )
 
 
 def test_it_ends_with_the_last_session() -> None:

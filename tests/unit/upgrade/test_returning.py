@@ -35,7 +35,7 @@ class Gateway:
 
     def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
         found = self.connected.pop(0) if len(self.connected) > 1 else self.connected[0]
-        return Finished(self.code, json.dumps([{"ID": 1, "Remote IP": address} for address in found]), "")
+        return Finished(self.code, json.dumps([user(address) for address in found]), "")
 
     def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
         return ("podman", "logs", name)
@@ -44,6 +44,12 @@ class Gateway:
         if not self.log:
             raise ProcessError("program-timeout", "podman did not finish", "")
         return Completed(0, "", self.log)
+
+
+def user(address: str) -> dict[str, object]:
+    """One row of `show users`; `?` marks somebody who has not signed in."""
+    state = "pre-auth" if address.endswith("?") else "connected"
+    return {"ID": 1, "Remote IP": address.removesuffix("?"), "State": state}
 
 
 def refusal(address: str) -> str:
@@ -71,7 +77,7 @@ def test_devices_that_sleep_cost_a_minute_and_nothing_else(log: str) -> None:
 
 
 def test_a_release_that_turns_away_whom_the_earlier_one_let_in_is_found_out() -> None:
-    gateway = Gateway([[]], log=refusal(STRANGER) + refusal(PHONE))
+    gateway = Gateway([[], [f"{PHONE}?"], []], log=refusal(STRANGER) + refusal(PHONE))
     with pytest.raises(NetworkError, match="devices that were connected are refused now, and none is let in"):
         await_devices(gateway.context, (PHONE,))
 
