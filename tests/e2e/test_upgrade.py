@@ -161,6 +161,41 @@ def test_a_bad_release_is_gone_back_from_and_the_client_reconnects(
 
 
 @pytest.mark.long
+def test_a_release_that_refuses_every_device_is_gone_back_from(installed: Installation) -> None:
+    """Its handshake and its health are good; that the client had a session before gives it away."""
+    installed.keep_connected()
+    assert installed.await_page() == INTRANET_PAGE
+    offer(installed, "gateway-strict")
+    refused = upgrade(installed, check=False)
+    error = json.loads(refused.stdout)["errors"][0]
+    assert (refused.code, error["code"]) == (7, "upgrade-failed")
+    assert "devices that were connected are refused now" in error["message"]
+    found = data(upgrade(installed, "history"))["upgrades"][0]
+    assert (found["outcome"], found["sessions_before"]) == ("went-back", 1)
+    assert serving_digest(installed) == digest(installed.references["gateway"])
+    assert installed.await_page() == INTRANET_PAGE
+
+
+@pytest.mark.long
+def test_a_good_release_is_proved_by_a_session_and_a_device_that_sleeps_costs_it_nothing(
+    installed: Installation,
+) -> None:
+    installed.keep_connected()
+    assert installed.await_page() == INTRANET_PAGE
+    offer(installed, "gateway-next", "agent-next")
+    done = data(upgrade(installed))
+    assert (done["outcome"], done["sessions_before"], done["sessions_after"]) == ("done", 1, 1)
+    installed.disconnect()
+    installed.connect()
+    # It wakes up when all is over.
+    installed.testbed.client.run(["pkill", "-STOP", "-x", "openconnect"])
+    back = upgrade(installed, "rollback")
+    installed.testbed.client.run(["pkill", "-CONT", "-x", "openconnect"])
+    assert data(back)["sessions_after"] == 0
+    assert [notice["code"] for notice in json.loads(back.stdout)["warnings"]] == ["devices-away"]
+
+
+@pytest.mark.long
 def test_a_digest_that_the_registry_does_not_have_changes_nothing(installed: Installation) -> None:
     started = installed.started()
     offer(installed, "gateway-next")

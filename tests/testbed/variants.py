@@ -9,6 +9,15 @@ _UNHEALTHY: Final = "RUN printf '#!/bin/sh\\nexit 1\\n' >/usr/libexec/mstunnel/h
 # It serves devices, and reaches nothing behind itself.
 _ISOLATED: Final = "RUN printf '#!/bin/sh\\nexit 7\\n' >/usr/bin/curl\n"
 
+# Its TLS and its health are as they should be, and it takes every token for somebody else's.
+_STRICT: Final = r"""
+RUN sed -i 's|^ *ocserv --foreground .*|\
+    sed s/3678c9e9-9681-447a-974d-d19f668fcd88/nobody/ /etc/mstunnel/oidc.json >/run/oidc.json;\
+    sed s,/etc/mstunnel/oidc.json,/run/oidc.json, $configuration >/run/strict.conf;\
+    ocserv --foreground --log-stderr --config /run/strict.conf \&|' /usr/libexec/mstunnel/entrypoint \
+    && grep -q strict.conf /usr/libexec/mstunnel/entrypoint
+"""
+
 RECIPES: Final = {
     "gateway-next": ("gateway", "LABEL org.mstunnel.release=next\n"),
     "agent-next": ("agent", "LABEL org.mstunnel.release=next\n"),
@@ -16,6 +25,7 @@ RECIPES: Final = {
     "gateway-unhealthy": ("gateway", _UNHEALTHY),
     "gateway-silent": ("gateway", _SILENT),
     "gateway-isolated": ("gateway", _ISOLATED),
+    "gateway-strict": ("gateway", _STRICT),
     "gateway-forged": ("gateway", "LABEL org.mstunnel.release=forged\n"),
 }
 """Name of the variant -> the image it is made from, and what is different in it."""
