@@ -105,7 +105,7 @@ class LabClient:
 
     description: dict[str, Any]
     session: requests.Session
-    tokens: dict[str, str] = field(default_factory=dict)
+    tokens: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def password(self, name: str) -> str:
         users = {user["upn"].partition("@")[0]: user for user in self.description["users"]}
@@ -140,10 +140,11 @@ class LabClient:
         return str(answer.json()["access_token"])
 
     def token_as(self, who: str) -> str:
-        """Return a token of `user`, `user/app` or `app:name`; "" for nobody."""
-        if who not in self.tokens:
-            self.tokens[who] = self._new_token(who)
-        return self.tokens[who]
+        """Return a token of `user`, `user/app` or `app:name`, of the last five minutes; "" for nobody."""
+        key = (who, int(time.monotonic() // 300))
+        if key not in self.tokens:
+            self.tokens[key] = self._new_token(who)
+        return self.tokens[key]
 
     def _new_token(self, who: str) -> str:
         if who.startswith("app:"):
