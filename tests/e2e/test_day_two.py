@@ -71,6 +71,31 @@ def test_a_capture_of_a_client_holds_its_page_and_then_the_client_is_disconnecte
     gateway.testbed.client.run(["rm", "-f", "/root/c.pcap", vpn.PID], check=False)
 
 
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_events_are_shown_until_they_are_stopped_and_nothing_goes_on_in_the_container(
+    gateway: Installation, output: str
+) -> None:
+    gateway.wait_until_healthy()
+    watch = f"exec mst-cli server show events --output {output} </dev/null >/root/events"
+    gateway.server.start(["sh", "-c", watch])
+    # The health check asks occtl too.
+    shown = "pgrep -f '^occtl --no-pager show events'"
+    await_success(gateway, shown)
+    gateway.connect()
+    await_success(gateway, f"grep -q {gateway.token_user()} /root/events")
+    gateway.disconnect()
+    gateway.server.run(["pkill", "-KILL", "--full", "show events --output|interactive.*show events"])
+    await_success(gateway, f"! {shown}")
+
+
+def await_success(host: Installation, script: str) -> None:
+    """Return as soon as the script ends with 0, within a minute."""
+    end = time.monotonic() + 60
+    while (done := host.server.shell(script, check=False)).code:
+        assert time.monotonic() < end, done.describe()
+        time.sleep(0.1)
+
+
 def test_settings_and_the_verbose_mode(gateway: Installation) -> None:
     assert cli(gateway, "env", "set", "TRACE_SESSIONS", "1")["status"] == "changed"
     assert cli(gateway, "env", "get", "TRACE_SESSIONS")["data"]["settings"] == {"TRACE_SESSIONS": "1"}
@@ -82,26 +107,6 @@ def test_settings_and_the_verbose_mode(gateway: Installation) -> None:
     assert json.loads(gateway.setup().stdout)["status"] == "unchanged"
     assert cli(gateway, "log", "level", "normal")["data"]["level"] == 0
     assert "\nlog-level = 0\n" in gateway.server.read("/etc/mstunnel/ocserv.conf")
-
-
-@pytest.mark.parametrize("output", ["text", "json"])
-def test_events_are_shown_until_they_are_stopped_and_nothing_goes_on_in_the_container(
-    gateway: Installation, output: str
-) -> None:
-    watch = f"exec mst-cli server show events --output {output} </dev/null >/root/events"
-    gateway.server.start(["sh", "-c", watch])
-    await_success(gateway, "pgrep -x occtl")
-    gateway.connect()
-    await_success(gateway, f"grep -q {gateway.token_user()} /root/events")
-    gateway.disconnect()
-    gateway.server.run(["pkill", "-KILL", "--full", "show events --output|interactive.*show events"])
-    await_success(gateway, "! pgrep -x occtl")
-
-
-def await_success(host: Installation, script: str) -> None:
-    """Return as soon as the script ends with 0; the limit of the test ends the wait."""
-    while host.server.shell(script, check=False).code:
-        time.sleep(0.1)
 
 
 def test_the_access_log_names_who_went_where(gateway: Installation) -> None:
