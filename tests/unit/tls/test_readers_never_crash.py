@@ -1,6 +1,6 @@
 """Whatever the bytes are: an answer, or an error that was foreseen.
 
-`FUZZ_FACTOR=100` with `--timeout 0` tries a hundred times as many: ten minutes and more.
+`FUZZ_FACTOR=100` with `--timeout 0` tries a hundred times as many.
 """
 
 import os
