@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup import __version__
 from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
@@ -16,17 +15,12 @@ from mstunnel_setup.cli.options import (
     with_options,
 )
 from mstunnel_setup.cli.render import run_app, run_command
+from mstunnel_setup.cli.root import VersionOption, show_version
 from mstunnel_setup.cli.streams import hold
 
 _PROGRAM = "mst-readiness"
 
 app = new_app("Find every problem of this host and its surroundings before anything is installed.")
-
-
-def _show_version(*, wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"{_PROGRAM} {__version__}")
-        raise typer.Exit
 
 
 class Scope(StrEnum):
@@ -133,27 +127,22 @@ class ReadinessOptions:
             help="inbound: how long to wait for probes.",
         ),
     ] = 120.0
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            callback=lambda value: _show_version(wanted=value),
-            is_eager=True,
-            help="Show the version.",
-        ),
-    ] = False
 
 
 @app.command()
 @with_options
 def readiness(
+    *,
     common: CommonOptions,
     options: ReadinessOptions,
     certificate: CertificateOptions,
     sign_in: SignInOptions,
     scope: Annotated[Scope, typer.Argument(help="What to check.")] = Scope.ALL,
+    version: VersionOption = False,
 ) -> None:
     """Find every problem of this host and its surroundings before anything is installed."""
+    if version:
+        show_version(_PROGRAM, common)
     from mstunnel_setup.cli.readiness_run import Given, run  # noqa: PLC0415 (`--help` stays fast)
 
     given = Given(scope.value, options, {**certificate.settings(), **sign_in.settings()})

@@ -1,6 +1,6 @@
 """What a program does without a command: show its version, or its help."""
 
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -9,20 +9,23 @@ from mstunnel_setup.cli.options import CommonOptions, OutputFormat, with_options
 from mstunnel_setup.cli.render import Result, run_command
 from mstunnel_setup.errors import UsageError
 
+VersionOption = Annotated[bool, typer.Option("--version", help="Show the version.")]
+
+
+def show_version(program: str, common: CommonOptions) -> NoReturn:
+    """Show the version of `program`, and nothing else."""
+    text = [f"{program} {__version__}"]
+    run_command(program, common, lambda _session: Result(data={"version": __version__}, text=text))
+
 
 def add_root(app: typer.Typer, program: str) -> None:
     """Give `app` the options that go before a command of `program`, and `--version`."""
 
     @app.callback(invoke_without_command=True, help=app.info.help)
     @with_options
-    def root(
-        context: typer.Context,
-        common: CommonOptions,
-        version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
-    ) -> None:
+    def root(context: typer.Context, common: CommonOptions, version: VersionOption = False) -> None:
         if version:
-            text = [f"{program} {__version__}"]
-            run_command(program, common, lambda _session: Result(data={"version": __version__}, text=text))
+            show_version(program, common)
         if context.invoked_subcommand is None:
             if common.output is OutputFormat.JSON:
                 raise UsageError("command-missing", "no command is given", f"See `{program} --help`.")

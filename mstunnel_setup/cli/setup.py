@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup import __version__
 from mstunnel_setup.cli.options import CommonOptions, InstallOptions, new_app, new_group, with_options
 from mstunnel_setup.cli.render import run_app, run_command
+from mstunnel_setup.cli.root import VersionOption, show_version
 from mstunnel_setup.cli.streams import hold
 
 _PROGRAM = "mstunnel-setup"
@@ -19,30 +19,14 @@ answers_app = new_group("Write, check and show answer files.")
 app.add_typer(answers_app, name="answers")
 
 
-def _show_version(*, wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"{_PROGRAM} {__version__}")
-        raise typer.Exit
-
-
 @app.callback(invoke_without_command=True)
 @with_options
 def install(
-    context: typer.Context,
-    common: CommonOptions,
-    options: InstallOptions,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            callback=lambda value: _show_version(wanted=value),
-            is_eager=True,
-            help="Show the version.",
-        ),
-    ] = False,
+    context: typer.Context, common: CommonOptions, options: InstallOptions, version: VersionOption = False
 ) -> None:
     """Install, or continue where the last run stopped."""
-    del version
+    if version:
+        show_version(_PROGRAM, common)
     if context.invoked_subcommand is not None:
         return
     from mstunnel_setup.cli.install import install as run  # noqa: PLC0415 (`--help` stays fast)
