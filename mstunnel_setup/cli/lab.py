@@ -1,11 +1,12 @@
 """The command line of `mstunnel-lab`: a tenant of one's own, for demos, tests and training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 import typer
 
+from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import Result, run_app, run_command
 from mstunnel_setup.cli.root import add_root
@@ -70,6 +71,8 @@ def serve(
 
         if not 0 <= port <= _MAX_PORT:
             raise UsageError("lab-port", f"{port} is not a port", f"Give a number from 0 to {_MAX_PORT}.")
+        _require_hosts("--host", [host])
+        _require_hosts("--name", name or ())
         if cloud and cloud not in CLOUD_NAMES:
             known = ", ".join(CLOUD_NAMES)
             raise UsageError("lab-cloud", f"there is no cloud called {cloud}", f"Use one of: {known}.")
@@ -79,6 +82,16 @@ def serve(
         return Result(data={"dir": str(directory)})
 
     _run("serve", common, work)
+
+
+def _require_hosts(option: str, given: Iterable[str]) -> None:
+    for text in given:
+        if not is_host(text):
+            raise UsageError(
+                "lab-host",
+                f"{option}: {text!r} is neither a host name nor an IP address",
+                "Give one, such as 127.0.0.1; a name in its ASCII form.",
+            )
 
 
 @app.command()

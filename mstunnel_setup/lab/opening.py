@@ -42,7 +42,7 @@ class Settings:
         """The host in the lab's addresses."""
         if self.cloud:
             return CLOUD_NAMES[self.cloud].login
-        wildcard = self.host in {"", "0.0.0.0", "::"}  # noqa: S104
+        wildcard = self.host in {"0.0.0.0", "::"}  # noqa: S104
         return self.names[0] if self.names else "localhost" if wildcard else self.host
 
     @property

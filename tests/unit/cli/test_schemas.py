@@ -194,6 +194,7 @@ REFUSED = {
     "mstunnel-lab serve --dir /proc/nowhere": (2, "lab-directory"),
     "mstunnel-lab serve --port 65536": (2, "lab-port"),
     "mstunnel-lab serve --cloud 9": (2, "lab-cloud"),
+    "mstunnel-lab serve --host a..b": (2, "lab-host"),
     "mstunnel-lab serve --port high": (2, "usage-invalid"),
     "mstunnel-lab approve ABC --user nobody --dir /nowhere": (8, "lab-not-running"),
     "mstunnel-lab token --user nobody --out token --dir /nowhere": (8, "lab-not-running"),

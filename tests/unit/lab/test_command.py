@@ -152,6 +152,10 @@ def test_serve_refuses(lab_program: str, process: Any, tmp_path: Path) -> None:
     Path(bad).write_text("version: 1\ncolour: red\n")
     for arguments, code, says in [
         (("--dir", directory, "--port", "70000"), 2, "70000 is not a port"),
+        (("--dir", directory, "--host", ""), 2, "--host: '' is neither a host name nor an IP address"),
+        (("--dir", directory, "--host", "[::1]"), 2, "'[::1]' is neither"),
+        (("--dir", directory, "--name", "lab.test", "--name", ""), 2, "--name: '' is neither"),
+        (("--dir", directory, "--name", "bücher..test"), 2, "neither a host name"),
         (("--dir", directory, "--port", taken), 8, "Address already in use"),
         (("--dir", directory, "--port", "0", "--seed", str(tmp_path / "none.yaml")), 2, "none.yaml"),
         (
