@@ -37,6 +37,7 @@ def take(run: Run, pending: ScheduleImport) -> Result:
 
 
 def _tried(receipt: Receipt) -> dict[str, str]:
-    """When each import was tried last, by its name."""
+    """When each import that is still pending was tried last, by its name; the next try forgets the others."""
     found = remembered(receipt, _TRIED)
-    return {name: str(at) for name, at in found.items()} if isinstance(found, dict) else {}
+    waiting = {pending.name for pending in pending_imports(receipt)}
+    return {name: str(at) for name, at in found.items() if name in waiting} if isinstance(found, dict) else {}
