@@ -1,22 +1,17 @@
-"""One place to run in: a lab tenant, a recording engine, a fork server, and a root that is made anew."""
+"""One place to run in: a tenant, a recording engine, a fork server, and a root that is made anew."""
 
 import contextlib
 import json
-import os
 import random
 import re
 import shutil
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-import uuid
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,17 +19,11 @@ from ruamel.yaml import YAML
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.receipt import fold
-from mstunnel_setup.lab.bodies_directory import KeyCredentialBody
-from mstunnel_setup.lab.graph_directory import stored_credentials
-from mstunnel_setup.tls.agent_credential import new_agent_credential
 from tests.crash.engine import Daemon
+from tests.crash.tenant import CERTIFICATE_DAYS, CLIENT, PREPARED, Tenant, environment
 from tests.testbed.certificates import Authority
 
-HERE = Path(__file__).parent
-REPOSITORY = HERE.parents[1]
-CERTIFICATE_DAYS = 90
-_CLIENT = "77777777-7777-4777-8777-777777777777"
-_PREPARED = "88888888-8888-4888-8888-888888888888"
+REPOSITORY = Path(__file__).parents[2]
 IMAGES = {
     name: f"registry.crash.test/{name}@sha256:{digit * 64}"
     for name, digit in (("gateway", "1"), ("agent", "2"))
@@ -84,13 +73,13 @@ class Arena:
         self.directory = directory
         self.root = directory / "root"
         self._request = request
-        self._port = _free_port()
-        self.daemon = Daemon(directory / "engine.sock", self._port)
-        self._start_lab()
+        port = free_port()
+        self.daemon = Daemon(directory / "engine.sock", port)
+        self.tenant = Tenant(directory, port)
         self._programs = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.program"],
             cwd=REPOSITORY,
-            env=_environment(),
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -105,9 +94,7 @@ class Arena:
         self._programs.stdin.close()
         self._programs.wait(10)
         self._programs.stdout.close()
-        self._lab.terminate()
-        self._lab.wait(20)
-        self._database.close()
+        self.tenant.close()
         self.daemon.close()
 
     def reset(self) -> None:
@@ -117,26 +104,20 @@ class Arena:
             (self.root / name).mkdir(parents=True)
         (self.root / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
         self.daemon.reset()
-        self._fill_tenant(self._seeded)
+        self.tenant.reset()
 
     def keep(self) -> Kept:
         """Everything as it is now: root, tenant, engine."""
         folder = Path(tempfile.mkdtemp(prefix="kept-", dir=self.directory)) / "root"
         shutil.copytree(self.root, folder, symlinks=True)
-        return Kept(folder, self._database.execute("SELECT * FROM entity").fetchall(), self.daemon.keep())
+        return Kept(folder, self.tenant.rows(), self.daemon.keep())
 
     def bring_back(self, kept: Kept) -> None:
         """Everything as it was then."""
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(kept.folder, self.root, symlinks=True)
         self.daemon.bring_back(kept.engine)
-        self._fill_tenant(kept.rows)
-
-    def _fill_tenant(self, rows: Sequence[Any]) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
-        self._database.execute("DELETE FROM entity")
-        self._database.executemany("INSERT INTO entity VALUES (?, ?, ?, ?, ?, ?)", rows)
-        self._database.execute("COMMIT")
+        self.tenant.fill(kept.rows)
 
     def install(self, *arguments: str, **options: Any) -> Ended:
         """Run `mstunnel-setup` unattended with the answer file."""
@@ -213,32 +194,13 @@ class Arena:
 
     def _names(self) -> dict[str, str]:
         """Ids that differ from run to run, each with a name that does not."""
-        named = {document["id"]: f"<{kind} {document.get('displayName')}>" for kind, document in self._made()}
-        app_ids = {
-            document["appId"]: "<app id>" for kind, document in self._made() if kind == "ApplicationRecord"
-        }
+        made = self.tenant.made()
+        named = {document["id"]: f"<{kind} {document.get('displayName')}>" for kind, document in made}
+        app_ids = {document["appId"]: "<app id>" for kind, document in made if kind == "ApplicationRecord"}
         installation = {
             str(item["installation"]): "<installation>" for item in self.records() if "installation" in item
         }
         return {**named, **app_ids, **installation}
-
-    def _made(self) -> list[tuple[str, dict[str, Any]]]:
-        seeded = {row[2] for row in self._seeded}
-        rows = self._database.execute("SELECT kind, id, body FROM entity ORDER BY kind, position")
-        wanted = ("ApplicationRecord", "ServicePrincipal", "ServerRecord", "AppRoleAssignment")
-        return [(kind, json.loads(body)) for kind, key, body in rows if kind in wanted and key not in seeded]
-
-    def tenant(self) -> list[str]:
-        """What the tenant holds of ours, by kind and name."""
-        return [f"{kind} {document.get('displayName')}" for kind, document in self._made()]
-
-    def registered_by_a_person(self) -> None:
-        """Have the tenant forget that an application registered our server: its own one may change it."""
-        for key, text in self._database.execute(
-            "SELECT id, body FROM entity WHERE kind = 'ServerRecord'"
-        ).fetchall():
-            body = json.dumps({**json.loads(text), "agentAppId": ""})
-            self._database.execute("UPDATE entity SET body = ? WHERE id = ?", [body, key])
 
     def records(self) -> list[dict[str, Any]]:
         """The records of the journal; a last one that a kill cut off is none."""
@@ -270,7 +232,7 @@ class Arena:
             "receipt": self.receipt(),
             "told_in_order": self._told_in_order(),
             "engine": self.daemon.state(),
-            "tenant": self.tenant(),
+            "tenant": self.tenant.ours(),
         }
 
     def _inputs(self) -> None:
@@ -293,39 +255,11 @@ class Arena:
 
     def prepared_identity(self) -> dict[str, str]:
         """The answers for an application that was made beforehand; the tenant knows its certificate."""
-        return {"client_id": _PREPARED, "pfx": f"{self.directory}/prepared.pfx"}
+        return {"client_id": PREPARED, "pfx": f"{self.directory}/prepared.pfx"}
 
     def secret_identity(self) -> dict[str, str]:
         """The answers for an application that was made beforehand and has a secret."""
-        return {"client_id": _CLIENT, "client_secret": f"file:{self.directory}/secret"}
-
-    def leave_a_record(self, site: str) -> None:
-        """Have the tenant know a server of our name in another site, of which it has not heard for long."""
-        find = "SELECT id, body FROM entity WHERE kind = ?"
-        (own, text), *_ = self._database.execute(find, ["ServerRecord"]).fetchall()
-        sites = self._database.execute(find, ["SiteRecord"]).fetchall()
-        site_id = next(key for key, body in sites if json.loads(body)["displayName"] == site)
-        left = {**json.loads(text), "id": str(uuid.uuid4()), "siteId": site_id, "agentAppId": ""}
-        left["lastCheckinDateTime"] = "2026-01-01T00:00:00Z"
-        left["tunnelServerHealthStatus"] = "offline"
-        self._database.execute(
-            "INSERT INTO entity (kind, id, parent, expires, body) "
-            "SELECT kind, ?, ?, expires, ? FROM entity WHERE id = ?",
-            [left["id"], site_id, json.dumps(left), own],
-        )
-
-    def _prepare_identity(self) -> None:
-        """Give the seeded application a certificate, as its administrator does in the portal."""
-        pfx, certificate = new_agent_credential("prepared", datetime.now(UTC), CERTIFICATE_DAYS)
-        (self.directory / "prepared.pfx").write_bytes(pfx)
-        (self.directory / "prepared.pfx").chmod(0o600)
-        given = {"type": "AsymmetricX509Cert", "usage": "Verify", "key": b64encode(certificate).decode()}
-        (key, text), *_ = self._database.execute(
-            "SELECT id, body FROM entity WHERE kind = 'ApplicationRecord' AND body LIKE ?", [f"%{_PREPARED}%"]
-        )
-        keys = stored_credentials((KeyCredentialBody.model_validate(given),), ())
-        body = json.dumps({**json.loads(text), "keyCredentials": keys})
-        self._database.execute("UPDATE entity SET body = ? WHERE id = ?", [body, key])
+        return {"client_id": CLIENT, "client_secret": f"file:{self.directory}/secret"}
 
     def write_answers(self, changes: Mapping[str, Any]) -> None:
         """Write the answer file, with some sections replaced (None leaves one out)."""
@@ -336,14 +270,14 @@ class Arena:
             "server_name": "gw1",
             "tenant": {
                 "cloud": "custom",
-                "id": self.lab["tenant_id"],
-                "authority": self.lab["authority"],
-                "graph": self.lab["graph"],
-                "ca_file": self.lab["ca_file"],
+                "id": self.tenant.lab["tenant_id"],
+                "authority": self.tenant.lab["authority"],
+                "graph": self.tenant.lab["graph"],
+                "ca_file": self.tenant.lab["ca_file"],
             },
             "sign_in": {
                 "method": "client-secret",
-                "client_id": _CLIENT,
+                "client_id": CLIENT,
                 "client_secret": f"file:{place}/secret",
             },
             "site": "Crash",
@@ -353,24 +287,6 @@ class Arena:
         }
         with self.answers.open("w") as stream:
             YAML().dump({name: value for name, value in answers.items() if value is not None}, stream)
-
-    def _start_lab(self) -> None:
-        place = self.directory / "lab"
-        seed = self.directory / "seed.yaml"
-        seed.write_text((HERE / "seed.yaml").read_text().replace("PORT", str(self._port)))
-        command = [sys.executable, "-c", "from mstunnel_setup.cli.lab import main; main()", "serve"]
-        self._lab = subprocess.Popen(
-            [*command, "--dir", place, "--port", "0", "--seed", seed], env=_environment()
-        )
-        for _ in range(400):
-            if (place / "lab.json").exists():
-                break
-            assert self._lab.poll() is None, "the lab did not start"
-            time.sleep(0.05)
-        self.lab = json.loads((place / "lab.json").read_text())
-        self._database = sqlite3.connect(place / "lab.sqlite", isolation_level=None, check_same_thread=False)
-        self._prepare_identity()
-        self._seeded = self._database.execute("SELECT * FROM entity").fetchall()
 
 
 def _stable(outputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -385,12 +301,7 @@ def _sorted(receipt: str) -> str:
     return json.dumps({**told, "objects": sorted(told["objects"], key=lambda item: str(item["key"]))})
 
 
-def _environment() -> dict[str, str]:
-    """Our environment without proxies, which would end up in `env.sh`."""
-    return {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-
-
-def _free_port() -> int:
+def free_port() -> int:
     """A port nobody has, below those that the kernel gives to others at any moment (ip_local_port_range)."""
     while True:
         port = random.randint(20_000, 30_000)

@@ -20,8 +20,9 @@ from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.upgrade.mailbox import OUTBOX
 from mstunnel_setup.upgrade.release import CATALOGUE
-from tests.crash.arena import CERTIFICATE_DAYS, Arena, Ended, differences
+from tests.crash.arena import Arena, Ended, differences
 from tests.crash.kill import KILLED, Scene
+from tests.crash.tenant import CERTIFICATE_DAYS
 
 Rule = TypeVar("Rule", bound=Callable[..., None])
 # How an installation may end when one of its calls failed.

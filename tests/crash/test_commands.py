@@ -45,13 +45,13 @@ def signed_in(*words: str) -> Arguments:
 
 def by_a_person(arena: Arena) -> Sequence[str]:
     """Somebody has registered this server at the keyboard."""
-    arena.registered_by_a_person()
+    arena.tenant.registered_by_a_person()
     return ("env", "get")
 
 
 def left_record(arena: Arena) -> Sequence[str]:
     """An earlier server of this name has left its record in the site to come, and it may be removed."""
-    arena.leave_a_record("Elsewhere")
+    arena.tenant.leave_a_record("Elsewhere")
     (arena.directory / "left.yaml").write_text(f"{arena.answers.read_text()}left_record: remove\n")
     return by_a_person(arena)
 

@@ -185,11 +185,11 @@ def test_a_container_of_somebody_else_is_refused_by_name(fresh: Scene, arena: Ar
 def test_another_host_name_is_refused_and_named(arena: Arena) -> None:
     arena.write_answers({"server_name": None})
     done(arena.install(host_name="first"))
-    registered = arena.tenant()
+    registered = arena.tenant.ours()
     refused = arena.install(host_name="second")
     assert (refused.code, refused.error) == (6, "server-renamed")
     assert "first" in refused.envelope["errors"][0]["message"]
-    assert arena.tenant() == registered
+    assert arena.tenant.ours() == registered
     assert done(arena.install(host_name="first")).envelope["status"] == "unchanged"
 
 

@@ -22,10 +22,10 @@ def _consent(arena: Arena, address: str) -> str:
     session = requests.Session()
     # The environment's bundle would replace the one of the lab.
     session.trust_env = False
-    session.verify = str(arena.lab["ca_file"])
+    session.verify = str(arena.tenant.lab["ca_file"])
     upn = "grants@crash.test"
-    password = next(user["password"] for user in arena.lab["users"] if user["upn"] == upn)
-    browser, wanted = Pages(arena.lab, session), urlsplit(address)
+    password = next(user["password"] for user in arena.tenant.lab["users"] if user["upn"] == upn)
+    browser, wanted = Pages(arena.tenant.lab, session), urlsplit(address)
     browser.open(f"{wanted.path}?{wanted.query}")
     browser.send(upn=upn, password=password)
     return browser.send(decision="accept").text
@@ -39,14 +39,14 @@ def test_a_run_waits_for_consent_and_goes_on_once_it_is_given(fresh: Scene, aren
     assert (waiting.code, waiting.error) == (11, "admin-consent-needed")
     assert arena.install().error == "admin-consent-needed"
     hint = waiting.envelope["errors"][0]["hint"]
-    address = next(word for word in hint.split() if word.startswith(arena.lab["authority"]))
+    address = next(word for word in hint.split() if word.startswith(arena.tenant.lab["authority"]))
 
     assert "Consent given" in _consent(arena, address)
 
     assert arena.install().code == 0
-    assert differences({"tenant": fresh.golden["tenant"]}, {"tenant": arena.tenant()}) == []
+    assert differences({"tenant": fresh.golden["tenant"]}, {"tenant": arena.tenant.ours()}) == []
     assert arena.uninstall().code == 0
-    assert arena.tenant() == []
+    assert arena.tenant.ours() == []
 
 
 def test_a_secret_takes_the_place_of_the_certificate(arena: Arena) -> None:
@@ -66,4 +66,4 @@ def test_a_secret_takes_the_place_of_the_certificate(arena: Arena) -> None:
     assert (refused.code, refused.error) == (6, "identity-changed")
     arena.write_answers({})
     assert arena.uninstall().code == 0
-    assert (place.exists(), arena.tenant()) == (False, [])
+    assert (place.exists(), arena.tenant.ours()) == (False, [])

@@ -7,7 +7,7 @@ from tests.crash.kill import Scene
 
 def test_settings_and_certificate_stay_and_serve_the_next_installation(fresh: Scene, arena: Arena) -> None:
     fresh.reset()
-    before = arena.tenant()
+    before = arena.tenant.ours()
     arena.install()
     settings, certificate = (
         (arena.root / path.lstrip("/")).read_bytes() for path in (paths.ENVIRONMENT, paths.SITE_CERTIFICATE)
@@ -20,7 +20,7 @@ def test_settings_and_certificate_stay_and_serve_the_next_installation(fresh: Sc
     assert not left & {paths.AGENT_INFO, paths.AGENT_CREDENTIAL, paths.OCSERV_CONF, paths.ADMIN_SETTINGS}
     named = [item["message"] for item in removed.envelope["warnings"]]
     assert any(paths.SITE_CERTIFICATE in text for text in named)
-    assert arena.tenant() == before
+    assert arena.tenant.ours() == before
     assert arena.daemon.state()["containers"] == {}
     assert f"{paths.STATE}/journal.jsonl" not in arena.tree()
 
@@ -32,12 +32,12 @@ def test_settings_and_certificate_stay_and_serve_the_next_installation(fresh: Sc
 def test_without_the_tenant_what_stays_there_is_named(fresh: Scene, arena: Arena) -> None:
     fresh.reset()
     arena.install()
-    registered = arena.tenant()
+    registered = arena.tenant.ours()
 
     removed = arena.uninstall("--offline")
     assert removed.code == 0
     named = " ".join(item["message"] for item in removed.envelope["warnings"])
     assert "the application" in named
     assert "the record" in named
-    assert arena.tenant() == registered
+    assert arena.tenant.ours() == registered
     assert arena.daemon.state()["containers"] == {}

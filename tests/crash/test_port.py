@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup import paths
-from tests.crash.arena import Arena, Ended, _free_port, differences
+from tests.crash.arena import Arena, Ended, differences, free_port
 from tests.crash.engine import SERVER
 from tests.crash.kill import Scene
 from tests.crash.test_upgrade import numbers
@@ -30,7 +30,7 @@ class Moving:
         self.arena.reset()
         self.before = self.arena.state()
         assert self.arena.install().code == 0
-        self.port = _free_port()
+        self.port = free_port()
         self.write(paths.ADMIN_SETTINGS, json.dumps({**self.settings(), "ListenPort": self.port}))
         self.report("applied")
         self.arena.daemon.port = self.port

@@ -1,78 +1,19 @@
+"""Rounds of the agent: check in, have the files follow the tenant, and wait while it is away."""
+
 import itertools
-from dataclasses import dataclass, field
-from datetime import timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.health import Status
-from mstunnel_setup.agent.loop import Agent, wait_seconds
-from mstunnel_setup.agent.report import read_health
+from mstunnel_setup.agent.loop import wait_seconds
 from mstunnel_setup.agent.rows import State
-from mstunnel_setup.agent.tenant import Enrolment
-from mstunnel_setup.agent.watch import Known, Watch
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, begin_verbose
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer, TunnelSite
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.release import Release
-from mstunnel_setup.upgrade.standing import STANDING, read_standing
-from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeTenant, MortalClock
+from mstunnel_setup.agent.watch import Known
+from tests.unit.agent.fakes import SERVER, Ended
+from tests.unit.agent.scene import AWAY, Scene
 from tests.unit.clocks import START
-from tests.unit.upgrade.test_record import images
-
-AWAY = NetworkError("network-unreachable", "graph.example cannot be reached", "Check the firewall.")
-
-
-@dataclass
-class Scene:
-    files: Files
-    tenant: FakeTenant
-    clock: MortalClock = field(default_factory=MortalClock)
-    log: list[str] = field(default_factory=list)
-    statuses: list[Status] = field(default_factory=list)
-    attempts: list[float] = field(default_factory=list)
-    closed: int = 0
-
-    @property
-    def enrolments(self) -> int:
-        return len(self.attempts)
-
-    def enrol(self) -> Enrolment:
-        self.attempts.append(self.clock.elapsed)
-        return Enrolment(cast("Any", self.tenant), SITE, SERVER, "oidc", close=self.close)
-
-    def close(self) -> None:
-        self.closed += 1
-
-    def agent(self, watch: Watch | None = None) -> Agent:
-        return Agent(
-            self.enrol, self.files, self.clock, self.log.append, self.statuses.append, Counters(), watch
-        )
-
-    def configure(self, **properties: object) -> None:
-        document = {"id": "c1", "displayName": "Default", "network": "10.20.0.0/16", **properties}
-        self.tenant.configuration = TunnelConfiguration.from_wire(document)
-
-    def conf(self) -> str:
-        return (self.files.read(paths.OCSERV_CONF) or b"").decode()
-
-    def codes(self) -> list[str]:
-        return [line.partition(":")[0] for line in self.log]
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Scene:
-    files = Files(tmp_path)
-    files.make_directories(paths.CONFIGURATION)
-    scene = Scene(files, FakeTenant(None, TunnelServer(id=SERVER, display_name="gw1")))
-    scene.configure()
-    return scene
 
 
 def test_a_check_in_writes_nothing_but_the_servers_own_name(scene: Scene) -> None:
@@ -207,73 +148,6 @@ def test_what_the_tenant_no_longer_has_is_named(scene: Scene, missing: str, code
     assert scene.tenant.check_ins == ([] if missing == "record" else [{"displayName": "gw1"}])
 
 
-def test_the_debug_level_comes_from_env_sh(scene: Scene) -> None:
-    agent = scene.agent()
-    scene.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=3\n")
-    agent.round()
-    assert "log-level = 3\n" in scene.conf()
-
-    scene.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=$(id)\n")
-    error = agent.round()
-
-    assert error is not None
-    assert error.code == "environment-line-invalid"
-    assert "log-level = 3\n" in scene.conf()
-
-
-UNTIL = START + timedelta(hours=VERBOSE_HOURS)
-
-
-def test_the_verbose_mode_begins_and_ends_while_the_tenant_is_away(scene: Scene) -> None:
-    agent = scene.agent()
-    agent.round()
-    usual = scene.conf()
-    scene.tenant.trouble = AWAY
-    begin_verbose(scene.files, UNTIL)
-    agent.round()
-    assert scene.conf() == usual.replace("log-level = 0\n", "log-level = 4\n")
-
-    scene.clock.elapsed = VERBOSE_HOURS * 3600 - 1
-    agent.round()
-    assert "log-level = 4\n" in scene.conf()
-    scene.clock.elapsed += 1
-    # One that has started since knows nothing of the tenant.
-    scene.agent().round()
-    assert scene.conf() == usual
-    assert scene.codes().count("log-level-changed") == 2
-
-
-def test_the_verbose_mode_ends_while_the_configuration_cannot_be_served(scene: Scene) -> None:
-    agent = scene.agent()
-    begin_verbose(scene.files, UNTIL)
-    agent.round()
-    assert "log-level = 4\n" in scene.conf()
-    scene.configure(routeIncludes=["255.255.0.0"])
-    scene.clock.elapsed = VERBOSE_HOURS * 3600
-    agent.round()
-    assert "log-level = 0\n" in scene.conf()
-
-
-def test_the_level_is_written_before_a_tenant_that_may_not_answer_is_asked(scene: Scene) -> None:
-    scene.agent().round()
-    begin_verbose(scene.files, UNTIL)
-    seen: list[str] = []
-
-    def enrol() -> Enrolment:
-        seen.append(scene.conf())
-        raise AWAY
-
-    Agent(enrol, scene.files, scene.clock, scene.log.append, scene.statuses.append).round()
-    assert ["log-level = 4\n" in conf for conf in seen] == [True]
-
-
-def test_without_a_configuration_there_is_no_level_to_keep(scene: Scene) -> None:
-    scene.tenant.trouble = AWAY
-    begin_verbose(scene.files, UNTIL)
-    scene.agent().round()
-    assert scene.conf() == ""
-
-
 def test_warnings_are_said_once(scene: Scene) -> None:
     agent = scene.agent()
     scene.configure(advancedSettings=[{"name": "connect-script", "value": "/bin/sh"}])
@@ -295,70 +169,6 @@ def test_a_new_port_waits_for_the_host_and_the_open_one_goes_on(scene: Scene) ->
     assert scene.codes().count("listen-port-changed") == 1
 
 
-def offer(scene: Scene) -> None:
-    """A newer release than the one that runs, for a site with a maintenance window at night."""
-    for folder in (mailbox.INBOX, mailbox.OUTBOX):
-        scene.files.make_directories(folder)
-    scene.files.write(paths.IMAGES_CONFIGURED, mailbox.render(images("a").digests))
-    new = images("b").digests
-    release = Release(label="2.0", published=START.date(), server=new.server, agent=new.agent)
-    scene.files.write(mailbox.OFFER, release.model_dump_json().encode())
-    opens = (START + timedelta(hours=2)).time()
-    closes = (START + timedelta(hours=3)).time()
-    scene.tenant.site_record = TunnelSite(
-        id=SITE, upgrade_automatically=True, upgrade_window_start_time=opens, upgrade_window_end_time=closes
-    )
-
-
-def test_why_an_upgrade_waits_is_said_once_and_written_at_every_check_in(scene: Scene) -> None:
-    offer(scene)
-    agent = scene.agent()
-    for _ in range(3):
-        agent.round()
-        scene.clock.elapsed += 60
-    assert scene.codes().count("upgrade-waits") == 1
-    found = read_standing(scene.files)
-    assert found is not None
-    assert (found.code, found.at) == ("window-closed", START + timedelta(minutes=2))
-
-    scene.clock.elapsed = 2 * 3600
-    agent.round()
-    found = read_standing(scene.files)
-    assert found is not None
-    assert (found.code, found.waits) == ("begin", False)
-    agent.round()
-    assert scene.codes()[-2:] == ["upgrade-requested", "upgrade-waits"]
-    assert "has not taken the agent's request" in scene.log[-1]
-
-
-def test_a_configuration_arrives_though_no_upgrade_can_be_decided(scene: Scene) -> None:
-    offer(scene)
-    scene.clock.elapsed = 2 * 3600
-    scene.tenant.trouble, scene.tenant.troubled = AWAY, ("servers",)
-    agent = scene.agent()
-    for _ in range(3):
-        assert agent.round() is None
-    assert "ipv4-network = 10.20.0.0\n" in scene.conf()
-    assert scene.files.state(mailbox.REQUEST) is None
-    assert scene.log.count(f"upgrade-waits: {AWAY.message} (undecided)") == 1
-    found = read_standing(scene.files)
-    assert found is not None
-    assert (found.code, found.waits) == ("undecided", True)
-    scene.tenant.trouble = None
-    agent.round()
-    assert scene.codes()[-1] == "upgrade-requested"
-
-
-def test_an_upgrade_is_asked_for_though_no_configuration_can_be_served(scene: Scene) -> None:
-    offer(scene)
-    scene.clock.elapsed = 2 * 3600
-    scene.tenant.configuration = None
-    error = scene.agent().round()
-    assert error is not None
-    assert error.code == "configuration-missing"
-    assert scene.files.state(mailbox.REQUEST) is not None
-
-
 def test_the_credential_is_renewed_though_the_rest_of_the_round_fails(scene: Scene) -> None:
     tried: list[str] = []
     agent = scene.agent()
@@ -368,41 +178,6 @@ def test_the_credential_is_renewed_though_the_rest_of_the_round_fails(scene: Sce
     scene.tenant.configuration = None
     assert agent.round() is not None
     assert tried == [SERVER]
-
-
-def test_a_place_that_cannot_be_written_does_not_stop_the_agent(scene: Scene) -> None:
-    offer(scene)
-    scene.files.make_directories(STANDING)
-    assert scene.agent().round() is None
-
-
-@pytest.mark.parametrize(
-    ("counted", "available", "state"),
-    [
-        (0, None, State.HEALTHY),
-        (0, True, State.WARNING),
-        (2, False, State.UNHEALTHY),
-        (1, None, State.WARNING),
-        (2, True, State.UNHEALTHY),
-        (None, True, State.WARNING),
-        (None, False, State.HEALTHY),
-        (None, None, State.UNKNOWN),
-    ],
-)
-def test_the_version_is_judged_by_the_releases_that_the_host_counts(
-    scene: Scene, counted: int | None, available: bool | None, state: State
-) -> None:
-    """From the host's message and the tenant's site to the row of the health report."""
-    scene.files.make_directories(mailbox.OUTBOX)
-    scene.files.write(mailbox.SUMMARY, mailbox.Summary(behind=counted).model_dump_json().encode())
-    scene.tenant.site_record = TunnelSite(id=SITE, upgrade_available=available)
-    watch = Watch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
-    scene.clock.rounds = 1
-    with pytest.raises(Ended):
-        scene.agent(watch).run()
-    report = read_health(scene.files)
-    assert report is not None
-    assert {row.id: row.state for row in report.rows}["server-version"] is state
 
 
 def test_waits_grow_to_the_time_after_which_a_server_counts_as_offline() -> None:

@@ -1,0 +1,21 @@
+"""What tests of the agent's rounds begin with."""
+
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.wire import TunnelServer
+from tests.unit.agent.fakes import SERVER, FakeTenant
+from tests.unit.agent.scene import Scene
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    """A server of a site that has a configuration; no round has been made."""
+    files = Files(tmp_path)
+    files.make_directories(paths.CONFIGURATION)
+    scene = Scene(files, FakeTenant(None, TunnelServer(id=SERVER, display_name="gw1")))
+    scene.configure()
+    return scene

@@ -1,0 +1,118 @@
+"""Upgrades in the rounds of the agent: asked for, waited for, told, and never in the way of the rest."""
+
+from datetime import timedelta
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.counters import Counters
+from mstunnel_setup.agent.report import read_health
+from mstunnel_setup.agent.rows import State
+from mstunnel_setup.agent.watch import Watch
+from mstunnel_setup.tenant.wire import TunnelSite
+from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.release import Release
+from mstunnel_setup.upgrade.standing import STANDING, read_standing
+from tests.unit.agent.fakes import SITE, Ended
+from tests.unit.agent.scene import AWAY, Scene
+from tests.unit.clocks import START
+from tests.unit.upgrade.test_record import images
+
+
+def offer(scene: Scene) -> None:
+    """A newer release than the one that runs, for a site with a maintenance window at night."""
+    for folder in (mailbox.INBOX, mailbox.OUTBOX):
+        scene.files.make_directories(folder)
+    scene.files.write(paths.IMAGES_CONFIGURED, mailbox.render(images("a").digests))
+    new = images("b").digests
+    release = Release(label="2.0", published=START.date(), server=new.server, agent=new.agent)
+    scene.files.write(mailbox.OFFER, release.model_dump_json().encode())
+    opens = (START + timedelta(hours=2)).time()
+    closes = (START + timedelta(hours=3)).time()
+    scene.tenant.site_record = TunnelSite(
+        id=SITE, upgrade_automatically=True, upgrade_window_start_time=opens, upgrade_window_end_time=closes
+    )
+
+
+def test_why_an_upgrade_waits_is_said_once_and_written_at_every_check_in(scene: Scene) -> None:
+    offer(scene)
+    agent = scene.agent()
+    for _ in range(3):
+        agent.round()
+        scene.clock.elapsed += 60
+    assert scene.codes().count("upgrade-waits") == 1
+    found = read_standing(scene.files)
+    assert found is not None
+    assert (found.code, found.at) == ("window-closed", START + timedelta(minutes=2))
+
+    scene.clock.elapsed = 2 * 3600
+    agent.round()
+    found = read_standing(scene.files)
+    assert found is not None
+    assert (found.code, found.waits) == ("begin", False)
+    agent.round()
+    assert scene.codes()[-2:] == ["upgrade-requested", "upgrade-waits"]
+    assert "has not taken the agent's request" in scene.log[-1]
+
+
+def test_a_configuration_arrives_though_no_upgrade_can_be_decided(scene: Scene) -> None:
+    offer(scene)
+    scene.clock.elapsed = 2 * 3600
+    scene.tenant.trouble, scene.tenant.troubled = AWAY, ("servers",)
+    agent = scene.agent()
+    for _ in range(3):
+        assert agent.round() is None
+    assert "ipv4-network = 10.20.0.0\n" in scene.conf()
+    assert scene.files.state(mailbox.REQUEST) is None
+    assert scene.log.count(f"upgrade-waits: {AWAY.message} (undecided)") == 1
+    found = read_standing(scene.files)
+    assert found is not None
+    assert (found.code, found.waits) == ("undecided", True)
+    scene.tenant.trouble = None
+    agent.round()
+    assert scene.codes()[-1] == "upgrade-requested"
+
+
+def test_an_upgrade_is_asked_for_though_no_configuration_can_be_served(scene: Scene) -> None:
+    offer(scene)
+    scene.clock.elapsed = 2 * 3600
+    scene.tenant.configuration = None
+    error = scene.agent().round()
+    assert error is not None
+    assert error.code == "configuration-missing"
+    assert scene.files.state(mailbox.REQUEST) is not None
+
+
+def test_a_place_that_cannot_be_written_does_not_stop_the_agent(scene: Scene) -> None:
+    offer(scene)
+    scene.files.make_directories(STANDING)
+    assert scene.agent().round() is None
+
+
+@pytest.mark.parametrize(
+    ("counted", "available", "state"),
+    [
+        (0, None, State.HEALTHY),
+        (0, True, State.WARNING),
+        (2, False, State.UNHEALTHY),
+        (1, None, State.WARNING),
+        (2, True, State.UNHEALTHY),
+        (None, True, State.WARNING),
+        (None, False, State.HEALTHY),
+        (None, None, State.UNKNOWN),
+    ],
+)
+def test_the_version_is_judged_by_the_releases_that_the_host_counts(
+    scene: Scene, counted: int | None, available: bool | None, state: State
+) -> None:
+    """From the host's message and the tenant's site to the row of the health report."""
+    scene.files.make_directories(mailbox.OUTBOX)
+    scene.files.write(mailbox.SUMMARY, mailbox.Summary(behind=counted).model_dump_json().encode())
+    scene.tenant.site_record = TunnelSite(id=SITE, upgrade_available=available)
+    watch = Watch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
+    scene.clock.rounds = 1
+    with pytest.raises(Ended):
+        scene.agent(watch).run()
+    report = read_health(scene.files)
+    assert report is not None
+    assert {row.id: row.state for row in report.rows}["server-version"] is state
