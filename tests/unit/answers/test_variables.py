@@ -1,7 +1,5 @@
 """Values of the variables in `env.sh`: what the gateway can use, and nothing else."""
 
-from contextlib import nullcontext as does_not_raise
-
 import pytest
 
 from mstunnel_setup.answers.variables import refuse_wrong
@@ -43,16 +41,22 @@ def pairs(table: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
     return [(name, value) for name, values in table.items() for value in values]
 
 
+def is_refused(name: str, value: str) -> bool:
+    try:
+        refuse_wrong(name, value)
+    except UsageError:
+        return True
+    return False
+
+
 @pytest.mark.parametrize(("name", "value"), pairs(GOOD))
 def test_it_may_be_set(name: str, value: str) -> None:
-    with does_not_raise():
-        refuse_wrong(name, value)
+    assert not is_refused(name, value)
 
 
 @pytest.mark.parametrize(("name", "value"), pairs(BAD))
 def test_it_is_refused(name: str, value: str) -> None:
-    with pytest.raises(UsageError):
-        refuse_wrong(name, value)
+    assert is_refused(name, value)
 
 
 def test_a_password_in_a_proxy_is_not_repeated() -> None:

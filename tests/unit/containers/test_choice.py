@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from contextlib import nullcontext as does_not_raise
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -155,21 +154,28 @@ def test_the_choice_is_kept_in_the_journal() -> None:
     assert action.undo(None, UndoRecord({})).outcome is Undo.REMOVED
 
 
+def refusal(engine: EngineName, version: str) -> str:
+    """What is said against it; empty when it may run the gateway."""
+    try:
+        refuse_unfit(engine, version)
+    except EngineError as error:
+        return error.message
+    return ""
+
+
 def test_the_table_is_consistent() -> None:
     for name, known in engine_table().engines.items():
         assert known.tested
         for line in known.tested:
             assert is_tested(name, release(f"{line}.1"))  # type: ignore[arg-type]
-            refuse_unfit(name, f"{line}.1" if "." in line else f"{line}.0.1")
+            assert refusal(name, f"{line}.1" if "." in line else f"{line}.0.1") == ""
     for bad in engine_table().bad:
         assert bad.why
-        with pytest.raises(EngineError, match=r"cannot run the gateway"):
-            refuse_unfit(bad.engine, bad.start)
+        assert "cannot run the gateway" in refusal(bad.engine, bad.start)
 
 
 def test_a_version_that_cannot_be_read_is_no_reason_to_refuse() -> None:
-    with does_not_raise():
-        refuse_unfit("docker", "dev")
+    assert refusal("docker", "dev") == ""
 
 
 ENGINES: tuple[EngineName, ...] = ("podman", "docker")

@@ -1,7 +1,6 @@
 """The required checks before the first change: what they refuse, what they ask, and when they keep quiet."""
 
 import json
-from contextlib import nullcontext as does_not_raise
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +52,10 @@ def context(scene: Scene, **answers: Any) -> Context:
     return scene.context(**answers)
 
 
-def test_a_host_that_the_steps_make_ready_is_taken(scene: Scene, host: Any) -> None:
+def test_a_host_that_the_steps_make_ready_is_taken(scene: Scene, host: Any, examined: list[Wanted]) -> None:
     host("rhel-9.6")
-    with does_not_raise():
-        preflight.refuse_unready(context(scene), HOST_ONLY)
+    preflight.refuse_unready(context(scene), HOST_ONLY)
+    assert len(examined) == 1
 
 
 def of_firewall(scene: Scene) -> list[str]:
