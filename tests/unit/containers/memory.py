@@ -9,13 +9,12 @@ from typing import cast
 from mstunnel_setup.containers.engine import (
     ContainerEngine,
     ContainerState,
-    Finished,
     Health,
     Image,
     LogOptions,
     Progress,
 )
-from mstunnel_setup.containers.spec import ContainerSpec, Volume
+from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, ProcessError, Processes
@@ -81,14 +80,6 @@ class Engine:
 
     def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
         return ("engine", "logs", name)
-
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
-        raise NotImplementedError
-
-    def run_once(
-        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
-        raise NotImplementedError
 
 
 class Host(Processes):
