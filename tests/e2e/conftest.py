@@ -16,12 +16,25 @@ def prepared() -> Iterator[Installation]:
         yield installation
 
 
+@pytest.fixture(scope="module")
+def gateway(prepared: Installation) -> Iterator[Installation]:
+    """One installed gateway for all tests of a file."""
+    prepared.restore()
+    prepared.setup()
+    yield prepared
+    _clear(prepared)
+
+
 @pytest.fixture
 def host(prepared: Installation) -> Iterator[Installation]:
     """A server ready for an installation; whatever a test leaves behind is removed."""
     prepared.restore()
     yield prepared
-    prepared.disconnect()
-    prepared.uninstall()
-    # Uninstall keeps what a test changed by hand; the next test starts without it.
-    prepared.server.run(["rm", "-rf", "/etc/mstunnel"])
+    _clear(prepared)
+
+
+def _clear(installation: Installation) -> None:
+    installation.disconnect()
+    installation.uninstall()
+    # Uninstall keeps what a test changed by hand; the next one starts without it.
+    installation.server.run(["rm", "-rf", "/etc/mstunnel"])

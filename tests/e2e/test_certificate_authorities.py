@@ -33,17 +33,6 @@ ENV = "/etc/mstunnel/env.sh"
 ASKED = "/root/asked"
 
 
-@pytest.fixture(scope="module")
-def gateway(prepared: Installation) -> Iterator[Installation]:
-    """One installed gateway for this file."""
-    prepared.restore()
-    prepared.setup()
-    yield prepared
-    prepared.disconnect()
-    prepared.uninstall()
-    prepared.server.run(["rm", "-rf", "/etc/mstunnel"])
-
-
 @dataclass(frozen=True)
 class Online:
     """An openssl authority whose responder and list run on the lab's machine; only its proxy finds them."""

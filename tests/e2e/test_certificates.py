@@ -33,16 +33,6 @@ GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "renew-certificates.md"
 HOOK = "/etc/letsencrypt/renewal-hooks/deploy/mstunnel"
 
 
-@pytest.fixture(scope="module")
-def gateway(prepared: Installation) -> Iterator[Installation]:
-    """One installed gateway for this file; every test brings its own certificate."""
-    prepared.restore()
-    prepared.setup()
-    yield prepared
-    prepared.disconnect()
-    prepared.uninstall()
-
-
 def cli(gateway: Installation, *words: str, check: bool = True) -> Completed:
     return gateway.server.run(["mst-cli", *words, "--output", "json"], timeout=120, check=check)
 

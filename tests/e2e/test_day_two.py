@@ -7,7 +7,6 @@ import struct
 import tarfile
 import time
 from base64 import b64decode
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,16 +24,6 @@ SETTINGS = "/etc/mstunnel/env.sh"
 BUNDLE = "/root/bundle.tar.gz"
 BACKUP = "/root/backup.tar.gz"
 RAW_IP = 101
-
-
-@pytest.fixture(scope="module")
-def gateway(prepared: Installation) -> Iterator[Installation]:
-    prepared.restore()
-    prepared.setup()
-    yield prepared
-    prepared.disconnect()
-    prepared.uninstall()
-    prepared.server.run(["rm", "-rf", "/etc/mstunnel", BUNDLE, BACKUP])
 
 
 def cli(host: Installation, *words: str, code: int = 0) -> dict[str, Any]:
@@ -239,6 +228,7 @@ def test_another_host_takes_over_from_a_backup(gateway: Installation) -> None:
 
     accept = ["env", "MSTUNNEL_ACCEPT_EULA=1", "mst-cli", "restore", BACKUP, "--replace", "--unattended"]
     gateway.program(*accept, "--output", "json")
+    gateway.server.run(["rm", BACKUP])
     assert len(gateway.tenant()["servers"]) == 1
     gateway.wait_until_healthy()
     gateway.connect()
