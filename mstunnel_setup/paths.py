@@ -1,7 +1,7 @@
 """Where things lie on the host: the names that administrators, scripts and containers rely on.
 
-Who runs this process decides: root uses the places of the system, any other account its own ones (those of
-the XDG base directories), because it is that of a rootless gateway. In our containers everybody is root.
+Who runs this process decides: root and the agent use the places of the system, any other account its own
+ones (those of the XDG base directories), because it is that of a rootless gateway.
 
 Source: the vendor's file reference (docs/reference/files.md lists each with its owner and content).
 """
@@ -10,7 +10,13 @@ import os
 import pwd
 from pathlib import Path
 
-ROOTLESS = os.geteuid() != 0
+AGENT_USER = 65532
+"""The agent's number, in its container and so on the host: one that systemd leaves unused and no account has.
+
+Source: https://systemd.io/UIDS-GIDS/ (65520 to 65533). Without root the agent is the account instead.
+"""
+
+ROOTLESS = os.geteuid() not in (0, AGENT_USER)
 
 
 def _home() -> str:
@@ -44,12 +50,10 @@ _HOME = _home() if ROOTLESS else "/root"
 CONFIGURATION = "/etc/mstunnel"
 EULA_ACCEPTED = f"{CONFIGURATION}/EulaAccepted"
 ENVIRONMENT = f"{CONFIGURATION}/env.sh"
-ADMIN_SETTINGS = f"{CONFIGURATION}/admin-settings.json"
 AGENT_INFO = f"{CONFIGURATION}/agent-info.json"
 AGENT_SETTINGS = f"{CONFIGURATION}/AgentSettings.json"
 VERSION_INFO = f"{CONFIGURATION}/version-info.json"
 IMAGES_CONFIGURED = f"{CONFIGURATION}/images_configured"
-OCSERV_CONF = f"{CONFIGURATION}/ocserv.conf"
 HEALTH_THRESHOLDS = f"{CONFIGURATION}/health-thresholds.json"
 OIDC_JSON = f"{CONFIGURATION}/oidc.json"
 # There while the verbose mode lasts (`mst-cli log level verbose`).
@@ -58,13 +62,26 @@ LOG_LEVEL = f"{CONFIGURATION}/log-level.json"
 CERTIFICATES = f"{CONFIGURATION}/certs"
 SITE_CERTIFICATE = f"{CERTIFICATES}/site.crt"
 PRIVATE = f"{CONFIGURATION}/private"
+# Of the folders with keys: the agent's group may go through to the chain, which is no secret.
+PRIVATE_MODE = 0o710
 SITE_KEY = f"{PRIVATE}/site.key"
 SITE_PFX = f"{PRIVATE}/site.pfx"
-AGENT_CREDENTIAL = f"{PRIVATE}/agent.p12"
-AGENT_SECRET = f"{PRIVATE}/agent-secret"
 GENERATIONS = f"{PRIVATE}/generations"
 ACTIVE = f"{PRIVATE}/active"
 CA_TRUST = f"{CONFIGURATION}/ca-trust"
+
+# What the agent changes is its own, in a folder of its own; the names of the reference are links to it.
+AGENT_FOLDER = f"{CONFIGURATION}/agent"
+ADMIN_SETTINGS = f"{AGENT_FOLDER}/admin-settings.json"
+OCSERV_CONF = f"{AGENT_FOLDER}/ocserv.conf"
+AGENT_CREDENTIAL = f"{AGENT_FOLDER}/agent.p12"
+AGENT_SECRET = f"{AGENT_FOLDER}/agent-secret"
+USUAL_NAMES = {
+    ADMIN_SETTINGS: f"{CONFIGURATION}/admin-settings.json",
+    OCSERV_CONF: f"{CONFIGURATION}/ocserv.conf",
+    AGENT_CREDENTIAL: f"{PRIVATE}/agent.p12",
+    AGENT_SECRET: f"{PRIVATE}/agent-secret",
+}
 
 PROGRAMS = "/usr/sbin"
 # Where the one file unpacks itself (scripts/boot.sh).

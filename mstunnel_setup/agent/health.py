@@ -1,15 +1,16 @@
 """The agent's status file, and what it says about the agent's health."""
 
+import platform
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mstunnel_setup.agent.tenant import RUN_DIRECTORY
+from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
 
-STATUS: Final = f"{RUN_DIRECTORY}/status.json"
+STATUS: Final = f"{paths.AGENT_STATE}/status.json"
 
 # images/agent/healthcheck has the same limit.
 _LATEST_ROUND: Final = timedelta(minutes=5)
@@ -27,10 +28,14 @@ class Failure(BaseModel):
 
 
 class Status(BaseModel):
-    """How the agent is doing. Times are UTC; `configuration_digest` names the files that are in place."""
+    """How the agent is doing. Times are UTC; `configuration_digest` names the files that are in place.
+
+    `container` is the host name inside it, which the engine makes anew with each container.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    container: str = Field(default_factory=platform.node)
     started: datetime
     last_round: datetime | None = None
     last_check_in: datetime | None = None
@@ -48,17 +53,18 @@ class Verdict:
 
 
 def write_status(files: Files, status: Status) -> None:
-    """Replace the status file; it lies in memory, ends with the container, and so needs no version."""
-    files.make_directories(RUN_DIRECTORY)
+    """Replace the status file; that of another container counts for nothing, so it needs no version."""
+    files.make_directories(paths.AGENT_STATE)
     files.write(STATUS, status.model_dump_json(indent=2).encode() + b"\n")
 
 
 def read_status(files: Files) -> Status | None:
-    """The status, or None when there is none that can be read."""
+    """The status of the agent in this container, or None when there is none that can be read."""
     try:
-        return Status.model_validate_json(files.read(STATUS) or b"")
+        found = Status.model_validate_json(files.read(STATUS) or b"")
     except ValidationError:
         return None
+    return found if found.container == platform.node() else None
 
 
 def judge(status: Status | None, now: datetime) -> Verdict:

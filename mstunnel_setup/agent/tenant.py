@@ -21,8 +21,7 @@ from mstunnel_setup.tenant.sign_in import SignIn
 from mstunnel_setup.tenant.wire import HealthThreshold, KeyCredential, TunnelServer, TunnelSite
 from mstunnel_setup.tls.read import read_material
 
-RUN_DIRECTORY: Final = "/run/mstunnel-agent"
-_ROOTS: Final = f"{RUN_DIRECTORY}/roots.pem"
+_ROOTS: Final = f"{paths.AGENT_STATE}/roots.pem"
 # The next check-in is a better time to try again than the end of a long wait.
 _DEADLINE_SECONDS: Final = 60
 
@@ -117,7 +116,7 @@ def trusted_roots(files: Files) -> str | None:
     roots = b"".join(_certificates(files, f"{paths.CA_TRUST}/{name}") for name in names)
     if not roots:
         return None
-    files.make_directories(RUN_DIRECTORY)
+    files.make_directories(paths.AGENT_STATE)
     files.write(_ROOTS, roots)
     return str(files.locate(_ROOTS))
 

@@ -13,6 +13,7 @@ from mstunnel_setup.tls.model import Finding, Severity
 
 _REPAIR = "Put it right with `mst-cli cert repair`."
 _BY_OTHERS = 0o077
+_INTO_BY_OTHERS = _BY_OTHERS & ~paths.PRIVATE_MODE
 _WRITABLE_BY_OTHERS = 0o022
 
 
@@ -60,16 +61,20 @@ def _present(files: Files) -> Iterator[tuple[_Place, FileState]]:
 
 def _places(files: Files) -> Iterator[_Place]:
     """From above to below: what is in a folder can be put right once the folder is."""
-    yield _Place(paths.PRIVATE, "directory", 0o700)
+    yield _folder(paths.PRIVATE)
     yield _Place(paths.SITE_KEY, "file", 0o600)
     yield _Place(paths.SITE_PFX, "file", 0o600)
-    yield _Place(paths.GENERATIONS, "directory", 0o700)
+    yield _folder(paths.GENERATIONS)
     for name in files.names(paths.GENERATIONS):
         folder = generations.folder(name)
-        yield _Place(folder, "directory", 0o700)
+        yield _folder(folder)
         yield _Place(f"{folder}/key.pem", "file", 0o600)
         yield _Place(f"{folder}/chain.pem", "file", 0o644, _WRITABLE_BY_OTHERS)
         yield _Place(f"{folder}/root.pem", "file", 0o644, _WRITABLE_BY_OTHERS)
+
+
+def _folder(path: str) -> _Place:
+    return _Place(path, "directory", paths.PRIVATE_MODE, _INTO_BY_OTHERS)
 
 
 def _is_foreign(state: FileState) -> bool:

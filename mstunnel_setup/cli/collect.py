@@ -71,7 +71,7 @@ def _parts(session: Session, world: World) -> Iterator[tuple[str, Callable[[], s
         yield f"checks/{name}.json", partial(_command, command, session)
     for path in _CONFIGURATION:
         if world.files.state(path) is not None:
-            yield f"files{path}", partial(_file, world, path)
+            yield f"files{paths.USUAL_NAMES.get(path, path)}", partial(_file, world, path)
     for name in (paths.SERVER, paths.AGENT):
         yield f"containers/{name}.json", partial(_inspected, world, name)
         yield f"logs/{name}.log", partial(_container_log, world, name)

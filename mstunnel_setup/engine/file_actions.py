@@ -280,6 +280,34 @@ class Link(Action[HasFiles]):
         return Undone(Undo.REMOVED)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LinkInPlace(Link):
+    """Make a symbolic link, in the place of a file if one stands there; that is kept, and comes back."""
+
+    kind: ClassVar[str] = "link-in-place"
+
+    def capture(self, world: HasFiles) -> JsonObject:
+        """Where a link pointed before, or the file that stood there."""
+        kept = save(world, self.path) if _is_file(world, self.path) else {"digest": None}
+        return {**super().capture(world), **kept}
+
+    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
+        """Switch the link."""
+        if _is_file(world, self.path):
+            world.files.remove(self.path)
+        return super().apply(world, outputs)
+
+    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+        """Point it back, put the file back, or remove it."""
+        digest = record.before["digest"]
+        if digest is not None and world.files.digest(self.path) == digest:
+            return Undone(Undo.RESTORED)  # a run was cut off before it took the file away
+        undone = super().undo(world, record)
+        if digest is None or undone.outcome is Undo.KEPT:
+            return undone
+        return put_back(world, self.path, record.before)
+
+
 def json_bytes(value: JsonValue) -> bytes:
     """`value` as an indented JSON file."""
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
@@ -311,6 +339,11 @@ def put_back(world: HasFiles, path: str, before: JsonObject) -> Undone:
     mode, uid, gid = (int(str(before[name])) for name in ("mode", "uid", "gid"))
     world.files.write(path, content, mode, (uid, gid))
     return Undone(Undo.RESTORED)
+
+
+def _is_file(world: HasFiles, path: str) -> bool:
+    state = world.files.state(path)
+    return state is not None and state.kind == "file"
 
 
 def _targets(record: UndoRecord[HasFiles]) -> Sequence[str]:

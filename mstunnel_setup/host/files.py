@@ -4,6 +4,8 @@ Every write has six properties: a temporary file in the same directory; an unpre
 `O_EXCL | O_NOFOLLOW`; the right mode from birth; `fsync` of the file; `fsync` of the directory; and refusal
 of targets that are links or not regular files. Parents are walked by directory handle: a parent that is
 a link, or that others may write to, is refused.
+
+The agent has folders of its own: what root writes there belongs to it, and a link there is not followed.
 """
 
 import contextlib
@@ -33,8 +35,11 @@ from mstunnel_setup.host.places import (
     refuse_irregular,
     refuse_second_name,
 )
+from mstunnel_setup.paths import AGENT_USER
 
 _RANDOM_BYTES = 8
+# What the agent leaves for root to read; a configuration is a few kilobytes.
+_LARGEST_OF_AGENT = 4 * 1024 * 1024
 # Pipes that the shell of the administrator has opened, as `<(command)` does.
 _OPENED_BY_CALLER = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
@@ -78,7 +83,12 @@ class Files:
         return FileState(kind, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, target)
 
     def read(self, path: str) -> bytes | None:
-        """The content of the file at `path` (links followed below root); None when there is none."""
+        """The content of the file at `path`; None when there is none.
+
+        Links are followed below root, but not one in a folder of the agent.
+        """
+        if _is_agents(self.locate(path).parent):
+            return self.read_untrusted(path, _LARGEST_OF_AGENT)
         try:
             handle = os.open(self.locate(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
@@ -145,7 +155,7 @@ class Files:
         Raises FileError when the place is unsafe, full, read-only, or not a regular file.
         """
         with self._replacing(path, mode) as handle:
-            _fill(handle, content, mode, owner)
+            _fill(handle, content, mode, owner or _heir(self.locate(path).parent))
 
     @contextmanager
     def growing(self, path: str) -> Iterator[Appender]:
@@ -295,6 +305,20 @@ class Files:
         with above(self.root, path, "remove") as (parent, name):
             shutil.rmtree(name, dir_fd=parent)
             os.fsync(parent)
+
+
+def _is_agents(folder: Path) -> bool:
+    """Whether the folder is one of the agent, and this process not the agent."""
+    try:
+        owner = os.lstat(folder).st_uid
+    except OSError:
+        return False
+    return owner == AGENT_USER != os.geteuid()
+
+
+def _heir(folder: Path) -> tuple[int, int] | None:
+    """Who owns what is written into the folder, if not whoever writes it."""
+    return (AGENT_USER, -1) if _is_agents(folder) else None
 
 
 def _unreadable(path: str, error: OSError) -> FileError:

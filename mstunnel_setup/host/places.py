@@ -10,6 +10,7 @@ from typing import Literal
 
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.accounts import is_own_group, is_service_group, own_name
+from mstunnel_setup.paths import AGENT_USER
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -100,7 +101,8 @@ def _refuse_writable_by_others(handle: int, part: str, path: str) -> None:
     found = os.fstat(handle)
     harmless = is_service_group(found.st_gid) or is_own_group(found.st_gid)
     by_group = bool(found.st_mode & stat.S_IWGRP) and not harmless
-    if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH or by_group:
+    # What the agent may change is its own, and reached by handle: it can put nothing in the way elsewhere.
+    if found.st_uid not in (0, os.geteuid(), AGENT_USER) or found.st_mode & stat.S_IWOTH or by_group:
         raise FileError(
             "path-unsafe",
             f"the folder {part} above {path} can be changed by other users",

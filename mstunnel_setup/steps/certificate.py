@@ -282,8 +282,8 @@ def placing(certificate: Certificate) -> tuple[Action[Any], ...]:
     """The actions that make a generation of the certificate."""
     generation = generations.folder(certificate.fingerprint)
     return (
-        MakeDirectory(path=paths.GENERATIONS, mode=0o700),
-        MakeDirectory(path=generation, mode=0o700),
+        MakeDirectory(path=paths.GENERATIONS, mode=paths.PRIVATE_MODE),
+        MakeDirectory(path=generation, mode=paths.PRIVATE_MODE),
         PlaceIdentity(directory=generation, source=certificate.source, fingerprint=certificate.fingerprint),
     )
 

@@ -16,7 +16,7 @@ from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import log_level
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, ocserv_conf
 from mstunnel_setup.gateway.oidc import default_issuer, metadata_url, oidc_config
-from mstunnel_setup.steps import environment, images, site, tenancy
+from mstunnel_setup.steps import agent_folder, environment, images, site, tenancy
 from mstunnel_setup.steps.context import Context
 
 
@@ -65,8 +65,10 @@ def _decide(configuration: Configuration) -> Sequence[Action[Any]]:
     text = ocserv_conf(configuration.server, configuration.options)
     return (
         WriteJson(path=paths.ADMIN_SETTINGS, value=admin_settings(configuration.server), managed=True),
+        agent_folder.usual_name(paths.ADMIN_SETTINGS),
         WriteJson(path=paths.OIDC_JSON, value=configuration.oidc),
         WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=text, image=configuration.image),
+        agent_folder.usual_name(paths.OCSERV_CONF),
     )
 
 

@@ -14,6 +14,7 @@ from mstunnel_setup.engine.remember import Remember, remembered
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import CertificateError, UsageError, WaitingError
 from mstunnel_setup.gateway import env_file
+from mstunnel_setup.steps import agent_folder
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tls.read import read_material
 
@@ -24,19 +25,24 @@ TENANT_ROOTS = f"{paths.CA_TRUST}/tenant-ca.crt"
 _SHELL_PROXIES = "/etc/profile.d/http_proxy.sh"
 _FOLDERS = (
     (paths.CERTIFICATES, 0o755),
-    (paths.PRIVATE, 0o700),
+    (paths.PRIVATE, paths.PRIVATE_MODE),
     (paths.CA_TRUST, 0o755),
+    (paths.AGENT_FOLDER, 0o755),
 )
 
 
 @dataclass(frozen=True)
 class Environment:
-    """The text of `env.sh`, the settings in it that are ours, and the extra root (file and SHA-256)."""
+    """The text of `env.sh`, the settings in it that are ours, and the extra root (file and SHA-256).
+
+    `rootless` says that the agent is the account, and needs no folder given to it.
+    """
 
     text: str
     wanted: Mapping[str, str] = field(default_factory=dict)
     ca_file: str | None = None
     ca_digest: str = ""
+    rootless: bool = False
 
 
 def _gather(context: Context) -> Environment:
@@ -48,7 +54,7 @@ def _gather(context: Context) -> Environment:
     text = env_file.merge(present, before, wanted | edited, paths.ENVIRONMENT)
     context.environment = text.encode()
     ca_file = context.answers.tenant.ca_file
-    return Environment(text, wanted, ca_file, _digest(context, ca_file))
+    return Environment(text, wanted, ca_file, _digest(context, ca_file), paths.ROOTLESS)
 
 
 def content(context: Context) -> bytes:
@@ -162,6 +168,7 @@ def _refuse_key(ca_file: str, content: bytes) -> None:
 
 def _decide(environment: Environment) -> Sequence[Action[Any]]:
     actions: list[Action[Any]] = [MakeDirectory(path=path, mode=mode) for path, mode in _FOLDERS]
+    actions += agent_folder.given(paths.AGENT_FOLDER, rootless=environment.rootless)
     # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
     actions.append(MergeFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))
     actions.append(Remember(name=WANTED, value={**environment.wanted}))

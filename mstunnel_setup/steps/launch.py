@@ -19,11 +19,13 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import CheckError, EngineError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
-from mstunnel_setup.steps import configure, environment, images, specifications
+from mstunnel_setup.steps import agent_folder, configure, environment, images, specifications
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.steps.program import path_of
 from mstunnel_setup.system import init_script
 from mstunnel_setup.system.init_script import Init
+from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.actions import OpenMailbox
 
 _TUN = "/dev/net/tun"
 # The first is there with cgroup v2 only, the second with v1 only.
@@ -81,6 +83,7 @@ def _containers(context: Context, port: int) -> Launch:
         journal=_JOURNAL if Path(_JOURNAL_SOCKET).exists() else "",
         local_names=images.local_names(context),
         network=network(world.processes, rootless=paths.ROOTLESS),
+        rootless=paths.ROOTLESS,
     )
     containers = (
         specifications.server(server_image, setting, port),
@@ -159,7 +162,12 @@ def _named(listener: Listener) -> str:
 
 
 def _decide(launch: Launch) -> Sequence[Action[Any]]:
-    state = [MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)]
+    state: list[Action[Any]] = [
+        *(MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)),
+        *agent_folder.given(paths.AGENT_STATE, rootless=launch.rootless),
+        OpenMailbox(),
+        *agent_folder.given(mailbox.INBOX, rootless=launch.rootless),
+    ]
     if launch.manner is Manner.ENGINE:
         containers = (RunContainer(spec=specification) for specification in launch.specifications)
         scripts = init_script.at_boot(launch.init, "mstunnel", launch.program) if launch.init else ()

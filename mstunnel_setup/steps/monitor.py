@@ -1,4 +1,4 @@
-"""Step `monitor`: the mailbox of the agent, and the service on the host that carries out what it asks for."""
+"""Step `monitor`: the service on the host that carries out what the agent asks for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from mstunnel_setup.steps.surroundings import engine_name
 from mstunnel_setup.system import init_script
 from mstunnel_setup.system.init_script import Init, Name
 from mstunnel_setup.system.service import TARGET_FOLDER, InstallService
-from mstunnel_setup.upgrade.actions import OpenMailbox
 
 PROGRAM: Final[Name] = "mstunnel_monitor"
 UNIT = f"{PROGRAM}.service"
@@ -64,10 +63,7 @@ def _gather(context: Context) -> Monitor:
 
 def _decide(monitor: Monitor) -> Sequence[Action[Any]]:
     if not monitor.systemd:
-        scripts = (
-            init_script.at_boot(monitor.init, PROGRAM, monitor.program, now=True) if monitor.init else ()
-        )
-        return (OpenMailbox(), *scripts)
+        return init_script.at_boot(monitor.init, PROGRAM, monitor.program, now=True) if monitor.init else ()
     rootless = monitor.rootless
     text = _TEXT.format(
         program=monitor.program,
@@ -78,7 +74,7 @@ def _decide(monitor: Monitor) -> Sequence[Action[Any]]:
         limits=sandbox.limits(monitor.engine, rootless=rootless),
         target="default.target" if rootless else "multi-user.target",
     )
-    return (OpenMailbox(), *folders(TARGET_FOLDER), InstallService(unit=UNIT, text=text))
+    return (*folders(TARGET_FOLDER), InstallService(unit=UNIT, text=text))
 
 
 STEP = Step("monitor", "Monitor of the host", _gather, _decide)

@@ -8,7 +8,15 @@ from mstunnel_setup.containers.choice import ChooseEngine
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
 from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Codec
-from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, MergeFile, WriteFile, WriteJson
+from mstunnel_setup.engine.file_actions import (
+    CopyFile,
+    Link,
+    LinkInPlace,
+    MakeDirectory,
+    MergeFile,
+    WriteFile,
+    WriteJson,
+)
 from mstunnel_setup.engine.remember import Remember
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
@@ -34,6 +42,7 @@ from mstunnel_setup.steps import (
 from mstunnel_setup.steps.half import Half
 from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
 from mstunnel_setup.system.folder import GiveFolder
+from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.system.init_script import EnableInitScript
 from mstunnel_setup.system.modules import LoadModule
 from mstunnel_setup.system.selinux import LabelPort
@@ -105,6 +114,7 @@ CODEC = Codec(
         EnableInitScript,
         EnableLinger,
         GiveFolder,
+        GiveToAgent,
         GiveIds,
         InstallQuadlet,
         InstallService,
@@ -112,6 +122,7 @@ CODEC = Codec(
         JoinGroup,
         LabelPort,
         Link,
+        LinkInPlace,
         LoadImage,
         LoadModule,
         MakeDirectory,

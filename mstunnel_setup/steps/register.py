@@ -11,7 +11,7 @@ from mstunnel_setup.engine.file_actions import WriteJson
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import output
 from mstunnel_setup.errors import SignInError, TenantError
-from mstunnel_setup.steps import site, tenancy
+from mstunnel_setup.steps import agent_folder, site, tenancy
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tenant.actions import (
     CreateAppIdentity,
@@ -205,6 +205,7 @@ def _decide(registration: Registration) -> Sequence[Action[Any]]:
         server,
         WriteJson(path=paths.AGENT_INFO, value=info, mode=0o640),
         WriteJson(path=paths.AGENT_SETTINGS, value=settings, mode=0o640, managed=True),
+        agent_folder.usual_name(registration.credential_path),
     )
 
 

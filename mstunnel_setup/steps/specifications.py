@@ -14,6 +14,7 @@ from mstunnel_setup.containers.spec import (
     Tmpfs,
     Volume,
 )
+from mstunnel_setup.upgrade import mailbox
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)
 _NOGROUP = 65534
@@ -39,7 +40,7 @@ class Setting:
     what the containers have to tell, `environment` the content of `env.sh`, `limits_processes` whether the
     kernel has the pids controller, `traced` whether an access log is wanted, `journal` the folder of the
     journal's socket where there is one, `local_names` what the engine knows images by, where that is not
-    their reference, `network` what connects containers without root.
+    their reference, `network` what connects containers without root, `rootless` whether an account runs them.
     """
 
     configuration: str
@@ -51,6 +52,7 @@ class Setting:
     journal: str = ""
     local_names: Mapping[str, str] = field(default_factory=dict)
     network: Network = ""
+    rootless: bool = False
 
 
 def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
@@ -93,14 +95,20 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
 
 
 def agent(image: str, setting: Setting) -> ContainerSpec:
-    """The agent: keeps the configuration in step with the tenant and checks in."""
+    """The agent: keeps the configuration in step with the tenant and checks in.
+
+    It is nobody of the host, and may write into its own folders alone. Its group is root's, which may read
+    most of what root keeps, as OpenShift has it for users without a name. Without root it is the account.
+    """
     return ContainerSpec(
         name=paths.AGENT,
         description="Microsoft Tunnel agent",
         image=image,
         local_name=setting.local_names.get(image, ""),
+        user=0 if setting.rootless else paths.AGENT_USER,
         volumes=(
-            Volume(host=setting.configuration, container=paths.CONFIGURATION, options=(_OURS,)),
+            Volume(host=setting.configuration, container=paths.CONFIGURATION, options=("ro", _OURS)),
+            *(_own(setting.configuration, folder) for folder in (paths.AGENT_FOLDER, mailbox.INBOX)),
             Volume(host=setting.agent_state, container=paths.AGENT_STATE_INSIDE, options=(_OURS,)),
             # What the gateway says about itself; the agent can ask nothing else of it.
             Volume(host=setting.server_state, container=paths.SERVER_STATE_INSIDE, options=("ro", _OURS)),
@@ -111,6 +119,12 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
         labels=_labels(image, setting.environment, *_named(setting.network)),
         pids_limit=_AGENT_PROCESSES if setting.limits_processes else None,
     )
+
+
+def _own(configuration: str, folder: str) -> Volume:
+    """A folder below the configuration that the agent may write into."""
+    below = folder.removeprefix(paths.CONFIGURATION)
+    return Volume(host=f"{configuration}{below}", container=folder, options=(_OURS,))
 
 
 def _journal(folder: str) -> tuple[Volume, ...]:

@@ -162,6 +162,24 @@ def test_a_changed_port_is_served_with_no_hand_on_the_host(installed: Installati
 
 
 @pytest.mark.long
+def test_the_agent_can_change_nothing_but_its_own(installed: Installation) -> None:
+    """It is not root, and no account of the host; of the keys it can read its own."""
+    inside = ("podman", "exec", "mstunnel-agent", "sh", "-c")
+    me = installed.server.run([*inside, "id -u; grep CapEff /proc/1/status"]).stdout
+    assert me.split() == ["65532", "CapEff:", "0" * 16]
+    assert installed.server.run(["getent", "passwd", "65532"], check=False).code == 2
+    places = "/etc/mstunnel /var/lib/mstunnel-agent /var/lib/mstunnel-server"
+    writable = installed.server.run([*inside, f"find {places} -type d -writable 2>/dev/null; true"]).stdout
+    assert writable.split() == [
+        "/etc/mstunnel/agent",
+        "/etc/mstunnel/messages/in",
+        "/var/lib/mstunnel-agent",
+    ]
+    keys = "/etc/mstunnel/private/*.p12 /etc/mstunnel/private/active/*.pem"
+    readable = installed.server.run([*inside, f"find -L {keys} -readable"]).stdout
+    assert readable.split() == ["/etc/mstunnel/private/agent.p12", "/etc/mstunnel/private/active/chain.pem"]
+
+
 def test_the_internal_address_is_tried_by_the_gateway_itself(installed: Installation) -> None:
     """Through the network that devices will use; an error is told in curl's words, with DNS and proxy."""
     assert eventually(lambda: row(installed, "internal-network")["state"] == "healthy", 90)

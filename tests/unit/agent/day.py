@@ -141,7 +141,7 @@ def install(root: Path, port: int) -> Files:
 def main(root: Path, hours: float) -> None:
     """Live the day and report it."""
     files = Files(root)
-    for folder in (paths.CONFIGURATION, paths.PRIVATE, paths.CA_TRUST, paths.AGENT_STATE, paths.SERVER_STATE):
+    for folder in (paths.AGENT_FOLDER, paths.PRIVATE, paths.CA_TRUST, paths.AGENT_STATE, paths.SERVER_STATE):
         files.make_directories(folder)
     ours, theirs = multiprocessing.Pipe()
     roots = files.locate(f"{paths.CA_TRUST}/tenant.crt")

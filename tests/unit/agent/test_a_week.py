@@ -63,7 +63,7 @@ def refuse(_address: str) -> None:
 
 def test_a_week_without_the_tenant(root: Path) -> None:
     files, log, counters = Files(root), list[str](), Counters()
-    for folder in (paths.CONFIGURATION, paths.AGENT_STATE):
+    for folder in (paths.AGENT_FOLDER, paths.AGENT_STATE):
         files.make_directories(folder)
     document = {"id": "c1", "displayName": "Default", "network": "10.20.0.0/16"}
     tenant = FakeTenant(TunnelConfiguration.from_wire(document), TunnelServer(id=SERVER, display_name="gw1"))

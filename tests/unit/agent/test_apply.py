@@ -59,7 +59,7 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     files = Files(tmp_path)
-    for folder in (paths.CONFIGURATION, paths.SERVER_STATE, paths.AGENT_STATE):
+    for folder in (paths.AGENT_FOLDER, paths.SERVER_STATE, paths.AGENT_STATE):
         files.make_directories(folder)
     scene = Scene(files, Gateway(files=files))
     sync.write(files, wish("10.1.0.0/16").files)
@@ -150,7 +150,7 @@ def test_a_late_refusal_is_heard_in_a_later_round(scene: Scene) -> None:
 
 def test_the_first_configuration_of_all_has_nothing_to_go_back_to(tmp_path: Path) -> None:
     files = Files(tmp_path)
-    for folder in (paths.CONFIGURATION, paths.SERVER_STATE):
+    for folder in (paths.AGENT_FOLDER, paths.SERVER_STATE):
         files.make_directories(folder)
     scene = Scene(files, Gateway(files=files))
     files.write(REPORT, b"time 1\n")

@@ -26,7 +26,7 @@ def agent(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def root(tmp_path: Path) -> Path:
     """A gateway whose tenant is away."""
     files = Files(tmp_path)
-    files.make_directories(paths.PRIVATE)
+    files.make_directories(paths.AGENT_FOLDER)
     nowhere = {"Cloud": "custom", "Authority": "https://127.0.0.1:1", "Graph": "https://127.0.0.1:1/graph"}
     info = {"AgentId": SITE, "AADTenantId": SERVER, **nowhere}
     files.write(paths.AGENT_INFO, json.dumps(info).encode())
@@ -68,7 +68,7 @@ def test_health_without_a_running_agent(tmp_path: Path) -> None:
 def test_sigterm_ends_it_at_once_while_the_tenant_is_away(root: Path) -> None:
     command = [*PROGRAM, "run", "--root", str(root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        _wait_for(root / "run/mstunnel-agent/status.json")
+        _wait_for(root / "var/lib/mstunnel-agent/status.json")
         healthy = agent(root, "health")
         sent = time.monotonic()
         running.send_signal(signal.SIGTERM)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup import paths
 from mstunnel_setup.agent.health import STATUS, Failure, Status, judge, read_status, write_status
 from mstunnel_setup.host.files import Files
 from tests.unit.clocks import START
@@ -51,10 +52,18 @@ def test_the_status_survives_its_file(tmp_path: Path) -> None:
     assert read_status(files) == status
 
 
+def test_the_status_of_the_container_before_says_nothing_of_this_one(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+
+    write_status(files, Status(started=START, container="another"))
+
+    assert read_status(files) is None
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"started": "yesterday"}'])
 def test_a_broken_status_is_none(tmp_path: Path, content: bytes) -> None:
     files = Files(tmp_path)
-    files.make_directories("/run/mstunnel-agent")
+    files.make_directories(paths.AGENT_STATE)
     files.write(STATUS, content)
 
     assert read_status(files) is None

@@ -73,7 +73,7 @@ class Server:
 def servers(installed: Installed, tmp_path: Path) -> list[Server]:  # noqa: F811 (the fixture)
     """Both servers of the site, in the order of their ids."""
     second = Files(tmp_path)
-    for folder in (paths.PRIVATE, paths.CA_TRUST):
+    for folder in (paths.AGENT_FOLDER, paths.CA_TRUST):
         second.make_directories(folder)
     for path in _TAKEN_OVER:
         second.write(path, installed.files.read(path) or b"", 0o600)

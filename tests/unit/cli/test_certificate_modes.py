@@ -31,7 +31,7 @@ def files(tmp_path: Path) -> Files:
     found = Files(tmp_path)
     found.make_directories(paths.CONFIGURATION)
     for folder in (paths.PRIVATE, paths.GENERATIONS, _FOLDER):
-        found.make_directory(folder, 0o700)
+        found.make_directory(folder, 0o710)
     for path, mode in _FILES.items():
         found.write(path, path.encode(), mode)
     return found
@@ -45,7 +45,7 @@ def ids(files: Files) -> list[str]:
     ("path", "mode", "found"),
     [
         (paths.PRIVATE, 0o755, "key-mode"),
-        (paths.PRIVATE, 0o710, "key-mode"),
+        (paths.PRIVATE, 0o711, "key-mode"),
         (paths.GENERATIONS, 0o755, "key-mode"),
         (_FOLDER, 0o755, "key-mode"),
         (paths.SITE_KEY, 0o644, "key-mode"),

@@ -234,7 +234,7 @@ def test_an_installation_that_has_begun(run: Run, tmp_path: Path) -> None:
     (tmp_path / "host/etc/mstunnel/mine").write_text("")
     removed = run("mstunnel-setup rollback")
     assert removed["status"] == "changed"
-    assert {item["outcome"] for item in removed["data"]["objects"]} == {"removed", "kept"}
+    assert {item["outcome"] for item in removed["data"]["objects"]} == {"removed", "restored", "kept"}
     assert removed["warnings"][0]["code"] == "kept"
 
 

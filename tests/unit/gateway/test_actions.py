@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Codec, Undo, UndoRecord
 from mstunnel_setup.engine.values import JsonValue, output
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.host.files import Files
 
-PATH = "/etc/mstunnel/ocserv.conf"
 IMAGE = "registry.example/gateway@sha256:00"
 
 
@@ -30,7 +30,7 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     files = Files(tmp_path)
-    files.make_directories("/etc/mstunnel")
+    files.make_directories(paths.AGENT_FOLDER)
     return World(files)
 
 
@@ -43,7 +43,7 @@ def test_the_file_is_written_once_ocserv_accepts_it(world: World) -> None:
     action().apply(world, {})
 
     assert world.checked == [(IMAGE, "good\n")]
-    assert world.files.read(PATH) == b"good\n"
+    assert world.files.read(paths.OCSERV_CONF) == b"good\n"
     assert action().satisfied(world, {})
 
 
@@ -54,8 +54,8 @@ def test_a_refused_file_leaves_the_old_one(world: World) -> None:
         action("bad\n").apply(world, {})
 
     assert caught.value.code == "gateway-configuration-refused"
-    assert world.files.read(PATH) == b"good\n"
-    assert world.files.names("/etc/mstunnel") == ["ocserv.conf"]
+    assert world.files.read(paths.OCSERV_CONF) == b"good\n"
+    assert world.files.names(paths.AGENT_FOLDER) == ["ocserv.conf"]
 
 
 def test_the_image_may_be_known_only_later(world: World) -> None:
@@ -67,23 +67,23 @@ def test_the_image_may_be_known_only_later(world: World) -> None:
 def test_undo_removes_the_file_whatever_the_agent_made_of_it(world: World) -> None:
     record = UndoRecord(action().capture(world), [action()])
     action().apply(world, {})
-    world.files.write(PATH, b"newer\n")
+    world.files.write(paths.OCSERV_CONF, b"newer\n")
 
     assert action().undo(world, record).outcome is Undo.REMOVED
-    assert world.files.read(PATH) is None
+    assert world.files.read(paths.OCSERV_CONF) is None
 
 
 def test_undo_puts_back_what_stood_there_before(world: World) -> None:
-    world.files.write(PATH, b"somebody else's\n", 0o600)
+    world.files.write(paths.OCSERV_CONF, b"somebody else's\n", 0o600)
     record = UndoRecord(action().capture(world), [action()])
     action().apply(world, {})
 
     assert action().undo(world, record).outcome is Undo.RESTORED
-    assert world.files.read(PATH) == b"somebody else's\n"
+    assert world.files.read(paths.OCSERV_CONF) == b"somebody else's\n"
 
 
 def test_it_survives_the_journal() -> None:
     codec = Codec([WriteGatewayConfiguration])
 
     assert codec.load(codec.dump(action())) == action()
-    assert action().key == f"file:{PATH}"
+    assert action().key == f"file:{paths.OCSERV_CONF}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.readiness.facts import Bridge, ProxyPlace, Settings, TunnelFacts
 from mstunnel_setup.readiness.read.host import HostReader
@@ -213,10 +214,10 @@ def test_the_last_file_that_sets_the_range_of_podman_counts(files: Files) -> Non
 
 def test_the_configuration_of_an_installed_gateway(files: Files) -> None:
     text = '{"Network": "10.7.0.0/16", "DNSServers": ["10.0.0.53"], "RoutesInclude": ["default"]}'
-    put(files, {"/etc/mstunnel/admin-settings.json": text})
+    put(files, {paths.ADMIN_SETTINGS: text})
 
     assert reader(files).tunnel() == TunnelFacts(
-        source="/etc/mstunnel/admin-settings.json", pool="10.7.0.0/16", dns_servers=("10.0.0.53",)
+        source=paths.ADMIN_SETTINGS, pool="10.7.0.0/16", dns_servers=("10.0.0.53",)
     )
 
 

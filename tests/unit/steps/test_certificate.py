@@ -175,7 +175,7 @@ def test_the_key_is_readable_by_root_alone(scene: Scene) -> None:
     _pem(scene, *_USUAL_PEM)
     scene.run(certificate.STEP, scene.context())
     states = [scene.files.state(path) for path in (paths.GENERATIONS, f"{paths.ACTIVE}/key.pem")]
-    assert [state.mode if state else None for state in states] == [0o700, 0o600]
+    assert [state.mode if state else None for state in states] == [0o710, 0o600]
 
 
 def test_no_key_enters_the_journal(scene: Scene) -> None:

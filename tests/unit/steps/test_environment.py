@@ -43,7 +43,7 @@ def test_a_bare_host_gets_the_template(scene: Scene) -> None:
     assert _install(scene) == {}
     assert scene.files.read(paths.ENVIRONMENT) == env_file.TEMPLATE.encode()
     modes = {path: scene.files.state(path) for path in (paths.PRIVATE, paths.CERTIFICATES, paths.ENVIRONMENT)}
-    assert [state.mode if state else None for state in modes.values()] == [0o700, 0o755, 0o640]
+    assert [state.mode if state else None for state in modes.values()] == [0o710, 0o755, 0o640]
 
 
 def test_proxies_of_the_shell_are_written_in_both_cases(

@@ -25,7 +25,8 @@ def test_it_registers_the_server_and_becomes_its_identity(
     )
     site = running.graph().sites()[0]
     scene.remember("joined-site", {"id": site.id, "name": site.display_name, "public_address": ""})
-    scene.files.make_directories(paths.PRIVATE)
+    for place in (paths.PRIVATE, paths.AGENT_FOLDER):
+        scene.files.make_directories(place)
     context = scene.context(
         identity__client_id=made["app_id"],
         identity__pfx=str(folder / "agent.p12"),

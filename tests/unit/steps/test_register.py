@@ -8,7 +8,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Undo, UndoRecord
-from mstunnel_setup.engine.file_actions import WriteJson
+from mstunnel_setup.engine.file_actions import LinkInPlace, WriteJson
 from mstunnel_setup.engine.values import JsonObject, resolve
 from mstunnel_setup.errors import ExitCode, SignInError, TenantError, WaitingError
 from mstunnel_setup.steps import register, tenancy
@@ -67,15 +67,17 @@ def test_before_a_site_is_chosen_nothing_can_be_registered(scene: Scene) -> None
 def test_credential_then_application_then_server_then_what_says_so(scene: Scene) -> None:
     actions = register.STEP.decide(register.STEP.gather(scene.context()))
     kinds = [type(action) for action in actions]
-    assert kinds == [CreateAgentCredential, CreateAppIdentity, RegisterServer, WriteJson, WriteJson]
+    made = [CreateAgentCredential, CreateAppIdentity, RegisterServer, WriteJson, WriteJson, LinkInPlace]
+    assert kinds == made
     assert [action.key for action in actions[3:]] == [
         f"file:{paths.AGENT_INFO}",
         f"file:{paths.AGENT_SETTINGS}",
+        "link:/etc/mstunnel/private/agent.p12",
     ]
 
 
 def test_the_files_say_what_the_tenant_answered(scene: Scene) -> None:
-    credential, application, server, info, settings = register.STEP.decide(
+    credential, application, server, info, settings, _link = register.STEP.decide(
         register.STEP.gather(scene.context())
     )
     outputs: dict[str, JsonObject] = {
@@ -192,12 +194,12 @@ def test_an_application_made_beforehand_is_proved_and_used_instead_of_a_new_one(
     scene: Scene, proved: list[str], tmp_path: Path
 ) -> None:
     context = _prepared(scene, tmp_path)
-    context.world.files.make_directories(paths.PRIVATE)
+    context.world.files.make_directories(paths.AGENT_FOLDER)
     place, use, *rest = register.STEP.decide(register.STEP.gather(context))
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
     assert isinstance(place, PlaceAgentCredential)
     assert isinstance(use, UseAppIdentity)
-    assert [type(action) for action in rest] == [RegisterServer, WriteJson, WriteJson]
+    assert [type(action) for action in rest] == [RegisterServer, WriteJson, WriteJson, LinkInPlace]
     assert not place.satisfied(context.world, {})
 
     placed = place.apply(context.world, {})
@@ -217,7 +219,7 @@ def _prepared_secret(scene: Scene) -> Context:
 
 def test_the_secret_of_an_application_made_beforehand_is_placed(scene: Scene, proved: list[str]) -> None:
     context = _prepared_secret(scene)
-    context.world.files.make_directories(paths.PRIVATE)
+    context.world.files.make_directories(paths.AGENT_FOLDER)
     place, use, *_ = register.STEP.decide(register.STEP.gather(context))
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
     assert isinstance(place, PlaceAgentSecret)
