@@ -37,8 +37,9 @@ _LIMITS = """\
 ## What is not covered
 
 - The exhaustive loops run the real programs with real files and a real lab
-  tenant; the container engine and systemd are recording stand-ins. A sample of
-  kills runs on real Podman with systemd (`tests/crash/test_kill_real.py`).
+  tenant; the container engine and systemd are recording stand-ins. On real
+  Podman with systemd one run is killed in each step (`make test`), and a sample of
+  points is (`make e2e` and `make crash`, `tests/crash/test_kill_real.py`).
 - What somebody edits while a run is at work, between the look at a file and
   its replacement, is lost: nobody else is kept from writing as root.
 - Loss of power is a model: what was not synced may be lost in any combination.

@@ -91,7 +91,8 @@ def real() -> Iterator[Real]:
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("part", [0, 1])
 def test_a_kill_on_real_parts_is_survived(request: pytest.FixtureRequest, real: Real, part: int) -> None:
     """Killed, run again: as undisturbed. Uninstalled, or uninstalled at once: as before."""
     everything = request.config.getoption("--kill-points", "sample") == "all"
