@@ -96,8 +96,7 @@ def commands() -> str:
 def _tree(path: str, command: Any) -> Iterator[str]:
     yield path
     for name, child in getattr(command, "commands", {}).items():
-        if not child.hidden:
-            yield from _tree(f"{path} {name}", child)
+        yield from _tree(f"{path} {name}", child)
 
 
 def _help(path: str, program: Any) -> str:

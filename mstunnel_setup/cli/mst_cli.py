@@ -67,7 +67,6 @@ def install(common: CommonOptions, options: InstallOptions) -> None:
 
 
 @app.command("import_cert")
-@app.command("import-cert", hidden=True)
 @with_options
 def import_cert(common: CommonOptions, options: CertificateOptions, how: ImportOptions) -> None:
     """Take a new TLS certificate into use, without ending sessions."""

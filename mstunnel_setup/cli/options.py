@@ -235,7 +235,13 @@ class InstallOptions(SignInOptions, CertificateOptions):
 
 
 class _Group(TyperGroup):
-    """Lists commands with whole summaries: half a sentence tells nobody what a command does."""
+    """Finds commands in either spelling; lists them with whole summaries: half of one says nothing."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
+        first, *others = args
+        vendors = first.replace("-", "_")
+        return super().resolve_command(ctx, [vendors if vendors in self.commands else first, *others])
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The commands and the first sentence of the help of each, folded where it is long."""
@@ -245,7 +251,7 @@ class _Group(TyperGroup):
                 [
                     (name, command.get_short_help_str(_LONGEST_SUMMARY))
                     for name, command in found.items()
-                    if command is not None and not command.hidden
+                    if command is not None
                 ]
             )
 

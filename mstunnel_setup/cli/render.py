@@ -158,8 +158,8 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
         try:
             code = command.main(args=given, prog_name=program, standalone_mode=False)
         except TyperException as error:
-            names[0] = _command_path(error, program)
-            raise _usage(error, names[0]) from error
+            names[0] = _command(error, program)
+            raise _usage(error, program) from error
         codes.append(code if isinstance(code, int) else 0)
         return Result()
 
@@ -241,13 +241,18 @@ def _with_log(result: Result, log: SetupLog) -> Result:
     return Result(result.status, result.data, warnings, result.errors, result.text, result.exit_code)
 
 
-def _usage(error: TyperException, path: str) -> UsageError:
+def _usage(error: TyperException, program: str) -> UsageError:
+    path = getattr(getattr(error, "ctx", None), "command_path", program)
     message = error.format_message().replace("Value error, ", "").strip().rstrip(".")
     return UsageError("usage-invalid", message[:1].lower() + message[1:], f"See `{path} --help`.")
 
 
-def _command_path(error: TyperException, program: str) -> str:
-    return str(getattr(getattr(error, "ctx", None), "command_path", "") or program)
+def _command(error: TyperException, program: str) -> str:
+    """The command whose line is wrong; a word that only leads to commands is none, and has no schema."""
+    context = getattr(error, "ctx", None)
+    while context and not getattr(context.command, "invoke_without_command", True):
+        context = context.parent
+    return str(context.command_path if context else program)
 
 
 def _wanted_output(arguments: Sequence[str]) -> OutputFormat:

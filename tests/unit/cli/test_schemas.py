@@ -31,19 +31,19 @@ PROGRAMS = {
 ENVELOPE = ("schema", "command", "status", "data", "warnings", "errors")
 
 
-def _names(program: str, command: Any) -> Iterator[str]:
-    """The command and those below it; hidden ones are other spellings."""
+def _names(program: str, command: Any) -> Iterator[tuple[str, bool]]:
+    """What may stand on a command line before options, and whether it does something by itself."""
     children = getattr(command, "commands", {})
-    if not children or command.invoke_without_command:
-        yield program
+    yield program, not children or command.invoke_without_command
     for name, child in children.items():
-        if not child.hidden:
-            yield from _names(f"{program} {name}", child)
+        yield from _names(f"{program} {name}", child)
 
 
-COMMANDS = [
-    name for program, app in PROGRAMS.items() for name in _names(program, typer.main.get_command(app))
-]
+NAMES = dict(
+    pair for program, app in PROGRAMS.items() for pair in _names(program, typer.main.get_command(app))
+)
+COMMANDS = [name for name, works in NAMES.items() if works]
+GROUPS = [name for name, works in NAMES.items() if not works]
 
 
 def test_every_command_has_a_schema_and_every_schema_a_command() -> None:
@@ -317,10 +317,24 @@ def test_a_certificate_in_use(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
     assert run("mst-cli ca-trust add", str(der))["status"] == "unchanged"
 
 
-def test_a_wrong_command_line_comes_in_the_envelope(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_app(setup.app, "mstunnel-setup", ["plan", "--nonsense", "--output", "json"]) == 2
-    envelope = json.loads(capsys.readouterr().out)
-    jsonschema.Draft202012Validator(strict(schema_of("mstunnel-setup plan"))).validate(envelope)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_wrong_command_line_comes_in_the_envelope_of_the_command(run: Run, command: str) -> None:
+    envelope = run(command, "--nonsense", code=2)
+    assert (envelope["command"], envelope["errors"][0]["code"]) == (command, "usage-invalid")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_word_that_only_leads_to_commands_answers_as_the_program(run: Run, group: str) -> None:
+    for more in ([], ["--nonsense"]):
+        envelope = run(group, *more, code=2)
+        assert envelope["command"] == group.partition(" ")[0]
+        assert envelope["errors"][0]["hint"] == f"See `{group} --help`."
+
+
+def test_either_spelling_is_the_same_command(run: Run) -> None:
+    for more, error in (([], "not-installed"), (["--nonsense"], "usage-invalid")):
+        envelope = run("mst-cli import-cert", *more, code=2)
+        assert (envelope["command"], envelope["errors"][0]["code"]) == ("mst-cli import_cert", error)
 
 
 BROKEN: dict[str, Callable[[dict[str, Any]], object]] = {
