@@ -9,7 +9,7 @@ import pytest
 
 from tests.testbed import kinds
 from tests.testbed.host_tree import host_tree
-from tests.testbed.installation import DEVICE_USER, Installation
+from tests.testbed.installation import CONTAINERS, DEVICE_USER, Installation
 from tests.testbed.kinds import Kind
 from tests.testbed.machine import Entry
 from tests.testbed.process import TestbedError
@@ -49,7 +49,21 @@ class Host(Installation):
             if found.code == 0 and (answer := json.loads(found.stdout))["state"] != "upgrading":
                 return dict(answer)
             time.sleep(0.5)
-        raise TestbedError(self.server.run(["journalctl", "--no-pager", f"--unit={MONITOR}"]).stdout)
+        raise TestbedError(self.upgrade_account())
+
+    def upgrade_account(self) -> str:
+        """What this host tells about its upgrade: answer, history, logs, containers."""
+        commands = (
+            ("cat", f"{MESSAGES}/out/upgrade.json"),
+            ("mst-cli", "upgrade", "history"),
+            self.kind.engine_command("inspect", "--format={{json .State}}", *CONTAINERS),
+            ("mst-cli", "server", "logs", "--tail", "25"),
+            ("mst-cli", "agent", "logs", "--tail", "25"),
+            ("tail", "--lines=25", "/var/log/mstunnel/setup.log"),
+            # Without systemd the monitor speaks to whoever runs it.
+            ("journalctl", "--no-pager", "--lines=25", "--identifier=mstunnel_monitor"),
+        )
+        return "\n".join(self.server.run(command, check=False).describe() for command in commands)
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name)
@@ -181,9 +195,9 @@ def test_the_monitor_carries_out_the_upgrade_that_the_agent_asks_for(host: Host)
     request = {f"{name}ImageDigest": digest for name, digest in wanted.items()}
     host.server.write(f"{MESSAGES}/in/images_configured.upgrade", json.dumps(request))
     if not host.kind.systemd:
-        host.server.run(["mstunnel_monitor", "--once"], timeout=180)
+        print(host.server.run(["mstunnel_monitor", "--once"], timeout=180).describe())
     answer = host.await_answer()
-    assert (answer["state"], answer["server"]) == ("done", wanted["server"]), answer
+    assert (answer["state"], answer["server"]) == ("done", wanted["server"]), host.upgrade_account()
     overview = json.loads(host.server.run(["mst-cli", "status", "--output", "json"]).stdout)["data"]
     assert overview["mstunnel-server"]["image_digest"] == wanted["server"]
     assert host.await_page() == INTRANET_PAGE
