@@ -11,6 +11,9 @@ from mstunnel_setup.errors import EngineError
 LOG_LINES = 10
 _POLL_SECONDS = 0.5
 _PROBE_SECONDS = 1.0
+# Podman counts these checks as its own: after the start period three that fail, in three seconds, make a
+# container unhealthy. A slow machine takes longer for each, as for the start, so their number is the limit.
+_FAILED_PROBES = 45
 # A container without a health check has to run this long before it counts as running.
 _SETTLE_SECONDS = 2.0
 
@@ -28,9 +31,10 @@ def wait_until_up(world: HasEngine, name: str, timeout: float, log: Callable[[],
 
     The health check is run from here: Podman without systemd has nobody else for it, and otherwise the first
     one may be a whole interval away. Raises EngineError `container-failed` with the last lines of `log` when
-    it is unhealthy, or too late (`timeout` in seconds).
+    it stays unhealthy, or is too late (`timeout` in seconds).
     """
     steady = _Steady()
+    failed = 0
     until = world.clock.monotonic() + timeout
     probe_at = world.clock.monotonic()
     while True:
@@ -38,11 +42,13 @@ def wait_until_up(world: HasEngine, name: str, timeout: float, log: Callable[[],
         state = world.engine.inspect(name)
         if _up(state, steady, now):
             return
-        if now >= until or (state is not None and state.health == "unhealthy"):
+        unhealthy = state is not None and state.health == "unhealthy"
+        if now >= until or (unhealthy and failed >= _FAILED_PROBES):
             raise launch_failure(name, state, log())
         if state is not None and state.health is not None and _running(state) and now >= probe_at:
             if world.engine.probe(name):
                 return
+            failed += 1
             probe_at = now + _PROBE_SECONDS
         else:
             world.clock.sleep(_POLL_SECONDS)

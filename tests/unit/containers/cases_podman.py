@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -141,8 +142,21 @@ def test_health_is_checked_without_systemd(world: World, reference: str) -> None
 def test_an_unhealthy_container_fails_with_its_last_words(world: World, reference: str) -> None:
     health = HealthCheck(command=("test", "-e", "/no such file"), interval=1, retries=2)
     with pytest.raises(EngineError, match=r"unhealthy.*\n  started") as caught:
-        RunContainer(spec=box(reference, health=health)).apply(world, {})
+        RunContainer(spec=box(reference, health=health), timeout=5).apply(world, {})
     assert caught.value.code == "container-failed"
+
+
+def test_a_container_that_is_slow_to_begin_is_waited_for(
+    world: World, reference: str, tmp_path: Path
+) -> None:
+    """Podman counts the checks that we make, every second, and calls it unhealthy after the second."""
+    health = HealthCheck(command=("test", "-e", "/begun/now"), retries=2)
+    begins = threading.Timer(6, (tmp_path / "now").touch)
+    begins.start()
+    folder = Volume(host=str(tmp_path), container="/begun")
+    RunContainer(spec=box(reference, health=health, volumes=(folder,))).apply(world, {})
+    begins.join()
+    assert (tmp_path / "now").exists()
 
 
 def test_podman_restarts_a_container_that_dies(world: World, reference: str) -> None:

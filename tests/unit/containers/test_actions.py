@@ -43,8 +43,8 @@ def _spec(digest: str = "new", health: HealthCheck | None = None) -> ContainerSp
     )
 
 
-def _service() -> StartService:
-    return StartService(unit=UNIT, container="gateway", label_digest="new", timeout=10)
+def _service(timeout: float = 10) -> StartService:
+    return StartService(unit=UNIT, container="gateway", label_digest="new", timeout=timeout)
 
 
 def _undo(world: World, action: Action[Any], before: Any = None) -> Undone:
@@ -206,17 +206,31 @@ def test_a_container_without_health_check_has_to_last(world: World) -> None:
     assert world.clock.elapsed >= 2
 
 
-@pytest.mark.parametrize(("health", "seconds"), [("unhealthy", 0), ("starting", 10)])
-def test_a_service_that_does_not_come_up_fails_with_its_log(
-    world: World, health: Health, seconds: int
-) -> None:
+@pytest.mark.parametrize("health", ["unhealthy", "starting"])
+def test_a_service_that_does_not_come_up_fails_with_its_log(world: World, health: Health) -> None:
     world.memory.healths = [health]
     with pytest.raises(EngineError, match=rf"running and {health}.*\n  first\n  last  \[1mwords") as caught:
         _service().apply(world, {})
     assert caught.value.code == "container-failed"
-    assert world.clock.elapsed == pytest.approx(seconds, abs=1)
+    assert world.clock.elapsed == pytest.approx(10, abs=1)
     log = "journalctl CONTAINER_NAME=gateway + SYSLOG_IDENTIFIER=gateway --lines=10 --output=cat --no-pager"
     assert log in world.processes.calls
+
+
+def test_unhealthy_is_no_last_word_for_a_service_that_is_slow_to_begin(world: World) -> None:
+    """The engine counts our checks as its own, and they come every second."""
+    starting: list[Health | None] = ["starting"] * 10
+    unhealthy: list[Health | None] = ["unhealthy"] * 60
+    world.memory.healths = [*starting, *unhealthy, "healthy"]
+    _service(timeout=120).apply(world, {})
+    assert world.clock.elapsed > 20
+
+
+def test_a_service_that_stays_unhealthy_fails_before_its_time_is_over(world: World) -> None:
+    world.memory.healths = ["unhealthy"]
+    with pytest.raises(EngineError, match="running and unhealthy"):
+        _service(timeout=120).apply(world, {})
+    assert 40 < world.clock.elapsed < 60
 
 
 def test_a_service_that_cannot_even_start_fails_with_its_log(world: World) -> None:
