@@ -27,6 +27,10 @@ from mstunnel_setup.host.process import Processes
 
 _LOAD_TIMEOUT = 900
 _CREATE_TIMEOUT = 120.0
+# libpod gives a killed process, and whoever has to reap it, five seconds: too few on a busy machine.
+_DYING = "did not die"
+_REMOVE_PATIENCE = 60.0
+_REMOVE_PAUSE = 1.0
 _IN_USE = 409
 
 
@@ -111,11 +115,15 @@ class PodmanEngine(CommandEngine):
             self._client.containers.get(name).restart()
 
     def remove(self, name: str) -> None:
-        """Stop and remove a container."""
-        with _explained("container-failed", f"cannot remove the container {name}"):
-            response = self._client.api.delete(f"/containers/{name}", params={"force": True, "v": True})
-            if not _missing(response):
-                response.raise_for_status()
+        """Stop and remove a container; Podman is asked again while one takes long to die."""
+        until = self._clock.monotonic() + _REMOVE_PATIENCE
+        while True:
+            try:
+                return self._remove(name)
+            except EngineError as error:
+                if _DYING not in error.message or self._clock.monotonic() >= until:
+                    raise
+            self._clock.sleep(_REMOVE_PAUSE)
 
     def inspect(self, name: str) -> ContainerState | None:
         """The state of a container."""
@@ -145,6 +153,12 @@ class PodmanEngine(CommandEngine):
         except EngineError:
             self.remove(name)
             raise
+
+    def _remove(self, name: str) -> None:
+        with _explained("container-failed", f"cannot remove the container {name}"):
+            response = self._client.api.delete(f"/containers/{name}", params={"force": True, "v": True})
+            if not _missing(response):
+                response.raise_for_status()
 
     def _image(self, name: str) -> Image | None:
         with _explained("engine-failed", f"cannot look at the image {name}"):

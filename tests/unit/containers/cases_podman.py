@@ -159,6 +159,20 @@ def test_a_container_that_is_slow_to_begin_is_waited_for(
     assert (tmp_path / "now").exists()
 
 
+def test_a_container_that_is_slow_to_die_is_replaced(world: World, reference: str) -> None:
+    """Whoever has to reap it does not get to it for longer than Podman waits."""
+    RunContainer(spec=box(reference)).apply(world, {})
+    conmon = int(podman("inspect", "--format={{.State.ConmonPid}}", "box"))
+    os.kill(conmon, signal.SIGSTOP)
+    goes_on = threading.Timer(8, os.kill, (conmon, signal.SIGCONT))
+    goes_on.start()
+    RunContainer(spec=box(reference)).apply(world, {})
+    goes_on.join()
+    state = world.engine.inspect("box")
+    assert state
+    assert state.status == "running"
+
+
 def test_podman_restarts_a_container_that_dies(world: World, reference: str) -> None:
     RunContainer(spec=box(reference)).apply(world, {})
     pid = podman("inspect", "--format={{.State.Pid}}", "box")

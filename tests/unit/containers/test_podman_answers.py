@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.containers.engine import Image, clean
-from mstunnel_setup.containers.podman import container_state, image_from
+from mstunnel_setup.containers.podman import PodmanEngine, container_state, image_from
 from mstunnel_setup.containers.pull import Pull, pull_failure
 from mstunnel_setup.errors import EngineError
+from mstunnel_setup.host.process import Processes
 
 _INDEX = "sha256:" + "1" * 64
 _PLATFORM = "sha256:" + "2" * 64
@@ -129,3 +130,38 @@ def test_an_image_of_several_platforms_has_the_digest_asked_for() -> None:
 
 def test_control_characters_are_not_shown() -> None:
     assert clean("a\x1b[31mb\r\nc\x00") == "a [31mb \nc"
+
+
+class Dying:
+    """A service that cannot stop a container the first `times` that it is asked to remove it."""
+
+    def __init__(self, times: int) -> None:
+        self.asked = 0
+        self._times = times
+        self.api = self
+
+    def delete(self, path: str, params: dict[str, Any]) -> Any:
+        assert (path, params) == ("/containers/box", {"force": True, "v": True})
+        self.asked += 1
+        return self
+
+    @property
+    def status_code(self) -> int:
+        return 500 if self.asked <= self._times else 200
+
+    def raise_for_status(self) -> None:
+        if self.status_code != 200:
+            raise OSError("given PID did not die within timeout")
+
+
+def test_podman_is_asked_again_to_remove_what_takes_long_to_die() -> None:
+    service, clock = Dying(3), Ticking()
+    PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")
+    assert (service.asked, clock.seconds) == (4, 3)
+
+
+def test_what_does_not_die_within_a_minute_is_told() -> None:
+    service, clock = Dying(1000), Ticking()
+    with pytest.raises(EngineError, match="cannot remove the container box: given PID did not die"):
+        PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")
+    assert clock.seconds == 60
