@@ -175,7 +175,9 @@ def test_the_agent_can_change_nothing_but_its_own(installed: Installation) -> No
         "/etc/mstunnel/messages/in",
         "/var/lib/mstunnel-agent",
     ]
-    keys = "/etc/mstunnel/private/*.p12 /etc/mstunnel/private/active/*.pem"
+    keys = " ".join(
+        f"/etc/mstunnel/private/{name}" for name in ("agent.p12", "active/key.pem", "active/chain.pem")
+    )
     readable = installed.server.run([*inside, f"find -L {keys} -readable"]).stdout
     assert readable.split() == ["/etc/mstunnel/private/agent.p12", "/etc/mstunnel/private/active/chain.pem"]
 
