@@ -300,7 +300,7 @@ class LinkInPlace(Link):
     def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Point it back, put the file back, or remove it."""
         digest = record.before["digest"]
-        if digest is not None and world.files.digest(self.path) == digest:
+        if _is_file(world, self.path) and world.files.digest(self.path) == digest:
             return Undone(Undo.RESTORED)  # a run was cut off before it took the file away
         undone = super().undo(world, record)
         if digest is None or undone.outcome is Undo.KEPT:

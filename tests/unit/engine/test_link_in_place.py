@@ -57,6 +57,19 @@ def test_the_file_comes_back(world: World, cut_off: str) -> None:
     assert world.files.read(PLACE) == b"theirs\n"
 
 
+def test_the_file_comes_back_though_the_link_led_to_its_like(world: World) -> None:
+    world.files.write(PLACE, b"theirs\n")
+    before = ACTION.capture(world)
+    ACTION.apply(world, {})
+    world.files.make_directories("/etc/mstunnel/agent")
+    world.files.write("/etc/mstunnel/agent/ocserv.conf", b"theirs\n")
+
+    assert undone(world, before) is Undo.RESTORED
+    state = world.files.state(PLACE)
+    assert state is not None
+    assert state.kind == "file"
+
+
 def test_a_link_of_somebody_else_is_pointed_back(world: World) -> None:
     world.files.link(PLACE, "/srv/theirs")
     before = ACTION.capture(world)
