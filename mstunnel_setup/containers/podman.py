@@ -27,8 +27,9 @@ from mstunnel_setup.host.process import Processes
 
 _LOAD_TIMEOUT = 900
 _CREATE_TIMEOUT = 120.0
-# libpod gives a killed process, and whoever has to reap it, five seconds: too few on a busy machine.
-_DYING = "did not die"
+# libpod gives a killed process five seconds, and then conmon, which writes down how it ended, five more;
+# too few on a busy machine. Both errors have these words.
+_DYING = "could not be stopped"
 _REMOVE_PATIENCE = 60.0
 _REMOVE_PAUSE = 1.0
 _IN_USE = 409

@@ -133,11 +133,12 @@ def test_control_characters_are_not_shown() -> None:
 
 
 class Dying:
-    """A service that cannot stop a container the first `times` that it is asked to remove it."""
+    """A service that cannot remove a container, for `reason`, the first `times` that it is asked."""
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, times: int, reason: str) -> None:
         self.asked = 0
         self._times = times
+        self._reason = reason
         self.api = self
 
     def delete(self, path: str, params: dict[str, Any]) -> Any:
@@ -151,17 +152,29 @@ class Dying:
 
     def raise_for_status(self) -> None:
         if self.status_code != 200:
-            raise OSError("given PID did not die within timeout")
+            raise OSError(self._reason)
 
 
-def test_podman_is_asked_again_to_remove_what_takes_long_to_die() -> None:
-    service, clock = Dying(3), Ticking()
+_ALIVE = "as it could not be stopped: given PID did not die within timeout"
+_UNTOLD = "as it could not be stopped: timed out waiting for file /run/libpod/exits/1: internal libpod error"
+
+
+@pytest.mark.parametrize("reason", [_ALIVE, _UNTOLD], ids=["alive", "untold"])
+def test_podman_is_asked_again_to_remove_what_takes_long_to_die(reason: str) -> None:
+    service, clock = Dying(3, reason), Ticking()
     PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")
     assert (service.asked, clock.seconds) == (4, 3)
 
 
 def test_what_does_not_die_within_a_minute_is_told() -> None:
-    service, clock = Dying(1000), Ticking()
-    with pytest.raises(EngineError, match="cannot remove the container box: given PID did not die"):
+    service, clock = Dying(1000, _ALIVE), Ticking()
+    with pytest.raises(EngineError, match=r"cannot remove the container box: .* given PID did not die"):
         PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")
     assert clock.seconds == 60
+
+
+def test_what_waiting_does_not_mend_is_told_at_once() -> None:
+    service, clock = Dying(1000, "no space left on device"), Ticking()
+    with pytest.raises(EngineError, match="no space left"):
+        PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")
+    assert (service.asked, clock.seconds) == (1, 0)
