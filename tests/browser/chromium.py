@@ -11,7 +11,11 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+    WebDriverException,
+)
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -81,6 +85,11 @@ class Browser:
         try:
             return str(self.driver.find_element(By.TAG_NAME, tag).text)
         except (NoSuchElementException, StaleElementReferenceException):
+            return ""
+        except WebDriverException as error:
+            # Chromium's own words for a page that goes while its text is read.
+            if "does not belong to the document" not in str(error):
+                raise
             return ""
 
     def field(self, label: str) -> WebElement:
