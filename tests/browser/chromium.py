@@ -11,11 +11,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from selenium.common.exceptions import (
-    NoSuchElementException,
-    StaleElementReferenceException,
-    WebDriverException,
-)
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -38,6 +34,7 @@ FLAGS = (
 WIDE = (1000, 760)
 PHONE = (390, 760)
 _RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+_ARRIVED = "return !window.isLeft && document.readyState === 'complete'"
 _AXE = """
 const done = arguments[arguments.length - 1];
 axe.run({runOnly: {type: "tag", values: arguments[0]}}).then(found => done(found.violations));
@@ -81,15 +78,10 @@ class Browser:
         WebDriverWait(self.driver, 20).until(lambda _driver: text in self._text("body"))
 
     def _text(self, tag: str) -> str:
-        """The text of an element, "" while one page makes way for the next."""
+        """The text of an element, "" while one page makes way for the next, in whatever words."""
         try:
             return str(self.driver.find_element(By.TAG_NAME, tag).text)
-        except (NoSuchElementException, StaleElementReferenceException):
-            return ""
-        except WebDriverException as error:
-            # Chromium's own words for a page that goes while its text is read.
-            if "does not belong to the document" not in str(error):
-                raise
+        except WebDriverException:
             return ""
 
     def field(self, label: str) -> WebElement:
@@ -111,7 +103,11 @@ class Browser:
     def press(self, name: str) -> None:
         """Press a button or follow a link, and wait for the page it leads to."""
         path = f"//button[normalize-space()='{name}'] | //a[normalize-space()='{name}']"
+        self.driver.execute_script("window.isLeft = true")
         self.driver.find_element(By.XPATH, path).click()
+        # Whoever asks while one page makes way for the next is answered with errors of several kinds.
+        waiting = WebDriverWait(self.driver, 20, ignored_exceptions=[WebDriverException])
+        waiting.until(lambda driver: driver.execute_script(_ARRIVED))
 
     def text(self) -> str:
         """What can be read on the page."""
