@@ -14,7 +14,7 @@ demo: setup
 test: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest -m "not e2e and not long" -n 2 --dist loadscope
-	@$(BIN)/pytest -m "e2e and not long" -n 2 --dist loadfile
+	@$(BIN)/pytest -m "e2e and not long" -n 2 --dist loadfile --no-loadscope-reorder
 
 e2e: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null

@@ -322,6 +322,7 @@ def test_what_is_refused_late_is_resumed_or_taken_back(host: Installation, untou
     assert state(host) == untouched
 
 
+@pytest.mark.long
 def test_after_many_refusals_the_good_answers_install(host: Installation, untouched: State) -> None:
     names = ("expired certificate", "another key", "wrong passphrase", "no such image", "no such site")
     for case in map(BEFORE_THE_TENANT.__getitem__, names):

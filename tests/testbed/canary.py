@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.testbed.machine import Machine
 
-# Where the gateway's keys belong; everything else of the system's own is read.
-PRIVATE = "etc/mstunnel/private"
+# Where the keys of gateway and agent belong; everything else of the system's own is read.
+_KEYS = ("etc/mstunnel/private", "etc/mstunnel/agent/agent.p12", "etc/mstunnel/agent/agent-secret")
 _FOLDERS = ("etc", "run", "var/lib/mstunnel", "var/log")
 _LARGEST = "--exclude=var/log/journal"
 _LINE_BREAKS = re.compile(rb"\\r|\\n|[\r\n]")
@@ -95,7 +95,7 @@ def _tokens(content: bytes, length: int) -> Iterator[bytes]:
 def left_behind(machine: Machine) -> dict[str, bytes]:
     """All files that a run may have written, but the places of keys; and the system's journal."""
     excluded = [
-        f"--exclude={PRIVATE}",
+        *(f"--exclude={place}" for place in _KEYS),
         _LARGEST,
         "--exclude=run/podman",
         "--exclude=run/systemd/inaccessible",
