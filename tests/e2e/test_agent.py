@@ -183,6 +183,7 @@ def test_the_agent_can_change_nothing_but_its_own(installed: Installation) -> No
     assert readable.split() == ["/etc/mstunnel/private/agent.p12", "/etc/mstunnel/private/active/chain.pem"]
 
 
+@pytest.mark.long
 def test_the_internal_address_is_tried_by_the_gateway_itself(installed: Installation) -> None:
     """Through the network that devices will use; an error is told in curl's words, with DNS and proxy."""
     assert eventually(lambda: row(installed, "internal-network")["state"] == "healthy", 90)
