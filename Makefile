@@ -10,7 +10,7 @@ setup:
 demo: setup
 	@$(BIN)/python -m tests.testbed demo
 
-# The images first: no test has to wait for them.
+# The images first: no test has to wait for them. Files on a testbed run in the order of tests/e2e/conftest.py.
 test: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest -m "not e2e and not long" -n 2 --dist loadscope

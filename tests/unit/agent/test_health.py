@@ -1,3 +1,6 @@
+import platform
+import subprocess
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +10,8 @@ from mstunnel_setup import paths
 from mstunnel_setup.agent.health import STATUS, Failure, Status, judge, read_status, write_status
 from mstunnel_setup.host.files import Files
 from tests.unit.clocks import START
+
+CHECK = Path(__file__).parents[3] / "images/agent/healthcheck"
 
 
 def at(seconds: float | None) -> datetime | None:
@@ -58,6 +63,26 @@ def test_the_status_of_the_container_before_says_nothing_of_this_one(tmp_path: P
     write_status(files, Status(started=START, container="another"))
 
     assert read_status(files) is None
+
+
+@pytest.mark.parametrize(
+    ("container", "minutes", "healthy"),
+    [(platform.node(), 1, True), ("another", 1, False), (platform.node(), 6, False)],
+)
+def test_the_container_is_judged_alike(tmp_path: Path, container: str, minutes: int, healthy: bool) -> None:
+    """By the script of the image, which knows nothing of the program."""
+    files = Files(tmp_path)
+    write_status(files, Status(started=START, container=container))
+    files.set_modified(STATUS, time.time() - 60 * minutes)
+    script = CHECK.read_text().replace(STATUS, str(files.locate(STATUS)))
+
+    assert (subprocess.run(["sh", "-c", script], check=False).returncode == 0) is healthy
+
+
+def test_without_a_status_the_container_is_not_healthy(tmp_path: Path) -> None:
+    script = CHECK.read_text().replace(STATUS, str(tmp_path / "status.json"))
+
+    assert subprocess.run(["sh", "-c", script], capture_output=True, check=False).returncode != 0
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"started": "yesterday"}'])
