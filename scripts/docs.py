@@ -22,8 +22,8 @@ from mstunnel_setup import errors
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
-from mstunnel_setup.steps.half import Half
-from mstunnel_setup.steps.order import ORDER, ROOTLESS
+from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from scripts.error_codes import codes
 
 ROOT = Path(__file__).parents[1]

@@ -6,9 +6,9 @@ from typing import Any
 from mstunnel_setup.admin.change import CONFIGURATION, Change
 from mstunnel_setup.admin.plan import Tenant, only
 from mstunnel_setup.admin.profile_changes import ASSIGNMENTS, SITE, SITE_ID, TYPE, PresentProfile
+from mstunnel_setup.admin.profiles.present import is_tunnel_profile
+from mstunnel_setup.admin.profiles.wire import ROOT_TYPES
 from mstunnel_setup.errors import TenantError
-from mstunnel_setup.profiles.present import is_tunnel_profile
-from mstunnel_setup.profiles.wire import ROOT_TYPES
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 

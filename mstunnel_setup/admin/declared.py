@@ -8,6 +8,9 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from mstunnel_setup.admin.objects import ConfigurationObject, Declarations, SiteObject, ThresholdObject
+from mstunnel_setup.admin.profiles.objects import ProfileObject
+from mstunnel_setup.admin.profiles.root import with_root
+from mstunnel_setup.admin.profiles.rules import judge_profile
 from mstunnel_setup.admin.rules_configuration import judge_configuration, judge_networks
 from mstunnel_setup.admin.rules_site import Resolve, judge_site, judge_threshold
 from mstunnel_setup.answers.document import Document, DocumentError, read
@@ -15,9 +18,6 @@ from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.errors import CertificateError, UsageError
-from mstunnel_setup.profiles.objects import ProfileObject
-from mstunnel_setup.profiles.root import with_root
-from mstunnel_setup.profiles.rules import judge_profile
 
 T = TypeVar("T", bound=BaseModel)
 T_co = TypeVar("T_co", bound=BaseModel, covariant=True)

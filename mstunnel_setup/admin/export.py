@@ -11,11 +11,11 @@ from pydantic import BaseModel
 
 from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.profile_changes import PresentProfile, is_tunnel
+from mstunnel_setup.admin.profiles.objects import ProfileObject
+from mstunnel_setup.admin.profiles.present import extra, not_declared, profile_object
+from mstunnel_setup.admin.profiles.wire import root_name
 from mstunnel_setup.admin.wire import configuration_object, site_object, threshold_object
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.profiles.objects import ProfileObject
-from mstunnel_setup.profiles.present import extra, not_declared, profile_object
-from mstunnel_setup.profiles.wire import root_name
 from mstunnel_setup.tenant.text import plain
 
 SCHEMA_FILE = "schema.json"

@@ -15,6 +15,8 @@ from mstunnel_setup.admin.profile_changes import (
     profile_changes,
     profile_deletions,
 )
+from mstunnel_setup.admin.profiles.objects import ProfileObject
+from mstunnel_setup.admin.profiles.wire import server_address
 from mstunnel_setup.admin.wire import (
     changed,
     configuration_body,
@@ -27,8 +29,6 @@ from mstunnel_setup.admin.wire import (
 )
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
-from mstunnel_setup.profiles.objects import ProfileObject
-from mstunnel_setup.profiles.wire import server_address
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 
 Named = TypeVar("Named", TunnelConfiguration, TunnelSite)

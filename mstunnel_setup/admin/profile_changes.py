@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mstunnel_setup.admin.change import Change, Kind
-from mstunnel_setup.admin.wire import without_empty
-from mstunnel_setup.errors import TenantError
-from mstunnel_setup.profiles.objects import ProfileObject
-from mstunnel_setup.profiles.present import (
+from mstunnel_setup.admin.profiles.objects import ProfileObject
+from mstunnel_setup.admin.profiles.present import (
     TARGETS,
     canonical,
     extra,
@@ -16,8 +14,10 @@ from mstunnel_setup.profiles.present import (
     present_body,
     profile_object,
 )
-from mstunnel_setup.profiles.root import root_of
-from mstunnel_setup.profiles.wire import CLIENT_KEYS, TYPES, profile_body, root_body, root_name, targets
+from mstunnel_setup.admin.profiles.root import root_of
+from mstunnel_setup.admin.profiles.wire import CLIENT_KEYS, TYPES, profile_body, root_body, root_name, targets
+from mstunnel_setup.admin.wire import without_empty
+from mstunnel_setup.errors import TenantError
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 
 SITE: Final = "site"

@@ -12,8 +12,8 @@ from pathlib import Path
 sys.modules["charset_normalizer"] = None  # type: ignore[assignment]  # an import of it fails then
 warnings.filterwarnings("ignore", "Unable to find acceptable character detection dependency")
 
-from mstunnel_setup.agent.assembly import assembled  # noqa: E402
-from mstunnel_setup.agent.health import write_status  # noqa: E402
+from mstunnel_setup.agent.build import assembled  # noqa: E402
+from mstunnel_setup.agent.status_file import write_status  # noqa: E402
 from mstunnel_setup.errors import ExitCode  # noqa: E402
 from mstunnel_setup.host.files import Files  # noqa: E402
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent import sync
+from mstunnel_setup.agent import desired_configuration
 from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.events import Tell, line, problem
 from mstunnel_setup.agent.gateway_report import Applied, read_report
@@ -61,7 +61,7 @@ class Applier:
     _warnings: tuple[ConfigurationWarning, ...] = field(default=(), init=False)
     _said: str = field(default="", init=False)
 
-    def apply(self, wish: sync.Wanted) -> None:
+    def apply(self, wish: desired_configuration.Wanted) -> None:
         """Write what differs, wait for the gateway's word, and go back when it says no. Raises FileError."""
         self._warn(wish)
         self.refusal = wish.port_waiting.message if wish.port_waiting else None
@@ -71,8 +71,8 @@ class Applier:
             self._say_refusal(known.reason)
             return
         self._said = ""
-        present = sync.current(self.files)
-        changes = sync.decide(present, wish)
+        present = desired_configuration.current(self.files)
+        changes = desired_configuration.decide(present, wish)
         if changes:
             self._write(present, changes)
         self._settle(wish, waiting=any(change.path == paths.OCSERV_CONF for change in changes))
@@ -84,14 +84,16 @@ class Applier:
             self.files.write(paths.OCSERV_CONF, with_level(present, level), CONFIGURATION_MODE)
             self.tell(line("log-level-changed", f"the gateway logs at level {level}."))
 
-    def _write(self, present: Mapping[str, bytes | None], changes: tuple[sync.ManagedFile, ...]) -> None:
+    def _write(
+        self, present: Mapping[str, bytes | None], changes: tuple[desired_configuration.ManagedFile, ...]
+    ) -> None:
         self.files.make_directories(paths.AGENT_STATE)
         for path, kept in PREVIOUS.items():
             self.files.write(kept, present[path] or b"")
-        sync.write(self.files, changes)
+        desired_configuration.write(self.files, changes)
         self.tell(line("configuration-written", ", ".join(change.path for change in changes)))
 
-    def _settle(self, wish: sync.Wanted, *, waiting: bool) -> None:
+    def _settle(self, wish: desired_configuration.Wanted, *, waiting: bool) -> None:
         """Hear what the gateway says about this configuration; it may also say so in a later round."""
         applied = self._verdict(wish.gateway_digest, _PATIENCE_SECONDS if waiting else 0)
         if applied is None:
@@ -103,7 +105,7 @@ class Applier:
             return
         self._refuse(wish, applied.refusal)
 
-    def _refuse(self, wish: sync.Wanted, reason: str) -> None:
+    def _refuse(self, wish: desired_configuration.Wanted, reason: str) -> None:
         self.counters.configurations_refused += 1
         self.files.make_directories(paths.AGENT_STATE)
         record = Refused(digest=wish.digest, reason=reason)
@@ -121,9 +123,9 @@ class Applier:
             )
         self._said = reason
 
-    def _go_back(self, wish: sync.Wanted) -> None:
+    def _go_back(self, wish: desired_configuration.Wanted) -> None:
         """Put the earlier files back where the refused ones still stand, as after a kill in between."""
-        present = sync.current(self.files)
+        present = desired_configuration.current(self.files)
         if present[paths.OCSERV_CONF] != wish.files[-1].content:
             return
         for path, kept in PREVIOUS.items():
@@ -150,7 +152,7 @@ class Applier:
         except ValidationError:
             return None
 
-    def _warn(self, wish: sync.Wanted) -> None:
+    def _warn(self, wish: desired_configuration.Wanted) -> None:
         """Say warnings when they are new, not every minute."""
         warnings = (*wish.warnings, *((wish.port_waiting,) if wish.port_waiting else ()))
         for warning in warnings:

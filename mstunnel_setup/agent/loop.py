@@ -7,20 +7,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from mstunnel_setup.agent import sync, upgrade
+from mstunnel_setup.agent import desired_configuration, upgrade
 from mstunnel_setup.agent.apply import Applier
 from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.events import Tell, line, problem
-from mstunnel_setup.agent.health import Failure, Status
+from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.renewal import Renewal
-from mstunnel_setup.agent.rows import State
 from mstunnel_setup.agent.settings import read_gateway_options, read_log_level
+from mstunnel_setup.agent.status_file import Failure, Status
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.errors import SetupError, TenantError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.places import FileError
+from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.tenant.wire import (
     HealthStatus,
     HealthThreshold,
@@ -30,7 +30,7 @@ from mstunnel_setup.tenant.wire import (
     TunnelSite,
 )
 from mstunnel_setup.upgrade.decision import Verdict
-from mstunnel_setup.upgrade.standing import standing, write_standing
+from mstunnel_setup.upgrade.last_decision import standing, write_standing
 
 _INTERVAL_SECONDS: Final = 60.0
 # With jitter still less than the five minutes after which a change must have arrived.
@@ -174,7 +174,11 @@ class Agent:
             )
         try:
             options = read_gateway_options(self.files, enrolment.authentication, self.clock.now())
-            wish = sync.wanted(found.to_wire(), options, sync.open_port(sync.current(self.files)))
+            wish = desired_configuration.wanted(
+                found.to_wire(),
+                options,
+                desired_configuration.open_port(desired_configuration.current(self.files)),
+            )
         except SetupError as error:
             self._learn(refusal=error.message)
             raise

@@ -9,7 +9,7 @@ from typing import Final
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.agent.counters import Counters
-from mstunnel_setup.agent.rows import Observation, Row, State
+from mstunnel_setup.agent.health_rows import Observation, Row, State
 
 METRICS: Final = f"{paths.AGENT_STATE}/metrics.prom"
 

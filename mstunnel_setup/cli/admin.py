@@ -61,7 +61,7 @@ def apply(
     run_command(
         f"{_PROGRAM} apply",
         common,
-        lambda session: run(session, sign_in, directory, prune=how.prune, resolve=how.resolve, yes=yes),
+        lambda operator: run(operator, sign_in, directory, prune=how.prune, resolve=how.resolve, yes=yes),
     )
 
 
@@ -82,8 +82,8 @@ def diff(
     run_command(
         f"{_PROGRAM} diff",
         common,
-        lambda session: run(
-            session, sign_in, directory, prune=how.prune, resolve=how.resolve, exit_code=exit_code
+        lambda operator: run(
+            operator, sign_in, directory, prune=how.prune, resolve=how.resolve, exit_code=exit_code
         ),
     )
 
@@ -99,7 +99,7 @@ def export(
     """Write the tenant as files, with a JSON Schema for editors."""
     from mstunnel_setup.cli.admin_apply import export as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} export", common, lambda session: run(session, sign_in, directory, force=force))
+    run_command(f"{_PROGRAM} export", common, lambda operator: run(operator, sign_in, directory, force=force))
 
 
 @app.command()
@@ -108,7 +108,7 @@ def schema(common: CommonOptions) -> None:
     """Print the JSON Schema of declarations, for editors."""
     from mstunnel_setup.cli.admin_apply import schema as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} schema", common, lambda _session: run())
+    run_command(f"{_PROGRAM} schema", common, lambda _operator: run())
 
 
 def main() -> int:

@@ -14,15 +14,16 @@ from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.cli.admin_tenant import make_sure, open_tenant, write_named
 from mstunnel_setup.cli.options import SignInOptions
-from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.errors import ExitCode, SetupError, UsageError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.network import addresses_of
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 
 def diff(
-    session: Session,
+    operator: Operator,
     sign_in: SignInOptions,
     directory: Path,
     *,
@@ -32,20 +33,22 @@ def diff(
 ) -> Result:
     """What `apply` would change."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
-    changes = plan(declared, _read(open_tenant(session, sign_in), declared), SystemClock().now(), prune=prune)
+    changes = plan(
+        declared, _read(open_tenant(operator, sign_in), declared), SystemClock().now(), prune=prune
+    )
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
     data = {"changes": [change.document() for change in changes]}
     return Result("ok", data, _notices(declared.warnings), text=_lines(changes, "to make"), exit_code=code)
 
 
 def apply(
-    session: Session, sign_in: SignInOptions, directory: Path, *, prune: bool, resolve: bool, yes: bool
+    operator: Operator, sign_in: SignInOptions, directory: Path, *, prune: bool, resolve: bool, yes: bool
 ) -> Result:
     """Make the tenant as declared. When a change is refused, those before it stay and are in the result."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
-    graph = open_tenant(session, sign_in)
+    graph = open_tenant(operator, sign_in)
     changes = plan(declared, _read(graph, declared), SystemClock().now(), prune=prune)
-    _confirm(session, changes, yes=yes)
+    _confirm(operator, changes, yes=yes)
     done: list[Change] = []
     try:
         carry_out(changes, graph, done.append)
@@ -57,9 +60,9 @@ def apply(
     )
 
 
-def export(session: Session, sign_in: SignInOptions, directory: Path, *, force: bool) -> Result:
+def export(operator: Operator, sign_in: SignInOptions, directory: Path, *, force: bool) -> Result:
     """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
-    tenant = read_tenant(open_tenant(session, sign_in))
+    tenant = read_tenant(open_tenant(operator, sign_in))
     contents = declarations_of(tenant)
     target = directory.absolute()
     contents[SCHEMA_FILE] = json.dumps(describe.schema(Declarations), indent=2) + "\n"
@@ -91,14 +94,14 @@ def _read(graph: AdminGraph, declared: Declared) -> Tenant:
     return read_tenant(graph, profiles=declared.about_profiles)
 
 
-def _confirm(session: Session, changes: Sequence[Change], *, yes: bool) -> None:
+def _confirm(operator: Operator, changes: Sequence[Change], *, yes: bool) -> None:
     """Show a person the plan and ask; where nobody is, only deletions need a word (--yes)."""
     names = [f"{change.kind} {change.name}" for change in changes if change.verb == "delete"]
-    if session.console.interactive and changes and not yes:
-        session.console.say("\n".join(_lines(changes, "to make")))
-        make_sure(session, "Make them?", yes=False)
+    if operator.console.interactive and changes and not yes:
+        operator.console.say("\n".join(_lines(changes, "to make")))
+        make_sure(operator, "Make them?", yes=False)
     elif names:
-        make_sure(session, f"Delete {len(names)} objects ({', '.join(names)})?", yes=yes)
+        make_sure(operator, f"Delete {len(names)} objects ({', '.join(names)})?", yes=yes)
 
 
 def _refused(

@@ -51,14 +51,14 @@ class ObjectCommands:
 
     def _list(self) -> Callable[..., None]:
         def run(common: CommonOptions, sign_in: SignInOptions) -> None:
-            run_command(f"{self.program} list", common, lambda session: self.work().list(session, sign_in))
+            run_command(f"{self.program} list", common, lambda operator: self.work().list(operator, sign_in))
 
         return run
 
     def _show(self) -> Callable[..., None]:
         def run(common: CommonOptions, sign_in: SignInOptions, wanted: str) -> None:
             run_command(
-                f"{self.program} show", common, lambda session: self.work().show(session, sign_in, wanted)
+                f"{self.program} show", common, lambda operator: self.work().show(operator, sign_in, wanted)
             )
 
         return self._typed(run)
@@ -73,7 +73,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} create",
                 common,
-                lambda session: self.work().create(session, sign_in, options, name),
+                lambda operator: self.work().create(operator, sign_in, options, name),
             )
 
         return self._typed(run)
@@ -89,7 +89,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} update",
                 common,
-                lambda session: self.work().update(session, sign_in, options, wanted, name),
+                lambda operator: self.work().update(operator, sign_in, options, wanted, name),
             )
 
         return self._typed(run)
@@ -99,7 +99,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} delete",
                 common,
-                lambda session: self.work().delete(session, sign_in, wanted, yes=yes),
+                lambda operator: self.work().delete(operator, sign_in, wanted, yes=yes),
             )
 
         return self._typed(run)

@@ -23,7 +23,7 @@ def list_(common: CommonOptions, sign_in: SignInOptions) -> None:
     """List the VPN profiles for Microsoft Tunnel."""
     from mstunnel_setup.cli.admin_profiles import list_profiles as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROFILE} list", common, lambda session: run(session, sign_in))
+    run_command(f"{_PROFILE} list", common, lambda operator: run(operator, sign_in))
 
 
 @profile_app.command()
@@ -32,7 +32,7 @@ def show(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted) -> None:
     """Show a profile of the tenant, and to whom it is assigned."""
     from mstunnel_setup.cli.admin_profiles import show as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROFILE} show", common, lambda session: run(session, sign_in, wanted))
+    run_command(f"{_PROFILE} show", common, lambda operator: run(operator, sign_in, wanted))
 
 
 @profile_app.command()
@@ -45,7 +45,7 @@ def create(
     """Check a profile, create it with its trusted root, and assign both."""
     from mstunnel_setup.cli.admin_profiles import create as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROFILE} create", common, lambda session: run(session, sign_in, file))
+    run_command(f"{_PROFILE} create", common, lambda operator: run(operator, sign_in, file))
 
 
 @profile_app.command()
@@ -58,7 +58,7 @@ def update(
     """Make a profile of the tenant, its trusted root and its groups as the file says."""
     from mstunnel_setup.cli.admin_profiles import update as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROFILE} update", common, lambda session: run(session, sign_in, file))
+    run_command(f"{_PROFILE} update", common, lambda operator: run(operator, sign_in, file))
 
 
 @profile_app.command()
@@ -72,7 +72,7 @@ def delete(
     """Delete a profile, and the trusted root that goes with it."""
     from mstunnel_setup.cli.admin_profiles import delete as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROFILE} delete", common, lambda session: run(session, sign_in, wanted, yes=yes))
+    run_command(f"{_PROFILE} delete", common, lambda operator: run(operator, sign_in, wanted, yes=yes))
 
 
 @profile_app.command()
@@ -87,7 +87,7 @@ def lint(
     """Say what is wrong with a profile: a file (without signing in), or one of the tenant."""
     from mstunnel_setup.cli.admin_profiles import lint as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROFILE} lint", common, lambda session: run(session, sign_in, wanted))
+    run_command(f"{_PROFILE} lint", common, lambda operator: run(operator, sign_in, wanted))
 
 
 @profile_app.command()
@@ -96,7 +96,7 @@ def schema(common: CommonOptions) -> None:
     """Print the JSON Schema of profile files, for editors."""
     from mstunnel_setup.cli.admin_profiles import schema as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROFILE} schema", common, lambda _session: run())
+    run_command(f"{_PROFILE} schema", common, lambda _operator: run())
 
 
 @exclusions_app.command()
@@ -110,7 +110,7 @@ def check(
     """Say which entries Android takes."""
     from mstunnel_setup.cli.admin_exclusions import check as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_EXCLUSIONS} check", common, lambda _session: run(entries))
+    run_command(f"{_EXCLUSIONS} check", common, lambda _operator: run(entries))
 
 
 @exclusions_app.command("import")
@@ -124,7 +124,7 @@ def import_(
     """Replace the list of a profile by that of a CSV file."""
     from mstunnel_setup.cli.admin_exclusions import import_list as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_EXCLUSIONS} import", common, lambda session: run(session, sign_in, file, profile))
+    run_command(f"{_EXCLUSIONS} import", common, lambda operator: run(operator, sign_in, file, profile))
 
 
 @exclusions_app.command()
@@ -140,4 +140,4 @@ def export(
     """Write the list of a profile as CSV."""
     from mstunnel_setup.cli.admin_exclusions import export_list as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_EXCLUSIONS} export", common, lambda session: run(session, sign_in, profile, file))
+    run_command(f"{_EXCLUSIONS} export", common, lambda operator: run(operator, sign_in, profile, file))

@@ -5,7 +5,9 @@ from typing import Annotated
 import typer
 
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
-from mstunnel_setup.cli.render import Result, Session, run_command
+from mstunnel_setup.cli.render import run_command
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
 
 _PROGRAM = "mst-admin server"
 server_app = new_group("Servers of a site. `mstunnel-setup` creates them, on the server itself.")
@@ -18,21 +20,21 @@ Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The server.")
 @with_options
 def list_(common: CommonOptions, sign_in: SignInOptions, site: Site) -> None:
     """List the servers of a site."""
-    run_command(f"{_PROGRAM} list", common, lambda session: _list(session, sign_in, site))
+    run_command(f"{_PROGRAM} list", common, lambda operator: _list(operator, sign_in, site))
 
 
 @server_app.command()
 @with_options
 def show(common: CommonOptions, sign_in: SignInOptions, site: Site, wanted: Wanted) -> None:
     """Show one server."""
-    run_command(f"{_PROGRAM} show", common, lambda session: _show(session, sign_in, site, wanted))
+    run_command(f"{_PROGRAM} show", common, lambda operator: _show(operator, sign_in, site, wanted))
 
 
 @server_app.command()
 @with_options
 def create(common: CommonOptions) -> None:
     """Say how servers come into being."""
-    run_command(f"{_PROGRAM} create", common, lambda _session: _create())
+    run_command(f"{_PROGRAM} create", common, lambda _operator: _create())
 
 
 @server_app.command()
@@ -45,7 +47,7 @@ def update(
     name: Annotated[str, typer.Option("--name", help="New name.")],
 ) -> None:
     """Give a server another name in the tenant."""
-    run_command(f"{_PROGRAM} update", common, lambda session: _update(session, sign_in, site, wanted, name))
+    run_command(f"{_PROGRAM} update", common, lambda operator: _update(operator, sign_in, site, wanted, name))
 
 
 @server_app.command()
@@ -59,14 +61,14 @@ def delete(
 ) -> None:
     """Delete the record of a server that is gone; `mst-cli uninstall` does it for one that is there."""
     run_command(
-        f"{_PROGRAM} delete", common, lambda session: _delete(session, sign_in, site, wanted, yes=yes)
+        f"{_PROGRAM} delete", common, lambda operator: _delete(operator, sign_in, site, wanted, yes=yes)
     )
 
 
-def _list(session: Session, sign_in: SignInOptions, site: str) -> Result:
+def _list(operator: Operator, sign_in: SignInOptions, site: str) -> Result:
     from mstunnel_setup.cli.admin_tenant import find_site, open_tenant, table  # noqa: PLC0415
 
-    graph = open_tenant(session, sign_in)
+    graph = open_tenant(operator, sign_in)
     found = graph.servers(find_site(graph, site).id)
     rows = [
         (
@@ -82,7 +84,7 @@ def _list(session: Session, sign_in: SignInOptions, site: str) -> Result:
     return Result(data=data, text=table(rows, head, "The site has no server yet."))
 
 
-def _show(session: Session, sign_in: SignInOptions, site: str, wanted: str) -> Result:
+def _show(operator: Operator, sign_in: SignInOptions, site: str, wanted: str) -> Result:
     from mstunnel_setup.cli.admin_tenant import (  # noqa: PLC0415
         details,
         find_server,
@@ -90,7 +92,7 @@ def _show(session: Session, sign_in: SignInOptions, site: str, wanted: str) -> R
         open_tenant,
     )
 
-    graph = open_tenant(session, sign_in)
+    graph = open_tenant(operator, sign_in)
     found = find_server(graph, find_site(graph, site).id, wanted)
     document = found.model_dump(mode="json", by_alias=True)
     return Result(data={"server": document}, text=details(document))
@@ -106,7 +108,7 @@ def _create() -> Result:
     )
 
 
-def _update(session: Session, sign_in: SignInOptions, site: str, wanted: str, name: str) -> Result:
+def _update(operator: Operator, sign_in: SignInOptions, site: str, wanted: str, name: str) -> Result:
     from mstunnel_setup.admin.change import Change  # noqa: PLC0415 (`--help` stays fast)
     from mstunnel_setup.admin.objects import ServerObject  # noqa: PLC0415
     from mstunnel_setup.answers.validated import validated  # noqa: PLC0415
@@ -119,7 +121,7 @@ def _update(session: Session, sign_in: SignInOptions, site: str, wanted: str, na
     from mstunnel_setup.errors import TenantError  # noqa: PLC0415
 
     declared = validated(ServerObject, {"name": name}).name
-    graph = open_tenant(session, sign_in)
+    graph = open_tenant(operator, sign_in)
     place = find_site(graph, site).id
     found = find_server(graph, place, wanted)
     if found.display_name == declared:
@@ -132,7 +134,7 @@ def _update(session: Session, sign_in: SignInOptions, site: str, wanted: str, na
     return result_of(Change("update", "server", found.display_name, found.id, *names), {"id": found.id})
 
 
-def _delete(session: Session, sign_in: SignInOptions, site: str, wanted: str, *, yes: bool) -> Result:
+def _delete(operator: Operator, sign_in: SignInOptions, site: str, wanted: str, *, yes: bool) -> Result:
     from mstunnel_setup.admin.change import Change  # noqa: PLC0415 (`--help` stays fast)
     from mstunnel_setup.cli.admin_tenant import (  # noqa: PLC0415
         find_server,
@@ -142,9 +144,9 @@ def _delete(session: Session, sign_in: SignInOptions, site: str, wanted: str, *,
         result_of,
     )
 
-    graph = open_tenant(session, sign_in)
+    graph = open_tenant(operator, sign_in)
     place = find_site(graph, site).id
     found = find_server(graph, place, wanted)
-    make_sure(session, f"Delete the record of the server {found.display_name} ({found.id})?", yes=yes)
+    make_sure(operator, f"Delete the record of the server {found.display_name} ({found.id})?", yes=yes)
     graph.delete_server(place, found.id)
     return result_of(Change("delete", "server", found.display_name, found.id), {"id": found.id})

@@ -8,7 +8,9 @@ import typer
 
 from mstunnel_setup.cli.admin_objects import ObjectCommands, Yes
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, with_options
-from mstunnel_setup.cli.render import Result, Session, run_command
+from mstunnel_setup.cli.render import run_command
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
 
 if TYPE_CHECKING:
     from mstunnel_setup.cli.admin_work import Objects
@@ -119,20 +121,20 @@ site_app = ObjectCommands(
 def request_upgrade(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted, yes: Yes = False) -> None:
     """Approve the upgrade of a site's servers, one after the other; it cannot be taken back."""
     run_command(
-        f"{_PROGRAM} request-upgrade", common, lambda session: _upgrade(session, sign_in, wanted, yes=yes)
+        f"{_PROGRAM} request-upgrade", common, lambda operator: _upgrade(operator, sign_in, wanted, yes=yes)
     )
 
 
-def _upgrade(session: Session, sign_in: SignInOptions, wanted: str, *, yes: bool) -> Result:
+def _upgrade(operator: Operator, sign_in: SignInOptions, wanted: str, *, yes: bool) -> Result:
     from mstunnel_setup.cli.admin_tenant import find_site, make_sure, open_tenant  # noqa: PLC0415
 
-    graph = open_tenant(session, sign_in)
+    graph = open_tenant(operator, sign_in)
     found = find_site(graph, wanted)
     if found.upgrade_available is False:
         text = [f"No server of the site {found.display_name} can be upgraded: nothing was approved."]
         return Result("unchanged", {"id": found.id}, text=text)
     make_sure(
-        session, f"Upgrade all servers of the site {found.display_name}? It cannot be taken back.", yes=yes
+        operator, f"Upgrade all servers of the site {found.display_name}? It cannot be taken back.", yes=yes
     )
     graph.request_upgrade(found.id)
     text = [f"The upgrade of the site {found.display_name} is approved."]

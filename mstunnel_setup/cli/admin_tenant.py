@@ -11,16 +11,17 @@ from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.answers.secret import SecretReference, resolve
 from mstunnel_setup.cli.options import SignInOptions
-from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.errors import TenantError, UsageError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.host.places import FileError
+from mstunnel_setup.host.safe_paths import FileError
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION, Account, Entrance
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.session import CLIENT_ID_QUESTION, Account, Entrance
 from mstunnel_setup.tenant.sign_in import DeviceCode
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import (
@@ -39,23 +40,23 @@ NOTHING = "Nothing to change."
 
 
 def open_tenant(
-    session: Session, options: SignInOptions, permissions: tuple[str, ...] = (CONFIGURATION_READ_WRITE,)
+    operator: Operator, options: SignInOptions, permissions: tuple[str, ...] = (CONFIGURATION_READ_WRITE,)
 ) -> AdminGraph:
     """The tenant of the answers (options, MSTUNNEL_ variables, answer file), signed in to.
 
     Raises UsageError for answers that are wrong or missing, SignInError, NetworkError.
     """
-    given = _answers(session, options)
+    given = _answers(operator, options)
     clock = SystemClock()
-    http = HttpSession(clock, given.tenant.ca_file, roots=_added_roots(Files(session.common.root)))
+    http = HttpSession(clock, given.tenant.ca_file, roots=_added_roots(Files(operator.root)))
     where = cloud(given.tenant.cloud, given.tenant.authority, given.tenant.graph)
 
     def show(code: DeviceCode) -> None:
         left = (code.expires_at - clock.now()).total_seconds()
-        session.console.device_code(code.url, code.code, left, code.complete_url)
+        operator.console.device_code(code.url, code.code, left, code.complete_url)
 
-    entrance = Entrance(http, clock, where, show, session.console.waiting, Files(), permissions)
-    return AdminGraph(http, where, entrance.enter(_account(session, given)), clock)
+    entrance = Entrance(http, clock, where, show, operator.console.waiting, Files(), permissions)
+    return AdminGraph(http, where, entrance.enter(_account(operator, given)), clock)
 
 
 def _added_roots(files: Files) -> str:
@@ -66,37 +67,37 @@ def _added_roots(files: Files) -> str:
         return ""
 
 
-def _answers(session: Session, options: SignInOptions) -> Answers:
-    path = session.common.answers
+def _answers(operator: Operator, options: SignInOptions) -> Answers:
+    path = operator.answers
     given = merge(options.settings(), os.environ, None if path is None else load(path))
-    if not session.console.interactive:
+    if not operator.console.interactive:
         require(given, needed_to_sign_in(given.sign_in.method, has_pfx=given.sign_in.pfx is not None))
     return given
 
 
-def _account(session: Session, given: Answers) -> Account:
+def _account(operator: Operator, given: Answers) -> Account:
     answers = given.sign_in
     client_id = answers.client_id or ""
     if not client_id and answers.method != "token-file":
-        client_id = session.console.ask(CLIENT_ID_QUESTION)
+        client_id = operator.console.ask(CLIENT_ID_QUESTION)
     return Account(
         method=answers.method,
         tenant=given.tenant.id,
         client_id=client_id,
-        client_secret=_secret(session, answers.client_secret),
+        client_secret=_secret(operator, answers.client_secret),
         certificate=answers.certificate or "",
         key=answers.key or "",
         pfx=answers.pfx or "",
-        passphrase=_secret(session, answers.passphrase),
+        passphrase=_secret(operator, answers.passphrase),
         token_file=answers.token_file or "",
     )
 
 
-def _secret(session: Session, reference: SecretReference | None) -> str:
+def _secret(operator: Operator, reference: SecretReference | None) -> str:
     if reference is None:
         return ""
     value = resolve(reference, Files(), os.environ).reveal()
-    session.redactor.register(value)
+    operator.secrets.register(value)
     return value
 
 
@@ -158,13 +159,13 @@ def write_named(directory: Path, contents: Mapping[str, str]) -> None:
         files.write(str(PurePosixPath("/", below, name)), content.encode())
 
 
-def make_sure(session: Session, question: str, *, yes: bool) -> None:
+def make_sure(operator: Operator, question: str, *, yes: bool) -> None:
     """Raise UsageError `not-confirmed` unless the person says yes, or has said so by an option."""
     if yes:
         return
-    if not session.console.interactive:
+    if not operator.console.interactive:
         raise UsageError("not-confirmed", f"unattended, but: {question}", "Say so with --yes.")
-    if not session.console.confirm(question):
+    if not operator.console.confirm(question):
         raise UsageError("not-confirmed", "nothing was changed", "Answer yes, or give --yes.")
 
 

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
-from mstunnel_setup.cli.render import Result, Session, run_command
+from mstunnel_setup.cli.render import run_command
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
 
 _PROGRAM = "mst-admin threshold"
 threshold_app = new_group("Health thresholds: where a metric turns healthy and unhealthy.")
@@ -26,14 +28,14 @@ class ThresholdOptions:
 @with_options
 def list_(common: CommonOptions, sign_in: SignInOptions) -> None:
     """List the thresholds of all metrics."""
-    run_command(f"{_PROGRAM} list", common, lambda session: _list(session, sign_in))
+    run_command(f"{_PROGRAM} list", common, lambda operator: _list(operator, sign_in))
 
 
 @threshold_app.command()
 @with_options
 def show(common: CommonOptions, sign_in: SignInOptions, metric: Metric) -> None:
     """Show the thresholds of a metric."""
-    run_command(f"{_PROGRAM} show", common, lambda session: _show(session, sign_in, metric))
+    run_command(f"{_PROGRAM} show", common, lambda operator: _show(operator, sign_in, metric))
 
 
 @threshold_app.command()
@@ -49,7 +51,7 @@ def create(
     run_command(
         f"{_PROGRAM} create",
         common,
-        lambda session: _set(session, sign_in, metric, (healthy, unhealthy), new=True),
+        lambda operator: _set(operator, sign_in, metric, (healthy, unhealthy), new=True),
     )
 
 
@@ -66,7 +68,7 @@ def update(
     run_command(
         f"{_PROGRAM} update",
         common,
-        lambda session: _set(session, sign_in, metric, (values.healthy, values.unhealthy), default=default),
+        lambda operator: _set(operator, sign_in, metric, (values.healthy, values.unhealthy), default=default),
     )
 
 
@@ -79,13 +81,13 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete the thresholds of a metric."""
-    run_command(f"{_PROGRAM} delete", common, lambda session: _delete(session, sign_in, metric, yes=yes))
+    run_command(f"{_PROGRAM} delete", common, lambda operator: _delete(operator, sign_in, metric, yes=yes))
 
 
-def _list(session: Session, sign_in: SignInOptions) -> Result:
+def _list(operator: Operator, sign_in: SignInOptions) -> Result:
     from mstunnel_setup.cli.admin_tenant import open_tenant, table  # noqa: PLC0415 (`--help` stays fast)
 
-    found = open_tenant(session, sign_in).thresholds()
+    found = open_tenant(operator, sign_in).thresholds()
     rows = [
         (
             item.id,
@@ -100,16 +102,16 @@ def _list(session: Session, sign_in: SignInOptions) -> Result:
     return Result(data=data, text=table(rows, head, "There are no thresholds."))
 
 
-def _show(session: Session, sign_in: SignInOptions, metric: str) -> Result:
+def _show(operator: Operator, sign_in: SignInOptions, metric: str) -> Result:
     from mstunnel_setup.cli.admin_tenant import details, find_threshold, open_tenant  # noqa: PLC0415
 
-    found = find_threshold(open_tenant(session, sign_in), metric)
+    found = find_threshold(open_tenant(operator, sign_in), metric)
     document = found.model_dump(mode="json", by_alias=True)
     return Result(data={"threshold": document}, text=details(document))
 
 
 def _set(
-    session: Session,
+    operator: Operator,
     sign_in: SignInOptions,
     metric: str,
     values: tuple[int | None, int | None],
@@ -134,7 +136,7 @@ def _set(
     if new and kind_of(metric) is None:
         names = ", ".join(kind.word for kind in KINDS)
         raise UsageError("metric-not-known", f"no metric {metric} has thresholds", f"Known are: {names}.")
-    graph = open_tenant(session, sign_in)
+    graph = open_tenant(operator, sign_in)
     present = None if new else find_threshold(graph, metric)
     known = (
         (None, None)
@@ -151,7 +153,7 @@ def _set(
     return result_of(change, {"metric": metric}, warnings)
 
 
-def _delete(session: Session, sign_in: SignInOptions, metric: str, *, yes: bool) -> Result:
+def _delete(operator: Operator, sign_in: SignInOptions, metric: str, *, yes: bool) -> Result:
     from mstunnel_setup.admin.change import Change  # noqa: PLC0415 (`--help` stays fast)
     from mstunnel_setup.cli.admin_tenant import (  # noqa: PLC0415
         find_threshold,
@@ -160,8 +162,8 @@ def _delete(session: Session, sign_in: SignInOptions, metric: str, *, yes: bool)
         result_of,
     )
 
-    graph = open_tenant(session, sign_in)
+    graph = open_tenant(operator, sign_in)
     found = find_threshold(graph, metric)
-    make_sure(session, f"Delete the thresholds of {found.id}?", yes=yes)
+    make_sure(operator, f"Delete the thresholds of {found.id}?", yes=yes)
     graph.delete_threshold(found.id)
     return result_of(Change("delete", "threshold", found.id, found.id), {"metric": found.id})

@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 from typing import get_args, get_type_hints
 
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.cli.render import Notice
 from mstunnel_setup.errors import UsageError, ValuesError
+from mstunnel_setup.result import Notice
 
 
 def judged(findings: Iterable[Finding], names: Mapping[str, str] | None = None) -> tuple[Notice, ...]:

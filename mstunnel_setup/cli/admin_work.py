@@ -26,10 +26,11 @@ from mstunnel_setup.cli.admin_tenant import (
 )
 from mstunnel_setup.cli.admin_values import judged, option_names, renamed
 from mstunnel_setup.cli.options import SignInOptions
-from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.errors import TenantError, ValuesError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.network import addresses_of
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelSite
 
@@ -61,34 +62,36 @@ class Objects(Generic[Declared, Present, Options]):
     judge: Callable[[Declared, Options], Iterable[Finding]]
     change: Callable[[Declared, Present | None], Change | None]
 
-    def list(self, session: Session, sign_in: SignInOptions) -> Result:
+    def list(self, operator: Operator, sign_in: SignInOptions) -> Result:
         """All of them, by name."""
-        found = sorted(self.all(open_tenant(session, sign_in)), key=lambda item: item.display_name.casefold())
+        found = sorted(
+            self.all(open_tenant(operator, sign_in)), key=lambda item: item.display_name.casefold()
+        )
         data = {f"{self.kind}s": [item.to_wire() for item in found]}
         nothing = f"There is no {self.what} yet."
         return Result(data=data, text=lambda: table([self.row(item) for item in found], self.head, nothing))
 
-    def show(self, session: Session, sign_in: SignInOptions, wanted: str) -> Result:
+    def show(self, operator: Operator, sign_in: SignInOptions, wanted: str) -> Result:
         """One of them, as Graph has it and as it would be declared."""
-        graph = open_tenant(session, sign_in)
+        graph = open_tenant(operator, sign_in)
         found = self.find(graph, wanted)
         data, lines = self.more(graph, found)
         declared = self.object_of(found).model_dump(mode="json")
         return Result(data={**self._document(found), **data}, text=details({**declared, **lines}))
 
-    def create(self, session: Session, sign_in: SignInOptions, options: Options, name: str) -> Result:
+    def create(self, operator: Operator, sign_in: SignInOptions, options: Options, name: str) -> Result:
         """A new one. Raises ValuesError for its values, TenantError `name-taken`."""
         declared, warnings = self._declared(options, {**options.given({}), "name": name})
-        graph = open_tenant(session, sign_in)
+        graph = open_tenant(operator, sign_in)
         self._require_free(graph, name)
         change = self._made(graph, self.change(declared, None))
         return result_of(change, self._document(self.find(graph, name)), warnings)
 
     def update(
-        self, session: Session, sign_in: SignInOptions, options: Options, wanted: str, name: str | None
+        self, operator: Operator, sign_in: SignInOptions, options: Options, wanted: str, name: str | None
     ) -> Result:
         """Change what is given, which is judged together with what stays; errors as in `create`."""
-        graph = open_tenant(session, sign_in)
+        graph = open_tenant(operator, sign_in)
         present = self.find(graph, wanted)
         known = self.object_of(present).model_dump()
         new_name = {} if name is None else {"name": name}
@@ -98,11 +101,11 @@ class Objects(Generic[Declared, Present, Options]):
         change = self._made(graph, self.change(declared, present))
         return result_of(change, {"id": present.id}, warnings)
 
-    def delete(self, session: Session, sign_in: SignInOptions, wanted: str, *, yes: bool) -> Result:
+    def delete(self, operator: Operator, sign_in: SignInOptions, wanted: str, *, yes: bool) -> Result:
         """Delete one, after asking."""
-        graph = open_tenant(session, sign_in)
+        graph = open_tenant(operator, sign_in)
         found = self.find(graph, wanted)
-        make_sure(session, f"Delete the {self.what} {found.display_name} ({found.id})?", yes=yes)
+        make_sure(operator, f"Delete the {self.what} {found.display_name} ({found.id})?", yes=yes)
         change = self._made(graph, Change("delete", self.kind, found.display_name, found.id))
         return result_of(change, {"id": found.id})
 

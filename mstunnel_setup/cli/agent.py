@@ -30,7 +30,7 @@ def run(root: Root = _HOST) -> None:
 @app.command("check-in")
 def check_in(root: Root = _HOST) -> None:
     """Check in and bring the configuration into step, once; the status of a running agent stays as it is."""
-    from mstunnel_setup.agent.assembly import assembled  # noqa: PLC0415 (keeps --help fast)
+    from mstunnel_setup.agent.build import assembled  # noqa: PLC0415 (keeps --help fast)
 
     if error := assembled(root, lambda _: None, watching=False).round():
         raise typer.Exit(error.exit_code)
@@ -39,7 +39,7 @@ def check_in(root: Root = _HOST) -> None:
 @app.command()
 def health(root: Root = _HOST) -> None:
     """Say whether the agent is at work, and when it checked in; exit code 0 or 1."""
-    from mstunnel_setup.agent.health import judge, read_status  # noqa: PLC0415 (keeps --help fast)
+    from mstunnel_setup.agent.status_file import judge, read_status  # noqa: PLC0415 (keeps --help fast)
 
     verdict = judge(read_status(Files(root)), SystemClock().now())
     _tell(verdict.reason)

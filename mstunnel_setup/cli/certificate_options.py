@@ -1,15 +1,12 @@
-"""Options of the certificate commands, and the time that a delayed import is for."""
+"""Options of the certificate commands."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from mstunnel_setup.errors import UsageError
-
-# Ten years: more is a slip of the hand.
-_LONGEST_MINUTES = 5_256_000
+from mstunnel_setup.operations.certificate.import_request import ImportRequest
 
 
 @dataclass(frozen=True)
@@ -42,51 +39,27 @@ class ImportOptions:
     ] = False
     activate: Annotated[str | None, typer.Option("--activate", metavar="NAME", hidden=True)] = None
 
-    def refuse_contradictions(self) -> None:
-        """Raise UsageError `import-unclear` where two things are asked for that exclude each other."""
-        work = {"--list": self.list_pending, "--cancel": self.cancel is not None, "--dry-run": self.dry_run}
-        asked = [option for option, given in work.items() if given]
-        if len(asked) > 1:
-            raise UsageError(
-                "import-unclear", f"{' and '.join(asked)} exclude each other", "Give one of them."
-            )
-
-    def due(self, now: datetime) -> datetime | None:
-        """When to take the certificate into use (UTC, whole seconds); None is at once. Raises UsageError."""
-        minutes = self._minutes()
-        if minutes is not None and self.at is not None:
-            raise UsageError("time-twice", "both a delay and a time are given", "Give one of them.")
-        if self.at is not None:
-            return _future(self.at, now)
-        return None if not minutes else (now + timedelta(minutes=minutes)).replace(microsecond=0)
-
-    def _minutes(self) -> int | None:
-        if self.word is None:
-            minutes = self.delay
-        elif self.word == "delay" and (self.minutes or "").isdecimal():
-            minutes = int(str(self.minutes))
-        else:
-            raise UsageError(
-                "delay-unclear",
-                f"`{' '.join(filter(None, (self.word, self.minutes)))}` is not understood",
-                "Write `delay` and a number of minutes, as in `mst-cli import_cert delay 10080`.",
-            )
-        if minutes is not None and minutes > _LONGEST_MINUTES:
-            raise UsageError("delay-too-long", f"{minutes} minutes are more than ten years", "Correct it.")
-        return minutes
-
-
-def _future(text: str, now: datetime) -> datetime:
-    try:
-        due = datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(
-            "time-unclear",
-            f"`{text}` is not a time",
-            "Write it as 2026-12-31T03:00, with an offset such as +02:00 unless it is local time.",
-        ) from error
-    if due <= now:
-        raise UsageError(
-            "time-past", f"{due:%Y-%m-%d %H:%M} UTC is over already", "Give a later time, or none at all."
+    def request(self) -> ImportRequest:
+        """All of them as values. Raises UsageError `delay-unclear`."""
+        return ImportRequest(
+            delay=self._delay(),
+            at=self.at,
+            if_changed=self.if_changed,
+            dry_run=self.dry_run,
+            list_pending=self.list_pending,
+            cancel=self.cancel,
+            yes=self.yes,
+            activate=self.activate,
         )
-    return due
+
+    def _delay(self) -> int | None:
+        """The minutes of `--delay N`, or of the vendor's `delay N`."""
+        if self.word is None:
+            return self.delay
+        if self.word == "delay" and (self.minutes or "").isdecimal():
+            return int(str(self.minutes))
+        raise UsageError(
+            "delay-unclear",
+            f"`{' '.join(filter(None, (self.word, self.minutes)))}` is not understood",
+            "Write `delay` and a number of minutes, as in `mst-cli import_cert delay 10080`.",
+        )

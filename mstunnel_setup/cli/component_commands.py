@@ -17,7 +17,7 @@ def _component(name: str, container: str) -> typer.Typer:
         @group.command(verb, help=about)
         @with_options
         def command(common: CommonOptions) -> None:
-            from mstunnel_setup.cli import component  # noqa: PLC0415 (`--help` stays fast)
+            from mstunnel_setup.operations import component  # noqa: PLC0415 (`--help` stays fast)
 
             work = {
                 "status": component.state,
@@ -25,7 +25,7 @@ def _component(name: str, container: str) -> typer.Typer:
                 "stop": component.stop,
                 "restart": component.restart,
             }[verb]
-            run_command(f"mst-cli {name} {verb}", common, lambda session: work(session, container))
+            run_command(f"mst-cli {name} {verb}", common, lambda operator: work(operator, container))
 
     switch("status", f"Show state and health of the {name}.")
     switch("start", f"Start the {name} if it is stopped.")
@@ -44,14 +44,14 @@ def _component(name: str, container: str) -> typer.Typer:
         timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Print timestamps.")] = False,
     ) -> None:
         """Show the log."""
-        from mstunnel_setup.cli import component  # noqa: PLC0415 (`--help` stays fast)
         from mstunnel_setup.containers.engine import LogOptions  # noqa: PLC0415 (`--help` stays fast)
+        from mstunnel_setup.operations import component  # noqa: PLC0415 (`--help` stays fast)
 
         options = LogOptions(follow=follow, lines=tail or None, since=since, timestamps=timestamps)
         run_command(
             f"mst-cli {name} logs",
             common,
-            lambda session: component.logs(session, container, options),
+            lambda operator: component.logs(operator, container, options),
         )
 
     return group
@@ -78,9 +78,9 @@ def show(
     ],
 ) -> None:
     """Show status, users, sessions and bans, as occtl does."""
-    from mstunnel_setup.cli.show import show as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.sessions import show as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command("mst-cli server show", common, lambda session: run(session, what))
+    run_command("mst-cli server show", common, lambda operator: run(operator, what))
 
 
 @disconnect_app.command("user")
@@ -90,9 +90,9 @@ def disconnect_user(
     name: Annotated[str, typer.Argument(help="The user, as `server show users` names it (object id).")],
 ) -> None:
     """End all sessions of a user; its devices may connect again at once."""
-    from mstunnel_setup.cli.disconnect import disconnect  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.disconnect import disconnect  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command("mst-cli server disconnect user", common, lambda session: disconnect(session, "user", name))
+    run_command("mst-cli server disconnect user", common, lambda operator: disconnect(operator, "user", name))
 
 
 @disconnect_app.command("id")
@@ -104,10 +104,10 @@ def disconnect_id(
     ],
 ) -> None:
     """End one session; its device may connect again at once."""
-    from mstunnel_setup.cli.disconnect import disconnect  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.disconnect import disconnect  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
-        "mst-cli server disconnect id", common, lambda session: disconnect(session, "id", str(connection))
+        "mst-cli server disconnect id", common, lambda operator: disconnect(operator, "id", str(connection))
     )
 
 
@@ -118,9 +118,9 @@ def unban_address(
     address: Annotated[str, typer.Argument(help="The address, as `server show ip bans` lists it.")],
 ) -> None:
     """Let a banned address in again."""
-    from mstunnel_setup.cli.disconnect import unban  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.disconnect import unban  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command("mst-cli server unban ip", common, lambda session: unban(session, address))
+    run_command("mst-cli server unban ip", common, lambda operator: unban(operator, address))
 
 
 @server_app.command()
@@ -133,8 +133,8 @@ def capture(
     megabytes: Annotated[int, typer.Option("--megabytes", min=1, max=1000, help="Stop at this size.")] = 50,
 ) -> None:
     """Record the traffic of a client or an interface, bounded in time and size."""
-    from mstunnel_setup.cli.capture import Bounds  # noqa: PLC0415 (`--help` stays fast)
-    from mstunnel_setup.cli.capture import capture as run  # noqa: PLC0415
+    from mstunnel_setup.operations.capture import Bounds  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.capture import capture as run  # noqa: PLC0415
 
     bounds = Bounds(seconds, megabytes * 1_000_000)
-    run_command("mst-cli server capture", common, lambda session: run(session, what, file, bounds))
+    run_command("mst-cli server capture", common, lambda operator: run(operator, what, file, bounds))

@@ -8,10 +8,11 @@ import typer
 
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
-from mstunnel_setup.cli.render import Result, run_app, run_command
+from mstunnel_setup.cli.render import run_app, run_command
 from mstunnel_setup.cli.root import add_root
 from mstunnel_setup.cli.streams import hold
 from mstunnel_setup.errors import ExitCode, UsageError
+from mstunnel_setup.result import Result
 
 _PROGRAM = "mstunnel-lab"
 _MAX_PORT: Final = 65535
@@ -40,7 +41,7 @@ def _run(name: str, common: CommonOptions, function: Callable[[], Result]) -> No
                 "Install the package with its extra: mstunnel-setup[lab].",
             ) from error
 
-    run_command(f"{_PROGRAM} {name}", common, lambda _session: work())
+    run_command(f"{_PROGRAM} {name}", common, lambda _operator: work())
 
 
 @app.command()
@@ -65,7 +66,7 @@ def serve(
     """Serve the tenant in the foreground; DIR/lab.json appears when it is ready."""
 
     def work() -> Result:
-        from mstunnel_setup.lab.opening import Settings  # noqa: PLC0415 (`--help` stays fast)
+        from mstunnel_setup.lab.open_lab import Settings  # noqa: PLC0415 (`--help` stays fast)
         from mstunnel_setup.lab.serve import serve as run  # noqa: PLC0415 (`--help` stays fast)
         from mstunnel_setup.lab.urls import CLOUD_NAMES  # noqa: PLC0415 (`--help` stays fast)
 

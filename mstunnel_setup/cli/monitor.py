@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
-from mstunnel_setup.cli.render import Result, Session, run_app, run_command
+from mstunnel_setup.cli.render import run_app, run_command
 from mstunnel_setup.cli.streams import hold
 from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
 
 _PROGRAM = "mstunnel_monitor"
 # podman-system-service(1) drops a client that is silent for 10 s, and would be started anew for every look.
@@ -26,13 +28,13 @@ def program(
     ] = False,
 ) -> None:
     """Look after the gateway: restart what is down, carry out upgrades."""
-    run_command(_PROGRAM, common, lambda session: _work(session, once=once))
+    run_command(_PROGRAM, common, lambda operator: _work(operator, once=once))
 
 
-def _work(session: Session, *, once: bool) -> Result:
-    from mstunnel_setup.cli.monitor_round import Monitor  # noqa: PLC0415 (`--help` stays fast)
+def _work(operator: Operator, *, once: bool) -> Result:
+    from mstunnel_setup.operations.monitor.rounds import Monitor  # noqa: PLC0415 (`--help` stays fast)
 
-    monitor, clock = Monitor(session, _tell), SystemClock()
+    monitor, clock = Monitor(operator, _tell), SystemClock()
     try:
         monitor.round()
         while not once:

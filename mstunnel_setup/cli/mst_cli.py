@@ -16,11 +16,12 @@ from mstunnel_setup.cli.options import (
     new_app,
     with_options,
 )
-from mstunnel_setup.cli.render import Result, run_app, run_command
+from mstunnel_setup.cli.render import run_app, run_command
 from mstunnel_setup.cli.root import add_root
 from mstunnel_setup.cli.setting_commands import config_app, env_app, log_app, site_app
 from mstunnel_setup.cli.streams import hold
 from mstunnel_setup.cli.upgrade_commands import upgrade_app
+from mstunnel_setup.result import Result
 
 _PROGRAM = "mst-cli"
 
@@ -32,7 +33,7 @@ add_root(app, _PROGRAM)
 @with_options
 def status(common: CommonOptions) -> None:
     """Show site, certificate and containers at a glance."""
-    from mstunnel_setup.cli.overview import overview  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.status import overview  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} status", common, overview)
 
@@ -41,7 +42,7 @@ def status(common: CommonOptions) -> None:
 @with_options
 def show_health(common: CommonOptions) -> None:
     """Say whether containers and certificate are well; nothing is changed."""
-    from mstunnel_setup.cli.health import health  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.health import health  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} health", common, health)
 
@@ -50,10 +51,10 @@ def show_health(common: CommonOptions) -> None:
 @with_options
 def eula(common: CommonOptions) -> None:
     """Show the licence and terms of use."""
-    from mstunnel_setup.steps.eula import text  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.steps.eula import text  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
-        f"{_PROGRAM} eula", common, lambda _session: Result(data={"text": text()}, text=text().splitlines())
+        f"{_PROGRAM} eula", common, lambda _operator: Result(data={"text": text()}, text=text().splitlines())
     )
 
 
@@ -61,18 +62,22 @@ def eula(common: CommonOptions) -> None:
 @with_options
 def install(common: CommonOptions, options: InstallOptions) -> None:
     """Make the gateway anew where settings have changed, as after a change of the proxy in env.sh."""
-    from mstunnel_setup.cli.install import install as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.install import install as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} install", common, lambda session: run(session, options))
+    run_command(f"{_PROGRAM} install", common, lambda operator: run(operator, options.request()))
 
 
 @app.command("import_cert")
 @with_options
 def import_cert(common: CommonOptions, options: CertificateOptions, how: ImportOptions) -> None:
     """Take a new TLS certificate into use, without ending sessions."""
-    from mstunnel_setup.cli.import_certificate import import_certificate  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.certificate.import_certificate import import_certificate  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} import_cert", common, lambda session: import_certificate(session, options, how))
+    run_command(
+        f"{_PROGRAM} import_cert",
+        common,
+        lambda operator: import_certificate(operator, options.settings(), how.request()),
+    )
 
 
 @app.command()
@@ -88,12 +93,12 @@ def uninstall(
     ] = False,
 ) -> None:
     """Remove the gateway from this server and from the tenant."""
-    from mstunnel_setup.cli.uninstall import uninstall as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.uninstall_command import uninstall as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
         f"{_PROGRAM} uninstall",
         common,
-        lambda session: run(session, options, offline=offline, keep_data=keep_data),
+        lambda operator: run(operator, options.settings(), offline=offline, keep_data=keep_data),
     )
 
 
@@ -101,16 +106,16 @@ def uninstall(
 @with_options
 def reenroll(common: CommonOptions, options: SignInOptions) -> None:
     """Give this server a new identity and record in the tenant; site and certificate stay."""
-    from mstunnel_setup.cli.reenroll import reenroll as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.reenroll import reenroll as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} reenroll", common, lambda session: run(session, options))
+    run_command(f"{_PROGRAM} reenroll", common, lambda operator: run(operator, options.settings()))
 
 
 @app.command()
 @with_options
 def version(common: CommonOptions) -> None:
     """Show the version of this program, of the engine and of both images."""
-    from mstunnel_setup.cli.version import version as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.version import version as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} version", common, run)
 
@@ -124,18 +129,18 @@ def diagnose(
     ] = None,
 ) -> None:
     """Put what explains a problem into one file, without secrets; shows first what goes in."""
-    from mstunnel_setup.cli.diagnose import diagnose as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.diagnose.report import diagnose as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} diagnose", common, lambda session: run(session, file and file.absolute()))
+    run_command(f"{_PROGRAM} diagnose", common, lambda operator: run(operator, file and file.absolute()))
 
 
 @app.command()
 @with_options
 def backup(common: CommonOptions, file: Annotated[Path, typer.Argument(help="The new archive.")]) -> None:
     """Keep what another host needs to take this one's place; it holds the private key."""
-    from mstunnel_setup.cli.backup import backup as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.backup import backup as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} backup", common, lambda session: run(session, file.absolute()))
+    run_command(f"{_PROGRAM} backup", common, lambda operator: run(operator, file.absolute()))
 
 
 @app.command()
@@ -149,10 +154,12 @@ def restore(
     ] = False,
 ) -> None:
     """Install on this host what was backed up on another."""
-    from mstunnel_setup.cli.restore import restore as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.restore import restore as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
-        f"{_PROGRAM} restore", common, lambda session: run(session, options, file.absolute(), replace=replace)
+        f"{_PROGRAM} restore",
+        common,
+        lambda operator: run(operator, options.settings(), file.absolute(), replace=replace),
     )
 
 

@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from typer.models import ArgumentInfo, OptionInfo
 
 from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.install.request import InstallRequest
 
 _CONTEXT = "context_"
 _LONGEST_SUMMARY = 1000
@@ -107,7 +108,8 @@ class CommonOptions:
         return CommonOptions(**own)
 
 
-def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+def given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that were given, by setting path."""
     return {path: value for path, value in settings.items() if value not in (None, [])}
 
 
@@ -140,7 +142,7 @@ class CertificateOptions:
 
     def settings(self) -> dict[str, Any]:
         """What was given, by setting path, for `answers.merge.merge`."""
-        return _given(
+        return given(
             {
                 "certificate.chain": [str(path) for path in self.cert or ()],
                 "certificate.key": self.key and str(self.key),
@@ -167,7 +169,7 @@ class SignInOptions:
 
     def settings(self) -> dict[str, Any]:
         """What was given, by setting path, for `answers.merge.merge`."""
-        return _given(
+        return given(
             {
                 "tenant.ca_file": self.ca_file and str(self.ca_file),
                 "sign_in.token_file": self.token_file and str(self.token_file),
@@ -231,7 +233,17 @@ class InstallOptions(SignInOptions, CertificateOptions):
             "site": self.site,
             "images.archive": [str(path) for path in self.offline or ()],
         }
-        return {**CertificateOptions.settings(self), **SignInOptions.settings(self), **_given(own)}
+        return {**CertificateOptions.settings(self), **SignInOptions.settings(self), **given(own)}
+
+    def request(self) -> InstallRequest:
+        """All of them as values."""
+        return InstallRequest(
+            settings=self.settings(),
+            skip=tuple(self.skip or ()),
+            ignored_checks=tuple(self.ignore_check or ()),
+            rollback_on_failure=self.rollback_on_failure,
+            progress_fd=self.progress_fd,
+        )
 
 
 class _Group(TyperGroup):

@@ -11,6 +11,7 @@ from mstunnel_setup.cli.options import (
     CommonOptions,
     EngineChoice,
     SignInOptions,
+    given,
     new_app,
     with_options,
 )
@@ -143,10 +144,27 @@ def readiness(
     """Find every problem of this host and its surroundings before anything is installed."""
     if version:
         show_version(_PROGRAM, common)
-    from mstunnel_setup.cli.readiness_run import Given, run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.readiness import ReadinessRequest, run  # noqa: PLC0415 (`--help` stays fast)
 
-    given = Given(scope.value, options, {**certificate.settings(), **sign_in.settings()})
-    run_command(_PROGRAM, common, lambda session: run(session, given))
+    own = {
+        "mode": "rootless" if options.rootless else None,
+        "engine": options.engine and options.engine.value,
+        "site": options.site or None,
+    }
+    request = ReadinessRequest(
+        scope=scope.value,
+        settings={**certificate.settings(), **sign_in.settings(), **given(own)},
+        ignored_checks=tuple(options.ignore_check or ()),
+        fix=options.fix,
+        timeout=options.timeout,
+        port=options.port,
+        devices=options.devices,
+        address=options.address,
+        from_host=options.from_host,
+        probe=options.probe,
+        wait=options.wait,
+    )
+    run_command(_PROGRAM, common, lambda operator: run(operator, request))
 
 
 def main() -> int:

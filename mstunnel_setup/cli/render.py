@@ -8,62 +8,40 @@ import os
 import sys
 import traceback
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn, TextIO, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn, TextIO
 
 import typer
 from typer.exceptions import TyperException
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli.console import NoPrompts, TerminalConsole
-from mstunnel_setup.cli.layout import fold
-from mstunnel_setup.cli.log import Redactor, SetupLog
+from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
-from mstunnel_setup.cli.progress import ProgressLines, ProgressStream
+from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, download_bar
 from mstunnel_setup.cli.streams import deserted, interruptible, lost
-from mstunnel_setup.engine.events import Event, Listener
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ChecksFailedError, ExitCode, SetupError, UsageError, ValuesError
+from mstunnel_setup.events import Event, Listener
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.places import explain
+from mstunnel_setup.host.safe_paths import explain
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.redaction import Redactor
+from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.text import fold
 
 SCHEMA = "mstunnel/1"
 # How the end of a command is called where it is not a failure.
 _WORDS = {ExitCode.WAITING: "waiting", ExitCode.INTERRUPTED: "stopped"}
 
-Status: TypeAlias = Literal["ok", "changed", "unchanged", "warning", "error"]
-Lines: TypeAlias = "Sequence[str] | Callable[[], Iterable[str]]"
-
 
 @dataclass(frozen=True)
-class Notice:
-    """A warning or an error as people and machines see it."""
-
-    code: str
-    message: str
-    hint: str = ""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command found or did. `text` are the lines for people; made only when they are shown."""
-
-    status: Status = "ok"
-    data: Mapping[str, Any] = field(default_factory=dict)
-    warnings: tuple[Notice, ...] = ()
-    errors: tuple[Notice, ...] = ()
-    text: Lines = ()
-    exit_code: ExitCode = ExitCode.DONE
-
-
-@dataclass(frozen=True)
-class Session:
-    """What a command may use: the person at the console, the log, and the secrets that must not be shown."""
+class TerminalSinks:
+    """Where events and lines go: the log, stderr, stdout, and a descriptor that the caller opened."""
 
     common: CommonOptions
-    console: NoPrompts
     redactor: Redactor
     log: SetupLog
 
@@ -83,11 +61,15 @@ class Session:
         if progress_fd is not None:
             sinks.append(ProgressStream(progress_fd, self.redactor).event)
 
-        def tell(event: Event) -> None:
+        def notify(event: Event) -> None:
             for sink in sinks:
                 sink(event)
 
-        return tell
+        return notify
+
+    def close_log(self) -> None:
+        """Close the log file; a later event opens it again."""
+        self.log.close()
 
 
 @dataclass(frozen=True)
@@ -134,15 +116,24 @@ class Renderer:
         _write(sys.stderr, "\n".join(lines) + "\n")
 
 
-def run_command(command: str, common: CommonOptions, function: Callable[[Session], Result]) -> NoReturn:
+def run_command(command: str, common: CommonOptions, function: Callable[[Operator], Result]) -> NoReturn:
     """Run `function`, show what it returns or raises, and end the command (typer.Exit) with the exit code."""
     redactor = Redactor()
     color = _colorful(common)
     console = (NoPrompts if common.unattended else TerminalConsole)(redactor, color=color)
     log = SetupLog(Files(common.root), SystemClock(), redactor, uuid.uuid4().hex, paths.SETUP_LOG)
-    session = Session(common, console, redactor, log)
+    operator = Operator(
+        console,
+        redactor,
+        TerminalSinks(common, redactor, log),
+        root=common.root,
+        answers=common.answers,
+        json=common.output is OutputFormat.JSON,
+        verbose=common.verbose,
+        download=download_bar(),
+    )
     with interruptible():
-        result = _attempt(lambda: function(session), log, redactor, common.verbose)
+        result = _attempt(lambda: function(operator), log, redactor, common.verbose)
     Renderer(command, common.output, redactor, color).show(_with_log(result, log))
     raise typer.Exit(int(result.exit_code))
 

@@ -6,8 +6,9 @@ import typer
 
 from mstunnel_setup import __version__
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat, with_options
-from mstunnel_setup.cli.render import Result, run_command
+from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.errors import UsageError
+from mstunnel_setup.result import Result
 
 VersionOption = Annotated[bool, typer.Option("--version", help="Show the version.")]
 
@@ -15,7 +16,7 @@ VersionOption = Annotated[bool, typer.Option("--version", help="Show the version
 def show_version(program: str, common: CommonOptions) -> NoReturn:
     """Show the version of `program`, and nothing else."""
     text = [f"{program} {__version__}"]
-    run_command(program, common, lambda _session: Result(data={"version": __version__}, text=text))
+    run_command(program, common, lambda _operator: Result(data={"version": __version__}, text=text))
 
 
 def add_root(app: typer.Typer, program: str) -> None:

@@ -22,9 +22,9 @@ def get_setting(
     name: Annotated[str | None, typer.Argument(help="The setting; all of them without a name.")] = None,
 ) -> None:
     """Show a setting, or all."""
-    from mstunnel_setup.cli.environment_file import get  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.settings.environment_file import get  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command("mst-cli env get", common, lambda session: get(session, name))
+    run_command("mst-cli env get", common, lambda operator: get(operator, name))
 
 
 @env_app.command("set")
@@ -33,25 +33,25 @@ def set_setting(
     common: CommonOptions, name: Name, value: Annotated[str, typer.Argument(help="As one plain line.")]
 ) -> None:
     """Write a setting; it stays yours over later runs of the set-up."""
-    from mstunnel_setup.cli.environment_file import put  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.settings.environment_file import put  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command("mst-cli env set", common, lambda session: put(session, name, value))
+    run_command("mst-cli env set", common, lambda operator: put(operator, name, value))
 
 
 @env_app.command("unset")
 @with_options
 def unset_setting(common: CommonOptions, name: Name) -> None:
     """Take a setting out."""
-    from mstunnel_setup.cli.environment_file import put  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.settings.environment_file import put  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command("mst-cli env unset", common, lambda session: put(session, name, None))
+    run_command("mst-cli env unset", common, lambda operator: put(operator, name, None))
 
 
 @config_app.command("show")
 @with_options
 def show_configuration(common: CommonOptions) -> None:
     """Show the server configuration that the gateway works with."""
-    from mstunnel_setup.cli.configuration import show  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.settings.configuration import show  # noqa: PLC0415 (`--help` stays fast)
 
     run_command("mst-cli config show", common, show)
 
@@ -66,18 +66,22 @@ def diff_configuration(
     ] = False,
 ) -> None:
     """Compare it with the tenant's."""
-    from mstunnel_setup.cli.configuration import diff  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.settings.configuration import diff  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command("mst-cli config diff", common, lambda session: diff(session, sign_in, exit_code=exit_code))
+    run_command(
+        "mst-cli config diff",
+        common,
+        lambda operator: diff(operator, sign_in.settings(), exit_code=exit_code),
+    )
 
 
 @config_app.command("pull")
 @with_options
 def pull_configuration(common: CommonOptions, sign_in: SignInOptions) -> None:
     """Take the tenant's into use now; the agent does so within minutes by itself."""
-    from mstunnel_setup.cli.configuration import pull  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.settings.configuration import pull  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command("mst-cli config pull", common, lambda session: pull(session, sign_in))
+    run_command("mst-cli config pull", common, lambda operator: pull(operator, sign_in.settings()))
 
 
 @log_app.command("level")
@@ -90,16 +94,16 @@ def log_level(
     ] = None,
 ) -> None:
     """Show or set how much the server logs (DEBUG_LEVEL)."""
-    from mstunnel_setup.cli.log_level import log_level_command as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.settings.log_level import log_level_command as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command("mst-cli log level", common, lambda session: run(session, level))
+    run_command("mst-cli log level", common, lambda operator: run(operator, level))
 
 
 @site_app.command("show")
 @with_options
 def show_site(common: CommonOptions) -> None:
     """Show the site this server belongs to."""
-    from mstunnel_setup.cli.site import show  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.site import show  # noqa: PLC0415 (`--help` stays fast)
 
     run_command("mst-cli site show", common, show)
 
@@ -112,6 +116,6 @@ def change_site(
     site: Annotated[str, typer.Argument(metavar="ID_OR_NAME", help="The site to join.")],
 ) -> None:
     """Leave the site for another one; certificate and identity stay."""
-    from mstunnel_setup.cli.site import change  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.site import change  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command("mst-cli site change", common, lambda session: change(session, sign_in, site))
+    run_command("mst-cli site change", common, lambda operator: change(operator, sign_in.settings(), site))

@@ -29,9 +29,9 @@ def install(
         show_version(_PROGRAM, common)
     if context.invoked_subcommand is not None:
         return
-    from mstunnel_setup.cli.install import install as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.install import install as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(_PROGRAM, common, lambda session: run(session, options))
+    run_command(_PROGRAM, common, lambda operator: run(operator, options.request()))
 
 
 @app.command()
@@ -47,9 +47,11 @@ def plan(
     ] = False,
 ) -> None:
     """Show what would change, as a diff."""
-    from mstunnel_setup.cli.plan import plan as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.plan import plan as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} plan", common, lambda session: run(session, options, exit_code=exit_code))
+    run_command(
+        f"{_PROGRAM} plan", common, lambda operator: run(operator, options.request(), exit_code=exit_code)
+    )
 
 
 @app.command()
@@ -60,9 +62,9 @@ def step(
     name: Annotated[str, typer.Argument(help="The step, as `mstunnel-setup steps` lists it.")],
 ) -> None:
     """Run one step."""
-    from mstunnel_setup.cli.install import one_step  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.install import one_step  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} step", common, lambda session: one_step(session, options, name))
+    run_command(f"{_PROGRAM} step", common, lambda operator: one_step(operator, options.request(), name))
 
 
 @app.command()
@@ -71,7 +73,7 @@ def steps(common: CommonOptions) -> None:
     """List the steps, in order."""
     from mstunnel_setup.cli.step_list import step_list  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} steps", common, lambda _session: step_list())
+    run_command(f"{_PROGRAM} steps", common, lambda _operator: step_list())
 
 
 @app.command()
@@ -88,16 +90,18 @@ def host(
     remove: Annotated[bool, typer.Option("--remove", envvar="MSTUNNEL_REMOVE", help="Take it back.")] = False,
 ) -> None:
     """Do what needs root for a rootless gateway, and nothing else."""
-    from mstunnel_setup.cli.host_half import host as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.host_setup import host as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} host", common, lambda session: run(session, options, port, remove=remove))
+    run_command(
+        f"{_PROGRAM} host", common, lambda operator: run(operator, options.request(), port, remove=remove)
+    )
 
 
 @app.command()
 @with_options
 def status(common: CommonOptions) -> None:
     """Show what is done, what comes next, and why the last run stopped."""
-    from mstunnel_setup.cli.status import status as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.status import status as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} status", common, run)
 
@@ -106,7 +110,7 @@ def status(common: CommonOptions) -> None:
 @with_options
 def rollback(common: CommonOptions) -> None:
     """Undo an unfinished installation."""
-    from mstunnel_setup.cli.rollback import rollback as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.rollback import rollback as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} rollback", common, run)
 
@@ -115,16 +119,16 @@ def rollback(common: CommonOptions) -> None:
 @with_options
 def new_answers(common: CommonOptions) -> None:
     """Write a commented answer file to standard output."""
-    from mstunnel_setup.cli.answers import new  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.answer_file import new  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} answers new", common, lambda _session: new())
+    run_command(f"{_PROGRAM} answers new", common, lambda _operator: new())
 
 
 @answers_app.command("check")
 @with_options
 def check_answers(common: CommonOptions) -> None:
     """Check the answer file given with --answers."""
-    from mstunnel_setup.cli.answers import check  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.answer_file import check  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} answers check", common, check)
 
@@ -133,18 +137,18 @@ def check_answers(common: CommonOptions) -> None:
 @with_options
 def answers_schema(common: CommonOptions) -> None:
     """Print the JSON Schema of answer files, for editors."""
-    from mstunnel_setup.cli.answers import schema  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.answer_file import schema  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} answers schema", common, lambda _session: schema())
+    run_command(f"{_PROGRAM} answers schema", common, lambda _operator: schema())
 
 
 @answers_app.command("show")
 @with_options
 def show_answers(common: CommonOptions, options: InstallOptions) -> None:
     """Show the merged answers and where each value came from."""
-    from mstunnel_setup.cli.answers import show  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.answer_file import show  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} answers show", common, lambda session: show(session, options))
+    run_command(f"{_PROGRAM} answers show", common, lambda operator: show(operator, options.settings()))
 
 
 def main() -> int:

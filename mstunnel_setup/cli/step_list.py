@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mstunnel_setup.cli.render import Result
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.steps.half import Half
-from mstunnel_setup.steps.order import ORDER, ROOTLESS
+from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.step_list import ORDER, ROOTLESS
+from mstunnel_setup.result import Result
 
 
 def step_list() -> Result:

@@ -16,9 +16,9 @@ _COMMAND = "mst-cli upgrade"
 @with_options
 def check(common: CommonOptions) -> None:
     """Show which release runs and which one is newest."""
-    from mstunnel_setup.cli import upgrade  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.upgrade import release_choice  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_COMMAND} check", common, upgrade.check)
+    run_command(f"{_COMMAND} check", common, release_choice.check)
 
 
 @upgrade_app.command()
@@ -38,24 +38,24 @@ def apply(
     ] = None,
 ) -> None:
     """Upgrade now; when the new release does not serve, the earlier one comes back."""
-    from mstunnel_setup.cli import upgrade  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.upgrade import release_choice  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_COMMAND} apply", common, lambda session: upgrade.apply(session, release, drain))
+    run_command(f"{_COMMAND} apply", common, lambda operator: release_choice.apply(operator, release, drain))
 
 
 @upgrade_app.command()
 @with_options
 def rollback(common: CommonOptions) -> None:
     """Go back to the release before the last upgrade."""
-    from mstunnel_setup.cli import upgrade  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.upgrade import release_choice  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_COMMAND} rollback", common, upgrade.rollback)
+    run_command(f"{_COMMAND} rollback", common, release_choice.rollback)
 
 
 @upgrade_app.command()
 @with_options
 def history(common: CommonOptions) -> None:
     """Show the upgrades of this server."""
-    from mstunnel_setup.cli import upgrade  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.upgrade import release_choice  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_COMMAND} history", common, upgrade.history)
+    run_command(f"{_COMMAND} history", common, release_choice.history)

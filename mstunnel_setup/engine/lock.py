@@ -12,7 +12,7 @@ from mstunnel_setup.errors import LockedError
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.places import FileError
+from mstunnel_setup.host.safe_paths import FileError
 
 
 @contextmanager

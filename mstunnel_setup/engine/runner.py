@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.events import Event, Listener, Phase
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Entry, Receipt
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import SetupError, WaitingError
+from mstunnel_setup.events import Event, Listener, Phase
 from mstunnel_setup.host.clock import Clock
 
 # Told what somebody else changed: whether it may be replaced.

@@ -2,7 +2,7 @@
 
 import os
 
-from mstunnel_setup.host.places import explain
+from mstunnel_setup.host.safe_paths import explain
 
 
 class Appender:

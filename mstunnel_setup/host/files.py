@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.appender import Appender
-from mstunnel_setup.host.places import (
+from mstunnel_setup.host.safe_paths import (
     DIRECTORY,
     FileError,
     Kind,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from mstunnel_setup.lab import device
+from mstunnel_setup.lab import device_flow
 from mstunnel_setup.lab.assertion import ASSERTION_TYPE, check_assertion
 from mstunnel_setup.lab.encoding import base64url
 from mstunnel_setup.lab.errors import UNAUTHORIZED, OAuthError
@@ -89,7 +89,7 @@ def token_answer(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
 
 def _device_code(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
     client = public_client_of(lab, form)
-    code = device.redeem(lab, parameter(form, "device_code"), client.app_id)
+    code = device_flow.redeem(lab, parameter(form, "device_code"), client.app_id)
     owner = labs.named(code.tenant_id) or lab
     return _user_answer(owner, form, public_client_of(owner, form), _user(owner, code.user_id), code.scope)
 

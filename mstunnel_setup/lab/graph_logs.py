@@ -17,9 +17,9 @@ from starlette.routing import Route
 from mstunnel_setup.lab import permissions
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_tunnel import LogCollectionBody
-from mstunnel_setup.lab.documents import Documents
 from mstunnel_setup.lab.errors import CONFLICT, NOT_FOUND, GraphError, not_found
 from mstunnel_setup.lab.graph_http import CREATED, caller_of, collection, entity, one, read_json, text_value
+from mstunnel_setup.lab.lazy_entities import Documents
 from mstunnel_setup.lab.odata import entity_type
 from mstunnel_setup.lab.pki import write_private
 from mstunnel_setup.lab.records import ServerRecord

@@ -8,7 +8,6 @@ from starlette.routing import Route
 
 from mstunnel_setup.lab import permissions, trends, tunnel
 from mstunnel_setup.lab.bodies_tunnel import LogRequestBody, MetricNamesBody, TimeSeriesBody
-from mstunnel_setup.lab.documents import Documents
 from mstunnel_setup.lab.graph_http import (
     CREATED,
     caller_of,
@@ -22,6 +21,7 @@ from mstunnel_setup.lab.graph_http import (
 )
 from mstunnel_setup.lab.graph_tunnel import SITES, site_in_path
 from mstunnel_setup.lab.health import metric_in_graph
+from mstunnel_setup.lab.lazy_entities import Documents
 from mstunnel_setup.lab.odata import entity_type
 from mstunnel_setup.lab.records import ServerRecord
 from mstunnel_setup.lab.state import lab_of

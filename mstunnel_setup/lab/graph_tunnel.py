@@ -7,9 +7,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from mstunnel_setup.lab import permissions, tunnel
-from mstunnel_setup.lab.documents import Documents
 from mstunnel_setup.lab.errors import BAD_REQUEST, GraphError
 from mstunnel_setup.lab.graph_http import CREATED, caller_of, collection, entity, one, read_json
+from mstunnel_setup.lab.lazy_entities import Documents
 from mstunnel_setup.lab.odata import entity_type, parse_entity_query, selected
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab, lab_of

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from mstunnel_setup.lab import device
+from mstunnel_setup.lab import device_flow
 from mstunnel_setup.lab.errors import OAuthError
 from mstunnel_setup.lab.grants import Form, parameter, public_client_of, token_answer
 from mstunnel_setup.lab.scopes import parse_scope
@@ -88,7 +88,9 @@ async def device_code(request: Request) -> JSONResponse:
     scope = parameter(form, "scope")
     parse_scope(scope, lab.urls)
     any_tenant = request.path_params["tenant"] in TENANT_ALIASES
-    return JSONResponse(device.start(lab, client.app_id, scope, any_tenant=any_tenant), headers=_NO_STORE)
+    return JSONResponse(
+        device_flow.start(lab, client.app_id, scope, any_tenant=any_tenant), headers=_NO_STORE
+    )
 
 
 async def token(request: Request) -> JSONResponse:

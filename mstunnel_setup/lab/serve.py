@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mstunnel_setup.errors import ExitCode, LockedError, NetworkError, UsageError
 from mstunnel_setup.lab.app import make_app
-from mstunnel_setup.lab.opening import Settings, describe, open_labs
+from mstunnel_setup.lab.open_lab import Settings, describe, open_labs
 from mstunnel_setup.lab.pki import Authority, write_private
 from mstunnel_setup.lab.state import Labs
 

@@ -8,7 +8,7 @@ from mstunnel_setup.engine.file_actions import FileAction
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.tenant.actions import HasTenant
-from mstunnel_setup.tenant.prepared import HasPassphrases
+from mstunnel_setup.tenant.existing_identity import HasPassphrases
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from mstunnel_setup.tls.agent_credential import (
     new_agent_credential,
     read_agent_credential,
 )
+from mstunnel_setup.tls.chain_building import settle
 from mstunnel_setup.tls.load import (
     chain_pem,
     fingerprint,
@@ -27,7 +28,6 @@ from mstunnel_setup.tls.load import (
     root_pem,
 )
 from mstunnel_setup.tls.model import Identity
-from mstunnel_setup.tls.paths import settle
 
 
 class HasIdentities(HasFiles, Protocol):

@@ -9,13 +9,13 @@ from datetime import datetime
 
 from cryptography import x509
 
+from mstunnel_setup.tls.chain_building import best_path
 from mstunnel_setup.tls.judge_chain import chain_findings, input_findings
 from mstunnel_setup.tls.judge_leaf import leaf_findings
 from mstunnel_setup.tls.judge_names import name_findings
 from mstunnel_setup.tls.judge_path import path_findings
 from mstunnel_setup.tls.judge_time import time_findings
 from mstunnel_setup.tls.model import Finding, Identity, Severity
-from mstunnel_setup.tls.paths import best_path
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 

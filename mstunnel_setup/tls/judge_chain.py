@@ -13,9 +13,9 @@ from mstunnel_setup.tls.certificate import (
     plain,
     title,
 )
+from mstunnel_setup.tls.chain_building import Path, paths
 from mstunnel_setup.tls.judge_leaf import key_findings, signature_findings, stapling_findings
 from mstunnel_setup.tls.model import Finding, Identity, Severity
-from mstunnel_setup.tls.paths import Path, paths
 
 _FRESH_CHAIN = "Get the intermediate certificates from the authority and give the whole chain again."
 

@@ -7,9 +7,9 @@ from cryptography import x509
 from cryptography.x509 import verification
 
 from mstunnel_setup.tls.certificate import extension, plain
+from mstunnel_setup.tls.chain_building import Path
 from mstunnel_setup.tls.judge_names import parse_address
 from mstunnel_setup.tls.model import Finding, Severity
-from mstunnel_setup.tls.paths import Path
 
 _AGNOSTIC = verification.Criticality.AGNOSTIC
 _LONGEST_REASON = 300

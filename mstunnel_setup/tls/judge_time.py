@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from mstunnel_setup.tls.certificate import title
+from mstunnel_setup.tls.chain_building import Path
 from mstunnel_setup.tls.model import Finding, Severity
-from mstunnel_setup.tls.paths import Path
 
 WARN_DAYS = 30
 _PUBLIC_DAYS = 398

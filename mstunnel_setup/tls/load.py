@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls.certificate import is_self_signed
-from mstunnel_setup.tls.match import match
+from mstunnel_setup.tls.key_match import match
 from mstunnel_setup.tls.model import Identity, Material
 from mstunnel_setup.tls.read import read_material
 from mstunnel_setup.tls.read_pfx import read_pfx

@@ -15,7 +15,7 @@ from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.host.places import FileError
+from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.tls.certificate import plain
 from mstunnel_setup.tls.revocation import Fetch, Verdict
 from mstunnel_setup.tls.revocation_answers import RevocationState

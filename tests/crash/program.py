@@ -19,23 +19,23 @@ from typing import Any, cast
 
 import msal  # noqa: F401 (imported here, not in every run)
 
-import mstunnel_setup.cli.import_certificate
-import mstunnel_setup.cli.install
-import mstunnel_setup.cli.monitor_round
-import mstunnel_setup.cli.plan
-import mstunnel_setup.cli.restore
-import mstunnel_setup.cli.rollback
-import mstunnel_setup.cli.run as run_module
-import mstunnel_setup.cli.status
-import mstunnel_setup.cli.uninstall
+import mstunnel_setup.install.install
+import mstunnel_setup.install.plan
+import mstunnel_setup.install.rollback
+import mstunnel_setup.install.session as run_module
+import mstunnel_setup.install.status
+import mstunnel_setup.install.uninstall_command
+import mstunnel_setup.operations.certificate.import_certificate
+import mstunnel_setup.operations.monitor.rounds
+import mstunnel_setup.operations.restore
 from mstunnel_setup.cli import monitor, mst_cli, setup
 from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.containers.choice import Chosen
-from mstunnel_setup.containers.manner import Manner
+from mstunnel_setup.containers.run_method import Manner
 from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
-from mstunnel_setup.steps import launch
+from mstunnel_setup.install.steps import launch
 from tests.crash import faults, kernel, sabotage, warm
 from tests.crash.engine import RecordedEngine
 from tests.crash.points import Points
@@ -162,7 +162,7 @@ def _pretend(request: dict[str, Any]) -> None:
     if request.get("live"):
         # The files below the root are those of the host that runs; what else it is like is not judged.
         Files.live = property(lambda files: str(files.root) == request["root"])  # type: ignore[method-assign,assignment]
-        for module in (mstunnel_setup.cli.install, mstunnel_setup.cli.restore):
+        for module in (mstunnel_setup.install.install, mstunnel_setup.operations.restore):
             module.refuse_unready = lambda *_arguments: None  # type: ignore[attr-defined]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent import report
+from mstunnel_setup.agent import health_report
 from mstunnel_setup.agent.apply import _REFUSED, Applier
 from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.errors import StepError
@@ -38,7 +38,7 @@ class Kept:
 
 FILES = {
     "log-level": Kept(paths.LOG_LEVEL, lambda files: log_level(files, {}, _NOW).until),
-    "health": Kept(report.REPORT, report.read_health),
+    "health": Kept(health_report.REPORT, health_report.read_health),
     "refused": Kept(
         _REFUSED, lambda files: Applier(files, SystemClock(), lambda _: None, Counters())._known_refusal()
     ),

@@ -24,8 +24,8 @@ from mstunnel_setup.gateway import ocserv_conf
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
-from mstunnel_setup.steps.order import CODEC
-from mstunnel_setup.steps.world import World
+from mstunnel_setup.install.step_list import CODEC
+from mstunnel_setup.install.world import World
 from mstunnel_setup.tls import actions, agent_credential
 
 # The credentials made so far, by name and day.

@@ -257,7 +257,7 @@ BANNED = {
 
 @pytest.mark.parametrize("source", BANNED.values(), ids=BANNED)
 def test_ruff_refuses_it_everywhere_but_in_the_ports(source: str) -> None:
-    assert "TID251" in _ruff(source, "mstunnel_setup/steps/candidate.py")
+    assert "TID251" in _ruff(source, "mstunnel_setup/install/candidate.py")
     assert "TID251" in _ruff(source, "mstunnel_setup/engine/candidate.py")
     assert "TID251" not in _ruff(source, "mstunnel_setup/host/candidate.py")
 
@@ -296,13 +296,13 @@ def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 UPWARD = {
     "host to engine": ("host/files.py", "mstunnel_setup.engine.journal"),
-    "engine to steps": ("engine/runner.py", "mstunnel_setup.steps.order"),
+    "engine to steps": ("engine/runner.py", "mstunnel_setup.install.step_list"),
     "engine to http": ("engine/runner.py", "mstunnel_setup.host.http"),
     "engine to process": ("engine/runner.py", "mstunnel_setup.host.process"),
     "tenant to cli": ("tenant/graph.py", "mstunnel_setup.cli.render"),
     "tls to tenant": ("tls/judge.py", "mstunnel_setup.tenant.graph"),
     "gateway to containers": ("gateway/oidc.py", "mstunnel_setup.containers.spec"),
-    "agent to steps": ("agent/loop.py", "mstunnel_setup.steps.world"),
+    "agent to steps": ("agent/loop.py", "mstunnel_setup.install.world"),
     "errors to host": ("errors.py", "mstunnel_setup.host.files"),
 }
 

@@ -7,10 +7,10 @@ import pytest
 
 from mstunnel_setup.containers import engine_unit
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.steps import monitor
+from mstunnel_setup.install.steps import monitor
 from mstunnel_setup.system.service import InstallService
 from mstunnel_setup.tls.schedule import ScheduleImport
-from tests.unit.steps.test_host_plans import SPECIFICATIONS
+from tests.unit.install.test_host_plans import SPECIFICATIONS
 
 ENGINES: tuple[EngineName, ...] = ("podman", "docker")
 PROGRAMS = ("bin/docker", "bin/podman", "sbin/mst-cli", "sbin/mstunnel_monitor")

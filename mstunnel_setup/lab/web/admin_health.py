@@ -15,9 +15,9 @@ from mstunnel_setup.admin.rules_site import judge_threshold
 from mstunnel_setup.lab import health, trends, tunnel
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_tunnel import ThresholdBody
-from mstunnel_setup.lab.documents import Rows
 from mstunnel_setup.lab.errors import GraphError
 from mstunnel_setup.lab.graph_logs import signed_address
+from mstunnel_setup.lab.lazy_entities import Rows
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.web.admin_servers import server_in_path

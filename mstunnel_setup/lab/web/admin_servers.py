@@ -7,8 +7,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_setup.lab import permissions, tunnel
-from mstunnel_setup.lab.documents import Rows
 from mstunnel_setup.lab.errors import GraphError, not_found
+from mstunnel_setup.lab.lazy_entities import Rows
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.web.listing import listing

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from mstunnel_setup.admin.rules_site import judge_site
 from mstunnel_setup.admin.wire import site_body, without_empty
 from mstunnel_setup.lab import tunnel
-from mstunnel_setup.lab.documents import Rows
+from mstunnel_setup.lab.lazy_entities import Rows
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.web import site_form as texts

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mstunnel_setup.lab import device
+from mstunnel_setup.lab import device_flow
 from mstunnel_setup.lab.errors import OAuthError
 from mstunnel_setup.lab.graph_directory import application_of
 from mstunnel_setup.lab.records import DeviceCodeRecord
@@ -30,7 +30,7 @@ def _code_page(request: Request, status: int = 200, code: str = "", problem: str
 def _find(request: Request, form: FormData) -> tuple[Lab, DeviceCodeRecord] | None:
     """Return the sign-in that waits for the code in the form, and its tenant."""
     typed = field(form, "code")
-    found = ((lab, device.find(lab, typed)) for lab in labs_of(request).tenants)
+    found = ((lab, device_flow.find(lab, typed)) for lab in labs_of(request).tenants)
     return next(((lab, waiting) for lab, waiting in found if waiting), None)
 
 
@@ -58,7 +58,7 @@ def _account_page(
     try:
         scopes = granted_scopes(client, parse_scope(waiting.scope, lab.urls)) if client else ()
     except OAuthError as error:
-        device.decline(lab, waiting)
+        device_flow.decline(lab, waiting)
         return message(request, "Sign-in failed", error.message, 400)
     return page(
         request,
@@ -82,7 +82,7 @@ async def account(request: Request) -> Response:
         return _code_page(request, 400, problem=_BAD_CODE)
     lab, waiting = found
     if field(form, "decision") == "cancel":
-        device.decline(lab, waiting)
+        device_flow.decline(lab, waiting)
         return message(request, "Cancelled", "The device was not signed in. You may close this page.")
     return _decided(request, form, lab, waiting)
 
@@ -90,14 +90,14 @@ async def account(request: Request) -> Response:
 def _decided(request: Request, form: FormData, lab: Lab, waiting: DeviceCodeRecord) -> Response:
     match authenticate(request, form):
         case Wrong() as wrong:
-            device.count_wrong_password(lab, waiting)
+            device_flow.count_wrong_password(lab, waiting)
             return _account_page(request, lab, waiting, 401, wrong)
         case NeedsCode() as needed:
             if needed.problem:
-                device.count_wrong_password(lab, waiting)
+                device_flow.count_wrong_password(lab, waiting)
             return _account_page(request, lab, waiting, 401 if needed.problem else 200, needed)
         case Refused() as refusal:
-            device.refuse(lab, waiting, refusal.number)
+            device_flow.refuse(lab, waiting, refusal.number)
             return message(request, "You cannot sign in", refusal.text, 403)
         case SignedIn() as signed:
             return _signed_in(request, lab, waiting, signed)
@@ -105,9 +105,9 @@ def _decided(request: Request, form: FormData, lab: Lab, waiting: DeviceCodeReco
 
 def _signed_in(request: Request, lab: Lab, waiting: DeviceCodeRecord, signed: SignedIn) -> Response:
     if signed.lab.tenant.id != lab.tenant.id and not waiting.any_tenant:
-        device.decline(lab, waiting)
+        device_flow.decline(lab, waiting)
         return message(request, "You cannot sign in", _NOT_IN_TENANT, 403)
-    device.approve(lab, waiting, signed.user, signed.lab.tenant.id)
+    device_flow.approve(lab, waiting, signed.user, signed.lab.tenant.id)
     return message(request, "Signed in", "You have signed in on your device. You may close this page.")
 
 

@@ -14,10 +14,10 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
 from mstunnel_setup.tls.ca_trust import added_roots
+from mstunnel_setup.tls.chain_building import best_path
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import load_identity_files, load_identity_pfx
 from mstunnel_setup.tls.model import Finding, Identity
-from mstunnel_setup.tls.paths import best_path
 from mstunnel_setup.tls.read import read_material
 from mstunnel_setup.tls.revocation import ask, revocation_findings
 from mstunnel_setup.tls.revocation_answers import RevocationState

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject
+from mstunnel_setup.admin.profiles.lint import lint
+from mstunnel_setup.admin.profiles.objects import Platform, ProfileObject
+from mstunnel_setup.admin.profiles.rules import judge_profile
+from mstunnel_setup.admin.profiles.wire import profile_body
 from mstunnel_setup.admin.rules_configuration import judge_configuration, judge_networks
 from mstunnel_setup.admin.rules_site import judge_site
 from mstunnel_setup.admin.wire import configuration_body, site_body, without_empty
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_tunnel import ConfigurationBody, SiteBody
-from mstunnel_setup.profiles.lint import lint
-from mstunnel_setup.profiles.objects import Platform, ProfileObject
-from mstunnel_setup.profiles.rules import judge_profile
-from mstunnel_setup.profiles.wire import profile_body
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -10,10 +10,10 @@ from ruamel.yaml import YAML
 
 from mstunnel_setup.admin.declared import DeclarationError, parse_declarations
 from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject, ThresholdObject, WindowObject
+from mstunnel_setup.admin.profiles.objects import AppObject, ProfileObject, ProxyObject, RuleObject
 from mstunnel_setup.lab.bodies import Body, judge
 from mstunnel_setup.lab.bodies_tunnel import ConfigurationBody, SiteBody, ThresholdBody
 from mstunnel_setup.lab.errors import GraphError
-from mstunnel_setup.profiles.objects import AppObject, ProfileObject, ProxyObject, RuleObject
 from mstunnel_setup.tenant.wire import wire_name
 
 HERE = Path(__file__).parent
@@ -100,6 +100,6 @@ def test_the_lab_takes_or_refuses_it_too(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_has_a_case(key: str) -> None:
-    fixtures = [HERE / "fields.yaml", HERE / "rules.yaml", HERE.parent / "profiles" / "rules.yaml"]
+    fixtures = [HERE / "fields.yaml", HERE / "rules.yaml", HERE / "profiles" / "rules.yaml"]
     text = "".join(path.read_text(encoding="utf-8") for path in fixtures)
     assert re.search(rf"[{{ ]{key}(: |[,}}\]])", text)

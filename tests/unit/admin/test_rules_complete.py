@@ -8,13 +8,13 @@ import pytest
 ROOT = Path(__file__).parents[3]
 SOURCES = [
     *(ROOT / "mstunnel_setup/admin").glob("rules_*.py"),
-    *(ROOT / "mstunnel_setup/profiles").glob("rules*.py"),
-    ROOT / "mstunnel_setup/profiles/exclusions.py",
-    ROOT / "mstunnel_setup/profiles/lint.py",
+    *(ROOT / "mstunnel_setup/admin/profiles").glob("rules*.py"),
+    ROOT / "mstunnel_setup/admin/profiles/exclusions.py",
+    ROOT / "mstunnel_setup/admin/profiles/lint.py",
 ]
 FIXTURES = [
     ROOT / "tests/unit/admin/rules.yaml",
-    *(ROOT / "tests/unit/profiles").glob("*.yaml"),
+    *(ROOT / "tests/unit/admin/profiles").glob("*.yaml"),
 ]
 VALUES = {"connect-if-needed", "never-connect"}
 """Words of that form which are values of a key, not codes."""

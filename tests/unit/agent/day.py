@@ -15,10 +15,10 @@ from typing import Any, cast
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.counters import Counters
-from mstunnel_setup.agent.health import write_status
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.registry import asking
 from mstunnel_setup.agent.renewal import Renewal
+from mstunnel_setup.agent.status_file import write_status
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.host.files import Files

@@ -5,8 +5,8 @@ from typing import Any, cast
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.counters import Counters
-from mstunnel_setup.agent.health import Status
 from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.status_file import Status
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.errors import NetworkError

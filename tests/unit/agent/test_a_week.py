@@ -12,10 +12,10 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.counters import Counters
-from mstunnel_setup.agent.health import Status, judge
+from mstunnel_setup.agent.health_report import read_health
+from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.loop import Agent
-from mstunnel_setup.agent.report import read_health
-from mstunnel_setup.agent.rows import State
+from mstunnel_setup.agent.status_file import Status, judge
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.errors import NetworkError

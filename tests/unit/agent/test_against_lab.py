@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.health import Status
 from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.status_file import Status
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent import sync
+from mstunnel_setup.agent import desired_configuration
 from mstunnel_setup.agent.apply import PREVIOUS, Applier
 from mstunnel_setup.agent.counters import Counters
+from mstunnel_setup.agent.desired_configuration import Wanted, wanted
 from mstunnel_setup.agent.gateway_report import REPORT
-from mstunnel_setup.agent.sync import Wanted, wanted
 from mstunnel_setup.gateway.ocserv_conf import GatewayOptions
 from mstunnel_setup.host.files import Files
 from tests.unit.clocks import FakeClock
@@ -62,7 +62,7 @@ def scene(tmp_path: Path) -> Scene:
     for folder in (paths.AGENT_FOLDER, paths.SERVER_STATE, paths.AGENT_STATE):
         files.make_directories(folder)
     scene = Scene(files, Gateway(files=files))
-    sync.write(files, wish("10.1.0.0/16").files)
+    desired_configuration.write(files, wish("10.1.0.0/16").files)
     scene.gateway.look()
     return scene
 
@@ -110,7 +110,10 @@ def test_killed_between_the_refusal_and_the_way_back(scene: Scene) -> None:
     """The next start finds the refused file in place, and the gateway's word on it."""
     before = scene.conf()
     applier = scene.applier()
-    applier._write(sync.current(scene.files), sync.decide(sync.current(scene.files), wish("10.66.0.0/16")))
+    applier._write(
+        desired_configuration.current(scene.files),
+        desired_configuration.decide(desired_configuration.current(scene.files), wish("10.66.0.0/16")),
+    )
     scene.gateway.look()
 
     again = scene.applier()

@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.health import Status
+from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.loop import wait_seconds
-from mstunnel_setup.agent.rows import State
+from mstunnel_setup.agent.status_file import Status
 from mstunnel_setup.agent.watch import Known
 from tests.unit.agent.fakes import SERVER, Ended
 from tests.unit.agent.scene import AWAY, Scene

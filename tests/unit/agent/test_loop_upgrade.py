@@ -6,13 +6,13 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.counters import Counters
-from mstunnel_setup.agent.report import read_health
-from mstunnel_setup.agent.rows import State
+from mstunnel_setup.agent.health_report import read_health
+from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.last_decision import STANDING, read_standing
 from mstunnel_setup.upgrade.release import Release
-from mstunnel_setup.upgrade.standing import STANDING, read_standing
 from tests.unit.agent.fakes import SITE, Ended
 from tests.unit.agent.scene import AWAY, Scene
 from tests.unit.clocks import START

@@ -10,16 +10,16 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup import paths
+from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.loop import Agent
-from mstunnel_setup.agent.rows import State
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.wire import DeploymentMode, TunnelSite
 from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.last_decision import read_standing
 from mstunnel_setup.upgrade.mailbox import Answer
 from mstunnel_setup.upgrade.release import Digests, Release
-from mstunnel_setup.upgrade.standing import read_standing
 from tests.unit.agent.test_against_lab import Installed, installed  # noqa: F401 (a fixture)
 
 OLD = Digests(f"sha256:{'a' * 64}", f"sha256:{'a' * 64}")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mstunnel_setup.steps.program import FILE, LINKS
+from mstunnel_setup.install.steps.program import FILE, LINKS
 
 MAIN = "import sys; from mstunnel_setup.cli.dispatch import main; sys.exit(main())"
 

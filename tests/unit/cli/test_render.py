@@ -11,17 +11,19 @@ from typing import Any
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.cli.log import Redactor
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat, new_app, with_options
-from mstunnel_setup.cli.render import Notice, Renderer, Result, Session, run_app, run_command
-from mstunnel_setup.engine.events import Event
+from mstunnel_setup.cli.render import Renderer, run_app, run_command
 from mstunnel_setup.errors import ExitCode, SetupError, UsageError, WaitingError
+from mstunnel_setup.events import Event
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.redaction import Redactor
+from mstunnel_setup.result import Notice, Result
 
 KINDS = [kind for kind in [SetupError, *SetupError.__subclasses__()] if kind.__module__.endswith(".errors")]
 LONG = "a rather long sentence that says what is wrong and where, at https://login.example.com/a/long/path"
 
 
-def _run(function: Callable[[Session], Result], *arguments: str) -> int:
+def _run(function: Callable[[Operator], Result], *arguments: str) -> int:
     app = new_app("A program.")
 
     @app.callback()
@@ -40,12 +42,12 @@ def _log(root: Path) -> str:
     return (root / paths.SETUP_LOG.lstrip("/")).read_text()
 
 
-def _give(result: Result) -> Callable[[Session], Result]:
+def _give(result: Result) -> Callable[[Operator], Result]:
     return lambda _: result
 
 
-def _fail(error: BaseException) -> Callable[[Session], Result]:
-    def fail(session: Session) -> Result:
+def _fail(error: BaseException) -> Callable[[Operator], Result]:
+    def fail(operator: Operator) -> Result:
         raise error
 
     return fail
@@ -137,10 +139,10 @@ def test_verbose_shows_the_traceback_of_a_bug(tmp_path: Path, capsys: pytest.Cap
 def test_secrets_and_control_characters_never_leave(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def tell(session: Session) -> Result:
-        session.redactor.register("hunter2/+secret")
-        session.console.say("said hunter2/+secret \x1b[31m")
-        session.listener(["one"])(Event("one", "begin", "key", "did hunter2%2F%2Bsecret"))
+    def tell(operator: Operator) -> Result:
+        operator.secrets.register("hunter2/+secret")
+        operator.console.say("said hunter2/+secret \x1b[31m")
+        operator.sinks.listener(["one"])(Event("one", "begin", "key", "did hunter2%2F%2Bsecret"))
         notice = Notice("odd", "hunter2/+secret\x1b]0;x\x07", "hunter2/+secret")
         return Result("ok", {"hunter2/+secret": ["hunter2/+secret"]}, (notice,), text=["hunter2/+secret"])
 
@@ -158,8 +160,8 @@ def test_secrets_and_control_characters_never_leave(
 def test_an_unwritable_log_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "var").write_text("a file where the folder should be")
 
-    def act(session: Session) -> Result:
-        session.listener(["one"])(Event("one", "done", "key", "wrote a file"))
+    def act(operator: Operator) -> Result:
+        operator.sinks.listener(["one"])(Event("one", "done", "key", "wrote a file"))
         return Result("changed")
 
     assert _run(act, "--root", str(tmp_path), "--output", "json") == 0
@@ -222,7 +224,7 @@ def test_color_is_used_only_when_wanted(capsys: pytest.CaptureFixture[str]) -> N
 
 
 MUCH = "lambda session: Result(text=['\u00fc' * 79] * 20000)"
-ENDLESS = "lambda session: session.stream(iter('more'.lower, '')) or Result()"
+ENDLESS = "lambda operator: operator.sinks.stream(iter('more'.lower, '')) or Result()"
 
 
 def _command(function: str) -> list[str]:

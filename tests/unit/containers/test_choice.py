@@ -11,8 +11,8 @@ import pytest
 
 from mstunnel_setup.containers import choice
 from mstunnel_setup.containers.choice import ChooseEngine, Chosen, Wish, engine_of, open_engine
-from mstunnel_setup.containers.manner import HostFacts, Manner, choose
 from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers.run_method import HostFacts, Manner, choose
 from mstunnel_setup.containers.versions import engine_table, is_tested, refuse_unfit, release
 from mstunnel_setup.engine.action import Undo, UndoRecord
 from mstunnel_setup.engine.receipt import Entry, Receipt

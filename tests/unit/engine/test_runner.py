@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.engine.action import Action, Codec, Undo
-from mstunnel_setup.engine.events import Event
 from mstunnel_setup.engine.file_actions import (
     CopyFile,
     Link,
@@ -18,11 +17,12 @@ from mstunnel_setup.engine.file_actions import (
     WriteJson,
 )
 from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.remember import Remember, remembered
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import Remember, remembered
 from mstunnel_setup.engine.values import JsonObject, output
 from mstunnel_setup.errors import StepError, WaitingError
+from mstunnel_setup.events import Event
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 

@@ -15,7 +15,7 @@ import pytest
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host import files as files_module
 from mstunnel_setup.host.files import Files, FileState
-from mstunnel_setup.host.places import FileError
+from mstunnel_setup.host.safe_paths import FileError
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_takes_a_parent_that_only_the_own_group_may_change(
     for members, taken in (([], True), (["me"], True), (["me", "eve"], False)):
         group = grp.struct_group(("me", "x", os.getegid(), members))
         monkeypatch.setattr(grp, "getgrgid", lambda _gid, group=group: group)
-        monkeypatch.setattr("mstunnel_setup.host.places.is_service_group", lambda _gid: False)
+        monkeypatch.setattr("mstunnel_setup.host.safe_paths.is_service_group", lambda _gid: False)
         if taken:
             files.write("/etc/name", b"x")
             continue

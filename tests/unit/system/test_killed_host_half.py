@@ -14,10 +14,10 @@ from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.host import accounts
 from mstunnel_setup.host.process import Completed
+from mstunnel_setup.install.step_list import CODEC
+from mstunnel_setup.install.steps import account, boot
 from mstunnel_setup.readiness.facts import Settings
 from mstunnel_setup.readiness.read.host import HostReader
-from mstunnel_setup.steps import account, boot
-from mstunnel_setup.steps.order import CODEC
 from tests.unit.system.test_accounts import ME, NAME, AccountHost
 
 OF_ROOT = {"create-account", "give-ids", "join-group", "enable-linger", "give-folder", "reach-target"}

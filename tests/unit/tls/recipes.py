@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mstunnel_setup.tls import der, load
+from mstunnel_setup.tls.chain_building import settle
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.model import Finding, Identity
-from mstunnel_setup.tls.paths import settle
 from mstunnel_setup.tls.pfx_outline import outline
 from tests.unit.tls.pki import NOW, Pki, key_bytes, openssl, private_key
 

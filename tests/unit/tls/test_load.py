@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mstunnel_setup.errors import CertificateError, ExitCode
+from mstunnel_setup.tls.chain_building import settle
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import (
     chain_pem,
@@ -23,7 +24,6 @@ from mstunnel_setup.tls.load import (
     root_pem,
 )
 from mstunnel_setup.tls.model import Severity
-from mstunnel_setup.tls.paths import settle
 from mstunnel_setup.tls.read import read_material
 from tests.unit.tls.pki import NOW, Pki, key_bytes
 from tests.unit.tls.recipes import chain_bytes, pfx_bytes

@@ -16,7 +16,7 @@ from cryptography import x509
 
 from mstunnel_setup.errors import CertificateError, NetworkError
 from mstunnel_setup.tls.certificate import lenient_library, parse_certificate
-from mstunnel_setup.tls.paths import best_path
+from mstunnel_setup.tls.chain_building import best_path
 from mstunnel_setup.tls.revocation_answers import RevocationState, read_crl
 from tests.unit.tls.pki import NOW
 

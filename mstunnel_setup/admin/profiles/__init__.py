@@ -1,0 +1,1 @@
+"""VPN profiles: what devices learn about the tunnel."""

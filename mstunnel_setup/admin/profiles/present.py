@@ -1,0 +1,206 @@
+"""VPN profiles of the tenant, whoever made them, as they would be written."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from mstunnel_setup.admin.profiles.objects import AppObject, ProfileObject, ProxyObject, RuleObject
+from mstunnel_setup.admin.profiles.wire import (
+    ALL_DEVICES,
+    ALL_USERS,
+    CLIENT_KEYS,
+    CONNECTIONS,
+    EXCLUDED_GROUP,
+    GROUP,
+    TYPES,
+    Body,
+    profile_body,
+)
+from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
+
+TARGETS: Final = frozenset({ALL_USERS, ALL_DEVICES, GROUP, EXCLUDED_GROUP})
+"""The kinds of assignment that a file can say."""
+
+_PLATFORMS: Final = {name: platform for platform, name in TYPES.items()}
+_CONNECTIONS: Final = {name: connection for connection, name in CONNECTIONS.items()}
+_ACTIONS: Final = {"evaluateConnection": "evaluate"}
+_DOMAIN_ACTIONS: Final = {"connectIfNeeded": "connect-if-needed", "neverConnect": "never-connect"}
+_INTERFACES: Final = {"ethernet": "ethernet", "wiFi": "wifi", "cellular": "cellular"}
+_FILTER: Final = "deviceAndAppManagementAssignmentFilterId"
+_OF_THE_TENANT: Final = frozenset(
+    {"id", "version", "createdDateTime", "lastModifiedDateTime", "supportsScopeTags", "microsoftTunnelSiteId"}
+)
+"""Properties that a new profile gets from the tenant, and the site, which files know by its name."""
+_SAID_OTHERWISE: Final = frozenset(
+    {"customData", "customKeyValueData", "targetedPackageIds", "targetedMobileApps", "server", "servers"}
+)
+"""Properties whose meaning a file keeps, though not their form."""
+
+
+def is_tunnel_profile(found: DeviceConfiguration) -> bool:
+    """Whether this is a VPN profile whose connection is Microsoft Tunnel."""
+    return found.odata_type in _PLATFORMS and extra(found).get("connectionType") in _CONNECTIONS
+
+
+def profile_object(
+    found: DeviceConfiguration, assignments: Sequence[DeviceConfigurationAssignment]
+) -> ProfileObject:
+    """A profile of the tenant as it would be written; its values are not judged."""
+    wire = extra(found)
+    profile = ProfileObject.model_construct(
+        platform=_PLATFORMS[found.odata_type],
+        name=found.display_name,
+        description=found.description or "",
+        connection_name=str(wire.get("connectionName") or ""),
+        site=str(wire.get("microsoftTunnelSiteId") or ""),
+        per_app=bool(wire.get("enablePerApp")),
+        apps=tuple(_apps(wire)),
+        always_on=bool(wire.get("alwaysOn")),
+        lockdown=bool(wire.get("alwaysOnLockdown")),
+        lockdown_exclusions=_texts(wire, "lockdownExclusionList"),
+        on_demand_rules=tuple(_rule(item) for item in wire.get("onDemandRules") or ()),
+        block_override=bool(wire.get("disableOnDemandUserOverride")),
+        safari_domains=_texts(wire, "safariDomains"),
+        associated_domains=_texts(wire, "associatedDomains"),
+        excluded_domains=_texts(wire, "excludedDomains"),
+        proxy=_proxy(wire.get("proxyServer")),
+        proxy_exclusions=_texts(wire, "proxyExclusionList"),
+        custom_settings=_custom(wire),
+        all_users=any(item.target.odata_type == ALL_USERS for item in assignments),
+        all_devices=any(item.target.odata_type == ALL_DEVICES for item in assignments),
+        groups=tuple(_groups(assignments, GROUP)),
+        excluded_groups=tuple(_groups(assignments, EXCLUDED_GROUP)),
+        role_scope_tag_ids=found.role_scope_tag_ids,
+    )
+    connection = _CONNECTIONS.get(str(wire.get("connectionType")), profile.connection)
+    other = None if connection is profile.connection else connection
+    return profile.model_copy(update={"connection_type": other})
+
+
+def present_body(profile: ProfileObject, found: DeviceConfiguration, wanted: str) -> Body:
+    """The body that a profile of the tenant, read as `profile`, has come from, as far as a file can say it.
+
+    A property is so in this body and in that of a declared profile when both say the same; what no file can
+    say is so in both. A server at the address `wanted` is as good as any other way of naming it.
+    """
+    addresses = addresses_of(found)
+    named = wanted if wanted.casefold() in map(str.casefold, addresses) else ", ".join(addresses)
+    return profile_body(profile, str(extra(found).get("microsoftTunnelSiteId") or ""), named)
+
+
+def not_declared(
+    found: DeviceConfiguration, assignments: Sequence[DeviceConfigurationAssignment]
+) -> Iterator[Finding]:
+    """What a file cannot say of a profile: a tenant that is made from the file does not get it."""
+    for what in (*_lost_properties(found, assignments), *_lost_targets(assignments)):
+        yield Finding(
+            "profile-not-declarable",
+            "profiles",
+            f"{plain(found.display_name)}: a file cannot hold {plain(what)}",
+            "`apply` leaves it as it is in this tenant; where the profile is made anew, set it by hand.",
+            fatal=False,
+        )
+
+
+def _lost_properties(
+    found: DeviceConfiguration, assignments: Sequence[DeviceConfigurationAssignment]
+) -> Iterator[str]:
+    wire = found.model_dump(mode="json", by_alias=True)
+    kept = profile_body(profile_object(found, assignments), "", "")
+    for name, value in wire.items():
+        if name in _OF_THE_TENANT | _SAID_OTHERWISE or "@" in name:
+            continue
+        if canonical(value) not in (None, canonical(kept.get(name))):
+            yield name
+    if len(addresses_of(found)) > 1:
+        yield "more than one server"
+    entries = wire.get("customData") or ()
+    yield from (
+        f"customData {item['key']} without a value"
+        for item in entries
+        if item.get("value") is None and item.get("key") not in CLIENT_KEYS
+    )
+
+
+def _lost_targets(assignments: Sequence[DeviceConfigurationAssignment]) -> Iterator[str]:
+    for item in assignments:
+        target = item.target
+        if target.odata_type not in TARGETS:
+            yield f"the assignment {target.odata_type.rpartition('.')[2]}"
+        elif (target.model_extra or {}).get(_FILTER):
+            yield f"the filter of the assignment to {target.group_id or target.odata_type.rpartition('.')[2]}"
+
+
+def canonical(value: Any) -> Any:
+    """A value for comparison: Graph writes out what is not set, and the types of parts."""
+    if isinstance(value, Mapping):
+        kept = {name: canonical(item) for name, item in value.items() if not name.startswith("@")}
+        return {name: item for name, item in kept.items() if item} or None
+    if isinstance(value, list | tuple):
+        return [canonical(item) for item in value] or None
+    return None if value == "notConfigured" else value or None
+
+
+def addresses_of(found: DeviceConfiguration) -> list[str]:
+    """The servers that a profile names, as HOST:PORT."""
+    servers = extra(found).get("servers") or [extra(found).get("server")]
+    return [str(item.get("address")) for item in servers if item]
+
+
+def extra(found: DeviceConfiguration) -> dict[str, Any]:
+    """The properties of the derived type."""
+    return found.model_extra or {}
+
+
+def _texts(wire: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return tuple(map(str, wire.get(name) or ()))
+
+
+def _apps(wire: Mapping[str, Any]) -> Iterator[AppObject]:
+    listed = {str(item.get("appId")): item for item in wire.get("targetedMobileApps") or ()}
+    for package in dict.fromkeys([*_texts(wire, "targetedPackageIds"), *listed]):
+        known = listed.get(package, {})
+        yield AppObject.model_construct(
+            id=package,
+            name=str(known.get("name") or package),
+            publisher=known.get("publisher"),
+            store_url=known.get("appStoreUrl"),
+        )
+
+
+def _proxy(wire: Mapping[str, Any] | None) -> ProxyObject | None:
+    if not wire or not any(wire.get(name) for name in ("address", "automaticConfigurationScriptUrl")):
+        return None
+    return ProxyObject.model_construct(
+        address=wire.get("address") or None,
+        port=wire.get("port"),
+        pac_url=wire.get("automaticConfigurationScriptUrl") or None,
+    )
+
+
+def _rule(wire: Mapping[str, Any]) -> RuleObject:
+    action, domain_action = str(wire.get("action")), wire.get("domainAction")
+    return RuleObject.model_construct(
+        action=_ACTIONS.get(action, action),
+        domain_action=_DOMAIN_ACTIONS.get(str(domain_action)),
+        domains=_texts(wire, "domains"),
+        dns_servers=_texts(wire, "dnsServerAddressMatch"),
+        ssids=_texts(wire, "ssids"),
+        search_domains=_texts(wire, "dnsSearchDomains"),
+        interface=_INTERFACES.get(str(wire.get("interfaceTypeMatch"))),
+        probe_url=wire.get("probeUrl"),
+        probe_required_url=wire.get("probeRequiredUrl"),
+    )
+
+
+def _custom(wire: Mapping[str, Any]) -> dict[str, str]:
+    entries = [(item.get("key"), item.get("value")) for item in wire.get("customData") or ()]
+    entries += [(item.get("name"), item.get("value")) for item in wire.get("customKeyValueData") or ()]
+    return {str(key): str(value) for key, value in entries if key not in CLIENT_KEYS and value is not None}
+
+
+def _groups(assignments: Sequence[DeviceConfigurationAssignment], kind: str) -> Iterator[str]:
+    for item in assignments:
+        if item.target.odata_type == kind and item.target.group_id:
+            yield item.target.group_id

@@ -1,0 +1,45 @@
+"""`mstunnel-setup answers`: write, check and show answer files."""
+
+import json
+
+from mstunnel_setup import paths
+from mstunnel_setup.answers import describe
+from mstunnel_setup.answers.load import load
+from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.request import Settings
+from mstunnel_setup.install.session import answers
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+
+
+def new() -> Result:
+    """A commented answer file."""
+    text = describe.new_file()
+    return Result(data={"text": text}, text=text.splitlines())
+
+
+def check(operator: Operator) -> Result:
+    """Whether the answer file is valid. Raises UsageError naming everything that is not."""
+    path = operator.answers
+    if path is None:
+        raise UsageError(
+            "answers-missing", "there is no answer file to check", "Name it with --answers FILE."
+        )
+    load(path)
+    return Result(data={"file": str(path)}, text=[f"{path} is a valid answer file."])
+
+
+def schema() -> Result:
+    """The JSON Schema of answer files."""
+    data = describe.schema()
+    return Result(data=data, text=json.dumps(data, indent=2).splitlines())
+
+
+def show(operator: Operator, settings: Settings) -> Result:
+    """The merged answers, each with its origin."""
+    journal = Journal(Files(operator.root), SystemClock(), paths.STATE)
+    data = describe.show(answers(operator, settings, journal.receipt))
+    return Result(data=data, text=describe.lines(data))

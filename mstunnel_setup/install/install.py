@@ -1,0 +1,145 @@
+"""`mstunnel-setup`, `mstunnel-setup step NAME`: install, or continue where it stopped."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mstunnel_setup.engine.runner import Planned
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import SetupError
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.preflight import refuse_unready
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.rootless import DONE, half_to_install, have_root_do, host_command, planned_by_root
+from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.service_account import become
+from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
+from mstunnel_setup.install.steps import proxy
+from mstunnel_setup.install.uninstall import forget_program, remove_installation
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+
+
+def install(operator: Operator, request: InstallRequest) -> Result:
+    """Run all steps but the skipped ones; without root first those of root, then those of the account."""
+    half = half_to_install(operator, request.settings)
+    if half is Half.HOST:
+        data, account = run_half(operator, request, half)
+        become(account, {DONE: json.dumps(data)})
+    done = _done_by_root(operator, request) if half is Half.ACCOUNT else Result()
+    if done.errors:
+        return done
+    data, _ = run_half(operator, request, half)
+    return installed(joined(done.data, data))
+
+
+def one_step(operator: Operator, request: InstallRequest, name: str) -> Result:
+    """Run one step, and before it the steps it needs."""
+    half = half_to_install(operator, request.settings)
+    if half is Half.HOST and name not in [step.name for step in chosen_steps((), half)]:
+        become(_account(operator, request))
+    step = step_named(name, half)
+    steps = [*(step_named(needed, half) for needed in step.needs), step]
+    data, _ = _run(operator, request, steps, half)
+    return installed(data, "See what comes next with `mstunnel-setup status`.")
+
+
+def installed(data: JsonObject, then: str = "Look at the gateway with `mst-cli status`.") -> Result:
+    """The result of a run, whose steps are in `data`; `then` is what a person does next."""
+    if data["actions"] == 0:
+        return Result("unchanged", data, text=["Everything is as it should be; nothing was changed."])
+    changes = f"{data['actions']} change{'' if data['actions'] == 1 else 's'}"
+    return Result("changed", data, text=[f"Done: {changes}. {then}"])
+
+
+def joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> JsonObject:
+    """The steps of both halves; `first` may be empty."""
+    if not first:
+        return dict(second)
+    return {
+        "steps": [*first["steps"], *second["steps"]],
+        "actions": first["actions"] + second["actions"],
+    }
+
+
+def steps_data(planned: Sequence[Planned]) -> JsonObject:
+    """Steps and the descriptions of their actions as JSON data."""
+    return {
+        "steps": [
+            {
+                "name": item.step,
+                "title": item.title,
+                "actions": [action.describe() for action in item.actions],
+            }
+            for item in planned
+        ],
+        "actions": sum(len(item.actions) for item in planned),
+    }
+
+
+def _done_by_root(operator: Operator, request: InstallRequest) -> Result:
+    """What root did in this installation: just now, or when it is asked to."""
+    told = os.environ.pop(DONE, "")
+    if told:
+        return Result(data=json.loads(told))
+    skipped, ignored = request.skip, request.ignored_checks
+    steps = chosen_steps(skipped, Half.HOST)
+    planned, proxies = planned_by_root(operator, request.settings, steps, ignored)
+    if not any(item.actions for item in planned):
+        return Result()
+    answers = operator.answers
+    given = [*(("--answers", str(answers)) if answers else ())]
+    given += [word for name in skipped for word in ("--skip", name)]
+    given += [word for check in ignored for word in ("--ignore-check", check)]
+    return have_root_do(operator, planned, host_command(*given, variables=proxies))
+
+
+def run_half(
+    operator: Operator, request: InstallRequest, half: Half, port: int = 443
+) -> tuple[JsonObject, str]:
+    """Run the steps of a half; returns what was done, and for which account."""
+    steps = chosen_steps(request.skip, half)
+    return _run(operator, request, steps, half, port, checked=True)
+
+
+def _run(
+    operator: Operator,
+    request: InstallRequest,
+    steps: Sequence[Step[Context, Any]],
+    half: Half,
+    port: int = 443,
+    *,
+    checked: bool = False,
+) -> tuple[JsonObject, str]:
+    with open_run(
+        operator,
+        request.settings,
+        progress_fd=request.progress_fd,
+        ignored_checks=request.ignored_checks,
+        half=half,
+        port=port,
+    ) as run:
+        require_answers(run, steps)
+        if checked:
+            refuse_unready(run.context, [step.name for step in steps])
+            if any(step in steps for step in proxy.STEPS):
+                run.runner.take_back(proxy.given_up(run.context))
+        done = _run_or_roll_back(run, steps, roll_back=request.rollback_on_failure)
+        return steps_data(done), run.context.answers.account
+
+
+def _account(operator: Operator, request: InstallRequest) -> str:
+    with open_run(operator, request.settings, exclusively=False, half=Half.HOST) as run:
+        return run.context.answers.account
+
+
+def _run_or_roll_back(run: Run, steps: Sequence[Step[Context, Any]], *, roll_back: bool) -> list[Planned]:
+    try:
+        return run.runner.run(steps, run.context)
+    except SetupError:
+        if roll_back and run.context.receipt.entries:
+            remove_installation(run)
+            forget_program(run.files)
+        raise

@@ -1,0 +1,79 @@
+"""`mstunnel-setup plan`: what would change, as a diff, without changing it."""
+
+from collections.abc import Iterator, Sequence
+from difflib import unified_diff
+from typing import Any
+
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import WriteFile
+from mstunnel_setup.engine.runner import Planned
+from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
+from mstunnel_setup.host import accounts
+from mstunnel_setup.install.install import steps_data
+from mstunnel_setup.install.preflight import refuse_unready
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.rootless import half_to_install
+from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.service_account import become
+from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
+from mstunnel_setup.install.step_list import CODEC
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Notice, Result
+
+_LATER = Notice(
+    "plan-incomplete",
+    "the steps of the account are planned once it is there",
+    "Do the part of root first: `mstunnel-setup host`.",
+)
+
+
+def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Result:
+    """Show the actions that a run would apply; with `exit_code` the code is 20 when there are any."""
+    half = half_to_install(operator, request.settings)
+    planned: list[Planned] = []
+    lines: list[str] = []
+    for each in (half,) if half is not Half.ACCOUNT else (Half.HOST, Half.ACCOUNT):
+        steps = chosen_steps(request.skip, each)
+        with open_run(
+            operator,
+            request.settings,
+            ignored_checks=request.ignored_checks,
+            exclusively=False,
+            half=each,
+        ) as run:
+            if half is Half.HOST and accounts.find(run.context.answers.account) is not None:
+                become(run.context.answers.account)
+            require_answers(run, steps)
+            refuse_unready(run.context, [step.name for step in steps])
+            found = run.runner.plan(steps, run.context)
+            lines += _lines(run, found)
+            planned += found
+    data = steps_data(planned)
+    data["plan"] = [CODEC.dump(action) for item in planned for action in item.actions]
+    total = data["actions"]
+    lines.append(
+        f"{total} changes; apply them with `mstunnel-setup`." if total else "Nothing would be changed."
+    )
+    code = ExitCode.CHANGES_PENDING if total and exit_code else ExitCode.DONE
+    later = (_LATER,) if half is Half.HOST else ()
+    return Result("changed" if total else "unchanged", data, later, text=lines, exit_code=code)
+
+
+def _lines(run: Run, planned: Sequence[Planned]) -> Iterator[str]:
+    for item in planned:
+        if item.actions:
+            yield f"{item.step}: {item.title}"
+        for action in item.actions:
+            yield f"  + {action.describe()}"
+            if changed := run.runner.changed(action):
+                yield f"    ! {changed} since; a run asks first"
+            yield from (f"      {line}" for line in _diff(run, action))
+
+
+def _diff(run: Run, action: Action[Any]) -> Iterator[str]:
+    """The lines that a text file would lose and gain."""
+    if isinstance(action, WriteFile | WriteGatewayConfiguration):
+        current = (run.files.read(action.path) or b"").decode("utf-8", errors="replace")
+        changes = unified_diff(current.splitlines(), action.text.splitlines(), n=0, lineterm="")
+        yield from list(changes)[2:]

@@ -1,0 +1,171 @@
+"""The required checks, before an installation changes anything: first the host, then what the tenant adds."""
+
+from collections.abc import Collection, Iterable
+
+from mstunnel_setup.errors import CheckError, ChecksFailedError
+from mstunnel_setup.install import tenant_access
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.readiness_input import readiness_settings
+from mstunnel_setup.install.steps import (
+    account,
+    bridge,
+    configure,
+    environment,
+    eula,
+    kernel,
+    proxy,
+    sign_in,
+    site,
+)
+from mstunnel_setup.readiness import checks
+from mstunnel_setup.readiness.data import endpoints_of, with_registries
+from mstunnel_setup.readiness.examine import Examiner, Wanted
+from mstunnel_setup.readiness.facts import EngineFacts, Facts, Section, TunnelFacts
+from mstunnel_setup.readiness.model import Finding, Group, Outcome, judge, undecided
+from mstunnel_setup.tenant.text import plain
+
+_GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
+# Which port it will be, only the server configuration of the site tells; about the others it has a say.
+_PORTS = frozenset({"port-tcp", "port-udp", "rootless-port"})
+_OF_THE_SITE = _PORTS | {"pool-route", "pool-bridge", "pool-dns", "bridge-dns", "bridge-rules"}
+_FIREWALL = frozenset({"firewall-tcp", "firewall-udp"})
+OF_STEPS = ("program-older", "tun-missing", "port-in-use")
+"""What steps check themselves, beyond mst-readiness; `--ignore-check` takes these ids as well."""
+_ALL = frozenset(item.id for item in checks.CHECKS)
+
+
+def refuse_unready(context: Context, steps: Collection[str]) -> None:
+    """Raise CheckError, or ChecksFailedError naming all, for required checks that fail and are not ignored.
+
+    `steps` are the names of those that will run. An installation that has begun was checked before it did.
+    Questions (terms, sign-in, site) are asked here already, so that all of them come before the first change.
+    """
+    if context.receipt.entries or not context.world.files.live:
+        return
+    if "eula" in steps:
+        eula.STEP.gather(context)
+    environment.STEP.gather(context)
+    environment.adopt_proxies(context)
+    facts = _examine(context)
+    _judge(context, facts, steps, _ALL - _PORTS)
+    if "sign-in" in steps and "site" in steps:
+        facts = _with_tenant(context, facts)
+        _judge(context, facts, steps, _OF_THE_SITE)
+    _tell_closed(context, facts)
+
+
+def _judge(context: Context, facts: Facts, steps: Collection[str], ids: Collection[str]) -> None:
+    """Judge the checks `ids`; when the bridge is in the way, a person may agree to move it."""
+
+    def failed() -> list[Finding]:
+        settings = facts.settings.model_copy(update={"bridge": context.answers.bridge or ""})
+        found = refusals(facts.model_copy(update={"settings": settings}), steps)
+        return [item for item in found if item.id in ids]
+
+    _tell_undecided(context, [item for item in _expected(facts, steps) if item.id in ids])
+    found = failed()
+    movable = "bridge" in steps and any(item.id in bridge.CHECKS for item in found)
+    _refuse(context, failed() if movable and bridge.offer(context, facts) else found)
+
+
+def refusals(facts: Facts, steps: Collection[str]) -> list[Finding]:
+    """The required checks that would still fail after the steps, in the order of the report."""
+    return [item for item in _expected(facts, steps) if item.result is Outcome.FAIL]
+
+
+def _expected(facts: Facts, steps: Collection[str]) -> tuple[Finding, ...]:
+    """What the checks will find after the steps."""
+    return judge(checks.of(_GROUPS), planned(facts, steps))
+
+
+def _tell_undecided(context: Context, found: Iterable[Finding]) -> None:
+    """Say which required checks could not be made, by reason: a section that is missing has many of them."""
+    by_reason: dict[str, list[str]] = {}
+    for item in undecided(found, context.ignored_checks):
+        by_reason.setdefault(item.seen, []).append(item.id)
+    for reason, ids in by_reason.items():
+        context.prompter.say(f"Not checked, {reason}: {', '.join(ids)}")
+
+
+def _tell_closed(context: Context, facts: Facts) -> None:
+    """Say what keeps devices out at the firewall of the host: no step opens it."""
+    closed = [item for item in judge(checks.of(_GROUPS), facts) if item.id in _FIREWALL]
+    for item in closed:
+        if item.result is Outcome.WARNING and item.id not in context.ignored_checks:
+            context.prompter.say(f"{item.title}: {item.seen}. {item.hint}")
+
+
+def planned(facts: Facts, steps: Collection[str]) -> Facts:
+    """The facts as the steps will leave them: what they mend themselves is no reason to refuse."""
+    changes: dict[str, Section] = {}
+    if "kernel" in steps and facts.kernel is not None:
+        port = facts.settings.port if facts.settings.mode == "rootless" else None
+        changes["kernel"] = kernel.expected(facts.kernel, port)
+    if "account" in steps and facts.rootless is not None:
+        changes["rootless"] = account.expected(facts.rootless)
+        if facts.engine is not None:
+            changes["engine"] = _answering(facts.engine)
+    if "proxy" in steps and facts.security is not None and facts.proxies is not None:
+        changes["security"] = proxy.expected(facts.security, facts.proxies)
+    if "bridge" in steps and facts.addresses is not None and facts.settings.bridge:
+        changes["addresses"] = bridge.expected(facts.addresses, facts.settings.bridge)
+    return facts.model_copy(update=changes)
+
+
+def _answering(engine: EngineFacts) -> EngineFacts:
+    """The engines as they are once the account has what they need: subordinate ids and a folder to run in."""
+    engines = (item.model_copy(update={"running": True}) for item in engine.engines)
+    return engine.model_copy(update={"engines": tuple(engines)})
+
+
+def _examine(context: Context) -> Facts:
+    where, images = tenant_access.cloud_of(context), context.answers.images
+    wanted = Wanted(
+        settings=readiness_settings(context.answers, context.port),
+        groups=_GROUPS,
+        endpoints=with_registries(
+            endpoints_of(where.name, where.authority, where.graph),
+            (images.server, images.agent),
+            offline=bool(images.archive),
+        ),
+        ca_pem=_ca_pem(context),
+    )
+    return Examiner(context.world.files, context.world.processes, context.world.clock).facts(wanted)
+
+
+def _ca_pem(context: Context) -> str:
+    path = context.answers.tenant.ca_file
+    content = None if path is None else context.world.files.read_given(path)
+    return (content or b"").decode("ascii", errors="ignore")
+
+
+def _with_tenant(context: Context, facts: Facts) -> Facts:
+    """The facts with the server configuration of the site, and who holds its port."""
+    sign_in.STEP.gather(context)
+    chosen, server = site.choose(context), configure.pulled(context)
+    tunnel = TunnelFacts(
+        source=f"site {plain(chosen.display_name, 60)}",
+        pool=str(server.network or ""),
+        dns_servers=tuple(map(str, server.dns_servers)),
+        includes=tuple(map(str, server.routes_include)),
+    )
+    settings = readiness_settings(context.answers, server.listen_port)
+    reader = Examiner(context.world.files, context.world.processes, context.world.clock)
+    changes: dict[str, Section] = {"ports": reader.host_reader(settings).ports()}
+    if settings.port != facts.settings.port:
+        changes["security"] = reader.program_reader(settings).security()
+    return facts.model_copy(update={"tunnel": tunnel, "settings": settings, **changes})
+
+
+def _refuse(context: Context, failed: Iterable[Finding]) -> None:
+    errors: list[CheckError] = []
+    for item in failed:
+        error = CheckError(item.id, f"{item.title}: {item.seen}", item.hint)
+        if item.id in context.ignored_checks:
+            context.prompter.say(f"Ignored as asked: {error.message}")
+        else:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ChecksFailedError(errors)

@@ -1,0 +1,19 @@
+"""What the administrator asks of an installation or a plan, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Settings: TypeAlias = Mapping[str, Any]
+"""Answers given as options, by setting path (`certificate.key`), for `answers.merge.merge`."""
+
+
+@dataclass(frozen=True)
+class InstallRequest:
+    """Options of an installation: `skip` names steps, `ignored_checks` failed checks to go on without."""
+
+    settings: Settings = field(default_factory=dict)
+    skip: tuple[str, ...] = ()
+    ignored_checks: tuple[str, ...] = ()
+    rollback_on_failure: bool = False
+    progress_fd: int | None = None

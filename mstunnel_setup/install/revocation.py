@@ -1,0 +1,46 @@
+"""What the authorities say about a certificate: asked through our HTTP session, kept for later commands."""
+
+from dataclasses import dataclass
+
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.tenant_access import http_session
+from mstunnel_setup.tls import revocation_record
+from mstunnel_setup.tls.chain_building import best_path
+from mstunnel_setup.tls.load import fingerprint
+from mstunnel_setup.tls.model import Finding, Identity
+from mstunnel_setup.tls.revocation import Verdict, revocation_findings
+from mstunnel_setup.tls.revocation import ask as ask_authorities
+
+LAST = revocation_record.ASKED_BY_COMMANDS
+_TIMEOUT = 5.0
+_DEADLINE = 5.0
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """What was learnt about a chain, the leaf first."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Errors and warnings."""
+        return tuple(revocation_findings(self.verdicts))
+
+
+def ask(context: Context, identity: Identity) -> Revocation:
+    """Ask responders and lists about every certificate of the path to its root. Raises nothing of its own."""
+    roots = context.world.trusted_roots
+    now = context.world.clock.now()
+    path = best_path(identity.leaf, identity.given or identity.chain, roots, now)
+    http = http_session(context, timeout=_TIMEOUT, deadline=_DEADLINE)
+    try:
+        return Revocation(ask_authorities(path.certificates, revocation_record.fetching(http), now))
+    finally:
+        http.close()
+
+
+def keep(context: Context, identity: Identity, found: Revocation) -> None:
+    """Keep the answer for commands that must not wait for the network."""
+    now = context.world.clock.now()
+    revocation_record.keep(context.world.files, LAST, fingerprint(identity), found.verdicts, now)

@@ -1,0 +1,33 @@
+"""`mstunnel-setup rollback`: undo an installation that did not come to its end."""
+
+from functools import partial
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.session import open_run
+from mstunnel_setup.install.status import installed
+from mstunnel_setup.install.uninstall import as_data, forget, kept, remove_installation
+from mstunnel_setup.install.uninstall_rootless import take_back
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+
+
+def rollback(operator: Operator) -> Result:
+    """Take back what an unfinished installation did. Raises UsageError when it is finished."""
+    return take_back(operator, partial(_rollback, operator))
+
+
+def _rollback(operator: Operator) -> Result:
+    with open_run(operator, {}, half=Half.ACCOUNT if paths.ROOTLESS else None) as run:
+        receipt = run.context.receipt
+        if not receipt.entries:
+            forget(run)
+            return Result("unchanged", text=["There is nothing to take back."])
+        if installed(receipt):
+            raise UsageError(
+                "installation-finished", "the installation is complete", "Remove it with `mst-cli uninstall`."
+            )
+        removals = remove_installation(run)
+    text = ["The unfinished installation was taken back."]
+    return Result("changed", as_data(removals), kept(removals), text=text)

@@ -1,0 +1,153 @@
+"""An installation without root, in two halves: what root has to do on the host, and the account's own."""
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.engine.runner import Planned
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import Remember, remembered
+from mstunnel_setup.errors import ExitCode, UsageError, WaitingError
+from mstunnel_setup.host.accounts import own_name
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.preflight import refuse_unready
+from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.session import answers, journal_of, not_root, open_run, refuse_unsupported
+from mstunnel_setup.install.step_list import steps_of
+from mstunnel_setup.install.steps import environment, program
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Notice, Result
+
+DONE: Final = "MSTUNNEL_HOST_DONE"
+"""Tells the account, as JSON, which steps root has just done for it."""
+HALF: Final = "MSTUNNEL_HALF"
+"""Tells the account that root does the other half itself."""
+
+
+def half_to_install(operator: Operator, settings: Mapping[str, Any]) -> Half:
+    """Where an installation begins: the whole, root's half, or the account's.
+
+    Raises UsageError when the gateway here is of the other kind or of another account, CheckError for an
+    account that did not ask for a gateway of its own.
+    """
+    files = Files(operator.root)
+    receipt = journal_of(Half.HOST, files).receipt
+    own = journal_of(Half.ACCOUNT, files).receipt if paths.ROOTLESS else receipt
+    given = answers(operator, settings, own if own.entries else receipt)
+    refuse_unsupported(given)
+    wanted, installed = given.mode == "rootless", remembered(receipt, "account")
+    if receipt.entries and wanted != bool(installed):
+        raise _other_mode(receipt, rootless=bool(installed))
+    if not wanted:
+        if paths.ROOTLESS and files.live:
+            raise not_root()
+        return Half.WHOLE
+    if not files.live:
+        raise UsageError("root-rootless", "--root and --rootless do not go together", "Leave out one.")
+    _refuse_other_account(given.account, installed)
+    return Half.ACCOUNT if paths.ROOTLESS else Half.HOST
+
+
+def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
+    root = "without root" if rootless else "with root"
+    if all(step.name in receipt.steps for step in steps_of(Half.HOST if rootless else Half.WHOLE)):
+        return UsageError(
+            "mode-installed",
+            f"the gateway here was installed {root}",
+            "Uninstall it first (`mst-cli uninstall`), or leave the mode as it is.",
+        )
+    return UsageError(
+        "mode-begun",
+        f"an installation {root} was begun here",
+        "Take it back first (`mstunnel-setup rollback`), or leave the mode as it is.",
+    )
+
+
+def _refuse_other_account(wanted: str, installed: object) -> None:
+    if isinstance(installed, str) and installed != wanted:
+        raise UsageError(
+            "account-installed",
+            f"the gateway here is that of the account {installed}, not of {wanted}",
+            f"Go on as {installed}, or uninstall it first (`mst-cli uninstall`).",
+        )
+    if paths.ROOTLESS and wanted != own_name():
+        raise UsageError(
+            "account-other",
+            f"the gateway shall be that of the account {wanted}, and this is {own_name()}",
+            f"Run it as {wanted} or with sudo, or correct the answer for account.",
+        )
+
+
+def planned_by_root(
+    operator: Operator,
+    settings: Mapping[str, Any],
+    steps: Sequence[Step[Context, Any]],
+    ignored: Sequence[str],
+) -> tuple[list[Planned], tuple[str, ...]]:
+    """What root would still have to do, found out without its rights; and the proxies to tell it.
+
+    Raises CheckError when the host cannot be made ready.
+    """
+    with open_run(operator, settings, ignored_checks=ignored, exclusively=False, half=Half.HOST) as run:
+        refuse_unready(run.context, [step.name for step in steps])
+        planned = run.runner.plan(steps, run.context)
+        return planned, tuple(f"{name}={value}" for name, value in environment.proxies(run.context).items())
+
+
+def have_root_do(operator: Operator, planned: Sequence[Planned], command: Sequence[str]) -> Result:
+    """Have root do its half by one call of sudo, after a person has seen what it is.
+
+    Returns what root did. Raises WaitingError `root-needed` when sudo refuses, or the person does.
+    """
+    console = operator.console
+    changes = [action for item in planned for action in item.actions if not isinstance(action, Remember)]
+    lines = [f"  - {action.describe()}" for action in changes]
+    console.say("\n".join(["This needs the rights of root:", *lines]))
+    if console.interactive and not console.confirm("Do it now, with sudo"):
+        raise _root_needed("it was not agreed to", command)
+    return by_sudo(command, interactive=console.interactive)
+
+
+def by_sudo(command: Sequence[str], *, interactive: bool) -> Result:
+    """The result of a command of ours that sudo runs. Raises WaitingError `root-needed`."""
+    processes = Processes()
+    if processes.find("sudo") is None:
+        raise _root_needed("sudo is not installed", command)
+    asking = () if interactive else ("--non-interactive",)
+    own = (*command, "--unattended", "--output", "json")
+    result = relayed(processes.attend(("sudo", *asking, "--", *own)))
+    if result is None:
+        raise _root_needed("sudo refused", command)
+    return result
+
+
+def relayed(done: Completed) -> Result | None:
+    """The result of a command of ours that ran in another process; None when it was not even begun."""
+    try:
+        told: Any = json.loads(done.output)
+        warnings, errors = (tuple(Notice(**item) for item in told[name]) for name in ("warnings", "errors"))
+        return Result(told["status"], told["data"], warnings, errors, exit_code=ExitCode(done.code))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
+    return WaitingError(
+        "root-needed",
+        f"what needs the rights of root is not done: {why}",
+        f"Have an administrator run this, then run your command again:\nsudo {shlex.join(command)}",
+    )
+
+
+def host_command(*arguments: str, variables: Sequence[str] = ()) -> tuple[str, ...]:
+    """The command that does root's half, for the account that runs this process."""
+    source = os.environ.get("PEX") or str(Path(sys.argv[0]).absolute().with_name(program.FILE))
+    return (*(("env", *variables) if variables else ()), source, "host", "--account", own_name(), *arguments)

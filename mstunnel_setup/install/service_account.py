@@ -1,0 +1,64 @@
+"""Acting as the account of a rootless gateway: root becomes it for good, or has it do one thing."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from mstunnel_setup.errors import CheckError
+from mstunnel_setup.host import accounts
+from mstunnel_setup.host.accounts import Account
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.install.steps import program
+
+# Of root's environment: what was said to our programs, and how the terminal is.
+_KEPT = ("TERM", "LANG", "NO_COLOR", "intune_env")
+_KEPT_PREFIXES = ("mst_", "MSTUNNEL_", "LC_")
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+
+
+def become(name: str, more: Mapping[str, str] | None = None) -> NoReturn:
+    """Go on with this very command as the account; `more` are variables for it. Raises CheckError."""
+    account = _account(name)
+    Processes().become(account, (_program(), *sys.argv[1:]), _environment(account) | dict(more or {}))
+
+
+def have_done(name: str, variables: Mapping[str, str]) -> Completed:
+    """Have the account run this very command to its end, with its result as JSON. Raises CheckError."""
+    account = _account(name)
+    command = (_program(), *sys.argv[1:], "--output", "json")
+    return Processes().attend(command, account, _environment(account) | dict(variables))
+
+
+def _account(name: str) -> Account:
+    account = accounts.find(name)
+    if account is None:
+        raise CheckError(
+            "account-missing",
+            f"the gateway here is that of the account {name}, which is not there any more",
+            "Make it again, with its home, or take back what root did: `mstunnel-setup host --remove`.",
+        )
+    return account
+
+
+def _program() -> str:
+    """This program where the account can run it, too: as it was installed."""
+    called = Path(sys.argv[0]).name
+    return program.path_of(Files(), called if called in program.LINKS else program.FILE)
+
+
+def _environment(account: Account) -> dict[str, str]:
+    names = (*_KEPT, *_PROXIES, *map(str.upper, _PROXIES))
+    kept = {
+        name: value for name, value in os.environ.items() if name in names or name.startswith(_KEPT_PREFIXES)
+    }
+    return {
+        **kept,
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": account.home,
+        "USER": account.name,
+        "LOGNAME": account.name,
+        "XDG_RUNTIME_DIR": f"/run/user/{account.uid}",
+    }

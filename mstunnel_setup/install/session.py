@@ -1,0 +1,297 @@
+"""One run: files, answers, journal, world and steps put together from what the command line says."""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.answers.load import load
+from mstunnel_setup.answers.merge import Answers, merge, require
+from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.containers.choice import Wish, engine_of
+from mstunnel_setup.containers.engine import no_progress
+from mstunnel_setup.engine.file_actions import json_bytes
+from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.engine.lock import exclusive
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.engine.runner import Runner
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import all_remembered, remembered
+from mstunnel_setup.errors import CheckError, SetupError, UsageError
+from mstunnel_setup.gateway.ocserv_conf import Authentication
+from mstunnel_setup.host.accounts import own_name
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.preflight import OF_STEPS
+from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.service_account import become
+from mstunnel_setup.install.step_list import CODEC, steps_of
+from mstunnel_setup.install.world import World
+from mstunnel_setup.operator import Operator, Prompter
+from mstunnel_setup.readiness.checks import refuse_unknown
+
+_OF_EVERY_HOST = ("/etc", "/run", "/var")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything one command works with."""
+
+    context: Context
+    runner: Runner
+    journal: Journal
+    files: Files
+    half: Half
+
+    def write_receipt(self) -> None:
+        """Put the receipt, as people may read it, beside the journal; only when it has changed."""
+        entries = self.runner.receipt.entries.values()
+        objects: Any = [
+            {
+                "key": entry.key,
+                "step": entry.step,
+                "what": CODEC.load(entry.versions[-1]).describe(),
+                "finished": entry.finished,
+            }
+            for entry in entries
+        ]
+        content = json_bytes({"version": 1, "installation": self.journal.installation_id, "objects": objects})
+        path = f"{self.journal.directory}/receipt.json"
+        if entries and content != self.files.read(path):
+            self.files.write(path, content, 0o600)
+
+
+@contextmanager
+def open_run(
+    operator: Operator,
+    settings: Mapping[str, Any],
+    *,
+    progress_fd: int | None = None,
+    ignored_checks: Sequence[str] = (),
+    exclusively: bool = True,
+    replacing: bool = False,
+    half: Half | None = None,
+    port: int = 443,
+) -> Iterator[Run]:
+    """Prepare a run and clean up after it; `exclusively` holds the lock, for commands that change things.
+
+    Without a `half` it is the part of whoever runs this process; root acts as the account of a rootless
+    gateway. `port` is what the gateway will listen on, as far as is known.
+
+    What somebody else changed is overwritten only when a person agrees, or when the command itself was asked
+    to replace it (`replacing`).
+
+    Raises UsageError for wrong answers, LockedError when another run is at work, CheckError without root.
+    """
+    refuse_unknown(ignored_checks, OF_STEPS)
+    files, clock = Files(operator.root), SystemClock()
+    if exclusively:
+        _refuse_no_system(files)
+    half = own_half(files) if half is None else half
+    with exclusive(files, clock, paths.LOCK) if exclusively else nullcontext():
+        journal = journal_of(half, files)
+        context = _context(operator, settings, journal, files, ignored=frozenset(ignored_checks), half=half)
+        context.port = port
+        tell = operator.sinks.listener([step.name for step in steps_of(half)], progress_fd)
+        try:
+            consent = partial(_may_replace, context.prompter, asked=replacing)
+            runner = Runner(context.world, journal, CODEC, clock, tell, may_replace=consent)
+            with _receipt_written(Run(context, runner, journal, files, half), exclusively=exclusively) as run:
+                yield run
+        finally:
+            journal.close()
+            operator.sinks.close_log()
+            context.world.close()
+
+
+def _refuse_no_system(files: Files) -> None:
+    """Raise UsageError for a folder without those of every host: an image not mounted, a slip of the pen."""
+    missing = [folder for folder in _OF_EVERY_HOST if files.state(folder) is None]
+    if missing:
+        raise UsageError(
+            "root-no-host",
+            f"{files.root} is not the root of a host: it has no {', '.join(missing)}",
+            "Name the folder where the file system of the host is mounted.",
+        )
+
+
+@contextmanager
+def _receipt_written(run: Run, *, exclusively: bool) -> Iterator[Run]:
+    """However the run ends, its receipt tells of it; a run that may change nothing writes none."""
+    try:
+        yield run
+    except SetupError:
+        if exclusively:
+            with suppress(SetupError):
+                run.write_receipt()
+        raise
+    if exclusively:
+        run.write_receipt()
+
+
+def _may_replace(prompter: Prompter, changed: str, *, asked: bool) -> bool:
+    """Whether what somebody else changed may be overwritten; without a person the answer is no."""
+    if asked or not prompter.interactive:
+        return asked
+    return prompter.confirm(f"{changed}. Replace it (their version is kept in {paths.STATE}/saved)")
+
+
+def _context(
+    operator: Operator,
+    settings: Mapping[str, Any],
+    journal: Journal,
+    files: Files,
+    *,
+    ignored: frozenset[str],
+    half: Half,
+) -> Context:
+    world = World(
+        files,
+        Processes(),
+        SystemClock(),
+        lambda reference: _passphrase(context, reference),
+        operator.download,
+        half=half,
+    )
+    receipt = journal.receipt
+    given = answers(operator, settings, receipt)
+    world.wish = Wish(given.engine, engine_of(receipt))
+    context = Context(
+        world=world,
+        answers=given,
+        prompter=operator.console,
+        read_receipt=lambda: journal.receipt,
+        protect=operator.secrets.register,
+        host_name=socket.gethostname().partition(".")[0],
+        ignored_checks=ignored,
+    )
+    return context
+
+
+@contextmanager
+def open_host(operator: Operator) -> Iterator[World]:
+    """The world of this host, for commands that look at it or drive its containers."""
+    files = Files(operator.root)
+    half = own_half(files)
+    world = World(files, Processes(), SystemClock(), _no_passphrase, no_progress, half=half)
+    world.wish = Wish(installed=engine_of(journal_of(half, files).receipt))
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+@contextmanager
+def open_gateway(operator: Operator) -> Iterator[World]:
+    """The world of this host, for commands that need a gateway here. Raises UsageError `not-installed`."""
+    with open_host(operator) as world:
+        require_installed(Journal(world.files, world.clock, paths.STATE).receipt)
+        yield world
+
+
+def require_installed(receipt: Receipt) -> None:
+    """Raise UsageError `not-installed` where no installation has begun: the same for every command."""
+    if not receipt.entries:
+        raise UsageError("not-installed", "no gateway is installed here", "Install one with mstunnel-setup.")
+
+
+def answers(operator: Operator, settings: Mapping[str, Any], receipt: Receipt) -> Answers:
+    """The merged answers: options, environment, answer file, earlier answers, defaults. Raises UsageError."""
+    file = None if operator.answers is None else load(operator.answers)
+    earlier = all_remembered(receipt)
+    given = earlier.pop("answers", None)
+    own = {"account": own_name()} if paths.ROOTLESS else {}
+    return merge(settings, os.environ, file, {**own, **(given if isinstance(given, dict) else {}), **earlier})
+
+
+def chosen_steps(skipped: Sequence[str], half: Half = Half.WHOLE) -> list[Step[Context, Any]]:
+    """The steps of a half to run, in order. Raises UsageError for a name that is no step anywhere."""
+    known = [step.name for each in Half for step in steps_of(each)]
+    for name in skipped:
+        if name not in known:
+            raise _unknown(name, known)
+    return [step for step in steps_of(half) if step.name not in skipped]
+
+
+def step_named(name: str, half: Half = Half.WHOLE) -> Step[Context, Any]:
+    """The step of a half called `name`. Raises UsageError, naming all steps."""
+    for step in steps_of(half):
+        if step.name == name:
+            return step
+    raise _unknown(name, [step.name for step in steps_of(half)])
+
+
+def _unknown(name: str, known: Sequence[str]) -> UsageError:
+    names = ", ".join(dict.fromkeys(known))
+    return UsageError("step-unknown", f"there is no step called {name}", f"The steps are: {names}.")
+
+
+def require_answers(run: Run, steps: Sequence[Step[Context, Any]]) -> None:
+    """Raise UsageError naming every answer that an unattended run still lacks; a person is asked instead."""
+    refuse_unsupported(run.context.answers)
+    if not run.context.prompter.interactive:
+        require(run.context.answers, [path for step in steps for path in step.missing(run.context)])
+
+
+def refuse_unsupported(given: Answers) -> None:
+    """Raise UsageError for answers that do not go together."""
+    Authentication(given.authentication)
+    if given.mode == "rootless" and given.engine == "docker":
+        raise UsageError(
+            "rootless-needs-podman",
+            "without root the gateway runs on Podman only: rootless Docker cannot give it the tunnel device",
+            "Leave out --engine docker, or --rootless (in the answer file: engine and mode).",
+        )
+
+
+def own_half(files: Files) -> Half:
+    """The part of whoever runs this process. Root becomes the account of a rootless gateway here.
+
+    Raises CheckError `not-root` for an account that has no gateway.
+    """
+    if paths.ROOTLESS:
+        if files.live and not journal_of(Half.ACCOUNT, files).receipt.entries:
+            raise not_root()
+        return Half.ACCOUNT
+    if files.live and (name := rootless_account(files)):
+        become(name)
+    return Half.WHOLE
+
+
+def not_root() -> CheckError:
+    """What an account hears that has no gateway of its own."""
+    return CheckError(
+        "not-root",
+        "this needs the rights of root",
+        "Run it with sudo; for a gateway without root, install with --rootless.",
+    )
+
+
+def journal_of(half: Half, files: Files) -> Journal:
+    """The journal of one half, or of the whole."""
+    if half is Half.HOST:
+        # The account looks into it, to see whether there is something left for root.
+        return Journal(files, SystemClock(), paths.HOST_STATE, beside=(paths.LOG,), readable=True)
+    return Journal(files, SystemClock(), paths.STATE, beside=(paths.LOG,))
+
+
+def rootless_account(files: Files) -> str:
+    """The account of the rootless gateway here, as root has written down; empty when there is none."""
+    name = remembered(journal_of(Half.HOST, files).receipt, "account")
+    return name if isinstance(name, str) else ""
+
+
+def _no_passphrase(reference: str) -> bytes:
+    raise UsageError(
+        "passphrase-unexpected", f"nothing here needs the passphrase {reference}", "Leave it out."
+    )
+
+
+def _passphrase(context: Context, reference: str) -> bytes:
+    return context.secret(SecretReference.parse(reference)).encode()

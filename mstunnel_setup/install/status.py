@@ -1,0 +1,66 @@
+"""`mstunnel-setup status`: which steps are done, which comes next, and why the last run stopped."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.host import accounts
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.service_account import become
+from mstunnel_setup.install.session import journal_of, rootless_account
+from mstunnel_setup.install.step_list import steps_of
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+from mstunnel_setup.text import fold
+
+
+def status(operator: Operator) -> Result:
+    """Read the journal, without root that of both halves; nothing else is looked at."""
+    files = Files(operator.root)
+    account = rootless_account(files) if files.live else ""
+    if account and not paths.ROOTLESS and accounts.find(account) is not None:
+        become(account)
+    halves = (Half.HOST, Half.ACCOUNT) if account else (Half.WHOLE,)
+    receipts = [(journal_of(half, files).receipt, steps_of(half)) for half in halves]
+    data = _data(receipts)
+    return Result("ok", data, text=list(_lines(receipts, data)))
+
+
+def installed(receipt: Receipt) -> bool:
+    """Whether all steps are done that whoever runs this process has to do."""
+    own = steps_of(Half.ACCOUNT if paths.ROOTLESS else Half.WHOLE)
+    return all(step.name in receipt.steps for step in own)
+
+
+def _data(receipts: Sequence[tuple[Receipt, Sequence[Step[Any, Any]]]]) -> JsonObject:
+    done = [step.name for receipt, steps in receipts for step in steps if step.name in receipt.steps]
+    waiting = [step.name for receipt, steps in receipts for step in steps if step.name not in receipt.steps]
+    failure = next((receipt.failure for receipt, _ in receipts if receipt.failure is not None), None)
+    return {
+        "installed": not waiting,
+        "done": [*done],
+        "next": waiting[0] if waiting else None,
+        "stopped": None
+        if failure is None
+        else {"step": failure.step, "code": failure.code, "message": failure.message, "hint": failure.hint},
+    }
+
+
+def _lines(receipts: Sequence[tuple[Receipt, Sequence[Step[Any, Any]]]], data: JsonObject) -> Iterator[str]:
+    if not any(receipt.entries for receipt, _ in receipts):
+        yield "Nothing is installed. Start with `mstunnel-setup`."
+        return
+    for receipt, steps in receipts:
+        for step in steps:
+            mark = "done" if step.name in receipt.steps else "next" if step.name == data["next"] else "open"
+            yield f"{mark:5} {step.name:12} {step.title}"
+    stopped: Any = data["stopped"]
+    if stopped is not None:
+        yield from fold(f"Stopped at {stopped['step']}: {stopped['message']}")
+        yield from fold(f"  {stopped['hint'] or 'Run mstunnel-setup again to continue.'}")
+    elif data["next"] is not None:
+        yield "Run mstunnel-setup again to continue."

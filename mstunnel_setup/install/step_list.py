@@ -1,0 +1,147 @@
+"""The lists of steps: they drive the order of a run, `step NAME`, `--skip`, help and the docs page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
+from mstunnel_setup.containers.choice import ChooseEngine
+from mstunnel_setup.containers.image_actions import LoadImage, PullImage
+from mstunnel_setup.containers.state_actions import MakeStateDirectory
+from mstunnel_setup.engine.action import Codec
+from mstunnel_setup.engine.file_actions import (
+    CopyFile,
+    Link,
+    LinkInPlace,
+    MakeDirectory,
+    MergeFile,
+    WriteFile,
+    WriteJson,
+)
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
+from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.steps import (
+    account,
+    boot,
+    bridge,
+    certificate,
+    configure,
+    environment,
+    eula,
+    images,
+    kernel,
+    launch,
+    monitor,
+    program,
+    proxy,
+    register,
+    sign_in,
+    site,
+    verify,
+)
+from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
+from mstunnel_setup.system.folder import GiveFolder
+from mstunnel_setup.system.give_to_agent import GiveToAgent
+from mstunnel_setup.system.init_script import EnableInitScript
+from mstunnel_setup.system.modules import LoadModule
+from mstunnel_setup.system.selinux import LabelPort
+from mstunnel_setup.system.service import InstallService
+from mstunnel_setup.system.sysctls import SetSysctl
+from mstunnel_setup.system.targets import ReachTarget
+from mstunnel_setup.system.units import ConfigureUnit
+from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, RemoveServerRecord
+from mstunnel_setup.tenant.existing_identity import PlaceAgentCredential, UseAppIdentity
+from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
+from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity, PlaceKey
+from mstunnel_setup.tls.schedule import ScheduleImport
+from mstunnel_setup.upgrade.actions import OpenMailbox
+
+ORDER: tuple[Step[Any, Any], ...] = (
+    eula.STEP,
+    program.STEP,
+    environment.STEP,
+    kernel.STEP,
+    proxy.STEP,
+    bridge.STEP,
+    images.STEP,
+    certificate.STEP,
+    sign_in.STEP,
+    site.STEP,
+    register.STEP,
+    configure.STEP,
+    launch.STEP,
+    monitor.STEP,
+    verify.STEP,
+)
+
+ROOTLESS: Mapping[Half, tuple[Step[Any, Any], ...]] = {
+    Half.HOST: (account.STEP, program.STEP, kernel.STEP, proxy.SYSTEM, boot.STEP),
+    Half.ACCOUNT: (
+        eula.STEP,
+        environment.STEP,
+        proxy.UNITS,
+        images.STEP,
+        certificate.STEP,
+        sign_in.STEP,
+        site.STEP,
+        register.STEP,
+        configure.STEP,
+        launch.STEP,
+        monitor.STEP,
+        verify.STEP,
+    ),
+}
+
+
+def steps_of(half: Half) -> tuple[Step[Any, Any], ...]:
+    """The steps of one half, or of the whole, in order."""
+    return ORDER if half is Half.WHOLE else ROOTLESS[half]
+
+
+CODEC = Codec(
+    [
+        ChooseEngine,
+        ConfigureUnit,
+        CopyFile,
+        CreateAccount,
+        CreateAgentCredential,
+        CreateAgentSecret,
+        CreateAppIdentity,
+        PlaceAgentCredential,
+        PlaceAgentSecret,
+        UseAppIdentity,
+        EnableInitScript,
+        EnableLinger,
+        GiveFolder,
+        GiveToAgent,
+        GiveIds,
+        InstallQuadlet,
+        InstallService,
+        InstallUnit,
+        JoinGroup,
+        LabelPort,
+        Link,
+        LinkInPlace,
+        LoadImage,
+        LoadModule,
+        MakeDirectory,
+        MakeStateDirectory,
+        MergeFile,
+        OpenMailbox,
+        PlaceIdentity,
+        PlaceKey,
+        PullImage,
+        ReachTarget,
+        RegisterServer,
+        Remember,
+        RemoveServerRecord,
+        RunContainer,
+        ScheduleImport,
+        SetSysctl,
+        StartService,
+        WriteFile,
+        WriteGatewayConfiguration,
+        WriteJson,
+    ]
+)

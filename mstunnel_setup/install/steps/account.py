@@ -1,0 +1,80 @@
+"""Step `account`: the service account of a rootless gateway, and the folder of settings that it owns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.host import accounts as known_accounts
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.readiness.facts import RootlessFacts, Settings
+from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.system import accounts
+from mstunnel_setup.system.folder import GiveFolder
+
+
+@dataclass(frozen=True)
+class ServiceAccount:
+    """The account as it is, and whether it can read the system's journal (None: there is no such group)."""
+
+    facts: RootlessFacts
+    reads_journal: bool | None = None
+
+
+def _gather(context: Context) -> ServiceAccount:
+    files, name = context.world.files, context.answers.account
+    if name == "root":
+        raise UsageError("account-root", "a rootless gateway does not run as root", "Name another account.")
+    settings = Settings(mode="rootless", account=name)
+    facts = HostReader(files, context.world.clock, settings, {}).rootless()
+    member = known_accounts.is_member(name, accounts.JOURNAL_GROUP)
+    return ServiceAccount(facts, member if known_accounts.has_group(accounts.JOURNAL_GROUP) else None)
+
+
+def _decide(account: ServiceAccount) -> Sequence[Action[Any]]:
+    facts, name = account.facts, account.facts.account
+    actions: list[Action[Any]] = [
+        Remember(name="mode", value="rootless"),
+        Remember(name="account", value=name),
+        *_identity(facts),
+    ]
+    if account.reads_journal is False:
+        actions.append(accounts.JoinGroup(name=name, group=accounts.JOURNAL_GROUP))
+    if not facts.linger:
+        actions.append(accounts.EnableLinger(name=name))
+    if facts.uid is None or facts.folder_owner != facts.uid:
+        actions.append(GiveFolder(path=paths.CONFIGURATION, account=name))
+    return actions
+
+
+def _identity(facts: RootlessFacts) -> Sequence[Action[Any]]:
+    """A new account gets its subordinate ids with its creation (useradd(8))."""
+    if facts.uid is None:
+        return (accounts.CreateAccount(name=facts.account),)
+    actions: list[Action[Any]] = []
+    if facts.subuids < accounts.IDS:
+        actions.append(accounts.GiveIds(name=facts.account, ids="subuid", first=facts.free_subuid))
+    if facts.subgids < accounts.IDS:
+        actions.append(accounts.GiveIds(name=facts.account, ids="subgid", first=facts.free_subgid))
+    return actions
+
+
+def expected(facts: RootlessFacts) -> RootlessFacts:
+    """The account as this step leaves it; of one that is still to be made the number is not known."""
+    uid = -1 if facts.uid is None else facts.uid
+    return facts.model_copy(
+        update={
+            "uid": uid,
+            "subuids": max(facts.subuids, accounts.IDS),
+            "subgids": max(facts.subgids, accounts.IDS),
+            "linger": True,
+            "folder_owner": uid,
+        }
+    )
+
+
+STEP = Step("account", "Service account", _gather, _decide)

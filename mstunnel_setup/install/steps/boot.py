@@ -1,0 +1,31 @@
+"""Step `boot`: have each boot reach the target that rootless containers wait for.
+
+Podman 5.3 and later lets the containers of an account wait for the system's network-online.target, for 90 s
+and in vain where nothing pulls it in (podman-user-wait-network-online.service).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import Link, folders
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.system.targets import ReachTarget
+
+TARGET = "network-online.target"
+# What `systemctl add-wants multi-user.target network-online.target` makes.
+_WANTS = "/etc/systemd/system/multi-user.target.wants"
+
+
+def _gather(context: Context) -> bool:
+    """Whether the service manager of this host runs now."""
+    return context.world.files.live
+
+
+def _decide(live: bool) -> Sequence[Action[Any]]:
+    link = Link(path=f"{_WANTS}/{TARGET}", target=f"/usr/lib/systemd/system/{TARGET}")
+    return (*folders(_WANTS), link, *([ReachTarget(unit=TARGET)] if live else []))
+
+
+STEP = Step("boot", "Network before the containers, at every boot", _gather, _decide)

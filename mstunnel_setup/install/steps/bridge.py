@@ -1,0 +1,124 @@
+"""Step `bridge`: another range for the engine's bridge, where the answers ask for one."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Any
+
+from mstunnel_setup.answers.merge import answered
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import folders, json_bytes
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.install import readiness_input
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.readiness.checks.addresses import free_range
+from mstunnel_setup.readiness.facts import (
+    AddressFacts,
+    Bridge,
+    EngineName,
+    Facts,
+    Settings,
+    TunnelFacts,
+)
+from mstunnel_setup.readiness.parse import cni_bridges, json_object
+from mstunnel_setup.readiness.read import text_of, texts_below
+from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.system.units import ConfigureUnit
+
+CHECKS = frozenset({"bridge-route", "bridge-dns", "bridge-rules", "pool-bridge"})
+"""The readiness checks that moving the bridge can mend."""
+DEVICES = ("docker0", "podman0", "cni-podman0")
+DAEMON = "/etc/docker/daemon.json"
+NETAVARK = "/etc/containers/networks/podman.json"
+DROP_IN = "/etc/containers/containers.conf.d/90-mstunnel-bridge.conf"
+_CNI = "/etc/cni/net.d"
+
+
+@dataclass(frozen=True)
+class Move:
+    """Where the bridge of `engine` shall be (empty: where it is); files that define it, by path."""
+
+    network: str
+    engine: EngineName
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+def _gather(context: Context) -> Move:
+    network, engine = context.answers.bridge or "", readiness_input.engine_name(context)
+    if not network or context.answers.mode == "rootless":
+        return Move("", engine)
+    files = context.world.files
+    texts = {path: text_of(files, path) for path in (DAEMON, NETAVARK)}
+    if HostReader(files, context.world.clock, Settings(), {}).network_backend() == "cni":
+        texts |= texts_below(files, (_CNI,), ".conflist")
+    return Move(network, engine, {path: text for path, text in texts.items() if text})
+
+
+def _decide(move: Move) -> Sequence[Action[Any]]:
+    if not move.network:
+        return ()
+    path, text = _file(move)
+    write = ConfigureUnit(unit=f"{move.engine}.service", path=path, text=text)
+    return (*folders(path.rpartition("/")[0]), write)
+
+
+def _file(move: Move) -> tuple[str, str]:
+    """The file that decides about the bridge, and what it shall say."""
+    network = IPv4Network(move.network)
+    if move.engine == "docker":
+        first = f"{network[1]}/{network.prefixlen}"
+        return DAEMON, _json({**json_object(move.texts.get(DAEMON, "")), "bip": first})
+    for path, text in move.texts.items():
+        if any(item.name == "cni-podman0" for item in cni_bridges(text, path)):
+            return path, _json(_cni(json_object(text), network))
+    if NETAVARK in move.texts:
+        return NETAVARK, _json({**json_object(move.texts[NETAVARK]), "subnets": [_range(network)]})
+    return DROP_IN, f'[network]\ndefault_subnet = "{network}"\n'
+
+
+def _cni(document: dict[str, Any], network: IPv4Network) -> dict[str, Any]:
+    """The list with the range of its bridge replaced; routes and other plugins stay."""
+    plugins = [
+        {**plugin, "ipam": {**plugin["ipam"], "ranges": [[_range(network)]]}}
+        if plugin.get("bridge") == "cni-podman0"
+        else plugin
+        for plugin in document["plugins"]
+    ]
+    for plugin in plugins:
+        plugin.get("ipam", {}).pop("subnet", None)
+    return {**document, "plugins": plugins}
+
+
+def _range(network: IPv4Network) -> dict[str, str]:
+    return {"subnet": str(network), "gateway": str(network[1])}
+
+
+def _json(document: Any) -> str:
+    return json_bytes(json.loads(json.dumps(document))).decode()
+
+
+def expected(addresses: AddressFacts, network: str) -> AddressFacts:
+    """The networks as this step leaves them."""
+    others = tuple(item for item in addresses.bridges if item.name not in DEVICES)
+    known = {item.network for item in addresses.bridges} - {item.network for item in others}
+    name = next((item.name for item in addresses.bridges if item.name in DEVICES), "bridge")
+    routes = tuple(item for item in addresses.routes if item.network not in known)
+    moved = Bridge(network=network, name=name, source="to be")
+    return addresses.model_copy(update={"bridges": (*others, moved), "routes": routes})
+
+
+def offer(context: Context, facts: Facts) -> bool:
+    """Offer a person to move the bridge to a free range; whether that was agreed to."""
+    if context.answers.bridge or facts.addresses is None or not context.prompter.interactive:
+        return False
+    free = free_range(facts.addresses, facts.tunnel or TunnelFacts())
+    if not free or not context.prompter.confirm(
+        f"The bridge of the container engine is in the way. Move it to {free}?"
+    ):
+        return False
+    context.answers = answered(context.answers, "bridge", free)
+    return True
+
+
+STEP = Step("bridge", "Bridge of the container engine", _gather, _decide)

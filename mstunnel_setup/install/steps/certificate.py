@@ -1,0 +1,300 @@
+"""Step `certificate`: find the TLS certificate, judge it, and put it where the gateway reads it."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NoReturn
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action, Codec
+from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, WriteFile
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import remembered
+from mstunnel_setup.errors import CertificateError, WaitingError
+from mstunnel_setup.install import revocation
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.actions import IdentitySource, PlaceIdentity, PlaceKey
+from mstunnel_setup.tls.exposure import exposed_keys
+from mstunnel_setup.tls.judge import judge
+from mstunnel_setup.tls.load import fingerprint, given_pem, key_pem
+from mstunnel_setup.tls.model import Finding, Identity, Severity
+from mstunnel_setup.tls.schedule import ScheduleImport
+
+_POLL_SECONDS = 2.0
+_PASSPHRASE_ASKS = 3
+_PENDING = Codec([ScheduleImport])
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate that was read: where from, its name, and the copies for the usual places."""
+
+    source: IdentitySource
+    identity: Identity = field(repr=False)
+    copies: tuple[Action[Any], ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """The name of its generation."""
+        return fingerprint(self.identity)
+
+
+def _gather(context: Context) -> Certificate:
+    source = _source(context) or _source_in_use(context) or _wait(context)
+    found = _kept(context, _read(context, source))
+    context.identity = found.identity
+    examine(context, found.identity, address(context))
+    refuse_revoked(context, found.identity)
+    return found
+
+
+def find(context: Context) -> Certificate:
+    """Read the certificate that the answers name, or the one at its usual place; it is not judged here.
+
+    Raises CertificateError, and WaitingError when there is none yet.
+    """
+    source = _given(context)
+    if source.paths[0]:
+        return _read(context, source)
+    found = _source(context) or _missing(context)
+    pfx = usual(context)[1]
+    # Whoever renews as PFX leaves the PEM files of before where they are.
+    if not found.pfx and _there(context, pfx.pfx) and _is_linked(context, found):
+        found = pfx
+    return _read(context, found)
+
+
+def _is_linked(context: Context, source: IdentitySource) -> bool:
+    """Whether what lies there is in use already; what cannot be read is not."""
+    try:
+        return fingerprint(source.load(context.world)) == generations.linked(context.world)
+    except CertificateError:
+        return False
+
+
+def _read(context: Context, source: IdentitySource) -> Certificate:
+    identity = _load(context, source)
+    for finding in exposed_keys(context.world):
+        context.prompter.say(f"Certificate: {finding.message}. {finding.hint}")
+    return Certificate(source, identity, tuple(copies(context, source, identity)))
+
+
+def _kept(context: Context, found: Certificate) -> Certificate:
+    """`found`, or the one in use where taking `found` would be a step back, or before its time."""
+    current = generations.in_use(context.world)
+    if current is None or fingerprint(current) == found.fingerprint:
+        return found
+    if found.fingerprint in {pending.fingerprint for pending in pending_imports(context.receipt)}:
+        reason = "is to be taken into use later"
+    elif generations.is_older(found.identity.leaf, current.leaf):
+        reason = "is older than the one in use; `mst-cli import_cert --yes` goes back to it"
+    else:
+        return found
+    context.prompter.say(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
+    return Certificate(generations.source(context.world, paths.ACTIVE), current)
+
+
+def pending_imports(receipt: Receipt) -> tuple[ScheduleImport, ...]:
+    """The certificates that wait for their time, in the order they were handed in."""
+    found = (entry.versions[-1] for entry in receipt.entries.values())
+    loaded = (_PENDING.load(data) for data in found if data["kind"] == ScheduleImport.kind)
+    return tuple(action for action in loaded if isinstance(action, ScheduleImport))
+
+
+def address(context: Context) -> str | None:
+    """The public address of the site joined earlier; None before the step `site`, which judges it itself."""
+    joined = remembered(context.receipt, "joined-site")
+    return str(joined["public_address"]) or None if isinstance(joined, dict) else None
+
+
+def _load(context: Context, source: IdentitySource) -> Identity:
+    """Read the identity; a person is asked for the passphrase of a PFX file that has one, some times."""
+    asks = _PASSPHRASE_ASKS if source.passphrase is None and context.prompter.interactive else 0
+    while True:
+        try:
+            return source.load(context.world)
+        except CertificateError as error:
+            if not (asks and error.code.startswith("pfx-passphrase")):
+                raise
+            if error.code == "pfx-passphrase-wrong":
+                context.prompter.say(f"{error.message}. {error.hint}")
+        asks -= 1
+        context.world.typed_passphrase = context.prompter.ask(f"Passphrase of {source.pfx}", secret=True)
+
+
+def findings(
+    context: Context, identity: Identity, public_address: str | None, now: datetime | None = None
+) -> tuple[Finding, ...]:
+    """Everything to say about the identity, as of `now`. A self-signed one is for lab tenants only."""
+    return judge(
+        identity,
+        public_address=public_address,
+        now=now or context.world.clock.now(),
+        trusted_roots=context.world.system_roots,
+        private_roots=context.world.private_roots,
+        allow_self_signed=context.answers.tenant.cloud == "custom",
+    )
+
+
+def examine(
+    context: Context, identity: Identity, public_address: str | None, now: datetime | None = None
+) -> None:
+    """Judge the identity: errors raise CertificateError, which names them all; the rest is said."""
+    tell(context, findings(context, identity, public_address, now))
+
+
+def refuse_revoked(context: Context, identity: Identity) -> None:
+    """Ask the authority: revoked raises CertificateError; an answer that cannot be had is said."""
+    tell(context, revocation.ask(context, identity).findings)
+
+
+def tell(context: Context, found: Sequence[Finding]) -> None:
+    """Say the warnings, and what else somebody has to do something about.
+
+    Errors raise CertificateError, whose code and hint are those of the first.
+    """
+    errors = [finding for finding in found if finding.severity is Severity.ERROR]
+    if errors:
+        raise CertificateError(errors[0].id, "; ".join(error.message for error in errors), errors[0].hint)
+    for finding in found:
+        if finding.severity is Severity.WARNING or finding.hint:
+            context.prompter.say(f"Certificate: {finding.message}. {finding.hint}".rstrip())
+
+
+def _given(context: Context) -> IdentitySource:
+    """What the answers name; its paths are empty when they name nothing."""
+    given = context.answers.certificate
+    passphrase = None if given.passphrase is None else str(given.passphrase)
+    chain, *further = given.chain or ("",)
+    return IdentitySource(
+        chain=chain,
+        further=tuple(further),
+        key=given.key or "",
+        pfx=given.pfx or "",
+        passphrase=passphrase,
+    )
+
+
+def _source(context: Context) -> IdentitySource | None:
+    """Where the certificate is: named by an answer, or at its usual place; None when nothing is there yet."""
+    given = _given(context)
+    for source in (given,) if given.paths[0] else usual(context):
+        if all(_there(context, path) for path in source.paths):
+            return source
+    return None
+
+
+def _source_in_use(context: Context) -> IdentitySource | None:
+    """What an earlier run has placed, when the files it came from are gone."""
+    current = generations.in_use(context.world)
+    return None if current is None else generations.source(context.world, paths.ACTIVE)
+
+
+def usual(context: Context) -> tuple[IdentitySource, IdentitySource]:
+    """The usual places: PEM, and PFX with the passphrase that the answers name."""
+    locate = context.world.files.locate
+    passphrase = _given(context).passphrase
+    return (
+        IdentitySource(chain=str(locate(paths.SITE_CERTIFICATE)), key=str(locate(paths.SITE_KEY))),
+        IdentitySource(pfx=str(locate(paths.SITE_PFX)), passphrase=passphrase),
+    )
+
+
+def _there(context: Context, path: str) -> bool:
+    return context.world.files.read_given(path) is not None
+
+
+def _wait(context: Context) -> IdentitySource:
+    """Say where the certificate belongs, and take it as soon as it is there, complete and valid."""
+    if not context.prompter.interactive:
+        _missing(context)
+    context.prompter.say(
+        f"Waiting for the TLS certificate: {_places(context)}. Ctrl-C stops; a later run continues here."
+    )
+    said = ""
+    while True:
+        context.world.clock.sleep(_POLL_SECONDS)
+        source = _source(context)
+        problem = "" if source is None else _problem(context, source)
+        if source is not None and not problem:
+            return source
+        if problem != said:
+            context.prompter.say(f"Not usable yet: {problem}" if problem else "The files are gone again.")
+        said = problem
+
+
+def _missing(context: Context) -> NoReturn:
+    raise WaitingError(
+        "certificate-missing",
+        f"there is no TLS certificate yet; {_places(context)}",
+        "Put it there and run again.",
+    )
+
+
+def _places(context: Context) -> str:
+    given = _given(context)
+    if given.paths[0]:
+        return "expected at " + " and ".join(given.paths)
+    return (
+        f"put the chain in PEM at {paths.SITE_CERTIFICATE} and its key at {paths.SITE_KEY}, "
+        f"or both in one PFX file at {paths.SITE_PFX}"
+    )
+
+
+def _problem(context: Context, source: IdentitySource) -> str:
+    """Why the files cannot be taken as they are now, perhaps half copied; empty when they can."""
+    try:
+        identity = source.load(context.world)
+    except CertificateError as error:
+        # The passphrase is asked for once the files are taken.
+        return "" if error.code.startswith("pfx-passphrase") else error.message
+    found = findings(context, identity, address(context))
+    return "; ".join(finding.message for finding in found if finding.severity is Severity.ERROR)
+
+
+def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action[Any]]:
+    """What brings the files given elsewhere to the usual places; a link there is somebody's own arrangement.
+
+    Others may read `site.crt`, and the file given may hold more than certificates: it is written anew.
+    """
+    if source.pfx:
+        if _is_wanted(context, (source.pfx,), paths.SITE_PFX):
+            digest = str(context.world.files.digest_given(source.pfx))
+            yield CopyFile(source=source.pfx, digest=digest, path=paths.SITE_PFX, mode=0o600)
+        return
+    if _is_wanted(context, source.certificates, paths.SITE_CERTIFICATE):
+        yield WriteFile(path=paths.SITE_CERTIFICATE, text=given_pem(identity).decode())
+    if _is_wanted(context, (source.key,), paths.SITE_KEY):
+        digest = hashlib.sha256(key_pem(identity)).hexdigest()
+        yield PlaceKey(path=paths.SITE_KEY, source=source, digest=digest)
+
+
+def _is_wanted(context: Context, given: tuple[str, ...], place: str) -> bool:
+    files = context.world.files
+    state = files.state(place)
+    return given != (str(files.locate(place)),) and (state is None or state.kind != "link")
+
+
+def placing(certificate: Certificate) -> tuple[Action[Any], ...]:
+    """The actions that make a generation of the certificate."""
+    generation = generations.folder(certificate.fingerprint)
+    return (
+        MakeDirectory(path=paths.GENERATIONS, mode=paths.PRIVATE_MODE),
+        MakeDirectory(path=generation, mode=paths.PRIVATE_MODE),
+        PlaceIdentity(directory=generation, source=certificate.source, fingerprint=certificate.fingerprint),
+    )
+
+
+def switching(name: str) -> Link:
+    """The action that takes the generation `name` into use."""
+    return Link(path=paths.ACTIVE, target=generations.target(name))
+
+
+def _decide(certificate: Certificate) -> Sequence[Action[Any]]:
+    return (*certificate.copies, *placing(certificate), switching(certificate.fingerprint))
+
+
+STEP = Step("certificate", "TLS certificate", _gather, _decide)

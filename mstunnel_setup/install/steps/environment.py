@@ -1,0 +1,195 @@
+"""Step `environment`: folders, `env.sh` and the extra trusted roots."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, MergeFile
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import Remember, remembered
+from mstunnel_setup.errors import CertificateError, UsageError, WaitingError
+from mstunnel_setup.gateway import env_file
+from mstunnel_setup.install import agent_folder
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.tls.read import read_material
+
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+WANTED = "environment.wanted"
+TENANT_ROOTS = f"{paths.CA_TRUST}/tenant-ca.crt"
+"""Where the certificates of `tenant.ca_file` are kept."""
+_SHELL_PROXIES = "/etc/profile.d/http_proxy.sh"
+_FOLDERS = (
+    (paths.CERTIFICATES, 0o755),
+    (paths.PRIVATE, paths.PRIVATE_MODE),
+    (paths.CA_TRUST, 0o755),
+    (paths.AGENT_FOLDER, 0o755),
+)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The text of `env.sh`, the settings in it that are ours, and the extra root (file and SHA-256).
+
+    `rootless` says that the agent is the account, and needs no folder given to it.
+    """
+
+    text: str
+    wanted: Mapping[str, str] = field(default_factory=dict)
+    ca_file: str | None = None
+    ca_digest: str = ""
+    rootless: bool = False
+
+
+def _gather(context: Context) -> Environment:
+    current = context.world.files.read(paths.ENVIRONMENT)
+    present = None if current is None else _text(current)
+    # Of a file that is not there nobody has taken a line away.
+    before, wanted = _before(context) if present is not None else {}, _wanted(context)
+    edited = _edited_proxies(env_file.parse(present or "", paths.ENVIRONMENT), before)
+    text = env_file.merge(present, before, wanted | edited, paths.ENVIRONMENT)
+    context.environment = text.encode()
+    ca_file = context.answers.tenant.ca_file
+    return Environment(text, wanted, ca_file, _digest(context, ca_file), paths.ROOTLESS)
+
+
+def content(context: Context) -> bytes:
+    """What `env.sh` holds once its step is done."""
+    if context.environment is not None:
+        return context.environment
+    return context.world.files.read(paths.ENVIRONMENT) or b""
+
+
+def settings(context: Context) -> Mapping[str, str]:
+    """The settings in `env.sh` once its step is done. Raises EnvironmentFileError for what is none."""
+    return env_file.parse(_text(content(context)), paths.ENVIRONMENT)
+
+
+def _text(content: bytes) -> str:
+    """Text of `env.sh`; what is not UTF-8 could not be written back as it was."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise env_file.EnvironmentFileError(
+            "environment-line-invalid",
+            f"{paths.ENVIRONMENT}, line {line} is not UTF-8 text",
+            "Save the file as UTF-8.",
+        ) from error
+
+
+def _before(context: Context) -> Mapping[str, str]:
+    """What an earlier run wanted; the other lines of the file are the administrator's."""
+    earlier = remembered(context.receipt, WANTED)
+    return {name: str(value) for name, value in earlier.items()} if isinstance(earlier, dict) else {}
+
+
+def _edited_proxies(present: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    """A proxy that an administrator has written into `env.sh`, in either case, is the one for both cases."""
+    edited = {name: value for name, value in present.items() if before.get(name) != value}
+    found = {name: _either(name, edited) for name in PROXIES}
+    return {variable: value for name, value in found.items() if value for variable in (name, name.upper())}
+
+
+def _wanted(context: Context) -> dict[str, str]:
+    """Proxies of the shell, of /etc/profile.d or of an earlier run, in both cases; then what the answers say.
+
+    A later run comes from another shell (sudo drops the proxies), which is no wish to have none.
+    """
+    found = {**_before(context), **_assignments(_profile(context)), **os.environ}
+    wanted = dict(context.answers.environment)
+    for name in PROXIES:
+        if value := next(filter(None, (_either(name, of) for of in (wanted, found))), ""):
+            wanted |= {name: value, name.upper(): value}
+    return wanted
+
+
+def _profile(context: Context) -> str:
+    """The proxies of all shells; empty where an earlier run wrote them, which is no wish of anybody."""
+    text = (context.world.files.read(_SHELL_PROXIES) or b"").decode("utf-8", errors="replace")
+    written = context.receipt.entries.get(f"file:{_SHELL_PROXIES}")
+    return "" if written is not None and written.versions[-1].get("text") == text else text
+
+
+def _either(name: str, variables: Mapping[str, str]) -> str:
+    """A proxy variable, in lower or upper case."""
+    return variables.get(name) or variables.get(name.upper(), "")
+
+
+def proxies(context: Context) -> dict[str, str]:
+    """The proxy variables (lower case) in `env.sh` once its step is done."""
+    known = settings(context)
+    found = {name: _either(name, known) for name in PROXIES}
+    return {name: value for name, value in found.items() if value}
+
+
+def adopt_proxies(context: Context) -> None:
+    """Have this process, and what it starts, use the proxies of `env.sh` where the shell names none."""
+    for name, value in proxies(context).items():
+        for variable in (name, name.upper()):
+            os.environ.setdefault(variable, value)
+
+
+def _assignments(profile: str) -> dict[str, str]:
+    """The plain assignments of a shell file of somebody else; lines of other kinds are passed over."""
+    found: dict[str, str] = {}
+    for line in profile.splitlines():
+        try:
+            found |= env_file.parse(line, _SHELL_PROXIES)
+        except env_file.EnvironmentFileError:
+            continue
+    return found
+
+
+def _digest(context: Context, ca_file: str | None) -> str:
+    if ca_file is None:
+        return ""
+    content = context.world.files.read_given(ca_file)
+    if content is None:
+        raise UsageError(
+            "ca-file-missing", f"there is no file {ca_file}", "Correct tenant.ca_file or --ca-file."
+        )
+    _refuse_key(ca_file, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _refuse_key(ca_file: str, content: bytes) -> None:
+    """Everybody may read the copy below ca-trust."""
+    with contextlib.suppress(CertificateError):
+        if read_material(content).keys:
+            raise UsageError(
+                "ca-file-with-key", f"{ca_file} holds a private key", "Give a file with certificates alone."
+            )
+
+
+def _decide(environment: Environment) -> Sequence[Action[Any]]:
+    actions: list[Action[Any]] = [MakeDirectory(path=path, mode=mode) for path, mode in _FOLDERS]
+    actions += agent_folder.given(paths.AGENT_FOLDER, rootless=environment.rootless)
+    # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
+    actions.append(MergeFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))
+    actions.append(Remember(name=WANTED, value={**environment.wanted}))
+    if environment.ca_file is not None:
+        actions.append(CopyFile(source=environment.ca_file, digest=environment.ca_digest, path=TENANT_ROOTS))
+    return actions
+
+
+def _prove(context: Context, _environment: Environment) -> None:
+    """A person gets the chance to edit `env.sh` before anything is built on it; once is enough."""
+    if not context.prompter.interactive or STEP.name in context.receipt.steps:
+        return
+    given = ", ".join(f"{name}={value}" for name, value in settings(context).items()) or "none yet"
+    context.prompter.say(f"The settings of the gateway are in {paths.ENVIRONMENT}: {given}.")
+    if not context.prompter.confirm("Go on with them? Answer no to stop here and edit the file"):
+        raise WaitingError(
+            "environment-to-edit",
+            f"stopped so that you can edit {paths.ENVIRONMENT}",
+            "Edit the file, then run the same command again; it continues here.",
+        )
+    context.environment = context.world.files.read(paths.ENVIRONMENT)
+
+
+STEP = Step("environment", "Settings of the gateway (env.sh)", _gather, _decide, _prove)

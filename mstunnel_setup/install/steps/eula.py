@@ -1,0 +1,100 @@
+"""Step `eula`: show the licence and terms, and record who accepted which text when."""
+
+import getpass
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import Remember, remembered
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.install.context import Context
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """The answers given, and which text (SHA-256) was accepted by whom; the journal adds when.
+
+    `record` is None when a marker of somebody else says that the terms are accepted.
+    """
+
+    answers: JsonObject
+    record: JsonObject | None
+
+
+def text() -> str:
+    """The licence and terms of use."""
+    return package_files("mstunnel_setup").joinpath("data/eula.txt").read_text(encoding="utf-8")
+
+
+def _gather(context: Context) -> Acceptance:
+    return Acceptance(_answers(context), _record(context))
+
+
+def _answers(context: Context) -> JsonObject:
+    """What was answered from outside; what a step asked for and remembers itself is left to that step.
+
+    Acceptance of one text says nothing about the next, so it is remembered with its digest only.
+    """
+    known = remembered(context.receipt, "answers")
+    before = known if isinstance(known, dict) else {}
+    return {
+        path: value
+        for path, value in context.answers.record().items()
+        if path != "eula" and (path in before or context.answers.origins[path].kind != "earlier")
+    }
+
+
+def _record(context: Context) -> JsonObject | None:
+    if not _outstanding(context):
+        earlier = remembered(context.receipt, "accepted-eula")
+        return earlier if isinstance(earlier, dict) else None
+    if context.answers.eula != "accept" and not context.eula_accepted:
+        _ask(context)
+    return {"sha256": _digest(), "who": getpass.getuser()}
+
+
+def _outstanding(context: Context) -> bool:
+    """Whether somebody still has to accept the text as it is now."""
+    earlier = remembered(context.receipt, "accepted-eula")
+    if isinstance(earlier, dict):
+        return earlier.get("sha256") != _digest()
+    return context.world.files.state(paths.EULA_ACCEPTED) is None
+
+
+def _digest() -> str:
+    return hashlib.sha256(text().encode()).hexdigest()
+
+
+def _ask(context: Context) -> None:
+    context.prompter.page(text())
+    answer = context.prompter.ask("Do you accept these terms? Type yes in full, or no", default="no")
+    if answer.strip().lower() != "yes":
+        raise UsageError(
+            "eula-declined",
+            "the terms were not accepted; nothing was changed",
+            "Run the command again and type yes, or put `eula: accept` into the answer file.",
+        )
+    context.eula_accepted = True
+
+
+def _decide(acceptance: Acceptance) -> Sequence[Action[Any]]:
+    folder = MakeDirectory(path=paths.CONFIGURATION, mode=0o755)
+    answers = Remember(name="answers", value=acceptance.answers)
+    if acceptance.record is None:
+        return (answers,)
+    accepted = Remember(name="accepted-eula", value=acceptance.record)
+    return (accepted, folder, WriteFile(path=paths.EULA_ACCEPTED, text=""), answers)
+
+
+def _missing(context: Context) -> Sequence[str]:
+    return ("eula",) if _outstanding(context) else ()
+
+
+STEP = Step("eula", "Licence and terms of use", _gather, _decide, missing=_missing)

@@ -1,0 +1,132 @@
+"""Step `images`: choose the container engine, and bring both images to it, always by digest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.archive import archived_images
+from mstunnel_setup.containers.choice import ChooseEngine, Chosen, engine_of
+from mstunnel_setup.containers.image_actions import LoadImage, PullImage
+from mstunnel_setup.containers.spec import digest_tag
+from mstunnel_setup.containers.versions import engine_table, is_tested, release
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import WriteJson
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.install.context import Context
+
+
+@dataclass(frozen=True)
+class Images:
+    """The engine, references (`name@sha256:…`) of the two images, and for those in an archive, which one."""
+
+    engine: Chosen
+    server: str
+    agent: str
+    archives: Mapping[str, str]
+
+
+def references(context: Context) -> tuple[str, str]:
+    """References of the server and the agent image; a person is asked for what no answer names."""
+    return (
+        context.answer("images.server", "Image of the VPN server, by digest (registry/name@sha256:…)"),
+        context.answer("images.agent", "Image of the agent, by digest (registry/name@sha256:…)"),
+    )
+
+
+def local_names(context: Context) -> Mapping[str, str]:
+    """What the engine knows the images by, or will after this step, where that is not the reference.
+
+    Docker forgets the digest of an image that it loads; it is known by the name that loading gives it.
+    """
+    if context.world.chosen.name != "docker":
+        return {}
+    present = {reference: context.world.engine.image(reference) for reference in references(context)}
+    return {
+        reference: digest_tag(reference) if image is None else image.name
+        for reference, image in present.items()
+        if (context.answers.images.archive if image is None else image.name != reference)
+    }
+
+
+def _gather(context: Context) -> Images:
+    engine = _engine(context)
+    server, agent = references(context)
+    return Images(engine, server, agent, _archives(context, (server, agent)))
+
+
+def _engine(context: Context) -> Chosen:
+    """The engine in use; an installation stays with its own. Raises UsageError when another is asked for."""
+    installed, wanted = engine_of(context.receipt), context.answers.engine
+    if installed is not None and wanted not in ("auto", installed):
+        raise UsageError(
+            "engine-installed",
+            f"the gateway here runs on {installed.capitalize()}, not on {wanted.capitalize()}",
+            "Uninstall it first (`mst-cli uninstall`), or leave out engine.",
+        )
+    chosen = context.world.chosen
+    version = release(chosen.version)
+    if installed is None and version is not None and not is_tested(chosen.name, version):
+        tested = ", ".join(engine_table().engines[chosen.name].tested)
+        name = f"{chosen.name.capitalize()} {chosen.version}"
+        context.prompter.say(f"{name} is not among the tested versions ({tested}); going on.")
+    return chosen
+
+
+def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
+    """The archive of each wanted image. Raises EngineError when archives are given and one is missing."""
+    given = context.answers.images.archive
+    if not given:
+        return {}
+    holder = {image.digest: archive for archive in given for image in archived_images(archive)}
+    missing = [reference for reference in wanted if reference.rpartition("@")[2] not in holder]
+    if missing:
+        raise EngineError(
+            "image-not-in-archive",
+            f"{', '.join(given)} holds {', '.join(holder) or 'no image'}, not {' and '.join(missing)}",
+            "Give the archives that belong to these images, or correct the references.",
+        )
+    return {reference: holder[reference.rpartition("@")[2]] for reference in wanted}
+
+
+def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:
+    """Bring images without taking them into use."""
+
+    def decide(archives: Mapping[str, str]) -> Sequence[Action[Any]]:
+        return [_bring(reference, archives) for reference in references]
+
+    return Step("images", STEP.title, lambda context: _archives(context, references), decide)
+
+
+def _decide(images: Images) -> Sequence[Action[Any]]:
+    configured: JsonObject = {
+        "serverImageDigest": images.server.rpartition("@")[2],
+        "agentImageDigest": images.agent.rpartition("@")[2],
+        # Beyond the vendor's keys: which registry the agent may see whether it answers.
+        "serverImageName": images.server.rpartition("@")[0],
+        "mst_use_custom_image": 0,
+    }
+    return (
+        ChooseEngine(engine=images.engine.name, reason=images.engine.reason),
+        Remember(name="images.server", value=images.server),
+        Remember(name="images.agent", value=images.agent),
+        *(_bring(reference, images.archives) for reference in (images.server, images.agent)),
+        WriteJson(path=paths.IMAGES_CONFIGURED, value=configured),
+    )
+
+
+def _bring(reference: str, archives: Mapping[str, str]) -> Action[Any]:
+    if reference in archives:
+        return LoadImage(archive=archives[reference], reference=reference)
+    return PullImage(reference=reference)
+
+
+def _missing(context: Context) -> Sequence[str]:
+    del context
+    return ("images.server", "images.agent")
+
+
+STEP = Step("images", "Container images", _gather, _decide, missing=_missing)

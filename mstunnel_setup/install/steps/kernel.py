@@ -1,0 +1,107 @@
+"""Step `kernel`: the modules and the settings that a gateway needs, now and at every boot."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.readiness.facts import KernelFacts, Settings
+from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.readiness.sysctls import (
+    MODULE_FILES,
+    ROOTLESS_MODULE_FILES,
+    SYSCTL_FILE,
+    suffices,
+    wanted,
+)
+from mstunnel_setup.system.modules import LoadModule
+from mstunnel_setup.system.sysctls import SetSysctl
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The kernel as it is; `live` is false for the files of a host that does not run now (`--root`).
+
+    `rootless_port` is the port of a gateway without root, None with root.
+    """
+
+    facts: KernelFacts
+    live: bool = True
+    rootless_port: int | None = None
+
+
+def _gather(context: Context) -> Kernel:
+    files = context.world.files
+    reader = HostReader(files, context.world.clock, Settings(), {})
+    port = context.port if context.answers.mode == "rootless" else None
+    return Kernel(reader.kernel(), files.live, port)
+
+
+def _decide(kernel: Kernel) -> Sequence[Action[Any]]:
+    files = _module_files(kernel.rootless_port)
+    actions = [action for module, file in files.items() for action in _module(module, file, kernel)]
+    actions += _settings(kernel)
+    folders = dict.fromkeys(
+        action.path.rpartition("/")[0] for action in actions if isinstance(action, WriteFile)
+    )
+    return (*(MakeDirectory(path=folder) for folder in folders), *actions)
+
+
+def _module_files(rootless_port: int | None) -> Mapping[str, str]:
+    return MODULE_FILES if rootless_port is None else {**MODULE_FILES, **ROOTLESS_MODULE_FILES}
+
+
+def _module(name: str, file: str, kernel: Kernel) -> list[Action[Any]]:
+    """What is built in, or not to be had, needs no loading; any file that names a module loads it at boot."""
+    actions: list[Action[Any]] = []
+    if name not in kernel.facts.loadable:
+        return actions
+    if name not in kernel.facts.module_files:
+        actions.append(WriteFile(path=file, text=f"{name}\n"))
+    if name not in kernel.facts.modules and kernel.live:
+        actions.append(LoadModule(name=name))
+    return actions
+
+
+def _settings(kernel: Kernel) -> list[Action[Any]]:
+    actions: list[Action[Any]] = []
+    least, at_boot = wanted(kernel.rootless_port), kernel.facts.sysctl_files
+    lacking = {name for name in least if not suffices(name, at_boot.get(name, ("", None))[1], least[name])}
+    if lacking:
+        # The file is written as a whole: what it sets already stays in it.
+        ours = {name: value for name, (path, value) in at_boot.items() if path == SYSCTL_FILE}
+        lines = {**ours, **{name: least[name] for name in least if name in lacking}}
+        text = "".join(f"{name} = {value}\n" for name, value in lines.items())
+        actions.append(WriteFile(path=SYSCTL_FILE, text=text))
+    for name, value in least.items() if kernel.live else ():
+        if not suffices(name, kernel.facts.sysctls.get(name), value):
+            actions.append(SetSysctl(name=name, value=value))
+    return actions
+
+
+def expected(facts: KernelFacts, rootless_port: int | None = None) -> KernelFacts:
+    """The kernel as this step leaves it; settings of a module that is not to be had stay away."""
+    places = _module_files(rootless_port)
+    known = [name for name in places if name in facts.loadable]
+    files = {name: facts.module_files.get(name, places[name]) for name in known}
+    least = wanted(rootless_port)
+    to_be = {
+        name: facts.sysctls.get(name, value) if suffices(name, facts.sysctls.get(name), value) else value
+        for name, value in least.items()
+        if name in facts.sysctls or "conntrack" not in name or "nf_conntrack" in known
+    }
+    return facts.model_copy(
+        update={
+            "modules": facts.modules | set(known),
+            "module_files": {**facts.module_files, **files},
+            "sysctls": {**facts.sysctls, **to_be},
+            "sysctl_files": {**{name: (SYSCTL_FILE, least[name]) for name in to_be}, **facts.sysctl_files},
+            "tun_device": facts.tun_device or "tun" in known,
+        }
+    )
+
+
+STEP = Step("kernel", "Kernel modules and settings", _gather, _decide)

@@ -1,0 +1,209 @@
+"""Step `launch`: start both containers, so that they come back after a reboot."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers import engine_unit, quadlet, run_method
+from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
+from mstunnel_setup.containers.ports import Listener, listening
+from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers.run_method import Manner
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
+from mstunnel_setup.containers.state_actions import MakeStateDirectory
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import Link, MakeDirectory, folders
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.errors import CheckError, EngineError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install import agent_folder, container_specs
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps import configure, environment, images
+from mstunnel_setup.install.steps.program import path_of
+from mstunnel_setup.system import init_script
+from mstunnel_setup.system.init_script import Init
+from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.actions import OpenMailbox
+
+_TUN = "/dev/net/tun"
+# The first is there with cgroup v2 only, the second with v1 only.
+_CONTROLLERS = "/sys/fs/cgroup/cgroup.controllers"
+_PIDS = "/sys/fs/cgroup/pids"
+_JOURNAL = "/run/systemd/journal"
+_JOURNAL_SOCKET = f"{_JOURNAL}/dev-log"
+_TRACED = ("1", "2")
+_REBOOT: Mapping[EngineName, str] = {
+    "podman": "No systemd runs here. Podman starts the containers again when they end, but not after a "
+    "reboot: have the init of this host run `mst-cli server start` and `mst-cli agent start`.",
+    "docker": "No systemd runs here. Docker starts the containers again when they end, and after a reboot as "
+    "soon as dockerd runs: have the init of this host start it.",
+}
+
+
+@dataclass(frozen=True)
+class Launch:
+    """The containers to run, server first, by which engine, in which way, and whether without root.
+
+    `init` runs a script that starts them with the program `program` at boot, where the engine does not.
+    """
+
+    specifications: tuple[ContainerSpec, ...]
+    engine: EngineName
+    manner: Manner
+    rootless: bool = False
+    init: Init | None = None
+    program: str = ""
+
+
+def again(port: int) -> Step[Context, Launch]:
+    """The same step for a gateway whose port is known already: the tenant is not asked."""
+    return Step("launch", STEP.title, lambda context: _containers(context, port), _decide)
+
+
+def _gather(context: Context) -> Launch:
+    return _containers(context, configure.pulled(context).listen_port)
+
+
+def _containers(context: Context, port: int) -> Launch:
+    world = context.world
+    if not Path(_TUN).exists():
+        missing = f"{_TUN} is missing, so no tunnel can be opened"
+        context.fail(CheckError("tun-missing", missing, "Load the module: `modprobe tun`."))
+    server_image, agent_image = images.references(context)
+    _refuse_taken(context, port)
+    setting = container_specs.Setting(
+        configuration=str(world.files.locate(paths.CONFIGURATION)),
+        server_state=str(world.files.locate(paths.SERVER_STATE)),
+        agent_state=str(world.files.locate(paths.AGENT_STATE)),
+        environment=environment.content(context),
+        limits_processes=_limits_processes(),
+        traced=environment.settings(context).get("TRACE_SESSIONS") in _TRACED,
+        journal=_JOURNAL if Path(_JOURNAL_SOCKET).exists() else "",
+        local_names=images.local_names(context),
+        network=network(world.processes, rootless=paths.ROOTLESS),
+        rootless=paths.ROOTLESS,
+    )
+    containers = (
+        container_specs.server(server_image, setting, port),
+        container_specs.agent(agent_image, setting),
+    )
+    chosen = _manner(context)
+    if paths.ROOTLESS and chosen is not Manner.QUADLET:
+        raise EngineError(
+            "rootless-needs-quadlet",
+            "without root the containers are started by Quadlet: systemd, control groups v2, Podman 4.9",
+            "Install what is missing, or install with root.",
+        )
+    init = _init(context) if chosen is Manner.ENGINE else None
+    if chosen is Manner.ENGINE and init is None:
+        context.prompter.say(_REBOOT[world.chosen.name])
+    return Launch(
+        containers, world.chosen.name, chosen, paths.ROOTLESS, init, path_of(world.files, "mst-cli")
+    )
+
+
+def _init(context: Context) -> Init | None:
+    """The init that can start Podman's containers; Docker's are started by its daemon."""
+    if context.world.chosen.name == "docker" or not context.world.files.live:
+        return None
+    return init_script.running(context.world.files, context.world.processes)
+
+
+def network(processes: Processes, *, rootless: bool) -> Network:
+    """What connects the containers: a bridge, or without root the faster of the two programs that can."""
+    if not rootless:
+        return ""
+    if processes.find("pasta") is not None:
+        return "pasta"
+    if processes.find("slirp4netns") is not None:
+        return "slirp4netns:port_handler=slirp4netns"
+    raise EngineError(
+        "rootless-network-missing",
+        "containers without root need pasta or slirp4netns, and neither is installed",
+        "Install passt, which brings pasta.",
+    )
+
+
+def _limits_processes() -> bool:
+    return b"pids" in (Files().read(_CONTROLLERS) or b"") or Path(_PIDS).is_dir()
+
+
+def _manner(context: Context) -> Manner:
+    world = context.world
+    facts = run_method.HostFacts(
+        engine=world.chosen.name,
+        systemd=world.systemd.running(),
+        cgroup_v2=Path(_CONTROLLERS).exists(),
+        generator=quadlet.available(world.processes, world.chosen.version),
+    )
+    return run_method.choose(facts, context.receipt.entries)
+
+
+def _refuse_taken(context: Context, port: int) -> None:
+    """Raise CheckError when somebody other than our server listens on the port."""
+    ours = context.world.engine.inspect(paths.SERVER)
+    if ours is not None and ours.ours and ours.status == "running":
+        return
+    taken = [_named(listener) for listener in listening(Files(), port)]
+    if taken:
+        error = CheckError(
+            "port-in-use",
+            f"port {port} is already taken: {', '.join(taken)}",
+            "Stop that service, or give the server configuration another port in the admin center.",
+        )
+        context.fail(error)
+
+
+def _named(listener: Listener) -> str:
+    program = f"{listener.program} ({listener.pid})" if listener.program else "an unknown program"
+    return f"{program} on {listener.protocol} {listener.address}"
+
+
+def _decide(launch: Launch) -> Sequence[Action[Any]]:
+    state: list[Action[Any]] = [
+        *(MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)),
+        *agent_folder.given(paths.AGENT_STATE, rootless=launch.rootless),
+        OpenMailbox(),
+        *agent_folder.given(mailbox.INBOX, rootless=launch.rootless),
+    ]
+    if launch.manner is Manner.ENGINE:
+        containers = (RunContainer(spec=specification) for specification in launch.specifications)
+        scripts = init_script.at_boot(launch.init, "mstunnel", launch.program) if launch.init else ()
+        return [*state, *containers, *scripts]
+    actions: list[Action[Any]] = [*state, *_folders(launch)]
+    for item in launch.specifications:
+        actions += _quadlet(item, launch) if launch.manner is Manner.QUADLET else _unit(item, launch.engine)
+        digest = item.labels[CONFIGURATION_LABEL]
+        actions.append(StartService(unit=f"{item.name}.service", container=item.name, label_digest=digest))
+    return actions
+
+
+def _folders(launch: Launch) -> Sequence[Action[Any]]:
+    if launch.manner is Manner.QUADLET:
+        return folders(paths.QUADLETS)
+    return [MakeDirectory(path=_wants(target)) for target in engine_unit.WANTED_BY[launch.engine]]
+
+
+def _quadlet(specification: ContainerSpec, launch: Launch) -> Sequence[Action[Any]]:
+    path = f"{paths.QUADLETS}/{specification.name}.container"
+    return (InstallQuadlet(path=path, text=quadlet.render(specification, rootless=launch.rootless)),)
+
+
+def _unit(specification: ContainerSpec, engine: EngineName) -> Sequence[Action[Any]]:
+    """The links are what `systemctl enable` would make; systemd is told of all of it at the end."""
+    path = f"{paths.UNITS}/{specification.name}.service"
+    links = (
+        Link(path=f"{_wants(target)}/{specification.name}.service", target=path)
+        for target in engine_unit.WANTED_BY[engine]
+    )
+    return (*links, InstallUnit(path=path, text=engine_unit.render(specification, engine)))
+
+
+def _wants(target: str) -> str:
+    return f"{paths.UNITS}/{target}.wants"
+
+
+STEP = Step("launch", "Start of the containers", _gather, _decide, needs=("sign-in",))

@@ -1,0 +1,80 @@
+"""Step `monitor`: the service on the host that carries out what the agent asks for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import folders
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.host import sandbox
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.readiness_input import engine_name
+from mstunnel_setup.install.steps.program import path_of
+from mstunnel_setup.readiness.facts import EngineName
+from mstunnel_setup.system import init_script
+from mstunnel_setup.system.init_script import Init, Name
+from mstunnel_setup.system.service import TARGET_FOLDER, InstallService
+
+PROGRAM: Final[Name] = "mstunnel_monitor"
+UNIT = f"{PROGRAM}.service"
+_TEXT = """\
+[Unit]
+Description=Monitor of the Microsoft Tunnel gateway
+{order}
+[Service]
+ExecStart="{program}"
+Restart=always
+RestartSec=30
+SyslogIdentifier={name}
+{limits}
+[Install]
+WantedBy={target}
+"""
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """The program to run, whether systemd can run it, the engine it asks, whether an account runs it.
+
+    `init` is what runs it in place of systemd, if anything can.
+    """
+
+    program: str
+    systemd: bool
+    engine: EngineName = "podman"
+    rootless: bool = False
+    init: Init | None = None
+
+
+def _gather(context: Context) -> Monitor:
+    world = context.world
+    systemd = world.systemd.running()
+    init = init_script.running(world.files, world.processes) if world.files.live and not systemd else None
+    if not systemd and init is None:
+        context.prompter.say(
+            f"No systemd runs here: have the init of this host run `{PROGRAM}`, and start it again when it "
+            "ends. It carries out upgrades and restarts what is unhealthy."
+        )
+    program, engine = path_of(world.files, PROGRAM), engine_name(context)
+    return Monitor(program, systemd, engine, paths.ROOTLESS, init)
+
+
+def _decide(monitor: Monitor) -> Sequence[Action[Any]]:
+    if not monitor.systemd:
+        return init_script.at_boot(monitor.init, PROGRAM, monitor.program, now=True) if monitor.init else ()
+    rootless = monitor.rootless
+    text = _TEXT.format(
+        program=monitor.program,
+        name=PROGRAM,
+        order=sandbox.start_order(
+            monitor.engine, "mstunnel-server.service", "mstunnel-agent.service", rootless=rootless
+        ),
+        limits=sandbox.limits(monitor.engine, rootless=rootless),
+        target="default.target" if rootless else "multi-user.target",
+    )
+    return (*folders(TARGET_FOLDER), InstallService(unit=UNIT, text=text))
+
+
+STEP = Step("monitor", "Monitor of the host", _gather, _decide)

@@ -1,0 +1,82 @@
+"""Step `program`: put the one file this run was started from into /usr/sbin, under all its names."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
+
+from mstunnel_setup import __version__, paths
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import CopyFile, Link
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import Remember, remembered
+from mstunnel_setup.errors import CheckError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.context import Context
+
+FILE = "mstunnel-setup"
+LINKS = ("mst-cli", "mst-readiness", "mst-admin", "mstunnel_monitor", "mstunnel-lab")
+_REMEMBERED = "program"
+
+
+@dataclass(frozen=True)
+class Program:
+    """The file that runs (path, SHA-256), None when the program came as a package; and where it belongs."""
+
+    source: str | None = None
+    digest: str = ""
+    folder: str = paths.PROGRAMS
+    version: str = __version__
+
+
+def _gather(context: Context) -> Program:
+    # pex says so; where the name it was started by is a link, this is what it leads to.
+    source = os.environ.get("PEX")
+    digest = None if source is None else context.world.files.digest_given(source)
+    if source is None or digest is None:
+        return Program()
+    _refuse_older(context)
+    return Program(source, digest, _folder(context.world.files))
+
+
+def path_of(files: Files, name: str) -> str:
+    """Where units find the program `name`: where this step puts it, else beside the program that runs."""
+    if "PEX" in os.environ:
+        return f"{_folder(files)}/{name}"
+    return str(Path(sys.argv[0]).absolute().with_name(name))
+
+
+def _folder(files: Files) -> str:
+    """/usr/sbin, or /usr/bin where the system has merged the two (the former is then a link)."""
+    state = files.state(paths.PROGRAMS)
+    return "/usr/bin" if state is not None and state.kind == "link" else paths.PROGRAMS
+
+
+def _refuse_older(context: Context) -> None:
+    earlier = remembered(context.receipt, _REMEMBERED)
+    installed = str(earlier["version"]) if isinstance(earlier, dict) else __version__
+    if Version(installed) > Version(__version__):
+        error = CheckError(
+            "program-older",
+            f"this file is version {__version__}, and {installed} is installed",
+            f"Run the installed {FILE}, or go back on purpose with --ignore-check program-older.",
+        )
+        context.fail(error)
+
+
+def _decide(program: Program) -> Sequence[Action[Any]]:
+    if program.source is None:
+        return ()
+    target = f"{program.folder}/{FILE}"
+    return (
+        Remember(name=_REMEMBERED, value={"version": program.version}),
+        CopyFile(path=target, mode=0o755, source=program.source, digest=program.digest),
+        *(Link(path=f"{program.folder}/{name}", target=FILE) for name in LINKS),
+    )
+
+
+STEP = Step("program", "The program in /usr/sbin", _gather, _decide)

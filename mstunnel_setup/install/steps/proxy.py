@@ -1,0 +1,181 @@
+"""Step `proxy`: the proxy of `env.sh` in every other place that needs to know it."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile, folders
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.install import proxy_files, readiness_input
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps import environment
+from mstunnel_setup.readiness.facts import EngineName, ProxyFacts, SecurityFacts
+from mstunnel_setup.readiness.parse import proxy_places
+from mstunnel_setup.readiness.proxy_ports import unlabelled
+from mstunnel_setup.readiness.read import text_of, texts_below
+from mstunnel_setup.readiness.read.programs import ProgramReader
+from mstunnel_setup.system.selinux import LabelPort
+from mstunnel_setup.system.units import ConfigureUnit
+
+PROFILE = "/etc/profile.d/http_proxy.sh"
+ENVIRONMENT = "/etc/environment"
+MONITOR = "mstunnel_monitor.service"
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """The proxy variables (lower case) that the gateway uses, and the places as they are now.
+
+    `texts` are the files of all places by path; `unlabelled` the ports that SELinux keeps from proxies.
+    Without root the places of the system are the part of root, the units that of the account.
+    """
+
+    wanted: Mapping[str, str]
+    engine: EngineName
+    texts: Mapping[str, str] = field(default_factory=dict)
+    unlabelled: tuple[int, ...] = ()
+    system: bool = True
+    units: bool = True
+
+
+def _gather(context: Context) -> Proxy:
+    environment.adopt_proxies(context)
+    wanted, engine = environment.proxies(context), readiness_input.engine_name(context)
+    if not wanted:
+        return Proxy(wanted, engine)
+    files = context.world.files
+    texts = {path: text_of(files, path) for path in (PROFILE, ENVIRONMENT)}
+    folders = tuple(f"{paths.UNITS}/{unit}.d" for unit in units(engine))
+    for folder in folders:
+        texts |= texts_below(files, (folder,), ".conf")
+    return Proxy(wanted, engine, texts)
+
+
+def _gather_all(context: Context) -> Proxy:
+    proxy = _gather(context)
+    return replace(proxy, unlabelled=_unlabelled(context, proxy.wanted))
+
+
+def _gather_system(context: Context) -> Proxy:
+    """Root's part comes before `env.sh` is written: what will be in it counts."""
+    environment.STEP.gather(context)
+    return replace(_gather_all(context), units=False)
+
+
+def _gather_units(context: Context) -> Proxy:
+    return replace(_gather(context), system=False)
+
+
+def units(engine: EngineName) -> tuple[str, ...]:
+    """The units that fetch images: that of the engine and the host's monitor."""
+    return (f"{engine}.service", MONITOR)
+
+
+def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
+    """Ports that SELinux keeps from proxies; a person is asked whether to change that."""
+    world = context.world
+    if not (wanted and world.files.live) or text_of(world.files, "/sys/fs/selinux/enforce").strip() != "1":
+        return ()
+    reader = ProgramReader(world.files, world.processes, readiness_input.readiness_settings(context.answers))
+    security = SecurityFacts(selinux="enforcing", proxy_ports=reader.proxy_ports())
+    found = unlabelled(security, ProxyFacts(places=proxy_places("env.sh", wanted)))
+    question = f"SELinux has no proxy on port {', '.join(map(str, found))}. Allow it (type http_port_t)?"
+    if found and context.prompter.interactive and not context.prompter.confirm(question):
+        return ()
+    return found
+
+
+def _decide(proxy: Proxy) -> Sequence[Action[Any]]:
+    if not proxy.wanted:
+        return ()
+    both = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
+    actions: list[Action[Any]] = [LabelPort(port=port) for port in proxy.unlabelled]
+    if proxy.system:
+        actions += _shells(proxy, both)
+    wanted = units(proxy.engine) if proxy.units else ()
+    drop_ins = [action for unit in wanted for action in _drop_in(unit, proxy, both)]
+    # Where systemd is not installed, or an account has no units yet, nothing of it is there.
+    return [*actions, *(folders(paths.UNITS) if drop_ins else ()), *drop_ins]
+
+
+def _decide_system(proxy: Proxy) -> Sequence[Action[Any]]:
+    """Remembered, so that a later run takes the lines in `env.sh` that came from us for ours."""
+    wanted = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
+    return (*_decide(proxy), Remember(name=environment.WANTED, value={**wanted})) if wanted else ()
+
+
+def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Any]]:
+    path, export = (ENVIRONMENT, False) if proxy.engine == "docker" else (PROFILE, True)
+    present = proxy.texts.get(path, "")
+    text = proxy_files.shell(present, both, export=export)
+    if text == present:
+        return ()
+    return (*folders(path.rpartition("/")[0]), WriteFile(path=path, text=text))
+
+
+def given_up(context: Context) -> list[str]:
+    """What these steps have made for a proxy that `env.sh` no longer names."""
+    if environment.proxies(context):
+        return []
+    names = {step.name for step in STEPS}
+    return [entry.key for entry in context.receipt.entries.values() if entry.step in names]
+
+
+def expected(security: SecurityFacts, proxies: ProxyFacts) -> SecurityFacts:
+    """Security as this step leaves it."""
+    if security.proxy_ports is None:
+        return security
+    more = tuple(map(str, unlabelled(security, proxies)))
+    return security.model_copy(update={"proxy_ports": (*security.proxy_ports, *more)})
+
+
+def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Any]]:
+    """Ours, unless the drop-ins that are there already say the same in other words."""
+    folder = f"{paths.UNITS}/{unit}.d"
+    present = {
+        path: text
+        for path, text in proxy.texts.items()
+        if PurePosixPath(path).parent == PurePosixPath(folder)
+    }
+    path = f"{folder}/http-proxy.conf"
+    text = proxy_files.unit(present.get(path, ""), both)
+    # The very text may be that of a run that died before the unit followed it.
+    if proxy_files.unit_says(present, both) and present.get(path) != text:
+        return ()
+    return (MakeDirectory(path=folder), ConfigureUnit(unit=unit, path=path, text=text))
+
+
+def _prove(context: Context, proxy: Proxy) -> None:
+    """Ask systemd what the units get to see: a drop-in of somebody else may come after ours."""
+    systemd = context.world.systemd
+    known = [
+        unit
+        for unit in (units(proxy.engine) if proxy.wanted and proxy.units else ())
+        if systemd.running() and systemd.known(unit)
+    ]
+    for unit in known:
+        seen = _environment_of(context, unit)
+        for name, value in proxy.wanted.items():
+            if seen.get(name) != value:
+                raise StepError(
+                    "proxy-overruled",
+                    f"{unit} gets {name}={seen.get(name, '')}, not {value}",
+                    f"Look for another drop-in: `systemctl cat {unit}`.",
+                )
+
+
+def _environment_of(context: Context, unit: str) -> dict[str, str]:
+    words = shlex.split(context.world.systemd.environment(unit))
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+STEP = Step("proxy", "Proxy in all places", _gather_all, _decide, _prove)
+SYSTEM = Step("proxy", "Proxy of the system", _gather_system, _decide_system)
+UNITS = Step("proxy-units", "Proxy of the account's services", _gather_units, _decide, _prove)
+STEPS: tuple[Step[Context, Proxy], ...] = (STEP, SYSTEM, UNITS)

@@ -1,0 +1,246 @@
+"""Step `register`: the agent's own identity in the tenant, and the record of this server in its site."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import WriteJson
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.values import output
+from mstunnel_setup.errors import SignInError, TenantError
+from mstunnel_setup.install import agent_folder, tenant_access
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps import site
+from mstunnel_setup.tenant.actions import (
+    CreateAppIdentity,
+    RegisterServer,
+    RemoveServerRecord,
+    consent_needed,
+    is_silent,
+    record_left,
+    server_named,
+)
+from mstunnel_setup.tenant.clouds import Cloud
+from mstunnel_setup.tenant.credential import ClientSecret
+from mstunnel_setup.tenant.existing_identity import (
+    CredentialSource,
+    PlaceAgentCredential,
+    UseAppIdentity,
+    certificate_sha256,
+)
+from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
+from mstunnel_setup.tenant.wire import DeploymentMode
+from mstunnel_setup.tls.actions import CreateAgentCredential
+from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An application made beforehand, the tenant that knows it, and what it signs in with.
+
+    That is a certificate by place and digest, or a secret by its place.
+    """
+
+    app_id: str
+    tenant_id: str
+    source: CredentialSource
+    certificate_sha256: str = ""
+    secret: str = ""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Under which names this server appears in the tenant, where, and how its containers run.
+
+    `left_record` is the id of a record that an earlier server of this name left and that shall be removed.
+    """
+
+    site_id: str
+    server_name: str
+    application_name: str
+    cloud: Cloud
+    authentication: str
+    deployment_mode: DeploymentMode
+    prepared: Prepared | None = None
+    secret: bool = False
+    left_record: str = ""
+
+    @property
+    def server(self) -> RegisterServer:
+        """How this server gets its record."""
+        return RegisterServer(
+            site_id=self.site_id, server_name=self.server_name, deployment_mode=self.deployment_mode
+        )
+
+    @property
+    def credential_path(self) -> str:
+        """Where the agent finds what it signs in with."""
+        secret = self.prepared.secret if self.prepared else self.secret
+        return paths.AGENT_SECRET if secret else paths.AGENT_CREDENTIAL
+
+
+def _gather(context: Context) -> Registration:
+    rootless = context.answers.mode == "rootless"
+    application_name = f"mstunnel-gateway {context.server_name} {_machine(context)}"
+    prepared = _prepared(context)
+    _refuse_renamed(context, prepared.app_id if prepared else application_name)
+    registration = Registration(
+        site_id=site.chosen_id(context),
+        server_name=context.server_name,
+        application_name=application_name,
+        cloud=tenant_access.cloud_of(context),
+        authentication=context.answers.authentication,
+        deployment_mode=DeploymentMode.STANDALONE_ROOTLESS if rootless else DeploymentMode.STANDALONE_ROOTFUL,
+        prepared=prepared,
+        secret=context.answers.identity.credential == "secret",
+    )
+    _refuse_other_credential(context, registration.credential_path)
+    return replace(registration, left_record=_left_record(context, registration))
+
+
+def _left_record(context: Context, registration: Registration) -> str:
+    """The id of the record to remove: one of this name, silent, and not of this installation; else empty.
+
+    A person is asked; what is not to be removed is refused when the server is registered.
+    """
+    if registration.server.key in context.receipt.entries:
+        return ""
+    found = server_named(context.world.graph, registration.site_id, registration.server_name)
+    if found is None or not is_silent(found):
+        return ""
+    question = f"The site has {record_left(found)}. Is that server gone, and its record to be removed?"
+    wanted = context.answers.left_record == "remove"
+    return found.id if wanted or (context.prompter.interactive and context.prompter.confirm(question)) else ""
+
+
+def _prepared(context: Context) -> Prepared | None:
+    """The identity that the answers name, once it has proved that it can do what the agent will do.
+
+    Raises SignInError, and WaitingError `admin-consent-needed` when it still lacks the permission.
+    """
+    given = context.answers.identity
+    if given.client_id is None:
+        return None
+    source = CredentialSource(
+        certificate=given.certificate or "",
+        key=given.key or "",
+        pfx=given.pfx or "",
+        passphrase=str(given.passphrase) if given.passphrase else None,
+    )
+    secret = context.secret(given.client_secret)
+    credential = ClientSecret(secret) if secret else source.load(context.world)
+    tenant_id = context.world.graph.tenant_id()
+    graph = tenant_access.as_application(context, tenant_id, given.client_id, credential)
+    try:
+        graph.site(site.chosen_id(context))
+    except SignInError as error:
+        if error.code != "permission-missing":
+            raise
+        raise consent_needed(graph, given.client_id, f"the application {given.client_id}") from error
+    if isinstance(credential, ClientSecret):
+        return Prepared(given.client_id, tenant_id, source, secret=str(given.client_secret))
+    return Prepared(given.client_id, tenant_id, source, certificate_sha256(credential))
+
+
+def _refuse_renamed(context: Context, application_name: str) -> None:
+    """Raise TenantError when this server went by another name, or had another machine id, when it began."""
+    for entry in context.receipt.entries.values():
+        known = entry.versions[-1]
+        names = {CreateAppIdentity.kind: "display_name", UseAppIdentity.kind: "app_id"}
+        name = known.get(names.get(str(known["kind"]), ""), application_name)
+        if name != application_name:
+            raise TenantError(
+                "server-renamed",
+                f"the tenant knows this server as {name}, not as {application_name}",
+                "Set server_name to the name it had, or take it out with `mst-cli uninstall` first.",
+            )
+
+
+def _refuse_other_credential(context: Context, path: str) -> None:
+    """Raise TenantError when this server was installed with the other kind of credential."""
+    for entry in context.receipt.entries.values():
+        known = entry.versions[-1]
+        if known["kind"] in _CREDENTIALS and known["path"] != path:
+            raise TenantError(
+                "identity-changed",
+                f"this server signs in with {known['path']}, and the answers (identity) want another kind",
+                "Leave identity as it was, or take the server out with `mst-cli uninstall` first.",
+            )
+
+
+def _machine(context: Context) -> str:
+    """Eight hex digits that tell this machine from others of the same name; the machine id stays private."""
+    machine_id = context.world.files.read("/etc/machine-id") or context.host_name.encode()
+    return hashlib.sha256(b"mstunnel-gateway " + machine_id.strip()).hexdigest()[:8]
+
+
+def _decide(registration: Registration) -> Sequence[Action[Any]]:
+    application = _application(registration)
+    credential = _credential(registration, application.key)
+    # An application is made with its certificate, but it must be there before it can have a secret.
+    made_later = isinstance(credential, CreateAgentSecret)
+    server = registration.server
+    left = RemoveServerRecord(
+        site_id=registration.site_id,
+        server_id=registration.left_record,
+        server_name=registration.server_name,
+    )
+    info = {
+        "AgentId": output(application.key, "app_id"),
+        "ApplicationObjectId": output(application.key, "application_object_id"),
+        "AADTenantId": output(application.key, "tenant_id"),
+        "IntuneTenantId": output(application.key, "tenant_id"),
+        "RenewalDate": output(credential.key, "not_after"),
+        "Authority": registration.cloud.authority,
+        "Graph": registration.cloud.graph,
+        "Cloud": registration.cloud.name,
+        "Authentication": registration.authentication,
+    }
+    settings = {"SiteId": registration.site_id, "ServerId": output(server.key, "server_id")}
+    return (
+        *((application, credential) if made_later else (credential, application)),
+        *((left,) if registration.left_record else ()),
+        server,
+        WriteJson(path=paths.AGENT_INFO, value=info, mode=0o640),
+        WriteJson(path=paths.AGENT_SETTINGS, value=settings, mode=0o640, managed=True),
+        agent_folder.usual_name(registration.credential_path),
+    )
+
+
+def _application(registration: Registration) -> Action[Any]:
+    """As which application the agent signs in."""
+    prepared = registration.prepared
+    if prepared is not None:
+        return UseAppIdentity(app_id=prepared.app_id, tenant_id=prepared.tenant_id)
+    return CreateAppIdentity(
+        display_name=registration.application_name,
+        credential_path="" if registration.secret else registration.credential_path,
+    )
+
+
+def _credential(registration: Registration, application: str) -> Action[Any]:
+    """What the agent signs in with; `application` is the key of the action that makes its application."""
+    path, prepared = registration.credential_path, registration.prepared
+    if prepared is None and registration.secret:
+        return CreateAgentSecret(path=path, application=application, days=CREDENTIAL_DAYS)
+    if prepared is None:
+        return CreateAgentCredential(path=path, common_name=registration.application_name[:64])
+    if prepared.secret:
+        return PlaceAgentSecret(path=path, secret=prepared.secret)
+    digest = prepared.certificate_sha256
+    return PlaceAgentCredential(path=path, source=prepared.source, certificate_sha256=digest)
+
+
+_CREDENTIALS = frozenset(
+    {
+        CreateAgentCredential.kind,
+        CreateAgentSecret.kind,
+        PlaceAgentCredential.kind,
+        PlaceAgentSecret.kind,
+    }
+)
+
+STEP = Step("register", "Registration in the tenant", _gather, _decide, needs=("sign-in",))

@@ -1,0 +1,49 @@
+"""Step `sign-in`: an administrator's sign-in for the installation, the server's own identity afterwards."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.errors import SignInError
+from mstunnel_setup.install import tenant_access
+from mstunnel_setup.install.context import Context
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """With which application an administrator signed in; empty when the method needs none to be named."""
+
+    client_id: str
+
+
+def _gather(context: Context) -> SignedIn:
+    if context.signed_in:
+        return SignedIn(context.answers.sign_in.client_id or "")
+    if context.administrator or not tenant_access.registered(context.receipt) or not _own_identity(context):
+        context.world.graph = tenant_access.administrator(context)
+        context.signed_in = True
+    return SignedIn(context.answers.sign_in.client_id or "")
+
+
+def _own_identity(context: Context) -> bool:
+    """Sign in as this server; False when the tenant no longer knows it."""
+    try:
+        context.world.graph = tenant_access.own_identity(context)
+        context.world.graph.sites()
+    except SignInError as error:
+        context.prompter.say(
+            f"This server's own sign-in is refused ({error.message}); an administrator is needed."
+        )
+        return False
+    return True
+
+
+def _decide(signed_in: SignedIn) -> Sequence[Action[Any]]:
+    """Signing in changes nothing on the host; a client id that was typed is remembered."""
+    return (Remember(name="sign_in.client_id", value=signed_in.client_id),) if signed_in.client_id else ()
+
+
+STEP = Step("sign-in", "Sign-in to the tenant", _gather, _decide, missing=tenant_access.missing)

@@ -1,0 +1,128 @@
+"""Step `site`: the site this server joins, and whether the certificate bears its public address."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.answers.merge import answered
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import Remember, remembered
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import TenantError
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps.certificate import examine
+from mstunnel_setup.tenant.actions import site_deleted
+from mstunnel_setup.tenant.graph import is_guid
+from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.tenant.wire import TunnelSite
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.model import Identity
+
+
+@dataclass(frozen=True)
+class Site:
+    """The chosen site: its GUID, its name, and the public address devices connect to."""
+
+    id: str
+    name: str
+    public_address: str
+
+
+def _gather(context: Context) -> Site:
+    site = choose(context)
+    earlier = remembered(context.receipt, "joined-site")
+    if isinstance(earlier, dict) and earlier.get("id") != site.id:
+        raise TenantError(
+            "site-changed",
+            f"this server belongs to the site {earlier.get('name')}, not to {plain(site.display_name)}",
+            "Take it out with `mst-cli uninstall` first, or correct the answer for site.",
+        )
+    require_named(context, site)
+    return Site(site.id, plain(site.display_name), plain(site.public_address or ""))
+
+
+def require_named(context: Context, site: TunnelSite) -> None:
+    """Raise CertificateError unless the certificate names the public address of the site, if it has one."""
+    if site.public_address:
+        examine(context, _identity(context), site.public_address)
+
+
+def chosen_id(context: Context) -> str:
+    """The GUID of the chosen site. Raises TenantError before the step `site`."""
+    if context.site is not None:
+        return context.site.id
+    earlier = remembered(context.receipt, "joined-site")
+    if not isinstance(earlier, dict):
+        raise TenantError("site-missing", "no site has been chosen yet", "Run the step site first.")
+    return str(earlier["id"])
+
+
+def choose(context: Context) -> TunnelSite:
+    """The site to join, chosen once in a run. Raises TenantError when there is none such."""
+    if context.site is None:
+        context.site = _chosen(context)
+    return context.site
+
+
+def _chosen(context: Context) -> TunnelSite:
+    earlier = remembered(context.receipt, "joined-site")
+    wanted = context.answers.site or (str(earlier["id"]) if isinstance(earlier, dict) else None)
+    found = _by_id(context, (wanted or "").strip())
+    if found is not None:
+        return found
+    sites = sorted(context.world.graph.sites(), key=lambda site: site.display_name.casefold())
+    if not sites:
+        raise TenantError(
+            "site-none", "the tenant has no site yet", "Create a site in the admin center, then run again."
+        )
+    if isinstance(earlier, dict) and wanted == earlier["id"] and all(site.id != wanted for site in sites):
+        raise site_deleted(f"{earlier.get('name')} ({wanted})")
+    if wanted is not None:
+        return _find(sites, wanted)
+    rows = [(site.id, plain(site.display_name), plain(site.public_address or "")) for site in sites]
+    chosen = _find(sites, context.prompter.choose("Site to join", rows))
+    # An answer is kept with the first change, so that a run that stops before this step need not ask again.
+    context.answers = answered(context.answers, "site", chosen.id)
+    return chosen
+
+
+def _by_id(context: Context, wanted: str) -> TunnelSite | None:
+    """The site with this GUID, asked for alone: a tenant may have thousands."""
+    return context.world.graph.site(wanted) if is_guid(wanted) else None
+
+
+def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
+    """The site with this GUID, else with this name, which must be the name of one site only."""
+    key = wanted.strip().casefold()
+    found = [site for site in sites if site.id.casefold() == key]
+    found = found or [site for site in sites if site.display_name.casefold() == key]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        guids = ", ".join(site.id for site in found)
+        raise TenantError(
+            "site-ambiguous", f"{len(found)} sites are called {wanted}", f"Give the GUID of one: {guids}."
+        )
+    names = ", ".join(plain(site.display_name) for site in sites[:10])
+    raise TenantError("site-unknown", f"the tenant has no site {wanted}", f"Give one of: {names}.")
+
+
+def _identity(context: Context) -> Identity:
+    """The identity judged in this run, or the one placed by an earlier one."""
+    if context.identity is not None:
+        return context.identity
+    return generations.source(context.world, paths.ACTIVE).load(context.world)
+
+
+def _decide(site: Site) -> Sequence[Action[Any]]:
+    value: JsonObject = {"id": site.id, "name": site.name, "public_address": site.public_address}
+    return (Remember(name="joined-site", value=value),)
+
+
+def _missing(context: Context) -> Sequence[str]:
+    return () if remembered(context.receipt, "joined-site") else ("site",)
+
+
+STEP = Step("site", "Site to join", _gather, _decide, missing=_missing, needs=("sign-in",))

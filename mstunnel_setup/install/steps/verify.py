@@ -1,0 +1,115 @@
+"""Step `verify`: prove from outside that the gateway serves what was installed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.errors import EngineError, NetworkError, SetupError, TenantError
+from mstunnel_setup.host.network import served_leaf
+from mstunnel_setup.install import tenant_access
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps import configure, site
+from mstunnel_setup.tenant.actions import RegisterServer
+
+_PATIENCE = 60.0
+_PAUSE = 1.0
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Where the gateway must serve, and which record of which site must be in the tenant."""
+
+    port: int
+    site_id: str
+    server_id: str
+
+
+def _gather(context: Context) -> Promise:
+    registration = tenant_access.result(context.receipt, RegisterServer.kind) or {}
+    return Promise(
+        port=configure.pulled(context).listen_port,
+        site_id=site.chosen_id(context),
+        server_id=str(registration.get("server_id", "")),
+    )
+
+
+def _decide(_promise: Promise) -> Sequence[Action[Any]]:
+    """Looking changes nothing."""
+    return ()
+
+
+def _prove(context: Context, promise: Promise) -> None:
+    serves(context, promise.port)
+    healthy(context)
+    within_patience(context, lambda: _is_listed(context, promise))
+
+
+def serves(context: Context, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
+    """Return once the gateway serves the installed leaf on `port`, looking every `pause` seconds.
+
+    Raises NetworkError after `patience` seconds.
+    """
+    chain = context.world.files.read(f"{paths.ACTIVE}/chain.pem") or b""
+    leaf = x509.load_pem_x509_certificate(chain).public_bytes(Encoding.DER)
+    within_patience(context, lambda: _serves(port, leaf), patience, pause)
+
+
+def healthy(context: Context, patience: float = _PATIENCE) -> None:
+    """Return once both containers are healthy. Raises EngineError after `patience` seconds."""
+    within_patience(context, lambda: _containers_are_healthy(context), patience)
+
+
+def within_patience(
+    context: Context, check: Callable[[], None], patience: float = _PATIENCE, pause: float = _PAUSE
+) -> None:
+    """Repeat a check until it holds or the time is over; then its own error goes up."""
+    end = context.world.clock.monotonic() + patience
+    while True:
+        try:
+            check()
+        except SetupError:
+            if context.world.clock.monotonic() > end:
+                raise
+            context.world.clock.sleep(pause)
+        else:
+            return
+
+
+def _serves(port: int, leaf: bytes) -> None:
+    if served_leaf("127.0.0.1", port) != leaf:
+        raise NetworkError(
+            "wrong-leaf-served",
+            f"port {port} serves another certificate than the one installed",
+            "Look for another program on this port, then `mst-cli server restart`.",
+        )
+
+
+def _containers_are_healthy(context: Context) -> None:
+    for name in (paths.SERVER, paths.AGENT):
+        state = context.world.container(name)
+        # The engine keeps the last health of a container that has ended.
+        if state is None or state.status != "running" or state.health != "healthy":
+            seen = "missing" if state is None else f"{state.status}, {state.health or 'no health reported'}"
+            raise EngineError(
+                "container-unhealthy",
+                f"the container {name} is {seen}",
+                f"Look at `mst-cli {name.removeprefix('mstunnel-')} logs`.",
+            )
+
+
+def _is_listed(context: Context, promise: Promise) -> None:
+    if context.world.graph.server(promise.site_id, promise.server_id) is None:
+        raise TenantError(
+            "server-not-listed",
+            "the tenant does not list this server",
+            "Run the command again to register it.",
+        )
+
+
+STEP = Step("verify", "Proof that the gateway serves", _gather, _decide, _prove, needs=("sign-in",))

@@ -1,0 +1,118 @@
+"""How a run reaches the tenant: as an administrator, or as this server itself."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from mstunnel_setup.answers.rules import needed_to_sign_in
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps import environment
+from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
+from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION, Account, Entrance
+from mstunnel_setup.tenant.clouds import Cloud, cloud
+from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
+from mstunnel_setup.tenant.existing_identity import UseAppIdentity
+from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.sign_in import PREPARED_PERMISSIONS, SETUP_PERMISSIONS, DeviceCode, SignIn
+from mstunnel_setup.tenant.token_sources import AccessToken
+from mstunnel_setup.tls.ca_trust import added_roots_pem
+
+
+def cloud_of(context: Context) -> Cloud:
+    """The cloud of the tenant. Raises UsageError."""
+    tenant = context.answers.tenant
+    return cloud(tenant.cloud, tenant.authority, tenant.graph)
+
+
+def http_session(context: Context, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
+    """A session that trusts the system, `tenant.ca_file` and what lies below ca-trust (times in seconds).
+
+    Proxies come from the shell, else from `env.sh`. Raises NetworkError when a root cannot be read.
+    """
+    environment.adopt_proxies(context)
+    roots, ca_file = added_roots_pem(context.world.files), context.answers.tenant.ca_file
+    return HttpSession(context.world.clock, ca_file, roots=roots, timeout=timeout, deadline=deadline)
+
+
+def registered(receipt: Receipt) -> bool:
+    """Whether this server has its own identity in the tenant and a record in a site."""
+    return identity(receipt) is not None and result(receipt, RegisterServer.kind) is not None
+
+
+def identity(receipt: Receipt) -> JsonObject | None:
+    """What the tenant returned for this server's application, once it is finished."""
+    return result(receipt, CreateAppIdentity.kind) or result(receipt, UseAppIdentity.kind)
+
+
+def result(receipt: Receipt, kind: str) -> JsonObject | None:
+    """The results of the finished action of this kind, if any."""
+    found = [entry for entry in receipt.entries.values() if entry.versions[-1]["kind"] == kind]
+    return next((entry.outputs for entry in found if entry.finished), None)
+
+
+def administrator(context: Context) -> Graph:
+    """The tenant with an administrator's sign-in, by the method of the answers. Raises SignInError."""
+    http = http_session(context)
+    where = cloud_of(context)
+    return Graph(http, where, _token_source(context, http, where), context.world.clock)
+
+
+def own_identity(context: Context) -> Graph:
+    """The tenant with this server's own identity. Raises SignInError."""
+    known = identity(context.receipt) or {}
+    credential = own_credential(context.world.files)
+    return as_application(context, str(known["tenant_id"]), str(known["app_id"]), credential)
+
+
+def as_application(
+    context: Context, tenant_id: str, app_id: str, credential: Credential | ClientSecret
+) -> Graph:
+    """The tenant with the identity of an application. Raises SignInError."""
+    http = http_session(context)
+    where = cloud_of(context)
+    source = SignIn(http, context.world.clock, where, tenant_id, app_id).application(credential)
+    return Graph(http, where, source, context.world.clock, signed_in_as=app_id)
+
+
+def missing(context: Context) -> Sequence[str]:
+    """Settings that an unattended sign-in needs."""
+    if registered(context.receipt) and not context.administrator:
+        return ()
+    answers = context.answers.sign_in
+    return needed_to_sign_in(answers.method, has_pfx=answers.pfx is not None)
+
+
+def _token_source(context: Context, http: HttpSession, where: Cloud) -> AccessToken:
+    show, waiting = partial(_show, context), context.prompter.waiting
+    permissions = PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS
+    entrance = Entrance(http, context.world.clock, where, show, waiting, context.world.files, permissions)
+    return entrance.enter(_account(context))
+
+
+def _account(context: Context) -> Account:
+    answers = context.answers.sign_in
+    token = answers.method == "token-file"
+    return Account(
+        method=answers.method,
+        tenant=context.answers.tenant.id,
+        client_id="" if token else context.answer("sign_in.client_id", CLIENT_ID_QUESTION),
+        client_secret=context.secret(answers.client_secret),
+        certificate=answers.certificate or "",
+        key=answers.key or "",
+        pfx=answers.pfx or "",
+        passphrase=context.secret(answers.passphrase),
+        token_file=answers.token_file or "",
+    )
+
+
+def _show(context: Context, code: DeviceCode) -> None:
+    left = (code.expires_at - context.world.clock.now()).total_seconds()
+    context.prompter.device_code(code.url, code.code, left, code.complete_url)
+
+
+def in_tenant(receipt: Receipt) -> bool:
+    """Whether something of ours may stand in the tenant, be it half made."""
+    kinds = {str(entry.versions[-1]["kind"]) for entry in receipt.entries.values()}
+    return not kinds.isdisjoint({CreateAppIdentity.kind, RegisterServer.kind})

@@ -1,1 +1,0 @@
-"""The monitor on the host, the only privileged part that runs all the time: what it decides."""

@@ -1,0 +1,141 @@
+"""`mst-cli backup`: what another host needs to take this one's place, in one archive."""
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from mstunnel_setup import __version__, paths
+from mstunnel_setup.engine.file_actions import json_bytes
+from mstunnel_setup.engine.store_answer import remembered
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install import tenant_access
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.tenant.actions import RegisterServer
+from mstunnel_setup.upgrade.record import HISTORY, History, Phase, read_history, render_history
+from mstunnel_setup.upgrade.release import CATALOGUE
+
+SCHEMA = "mstunnel-backup/1"
+MANIFEST = "manifest.json"
+# Where another host gets them -> where they are here: what is in use, not what lies beside it. The root is
+# not served, but without it the chain of a private authority is incomplete to whoever judges it anew.
+_FILES = {
+    paths.ENVIRONMENT: (paths.ENVIRONMENT,),
+    paths.SITE_CERTIFICATE: (f"{paths.ACTIVE}/chain.pem", f"{paths.ACTIVE}/root.pem"),
+    paths.SITE_KEY: (f"{paths.ACTIVE}/key.pem",),
+    DEVICE_AUTHORITY: (DEVICE_AUTHORITY,),
+    paths.HEALTH_THRESHOLDS: (paths.HEALTH_THRESHOLDS,),
+    # What may be taken by an upgrade is root's to say, also for a rootless gateway.
+    **({} if paths.ROOTLESS else {CATALOGUE: (CATALOGUE,)}),
+}
+
+
+def backup(operator: Operator, file: Path) -> Result:
+    """Write the archive with mode 0600. Raises UsageError when the file is there already."""
+    if file.exists():
+        raise UsageError("file-exists", f"{file} is there already", "Give the name of a new file.")
+    with installed_run(operator, {}, exclusively=False) as run:
+        roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
+        places = {**_FILES, **{path: (path,) for path in roots}}
+        contents = {path: _together(run.files, parts) for path, parts in places.items()}
+        contents[HISTORY] = _upgrades(run.files)
+        present = {path: content for path, content in contents.items() if content}
+        manifest = _manifest(run)
+        Files().write(str(file), pack({MANIFEST: json_bytes(manifest), **present}), 0o600)
+    warning = Notice(
+        "backup-holds-key",
+        f"{file} holds the private key of the certificate",
+        "Keep it as you keep the key; restore it elsewhere with `mst-cli restore`.",
+    )
+    return Result(
+        "changed", {"file": str(file), "contents": [*present]}, (warning,), text=[f"Written: {file}."]
+    )
+
+
+def _together(files: Files, places: Iterable[str]) -> bytes:
+    return b"".join(files.read(place) or b"" for place in places)
+
+
+def _upgrades(files: Files) -> bytes:
+    """The upgrades that have ended, which tell what went wrong here; one under way is of this host."""
+    ended = [upgrade for upgrade in read_history(files).upgrades if upgrade.phase is Phase.ENDED]
+    return render_history(History(upgrades=tuple(ended))) if ended else b""
+
+
+def _answers(run: Run) -> JsonObject:
+    """What the installation was told, but with the release that has proven itself last.
+
+    The archive of the first one is left out: it is a file of this host, and holds no other release.
+    """
+    answers = {name: remembered(run.context.receipt, name) for name in ("images.server", "images.agent")}
+    if unfinished := read_history(run.files).unfinished:
+        answers = {f"images.{name}": reference for name, reference in unfinished.source.model_dump().items()}
+    told = remembered(run.context.receipt, "answers")
+    found = {**(told if isinstance(told, dict) else {}), **answers}
+    return {path: value for path, value in found.items() if path != "images.archive" and value is not None}
+
+
+def _manifest(run: Run) -> JsonObject:
+    receipt = run.context.receipt
+    identity = tenant_access.identity(receipt) or {}
+    record = tenant_access.result(receipt, RegisterServer.kind) or {}
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "created": run.context.world.clock.now().isoformat(timespec="seconds"),
+        "answers": _answers(run),
+        "site": remembered(receipt, "joined-site"),
+        "server_name": run.context.server_name,
+        "server_id": record.get("server_id"),
+        "application_object_id": identity.get("application_object_id"),
+    }
+
+
+def pack(contents: Mapping[str, bytes]) -> bytes:
+    """A .tar.gz of files by name; all are of root, and for its eyes."""
+    packed = io.BytesIO()
+    with tarfile.TarFile(fileobj=packed, mode="w") as archive:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name.lstrip("/"))
+            member.size, member.mode = len(content), 0o600
+            archive.addfile(member, io.BytesIO(content))
+    return gzip.compress(packed.getvalue(), mtime=0)
+
+
+def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
+    """Manifest and files (by host path) of an archive of `backup`. Raises UsageError for any other."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
+            files = {
+                member.name: stream.read()
+                for member in archive.getmembers()
+                if (stream := archive.extractfile(member)) is not None
+            }
+        manifest = json.loads(files.pop(MANIFEST))
+    except (OSError, EOFError, tarfile.TarError, KeyError, ValueError) as error:
+        raise _no_backup("the file cannot be read as one") from error
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise _no_backup("it says to be of another kind")
+    known = {f"/{name}": content for name, content in files.items()}
+    return manifest, {path: content for path, content in known.items() if _expected(path)}
+
+
+def _expected(path: str) -> bool:
+    folder, _slash, name = path.rpartition("/")
+    return path in (*_FILES, HISTORY) or (folder == paths.CA_TRUST and name not in ("", ".", ".."))
+
+
+def _no_backup(reason: str) -> UsageError:
+    return UsageError(
+        "backup-invalid",
+        f"this is no backup of a gateway: {reason}",
+        "Give a file that `mst-cli backup` wrote.",
+    )

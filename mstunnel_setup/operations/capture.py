@@ -1,0 +1,83 @@
+"""`mst-cli server capture`: the traffic of a client or an interface of the server's container, as pcap."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.gateway.occtl import ShowCommand
+from mstunnel_setup.host.appender import Appender
+from mstunnel_setup.host.capture import enter_network_of, interfaces, record
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.session import open_gateway
+from mstunnel_setup.install.world import World
+from mstunnel_setup.operations.sessions import ask, server_process
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+
+_USERS = ShowCommand(("users",), "")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """When to stop: after seconds, or at a file size in bytes; Ctrl-C ends it earlier."""
+
+    seconds: int
+    size: int
+
+
+def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
+    """Record into a new file of mode 0600. What there is when somebody interrupts is kept.
+
+    Raises UsageError for a file that cannot be a new one, or when no such client or interface is there.
+    """
+    target = Path(file).absolute()
+    if target.exists():
+        raise UsageError("file-exists", f"{target} is there already", "Give the name of a new file.")
+    if not target.parent.is_dir():
+        raise UsageError("folder-missing", f"there is no folder {target.parent}", "Correct the path.")
+    with open_gateway(operator) as world:
+        process = server_process(world)
+        device = _device(world, what)
+    operator.console.say(f"Recording {device} for {bounds.seconds} s at most; Ctrl-C ends it.")
+    # Reading and writing files goes on as before: only the network is another one.
+    enter_network_of(process)
+    if device not in interfaces():
+        raise UsageError(
+            "interface-unknown",
+            f"the server has no interface {device}",
+            f"Give one of {', '.join(interfaces())}, or the tunnel address of a client.",
+        )
+    with Files().growing(str(target)) as recording:
+        packets, size = _record(recording, device, bounds)
+    data = {"file": str(target), "interface": device, "packets": packets, "bytes": size}
+    return Result("changed", data, text=[f"{packets} packets in {target}."])
+
+
+def _record(recording: Appender, device: str, bounds: Bounds) -> tuple[int, int]:
+    """Write packets as they come; how many, and the bytes of the file. An interruption keeps whole ones."""
+    pieces = size = 0
+    try:
+        for piece in record(device, bounds.seconds, bounds.size):
+            recording.append(piece)
+            pieces, size = pieces + 1, size + len(piece)
+    except KeyboardInterrupt:
+        if not pieces:
+            raise
+        recording.truncate(size)
+    return pieces - 1, size
+
+
+def _device(world: World, what: str) -> str:
+    """The interface meant: each client has one of its own. Raises UsageError for an address of nobody."""
+    try:
+        address = str(ipaddress.ip_address(what))
+    except ValueError:
+        return what
+    rows = ask(world, _USERS)
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict) and address in (row.get("IPv4"), row.get("IPv6")):
+            return str(row["Device"])
+    raise UsageError(
+        "client-unknown", f"no client has the address {address}", "See them: `mst-cli server show users`."
+    )

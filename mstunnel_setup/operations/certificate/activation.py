@@ -1,0 +1,197 @@
+"""Switch the gateway to another generation of the certificate, prove it, and go back when it must."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import CertificateError, NetworkError, SetupError
+from mstunnel_setup.gateway.port import port_in_use
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.session import Run, open_run, require_installed
+from mstunnel_setup.install.steps import certificate, verify
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.tls import generations
+
+# A reload takes less than a second; a gateway that is still starting may miss the first one.
+_ATTEMPTS = 4
+_PATIENCE = 5.0
+_PAUSE = 0.1
+_NUDGE = ("sh", "-c", "kill -HUP 1")
+_NUDGE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Activation:
+    """How it went: whether a gateway serves it, and seconds from the switch to the proof."""
+
+    serving: bool
+    seconds: float
+
+    @property
+    def data(self) -> JsonObject:
+        """As JSON data."""
+        return {"serving": self.serving, "seconds": round(self.seconds, 2)}
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        if self.serving:
+            return f"The gateway serves it, {self.seconds:.1f} s after the switch."
+        return "The gateway is not running; it will serve it when started."
+
+
+@contextmanager
+def installed_run(
+    operator: Operator, settings: Mapping[str, Any], *, exclusively: bool = True
+) -> Iterator[Run]:
+    """A run on a server that has an installation. Raises UsageError where there is none."""
+    with open_run(operator, settings, exclusively=exclusively, replacing=True) as run:
+        require_installed(run.context.receipt)
+        yield run
+
+
+def engage(run: Run, title: str, actions: Sequence[Action[Any]]) -> bool:
+    """Run actions that are decided already; whether there was anything to do. Raises as `Runner.run` does.
+
+    Nothing is told of what is so already: a renewal hook that ends quietly is one that sends no mail.
+    """
+    step: Step[Context, None] = Step("import", title, lambda _context: None, lambda _facts: actions)
+    whole = all(entry.finished for entry in run.runner.receipt.entries.values())
+    if whole and not any(planned.actions for planned in run.runner.plan([step], run.context)):
+        return False
+    return any(planned.actions for planned in run.runner.run([step], run.context))
+
+
+def activate(run: Run, name: str, copies: Sequence[Action[Any]] = ()) -> Activation:
+    """Take the generation `name` into use, prove it by a handshake, then put copies at the usual places.
+
+    Raises CertificateError `import-taken-back` when the gateway does not serve it; the earlier one is then in
+    use again. Generations before the earlier one are removed.
+    """
+    _refuse_flattened(run.context)
+    before = previous(run, name)
+    # Asked beforehand: opening the engine takes longer than all the rest.
+    port = serving_port(run.context)
+    started = run.context.world.clock.monotonic()
+    engage(run, "Switch to the certificate", [certificate.switching(name)])
+    try:
+        serving = prove(run.context, port)
+    except SetupError as error:
+        raise _taken_back(run, name, before, error) from error
+    seconds = run.context.world.clock.monotonic() - started
+    settle(run, name, copies)
+    return Activation(serving, seconds)
+
+
+def settle(run: Run, name: str, copies: Sequence[Action[Any]]) -> None:
+    """What follows once `name` is in use: copies at the usual places, and no generations but the last two."""
+    engage(run, "Copies for the usual places", copies)
+    _prune(run, {name, previous(run, name)})
+
+
+def _refuse_flattened(context: Context) -> None:
+    state = context.world.files.state(paths.ACTIVE)
+    if state is not None and state.kind != "link":
+        raise CertificateError(
+            "link-flattened",
+            f"{paths.ACTIVE} is a {state.kind}, not the link that it was",
+            "Put it right with `mst-cli cert repair`, then run this again.",
+        )
+
+
+def previous(run: Run, name: str) -> str | None:
+    """The generation in use before `name`: what is linked now, else what the journal says."""
+    linked = generations.linked(run.context.world)
+    if linked is not None and linked != name:
+        return linked
+    entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
+    targets = [str(version["target"]).rpartition("/")[2] for version in entry.versions] if entry else []
+    earlier = [target for target in targets if target != name]
+    return earlier[-1] if earlier else None
+
+
+def prove(context: Context, port: int | None) -> bool:
+    """Whether a gateway runs (on `port`); if so, it serves the linked leaf when this returns.
+
+    Raises NetworkError.
+    """
+    if port is None:
+        return False
+    for left in reversed(range(_ATTEMPTS)):
+        generations.freshen(context.world)
+        nudge(context)
+        try:
+            verify.serves(context, port, _PATIENCE, _PAUSE)
+        except NetworkError:
+            if not left:
+                raise
+        else:
+            break
+    return True
+
+
+def serving_port(context: Context) -> int | None:
+    """The port of the running gateway; None when none runs, or when the paths are below another root."""
+    if not context.world.files.live:
+        return None
+    state = context.world.engine.inspect(paths.SERVER)
+    if state is None or state.status != "running":
+        return None
+    return port_in_use(context.world.files)
+
+
+def nudge(context: Context) -> None:
+    """Have the gateway look at its files now; by itself it does so a little later."""
+    try:
+        context.world.engine.execute(paths.SERVER, _NUDGE, _NUDGE_SECONDS)
+    except SetupError as error:
+        context.prompter.say(f"The gateway could not be told and will notice by itself: {error.message}")
+
+
+def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> CertificateError:
+    """Link the earlier generation again and drop the refused one; the error to raise."""
+    why = f"the gateway does not serve the new certificate: {cause.message}"
+    if before is None or run.context.world.files.state(generations.folder(before)) is None:
+        return CertificateError(
+            "import-unproven",
+            f"{why}; there is no earlier one to go back to",
+            "Look at `mst-cli server logs`.",
+        )
+    engage(run, "Switch back", [certificate.switching(before)])
+    outcome = _served_again(run.context)
+    # A delayed one stays listed as overdue, so that it can be tried again or cancelled.
+    if name not in _waiting(run):
+        drop(run, name)
+    hint = "Look at `mst-cli server logs` for the gateway's reason."
+    return CertificateError("import-taken-back", f"{why}; {outcome}", hint)
+
+
+def _served_again(context: Context) -> str:
+    try:
+        prove(context, serving_port(context))
+    except SetupError as error:
+        return f"the earlier one is linked again, but not served: {error.message}"
+    return "the earlier one is in use again"
+
+
+def _prune(run: Run, kept: set[str | None]) -> None:
+    """Remove the generations that are neither in use, nor the one before, nor waiting for their time."""
+    for name in run.files.names(paths.GENERATIONS):
+        if name not in kept | _waiting(run):
+            drop(run, name)
+
+
+def _waiting(run: Run) -> set[str | None]:
+    return {pending.fingerprint for pending in certificate.pending_imports(run.context.receipt)}
+
+
+def drop(run: Run, name: str) -> None:
+    """Remove a generation, unless it is the one in use."""
+    if name != generations.linked(run.context.world):
+        directory = generations.folder(name)
+        run.runner.take_back([f"identity:{directory}", f"directory:{directory}"])

@@ -1,0 +1,154 @@
+"""`mst-cli ca-trust add|remove|list`: further trusted roots, for both containers and every client of ours."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.file_actions import WriteFile
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.operations.certificate.activation import engage, installed_run, nudge, serving_port
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Notice, Result, Status
+from mstunnel_setup.tls.ca_trust import added_roots, is_for_gateway, root_findings
+from mstunnel_setup.tls.certificate import extension, is_ca, title
+from mstunnel_setup.tls.judge_time import days_left
+from mstunnel_setup.tls.read import read_material
+
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
+_LONGEST_NAME = 40
+
+
+@dataclass(frozen=True)
+class _Root:
+    """A certificate below ca-trust; `file` is its name without suffix."""
+
+    file: str
+    certificate: x509.Certificate
+
+    def data(self, run: Run) -> JsonObject:
+        return {
+            "name": self.file,
+            "subject": title(self.certificate),
+            "sha256": self.certificate.fingerprint(hashes.SHA256()).hex(),
+            "days_left": days_left(self.certificate, run.context.world.clock.now()),
+        }
+
+
+def add(operator: Operator, source: Path) -> Result:
+    """Trust every certificate in a file (PEM or DER). Raises CertificateError unless all are authorities."""
+    with installed_run(operator, {}) as run:
+        certificates = _authorities(run, source)
+        known = set(_known_elsewhere(run.files))
+        new = [certificate for certificate in certificates if certificate not in known]
+        if not engage(run, "Trust the authority", [_writing(certificate) for certificate in new]):
+            return Result("unchanged", text=["Already trusted."])
+        _tell_containers(run)
+        added = [_Root(_name(certificate), certificate).data(run) for certificate in new]
+    return Result("changed", {"added": [*added]}, text=[f"Trusted now: {root['subject']}." for root in added])
+
+
+def remove(operator: Operator, name: str) -> Result:
+    """No longer trust the certificates in one file of ca-trust. Raises UsageError."""
+    with installed_run(operator, {}) as run:
+        path = f"{paths.CA_TRUST}/{name.removesuffix('.crt')}.crt"
+        if "/" in name or run.files.state(path) is None:
+            raise UsageError(
+                "root-unknown", f"there is no {path}", "See the names with `mst-cli ca-trust list`."
+            )
+        run.runner.take_back([f"file:{path}"])
+        run.files.remove(path)
+        _tell_containers(run)
+    return Result("changed", {"removed": name}, text=[f"No longer trusted: {name}."])
+
+
+def show(operator: Operator) -> Result:
+    """The roots trusted besides those of the system, and the files that are not what they should be."""
+    with installed_run(operator, {}, exclusively=False) as run:
+        rows = [root.data(run) for root in _roots(run.files)]
+        found = [Notice(item.id, item.message, item.hint) for item in root_findings(run.files)]
+    text = [f"{row['name']}  {row['subject']}, {row['days_left']} days left" for row in rows]
+    status: Status = "warning" if found else "ok"
+    return Result(
+        status, {"roots": [*rows]}, tuple(found), text=text or ["None besides those of the system."]
+    )
+
+
+def _known_elsewhere(files: Files) -> Iterator[x509.Certificate]:
+    """What stands in a file of somebody else that the gateway reads too; one of ours may be half done."""
+    for root in _roots(files):
+        content = files.read(f"{paths.CA_TRUST}/{root.file}.crt") or b""
+        if root.file != _name(root.certificate) and is_for_gateway(content):
+            yield root.certificate
+
+
+def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:
+    content = run.files.read_given(str(source))
+    if content is None:
+        raise UsageError("file-missing", f"there is no file {source}", "Correct the path.")
+    try:
+        material = read_material(content, "certificate")
+    except CertificateError as error:
+        hint = "Give a file with the certificates of authorities, in PEM or DER."
+        raise CertificateError("root-unreadable", f"{source}: {error.message}", hint) from error
+    if material.keys or material.encrypted_keys:
+        raise CertificateError(
+            "root-with-key", f"{source} holds a private key", "Give a file with certificates alone."
+        )
+    if not material.certificates:
+        raise CertificateError(
+            "certificate-missing", f"{source} holds no certificate", "Give a file in PEM or DER."
+        )
+    for certificate in material.certificates:
+        _refuse_unfit(run.context, certificate)
+    return material.certificates
+
+
+def _refuse_unfit(context: Context, certificate: x509.Certificate) -> None:
+    usage = extension(certificate, x509.KeyUsage)
+    if not is_ca(certificate) or (usage is not None and not usage.key_cert_sign):
+        raise CertificateError(
+            "root-not-ca",
+            f"the certificate of {title(certificate)} is not one of an authority (CA)",
+            "Give the certificate of the authority, not one that it issued.",
+        )
+    if days_left(certificate, context.world.clock.now()) < 0:
+        raise CertificateError(
+            "root-expired",
+            f"the certificate of {title(certificate)} ended on {certificate.not_valid_after_utc:%Y-%m-%d}",
+            "Get the authority's current certificate.",
+        )
+
+
+def _writing(certificate: x509.Certificate) -> WriteFile:
+    text = certificate.public_bytes(Encoding.PEM).decode()
+    return WriteFile(path=f"{paths.CA_TRUST}/{_name(certificate)}.crt", text=text)
+
+
+def _name(certificate: x509.Certificate) -> str:
+    """A file name that people recognise and no other certificate has."""
+    words = _NOT_IN_NAMES.sub("-", title(certificate).lower())[:_LONGEST_NAME].strip("-")
+    return f"{words or 'root'}-{certificate.fingerprint(hashes.SHA256()).hex()[:8]}"
+
+
+def _roots(files: Files) -> Iterator[_Root]:
+    """Every certificate below ca-trust; files that cannot be read are passed over, as the gateway does."""
+    for name, certificate in added_roots(files):
+        yield _Root(name.removesuffix(".crt"), certificate)
+
+
+def _tell_containers(run: Run) -> None:
+    """The gateway looks by itself and keeps its sessions; the agent, which has none, starts anew."""
+    if serving_port(run.context) is None:
+        return
+    nudge(run.context)
+    run.context.world.restart(paths.AGENT)

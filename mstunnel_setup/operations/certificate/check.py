@@ -1,0 +1,119 @@
+"""`mst-cli cert show|check`: what the gateway serves, and everything there is to say about it."""
+
+from collections.abc import Iterator, Sequence
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import ExitCode, NetworkError
+from mstunnel_setup.host.network import served_leaf
+from mstunnel_setup.install import revocation
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.operations.certificate.activation import installed_run, previous, serving_port
+from mstunnel_setup.operations.certificate.repair import placement_findings
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+from mstunnel_setup.text import fold_all
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.certificate import extension, issuer_title, serial_number, title
+from mstunnel_setup.tls.exposure import exposed_keys
+from mstunnel_setup.tls.judge_names import shown_names
+from mstunnel_setup.tls.judge_time import days_left
+from mstunnel_setup.tls.model import Finding, Identity, Severity
+
+
+def show(operator: Operator) -> Result:
+    """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
+    with installed_run(operator, {}, exclusively=False) as run:
+        identity = generations.read(run.context.world, paths.ACTIVE)
+        data = _data(run, identity)
+    rows = [
+        ("Subject", data["subject"]),
+        ("Names", data["names"]),
+        ("Issuer", data["issuer"]),
+        ("Serial", data["serial"]),
+        ("Valid", f"{data['not_before']} to {data['not_after']}, {data['days_left']} days left"),
+        ("SHA-256", data["sha256"]),
+        *(("Chain" if number == 0 else "", name) for number, name in enumerate(_titles(identity))),
+        ("Earlier", data["previous"] or "none"),
+    ]
+    return Result("ok", data, text=[f"{name:8} {value}" for name, value in rows])
+
+
+def check(operator: Operator) -> Result:
+    """Judge what is in use again, as of now; ask the authorities; compare with what is served.
+
+    The exit code is 4 with an error among the findings.
+    """
+    with installed_run(operator, {}) as run:
+        found = tuple(_placed_or_judged(run))
+    errors = any(finding.severity is Severity.ERROR for finding in found)
+    warned = errors or any(finding.severity is Severity.WARNING for finding in found)
+    data: JsonObject = {"findings": [finding.data for finding in found]}
+    text = [f"{finding.severity.value:8} {finding.message}. {finding.hint}".rstrip() for finding in found]
+    return Result(
+        "warning" if warned else "ok",
+        data,
+        text=fold_all(text) or ["Nothing is wrong with the certificate."],
+        exit_code=ExitCode.CERTIFICATE if errors else ExitCode.DONE,
+    )
+
+
+def _placed_or_judged(run: Run) -> Iterator[Finding]:
+    context = run.context
+    placement = tuple(placement_findings(context.world))
+    yield from placement
+    yield from exposed_keys(context.world)
+    identity = generations.in_use(context.world)
+    if identity is None:
+        if not placement:
+            message = "no certificate is in use"
+            yield Finding("certificate-missing", Severity.ERROR, message, "Import one with import_cert.")
+        return
+    yield from certificate.findings(context, identity, certificate.address(context))
+    asked = revocation.ask(context, identity)
+    revocation.keep(context, identity, asked)
+    yield from asked.findings
+    yield from _served(run, identity)
+
+
+def _served(run: Run, identity: Identity) -> Iterator[Finding]:
+    try:
+        port = serving_port(run.context)
+        if port is None or served_leaf("127.0.0.1", port) == _der(identity.leaf):
+            return
+        message, hint = f"port {port} serves another certificate", "Run `mst-cli server restart`."
+    except NetworkError as error:
+        message, hint = error.message, error.hint
+    yield Finding("not-served", Severity.ERROR, message, hint)
+
+
+def _data(run: Run, identity: Identity) -> JsonObject:
+    leaf = identity.leaf
+    names = extension(leaf, x509.SubjectAlternativeName)
+    chain: Sequence[str] = _titles(identity)
+    return {
+        "subject": title(leaf),
+        "names": shown_names(names) if names else "",
+        "issuer": issuer_title(leaf),
+        "serial": f"{serial_number(leaf):x}",
+        "not_before": f"{leaf.not_valid_before_utc:%Y-%m-%d}",
+        "not_after": f"{leaf.not_valid_after_utc:%Y-%m-%d}",
+        "days_left": days_left(leaf, run.context.world.clock.now()),
+        "sha256": leaf.fingerprint(hashes.SHA256()).hex(),
+        "chain": list(chain),
+        "generation": generations.linked(run.context.world),
+        "previous": previous(run, str(generations.linked(run.context.world))),
+    }
+
+
+def _titles(identity: Identity) -> list[str]:
+    return [title(certificate) for certificate in identity.chain]
+
+
+def _der(leaf: x509.Certificate) -> bytes:
+    return leaf.public_bytes(Encoding.DER)

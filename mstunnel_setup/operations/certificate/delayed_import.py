@@ -1,0 +1,123 @@
+"""Delayed imports: hand in, list, cancel, and what the timer runs when the time has come."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from mstunnel_setup.engine.file_actions import MakeDirectory
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import CertificateError, CheckError, UsageError
+from mstunnel_setup.install import readiness_input, revocation
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.install.steps.certificate import Certificate
+from mstunnel_setup.operations.certificate.activation import activate, drop, engage
+from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.text import fold
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.schedule import WANTED, ScheduleImport
+
+_NAME_DIGITS = 12
+_BY_MONITOR = Notice(
+    "delay-needs-monitor",
+    "no systemd runs here, so the monitor takes the certificate into use",
+    "See that it runs: docs/how-to/without-systemd.md.",
+)
+
+
+def schedule(run: Run, found: Certificate, due: datetime) -> Result:
+    """Place the certificate now and have it taken into use at `due`: by a timer, else by the monitor.
+
+    Raises CheckError.
+    """
+    if not run.files.live:
+        raise CheckError(
+            "delay-needs-host",
+            "a delayed import needs the host itself, not its files below --root",
+            "Run `mst-cli import_cert` on the host.",
+        )
+    timer = run.context.world.systemd.running()
+    pending = ScheduleImport(
+        name=found.fingerprint[:_NAME_DIGITS],
+        at=due.isoformat(),
+        fingerprint=found.fingerprint,
+        program=str(Path(sys.argv[0]).absolute()),
+        copied=bool(found.copies),
+        engine=readiness_input.engine_name(run.context),
+        timer=timer,
+    )
+    run.runner.take_back([pending.key])
+    engage(run, "Place the certificate", certificate.placing(found))
+    engage(run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending])
+    text = f"The certificate is checked and kept; it will be used from {_shown(pending)} on ({pending.name})."
+    return Result("changed", {"pending": [_data(pending)]}, () if timer else (_BY_MONITOR,), text=fold(text))
+
+
+def list_pending(run: Run) -> Result:
+    """The delayed imports, the earliest first."""
+    now = run.context.world.clock.now()
+    found = sorted(certificate.pending_imports(run.context.receipt), key=lambda pending: pending.due)
+    lines = [
+        f"{pending.name}  {_shown(pending)}{'  overdue' if pending.due < now else ''}" for pending in found
+    ]
+    rows: JsonObject = {"pending": [_data(pending) for pending in found]}
+    return Result("ok", rows, text=lines or ["No import is pending."])
+
+
+def cancel_pending(run: Run, name: str) -> Result:
+    """Take the timer back, and the certificate it was for. Raises UsageError."""
+    pending = _named(run, name)
+    # Killed in between, it is still listed and can be cancelled again.
+    drop(run, pending.fingerprint)
+    run.runner.take_back([pending.key])
+    return Result("changed", {"cancelled": name}, text=[f"The import {name} is cancelled."])
+
+
+def take_pending(run: Run, name: str) -> Result:
+    """What the timer runs. The certificate is judged once more; a refused one stays listed as overdue."""
+    pending = _named(run, name)
+    directory = generations.folder(pending.fingerprint)
+    identity = generations.read(run.context.world, directory)
+    current = generations.leaf_in_use(run.context.world)
+    if current is not None and generations.is_older(identity.leaf, current):
+        raise CertificateError(
+            "certificate-older",
+            f"the delayed certificate {name} is older than the one in use by now",
+            f"Cancel it: `mst-cli import_cert --cancel {name}`.",
+        )
+    certificate.examine(run.context, identity, certificate.address(run.context))
+    asked = revocation.ask(run.context, identity)
+    certificate.tell(run.context, asked.findings)
+    # What came from elsewhere goes to the usual places as PEM.
+    source = generations.source(run.context.world, directory)
+    copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()
+    done = activate(run, pending.fingerprint, copies)
+    revocation.keep(run.context, identity, asked)
+    run.runner.take_back([pending.key])
+    return Result("changed", done.data, text=fold(f"The certificate {name} is in use. {done.text}"))
+
+
+def pending_of(run: Run, fingerprint: str) -> Sequence[ScheduleImport]:
+    """The delayed imports of this very certificate."""
+    found = certificate.pending_imports(run.context.receipt)
+    return [pending for pending in found if pending.fingerprint == fingerprint]
+
+
+def _named(run: Run, name: str) -> ScheduleImport:
+    for pending in certificate.pending_imports(run.context.receipt):
+        if pending.name == name:
+            return pending
+    raise UsageError(
+        "import-unknown",
+        f"no import called {name} is pending",
+        "See the names with `mst-cli import_cert --list`.",
+    )
+
+
+def _data(pending: ScheduleImport) -> JsonObject:
+    return {"name": pending.name, "at": pending.due.isoformat(), "fingerprint": pending.fingerprint}
+
+
+def _shown(pending: ScheduleImport) -> str:
+    return f"{pending.due.astimezone():%Y-%m-%d %H:%M %Z}"

@@ -1,0 +1,132 @@
+"""`mst-cli import_cert`: take a new TLS certificate into use, now or later."""
+
+from datetime import datetime
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.install import revocation
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.request import Settings
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.install.steps.certificate import Certificate
+from mstunnel_setup.operations.certificate.activation import (
+    activate,
+    engage,
+    installed_run,
+    prove,
+    serving_port,
+    settle,
+)
+from mstunnel_setup.operations.certificate.delayed_import import (
+    cancel_pending,
+    list_pending,
+    pending_of,
+    schedule,
+    take_pending,
+)
+from mstunnel_setup.operations.certificate.import_request import ImportRequest
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+from mstunnel_setup.text import fold, fold_all
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.certificate import title
+from mstunnel_setup.tls.judge_time import days_left
+
+
+def import_certificate(operator: Operator, settings: Settings, how: ImportRequest) -> Result:
+    """Judge the certificate, switch to it, and wait until the running gateway serves it.
+
+    Without options it is read from its usual place. Sessions stay up.
+    """
+    how.refuse_contradictions()
+    due = how.due(SystemClock().now())
+    exclusively = not (how.dry_run or how.list_pending)
+    with installed_run(operator, settings, exclusively=exclusively) as run:
+        if how.list_pending:
+            return list_pending(run)
+        if how.cancel is not None:
+            return cancel_pending(run, how.cancel)
+        if how.activate is not None:
+            return take_pending(run, how.activate)
+        return _import(run, certificate.find(run.context), how, due)
+
+
+def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | None) -> Result:
+    in_use = found.fingerprint == generations.linked(run.context.world)
+    if in_use and not how.dry_run:
+        return _in_use_already(run, found, how)
+    _refuse_step_back(run.context, found, agreed=how.yes or how.dry_run)
+    certificate.examine(run.context, found.identity, certificate.address(run.context), due)
+    asked = revocation.ask(run.context, found.identity)
+    certificate.tell(run.context, asked.findings)
+    if how.dry_run:
+        return _would_import(run.context, found, due, in_use=in_use)
+    if due is not None:
+        return schedule(run, found, due)
+    engage(run, "Place the certificate", certificate.placing(found))
+    done = activate(run, found.fingerprint, found.copies)
+    revocation.keep(run.context, found.identity, asked)
+    _tidy(run, found)
+    return Result("changed", done.data, text=fold(f"The new certificate is in place. {done.text}"))
+
+
+def _tidy(run: Run, found: Certificate) -> None:
+    """What the new certificate makes needless."""
+    run.runner.take_back([pending.key for pending in pending_of(run, found.fingerprint)])
+    _remove_other_copies(run, found)
+
+
+def _remove_other_copies(run: Run, found: Certificate) -> None:
+    """Drop our copies of the certificate before at the usual places of the other format.
+
+    A later import without options would find two certificates there, and one of them is over.
+    """
+    other = (paths.SITE_CERTIFICATE, paths.SITE_KEY) if found.source.pfx else (paths.SITE_PFX,)
+    if found.copies:
+        run.runner.take_back([f"file:{path}" for path in other])
+
+
+def _in_use_already(run: Run, found: Certificate, how: ImportRequest) -> Result:
+    """Nothing to switch; what was cut off is finished. A hook that asks for changes gets no proof."""
+    switching = certificate.switching(found.fingerprint)
+    engage(run, "Place the certificate", [*certificate.placing(found), switching])
+    if not how.if_changed:
+        prove(run.context, serving_port(run.context))
+    settle(run, found.fingerprint, found.copies)
+    _tidy(run, found)
+    return Result("unchanged", text=[] if how.if_changed else ["This certificate is in use already."])
+
+
+def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> None:
+    """Never to an older certificate without asking; an unattended run is asked by `--yes`."""
+    current = generations.leaf_in_use(context.world)
+    if agreed or current is None or not generations.is_older(found.identity.leaf, current):
+        return
+    ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
+    message = f"this certificate is older than the one in use (it ends on {ends}, the other not before)"
+    if context.prompter.interactive and context.prompter.confirm(f"Use it although {message}"):
+        return
+    raise CertificateError("certificate-older", message, "To go back all the same, add --yes.")
+
+
+def _would_import(context: Context, found: Certificate, due: datetime | None, *, in_use: bool) -> Result:
+    leaf = found.identity.leaf
+    now = context.world.clock.now()
+    judged = certificate.findings(context, found.identity, certificate.address(context), due)
+    data: JsonObject = {
+        "would_import": found.fingerprint,
+        "subject": title(leaf),
+        "days_left": days_left(leaf, now),
+        "in_use": in_use,
+        "due": None if due is None else due.isoformat(),
+        "findings": [finding.data for finding in judged],
+    }
+    verdict = "it is in use already" if in_use else "it may be imported"
+    text = [
+        f"{title(leaf)}, {days_left(leaf, now)} days left: {verdict}; nothing was changed.",
+        *(f"  {item.severity.value}: {item.message}. {item.hint}".rstrip() for item in judged),
+    ]
+    return Result("ok", data, text=fold_all(text))

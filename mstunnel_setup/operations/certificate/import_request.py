@@ -1,0 +1,58 @@
+"""What an import of a certificate is asked to do, and when the certificate is to be used."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from mstunnel_setup.errors import UsageError
+
+# Ten years; more is a typo.
+_LONGEST_MINUTES = 5_256_000
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """Options of an import; `delay` is in minutes, `at` a time in ISO 8601, names are those of imports."""
+
+    delay: int | None = None
+    at: str | None = None
+    if_changed: bool = False
+    dry_run: bool = False
+    list_pending: bool = False
+    cancel: str | None = None
+    yes: bool = False
+    activate: str | None = None
+
+    def refuse_contradictions(self) -> None:
+        """Raise UsageError `import-unclear` where two things are asked for that exclude each other."""
+        work = {"--list": self.list_pending, "--cancel": self.cancel is not None, "--dry-run": self.dry_run}
+        asked = [option for option, given in work.items() if given]
+        if len(asked) > 1:
+            raise UsageError(
+                "import-unclear", f"{' and '.join(asked)} exclude each other", "Give one of them."
+            )
+
+    def due(self, now: datetime) -> datetime | None:
+        """When to take the certificate into use (UTC, whole seconds); None is at once. Raises UsageError."""
+        if self.delay is not None and self.delay > _LONGEST_MINUTES:
+            raise UsageError("delay-too-long", f"{self.delay} minutes are more than ten years", "Correct it.")
+        if self.delay is not None and self.at is not None:
+            raise UsageError("time-twice", "both a delay and a time are given", "Give one of them.")
+        if self.at is not None:
+            return _future(self.at, now)
+        return None if not self.delay else (now + timedelta(minutes=self.delay)).replace(microsecond=0)
+
+
+def _future(text: str, now: datetime) -> datetime:
+    try:
+        due = datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            "time-unclear",
+            f"`{text}` is not a time",
+            "Write it as 2026-12-31T03:00, with an offset such as +02:00 unless it is local time.",
+        ) from error
+    if due <= now:
+        raise UsageError(
+            "time-past", f"{due:%Y-%m-%d %H:%M} UTC is over already", "Give a later time, or none at all."
+        )
+    return due

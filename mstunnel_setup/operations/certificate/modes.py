@@ -1,0 +1,81 @@
+"""Who may read and change what lies below `private`: judged by `cert check`, put right by `cert repair`."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.host.files import Files, FileState
+from mstunnel_setup.host.safe_paths import Kind
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.model import Finding, Severity
+
+_REPAIR = "Put it right with `mst-cli cert repair`."
+_BY_OTHERS = 0o077
+_INTO_BY_OTHERS = _BY_OTHERS & ~paths.PRIVATE_MODE
+_WRITABLE_BY_OTHERS = 0o022
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A folder or file, the mode it is made with, and the bits that it must not have."""
+
+    path: str
+    kind: Kind
+    mode: int
+    refused: int = _BY_OTHERS
+
+
+def mode_findings(world: HasFiles) -> Iterator[Finding]:
+    """What others may read or change, or own; where a link leads is somebody's own arrangement."""
+    for place, state in _present(world.files):
+        if state.mode & place.refused:
+            code = "chain-mode" if place.refused == _WRITABLE_BY_OTHERS else "key-mode"
+            message = f"{place.path} has mode {state.mode:04o}, not {place.mode:04o}"
+            yield Finding(code, Severity.ERROR, message, _REPAIR)
+        if _is_foreign(state):
+            message = f"{place.path} belongs to the account number {state.uid}"
+            yield Finding("key-owner", Severity.ERROR, message, _REPAIR)
+
+
+def mend_modes(files: Files) -> None:
+    """Take the rights of others away; the content stays."""
+    if any(_is_foreign(state) for _, state in _present(files)):
+        files.give(paths.PRIVATE, os.geteuid(), os.getegid())
+    for place, state in _present(files):
+        if not state.mode & place.refused:
+            continue
+        if place.kind == "directory":
+            files.make_directory(place.path, place.mode)
+        else:
+            files.write(place.path, files.read(place.path) or b"", place.mode)
+
+
+def _present(files: Files) -> Iterator[tuple[_Place, FileState]]:
+    for place in _places(files):
+        state = files.state(place.path)
+        if state is not None and state.kind == place.kind:
+            yield place, state
+
+
+def _places(files: Files) -> Iterator[_Place]:
+    """From above to below: what is in a folder can be put right once the folder is."""
+    yield _folder(paths.PRIVATE)
+    yield _Place(paths.SITE_KEY, "file", 0o600)
+    yield _Place(paths.SITE_PFX, "file", 0o600)
+    yield _folder(paths.GENERATIONS)
+    for name in files.names(paths.GENERATIONS):
+        folder = generations.folder(name)
+        yield _folder(folder)
+        yield _Place(f"{folder}/key.pem", "file", 0o600)
+        yield _Place(f"{folder}/chain.pem", "file", 0o644, _WRITABLE_BY_OTHERS)
+        yield _Place(f"{folder}/root.pem", "file", 0o644, _WRITABLE_BY_OTHERS)
+
+
+def _folder(path: str) -> _Place:
+    return _Place(path, "directory", paths.PRIVATE_MODE, _INTO_BY_OTHERS)
+
+
+def _is_foreign(state: FileState) -> bool:
+    return state.uid not in (0, os.geteuid())

@@ -1,0 +1,161 @@
+"""`mst-cli cert repair`: put link and generation right again, never back to an older certificate unasked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import CertificateError, SetupError
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.install.steps.certificate import Certificate
+from mstunnel_setup.operations.certificate.activation import engage, installed_run, prove, serving_port
+from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+from mstunnel_setup.text import fold_all
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.actions import IdentitySource
+from mstunnel_setup.tls.certificate import title
+from mstunnel_setup.tls.load import fingerprint
+from mstunnel_setup.tls.model import Finding, Identity, Severity
+
+_REPAIR = "Put it right with `mst-cli cert repair`."
+_OURS = ("chain.pem", "root.pem", "key.pem")
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """An identity that could be served: where it lies, and where people see that it lies."""
+
+    place: str
+    source: IdentitySource
+    identity: Identity = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return fingerprint(self.identity)
+
+
+def repair(operator: Operator, *, agreed: bool) -> Result:
+    """Link the certificate that was in use, restored from whatever copy of it is still sound.
+
+    Where none is, another one is taken only when the administrator agrees. Raises CertificateError.
+    """
+    with installed_run(operator, {}) as run:
+        problems = tuple(placement_findings(run.context.world))
+        if not problems:
+            return Result("unchanged", text=["Link and generation are as they should be."])
+        mend_modes(run.files)
+        wanted = _wanted(run)
+        chosen = _choose(run.context, wanted, agreed=agreed)
+        placed = certificate.placing(Certificate(chosen.source, chosen.identity))
+        engage(run, "Place the certificate", placed)
+        _clear_way(run.context)
+        engage(run, "Switch to the certificate", [certificate.switching(chosen.name)])
+        serving = prove(run.context, serving_port(run.context))
+    text = [f"Mended: {finding.message}." for finding in problems]
+    text.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {chosen.place}.")
+    data: JsonObject = {"serving": serving, "generation": chosen.name, "from": chosen.place}
+    return Result("changed", data, text=fold_all(text))
+
+
+def placement_findings(world: HasFiles) -> Iterator[Finding]:
+    """What is wrong with the link, the generation it names, and who may read the keys."""
+    state = world.files.state(paths.ACTIVE)
+    name = generations.linked(world)
+    if state is None:
+        yield Finding("link-missing", Severity.ERROR, f"the link {paths.ACTIVE} is missing", _REPAIR)
+    elif name is None:
+        message = f"{paths.ACTIVE} is not the link to a generation that it should be"
+        yield Finding("link-flattened", Severity.ERROR, message, _REPAIR)
+    else:
+        yield from _generation_findings(world, name)
+    yield from mode_findings(world)
+
+
+def _generation_findings(world: HasFiles, name: str) -> Iterator[Finding]:
+    directory = generations.folder(name)
+    try:
+        sound = fingerprint(generations.read(world, directory)) == name
+        message = f"the generation {directory} does not hold what its name says"
+    except CertificateError as error:
+        sound, message = False, f"the generation {directory} is damaged: {error.message}"
+    if not sound:
+        yield Finding("generation-damaged", Severity.ERROR, message, _REPAIR)
+
+
+def _wanted(run: Run) -> str | None:
+    """The generation in use: what is linked, else what was linked last according to the journal."""
+    linked = generations.linked(run.context.world)
+    entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
+    return linked or (PurePosixPath(str(entry.versions[-1]["target"])).name if entry else None)
+
+
+def _choose(context: Context, wanted: str | None, *, agreed: bool) -> _Candidate:
+    candidates = sorted(
+        _candidates(context), key=lambda item: generations.newest(item.identity.leaf), reverse=True
+    )
+    # The same leaf with another chain around it is no other certificate.
+    leaf = (wanted or "").partition("-")[0]
+    same = [candidate for candidate in candidates if candidate.name.partition("-")[0] == leaf]
+    if same:
+        return next((candidate for candidate in same if candidate.name == wanted), same[0])
+    if not candidates:
+        raise CertificateError(
+            "repair-impossible",
+            "no sound copy of any certificate is left",
+            "Import one: `mst-cli import_cert --cert PATH --key PATH`, or `--pfx PATH` with its passphrase.",
+        )
+    best = candidates[0]
+    certificate.examine(context, best.identity, certificate.address(context))
+    _require_agreement(context, best, agreed=agreed)
+    return best
+
+
+def _require_agreement(context: Context, best: _Candidate, *, agreed: bool) -> None:
+    ends = f"{best.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
+    question = f"the certificate that was in use is lost; the newest other one ends on {ends} ({best.place})"
+    if agreed or (context.prompter.interactive and context.prompter.confirm(f"Use it? Note: {question}")):
+        return
+    raise CertificateError("repair-unsure", question, "Take it with --yes, or import the right one.")
+
+
+def _candidates(context: Context) -> Iterator[_Candidate]:
+    """What can be read of: a flattened link, the generations, and the usual places; not what is for later."""
+    waiting = {pending.fingerprint for pending in certificate.pending_imports(context.receipt)}
+    names = context.world.files.names(paths.GENERATIONS)
+    folders = (paths.ACTIVE, *(generations.folder(name) for name in names))
+    places = [(place, generations.source(context.world, place)) for place in folders]
+    usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate.usual(context), strict=True)
+    for place, source in (*places, *usual):
+        try:
+            identity = source.load(context.world)
+        except SetupError:  # also a passphrase that the answers name and that is not to be had
+            continue
+        if fingerprint(identity) not in waiting:
+            yield _Candidate(place, source, identity)
+
+
+def _clear_way(context: Context) -> None:
+    """Remove what stands in the place of the link: a file, or a folder with nothing but chain and key."""
+    files = context.world.files
+    state = files.state(paths.ACTIVE)
+    if state is None or generations.linked(context.world) is not None:
+        return
+    if state.kind != "directory":
+        files.remove(paths.ACTIVE)
+        return
+    strange = [name for name in files.names(paths.ACTIVE) if name not in _OURS]
+    if strange:
+        raise CertificateError(
+            "link-flattened",
+            f"{paths.ACTIVE} is a folder with files that are not ours: {', '.join(strange[:5])}",
+            "Move these files away and run this again.",
+        )
+    for name in files.names(paths.ACTIVE):
+        files.remove(f"{paths.ACTIVE}/{name}")
+    files.remove_directory(paths.ACTIVE)

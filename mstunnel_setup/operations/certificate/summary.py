@@ -1,0 +1,103 @@
+"""What `status` and `health` say about the certificate: days left, and what the authority said last."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.install.world import World
+from mstunnel_setup.result import Notice
+from mstunnel_setup.tls import generations, revocation_record
+from mstunnel_setup.tls.judge_time import WARN_DAYS, days_left
+from mstunnel_setup.tls.revocation_answers import RevocationState
+from mstunnel_setup.tls.revocation_record import Record
+
+_UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
+# Where the timer has not done it, the monitor does after five minutes.
+_PATIENCE = timedelta(minutes=10)
+_RENEW = "Renew it and run `mst-cli import_cert`; docs/how-to/renew-certificates.md has hooks that do."
+
+
+def certificate_facts(world: World, receipt: Receipt) -> JsonObject:
+    """Days left, the revocation answer kept last, and the names of delayed imports; nothing is fetched."""
+    leaf = generations.leaf_in_use(world)
+    asked = revocation_record.last(world.files, str(generations.linked(world)), world.clock.now())
+    now = world.clock.now()
+    pending = sorted(certificate.pending_imports(receipt), key=lambda item: item.due)
+    return {
+        "days_left": None if leaf is None else days_left(leaf, world.clock.now()),
+        "not_after": None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
+        "revocation": None if asked is None else _answer(asked),
+        "pending": [
+            {"name": item.name, "at": item.due.isoformat(), "overdue": item.due + _PATIENCE < now}
+            for item in pending
+        ],
+    }
+
+
+def _answer(record: Record) -> JsonObject:
+    """What was learnt, and of each address that gave no answer why."""
+    asked = record.asked.astimezone(UTC).isoformat(timespec="seconds")
+    return {"state": record.state.value, "asked": asked, "problems": [*record.problems]}
+
+
+def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
+    """Warnings: 30 days before the end, of a revoked one, of one not asked about, of a failed import."""
+    days: Any = facts["days_left"]
+    if days is None:
+        yield Notice("certificate-missing", "no usable certificate is in use", "Run `mst-cli cert check`.")
+    elif days < 0:
+        yield Notice("certificate-expired", f"the certificate ended on {facts['not_after']}", _RENEW)
+    elif days <= WARN_DAYS:
+        message = f"the certificate ends on {facts['not_after']}, in {days} days"
+        yield Notice("certificate-expires-soon", message, _RENEW)
+    if _state(facts) == RevocationState.REVOKED:
+        yield Notice("certificate-revoked", "the authority has revoked the certificate", "Import a new one.")
+    elif _state(facts) in _UNANSWERED:
+        yield Notice("revocation-undetermined", _unanswered(facts), "Run `mst-cli cert check`.")
+    for item in _rows(facts["pending"]):
+        if item["overdue"]:
+            yield _overdue(item["name"])
+
+
+def _overdue(name: str) -> Notice:
+    return Notice(
+        "import-overdue",
+        f"the delayed import {name} was not carried out at its time",
+        "The monitor tries it again every hour, and `journalctl -t mstunnel_monitor` says why it fails; "
+        f"`mst-cli import_cert --cancel {name}` drops it.",
+    )
+
+
+def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:
+    """Rows for people."""
+    days, pending = facts["days_left"], facts["pending"]
+    rows = [("Certificate", "not placed yet" if days is None else f"{days} days left")]
+    answer: Any = facts["revocation"]
+    if answer is not None:
+        rows.append(("Revocation", _said(answer)))
+    rows += [("Next", f"{item['name']} at {item['at']}") for item in _rows(pending)]
+    return rows
+
+
+def _said(answer: Any) -> str:
+    if answer["state"] == RevocationState.NOT_OFFERED:
+        return "the certificate names nobody to ask"
+    return f"{answer['state']}, asked on {datetime.fromisoformat(answer['asked']):%Y-%m-%d %H:%M} UTC"
+
+
+def _unanswered(facts: JsonObject) -> str:
+    answer: Any = facts["revocation"]
+    why = "; ".join(answer["problems"])
+    return f"whether the certificate is revoked is not known{f': {why}' if why else ''}"
+
+
+def _state(facts: JsonObject) -> str:
+    answer: Any = facts["revocation"]
+    return "" if answer is None else str(answer["state"])
+
+
+def _rows(value: Any) -> list[Any]:
+    return list(value)

@@ -1,0 +1,73 @@
+"""`mst-cli agent|server start|stop|restart|status|logs`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mstunnel_setup.containers.engine import ContainerState, LogOptions
+from mstunnel_setup.errors import EngineError, ExitCode
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.session import open_gateway, open_host
+from mstunnel_setup.install.world import World
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+
+_ABSENT = "absent"
+
+
+def state(operator: Operator, container: str) -> Result:
+    """State and health of a container, in the two lines that scripts in the field look for."""
+    with open_host(operator) as world:
+        found = world.container(container)
+    data = {"state": _ABSENT if found is None else found.status, "health": health(found)}
+    code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
+    text = [f"State: {data['state']}", f"Health: {data['health']}"]
+    return Result("ok" if code is ExitCode.DONE else "warning", data, text=text, exit_code=code)
+
+
+def health(found: ContainerState | None) -> str:
+    """Health in the engine's word; only a container that runs can be healthy."""
+    if found is None or found.status != "running":
+        return "unhealthy"
+    return found.health or "not reported"
+
+
+def start(operator: Operator, container: str) -> Result:
+    """Start a container that is stopped."""
+    return _switch(operator, container, "started", World.start)
+
+
+def stop(operator: Operator, container: str) -> Result:
+    """Stop a container; it stays down until it is started by hand or the server reboots."""
+    return _switch(operator, container, "stopped", World.stop)
+
+
+def restart(operator: Operator, container: str) -> Result:
+    """Stop and start a container."""
+    return _switch(operator, container, "restarted", World.restart)
+
+
+def logs(operator: Operator, container: str, options: LogOptions) -> Result:
+    """The lines of the engine's log, as they come; as JSON all at once unless it is followed."""
+    with _existing(operator, container) as world:
+        command = world.engine.logs_command(container, options)
+    lines = Processes().lines(command)
+    if operator.json and not options.follow:
+        return Result(data={"lines": [*lines]})
+    operator.sinks.stream(lines)
+    return Result()
+
+
+def _switch(operator: Operator, container: str, done: str, switch: Callable[[World, str], None]) -> Result:
+    with _existing(operator, container) as world:
+        switch(world, container)
+    return Result("changed", {"container": container, "action": done}, text=[f"{container} {done}."])
+
+
+@contextmanager
+def _existing(operator: Operator, container: str) -> Iterator[World]:
+    with open_gateway(operator) as world:
+        if not world.systemd.known(f"{container}.service") and world.engine.inspect(container) is None:
+            raise EngineError(
+                "container-missing", f"there is no container {container}", "Run mstunnel-setup; it goes on."
+            )
+        yield world

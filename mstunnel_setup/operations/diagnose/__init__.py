@@ -1,0 +1,1 @@
+"""What explains a problem, in one file without secrets."""

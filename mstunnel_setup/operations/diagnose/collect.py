@@ -1,0 +1,125 @@
+"""What goes into the diagnostic file, each part by itself: one that fails is there as its error."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from urllib.parse import unquote
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.engine import LogOptions
+from mstunnel_setup.errors import SetupError
+from mstunnel_setup.install.world import World
+from mstunnel_setup.operations.certificate.check import check
+from mstunnel_setup.operations.health import health
+from mstunnel_setup.operations.readiness import ReadinessRequest
+from mstunnel_setup.operations.readiness import run as readiness
+from mstunnel_setup.operations.status import overview
+from mstunnel_setup.operations.version import version
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+
+_CONFIGURATION = (
+    *(paths.ENVIRONMENT, paths.ADMIN_SETTINGS, paths.AGENT_INFO, paths.AGENT_SETTINGS, paths.VERSION_INFO),
+    *(paths.IMAGES_CONFIGURED, paths.OCSERV_CONF, paths.OIDC_JSON, paths.LOG_LEVEL),
+    *(f"{paths.STATE}/receipt.json", f"{paths.STATE}/journal.jsonl", paths.SETUP_LOG, "/etc/os-release"),
+)
+_TAGS = ("mstunnel-agent", "mstunnel_monitor", "ocserv")
+_UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor.service")
+_SINCE = "24 hours ago"
+_SECONDS = 60.0
+_LOG_LINES = 20_000
+# Who went where, and what else is under the tag of the access log: the journal shows the tag before the text.
+_ACCESS_LOG = re.compile(r"^.*(?:\bACCESS_LOG,| ocserv-access(?:\[\d+\])?: ).*\n?", re.MULTILINE)
+_ACCOUNT = re.compile(r"(?:://|_proxy=(?!['\"]?\w+://)['\"]?)(.+)@", re.IGNORECASE)
+# A setting of somebody else's program that is called a secret, and is not the path of one.
+_SETTING = re.compile(
+    r"^\s*(?:export\s+)?\w*(?:key|secret|pass|token|credential)\w*=(['\"]?)(?!/[\w./-]+\1\s*$)(.+)\1\s*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def collect(operator: Operator, world: World) -> dict[str, str]:
+    """Contents by name in the archive, secrets still in them."""
+    return {name: _attempt(read) for name, read in _parts(operator, world)}
+
+
+def known_secrets(world: World) -> list[bytes]:
+    """Every secret that lies on this host where ours are kept: keys, what proxies are told, env.sh."""
+    ours = (paths.SITE_KEY, paths.SITE_PFX, paths.AGENT_CREDENTIAL, paths.AGENT_SECRET)
+    found = [world.files.read(path) for path in ours]
+    names = world.files.names(paths.GENERATIONS)
+    found += [world.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
+    settings = (world.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")
+    # Up to the last @ of the line: whoever writes a password into an address seldom encodes it.
+    for account in _ACCOUNT.findall(settings):
+        _user, _colon, password = account.partition(":")
+        found += [part.encode() for part in (account, password, unquote(password)) if part]
+    found += [value.encode() for _quote, value in _SETTING.findall(settings)]
+    return [secret for secret in found if secret]
+
+
+def _parts(operator: Operator, world: World) -> Iterator[tuple[str, Callable[[], str]]]:
+    commands: dict[str, Callable[[Operator], Result]] = {
+        "readiness": _readiness,
+        "health": health,
+        "status": overview,
+        "certificate": check,
+        "version": version,
+    }
+    for name, command in commands.items():
+        yield f"checks/{name}.json", partial(_command, command, operator)
+    for path in _CONFIGURATION:
+        if world.files.state(path) is not None:
+            yield f"files{paths.USUAL_NAMES.get(path, path)}", partial(_file, world, path)
+    for name in (paths.SERVER, paths.AGENT):
+        yield f"containers/{name}.json", partial(_inspected, world, name)
+        yield f"logs/{name}.log", partial(_container_log, world, name)
+    if world.systemd.running():
+        yield "logs/journal.log", partial(_journal, world)
+
+
+def _attempt(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except SetupError as error:
+        return f"not collected: {error.code}: {error.message}\n"
+
+
+def _readiness(operator: Operator) -> Result:
+    return readiness(operator, ReadinessRequest())
+
+
+def _command(command: Callable[[Operator], Result], operator: Operator) -> str:
+    result = command(operator)
+    problems = {"warnings": [vars(notice) for notice in result.warnings]}
+    return json.dumps({"status": result.status, "data": dict(result.data), **problems}, indent=2) + "\n"
+
+
+def _inspected(world: World, name: str) -> str:
+    found = world.engine.inspect(name)
+    return json.dumps(None if found is None else vars(found), indent=2, default=str) + "\n"
+
+
+def _container_log(world: World, name: str) -> str:
+    command = world.engine.logs_command(name, LogOptions(lines=_LOG_LINES, since="24h", timestamps=True))
+    finished = world.processes.run(command, timeout=_SECONDS, check=False)
+    return _without_access_log(f"{finished.output}{finished.error}")
+
+
+def _journal(world: World) -> str:
+    which = [f"--identifier={tag}" for tag in _TAGS]
+    fixed = ("journalctl", "--no-pager", "--utc", f"--since={_SINCE}", f"--lines={_LOG_LINES}")
+    option = "--user-unit" if paths.ROOTLESS else "--unit"
+    units = [f"{option}={unit}" for unit in _UNITS]
+    tagged = world.processes.run([*fixed, *which], timeout=_SECONDS, check=False)
+    of_units = world.processes.run([*fixed, *units], timeout=_SECONDS, check=False)
+    return _without_access_log(f"{tagged.output}{of_units.output}{of_units.error}")
+
+
+def _without_access_log(text: str) -> str:
+    return _ACCESS_LOG.sub("", text)
+
+
+def _file(world: World, path: str) -> str:
+    return (world.files.read(path) or b"").decode("utf-8", errors="replace")

@@ -1,0 +1,108 @@
+"""`mst-cli diagnose`: what explains a problem, in one file, without secrets; shown before it is written."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from mstunnel_setup import __version__
+from mstunnel_setup.engine.file_actions import json_bytes
+from mstunnel_setup.engine.values import JsonObject, JsonValue
+from mstunnel_setup.errors import CheckError, UsageError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.session import open_host
+from mstunnel_setup.operations.backup import pack
+from mstunnel_setup.operations.diagnose.collect import collect, known_secrets
+from mstunnel_setup.operations.diagnose.redaction import Scrubber
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Notice, Result
+
+SCHEMA = "mstunnel-diagnostic/1"
+_MANIFEST = "manifest.json"
+_REDACTIONS = "redactions.json"
+
+# Of each file, how many secrets of each kind were taken out of it.
+_Redactions: TypeAlias = Mapping[str, dict[str, int]]
+
+
+def diagnose(operator: Operator, file: Path | None) -> Result:
+    """Collect, take secrets out, show what there is; write it when a file is given and nobody says no.
+
+    Raises UsageError when the file is there already, CheckError when a secret would have gone into it.
+    """
+    if file is not None and file.exists():
+        raise UsageError("file-exists", f"{file} is there already", "Give the name of a new file.")
+    with open_host(operator) as world:
+        now = world.clock.now().isoformat(timespec="seconds")
+        secrets = known_secrets(world)
+        contents, redactions = _redacted(collect(operator, world), Scrubber(secrets))
+    taken_out: JsonObject = {name: {**counts} for name, counts in redactions.items()}
+    files = {_REDACTIONS: json_bytes(taken_out), **{name: text.encode() for name, text in contents.items()}}
+    about: JsonObject = {"file": None if file is None else str(file), "redactions": taken_out}
+    manifest = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "created": now,
+        **about,
+        **_listed(files, redactions),
+    }
+    files = {_MANIFEST: json_bytes(manifest), **files}
+    data: JsonObject = {**about, **_listed(files, redactions)}
+    preview = _preview(data)
+    if file is None:
+        text = [*preview, "Write it with `mst-cli diagnose FILE.tar.gz`."]
+        return Result("ok", data, text=text)
+    _agree(operator, preview)
+    _refuse_secrets(files, Scrubber(secrets))
+    Files().write(str(file), pack(files), 0o600)
+    warning = Notice(
+        "look-before-sending",
+        "no secret is known to be in it, but names and addresses are",
+        "Look through it.",
+    )
+    return Result("changed", data, (warning,), text=[f"Written: {file}."])
+
+
+def _redacted(found: Mapping[str, str], scrubber: Scrubber) -> tuple[dict[str, str], _Redactions]:
+    contents: dict[str, str] = {}
+    redactions: dict[str, dict[str, int]] = {}
+    for name, text in found.items():
+        scrubber.counts.clear()
+        contents[name] = scrubber.clean(text)
+        redactions[name] = {kind: count for kind, count in sorted(scrubber.counts.items()) if count}
+    return contents, redactions
+
+
+def _listed(files: Mapping[str, bytes], redactions: _Redactions) -> JsonObject:
+    """Every file with its size, and how many secrets were taken out of it."""
+    contents: list[JsonValue] = [
+        {"name": name, "bytes": len(content), "redactions": sum(redactions.get(name, {}).values())}
+        for name, content in files.items()
+    ]
+    return {"contents": contents}
+
+
+def _preview(data: Mapping[str, Any]) -> list[str]:
+    rows = [(str(row["bytes"]), str(row["redactions"]), row["name"]) for row in data["contents"]]
+    return [
+        f"{size:>9} {redacted:>9} {name}" for size, redacted, name in [("Bytes", "Redacted", "File"), *rows]
+    ]
+
+
+def _agree(operator: Operator, preview: list[str]) -> None:
+    console = operator.console
+    if not console.interactive:
+        return
+    console.say("\n".join(preview))
+    if not console.confirm("Write these into one file?"):
+        raise UsageError("diagnose-declined", "nothing was written", "Run it again and answer yes.")
+
+
+def _refuse_secrets(files: Mapping[str, bytes], scrubber: Scrubber) -> None:
+    found = [name for name, content in files.items() if scrubber.holds(content.decode())]
+    if found:
+        raise CheckError(
+            "secret-in-bundle",
+            f"nothing was written: a secret is still in {json.dumps(found)}",
+            "Please report this as a bug.",
+        )

@@ -1,0 +1,79 @@
+"""`mst-cli health`: one verdict over containers, certificate and the agent's table, for monitoring."""
+
+from collections.abc import Iterator, Sequence
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, read_health
+from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.install.session import open_gateway
+from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, row_notice, rows_of
+from mstunnel_setup.operations.certificate.summary import (
+    certificate_facts,
+    certificate_lines,
+    certificate_notices,
+)
+from mstunnel_setup.operations.component import health as container_health
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Notice, Result
+
+_CONTAINERS = (paths.SERVER, paths.AGENT)
+# A warning that leaves the gateway working does not change the exit code.
+_SERIOUS = frozenset({"certificate-missing", "certificate-expired", "certificate-revoked"})
+
+
+def health(operator: Operator) -> Result:
+    """Containers, certificate, every row of the table.
+
+    Exit code 7 for a container, 4 for a certificate, 3 for another row that is unhealthy, else 0.
+    Raises UsageError `not-installed`.
+    """
+    with open_gateway(operator) as world:
+        facts = certificate_facts(world, Journal(world.files, world.clock, paths.STATE).receipt)
+        containers = {name: container_health(world.container(name)) for name in _CONTAINERS}
+        report = read_health(world.files)
+        rows = rows_of(report, world.clock.now())
+        notices = (*_sick(containers), *certificate_notices(facts), *_of_agent(report, rows))
+    data: JsonObject = {
+        "containers": {**containers},
+        "certificate": facts,
+        "reported": None if report is None else report.at.isoformat(timespec="seconds"),
+        "rows": [row.model_dump(mode="json") for row in rows],
+        "healthy": not _code(notices),
+    }
+    lines = [(name, value) for name, value in (*containers.items(), *certificate_lines(facts))]
+    lines += [(row.title, f"{row.state.value}: {row.text}") for row in rows]
+    text = [f"{name:30} {value}" for name, value in lines]
+    return Result("warning" if notices else "ok", data, notices, text=text, exit_code=_code(notices))
+
+
+def _sick(containers: dict[str, str]) -> Iterator[Notice]:
+    for name, state in containers.items():
+        if state != "healthy":
+            message = f"the container {name} is {state}"
+            yield Notice(
+                "container-unhealthy", message, f"Look at `mst-cli {name.removeprefix('mstunnel-')} logs`."
+            )
+
+
+def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Notice]:
+    if report is None:
+        hint = "It writes one within a minute of its start; look at `mst-cli agent logs`."
+        yield Notice("agent-silent", "the agent has written no health report yet", hint)
+    elif rows != report.rows:
+        hint = "Look at `mst-cli agent logs`, then `mst-cli agent restart`."
+        yield Notice("agent-silent", f"the agent has not reported since {report.at:%Y-%m-%d %H:%M} UTC", hint)
+    for row in rows:
+        if row.id not in SAID_ELSEWHERE and row.state in (State.WARNING, State.UNHEALTHY):
+            yield row_notice(row, report.last_error if report else None)
+
+
+def _code(notices: Sequence[Notice]) -> ExitCode:
+    codes = {notice.code for notice in notices}
+    if "container-unhealthy" in codes:
+        return ExitCode.ENGINE
+    if codes & _SERIOUS:
+        return ExitCode.CERTIFICATE
+    return ExitCode.CHECK if "health-unhealthy" in codes else ExitCode.DONE

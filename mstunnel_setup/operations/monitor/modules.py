@@ -1,0 +1,39 @@
+"""Kernel modules that an update of the system has taken away; without them nobody can connect."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.world import World
+from mstunnel_setup.readiness.facts import Settings
+from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.readiness.sysctls import MODULE_FILES
+from mstunnel_setup.system.modules import LoadModule
+
+TUN: Final = "/dev/net/tun"
+
+
+def lost() -> Sequence[str]:
+    """The modules that the gateway needs and this kernel can load, but has not; `tun` without its device."""
+    reader = HostReader(Files(), SystemClock(), Settings(), {})
+    away = [name for name in MODULE_FILES if name not in reader.modules()]
+    found = set(away) & reader.loadable() if away else set[str]()
+    if not Path(TUN).exists():
+        found.add("tun")
+    return sorted(found)
+
+
+def load(world: World, names: Sequence[str]) -> str:
+    """Load modules; returns why that did not work, empty when it did."""
+    if paths.ROOTLESS:
+        return f"only root may load it: run `modprobe --all {' '.join(names)}` as root"
+    try:
+        for name in names:
+            LoadModule(name=name).apply(world, {})
+    except StepError as error:
+        return error.message
+    return ""

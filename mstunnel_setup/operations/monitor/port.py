@@ -1,0 +1,72 @@
+"""Another port for the gateway: the agent writes which one is wanted, the host makes the container anew."""
+
+import hashlib
+from typing import Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.gateway_report import Applied, read_report
+from mstunnel_setup.containers.ports import listening
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
+from mstunnel_setup.errors import CheckError, SetupError
+from mstunnel_setup.gateway.admin_settings import listen_port
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE
+from mstunnel_setup.gateway.port import port_in_use, served_port, with_port
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.steps import launch, verify
+from mstunnel_setup.operations.certificate.activation import nudge
+
+_PATIENCE: Final = 30.0
+_PAUSE: Final = 0.5
+
+
+def wanted_port(files: Files) -> int | None:
+    """The port to move to; None when it is in use already, or the gateway has not taken what stands there.
+
+    A configuration that is refused is put back by the agent first. Raises StepError `settings-unreadable`.
+    """
+    configuration, report = files.read(paths.OCSERV_CONF), read_report(files)
+    if configuration is None or report is None:
+        return None
+    if report.configuration != Applied(hashlib.sha256(configuration).hexdigest()):
+        return None
+    wanted = listen_port(files)
+    return None if wanted == served_port(configuration) else wanted
+
+
+def move(run: Run, port: int) -> None:
+    """Publish `port`, then have the gateway listen there. Raises SetupError; the earlier port then goes on.
+
+    `ocserv.conf` comes last: until it names the new port, an interrupted move is begun again.
+    """
+    before = port_in_use(run.files)
+    if not _published(run, port):
+        _refuse_taken(port)
+    try:
+        run.runner.run([launch.again(port)], run.context)
+    except SetupError:
+        run.runner.run([launch.again(before)], run.context)
+        raise
+    configuration = run.files.read(paths.OCSERV_CONF) or b""
+    run.files.write(paths.OCSERV_CONF, with_port(configuration, port), CONFIGURATION_MODE)
+    nudge(run.context)
+    verify.serves(run.context, port, _PATIENCE, _PAUSE)
+    run.write_receipt()
+
+
+def _published(run: Run, port: int) -> bool:
+    """Whether an interrupted move has made the container already; it then holds the port itself."""
+    made_for = launch.again(port).gather(run.context).specifications[0].labels[CONFIGURATION_LABEL]
+    found = run.context.world.engine.inspect(paths.SERVER)
+    return found is not None and found.labels.get(CONFIGURATION_LABEL) == made_for
+
+
+def _refuse_taken(port: int) -> None:
+    """The container that runs would be gone before the engine finds that it cannot publish the port."""
+    taken = [item.program or "an unknown program" for item in listening(Files(), port)]
+    if taken:
+        raise CheckError(
+            "port-in-use",
+            f"the site wants port {port}, which is taken by {', '.join(sorted(set(taken)))}",
+            "Stop that service, or give the server configuration another port in the admin center.",
+        )

@@ -1,0 +1,252 @@
+"""One round of the monitor: an upgrade, an overdue certificate, another port, lost modules, what is down."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import BaseModel
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.upgrade import running as running_here
+from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.errors import LockedError, SetupError, StepError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.session import Run, open_host, open_run
+from mstunnel_setup.install.steps.certificate import pending_imports
+from mstunnel_setup.install.world import World
+from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operations.monitor import imports, modules
+from mstunnel_setup.operations.monitor.port import move, wanted_port
+from mstunnel_setup.operations.monitor.watch import Condition, Watch
+from mstunnel_setup.operations.upgrade.release_choice import release_names
+from mstunnel_setup.operations.upgrade.run import Wish, finish, running, upgrade_to
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.mailbox import Answer, Summary
+from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
+from mstunnel_setup.upgrade.release import CATALOGUE, Digests, offered
+
+Tell = Callable[[str], None]
+
+# Each try ends the sessions.
+_PORT_PAUSE: Final = 600.0
+_LOAD_PAUSE: Final = 600.0
+_MISSING: Final = "Load it with modprobe; after an update of the kernel start the host again."
+# The agent looks once a minute; one that asks more often gets no more of the lock and the log.
+_REQUEST_PAUSE: Final = 60.0
+# To the minute is what cron does, too.
+_IMPORT_PAUSE: Final = 60.0
+
+
+@dataclass
+class Monitor:
+    """Looks after the gateway of this server; `tell` takes log lines."""
+
+    operator: Operator
+    tell: Tell
+    _watch: Watch = field(default_factory=Watch)
+    _open: ExitStack = field(default_factory=ExitStack)
+    _world: World | None = None
+    _next_move: float = 0.0
+    _next_load: float = 0.0
+    _next_import: float = 0.0
+    _lost: Sequence[str] = ()
+    _not_loaded: str = ""
+    _next_request: float = 0.0
+    _said: dict[str, str] = field(default_factory=dict)
+
+    def round(self) -> None:
+        """Look once and do what is due. Whatever goes wrong is told, once; the next round tries again."""
+        for work in (self._offer, self._upgrade, self._imports, self._port, self._modules, self._containers):
+            try:
+                work()
+                self._said.pop(work.__name__, None)
+            except LockedError:
+                # Somebody is at work on this host; nothing is to be mended behind their back.
+                return
+            except SetupError as error:
+                self._complain(work.__name__, error)
+                self.close()
+
+    def _complain(self, work: str, error: SetupError) -> None:
+        """Say what is wrong when it is new, not at every look."""
+        words = f"{error.code}: {error.message}"
+        if self._said.get(work) != words:
+            self.tell(words)
+        self._said[work] = words
+
+    def close(self) -> None:
+        """Let go of the engine; the next look opens it again."""
+        self._world = None
+        self._open.close()
+
+    @property
+    def _host(self) -> World:
+        """This host. Opening the engine costs more than a look, so it stays open from look to look."""
+        if self._world is None:
+            self._world = self._open.enter_context(open_host(self.operator))
+        return self._world
+
+    def _offer(self) -> None:
+        """Tell the agent which release it may ask for, and what else it needs of the list."""
+        files = Files(self.operator.root)
+        catalogue = offered(files)
+        if files.state(mailbox.OUTBOX) is None:
+            return
+        _show(files, mailbox.OFFER, catalogue.newest)
+        present = running_here(files)
+        behind = catalogue.behind(present) if present else None
+        held = catalogue.newest is not None and catalogue.newest.digests in read_history(files).held
+        summary = Summary(time_zone=catalogue.time_zone, behind=behind, held=held)
+        # Without a list there is nothing to say, and nothing appears that no run has made.
+        _show(files, mailbox.SUMMARY, summary if summary != Summary() else None)
+
+    def _upgrade(self) -> None:
+        files, now = Files(self.operator.root), SystemClock().monotonic()
+        asked = files.state(mailbox.REQUEST) is not None and now >= self._next_request
+        if read_history(files).unfinished is None and not asked:
+            return
+        with open_run(self.operator, {}) as run:
+            if (ended := finish(run)) is not None:
+                self.tell(_words(ended))
+            if asked:
+                self._next_request = now + _REQUEST_PAUSE
+                self._obey(run)
+
+    def _obey(self, run: Run) -> None:
+        """Carry out what the agent asks for, if it may. Raises StepError: it may not."""
+        asked = _take_request(run.files)
+        if asked is None or asked == running(run).digests:
+            return
+        if why := _refusal(run.files, asked):
+            _refuse(run, asked, why)
+        catalogue = offered(run.files)
+        name = release_names(catalogue, asked)[0]
+        self.tell(f"upgrade: to release {name}, as the agent asks")
+        self.tell(_words(upgrade_to(run, Wish(name, asked, "agent", drain_minutes=catalogue.drain_minutes))))
+
+    def _imports(self) -> None:
+        """Take the certificates into use whose time has come and whose timer has not done it."""
+        files, now = Files(self.operator.root), SystemClock().monotonic()
+        if now < self._next_import:
+            return
+        self._next_import = now + _IMPORT_PAUSE
+        receipt = Journal(files, SystemClock(), paths.STATE).receipt
+        if not pending_imports(receipt):
+            return
+        timers = self._host.systemd.running()
+        for pending in imports.overdue(receipt, self._host.clock.now(), timers=timers):
+            with installed_run(self.operator, {}) as run:
+                self.tell(f"certificate: {pending.name} is taken into use, its time has passed")
+                imports.take(run, pending)
+
+    def _port(self) -> None:
+        """Follow the port that the tenant wants; what did not work is tried again ten minutes later."""
+        wanted, now = wanted_port(Files(self.operator.root)), SystemClock().monotonic()
+        if wanted is None or now < self._next_move:
+            return
+        with open_run(self.operator, {}) as run:
+            self._next_move = now + _PORT_PAUSE
+            self.tell(f"port: the gateway moves to {wanted}, as the tenant wants; sessions end")
+            move(run, wanted)
+        self._next_move = 0.0
+
+    def _modules(self) -> None:
+        """Load lost modules and have the server use them; tried every ten minutes, complained of once."""
+        if not Files(self.operator.root).live:
+            return
+        lost, now = modules.lost(), SystemClock().monotonic()
+        if lost and now >= self._next_load:
+            self._next_load = now + _LOAD_PAUSE
+            self._not_loaded = modules.load(self._host, lost)
+        self._lost = self._lost or lost
+        if left := lost and modules.lost():
+            why = self._not_loaded or "loading it did not help"
+            raise StepError("module-lost", f"{', '.join(left)} is missing: {why}", _MISSING)
+        if self._lost:
+            self.tell(f"modules: {', '.join(self._lost)} was missing, and is loaded")
+            self._lost = ()
+            self._host.restart(paths.SERVER)
+
+    def _containers(self) -> None:
+        seen: dict[str, Condition] = {
+            name: condition(self._host, name) for name in (paths.SERVER, paths.AGENT)
+        }
+        self._watch, due = self._watch.look(seen, self._host.clock.monotonic())
+        for name in due:
+            self.tell(f"restart: {name} is {seen[name]}")
+            self._host.restart(name)
+
+
+def condition(world: World, container: str) -> Condition:
+    """How a container is; what an administrator stopped is let alone."""
+    unit = f"{container}.service"
+    if world.systemd.known(unit):
+        if world.systemd.failed(unit):
+            return "failed"
+        if not world.systemd.active(unit):
+            return "stopped"
+    # Without systemd nobody but us has Podman check the health.
+    found = world.engine.inspect(container) if world.systemd.running() else world.container(container)
+    if found is None or found.status != "running":
+        return "stopped"
+    if found.health == "unhealthy":
+        return "unhealthy"
+    return "starting" if found.health == "starting" else "well"
+
+
+def _show(files: Files, path: str, message: BaseModel | None) -> None:
+    """Have the agent find this message there, or none; what stands there already is not written again."""
+    content = message.model_dump_json(indent=2).encode() + b"\n" if message else None
+    if files.read(path) == content:
+        return
+    if content is None:
+        files.remove(path)
+    else:
+        files.write(path, content)
+
+
+def _take_request(files: Files) -> Digests | None:
+    """The release the agent asks for; the message is gone afterwards. Raises StepError: it is no request."""
+    if files.state(mailbox.REQUEST) is None:
+        return None
+    try:
+        return mailbox.parse(files.read_untrusted(mailbox.REQUEST, mailbox.LONGEST + 1) or b"")
+    finally:
+        files.remove(mailbox.REQUEST)
+
+
+def _refusal(files: Files, asked: Digests) -> str:
+    """Why this server does not take a release at the agent's word; empty when it does.
+
+    Only the newest is taken, and it once: whoever has the agent cannot end sessions with it over and over.
+    """
+    catalogue = offered(files)
+    if not catalogue.named(asked):
+        return f"{CATALOGUE} does not list these images"
+    if catalogue.newest is None or asked != catalogue.newest.digests:
+        return f"it is not the newest release of {CATALOGUE}"
+    history = read_history(files)
+    if asked in history.failed:
+        return "it failed here"
+    if asked in history.held:
+        return "an administrator chose another one"
+    return ""
+
+
+def _refuse(run: Run, asked: Digests, why: str) -> None:
+    """Let the agent know, so that it does not ask again every minute."""
+    answer = Answer(
+        state="refused", server=asked.server, agent=asked.agent, reason=why, at=run.context.world.clock.now()
+    )
+    mailbox.write_answer(run.files, answer)
+    raise StepError("upgrade-refused", f"the agent asks for {asked.server}, which is not taken: {why}")
+
+
+def _words(ended: Upgrade) -> str:
+    if ended.outcome is Outcome.DONE:
+        away = ", but no device that was connected has come back yet" if ended.unproved else ""
+        return f"upgrade: release {ended.release} serves{away}"
+    return f"upgrade: {ended.outcome} from {ended.release}: {ended.reason}"

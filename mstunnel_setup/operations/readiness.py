@@ -1,0 +1,347 @@
+"""`mst-readiness`: put the examination together, run it, and say what it found."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.answers.load import load
+from mstunnel_setup.answers.merge import Answers, merge
+from mstunnel_setup.answers.secret import SecretReference, resolve
+from mstunnel_setup.errors import CheckError, ExitCode, SetupError, UsageError
+from mstunnel_setup.host.accounts import own_name
+from mstunnel_setup.host.clock import Clock, SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.session import rootless_account
+from mstunnel_setup.operations import readiness_report as report
+from mstunnel_setup.operator import Operator, Prompter
+from mstunnel_setup.readiness import checks, inbound
+from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registries
+from mstunnel_setup.readiness.examine import Examiner, Wanted
+from mstunnel_setup.readiness.facts import AccountFacts, InboundFacts, Settings
+from mstunnel_setup.readiness.fix import Fix, apply, fixes
+from mstunnel_setup.readiness.model import Finding, Group, Outcome, judge, undecided
+from mstunnel_setup.readiness.parse import json_object
+from mstunnel_setup.readiness.read.account import USER_READ, AccountReader
+from mstunnel_setup.readiness.read.certificate import CertificatePlace
+from mstunnel_setup.result import Notice, Result, Status
+from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
+from mstunnel_setup.tenant.clouds import Cloud, cloud
+from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn
+from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
+from mstunnel_setup.tenant.transport import HttpPort
+from mstunnel_setup.tls.ca_trust import added_roots_pem
+
+_PORT = 443
+_ALL = "all"
+# Of the time for everything, so that a tenant that does not answer can still be told.
+_ACCOUNT_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class ReadinessRequest:
+    """What to examine and how: `scope` is `all` or the name of a group, `timeout` and `wait` are in seconds.
+
+    `settings` are answers by setting path, `port` 0 is the configured one, `devices` the number of devices to
+    size for, `from_host` and `probe` the two sides of an inbound probe, `wait` how long to wait for probes.
+    """
+
+    scope: str = _ALL
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    ignored_checks: tuple[str, ...] = ()
+    fix: bool = False
+    timeout: float = 20.0
+    port: int = 0
+    devices: int = 1000
+    address: str = ""
+    from_host: str = ""
+    probe: str = ""
+    wait: float = 120.0
+
+    @property
+    def groups(self) -> frozenset[Group]:
+        """The groups in the scope."""
+        return frozenset(Group) if self.scope == _ALL else frozenset({Group(self.scope)})
+
+
+@dataclass(frozen=True)
+class _Tenant:
+    """Where and how to sign in, and the further roots to trust (PEM)."""
+
+    answers: Answers
+    cloud: Cloud
+    ca_pem: str
+
+
+def run(operator: Operator, request: ReadinessRequest) -> Result:
+    """Examine the host; the exit code is 3 when a required check failed that is not ignored."""
+    checks.refuse_unknown(request.ignored_checks)
+    _refuse_misplaced(request)
+    answers = _answers(operator, request)
+    examiner = Examiner(Files(operator.root), Processes(), SystemClock(), answered=answers.environment)
+    wanted = _wanted(operator, request, answers, examiner)
+    facts = examiner.facts(wanted)
+    found = judge(checks.of(wanted.groups), facts)
+    if not request.fix:
+        return _result(operator, request, found)
+    live = examiner.files.live
+    proposed = [item for item in fixes(found, facts) if live or item.path]
+    failed = _mend(operator, examiner, proposed)
+    found = found if failed is None else examiner.findings(wanted)
+    return _result(operator, request, found, proposed, failed)
+
+
+def _refuse_misplaced(request: ReadinessRequest) -> None:
+    """Raise UsageError for a probe outside the group `inbound`, and for that group alone without one."""
+    probing = bool(request.from_host or request.probe)
+    if probing and Group.INBOUND not in request.groups:
+        raise UsageError(
+            "probe-misplaced",
+            f"--from and --probe belong to the group inbound, not to {request.scope}",
+            "Run `mst-readiness inbound` with them.",
+        )
+    if not probing and request.scope == Group.INBOUND:
+        raise UsageError(
+            "probe-missing",
+            "inbound takes a probe from a second place",
+            "Run `mst-readiness inbound --from HOST` here, and on HOST the command that it names.",
+        )
+
+
+def _result(
+    operator: Operator,
+    request: ReadinessRequest,
+    found: tuple[Finding, ...],
+    proposed: Sequence[Fix] = (),
+    failed_fixes: Mapping[Fix, SetupError] | None = None,
+) -> Result:
+    ignored = frozenset(request.ignored_checks)
+    failed = [item for item in found if item.result is Outcome.FAIL and item.id not in ignored]
+    doubtful = [
+        item
+        for item in found
+        if item.result is Outcome.WARNING or (item.result is Outcome.FAIL and item.id in ignored)
+    ]
+    doubtful += undecided(found, ignored)
+    data = {"scope": request.scope, **report.data(found, ignored)}
+    table = report.platform_lines(platforms()) if request.scope == Group.HOST else ()
+    if Group.HOST in request.groups:
+        data["platforms"] = report.platform_data(platforms())
+    mended = failed_fixes is not None
+    unmended = failed_fixes or {}
+    data["fixes"] = [
+        {
+            "checks": list(item.checks),
+            "says": item.says,
+            "undo": item.undo,
+            "done": mended and item not in unmended,
+        }
+        for item in proposed
+    ]
+    warnings = [
+        Notice("fix-failed", f"could not {item.says}: {why.message}", why.hint)
+        for item, why in unmended.items()
+    ]
+    warnings += map(_notice, doubtful)
+    status: Status = "error" if failed else "warning" if warnings else "changed" if mended else "ok"
+    return Result(
+        status,
+        data,
+        warnings=tuple(warnings),
+        errors=tuple(map(_notice, failed)),
+        text=lambda: report.lines(found, ignored, table, verbose=operator.verbose),
+        exit_code=ExitCode.CHECK if failed else ExitCode.DONE,
+    )
+
+
+def _notice(item: Finding) -> Notice:
+    return Notice(item.id, f"{item.title}: {item.seen}", item.hint)
+
+
+def _mend(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Mapping[Fix, SetupError] | None:
+    """Show the fixes and make them when that is agreed to; those that failed, None when none was tried.
+
+    Raises CheckError without root.
+    """
+    console = operator.console
+    if not proposed:
+        console.say("Nothing here can be mended by --fix.")
+        return None
+    console.say("\n".join(["To be mended:", *(f"  - {item.says}" for item in proposed)]))
+    console.say("\n".join(["To undo it later:", *dict.fromkeys(f"  - {item.undo}" for item in proposed)]))
+    live = examiner.files.live
+    if live and os.geteuid() != 0:
+        raise CheckError("not-root", "mending needs the rights of root", "Run it with sudo.")
+    if not _agreed(console):
+        return None
+    return apply(proposed, examiner.files, examiner.processes, live=live)
+
+
+def _agreed(console: Prompter) -> bool:
+    """Whether to make the changes: unattended yes, and no when the input ends without an answer."""
+    try:
+        return not console.interactive or console.confirm("Do this")
+    except UsageError as error:
+        if error.code != "input-ended":
+            raise
+        console.say("Nobody answered, so nothing was mended. With --unattended it is done without asking.")
+        return False
+
+
+def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, examiner: Examiner) -> Wanted:
+    settings = _settings(request, answers, examiner.files)
+    where = cloud(answers.tenant.cloud, answers.tenant.authority, answers.tenant.graph)
+    tenant = _Tenant(answers, where, _ca_pem(answers, examiner.files))
+    read_account = _account(operator, request, tenant, examiner)
+    before = request.scope != _ALL and read_account is not None
+    return Wanted(
+        settings=settings,
+        groups=request.groups,
+        endpoints=with_registries(
+            endpoints_of(where.name, where.authority, where.graph),
+            (answers.images.server, answers.images.agent),
+            offline=bool(answers.images.archive),
+        ),
+        deadline=request.timeout,
+        certificate=_certificate_place(operator, answers),
+        address=request.address,
+        site=answers.site or "",
+        ca_pem=tenant.ca_pem,
+        account=read_account() if before and read_account else AccountFacts(tried=False),
+        read_account=None if before else read_account,
+        inbound=_inbound(operator, request, settings),
+    )
+
+
+def _answers(operator: Operator, request: ReadinessRequest) -> Answers:
+    own = {"mode": "rootless"} if request.scope == Group.ROOTLESS else {}
+    file = None if operator.answers is None else load(operator.answers)
+    return merge({**request.settings, **own}, os.environ, file)
+
+
+def _settings(request: ReadinessRequest, answers: Answers, files: Files) -> Settings:
+    installed = json_object((files.read(paths.ADMIN_SETTINGS) or b"").decode(errors="replace"))
+    known = installed.get("ListenPort")
+    return Settings(
+        mode=answers.mode,
+        account=_service_account(answers, files),
+        engine=answers.engine,
+        cloud=answers.tenant.cloud,
+        port=request.port or (known if isinstance(known, int) else _PORT),
+        devices=request.devices,
+    )
+
+
+def _service_account(answers: Answers, files: Files) -> str:
+    """The account of the gateway here, or of the one to be: the one that runs this, or the one named."""
+    return rootless_account(files) or (own_name() if paths.ROOTLESS else answers.account)
+
+
+def _ca_pem(answers: Answers, files: Files) -> str:
+    path = answers.tenant.ca_file
+    if path is None:
+        return ""
+    content = files.read_given(path)
+    if content is None:
+        raise UsageError(
+            "ca-file-missing", f"there is no file {path}", "Correct tenant.ca_file or --ca-file."
+        )
+    return content.decode("ascii", errors="ignore")
+
+
+def _certificate_place(operator: Operator, answers: Answers) -> CertificatePlace:
+    named = answers.certificate
+
+    def passphrase() -> bytes | None:
+        return None if named.passphrase is None else _secret(operator, named.passphrase).encode()
+
+    return CertificatePlace(named.chain, named.key or "", named.pfx or "", passphrase)
+
+
+def _secret(operator: Operator, reference: SecretReference | None) -> str:
+    if reference is None:
+        return ""
+    value = resolve(reference, Files(), os.environ).reveal()
+    operator.secrets.register(value)
+    return value
+
+
+def _account(
+    operator: Operator, request: ReadinessRequest, tenant: _Tenant, examiner: Examiner
+) -> Callable[[], AccountFacts] | None:
+    """How to find out what the tenant says; None when it is not wanted.
+
+    Within `all` nobody is asked to sign in: that would wait for a person.
+    """
+    people = tenant.answers.sign_in.method == "device-code"
+    if Group.ACCOUNT not in request.groups or (request.scope == _ALL and people):
+        return None
+    seconds = request.timeout * _ACCOUNT_SHARE
+    roots = f"{added_roots_pem(examiner.files)}\n{tenant.ca_pem}".strip()
+
+    def read() -> AccountFacts:
+        http = examiner.open_http(roots, timeout=seconds, deadline=seconds)
+        try:
+            sign_in = _sign_in(operator, tenant, examiner.clock, http)
+            return AccountReader(http, examiner.clock, tenant.cloud, sign_in).account()
+        finally:
+            http.close()
+
+    return read
+
+
+def _sign_in(operator: Operator, tenant: _Tenant, clock: Clock, http: HttpPort) -> Callable[[], AccessToken]:
+    """How to sign in, by the method of the answers."""
+    named = tenant.answers.sign_in
+    if named.method == "token-file":
+        return lambda: TokenFile(Files(), str(named.token_file), clock)
+    client_id = named.client_id or operator.console.ask(CLIENT_ID_QUESTION)
+    sign_in = SignIn(http, clock, tenant.cloud, tenant.answers.tenant.id, client_id)
+    if named.method == "client-secret":
+        return lambda: sign_in.client_secret(_secret(operator, named.client_secret))
+    if named.method == "client-certificate":
+        return lambda: sign_in.certificate(_credential(operator, tenant.answers))
+
+    def show(code: DeviceCode) -> None:
+        left = (code.expires_at - clock.now()).total_seconds()
+        operator.console.device_code(code.url, code.code, left, code.complete_url)
+
+    return lambda: sign_in.device_code(show, (*SETUP_PERMISSIONS, USER_READ), operator.console.waiting)
+
+
+def _credential(operator: Operator, answers: Answers) -> Credential:
+    named = answers.sign_in
+    if named.pfx:
+        return read_credential(Files(), named.pfx, _secret(operator, named.passphrase))
+    return read_credential(Files(), str(named.certificate), key_path=str(named.key))
+
+
+def _inbound(operator: Operator, request: ReadinessRequest, settings: Settings) -> InboundFacts:
+    clock = SystemClock()
+    if Group.INBOUND not in request.groups:
+        return InboundFacts()
+    if request.probe:
+        host, port = _target(request.probe)
+        return inbound.probe(host, port, clock, request.timeout)
+    if not request.from_host:
+        return InboundFacts()
+
+    def ready(port: int) -> None:
+        operator.console.say(
+            f"Waiting {request.wait:.0f} s for probes. On {request.from_host} run: "
+            f"mst-readiness inbound --probe ADDRESS:{port}"
+        )
+
+    return inbound.listen(settings.port, request.from_host, clock, request.wait, ready)
+
+
+def _target(text: str) -> tuple[str, int]:
+    """Host and port of HOST:PORT or [IPv6]:PORT. Raises UsageError."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= 65535:  # noqa: PLR2004
+        raise UsageError("probe-invalid", f"this is not HOST:PORT: {text}", "Write it as gw.example.com:443.")
+    return host, int(port)

@@ -1,0 +1,139 @@
+"""How findings look: a table by group for people, and JSON data."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+from mstunnel_setup.readiness.data import Platform, Platforms
+from mstunnel_setup.readiness.model import (
+    DOCUMENTATION,
+    Finding,
+    Group,
+    Outcome,
+    Readiness,
+    readiness,
+    undecided,
+)
+from mstunnel_setup.text import WIDTH
+
+_WORDS = {
+    Outcome.PASS: "pass",
+    Outcome.FAIL: "FAIL",
+    Outcome.WARNING: "warn",
+    Outcome.SKIPPED: "skip",
+    Outcome.UNKNOWN: "?",
+}
+# That of the longest id.
+_ID_WIDTH = 28
+
+
+_VERDICTS = {
+    Readiness.READY: "Ready",
+    Readiness.UNDECIDED: "Undecided",
+    Readiness.NOT_READY: "Not ready",
+}
+
+
+def lines(
+    findings: Sequence[Finding],
+    ignored: Collection[str] = (),
+    more: Iterable[str] = (),
+    *,
+    verbose: bool,
+) -> Iterator[str]:
+    """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
+    for group in Group:
+        rows = [item for item in findings if item.group is group]
+        shown = [item for item in rows if verbose or item.result is not Outcome.SKIPPED]
+        if shown:
+            yield group.value
+            for item in shown:
+                yield from _row(item)
+        elif rows:
+            yield group.value
+            yield f"  skip  {len(rows)} checks: {rows[0].seen}"
+    yield from more
+    yield ""
+    if open_questions := undecided(findings, ignored):
+        names = ", ".join(item.id for item in open_questions)
+        yield from textwrap.wrap(f"Not found out: {names}.", WIDTH, break_on_hyphens=False)
+    if any(item.hint for item in findings):
+        yield f"Each check is explained in {DOCUMENTATION}."
+    yield summary_line(findings, ignored)
+
+
+def _row(item: Finding) -> list[str]:
+    head = f"  {_WORDS[item.result]:4}  {item.id:{_ID_WIDTH}} "
+    return textwrap.wrap(
+        item.seen, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
+    ) or [head.rstrip()]
+
+
+def summary(findings: Sequence[Finding]) -> dict[str, int]:
+    """How many findings there are of each result."""
+    counted = Counter(item.result for item in findings)
+    return {outcome.value: counted[outcome] for outcome in Outcome}
+
+
+def summary_line(findings: Sequence[Finding], ignored: Collection[str] = ()) -> str:
+    """The verdict in one line."""
+    counts = summary(findings)
+    parts = [
+        f"{counts['pass']} passed",
+        f"{counts['fail']} failed",
+        f"{counts['warning']} warning{'' if counts['warning'] == 1 else 's'}",
+        f"{counts['unknown']} unknown",
+        f"{counts['skipped']} skipped",
+    ]
+    return f"{_VERDICTS[readiness(findings, ignored)]}: {len(findings)} checks, {', '.join(parts)}."
+
+
+def platform_lines(table: Platforms) -> Iterator[str]:
+    """The supported platforms and engines, with the day the table was read from its sources."""
+    yield ""
+    yield f"Supported platforms (table of {table.date})"
+    for row in table.platform:
+        name, engine = f"{row.distribution} {row.version}", f"{row.engine} {table.least_engine(row)} or later"
+        yield f"  {name:14} {engine:24} {_support(row)}".rstrip()
+    for engine_name, known in table.engines.items():
+        rootless = f", without root {known.least_rootless}" if known.least_rootless else ""
+        yield f"  {engine_name} from {known.least}{rootless}; tested: {', '.join(known.tested)}"
+
+
+def _support(row: Platform) -> str:
+    if row.ended or row.last_listed:
+        return f"support ended {row.ended}" if row.ended else f"ended, last listed {row.last_listed}"
+    return "" if row.vendor else "tested here, not listed"
+
+
+def platform_data(table: Platforms) -> dict[str, Any]:
+    """The same as JSON data."""
+    data = table.model_dump(mode="json", include={"date", "engines", "bad"}, by_alias=True)
+    data["platform"] = [
+        {**row.model_dump(mode="json"), "least_engine": table.least_engine(row)} for row in table.platform
+    ]
+    return data
+
+
+def data(findings: Sequence[Finding], ignored: Collection[str] = ()) -> dict[str, Any]:
+    """The findings as JSON data (docs/reference/readiness.md)."""
+    rows = [
+        {
+            "id": item.id,
+            "group": item.group.value,
+            "title": item.title,
+            "severity": item.severity.value,
+            "result": item.result.value,
+            "seen": item.seen,
+            "hint": item.hint,
+            "docs": item.docs,
+        }
+        for item in findings
+    ]
+    return {
+        "verdict": readiness(findings, ignored).value,
+        "findings": rows,
+        "summary": summary(findings),
+        "ignored": sorted(ignored),
+    }

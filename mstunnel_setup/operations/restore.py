@@ -1,0 +1,127 @@
+"""`mst-cli restore`: install on this host what was backed up on another."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
+from mstunnel_setup.engine.runner import Planned
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.install import steps_data
+from mstunnel_setup.install.preflight import refuse_unready
+from mstunnel_setup.install.request import Settings
+from mstunnel_setup.install.session import Run, open_run, require_answers, step_named
+from mstunnel_setup.install.step_list import ORDER
+from mstunnel_setup.install.steps import sign_in
+from mstunnel_setup.install.steps.environment import TENANT_ROOTS
+from mstunnel_setup.operations.backup import unpack
+from mstunnel_setup.operations.certificate.activation import engage
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+from mstunnel_setup.upgrade.record import HISTORY
+from mstunnel_setup.upgrade.release import CATALOGUE
+
+_STAGE = f"{paths.STATE}/restored"
+# What a backup brings itself, or what belongs to the host it was made on.
+_NOT_TAKEN = ("certificate", "environment", "site", "eula")
+_FIRST = ("eula", "environment")
+_MODES = {paths.SITE_KEY: 0o600, paths.ENVIRONMENT: 0o640}
+_CATALOGUE_FOLDER = CATALOGUE.rpartition("/")[0]
+
+
+def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool) -> Result:
+    """Place settings, certificate and roots, then install into the same site with the same answers.
+
+    With `replace` the record and the application of the old host are removed from the tenant first.
+    Raises UsageError where a gateway is installed already, or for a file that is no backup.
+    """
+    content = Files().read(str(file))
+    if content is None:
+        raise UsageError("file-missing", f"there is no file {file}", "Correct the path.")
+    manifest, files = unpack(content)
+    with open_run(operator, {**_answers(manifest), **settings}) as run:
+        if run.context.receipt.entries:
+            raise UsageError(
+                "already-installed", "a gateway is installed here already", "Restore on a host without one."
+            )
+        _refuse_missing_roots(run, file)
+        require_answers(run, ORDER)
+        refuse_unready(run.context, [step.name for step in ORDER])
+        done = _installed(run, manifest, files, replace=replace)
+    return Result("changed", steps_data(done), text=["Restored. Look at it with `mst-cli status`."])
+
+
+def _refuse_missing_roots(run: Run, file: Path) -> None:
+    """Raise UsageError where `tenant.ca_file` is a file of the old host; the backup holds its content."""
+    named = run.context.answers.tenant.ca_file
+    if named is not None and run.files.read_given(named) is None:
+        inside = TENANT_ROOTS.lstrip("/")
+        raise UsageError(
+            "ca-file-missing",
+            f"the tenant's trusted roots were in {named}, which is not on this host",
+            f"Take them out of the backup (`tar -xzOf {file} {inside} >tenant-ca.crt`), "
+            "and add `--ca-file tenant-ca.crt`.",
+        )
+
+
+def _installed(
+    run: Run, manifest: JsonObject, files: Mapping[str, bytes], *, replace: bool
+) -> Sequence[Planned]:
+    try:
+        copies = _staged(run, {path: content for path, content in files.items() if path != HISTORY})
+        done = run.runner.run([step_named("eula")], run.context)
+        if HISTORY in files:
+            # No object of the receipt, as it never is: what only serves the installation goes with it.
+            run.files.write(HISTORY, files[HISTORY], 0o600)
+        engage(run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT])
+        done += run.runner.run([step_named("environment")], run.context)
+        folders = [MakeDirectory(path=_CATALOGUE_FOLDER, mode=0o755)] if CATALOGUE in files else []
+        engage(run, "Certificate, roots and limits of the backup", [*folders, *copies])
+        if replace:
+            _remove_old(run, manifest)
+        return done + run.runner.run([step for step in ORDER if step.name not in _FIRST], run.context)
+    finally:
+        run.files.remove_tree(_STAGE)
+
+
+def _staged(run: Run, files: Mapping[str, bytes]) -> list[CopyFile]:
+    """The files of the backup in a place of their own, and the actions that bring them to theirs.
+
+    The journal then holds their digests only, and never the key.
+    """
+    run.files.make_directories(_STAGE, 0o700)
+    copies = []
+    for path, content in files.items():
+        digest = hashlib.sha256(content).hexdigest()
+        staged = f"{_STAGE}/{digest}"
+        run.files.write(staged, content, 0o600)
+        source = str(run.files.locate(staged))
+        copies.append(CopyFile(path=path, mode=_MODES.get(path, 0o644), source=source, digest=digest))
+    return copies
+
+
+def _remove_old(run: Run, manifest: JsonObject) -> None:
+    """Remove from the tenant what the old host had there; absent is fine."""
+    run.context.administrator = True
+    sign_in.STEP.gather(run.context)
+    graph, site = run.context.world.graph, manifest.get("site")
+    if isinstance(site, dict) and manifest.get("server_id"):
+        graph.delete_server(str(site["id"]), str(manifest["server_id"]))
+    if manifest.get("application_object_id"):
+        graph.delete_application(str(manifest["application_object_id"]))
+
+
+def _answers(manifest: JsonObject) -> dict[str, Any]:
+    given = manifest.get("answers")
+    answers: dict[str, Any] = dict(given) if isinstance(given, dict) else {}
+    kept = {path: value for path, value in answers.items() if path.partition(".")[0] not in _NOT_TAKEN}
+    site = manifest.get("site")
+    return {
+        **kept,
+        "server_name": manifest.get("server_name"),
+        **({"site": site["id"]} if isinstance(site, dict) else {}),
+    }

@@ -1,0 +1,86 @@
+"""`mst-cli server show …`: what ocserv's control program knows about sessions."""
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.engine import Finished, clean
+from mstunnel_setup.engine.values import JsonObject, JsonValue
+from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.gateway.occtl import (
+    NOT_FOUND,
+    SHOW_COMMANDS,
+    ShowCommand,
+    occtl_arguments,
+    read_answer,
+)
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.session import open_gateway
+from mstunnel_setup.install.world import World
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+
+_SECONDS = 20.0
+
+
+def show(operator: Operator, words: list[str]) -> Result:
+    """Run one `show` command in the server's container."""
+    command, argument = _parse(words)
+    as_json = operator.json
+    arguments = occtl_arguments(command, argument, as_json=as_json)
+    if command.streams:
+        return _follow(operator, arguments)
+    with open_gateway(operator) as world:
+        server_process(world)
+        finished = world.engine.execute(paths.SERVER, arguments, _SECONDS)
+    if finished.code == NOT_FOUND:
+        return Result(data={"rows": []}, text=[f"There is no {' '.join(words)}."])
+    _require(finished)
+    data = read_answer(command, finished.output) if as_json else []
+    return Result(data=data if isinstance(data, dict) else {"rows": data}, text=finished.output.splitlines())
+
+
+def server_process(world: World) -> int:
+    """The id of the server's first process. Raises EngineError `server-not-running`."""
+    found = world.engine.inspect(paths.SERVER)
+    if found is None or found.process_id is None:
+        raise EngineError(
+            "server-not-running", "the server is not running", "Start it: `mst-cli server start`."
+        )
+    return found.process_id
+
+
+def ask(world: World, command: ShowCommand) -> JsonObject | list[JsonValue]:
+    """What the control program answers, as data. Raises EngineError."""
+    finished = world.engine.execute(paths.SERVER, occtl_arguments(command, as_json=True), _SECONDS)
+    _require(finished)
+    return read_answer(command, finished.output)
+
+
+def _require(finished: Finished) -> None:
+    if finished.code != 0:
+        reason = clean(finished.error or finished.output) or f"exit code {finished.code}"
+        raise EngineError(
+            "occtl-failed", f"the gateway did not answer: {reason}", "Try `mst-cli server status`."
+        )
+
+
+def _follow(operator: Operator, arguments: list[str]) -> Result:
+    """Become the control program, until it is stopped, or have its lines as JSON, since it knows none."""
+    with open_gateway(operator) as world:
+        server_process(world)
+        command = world.engine.execute_command(paths.SERVER, arguments)
+    Processes().hold_input()
+    if not operator.json:
+        Processes().replace(command)
+    operator.sinks.stream(Processes().lines(command))
+    return Result()
+
+
+def _parse(words: list[str]) -> tuple[ShowCommand, str]:
+    """The command meant by the words, and its argument. Raises UsageError that lists what there is."""
+    for command in sorted(SHOW_COMMANDS, key=lambda item: -len(item.words)):
+        count = len(command.words)
+        if tuple(words[:count]) == command.words and len(words) <= count + 1:
+            return command, "".join(words[count:])
+    known = ", ".join(" ".join(command.words) for command in SHOW_COMMANDS)
+    raise UsageError(
+        "show-unknown", f"there is nothing called {' '.join(words)} to show", f"Show one of: {known}."
+    )

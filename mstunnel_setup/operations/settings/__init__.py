@@ -1,0 +1,1 @@
+"""Settings of an installed gateway: env.sh, log level, server configuration."""

@@ -1,0 +1,67 @@
+"""`mst-cli env get|set|unset`: edit `env.sh` as an administrator would by hand, but never wrongly."""
+
+from mstunnel_setup import paths
+from mstunnel_setup.answers.variables import PROXIES, refuse_wrong
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.gateway import env_file
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+
+_MODE = 0o640
+
+
+def get(operator: Operator, name: str | None) -> Result:
+    """One setting, or all. Raises UsageError `setting-missing`."""
+    with installed_run(operator, {}, exclusively=False) as run:
+        settings = env_file.parse(_text(run), paths.ENVIRONMENT)
+    if name is None:
+        return Result(
+            "ok", {"settings": settings}, text=[f"{key}={value}" for key, value in settings.items()]
+        )
+    if name not in settings:
+        raise UsageError(
+            "setting-missing", f"{paths.ENVIRONMENT} does not set {name}", "See all with `mst-cli env get`."
+        )
+    return Result("ok", {"settings": {name: settings[name]}}, text=[settings[name]])
+
+
+def put(operator: Operator, name: str, value: str | None) -> Result:
+    """Set `name` to `value`, or take it out (None). Raises UsageError for what cannot be a setting."""
+    _judge(name, value)
+    with installed_run(operator, {}) as run:
+        before = _text(run)
+        after = before
+        for spelling in _spellings(name):
+            after = env_file.assign(after, spelling, value, paths.ENVIRONMENT)
+        data = {"name": name, "value": value, "then": _then(name)}
+        if after == before:
+            return Result("unchanged", data, text=["It is so already."])
+        run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
+    done = f"{name} is not set any more." if value is None else f"{name} is set."
+    return Result("changed", data, text=[done, *(f"To take effect: `{command}`." for command in _then(name))])
+
+
+def _judge(name: str, value: str | None) -> None:
+    if not env_file.is_name(name):
+        raise UsageError(
+            "setting-name-invalid", f"{name} cannot be the name of a setting", "Use letters, digits and _."
+        )
+    refuse_wrong(name, value or "")
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    """Both cases of a proxy variable: programs read the one or the other."""
+    return (name.lower(), name.upper()) if name.lower() in PROXIES else (name,)
+
+
+def _then(name: str) -> list[str]:
+    """What makes the gateway take the setting: read at its start, or built into the containers."""
+    if name.lower() in PROXIES or name == "TRACE_SESSIONS":
+        return ["mst-cli install"]
+    return ["mst-cli server restart", "mst-cli agent restart"]
+
+
+def _text(run: Run) -> str:
+    return (run.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="surrogateescape")

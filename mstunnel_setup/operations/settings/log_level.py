@@ -1,0 +1,89 @@
+"""`mst-cli log level`: how much the server logs, for good or for eight hours."""
+
+from datetime import timedelta
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import SetupError, UsageError
+from mstunnel_setup.gateway import env_file, log_level
+from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel
+from mstunnel_setup.gateway.ocserv_conf import HIGHEST_LEVEL
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Notice, Result
+
+_CHECK_IN = ("/opt/mstunnel-setup/bin/mstunnel-agent", "check-in")
+_SECONDS = 60.0
+
+
+def log_level_command(operator: Operator, wanted: str | None) -> Result:
+    """Show the level, set it (0 to 4), begin the verbose mode (`verbose`) or end it (`normal`).
+
+    Raises UsageError `log-level-invalid` for any other word.
+    """
+    _judge(wanted)
+    with installed_run(operator, {}, exclusively=wanted is not None) as run:
+        before = _now(run)
+        if wanted is None:
+            return Result("ok", _data(before), text=_lines(before))
+        _set(run, wanted)
+        after = _now(run)
+        if after == before:
+            return Result("unchanged", _data(after), text=_lines(after))
+        warnings = () if after.level == before.level else _apply(run, after.level)
+    return Result("changed", _data(after), warnings, text=_lines(after))
+
+
+def _judge(wanted: str | None) -> None:
+    levels = map(str, range(HIGHEST_LEVEL + 1))
+    if wanted not in (None, "verbose", "normal", *levels):
+        raise UsageError(
+            "log-level-invalid",
+            f"there is no level {wanted}",
+            f"Give 0 to {HIGHEST_LEVEL}, verbose or normal.",
+        )
+
+
+def _set(run: Run, wanted: str) -> None:
+    if wanted == "verbose":
+        log_level.begin_verbose(run.files, run.context.world.clock.now() + timedelta(hours=VERBOSE_HOURS))
+        return
+    if wanted != "normal":
+        text = env_file.assign(_environment(run), "DEBUG_LEVEL", wanted, paths.ENVIRONMENT)
+        run.files.write(paths.ENVIRONMENT, text.encode(), 0o640)
+    log_level.end_verbose(run.files)
+
+
+def _now(run: Run) -> LogLevel:
+    settings = env_file.parse(_environment(run), paths.ENVIRONMENT)
+    return log_level.log_level(run.files, settings, run.context.world.clock.now())
+
+
+def _environment(run: Run) -> str:
+    return (run.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="surrogateescape")
+
+
+def _apply(run: Run, level: int) -> tuple[Notice, ...]:
+    """Have the agent write it into ocserv.conf now, tenant or not; it looks every few minutes by itself."""
+    try:
+        run.context.world.engine.execute(paths.AGENT, _CHECK_IN, _SECONDS)
+    except SetupError as error:
+        return (Notice(error.code, f"not applied yet: {error.message}", error.hint),)
+    if log_level.served_level(run.files.read(paths.OCSERV_CONF) or b"") == level:
+        return ()
+    return (Notice("level-not-applied", "not applied yet by the agent", "See `mst-cli agent logs`."),)
+
+
+def _data(level: LogLevel) -> JsonObject:
+    until = None if level.until is None else level.until.isoformat(timespec="seconds")
+    return {"level": level.level, "usual": level.usual, "verbose_until": until}
+
+
+def _lines(level: LogLevel) -> list[str]:
+    if level.until is None:
+        return [f"Level {level.level} of 0 to 4."]
+    return [
+        f"Level {level.level}, until {level.until:%Y-%m-%d %H:%M} UTC; then {level.usual} again.",
+        "End it now: `mst-cli log level normal`.",
+    ]

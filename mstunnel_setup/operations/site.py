@@ -1,0 +1,63 @@
+"""`mst-cli site show|change`: the site this server belongs to."""
+
+from mstunnel_setup.engine.store_answer import remembered
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.install.request import Settings
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.steps import sign_in, site
+from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operations.registration import enrol, take_back
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+from mstunnel_setup.tenant.actions import RegisterServer, require_free_name
+
+_JOINED = "joined-site"
+
+
+def show(operator: Operator) -> Result:
+    """Id, name and public address of the site. Raises UsageError before one is joined."""
+    with installed_run(operator, {}, exclusively=False) as run:
+        joined = _joined(run)
+    rows = (("Site", "name"), ("Id", "id"), ("Address", "public_address"))
+    text = [f"{label:8} {joined.get(key) or 'none'}" for label, key in rows]
+    return Result("ok", {"site": joined}, text=text)
+
+
+def change(operator: Operator, settings: Settings, wanted: str) -> Result:
+    """Move this server to another site: a record there first has to be possible, then the old one goes.
+
+    Raises TenantError when there is no such site, or it has a server of this name already, and
+    CertificateError when the certificate does not name its address; nothing is changed then. Given once more,
+    it finishes a change that was cut off.
+    """
+    with installed_run(operator, {**settings, "site": wanted}) as run:
+        left = _left(run)
+        before = {} if left else _joined(run)
+        sign_in.STEP.gather(run.context)
+        chosen = site.choose(run.context)
+        if chosen.id != before.get("id"):
+            site.require_named(run.context, chosen)
+            removable = run.context.answers.left_record == "remove"
+            graph, name = run.context.world.graph, run.context.server_name
+            require_free_name(graph, chosen.id, name, removable=removable)
+            take_back(run, {RegisterServer.kind})
+            run.runner.take_back([f"answer:{_JOINED}"])
+        changed = enrol(run, first=("site",))
+        after = _joined(run)
+    if not changed:
+        return Result("unchanged", {"site": after}, text=[f"It belongs to {after['name']} already."])
+    return Result("changed", {"site": after}, text=[f"It belongs to {after['name']} now."])
+
+
+def _left(run: Run) -> bool:
+    """Whether a change was cut off when the server had left its site and joined none."""
+    receipt = run.context.receipt
+    return site.STEP.name in receipt.steps and remembered(receipt, _JOINED) is None
+
+
+def _joined(run: Run) -> JsonObject:
+    joined = remembered(run.context.receipt, _JOINED)
+    if not isinstance(joined, dict):
+        raise UsageError("site-not-joined", "this server has joined no site yet", "Run mstunnel-setup.")
+    return joined

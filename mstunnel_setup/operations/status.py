@@ -1,0 +1,112 @@
+"""`mst-cli status`: the gateway at a glance."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mstunnel_setup import __version__, paths
+from mstunnel_setup.agent.health_report import read_health
+from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.engine.store_answer import remembered
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.install.session import open_gateway
+from mstunnel_setup.install.status import installed
+from mstunnel_setup.install.world import World
+from mstunnel_setup.operations.agent_findings import agent_troubles, is_serious
+from mstunnel_setup.operations.certificate.summary import (
+    certificate_facts,
+    certificate_lines,
+    certificate_notices,
+)
+from mstunnel_setup.operations.component import health
+from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices, waiting_notices
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Notice, Result, Status
+
+
+def overview(operator: Operator) -> Result:
+    """Site, certificate, both containers, and what the agent reports.
+
+    Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
+    it should be, else 0.
+    """
+    with open_gateway(operator) as world:
+        receipt = Journal(world.files, world.clock, paths.STATE).receipt
+        facts = certificate_facts(world, receipt)
+        data: JsonObject = {
+            "version": __version__,
+            "site": _site(receipt),
+            "certificate_days_left": facts["days_left"],
+            "certificate": facts,
+            **{name: _container(world, name) for name in (paths.SERVER, paths.AGENT)},
+        }
+        report, now = read_health(world.files), world.clock.now()
+        kept_going = (
+            *agent_troubles(report, now),
+            *monitor_notices(world),
+            *upgrade_notices(world.files),
+            *waiting_notices(world.files),
+        )
+    healthy = all(_health(data[name]) == "healthy" for name in (paths.SERVER, paths.AGENT))
+    code = ExitCode.CHECK if is_serious(report, now) else ExitCode.DONE
+    notices = (*troubles(receipt, data), *kept_going, *certificate_notices(facts))
+    status: Status = "ok" if healthy and not notices else "warning"
+    return Result(status, data, notices, text=_lines(data), exit_code=code if healthy else ExitCode.ENGINE)
+
+
+def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
+    """What is wrong, each with the command that mends it."""
+    if not installed(receipt):
+        why = f": {receipt.failure.message}" if receipt.failure else ""
+        yield Notice(
+            "installation-unfinished", f"the installation is not finished{why}", "Run mstunnel-setup."
+        )
+    for name in (paths.SERVER, paths.AGENT):
+        short, container = name.removeprefix("mstunnel-"), data[name]
+        state, shown = (container["state"], container["health"]) if isinstance(container, dict) else ("", "")
+        if state == "absent" and not installed(receipt):
+            yield Notice("container-missing", f"there is no container {name}", "Run mstunnel-setup.")
+        elif state != "running":
+            # Where systemd runs the containers, one that is stopped is not there.
+            yield Notice("container-down", f"{name} is not running", f"Run `mst-cli {short} start`.")
+        elif shown != "healthy":
+            hint = f"Run `mst-cli {short} restart`; `mst-cli {short} logs --tail 20` says why."
+            yield Notice("container-unhealthy", f"{name} runs, but is {shown}", hint)
+
+
+def _container(world: World, name: str) -> JsonObject:
+    found = world.container(name)
+    return {
+        "state": "absent" if found is None else found.status,
+        "health": health(found),
+        "image_digest": None if found is None else found.image_digest,
+    }
+
+
+def _site(receipt: Receipt) -> str | None:
+    joined = remembered(receipt, "joined-site")
+    return str(joined["name"]) if isinstance(joined, dict) else None
+
+
+def _health(container: Any) -> str:
+    return str(container["health"])
+
+
+def _lines(data: JsonObject) -> list[str]:
+    facts: Any = data["certificate"]
+    rows = [
+        ("Site", data["site"] or "not joined yet"),
+        *certificate_lines(facts),
+        *((_name(key), _words(data[key])) for key in (paths.SERVER, paths.AGENT)),
+        ("Version", data["version"]),
+    ]
+    return [f"{name:12} {value}" for name, value in rows]
+
+
+def _name(container: str) -> str:
+    return container.removeprefix("mstunnel-").capitalize()
+
+
+def _words(container: Any) -> str:
+    return f"{container['state']}, {container['health']}"

@@ -1,0 +1,1 @@
+"""Upgrades of the two images: drain, switch, verify, roll back."""

@@ -1,0 +1,59 @@
+"""Letting a gateway run empty before its container is replaced: nobody new comes in, those inside may finish.
+
+A balancer in front of the site sees the port refused and sends devices to another server. Whoever is still
+connected at the end is told by ocserv that the server shuts down, as always when it stops.
+"""
+
+from typing import Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.engine import clean
+from mstunnel_setup.errors import EngineError, SetupError
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.world import World
+from mstunnel_setup.operations.upgrade.reconnect import connected
+
+_PAUSE: Final = 5.0
+_SECONDS: Final = 20.0
+# A table of its own: the gateway writes its other one anew whenever it starts.
+_TABLE: Final = ("inet", "mstunnel_drain")
+_CHAIN: Final = (*_TABLE, "input")
+
+
+def drain(context: Context, port: int, minutes: int) -> None:
+    """Refuse new connections to `port` and wait for the last session to end, at most so many minutes.
+
+    A gateway that cannot be asked has nobody to wait for. The container that comes next lets devices in.
+    """
+    clock = context.world.clock
+    end = clock.monotonic() + 60 * minutes
+    try:
+        _close(context.world, port)
+        left = len(connected(context.world))
+        if left:
+            context.prompter.say(f"Waiting for {left} sessions to end, at most {minutes} minutes.")
+        while left and clock.monotonic() < end:
+            clock.sleep(_PAUSE)
+            left = len(connected(context.world))
+    except SetupError as error:
+        context.prompter.say(f"Not waiting for sessions: {error.message}.")
+
+
+def reopen(world: World) -> None:
+    """Let devices in again, where the container was not replaced after all."""
+    world.engine.execute(paths.SERVER, ["nft", "delete", "table", *_TABLE], _SECONDS)
+
+
+def _close(world: World, port: int) -> None:
+    """The health check, which comes by the loopback, is let in; UDP belongs to sessions that there are."""
+    _add(world, "table", *_TABLE)
+    _add(world, "chain", *_CHAIN, "{ type filter hook input priority filter; }")
+    match = ("iifname", "!=", "lo", "tcp", "dport", str(port), "ct", "state", "new")
+    _add(world, "rule", *_CHAIN, *match, "reject", "with", "tcp", "reset")
+
+
+def _add(world: World, *words: str) -> None:
+    finished = world.engine.execute(paths.SERVER, ["nft", "add", *words], _SECONDS)
+    if finished.code != 0:
+        reason = clean(finished.error or finished.output)
+        raise EngineError("drain-failed", f"the gateway cannot refuse new connections: {reason}")

@@ -1,0 +1,48 @@
+"""Whether the gateway reaches the internal address of its site, by its own account."""
+
+from typing import Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.gateway_report import Probe, read_report
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps import verify
+
+# It tries within five seconds of its start, gives up after twenty, and reports every fifteen.
+_PATIENCE: Final = 60.0
+
+
+def reached_address(files: Files) -> str:
+    """The address that the gateway reached when it tried last; empty when there is none."""
+    probe = _probe(files)
+    return probe.url if probe is not None and probe.reached else ""
+
+
+def reaches_inside(context: Context, url: str) -> None:
+    """Return once the gateway that runs now has reached `url`. Raises NetworkError `inside-unreachable`."""
+    verify.within_patience(context, lambda: _reached(context, url), _PATIENCE)
+
+
+def _reached(context: Context, url: str) -> None:
+    probe, state = _probe(context.world.files), context.world.engine.inspect(paths.SERVER)
+    started = state.started_at if state is not None else None
+    tried = probe is not None and started is not None and probe.at >= started.replace(microsecond=0)
+    if probe is None or not tried:
+        raise _unreachable(url, "it has not tried")
+    # Another address is another question: the site was changed meanwhile.
+    if probe.url == url and not probe.reached:
+        raise _unreachable(url, probe.words)
+
+
+def _probe(files: Files) -> Probe | None:
+    report = read_report(files)
+    return None if report is None else report.probe
+
+
+def _unreachable(url: str, why: str) -> NetworkError:
+    return NetworkError(
+        "inside-unreachable",
+        f"the gateway does not reach {url} any more: {why}",
+        "Try it from this server; see row internal-network of `mst-cli health`.",
+    )

@@ -1,0 +1,196 @@
+"""`mst-cli upgrade check|apply|rollback|history`."""
+
+from collections.abc import Collection, Sequence
+
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.install.session import open_run
+from mstunnel_setup.operations.upgrade.run import Wish, finish, running, upgrade_to
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.upgrade.last_decision import Standing, read_standing
+from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
+from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Release, offered, published
+
+# Supported are the newest release and the one before it (docs/reference/releases.md).
+_SUPPORTED_BEHIND = 1
+
+
+def check(operator: Operator) -> Result:
+    """Which release runs, which one is newest, and how far apart they are; nothing is fetched or changed."""
+    with open_run(operator, {}, exclusively=False) as run:
+        images, catalogue, found = running(run), offered(run.files), read_standing(run.files)
+    behind = catalogue.behind(images.digests)
+    newest = catalogue.newest
+    names = release_names(catalogue, images.digests)
+    data: JsonObject = {
+        "running": [*names],
+        "server": images.server,
+        "agent": images.agent,
+        "newest": newest.name if newest else None,
+        "behind": behind,
+        "upgrade_available": newest is not None and newest.digests != images.digests,
+        "decision": found.model_dump(mode="json", exclude={"version"}) if found else None,
+    }
+    notices = tuple(_notices(catalogue, behind))
+    text = [f"Running: {', '.join(names) or 'images of no known release'}", f"Newest:  {_offer(newest)}"]
+    text += _window(found)
+    if data["upgrade_available"]:
+        text += _waits(found)
+        text.append("Upgrade with `mst-cli upgrade apply`.")
+    return Result("warning" if notices else "ok", data, notices, text=text)
+
+
+def apply(operator: Operator, name: str | None, drain_minutes: int | None = None) -> Result:
+    """Upgrade to the release `name`, or to the newest one offered; sessions may go on for `drain_minutes`."""
+    with open_run(operator, {}) as run:
+        running(run)
+        catalogue = offered(run.files)
+        release = _chosen(catalogue, name)
+        finish(run)
+        if running(run).digests == release.digests:
+            text = f"Release {release.name} runs already; nothing was changed."
+            return Result("unchanged", {"release": release.name}, text=[text])
+        minutes = catalogue.drain_minutes if drain_minutes is None else drain_minutes
+        newest = catalogue.newest.digests if catalogue.newest else release.digests
+        passes_over = newest if newest != release.digests else None
+        wish = Wish(
+            release.name, release.digests, "administrator", passes_over=passes_over, drain_minutes=minutes
+        )
+        return _ended(upgrade_to(run, wish))
+
+
+def rollback(operator: Operator) -> Result:
+    """Go back to the release before the last upgrade; the one that is left is not taken again by itself."""
+    with open_run(operator, {}) as run:
+        running(run)
+        finish(run)
+        last = read_history(run.files).last_done
+        if last is None or running(run).digests != last.target.digests:
+            raise UsageError(
+                "nothing-to-roll-back",
+                "no upgrade was made that could be taken back",
+                "See `mst-cli upgrade history`, or name a release: `mst-cli upgrade apply NAME`.",
+            )
+        earlier = last.source.digests
+        name = _name(offered(run.files), earlier)
+        return _ended(upgrade_to(run, Wish(name, earlier, "administrator", rejects_source=True)))
+
+
+def history(operator: Operator) -> Result:
+    """All upgrades of this server, the newest first."""
+    with open_run(operator, {}, exclusively=False) as run:
+        found = read_history(run.files)
+    upgrades = found.upgrades[::-1]
+    lines = [line for upgrade in upgrades for line in _lines(upgrade, found.held)]
+    data: JsonObject = {"upgrades": [_data(upgrade) for upgrade in upgrades]}
+    return Result("ok", data, text=lines or ["No upgrade was made."])
+
+
+def release_names(catalogue: Catalogue, digests: Digests) -> Sequence[str]:
+    """What these images may be called, the newest name first: the same images can be several releases."""
+    known = catalogue.named(digests) or published().named(digests)
+    return [release.name for release in known]
+
+
+def _chosen(catalogue: Catalogue, name: str | None) -> Release:
+    found = catalogue.newest if name is None else catalogue.with_name(name)
+    if found is not None:
+        return found
+    known = ", ".join(release.name for release in catalogue.releases)
+    raise UsageError(
+        "release-unknown",
+        f"there is no release {name}" if name else "no release is offered to this server",
+        f"{CATALOGUE} lists {known}."
+        if known
+        else f"List releases in {CATALOGUE}; see docs/how-to/upgrade.md.",
+    )
+
+
+def _ended(upgrade: Upgrade) -> Result:
+    if upgrade.outcome is Outcome.DONE:
+        text = f"Release {upgrade.release} serves. {_seconds(upgrade):.0f} s in all."
+        text_lines = [text, *_sessions(upgrade), *_held(upgrade)]
+        return Result("changed", _data(upgrade), tuple(_unproved(upgrade)), text=text_lines)
+    kept = (
+        "nothing was changed" if upgrade.outcome is Outcome.NOT_BEGUN else "the earlier release serves again"
+    )
+    raise EngineError(
+        "upgrade-failed",
+        f"the upgrade to {upgrade.release} failed, {kept}: {upgrade.reason}",
+        "Mend the cause, then run `mst-cli upgrade apply` again. See `mst-cli upgrade history`.",
+    )
+
+
+def _unproved(upgrade: Upgrade) -> Sequence[Notice]:
+    if not upgrade.unproved:
+        return []
+    message = "no device that was connected has come back yet, so no session is proved"
+    return [Notice("devices-away", message, "See `mst-cli server show users` later; they may sleep.")]
+
+
+def _sessions(upgrade: Upgrade) -> Sequence[str]:
+    """How many devices were connected before, and came back, where that is known."""
+    if upgrade.sessions_before is None:
+        return []
+    back = "" if upgrade.sessions_after is None else f", {upgrade.sessions_after} back when it was proved"
+    return [f"Sessions: {upgrade.sessions_before} before{back}."]
+
+
+def _held(upgrade: Upgrade) -> Sequence[str]:
+    """That the release which an administrator chose stays, and how long."""
+    if upgrade.held_back is None:
+        return []
+    ends = "a release newer than those known then ends that by itself, `mst-cli upgrade apply` at once"
+    return [f"Held at {upgrade.release}: {ends}."]
+
+
+def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:
+    if not catalogue.releases:
+        hint = f"List them in {CATALOGUE}; see docs/how-to/upgrade.md."
+        return [Notice("no-releases", "no release is offered to this server", hint)]
+    if behind is not None and behind > _SUPPORTED_BEHIND:
+        message = f"{behind} newer releases are out; supported are the newest and the one before it"
+        return [Notice("release-out-of-support", message, "Run `mst-cli upgrade apply`.")]
+    return []
+
+
+def _window(found: Standing | None) -> Sequence[str]:
+    """The site's maintenance window, if it has one, and how to have it follow the clocks of the site."""
+    if found is None or not found.window:
+        return []
+    follows = f", in summer and winter alike; for another, write `time_zone` in {CATALOGUE}"
+    return [f"Window:  {plain(found.window)}{follows if found.fixed else ''}"]
+
+
+def _waits(found: Standing | None) -> Sequence[str]:
+    """Why the agent does not upgrade by itself, in its own words."""
+    if found is None or not found.waits:
+        return []
+    return [f"Waits:   {plain(found.reason)} ({found.code}, as of {found.at:%Y-%m-%d %H:%M} UTC)"]
+
+
+def _offer(newest: Release | None) -> str:
+    return f"{newest.name}, published {newest.published}" if newest else "none is offered"
+
+
+def _name(catalogue: Catalogue, digests: Digests) -> str:
+    return next(iter(release_names(catalogue, digests)), "earlier")
+
+
+def _data(upgrade: Upgrade) -> JsonObject:
+    data: JsonObject = upgrade.model_dump(mode="json", exclude={"rejects_source", "passes_over", "devices"})
+    return {**data, "held": upgrade.outcome is Outcome.DONE and upgrade.held_back is not None}
+
+
+def _seconds(upgrade: Upgrade) -> float:
+    return (upgrade.ended - upgrade.begun).total_seconds() if upgrade.ended else 0.0
+
+
+def _lines(upgrade: Upgrade, held: Collection[Digests]) -> Sequence[str]:
+    outcome = upgrade.outcome or f"unfinished ({upgrade.phase})"
+    line = f"{upgrade.begun:%Y-%m-%d %H:%M} UTC  {upgrade.release}  {outcome}  by {upgrade.asked_by}"
+    details = [*([upgrade.reason] if upgrade.reason else []), *_sessions(upgrade)]
+    details += _held(upgrade) if upgrade.held_back in held else []
+    return [line, *(f"  {detail}" for detail in details)]

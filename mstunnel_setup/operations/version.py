@@ -1,0 +1,40 @@
+"""`mst-cli version`: of this program, of the engine, and of both images by digest."""
+
+import json
+
+from mstunnel_setup import __version__, paths
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import SetupError
+from mstunnel_setup.install.session import open_host
+from mstunnel_setup.install.world import World
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+
+
+def version(operator: Operator) -> Result:
+    """What is known; without an engine or an installation that is less."""
+    with open_host(operator) as world:
+        data: JsonObject = {
+            "version": __version__,
+            "engine": _engine(world),
+            "images": _images(world),
+        }
+    images = data["images"]
+    rows = [("mst-cli", data["version"]), ("Engine", data["engine"] or "none")]
+    rows += [
+        (name, digest or "none") for name, digest in (images.items() if isinstance(images, dict) else ())
+    ]
+    return Result("ok", data, text=[f"{name:8} {value}" for name, value in rows])
+
+
+def _engine(world: World) -> str | None:
+    try:
+        return world.engine.version()
+    except SetupError:
+        return None
+
+
+def _images(world: World) -> JsonObject:
+    """The digests that are configured to run."""
+    configured = json.loads(world.files.read(paths.IMAGES_CONFIGURED) or b"{}")
+    return {name: configured.get(f"{name}ImageDigest") for name in ("server", "agent")}

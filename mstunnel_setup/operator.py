@@ -1,0 +1,81 @@
+"""The operator: who runs a command, how they are asked and told, and which host they mean."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mstunnel_setup.events import Listener
+from mstunnel_setup.redaction import Redactor
+
+
+class Prompter(Protocol):
+    """Questions and announcements. Without a terminal every question is refused as a missing answer."""
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can answer."""
+        ...
+
+    def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
+        """One line of text; `secret` is not echoed."""
+        ...
+
+    def confirm(self, question: str) -> bool:
+        """Yes or no."""
+        ...
+
+    def choose(self, title: str, rows: Sequence[tuple[str, ...]]) -> str:
+        """The id of the row chosen by number, id or name; `rows` are cells: id, name, further details."""
+        ...
+
+    def page(self, text: str) -> None:
+        """A long text, in a pager."""
+        ...
+
+    def say(self, text: str) -> None:
+        """One announcement."""
+        ...
+
+    def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:
+        """Where to sign in with which code; `scan` is the address for a QR code, when it is another one."""
+        ...
+
+    def waiting(self, seconds_left: float) -> None:
+        """How long the wait for a sign-in may still last; 0: it is over."""
+        ...
+
+
+class Sinks(Protocol):
+    """Where the events and lines of a command go; the command line brings the implementation."""
+
+    def listener(self, steps: Sequence[str], progress_fd: int | None = None) -> Listener:
+        """A listener for the events of a run of `steps`; JSON lines also go to `progress_fd`."""
+        ...
+
+    def stream(self, lines: Iterable[str]) -> None:
+        """Print each line as it comes, until there are no more or the reader is gone."""
+        ...
+
+    def close_log(self) -> None:
+        """Close the log file; a later event opens it again."""
+        ...
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Who runs a command, and what they said about all commands.
+
+    `secrets` gets every secret that is read, so that no output shows it. `root` is the root of the host's
+    file system, `answers` the answer file. `json` and `verbose` are how results are wanted; `download` gets
+    the bytes fetched and the bytes expected.
+    """
+
+    console: Prompter
+    secrets: Redactor
+    sinks: Sinks
+    root: Path = Path("/")
+    answers: Path | None = None
+    json: bool = False
+    verbose: bool = False
+    download: Callable[[int, int], None] = lambda _fetched, _known: None

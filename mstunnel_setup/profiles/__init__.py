@@ -1,1 +1,0 @@
-"""VPN profiles: what devices are told about the tunnel."""

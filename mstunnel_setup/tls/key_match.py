@@ -1,0 +1,78 @@
+"""Find the leaf, its key and its chain in the material that was read."""
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.tls.certificate import is_ca, public_bytes, title
+from mstunnel_setup.tls.chain_building import best_path
+from mstunnel_setup.tls.model import Identity, Material
+
+_Pair = tuple[x509.Certificate, PrivateKeyTypes]
+
+
+def match(material: Material) -> Identity:
+    """Pair a leaf with its key and put its chain in order.
+
+    Of several certificates for one key the one that ends last is taken (a renewal beside its predecessor).
+    Raises CertificateError: `certificate-missing`, `key-missing`, `key-encrypted`, `key-mismatch`,
+    `leaf-ambiguous`.
+    """
+    _require_both(material)
+    leaf, key = _only_pair(_pairs(material), material)
+    path = best_path(leaf, material.certificates)
+    return Identity(leaf=leaf, chain=path.certificates, key=key, given=material.certificates)
+
+
+def _require_both(material: Material) -> None:
+    if not material.certificates:
+        raise CertificateError(
+            "certificate-missing",
+            "no certificate was found in the input",
+            "Give the certificate that the authority issued; a request (CSR) or a key alone is not enough.",
+        )
+    if not material.keys and material.encrypted_keys:
+        raise CertificateError(
+            "key-encrypted",
+            "the private key is protected by a passphrase",
+            "Remove it (`openssl pkey -in KEY -out site.key`), or give a PFX and its passphrase.",
+        )
+    if not material.keys:
+        raise CertificateError(
+            "key-missing",
+            "no private key was found in the input",
+            "Give the key that the certificate was requested with; export a PFX together with its key.",
+        )
+
+
+def _pairs(material: Material) -> list[_Pair]:
+    keys = {_public_of(key): key for key in material.keys}
+    found = [
+        (certificate, keys[public])
+        for certificate in material.certificates
+        if (public := public_bytes(certificate)) in keys
+    ]
+    return [pair for pair in found if not is_ca(pair[0])] or found
+
+
+def _public_of(key: PrivateKeyTypes) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _only_pair(pairs: list[_Pair], material: Material) -> _Pair:
+    if not pairs:
+        first = next((item for item in material.certificates if not is_ca(item)), material.certificates[0])
+        raise CertificateError(
+            "key-mismatch",
+            f"the private key does not belong to the certificate of {title(first)}",
+            "Give the key that this certificate was requested with, or request a new certificate for it.",
+        )
+    if len({public_bytes(certificate) for certificate, _ in pairs}) > 1:
+        names = ", ".join(title(certificate) for certificate, _ in pairs)
+        raise CertificateError(
+            "leaf-ambiguous",
+            f"the input has several certificates, each with its own key: {names}",
+            "Give only the certificate and the key of this gateway.",
+        )
+    return max(pairs, key=lambda pair: (pair[0].not_valid_after_utc, pair[0].not_valid_before_utc))

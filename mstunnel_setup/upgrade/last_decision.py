@@ -1,0 +1,58 @@
+"""Why this server is upgraded now or not: the agent writes what it decided, for whoever asks."""
+
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mstunnel_setup import paths
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.safe_paths import FileError
+from mstunnel_setup.upgrade.decision import Verdict
+from mstunnel_setup.upgrade.window import Window
+
+STANDING: Final = f"{paths.AGENT_STATE}/upgrade.json"
+_LARGEST: Final = 4096
+_AT_REST: Final = frozenset({"no-release", "up-to-date", "begin"})
+
+
+class Standing(BaseModel):
+    """The last decision, as of `at` (UTC). An agent of another version may know more.
+
+    `window` is the site's maintenance window in words, if it has one; `fixed` that it does not follow the
+    clocks of the site when they are changed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: Literal[1] = 1
+    at: datetime
+    code: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=40)]
+    reason: str
+    window: str = ""
+    fixed: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is a release that this server does not take yet."""
+        return self.code not in _AT_REST
+
+
+def standing(verdict: Verdict, now: datetime, window: Window | None) -> Standing:
+    """What there is to say of a decision."""
+    found = Standing(at=now, code=verdict.code, reason=verdict.reason)
+    return found.model_copy(update={"window": str(window), "fixed": window.fixed}) if window else found
+
+
+def write_standing(files: Files, found: Standing) -> None:
+    """Replace the file. Raises FileError."""
+    files.make_directories(paths.AGENT_STATE)
+    files.write(STANDING, found.model_dump_json(indent=2).encode() + b"\n")
+
+
+def read_standing(files: Files) -> Standing | None:
+    """The last decision; None when there is none that can be read. The agent may have put anything there."""
+    try:
+        return Standing.model_validate_json(files.read_untrusted(STANDING, _LARGEST) or b"")
+    except (FileError, ValidationError):
+        return None

@@ -1,0 +1,223 @@
+"""The health table, row by row: what makes it healthy, a warning, unhealthy, and what nobody knows."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.agent.gateway_report import GatewayReport, Probe
+from mstunnel_setup.agent.health_rows import TABLE, Observation, State, judge_rows, overall
+from mstunnel_setup.agent.measure import Machine
+from mstunnel_setup.agent.thresholds import Threshold, Thresholds
+from mstunnel_setup.tls.revocation_answers import RevocationState
+from tests.unit.clocks import START
+
+NOW = START + timedelta(days=1)
+URL = "http://intranet.example/"
+GIGABYTE = 1024**3
+REFUSED = {"http_code": 0, "exitcode": 7, "errormsg": "Failed to connect to intranet.example port 80"}
+
+
+def ago(**age: float) -> datetime:
+    return NOW - timedelta(**age)
+
+
+def later(**time: float) -> datetime:
+    return NOW + timedelta(**time)
+
+
+def report(age: float = 10, **facts: Any) -> dict[str, Any]:
+    return {"report": GatewayReport(at=ago(seconds=age), **{"connections": 3, **facts})}
+
+
+def machine(**figures: Any) -> dict[str, Any]:
+    return {"machine": Machine(**figures)}
+
+
+def probe(account: dict[str, Any], *, age: float = 60, url: str = URL) -> dict[str, Any]:
+    tried = Probe(ago(seconds=age), url, account)
+    return {"probe_url": URL, **report(probe=tried, nameservers=("10.0.0.53",))}
+
+
+def connected(milliseconds: float) -> dict[str, Any]:
+    times = {"time_namelookup": 0.5, "time_connect": 0.5 + milliseconds / 1000}
+    return probe({"http_code": 200, **times})
+
+
+# Row, state, what was seen, words that the text must hold. In the order of the table.
+CASES: list[tuple[str, str, dict[str, Any], str]] = [
+    ("last-check-in", "healthy", {"last_check_in": ago(minutes=5)}, "5 min ago"),
+    ("last-check-in", "unhealthy", {"last_check_in": ago(minutes=5, seconds=1)}, "5 min ago"),
+    ("last-check-in", "unhealthy", {"last_check_in": later(minutes=6)}, "6 min"),
+    ("last-check-in", "unhealthy", {}, "none since the agent started"),
+    ("last-check-in", "unknown", {"started": ago(minutes=4)}, "none since the agent started"),
+    ("connections", "healthy", report(connections=4990), "4990"),
+    ("connections", "unhealthy", report(connections=4991), "4991"),
+    ("connections", "unknown", report(connections=None), "does not say"),
+    ("connections", "unknown", report(age=121), "does not say"),
+    ("connections", "unknown", {}, "does not say"),
+    ("throughput", "healthy", machine(throughput_bits=12_300_000.0), "12.3 Mbit/s"),
+    ("throughput", "unknown", {}, "not measured"),
+    ("cpu-usage", "healthy", machine(cpu_percent=95.4), "95 %"),
+    ("cpu-usage", "warning", machine(cpu_percent=95.6), "96 %"),
+    ("cpu-usage", "warning", machine(cpu_percent=99.4), "99 %"),
+    ("cpu-usage", "unhealthy", machine(cpu_percent=99.6), "100 %"),
+    ("cpu-usage", "unknown", {}, "not measured"),
+    ("cpu-cores", "healthy", machine(cores=4), "4"),
+    ("cpu-cores", "warning", machine(cores=3), "3"),
+    ("cpu-cores", "warning", machine(cores=1), "1"),
+    ("cpu-cores", "unhealthy", machine(cores=0), "0"),
+    ("cpu-cores", "unknown", {}, "does not say"),
+    ("memory-usage", "healthy", machine(memory_percent=95.0), "95 %"),
+    ("memory-usage", "warning", machine(memory_percent=96.0), "96 %"),
+    ("memory-usage", "unhealthy", machine(memory_percent=100.0), "100 %"),
+    ("memory-usage", "unknown", {}, "not measured"),
+    ("disk-space", "healthy", machine(disk_free_bytes=5 * GIGABYTE + 1), "5.0 GB free"),
+    ("disk-space", "warning", machine(disk_free_bytes=5 * GIGABYTE), "5.0 GB free"),
+    ("disk-space", "warning", machine(disk_free_bytes=3 * GIGABYTE), "3.0 GB free"),
+    ("disk-space", "unhealthy", machine(disk_free_bytes=3 * GIGABYTE - 1), "3.0 GB free"),
+    ("disk-space", "unknown", {}, "does not say"),
+    ("latency", "healthy", connected(9.9), "9.9 ms"),
+    ("latency", "warning", connected(10.1), "10.1 ms"),
+    ("latency", "warning", connected(19.9), "19.9 ms"),
+    ("latency", "unhealthy", connected(20.1), "20.1 ms"),
+    ("latency", "unknown", {}, "no answer"),
+    ("agent-certificate", "healthy", {"agent_certificate_end": later(days=31)}, "in 31 days"),
+    ("agent-certificate", "warning", {"agent_certificate_end": later(days=30)}, "in 30 days"),
+    ("agent-certificate", "unhealthy", {"agent_certificate_end": ago(seconds=1)}, "ended on 2026-01-01"),
+    ("agent-certificate", "unknown", {}, "cannot be read"),
+    ("tls-certificate", "healthy", {"certificate_end": later(days=31)}, "in 31 days"),
+    ("tls-certificate", "warning", {"certificate_end": later(days=30)}, "in 30 days"),
+    ("tls-certificate", "unhealthy", {"certificate_end": ago(seconds=1)}, "ended on 2026-01-01"),
+    ("tls-certificate", "unknown", {}, "cannot be read"),
+    ("tls-revocation", "healthy", {"revocation": RevocationState.GOOD}, "not revoked"),
+    ("tls-revocation", "warning", {"revocation": RevocationState.UNKNOWN}, "cannot be determined"),
+    ("tls-revocation", "warning", {"revocation": RevocationState.NOT_ASKED}, "cannot be determined"),
+    (
+        "tls-revocation",
+        "warning",
+        {"revocation": RevocationState.UNREACHABLE, "revocation_problem": "http://ocsp.example: refused"},
+        "cannot be determined: http://ocsp.example: refused",
+    ),
+    ("tls-revocation", "unhealthy", {"revocation": RevocationState.REVOKED}, "revoked"),
+    ("tls-revocation", "unknown", {"revocation": RevocationState.NOT_OFFERED}, "names nobody to ask"),
+    ("tls-revocation", "unknown", {}, "not asked yet"),
+    ("internal-network", "healthy", probe({"http_code": 200}), f"{URL} answers with status 200"),
+    ("internal-network", "healthy", probe({"http_code": 403}), "status 403"),
+    ("internal-network", "unhealthy", probe({"http_code": 502}), "status 502"),
+    ("internal-network", "unhealthy", probe({"http_code": 407}), "status 407"),
+    (
+        "internal-network",
+        "unhealthy",
+        probe(REFUSED),
+        f"{URL}: Failed to connect to intranet.example port 80 (curl 7) (no proxy, DNS 10.0.0.53)",
+    ),
+    (
+        "internal-network",
+        "unhealthy",
+        {**probe({}), "proxy": "http://proxy.example:8080"},
+        "no answer (curl ?) (proxy http://proxy.example:8080, DNS 10.0.0.53)",
+    ),
+    ("internal-network", "unknown", {"probe_url": URL}, "has not been tried yet"),
+    (
+        "internal-network",
+        "unknown",
+        probe({"http_code": 200}, url="http://before.example/"),
+        "not been tried",
+    ),
+    ("internal-network", "unknown", probe({"http_code": 200}, age=661), "not been tried"),
+    ("internal-network", "unknown", {}, "names no internal address"),
+    (
+        "upgradeability",
+        "healthy",
+        {"registry": "registry.example", "last_registry_contact": ago(minutes=5)},
+        "registry.example answered 5 min ago",
+    ),
+    (
+        "upgradeability",
+        "unhealthy",
+        {"registry": "r", "last_registry_contact": ago(minutes=7), "registry_problem": "r is away"},
+        "r is away",
+    ),
+    ("upgradeability", "unhealthy", {"registry": "r", "registry_problem": "r is away"}, "r: r is away"),
+    ("upgradeability", "unknown", {"registry": "r", "started": ago(minutes=1)}, "r: "),
+    ("upgradeability", "unknown", {}, "no registry"),
+    ("server-version", "healthy", {"releases_behind": 0}, "the newest"),
+    ("server-version", "warning", {"releases_behind": 1}, "a newer one"),
+    ("server-version", "unhealthy", {"releases_behind": 2}, "2 releases behind"),
+    ("server-version", "unknown", {}, "does not say"),
+    ("server-container", "healthy", report(age=120), "serving"),
+    ("server-container", "unhealthy", report(age=121), "silent for 2 min"),
+    ("server-container", "unhealthy", report(connections=None), "does not answer"),
+    ("server-container", "unhealthy", {}, "not been heard of"),
+    ("server-container", "unknown", {"started": ago(minutes=1)}, "not been heard of"),
+    ("server-configuration", "healthy", {"configuration_id": "c1"}, "applied"),
+    ("server-configuration", "unhealthy", {"configuration_id": "c1", "refusal": "bad pool"}, "bad pool"),
+    ("server-configuration", "unknown", {}, "not pulled"),
+    ("server-logs", "healthy", {"last_upload": ago(minutes=60)}, "60 min ago"),
+    ("server-logs", "unhealthy", {"last_upload": ago(minutes=61)}, "61 min ago"),
+    ("server-logs", "unknown", {}, "stay on this server"),
+]
+# What the table has no words for.
+WITHOUT = {
+    "last-check-in": {"warning"},
+    "connections": {"warning"},
+    "throughput": {"warning", "unhealthy"},
+    "internal-network": {"warning"},
+    "upgradeability": {"warning"},
+    "server-container": {"warning"},
+    "server-configuration": {"warning"},
+    "server-logs": {"warning"},
+}
+
+
+def seen(**facts: Any) -> Observation:
+    return Observation(**{"now": NOW, "started": START, **facts})
+
+
+@pytest.mark.parametrize(("row", "state", "facts", "words"), CASES)
+def test_a_row(row: str, state: str, facts: dict[str, Any], words: str) -> None:
+    found = {item.id: item for item in judge_rows(seen(**facts), Thresholds())}[row]
+
+    assert found.state == state
+    assert words in found.text
+
+
+@pytest.mark.parametrize("row", [name for name, _, _ in TABLE])
+def test_every_state_of_every_row_has_a_case(row: str) -> None:
+    assert {state for name, state, _, _ in CASES if name == row} == set(State) - WITHOUT.get(row, set())
+
+
+@pytest.mark.parametrize(
+    ("row", "threshold", "facts", "state"),
+    [
+        ("cpu-usage", "cpu_usage", machine(cpu_percent=60), "warning"),
+        ("cpu-usage", "cpu_usage", machine(cpu_percent=75), "unhealthy"),
+        ("memory-usage", "memory_usage", machine(memory_percent=50), "healthy"),
+        ("memory-usage", "memory_usage", machine(memory_percent=80), "unhealthy"),
+        ("disk-space", "disk_space", machine(disk_free_bytes=60 * GIGABYTE), "warning"),
+        ("disk-space", "disk_space", machine(disk_free_bytes=49 * GIGABYTE), "unhealthy"),
+        ("latency", "latency", connected(60), "warning"),
+        ("latency", "latency", connected(80), "unhealthy"),
+        ("tls-certificate", "certificate_days", {"certificate_end": later(days=70)}, "warning"),
+    ],
+)
+def test_thresholds_may_be_set(row: str, threshold: str, facts: dict[str, Any], state: str) -> None:
+    lower = threshold == "disk_space"
+    wanted = Threshold(healthy=75 if lower else 50, unhealthy=50 if lower else 75)
+    if threshold == "certificate_days":
+        wanted = Threshold(healthy=80, unhealthy=0)
+    limits = Thresholds().model_copy(update={threshold: wanted})
+
+    assert {item.id: item for item in judge_rows(seen(**facts), limits)}[row].state == state
+
+
+def test_the_worst_row_is_the_server_s_state_and_what_is_unknown_does_not_count() -> None:
+    nothing = judge_rows(Observation(now=NOW, started=NOW), Thresholds())
+    assert overall(nothing) is State.UNKNOWN
+
+    well = {"last_check_in": NOW, "registry": "r", "last_registry_contact": NOW, **report()}
+    assert overall(judge_rows(seen(**well), Thresholds())) is State.HEALTHY
+    assert overall(judge_rows(seen(**well, releases_behind=1), Thresholds())) is State.WARNING
+    assert overall(judge_rows(seen(**well, releases_behind=1, refusal="no"), Thresholds())) is State.UNHEALTHY
+    assert overall(judge_rows(seen(**well, machine=Machine(cores=0)), Thresholds())) is State.UNHEALTHY

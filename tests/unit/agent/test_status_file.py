@@ -1,0 +1,95 @@
+import platform
+import subprocess
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.status_file import STATUS, Failure, Status, judge, read_status, write_status
+from mstunnel_setup.host.files import Files
+from tests.unit.clocks import START
+
+CHECK = Path(__file__).parents[3] / "images/agent/healthcheck"
+
+
+def at(seconds: float | None) -> datetime | None:
+    return None if seconds is None else START + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("last_round", "checked_in", "now", "healthy", "reason"),
+    [
+        (None, None, 0, True, "has not checked in yet"),
+        (None, None, 299, True, "has not checked in yet"),
+        (None, None, 300, False, "has done nothing since 2026-01-01T00:00:00+00:00"),
+        (60, None, 359, True, "has not checked in yet"),
+        (600, 10, 700, True, "checked in at 2026-01-01T00:00:10+00:00"),
+        (600, 10, 900, False, "has done nothing since 2026-01-01T00:10:00+00:00"),
+        (10_000, 10_000, 200, False, "has done nothing since"),
+    ],
+)
+def test_it_is_healthy_while_it_goes_round(
+    last_round: float | None, checked_in: float | None, now: float, healthy: bool, reason: str
+) -> None:
+    status = Status(started=START, last_round=at(last_round), last_check_in=at(checked_in))
+    verdict = judge(status, START + timedelta(seconds=now))
+
+    assert verdict.healthy is healthy
+    assert reason in verdict.reason
+
+
+def test_the_reason_names_the_last_error() -> None:
+    failure = Failure(code="network-unreachable", message="graph.example is away", hint="", at=START)
+    verdict = judge(Status(started=START, last_error=failure), START)
+
+    assert verdict.reason.endswith(": graph.example is away")
+
+
+def test_the_status_survives_its_file(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    status = Status(started=START, last_check_in=START, configuration_digest="00")
+    assert read_status(files) is None
+
+    write_status(files, status)
+
+    assert read_status(files) == status
+
+
+def test_the_status_of_the_container_before_says_nothing_of_this_one(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+
+    write_status(files, Status(started=START, container="another"))
+
+    assert read_status(files) is None
+
+
+@pytest.mark.parametrize(
+    ("container", "minutes", "healthy"),
+    [(platform.node(), 1, True), ("another", 1, False), (platform.node(), 6, False)],
+)
+def test_the_container_is_judged_alike(tmp_path: Path, container: str, minutes: int, healthy: bool) -> None:
+    """By the script of the image, which knows nothing of the program."""
+    files = Files(tmp_path)
+    write_status(files, Status(started=START, container=container))
+    files.set_modified(STATUS, time.time() - 60 * minutes)
+    script = CHECK.read_text().replace(STATUS, str(files.locate(STATUS)))
+
+    assert (subprocess.run(["sh", "-c", script], check=False).returncode == 0) is healthy
+
+
+def test_without_a_status_the_container_is_not_healthy(tmp_path: Path) -> None:
+    script = CHECK.read_text().replace(STATUS, str(tmp_path / "status.json"))
+
+    assert subprocess.run(["sh", "-c", script], capture_output=True, check=False).returncode != 0
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"started": "yesterday"}'])
+def test_a_broken_status_is_none(tmp_path: Path, content: bytes) -> None:
+    files = Files(tmp_path)
+    files.make_directories(paths.AGENT_STATE)
+    files.write(STATUS, content)
+
+    assert read_status(files) is None
+    assert not judge(None, START).healthy

@@ -1,0 +1,332 @@
+"""Step `certificate`: found where it is named or at its usual place, judged, placed; or waited for."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption, pkcs12
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.file_actions import Link, PlacedFile
+from mstunnel_setup.errors import CertificateError, ExitCode, WaitingError
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.read import read_material
+from tests.unit.install.worlds import Scene
+from tests.unit.tls.pki import Pki, key_bytes, private_key
+
+_USUAL_PEM = (paths.SITE_CERTIFICATE, paths.SITE_KEY)
+
+
+@pytest.fixture(autouse=True)
+def folders(scene: Scene) -> None:
+    """What step `environment` leaves, and a system that trusts the root."""
+    scene.files.make_directory(paths.CONFIGURATION)
+    scene.files.make_directory(paths.CERTIFICATES)
+    scene.files.make_directory(paths.PRIVATE, 0o700)
+    scene.files.make_directory(paths.CA_TRUST)
+    scene.trusted = (_PKI.certificate("root"),)
+
+
+_PKI = Pki()
+
+
+def _pem(scene: Scene, chain: str, key: str, pki: Pki = _PKI) -> None:
+    scene.write(chain, pki.pem("leaf") + pki.pem("inter"))
+    scene.write(key, key_bytes(pki.key_name("leaf")))
+
+
+def _pfx(passphrase: bytes = b"") -> bytes:
+    protection = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    key, leaf = private_key(_PKI.key_name("leaf")), _PKI.certificate("leaf")
+    return pkcs12.serialize_key_and_certificates(b"site", key, leaf, [_PKI.certificate("inter")], protection)
+
+
+def _copies(context: Context) -> set[str]:
+    """Which files are written to the usual places."""
+    actions = certificate.STEP.decide(certificate.STEP.gather(context))
+    return {copy.path for copy in actions if isinstance(copy, PlacedFile)}
+
+
+def _refused(scene: Scene, **answers: Any) -> CertificateError:
+    with pytest.raises(CertificateError) as caught:
+        certificate.STEP.gather(scene.context(**answers))
+    assert caught.value.exit_code is ExitCode.CERTIFICATE
+    return caught.value
+
+
+def test_pem_files_named_elsewhere_are_copied_to_the_usual_places(scene: Scene) -> None:
+    chain, key = scene.place_certificate(pki=_PKI)
+    context = scene.context(certificate__chain=chain, certificate__key=key)
+    assert _copies(context) == set(_USUAL_PEM)
+
+
+def test_a_chain_in_several_files_becomes_one_at_the_usual_place(scene: Scene) -> None:
+    key = str(scene.write("/root/key.pem", key_bytes(_PKI.key_name("leaf"))))
+    # A part of it may lie at the usual place itself.
+    leaf = str(scene.write(paths.SITE_CERTIFICATE, _PKI.pem("leaf")))
+    inter = str(scene.write("/root/inter.der", _PKI.der("inter")))
+    context = scene.context(certificate__chain=[inter, leaf], certificate__key=key)
+    scene.run(certificate.STEP, context)
+    assert scene.files.read(paths.SITE_CERTIFICATE) == _PKI.pem("leaf") + _PKI.pem("inter")
+    served = scene.files.read(f"{paths.ACTIVE}/chain.pem")
+    assert served == _PKI.pem("leaf") + _PKI.pem("inter")
+    assert certificate.STEP.gather(scene.context()).copies == ()
+
+
+def test_it_is_not_there_while_one_of_several_files_is_missing(scene: Scene) -> None:
+    chain, key = scene.place_certificate(pki=_PKI)
+    scene.prompter.interactive = False
+    with pytest.raises(WaitingError, match=f"expected at {chain} and /root/inter.pem and {key}"):
+        certificate.STEP.gather(
+            scene.context(certificate__chain=[chain, "/root/inter.pem"], certificate__key=key)
+        )
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("key_too", [False, True])
+def test_only_certificates_get_into_the_file_that_all_may_read(
+    scene: Scene, *, key_too: bool, swapped: bool
+) -> None:
+    """The file given as certificate may hold the key as well, and the two may be swapped."""
+    chain, key = scene.place_certificate(pki=_PKI)
+    if key_too:
+        with Path(chain).open("ab") as stream:
+            stream.write(b"a remark\n" + key_bytes(_PKI.key_name("leaf")))
+    if swapped:
+        chain, key = key, chain
+    context = scene.context(certificate__chain=chain, certificate__key=key)
+    scene.run(certificate.STEP, context)
+    assert scene.files.read(paths.SITE_CERTIFICATE) == _PKI.pem("leaf") + _PKI.pem("inter")
+    written = read_material(scene.files.read(paths.SITE_KEY) or b"")
+    assert (len(written.certificates), len(written.keys)) == (0, 1)
+    # What was written can be read again from there.
+    scene.prompter.said.clear()
+    found = certificate.STEP.gather(scene.context())
+    assert (found.copies, found.fingerprint) == ((), generations.linked(context.world))
+    assert scene.prompter.said == []
+
+
+def test_a_key_that_others_may_read_at_the_usual_place_is_said(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    place = scene.write(paths.SITE_CERTIFICATE, scene.files.read(paths.SITE_CERTIFICATE) + key_bytes("p256"))  # type: ignore[operator]
+    place.chmod(0o600)
+    certificate.STEP.gather(scene.context())
+    assert scene.prompter.said == []
+    place.chmod(0o644)
+    certificate.STEP.gather(scene.context())
+    assert "site.crt holds a private key and has mode 0644" in scene.prompter.said[0]
+
+
+def test_a_pfx_named_elsewhere_is_copied_to_its_usual_place(scene: Scene) -> None:
+    pfx = str(scene.write("/root/site.pfx", _pfx()))
+    scene.prompter.interactive = False
+    assert _copies(scene.context(certificate__pfx=pfx)) == {paths.SITE_PFX}
+
+
+def test_what_lies_at_the_usual_place_is_not_copied(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    assert _copies(scene.context()) == set()
+
+
+def test_a_pfx_at_its_usual_place_is_found(scene: Scene) -> None:
+    scene.write(paths.SITE_PFX, _pfx())
+    scene.prompter.interactive = False
+    assert _copies(scene.context()) == set()
+
+
+def test_a_link_at_the_usual_place_is_followed_and_stays(scene: Scene) -> None:
+    chain, key = scene.place_certificate("/root/live", pki=_PKI)
+    scene.files.locate(paths.SITE_CERTIFICATE).symlink_to(chain)
+    scene.files.locate(paths.SITE_KEY).symlink_to(key)
+    assert _copies(scene.context()) == set()
+    scene.run(certificate.STEP, scene.context())
+    assert scene.files.state(paths.SITE_CERTIFICATE).kind == "link"  # type: ignore[union-attr]
+    assert scene.files.read(f"{paths.ACTIVE}/chain.pem") == _PKI.pem("leaf") + _PKI.pem("inter")
+
+
+def test_pem_comes_before_pfx_when_both_are_there(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    scene.write(paths.SITE_PFX, b"not looked at")
+    facts = certificate.STEP.gather(scene.context())
+    assert facts.source.chain.endswith(paths.SITE_CERTIFICATE)
+
+
+def test_one_link_switches_chain_and_key_together(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    facts = certificate.STEP.gather(scene.context())
+    assert certificate.STEP.decide(facts)[-1] == Link(
+        path=paths.ACTIVE, target=f"generations/{facts.fingerprint}"
+    )
+
+
+def test_a_renewed_certificate_is_a_new_generation(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    scene.run(certificate.STEP, scene.context())
+    assert scene.run(certificate.STEP, scene.context()) == ()
+    _pem(scene, *_USUAL_PEM, Pki({"leaf": {"days": 80}}, {"inter": _PKI.certificate("inter")}))
+    assert len(scene.run(certificate.STEP, scene.context())) == 3
+    assert len(scene.files.names(paths.GENERATIONS)) == 2
+
+
+def test_the_key_is_readable_by_root_alone(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    scene.run(certificate.STEP, scene.context())
+    states = [scene.files.state(path) for path in (paths.GENERATIONS, f"{paths.ACTIVE}/key.pem")]
+    assert [state.mode if state else None for state in states] == [0o710, 0o600]
+
+
+def test_no_key_enters_the_journal(scene: Scene) -> None:
+    chain, key = scene.place_certificate(pki=_PKI)
+    scene.run(certificate.STEP, scene.context(certificate__chain=chain, certificate__key=key))
+    body = key_bytes(_PKI.key_name("leaf")).splitlines()[1].decode()
+    assert body not in str(scene.journal.records)
+
+
+def test_unattended_the_exact_places_are_named(scene: Scene) -> None:
+    scene.prompter.interactive = False
+    with pytest.raises(WaitingError) as caught:
+        certificate.STEP.gather(scene.context())
+    assert (caught.value.code, caught.value.exit_code) == ("certificate-missing", ExitCode.WAITING)
+    for place in (*_USUAL_PEM, paths.SITE_PFX):
+        assert place in caught.value.message
+
+
+def test_unattended_the_named_files_are_expected(scene: Scene) -> None:
+    scene.prompter.interactive = False
+    with pytest.raises(WaitingError) as caught:
+        certificate.STEP.gather(
+            scene.context(certificate__chain="/root/c.pem", certificate__key="/root/k.pem")
+        )
+    assert "expected at /root/c.pem and /root/k.pem" in caught.value.message
+    assert paths.SITE_PFX not in caught.value.message
+
+
+def test_a_person_is_waited_for_until_both_files_are_whole(scene: Scene) -> None:
+    chain, key = _USUAL_PEM
+    whole = _PKI.pem("leaf") + _PKI.pem("inter")
+    scene.clock.during = [
+        lambda: scene.write(chain, whole[:300]),
+        lambda: scene.write(key, key_bytes(_PKI.key_name("leaf"))),
+        lambda: None,
+        lambda: scene.write(chain, whole),
+    ]
+    certificate.STEP.gather(scene.context())
+    assert scene.clock.elapsed == 8
+    assert chain in scene.prompter.said[0]
+    assert [text for text in scene.prompter.said if text.startswith("Not usable yet")]
+
+
+def test_the_passphrase_of_a_pfx_is_asked_for_without_echo(scene: Scene) -> None:
+    scene.write(paths.SITE_PFX, _pfx(b"geheim"))
+    scene.prompter.typed = ["geheim"]
+    context = scene.context()
+    scene.run(certificate.STEP, context)
+    assert scene.files.read(f"{paths.ACTIVE}/chain.pem")
+    assert "geheim" not in str(scene.journal.records)
+
+
+def test_a_passphrase_named_by_an_answer_is_not_asked_for(scene: Scene) -> None:
+    pfx = scene.write("/root/site.pfx", _pfx(b"geheim"))
+    place = scene.write("/root/passphrase", "geheim\n")
+    place.chmod(0o600)
+    context = scene.context(certificate__pfx=str(pfx), certificate__passphrase=f"file:{place}")
+    scene.run(certificate.STEP, context)
+    assert scene.prompter.asked == []
+    assert scene.secrets
+    assert set(scene.secrets) == {"geheim"}
+
+
+def test_a_wrong_passphrase(scene: Scene) -> None:
+    scene.write(paths.SITE_PFX, _pfx(b"geheim"))
+    scene.prompter.typed = ["falsch"] * 3
+    error = _refused(scene)
+    assert error.code == "pfx-passphrase-wrong"
+    assert "falsch" not in error.message + error.hint
+
+
+def test_a_key_of_another_certificate(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    scene.write(paths.SITE_KEY, key_bytes("p256/other"))
+    assert _refused(scene).code == "key-mismatch"
+
+
+def test_a_certificate_that_has_expired(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    scene.clock.elapsed = timedelta(days=100).total_seconds()
+    assert _refused(scene).code == "expired"
+
+
+def test_what_deserves_a_warning_is_said_and_goes_on(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    scene.clock.elapsed = timedelta(days=75).total_seconds()
+    certificate.STEP.gather(scene.context())
+    (said,) = scene.prompter.said
+    assert said.startswith("Certificate: the certificate ends on 2026-08-20, in ")
+
+
+def test_what_devices_need_for_an_own_authority_is_said(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    scene.trusted = ()
+    scene.write(f"{paths.CA_TRUST}/own.crt", _PKI.pem("root"))
+    certificate.STEP.gather(scene.context())
+    (said,) = scene.prompter.said
+    assert "Give devices the whole chain with a trusted certificate profile" in said
+
+
+def _self_signed(scene: Scene) -> None:
+    pki = Pki({"leaf": {"issuer": "leaf"}})
+    scene.write(paths.SITE_CERTIFICATE, pki.pem("leaf"))
+    scene.write(paths.SITE_KEY, key_bytes(pki.key_name("leaf")))
+
+
+def test_a_self_signed_certificate_is_refused_in_the_clouds_of_the_vendor(scene: Scene) -> None:
+    _self_signed(scene)
+    assert _refused(scene, tenant__cloud="gcc-high").code == "self-signed"
+
+
+def test_a_self_signed_certificate_will_do_in_a_lab(scene: Scene) -> None:
+    _self_signed(scene)
+    lab = {"tenant__authority": "https://lab:1", "tenant__graph": "https://lab:1/graph"}
+    context = scene.context(tenant__cloud="custom", **lab)
+    certificate.STEP.gather(context)
+    assert context.identity is not None
+    (said,) = scene.prompter.said
+    assert "self-signed, which a lab tenant allows" in said
+
+
+def test_the_address_of_a_site_joined_earlier_is_judged(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    scene.remember("joined-site", {"id": "1", "name": "Berlin", "public_address": "vpn.elsewhere.org"})
+    error = _refused(scene)
+    assert "vpn.elsewhere.org" in error.message
+
+
+def test_without_a_site_no_address_is_judged(scene: Scene) -> None:
+    _pem(scene, *_USUAL_PEM)
+    context = scene.context()
+    certificate.STEP.gather(context)
+    assert context.identity is not None
+
+
+def test_a_renewed_pfx_beside_the_pem_files_in_use_is_the_one_to_import(scene: Scene) -> None:
+    """The vendor's way: a new site.pfx, then `import_cert`; the PEM files of before are still there."""
+    _pem(scene, *_USUAL_PEM)
+    first = certificate.find(scene.context())
+    scene.prompter.interactive = False
+    renewed = Pki({"leaf": {"days": 200}})
+    key, leaf = private_key(renewed.key_name("leaf")), renewed.certificate("leaf")
+    pfx = pkcs12.serialize_key_and_certificates(
+        b"site", key, leaf, [renewed.certificate("inter")], NoEncryption()
+    )
+    scene.write(paths.SITE_PFX, pfx)
+    assert certificate.find(scene.context()).fingerprint == first.fingerprint, "nothing is in use yet"
+
+    for path, mode in ((paths.GENERATIONS, 0o700), (f"{paths.GENERATIONS}/{first.fingerprint}", 0o700)):
+        scene.files.make_directory(path, mode)
+    scene.files.link(paths.ACTIVE, f"generations/{first.fingerprint}")
+    found = certificate.find(scene.context())
+    assert found.source.pfx.endswith(paths.SITE_PFX)
+    assert found.fingerprint != first.fingerprint

@@ -1,0 +1,207 @@
+"""The step waits for a usable certificate, and never goes back to an older one by itself."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    load_pem_private_key,
+    pkcs12,
+)
+
+from mstunnel_setup import paths
+from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.containers.engine import no_progress
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.errors import CertificateError, SetupError, WaitingError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps.certificate import STEP, Certificate
+from mstunnel_setup.install.world import World
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.load import fingerprint, load_identity
+from tests.unit.clocks import FakeClock
+from tests.unit.tls.pki import NOW, Pki, key_bytes
+
+PKI = Pki({"old": {"start": -60, "days": 80}, "over": {"start": -60, "days": 30}})
+ROOT = PKI.pem("inter") + PKI.pem("root")
+
+
+class Clock(FakeClock):
+    """Every sleep lets somebody do the next thing."""
+
+    def sleep(self, seconds: float) -> None:
+        assert self.during, "it waits for ever"
+        super().sleep(seconds)
+
+
+@dataclass
+class Prompter:
+    interactive: bool = True
+    said: list[str] = field(default_factory=list)
+    typed: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def page(self, text: str) -> None:
+        raise AssertionError(text)
+
+    def device_code(self, url: str, code: str, expires_in_seconds: float) -> None:
+        raise AssertionError(url)
+
+    def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
+        assert secret
+        assert self.typed, question
+        return self.typed.pop(0)
+
+    def confirm(self, question: str) -> bool:
+        raise AssertionError(question)
+
+    def choose(self, title: str, rows: object) -> str:
+        raise AssertionError(title)
+
+
+@dataclass
+class Host:
+    root: Path
+    clock: Clock = field(default_factory=lambda: Clock(NOW))
+    prompter: Prompter = field(default_factory=Prompter)
+
+    def place(self, path: str, content: bytes) -> None:
+        where = self.root / path.lstrip("/")
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_bytes(content)
+
+    def put(self, name: str, key: str = "p256") -> None:
+        self.place(paths.SITE_CERTIFICATE, PKI.pem(name) + ROOT)
+        self.place(paths.SITE_KEY, key_bytes(key))
+
+    def put_pfx(self, passphrase: str) -> None:
+        protection = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+        leaf, *others = x509.load_pem_x509_certificates(PKI.pem("leaf") + ROOT)
+        key = cast("Any", load_pem_private_key(key_bytes("p256"), None))
+        pfx = pkcs12.serialize_key_and_certificates(None, key, leaf, others, protection)
+        self.place(paths.SITE_PFX, pfx)
+
+    def use(self, name: str) -> str:
+        """Have the certificate `name` in use, as an earlier run would."""
+        used = fingerprint(load_identity(PKI.pem(name) + ROOT, key_bytes("p256")))
+        folder = generations.folder(used)
+        self.place(f"{folder}/chain.pem", PKI.pem(name) + PKI.pem("inter"))
+        self.place(f"{folder}/root.pem", PKI.pem("root"))
+        self.place(f"{folder}/key.pem", key_bytes("p256"))
+        (self.root / paths.ACTIVE.lstrip("/")).symlink_to(generations.target(used))
+        return used
+
+    def gather(self) -> Certificate:
+        world = World(Files(self.root), Processes(), self.clock, lambda _reference: b"", no_progress)
+        context = Context(
+            world=world,
+            answers=merge({}, {}, None, {}),
+            prompter=cast("Any", self.prompter),
+            read_receipt=Receipt,
+            protect=lambda _secret: None,
+            host_name="gw",
+        )
+        found = STEP.gather(context)
+        assert isinstance(found, Certificate)
+        return found
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+def name_of(found: Certificate) -> bytes:
+    return found.identity.leaf.public_bytes(Encoding.PEM)
+
+
+def test_it_is_taken_as_soon_as_it_is_complete_and_valid(host: Host) -> None:
+    host.clock.during = [
+        lambda: None,
+        lambda: host.place(paths.SITE_CERTIFICATE, PKI.pem("leaf")[:300]),
+        lambda: host.place(paths.SITE_KEY, key_bytes("p256")),
+        lambda: None,
+        lambda: host.put("over"),
+        lambda: host.put("leaf"),
+    ]
+    assert name_of(host.gather()) == PKI.pem("leaf")
+    waiting, half, over, private = host.prompter.said
+    for place in (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX):
+        assert place in waiting
+    assert half.startswith("Not usable yet: ")
+    assert "ended on" in over
+    assert "Give devices the whole chain" in private
+
+
+def test_unattended_it_stops_and_names_the_places(host: Host) -> None:
+    host.prompter.interactive = False
+    with pytest.raises(WaitingError) as caught:
+        host.gather()
+    assert (caught.value.code, caught.value.exit_code) == ("certificate-missing", 11)
+    assert paths.SITE_PFX in caught.value.message
+
+
+def test_a_newer_one_at_the_usual_place_is_taken(host: Host) -> None:
+    host.use("old")
+    host.put("leaf")
+    assert name_of(host.gather()) == PKI.pem("leaf")
+
+
+@pytest.mark.parametrize("older", ["old", "over"])
+def test_an_older_one_is_left_alone(host: Host, older: str) -> None:
+    used = host.use("leaf")
+    host.put(older)
+    found = host.gather()
+    assert (found.fingerprint, found.copies) == (used, ())
+    assert "older than the one in use" in host.prompter.said[0]
+
+
+def test_what_is_in_use_goes_on_when_its_files_are_gone(host: Host) -> None:
+    used = host.use("leaf")
+    assert host.gather().fingerprint == used
+
+
+def test_one_that_is_over_is_refused_when_nothing_is_in_use(host: Host) -> None:
+    host.put("over")
+    with pytest.raises(SetupError) as caught:
+        host.gather()
+    assert isinstance(caught.value, CertificateError)
+    assert caught.value.code == "expired"
+
+
+def test_nobody_is_asked_for_a_passphrase_that_is_not_needed(host: Host) -> None:
+    host.put_pfx("")
+    assert name_of(host.gather()) == PKI.pem("leaf")
+
+
+def test_a_slip_in_the_passphrase_is_told_and_may_be_mended(host: Host) -> None:
+    host.put_pfx("right")
+    host.prompter.typed = ["wrong", "Right", "right"]
+    assert name_of(host.gather()) == PKI.pem("leaf")
+    assert host.prompter.typed == []
+    assert [text for text in host.prompter.said if "does not open" in text] == host.prompter.said[:2]
+
+
+def test_three_wrong_passphrases_end_the_run(host: Host) -> None:
+    host.put_pfx("right")
+    host.prompter.typed = ["1", "2", "3", "right"]
+    with pytest.raises(CertificateError) as caught:
+        host.gather()
+    assert (caught.value.code, host.prompter.typed) == ("pfx-passphrase-wrong", ["right"])
+
+
+def test_unattended_a_missing_passphrase_is_an_error(host: Host) -> None:
+    host.put_pfx("right")
+    host.prompter.interactive = False
+    with pytest.raises(CertificateError) as caught:
+        host.gather()
+    assert caught.value.code == "pfx-passphrase-missing"

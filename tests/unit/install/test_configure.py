@@ -1,0 +1,96 @@
+"""Step `configure`: the configuration of the site and the settings of env.sh become the gateway's files."""
+
+from typing import Any
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.file_actions import WriteJson
+from mstunnel_setup.errors import SetupError, TenantError
+from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
+from mstunnel_setup.install.steps import configure, environment
+from tests.unit.install.worlds import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration
+
+_ANSWERS = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE}
+
+
+@pytest.fixture(autouse=True)
+def joined(scene: Scene) -> None:
+    scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    scene.graph.configuration = configuration(8443)
+
+
+def _files(scene: Scene, **answers: Any) -> dict[str, Any]:
+    """What each file will hold, by path."""
+    actions = configure.STEP.decide(configure.STEP.gather(scene.context(**{**_ANSWERS, **answers})))
+    found = {action.path: action.value for action in actions if isinstance(action, WriteJson)}
+    texts = [action for action in actions if isinstance(action, WriteGatewayConfiguration)]
+    return {**found, **{action.path: action.text for action in texts}}
+
+
+def test_three_files_of_one_configuration(scene: Scene) -> None:
+    found = _files(scene)
+    assert list(found) == [paths.ADMIN_SETTINGS, paths.OIDC_JSON, paths.OCSERV_CONF]
+    assert found[paths.ADMIN_SETTINGS]["ListenPort"] == 8443
+    assert "tcp-port = 8443" in found[paths.OCSERV_CONF]
+
+
+def test_ocserv_of_the_image_to_be_run_judges_it(scene: Scene) -> None:
+    actions = configure.STEP.decide(configure.STEP.gather(scene.context(**_ANSWERS)))
+    assert [action.image for action in actions if isinstance(action, WriteGatewayConfiguration)] == [
+        SERVER_IMAGE
+    ]
+
+
+def test_tokens_of_this_tenant_only(scene: Scene) -> None:
+    claims = _files(scene)[paths.OIDC_JSON]["required_claims"]
+    assert claims["tid"] == scene.graph.tenant_id()
+    assert scene.graph.tenant_id() in claims["iss"]
+
+
+def test_a_lab_issues_its_own_tokens(scene: Scene) -> None:
+    lab = {"tenant__authority": "https://lab:1", "tenant__graph": "https://lab:1/graph"}
+    oidc = _files(scene, tenant__cloud="custom", **lab)[paths.OIDC_JSON]
+    assert oidc["required_claims"]["iss"] == f"https://lab:1/{scene.graph.tenant_id()}/v2.0"
+    assert oidc["openid_configuration_url"].startswith("https://lab:1/")
+
+
+def test_the_log_level_comes_from_env_sh(scene: Scene) -> None:
+    plain = _files(scene)[paths.OCSERV_CONF]
+    scene.write(paths.ENVIRONMENT, "DEBUG_LEVEL=4\n")
+    detailed = _files(scene)[paths.OCSERV_CONF]
+    assert plain != detailed
+    assert [line for line in detailed.splitlines() if line.startswith("log-level = ")] == ["log-level = 4"]
+
+
+def test_env_sh_counts_as_this_run_will_write_it(scene: Scene) -> None:
+    context = scene.context(**_ANSWERS, environment={"DEBUG_LEVEL": "3"})
+    environment.STEP.gather(context)
+    assert configure.STEP.gather(context).options.debug_level == 3
+
+
+def test_a_log_level_that_is_none(scene: Scene) -> None:
+    scene.write(paths.ENVIRONMENT, "DEBUG_LEVEL=loud\n")
+    with pytest.raises(SetupError) as caught:
+        _files(scene)
+    assert "loud" in caught.value.message
+
+
+def test_a_site_without_configuration(scene: Scene) -> None:
+    scene.graph.configuration = None
+    with pytest.raises(TenantError) as caught:
+        _files(scene)
+    assert caught.value.code == "configuration-missing"
+
+
+def test_a_configuration_that_cannot_be_served(scene: Scene) -> None:
+    scene.graph.configuration = configuration(routes_include=("not a network",))
+    with pytest.raises(TenantError) as caught:
+        _files(scene)
+    assert caught.value.code == "configuration-invalid"
+
+
+def test_what_the_gateway_will_ignore_is_said(scene: Scene) -> None:
+    scene.graph.configuration = configuration(route_includes=("192.168.0.0/16",))
+    _files(scene)
+    assert [text for text in scene.prompter.said if "10.0.0.53" in text]

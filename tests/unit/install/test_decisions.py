@@ -1,0 +1,255 @@
+"""The decisions as a table: `decisions/STEP/CASE.json` has facts and the actions they lead to.
+
+What an administrator would read comes first (`says`), then the same actions as the journal keeps them.
+The step `certificate` has no cases here: its facts hold a private key, so test_certificate.py decides them.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from mstunnel_setup.containers.choice import Chosen
+from mstunnel_setup.containers.run_method import Manner
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, Network
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
+from mstunnel_setup.install import container_specs
+from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.step_list import CODEC, steps_of
+from mstunnel_setup.install.steps import (
+    account,
+    boot,
+    bridge,
+    configure,
+    environment,
+    eula,
+    images,
+    kernel,
+    launch,
+    monitor,
+    program,
+    proxy,
+    register,
+    sign_in,
+    site,
+    verify,
+)
+from mstunnel_setup.readiness.facts import KernelFacts, RootlessFacts
+from mstunnel_setup.readiness.sysctls import FORWARD
+from mstunnel_setup.tenant.clouds import CLOUDS
+from mstunnel_setup.tenant.wire import DeploymentMode
+
+FOLDER = Path(__file__).parent / "decisions"
+CASES = {str(path.relative_to(FOLDER).with_suffix("")): path for path in sorted(FOLDER.glob("*/*.json"))}
+STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
+    "eula": (eula.STEP, eula.Acceptance),
+    "program": (program.STEP, program.Program),
+    "environment": (environment.STEP, environment.Environment),
+    "kernel": (kernel.STEP, kernel.Kernel),
+    "proxy": (proxy.STEP, proxy.Proxy),
+    "bridge": (bridge.STEP, bridge.Move),
+    "images": (images.STEP, images.Images),
+    "sign-in": (sign_in.STEP, sign_in.SignedIn),
+    "site": (site.STEP, site.Site),
+    "register": (register.STEP, register.Registration),
+    "configure": (configure.STEP, configure.Configuration),
+    "launch": (launch.STEP, launch.Launch),
+    "monitor": (monitor.STEP, monitor.Monitor),
+    "verify": (verify.STEP, verify.Promise),
+    "account": (account.STEP, account.ServiceAccount),
+    "boot": (boot.STEP, bool),
+    "proxy-units": (proxy.UNITS, proxy.Proxy),
+}
+
+
+def checked_decision(step: Step[Any, Any], facts: Any) -> tuple[list[str], list[Any]]:
+    """What is said and what is kept; the same from the same facts, and nothing is lost in the journal."""
+    actions = list(step.decide(facts))
+    assert list(step.decide(facts)) == actions
+    kept = [CODEC.dump(action) for action in actions]
+    journaled = json.loads(json.dumps(kept))
+    assert [CODEC.load(data) for data in journaled] == actions
+    assert [CODEC.dump(CODEC.load(data)) for data in journaled] == kept
+    says = [action.describe() for action in actions]
+    assert all(text and "\n" not in text for text in says)
+    assert len({action.key for action in actions}) == len(actions)
+    return says, kept
+
+
+def test_every_step_has_cases() -> None:
+    every = [step.name for half in Half for step in steps_of(half)]
+    assert {*STEPS, "certificate"} == set(every)
+    assert {case.partition("/")[0] for case in CASES} == set(STEPS)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_facts_lead_to_actions(case: str) -> None:
+    document = json.loads(CASES[case].read_text())
+    step, facts = STEPS[case.partition("/")[0]]
+    says, kept = checked_decision(step, TypeAdapter(facts).validate_python(document["facts"]))
+    assert says == document["says"]
+    assert kept == document["actions"]
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=20)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+OBJECTS: st.SearchStrategy[Any] = st.dictionaries(TEXT, JSON_VALUES, max_size=4)
+DIGESTS = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
+REFERENCES = st.builds("registry.example.com/{}@sha256:{}".format, st.sampled_from(["a", "b/c"]), DIGESTS)
+GUIDS = st.uuids().map(str)
+ENGINES: st.SearchStrategy[Any] = st.sampled_from(["podman", "docker"])
+CHOSEN = st.builds(Chosen, ENGINES, st.just("26.1.5"), TEXT)
+PORTS = st.integers(1, 65535)
+
+
+@st.composite
+def _images(draw: st.DrawFn) -> images.Images:
+    server, agent = draw(st.lists(REFERENCES, min_size=2, max_size=2, unique=True))
+    archives = draw(st.dictionaries(st.sampled_from([server, agent]), st.just("/root/images.tar")))
+    return images.Images(draw(CHOSEN), server, agent, archives)
+
+
+@st.composite
+def _launch(draw: st.DrawFn) -> launch.Launch:
+    setting = container_specs.Setting(
+        configuration="/srv/etc/mstunnel",
+        server_state="/srv/server",
+        agent_state="/srv/agent",
+        environment=draw(st.binary()),
+        limits_processes=draw(st.booleans()),
+        network=draw(st.sampled_from(get_args(Network))),
+    )
+    containers = (
+        container_specs.server(draw(REFERENCES), setting, draw(PORTS)),
+        container_specs.agent(draw(REFERENCES), setting),
+    )
+    return launch.Launch(containers, draw(ENGINES), draw(st.sampled_from(Manner)), draw(st.booleans()))
+
+
+@st.composite
+def _configuration(draw: st.DrawFn) -> configure.Configuration:
+    wire = {
+        "id": draw(GUIDS),
+        "displayName": draw(TEXT),
+        "description": draw(TEXT),
+        "network": draw(st.sampled_from(["169.254.0.0/16", "10.8.0.0/24"])),
+        "listenPort": draw(PORTS),
+        "disableUdpConnections": draw(st.booleans()),
+        "routeIncludes": draw(
+            st.lists(st.integers(0, 255).map("10.{}.0.0/16".format), max_size=3, unique=True)
+        ),
+        "splitDNS": draw(st.lists(st.just("corp.example.com"), max_size=1)),
+    }
+    server = ServerConfiguration.from_wire(wire)
+    options = GatewayOptions(draw(st.sampled_from(Authentication)), draw(st.integers(0, 4)))
+    return configure.Configuration(server, draw(REFERENCES), options, draw(OBJECTS))
+
+
+MODULES = st.sets(st.sampled_from(["tun", "ip_tables"])).map(frozenset)
+SWITCHES = st.sampled_from(["", "0", "1"])
+KERNELS = st.builds(
+    KernelFacts,
+    modules=MODULES,
+    built_in=MODULES,
+    loadable=MODULES,
+    module_files=st.dictionaries(st.sampled_from(["tun", "ip_tables"]), st.just("/etc/modules"), max_size=2),
+    sysctls=SWITCHES.map(lambda value: {FORWARD: value} if value else {}),
+    sysctl_files=SWITCHES.map(lambda value: {FORWARD: ("/etc/sysctl.d/a.conf", value)} if value else {}),
+)
+ENGINES = st.sampled_from(["podman", "docker"])
+PLAIN = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="!'"), min_size=1)
+
+FACTS: dict[str, st.SearchStrategy[Any]] = {
+    "kernel": st.builds(kernel.Kernel, KERNELS, st.booleans(), st.none() | PORTS),
+    "account": st.builds(
+        account.ServiceAccount,
+        st.builds(
+            RootlessFacts,
+            account=st.just("mstunnel"),
+            uid=st.none() | st.just(1001),
+            subuids=st.sampled_from([0, 65536]),
+            subgids=st.sampled_from([0, 65536]),
+            linger=st.booleans(),
+            folder_owner=st.none() | st.sampled_from([0, 1001]),
+        ),
+        st.none() | st.booleans(),
+    ),
+    "boot": st.booleans(),
+    "proxy": st.builds(
+        proxy.Proxy,
+        st.dictionaries(st.sampled_from(["http_proxy", "https_proxy", "no_proxy"]), PLAIN),
+        ENGINES,
+        st.dictionaries(st.sampled_from([proxy.PROFILE, proxy.ENVIRONMENT]), st.text()),
+        st.lists(PORTS, max_size=2, unique=True).map(tuple),
+        st.booleans(),
+        st.booleans(),
+    ),
+    "bridge": st.builds(
+        bridge.Move,
+        st.sampled_from(["", "192.168.240.0/24", "10.9.0.0/16"]),
+        ENGINES,
+        st.dictionaries(st.sampled_from([bridge.DAEMON, bridge.NETAVARK]), OBJECTS.map(json.dumps)),
+    ),
+    "eula": st.builds(eula.Acceptance, OBJECTS, st.none() | OBJECTS),
+    "environment": st.builds(
+        environment.Environment,
+        st.text(st.characters(exclude_categories=["Cs"])),
+        st.dictionaries(TEXT, TEXT, max_size=3),
+        st.none() | st.just("/root/ca.pem"),
+        DIGESTS,
+    ),
+    "images": _images(),
+    "sign-in": st.builds(sign_in.SignedIn, st.just("") | GUIDS),
+    "site": st.builds(site.Site, GUIDS, TEXT, st.just("") | TEXT),
+    "register": st.builds(
+        register.Registration,
+        GUIDS,
+        TEXT,
+        TEXT,
+        st.sampled_from(list(CLOUDS.values())),
+        st.sampled_from(["oidc", "certificate", "radius"]),
+        st.sampled_from([DeploymentMode.STANDALONE_ROOTFUL, DeploymentMode.STANDALONE_ROOTLESS]),
+    ),
+    "configure": _configuration(),
+    "launch": _launch(),
+    "monitor": st.builds(
+        monitor.Monitor,
+        st.just("/usr/sbin/mstunnel_monitor"),
+        st.booleans(),
+        ENGINES,
+        st.booleans(),
+        st.sampled_from([None, "openrc", "sysv"]),
+    ),
+    "verify": st.builds(verify.Promise, PORTS, GUIDS, GUIDS),
+}
+
+
+@pytest.mark.parametrize("name", FACTS)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_any_facts_lead_to_actions_that_the_journal_keeps_whole(name: str, data: st.DataObject) -> None:
+    checked_decision(STEPS[name][0], data.draw(FACTS[name]))
+
+
+@given(facts=_launch())
+def test_systemd_and_the_engine_run_the_same_configuration(facts: launch.Launch) -> None:
+    """The label by which a restart is decided is the one that the container will bear, in any way."""
+    run = [item.labels[CONFIGURATION_LABEL] for item in facts.specifications]
+    for manner in (Manner.QUADLET, Manner.UNIT):
+        units = launch.STEP.decide(replace(facts, manner=manner))
+        started = [CODEC.dump(action)["label_digest"] for action in units if action.kind == "start-service"]
+        assert started == run
+    plain = launch.STEP.decide(replace(facts, manner=Manner.ENGINE))
+    containers = [action.key for action in plain if action.kind == "run-container"]
+    assert containers == ["container:mstunnel-server", "container:mstunnel-agent"]

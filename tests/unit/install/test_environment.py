@@ -1,0 +1,212 @@
+"""Step `environment`: env.sh takes proxies and answers, and what an administrator wrote stays."""
+
+from typing import Any
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.file_actions import CopyFile, WriteFile
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.errors import ExitCode, StepError, UsageError, WaitingError
+from mstunnel_setup.gateway import env_file
+from mstunnel_setup.install.steps import environment
+from tests.unit.install.worlds import Scene
+from tests.unit.tls.pki import Pki, key_bytes
+
+_PROFILE = "/etc/profile.d/http_proxy.sh"
+
+
+@pytest.fixture(autouse=True)
+def folder(scene: Scene) -> None:
+    """What step `eula` leaves."""
+    scene.files.make_directory(paths.CONFIGURATION)
+    scene.prompter.interactive = False
+
+
+def _install(scene: Scene, **answers: Any) -> dict[str, str]:
+    scene.run(environment.STEP, scene.context(**answers))
+    return _settings(scene)
+
+
+def _settings(scene: Scene) -> dict[str, str]:
+    return env_file.parse((scene.files.read(paths.ENVIRONMENT) or b"").decode(), "env.sh")
+
+
+def _edit(scene: Scene, old: str, new: str) -> None:
+    """What an administrator does with an editor."""
+    text = (scene.files.read(paths.ENVIRONMENT) or b"").decode()
+    assert old in text
+    scene.files.write(paths.ENVIRONMENT, text.replace(old, new).encode(), 0o640)
+
+
+def test_a_bare_host_gets_the_template(scene: Scene) -> None:
+    assert _install(scene) == {}
+    assert scene.files.read(paths.ENVIRONMENT) == env_file.TEMPLATE.encode()
+    modes = {path: scene.files.state(path) for path in (paths.PRIVATE, paths.CERTIFICATES, paths.ENVIRONMENT)}
+    assert [state.mode if state else None for state in modes.values()] == [0o710, 0o755, 0o640]
+
+
+def test_proxies_of_the_shell_are_written_in_both_cases(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "localhost,.example.org")
+    proxy, none = "http://proxy:3128", "localhost,.example.org"
+    assert _install(scene) == {
+        "https_proxy": proxy,
+        "HTTPS_PROXY": proxy,
+        "no_proxy": none,
+        "NO_PROXY": none,
+    }
+
+
+def test_proxies_of_profile_d_count_as_well_and_its_other_lines_do_not(scene: Scene) -> None:
+    scene.write(_PROFILE, '# ours\nexport HTTP_PROXY="http://p:1"\nif true; then\n  id\nfi\nno_proxy=$X\n')
+    assert _install(scene) == {"http_proxy": "http://p:1", "HTTP_PROXY": "http://p:1"}
+
+
+def test_what_an_earlier_run_wrote_for_all_shells_is_no_wish_of_anybody(scene: Scene) -> None:
+    text = "export http_proxy=http://gone:1\n"
+    scene.files.make_directories("/etc/profile.d")
+    writing: Step[Any, Any] = Step(
+        "proxy", "", lambda _context: None, lambda _facts: [WriteFile(path=_PROFILE, text=text)]
+    )
+    scene.run(writing, scene.context())
+    assert "http_proxy" not in _install(scene)
+    scene.write(_PROFILE, text.replace("gone", "theirs"))
+    assert _install(scene)["http_proxy"] == "http://theirs:1"
+
+
+def test_the_shell_wins_over_profile_d_and_the_answers_over_both(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.write(_PROFILE, "http_proxy=http://profile:1\nhttps_proxy=http://profile:1\n")
+    monkeypatch.setenv("http_proxy", "http://shell:1")
+    monkeypatch.setenv("no_proxy", "shell")
+    found = _install(scene, environment={"no_proxy": "answer", "TRACE_SESSIONS": "1"})
+    assert found["http_proxy"] == "http://shell:1"
+    assert found["https_proxy"] == "http://profile:1"
+    assert (found["no_proxy"], found["TRACE_SESSIONS"]) == ("answer", "1")
+
+
+def test_a_second_run_changes_nothing(scene: Scene) -> None:
+    _install(scene, environment={"TRACE_SESSIONS": "1"})
+    assert scene.run(environment.STEP, scene.context(environment={"TRACE_SESSIONS": "1"})) == ()
+
+
+def test_a_changed_answer_is_followed(scene: Scene) -> None:
+    _install(scene, environment={"TRACE_SESSIONS": "1", "DEBUG_LEVEL": "2"})
+    assert _install(scene, environment={"TRACE_SESSIONS": "2"}) == {"TRACE_SESSIONS": "2"}
+
+
+def test_lines_of_an_administrator_survive_every_later_run(scene: Scene) -> None:
+    _install(scene, environment={"A": "1"})
+    scene.files.write(
+        paths.ENVIRONMENT, (scene.files.read(paths.ENVIRONMENT) or b"") + b"# why\nMINE=9\n", 0o640
+    )
+    for value in ("1", "2", "2", "3"):
+        assert _install(scene, environment={"A": value}) == {"A": value, "MINE": "9"}
+    assert b"# why\n" in (scene.files.read(paths.ENVIRONMENT) or b"")
+
+
+def test_a_file_that_was_there_before_survives_every_later_run(scene: Scene) -> None:
+    scene.write(paths.ENVIRONMENT, "MINE=9\n")
+    for value in ("1", "2", "3"):
+        assert _install(scene, environment={"A": value}) == {"A": value, "MINE": "9"}
+
+
+def test_a_value_that_an_administrator_changed_stays(scene: Scene) -> None:
+    _install(scene, environment={"A": "1", "B": "1"})
+    _edit(scene, "A=1", "A=9")
+    for value in ("1", "2", "3", "9", "4"):
+        found = _install(scene, environment={"A": "1", "B": value})
+        assert found == {"A": "9", "B": value}
+
+
+@pytest.mark.parametrize("edited", ["http_proxy", "HTTP_PROXY"])
+def test_a_proxy_that_an_administrator_changed_in_either_case_counts_for_both(
+    scene: Scene, edited: str
+) -> None:
+    _install(scene, environment={"http_proxy": "http://old:1"})
+    _edit(scene, f"\n{edited}=http://old:1", f"\n{edited}=http://new:1")
+    both = {"http_proxy": "http://new:1", "HTTP_PROXY": "http://new:1"}
+    for _ in range(3):
+        assert _install(scene, environment={"http_proxy": "http://old:1"}) == both
+
+
+def test_a_line_that_an_administrator_took_away_stays_away(scene: Scene) -> None:
+    _install(scene, environment={"A": "1", "B": "1"})
+    _edit(scene, "A=1\n", "")
+    for value in ("1", "2", "3"):
+        assert _install(scene, environment={"A": "1", "B": value}) == {"B": value}
+
+
+def test_a_run_that_died_after_writing_the_file_still_knows_its_own_lines(scene: Scene) -> None:
+    _install(scene, environment={"A": "1", "B": "1"})
+    context = scene.context(environment={"A": "2", "B": "2"})
+    for action in environment.STEP.decide(environment.STEP.gather(context)):
+        if isinstance(action, WriteFile):
+            action.apply(context.world, {})
+    assert _install(scene, environment={"A": "2", "B": "2"}) == {"A": "2", "B": "2"}
+    assert _install(scene, environment={"A": "3"}) == {"A": "3"}
+
+
+def test_a_comment_in_another_encoding_stays_as_it_is(scene: Scene) -> None:
+    """Only UTF-8 can be kept; anything else is refused rather than rewritten with question marks."""
+    content = b"# Schl\xfcssel\nA=1\n"
+    scene.write(paths.ENVIRONMENT, content)
+    with pytest.raises(StepError) as caught:
+        _install(scene)
+    assert caught.value.code == "environment-line-invalid"
+    assert "line 1" in caught.value.message
+    assert scene.files.read(paths.ENVIRONMENT) == content
+
+
+def test_a_line_that_is_no_assignment_stops_the_run_before_anything_is_written(scene: Scene) -> None:
+    scene.write(paths.ENVIRONMENT, "A=$(id)\n")
+    with pytest.raises(env_file.EnvironmentFileError) as caught:
+        _install(scene)
+    assert caught.value.exit_code is ExitCode.STEP
+    assert "line 1" in caught.value.message
+    assert scene.files.state(paths.PRIVATE) is None
+
+
+def test_a_root_of_the_tenant_is_copied(scene: Scene) -> None:
+    ca_file = scene.write("/root/ca.pem", "a root\n")
+    facts = environment.STEP.gather(scene.context(tenant__ca_file=str(ca_file)))
+    copies = [action for action in environment.STEP.decide(facts) if isinstance(action, CopyFile)]
+    assert [(copy.source, copy.path) for copy in copies] == [
+        (str(ca_file), f"{paths.CA_TRUST}/tenant-ca.crt")
+    ]
+
+
+def test_a_missing_root_is_an_error_in_the_answers(scene: Scene) -> None:
+    with pytest.raises(UsageError) as caught:
+        _install(scene, tenant__ca_file="/nowhere/ca.pem")
+    assert caught.value.code == "ca-file-missing"
+
+
+def test_a_person_may_stop_to_edit_the_file_and_is_not_asked_twice(scene: Scene) -> None:
+    scene.prompter.interactive, scene.prompter.typed = True, ["no", "yes"]
+    with pytest.raises(WaitingError) as caught:
+        _install(scene)
+    assert caught.value.code == "environment-to-edit"
+    _install(scene)
+    _install(scene)
+    assert len(scene.prompter.asked) == 2
+
+
+def test_later_steps_of_a_plan_see_the_file_before_it_is_written(scene: Scene) -> None:
+    context = scene.context(environment={"A": "1"})
+    facts = environment.STEP.gather(context)
+    written = [action for action in environment.STEP.decide(facts) if isinstance(action, WriteFile)]
+    assert environment.content(context) == written[0].text.encode()
+    assert scene.files.state(paths.ENVIRONMENT) is None
+
+
+def test_a_root_in_a_file_with_its_key_is_refused(scene: Scene) -> None:
+    """The copy below ca-trust is for everybody to read."""
+    ca_file = scene.write("/root/ca.pem", Pki().pem("root") + key_bytes("p256"))
+    with pytest.raises(UsageError) as caught:
+        environment.STEP.gather(scene.context(tenant__ca_file=str(ca_file)))
+    assert caught.value.code == "ca-file-with-key"

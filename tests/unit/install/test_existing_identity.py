@@ -1,0 +1,46 @@
+"""Step `register` with an application made beforehand, against a running lab tenant."""
+
+import json
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install import tenant_access
+from mstunnel_setup.install.steps import register
+from tests.unit.install.worlds import Scene
+from tests.unit.tenant import test_against_lab as against_lab
+from tests.unit.tenant.credentials import write_pfx
+from tests.unit.tenant.test_against_lab import Lab
+
+running = against_lab.lab
+
+
+def test_it_registers_the_server_and_becomes_its_identity(
+    running: Lab, scene: Scene, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("beforehand")
+    write_pfx(folder / "agent.p12")
+    made = against_lab.identity("made beforehand").apply(
+        against_lab.World(Files(folder), running.graph()), {}
+    )
+    site = running.graph().sites()[0]
+    scene.remember("joined-site", {"id": site.id, "name": site.display_name, "public_address": ""})
+    for place in (paths.PRIVATE, paths.AGENT_FOLDER):
+        scene.files.make_directories(place)
+    context = scene.context(
+        identity__client_id=made["app_id"],
+        identity__pfx=str(folder / "agent.p12"),
+        tenant__cloud="custom",
+        tenant__authority=running.facts["authority"],
+        tenant__graph=running.facts["graph"],
+        tenant__ca_file=running.facts["ca_file"],
+    )
+    context.world.graph = running.graph("intune")
+
+    scene.run(register.STEP, context)
+
+    assert json.loads(scene.files.read(paths.AGENT_INFO) or b"")["AgentId"] == made["app_id"]
+    agent = tenant_access.own_identity(context)
+    assert [server.display_name for server in agent.servers(site.id)] == ["gw1"]
+    assert scene.run(register.STEP, context) == ()

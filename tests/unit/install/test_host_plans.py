@@ -1,0 +1,143 @@
+"""Real kinds of hosts (readiness/hosts, one file each): what an installation would refuse there, and change.
+
+`plan` is the part of the plan that depends on the host alone; folders that every Linux has are left out.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers import quadlet, run_method
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import MakeDirectory
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install import container_specs
+from mstunnel_setup.install.preflight import refusals
+from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.step_list import ORDER, ROOTLESS
+from mstunnel_setup.install.steps import account, boot, bridge, kernel, launch, proxy
+from mstunnel_setup.readiness.checks.utils import chosen_engine
+from mstunnel_setup.readiness.facts import Engine, Facts
+from mstunnel_setup.readiness.proxy_ports import unlabelled
+from tests.unit.install.worlds import AGENT_IMAGE, SERVER_IMAGE
+
+HOSTS = Path(__file__).parents[1] / "readiness/hosts"
+CASES = sorted(HOSTS.glob("*.json"))
+STEPS = [step.name for step in ORDER]
+OF_ROOT = [step.name for step in ROOTLESS[Half.HOST]]
+USUAL = (
+    "/etc/cni",
+    "/etc/containers",
+    "/etc/containers/systemd",
+    "/etc/systemd",
+    "/etc/systemd/system",
+    "/etc/systemd/system/multi-user.target.wants",
+    "/etc",
+    "/etc/profile.d",
+    "/etc/modules-load.d",
+    "/etc/sysctl.d",
+    "/etc/docker",
+    "/etc/cni/net.d",
+    paths.SERVER_STATE,
+    paths.AGENT_STATE,
+)
+
+
+SETTING = container_specs.Setting(
+    configuration="/etc/mstunnel",
+    server_state=paths.SERVER_STATE,
+    agent_state=paths.AGENT_STATE,
+    environment=b"",
+    limits_processes=True,
+    local_names={},
+)
+SPECIFICATIONS = (
+    container_specs.server(SERVER_IMAGE, SETTING, 443),
+    container_specs.agent(AGENT_IMAGE, SETTING),
+)
+
+
+class Installed(Processes):
+    """Every program is there, the generator of Podman among them."""
+
+    def find(self, program: str) -> str | None:
+        return program
+
+
+def way(facts: Facts, engine: Engine) -> run_method.Manner:
+    """How containers are run there."""
+    assert facts.system is not None
+    generator = engine.name == "podman" and quadlet.available(Installed(), engine.version)
+    host = run_method.HostFacts(
+        engine=engine.name,
+        systemd=facts.system.systemd,
+        cgroup_v2=facts.system.cgroup == 2,
+        generator=generator,
+    )
+    return run_method.choose(host, {})
+
+
+def rootless(facts: Facts) -> bool:
+    return facts.settings.mode == "rootless"
+
+
+def refused(facts: Facts) -> list[str]:
+    """The checks that refuse the host before the first change; without root that is one of root's half."""
+    return [item.id for item in refusals(facts, OF_ROOT if rootless(facts) else STEPS)]
+
+
+def _of_root(facts: Facts) -> list[Action[Any]]:
+    """What prepares the host; without root also for the account, and for each boot."""
+    assert facts.kernel is not None
+    if not rootless(facts):
+        return [*kernel.STEP.decide(kernel.Kernel(facts.kernel))]
+    assert facts.rootless is not None
+    return [
+        *account.STEP.decide(account.ServiceAccount(facts.rootless, reads_journal=False)),
+        *kernel.STEP.decide(kernel.Kernel(facts.kernel, rootless_port=facts.settings.port)),
+        *boot.STEP.decide(True),  # noqa: FBT003,
+    ]
+
+
+def plan(facts: Facts, files: dict[str, str]) -> list[str]:
+    """What the steps that know only the host would say they do, in order; nothing where it is refused."""
+    if refused(facts):
+        return []
+    assert facts.engine is not None
+    assert facts.proxies is not None
+    assert facts.security is not None
+    chosen = chosen_engine(facts.settings, facts.engine)
+    assert chosen is not None
+    wanted: dict[str, str] = {item.name: item.value for item in reversed(facts.proxies.places)}
+    ports = unlabelled(facts.security, facts.proxies)
+    move = bridge.Move(facts.settings.bridge, chosen.name, files)
+    actions = [
+        *_of_root(facts),
+        *proxy.STEP.decide(proxy.Proxy(wanted, chosen.name, files, ports)),
+        *bridge.STEP.decide(move),
+        *launch.STEP.decide(launch.Launch(SPECIFICATIONS, chosen.name, way(facts, chosen), rootless(facts))),
+    ]
+    return [
+        action.describe()
+        for action in actions
+        if not (isinstance(action, MakeDirectory) and action.path in USUAL)
+    ]
+
+
+@pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
+def test_a_host_gets_its_plan(path: Path) -> None:
+    case: dict[str, Any] = json.loads(path.read_text())
+    facts = Facts.model_validate(case["facts"])
+
+    assert refused(facts) == case["refused"]
+    assert plan(facts, case.get("files", {})) == case["plan"]
+
+
+def test_what_steps_mend_is_refused_when_they_are_left_out() -> None:
+    facts = Facts.model_validate(json.loads((HOSTS / "rhel-9.6.json").read_text())["facts"])
+
+    assert [item.id for item in refusals(facts, STEPS)] == []
+    assert [item.id for item in refusals(facts, [])] == ["module-tun", "ip-forward"]

@@ -1,0 +1,281 @@
+"""Steps `kernel`, `proxy` and `bridge` on a host, from the first run to the uninstall."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.runner import Runner
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.step_list import CODEC
+from mstunnel_setup.install.steps import bridge, environment, kernel, proxy
+from tests.unit.install.worlds import Scene
+from tests.unit.system.host import Host
+
+FORWARD = "/proc/sys/net/ipv4/ip_forward"
+PROXY = "http://proxy.example.com:3128"
+DEP = "kernel/drivers/net/tun.ko.xz:\nkernel/net/ipv4/netfilter/ip_tables.ko.xz: kernel/x_tables.ko.xz\n"
+
+
+class Machine:
+    """A scene whose programs and units are those of a fake host."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.host = Host(scene.root)
+        self.host.set_sysctl("net.ipv4.ip_forward", "0")
+        scene.write("/proc/sys/kernel/osrelease", "6.1.0\n")
+        scene.write("/lib/modules/6.1.0/modules.dep", DEP)
+        scene.prompter.interactive = False
+        scene.files.make_directory(paths.CONFIGURATION)
+        for folder in ("/etc/systemd/system", "/etc/profile.d"):
+            scene.files.make_directories(folder)
+
+    def context(self, **answers: Any) -> Context:
+        context = self.scene.context(**answers)
+        context.world.processes = self.host
+        context.world.systemd = cast("Any", self.host.systemd)
+        return context
+
+    def run(self, *steps: Any, **answers: Any) -> list[str]:
+        context = self.context(**answers)
+        return [item.describe() for step in steps for item in self.scene.run(step, context)]
+
+    def uninstall(self) -> None:
+        context = self.context()
+        Runner(context.world, self.scene.journal, CODEC, self.scene.clock, lambda _event: None).undo()
+
+    def text(self, path: str) -> str:
+        return (self.scene.files.read(path) or b"").decode()
+
+    def tree(self) -> dict[str, bytes]:
+        places = [path for path in self.scene.root.rglob("*") if path.is_file()]
+        return {str(path): path.read_bytes() for path in places if "var/lib/mstunnel" not in str(path)}
+
+
+@pytest.fixture
+def machine(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Its files count as those of the running host."""
+    monkeypatch.setattr(Files, "live", True)
+    return Machine(scene)
+
+
+def test_the_kernel_is_made_ready_once_and_put_back(machine: Machine) -> None:
+    before = machine.tree()
+
+    assert machine.run(kernel.STEP) == [
+        "create folder /etc/modules-load.d",
+        "create folder /etc/sysctl.d",
+        "write /etc/modules-load.d/mstunnel_tun.conf",
+        "load kernel module tun",
+        "write /etc/modules-load.d/mstunnel_iptables.conf",
+        "load kernel module ip_tables",
+        "write /etc/sysctl.d/90-mstunnel.conf",
+        "set net.ipv4.ip_forward to 1",
+    ]
+    assert machine.host.modules == {"tun", "ip_tables"}
+    assert machine.text(FORWARD) == "1\n"
+    assert machine.run(kernel.STEP) == []
+
+    machine.uninstall()
+    assert machine.host.modules == set()
+    assert machine.tree() == before
+
+
+def test_any_file_that_loads_a_module_counts(machine: Machine) -> None:
+    machine.scene.write("/etc/modules-load.d/mstunnel_ip_tables.conf", "ip_tables\n")
+    machine.scene.write("/etc/modules", "tun\n")
+    done = machine.run(kernel.STEP)
+    assert [text for text in done if "modules-load" in text] == []
+    machine.uninstall()
+    assert machine.text("/etc/modules") == "tun\n"
+
+
+def test_what_a_host_sets_itself_is_not_set_again(machine: Machine) -> None:
+    machine.scene.write("/etc/sysctl.d/99-router.conf", "net.ipv4.ip_forward=1\n")
+    machine.host.set_sysctl("net.ipv4.ip_forward", "1")
+    assert [text for text in machine.run(kernel.STEP) if "forward" in text or "sysctl" in text] == []
+
+
+def test_of_another_root_only_the_files_are_written(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Files, "live", False)
+    machine.run(kernel.STEP)
+    assert machine.host.asked == []
+    assert machine.text("/etc/sysctl.d/90-mstunnel.conf") == "net.ipv4.ip_forward = 1\n"
+
+
+def install_proxy(machine: Machine, **variables: str) -> list[str]:
+    return machine.run(environment.STEP, proxy.STEP, environment=variables)
+
+
+def test_without_root_the_kernel_is_also_made_ready_for_the_account(machine: Machine) -> None:
+    for name, value in (("core.somaxconn", "4096"), ("ipv4.ip_unprivileged_port_start", "1024")):
+        machine.scene.write(f"/proc/sys/net/{name.replace('.', '/')}", f"{value}\n")
+    machine.scene.write("/proc/sys/net/netfilter/nf_conntrack_acct", "0\n")
+    machine.scene.write("/proc/sys/net/netfilter/nf_conntrack_timestamp", "0\n")
+    before = machine.tree()
+
+    done = machine.run(kernel.STEP, mode="rootless")
+    assert "set net.ipv4.ip_unprivileged_port_start to 443" in done
+    assert "set net.core.somaxconn to 8192" in done
+    assert machine.run(kernel.STEP, mode="rootless") == []
+
+    machine.uninstall()
+    assert machine.tree() == before
+
+
+def test_without_root_each_half_has_its_own_places_of_the_proxy(machine: Machine) -> None:
+    answers = {"environment": {"https_proxy": PROXY}, "mode": "rootless"}
+    done = machine.run(proxy.SYSTEM, **answers)
+    assert done == [f"write {proxy.PROFILE}", "remember environment.wanted"]
+    assert machine.run(proxy.SYSTEM, **answers) == []
+
+    done = machine.run(environment.STEP, proxy.UNITS, **answers)
+    written = [text for text in done if "follow" in text]
+    assert [text.partition(" and have ")[2] for text in written] == [
+        "podman.service follow it",
+        "mstunnel_monitor.service follow it",
+    ]
+    assert f"write {proxy.PROFILE}" not in done
+
+
+@pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY"])
+def test_one_setting_reaches_every_place(machine: Machine, name: str) -> None:
+    before = machine.tree()
+
+    install_proxy(machine, **{name: PROXY})
+
+    for path, line in (
+        (paths.ENVIRONMENT, f"https_proxy={PROXY}\n"),
+        (paths.ENVIRONMENT, f"HTTPS_PROXY={PROXY}\n"),
+        (proxy.PROFILE, f"export https_proxy={PROXY}\nexport HTTPS_PROXY={PROXY}\n"),
+        ("/etc/systemd/system/podman.service.d/http-proxy.conf", f'Environment="HTTPS_PROXY={PROXY}"\n'),
+        ("/etc/systemd/system/mstunnel_monitor.service.d/http-proxy.conf", f'"https_proxy={PROXY}"\n'),
+    ):
+        assert line in machine.text(path)
+    assert install_proxy(machine, **{name: PROXY}) == []
+    machine.uninstall()
+    assert machine.tree() == before
+
+
+def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
+    machine.scene.write(proxy.PROFILE, "export EDITOR=vi\n")
+    before = machine.tree()
+    install_proxy(machine, https_proxy=PROXY)
+    context = machine.context(environment={"https_proxy": PROXY})
+    assert proxy.given_up(context) == []
+
+    machine.scene.write(paths.ENVIRONMENT, "TRACE_SESSIONS=1\n")
+    context = machine.context(environment={"https_proxy": PROXY})
+    runner = Runner(context.world, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
+    runner.take_back(proxy.given_up(context))
+
+    assert install_proxy(machine, https_proxy=PROXY) == []
+    after = {path: text for path, text in machine.tree().items() if not path.endswith("mstunnel/env.sh")}
+    assert after == before
+
+
+def test_a_changed_proxy_is_changed_everywhere(machine: Machine) -> None:
+    install_proxy(machine, https_proxy="http://old.example.com:1")
+    install_proxy(machine, https_proxy=PROXY)
+
+    assert [path for path, content in machine.tree().items() if b"old.example.com" in content] == []
+
+
+def test_other_lines_of_a_place_stay_and_come_back(machine: Machine) -> None:
+    theirs = "# ours\nexport http_proxy=http://old:1\nexport EDITOR=vi\n"
+    machine.scene.write(proxy.PROFILE, theirs)
+    install_proxy(machine, http_proxy=PROXY)
+    assert machine.text(proxy.PROFILE).startswith("# ours\nexport EDITOR=vi\n")
+    machine.uninstall()
+    assert machine.text(proxy.PROFILE) == theirs
+
+
+def test_docker_has_its_own_places(machine: Machine) -> None:
+    machine.host.systemd.running_units.add("docker.service")
+    machine.host.systemd.environments["docker.service"] = f"http_proxy={PROXY} HTTP_PROXY={PROXY}"
+    machine.run(environment.STEP, proxy.STEP, engine="docker", environment={"http_proxy": PROXY})
+    assert machine.text(proxy.ENVIRONMENT) == f"http_proxy={PROXY}\nHTTP_PROXY={PROXY}\n"
+    assert machine.text(proxy.PROFILE) == ""
+    assert "restart docker.service" in machine.host.systemd.told
+
+
+def test_a_drop_in_of_somebody_else_that_wins_is_an_error(machine: Machine) -> None:
+    machine.host.systemd.running_units.add("podman.service")
+    machine.host.systemd.environments["podman.service"] = "http_proxy=http://other:1"
+    with pytest.raises(StepError) as caught:
+        install_proxy(machine, http_proxy=PROXY)
+    assert caught.value.code == "proxy-overruled"
+    assert "systemctl cat podman.service" in caught.value.hint
+
+
+def selinux(machine: Machine, *ports: str) -> None:
+    machine.scene.write("/sys/fs/selinux/enforce", "1")
+    machine.host.base_ports.update(dict.fromkeys(map(int, ports), "http_port_t"))
+
+
+@pytest.fixture
+def semanage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Host, "find", lambda _self, name: f"/usr/sbin/{name}")
+
+
+@pytest.mark.usefixtures("semanage")
+def test_selinux_gets_to_know_the_port_and_forgets_it(machine: Machine) -> None:
+    selinux(machine, "80", "443")
+    assert "give TCP port 3128 the SELinux type http_port_t" in install_proxy(machine, https_proxy=PROXY)
+    assert machine.host.ports == {3128: "http_port_t"}
+    machine.uninstall()
+    assert machine.host.ports == {}
+
+
+@pytest.mark.usefixtures("semanage")
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_a_person_is_asked_about_selinux(machine: Machine, answer: str) -> None:
+    selinux(machine, "80")
+    context = machine.context(environment={"https_proxy": PROXY})
+    environment.STEP.gather(context)
+    machine.scene.prompter.interactive, machine.scene.prompter.typed = True, [answer]
+    found = proxy.STEP.gather(context)
+    assert "3128" in machine.scene.prompter.asked[-1]
+    assert found.unlabelled == ((3128,) if answer == "yes" else ())
+
+
+def test_the_bridge_moves_and_comes_back(machine: Machine) -> None:
+    before = machine.tree()
+    machine.host.systemd.running_units.add("podman.service")
+    machine.run(bridge.STEP, bridge="192.168.240.0/24")
+    assert machine.text(bridge.DROP_IN) == '[network]\ndefault_subnet = "192.168.240.0/24"\n'
+    assert machine.host.systemd.told == ["daemon-reload", "restart podman.service"]
+    assert machine.run(bridge.STEP, bridge="192.168.240.0/24") == []
+    machine.uninstall()
+    assert machine.tree() == before
+
+
+CONFLIST = "/etc/cni/net.d/87-podman-bridge.conflist"
+
+
+@pytest.mark.parametrize(("backend", "path"), [("cni", CONFLIST), ("netavark", bridge.DROP_IN)])
+def test_a_file_of_cni_counts_only_where_podman_reads_it(machine: Machine, backend: str, path: str) -> None:
+    plugin = {"type": "bridge", "bridge": "cni-podman0", "ipam": {"subnet": "10.88.0.0/16"}}
+    machine.scene.write(CONFLIST, json.dumps({"plugins": [plugin]}))
+    machine.scene.write("/var/lib/containers/storage/defaultNetworkBackend", backend)
+    done = machine.run(bridge.STEP, bridge="192.168.240.0/24")
+    assert done[-1] == f"write {path} and have podman.service follow it"
+
+
+def test_docker_keeps_its_other_settings(machine: Machine) -> None:
+    machine.scene.write(bridge.DAEMON, '{"log-driver": "journald", "bip": "10.0.0.1/24"}')
+    machine.run(bridge.STEP, bridge="192.168.240.0/24", engine="docker")
+    assert json.loads(machine.text(bridge.DAEMON)) == {"log-driver": "journald", "bip": "192.168.240.1/24"}
+    machine.uninstall()
+    assert json.loads(machine.text(bridge.DAEMON))["bip"] == "10.0.0.1/24"
+
+
+def test_without_root_there_is_no_bridge_to_move(machine: Machine, tmp_path: Path) -> None:
+    assert machine.run(bridge.STEP, bridge="192.168.240.0/24", mode="rootless") == []

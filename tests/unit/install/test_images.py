@@ -1,0 +1,113 @@
+"""Step `images`: pulled, or from the archives given, always by digest."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.image_actions import LoadImage, PullImage
+from mstunnel_setup.engine.file_actions import WriteJson
+from mstunnel_setup.errors import EngineError, ExitCode, UsageError
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps import images
+from tests.unit.install.worlds import AGENT_IMAGE, SERVER_IMAGE, Scene
+
+_BOTH = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE}
+_SERVER, _AGENT = SERVER_IMAGE.partition("@")[2], AGENT_IMAGE.partition("@")[2]
+
+
+def _archive(path: Path, *digests: str) -> str:
+    index = json.dumps({"manifests": [{"digest": digest} for digest in digests]}).encode()
+    with tarfile.open(path, "w") as archive:
+        member = tarfile.TarInfo("index.json")
+        member.size = len(index)
+        archive.addfile(member, io.BytesIO(index))
+    return str(path)
+
+
+def _brought(context: Context) -> list[tuple[str, str]]:
+    """Where each image comes from: a registry (empty) or an archive."""
+    actions = images.STEP.decide(images.STEP.gather(context))
+    return [
+        (action.reference, getattr(action, "archive", ""))
+        for action in actions
+        if isinstance(action, PullImage | LoadImage)
+    ]
+
+
+def test_without_archive_both_are_pulled_by_digest(scene: Scene) -> None:
+    assert _brought(scene.context(**_BOTH)) == [(SERVER_IMAGE, ""), (AGENT_IMAGE, "")]
+
+
+def test_both_from_one_archive(scene: Scene, tmp_path: Path) -> None:
+    archive = _archive(tmp_path / "both.tar", _AGENT, _SERVER)
+    context = scene.context(**_BOTH, images__archive=(archive,))
+    assert _brought(context) == [(SERVER_IMAGE, archive), (AGENT_IMAGE, archive)]
+
+
+def test_each_from_its_own_archive(scene: Scene, tmp_path: Path) -> None:
+    agent, server = _archive(tmp_path / "agent.tar", _AGENT), _archive(tmp_path / "server.tar", _SERVER)
+    context = scene.context(**_BOTH, images__archive=(agent, server))
+    assert _brought(context) == [(SERVER_IMAGE, server), (AGENT_IMAGE, agent)]
+
+
+def test_offline_nothing_is_pulled_because_an_archive_lacks_it(scene: Scene, tmp_path: Path) -> None:
+    archive = _archive(tmp_path / "server.tar", _SERVER)
+    with pytest.raises(EngineError) as caught:
+        images.STEP.gather(scene.context(**_BOTH, images__archive=(archive,)))
+    assert (caught.value.code, caught.value.exit_code) == ("image-not-in-archive", ExitCode.ENGINE)
+    assert archive in caught.value.message
+    assert f"not {AGENT_IMAGE}" in caught.value.message
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no archive"])
+def test_an_archive_that_is_none(scene: Scene, tmp_path: Path, content: bytes | None) -> None:
+    archive = tmp_path / "images.tar"
+    if content is not None:
+        archive.write_bytes(content)
+    with pytest.raises(EngineError) as caught:
+        images.STEP.gather(scene.context(**_BOTH, images__archive=(str(archive),)))
+    assert caught.value.code == "image-archive-unusable"
+
+
+def test_a_person_is_asked_for_images_that_no_answer_names(scene: Scene) -> None:
+    scene.prompter.typed = [SERVER_IMAGE, AGENT_IMAGE]
+    context = scene.context()
+    assert _brought(context) == [(SERVER_IMAGE, ""), (AGENT_IMAGE, "")]
+    assert context.answers.images.server == SERVER_IMAGE
+
+
+def test_a_person_who_names_a_tag_is_asked_again(scene: Scene) -> None:
+    scene.prompter.typed = ["registry.example.com/server:latest", SERVER_IMAGE, AGENT_IMAGE]
+    assert images.STEP.gather(scene.context()).server == SERVER_IMAGE
+    assert "by digest" in scene.prompter.said[0]
+
+
+@pytest.mark.parametrize("reference", ["registry.example.com/server:latest", "server", f"{SERVER_IMAGE}0"])
+def test_an_answer_that_names_no_digest_is_refused(scene: Scene, reference: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        scene.context(images__server=reference)
+    assert "by digest" in caught.value.message
+
+
+def test_unattended_both_are_needed(scene: Scene) -> None:
+    assert images.STEP.missing(scene.context()) == ("images.server", "images.agent")
+
+
+def test_the_digests_are_recorded_for_administrators(scene: Scene) -> None:
+    actions = images.STEP.decide(images.STEP.gather(scene.context(**_BOTH)))
+    written = [action for action in actions if isinstance(action, WriteJson)]
+    assert [(file.path, file.value) for file in written] == [
+        (
+            paths.IMAGES_CONFIGURED,
+            {
+                "serverImageDigest": _SERVER,
+                "agentImageDigest": _AGENT,
+                "serverImageName": "registry.example.com/server",
+                "mst_use_custom_image": 0,
+            },
+        )
+    ]

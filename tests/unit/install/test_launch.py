@@ -1,0 +1,225 @@
+"""Step `launch`: units under systemd, plain containers without; refused where the host is not ready."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
+from mstunnel_setup.containers.choice import Chosen
+from mstunnel_setup.containers.engine import Image
+from mstunnel_setup.containers.run_method import Manner
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
+from mstunnel_setup.engine.file_actions import Link
+from mstunnel_setup.errors import CheckError, ExitCode
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps import launch
+from mstunnel_setup.system import init_script
+from tests.unit.install.worlds import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration, container
+
+
+@pytest.fixture(autouse=True)
+def ready(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host with a tunnel device and the pids controller, in a site."""
+    for name, content in (("_TUN", ""), ("_CONTROLLERS", "cpu memory pids\n")):
+        (tmp_path / name).write_text(content)
+        monkeypatch.setattr(launch, name, str(tmp_path / name))
+    monkeypatch.setattr(launch, "_PIDS", str(tmp_path / "of cgroup v1"))
+    scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        scene.graph.configuration = configuration(free.getsockname()[1])
+
+
+@pytest.fixture
+def taken(scene: Scene) -> Iterator[int]:
+    """A port of the configuration on which somebody else listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        scene.graph.configuration = configuration(port)
+        yield port
+
+
+def _context(scene: Scene) -> Context:
+    return scene.context(images__server=SERVER_IMAGE, images__agent=AGENT_IMAGE)
+
+
+def _refused(context: Context) -> CheckError:
+    with pytest.raises(CheckError) as caught:
+        launch.STEP.gather(context)
+    assert caught.value.exit_code is ExitCode.CHECK
+    return caught.value
+
+
+def test_systemd_runs_both_containers_server_first(scene: Scene) -> None:
+    actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
+    units = [
+        (type(action).__name__, action.key)
+        for action in actions
+        if isinstance(action, InstallQuadlet | StartService)
+    ]
+    assert units == [
+        ("InstallQuadlet", f"quadlet:{paths.QUADLETS}/mstunnel-server.container"),
+        ("StartService", "service:mstunnel-server.service"),
+        ("InstallQuadlet", f"quadlet:{paths.QUADLETS}/mstunnel-agent.container"),
+        ("StartService", "service:mstunnel-agent.service"),
+    ]
+
+
+def test_without_systemd_the_engine_runs_them(scene: Scene) -> None:
+    scene.systemd.runs = False
+    actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
+    assert [action.spec.name for action in actions if isinstance(action, RunContainer)] == [
+        "mstunnel-server",
+        "mstunnel-agent",
+    ]
+    assert [action.key for action in actions[:2]] == [
+        f"directory:{paths.SERVER_STATE}",
+        f"directory:{paths.AGENT_STATE}",
+    ]
+    assert "mst-cli server start" in scene.prompter.said[0]
+
+
+def test_without_systemd_an_init_that_takes_scripts_starts_them_at_boot(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.systemd.runs = False
+    monkeypatch.setattr(init_script, "running", lambda _files, _processes: "openrc")
+    monkeypatch.setattr(Files, "live", True)
+    launched = launch.STEP.gather(_context(scene))
+    assert scene.prompter.said == []
+    *_, script, enabled = launch.STEP.decide(launched)
+    assert (script.key, enabled.key) == ("file:/etc/init.d/mstunnel", "init-script:mstunnel")
+
+    scene.chosen = Chosen("docker", "26.1.5", "the only engine here")
+    assert launch.STEP.gather(_context(scene)).init is None
+    assert "have the init of this host start it" in scene.prompter.said[0]
+
+
+def test_docker_gets_units_of_ours_which_the_daemon_starts_too(scene: Scene) -> None:
+    scene.chosen = Chosen("docker", "26.1.5", "the only engine here")
+    actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
+    assert [action.key for action in actions if isinstance(action, InstallUnit | StartService)] == [
+        f"unit:{paths.UNITS}/mstunnel-server.service",
+        "service:mstunnel-server.service",
+        f"unit:{paths.UNITS}/mstunnel-agent.service",
+        "service:mstunnel-agent.service",
+    ]
+    wanted = {PurePosixPath(action.path).parent.name for action in actions if isinstance(action, Link)}
+    assert wanted == {"multi-user.target.wants", "docker.service.wants"}
+
+
+def test_with_cgroup_v1_a_unit_is_put_around_podman(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "_CONTROLLERS").unlink()
+    launched = launch.STEP.gather(_context(scene))
+    assert launched.manner is Manner.UNIT
+    assert launched.engine == "podman"
+
+
+def test_an_installation_stays_with_its_manner(scene: Scene, tmp_path: Path) -> None:
+    scene.finished({"kind": "install-unit", "path": "/etc/systemd/system/x", "text": ""}, "unit:/etc/x", {})
+    assert launch.STEP.gather(_context(scene)).manner is Manner.UNIT
+
+
+def test_an_image_that_docker_has_loaded_runs_by_its_local_name(scene: Scene) -> None:
+    scene.chosen = Chosen("docker", "26.1.5", "the only engine here")
+    tag = digest_tag(SERVER_IMAGE)
+    scene.engine.images = {
+        SERVER_IMAGE: Image(tag, "sha256:" + "a" * 64, "id"),
+        AGENT_IMAGE: Image(AGENT_IMAGE, "sha256:" + "b" * 64, "id"),
+    }
+    server, agent = launch.STEP.gather(_context(scene)).specifications
+    assert (server.image, server.local_image) == (SERVER_IMAGE, tag)
+    assert (agent.image, agent.local_image) == (AGENT_IMAGE, AGENT_IMAGE)
+
+
+def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
+    server, agent = launch.STEP.gather(_context(scene)).specifications
+    assert (server.capabilities, server.devices) == (("NET_ADMIN",), ("/dev/net/tun",))
+    assert [(volume.container, volume.options) for volume in server.volumes] == [
+        (paths.CONFIGURATION, ("ro", "z")),
+        (paths.SERVER_STATE, ("z",)),
+        (paths.AGENT_STATE, ("ro", "z")),
+    ]
+    assert (paths.SERVER_STATE, ("ro", "z")) in [
+        (volume.container, volume.options) for volume in agent.volumes
+    ]
+    assert (agent.capabilities, agent.devices, agent.ports) == ((), (), ())
+
+
+def test_tcp_and_udp_of_the_configured_port(scene: Scene) -> None:
+    port = scene.graph.configuration.listen_port  # type: ignore[union-attr]
+    server, _ = launch.STEP.gather(_context(scene)).specifications
+    assert [(item.host, item.container, item.protocol) for item in server.ports] == [
+        (port, port, "tcp"),
+        (port, port, "udp"),
+    ]
+
+
+def test_the_configuration_is_mounted_from_below_the_root(scene: Scene) -> None:
+    server, _ = launch.STEP.gather(_context(scene)).specifications
+    assert server.volumes[0].host == str(scene.root / "etc/mstunnel")
+    assert server.volumes[0].container == "/etc/mstunnel"
+
+
+def test_processes_are_limited_where_the_kernel_can(scene: Scene, tmp_path: Path) -> None:
+    limits = [spec.pids_limit for spec in launch.STEP.gather(_context(scene)).specifications]
+    assert limits == [10_000, 100]
+    (tmp_path / "_CONTROLLERS").write_text("cpu memory\n")
+    limits = [spec.pids_limit for spec in launch.STEP.gather(_context(scene)).specifications]
+    assert limits == [None, None]
+    (tmp_path / "of cgroup v1").mkdir()
+    limits = [spec.pids_limit for spec in launch.STEP.gather(_context(scene)).specifications]
+    assert limits == [10_000, 100]
+
+
+def test_a_changed_env_sh_or_image_restarts_and_nothing_else_does(scene: Scene) -> None:
+    def labels() -> list[str]:
+        gathered = launch.STEP.gather(_context(scene)).specifications
+        return [specification.labels[CONFIGURATION_LABEL] for specification in gathered]
+
+    before = labels()
+    assert labels() == before
+    scene.write(paths.ENVIRONMENT, "DEBUG_LEVEL=3\n")
+    after = labels()
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def test_without_tunnel_device_nothing_is_started(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_TUN", "/nowhere/tun")
+    error = _refused(_context(scene))
+    assert (error.code, error.hint) == ("tun-missing", "Load the module: `modprobe tun`.")
+
+
+def test_a_taken_port_names_the_program(scene: Scene, taken: int) -> None:
+    error = _refused(_context(scene))
+    assert error.code == "port-in-use"
+    assert f"port {taken}" in error.message
+    assert "tcp 127.0.0.1" in error.message
+
+
+def test_our_own_running_server_may_hold_the_port(scene: Scene, taken: int) -> None:
+    scene.engine.containers["mstunnel-server"] = container()
+    assert launch.STEP.gather(_context(scene)).specifications[0].ports[0].host == taken
+
+
+@pytest.mark.parametrize(
+    "other", [container("exited", None), container(ours=False)], ids=["stopped", "not ours"]
+)
+@pytest.mark.usefixtures("taken")
+def test_any_other_container_may_not(scene: Scene, other: object) -> None:
+    scene.engine.containers["mstunnel-server"] = other  # type: ignore[assignment]
+    assert _refused(_context(scene)).code == "port-in-use"
+
+
+@pytest.mark.usefixtures("taken")
+def test_an_administrator_may_ignore_a_check_by_its_id(scene: Scene) -> None:
+    context = _context(scene)
+    context.ignored_checks = frozenset({"port-in-use"})
+    launch.STEP.gather(context)
+    assert scene.prompter.said[0].startswith("Ignored as asked: port ")
+    context.ignored_checks = frozenset({"tun-missing"})
+    assert _refused(context).code == "port-in-use"

@@ -1,0 +1,231 @@
+"""The required checks before the first change: what they refuse, what they ask, and when they keep quiet."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.errors import CheckError, ChecksFailedError, UsageError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install import preflight, tenant_access
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.step_list import ORDER
+from mstunnel_setup.install.steps import eula, sign_in, site
+from mstunnel_setup.readiness.examine import Examiner, Wanted
+from mstunnel_setup.readiness.facts import Facts, Firewall, SecurityFacts
+from mstunnel_setup.readiness.read.programs import ProgramReader
+from tests.unit.install.worlds import BERLIN, Scene, configuration
+
+HOSTS = Path(__file__).parents[1] / "readiness/hosts"
+ALL = [step.name for step in ORDER]
+HOST_ONLY = [name for name in ALL if name not in ("sign-in", "site", "eula")]
+
+
+@pytest.fixture
+def examined(monkeypatch: pytest.MonkeyPatch) -> list[Wanted]:
+    """What examinations were asked for; the files count as those of the running host."""
+    monkeypatch.setattr(Files, "live", True)
+    return []
+
+
+@pytest.fixture
+def host(examined: list[Wanted], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes the examination find the facts of a kind of host."""
+
+    def found(name: str, **changes: Any) -> None:
+        facts = Facts.model_validate({**json.loads((HOSTS / f"{name}.json").read_text())["facts"], **changes})
+
+        def examine(_self: Examiner, wanted: Wanted) -> Facts:
+            examined.append(wanted)
+            return facts
+
+        monkeypatch.setattr(Examiner, "facts", examine)
+
+    return found
+
+
+NEAR = {"network": "169.254.0.0/16", "device": "eth1"}
+
+
+def context(scene: Scene, **answers: Any) -> Context:
+    scene.prompter.interactive = bool(scene.prompter.typed)
+    return scene.context(**answers)
+
+
+def test_a_host_that_the_steps_make_ready_is_taken(scene: Scene, host: Any, examined: list[Wanted]) -> None:
+    host("rhel-9.6")
+    preflight.refuse_unready(context(scene), HOST_ONLY)
+    assert len(examined) == 1
+
+
+def of_firewall(scene: Scene) -> list[str]:
+    """What was said about the firewall of the host."""
+    return [text for text in scene.prompter.said if text.startswith("Firewall")]
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("rhel-10.0", "`firewall-cmd --permanent --add-port=443/udp`"), ("debian-13", "")],
+)
+def test_a_firewall_that_keeps_devices_out_is_told_with_the_command(
+    scene: Scene, host: Any, name: str, command: str
+) -> None:
+    """No step opens it. RHEL's lets TCP in, Debian's both."""
+    host(name)
+    preflight.refuse_unready(context(scene), HOST_ONLY)
+    assert len(of_firewall(scene)) == bool(command)
+    assert command in "".join(of_firewall(scene))
+
+
+def test_the_firewall_is_asked_about_the_port_of_the_site(
+    scene: Scene, host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host("debian-13")
+    shut = SecurityFacts(firewall=Firewall(kind="ufw", tcp=False, udp=True))
+    monkeypatch.setattr(
+        ProgramReader, "security", lambda reader: shut if reader.settings.port == 8443 else None
+    )
+    signed_in(scene, monkeypatch)
+    scene.graph.configuration = configuration(8443)
+    preflight.refuse_unready(context(scene, eula="accept", site="Berlin"), ALL)
+    (told,) = of_firewall(scene)
+    assert "ufw and TCP 8443: not let in. Run `ufw allow 8443/tcp`." in told
+
+
+def test_without_the_step_that_mends_it_the_host_is_refused(scene: Scene, host: Any) -> None:
+    host("rhel-9.6")
+    with pytest.raises(CheckError) as caught:
+        preflight.refuse_unready(context(scene), [name for name in HOST_ONLY if name != "kernel"])
+    assert caught.value.code == "checks-failed"
+    assert "2 required checks failed: module-tun, ip-forward" in caught.value.message
+
+
+def test_all_failures_are_named_at_once(scene: Scene, host: Any) -> None:
+    host("cni")
+    with pytest.raises(ChecksFailedError) as caught:
+        preflight.refuse_unready(context(scene), HOST_ONLY)
+    assert [error.code for error in caught.value.failures] == ["bridge-route", "bridge-dns"]
+    assert "10.88.0.0/16 and route via eth1 10.0.0.0/8" in caught.value.failures[0].message
+    assert "`bridge: 192.168.240.0/24`" in caught.value.failures[0].hint
+
+
+def test_a_check_may_be_ignored_by_its_id(scene: Scene, host: Any) -> None:
+    host("docker-userns-remap")
+    one = context(scene)
+    one.ignored_checks = frozenset({"userns-remap"})
+    preflight.refuse_unready(one, HOST_ONLY)
+    assert scene.prompter.said[-1].startswith("Ignored as asked: Docker user namespaces")
+
+
+def test_what_could_not_be_found_out_is_told_by_reason_and_refuses_nothing(scene: Scene, host: Any) -> None:
+    host("debian-13", network=None, unread={"network": "no answer within 20 s"})
+    preflight.refuse_unready(context(scene), HOST_ONLY)
+    (said,) = scene.prompter.said
+    assert said.startswith("Not checked, no answer within 20 s: dns, proxy-connects, endpoint-sign-in, ")
+    assert "path-mtu" not in said, "it is recommended only"
+
+
+def test_a_person_is_offered_a_free_range_for_the_bridge(scene: Scene, host: Any) -> None:
+    host("cni")
+    scene.prompter.typed = ["yes"]
+    one = context(scene)
+    preflight.refuse_unready(one, HOST_ONLY)
+    assert one.answers.bridge == "192.168.240.0/24"
+    assert one.answers.record()["bridge"] == "192.168.240.0/24"
+
+
+def test_a_person_who_declines_is_told_what_is_in_the_way(scene: Scene, host: Any) -> None:
+    host("cni")
+    scene.prompter.typed = ["no"]
+    with pytest.raises(ChecksFailedError):
+        preflight.refuse_unready(context(scene), HOST_ONLY)
+
+
+def signed_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signing in works, and counts."""
+    entered: list[str] = []
+
+    def administrator(one: Context) -> Any:
+        entered.append("once")
+        return one.world.graph
+
+    monkeypatch.setattr(tenant_access, "administrator", administrator)
+    scene.secrets = entered
+
+
+def test_what_the_site_demands_is_checked_before_anything_is_changed(
+    scene: Scene, host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host("debian-13", addresses={"routes": [NEAR], "resolvers": ["192.0.2.53"]})
+    signed_in(scene, monkeypatch)
+    scene.graph.configuration = configuration()
+    with pytest.raises(CheckError) as caught:
+        preflight.refuse_unready(context(scene, eula="accept", site="Berlin"), ALL)
+    assert caught.value.code == "pool-route"
+    assert "client pool 169.254.0.0/16 and route via eth1 169.254.0.0/16" in caught.value.message
+    assert scene.files.state("/etc/mstunnel") is None
+
+
+def test_nobody_signs_in_or_chooses_twice(scene: Scene, host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    host("debian-13")
+    signed_in(scene, monkeypatch)
+    scene.graph.configuration = configuration()
+    scene.prompter.typed = ["yes", BERLIN.id]
+    one = context(scene)
+    preflight.refuse_unready(one, ALL)
+    eula.STEP.gather(one)
+    sign_in.STEP.gather(one)
+    assert site.choose(one) == BERLIN
+    assert (scene.secrets, len(scene.prompter.asked)) == (["once"], 2)
+
+
+def test_declined_terms_end_it_before_anything_is_examined(
+    scene: Scene, host: Any, examined: list[Wanted]
+) -> None:
+    host("debian-13")
+    scene.prompter.typed = ["no"]
+    with pytest.raises(UsageError):
+        preflight.refuse_unready(context(scene), ALL)
+    assert examined == []
+
+
+def test_an_installation_that_has_begun_was_checked_before(
+    scene: Scene, host: Any, examined: list[Wanted]
+) -> None:
+    host("cni")
+    scene.remember("images.server", "x")
+    preflight.refuse_unready(context(scene), ALL)
+    assert examined == []
+
+
+def test_another_root_is_not_the_host_that_would_be_examined(
+    scene: Scene, host: Any, examined: list[Wanted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host("cni")
+    monkeypatch.setattr(Files, "live", False)
+    preflight.refuse_unready(context(scene), ALL)
+    assert examined == []
+
+
+def test_the_endpoints_follow_the_cloud_and_the_images(
+    scene: Scene, host: Any, examined: list[Wanted]
+) -> None:
+    host("debian-13")
+    image = "registry.example.com/server@sha256:" + "a" * 64
+    answers = {"tenant__cloud": "gcc-high", "images__server": image, "images__agent": image}
+    preflight.refuse_unready(context(scene, **answers), HOST_ONLY)
+    hosts = {item.host for item in examined[0].endpoints if item.host}
+    assert hosts == {
+        "login.microsoftonline.us",
+        "graph.microsoft.us",
+        "manage.microsoft.us",
+        "registry.example.com",
+    }
+
+
+def test_the_ids_of_checks_within_steps_are_those_that_the_steps_use() -> None:
+    folder = Path(preflight.__file__).parent
+    used = "".join(path.read_text() for path in folder.rglob("*.py") if path.stem != "preflight")
+
+    assert [name for name in preflight.OF_STEPS if f'"{name}"' not in used] == []

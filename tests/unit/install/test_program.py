@@ -1,0 +1,90 @@
+"""Step `program`: the one file goes into /usr/sbin, a newer one over an older, and out again."""
+
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import __version__, paths
+from mstunnel_setup.errors import CheckError
+from mstunnel_setup.install.steps import program
+from tests.unit.install.worlds import Scene, paths_of
+
+FILE = f"{paths.PROGRAMS}/mstunnel-setup"
+PLACED = ["answer:program", f"file:{FILE}", *(f"link:{paths.PROGRAMS}/{name}" for name in program.LINKS)]
+
+
+@pytest.fixture
+def copied(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The one file as an administrator copied it, outside the root; the run was started from it."""
+    scene.files.make_directories(paths.PROGRAMS)
+    file = tmp_path / "copied-file"
+    file.write_bytes(b"the program")
+    monkeypatch.setenv("PEX", str(file))
+    return file
+
+
+def started_from(scene: Scene, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEX", str(scene.files.locate(path)))
+
+
+def test_a_package_places_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PEX", raising=False)
+    assert scene.run(program.STEP, scene.context()) == ()
+
+
+def test_file_and_links_are_placed_once(scene: Scene, copied: Path) -> None:
+    assert paths_of(scene.run(program.STEP, scene.context())) == PLACED
+    assert scene.files.read(FILE) == copied.read_bytes()
+    state = scene.files.state(FILE)
+    assert state is not None
+    assert state.mode == 0o755
+    for name in program.LINKS:
+        assert scene.files.read(f"{paths.PROGRAMS}/{name}") == copied.read_bytes()
+    assert scene.run(program.STEP, scene.context()) == ()
+
+
+def test_the_placed_file_has_nothing_to_do(
+    scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.run(program.STEP, scene.context())
+    copied.unlink()
+    started_from(scene, FILE, monkeypatch)
+    assert scene.run(program.STEP, scene.context()) == ()
+
+
+def test_a_newer_file_replaces_an_older_one_and_all_are_removed(scene: Scene, copied: Path) -> None:
+    scene.run(program.STEP, scene.context())
+    copied.write_bytes(b"the next program")
+    assert paths_of(scene.run(program.STEP, scene.context())) == [f"file:{FILE}"]
+    assert scene.files.read(FILE) == b"the next program"
+    scene.undo()
+    assert scene.files.names(paths.PROGRAMS) == []
+
+
+def test_an_older_file_is_refused_unless_asked_for(scene: Scene, copied: Path) -> None:
+    scene.remember("program", {"version": "999.0"})
+    with pytest.raises(CheckError) as caught:
+        scene.run(program.STEP, scene.context())
+    assert (caught.value.code, caught.value.message) == (
+        "program-older",
+        f"this file is version {__version__}, and 999.0 is installed",
+    )
+    assert scene.files.state(FILE) is None
+    context = scene.context()
+    context.ignored_checks = frozenset({"program-older"})
+    assert f"file:{FILE}" in paths_of(scene.run(program.STEP, context))
+
+
+def test_where_sbin_and_bin_are_one_the_real_folder_is_taken(scene: Scene, copied: Path) -> None:
+    scene.files.remove_directory(paths.PROGRAMS)
+    scene.files.make_directories("/usr/bin")
+    scene.files.link(paths.PROGRAMS, "bin")
+    scene.run(program.STEP, scene.context())
+    assert scene.files.read("/usr/bin/mst-cli") == copied.read_bytes()
+
+
+def test_a_file_of_somebody_else_comes_back(scene: Scene, copied: Path) -> None:
+    scene.files.write(FILE, b"of somebody else", 0o700)
+    scene.run(program.STEP, scene.context())
+    scene.undo()
+    assert scene.files.read(FILE) == b"of somebody else"

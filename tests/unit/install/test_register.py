@@ -1,0 +1,281 @@
+"""Step `register`: names that are this machine's own, and files that refer to what the tenant will answer."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Undo, UndoRecord
+from mstunnel_setup.engine.file_actions import LinkInPlace, WriteJson
+from mstunnel_setup.engine.values import JsonObject, resolve
+from mstunnel_setup.errors import ExitCode, SignInError, TenantError, WaitingError
+from mstunnel_setup.install import tenant_access
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.step_list import CODEC
+from mstunnel_setup.install.steps import register
+from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, RemoveServerRecord
+from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
+from mstunnel_setup.tenant.existing_identity import PlaceAgentCredential, UseAppIdentity
+from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
+from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, TunnelServer
+from mstunnel_setup.tls.actions import CreateAgentCredential
+from tests.unit.install.worlds import BERLIN, FakeGraph, Scene
+from tests.unit.tenant.credentials import rsa_key, write_pfx
+
+
+@pytest.fixture(autouse=True)
+def joined(scene: Scene) -> None:
+    scene.remember("joined-site", {"id": BERLIN.id, "name": "Berlin", "public_address": "vpn.example.org"})
+
+
+def test_the_name_is_the_answer_or_else_the_host_name(scene: Scene) -> None:
+    assert register.STEP.gather(scene.context()).server_name == "gw1"
+    assert register.STEP.gather(scene.context(server_name="gateway 7")).server_name == "gateway 7"
+
+
+def test_two_machines_of_one_name_have_two_applications(scene: Scene) -> None:
+    scene.write("/etc/machine-id", "0123456789abcdef0123456789abcdef\n")
+    one = register.STEP.gather(scene.context()).application_name
+    assert register.STEP.gather(scene.context()).application_name == one
+    scene.write("/etc/machine-id", "fedcba9876543210fedcba9876543210\n")
+    other = register.STEP.gather(scene.context()).application_name
+    assert one != other
+    assert one.startswith("mstunnel-gateway gw1 ")
+
+
+def test_the_machine_id_itself_stays_here(scene: Scene) -> None:
+    scene.write("/etc/machine-id", "0123456789abcdef0123456789abcdef\n")
+    assert "01234567" not in register.STEP.gather(scene.context()).application_name
+
+
+@pytest.mark.parametrize(
+    ("mode", "sent"),
+    [("rootful", DeploymentMode.STANDALONE_ROOTFUL), ("rootless", DeploymentMode.STANDALONE_ROOTLESS)],
+)
+def test_the_tenant_learns_how_the_containers_run(scene: Scene, mode: str, sent: DeploymentMode) -> None:
+    assert register.STEP.gather(scene.context(mode=mode)).deployment_mode is sent
+
+
+def test_before_a_site_is_chosen_nothing_can_be_registered(scene: Scene) -> None:
+    scene.journal.remove()
+    with pytest.raises(TenantError) as caught:
+        register.STEP.gather(scene.context())
+    assert caught.value.code == "site-missing"
+
+
+def test_credential_then_application_then_server_then_what_says_so(scene: Scene) -> None:
+    actions = register.STEP.decide(register.STEP.gather(scene.context()))
+    kinds = [type(action) for action in actions]
+    made = [CreateAgentCredential, CreateAppIdentity, RegisterServer, WriteJson, WriteJson, LinkInPlace]
+    assert kinds == made
+    assert [action.key for action in actions[3:]] == [
+        f"file:{paths.AGENT_INFO}",
+        f"file:{paths.AGENT_SETTINGS}",
+        "link:/etc/mstunnel/private/agent.p12",
+    ]
+
+
+def test_the_files_say_what_the_tenant_answered(scene: Scene) -> None:
+    credential, application, server, info, settings, _link = register.STEP.decide(
+        register.STEP.gather(scene.context())
+    )
+    outputs: dict[str, JsonObject] = {
+        credential.key: {"not_after": "2027-06-01T12:00:00+00:00"},
+        application.key: {"app_id": "app", "tenant_id": "tenant", "application_object_id": "object"},
+        server.key: {"server_id": "server"},
+    }
+    assert isinstance(info, WriteJson)
+    assert isinstance(settings, WriteJson)
+    assert resolve(info.value, outputs) == {
+        "AgentId": "app",
+        "ApplicationObjectId": "object",
+        "AADTenantId": "tenant",
+        "IntuneTenantId": "tenant",
+        "RenewalDate": "2027-06-01T12:00:00+00:00",
+        "Authority": "https://login.microsoftonline.com",
+        "Graph": "https://graph.microsoft.com",
+        "Cloud": "public",
+        "Authentication": "oidc",
+    }
+    assert resolve(settings.value, outputs) == {"SiteId": BERLIN.id, "ServerId": "server"}
+
+
+LEFT = TunnelServer(id="22222222-0000-0000-0000-000000000009", display_name="GW1")
+AT_WORK = LEFT.model_copy(
+    update={
+        "last_checkin_date_time": datetime(2026, 6, 1, tzinfo=UTC),
+        "tunnel_server_health_status": HealthStatus.WARNING,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "answers", "typed", "removed"),
+    [
+        (LEFT, {}, ["yes"], LEFT.id),
+        (LEFT, {}, ["no"], ""),
+        (LEFT, {"left_record": "remove"}, [], LEFT.id),
+        (AT_WORK, {"left_record": "remove"}, [], ""),
+        (LEFT.model_copy(update={"display_name": "gw2"}), {"left_record": "remove"}, [], ""),
+    ],
+    ids=["yes", "no", "answered", "at work", "another name"],
+)
+def test_a_record_left_behind_is_removed_when_somebody_says_so(
+    scene: Scene, record: TunnelServer, answers: dict[str, str], typed: list[str], removed: str
+) -> None:
+    scene.graph.listed = [record]
+    scene.prompter.typed = list(typed)
+    assert register.STEP.gather(scene.context(**answers)).left_record == removed
+    assert len(scene.prompter.asked) == len(typed)
+
+
+def test_a_record_left_behind_stays_when_nobody_is_there_to_say_so(scene: Scene) -> None:
+    scene.graph.listed = [LEFT]
+    scene.prompter.interactive = False
+    assert register.STEP.gather(scene.context()).left_record == ""
+
+
+def test_our_own_record_is_not_taken_for_one_left_behind(scene: Scene) -> None:
+    """Not even when the run was cut off before the tenant's answer came."""
+    scene.graph.listed = [LEFT]
+    server = register.STEP.gather(scene.context(left_record="remove")).server
+    action = CODEC.dump(server)
+    scene.journal.append("begin", step="register", key=server.key, action=action, before={})
+    assert register.STEP.gather(scene.context(left_record="remove")).left_record == ""
+
+
+def test_a_server_that_has_come_back_keeps_its_record(scene: Scene) -> None:
+    scene.graph.listed = [LEFT]
+    facts = register.STEP.gather(scene.context(left_record="remove"))
+    removal = next(item for item in register.STEP.decide(facts) if isinstance(item, RemoveServerRecord))
+    scene.graph.listed = [AT_WORK]
+    with pytest.raises(TenantError) as caught:
+        removal.capture(scene.context().world)
+    assert caught.value.code == "server-name-taken"
+
+
+def test_a_long_name_fits_into_the_certificate(scene: Scene) -> None:
+    """RFC 5280: a common name has at most 64 characters."""
+    facts = register.STEP.gather(scene.context(server_name="g" * 200))
+    credential = register.STEP.decide(facts)[0]
+    assert isinstance(credential, CreateAgentCredential)
+    assert len(credential.common_name) == 64
+
+
+PREPARED = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture
+def proved(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """As which applications somebody signed in."""
+    told = list[str]()
+
+    def sign_in(_context: Context, tenant_id: str, app_id: str, _credential: Credential) -> FakeGraph:
+        told.append(f"{app_id} in {tenant_id}")
+        return scene.graph
+
+    monkeypatch.setattr(tenant_access, "as_application", sign_in)
+    return told
+
+
+def _prepared(scene: Scene, tmp_path: Path) -> Context:
+    write_pfx(tmp_path / "agent.pfx", passphrase=b"s3cret")
+    (tmp_path / "passphrase").write_text("s3cret")
+    (tmp_path / "passphrase").chmod(0o600)
+    return scene.context(
+        identity__client_id=PREPARED,
+        identity__pfx=str(tmp_path / "agent.pfx"),
+        identity__passphrase=f"file:{tmp_path}/passphrase",
+    )
+
+
+def test_an_application_made_beforehand_is_proved_and_used_instead_of_a_new_one(
+    scene: Scene, proved: list[str], tmp_path: Path
+) -> None:
+    context = _prepared(scene, tmp_path)
+    context.world.files.make_directories(paths.AGENT_FOLDER)
+    place, use, *rest = register.STEP.decide(register.STEP.gather(context))
+    assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
+    assert isinstance(place, PlaceAgentCredential)
+    assert isinstance(use, UseAppIdentity)
+    assert [type(action) for action in rest] == [RegisterServer, WriteJson, WriteJson, LinkInPlace]
+    assert not place.satisfied(context.world, {})
+
+    placed = place.apply(context.world, {})
+    assert place.satisfied(context.world, {})
+    assert placed["certificate_sha256"] == place.certificate_sha256
+    assert context.world.files.locate(paths.AGENT_CREDENTIAL).stat().st_mode & 0o777 == 0o600
+    assert use.apply(context.world, {}) == {"app_id": PREPARED, "tenant_id": scene.graph.tenant_id()}
+    assert use.undo(context.world, UndoRecord({})).outcome is Undo.KEPT
+    assert "s3cret" not in str(CODEC.dump(place))
+
+
+def _prepared_secret(scene: Scene) -> Context:
+    place = scene.write("/root/agent-secret", "s3cret\n")
+    place.chmod(0o600)
+    return scene.context(identity__client_id=PREPARED, identity__client_secret=f"file:{place}")
+
+
+def test_the_secret_of_an_application_made_beforehand_is_placed(scene: Scene, proved: list[str]) -> None:
+    context = _prepared_secret(scene)
+    context.world.files.make_directories(paths.AGENT_FOLDER)
+    place, use, *_ = register.STEP.decide(register.STEP.gather(context))
+    assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
+    assert isinstance(place, PlaceAgentSecret)
+    assert isinstance(use, UseAppIdentity)
+    record = UndoRecord[Any](place.capture(context.world))
+    assert not place.satisfied(context.world, {})
+    place.apply(context.world, {})
+    assert place.satisfied(context.world, {})
+    assert own_credential(context.world.files) == ClientSecret("s3cret")
+    assert context.world.files.locate(paths.AGENT_SECRET).stat().st_mode & 0o777 == 0o600
+    assert "s3cret" in scene.secrets
+    assert "s3cret" not in str(CODEC.dump(place))
+    assert place.undo(context.world, record).outcome is Undo.REMOVED
+
+
+@pytest.mark.parametrize("before", ["certificate", "secret"])
+def test_the_kind_of_credential_stays_as_it_was_installed(scene: Scene, before: str) -> None:
+    made: CreateAgentCredential | CreateAgentSecret = (
+        CreateAgentCredential(path=paths.AGENT_CREDENTIAL, common_name="gw1")
+        if before == "certificate"
+        else CreateAgentSecret(path=paths.AGENT_SECRET, application="application:gw1", days=30)
+    )
+    scene.finished(CODEC.dump(made), made.key, {})
+    register.STEP.gather(scene.context(identity__credential=before))
+    with pytest.raises(TenantError) as caught:
+        register.STEP.gather(
+            scene.context(identity__credential="secret" if before == "certificate" else "certificate")
+        )
+    assert caught.value.code == "identity-changed"
+
+
+def test_a_credential_that_was_exchanged_meanwhile_is_not_placed(
+    scene: Scene, proved: list[str], tmp_path: Path
+) -> None:
+    context = _prepared(scene, tmp_path)
+    place = register.STEP.decide(register.STEP.gather(context))[0]
+    write_pfx(tmp_path / "agent.pfx", rsa_key(1), b"s3cret")
+    with pytest.raises(SignInError) as caught:
+        place.apply(context.world, {})
+    assert caught.value.code == "credential-changed"
+
+
+def test_an_application_without_the_permission_waits_for_consent(
+    scene: Scene, proved: list[str], tmp_path: Path
+) -> None:
+    scene.graph.refusal = SignInError("permission-missing", "Graph refused")
+    with pytest.raises(WaitingError) as caught:
+        register.STEP.gather(_prepared(scene, tmp_path))
+    assert caught.value.exit_code == ExitCode.WAITING
+    assert f"adminconsent?client_id={PREPARED}" in caught.value.hint
+
+
+def test_another_identity_than_at_first_is_refused(scene: Scene, proved: list[str], tmp_path: Path) -> None:
+    made = CreateAppIdentity(display_name="mstunnel-gateway gw1 0", credential_path=paths.AGENT_CREDENTIAL)
+    scene.finished(CODEC.dump(made), made.key, {"app_id": "a", "tenant_id": "t"})
+    with pytest.raises(TenantError) as caught:
+        register.STEP.gather(_prepared(scene, tmp_path))
+    assert caught.value.code == "server-renamed"

@@ -1,0 +1,163 @@
+"""Step `sign-in`: this server's own identity where it has one; an administrator otherwise."""
+
+import os
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.errors import NetworkError, SignInError
+from mstunnel_setup.install import tenant_access
+from mstunnel_setup.install.steps import sign_in
+from mstunnel_setup.tenant.graph import Graph
+from tests.unit.install.worlds import BERLIN, FakeGraph, Scene
+
+_CLIENT = "44444444-0000-0000-0000-000000000000"
+
+
+class _Doors:
+    """Notes by which door the tenant was entered."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, refusal: Exception | None = None) -> None:
+        self.opened: list[str] = []
+        self.refusal = refusal
+        monkeypatch.setattr(
+            tenant_access, "administrator", lambda _context: self._open("administrator", None)
+        )
+        monkeypatch.setattr(tenant_access, "own_identity", lambda _context: self._open("own", self.refusal))
+
+    def _open(self, name: str, refusal: Exception | None) -> Graph:
+        self.opened.append(name)
+        return cast("Graph", FakeGraph(refusal=refusal))
+
+
+def _registered(scene: Scene) -> None:
+    application = {"kind": "create-app-identity", "display_name": "a", "credential_path": "/c"}
+    scene.finished(application, "application:a", {"app_id": "1", "tenant_id": "2"})
+    server = {
+        "kind": "register-server",
+        "site_id": BERLIN.id,
+        "server_name": "gw1",
+        "deployment_mode": "standaloneRootful",
+    }
+    scene.finished(server, f"server:{BERLIN.id}/gw1", {"server_id": "3"})
+
+
+def test_a_new_server_needs_an_administrator(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    doors = _Doors(monkeypatch)
+    sign_in.STEP.gather(scene.context())
+    assert doors.opened == ["administrator"]
+
+
+def test_a_registered_server_signs_in_as_itself(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    _registered(scene)
+    doors = _Doors(monkeypatch)
+    sign_in.STEP.gather(scene.context())
+    assert doors.opened == ["own"]
+    assert scene.prompter.asked == []
+
+
+def test_when_the_tenant_refuses_it_an_administrator_is_asked(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _registered(scene)
+    doors = _Doors(monkeypatch, SignInError("client-unknown", "no such application"))
+    context = scene.context()
+    sign_in.STEP.gather(context)
+    assert doors.opened == ["own", "administrator"]
+    assert context.world.graph.sites() == [*FakeGraph().all_sites]
+    assert "no such application" in scene.prompter.said[0]
+
+
+def test_a_tenant_out_of_reach_is_no_reason_to_ask_an_administrator(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _registered(scene)
+    doors = _Doors(monkeypatch, NetworkError("unreachable", "no route"))
+    with pytest.raises(NetworkError):
+        sign_in.STEP.gather(scene.context())
+    assert doors.opened == ["own"]
+
+
+def test_removal_needs_an_administrator_even_so(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    _registered(scene)
+    doors = _Doors(monkeypatch)
+    context = scene.context()
+    context.administrator = True
+    sign_in.STEP.gather(context)
+    assert doors.opened == ["administrator"]
+
+
+def test_a_lost_credential_leads_to_the_administrator(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    _registered(scene)
+    monkeypatch.setattr(tenant_access, "administrator", lambda _context: FakeGraph([BERLIN]))
+    context = scene.context()
+    sign_in.STEP.gather(context)
+    assert context.world.graph.sites() == [BERLIN]
+    assert paths.AGENT_CREDENTIAL in scene.prompter.said[0]
+
+
+def test_an_unfinished_registration_does_not_count(scene: Scene) -> None:
+    application = {"kind": "create-app-identity", "display_name": "a", "credential_path": "/c"}
+    journal = scene.journal
+    journal.begin_installation()
+    journal.append("begin", step="register", key="application:a", action=cast("Any", application), before={})
+    receipt = scene.context().receipt
+    assert not tenant_access.registered(receipt)
+    assert tenant_access.in_tenant(receipt)
+
+
+@pytest.mark.parametrize(
+    ("answers", "missing"),
+    [
+        ({}, ("sign_in.client_id",)),
+        ({"method": "device-code"}, ("sign_in.client_id",)),
+        ({"method": "client-secret"}, ("sign_in.client_id", "sign_in.client_secret")),
+        ({"method": "client-certificate"}, ("sign_in.client_id", "sign_in.certificate", "sign_in.key")),
+        ({"method": "client-certificate", "pfx": "/a.pfx"}, ("sign_in.client_id",)),
+        ({"method": "token-file"}, ("sign_in.token_file",)),
+    ],
+)
+def test_what_each_method_needs(scene: Scene, answers: dict[str, str], missing: tuple[str, ...]) -> None:
+    context = scene.context()
+    section = context.answers.sign_in.model_copy(update=answers)
+    context.answers = context.answers.model_copy(update={"sign_in": section})
+    assert sign_in.STEP.missing(context) == missing
+
+
+def test_a_registered_server_needs_no_answer(scene: Scene) -> None:
+    _registered(scene)
+    context = scene.context()
+    assert sign_in.STEP.missing(context) == ()
+    context.administrator = True
+    assert sign_in.STEP.missing(context) == ("sign_in.client_id",)
+
+
+def test_a_client_id_that_was_typed_is_remembered(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    _Doors(monkeypatch)
+    facts = sign_in.STEP.gather(scene.context(sign_in__client_id=_CLIENT))
+    assert sign_in.STEP.decide(facts) == (Remember(name="sign_in.client_id", value=_CLIENT),)
+
+
+def test_a_token_file_is_enough(scene: Scene) -> None:
+    token = scene.write("/root/token", "opaque\n")
+    context = scene.context(sign_in__token_file=str(token))
+    facts = sign_in.STEP.gather(context)
+    assert sign_in.STEP.decide(facts) == ()
+    assert isinstance(context.world.graph, Graph)
+
+
+def test_the_proxy_of_env_sh_is_used_unless_the_shell_names_one(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.write(paths.ENVIRONMENT, "https_proxy=http://file:1\nno_proxy=file\nOTHER=1\n")
+    monkeypatch.setenv("no_proxy", "shell")
+    tenant_access.http_session(scene.context()).close()
+    assert (os.environ["https_proxy"], os.environ["no_proxy"]) == ("http://file:1", "shell")
+    assert "OTHER" not in os.environ
+
+
+def test_a_further_root_that_is_missing(scene: Scene) -> None:
+    with pytest.raises(NetworkError):
+        tenant_access.http_session(scene.context(tenant__ca_file="/nowhere/ca.pem"))

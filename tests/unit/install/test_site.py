@@ -1,0 +1,136 @@
+"""Step `site`: by number, name or GUID, one site only; and the certificate bears its address."""
+
+import pytest
+
+from mstunnel_setup.errors import CertificateError, ExitCode, TenantError
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps import site
+from mstunnel_setup.tenant.wire import TunnelSite
+from mstunnel_setup.tls.actions import IdentitySource
+from tests.unit.install.worlds import BERLIN, OSAKA, Scene
+from tests.unit.tls.pki import Pki
+
+
+def _with_certificate(scene: Scene, context: Context, names: list[str] | None = None) -> Context:
+    """What the step `certificate` found in the same run."""
+    pki = Pki({"leaf": {"names": names or ["vpn.example.org"]}})
+    scene.trusted = (pki.certificate("root"),)
+    context.world.__dict__["system_roots"] = scene.trusted
+    chain, key = scene.place_certificate(pki=pki)
+    context.identity = IdentitySource(chain=chain, key=key).load(context.world)
+    return context
+
+
+def _refused(context: Context) -> TenantError:
+    with pytest.raises(TenantError) as caught:
+        site.STEP.gather(context)
+    assert caught.value.exit_code is ExitCode.TENANT
+    return caught.value
+
+
+@pytest.mark.parametrize("wanted", [BERLIN.id, BERLIN.id.upper(), "Berlin", "berlin", " BERLIN "])
+def test_a_site_by_guid_or_name(scene: Scene, wanted: str) -> None:
+    found = site.STEP.gather(_with_certificate(scene, scene.context(site=wanted)))
+    assert found == site.Site(BERLIN.id, "Berlin", "vpn.example.org")
+    assert scene.prompter.asked == []
+
+
+@pytest.mark.parametrize(("wanted", "listings"), [(BERLIN.id, 0), ("Berlin", 1)])
+def test_a_guid_costs_no_list_of_the_sites(scene: Scene, wanted: str, listings: int) -> None:
+    """A tenant may have thousands of them."""
+    site.STEP.gather(_with_certificate(scene, scene.context(site=wanted)))
+    assert scene.graph.listings == listings
+
+
+def test_a_person_sees_the_sites_in_the_order_of_their_names(scene: Scene) -> None:
+    scene.prompter.typed = [OSAKA.id]
+    assert site.STEP.gather(scene.context()).name == "Osaka"
+    assert [row[1] for row in scene.prompter.rows] == ["Berlin", "Osaka"]
+
+
+def test_hostile_names_are_shown_without_control_characters(scene: Scene) -> None:
+    scene.graph.all_sites = [TunnelSite(id="7", display_name="A\x1b[31m\nB")]
+    scene.prompter.typed = ["7"]
+    assert site.STEP.gather(scene.context()).name.isprintable()
+    assert all(cell.isprintable() for row in scene.prompter.rows for cell in row)
+
+
+def test_a_tenant_without_sites(scene: Scene) -> None:
+    scene.graph.all_sites = []
+    assert _refused(scene.context(site="Berlin")).code == "site-none"
+
+
+def test_an_unknown_site_names_those_there_are(scene: Scene) -> None:
+    error = _refused(scene.context(site="Paris"))
+    assert (error.code, error.hint) == ("site-unknown", "Give one of: Berlin, Osaka.")
+
+
+def test_a_name_of_two_sites_needs_the_guid(scene: Scene) -> None:
+    twin = TunnelSite(id="33333333-0000-0000-0000-000000000003", display_name="OSAKA")
+    scene.graph.all_sites.append(twin)
+    error = _refused(scene.context(site="Osaka"))
+    assert error.code == "site-ambiguous"
+    assert OSAKA.id in error.hint
+    assert twin.id in error.hint
+    assert site.STEP.gather(scene.context(site=twin.id)).id == twin.id
+
+
+def test_a_site_whose_name_is_the_guid_of_another_does_not_hide_it(scene: Scene) -> None:
+    scene.graph.all_sites.append(TunnelSite(id="4", display_name=OSAKA.id))
+    assert site.STEP.gather(scene.context(site=OSAKA.id)).id == OSAKA.id
+
+
+def test_the_site_joined_earlier_is_taken_without_a_question(scene: Scene) -> None:
+    scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    assert site.STEP.gather(scene.context()).id == OSAKA.id
+    assert site.STEP.missing(scene.context()) == ()
+
+
+def test_a_site_that_was_deleted_meanwhile_is_named(scene: Scene) -> None:
+    gone = "77777777-0000-0000-0000-000000000000"
+    scene.remember("joined-site", {"id": gone, "name": "Lima", "public_address": ""})
+    error = _refused(scene.context())
+    assert (error.code, error.message) == (
+        "site-deleted",
+        f"the site Lima ({gone}) is no longer in the tenant",
+    )
+    assert "mst-cli uninstall" in error.hint
+
+
+def test_a_site_that_was_renamed_is_still_the_same(scene: Scene) -> None:
+    scene.remember("joined-site", {"id": OSAKA.id, "name": "Kobe", "public_address": ""})
+    assert site.STEP.gather(scene.context()).name == "Osaka"
+
+
+def test_another_site_than_before_is_refused(scene: Scene) -> None:
+    scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    error = _refused(scene.context(site="Berlin"))
+    assert error.code == "site-changed"
+    assert "Osaka" in error.message
+    assert "uninstall" in error.hint
+
+
+def test_a_certificate_for_another_address_is_refused(scene: Scene) -> None:
+    context = _with_certificate(scene, scene.context(site="Berlin"), ["vpn.example.com"])
+    with pytest.raises(CertificateError) as caught:
+        site.STEP.gather(context)
+    assert caught.value.exit_code is ExitCode.CERTIFICATE
+    assert "vpn.example.org" in caught.value.message
+
+
+def test_a_site_without_public_address_needs_no_name_in_the_certificate(scene: Scene) -> None:
+    context = _with_certificate(scene, scene.context(site="Osaka"), ["anything.example.com"])
+    assert site.STEP.gather(context).public_address == ""
+
+
+def test_later_steps_learn_the_site_before_it_is_remembered(scene: Scene) -> None:
+    context = scene.context(site="Osaka")
+    with pytest.raises(TenantError) as caught:
+        site.chosen_id(context)
+    assert caught.value.code == "site-missing"
+    site.STEP.gather(context)
+    assert site.chosen_id(context) == OSAKA.id
+
+
+def test_unattended_a_site_is_needed(scene: Scene) -> None:
+    assert site.STEP.missing(scene.context()) == ("site",)

@@ -1,0 +1,49 @@
+"""What the containers may do and see; the access log asks for more."""
+
+from mstunnel_setup.containers.spec import ContainerSpec
+from mstunnel_setup.install import container_specs
+from mstunnel_setup.install.container_specs import Setting
+
+IMAGE = f"registry.example/gateway@sha256:{'1' * 64}"
+ACCOUNTING = "net.netfilter.nf_conntrack_acct"
+
+
+def server(*, traced: bool, journal: str = "") -> ContainerSpec:
+    setting = Setting(
+        configuration="/etc/mstunnel",
+        server_state="/server",
+        agent_state="/agent",
+        environment=b"",
+        limits_processes=True,
+        traced=traced,
+        journal=journal,
+    )
+    return container_specs.server(IMAGE, setting, 443)
+
+
+def labelled(specification: ContainerSpec) -> set[str]:
+    return {volume.host for volume in specification.volumes if "z" in volume.options}
+
+
+def seen(specification: ContainerSpec) -> set[str]:
+    return {volume.host for volume in specification.volumes}
+
+
+def test_without_an_access_log_nothing_is_counted_and_no_journal_is_seen() -> None:
+    plain = server(traced=False, journal="/run/systemd/journal")
+    assert ACCOUNTING not in plain.sysctls
+    assert seen(plain) == {"/etc/mstunnel", "/server", "/agent"}
+
+
+def test_an_access_log_has_the_kernel_count_and_a_tag_of_its_own() -> None:
+    traced = server(traced=True, journal="/run/systemd/journal")
+    assert traced.sysctls[ACCOUNTING] == "1"
+    assert [volume.options for volume in traced.volumes if "journal" in volume.host] == [("ro",)]
+    assert seen(server(traced=True)) == seen(server(traced=False))
+
+
+def test_selinux_labels_our_folders_and_no_folder_of_the_host() -> None:
+    traced = server(traced=True, journal="/run/systemd/journal")
+    assert (
+        labelled(traced) == seen(traced) - {"/run/systemd/journal"} == {"/etc/mstunnel", "/server", "/agent"}
+    )

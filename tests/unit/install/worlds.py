@@ -1,0 +1,238 @@
+"""A small world for one test: files below a temporary root, and stand-ins behind the other ports."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from pathlib import Path
+from typing import Any, cast
+
+from mstunnel_setup import paths
+from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.containers.choice import Chosen
+from mstunnel_setup.containers.engine import ContainerState, Image, no_progress
+from mstunnel_setup.containers.spec import MANAGED_LABEL
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.engine.receipt import fold
+from mstunnel_setup.engine.runner import Runner
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.step_list import CODEC
+from mstunnel_setup.install.world import World
+from mstunnel_setup.tenant.clouds import CLOUDS, Cloud
+from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer, TunnelSite
+from tests.unit.clocks import FakeClock
+from tests.unit.tls.pki import NOW, Pki, key_bytes
+
+SERVER_IMAGE = "registry.example.com/server@sha256:" + "a" * 64
+AGENT_IMAGE = "registry.example.com/agent@sha256:" + "b" * 64
+BERLIN = TunnelSite(
+    id="11111111-0000-0000-0000-000000000001", display_name="Berlin", public_address="vpn.example.org"
+)
+OSAKA = TunnelSite(id="11111111-0000-0000-0000-000000000002", display_name="Osaka")
+
+
+@dataclass
+class FakePrompter:
+    """A person who types `typed`, one after the other; nobody when `interactive` is false."""
+
+    typed: list[str] = field(default_factory=list)
+    interactive: bool = True
+    asked: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    paged: list[str] = field(default_factory=list)
+    rows: Sequence[tuple[str, ...]] = ()
+    left: list[float] = field(default_factory=list)
+
+    def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
+        self.asked.append(question)
+        if not self.interactive:
+            if default is not None:
+                return default
+            raise UsageError("answer-needed", question)
+        return self.typed.pop(0)
+
+    def confirm(self, question: str) -> bool:
+        return self.ask(question) == "yes"
+
+    def choose(self, title: str, rows: Sequence[tuple[str, ...]]) -> str:
+        self.rows = rows
+        return self.ask(title)
+
+    def page(self, text: str) -> None:
+        self.paged.append(text)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:
+        self.said.append(f"{url} {code} {expires_in_seconds:.0f}")
+
+    def waiting(self, seconds_left: float) -> None:
+        self.left.append(seconds_left)
+
+
+@dataclass
+class FakeGraph:
+    """A tenant that answers from memory."""
+
+    all_sites: list[TunnelSite] = field(default_factory=lambda: [OSAKA, BERLIN])
+    configuration: TunnelConfiguration | None = None
+    listed: list[TunnelServer] = field(default_factory=list)
+    signed_in_as: str = ""
+    refusal: Exception | None = None
+    cloud: Cloud = CLOUDS["public"]
+    listings: int = 0
+
+    def sites(self) -> list[TunnelSite]:
+        if self.refusal:
+            raise self.refusal
+        self.listings += 1
+        return list(self.all_sites)
+
+    def site(self, site_id: str) -> TunnelSite | None:
+        if self.refusal:
+            raise self.refusal
+        return next((site for site in self.all_sites if site.id == site_id.lower()), None)
+
+    def configuration_of(self, site_id: str) -> TunnelConfiguration | None:
+        return self.configuration if any(site.id == site_id for site in self.all_sites) else None
+
+    def servers(self, site_id: str) -> list[TunnelServer]:
+        return list(self.listed)
+
+    def server(self, site_id: str, server_id: str) -> TunnelServer | None:
+        return next((server for server in self.listed if server.id == server_id), None)
+
+    def tenant_id(self) -> str:
+        return "99999999-0000-0000-0000-000000000000"
+
+
+@dataclass
+class FakeEngine:
+    """Containers by name."""
+
+    containers: dict[str, ContainerState] = field(default_factory=dict)
+    images: dict[str, Image] = field(default_factory=dict)
+    passes: bool = False
+
+    def image(self, reference: str) -> Image | None:
+        return self.images.get(reference)
+
+    def probe(self, name: str) -> bool:
+        return self.passes
+
+    def inspect(self, name: str) -> ContainerState | None:
+        return self.containers.get(name)
+
+
+@dataclass
+class FakeSystemd:
+    """Whether systemd is PID 1."""
+
+    runs: bool = True
+
+    def running(self) -> bool:
+        return self.runs
+
+
+def container(status: str = "running", health: Any = "healthy", *, ours: bool = True) -> ContainerState:
+    return ContainerState(status, health, {MANAGED_LABEL: "1"} if ours else {})
+
+
+def configuration(port: int = 443, **more: Any) -> TunnelConfiguration:
+    return TunnelConfiguration(
+        id="22222222-0000-0000-0000-000000000000",
+        display_name="Standard",
+        network="169.254.0.0/16",
+        dns_servers=("10.0.0.53",),
+        listen_port=port,
+        **more,
+    )
+
+
+@dataclass
+class Scene:
+    """One host and its tenant. `context` is what a step sees of them, a new one for every run."""
+
+    root: Path
+    prompter: FakePrompter = field(default_factory=FakePrompter)
+    clock: FakeClock = field(default_factory=lambda: FakeClock(NOW.replace(tzinfo=UTC)))
+    graph: FakeGraph = field(default_factory=FakeGraph)
+    engine: FakeEngine = field(default_factory=FakeEngine)
+    systemd: FakeSystemd = field(default_factory=FakeSystemd)
+    chosen: Chosen = field(default_factory=lambda: Chosen("podman", "5.4.2", "the only engine here"))
+    trusted: tuple[Any, ...] = ()
+    secrets: list[str] = field(default_factory=list)
+
+    @property
+    def files(self) -> Files:
+        return Files(self.root)
+
+    @property
+    def journal(self) -> Journal:
+        return Journal(self.files, self.clock, paths.STATE)
+
+    def write(self, path: str, content: str | bytes) -> Path:
+        """Put a file below the root, as somebody else would; returns where it really is."""
+        file = self.files.locate(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        return file
+
+    def context(self, **answers: Any) -> Context:
+        """`answers` by setting path, with `__` for the dot: `tenant__cloud="custom"`."""
+        given = {name.replace("__", "."): value for name, value in answers.items()}
+        world = World(self.files, Processes(), self.clock, self._passphrase, no_progress)
+        world.__dict__["engine"] = self.engine
+        world.__dict__["chosen"] = self.chosen
+        world.__dict__["system_roots"] = self.trusted
+        world.systemd = cast("Any", self.systemd)
+        world.graph = cast("Any", self.graph)
+        return Context(
+            world=world,
+            answers=merge(given, {}),
+            prompter=self.prompter,
+            read_receipt=lambda: fold(self.journal.records),
+            protect=self.secrets.append,
+            host_name="gw1",
+        )
+
+    def run(self, step: Step[Context, Any], context: Context) -> tuple[Action[Any], ...]:
+        """Run one step to its end, journal and all; returns what was done."""
+        runner = Runner(context.world, self.journal, CODEC, self.clock, lambda _event: None)
+        return runner.run([step], context)[0].actions
+
+    def undo(self) -> None:
+        """Take everything back, as an uninstallation does."""
+        Runner(self.context().world, self.journal, CODEC, self.clock, lambda _event: None).undo()
+
+    def remember(self, name: str, value: Any) -> None:
+        """A finished `Remember` of an earlier run."""
+        self.finished({"kind": "remember", "name": name, "value": value}, f"answer:{name}", {"value": value})
+
+    def finished(self, action: dict[str, Any], key: str, outputs: dict[str, Any]) -> None:
+        """Any finished action of an earlier run."""
+        journal = self.journal
+        journal.begin_installation()
+        journal.append("begin", step="earlier", key=key, action=action, before={})
+        journal.append("done", key=key, outputs=outputs)
+
+    def place_certificate(self, folder: str = "/root", pki: Pki | None = None) -> tuple[str, str]:
+        """Chain and key below the root; returns their real paths."""
+        pki = pki or Pki()
+        chain = self.write(f"{folder}/chain.pem", pki.pem("leaf") + pki.pem("inter"))
+        key = self.write(f"{folder}/key.pem", key_bytes(pki.key_name("leaf")))
+        return str(chain), str(key)
+
+    def _passphrase(self, reference: str) -> bytes:
+        return self.context().secret(SecretReference.parse(reference)).encode()
+
+
+def paths_of(actions: Sequence[Action[Any]]) -> list[str]:
+    """Keys of actions."""
+    return [action.key for action in actions]

@@ -1,0 +1,47 @@
+"""`mst-cli import_cert` and `cert check` below another root: what they tell, and what they leave alone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.text import WIDTH
+from tests.unit.operations.conftest import Command
+
+
+def test_a_hook_hears_nothing_when_nothing_is_new(installed: Command) -> None:
+    assert installed("import_cert", "--if-changed") == (0, "", "")
+
+
+def test_a_trial_judges_the_certificate_in_use_as_well(installed: Command) -> None:
+    code, out, _ = installed("import_cert", "--dry-run", "--output", "json")
+    data: dict[str, Any] = json.loads(out)["data"]
+    assert (code, data["in_use"]) == (0, True)
+    assert data["findings"]
+    assert all(set(finding) == {"id", "severity", "message", "hint"} for finding in data["findings"])
+
+
+def test_a_chain_in_two_files_is_the_same_certificate(installed: Command, tmp_path: Path) -> None:
+    def judged(*more: str) -> set[str]:
+        _, out, _ = installed("import_cert", "--dry-run", "--output", "json", *more)
+        data: dict[str, Any] = json.loads(out)["data"]
+        assert data["in_use"]
+        return {finding["id"] for finding in data["findings"]} - {"chain-reordered"}
+
+    whole = judged()
+    (tmp_path / "chain.pem").write_bytes((tmp_path / "good.pem").read_bytes())
+    assert judged("--cert", str(tmp_path / "ca.pem")) == whole
+    code, out, _ = installed("import_cert", "--dry-run", "--output", "json")
+    assert (code, json.loads(out)["errors"][0]["code"]) == (ExitCode.CERTIFICATE, "chain-incomplete")
+
+
+def test_what_excludes_each_other_changes_nothing(installed: Command) -> None:
+    code, _, err = installed("import_cert", "--list", "--cancel", "x")
+    assert code == ExitCode.USAGE
+    assert "--list and --cancel exclude each other" in err
+
+
+def test_findings_are_folded(installed: Command) -> None:
+    _, out, _ = installed("cert", "check")
+    assert "warning" in out
+    assert all(len(line) <= WIDTH for line in out.splitlines())

@@ -1,0 +1,66 @@
+"""When an import is for: the vendor's bare words, and options of our own."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.cli.certificate_options import ImportOptions
+from mstunnel_setup.errors import UsageError
+
+NOW = datetime(2026, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+WHOLE = NOW.replace(microsecond=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "due"),
+    [
+        ({}, None),
+        ({"word": "delay", "minutes": "0"}, None),
+        ({"word": "delay", "minutes": "10080"}, WHOLE + timedelta(days=7)),
+        ({"delay": 5}, WHOLE + timedelta(minutes=5)),
+        ({"at": "2026-06-02T03:00+02:00"}, datetime(2026, 6, 2, 1, tzinfo=UTC)),
+        ({"at": "2026-06-02 03:00Z"}, datetime(2026, 6, 2, 3, tzinfo=UTC)),
+    ],
+)
+def test_due(options: dict[str, Any], due: datetime | None) -> None:
+    assert ImportOptions(**options).request().due(NOW) == due
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"word": "delay"}, "delay-unclear"),
+        ({"word": "dely", "minutes": "5"}, "delay-unclear"),
+        ({"word": "delay", "minutes": "-5"}, "delay-unclear"),
+        ({"word": "delay", "minutes": "99999999"}, "delay-too-long"),
+        ({"delay": 5, "at": "2026-06-02T03:00"}, "time-twice"),
+        ({"at": "tomorrow"}, "time-unclear"),
+        ({"at": "2026-06-01T11:59Z"}, "time-past"),
+    ],
+)
+def test_refused(options: dict[str, Any], code: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        ImportOptions(**options).request().due(NOW)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, ""),
+        ({"list_pending": True}, ""),
+        ({"cancel": "abc"}, ""),
+        ({"dry_run": True}, ""),
+        ({"list_pending": True, "cancel": "abc"}, "--list and --cancel exclude each other"),
+        ({"dry_run": True, "cancel": "abc"}, "--cancel and --dry-run exclude each other"),
+        ({"list_pending": True, "dry_run": True}, "--list and --dry-run exclude each other"),
+    ],
+)
+def test_one_thing_at_a_time(options: dict[str, Any], said: str) -> None:
+    refusal = ""
+    try:
+        ImportOptions(**options).request().refuse_contradictions()
+    except UsageError as error:
+        refusal = error.message
+    assert refusal == said

@@ -1,0 +1,86 @@
+"""What people read about the certificate in `status` and `health`, and from when on they are warned."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.containers.engine import no_progress
+from mstunnel_setup.engine.action import Codec
+from mstunnel_setup.engine.receipt import Entry, Receipt
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.world import World
+from mstunnel_setup.operations.certificate.summary import (
+    certificate_facts,
+    certificate_lines,
+    certificate_notices,
+)
+from mstunnel_setup.tls.schedule import ScheduleImport
+from tests.unit.clocks import StoppedClock
+from tests.unit.tls.pki import NOW
+
+_ASKED = "2026-11-25T09:41:27+00:00"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("good", "good, asked on 2026-11-25 09:41 UTC"),
+        ("unreachable", "unreachable, asked on 2026-11-25 09:41 UTC"),
+        ("not-offered", "the certificate names nobody to ask"),
+    ],
+)
+def test_what_the_authority_said_last(state: str, said: str) -> None:
+    answer: JsonObject = {"state": state, "asked": _ASKED, "problems": []}
+    lines = certificate_lines({"days_left": 89, "revocation": answer, "pending": []})
+    assert lines == [("Certificate", "89 days left"), ("Revocation", said)]
+
+
+@pytest.mark.parametrize(
+    ("days", "state", "warned"),
+    [
+        (31, "good", []),
+        (31, "not-offered", []),
+        (30, "good", ["certificate-expires-soon"]),
+        (0, "good", ["certificate-expires-soon"]),
+        (-1, "good", ["certificate-expired"]),
+        (None, None, ["certificate-missing"]),
+        (31, None, []),
+        (31, "revoked", ["certificate-revoked"]),
+        (31, "unknown", ["revocation-undetermined"]),
+        (31, "unreachable", ["revocation-undetermined"]),
+        (31, "not-asked", ["revocation-undetermined"]),
+        (-1, "revoked", ["certificate-expired", "certificate-revoked"]),
+    ],
+)
+def test_who_is_warned_of_what(days: int | None, state: str | None, warned: list[str]) -> None:
+    problems = ["http://ocsp.example.net: it did not answer"]
+    answer = state and {"state": state, "asked": _ASKED, "problems": problems}
+    facts: dict[str, Any] = {
+        "days_left": days,
+        "not_after": "2026-12-31",
+        "revocation": answer,
+        "pending": [],
+    }
+    notices = list(certificate_notices(facts))
+    assert [notice.code for notice in notices] == warned
+    assert all(notice.hint for notice in notices)
+    unanswered = [notice for notice in notices if notice.code == "revocation-undetermined"]
+    assert all(problems[0] in notice.message for notice in unanswered)
+
+
+@pytest.mark.parametrize(("minutes", "warned"), [(-60, []), (9, []), (11, ["import-overdue"])])
+def test_an_import_that_failed_at_its_time_is_warned_of(
+    tmp_path: Path, minutes: int, warned: list[str]
+) -> None:
+    due = NOW - timedelta(minutes=minutes)
+    pending = ScheduleImport(name="0123456789ab", at=due.isoformat(), fingerprint="f", program="/bin/true")
+    entry = Entry(pending.key, "import", {}, (Codec([ScheduleImport]).dump(pending),), finished=True)
+    world = World(Files(tmp_path), Processes(), StoppedClock(NOW), lambda _reference: b"", no_progress)
+    facts = certificate_facts(world, Receipt({pending.key: entry}))
+    found = [notice for notice in certificate_notices(facts) if notice.code != "certificate-missing"]
+    assert [notice.code for notice in found] == warned
+    assert all("--cancel 0123456789ab" in notice.hint for notice in found)

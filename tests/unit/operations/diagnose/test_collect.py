@@ -1,0 +1,53 @@
+"""What of this host's logs goes into the diagnostic file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Completed
+from mstunnel_setup.operations.diagnose import collect
+from mstunnel_setup.result import Result
+
+_RECORD = "ACCESS_LOG,user,device,tcp,10.20.0.2:4000,10.99.0.3:80,1,2,0"
+_JOURNAL = f"""\
+Nov 25 10:00:00 gw1 ocserv[7]: worker: mentions ocserv-access without being it
+Nov 25 10:00:01 gw1 ocserv-access[8]: access log begins
+Nov 25 10:00:02 gw1 ocserv-access[8]: {_RECORD}
+Nov 25 10:00:02 gw1 ocserv-access: {_RECORD}
+Nov 25 10:00:03 gw1 ocserv[7]: the last one
+"""
+_CONTAINER = f"2026-11-25T10:00:00Z ready\n2026-11-25T10:00:01Z {_RECORD}\n{_RECORD}"
+
+
+class Programs:
+    """Answers every program: the journal with one text, the engine's log command with another."""
+
+    def run(self, arguments: Sequence[str], *, timeout: float, check: bool = True) -> Completed:
+        return Completed(0, *((_JOURNAL, "") if arguments[0] == "journalctl" else ("", _CONTAINER)))
+
+
+def host(root: Path) -> Any:
+    engine = SimpleNamespace(inspect=lambda _name: None, logs_command=lambda *_: ("podman", "logs"))
+    systemd = SimpleNamespace(running=lambda: True)
+    return SimpleNamespace(files=Files(root), processes=Programs(), engine=engine, systemd=systemd)
+
+
+def test_the_access_log_stays_out_wherever_it_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for command in ("_readiness", "health", "overview", "check", "version"):
+        monkeypatch.setattr(collect, command, lambda _session: Result())
+    found = collect.collect(cast("Any", None), host(tmp_path))
+    logs = {name: text for name, text in found.items() if name.startswith("logs/")}
+    assert logs.keys() == {f"logs/{paths.SERVER}.log", f"logs/{paths.AGENT}.log", "logs/journal.log"}
+    assert logs[f"logs/{paths.SERVER}.log"] == "2026-11-25T10:00:00Z ready\n"
+    kept = [line.partition("gw1 ")[2] for line in logs["logs/journal.log"].splitlines()]
+    assert kept == 2 * [
+        "ocserv[7]: worker: mentions ocserv-access without being it",
+        "ocserv[7]: the last one",
+    ]

@@ -1,0 +1,88 @@
+"""The diagnostic file of a host with secrets of many kinds in many places."""
+
+import io
+import tarfile
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Completed
+from mstunnel_setup.operations.diagnose import collect, report
+from mstunnel_setup.result import Result
+from tests.testbed.canary import LOGGED, SETTINGS, forms, leaks
+from tests.unit.clocks import FakeClock
+from tests.unit.install.worlds import FakePrompter
+from tests.unit.schemas import validate
+
+SECRETS = {name: secret.encode() for name, (secret, _) in {**LOGGED, **SETTINGS}.items()}
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    """What is logged is in a file of ours, in the log of a container, and in the journal."""
+    files = Files(tmp_path)
+    for folder in (paths.CONFIGURATION, paths.LOG):
+        files.make_directories(folder)
+    lines = [line.format(secret) for secret, line in LOGGED.values()]
+    # Of a setting every form is known, wherever it turns up.
+    for secret, _line in SETTINGS.values():
+        lines += [f"said {form.decode('latin-1')} once" for form in forms(secret.encode()).values()]
+    # A key that was cut off takes the rest along, so each line is a text of its own.
+    logged = "\n-----END PRIVATE KEY-----\n".join(lines)
+    settings = "".join(f"{line.format(secret)}\n" for secret, line in SETTINGS.values())
+    files.write(paths.ENVIRONMENT, settings.encode())
+    files.write(paths.SETUP_LOG, logged.encode())
+    world = SimpleNamespace(
+        files=files,
+        clock=FakeClock(),
+        processes=SimpleNamespace(run=lambda *_, **__: Completed(0, logged, "")),
+        engine=SimpleNamespace(inspect=lambda _name: None, logs_command=lambda *_: ("podman", "logs")),
+        systemd=SimpleNamespace(running=lambda: True),
+    )
+    for command in ("_readiness", "health", "overview", "check", "version"):
+        monkeypatch.setattr(collect, command, lambda _session: Result(data={"said": logged}))
+    monkeypatch.setattr(report, "open_host", lambda _session: nullcontext(world))
+    monkeypatch.setattr(report, "Files", lambda: files)
+    return files
+
+
+def session(*typed: str) -> Any:
+    return cast("Any", SimpleNamespace(console=FakePrompter([*typed], interactive=bool(typed))))
+
+
+def test_secrets_of_all_kinds_stay_on_the_host(host: Files) -> None:
+    result = report.diagnose(session(), Path("/bundle.tar.gz"))
+    with tarfile.open(fileobj=io.BytesIO(host.read("/bundle.tar.gz") or b"")) as archive:
+        streams = {member.name: archive.extractfile(member) for member in archive}
+        files = {name: stream.read() for name, stream in streams.items() if stream is not None}
+    assert leaks(SECRETS, files) == []
+    assert b"radiusclient" in files["logs/journal.log"]
+    listed = cast("Any", result.data["contents"])
+    assert {row["name"]: row["bytes"] for row in listed} == {name: len(text) for name, text in files.items()}
+    envelope = {"schema": "mstunnel/1", "command": "mst-cli diagnose", "status": result.status}
+    validate({**envelope, "data": result.data, "warnings": [vars(w) for w in result.warnings], "errors": []})
+
+
+@pytest.mark.usefixtures("host")
+def test_the_preview_tells_what_was_taken_out_and_lists_everything() -> None:
+    result = report.diagnose(session(), None)
+    lines = cast("list[str]", result.text)
+    rows = {line.split()[2]: line.split()[:2] for line in lines[1:-1]}
+    assert lines[0].split() == ["Bytes", "Redacted", "File"]
+    assert {"manifest.json", "redactions.json", f"files{paths.ENVIRONMENT}"} <= rows.keys()
+    assert int(rows[f"files{paths.ENVIRONMENT}"][1]) >= len(SETTINGS)
+    assert rows["manifest.json"][1] == "0"
+
+
+def test_who_says_no_gets_the_preview_and_no_file(host: Files) -> None:
+    asked = session("no")
+    with pytest.raises(UsageError):
+        report.diagnose(asked, Path("/bundle.tar.gz"))
+    assert "manifest.json" in asked.console.said[0]
+    assert host.read("/bundle.tar.gz") is None

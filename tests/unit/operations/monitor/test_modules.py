@@ -1,0 +1,147 @@
+"""What a round of the monitor does about lost kernel modules, over the files of a host below a folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Completed, ProcessError
+from mstunnel_setup.operations.monitor import modules as monitor_modules
+from mstunnel_setup.operations.monitor import rounds
+from mstunnel_setup.operations.monitor.rounds import Monitor
+
+RELEASE = "6.12.0"
+ON_DISK = "kernel/drivers/net/tun.ko.xz:\nkernel/net/ipv4/netfilter/ip_tables.ko.xz:\n"
+
+
+@dataclass
+class Kernel:
+    """A kernel that has its modules on disk and loaded; `modprobe` is what the program does."""
+
+    root: Path
+    said: list[str] = field(default_factory=list)
+    loads: list[str] = field(default_factory=list)
+    restarts: list[str] = field(default_factory=list)
+    refuses: bool = False
+    helps: bool = True
+
+    def write(self, path: str, text: str) -> None:
+        place = self.root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+
+    def has(self, *modules: str, device: bool = True) -> None:
+        self.write("proc/modules", "".join(f"{name} 1 0 - Live 0x0\n" for name in modules))
+        self.write("dev/net/tun", "")
+        if not device:
+            (self.root / "dev/net/tun").unlink()
+
+    def run(self, arguments: Sequence[str], **_options: object) -> Completed:
+        self.loads.append(arguments[-1])
+        if self.refuses:
+            raise ProcessError("program-failed", f"`{' '.join(arguments)}` ended with 1: no such module")
+        if self.helps:
+            self.has(*{"tun", "ip_tables"})
+        return Completed(0, "", "")
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Kernel:
+    kernel = Kernel(tmp_path)
+    kernel.write("proc/sys/kernel/osrelease", f"{RELEASE}\n")
+    kernel.write(f"lib/modules/{RELEASE}/modules.dep", ON_DISK)
+    kernel.has("tun", "ip_tables")
+    return kernel
+
+
+@pytest.fixture
+def now() -> list[float]:
+    return [1000.0]
+
+
+@pytest.fixture
+def monitor(kernel: Kernel, now: list[float], monkeypatch: pytest.MonkeyPatch) -> Monitor:
+    monkeypatch.setattr(monitor_modules, "Files", lambda: Files(kernel.root))
+    monkeypatch.setattr(monitor_modules, "TUN", str(kernel.root / "dev/net/tun"))
+    monkeypatch.setattr(rounds, "SystemClock", lambda: SimpleNamespace(monotonic=lambda: now[0]))
+    for work in ("_offer", "_upgrade", "_port", "_containers"):
+        monkeypatch.setattr(Monitor, work, lambda _self: None)
+    host = SimpleNamespace(processes=kernel, files=Files(kernel.root), restart=kernel.restarts.append)
+    monkeypatch.setattr(Monitor, "_host", host)
+    return Monitor(cast("Any", SimpleNamespace(root=Path("/"))), kernel.said.append)
+
+
+@pytest.mark.parametrize(
+    ("left", "device", "loaded"),
+    [
+        (("ip_tables",), False, ["tun"]),
+        (("ip_tables",), True, ["tun"]),
+        (("tun",), True, ["ip_tables"]),
+        ((), False, ["ip_tables", "tun"]),
+    ],
+)
+def test_what_is_lost_is_loaded_and_the_server_restarted_once(
+    monitor: Monitor, kernel: Kernel, left: tuple[str, ...], device: bool, loaded: list[str]
+) -> None:
+    kernel.has(*left, device=device)
+    for _ in range(3):
+        monitor.round()
+    assert kernel.loads == loaded
+    assert kernel.restarts == [paths.SERVER]
+    assert kernel.said == [f"modules: {', '.join(loaded)} was missing, and is loaded"]
+
+
+def test_with_all_modules_nothing_is_done(monitor: Monitor, kernel: Kernel) -> None:
+    monitor.round()
+    assert (kernel.loads, kernel.restarts, kernel.said) == ([], [], [])
+
+
+def test_a_module_that_this_kernel_does_not_have_is_not_lost(monitor: Monitor, kernel: Kernel) -> None:
+    kernel.write(f"lib/modules/{RELEASE}/modules.dep", "kernel/drivers/net/tun.ko.xz:\n")
+    kernel.has("tun")
+    monitor.round()
+    assert (kernel.loads, kernel.restarts, kernel.said) == ([], [], [])
+
+
+def test_a_device_that_stays_away_restarts_nothing(
+    monitor: Monitor, kernel: Kernel, now: list[float]
+) -> None:
+    kernel.has("tun", "ip_tables", device=False)
+    kernel.helps = False
+    for now[0] in (1000.0, 1008.0, 1016.0, 1599.0, 1600.0, 1608.0):
+        monitor.round()
+    assert kernel.restarts == []
+    assert kernel.loads == ["tun", "tun"]
+    assert kernel.said == ["module-lost: tun is missing: loading it did not help"]
+
+
+def test_a_module_that_cannot_be_loaded_is_complained_of_once(monitor: Monitor, kernel: Kernel) -> None:
+    kernel.has("tun")
+    kernel.refuses = True
+    for _ in range(5):
+        monitor.round()
+    assert (kernel.loads, kernel.restarts) == (["ip_tables"], [])
+    assert len(kernel.said) == 1
+    assert "no such module" in kernel.said[0]
+
+
+def test_an_account_says_what_root_has_to_do_and_restarts_when_it_is_done(
+    monitor: Monitor, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "ROOTLESS", True)
+    kernel.has(device=False)
+    for _ in range(3):
+        monitor.round()
+    assert kernel.loads == []
+    assert len(kernel.said) == 1
+    assert "`modprobe --all ip_tables tun` as root" in kernel.said[0]
+
+    kernel.has("tun", "ip_tables")
+    for _ in range(3):
+        monitor.round()
+    assert kernel.restarts == [paths.SERVER]

@@ -1,0 +1,243 @@
+"""A round of the monitor: each part by itself, each complaint once."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import EngineError, LockedError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.monitor import rounds
+from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.record import Outcome, write_history
+from mstunnel_setup.upgrade.release import CATALOGUE, Digests
+from tests.unit.clocks import START
+from tests.unit.install.worlds import container
+from tests.unit.upgrade.test_record import history, images, upgrade
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def monitor(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> Monitor:
+    """A monitor of a host without containers, whose catalogue can be spoiled."""
+    monkeypatch.setattr(Monitor, "_modules", lambda _self: None)
+    monkeypatch.setattr(Monitor, "_containers", lambda _self: None)
+    session = SimpleNamespace(root=tmp_path)
+    return Monitor(cast("Any", session), said.append)
+
+
+def spoil(root: Path, text: str) -> None:
+    path = root / CATALOGUE.lstrip("/")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_what_stays_wrong_is_said_once(monitor: Monitor, said: list[str], tmp_path: Path) -> None:
+    spoil(tmp_path, "[[release]\n")
+    for _ in range(10):
+        monitor.round()
+    assert len(said) == 1
+    assert said[0].startswith("releases-invalid: ")
+    spoil(tmp_path, "releases = 1\n")
+    monitor.round()
+    assert len(said) == 2
+
+
+def test_what_is_wrong_again_is_said_again(monitor: Monitor, said: list[str], tmp_path: Path) -> None:
+    for text in ("[[release]\n", "", "[[release]\n"):
+        spoil(tmp_path, text)
+        monitor.round()
+    assert len(said) == 2
+
+
+def test_one_part_that_fails_does_not_stop_the_others(
+    monitor: Monitor, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_self: Monitor) -> None:
+        raise EngineError("engine-unreachable", "the engine does not answer", "")
+
+    monkeypatch.setattr(Monitor, "_containers", away)
+    spoil(tmp_path, "[[release]\n")
+    monitor.round()
+    assert [line.partition(":")[0] for line in said] == ["releases-invalid", "engine-unreachable"]
+
+
+def test_nothing_is_done_behind_the_back_of_somebody_at_work(
+    monitor: Monitor, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(_self: Monitor) -> None:
+        raise LockedError("locked", "another run is at work", "")
+
+    monkeypatch.setattr(Monitor, "_upgrade", locked)
+    monkeypatch.setattr(Monitor, "_containers", lambda _self: said.append("looked"))
+    monitor.round()
+    assert said == []
+
+
+def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
+    monitor: Monitor, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, moves = [0.0], list[int]()
+
+    def fail(_run: object, port: int) -> None:
+        moves.append(port)
+        raise EngineError("container-failed", "it does not start", "")
+
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr(rounds, "SystemClock", lambda: clock)
+    monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8443)
+    monkeypatch.setattr(rounds, "open_run", lambda *_arguments: nullcontext())
+    monkeypatch.setattr(rounds, "move", fail)
+    for now[0] in (1000.0, 1015.0, 1599.0, 1600.0):
+        monitor.round()
+    assert moves == [8443, 8443]
+    assert said.count("container-failed: it does not start") == 2
+
+
+@dataclass
+class Asking:
+    """A host that runs release b of the releases a, b and c, and an agent that is not to be trusted."""
+
+    files: Files
+    monitor: Monitor
+    elapsed: float = 1000.0
+    upgraded: list[Digests] = field(default_factory=list)
+    clock: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = SimpleNamespace(now=lambda: START, monotonic=lambda: self.elapsed)
+        for folder in (mailbox.INBOX, mailbox.OUTBOX, paths.STATE):
+            self.files.make_directories(folder)
+        table = '[[release]]\nlabel = "{0}"\npublished = 2026-0{1}-01\nserver = "{2}"\nagent = "{2}"\n'
+        releases = [table.format(name, month + 1, digest(name)) for month, name in enumerate("abc")]
+        self.files.make_directories(CATALOGUE.rpartition("/")[0])
+        self.files.write(CATALOGUE, "".join(releases).encode())
+
+    @contextmanager
+    def opened(self, *_arguments: Any) -> Iterator[Any]:
+        yield SimpleNamespace(
+            files=self.files, context=SimpleNamespace(world=SimpleNamespace(clock=self.clock))
+        )
+
+    def upgrade(self, _run: Any, wish: Any) -> Any:
+        self.upgraded.append(wish.digests)
+        return upgrade("b", wish.release, Outcome.DONE)
+
+    def ask(self, name: str) -> str | None:
+        """Have the monitor look a minute later; returns what became of the request."""
+        self.elapsed += 60
+        self.files.write(mailbox.REQUEST, mailbox.render(images(name).digests))
+        self.monitor.round()
+        answer = mailbox.read_answer(self.files.read(mailbox.ANSWER))
+        return answer.reason if answer else None
+
+
+def digest(name: str) -> str:
+    return f"sha256:{name * 64}"
+
+
+@pytest.fixture
+def asking(monitor: Monitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asking:
+    scene = Asking(Files(tmp_path), monitor)
+    monkeypatch.setattr(rounds, "SystemClock", lambda: scene.clock)
+    monkeypatch.setattr(rounds, "open_run", scene.opened)
+    monkeypatch.setattr(rounds, "running", lambda _run: images("b"))
+    monkeypatch.setattr(rounds, "upgrade_to", scene.upgrade)
+    return scene
+
+
+def test_the_agent_gets_the_newest_release(asking: Asking) -> None:
+    assert asking.ask("c") is None
+    assert asking.upgraded == [images("c").digests]
+
+
+@pytest.mark.parametrize(("runs", "behind"), [("a", 2), ("b", 1), ("c", 0), ("d", None)])
+def test_the_agent_finds_how_many_releases_are_newer(asking: Asking, runs: str, behind: int | None) -> None:
+    asking.files.write(paths.IMAGES_CONFIGURED, mailbox.render(images(runs).digests))
+    asking.monitor.round()
+    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).behind == behind
+
+
+def test_without_a_list_nothing_appears_that_no_run_has_made(asking: Asking) -> None:
+    asking.files.remove(CATALOGUE)
+    before = asking.files.names(mailbox.OUTBOX)
+    asking.monitor.round()
+    assert asking.files.names(mailbox.OUTBOX) == before
+
+
+def test_a_pipe_in_place_of_a_file_of_the_agent_holds_nobody_up(asking: Asking, said: list[str]) -> None:
+    os.mkfifo(asking.files.locate(paths.IMAGES_CONFIGURED))
+    asking.monitor.round()
+    assert said == [f"file-irregular: {paths.IMAGES_CONFIGURED} is not a regular file"]
+    assert asking.files.read(mailbox.OFFER) is not None
+
+
+def test_the_agent_finds_the_time_zone_of_the_list(asking: Asking) -> None:
+    listed = asking.files.read(CATALOGUE) or b""
+    asking.files.write(CATALOGUE, b'time_zone = "Europe/Berlin"\n' + listed)
+    asking.monitor.round()
+    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).time_zone == "Europe/Berlin"
+    asking.files.write(CATALOGUE, listed)
+    asking.monitor.round()
+    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).time_zone is None
+
+
+def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(
+    asking: Asking, said: list[str]
+) -> None:
+    assert asking.ask("a") == f"it is not the newest release of {CATALOGUE}"
+    assert said[-1].startswith("upgrade-refused: ")
+    assert asking.upgraded == []
+
+
+def test_the_agent_gets_neither_images_of_its_own_nor_a_release_that_failed(asking: Asking) -> None:
+    assert asking.ask("d") == f"{CATALOGUE} does not list these images"
+    write_history(asking.files, history(upgrade("b", "c", Outcome.WENT_BACK)))
+    assert asking.ask("c") == "it failed here"
+    assert asking.upgraded == []
+
+
+@pytest.mark.parametrize("chosen", [{"rejects_source": True}, {"passes_over": images("c").digests}])
+def test_a_release_that_an_administrator_did_not_want_is_neither_offered_nor_given(
+    asking: Asking, chosen: dict[str, Any]
+) -> None:
+    write_history(asking.files, history(upgrade("c", "b", Outcome.DONE, **chosen)))
+    assert asking.ask("c") == "an administrator chose another one"
+    assert asking.upgraded == []
+    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).held
+    write_history(asking.files, history(upgrade("a", "b", Outcome.DONE)))
+    asking.ask("c")
+    assert asking.upgraded == [images("c").digests]
+    assert not mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).held
+
+
+def test_an_agent_that_asks_all_the_time_is_heard_once_a_minute(asking: Asking, said: list[str]) -> None:
+    for _ in range(60):
+        asking.elapsed -= 52
+        asking.ask("a")
+    assert len(said) == 8
+    assert asking.files.state(mailbox.REQUEST) is not None
+
+
+@pytest.mark.parametrize(("systemd", "expected"), [(True, "starting"), (False, "unhealthy")])
+def test_without_systemd_the_health_is_checked_at_every_look(systemd: bool, expected: str) -> None:
+    """Podman checks it by timers of systemd: without them it says `starting` for ever."""
+    known = container(health="starting")
+    world = SimpleNamespace(
+        systemd=SimpleNamespace(running=lambda: systemd, known=lambda _unit: False),
+        engine=SimpleNamespace(inspect=lambda _name: known),
+        container=lambda _name: replace(known, health="unhealthy"),
+    )
+
+    assert rounds.condition(cast("Any", world), "mstunnel-server") == expected

@@ -1,0 +1,122 @@
+"""What the agent reports comes into `mst-cli status`, each with the command that mends it."""
+
+from contextlib import nullcontext
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, write_health
+from mstunnel_setup.agent.health_rows import TABLE, Observation, State, judge_rows
+from mstunnel_setup.agent.status_file import Failure
+from mstunnel_setup.agent.thresholds import Thresholds
+from mstunnel_setup.containers.engine import ContainerState
+from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations import status
+from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, agent_troubles, is_serious, row_notice
+from tests.unit.clocks import START, FakeClock
+
+WEEK = timedelta(days=7)
+WELL = Observation(now=START, started=START - 2 * WEEK, last_check_in=START, configuration_id="c1")
+
+
+def report(seen: Observation = WELL, code: str = "") -> HealthReport:
+    rows = tuple(ReportedRow(**asdict(row)) for row in judge_rows(seen, Thresholds()))
+    # What these tests do not look at is not known.
+    told = ("last-check-in", "server-configuration")
+    rows = tuple(row if row.id in told else row.model_copy(update={"state": State.UNKNOWN}) for row in rows)
+    error = Failure(code=code, message="it failed", hint="Check the firewall.", at=START) if code else None
+    return HealthReport(at=START, state=State.HEALTHY, rows=rows, thresholds=Thresholds(), last_error=error)
+
+
+def with_row(name: str, state: State) -> HealthReport:
+    rows = tuple(
+        row.model_copy(update={"state": state, "text": "down"}) if row.id == name else row
+        for row in report().rows
+    )
+    return report().model_copy(update={"rows": rows})
+
+
+CASES = {
+    "all is well": (report(), [], False),
+    "the tenant hiccups": (report(code="network-unreachable"), ["mst-cli agent logs"], False),
+    "a week without a check-in": (
+        report(Observation(**{**vars(WELL), "last_check_in": START - WEEK}), "network-unreachable"),
+        ["mst-cli agent logs", "mst-cli agent logs"],
+        True,
+    ),
+    "the record is gone": (report(code="server-unknown"), ["mst-cli reenroll"], False),
+    "the application is gone": (report(code="client-unknown"), ["mst-cli reenroll"], False),
+    "the configuration is refused": (
+        report(Observation(**{**vars(WELL), "refusal": "line 3: bad"})),
+        ["mst-cli config pull"],
+        True,
+    ),
+    "the internal network is down": (
+        with_row("internal-network", State.UNHEALTHY),
+        ["mst-admin site update"],
+        True,
+    ),
+    "the registry is away": (with_row("upgradeability", State.UNHEALTHY), ["mst-readiness network"], False),
+    "few cores": (with_row("cpu-cores", State.WARNING), [], False),
+    "the certificate has ended": (with_row("tls-certificate", State.UNHEALTHY), [], False),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_wrong_and_what_mends_it(case: str) -> None:
+    found, mended_by, serious = CASES[case]
+    notices = list(agent_troubles(found, START))
+    assert len(notices) == len(mended_by), notices
+    assert all(command in notice.hint for notice, command in zip(notices, mended_by, strict=True))
+    assert is_serious(found, START) is serious
+
+
+def test_what_was_reported_long_ago_is_not_said_as_of_now() -> None:
+    old = with_row("internal-network", State.UNHEALTHY)
+    later = START + timedelta(minutes=6)
+    assert (list(agent_troubles(old, later)), is_serious(old, later)) == ([], False)
+    assert (list(agent_troubles(None, later)), is_serious(None, later)) == ([], False)
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in TABLE if name not in SAID_ELSEWHERE])
+def test_every_row_that_can_be_unhealthy_has_something_to_do(name: str) -> None:
+    row = next(row for row in with_row(name, State.UNHEALTHY).rows if row.id == name)
+    hint = row_notice(row, None).hint
+    assert hint
+    # These two are never unhealthy here: one has no limits, of the other nothing is uploaded.
+    assert ("docs/" in hint) == (name in ("throughput", "server-logs"))
+
+
+@pytest.mark.parametrize(
+    ("health", "found", "code"),
+    [
+        ("healthy", report(), ExitCode.DONE),
+        ("healthy", with_row("internal-network", State.UNHEALTHY), ExitCode.CHECK),
+        ("unhealthy", with_row("internal-network", State.UNHEALTHY), ExitCode.ENGINE),
+    ],
+)
+def test_status_ends_with_what_the_agent_reports(
+    health: Any, found: HealthReport, code: ExitCode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Files(tmp_path)
+    write_health(files, found)
+    world = SimpleNamespace(
+        files=files, clock=FakeClock(), container=lambda _name: ContainerState("running", health)
+    )
+    receipt = SimpleNamespace(entries={"x": None}, outputs={}, failure=None)
+    monkeypatch.setattr(status, "open_gateway", lambda _session: nullcontext(world))
+    monkeypatch.setattr(status, "Journal", lambda *_: SimpleNamespace(receipt=receipt))
+    monkeypatch.setattr(status, "installed", lambda _receipt: True)
+    certificate = {"days_left": 90, "not_after": "2027-01-01", "revocation": None, "pending": []}
+    monkeypatch.setattr(status, "certificate_facts", lambda *_: certificate)
+    monkeypatch.setattr(status, "monitor_notices", lambda _world: ())
+    result = status.overview(cast("Any", None))
+    assert result.exit_code is code
+    assert (result.status == "ok") == (code is ExitCode.DONE)
+    assert paths.SERVER in result.data

@@ -1,0 +1,260 @@
+"""Commands of mst-cli on a host where the gateway's control program answers as told."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.engine import ContainerState, Finished, LogOptions
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.gateway.occtl import NOT_FOUND
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.operations import backup, component, disconnect, sessions, status, version
+from mstunnel_setup.operations.backup import pack, unpack
+from mstunnel_setup.operations.diagnose.collect import known_secrets
+from mstunnel_setup.operator import Operator
+from tests.unit.operators import operator_of
+
+SESSION = cast("Any", None)
+
+
+@dataclass
+class Control:
+    """An engine whose one container answers `finished` to every command."""
+
+    finished: Finished
+    running: bool = True
+    asked: list[Sequence[str]] = field(default_factory=list)
+
+    @property
+    def engine(self) -> "Control":
+        return self
+
+    def inspect(self, name: str) -> ContainerState:
+        return ContainerState("running", "healthy", process_id=42 if self.running else None)
+
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+        self.asked.append((name, *arguments))
+        return self.finished
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Control]:
+    def prepare(code: int, output: str = "", error: str = "") -> Control:
+        control = Control(Finished(code, output, error))
+
+        @contextmanager
+        def open_gateway(_session: object) -> Iterator[Control]:
+            yield control
+
+        monkeypatch.setattr(disconnect, "open_gateway", open_gateway)
+        return control
+
+    return prepare
+
+
+def test_a_user_is_disconnected_by_the_words_of_occtl(answers: Callable[..., Control]) -> None:
+    control = answers(0, "user 'alice' was disconnected\n")
+    result = disconnect.disconnect(SESSION, "user", "alice")
+    assert control.asked == [(paths.SERVER, "occtl", "--no-pager", "disconnect", "user", "alice")]
+    assert (result.status, result.data) == ("changed", {"ended": {"user": "alice"}})
+
+
+def test_nobody_of_that_name_is_no_failure(answers: Callable[..., Control]) -> None:
+    answers(1, "could not disconnect ID '7'\n")
+    result = disconnect.disconnect(SESSION, "id", "7")
+    assert (result.status, result.data) == ("unchanged", {"ended": None})
+
+
+def test_an_address_is_given_in_its_shortest_form(answers: Callable[..., Control]) -> None:
+    control = answers(0, "IP '2001:db8::1' was unbanned\n")
+    assert disconnect.unban(SESSION, "2001:0db8:0:0::1").status == "changed"
+    assert control.asked[0][-3:] == ("unban", "ip", "2001:db8::1")
+
+
+def test_a_gateway_that_does_not_answer_is_a_failure(answers: Callable[..., Control]) -> None:
+    answers(1, "", "could not send message; possibly insufficient permissions or server is offline.\n")
+    with pytest.raises(EngineError) as caught:
+        disconnect.unban(SESSION, "192.0.2.1")
+    assert caught.value.code == "occtl-failed"
+    assert "server is offline" in caught.value.message
+
+
+def test_a_gateway_that_does_not_run_is_not_asked(answers: Callable[..., Control]) -> None:
+    control = answers(0)
+    control.running = False
+    with pytest.raises(EngineError) as caught:
+        disconnect.disconnect(SESSION, "user", "alice")
+    assert (caught.value.code, control.asked) == ("server-not-running", [])
+
+
+@pytest.mark.parametrize("name", ["alice bob", "alice\nreload", ""])
+def test_what_occtl_would_take_apart_is_refused(answers: Callable[..., Control], name: str) -> None:
+    control = answers(0)
+    with pytest.raises(UsageError):
+        disconnect.disconnect(SESSION, "user", name)
+    assert control.asked == []
+
+
+def state(server: tuple[str, str], agent: tuple[str, str]) -> Any:
+    found = {paths.SERVER: server, paths.AGENT: agent}
+    return {name: {"state": each[0], "health": each[1]} for name, each in found.items()}
+
+
+GOOD = ("running", "healthy")
+
+
+@pytest.mark.parametrize(
+    ("server", "agent", "mended_by"),
+    [
+        (GOOD, GOOD, []),
+        (("exited", "unhealthy"), GOOD, ["mst-cli server start"]),
+        (GOOD, ("running", "unhealthy"), ["mst-cli agent restart"]),
+        (("absent", "unhealthy"), ("exited", "unhealthy"), ["mst-cli server start", "mst-cli agent start"]),
+    ],
+)
+def test_status_names_the_command_that_mends_it(
+    server: tuple[str, str], agent: tuple[str, str], mended_by: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "installed", lambda _receipt: True)
+    notices = list(status.troubles(Receipt(), state(server, agent)))
+    assert len(notices) == len(mended_by)
+    assert all(command in notice.hint for notice, command in zip(notices, mended_by, strict=True))
+
+
+def test_an_unfinished_installation_is_told() -> None:
+    assert [notice.code for notice in status.troubles(Receipt(), state(GOOD, GOOD))] == [
+        "installation-unfinished"
+    ]
+
+
+MANIFEST = {"schema": backup.SCHEMA, "server_name": "gw1"}
+FILES = {paths.SITE_KEY: b"key", f"{paths.CA_TRUST}/one.crt": b"root"}
+
+
+def test_a_backup_is_read_back() -> None:
+    packed = pack({backup.MANIFEST: json.dumps(MANIFEST).encode(), **FILES})
+    assert unpack(packed) == (MANIFEST, FILES)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        assert {member.mode for member in archive} == {0o600}
+    assert pack({"a": b"1"}) == pack({"a": b"1"})
+
+
+@pytest.mark.parametrize("name", ["etc/passwd", "../etc/passwd", "etc/mstunnel/ca-trust/../../passwd"])
+def test_a_backup_places_nothing_but_what_belongs_to_a_gateway(name: str) -> None:
+    packed = pack({backup.MANIFEST: json.dumps(MANIFEST).encode(), name: b"root::0:0"})
+    assert unpack(packed) == (MANIFEST, {})
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"",
+        b"no archive",
+        pack({"other": b""}),
+        pack({backup.MANIFEST: b"not JSON"}),
+        pack({backup.MANIFEST: b'{"schema": "mstunnel-backup/2"}'}),
+    ],
+)
+def test_what_is_no_backup_is_refused(packed: bytes) -> None:
+    with pytest.raises(UsageError) as caught:
+        unpack(packed)
+    assert caught.value.code == "backup-invalid"
+
+
+@pytest.mark.parametrize(
+    ("line", "secrets"),
+    [
+        ("https_proxy=http://user:word%2Fone@proxy:3128", {b"user:word%2Fone", b"word%2Fone", b"word/one"}),
+        ("X='http://u:a/b c@d@proxy/'", {b"u:a/b c@d", b"a/b c@d"}),
+        ("https_proxy=http://proxy:3128", set()),
+        ("http_proxy='http://user:wonder@proxy:3128'", {b"user:wonder", b"wonder"}),
+        ("HTTPS_PROXY='user:wonder@proxy:3128'", {b"user:wonder", b"wonder"}),
+        ("export RADIUS_KEY='a, b;c'", {b"a, b;c"}),
+        ("RADIUS_KEY=/etc/radius/key.pem", set()),
+    ],
+)
+def test_what_proxies_are_told_is_known_as_secret(line: str, secrets: set[bytes], tmp_path: Path) -> None:
+    (tmp_path / "etc/mstunnel/private").mkdir(parents=True)
+    (tmp_path / paths.ENVIRONMENT.lstrip("/")).write_text(f"{line}\n")
+    world = cast("Any", SimpleNamespace(files=Files(tmp_path)))
+    assert set(known_secrets(world)) == secrets
+
+
+def test_somebody_who_is_not_there_is_an_empty_list(
+    answers: Callable[..., Control], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = answers(NOT_FOUND)
+    monkeypatch.setattr(sessions, "open_gateway", lambda _session: nullcontext(control))
+    operator = cast("Any", SimpleNamespace(json=True))
+    result = sessions.show(operator, ["user", "nobody"])
+    assert (result.status, result.data) == ("ok", {"rows": []})
+
+
+def test_a_version_that_is_not_there_is_none_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = SimpleNamespace(files=Files(tmp_path), engine=SimpleNamespace(version=lambda: "5.4.2"))
+    monkeypatch.setattr(version, "open_host", lambda _session: nullcontext(world))
+    shown = version.version(SESSION)
+    assert shown.data["images"] == {"server": None, "agent": None}
+    assert cast("Any", shown.text)[2:] == ["server   none", "agent    none"]
+
+
+@dataclass
+class Logged:
+    """A gateway whose engine's log command prints three lines."""
+
+    systemd: Any = field(default_factory=lambda: SimpleNamespace(known=lambda _unit: True))
+    engine: Any = field(
+        default_factory=lambda: SimpleNamespace(
+            inspect=lambda _name: ContainerState("running", "healthy", process_id=42),
+            logs_command=lambda *_: ("printf", r"one\ntwo \033[31m\nthree"),
+            execute_command=lambda *_: ("printf", r"connected alice\n"),
+        )
+    )
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Operator:
+    """An operator that wants JSON, with a gateway that logs."""
+    for module in (component, sessions):
+        monkeypatch.setattr(module, "open_gateway", lambda _session: nullcontext(Logged()))
+    monkeypatch.setattr(Processes, "hold_input", lambda _self: None)  # the tests' own input stays
+    return operator_of(tmp_path, json=True)
+
+
+def test_a_log_as_json_is_in_the_envelope(logged: Operator, capsys: pytest.CaptureFixture[str]) -> None:
+    result = component.logs(logged, paths.SERVER, LogOptions())
+    assert cast("Any", result.data["lines"])[::2] == ["one", "three"]
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_followed_comes_line_by_line(logged: Operator, capsys: pytest.CaptureFixture[str]) -> None:
+    result = component.logs(logged, paths.SERVER, LogOptions(follow=True))
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["line"] for row in printed][::2] == ["one", "three"]
+    assert (result.status, result.data) == ("ok", {})
+    sessions.show(logged, ["events"])
+    assert json.loads(capsys.readouterr().out) == {"line": "connected alice"}
+
+
+def test_a_log_is_on_standard_output_whichever_stream_it_was_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = ("sh", "-c", r"echo to the one; printf 'to the \033[31mother\n' >&2")
+    engine = Logged().engine
+    engine.logs_command = lambda *_: both
+    monkeypatch.setattr(component, "open_gateway", lambda _session: nullcontext(Logged(engine=engine)))
+    component.logs(operator_of(tmp_path), paths.SERVER, LogOptions())
+    assert capsys.readouterr() == ("to the one\nto the [31mother\n", "")

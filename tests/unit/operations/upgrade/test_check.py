@@ -1,0 +1,127 @@
+"""`mst-cli upgrade check` says which release runs, and why it does not upgrade by itself."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import time, timedelta, timezone, tzinfo
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.upgrade import release_choice
+from mstunnel_setup.operations.upgrade.notices import waiting_notices
+from mstunnel_setup.result import Result
+from mstunnel_setup.upgrade.decision import Verdict
+from mstunnel_setup.upgrade.last_decision import standing, write_standing
+from mstunnel_setup.upgrade.release import CATALOGUE
+from mstunnel_setup.upgrade.window import Window
+from tests.unit.clocks import START
+from tests.unit.schemas import validate
+from tests.unit.upgrade.test_record import images
+
+DIGESTS = images("c").digests
+OFFER = f"""
+[[release]]
+label = "2.0"
+published = 2026-11-01
+server = "{DIGESTS.server}"
+agent = "{DIGESTS.agent}"
+"""
+
+ANOTHER = "for another, write `time_zone` in /etc/mstunnel-setup/releases.toml"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    found = Files(tmp_path)
+    for folder in (paths.AGENT_STATE, CATALOGUE.rpartition("/")[0]):
+        found.make_directories(folder)
+    found.write(CATALOGUE, OFFER.encode())
+    return found
+
+
+def check(files: Files, monkeypatch: pytest.MonkeyPatch, runs: str = "b") -> Result:
+    """What the command says; its JSON keeps the schema."""
+
+    @contextmanager
+    def opened(*_arguments: object, **_options: object) -> Iterator[Any]:
+        yield SimpleNamespace(files=files)
+
+    monkeypatch.setattr(release_choice, "open_run", opened)
+    monkeypatch.setattr(release_choice, "running", lambda _run: images(runs))
+    result = release_choice.check(cast("Any", None))
+    warnings = [
+        {"code": notice.code, "message": notice.message, "hint": notice.hint} for notice in result.warnings
+    ]
+    envelope = {"schema": "mstunnel/1", "command": "mst-cli upgrade check", "status": result.status}
+    validate({**envelope, "data": result.data, "warnings": warnings, "errors": []})
+    return result
+
+
+def lines(result: Result) -> list[str]:
+    return [str(line) for line in cast("Any", result.text)]
+
+
+def decided(files: Files, code: str, reason: str, window: Window | None = None) -> None:
+    write_standing(files, standing(Verdict(begin=False, code=code, reason=reason), START, window))
+
+
+def test_it_says_what_the_upgrade_waits_for_and_since_when_that_is_known(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(files, "turn", "gw1 comes first")
+    result = check(files, monkeypatch)
+    assert f"Waits:   gw1 comes first (turn, as of {START:%Y-%m-%d %H:%M} UTC)" in lines(result)
+    assert cast("Any", result.data["decision"])["code"] == "turn"
+
+
+def test_words_of_the_agent_cannot_steer_the_terminal(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    decided(files, "turn", "\x1b[2Jgw1\n comes first")
+    assert "\x1b" not in "".join(lines(check(files, monkeypatch)))
+
+
+def test_without_a_word_of_the_agent_nothing_is_said(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = check(files, monkeypatch)
+    assert result.data["decision"] is None
+    assert not any(line.startswith("Waits") for line in lines(result))
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        (ZoneInfo("Europe/Berlin"), "Window:  22:00-23:00 Europe/Berlin"),
+        (
+            timezone(timedelta(hours=2)),
+            f"Window:  22:00-23:00 UTC+02:00, in summer and winter alike; {ANOTHER}",
+        ),
+    ],
+)
+def test_a_window_that_does_not_follow_the_clocks_says_so(
+    files: Files, monkeypatch: pytest.MonkeyPatch, zone: tzinfo, said: str
+) -> None:
+    decided(files, "window-closed", "it opens later", Window(time(22), time(23), zone))
+    assert said in lines(check(files, monkeypatch))
+
+
+def test_a_server_that_is_up_to_date_waits_for_nothing(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    decided(files, "turn", "gw1 comes first")
+    assert not any(line.startswith("Waits") for line in lines(check(files, monkeypatch, runs="c")))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("other-failed", ["upgrade-waits"]),
+        ("approval-missing", ["upgrade-waits"]),
+        ("held", ["upgrade-waits"]),
+        ("turn", []),
+        ("window-closed", []),
+    ],
+)
+def test_status_warns_of_what_waits_for_a_person(files: Files, code: str, said: list[str]) -> None:
+    decided(files, code, "look at gw1")
+    assert [notice.code for notice in waiting_notices(files)] == said

@@ -1,0 +1,106 @@
+"""`mst-cli upgrade history` and the end of `apply`: how many devices were there before, and came back."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.upgrade import release_choice as commands
+from mstunnel_setup.operations.upgrade.run import Wish
+from mstunnel_setup.upgrade.record import HISTORY, Outcome, Upgrade, write_history
+from mstunnel_setup.upgrade.release import CATALOGUE
+from tests.unit.schemas import validate
+from tests.unit.upgrade.test_record import history, images, upgrade
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    found = Files(tmp_path)
+    found.make_directories(HISTORY.rpartition("/")[0])
+
+    @contextmanager
+    def opened(*_arguments: object, **_options: object) -> Iterator[Any]:
+        yield SimpleNamespace(files=found)
+
+    monkeypatch.setattr(commands, "open_run", opened)
+    return found
+
+
+def shown(files: Files, *upgrades: Upgrade) -> list[str]:
+    """What the command prints; its JSON keeps the schema."""
+    write_history(files, history(*upgrades))
+    result = commands.history(cast("Any", None))
+    envelope = {"schema": "mstunnel/1", "command": "mst-cli upgrade history", "status": result.status}
+    validate({**envelope, "data": result.data, "warnings": [], "errors": []})
+    return [str(line).strip() for line in cast("Any", result.text)]
+
+
+def test_it_says_how_many_devices_were_there_and_are_back(files: Files) -> None:
+    first = upgrade("a", "b", sessions_before=3, sessions_after=2)
+    second = upgrade("b", "c", Outcome.WENT_BACK, reason="it refuses them", sessions_before=2)
+    assert shown(files, first, second)[1:3] == ["it refuses them", "Sessions: 2 before."]
+    assert shown(files, first)[1] == "Sessions: 3 before, 2 back when it was proved."
+
+
+def test_without_a_count_nothing_is_said(files: Files) -> None:
+    assert len(shown(files, upgrade("a", "b"))) == 1
+
+
+def test_an_upgrade_that_is_under_way_keeps_the_addresses_to_itself(files: Files) -> None:
+    shown(files, upgrade("a", "b", None, devices=("192.0.2.7",), sessions_before=1))
+    assert "devices" not in str(commands.history(cast("Any", None)).data)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "codes"),
+    [(None, None, []), (0, None, []), (2, 1, []), (2, 0, ["devices-away"])],
+)
+def test_a_release_that_no_device_has_proved_warns(
+    files: Files, monkeypatch: pytest.MonkeyPatch, before: int | None, after: int | None, codes: list[str]
+) -> None:
+    done = upgrade("a", "b", sessions_before=before, sessions_after=after)
+    monkeypatch.setattr(commands, "running", lambda _run: images("a"))
+    monkeypatch.setattr(commands, "finish", lambda _run: None)
+    monkeypatch.setattr(commands, "upgrade_to", lambda _run, _wish: done)
+    monkeypatch.setattr(
+        commands, "_chosen", lambda _catalogue, _name: SimpleNamespace(name="b", digests=images("b").digests)
+    )
+    result = commands.apply(cast("Any", None), None)
+    assert [notice.code for notice in result.warnings] == codes
+    warnings = [vars(notice) for notice in result.warnings]
+    envelope = {"schema": "mstunnel/1", "command": "mst-cli upgrade apply", "status": result.status}
+    validate({**envelope, "data": result.data, "warnings": warnings, "errors": []})
+
+
+def test_it_says_where_a_server_is_held_until_it_is_not(files: Files) -> None:
+    held = upgrade("c", "b", passes_over=images("c").digests)
+    assert shown(files, held)[1].startswith("Held at b: ")
+    assert len(shown(files, held, upgrade("b", "c"))) == 2
+
+
+@pytest.mark.parametrize(("name", "passed_over"), [("1.0", True), ("2.0", False), (None, False)])
+def test_an_earlier_release_that_is_chosen_by_name_passes_the_newest_over(
+    files: Files, monkeypatch: pytest.MonkeyPatch, name: str | None, passed_over: bool
+) -> None:
+    table = '[[release]]\nlabel = "{}"\npublished = 2026-0{}-01\nserver = "{}"\nagent = "{}"\n'
+    releases = [("1.0", 1, images("a").digests), ("2.0", 2, images("c").digests)]
+    files.make_directories(CATALOGUE.rpartition("/")[0])
+    text = "".join(table.format(label, month, found.server, found.agent) for label, month, found in releases)
+    files.write(CATALOGUE, text.encode())
+    wished: list[Wish] = []
+
+    def done(_run: object, wish: Wish) -> Upgrade:
+        wished.append(wish)
+        return upgrade("b", wish.release, passes_over=wish.passes_over)
+
+    monkeypatch.setattr(commands, "running", lambda _run: images("b"))
+    monkeypatch.setattr(commands, "finish", lambda _run: None)
+    monkeypatch.setattr(commands, "upgrade_to", done)
+    result = commands.apply(cast("Any", None), name)
+    assert [wish.passes_over for wish in wished] == [images("c").digests if passed_over else None]
+    assert result.data["held"] is passed_over
+    assert any("Held at 1.0" in str(line) for line in cast("Any", result.text)) is passed_over

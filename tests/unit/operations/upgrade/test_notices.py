@@ -1,0 +1,53 @@
+"""What status says of the monitor and of the last upgrade, each with the command that mends it."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices
+from mstunnel_setup.upgrade.record import HISTORY, Outcome, write_history
+from tests.unit.upgrade.test_record import history, upgrade
+
+
+def codes(notices: Any) -> list[str]:
+    return [notice.code for notice in notices]
+
+
+@pytest.mark.parametrize(
+    ("known", "active", "said"),
+    [(True, True, []), (True, False, ["monitor-down"]), (False, False, [])],
+)
+def test_a_monitor_that_is_down_is_told(*, known: bool, active: bool, said: list[str]) -> None:
+    systemd = SimpleNamespace(known=lambda _unit: known, active=lambda _unit: active)
+    assert codes(monitor_notices(cast("Any", SimpleNamespace(systemd=systemd)))) == said
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (Outcome.DONE, []),
+        (Outcome.WENT_BACK, ["upgrade-failed"]),
+        (Outcome.NOT_BEGUN, ["upgrade-failed"]),
+        (None, ["upgrade-unfinished"]),
+    ],
+)
+def test_an_upgrade_that_is_not_well_is_told(
+    tmp_path: Path, outcome: Outcome | None, said: list[str]
+) -> None:
+    files = Files(tmp_path)
+    files.make_directories(HISTORY.rpartition("/")[0])
+    write_history(files, history(upgrade("a", "b", outcome, reason="no TLS")))
+    notices = list(upgrade_notices(files))
+    assert codes(notices) == said
+    assert all("mst-cli upgrade apply" in notice.hint for notice in notices)
+
+
+def test_without_upgrades_there_is_nothing_to_say_and_a_damaged_history_is_told(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    assert codes(upgrade_notices(files)) == []
+    files.make_directories(HISTORY.rpartition("/")[0])
+    files.write(HISTORY, b"{")
+    assert codes(upgrade_notices(files)) == ["upgrades-unreadable"]
