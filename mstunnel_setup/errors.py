@@ -1,11 +1,15 @@
 """The errors people see: a shallow tree, each with a code, a message, a hint and an exit code.
 
-This module is the vocabulary of every layer and imports nothing of ours.
+Each error is declared once, in the `errors` module of its package: `NAME = declare(kind, code, message, hint)`,
+and raised by that name: `raise NAME(path=path)`. docs/reference/errors.md is made from the declarations.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
+
+from mstunnel_setup.text import sentence
 
 
 class ExitCode(IntEnum):
@@ -125,3 +129,25 @@ class WaitingError(SetupError):
     """Stopped to wait for the administrator; running the same command again continues."""
 
     exit_code = ExitCode.WAITING
+
+
+Kind = TypeVar("Kind", bound=SetupError)
+
+
+@dataclass(frozen=True)
+class Declared(Generic[Kind]):
+    """An error before it happens: its class, its code, and its texts with named parameters in braces."""
+
+    kind: type[Kind]
+    code: str
+    message: str
+    hint: str
+
+    def __call__(self, **values: object) -> Kind:
+        """The error with these values for the parameters of `message` and `hint`."""
+        return self.kind(self.code, sentence(self.message, values), sentence(self.hint, values))
+
+
+def declare(kind: type[Kind], code: str, message: str, hint: str = "") -> Declared[Kind]:
+    """Declare an error. `code` is a contract with scripts and never changes its meaning."""
+    return Declared(kind, code, message, hint)

@@ -1,9 +1,14 @@
-"""How text for people is laid out: at most 80 columns, whatever the terminal's width."""
+"""Text for people: sentences from templates, and their layout in at most 80 columns."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 WIDTH = 80
+
+
+def sentence(template: str, values: Mapping[str, object]) -> str:
+    """`template` with its parameters in braces replaced: the one place where texts get their values."""
+    return template.format_map(values)
 
 
 def fold(line: str) -> list[str]:

@@ -10,6 +10,8 @@ from mstunnel_setup import errors
 
 PACKAGE = Path(__file__).parents[1] / "mstunnel_setup"
 PLACEHOLDER = "…"
+# A parameter of a declared text.
+PARAMETER = re.compile(r"\{\w+(?:![rsa])?(?::[^{}]*)?\}")
 KEBAB = re.compile(r"[a-z0-9…]+(-[a-z0-9…]+)*")
 
 
@@ -96,7 +98,9 @@ class _Module:
 
     def _call(self, node: ast.Call) -> Iterator[Code]:
         name = ast.unparse(node.func)
-        if name in self._exits:
+        if name == "declare":
+            yield from self._made(self._exits[ast.unparse(node.args[0])], node.args[1:])
+        elif name in self._exits:
             yield from self._made(self._exits[name], node.args)
         elif name.endswith("Meaning"):
             yield from self._meaning(node.args)
@@ -129,7 +133,7 @@ class _Module:
     def _text(self, node: ast.expr) -> str:
         """The text that an expression gives, as far as the source tells."""
         if isinstance(node, ast.Constant):
-            return str(node.value)
+            return PARAMETER.sub(PLACEHOLDER, str(node.value))
         if isinstance(node, ast.JoinedStr):
             return "".join(self._text(part) for part in node.values)
         if isinstance(node, ast.BinOp):
