@@ -9,12 +9,12 @@ from importlib import import_module
 from pathlib import Path
 
 import mstunnel_setup
-from mstunnel_setup.errors import Declared, UsageError, declare
+from mstunnel_setup.errors import Declared, SetupError, UsageError, declare
 
 PACKAGE = Path(mstunnel_setup.__file__).parent
 
 
-def declared() -> dict[str, Declared[Exception]]:
+def declared() -> dict[str, Declared[SetupError]]:
     """Every declaration by its name in the source."""
     modules = [
         import_module(f"{package.name}.errors")
@@ -29,7 +29,7 @@ def declared() -> dict[str, Declared[Exception]]:
     }
 
 
-def parameters(item: Declared[Exception]) -> set[str]:
+def parameters(item: Declared[SetupError]) -> set[str]:
     """The names in braces of both texts."""
     texts = f"{item.message} {item.hint}"
     return {name for _, name, _, _ in string.Formatter().parse(texts) if name}
