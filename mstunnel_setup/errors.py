@@ -1,6 +1,7 @@
 """The errors people see: a shallow tree, each with a code, a message, a hint and an exit code.
 
-Each error is declared once, in the `errors` module of its package: `NAME = declare(kind, code, message, hint)`.
+Each error is declared once, in the `errors` module of its package: `NAME = declare(kind, code, message,
+hint)`.
 It is raised by that name: `raise NAME(path=path)`. docs/reference/errors.md is made from the declarations.
 """
 
