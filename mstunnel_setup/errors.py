@@ -1,8 +1,11 @@
 """The errors people see: a shallow tree, each with a code, a message, a hint and an exit code.
 
-Each error is declared once, in the `errors` module of its package: `NAME = declare(kind, code, message,
-hint)`.
-It is raised by that name: `raise NAME(path=path)`. docs/reference/errors.md is made from the declarations.
+Each error is declared once, in the `errors` module of its package, and raised by its name:
+
+    FILE_MISSING = declare(UsageError, "file-missing", "there is no file {path}", "Correct the path.")
+    raise FILE_MISSING(path=path)
+
+docs/reference/errors.md is made from the declarations.
 """
 
 from collections.abc import Sequence

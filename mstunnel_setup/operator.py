@@ -1,12 +1,15 @@
 """The operator: who runs a command, how they are asked and told, and which host they mean."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 from mstunnel_setup.events import Listener
 from mstunnel_setup.redaction import Redactor
+
+Settings: TypeAlias = Mapping[str, Any]
+"""Answers given as options, by setting path (`certificate.key`), for `answers.merge.merge`."""
 
 
 class Prompter(Protocol):

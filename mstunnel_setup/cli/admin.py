@@ -56,12 +56,14 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Show the plan, ask, and make the tenant as declared in files; what is so already stays."""
-    from mstunnel_setup.cli.admin_apply import apply as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.apply import apply as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
         f"{_PROGRAM} apply",
         common,
-        lambda operator: run(operator, sign_in, directory, prune=how.prune, resolve=how.resolve, yes=yes),
+        lambda operator: run(
+            operator, sign_in.settings(), directory, prune=how.prune, resolve=how.resolve, yes=yes
+        ),
     )
 
 
@@ -77,13 +79,13 @@ def diff(
     ] = False,
 ) -> None:
     """Show what `apply` would change."""
-    from mstunnel_setup.cli.admin_apply import diff as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.apply import diff as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
         f"{_PROGRAM} diff",
         common,
         lambda operator: run(
-            operator, sign_in, directory, prune=how.prune, resolve=how.resolve, exit_code=exit_code
+            operator, sign_in.settings(), directory, prune=how.prune, resolve=how.resolve, exit_code=exit_code
         ),
     )
 
@@ -97,16 +99,20 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Overwrite earlier files.")] = False,
 ) -> None:
     """Write the tenant as files, with a JSON Schema for editors."""
-    from mstunnel_setup.cli.admin_apply import export as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.apply import export as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} export", common, lambda operator: run(operator, sign_in, directory, force=force))
+    run_command(
+        f"{_PROGRAM} export",
+        common,
+        lambda operator: run(operator, sign_in.settings(), directory, force=force),
+    )
 
 
 @app.command()
 @with_options
 def schema(common: CommonOptions) -> None:
     """Print the JSON Schema of declarations, for editors."""
-    from mstunnel_setup.cli.admin_apply import schema as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.apply import schema as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} schema", common, lambda _operator: run())
 

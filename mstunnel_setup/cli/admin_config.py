@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from mstunnel_setup.cli.admin_objects import ObjectCommands
+from mstunnel_setup.cli.options import option_names
 
 if TYPE_CHECKING:
+    from mstunnel_setup.admin.object_commands import Objects
     from mstunnel_setup.answers.finding import Finding
-    from mstunnel_setup.cli.admin_work import Objects
 
 
 def _list_option(name: str, metavar: str, about: str) -> Any:
@@ -63,6 +64,11 @@ class ConfigurationOptions:
         typer.Option("--corporate-network", metavar="CIDR", help="Network of yours, to check for overlap."),
     ] = None
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The option of each key of a declaration."""
+        return {**option_names(type(self)), **self.NAMES}
+
     def given(self, _present: Mapping[str, Any]) -> dict[str, Any]:
         """What was given, by the keys of a declaration."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -89,7 +95,7 @@ class ConfigurationOptions:
 
 
 def _work() -> "Objects[Any, Any, Any]":
-    from mstunnel_setup.cli.admin_work import CONFIGURATIONS  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.object_commands import CONFIGURATIONS  # noqa: PLC0415 (`--help` stays fast)
 
     return CONFIGURATIONS
 

@@ -10,7 +10,7 @@ from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, 
 from mstunnel_setup.cli.render import run_command
 
 if TYPE_CHECKING:
-    from mstunnel_setup.cli.admin_work import Objects
+    from mstunnel_setup.admin.object_commands import Objects
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -51,14 +51,20 @@ class ObjectCommands:
 
     def _list(self) -> Callable[..., None]:
         def run(common: CommonOptions, sign_in: SignInOptions) -> None:
-            run_command(f"{self.program} list", common, lambda operator: self.work().list(operator, sign_in))
+            run_command(
+                f"{self.program} list",
+                common,
+                lambda operator: self.work().list(operator, sign_in.settings()),
+            )
 
         return run
 
     def _show(self) -> Callable[..., None]:
         def run(common: CommonOptions, sign_in: SignInOptions, wanted: str) -> None:
             run_command(
-                f"{self.program} show", common, lambda operator: self.work().show(operator, sign_in, wanted)
+                f"{self.program} show",
+                common,
+                lambda operator: self.work().show(operator, sign_in.settings(), wanted),
             )
 
         return self._typed(run)
@@ -73,7 +79,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} create",
                 common,
-                lambda operator: self.work().create(operator, sign_in, options, name),
+                lambda operator: self.work().create(operator, sign_in.settings(), options, name),
             )
 
         return self._typed(run)
@@ -89,7 +95,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} update",
                 common,
-                lambda operator: self.work().update(operator, sign_in, options, wanted, name),
+                lambda operator: self.work().update(operator, sign_in.settings(), options, wanted, name),
             )
 
         return self._typed(run)
@@ -99,7 +105,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} delete",
                 common,
-                lambda operator: self.work().delete(operator, sign_in, wanted, yes=yes),
+                lambda operator: self.work().delete(operator, sign_in.settings(), wanted, yes=yes),
             )
 
         return self._typed(run)

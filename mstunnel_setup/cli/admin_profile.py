@@ -21,18 +21,18 @@ Profile = Annotated[str, typer.Option("--profile", metavar="NAME_OR_ID", help="T
 @with_options
 def list_(common: CommonOptions, sign_in: SignInOptions) -> None:
     """List the VPN profiles for Microsoft Tunnel."""
-    from mstunnel_setup.cli.admin_profiles import list_profiles as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.profile_commands import list_profiles as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROFILE} list", common, lambda operator: run(operator, sign_in))
+    run_command(f"{_PROFILE} list", common, lambda operator: run(operator, sign_in.settings()))
 
 
 @profile_app.command()
 @with_options
 def show(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted) -> None:
     """Show a profile of the tenant, and to whom it is assigned."""
-    from mstunnel_setup.cli.admin_profiles import show as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.profile_commands import show as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROFILE} show", common, lambda operator: run(operator, sign_in, wanted))
+    run_command(f"{_PROFILE} show", common, lambda operator: run(operator, sign_in.settings(), wanted))
 
 
 @profile_app.command()
@@ -43,9 +43,9 @@ def create(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The profile, in YAML.")],
 ) -> None:
     """Check a profile, create it with its trusted root, and assign both."""
-    from mstunnel_setup.cli.admin_profiles import create as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.profile_commands import create as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROFILE} create", common, lambda operator: run(operator, sign_in, file))
+    run_command(f"{_PROFILE} create", common, lambda operator: run(operator, sign_in.settings(), file))
 
 
 @profile_app.command()
@@ -56,9 +56,9 @@ def update(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The profile, in YAML.")],
 ) -> None:
     """Make a profile of the tenant, its trusted root and its groups as the file says."""
-    from mstunnel_setup.cli.admin_profiles import update as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.profile_commands import update as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROFILE} update", common, lambda operator: run(operator, sign_in, file))
+    run_command(f"{_PROFILE} update", common, lambda operator: run(operator, sign_in.settings(), file))
 
 
 @profile_app.command()
@@ -70,9 +70,11 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a profile, and the trusted root that goes with it."""
-    from mstunnel_setup.cli.admin_profiles import delete as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.profile_commands import delete as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROFILE} delete", common, lambda operator: run(operator, sign_in, wanted, yes=yes))
+    run_command(
+        f"{_PROFILE} delete", common, lambda operator: run(operator, sign_in.settings(), wanted, yes=yes)
+    )
 
 
 @profile_app.command()
@@ -85,16 +87,16 @@ def lint(
     ],
 ) -> None:
     """Say what is wrong with a profile: a file (without signing in), or one of the tenant."""
-    from mstunnel_setup.cli.admin_profiles import lint as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.profile_commands import lint as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROFILE} lint", common, lambda operator: run(operator, sign_in, wanted))
+    run_command(f"{_PROFILE} lint", common, lambda operator: run(operator, sign_in.settings(), wanted))
 
 
 @profile_app.command()
 @with_options
 def schema(common: CommonOptions) -> None:
     """Print the JSON Schema of profile files, for editors."""
-    from mstunnel_setup.cli.admin_profiles import schema as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.profile_commands import schema as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROFILE} schema", common, lambda _operator: run())
 
@@ -108,7 +110,7 @@ def check(
     ],
 ) -> None:
     """Say which entries Android takes."""
-    from mstunnel_setup.cli.admin_exclusions import check as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.proxy_exclusions import check as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_EXCLUSIONS} check", common, lambda _operator: run(entries))
 
@@ -122,9 +124,11 @@ def import_(
     profile: Profile,
 ) -> None:
     """Replace the list of a profile by that of a CSV file."""
-    from mstunnel_setup.cli.admin_exclusions import import_list as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.proxy_exclusions import import_list as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_EXCLUSIONS} import", common, lambda operator: run(operator, sign_in, file, profile))
+    run_command(
+        f"{_EXCLUSIONS} import", common, lambda operator: run(operator, sign_in.settings(), file, profile)
+    )
 
 
 @exclusions_app.command()
@@ -138,6 +142,8 @@ def export(
     ] = None,
 ) -> None:
     """Write the list of a profile as CSV."""
-    from mstunnel_setup.cli.admin_exclusions import export_list as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.proxy_exclusions import export_list as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_EXCLUSIONS} export", common, lambda operator: run(operator, sign_in, profile, file))
+    run_command(
+        f"{_EXCLUSIONS} export", common, lambda operator: run(operator, sign_in.settings(), profile, file)
+    )

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from mstunnel_setup.cli.admin_objects import ObjectCommands, Yes
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, option_names, with_options
 from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
 
 if TYPE_CHECKING:
-    from mstunnel_setup.cli.admin_work import Objects
+    from mstunnel_setup.admin.object_commands import Objects
     from mstunnel_setup.errors import UsageError
 
 _PROGRAM = "mst-admin site"
@@ -60,6 +58,11 @@ class SiteOptions:
         True
     )
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The option of each key of a declaration."""
+        return {**option_names(type(self)), **self.NAMES}
+
     def given(self, present: Mapping[str, Any]) -> dict[str, Any]:
         """What was given, by the keys of a declaration; `present` are those that the site has now.
 
@@ -100,7 +103,7 @@ def _window_missing() -> "UsageError":
 
 
 def _work() -> "Objects[Any, Any, Any]":
-    from mstunnel_setup.cli.admin_work import SITES  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.admin.object_commands import SITES  # noqa: PLC0415 (`--help` stays fast)
 
     return SITES
 
@@ -120,22 +123,10 @@ site_app = ObjectCommands(
 @with_options
 def request_upgrade(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted, yes: Yes = False) -> None:
     """Approve the upgrade of a site's servers, one after the other; it cannot be taken back."""
+    from mstunnel_setup.admin.site_upgrade import request_upgrade as run  # noqa: PLC0415 (`--help` stays fast)
+
     run_command(
-        f"{_PROGRAM} request-upgrade", common, lambda operator: _upgrade(operator, sign_in, wanted, yes=yes)
+        f"{_PROGRAM} request-upgrade",
+        common,
+        lambda operator: run(operator, sign_in.settings(), wanted, yes=yes),
     )
-
-
-def _upgrade(operator: Operator, sign_in: SignInOptions, wanted: str, *, yes: bool) -> Result:
-    from mstunnel_setup.cli.admin_tenant import find_site, make_sure, open_tenant  # noqa: PLC0415
-
-    graph = open_tenant(operator, sign_in)
-    found = find_site(graph, wanted)
-    if found.upgrade_available is False:
-        text = [f"No server of the site {found.display_name} can be upgraded: nothing was approved."]
-        return Result("unchanged", {"id": found.id}, text=text)
-    make_sure(
-        operator, f"Upgrade all servers of the site {found.display_name}? It cannot be taken back.", yes=yes
-    )
-    graph.request_upgrade(found.id)
-    text = [f"The upgrade of the site {found.display_name} is approved."]
-    return Result("changed", {"id": found.id}, text=text)

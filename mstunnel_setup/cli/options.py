@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 from typer.core import TyperGroup
@@ -359,3 +359,10 @@ def _with_variable(hint: Any) -> Any:
             note = next((f"  [env var: {_VARIABLES[name]}]" for name in names if name in _VARIABLES), "")
             item.help = (item.help or "").removesuffix(note) + note
     return hint
+
+
+def option_names(options: type) -> dict[str, str]:
+    """The options of a dataclass of typer options, by the names of its fields."""
+    hints = get_type_hints(options, include_extras=True)
+    # Inside Annotated, what typer calls the default is the name of the option.
+    return {item.name: str(get_args(hints[item.name])[1].default) for item in fields(options)}

@@ -9,9 +9,8 @@ from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.request import Settings
 from mstunnel_setup.install.session import answers
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 
 

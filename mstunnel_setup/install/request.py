@@ -1,11 +1,8 @@
 """What the administrator asks of an installation or a plan, as values."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
-Settings: TypeAlias = Mapping[str, Any]
-"""Answers given as options, by setting path (`certificate.key`), for `answers.merge.merge`."""
+from mstunnel_setup.operator import Settings
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,12 @@ from functools import partial
 
 from mstunnel_setup import paths
 from mstunnel_setup.errors import NetworkError, UsageError
-from mstunnel_setup.install.request import Settings
 from mstunnel_setup.install.scope import Half
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.tenant_access import in_tenant
 from mstunnel_setup.install.uninstall import as_data, forget, kept, remove_installation
 from mstunnel_setup.install.uninstall_rootless import take_back
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 
 _WAY_OUT = "To go on without the tenant: `mst-cli uninstall --offline`; it names what stays there."

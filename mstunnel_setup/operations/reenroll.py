@@ -1,12 +1,11 @@
 """`mst-cli reenroll`: a new identity and a new record in the tenant; site, certificate and data stay."""
 
 from mstunnel_setup.errors import UsageError
-from mstunnel_setup.install.request import Settings
 from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.install.uninstall import as_data, kept
 from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.operations.registration import enrol, take_back
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.tenant.secret import CreateAgentSecret

@@ -13,14 +13,13 @@ from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.preflight import refuse_unready
-from mstunnel_setup.install.request import Settings
 from mstunnel_setup.install.session import Run, open_run, require_answers, step_named
 from mstunnel_setup.install.step_list import ORDER
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.operations.backup import unpack
 from mstunnel_setup.operations.certificate.activation import engage
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.upgrade.record import HISTORY
 from mstunnel_setup.upgrade.release import CATALOGUE

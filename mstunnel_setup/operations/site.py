@@ -3,12 +3,11 @@
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import UsageError
-from mstunnel_setup.install.request import Settings
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.operations.registration import enrol, take_back
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.tenant.actions import RegisterServer, require_free_name
 

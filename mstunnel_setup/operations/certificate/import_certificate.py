@@ -8,7 +8,6 @@ from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.request import Settings
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
@@ -28,7 +27,7 @@ from mstunnel_setup.operations.certificate.delayed_import import (
     take_pending,
 )
 from mstunnel_setup.operations.certificate.import_request import ImportRequest
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import fold, fold_all
 from mstunnel_setup.tls import generations

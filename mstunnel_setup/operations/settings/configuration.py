@@ -10,10 +10,9 @@ from mstunnel_setup.agent.settings import read_gateway_options
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode, UsageError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.request import Settings
 from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.operations.certificate.activation import installed_run
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.text import plain
 

@@ -1,43 +1,71 @@
 """The work of the commands for server configurations and sites, and in what the two differ."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from mstunnel_setup.admin.carry_out import carry_out
 from mstunnel_setup.admin.change import Change, Kind
+from mstunnel_setup.admin.find import find_configuration, find_site
+from mstunnel_setup.admin.judged_values import judged, renamed
+from mstunnel_setup.admin.lines import details, result_of, table
 from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject
 from mstunnel_setup.admin.plan import configuration_change, site_change
 from mstunnel_setup.admin.rules_configuration import judge_configuration, judge_networks
 from mstunnel_setup.admin.rules_site import judge_site
+from mstunnel_setup.admin.session import make_sure, open_tenant
 from mstunnel_setup.admin.wire import DEFAULT_SESSION_SECONDS, configuration_object, site_object
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.validated import validated
-from mstunnel_setup.cli.admin_config import ConfigurationOptions
-from mstunnel_setup.cli.admin_site import SiteOptions
-from mstunnel_setup.cli.admin_tenant import (
-    details,
-    find_configuration,
-    find_site,
-    make_sure,
-    open_tenant,
-    result_of,
-    table,
-)
-from mstunnel_setup.cli.admin_values import judged, option_names, renamed
-from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.errors import TenantError, ValuesError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.network import addresses_of
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelSite
 
 Declared = TypeVar("Declared", ConfigurationObject, SiteObject)
 Present = TypeVar("Present", TunnelConfiguration, TunnelSite)
-Options = TypeVar("Options", ConfigurationOptions, SiteOptions)
 Extra = dict[str, Any]
+
+
+class Properties(Protocol):
+    """Properties of one object as options; `names` are the options by the keys of a declaration."""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The option of each key."""
+        ...
+
+    def given(self, present: Mapping[str, Any], /) -> dict[str, Any]:
+        """What was given, by the keys of a declaration; `present` is what the object has now."""
+        ...
+
+
+class ConfigurationProperties(Properties, Protocol):
+    """Those of a server configuration."""
+
+    @property
+    def corporate_network(self) -> list[str] | None:
+        """Networks of the administrator, to check for overlap."""
+        ...
+
+    def malformed(self) -> Iterable[Finding]:
+        """What cannot be read at all."""
+        ...
+
+
+class SiteProperties(Properties, Protocol):
+    """Those of a site."""
+
+    @property
+    def resolve(self) -> bool:
+        """Whether to look up the public address."""
+        ...
+
+
+Options = TypeVar("Options", ConfigurationProperties, SiteProperties)
 
 
 @dataclass(frozen=True)
@@ -62,36 +90,36 @@ class Objects(Generic[Declared, Present, Options]):
     judge: Callable[[Declared, Options], Iterable[Finding]]
     change: Callable[[Declared, Present | None], Change | None]
 
-    def list(self, operator: Operator, sign_in: SignInOptions) -> Result:
+    def list(self, operator: Operator, settings: Settings) -> Result:
         """All of them, by name."""
         found = sorted(
-            self.all(open_tenant(operator, sign_in)), key=lambda item: item.display_name.casefold()
+            self.all(open_tenant(operator, settings)), key=lambda item: item.display_name.casefold()
         )
         data = {f"{self.kind}s": [item.to_wire() for item in found]}
         nothing = f"There is no {self.what} yet."
         return Result(data=data, text=lambda: table([self.row(item) for item in found], self.head, nothing))
 
-    def show(self, operator: Operator, sign_in: SignInOptions, wanted: str) -> Result:
+    def show(self, operator: Operator, settings: Settings, wanted: str) -> Result:
         """One of them, as Graph has it and as it would be declared."""
-        graph = open_tenant(operator, sign_in)
+        graph = open_tenant(operator, settings)
         found = self.find(graph, wanted)
         data, lines = self.more(graph, found)
         declared = self.object_of(found).model_dump(mode="json")
         return Result(data={**self._document(found), **data}, text=details({**declared, **lines}))
 
-    def create(self, operator: Operator, sign_in: SignInOptions, options: Options, name: str) -> Result:
+    def create(self, operator: Operator, settings: Settings, options: Options, name: str) -> Result:
         """A new one. Raises ValuesError for its values, TenantError `name-taken`."""
         declared, warnings = self._declared(options, {**options.given({}), "name": name})
-        graph = open_tenant(operator, sign_in)
+        graph = open_tenant(operator, settings)
         self._require_free(graph, name)
         change = self._made(graph, self.change(declared, None))
         return result_of(change, self._document(self.find(graph, name)), warnings)
 
     def update(
-        self, operator: Operator, sign_in: SignInOptions, options: Options, wanted: str, name: str | None
+        self, operator: Operator, settings: Settings, options: Options, wanted: str, name: str | None
     ) -> Result:
         """Change what is given, which is judged together with what stays; errors as in `create`."""
-        graph = open_tenant(operator, sign_in)
+        graph = open_tenant(operator, settings)
         present = self.find(graph, wanted)
         known = self.object_of(present).model_dump()
         new_name = {} if name is None else {"name": name}
@@ -101,9 +129,9 @@ class Objects(Generic[Declared, Present, Options]):
         change = self._made(graph, self.change(declared, present))
         return result_of(change, {"id": present.id}, warnings)
 
-    def delete(self, operator: Operator, sign_in: SignInOptions, wanted: str, *, yes: bool) -> Result:
+    def delete(self, operator: Operator, settings: Settings, wanted: str, *, yes: bool) -> Result:
         """Delete one, after asking."""
-        graph = open_tenant(operator, sign_in)
+        graph = open_tenant(operator, settings)
         found = self.find(graph, wanted)
         make_sure(operator, f"Delete the {self.what} {found.display_name} ({found.id})?", yes=yes)
         change = self._made(graph, Change("delete", self.kind, found.display_name, found.id))
@@ -111,7 +139,7 @@ class Objects(Generic[Declared, Present, Options]):
 
     def _declared(self, options: Options, values: Extra) -> tuple[Declared, tuple[Notice, ...]]:
         """The object that is wanted, and the warnings. Raises ValuesError in the words of the options."""
-        names = {**option_names(type(options)), **options.NAMES}
+        names = options.names
         try:
             declared = self.declare(values)
         except ValuesError as error:
@@ -136,7 +164,9 @@ class Objects(Generic[Declared, Present, Options]):
         return change
 
 
-def _judge_configuration(declared: ConfigurationObject, options: ConfigurationOptions) -> Iterable[Finding]:
+def _judge_configuration(
+    declared: ConfigurationObject, options: ConfigurationProperties
+) -> Iterable[Finding]:
     """What is wrong with the options, or what there is to say about the configuration."""
     own = [text.strip() for text in options.corporate_network or ()]
     unusable = [*options.malformed(), *judge_networks(own)]
@@ -155,7 +185,7 @@ def _servers(graph: AdminGraph, found: TunnelSite) -> tuple[Extra, Extra]:
     return {"servers": servers}, {"upgrade_available": found.upgrade_available, "servers": servers}
 
 
-CONFIGURATIONS = Objects[ConfigurationObject, TunnelConfiguration, ConfigurationOptions](
+CONFIGURATIONS = Objects[ConfigurationObject, TunnelConfiguration, ConfigurationProperties](
     kind="configuration",
     what="server configuration",
     command="config",
@@ -171,7 +201,7 @@ CONFIGURATIONS = Objects[ConfigurationObject, TunnelConfiguration, Configuration
     change=configuration_change,
 )
 _LISTED = ("id", "displayName", "publicAddress", "upgradeAvailable")
-SITES = Objects[SiteObject, TunnelSite, SiteOptions](
+SITES = Objects[SiteObject, TunnelSite, SiteProperties](
     kind="site",
     what="site",
     command="site",

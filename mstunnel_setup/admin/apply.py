@@ -10,21 +10,21 @@ from mstunnel_setup.admin.declared import Declared, load_declarations
 from mstunnel_setup.admin.export import SCHEMA_FILE, declarations_of, shared_names, unsaid
 from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant, plan
+from mstunnel_setup.admin.session import make_sure, open_tenant
+from mstunnel_setup.admin.written_files import write_named
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.cli.admin_tenant import make_sure, open_tenant, write_named
-from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.errors import ExitCode, SetupError, UsageError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.network import addresses_of
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 
 def diff(
     operator: Operator,
-    sign_in: SignInOptions,
+    settings: Settings,
     directory: Path,
     *,
     prune: bool,
@@ -34,7 +34,7 @@ def diff(
     """What `apply` would change."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
     changes = plan(
-        declared, _read(open_tenant(operator, sign_in), declared), SystemClock().now(), prune=prune
+        declared, _read(open_tenant(operator, settings), declared), SystemClock().now(), prune=prune
     )
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
     data = {"changes": [change.document() for change in changes]}
@@ -42,11 +42,11 @@ def diff(
 
 
 def apply(
-    operator: Operator, sign_in: SignInOptions, directory: Path, *, prune: bool, resolve: bool, yes: bool
+    operator: Operator, settings: Settings, directory: Path, *, prune: bool, resolve: bool, yes: bool
 ) -> Result:
     """Make the tenant as declared. When a change is refused, those before it stay and are in the result."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
-    graph = open_tenant(operator, sign_in)
+    graph = open_tenant(operator, settings)
     changes = plan(declared, _read(graph, declared), SystemClock().now(), prune=prune)
     _confirm(operator, changes, yes=yes)
     done: list[Change] = []
@@ -60,9 +60,9 @@ def apply(
     )
 
 
-def export(operator: Operator, sign_in: SignInOptions, directory: Path, *, force: bool) -> Result:
+def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result:
     """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
-    tenant = read_tenant(open_tenant(operator, sign_in))
+    tenant = read_tenant(open_tenant(operator, settings))
     contents = declarations_of(tenant)
     target = directory.absolute()
     contents[SCHEMA_FILE] = json.dumps(describe.schema(Declarations), indent=2) + "\n"

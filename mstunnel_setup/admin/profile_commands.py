@@ -8,6 +8,9 @@ from typing import Any
 
 from mstunnel_setup.admin.carry_out import carry_out, read_profiles
 from mstunnel_setup.admin.change import Change
+from mstunnel_setup.admin.find import chosen, find_site
+from mstunnel_setup.admin.judged_values import judged
+from mstunnel_setup.admin.lines import NOTHING, details, table
 from mstunnel_setup.admin.plan import place_of
 from mstunnel_setup.admin.profile_changes import (
     PresentProfile,
@@ -22,24 +25,14 @@ from mstunnel_setup.admin.profiles.present import is_tunnel_profile
 from mstunnel_setup.admin.profiles.root import with_root
 from mstunnel_setup.admin.profiles.rules import judge_profile
 from mstunnel_setup.admin.profiles.wire import root_name
+from mstunnel_setup.admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, read
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.problems import parse_as
-from mstunnel_setup.cli.admin_tenant import (
-    NOTHING,
-    chosen,
-    details,
-    find_site,
-    make_sure,
-    open_tenant,
-    table,
-)
-from mstunnel_setup.cli.admin_values import judged
-from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.errors import ExitCode, TenantError, UsageError, ValuesError
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -48,17 +41,17 @@ from mstunnel_setup.tenant.wire import DeviceConfiguration
 _HINT = "Correct the file; `mst-admin profile schema` prints a JSON Schema that editors check it with."
 
 
-def list_profiles(operator: Operator, sign_in: SignInOptions) -> Result:
+def list_profiles(operator: Operator, settings: Settings) -> Result:
     """The VPN profiles whose connection is Microsoft Tunnel."""
-    found = [item for item in open_tenant(operator, sign_in).profiles() if is_tunnel_profile(item)]
+    found = [item for item in open_tenant(operator, settings).profiles() if is_tunnel_profile(item)]
     rows = [(item.display_name, item.odata_type.rpartition(".")[2], item.id) for item in found]
     data = {"profiles": [item.model_dump(mode="json", by_alias=True) for item in found]}
     return Result(data=data, text=table(rows, ("NAME", "TYPE", "ID"), "There is no VPN profile yet."))
 
 
-def show(operator: Operator, sign_in: SignInOptions, wanted: str) -> Result:
+def show(operator: Operator, settings: Settings, wanted: str) -> Result:
     """One profile and its assignments."""
-    graph = open_tenant(operator, sign_in)
+    graph = open_tenant(operator, settings)
     found = find_profile(graph, wanted)
     assignments = [item.model_dump(mode="json", by_alias=True) for item in graph.assignments(found.id)]
     document = found.model_dump(mode="json", by_alias=True)
@@ -66,19 +59,19 @@ def show(operator: Operator, sign_in: SignInOptions, wanted: str) -> Result:
     return Result(data={"profile": document, "assignments": assignments}, text=text)
 
 
-def create(operator: Operator, sign_in: SignInOptions, file: Path) -> Result:
+def create(operator: Operator, settings: Settings, file: Path) -> Result:
     """Create the profile of a file. Raises ValuesError with everything that is wrong."""
-    return _apply(operator, sign_in, file, new=True)
+    return _apply(operator, settings, file, new=True)
 
 
-def update(operator: Operator, sign_in: SignInOptions, file: Path) -> Result:
+def update(operator: Operator, settings: Settings, file: Path) -> Result:
     """Make the tenant's profile as its file says; the errors are those of `create`."""
-    return _apply(operator, sign_in, file, new=False)
+    return _apply(operator, settings, file, new=False)
 
 
-def delete(operator: Operator, sign_in: SignInOptions, wanted: str, *, yes: bool) -> Result:
+def delete(operator: Operator, settings: Settings, wanted: str, *, yes: bool) -> Result:
     """Delete a profile, and the trusted root that goes with it."""
-    graph = open_tenant(operator, sign_in)
+    graph = open_tenant(operator, settings)
     found = find_profile(graph, wanted)
     present = [PresentProfile(found), *read_profiles(graph, root_name(found.display_name))]
     changes = list(profile_deletions(found.display_name, present))
@@ -87,11 +80,11 @@ def delete(operator: Operator, sign_in: SignInOptions, wanted: str, *, yes: bool
     return _result(changes, {"profile": found.id})
 
 
-def _apply(operator: Operator, sign_in: SignInOptions, file: Path, *, new: bool) -> Result:
+def _apply(operator: Operator, settings: Settings, file: Path, *, new: bool) -> Result:
     document, declared = _load(file)
     judged(_placed(judge_profile(declared), document))
     profile = with_root(declared)
-    graph = open_tenant(operator, sign_in)
+    graph = open_tenant(operator, settings)
     present = [*read_profiles(graph, profile.name), *read_profiles(graph, root_name(profile.name))]
     _require_presence(profile, present, new=new)
     site = find_site(graph, profile.site)
@@ -123,13 +116,13 @@ def _result(changes: Sequence[Change], data: Mapping[str, Any], warnings: tuple[
     return Result("changed" if changes else "unchanged", documents, warnings, text=lines or [NOTHING])
 
 
-def lint(operator: Operator, sign_in: SignInOptions, wanted: str) -> Result:
+def lint(operator: Operator, settings: Settings, wanted: str) -> Result:
     """What is wrong with a profile; the exit code is that of a failed check when something is fatal."""
     if Path(wanted).is_file() or Path(wanted).suffix in {".yaml", ".yml"}:
         document, profile = _load(Path(wanted))
         findings = _placed(judge_profile(profile), document)
     else:
-        graph = open_tenant(operator, sign_in)
+        graph = open_tenant(operator, settings)
         found = find_profile(graph, wanted)
         named = str((found.model_extra or {}).get("microsoftTunnelSiteId") or "")
         site = graph.site(named) if is_guid(named) else None

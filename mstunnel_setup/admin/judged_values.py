@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
-from typing import get_args, get_type_hints
+from dataclasses import replace
 
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.errors import UsageError, ValuesError
@@ -30,13 +29,6 @@ def renamed(error: ValuesError, names: Mapping[str, str]) -> ValuesError:
             for item in error.failures
         ]
     )
-
-
-def option_names(options: type) -> dict[str, str]:
-    """The options of a dataclass of typer options, by the names of its fields."""
-    hints = get_type_hints(options, include_extras=True)
-    # Inside Annotated, what typer calls the default is the name of the option.
-    return {item.name: str(get_args(hints[item.name])[1].default) for item in fields(options)}
 
 
 def in_options(text: str, names: Mapping[str, str]) -> str:

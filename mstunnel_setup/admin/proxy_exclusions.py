@@ -4,14 +4,14 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from mstunnel_setup.admin.judged_values import judged
+from mstunnel_setup.admin.profile_commands import find_profile
 from mstunnel_setup.admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
-from mstunnel_setup.cli.admin_profiles import find_profile
-from mstunnel_setup.cli.admin_tenant import open_tenant, write_named
-from mstunnel_setup.cli.admin_values import judged
-from mstunnel_setup.cli.options import SignInOptions
+from mstunnel_setup.admin.session import open_tenant
+from mstunnel_setup.admin.written_files import write_named
 from mstunnel_setup.errors import ExitCode, TenantError, UsageError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 
@@ -32,11 +32,11 @@ def check(entries: list[str]) -> Result:
     return Result("ok", data, warnings, text=[f"All {len(listed)} entries can be used."])
 
 
-def import_list(operator: Operator, sign_in: SignInOptions, file: Path, profile: str) -> Result:
+def import_list(operator: Operator, settings: Settings, file: Path, profile: str) -> Result:
     """Replace the list of a profile. Raises UsageError when an entry cannot be used."""
     entries = list(_read(file))
     warnings = judged(judge_exclusions(entries))
-    graph = open_tenant(operator, sign_in)
+    graph = open_tenant(operator, settings)
     found = find_profile(graph, profile)
     present = _present(found)
     if not ((found.model_extra or {}).get("proxyServer") or {}).get("address"):
@@ -53,9 +53,9 @@ def import_list(operator: Operator, sign_in: SignInOptions, file: Path, profile:
     return Result("changed", data, warnings, text=text)
 
 
-def export_list(operator: Operator, sign_in: SignInOptions, profile: str, file: Path | None) -> Result:
+def export_list(operator: Operator, settings: Settings, profile: str, file: Path | None) -> Result:
     """Write the list of a profile to a file, or to standard output."""
-    found = find_profile(open_tenant(operator, sign_in), profile)
+    found = find_profile(open_tenant(operator, settings), profile)
     entries = _present(found)
     data: dict[str, Any] = {"id": found.id, "entries": entries}
     content = write_csv(entries)

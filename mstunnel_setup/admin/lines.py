@@ -1,0 +1,44 @@
+"""Objects of the tenant as lines for people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mstunnel_setup.admin.change import Change
+from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.tenant.text import plain
+
+_WIDEST = 60
+NOTHING = "Nothing to change."
+
+
+def result_of(change: Change | None, data: Mapping[str, Any], warnings: tuple[Notice, ...] = ()) -> Result:
+    """The result of a command that makes at most one change."""
+    if change is None:
+        return Result("unchanged", data, warnings, text=[NOTHING])
+    return Result("changed", {**data, "change": change.document()}, warnings, text=list(change.lines()))
+
+
+def table(rows: Sequence[Sequence[str]], head: Sequence[str], nothing: str) -> list[str]:
+    """Rows in columns under a head; remote text loses its control characters."""
+    if not rows:
+        return [nothing]
+    cells = [list(head), *([plain(cell, _WIDEST) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+
+
+def details(document: Mapping[str, Any]) -> list[str]:
+    """One line for every property that has a value."""
+    width = max(map(len, document), default=0)
+    return [f"{name:<{width}}  {line}" for name, value in document.items() if (line := _words(value))]
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_words(item)}" for name, item in value.items() if item is not None)
+    if isinstance(value, list | tuple):
+        return ", ".join(_words(item) for item in value)
+    return "" if value is None else plain(value)
