@@ -18,8 +18,8 @@ INTRANET, NAME_SERVER, HOST, HOST_ELSEWHERE = "10.99.0.80", "10.99.0.53", "10.88
 METADATA, GATEWAY, CONTAINER = "169.254.169.254", "169.254.0.1", "10.88.0.2"
 FIRST, SECOND = "169.254.1.1", "169.254.1.2"
 
-# `vpns0` and `vpns1` are to the gateway what ocserv's devices are: one peer each, a route to it alone. `world` is
-# the host and all that is behind it, `stranger` another machine of the container's network.
+# `vpns0` and `vpns1` are to the gateway what ocserv's devices are: one peer each, a route to it alone. `world`
+# is the host and all that is behind it, `stranger` another machine of the container's network.
 _TOPOLOGY = f"""
 set -e
 mount -t tmpfs none /run
@@ -57,10 +57,12 @@ ip -n stranger address add 10.88.0.9/24 dev eth0
 ip -n stranger route add default via {CONTAINER}
 ip -n world address add {HOST}/24 dev bridge
 ip -n world address add fd00:88::1/64 dev bridge nodad
-for address in {INTRANET} {NAME_SERVER} {HOST_ELSEWHERE} {METADATA} 100.100.100.200 fd00:99::80 fd00:ec2::254; do
+for address in {INTRANET} {NAME_SERVER} {HOST_ELSEWHERE} {METADATA} 100.100.100.200 \\
+    fd00:99::80 fd00:ec2::254; do
     ip -n world address add $address dev lo
 done
-ip netns exec gateway sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0
+ip netns exec gateway sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+ip netns exec gateway sysctl -qw net.ipv4.conf.all.rp_filter=0
 echo up
 exec cat
 """
@@ -216,9 +218,7 @@ def test_nothing_else_than_true_asks_for_it(network: Network, client_to_client: 
 def test_a_tunnel_carries_its_own_address_alone(guarded: Network, source: str) -> None:
     """Counted at the gateway: what is sent from any other address does not even reach the first rule."""
     family, target = ("ip6", "fd00:99::80") if ":" in source else ("ip", INTRANET)
-    counted = (
-        f"add table inet probe; add chain inet probe seen {{ type filter hook prerouting priority 0; }};"
-    )
+    counted = "add table inet probe; add chain inet probe seen { type filter hook prerouting priority 0; };"
     guarded.run(
         "gateway", "nft", f"{counted} add rule inet probe seen iifname vpns0 {family} saddr {source} counter"
     )
