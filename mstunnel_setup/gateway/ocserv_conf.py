@@ -19,8 +19,8 @@ DEVICE_AUTHORITY: Final = f"{paths.CERTIFICATES}/device-ca.crt"
 DEAD_END_NETWORK: Final = "fdb3:7c1e:94a2::/64"
 """Addresses for devices whose IPv6 traffic ends at the gateway: a unique local prefix (RFC 4193) of its own.
 
-With an address of it a device sends all its IPv6 traffic into a full tunnel, and prefers IPv4 (RFC 6724, rule 5
-of section 6: labels differ). `images/gateway/traffic-rules` knows it, too, and forwards none of it.
+With such an address a device sends all IPv6 traffic into a full tunnel, and prefers IPv4 to it (RFC 6724,
+section 6, rule 5). `images/gateway/traffic-rules` names the same network and forwards nothing of it.
 """
 
 _SOCKET: Final = "/run/ocserv.socket"

@@ -113,11 +113,13 @@ def datagrams(machine: Machine) -> list[str]:
 
 
 @contextmanager
-def two_devices(kind: Kind = PODMAN) -> Iterator[TwoDevices]:
-    """Install a gateway and connect two devices to it."""
+def two_devices(kind: Kind = PODMAN, *, split: bool = True) -> Iterator[TwoDevices]:
+    """Install a gateway and connect two devices to it, by a split or a full tunnel."""
     with Testbed(kind=kind) as testbed:
         installation = Installation(testbed, testbed.start_registry().references)
         installation.prepare()
+        if not split:
+            installation.change_configuration({"routeIncludes": []})
         installation.setup()
         devices = TwoDevices(installation)
         devices.connect()

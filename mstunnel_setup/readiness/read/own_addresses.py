@@ -21,7 +21,7 @@ def own_addresses(files: Files) -> str:
     nothing, such as below another root.
     """
     reader = HostReader(files, SystemClock(), Settings(), {})
-    # The address of a bridge is there once a container has run; its network is known before. Rootless has none.
+    # The address of a bridge is there once a container has run, its network is known before.
     standing = [item for item in reader.addresses().bridges if item.source == "now" or not paths.ROOTLESS]
     bridges = [ip_network(bridge.network) for bridge in standing]
     found = [address for address in _addresses(files) if not any(address in network for network in bridges)]

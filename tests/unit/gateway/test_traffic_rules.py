@@ -18,8 +18,8 @@ INTRANET, NAME_SERVER, HOST, HOST_ELSEWHERE = "10.99.0.80", "10.99.0.53", "10.88
 METADATA, GATEWAY, CONTAINER = "169.254.169.254", "169.254.0.1", "10.88.0.2"
 FIRST, SECOND = "169.254.1.1", "169.254.1.2"
 
-# `vpns0` and `vpns1` are to the gateway what ocserv's devices are: one peer each, a route to it alone. `world`
-# is the host and all that is behind it, `stranger` another machine of the container's network.
+# To the gateway `vpns0` and `vpns1` are what ocserv makes: one peer each, a route to it alone. `world` is the
+# host and all that is behind it, `stranger` another machine of the network of the container.
 _TOPOLOGY = f"""
 set -e
 mount -t tmpfs none /run
