@@ -1,7 +1,9 @@
 """The record of a session: whatever a client calls itself, one line of plain fields, and no process."""
 
+import os
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -28,10 +30,11 @@ VALUES = st.lists(
 ).map(b"".join)
 
 
-def run(environment: dict[str, bytes], shell: str = "dash", script: str = str(SESSION_LOG)) -> bytes:
+def run(environment: Mapping[str, bytes], shell: str = "dash", script: str = str(SESSION_LOG)) -> bytes:
     """What the script writes with nothing but this in its environment: no program is to be found."""
     argv = [f"/bin/{shell}", script]
-    done = subprocess.run(argv, env={**environment, "PATH": ""}, capture_output=True, check=True)
+    variables = {"PATH": "", **{name: os.fsdecode(value) for name, value in environment.items()}}
+    done = subprocess.run(argv, env=variables, capture_output=True, check=True)
     assert done.stdout == b""
     return done.stderr
 
@@ -70,7 +73,7 @@ def test_at_the_end_of_a_session_also_what_it_carried(shell: str) -> None:
     ]
 )
 def test_hostile_values_stay_in_their_fields(shell: str, values: list[bytes]) -> None:
-    environment = dict(zip(FIELDS, values, strict=True))
+    environment: dict[str, bytes] = dict(zip(FIELDS, values, strict=True))
     more = [b"", b"", b""] if environment["REASON"] == b"disconnect" else []
     assert run(environment, shell) == b",".join([b"OCSERV_TELEMETRY", *map(cleaned, values), *more]) + b"\n"
 
@@ -92,9 +95,9 @@ def test_no_process_is_started_but_the_one_that_ends_connections(
         "HOSTNAME": "phone",
     }
     environment = {**PLAIN, **addresses, "REASON": reason, "PATH": str(tmp_path)}
-    options = ["-f", "-e", "trace=process", "-e", "signal=none", "-o", trace]
+    options = ["-f", "-e", "trace=process", "-e", "signal=none", "-o", str(trace)]
     settings = [f"--env={name}={value}" for name, value in environment.items()]
-    command = ["/usr/bin/strace", *options, *settings, "/bin/dash", script]
+    command = ["/usr/bin/strace", *options, *settings, "/bin/dash", str(script)]
     subprocess.run(command, env={}, check=True, capture_output=True)
     calls = trace.read_text()
     assert re.findall(r'execve\("[^"]*/([^"/]+)"', calls) == ["dash", *started]

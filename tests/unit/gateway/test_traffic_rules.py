@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,7 +13,11 @@ from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import DEAD_END_NETWORK, ocserv_conf
 
 RULES = Path(__file__).parents[3] / "images/gateway/traffic-rules"
-DOCUMENT = {"network": "169.254.0.0/16", "ipv6Network": "fd00:9::/64", "dnsServers": ["10.99.0.53"]}
+DOCUMENT: Mapping[str, object] = {
+    "network": "169.254.0.0/16",
+    "ipv6Network": "fd00:9::/64",
+    "dnsServers": ["10.99.0.53"],
+}
 INTRANET, NAME_SERVER, HOST, HOST_ELSEWHERE = "10.99.0.80", "10.99.0.53", "10.88.0.1", "10.90.0.10"
 METADATA, GATEWAY, CONTAINER = "169.254.169.254", "169.254.0.1", "10.88.0.2"
 FIRST, SECOND = "169.254.1.1", "169.254.1.2"
@@ -108,7 +112,7 @@ class Network:
         assert process.stdout.readline() == "up\n"
         return process.pid
 
-    def apply(self, document: dict[str, object], *addresses: str, client_to_client: str = "") -> None:
+    def apply(self, document: Mapping[str, object], *addresses: str, client_to_client: str = "") -> None:
         rules = printed(
             self._folder,
             ocserv_conf(ServerConfiguration.from_wire(document)),
@@ -143,7 +147,7 @@ def printed(folder: Path, configuration: str, *addresses: str, client_to_client:
     """What the real script prints for this `ocserv.conf`. Raises CalledProcessError: it refuses it."""
     (folder / "ocserv.conf").write_text(configuration)
     environment = {"PATH": os.environ["PATH"], "CLIENT_TO_CLIENT": client_to_client}
-    command = [RULES, folder / "ocserv.conf", *addresses]
+    command = [str(RULES), str(folder / "ocserv.conf"), *addresses]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 
