@@ -77,7 +77,8 @@ def test_ipv6_does_not_pass_a_full_tunnel_by(devices: TwoDevices, router: Machin
     for source in ("", "fd00:90::20"):
         send(device, _INTERNET, _PORT, f"leaked-{source}", source)
     assert datagrams(router) == []
-    assert refused.startswith("ConnectionRefusedError")
+    # By the gateway's rules, or by its kernel where that has no way out for IPv6 in the first place.
+    assert "refused" in refused or "unreachable" in refused
     assert seconds < 2
     assert devices.installation.fetch_internal_page().stdout == INTRANET_PAGE
 
