@@ -94,7 +94,7 @@ def test_devices_reach_each_other_when_the_administrator_wants_it(devices: TwoDe
     devices.connect()
     assert through_tunnel(devices.first, devices.address(devices.second), _PORT) == REACHED
     assert through_tunnel(devices.first, "10.77.0.1", _PORT).startswith("ConnectionRefusedError")
-    devices.installation.write_answers({})
+    devices.installation.write_answers({"client_to_client": False})
     devices.installation.setup()
     devices.connect()
     assert "Refused" in through_tunnel(devices.first, devices.address(devices.second), _PORT)
