@@ -55,6 +55,7 @@ AGENT_SETTINGS = f"{CONFIGURATION}/AgentSettings.json"
 VERSION_INFO = f"{CONFIGURATION}/version-info.json"
 IMAGES_CONFIGURED = f"{CONFIGURATION}/images_configured"
 HEALTH_THRESHOLDS = f"{CONFIGURATION}/health-thresholds.json"
+HOST_ADDRESSES = f"{CONFIGURATION}/host-addresses"
 OIDC_JSON = f"{CONFIGURATION}/oidc.json"
 # There while the verbose mode lasts (`mst-cli log level verbose`).
 LOG_LEVEL = f"{CONFIGURATION}/log-level.json"

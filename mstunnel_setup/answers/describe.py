@@ -69,7 +69,7 @@ def _entry(
 
 def _scalar(value: Any) -> str:
     """A YAML scalar: plain where that is safe, else double-quoted."""
-    text = str(value)
+    text = _words(value)
     plain = isinstance(value, int) or (text.replace("-", "").isalpha() and text.lower() not in _SPECIAL)
     if plain or (text.startswith("/") and " " not in text and "#" not in text and ":" not in text):
         return text
@@ -101,6 +101,8 @@ def _origin(entry: Mapping[str, Any]) -> str:
 def _words(value: Any) -> str:
     if isinstance(value, dict):
         return " ".join(f"{name}={item}" for name, item in value.items())
+    if isinstance(value, bool):
+        return str(value).lower()
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

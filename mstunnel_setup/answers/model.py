@@ -358,6 +358,10 @@ class AnswerFile(Part):
         default="oidc", description="What devices present: oidc (an Entra token), certificate or radius"
     )
 
+    client_to_client: bool = Field(
+        default=False, description="true: devices reach each other through the gateway"
+    )
+
     @property
     def eula_accepted(self) -> bool:
         """Whether the licence terms are accepted."""

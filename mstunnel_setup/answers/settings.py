@@ -68,5 +68,6 @@ SETTINGS = (
     Setting("images.agent"),
     Setting("images.archive", "--offline"),
     Setting("authentication"),
+    Setting("client_to_client"),
 )
 BY_PATH: Mapping[str, Setting] = {setting.path: setting for setting in SETTINGS}

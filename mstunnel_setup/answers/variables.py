@@ -32,6 +32,12 @@ def refuse_wrong(name: str, value: str) -> None:
             f"TRACE_SESSIONS cannot be {value}",
             "Write 0 (off), 1 (the access log) or 2 (the access log with DNS connections).",
         )
+    if name == "CLIENT_TO_CLIENT" and value not in {"true", "false"}:
+        raise UsageError(
+            "client-to-client-invalid",
+            f"CLIENT_TO_CLIENT cannot be {value}",
+            "Write true (devices reach each other) or false.",
+        )
     if name.lower() in PROXIES[:2] and not _PROXY.fullmatch(value):
         raise UsageError(
             "proxy-invalid",

@@ -27,6 +27,7 @@ TEMPLATE = """\
 #   http_proxy, https_proxy, no_proxy
 # Access log: TRACE_SESSIONS=1, or 2 with DNS connections.
 # Detail of the server log: DEBUG_LEVEL=0 to 4.
+# Devices reach each other: CLIENT_TO_CLIENT=true.
 """
 
 

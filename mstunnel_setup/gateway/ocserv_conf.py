@@ -16,6 +16,13 @@ CONFIGURATION_MODE: Final = 0o644
 DEVICE_AUTHORITY: Final = f"{paths.CERTIFICATES}/device-ca.crt"
 """The authority that issues the devices' certificates, for certificate authentication."""
 
+DEAD_END_NETWORK: Final = "fdb3:7c1e:94a2::/64"
+"""Addresses for devices whose IPv6 traffic ends at the gateway: a unique local prefix (RFC 4193) of its own.
+
+With such an address a device sends all IPv6 traffic into a full tunnel, and prefers IPv4 to it (RFC 6724,
+section 6, rule 5). `images/gateway/traffic-rules` names the same network and forwards nothing of it.
+"""
+
 _SOCKET: Final = "/run/ocserv.socket"
 _CONTROL_SOCKET: Final = "/run/occtl.socket"
 # In the image: a record in the log for every session that begins or ends.
@@ -102,6 +109,7 @@ def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | No
             socket=_SOCKET,
             session_log=_SESSION_LOG,
             control_socket=_CONTROL_SOCKET,
+            dead_end_network=DEAD_END_NETWORK,
             settings=sorted({**_DEFAULTS, **dict(configuration.advanced_settings)}.items()),
             run_as_user=RUN_AS_USER,
             run_as_group=RUN_AS_GROUP,

@@ -101,13 +101,17 @@ class Bridge(Section):
 
 
 class AddressFacts(Section):
-    """Networks around the host: routes (without the default), bridges, resolvers; `mtu` of the way out."""
+    """Networks around the host: routes (without the default), bridges, resolvers; `mtu` of the way out.
+
+    `ipv6` says whether the kernel has IPv6 at all.
+    """
 
     routes: tuple[Route, ...] = ()
     bridges: tuple[Bridge, ...] = ()
     resolvers: tuple[str, ...] = ()
     device: str = ""
     mtu: int = 0
+    ipv6: bool = True
 
 
 class TunnelFacts(Section):

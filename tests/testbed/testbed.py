@@ -79,7 +79,7 @@ class Testbed:
             options = ["--opt=isolate=true", *(["--internal"] if number else [])]
             self.namespace.podman("network", "create", *options, f"--subnet={prefix}.0/24", name)
         self._start_server()
-        self._start("client", "client", {"outside": 20}, "--cap-add=NET_ADMIN", "--device=/dev/net/tun")
+        self.start_client("client", 20)
         self._start("lab", "lab", {"outside": 30})
         page = self._folder("intranet") / "index.html"
         page.write_text(INTRANET_PAGE)
@@ -108,6 +108,11 @@ class Testbed:
         self.server.write(f"{self.kind.certificates}/{registry.NAME}/ca.crt", served.authority)
         self.server.write(SIGNER, served.signer)
         return served
+
+    def start_client(self, name: str, last: int) -> Machine:
+        """A machine with the real VPN client, as `client` is one; `last` ends its address."""
+        self._start(name, "client", {"outside": last}, "--cap-add=NET_ADMIN", "--device=/dev/net/tun")
+        return Machine(self.namespace, name)
 
     def start_proxy(self) -> Machine:
         """A forward proxy at `proxy.tunnel.test`, on two ports; `logs` names whom it connected to."""

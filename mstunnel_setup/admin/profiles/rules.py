@@ -37,6 +37,7 @@ def judge_profile(profile: ProfileObject, *, split_rules: bool | None = None) ->
         *_exclusions(profile),
         *_apps(profile),
         *(_ios(profile, split_rules=split_rules) if profile.is_ios else _android(profile)),
+        *_ipv6(profile, split_rules=split_rules),
         *judge_settings(profile),
         *_assignment(profile),
     )
@@ -113,6 +114,18 @@ def _android(profile: ProfileObject) -> Iterator[Finding]:
             "always_on",
             "corporate-owned devices also need always-on VPN in a device restrictions profile",
             "Set it there, under Connectivity.",
+            fatal=False,
+        )
+
+
+def _ipv6(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Finding]:
+    """A full tunnel gives devices an IPv6 address; a client that asks for none leaves IPv6 to the network."""
+    if split_rules is False and not profile.is_ios and not profile.lockdown:
+        yield Finding(
+            "ipv6-beside-tunnel",
+            "lockdown",
+            "a client that takes no IPv6 address leaves the device's IPv6 traffic outside the full tunnel",
+            "Add always_on: true and lockdown: true: Android then blocks what the tunnel does not carry.",
             fatal=False,
         )
 

@@ -102,6 +102,8 @@ def _wanted(context: Context) -> dict[str, str]:
     """
     found = {**_before(context), **_assignments(_profile(context)), **os.environ}
     wanted = dict(context.answers.environment)
+    if context.answers.client_to_client:
+        wanted["CLIENT_TO_CLIENT"] = "true"
     for name in PROXIES:
         if value := next(filter(None, (_either(name, of) for of in (wanted, found))), ""):
             wanted |= {name: value, name.upper(): value}

@@ -14,7 +14,7 @@ from mstunnel_setup.containers.run_method import Manner
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
 from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import Link, MakeDirectory, folders
+from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, folders
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import CheckError, EngineError
 from mstunnel_setup.host.files import Files
@@ -23,6 +23,7 @@ from mstunnel_setup.install import agent_folder, container_specs
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.install.steps.program import path_of
+from mstunnel_setup.readiness.read.own_addresses import own_addresses
 from mstunnel_setup.system import init_script
 from mstunnel_setup.system.init_script import Init
 from mstunnel_setup.upgrade import mailbox
@@ -47,7 +48,8 @@ _REBOOT: Mapping[EngineName, str] = {
 class Launch:
     """The containers to run, server first, by which engine, in which way, and whether without root.
 
-    `init` runs a script that starts them with the program `program` at boot, where the engine does not.
+    `init` runs a script that starts them with the program `program` at boot, where the engine does not;
+    `host_addresses` is what devices must not reach on this host.
     """
 
     specifications: tuple[ContainerSpec, ...]
@@ -56,6 +58,7 @@ class Launch:
     rootless: bool = False
     init: Init | None = None
     program: str = ""
+    host_addresses: str = ""
 
 
 def again(port: int) -> Step[Context, Launch]:
@@ -101,7 +104,13 @@ def _containers(context: Context, port: int) -> Launch:
     if chosen is Manner.ENGINE and init is None:
         context.prompter.say(_REBOOT[world.chosen.name])
     return Launch(
-        containers, world.chosen.name, chosen, paths.ROOTLESS, init, path_of(world.files, "mst-cli")
+        containers,
+        world.chosen.name,
+        chosen,
+        paths.ROOTLESS,
+        init,
+        path_of(world.files, "mst-cli"),
+        own_addresses(world.files),
     )
 
 
@@ -169,6 +178,9 @@ def _decide(launch: Launch) -> Sequence[Action[Any]]:
         OpenMailbox(),
         *agent_folder.given(mailbox.INBOX, rootless=launch.rootless),
     ]
+    if launch.host_addresses:
+        # The monitor follows what changes later.
+        state.append(WriteFile(path=paths.HOST_ADDRESSES, text=launch.host_addresses, managed=True))
     if launch.manner is Manner.ENGINE:
         containers = (RunContainer(spec=specification) for specification in launch.specifications)
         scripts = init_script.at_boot(launch.init, "mstunnel", launch.program) if launch.init else ()

@@ -23,6 +23,7 @@ from mstunnel_setup.operations.monitor.watch import Condition, Watch
 from mstunnel_setup.operations.upgrade.release_choice import release_names
 from mstunnel_setup.operations.upgrade.run import Wish, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
+from mstunnel_setup.readiness.read.own_addresses import own_addresses
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.mailbox import Answer, Summary
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
@@ -36,6 +37,7 @@ _LOAD_PAUSE: Final = 600.0
 _MISSING: Final = "Load it with modprobe; after an update of the kernel start the host again."
 # The agent looks once a minute; one that asks more often gets no more of the lock and the log.
 _REQUEST_PAUSE: Final = 60.0
+_ADDRESSES_PAUSE: Final = 60.0
 # To the minute is what cron does, too.
 _IMPORT_PAUSE: Final = 60.0
 
@@ -52,6 +54,7 @@ class Monitor:
     _next_move: float = 0.0
     _next_load: float = 0.0
     _next_import: float = 0.0
+    _next_addresses: float = 0.0
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
     _next_request: float = 0.0
@@ -59,7 +62,15 @@ class Monitor:
 
     def round(self) -> None:
         """Look once and do what is due. Whatever goes wrong is told, once; the next round tries again."""
-        for work in (self._offer, self._upgrade, self._imports, self._port, self._modules, self._containers):
+        for work in (
+            self._offer,
+            self._upgrade,
+            self._imports,
+            self._port,
+            self._modules,
+            self._containers,
+            self._addresses,
+        ):
             try:
                 work()
                 self._said.pop(work.__name__, None)
@@ -169,6 +180,18 @@ class Monitor:
             self.tell(f"modules: {', '.join(self._lost)} was missing, and is loaded")
             self._lost = ()
             self._host.restart(paths.SERVER)
+
+    def _addresses(self) -> None:
+        """Keep the gateway informed of this host's addresses, which devices must not reach."""
+        files, now = Files(self.operator.root), SystemClock().monotonic()
+        written = files.read(paths.HOST_ADDRESSES)
+        if written is None or now < self._next_addresses:
+            return
+        self._next_addresses = now + _ADDRESSES_PAUSE
+        found = own_addresses(files).encode()
+        if found and found != written:
+            files.write(paths.HOST_ADDRESSES, found, 0o644)
+            self.tell("addresses: those of this host have changed, and the gateway refuses the new ones")
 
     def _containers(self) -> None:
         seen: dict[str, Condition] = {

@@ -147,6 +147,21 @@ def _mtu(addresses: AddressFacts) -> Verdict:
     )
 
 
+@check("ipv6-leak", Group.HOST, "IPv6 of devices", Severity.RECOMMENDED)
+def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
+    """Without IPv6 the gateway's tunnel devices take no IPv6 address, and ocserv then offers none."""
+    if not tunnel.source:
+        return skipped(_UNKNOWN)
+    if tunnel.includes:
+        return passed("not a matter of a split tunnel")
+    if not addresses.ipv6:
+        return warning(
+            "this kernel has no IPv6: devices get no IPv6 address and may send IPv6 beside the tunnel",
+            "Boot without `ipv6.disable=1`; the host itself needs no IPv6 address.",
+        )
+    return passed("goes into the full tunnel and ends at the gateway")
+
+
 CHECKS: tuple[Check, ...] = (
     _bridge_route,
     _bridge_dns,
@@ -156,4 +171,5 @@ CHECKS: tuple[Check, ...] = (
     _pool_dns,
     _dns,
     _mtu,
+    _ipv6_leak,
 )

@@ -163,6 +163,7 @@ class HostReader:
             resolvers=self._resolvers(),
             device=device,
             mtu=int(mtu) if mtu.isdecimal() else 0,
+            ipv6=self.files.state("/proc/net/if_inet6") is not None,
         )
 
     def _resolvers(self) -> tuple[str, ...]:

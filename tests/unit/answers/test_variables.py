@@ -6,6 +6,7 @@ from mstunnel_setup.answers.variables import refuse_wrong
 from mstunnel_setup.errors import UsageError
 
 GOOD = {
+    "CLIENT_TO_CLIENT": ("", "true", "false"),
     "DEBUG_LEVEL": ("", "0", "4", "9"),
     "TRACE_SESSIONS": ("", "0", "1", "2"),
     "https_proxy": (
@@ -22,6 +23,7 @@ GOOD = {
     "ANYTHING": ("else at all",),
 }
 BAD = {
+    "CLIENT_TO_CLIENT": ("1", "yes", "True"),
     "DEBUG_LEVEL": ("abc", "-1", "1.5", "\u0661", "0x1"),
     "TRACE_SESSIONS": ("3", "true", "1 "),
     "https_proxy": (

@@ -260,7 +260,7 @@ TestEditedByTwo.settings = settings(max_examples=40, stateful_step_count=12, dea
 
 
 def _take_settings(text: str, folder: Path) -> dict[str, str]:
-    """The proxies that the entry point exports: its own functions, on a file at another place."""
+    """The settings that the entry point exports: its own functions, on a file at another place."""
     (folder / "env.sh").write_bytes(text.encode())
     functions = ENTRYPOINT.read_text().partition("\ntrap ")[0]
     script = functions.replace("/etc/mstunnel/env.sh", str(folder / "env.sh")) + "\ntake_settings\nenv -0"
@@ -268,18 +268,19 @@ def _take_settings(text: str, folder: Path) -> dict[str, str]:
         ["sh", "-c", script], capture_output=True, check=True, env={"PATH": os.environ["PATH"]}
     )
     found = dict(item.split("=", 1) for item in done.stdout.decode().split("\0")[:-1])
-    return {name: value for name, value in found.items() if name.lower() in PROXIES}
+    taken = (*PROXIES, "client_to_client")
+    return {name: value for name, value in found.items() if name.lower() in taken}
 
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 # HTTP_PROXY in capitals is left out on purpose: curl does not read it, since CGI sets it from requests.
-TAKEN = (*PROXIES, "HTTPS_PROXY", "NO_PROXY")
+TAKEN = (*PROXIES, "HTTPS_PROXY", "NO_PROXY", "CLIENT_TO_CLIENT")
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(values={"http_proxy": "it's $1"})
 @given(values=st.dictionaries(st.sampled_from(TAKEN), RENDERED, min_size=1))
-def test_the_entry_point_reads_the_proxies_alike(values: dict[str, str], tmp_path: Path) -> None:
+def test_the_entry_point_reads_its_settings_alike(values: dict[str, str], tmp_path: Path) -> None:
     text = merge(None, {}, values, "env.sh")
     assert _take_settings(text, tmp_path) == values
 

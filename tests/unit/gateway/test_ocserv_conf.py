@@ -8,7 +8,7 @@ from mstunnel_setup.errors import TenantError, UsageError
 from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.advanced import NUMBERS, SWITCHES
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import Authentication, debug_level, ocserv_conf
+from mstunnel_setup.gateway.ocserv_conf import DEAD_END_NETWORK, Authentication, debug_level, ocserv_conf
 
 LONGEST_LINE = 2047
 """Bytes that ocserv reads as one line; the rest would be a line of its own."""
@@ -127,6 +127,8 @@ disconnect-script = /usr/libexec/mstunnel/session-log
 device = vpns
 ipv4-network = 169.254.0.0
 ipv4-netmask = 255.255.0.0
+# All traffic belongs into the tunnel: what is IPv6 ends at the gateway instead of passing it by.
+ipv6-network = fdb3:7c1e:94a2::/64
 
 route = default
 
@@ -145,6 +147,24 @@ switch-to-tcp-timeout = 25
 try-mtu-discovery = true
 """
     )
+
+
+@pytest.mark.parametrize(
+    ("document", "network"),
+    [
+        ({}, [DEAD_END_NETWORK]),
+        ({"routeIncludes": ["default"], "routeExcludes": ["10.1.0.0/16"]}, [DEAD_END_NETWORK]),
+        ({"ipv6Network": "fd00:9::/64"}, ["fd00:9::/64"]),
+        ({"routeIncludes": ["10.1.0.0/16"]}, []),
+        ({"routeIncludes": ["10.1.0.0/16"], "ipv6Network": "fd00:9::/64"}, ["fd00:9::/64"]),
+    ],
+)
+def test_a_full_tunnel_takes_ipv6_in_and_split_tunnels_leave_it_alone(
+    document: dict[str, object], network: list[str]
+) -> None:
+    configuration = ServerConfiguration.from_wire({"network": "10.0.0.0/8", **document})
+
+    assert re.findall(r"^ipv6-network = (.*)$", ocserv_conf(configuration), re.MULTILINE) == network
 
 
 @pytest.mark.parametrize(("value", "level"), [("", 0), ("0", 0), ("3", 3), ("4", 4), ("9", 4)])

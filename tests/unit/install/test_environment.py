@@ -99,6 +99,12 @@ def test_a_changed_answer_is_followed(scene: Scene) -> None:
     assert _install(scene, environment={"TRACE_SESSIONS": "2"}) == {"TRACE_SESSIONS": "2"}
 
 
+def test_devices_reach_each_other_only_while_that_is_answered(scene: Scene) -> None:
+    assert _install(scene) == {}
+    assert _install(scene, client_to_client=True) == {"CLIENT_TO_CLIENT": "true"}
+    assert _install(scene, client_to_client=False) == {}
+
+
 def test_lines_of_an_administrator_survive_every_later_run(scene: Scene) -> None:
     _install(scene, environment={"A": "1"})
     scene.files.write(

@@ -138,3 +138,21 @@ def test_a_list_is_read_from_lines_and_cells_with_or_without_heading() -> None:
 @given(st.lists(st.from_regex(r"(\*\.)?[a-z]{1,10}(\.[a-z]{1,10}){1,3}", fullmatch=True)))
 def test_what_is_exported_is_imported_again(entries: list[str]) -> None:
     assert read_csv(write_csv(entries)) == tuple(entries)
+
+
+@pytest.mark.parametrize(
+    ("on", "keys", "split_rules", "said"),
+    [
+        ("android", {}, False, True),
+        ("owner", {"always_on": True}, False, True),
+        ("android", {"always_on": True, "lockdown": True}, False, False),
+        ("android", {}, True, False),
+        ("android", {}, None, False),
+        ("ios", {}, False, False),
+    ],
+)
+def test_ipv6_beside_a_full_tunnel_is_told_where_the_profile_can_block_it(
+    on: str, keys: dict[str, Any], split_rules: bool | None, said: bool
+) -> None:
+    found = judge_profile(_profile({"on": on, "with": keys}), split_rules=split_rules)
+    assert ("ipv6-beside-tunnel" in {item.code for item in found}) == said

@@ -241,3 +241,24 @@ def test_without_systemd_the_health_is_checked_at_every_look(systemd: bool, expe
     )
 
     assert rounds.condition(cast("Any", world), "mstunnel-server") == expected
+
+
+def test_the_gateway_learns_new_addresses_of_the_host(
+    monitor: Monitor, said: list[str], tmp_path: Path
+) -> None:
+    table = tmp_path / "proc/net/fib_trie"
+    table.parent.mkdir(parents=True)
+    table.write_text("Local:\n     |-- 192.0.2.2\n        /32 host LOCAL\n")
+    written = tmp_path / paths.HOST_ADDRESSES.lstrip("/")
+
+    monitor.round()
+    assert not written.exists(), "no gateway is installed here"
+
+    written.parent.mkdir(parents=True, exist_ok=True)
+    written.write_text("192.0.2.1\n")
+    monitor.round()
+    monitor.round()
+    assert "192.0.2.2" in written.read_text().split()
+    assert "192.0.2.1" not in written.read_text().split()
+    assert len(said) == 1
+    assert said[0].startswith("addresses: ")

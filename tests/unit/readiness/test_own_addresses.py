@@ -1,0 +1,55 @@
+"""The host's own addresses, from what the kernel shows of them."""
+
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.readiness.read.own_addresses import own_addresses
+
+_FIB = """\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 10.99.0.0
+        /24 link UNICAST
+Local:
+  +-- 0.0.0.0/0 3 0 5
+        |-- 127.0.0.1
+           /32 host LOCAL
+     |-- 10.88.0.1
+        /32 host LOCAL
+     |-- 192.0.2.2
+        /32 host LOCAL
+     |-- 192.0.2.255
+        /32 link BROADCAST
+     |-- 169.254.3.4
+        /32 host LOCAL
+"""
+_INET6 = """\
+00000000000000000000000000000001 01 80 10 80       lo
+fe8000000000000000fc00fffe000001 02 40 20 80     eth0
+20010db8000000000000000000000002 02 40 00 80     eth0
+"""
+
+
+def _host(root: Path, **files: str) -> Files:
+    for path, text in files.items():
+        file = root / "proc/net" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return Files(root)
+
+
+def test_the_engines_networks_and_all_other_addresses(tmp_path: Path) -> None:
+    found = own_addresses(_host(tmp_path, fib_trie=_FIB + _FIB, if_inet6=_INET6))
+    assert found == "10.88.0.0/16\n192.0.2.2\n2001:db8::2\n"
+
+
+def test_a_gateway_without_root_has_no_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mstunnel_setup.paths.ROOTLESS", True)
+    found = own_addresses(_host(tmp_path, fib_trie=_FIB, if_inet6=_INET6))
+    assert found == "10.88.0.1\n192.0.2.2\n2001:db8::2\n"
+
+
+def test_without_ipv6_and_without_a_kernel_to_ask(tmp_path: Path) -> None:
+    assert own_addresses(_host(tmp_path, fib_trie=_FIB)) == "10.88.0.0/16\n192.0.2.2\n"
