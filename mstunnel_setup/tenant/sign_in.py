@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from mstunnel_setup.errors import NetworkError, SetupError, SignInError
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.tenant.client_assertion import client_assertion
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
 from mstunnel_setup.tenant.credential import ClientSecret, Credential
 from mstunnel_setup.tenant.graph_errors import json_object
@@ -114,13 +115,17 @@ class SignIn:
 
     def client_secret(self, secret: str) -> AccessToken:
         """Sign in as the application itself with its secret. Raises SignInError."""
-        return self._application(secret)
+        return self._source(self._confidential(secret))
 
     def certificate(self, credential: Credential) -> AccessToken:
         """Sign in as the application itself with its certificate. Raises SignInError."""
-        return self._application(
-            {"private_key": credential.key, "public_certificate": credential.certificate_pem}
-        )
+
+        def assertion() -> str:
+            endpoint = str(application.authority.token_endpoint)
+            return client_assertion(credential, self._application_id, endpoint, self.clock.now())
+
+        application = self._confidential({"client_assertion": assertion})
+        return self._source(application)
 
     def application(self, credential: Credential | ClientSecret) -> AccessToken:
         """Sign in as the application itself with whichever of the two it has. Raises SignInError."""
@@ -128,7 +133,7 @@ class SignIn:
             return self.client_secret(credential.text)
         return self.certificate(credential)
 
-    def _application(self, credential: object) -> AccessToken:
+    def _confidential(self, credential: object) -> "msal.ConfidentialClientApplication":
         authority = self.cloud.authority_of(self.tenant)
         if authority.rpartition("/")[2] in ANY_TENANT:
             raise SignInError(
@@ -138,7 +143,7 @@ class SignIn:
             )
         import msal  # noqa: PLC0415 (a third of a second)
 
-        application = _made(
+        return _made(
             lambda: msal.ConfidentialClientApplication(
                 self._application_id,
                 client_credential=credential,
@@ -147,6 +152,8 @@ class SignIn:
                 http_client=_Endpoint(self.http),
             )
         )
+
+    def _source(self, application: "msal.ConfidentialClientApplication") -> AccessToken:
         scopes = [f"{self.cloud.graph}/.default"]
         source = CachedToken(lambda: self._token(application.acquire_token_for_client(scopes)))
         source.token()
