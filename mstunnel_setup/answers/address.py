@@ -17,7 +17,7 @@ def is_web_address(text: str) -> bool:
 
 
 def web_address_problem(text: str) -> str:
-    """Why `text` is no http or https address that may be opened, as the end of a sentence; empty if it is one.
+    """Why `text` is no http or https address that may be opened, as the end of a sentence, else nothing.
 
     Takes any text. An address has a host and a port that exist, no user name or password, 2,048 characters at
     most, and no character that RFC 3986 leaves out (beyond ASCII it is not judged).

@@ -47,6 +47,10 @@ PREPARED_PERMISSIONS: Final = (CONFIGURATION_READ_WRITE,)
 _OF_INTUNE: Final = frozenset({CONFIGURATION_READ, CONFIGURATION_READ_WRITE})
 
 
+_LONGEST_SIGN_IN: Final = 3600
+_LONGEST_PAUSE: Final = 60
+
+
 def _nobody_looks(_seconds_left: float) -> None:
     """Nothing is shown while somebody signs in."""
 
@@ -95,7 +99,7 @@ class SignIn:
         """
         scopes = [f"{self.cloud.graph}/{permission}" for permission in permissions]
         application = self._public()
-        flow = application.initiate_device_flow(scopes=scopes)
+        flow = _begun(application, scopes)
         if "user_code" not in flow:
             raise self._refusal(flow)
         code = self._shown(flow)
@@ -149,7 +153,7 @@ class SignIn:
                 client_credential=credential,
                 authority=authority,
                 instance_discovery=False,
-                http_client=_Endpoint(self.http),
+                http_client=_Endpoint(self.http, authority),
             )
         )
 
@@ -162,12 +166,13 @@ class SignIn:
     def _public(self) -> "msal.PublicClientApplication":
         import msal  # noqa: PLC0415 (a third of a second)
 
+        authority = self.cloud.authority_of(self.tenant)
         return _made(
             lambda: msal.PublicClientApplication(
                 self._application_id,
-                authority=self.cloud.authority_of(self.tenant),
+                authority=authority,
                 instance_discovery=False,
-                http_client=_Endpoint(self.http),
+                http_client=_Endpoint(self.http, authority),
             )
         )
 
@@ -239,18 +244,24 @@ _PASSING: Final = frozenset({"network-timeout", "network-unreachable", "sign-in-
 
 
 class _Endpoint:
-    """MSAL's `http_client` on our session. Only JSON answers reach MSAL, which would log any other body."""
+    """MSAL's `http_client` on our session. Only JSON answers reach MSAL, which would log any other body.
 
-    def __init__(self, http: HttpPort) -> None:
+    It asks the host of `authority` alone: what goes there are secrets, and metadata may name any host.
+    """
+
+    def __init__(self, http: HttpPort, authority: str) -> None:
         self._http = http
+        self._authority = authority
 
     def get(self, url: str, **options: Any) -> Any:
+        _require_same_host(url, self._authority)
         response = self._checked(url, self._http.get(url, **options))
         if response.status_code != HTTPStatus.OK:
             raise sign_in_error(json_object(response) or {})
         return response
 
     def post(self, url: str, **options: Any) -> Any:
+        _require_same_host(url, self._authority)
         return self._checked(url, self._http.post(url, **options))
 
     def close(self) -> None:
@@ -272,6 +283,35 @@ class _Endpoint:
                 "check https_proxy, no_proxy and tenant.authority.",
             )
         return response
+
+
+def _require_same_host(url: object, authority: str) -> None:
+    try:
+        same = isinstance(url, str) and urlsplit(url.lower())[:2] == urlsplit(authority.lower())[:2]
+    except ValueError:
+        same = False
+    if not same:
+        raise SignInError(
+            "authority-unusable",
+            f"the metadata of {urlsplit(authority).netloc} names an endpoint elsewhere: {plain(url, 120)}",
+            "Check tenant.authority, and what stands between this host and the sign-in address.",
+        )
+
+
+def _begun(application: "msal.PublicClientApplication", scopes: Sequence[str]) -> dict[str, Any]:
+    """Begin a sign-in by device code; its times are whole seconds, an hour and a minute at most."""
+    try:
+        flow: dict[str, Any] = application.initiate_device_flow(scopes=scopes)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise NetworkError(
+            "answer-not-entra",
+            f"the answer to a sign-in by device code cannot be read: {plain(error)}",
+            "Check tenant.authority, and what stands between this host and the sign-in address.",
+        ) from error
+    if "user_code" in flow:
+        flow["expires_in"] = min(flow["expires_in"], _LONGEST_SIGN_IN)
+        flow["interval"] = min(max(flow["interval"], 1), _LONGEST_PAUSE)
+    return flow
 
 
 def _asked(application: "msal.PublicClientApplication", flow: dict[str, Any]) -> dict[str, Any]:
