@@ -286,14 +286,16 @@ class _Endpoint:
 
 
 def _require_same_host(url: object, authority: str) -> None:
+    host = urlsplit(authority).hostname
     try:
-        same = isinstance(url, str) and urlsplit(url.lower())[:2] == urlsplit(authority.lower())[:2]
+        parts = urlsplit(str(url))
+        same = parts.scheme == "https" and parts.hostname == host
     except ValueError:
         same = False
     if not same:
         raise SignInError(
             "authority-unusable",
-            f"the metadata of {urlsplit(authority).netloc} names an endpoint elsewhere: {plain(url, 120)}",
+            f"the metadata of {host} names an endpoint elsewhere: {plain(url, 120)}",
             "Check tenant.authority, and what stands between this host and the sign-in address.",
         )
 
@@ -326,10 +328,10 @@ def _asked(application: "msal.PublicClientApplication", flow: dict[str, Any]) ->
 
 
 def _made(make: Callable[[], Any]) -> Any:
-    """Build an MSAL application, which reads the authority's metadata and says ValueError to bad ones."""
+    """Build an MSAL application, which reads the authority's metadata and fails in many ways at bad ones."""
     try:
         return make()
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SignInError(
             "authority-unusable",
             f"the sign-in address cannot be used: {plain(error)}",

@@ -44,13 +44,14 @@ class Answer:
 class Host:
     """A server that answers as `answer` says, and keeps all it was sent."""
 
+    name: str = "localhost"
     port: int = 0
     answer: Callable[[str, str], Answer] = lambda _method, _path: Answer()
     seen: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        return f"https://localhost:{self.port}"
+        return f"https://{self.name}:{self.port}"
 
 
 @dataclass
@@ -114,9 +115,9 @@ def serve(host: Host, context: ssl.SSLContext) -> ThreadingHTTPServer:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    hosts = (Host(), Host())
+    hosts = (Host(), Host("127.0.0.1"))
     servers = [serve(host, context) for host in hosts]
     threads = [threading.Thread(target=server.serve_forever) for server in servers]
     for thread in threads:
