@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from mstunnel_setup.admin.metrics import KINDS, Kind, kind_of
 from mstunnel_setup.admin.objects import SiteObject, ThresholdObject, WindowObject
-from mstunnel_setup.answers.address import is_web_address
+from mstunnel_setup.answers.address import web_address_problem
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problem import suggest
 from mstunnel_setup.gateway import fields
@@ -90,13 +90,19 @@ def _as_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _probe(text: str) -> Iterator[Finding]:
-    if text and not is_web_address(text):
+    problem = web_address_problem(text) if text else ""
+    if problem:
         yield Finding(
             "probe-url-invalid",
             "internal_network_probe_url",
-            f"internal_network_probe_url is {shown(text)}: it is not an http or https address",
-            "Write one such as https://intranet.contoso.com/.",
+            f"internal_network_probe_url is {shown(_without_secrets(text))}: {problem}",
+            "Write an http or https address such as https://intranet.contoso.com/.",
         )
+
+
+def _without_secrets(text: str) -> str:
+    """The address for a message: what stands before an @ may be a password."""
+    return re.sub(r"//[^/]*@", "//…@", text)
 
 
 def _window(window: WindowObject) -> Iterator[Finding]:

@@ -51,6 +51,7 @@ class Observation:
     revocation: RevocationState | None = None
     revocation_problem: str = ""
     probe_url: str | None = None
+    probe_problem: str = ""
     proxy: str | None = None
     registry: str | None = None
     last_registry_contact: datetime | None = None
@@ -187,6 +188,8 @@ def _revocation(seen: Observation, _thresholds: Thresholds) -> Found:
 
 
 def _internal_network(seen: Observation, _thresholds: Thresholds) -> Found:
+    if seen.probe_problem:
+        return Found(State.WARNING, f"the site's internal address cannot be used: {seen.probe_problem}")
     if not seen.probe_url:
         return Found(State.UNKNOWN, "the site names no internal address")
     probe = _current_probe(seen)

@@ -17,6 +17,7 @@ from mstunnel_setup.agent.settings import read_gateway_options, read_log_level
 from mstunnel_setup.agent.status_file import Failure, Status
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Known, Watch
+from mstunnel_setup.answers.address import web_address_problem
 from mstunnel_setup.errors import SetupError, TenantError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
@@ -207,7 +208,13 @@ class Agent:
     def _learn_site(self, site: TunnelSite) -> None:
         # Whitespace is no part of an address, and the gateway reads the address from one line.
         address = "".join((site.internal_network_probe_url or "").split())
-        self._learn(probe_url=address or None, releases_behind=upgrade.behind(site, self.files))
+        why = web_address_problem(address) if address else ""
+        if why and why != self._known.probe_problem:
+            # Not the address: it may hold a password.
+            message = f"the site's URL for internal network access check cannot be used: {why}."
+            self.tell(line("probe-url-invalid", message, "Correct it in the admin center."))
+        self._learn(probe_url=None if why else address or None, probe_problem=why)
+        self._learn(releases_behind=upgrade.behind(site, self.files))
 
     def _learn_thresholds(self, enrolment: Enrolment) -> None:
         """The tenant's limits, now and then; a tenant that does not give them leaves the ones known."""

@@ -30,11 +30,13 @@ PROBE_URL = f"{paths.AGENT_STATE}/probe-url"
 class Known:
     """What the loop knows of the tenant; None is what it has not learnt since the start.
 
+    `probe_url` has been judged; `probe_problem` is why the site's own is not used, empty when it is.
     `last_error` is what went wrong in the last round, None when nothing did.
     """
 
     last_check_in: datetime | None = None
     probe_url: str | None = None
+    probe_problem: str = ""
     releases_behind: int | None = None
     thresholds: tuple[HealthThreshold, ...] = ()
     configuration_id: str | None = None
@@ -100,6 +102,7 @@ class Watch:
             last_check_in=known.last_check_in,
             agent_certificate_end=known.agent_certificate_end,
             probe_url=known.probe_url,
+            probe_problem=known.probe_problem,
             releases_behind=known.releases_behind,
             configuration_id=known.configuration_id,
             refusal=known.refusal,

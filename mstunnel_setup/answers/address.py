@@ -6,23 +6,42 @@ from typing import Final
 from urllib.parse import urlsplit
 
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_LONGEST: Final = 2048
+_UNSAFE: Final = frozenset(' "<>\\^`{|}')
 _NAME: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 
 
 def is_web_address(text: str) -> bool:
-    """Whether it is an http or https address without a user name."""
+    """Whether it is an http or https address that may be opened; see `web_address_problem`."""
+    return not web_address_problem(text)
+
+
+def web_address_problem(text: str) -> str:
+    """Why `text` is no http or https address that may be opened, as the end of a sentence, else nothing.
+
+    Takes any text. An address has a host and a port that exist, no user name or password, 2,048 characters at
+    most, and no character that RFC 3986 leaves out (beyond ASCII it is not judged).
+    """
+    if len(text) > _LONGEST:
+        return f"it is longer than {_LONGEST} characters"
+    if not text.isprintable() or _UNSAFE.intersection(text):
+        return "it holds blanks, control characters or other characters that no address holds"
     try:
         parts = urlsplit(text)
-        return (
-            parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
-            and parts.username is None
-            and parts.port != 0
-            and text.isprintable()
-            and " " not in text
-        )
+        return _problem(parts.scheme, parts.netloc, parts.hostname or "", parts.port)
     except ValueError:
-        return False
+        return "its host or port cannot be read"
+
+
+def _problem(scheme: str, netloc: str, host: str, port: int | None) -> str:
+    if scheme not in {"http", "https"}:
+        return "it is not an http or https address"
+    if "@" in netloc:
+        return "it has a user name or password"
+    known = is_ip_address(host) if "[" in netloc else is_host(host.removesuffix("."))
+    if not host or (host.isascii() and not known):
+        return "it has no host"
+    return "its port does not exist" if port == 0 else ""
 
 
 def is_ip_address(text: str) -> bool:

@@ -71,8 +71,10 @@ class HttpSession:
         """Send one request; repeated while the server says "later" and the deadline allows.
 
         Raises NetworkError when no answer comes, or none that ends; sooner when nobody is there at all. Any
-        HTTP status is an answer.
+        HTTP status is an answer. A redirect is followed for GET alone: other requests carry secrets.
         """
+        _require_readable(url)
+        options.setdefault("allow_redirects", method == "GET")
         options.setdefault("timeout", self._timeout)
         options.setdefault("proxies", get_environ_proxies(url))
         started = self._clock.monotonic()
@@ -85,6 +87,9 @@ class HttpSession:
                 patience = end if _was_there(error) else started + min(self._deadline, _NOBODY_THERE)
                 if not _passing(method, error) or self._clock.monotonic() + wait > patience:
                     raise self._explained(url, error, options["proxies"]) from error
+            except ValueError as error:
+                # A redirect, or a proxy in the environment.
+                raise _unreadable(f"an address that {urlsplit(url).netloc} or its proxy leads to") from error
             else:
                 wait = _retry_after(response, self._clock) or wait
                 if not _later(method, response.status_code) or self._clock.monotonic() + wait > end:
@@ -106,11 +111,16 @@ class HttpSession:
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that requests to `url` go through, without user name and password; None for none."""
-    found = select_proxy(url, get_environ_proxies(url))
-    if found is None:
+    """The proxy that requests to `url` go through, without user name and password.
+
+    None when there is none, or none that can be read.
+    """
+    try:
+        parts = urlsplit(select_proxy(url, get_environ_proxies(url)) or "")
+    except ValueError:
         return None
-    parts = urlsplit(str(found))
+    if not parts.netloc:
+        return None
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
@@ -155,12 +165,25 @@ def _was_there(error: requests.RequestException) -> bool:
 def _retry_after(response: requests.Response, clock: Clock) -> float | None:
     """Seconds asked for by `Retry-After`, which is a number or an HTTP date (RFC 9110, 10.2.3)."""
     value = response.headers.get("Retry-After", "")
-    if value.isdigit():
+    if re.fullmatch(r"[0-9]{1,9}", value):
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - clock.now()).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _require_readable(url: str) -> None:
+    try:
+        _ = urlsplit(url).port
+    except ValueError as error:
+        raise _unreadable(f"the address {url[:80]!r}") from error
+
+
+def _unreadable(what: str) -> NetworkError:
+    return NetworkError(
+        "address-unreadable", f"{what} cannot be read", "Check the address, https_proxy and no_proxy."
+    )
 
 
 def _explain(url: str, error: requests.RequestException) -> NetworkError:

@@ -16,6 +16,7 @@ from mstunnel_setup.lab import (
     graph_tunnel,
     oauth,
 )
+from mstunnel_setup.lab.body_limit import BodyLimit
 from mstunnel_setup.lab.errors import GraphError, OAuthError
 from mstunnel_setup.lab.fault_layer import FaultLayer
 from mstunnel_setup.lab.graph_http import graph_error, http_error
@@ -35,7 +36,7 @@ def make_app(labs: Labs) -> Starlette:
     graph = [Mount("/beta", routes=beta), Mount("/v1.0", routes=directory)]
     app = Starlette(
         routes=[*graph, *control.ROUTES, *graph_logs.DOWNLOADS, *web.ROUTES, *oauth.ROUTES],
-        middleware=[Middleware(FaultLayer, faults=labs.faults)],
+        middleware=[Middleware(BodyLimit), Middleware(FaultLayer, faults=labs.faults)],
         exception_handlers={
             GraphError: graph_error,
             OAuthError: oauth_error,

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,11 +17,15 @@ from mstunnel_setup.tenant.wire import KeyCredential
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ALGORITHMS: Final = ("RS256", "PS256")
 _LEEWAY_SECONDS: Final = 300
+_LONGEST_SECONDS: Final = 600
 
 
 @dataclass(frozen=True)
 class CheckedAssertion:
-    """What is left to check against memory: that `jti` was not used by another assertion."""
+    """What is left to check against memory: that `jti` was not used before.
+
+    `expires_at` is the Unix time from which on the assertion is refused as expired.
+    """
 
     jti: str
     expires_at: float
@@ -32,7 +37,8 @@ def check_assertion(
     """Judge a client assertion against the application's certificates.
 
     The header's thumbprint (`x5t` SHA-1 or `x5t#S256`) must be that of one certificate; signature, `aud`
-    (the token endpoint), `iss` and `sub` (the client id), `exp` and `jti` must hold. Raises `OAuthError`.
+    (the token endpoint), `iss` and `sub` (the client id), `exp` (in ten minutes at most) and `jti` must hold.
+    Raises `OAuthError`.
     """
     certificate = _certificate(_header(assertion), credentials)
     key = certificate.public_key()
@@ -41,7 +47,10 @@ def check_assertion(
     claims = _claims(assertion, key, audience)
     if claims["iss"] != client_id or claims["sub"] != client_id:
         raise _invalid(700021, "Client assertion application identifier doesn't match 'client_id' parameter.")
-    return CheckedAssertion(str(claims["jti"]), float(claims["exp"]))
+    end = float(claims["exp"]) + _LEEWAY_SECONDS
+    if end > time.time() + _LONGEST_SECONDS + 2 * _LEEWAY_SECONDS:
+        raise _invalid(700024, "Client assertion is not within its valid time range: it ends too late.")
+    return CheckedAssertion(str(claims["jti"]), end)
 
 
 def thumbprints(certificate: bytes) -> tuple[str, str]:
@@ -53,7 +62,7 @@ def thumbprints(certificate: bytes) -> tuple[str, str]:
 def _header(assertion: str) -> dict[str, Any]:
     try:
         header: dict[str, Any] = jwt.get_unverified_header(assertion)
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, RecursionError) as error:
         raise _invalid(50027, "JWT token is invalid or malformed.") from error
     if header.get("alg") not in _ALGORITHMS:
         raise _invalid(5002738, f"Invalid JWT token: the algorithm must be one of {', '.join(_ALGORITHMS)}.")
@@ -85,12 +94,12 @@ def _claims(assertion: str, key: rsa.RSAPublicKey, audience: str) -> dict[str, A
             leeway=_LEEWAY_SECONDS,
             options={"require": ["exp", "aud", "iss", "sub", "jti"]},
         )
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:
         raise _refusal(error) from error
     return claims
 
 
-def _refusal(error: jwt.PyJWTError) -> OAuthError:
+def _refusal(error: Exception) -> OAuthError:
     match error:
         case jwt.ExpiredSignatureError() | jwt.ImmatureSignatureError():
             return _invalid(700024, "Client assertion is not within its valid time range.")

@@ -57,7 +57,7 @@ async def _read(request: Request, kind: type[Any]) -> Any:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise GraphError(BAD_REQUEST, _BAD, f"{where}: {first['msg']}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise GraphError(BAD_REQUEST, _BAD, "The body must be JSON.") from error
 
 
@@ -84,7 +84,7 @@ async def keys(request: Request) -> Response:
 
 
 async def user(request: Request) -> Response:
-    """Change how a user is let in."""
+    """Change how a user is let in; wrong passwords and codes are forgotten."""
     labs = _opened(request)
     owner = labs.of_user(request.path_params["upn"])
     if owner is None:
@@ -94,6 +94,8 @@ async def user(request: Request) -> Response:
     _judge_user(update)
     changed = UserRecord.model_validate(found.model_dump() | update)
     lab.store.replace(changed)
+    for tries in (labs.limits.passwords, labs.limits.codes):
+        tries.forget(changed.id)
     return JSONResponse(changed.model_dump(exclude={"password"}))
 
 

@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from mstunnel_setup.lab.records import (
     UserRecord,
     digest,
 )
-from mstunnel_setup.lab.refusals import MFA_REQUIRED, refused
+from mstunnel_setup.lab.refusals import ACCOUNT_LOCKED, MFA_REQUIRED, refused
 from mstunnel_setup.lab.scopes import DEFAULT, Request, granted_scopes, parse_scope
 from mstunnel_setup.lab.state import Lab, Labs
 from mstunnel_setup.tenant.wire import AppRoleAssignment, ServicePrincipal
@@ -70,11 +71,21 @@ def public_client_of(lab: Lab, form: Form) -> ApplicationRecord:
     return client
 
 
-def sign_in(lab: Lab, upn: str, password: str) -> UserRecord | None:
-    """Return the user with this name and password, or None."""
-    user = lab.user(upn)
+def sign_in(labs: Labs, lab: Lab, upn: str, password: str) -> UserRecord | None:
+    """Return the user with this name and password, or None; raises `OAuthError` 50053 after too many tries.
+
+    Names without an account are counted too, so that no answer tells them from the others.
+    """
+    user, tries = lab.user(upn), labs.limits.passwords
+    name = user.id if user else digest(upn.strip().lower())[:4]
+    if tries.exhausted(name):
+        raise refused(ACCOUNT_LOCKED)
     expected = user.password if user else secrets.token_urlsafe()
-    return user if hmac.compare_digest(expected.encode(), password.encode()) else None
+    if not hmac.compare_digest(expected.encode(), password.encode()):
+        tries.count(name)
+        return None
+    tries.forget(name)
+    return user
 
 
 def token_answer(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
@@ -94,11 +105,11 @@ def _device_code(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
     return _user_answer(owner, form, public_client_of(owner, form), _user(owner, code.user_id), code.scope)
 
 
-def _password(lab: Lab, form: Form, _labs: Labs) -> dict[str, Any]:
+def _password(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
     client = public_client_of(lab, form)
     if not client.password_grant:
         raise OAuthError("unauthorized_client", 700016, "The application may not use the password grant.")
-    user = sign_in(lab, parameter(form, "username"), parameter(form, "password"))
+    user = sign_in(labs, lab, parameter(form, "username"), parameter(form, "password"))
     if user is None:
         message = "Error validating credentials due to invalid username or password."
         raise OAuthError("invalid_grant", 50126, message)
@@ -247,14 +258,12 @@ def _check_assertion(lab: Lab, form: Form, client: ApplicationRecord) -> None:
         raise OAuthError("invalid_request", 900144, message)
     text = form["client_assertion"]
     checked = check_assertion(text, client.app_id, lab.urls.token_endpoint, client.key_credentials)
-    record = AssertionRecord(id=f"{client.app_id}/{checked.jti}", assertion_digest=digest(text))
-    known = lab.store.get(AssertionRecord, record.id)
-    if known is None:
+    record = AssertionRecord(id=f"{client.app_id}/{digest(checked.jti)}", assertion_digest=digest(text))
+    try:
         lab.store.add(record, expires=checked.expires_at)
-    elif known != record:
-        raise OAuthError(
-            "invalid_client", 50027, "The jti was used by another client assertion.", UNAUTHORIZED
-        )
+    except sqlite3.IntegrityError as error:
+        message = "The client assertion was used before: each one is good for one request."
+        raise OAuthError("invalid_client", 50027, message, UNAUTHORIZED) from error
 
 
 _GRANTS: Final[Mapping[str, Callable[[Lab, Form, Labs], dict[str, Any]]]] = {

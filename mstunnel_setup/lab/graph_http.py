@@ -19,7 +19,6 @@ from mstunnel_setup.lab.state import Lab, lab_of
 from mstunnel_setup.tenant.wire import ServicePrincipal
 
 CREATED: Final = 201
-_MAX_BODY_BYTES: Final = 1 << 20
 B = TypeVar("B", bound=Body)
 
 
@@ -54,8 +53,6 @@ async def read_json(request: Request) -> Any:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise GraphError(BAD_REQUEST, "BadRequest", "The request body must have the type application/json.")
     body = await request.body()
-    if len(body) > _MAX_BODY_BYTES:
-        raise GraphError(413, "RequestEntityTooLarge", "The request body is too large.")
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:

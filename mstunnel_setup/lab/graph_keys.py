@@ -97,7 +97,7 @@ def _require_proof(proof: str, found: ApplicationRecord) -> None:
 def _names(proof: str, certificate: bytes) -> bool:
     try:
         header = jwt.get_unverified_header(proof)
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, RecursionError):
         return False
     return str(header.get("x5t", "")).rstrip("=") == thumbprints(certificate)[0]
 
@@ -116,7 +116,7 @@ def _proves(proof: str, certificate: bytes, object_id: str) -> bool:
             leeway=_LEEWAY_SECONDS,
             options={"require": ["exp", "nbf", "aud", "iss"]},
         )
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
         return False
     return bool(claims["exp"] - claims["nbf"] <= _LONGEST.total_seconds())
 

@@ -4,8 +4,6 @@ That a server uploads its logs with PUT on the record's `labContent` is an exten
 servers do it is not public.
 """
 
-import hashlib
-import hmac
 import time
 import uuid
 from typing import Any, Final
@@ -22,13 +20,13 @@ from mstunnel_setup.lab.graph_http import CREATED, caller_of, collection, entity
 from mstunnel_setup.lab.lazy_entities import Documents
 from mstunnel_setup.lab.odata import entity_type
 from mstunnel_setup.lab.pki import write_private
+from mstunnel_setup.lab.purpose_keys import Purpose
 from mstunnel_setup.lab.records import ServerRecord
-from mstunnel_setup.lab.state import Labs, lab_of, labs_of
+from mstunnel_setup.lab.state import lab_of, labs_of
 from mstunnel_setup.tenant.wire import LogCollection, LogCollectionStatus
 
 _LOGS: Final = "deviceManagement/microsoftTunnelServerLogCollectionResponses"
 _LOG: Final = entity_type("microsoft.graph.microsoftTunnelServerLogCollectionResponse", LogCollection)
-_MAX_BYTES: Final = 32 << 20
 _ADDRESS_LIFE: Final = 600
 
 
@@ -90,8 +88,6 @@ async def upload(request: Request) -> Response:
     if (server := lab.store.get(ServerRecord, found.server_id)) is not None:
         permissions.may_change_server(caller, server)
     content = await request.body()
-    if len(content) > _MAX_BYTES:
-        raise GraphError(413, "RequestEntityTooLarge", "The logs are too large.")
     lab.uploads.mkdir(mode=0o700, exist_ok=True)
     write_private(lab.uploads / found.id, content)
     update = {"status": LogCollectionStatus.COMPLETED, "size_in_bytes": len(content)}
@@ -111,27 +107,17 @@ async def download_address(request: Request) -> Response:
 def signed_address(request: Request, identifier: str) -> str:
     """Return the address of uploaded logs, with its end and its signature."""
     lab, until = lab_of(request), int(time.time()) + _ADDRESS_LIFE
-    signature = _signature(labs_of(request), lab.tenant.id, identifier, until)
+    signature = labs_of(request).signing.sign(Purpose.LOGS, lab.tenant.id, identifier, str(until))
     return f"{lab.urls.graph}/lab/logs/{lab.tenant.id}/{identifier}?until={until}&signature={signature}"
-
-
-def _signature(labs: Labs, tenant: str, identifier: str, until: int) -> str:
-    return hmac.new(labs.form_key, f"logs/{tenant}/{identifier}/{until}".encode(), hashlib.sha256).hexdigest()
 
 
 async def download(request: Request) -> Response:
     """Hand out uploaded logs to whoever has their address."""
     tenant, identifier = request.path_params["tenant"], request.path_params["id"]
-    until = request.query_params.get("until", "0")
-    number = int(until) if until.isdecimal() else 0
-    expected = _signature(labs_of(request), tenant, identifier, number)
-    given = request.query_params.get("signature", "")
+    until, given = request.query_params.get("until", ""), request.query_params.get("signature", "")
+    signed = labs_of(request).signing.verify(Purpose.LOGS, given, tenant, identifier, until)
     path = lab_of(request).uploads / identifier
-    if (
-        number < time.time()
-        or not hmac.compare_digest(expected.encode(), given.encode())
-        or not path.is_file()
-    ):
+    if not signed or int(until) < time.time() or not path.is_file():
         raise GraphError(NOT_FOUND, "ResourceNotFound", "There are no logs at this address.")
     name = f'attachment; filename="{identifier}.tar.gz"'
     return Response(

@@ -118,7 +118,7 @@ class RefreshTokenRecord(Record):
 
 
 class AssertionRecord(Record):
-    """A client assertion that was used; the id is client id and `jti`, so that no other may carry it."""
+    """A client assertion that was used; the id is client id and digest of `jti`: no other may carry it."""
 
     assertion_digest: str
 

@@ -16,10 +16,11 @@ class Refusal(NamedTuple):
     message: str
 
 
+ACCOUNT_LOCKED: Final = 50053
 MFA_REQUIRED: Final = 50076
 
 REFUSALS: Final = {
-    50053: Refusal("invalid_grant", "The account is locked."),
+    ACCOUNT_LOCKED: Refusal("invalid_grant", "The account is locked."),
     50055: Refusal("invalid_grant", "The password is expired."),
     50057: Refusal("invalid_grant", "The user account is disabled."),
     50072: Refusal("interaction_required", "The user has to enrol in multi-factor authentication."),

@@ -12,9 +12,11 @@ from starlette.requests import Request
 
 from mstunnel_setup.lab.faults import Faults
 from mstunnel_setup.lab.keys import KeyRing
+from mstunnel_setup.lab.purpose_keys import PurposeKeys
 from mstunnel_setup.lab.records import TenantRecord, UserRecord
 from mstunnel_setup.lab.store import Store
 from mstunnel_setup.lab.tokens import TokenService
+from mstunnel_setup.lab.tries import Limits
 from mstunnel_setup.lab.urls import TENANT_ALIASES, Urls
 
 _PARTS_OF_A_TOKEN: Final = 3
@@ -40,13 +42,14 @@ class Lab:
 class Labs:
     """All tenants of one server, the home tenant first.
 
-    `form_key` signs the forms of this run of the server, `control_key` opens its control paths.
+    `signing` signs what this run of the server hands out to browsers, `control_key` opens its control paths.
     """
 
     tenants: tuple[Lab, ...]
     keys: KeyRing
     faults: Faults = field(default_factory=Faults)
-    form_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    limits: Limits = field(default_factory=Limits)
+    signing: PurposeKeys = field(default_factory=lambda: PurposeKeys(secrets.token_bytes(32)), repr=False)
     control_key: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
@@ -96,6 +99,6 @@ def _tenant_of_token(request: Request) -> str:
         return ""
     try:
         claims: Any = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
-    except (ValueError, binascii.Error):
+    except (ValueError, RecursionError, binascii.Error):
         return ""
     return str(claims.get("tid", "")) if isinstance(claims, dict) else ""

@@ -126,7 +126,7 @@ class TokenService:
                 leeway=_LEEWAY_SECONDS,
                 options={"require": _CLAIMS_NEEDED},
             )
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, RecursionError) as error:
             raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", _explain(error)) from error
         return claims
 
@@ -140,7 +140,7 @@ class TokenService:
         return own.private.public_key(), [self._urls.issuer(version) for version in (1, 2)]
 
 
-def _explain(error: jwt.PyJWTError) -> str:
+def _explain(error: Exception) -> str:
     match error:
         case jwt.ExpiredSignatureError():
             return "Lifetime validation failed, the token is expired."

@@ -102,9 +102,13 @@ def _custom(authority: str | None, graph: str | None) -> Cloud:
 
 def _address(text: str, setting: str) -> tuple[str, str]:
     """Split an address into https://HOST[:PORT] and the path without slashes around it."""
-    parts = urlsplit(text.strip())
-    tail = parts.query or parts.fragment or parts.username
-    if parts.scheme != "https" or not parts.hostname or tail:
+    try:
+        parts = urlsplit(text.strip())
+        tail = parts.query or parts.fragment or parts.username
+        usable = parts.scheme == "https" and parts.hostname and not tail and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise UsageError(
             "cloud-address",
             f"{setting} is not an address of the form https://HOST[:PORT][/PATH]: {text}",

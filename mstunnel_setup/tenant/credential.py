@@ -22,11 +22,6 @@ class Credential:
     key: rsa.RSAPrivateKey = field(repr=False)
     certificate: x509.Certificate
 
-    @property
-    def certificate_pem(self) -> str:
-        """The certificate in PEM."""
-        return self.certificate.public_bytes(Encoding.PEM).decode()
-
     def key_credential(self, display_name: str) -> KeyCredential:
         """Return what an application object needs to know of it: the public half and its validity.
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from mstunnel_setup.errors import NetworkError, SetupError, SignInError
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.tenant.client_assertion import client_assertion
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
 from mstunnel_setup.tenant.credential import ClientSecret, Credential
 from mstunnel_setup.tenant.graph_errors import json_object
@@ -44,6 +45,10 @@ PREPARED_PERMISSIONS: Final = (CONFIGURATION_READ_WRITE,)
 """Those that are left when the server's own identity was made beforehand."""
 
 _OF_INTUNE: Final = frozenset({CONFIGURATION_READ, CONFIGURATION_READ_WRITE})
+
+
+_LONGEST_SIGN_IN: Final = 3600
+_LONGEST_PAUSE: Final = 60
 
 
 def _nobody_looks(_seconds_left: float) -> None:
@@ -94,7 +99,7 @@ class SignIn:
         """
         scopes = [f"{self.cloud.graph}/{permission}" for permission in permissions]
         application = self._public()
-        flow = application.initiate_device_flow(scopes=scopes)
+        flow = _begun(application, scopes)
         if "user_code" not in flow:
             raise self._refusal(flow)
         code = self._shown(flow)
@@ -114,13 +119,17 @@ class SignIn:
 
     def client_secret(self, secret: str) -> AccessToken:
         """Sign in as the application itself with its secret. Raises SignInError."""
-        return self._application(secret)
+        return self._source(self._confidential(secret))
 
     def certificate(self, credential: Credential) -> AccessToken:
         """Sign in as the application itself with its certificate. Raises SignInError."""
-        return self._application(
-            {"private_key": credential.key, "public_certificate": credential.certificate_pem}
-        )
+
+        def assertion() -> str:
+            endpoint = str(application.authority.token_endpoint)
+            return client_assertion(credential, self._application_id, endpoint, self.clock.now())
+
+        application = self._confidential({"client_assertion": assertion})
+        return self._source(application)
 
     def application(self, credential: Credential | ClientSecret) -> AccessToken:
         """Sign in as the application itself with whichever of the two it has. Raises SignInError."""
@@ -128,7 +137,7 @@ class SignIn:
             return self.client_secret(credential.text)
         return self.certificate(credential)
 
-    def _application(self, credential: object) -> AccessToken:
+    def _confidential(self, credential: object) -> "msal.ConfidentialClientApplication":
         authority = self.cloud.authority_of(self.tenant)
         if authority.rpartition("/")[2] in ANY_TENANT:
             raise SignInError(
@@ -138,15 +147,17 @@ class SignIn:
             )
         import msal  # noqa: PLC0415 (a third of a second)
 
-        application = _made(
+        return _made(
             lambda: msal.ConfidentialClientApplication(
                 self._application_id,
                 client_credential=credential,
                 authority=authority,
                 instance_discovery=False,
-                http_client=_Endpoint(self.http),
+                http_client=_Endpoint(self.http, authority),
             )
         )
+
+    def _source(self, application: "msal.ConfidentialClientApplication") -> AccessToken:
         scopes = [f"{self.cloud.graph}/.default"]
         source = CachedToken(lambda: self._token(application.acquire_token_for_client(scopes)))
         source.token()
@@ -155,12 +166,13 @@ class SignIn:
     def _public(self) -> "msal.PublicClientApplication":
         import msal  # noqa: PLC0415 (a third of a second)
 
+        authority = self.cloud.authority_of(self.tenant)
         return _made(
             lambda: msal.PublicClientApplication(
                 self._application_id,
-                authority=self.cloud.authority_of(self.tenant),
+                authority=authority,
                 instance_discovery=False,
-                http_client=_Endpoint(self.http),
+                http_client=_Endpoint(self.http, authority),
             )
         )
 
@@ -232,18 +244,24 @@ _PASSING: Final = frozenset({"network-timeout", "network-unreachable", "sign-in-
 
 
 class _Endpoint:
-    """MSAL's `http_client` on our session. Only JSON answers reach MSAL, which would log any other body."""
+    """MSAL's `http_client` on our session. Only JSON answers reach MSAL, which would log any other body.
 
-    def __init__(self, http: HttpPort) -> None:
+    It asks the host of `authority` alone: what goes there are secrets, and metadata may name any host.
+    """
+
+    def __init__(self, http: HttpPort, authority: str) -> None:
         self._http = http
+        self._authority = authority
 
     def get(self, url: str, **options: Any) -> Any:
+        _require_same_host(url, self._authority)
         response = self._checked(url, self._http.get(url, **options))
         if response.status_code != HTTPStatus.OK:
             raise sign_in_error(json_object(response) or {})
         return response
 
     def post(self, url: str, **options: Any) -> Any:
+        _require_same_host(url, self._authority)
         return self._checked(url, self._http.post(url, **options))
 
     def close(self) -> None:
@@ -267,6 +285,37 @@ class _Endpoint:
         return response
 
 
+def _require_same_host(url: object, authority: str) -> None:
+    host = urlsplit(authority).hostname
+    try:
+        parts = urlsplit(str(url))
+        same = parts.scheme == "https" and parts.hostname == host
+    except ValueError:
+        same = False
+    if not same:
+        raise SignInError(
+            "authority-unusable",
+            f"the metadata of {host} names an endpoint elsewhere: {plain(url, 120)}",
+            "Check tenant.authority, and what stands between this host and the sign-in address.",
+        )
+
+
+def _begun(application: "msal.PublicClientApplication", scopes: Sequence[str]) -> dict[str, Any]:
+    """Begin a sign-in by device code; its times are whole seconds, an hour and a minute at most."""
+    try:
+        flow: dict[str, Any] = application.initiate_device_flow(scopes=scopes)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise NetworkError(
+            "answer-not-entra",
+            f"the answer to a sign-in by device code cannot be read: {plain(error)}",
+            "Check tenant.authority, and what stands between this host and the sign-in address.",
+        ) from error
+    if "user_code" in flow:
+        flow["expires_in"] = min(flow["expires_in"], _LONGEST_SIGN_IN)
+        flow["interval"] = min(max(flow["interval"], 1), _LONGEST_PAUSE)
+    return flow
+
+
 def _asked(application: "msal.PublicClientApplication", flow: dict[str, Any]) -> dict[str, Any]:
     """Ask once; a disturbance that may pass counts as "not yet", the person is still on the way."""
     flow.pop("latest_attempt_at", None)  # MSAL warns by its own clock
@@ -279,10 +328,10 @@ def _asked(application: "msal.PublicClientApplication", flow: dict[str, Any]) ->
 
 
 def _made(make: Callable[[], Any]) -> Any:
-    """Build an MSAL application, which reads the authority's metadata and says ValueError to bad ones."""
+    """Build an MSAL application, which reads the authority's metadata and fails in many ways at bad ones."""
     try:
         return make()
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SignInError(
             "authority-unusable",
             f"the sign-in address cannot be used: {plain(error)}",

@@ -66,7 +66,10 @@ class GraphTransport:
 
     def _ours(self, link: str) -> bool:
         """Tell whether a link stays with Graph: the token must not travel anywhere else."""
-        return urlsplit(link)[:2] == urlsplit(self._base)[:2]
+        try:
+            return urlsplit(link)[:2] == urlsplit(self._base)[:2]
+        except ValueError:
+            return False
 
     def _send(self, method: str, url: str, body: Mapping[str, Any] | None, needs: str) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._token_source.token()}", "Accept": "application/json"}

@@ -1,6 +1,7 @@
 """Who types a password into a page: account, password, and the second factor of those who have one."""
 
 import hmac
+import re
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -8,15 +9,19 @@ from typing import Final
 from starlette.datastructures import FormData
 from starlette.requests import Request
 
+from mstunnel_setup.lab.errors import OAuthError
 from mstunnel_setup.lab.grants import sign_in
+from mstunnel_setup.lab.purpose_keys import Purpose
 from mstunnel_setup.lab.records import UserRecord
-from mstunnel_setup.lab.refusals import REFUSALS
+from mstunnel_setup.lab.refusals import ACCOUNT_LOCKED, REFUSALS
 from mstunnel_setup.lab.state import Lab, labs_of
-from mstunnel_setup.lab.web.render import FORM_COOKIE, field, signature
+from mstunnel_setup.lab.web.render import FORM_COOKIE, field
 
 NO_SUCH_ACCOUNT: Final = "Your account or password is incorrect."
 WRONG_CODE: Final = "That verification code is incorrect."
+SIGN_IN_AGAIN: Final = "Please sign in again."
 _PROOF_SECONDS: Final = 300
+_PROOF: Final = re.compile(r"(?P<until>[0-9]{1,12})\.(?P<signature>[0-9a-f]{64})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Refused:
     @property
     def text(self) -> str:
         """What the page says."""
-        return f"AADSTS{self.number}: {REFUSALS[self.number].message}"
+        return _refusal(self.number)
 
 
 Outcome = SignedIn | NeedsCode | Wrong | Refused
@@ -64,13 +69,17 @@ def authenticate(request: Request, form: FormData) -> Outcome:
     if field(form, "proof"):
         return _second_factor(request, form)
     upn = field(form, "upn")
-    owner = labs_of(request).of_user(upn)
-    lab = owner[0] if owner else labs_of(request).home
-    user = sign_in(lab, upn, field(form, "password"))
+    labs = labs_of(request)
+    owner = labs.of_user(upn)
+    lab = owner[0] if owner else labs.home
+    try:
+        user = sign_in(labs, lab, upn, field(form, "password"))
+    except OAuthError as locked:
+        return Wrong(upn, _refusal(locked.number))
     if user is None:
         return Wrong(upn)
     if user.mfa_code:
-        return NeedsCode(user.upn, _proof(request, user, int(time.time()) + _PROOF_SECONDS))
+        return NeedsCode(user.upn, _proof(request, user))
     return _admitted(lab, user)
 
 
@@ -78,23 +87,36 @@ def _admitted(lab: Lab, user: UserRecord) -> Outcome:
     return Refused(user.refused_with) if user.refused_with else SignedIn(lab, user)
 
 
-def _proof(request: Request, user: UserRecord, until: int) -> str:
-    """Sign that this browser has shown the user's password."""
-    cookie = request.cookies.get(FORM_COOKIE, "")
-    return f"{until}.{signature(request, f'password {cookie} {user.id} {until}')}"
+def _refusal(number: int) -> str:
+    return f"AADSTS{number}: {REFUSALS[number].message}"
+
+
+def _proof(request: Request, user: UserRecord) -> str:
+    """Sign that this browser has shown the user's password, for five minutes."""
+    cookie, until = request.cookies.get(FORM_COOKIE, ""), str(int(time.time()) + _PROOF_SECONDS)
+    return f"{until}.{labs_of(request).signing.sign(Purpose.PASSWORD, cookie, user.id, until)}"
+
+
+def _proven(request: Request, user: UserRecord, proof: str) -> bool:
+    parts, cookie = _PROOF.fullmatch(proof), request.cookies.get(FORM_COOKIE, "")
+    if parts is None or not time.time() < int(parts["until"]) <= time.time() + _PROOF_SECONDS:
+        return False
+    given, until = parts["signature"], parts["until"]
+    return labs_of(request).signing.verify(Purpose.PASSWORD, given, cookie, user.id, until)
 
 
 def _second_factor(request: Request, form: FormData) -> Outcome:
-    upn, given = field(form, "upn"), field(form, "proof")
-    until = given.partition(".")[0]
-    owner = labs_of(request).of_user(upn)
-    if owner is None or not until.isdecimal() or int(until) < time.time():
-        return Wrong(upn, "Please sign in again.")
+    labs, upn, given = labs_of(request), field(form, "upn"), field(form, "proof")
+    owner = labs.of_user(upn)
+    # Without a second factor there is no code that could be right.
+    if owner is None or not owner[1].mfa_code or not _proven(request, owner[1], given):
+        return Wrong(upn, SIGN_IN_AGAIN)
     lab, user = owner
-    expected = _proof(request, user, int(until))
-    if not hmac.compare_digest(expected.encode(), given.encode()):
-        return Wrong(upn, "Please sign in again.")
+    if labs.limits.codes.exhausted(user.id):
+        return Wrong(upn, _refusal(ACCOUNT_LOCKED))
     typed = field(form, "verification_code").strip()
     if not hmac.compare_digest(typed.encode(), user.mfa_code.encode()):
+        labs.limits.codes.count(user.id)
         return NeedsCode(upn, given, WRONG_CODE)
+    labs.limits.codes.forget(user.id)
     return _admitted(lab, user)

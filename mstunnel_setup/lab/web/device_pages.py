@@ -10,13 +10,15 @@ from starlette.routing import Route
 from mstunnel_setup.lab import device_flow
 from mstunnel_setup.lab.errors import OAuthError
 from mstunnel_setup.lab.graph_directory import application_of
-from mstunnel_setup.lab.records import DeviceCodeRecord
+from mstunnel_setup.lab.records import DeviceCodeRecord, digest
 from mstunnel_setup.lab.scopes import granted_scopes, parse_scope
 from mstunnel_setup.lab.state import Lab, labs_of
 from mstunnel_setup.lab.web.authentication import NeedsCode, Refused, SignedIn, Wrong, authenticate
 from mstunnel_setup.lab.web.render import EXPIRED_FORM, field, is_own_form, message, page
 
+_TOO_MANY_REQUESTS: Final = 429
 _BAD_CODE: Final = "That code didn't work. Check it and try again; a code is good for a few minutes."
+_TOO_MANY: Final = "Too many wrong codes were entered from here. Try again in ten minutes."
 _NOT_IN_TENANT: Final = (
     "AADSTS50020: Your account does not exist in this tenant and cannot use the application there. "
     "Sign in with an account of the tenant, or be invited as a guest first."
@@ -27,11 +29,20 @@ def _code_page(request: Request, status: int = 200, code: str = "", problem: str
     return page(request, "code.html", status, code=code, problem=problem)
 
 
-def _find(request: Request, form: FormData) -> tuple[Lab, DeviceCodeRecord] | None:
-    """Return the sign-in that waits for the code in the form, and its tenant."""
-    typed = field(form, "code")
-    found = ((lab, device_flow.find(lab, typed)) for lab in labs_of(request).tenants)
-    return next(((lab, waiting) for lab, waiting in found if waiting), None)
+def _sought(request: Request, form: FormData) -> tuple[Lab, DeviceCodeRecord] | Response:
+    """Return the sign-in that waits for the code in the form, and its tenant, or the page that refuses it.
+
+    Wrong codes are counted by the browser's address (RFC 8628 section 5.1).
+    """
+    labs, typed = labs_of(request), field(form, "code")
+    tries, browser = labs.limits.user_codes, digest(request.client.host if request.client else "")[:4]
+    if tries.exhausted(browser):
+        return _code_page(request, _TOO_MANY_REQUESTS, problem=_TOO_MANY)
+    found = ((lab, waiting) for lab in labs.tenants if (waiting := device_flow.find(lab, typed)))
+    if (first := next(found, None)) is None:
+        tries.count(browser)
+        return _code_page(request, 400, code=typed, problem=_BAD_CODE)
+    return first
 
 
 async def code(request: Request) -> Response:
@@ -41,10 +52,8 @@ async def code(request: Request) -> Response:
     form = await request.form()
     if not is_own_form(request, form):
         return _code_page(request, 403, problem=EXPIRED_FORM)
-    found = _find(request, form)
-    if found is None:
-        return _code_page(request, 400, code=field(form, "code"), problem=_BAD_CODE)
-    return _account_page(request, *found)
+    found = _sought(request, form)
+    return found if isinstance(found, Response) else _account_page(request, *found)
 
 
 def _account_page(
@@ -77,9 +86,9 @@ async def account(request: Request) -> Response:
     form = await request.form()
     if not is_own_form(request, form):
         return _code_page(request, 403, problem=EXPIRED_FORM)
-    found = _find(request, form)
-    if found is None:
-        return _code_page(request, 400, problem=_BAD_CODE)
+    found = _sought(request, form)
+    if isinstance(found, Response):
+        return found
     lab, waiting = found
     if field(form, "decision") == "cancel":
         device_flow.decline(lab, waiting)

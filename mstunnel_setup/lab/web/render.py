@@ -1,10 +1,9 @@
 """Pages: templates, headers, and the tokens that tell our forms from those of other sites.
 
-Forms carry a token bound to a cookie and to the session (double submit, signed per run of the server).
+Forms carry a token bound to a cookie and to the session (double submit, signed per run of the server). The
+cookies are the caller's to choose, so the key of these tokens signs nothing else.
 """
 
-import hashlib
-import hmac
 import secrets
 from importlib import resources
 from typing import Any, Final
@@ -14,6 +13,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from mstunnel_setup.lab.purpose_keys import Purpose
 from mstunnel_setup.lab.state import lab_of, labs_of
 
 FORM_COOKIE: Final = "__Host-lab-form"
@@ -64,20 +64,14 @@ def go_to(path: str) -> Response:
 
 
 def _form_token(request: Request, cookie: str) -> str:
-    bound = f"{cookie} {request.cookies.get(SESSION_COOKIE, '')}"
-    return signature(request, bound)
-
-
-def signature(request: Request, text: str) -> str:
-    """Sign a text with the key of this run of the server."""
-    return hmac.new(labs_of(request).form_key, text.encode(), hashlib.sha256).hexdigest()
+    return labs_of(request).signing.sign(Purpose.FORM, cookie, request.cookies.get(SESSION_COOKIE, ""))
 
 
 def is_own_form(request: Request, form: FormData) -> bool:
     """Tell whether the form came from a page of ours in this browser."""
     cookie = request.cookies.get(FORM_COOKIE, "")
-    expected = _form_token(request, cookie)
-    return bool(cookie) and hmac.compare_digest(expected.encode(), field(form, "form_token").encode())
+    session, given = request.cookies.get(SESSION_COOKIE, ""), field(form, "form_token")
+    return bool(cookie) and labs_of(request).signing.verify(Purpose.FORM, given, cookie, session)
 
 
 def field(form: FormData, name: str) -> str:

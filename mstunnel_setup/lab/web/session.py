@@ -128,7 +128,9 @@ def _begin(signed: SignedIn, following: str) -> Response:
 async def sign_out(request: Request) -> Response:
     """End the session."""
     found = current(request)
-    if found and is_own_form(request, await request.form()):
+    if not is_own_form(request, await request.form()):
+        return message(request, "Try again", EXPIRED_FORM, 403)
+    if found:
         found[0].store.remove(SessionRecord, digest(request.cookies[SESSION_COOKIE]))
     response = go_to(_SIGN_IN)
     response.delete_cookie(SESSION_COOKIE, secure=True, httponly=True, samesite="strict")

@@ -7,11 +7,13 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup import paths
+from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.loop import wait_seconds
 from mstunnel_setup.agent.status_file import Status
-from mstunnel_setup.agent.watch import Known
-from tests.unit.agent.fakes import SERVER, Ended
+from mstunnel_setup.agent.watch import PROBE_URL, Known, Watch
+from mstunnel_setup.tenant.wire import TunnelSite
+from tests.unit.agent.fakes import SERVER, SITE, Ended
 from tests.unit.agent.scene import AWAY, Scene
 from tests.unit.clocks import START
 
@@ -182,3 +184,32 @@ def test_the_credential_is_renewed_though_the_rest_of_the_round_fails(scene: Sce
 
 def test_waits_grow_to_the_time_after_which_a_server_counts_as_offline() -> None:
     assert [wait_seconds(failures) for failures in (0, 1, 2, 3, 1000)] == [60, 120, 240, 240, 240]
+
+
+UNUSABLE = [
+    "http://[fd00::1/",
+    "http://a:99999/",
+    "http://reader:secret@intranet.example/",
+    "ftp://intranet.example/",
+    "http://a/\x00",
+    f"http://a/{'b' * 5000}",
+]
+
+
+@pytest.mark.parametrize("address", UNUSABLE, ids=[repr(address)[:30] for address in UNUSABLE])
+def test_an_internal_address_that_cannot_be_used_stops_nothing(scene: Scene, address: str) -> None:
+    """It was the end of every agent of the site: an address of a network without its bracket."""
+    scene.tenant.site_record = TunnelSite(id=SITE, internal_network_probe_url=address)
+    watch = Watch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
+    agent = scene.agent(watch)
+
+    for _ in range(2):
+        assert agent.round() is None
+        agent._look()
+
+    assert "ipv4-network = 10.20.0.0\n" in scene.conf()
+    assert scene.files.read(PROBE_URL) == b"\n"
+    assert scene.codes().count("probe-url-invalid") == 1
+    row = next(row for row in watch.rows if row.id == "internal-network")
+    assert (row.state, "cannot be used" in row.text) == (State.WARNING, True)
+    assert "secret" not in "".join(scene.log) + row.text

@@ -18,7 +18,7 @@ import trustme
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host import http_adapter
 from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.host.http import HttpSession, proxy_for
 from tests.unit.clocks import FakeClock
 
 
@@ -212,3 +212,25 @@ def test_unreadable_roots_are_named(tmp_path: Path) -> None:
     with pytest.raises(NetworkError) as caught:
         HttpSession(FakeClock(), str(tmp_path / "none.pem"))
     assert caught.value.code == "ca-file-unreadable"
+
+
+@pytest.mark.parametrize("url", ["https://[fd00::1/", "https://localhost:99999/", "https://a]b/"])
+def test_an_address_that_cannot_be_read_is_refused(url: str) -> None:
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock()).get(url)
+    assert caught.value.code == "address-unreadable"
+
+
+@pytest.mark.parametrize("proxy", ["http://[fd00::1", "[", "http://]", "http://a:99999"])
+def test_a_proxy_that_cannot_be_read_is_refused(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(NetworkError):
+        HttpSession(FakeClock()).get("https://localhost/")
+    assert proxy_for("https://localhost/") in {None, proxy}
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_only_what_carries_no_body_follows_a_redirect(server: Server, status: int) -> None:
+    server.answers = [(status, {"Location": server.url}), (200, {}), (status, {"Location": server.url})]
+    session = HttpSession(SystemClock(), server.ca_file)
+    assert [session.get(server.url).status_code, session.post(server.url).status_code] == [200, status]

@@ -55,6 +55,9 @@ def test_the_consent_page_names_tenant_and_application() -> None:
         ("custom", "https://u:p@login.example", "https://graph.example", "cloud-address"),
         ("custom", "https://login.example", "https://graph.example?x=1", "cloud-address"),
         ("custom", "https://", "https://graph.example", "cloud-address"),
+        ("custom", "https://[fd00::1/", "https://graph.example", "cloud-address"),
+        ("custom", "https://login.example:99999", "https://graph.example", "cloud-address"),
+        ("custom", "https://login.example", "https://graph.example]", "cloud-address"),
     ],
 )
 def test_addresses_that_cannot_be(name: str, authority: str | None, graph: str | None, code: str) -> None:
