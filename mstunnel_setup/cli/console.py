@@ -8,9 +8,9 @@ from os import get_terminal_size
 from typing import TYPE_CHECKING, TextIO
 
 from mstunnel_setup.cli.layout import WIDTH, fold
-from mstunnel_setup.cli.log import Redactor
 from mstunnel_setup.cli.qr import qr_lines
 from mstunnel_setup.errors import UsageError
+from mstunnel_setup.redaction import Redactor
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole

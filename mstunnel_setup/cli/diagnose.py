@@ -10,11 +10,11 @@ from mstunnel_setup.cli.backup import pack
 from mstunnel_setup.cli.collect import collect, known_secrets
 from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.cli.run import open_host
-from mstunnel_setup.cli.scrub import Scrubber
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.errors import CheckError, UsageError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.redaction import Scrubber
 
 SCHEMA = "mstunnel-diagnostic/1"
 _MANIFEST = "manifest.json"

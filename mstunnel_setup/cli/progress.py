@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from mstunnel_setup.cli.layout import fold
-from mstunnel_setup.cli.log import Redactor
 from mstunnel_setup.engine.events import Event
 from mstunnel_setup.errors import UsageError
+from mstunnel_setup.redaction import Redactor
 
 _BAR = 40
 

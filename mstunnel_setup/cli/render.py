@@ -18,7 +18,7 @@ from typer.exceptions import TyperException
 from mstunnel_setup import paths
 from mstunnel_setup.cli.console import NoPrompts, TerminalConsole
 from mstunnel_setup.cli.layout import fold
-from mstunnel_setup.cli.log import Redactor, SetupLog
+from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
 from mstunnel_setup.cli.progress import ProgressLines, ProgressStream
 from mstunnel_setup.cli.streams import deserted, interruptible, lost
@@ -28,6 +28,7 @@ from mstunnel_setup.errors import ChecksFailedError, ExitCode, SetupError, Usage
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.places import explain
+from mstunnel_setup.redaction import Redactor
 
 SCHEMA = "mstunnel/1"
 # How the end of a command is called where it is not a failure.

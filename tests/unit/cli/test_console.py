@@ -10,8 +10,8 @@ import pytest
 import zxingcpp
 
 from mstunnel_setup.cli.console import NoPrompts, TerminalConsole
-from mstunnel_setup.cli.log import Redactor
 from mstunnel_setup.errors import UsageError
+from mstunnel_setup.redaction import Redactor
 
 SITES = [("id-1", "Berlin", "gw.example"), ("id-2", "Kyoto"), ("id-3", "Kyoto"), ("4", "Four")]
 

@@ -16,7 +16,6 @@ from mstunnel_setup import paths
 from mstunnel_setup.cli import backup, component, disconnect, overview, show, version
 from mstunnel_setup.cli.backup import pack, unpack
 from mstunnel_setup.cli.collect import known_secrets
-from mstunnel_setup.cli.log import Redactor
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
 from mstunnel_setup.cli.render import Session
 from mstunnel_setup.containers.engine import ContainerState, Finished, LogOptions
@@ -25,6 +24,7 @@ from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.gateway.occtl import NOT_FOUND
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
+from mstunnel_setup.redaction import Redactor
 
 SESSION = cast("Any", None)
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.cli.log import Redactor, SetupLog, printable
+from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.engine.events import Event
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.redaction import Redactor, printable
 from tests.unit.clocks import StoppedClock
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from mstunnel_setup.cli.certificate_activation import engage
 from mstunnel_setup.cli.certificate_delay import cancel_pending
 from mstunnel_setup.cli.console import NoPrompts
-from mstunnel_setup.cli.log import Redactor, SetupLog
+from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.cli.monitor_imports import overdue, take
 from mstunnel_setup.cli.options import CommonOptions
 from mstunnel_setup.cli.render import Session
@@ -18,6 +18,7 @@ from mstunnel_setup.engine.remember import remembered
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.redaction import Redactor
 from mstunnel_setup.steps.certificate import pending_imports
 from mstunnel_setup.tls.schedule import ScheduleImport
 

@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from mstunnel_setup.cli.log import Redactor
 from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, download_bar
 from mstunnel_setup.engine.events import Event
 from mstunnel_setup.errors import UsageError
+from mstunnel_setup.redaction import Redactor
 
 EVENTS = [
     Event("eula", "begin", text="Licence terms"),

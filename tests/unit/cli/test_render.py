@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.cli.log import Redactor
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat, new_app, with_options
 from mstunnel_setup.cli.render import Notice, Renderer, Result, Session, run_app, run_command
 from mstunnel_setup.engine.events import Event
 from mstunnel_setup.errors import ExitCode, SetupError, UsageError, WaitingError
+from mstunnel_setup.redaction import Redactor
 
 KINDS = [kind for kind in [SetupError, *SetupError.__subclasses__()] if kind.__module__.endswith(".errors")]
 LONG = "a rather long sentence that says what is wrong and where, at https://login.example.com/a/long/path"

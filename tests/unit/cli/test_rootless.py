@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.cli import rootless
-from mstunnel_setup.cli.log import Redactor, SetupLog
+from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.cli.options import CommonOptions
 from mstunnel_setup.cli.render import Session
 from mstunnel_setup.engine.file_actions import MakeDirectory
@@ -19,6 +19,7 @@ from mstunnel_setup.errors import ExitCode, WaitingError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.redaction import Redactor
 from tests.unit.steps.worlds import FakePrompter
 
 COMMAND = ("/usr/sbin/mstunnel-setup", "host", "--account", "gateway")
