@@ -30,6 +30,7 @@ from mstunnel_setup.cli.admin_tenant import (
     table,
 )
 from mstunnel_setup.cli.admin_values import judged
+from mstunnel_setup.cli.named_file import names_file
 from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.errors import ExitCode, TenantError, UsageError, ValuesError
@@ -124,7 +125,7 @@ def _result(changes: Sequence[Change], data: Mapping[str, Any], warnings: tuple[
 
 def lint(session: Session, sign_in: SignInOptions, wanted: str) -> Result:
     """What is wrong with a profile; the exit code is that of a failed check when something is fatal."""
-    if Path(wanted).is_file() or Path(wanted).suffix in {".yaml", ".yml"}:
+    if names_file(wanted, (".yaml", ".yml")):
         document, profile = _load(Path(wanted))
         findings = _placed(judge_profile(profile), document)
     else:

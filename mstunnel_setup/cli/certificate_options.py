@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mstunnel_setup.errors import UsageError
+from mstunnel_setup.foreign import whole_number
 
 # Ten years: more is a slip of the hand.
 _LONGEST_MINUTES = 5_256_000
@@ -63,8 +64,8 @@ class ImportOptions:
     def _minutes(self) -> int | None:
         if self.word is None:
             minutes = self.delay
-        elif self.word == "delay" and (self.minutes or "").isdecimal():
-            minutes = int(str(self.minutes))
+        elif self.word == "delay" and (number := whole_number(self.minutes or "")) is not None:
+            minutes = number
         else:
             raise UsageError(
                 "delay-unclear",

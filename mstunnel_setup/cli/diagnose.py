@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mstunnel_setup import __version__
-from mstunnel_setup.cli.backup import pack
+from mstunnel_setup.cli.backup_archive import pack
 from mstunnel_setup.cli.collect import collect, known_secrets
 from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.cli.run import open_host

@@ -14,6 +14,7 @@ from mstunnel_setup.steps import (
     configure,
     environment,
     eula,
+    images,
     kernel,
     proxy,
     sign_in,
@@ -40,7 +41,11 @@ def refuse_unready(context: Context, steps: Collection[str]) -> None:
     `steps` are the names of those that will run. An installation that has begun was checked before it did.
     Questions (terms, sign-in, site) are asked here already, so that all of them come before the first change.
     """
-    if context.receipt.entries or not context.world.files.live:
+    if context.receipt.entries:
+        return
+    if "images" in steps:
+        images.judge_archives(context)
+    if not context.world.files.live:
         return
     if "eula" in steps:
         eula.STEP.gather(context)
@@ -119,14 +124,14 @@ def _answering(engine: EngineFacts) -> EngineFacts:
 
 
 def _examine(context: Context) -> Facts:
-    where, images = tenancy.cloud_of(context), context.answers.images
+    where, given = tenancy.cloud_of(context), context.answers.images
     wanted = Wanted(
         settings=readiness_settings(context.answers, context.port),
         groups=_GROUPS,
         endpoints=with_registries(
             endpoints_of(where.name, where.authority, where.graph),
-            (images.server, images.agent),
-            offline=bool(images.archive),
+            (given.server, given.agent),
+            offline=bool(given.archive),
         ),
         ca_pem=_ca_pem(context),
     )

@@ -79,7 +79,7 @@ def json_object(response: Any) -> dict[str, Any] | None:
     """Return the JSON object that is the body of `response`, or None."""
     try:
         document = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 

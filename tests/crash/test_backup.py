@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from mstunnel_setup import paths
-from mstunnel_setup.cli.backup import unpack
+from mstunnel_setup.cli.backup_archive import unpack
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.upgrade.record import HISTORY, read_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Digests

@@ -14,7 +14,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli import backup, component, disconnect, overview, show, version
-from mstunnel_setup.cli.backup import pack, unpack
+from mstunnel_setup.cli.backup_archive import pack, unpack
 from mstunnel_setup.cli.collect import known_secrets
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
 from mstunnel_setup.cli.render import Session
