@@ -29,6 +29,8 @@ _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
 # Which port it will be, only the server configuration of the site tells; about the others it has a say.
 _PORTS = frozenset({"port-tcp", "port-udp", "rootless-port"})
 _OF_THE_SITE = _PORTS | {"pool-route", "pool-bridge", "pool-dns", "bridge-dns", "bridge-rules"}
+# Seconds: before an installation what is slow is worth waiting for; a host that answers at once loses none.
+_PATIENCE = 120.0
 _FIREWALL = frozenset({"firewall-tcp", "firewall-udp"})
 OF_STEPS = ("program-older", "tun-missing", "port-in-use")
 """What steps check themselves, beyond mst-readiness; `--ignore-check` takes these ids as well."""
@@ -134,6 +136,7 @@ def _examine(context: Context) -> Facts:
             offline=bool(given.archive),
         ),
         ca_pem=_ca_pem(context),
+        deadline=_PATIENCE,
     )
     return Examiner(context.world.files, context.world.processes, context.world.clock).facts(wanted)
 

@@ -16,7 +16,7 @@ from mstunnel_setup.steps import configure, site, tenancy
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tenant.actions import RegisterServer
 
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 _PAUSE = 1.0
 
 

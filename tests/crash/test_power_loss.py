@@ -19,6 +19,7 @@ from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import fold
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.host import appender
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
@@ -242,7 +243,7 @@ def test_a_compaction_leaves_one_of_both_journals(memory: Path, monkeypatch: pyt
     def first(root: Path) -> None:
         opened.append(Journal(Files(root), SystemClock(), _STATE))
         for number in range(12):
-            action = {"kind": "k", "text": str(number)}
+            action: JsonObject = {"kind": "k", "text": str(number)}
             opened[0].append("begin", step="s", key="file:/a", action=action, before={})
             opened[0].append("done", key="file:/a", outputs={"number": number})
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.cli import backup, component, disconnect, overview, show, version
+from mstunnel_setup.cli import backup_archive, component, disconnect, overview, show, version
 from mstunnel_setup.cli.backup_archive import pack, unpack
 from mstunnel_setup.cli.collect import known_secrets
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
@@ -139,12 +139,12 @@ def test_an_unfinished_installation_is_told() -> None:
     ]
 
 
-MANIFEST = {"schema": backup.SCHEMA, "server_name": "gw1"}
+MANIFEST = {"schema": backup_archive.SCHEMA, "server_name": "gw1"}
 FILES = {paths.SITE_KEY: b"key", f"{paths.CA_TRUST}/one.crt": b"root"}
 
 
 def test_a_backup_is_read_back() -> None:
-    packed = pack({backup.MANIFEST: json.dumps(MANIFEST).encode(), **FILES})
+    packed = pack({backup_archive.MANIFEST: json.dumps(MANIFEST).encode(), **FILES})
     assert unpack(packed) == (MANIFEST, FILES)
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         assert {member.mode for member in archive} == {0o600}
@@ -153,7 +153,7 @@ def test_a_backup_is_read_back() -> None:
 
 @pytest.mark.parametrize("name", ["etc/passwd", "../etc/passwd", "etc/mstunnel/ca-trust/../../passwd"])
 def test_a_backup_places_nothing_but_what_belongs_to_a_gateway(name: str) -> None:
-    packed = pack({backup.MANIFEST: json.dumps(MANIFEST).encode(), name: b"root::0:0"})
+    packed = pack({backup_archive.MANIFEST: json.dumps(MANIFEST).encode(), name: b"root::0:0"})
     assert unpack(packed) == (MANIFEST, {})
 
 
@@ -163,8 +163,8 @@ def test_a_backup_places_nothing_but_what_belongs_to_a_gateway(name: str) -> Non
         b"",
         b"no archive",
         pack({"other": b""}),
-        pack({backup.MANIFEST: b"not JSON"}),
-        pack({backup.MANIFEST: b'{"schema": "mstunnel-backup/2"}'}),
+        pack({backup_archive.MANIFEST: b"not JSON"}),
+        pack({backup_archive.MANIFEST: b'{"schema": "mstunnel-backup/2"}'}),
     ],
 )
 def test_what_is_no_backup_is_refused(packed: bytes) -> None:
