@@ -224,10 +224,9 @@ def _setting(found: _Match) -> str:
 
 def _last_at(text: str, at: str) -> int:
     """Where the last `at` is that does not lead to the digest of an image; -1 without one."""
-    small = text.casefold() if at != "@" else text
-    end = small.rfind(at)
+    end = text.rfind(at)
     while end >= 0 and text.startswith(("sha256:", "sha256%3"), end + len(at)):
-        end = small.rfind(at, 0, end)
+        end = text.rfind(at, 0, end)
     return end
 
 
