@@ -11,6 +11,7 @@ from mstunnel_setup.admin.change import Change
 from mstunnel_setup.admin.find import chosen, find_site
 from mstunnel_setup.admin.judged_values import judged
 from mstunnel_setup.admin.lines import NOTHING, details, table
+from mstunnel_setup.admin.named_file import names_file
 from mstunnel_setup.admin.plan import place_of
 from mstunnel_setup.admin.profile_changes import (
     PresentProfile,
@@ -118,7 +119,7 @@ def _result(changes: Sequence[Change], data: Mapping[str, Any], warnings: tuple[
 
 def lint(operator: Operator, settings: Settings, wanted: str) -> Result:
     """What is wrong with a profile; the exit code is that of a failed check when something is fatal."""
-    if Path(wanted).is_file() or Path(wanted).suffix in {".yaml", ".yml"}:
+    if names_file(wanted, (".yaml", ".yml")):
         document, profile = _load(Path(wanted))
         findings = _placed(judge_profile(profile), document)
     else:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mstunnel_setup.admin.judged_values import judged
+from mstunnel_setup.admin.named_file import names_file
 from mstunnel_setup.admin.profile_commands import find_profile
 from mstunnel_setup.admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_setup.admin.session import open_tenant
@@ -19,10 +20,11 @@ _LIST = "proxyExclusionList"
 
 
 def check(entries: list[str]) -> Result:
-    """Judge entries, and those in files; the exit code is that of a failed check when one is refused."""
-    listed = [
-        item for entry in entries for item in (_read(Path(entry)) if Path(entry).is_file() else (entry,))
-    ]
+    """Judge entries, and those in files; the exit code is that of a failed check when one is refused.
+
+    Raises UsageError for a file that is missing.
+    """
+    listed = [item for entry in entries for item in _entries(entry)]
     findings = judge_exclusions(listed)
     warnings = tuple(Notice(item.code, item.message, item.hint) for item in findings if not item.fatal)
     errors = tuple(Notice(item.code, item.message, item.hint) for item in findings if item.fatal)
@@ -77,9 +79,15 @@ def _present(found: DeviceConfiguration) -> list[str]:
     return [str(item) for item in listed]
 
 
+def _entries(given: str) -> tuple[str, ...]:
+    """An entry, or those in a file. No entry has a slash in it, and no domain ends in `.csv` or `.txt`."""
+    is_file = "/" in given or names_file(given, (".csv", ".txt"))
+    return _read(Path(given)) if is_file else (given,)
+
+
 def _read(file: Path) -> tuple[str, ...]:
     path = str(file.absolute())
-    content = Files().read(path)
+    content = Files().read_given(path)
     if content is None:
         raise UsageError("exclusions-missing", f"there is no file {path}", "Check the path.")
     try:

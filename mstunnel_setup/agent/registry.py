@@ -71,4 +71,6 @@ def _host(files: Files) -> str | None:
     except ValueError:
         return None
     name = found.get("serverImageName") if isinstance(found, dict) else None
-    return str(name).partition("/")[0] if name else None
+    host = str(name or "").partition("/")[0]
+    # What podman calls images that were loaded from an archive, or built here.
+    return None if host in ("", "localhost") else host

@@ -10,10 +10,10 @@ from typing import Literal, NoReturn, TypeAlias, cast
 
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.redaction import STARS
 
 Place: TypeAlias = Literal["file", "env", "credential"]
 
-_STARS = "********"
 _LARGEST = 65536
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _FORMS = {
@@ -36,7 +36,7 @@ class Secret:
         return self._value
 
     def __repr__(self) -> str:
-        return _STARS
+        return STARS
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())

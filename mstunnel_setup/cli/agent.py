@@ -6,9 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
-from mstunnel_setup import __version__
+from mstunnel_setup import __version__, paths
 from mstunnel_setup.cli.options import new_app
-from mstunnel_setup.errors import ExitCode, SetupError
+from mstunnel_setup.errors import ExitCode, SetupError, UsageError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
@@ -22,6 +22,7 @@ _HOST: Final = Path("/")
 @app.command()
 def run(root: Root = _HOST) -> None:
     """Check in and keep the configuration in step, until SIGTERM."""
+    _require_installed(root)
     # A process that runs for months, and has 60 MiB, carries neither the command line nor docstrings, which
     # are two of them, along; the image has the bytecode.
     Processes().replace([sys.executable, "-OO", "-m", "mstunnel_setup.agent", str(root)])
@@ -62,6 +63,16 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
+
+
+def _require_installed(root: Path) -> None:
+    """Raise UsageError where no gateway has been installed; the folder is there from its first step on."""
+    if Files(root).state(paths.CONFIGURATION) is None:
+        raise UsageError(
+            "not-installed",
+            f"no gateway is installed here: {Files(root).locate(paths.CONFIGURATION)} is missing",
+            "Correct --root, or install a gateway with mstunnel-setup.",
+        )
 
 
 def _tell(text: str) -> None:

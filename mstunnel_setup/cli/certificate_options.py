@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mstunnel_setup.errors import UsageError
+from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.operations.certificate.import_request import ImportRequest
 
 
@@ -56,8 +57,8 @@ class ImportOptions:
         """The minutes of `--delay N`, or of the vendor's `delay N`."""
         if self.word is None:
             return self.delay
-        if self.word == "delay" and (self.minutes or "").isdecimal():
-            return int(str(self.minutes))
+        if self.word == "delay" and (number := whole_number(self.minutes or "")) is not None:
+            return number
         raise UsageError(
             "delay-unclear",
             f"`{' '.join(filter(None, (self.word, self.minutes)))}` is not understood",

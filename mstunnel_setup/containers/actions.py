@@ -14,7 +14,7 @@ from mstunnel_setup.engine.file_actions import HasFiles, WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import EngineError
 
-_LOG_TIMEOUT = 30.0
+_LOG_TIMEOUT = 180.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ class StartService(Action[HasEngine]):
     unit: str
     container: str
     label_digest: str
-    timeout: float = 120.0
+    timeout: float = 600.0
 
     @property
     def key(self) -> str:
@@ -159,7 +159,7 @@ class RunContainer(Action[HasEngine]):
     kind: ClassVar[str] = "run-container"
     leans: ClassVar[bool] = True  # on its image
     spec: ContainerSpec
-    timeout: float = 120.0
+    timeout: float = 600.0
 
     @property
     def key(self) -> str:

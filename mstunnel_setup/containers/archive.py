@@ -4,15 +4,28 @@ Only the OCI format keeps the manifest, and with it the digest. The Docker forma
 the engine makes up a new manifest when it loads one and the digest is not the registry's any more.
 """
 
-import json
 import tarfile
 from dataclasses import dataclass
 from typing import Any
 
 from mstunnel_setup.errors import EngineError
+from mstunnel_setup.foreign import json_value
 
-# OCI image specification 1.1, annotations: the name an archive has for an image.
-_NAME = "org.opencontainers.image.ref.name"
+# What an archive calls an image: `docker save` (from 25 on, which writes the OCI format as well) has the
+# full name in the first one and only the tag in the second, which is that of the OCI image specification 1.1.
+_NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+_LARGEST_INDEX = 1024 * 1024
+_NO_ARCHIVE = "is not an image archive in OCI format"
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    tarfile.TarError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True)
@@ -30,24 +43,28 @@ def archived_images(archive: str) -> tuple[Archived, ...]:
     """
     try:
         with tarfile.open(archive) as opened:
-            index = _index(opened)
-            return tuple(_archived(manifest) for manifest in json.loads(index)["manifests"])
+            return tuple(map(_archived, json_value(_index(opened, archive))["manifests"]))
     except FileNotFoundError as error:
         raise _unusable(archive, "does not exist") from error
-    except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
-        raise _unusable(archive, "is not an image archive in OCI format") from error
+    except _UNREADABLE as error:
+        raise _unusable(archive, _NO_ARCHIVE) from error
 
 
 def _archived(manifest: dict[str, Any]) -> Archived:
-    return Archived(str(manifest["digest"]), str((manifest.get("annotations") or {}).get(_NAME, "")))
+    annotations = manifest.get("annotations") or {}
+    named = [str(annotations[name]) for name in _NAMES if name in annotations]
+    return Archived(str(manifest["digest"]), named[0] if named else "")
 
 
-def _index(opened: tarfile.TarFile) -> bytes:
+def _index(opened: tarfile.TarFile, archive: str) -> bytes:
+    names = opened.getnames()
     for name in ("index.json", "./index.json"):
-        if name in opened.getnames():
+        if name in names:
             member = opened.extractfile(name)
             if member is not None:
-                return member.read()
+                return member.read(_LARGEST_INDEX)
+    if "manifest.json" in names:
+        raise _unusable(archive, f"{_NO_ARCHIVE} but in Docker's own, which does not keep the digest")
     raise KeyError("index.json")
 
 
@@ -55,5 +72,6 @@ def _unusable(archive: str, why: str) -> EngineError:
     return EngineError(
         "image-archive-unusable",
         f"{archive} {why}",
-        "Make it with `podman save --format oci-archive --output FILE NAME@DIGEST` and copy it here again.",
+        "Make it with `podman save --format oci-archive --output FILE NAME@DIGEST`, or with `docker save` of "
+        "Docker 25 or newer, and copy it here again.",
     )

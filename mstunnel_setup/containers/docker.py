@@ -32,10 +32,10 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import Processes
 
 # A call that takes longer than stopping a container (90 s at most) has hung.
-_CALL_TIMEOUT = 120.0
-_LOAD_TIMEOUT = 900.0
-_CREATE_TIMEOUT = 120.0
-_PROBE_TIMEOUT = 30.0
+_CALL_TIMEOUT = 600.0
+_LOAD_TIMEOUT = 3600.0
+_CREATE_TIMEOUT = 600.0
+_PROBE_TIMEOUT = 120.0
 _SHELL = "CMD-SHELL"
 _MISSING = 404
 _IN_USE = 409

@@ -12,7 +12,7 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import Processes
 
 _SYSTEM_SOCKET = "unix:///run/docker.sock"
-_FIRST_TIMEOUT = 15
+_FIRST_TIMEOUT = 120
 # The question for the version is the same in all of them.
 _ANY_VERSION = "1.44"
 # dockerd(8): what `info` says of a daemon that maps users, or that runs without root.

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
 from mstunnel_setup.containers.spec import MANAGED_LABEL, ContainerSpec, Volume
+from mstunnel_setup.foreign import moment
 
 Health: TypeAlias = Literal["starting", "healthy", "unhealthy"]
 
@@ -144,7 +145,7 @@ class ContainerEngine(Protocol):
 
 def engine_time(text: str) -> datetime | None:
     """A time in the answer of an engine; both write the year 1 for `never`."""
-    return None if text.startswith("0001-") or not text else datetime.fromisoformat(text)
+    return None if text.startswith("0001-") else moment(text)
 
 
 def no_progress(_fetched: int, _known: int) -> None:

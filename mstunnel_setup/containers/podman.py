@@ -25,12 +25,16 @@ from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import Processes
 
-_LOAD_TIMEOUT = 900
-_CREATE_TIMEOUT = 120.0
+_LOAD_TIMEOUT = 3600
+_CREATE_TIMEOUT = 600.0
+# libpod's words for a container that is removed after its name has led to its id: systemd makes another one.
+_GONE = "no container with id"
+_MOST_REPLACED = 20
+_REPLACED_PAUSE = 0.5
 # libpod gives a killed process five seconds, and then conmon, which writes down how it ended, five more;
 # too few on a busy machine. Both errors have these words.
 _DYING = "could not be stopped"
-_REMOVE_PATIENCE = 60.0
+_REMOVE_PATIENCE = 300.0
 _REMOVE_PAUSE = 1.0
 _IN_USE = 409
 
@@ -127,10 +131,15 @@ class PodmanEngine(CommandEngine):
             self._clock.sleep(_REMOVE_PAUSE)
 
     def inspect(self, name: str) -> ContainerState | None:
-        """The state of a container."""
+        """The state of a container; one that is replaced while Podman looks is looked for again."""
         with _explained("engine-failed", f"cannot look at the container {name}"):
             response = self._client.api.get(f"/containers/{name}/json")
-            if _missing(response):
+            tries = 1
+            while _replaced(response) and tries < _MOST_REPLACED:
+                self._clock.sleep(_REPLACED_PAUSE)
+                response = self._client.api.get(f"/containers/{name}/json")
+                tries += 1
+            if _missing(response) or _replaced(response):
                 return None
             response.raise_for_status()
             return container_state(response.json())
@@ -194,6 +203,11 @@ def image_from(name: str, inspected: Mapping[str, Any]) -> Image:
     known = {str(reference).partition("@")[2] for reference in inspected.get("RepoDigests") or ()}
     digest = wanted if wanted and wanted in known else str(inspected.get("Digest", ""))
     return Image(name, digest, str(inspected["Id"]))
+
+
+def _replaced(response: Any) -> bool:
+    """Whether a container was found by its name, and then was gone by its id."""
+    return not response.ok and _GONE in str(response.text).lower()
 
 
 def _missing(response: Any) -> bool:

@@ -17,10 +17,10 @@ _STANDING_SOCKET = f"unix://{paths.PODMAN_SOCKET}"
 # Spoken by every Podman from 4.0 on; podman-py would ask for its own, newer one.
 _API_VERSION = "4.0.0"
 # A call that takes longer than stopping a container (90 s at most) has hung.
-_CALL_TIMEOUT = 120
-_PING_TIMEOUT = 5
-_START_TIMEOUT = 15.0
-_END_TIMEOUT = 10.0
+_CALL_TIMEOUT = 600
+_PING_TIMEOUT = 60
+_START_TIMEOUT = 180.0
+_END_TIMEOUT = 60.0
 # Our own service ends by itself after this many idle seconds, should we be killed before we can end it.
 _IDLE_SECONDS = 3600
 

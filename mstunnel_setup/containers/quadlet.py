@@ -81,7 +81,7 @@ def discard(files: Files, name: str) -> None:
 def _judge(processes: Processes, generator: str, folder: str, name: str) -> str:
     done = processes.run(
         [generator, "-dryrun", "-no-kmsg-log", *(["-user"] if paths.ROOTLESS else [])],
-        timeout=30,
+        timeout=180,
         check=False,
         environment={"QUADLET_UNIT_DIRS": folder},
     )

@@ -9,8 +9,8 @@ from mstunnel_setup.host.process import Completed, ProcessError, Processes
 # Exists exactly when systemd is process 1: sd_booted(3).
 _MARKER = "/run/systemd/system"
 # Longer than systemd's own limit of 90 s for the start or stop of a unit.
-_UNIT_TIMEOUT = 180.0
-_QUERY_TIMEOUT = 30.0
+_UNIT_TIMEOUT = 900.0
+_QUERY_TIMEOUT = 180.0
 # systemctl(1): there is no such unit.
 _NO_SYSTEMD = 4
 

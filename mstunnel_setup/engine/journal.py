@@ -2,6 +2,8 @@
 
 One JSON object a line: `{"version", "sequence", "time", "type", ..., "checksum"}`. The checksum is the
 SHA-256 of the line without it. A last line cut off by a crash is dropped; damage anywhere else is refused.
+
+A journal that has grown large is compacted: rewritten with the records that its receipt rests on.
 """
 
 import hashlib
@@ -12,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import PurePosixPath
 from typing import cast
 
+from mstunnel_setup.engine.compaction import essential
 from mstunnel_setup.engine.receipt import Receipt, fold
 from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.errors import StepError
@@ -20,6 +23,8 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 
 VERSION = 1
+LARGE = 256 * 1024
+"""Bytes; a smaller journal is never compacted. One installation writes about 30 KiB."""
 
 
 class JournalError(StepError):
@@ -94,6 +99,21 @@ class Journal:
         self._records.append(record)
         self._receipt = fold([record], self._receipt)
 
+    def compact(self) -> None:
+        """Rewrite a large journal without the records that no longer count, if they are at least half of it.
+
+        The new file replaces the old one in one step, so that a crash leaves one of them, whole.
+        """
+        if self._sound <= LARGE:
+            return
+        kept = essential(self._records)
+        content = b"".join(map(_line, kept))
+        if 2 * len(content) > self._sound:
+            return
+        self.close()
+        self._files.write(self.path, content, self._modes[1])
+        self._records, self._sound, self._receipt = kept, len(content), fold(kept)
+
     def _open(self) -> Appender:
         self._files.make_directories(self.directory, self._modes[0])
         self._appender = self._opened.enter_context(self._files.appender(self.path, self._modes[1]))
@@ -133,7 +153,8 @@ def _parse(content: bytes, path: str) -> tuple[list[JsonObject], int]:
     for line in content.splitlines(keepends=True):
         record = _record(line)
         if record is None:
-            if sound + len(line) < len(content):
+            last = sound + len(line) == len(content)
+            if not (last and _torn(line)):
                 raise JournalError(
                     "journal-damaged",
                     f"{path} is damaged at record {len(records) + 1}",
@@ -150,10 +171,15 @@ def _record(line: bytes) -> JsonObject | None:
     """The record on a line; None when the line is cut off or its checksum is wrong."""
     try:
         record: JsonObject = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     checksum = record.pop("checksum", None) if isinstance(record, dict) else None
     return record if checksum is not None and _line(record) == line else None
+
+
+def _torn(line: bytes) -> bool:
+    """Whether a crash has left it: without its end, or with a hole where the disk has only later parts."""
+    return not line.endswith(b"\n") or b"\0" in line
 
 
 def _refuse_newer(record: JsonObject, path: str) -> None:

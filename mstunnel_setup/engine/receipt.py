@@ -104,7 +104,8 @@ def _taken_back(receipt: Receipt, record: JsonObject) -> Receipt:
 
 
 def _step(receipt: Receipt, record: JsonObject) -> Receipt:
-    return replace(receipt, steps=(*receipt.steps, str(record["step"])), failure=None)
+    steps = dict.fromkeys((*receipt.steps, str(record["step"])))
+    return replace(receipt, steps=tuple(steps), failure=None)
 
 
 def _failed(receipt: Receipt, record: JsonObject) -> Receipt:

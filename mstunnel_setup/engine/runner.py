@@ -73,6 +73,7 @@ class Runner:
 
         Raises SetupError when a step fails; everything done before stays, and running again continues.
         """
+        self._journal.compact()
         return [self._run_step(step, context) for step in steps]
 
     def changed(self, action: Action[Any]) -> str:

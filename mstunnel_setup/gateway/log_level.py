@@ -19,7 +19,7 @@ from mstunnel_setup.host.files import Files
 VERBOSE_HOURS: Final = 8
 """As long as the admin center's verbose logs (docs/reference, monitoring)."""
 
-_LINE: Final = re.compile(rb"^log-level = (\d+)$", re.MULTILINE)
+_LINE: Final = re.compile(rb"^log-level = (\d{1,5})$", re.MULTILINE)
 
 
 class _Verbose(BaseModel):
@@ -74,5 +74,5 @@ def _verbose(files: Files) -> _Verbose | None:
     content = files.read(paths.LOG_LEVEL)
     try:
         return None if content is None else _Verbose.model_validate_json(content)
-    except ValidationError:
+    except (ValidationError, OverflowError):
         return None  # a file that somebody spoiled, or a newer release wrote, must not stop the gateway

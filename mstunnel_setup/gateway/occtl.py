@@ -13,6 +13,7 @@ from typing import Final
 
 from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.foreign import whole_number
 
 NOT_FOUND: Final = 2
 """Exit code of `show user`, `show id` when there is no such thing."""
@@ -126,8 +127,8 @@ def _typed(value: JsonValue) -> JsonValue:
 
 def _typed_field(name: str, value: JsonValue) -> JsonValue:
     """RX and TX of `show status` are no bare numbers, and stay; `raw_rx` and `raw_tx` are there too."""
-    if isinstance(value, str) and name in _NUMBERS and value.isascii() and value.isdigit():
-        return int(value)
+    if isinstance(value, str) and name in _NUMBERS and (number := whole_number(value, 20)) is not None:
+        return number
     if isinstance(value, str) and name in _TRUTHS and value in ("True", "False"):
         return value == "True"
     return value

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mstunnel_setup import paths
 from mstunnel_setup.errors import UsageError
+from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 
 CONFIGURATION_MODE: Final = 0o644
@@ -85,13 +86,14 @@ def debug_level(value: str) -> int:
 
     Raises UsageError for anything but a whole number.
     """
-    if value and not (value.isascii() and value.isdigit()):
+    level = whole_number(value or "0")
+    if level is None:
         raise UsageError(
             "debug-level-invalid",
             f"DEBUG_LEVEL is not a number: {value}",
             f"Write a number from 0 to {HIGHEST_LEVEL} into {paths.ENVIRONMENT}.",
         )
-    return min(int(value or "0"), HIGHEST_LEVEL)
+    return min(level, HIGHEST_LEVEL)
 
 
 def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | None = None) -> str:

@@ -11,7 +11,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
 
-_PORT: Final = re.compile(rb"^((?:tcp|udp)-port) = (\d+)$", re.MULTILINE)
+_PORT: Final = re.compile(rb"^((?:tcp|udp)-port) = (\d{1,5})$", re.MULTILINE)
 
 
 def served_port(configuration: bytes) -> int | None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Literal
 
 import certifi
@@ -14,6 +13,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.foreign import http_date
 from mstunnel_setup.host.client_certificate import show_unknown_certificate
 from mstunnel_setup.host.clock import Clock
 
@@ -196,15 +196,7 @@ def read_head(head: bytes) -> tuple[int, datetime | None]:
     words = first.split(" ")
     valid = len(words) > 1 and words[0].startswith("HTTP/1.") and words[1].isascii() and words[1].isdigit()
     dates = [line.partition(":")[2].strip() for line in lines if line.lower().startswith("date:")]
-    return (int(words[1][:3]), _date(dates[0]) if dates else None) if valid else (0, None)
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else None
+    return (int(words[1][:3]), http_date(dates[0]) if dates else None) if valid else (0, None)
 
 
 def _left(clock: Clock, end: float) -> float:

@@ -9,7 +9,6 @@ import random
 import re
 import ssl
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -20,6 +19,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import NewConnectionError
 
 from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.foreign import http_date, whole_number
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.endpoint import Destination, presented_issuer
 from mstunnel_setup.host.http_adapter import BoundedAdapter, ContextAdapter
@@ -165,12 +165,10 @@ def _was_there(error: requests.RequestException) -> bool:
 def _retry_after(response: requests.Response, clock: Clock) -> float | None:
     """Seconds asked for by `Retry-After`, which is a number or an HTTP date (RFC 9110, 10.2.3)."""
     value = response.headers.get("Retry-After", "")
-    if re.fullmatch(r"[0-9]{1,9}", value):
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - clock.now()).total_seconds())
-    except (TypeError, ValueError, OverflowError):
-        return None
+    seconds, moment = whole_number(value), http_date(value)
+    if seconds is not None:
+        return float(seconds)
+    return None if moment is None else max(0.0, (moment - clock.now()).total_seconds())
 
 
 def _require_readable(url: str) -> None:

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.accounts import Account
+from mstunnel_setup.redaction import without_likely
 
 # Everything else in our environment stays out of children: it may hold secrets.
 _PASSED_ON = (
@@ -19,6 +20,10 @@ _PASSED_ON = (
     *("CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF"),
     *("PAGER", "TERM", "PODMAN_IGNORE_CGROUPSV1_WARNING"),
 )
+
+
+# Characters of a program's last line that a message quotes.
+_LONGEST = 2000
 
 
 class ProcessError(StepError):
@@ -74,14 +79,14 @@ class Processes:
         except subprocess.TimeoutExpired as error:
             raise ProcessError(
                 "program-timeout",
-                f"{program} did not finish within {timeout:.0f} s: {' '.join(arguments)}",
+                f"{program} did not finish within {timeout:.0f} s: {_shown(arguments)}",
                 "Find out what it waits for and run the command again.",
             ) from error
         completed = Completed(done.returncode, _text(done.stdout), _text(done.stderr))
         if check and completed.code != 0:
             raise ProcessError(
                 "program-failed",
-                f"`{' '.join(arguments)}` ended with {completed.code}: {_last_line(completed)}",
+                f"`{_shown(arguments)}` ended with {completed.code}: {_last_line(completed)}",
             )
         return completed
 
@@ -158,8 +163,8 @@ class Processes:
                 process.terminate()
                 raise
         if process.returncode != 0:
-            command = " ".join(arguments)
-            raise ProcessError("program-failed", f"`{command}` ended with {process.returncode}: {last}")
+            ended = f"`{_shown(arguments)}` ended with {process.returncode}: {without_likely(last)}"
+            raise ProcessError("program-failed", ended)
 
     def _piped(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         try:
@@ -214,4 +219,9 @@ def _text(data: bytes) -> str:
 
 def _last_line(completed: Completed) -> str:
     lines = (completed.error or completed.output).strip().splitlines()
-    return lines[-1] if lines else "no output"
+    return without_likely(lines[-1][:_LONGEST]) if lines else "no output"
+
+
+def _shown(arguments: Sequence[str]) -> str:
+    """The command for a message: an address among its arguments may hold a password."""
+    return without_likely(" ".join(arguments))

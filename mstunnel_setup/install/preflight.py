@@ -12,6 +12,7 @@ from mstunnel_setup.install.steps import (
     configure,
     environment,
     eula,
+    images,
     kernel,
     proxy,
     sign_in,
@@ -28,6 +29,8 @@ _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
 # Which port it will be, only the server configuration of the site tells; about the others it has a say.
 _PORTS = frozenset({"port-tcp", "port-udp", "rootless-port"})
 _OF_THE_SITE = _PORTS | {"pool-route", "pool-bridge", "pool-dns", "bridge-dns", "bridge-rules"}
+# Seconds: before an installation what is slow is worth waiting for; a host that answers at once loses none.
+_PATIENCE = 120.0
 _FIREWALL = frozenset({"firewall-tcp", "firewall-udp"})
 OF_STEPS = ("program-older", "tun-missing", "port-in-use")
 """What steps check themselves, beyond mst-readiness; `--ignore-check` takes these ids as well."""
@@ -40,7 +43,11 @@ def refuse_unready(context: Context, steps: Collection[str]) -> None:
     `steps` are the names of those that will run. An installation that has begun was checked before it did.
     Questions (terms, sign-in, site) are asked here already, so that all of them come before the first change.
     """
-    if context.receipt.entries or not context.world.files.live:
+    if context.receipt.entries:
+        return
+    if "images" in steps:
+        images.judge_archives(context)
+    if not context.world.files.live:
         return
     if "eula" in steps:
         eula.STEP.gather(context)
@@ -119,16 +126,17 @@ def _answering(engine: EngineFacts) -> EngineFacts:
 
 
 def _examine(context: Context) -> Facts:
-    where, images = tenant_access.cloud_of(context), context.answers.images
+    where, given = tenant_access.cloud_of(context), context.answers.images
     wanted = Wanted(
         settings=readiness_settings(context.answers, context.port),
         groups=_GROUPS,
         endpoints=with_registries(
             endpoints_of(where.name, where.authority, where.graph),
-            (images.server, images.agent),
-            offline=bool(images.archive),
+            (given.server, given.agent),
+            offline=bool(given.archive),
         ),
         ca_pem=_ca_pem(context),
+        deadline=_PATIENCE,
     )
     return Examiner(context.world.files, context.world.processes, context.world.clock).facts(wanted)
 

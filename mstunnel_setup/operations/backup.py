@@ -1,10 +1,6 @@
 """`mst-cli backup`: what another host needs to take this one's place, in one archive."""
 
-import gzip
-import io
-import json
-import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from mstunnel_setup import __version__, paths
@@ -12,30 +8,15 @@ from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import UsageError
-from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.operations.backup_archive import FILES, MANIFEST, SCHEMA, pack
 from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.actions import RegisterServer
 from mstunnel_setup.upgrade.record import HISTORY, History, Phase, read_history, render_history
-from mstunnel_setup.upgrade.release import CATALOGUE
-
-SCHEMA = "mstunnel-backup/1"
-MANIFEST = "manifest.json"
-# Where another host gets them -> where they are here: what is in use, not what lies beside it. The root is
-# not served, but without it the chain of a private authority is incomplete to whoever judges it anew.
-_FILES = {
-    paths.ENVIRONMENT: (paths.ENVIRONMENT,),
-    paths.SITE_CERTIFICATE: (f"{paths.ACTIVE}/chain.pem", f"{paths.ACTIVE}/root.pem"),
-    paths.SITE_KEY: (f"{paths.ACTIVE}/key.pem",),
-    DEVICE_AUTHORITY: (DEVICE_AUTHORITY,),
-    paths.HEALTH_THRESHOLDS: (paths.HEALTH_THRESHOLDS,),
-    # What may be taken by an upgrade is root's to say, also for a rootless gateway.
-    **({} if paths.ROOTLESS else {CATALOGUE: (CATALOGUE,)}),
-}
 
 
 def backup(operator: Operator, file: Path) -> Result:
@@ -44,7 +25,7 @@ def backup(operator: Operator, file: Path) -> Result:
         raise UsageError("file-exists", f"{file} is there already", "Give the name of a new file.")
     with installed_run(operator, {}, exclusively=False) as run:
         roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
-        places = {**_FILES, **{path: (path,) for path in roots}}
+        places = {**FILES, **{path: (path,) for path in roots}}
         contents = {path: _together(run.files, parts) for path, parts in places.items()}
         contents[HISTORY] = _upgrades(run.files)
         present = {path: content for path, content in contents.items() if content}
@@ -97,45 +78,3 @@ def _manifest(run: Run) -> JsonObject:
         "server_id": record.get("server_id"),
         "application_object_id": identity.get("application_object_id"),
     }
-
-
-def pack(contents: Mapping[str, bytes]) -> bytes:
-    """A .tar.gz of files by name; all are of root, and for its eyes."""
-    packed = io.BytesIO()
-    with tarfile.TarFile(fileobj=packed, mode="w") as archive:
-        for name, content in contents.items():
-            member = tarfile.TarInfo(name.lstrip("/"))
-            member.size, member.mode = len(content), 0o600
-            archive.addfile(member, io.BytesIO(content))
-    return gzip.compress(packed.getvalue(), mtime=0)
-
-
-def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
-    """Manifest and files (by host path) of an archive of `backup`. Raises UsageError for any other."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
-            files = {
-                member.name: stream.read()
-                for member in archive.getmembers()
-                if (stream := archive.extractfile(member)) is not None
-            }
-        manifest = json.loads(files.pop(MANIFEST))
-    except (OSError, EOFError, tarfile.TarError, KeyError, ValueError) as error:
-        raise _no_backup("the file cannot be read as one") from error
-    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-        raise _no_backup("it says to be of another kind")
-    known = {f"/{name}": content for name, content in files.items()}
-    return manifest, {path: content for path, content in known.items() if _expected(path)}
-
-
-def _expected(path: str) -> bool:
-    folder, _slash, name = path.rpartition("/")
-    return path in (*_FILES, HISTORY) or (folder == paths.CA_TRUST and name not in ("", ".", ".."))
-
-
-def _no_backup(reason: str) -> UsageError:
-    return UsageError(
-        "backup-invalid",
-        f"this is no backup of a gateway: {reason}",
-        "Give a file that `mst-cli backup` wrote.",
-    )

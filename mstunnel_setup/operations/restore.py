@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from mstunnel_setup.install.session import Run, open_run, require_answers, step_
 from mstunnel_setup.install.step_list import ORDER
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
-from mstunnel_setup.operations.backup import unpack
+from mstunnel_setup.operations.backup_archive import refuse_large, unpack
 from mstunnel_setup.operations.certificate.activation import engage
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
@@ -38,10 +39,7 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
     With `replace` the record and the application of the old host are removed from the tenant first.
     Raises UsageError where a gateway is installed already, or for a file that is no backup.
     """
-    content = Files().read(str(file))
-    if content is None:
-        raise UsageError("file-missing", f"there is no file {file}", "Correct the path.")
-    manifest, files = unpack(content)
+    manifest, files = unpack(_content(file))
     with open_run(operator, {**_answers(manifest), **settings}) as run:
         if run.context.receipt.entries:
             raise UsageError(
@@ -52,6 +50,16 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
         refuse_unready(run.context, [step.name for step in ORDER])
         done = _installed(run, manifest, files, replace=replace)
     return Result("changed", steps_data(done), text=["Restored. Look at it with `mst-cli status`."])
+
+
+def _content(file: Path) -> bytes:
+    """The file. Raises UsageError when there is none, or one that is larger than a backup can be."""
+    with suppress(OSError):  # why it cannot be read is said below
+        refuse_large(file.stat().st_size)
+    content = Files().read_given(str(file))
+    if content is None:
+        raise UsageError("file-missing", f"there is no file {file}", "Correct the path.")
+    return content
 
 
 def _refuse_missing_roots(run: Run, file: Path) -> None:

@@ -1,10 +1,9 @@
 """`mst-cli version`: of this program, of the engine, and of both images by digest."""
 
-import json
-
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import SetupError
+from mstunnel_setup.foreign import json_value
 from mstunnel_setup.install.session import open_host
 from mstunnel_setup.install.world import World
 from mstunnel_setup.operator import Operator
@@ -36,5 +35,9 @@ def _engine(world: World) -> str | None:
 
 def _images(world: World) -> JsonObject:
     """The digests that are configured to run."""
-    configured = json.loads(world.files.read(paths.IMAGES_CONFIGURED) or b"{}")
+    try:
+        found = json_value(world.files.read(paths.IMAGES_CONFIGURED) or b"{}")
+    except ValueError:
+        found = None  # somebody has edited it
+    configured = found if isinstance(found, dict) else {}
     return {name: configured.get(f"{name}ImageDigest") for name in ("server", "agent")}

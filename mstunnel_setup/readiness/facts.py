@@ -67,11 +67,14 @@ class KernelFacts(Section):
 
 
 class Engine(Section):
-    """A container engine that is installed; `version` is empty when it does not tell."""
+    """A container engine that is installed; `version` is empty when it does not tell.
+
+    `running` is None when it has not answered in time: a slow host is not one without an engine.
+    """
 
     name: EngineName
     version: str = ""
-    running: bool = True
+    running: bool | None = True
     reason: str = ""
 
 

@@ -22,7 +22,7 @@ from mstunnel_setup.readiness.sysctls import (
 from mstunnel_setup.system import accounts
 
 _PROBLEMS = (Outcome.FAIL, Outcome.WARNING)
-_SECONDS = 120.0
+_SECONDS = 600.0
 
 
 @dataclass(frozen=True)

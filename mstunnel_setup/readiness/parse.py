@@ -1,13 +1,13 @@
 """Pure readers of the small file formats of a Linux host. Lines that make no sense are passed over."""
 
-import json
 import re
 import shlex
-import tomllib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from typing import Any
 
+from mstunnel_setup.foreign import json_value, toml_table, whole_number
 from mstunnel_setup.readiness.facts import Bridge, ProxyPlace, Route
 
 _ASSIGNMENT = re.compile(r"""\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)""")
@@ -149,32 +149,39 @@ def _pairs(text: str) -> list[tuple[str, str, str]]:
 
 def free_subordinate_id(text: str) -> int:
     """The first id above all ranges of a file such as /etc/subuid (subuid(5)); at least the usual 100000."""
-    rows = (line.split(":") for line in text.splitlines())
-    ends = [int(row[1]) + int(row[2]) for row in rows if len(row) == 3 and all(map(str.isdecimal, row[1:]))]  # noqa: PLR2004
-    return max([100000, *ends])
+    return max([100000, *(first + count for _owner, first, count in _id_ranges(text))])
 
 
 def subordinate_ids(text: str, account: str, uid: int | None) -> int:
     """How many ids /etc/subuid or /etc/subgid gives an account, by name or by number (subuid(5))."""
-    rows = (line.strip().split(":") for line in text.splitlines())
     owners = {account, str(uid)} if uid is not None else {account}
-    return sum(int(row[2]) for row in rows if len(row) == 3 and row[0] in owners and row[2].isdecimal())  # noqa: PLR2004
+    return sum(count for owner, _first, count in _id_ranges(text) if owner in owners)
+
+
+def _id_ranges(text: str) -> Iterator[tuple[str, int, int]]:
+    """Owner, first id and how many, line by line; other lines are passed over, as the kernel's tools do."""
+    for line in text.splitlines():
+        owner, *numbers = line.strip().split(":")
+        found = [number for number in map(partial(whole_number, digits=10), numbers) if number is not None]
+        if len(numbers) == len(found) == 2:  # noqa: PLR2004 (first id, how many)
+            yield owner, found[0], found[1]
 
 
 def account_line(passwd: str, account: str) -> tuple[int, str] | None:
     """Uid and home of an account in the text of /etc/passwd (passwd(5))."""
     for line in passwd.splitlines():
         cells = line.split(":")
-        if len(cells) > 5 and cells[0] == account and cells[2].isdecimal():  # noqa: PLR2004
-            return int(cells[2]), cells[5]
+        number = whole_number(cells[2], 10) if len(cells) > 5 and cells[0] == account else None  # noqa: PLR2004
+        if number is not None:
+            return number, cells[5]
     return None
 
 
 def json_object(text: str) -> dict[str, Any]:
     """The JSON object in a file; an empty one when it is none."""
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = json_value(text)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -197,8 +204,8 @@ def network_backend(containers_conf: str) -> str:
 
 def _network_settings(containers_conf: str) -> dict[str, Any]:
     try:
-        network = tomllib.loads(containers_conf).get("network")
-    except (tomllib.TOMLDecodeError, RecursionError):
+        network = toml_table(containers_conf).get("network")
+    except ValueError:
         return {}
     return network if isinstance(network, dict) else {}
 

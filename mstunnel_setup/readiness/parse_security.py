@@ -1,10 +1,10 @@
 """Pure readers of what firewall and SELinux programs print."""
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
+from mstunnel_setup.foreign import json_value
 from mstunnel_setup.readiness.facts import Firewall
 
 Protocol: TypeAlias = Literal["tcp", "udp"]
@@ -106,8 +106,8 @@ def nftables(ruleset: str, port: int) -> Firewall | None:
 
 def _nft_objects(ruleset: str) -> list[dict[str, Any]]:
     try:
-        found = json.loads(ruleset)
-    except (ValueError, RecursionError):
+        found = json_value(ruleset)
+    except ValueError:
         return []
     items = found.get("nftables") if isinstance(found, dict) else None
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []

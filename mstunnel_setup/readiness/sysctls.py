@@ -1,5 +1,7 @@
 """Modules and settings of the kernel that matter (reference: prerequisites 6, environment and paths 6)."""
 
+from mstunnel_setup.foreign import whole_number
+
 MODULE_FILES = {
     "tun": "/etc/modules-load.d/mstunnel_tun.conf",
     "ip_tables": "/etc/modules-load.d/mstunnel_iptables.conf",
@@ -32,6 +34,7 @@ def suffices(name: str, value: str | None, least: str) -> bool:
     if name == PORT_START:
         # The kernel's own value, where nothing sets it (ip-sysctl.rst).
         return int(value or "1024") <= int(least)
-    if value is None or not value.isdecimal():
+    number = whole_number(value or "")
+    if number is None:
         return False
-    return value == least if name == FORWARD else int(value) >= int(least)
+    return value == least if name == FORWARD else number >= int(least)

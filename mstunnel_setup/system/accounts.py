@@ -20,7 +20,7 @@ JOURNAL_GROUP = "systemd-journal"
 """Its members read the system's journal, into which the containers log."""
 LINGERING = "/var/lib/systemd/linger"
 
-_SECONDS = 60.0
+_SECONDS = 300.0
 _PAUSE = 0.1
 # What programs of ours and Podman make in the home of the account.
 _OWN_FOLDERS = frozenset({".cache", ".config", ".local"})

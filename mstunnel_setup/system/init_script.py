@@ -20,7 +20,7 @@ from mstunnel_setup.system.world import HasProcesses
 Init: TypeAlias = Literal["openrc", "sysv"]
 Name: TypeAlias = Literal["mstunnel", "mstunnel_monitor"]
 
-_SECONDS = 60.0
+_SECONDS = 300.0
 # The folder of links that the init follows at boot.
 _LINKS: Mapping[Init, str] = {"openrc": "/etc/runlevels/default", "sysv": "/etc/rc2.d"}
 _OPENRC = """\

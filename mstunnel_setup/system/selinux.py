@@ -10,7 +10,7 @@ from mstunnel_setup.host.process import ProcessError
 from mstunnel_setup.system.world import HasProcesses
 
 PROXY_TYPE = "http_port_t"
-_SECONDS = 120.0
+_SECONDS = 600.0
 _CELLS = 3
 
 

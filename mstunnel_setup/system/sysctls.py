@@ -9,7 +9,7 @@ from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.process import ProcessError
 from mstunnel_setup.system.world import HasProcesses
 
-_SECONDS = 30.0
+_SECONDS = 180.0
 
 
 @dataclass(frozen=True, kw_only=True)

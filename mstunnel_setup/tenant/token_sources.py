@@ -2,12 +2,12 @@
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mstunnel_setup.errors import SignInError
+from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 
@@ -69,7 +69,7 @@ def claims(token: str) -> Mapping[str, Any]:
         return {}
     try:
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        found = json.loads(base64.urlsafe_b64decode(padded))
+        found = json_value(base64.urlsafe_b64decode(padded))
     except (binascii.Error, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -8,10 +8,15 @@ Source: docs/reference/graph-api.md (generated models of msgraph-beta-sdk, Graph
 
 from datetime import datetime, time
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from mstunnel_setup.foreign import aware
+
+Moment: TypeAlias = Annotated[datetime, AfterValidator(aware)]
+"""A time with its offset; one that names none is in UTC, as all of Graph's are."""
 
 GRAPH_APP_ID: Final = "00000003-0000-0000-c000-000000000000"
 """Application id of Microsoft Graph in every tenant."""
@@ -115,7 +120,7 @@ class TunnelConfiguration(WireModel):
     disable_udp_connections: bool | None = None
     advanced_settings: Annotated[tuple[AdvancedSetting, ...], BeforeValidator(_none_as_empty)] = ()
     role_scope_tag_ids: StringList = ()
-    last_update_date_time: datetime | None = None
+    last_update_date_time: Moment | None = None
 
     @property
     def includes(self) -> tuple[str, ...]:
@@ -175,7 +180,7 @@ class TunnelServer(WireModel):
     id: str = ""
     display_name: str = ""
     tunnel_server_health_status: HealthStatus | None = None
-    last_checkin_date_time: datetime | None = None
+    last_checkin_date_time: Moment | None = None
     agent_image_digest: str | None = None
     server_image_digest: str | None = None
     deployment_mode: DeploymentMode | None = None
@@ -197,10 +202,10 @@ class LogCollection(WireModel):
     id: str = ""
     server_id: str = ""
     status: LogCollectionStatus | None = None
-    request_date_time: datetime | None = None
-    start_date_time: datetime | None = None
-    end_date_time: datetime | None = None
-    expiry_date_time: datetime | None = None
+    request_date_time: Moment | None = None
+    start_date_time: Moment | None = None
+    end_date_time: Moment | None = None
+    expiry_date_time: Moment | None = None
     size_in_bytes: int | None = None
 
 
@@ -223,8 +228,8 @@ class DeviceConfiguration(WireModel):
     description: str | None = None
     role_scope_tag_ids: StringList = ()
     version: int | None = None
-    created_date_time: datetime | None = None
-    last_modified_date_time: datetime | None = None
+    created_date_time: Moment | None = None
+    last_modified_date_time: Moment | None = None
 
 
 class AssignmentTarget(WireModel):
@@ -250,8 +255,8 @@ class KeyCredential(WireModel):
     type: str = "AsymmetricX509Cert"
     usage: str = "Verify"
     key: str | None = None
-    start_date_time: datetime | None = None
-    end_date_time: datetime | None = None
+    start_date_time: Moment | None = None
+    end_date_time: Moment | None = None
 
 
 class PasswordCredential(WireModel):
@@ -261,8 +266,8 @@ class PasswordCredential(WireModel):
     display_name: str | None = None
     hint: str | None = None
     secret_text: str | None = None
-    start_date_time: datetime | None = None
-    end_date_time: datetime | None = None
+    start_date_time: Moment | None = None
+    end_date_time: Moment | None = None
 
 
 class Application(WireModel):
@@ -277,7 +282,7 @@ class Application(WireModel):
     tags: StringList = ()
     key_credentials: Annotated[tuple[KeyCredential, ...], BeforeValidator(_none_as_empty)] = ()
     password_credentials: Annotated[tuple[PasswordCredential, ...], BeforeValidator(_none_as_empty)] = ()
-    created_date_time: datetime | None = None
+    created_date_time: Moment | None = None
 
 
 class AppRole(WireModel):
@@ -315,7 +320,7 @@ class AppRoleAssignment(WireModel):
     principal_display_name: str | None = None
     resource_id: str = ""
     resource_display_name: str | None = None
-    created_date_time: datetime | None = None
+    created_date_time: Moment | None = None
 
 
 class Organization(WireModel):

@@ -1,7 +1,6 @@
 """The release catalogue: names for pairs of image digests, and which of them is the newest."""
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,13 +11,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup.errors import UsageError
+from mstunnel_setup.foreign import toml_table
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.upgrade import LONGEST_DRAIN
 
 # Not below /etc/mstunnel: the agent writes there, and this list says what it may ask for.
 CATALOGUE: Final = "/etc/mstunnel-setup/releases.toml"
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
-_Digest = Annotated[str, Field(pattern=_DIGEST.pattern)]
+_Digest = Annotated[str, Field(pattern=rf"^{_DIGEST.pattern}$")]
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ def parse(text: str, name: str) -> Catalogue:
     Raises UsageError `releases-invalid`.
     """
     try:
-        file = _File.model_validate(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        file = _File.model_validate(toml_table(text))
+    except ValueError as error:
         raise UsageError("releases-invalid", f"{name}: {_reason(error)}", _HINT) from error
     newest_first = sorted(file.release, key=lambda release: release.published, reverse=True)
     return Catalogue(tuple(newest_first), file.drain_minutes, file.time_zone)

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.operations.backup import unpack
+from mstunnel_setup.operations.backup_archive import unpack
 from mstunnel_setup.upgrade.record import HISTORY, read_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Digests
 from tests.crash.arena import Arena

@@ -12,12 +12,14 @@ from typing import Any, cast
 import pytest
 from cryptography import x509
 
+from mstunnel_setup.engine import journal as journals
 from mstunnel_setup.engine.action import Codec
 from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import fold
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.host import appender
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
@@ -232,6 +234,40 @@ def test_an_uninstallation(workshop: Workshop, memory: Path) -> None:
 
     history = recorded(memory, partial(workshop.run, which=0), undo, disk.RecordingOs)
     assert check(history, memory, undo, outcome(memory, history), "uninstallation") > 30
+
+
+def test_a_compaction_leaves_one_of_both_journals(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journals, "LARGE", 2000)
+    opened: list[Journal] = []
+
+    def first(root: Path) -> None:
+        opened.append(Journal(Files(root), SystemClock(), _STATE))
+        for number in range(12):
+            action: JsonObject = {"kind": "k", "text": str(number)}
+            opened[0].append("begin", step="s", key="file:/a", action=action, before={})
+            opened[0].append("done", key="file:/a", outputs={"number": number})
+
+    def then(_root: Path) -> None:
+        opened[0].compact()
+        opened[0].append("step", step="s")
+
+    history = recorded(memory, first, then, disk.RecordingOs)
+    opened[0].close()
+    count, kept, steps = 0, set(), set()
+    for _promised, root in disks(history, memory):
+        found = Journal(Files(root), SystemClock(), _STATE)
+        entry = found.receipt.entries["file:/a"]
+        assert (entry.outputs, entry.finished, entry.made) == ({"number": 11}, True, True)
+        count += 1
+        kept.add(len(found.records) - len(found.receipt.steps))
+        steps.add(found.receipt.steps)
+    assert (len(kept), steps) == (2, {(), ("s",)})
+    plugin.record(
+        "disks",
+        what="compaction of the journal",
+        moments=len(history.log.operations) - history.start,
+        disks=count,
+    )
 
 
 def test_the_receipt_is_old_or_new(memory: Path) -> None:

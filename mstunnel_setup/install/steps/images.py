@@ -92,6 +92,12 @@ def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
     return {reference: holder[reference.rpartition("@")[2]] for reference in wanted}
 
 
+def judge_archives(context: Context) -> None:
+    """Raise EngineError for archives that cannot be used, before anything is changed."""
+    if context.answers.images.archive:
+        _archives(context, references(context))
+
+
 def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:
     """Bring images without taking them into use."""
 

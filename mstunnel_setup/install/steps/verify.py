@@ -17,7 +17,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import configure, site
 from mstunnel_setup.tenant.actions import RegisterServer
 
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 _PAUSE = 1.0
 
 

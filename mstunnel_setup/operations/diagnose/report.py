@@ -11,10 +11,10 @@ from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.errors import CheckError, UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.session import open_host
-from mstunnel_setup.operations.backup import pack
+from mstunnel_setup.operations.backup_archive import pack
 from mstunnel_setup.operations.diagnose.collect import collect, known_secrets
-from mstunnel_setup.operations.diagnose.redaction import Scrubber
 from mstunnel_setup.operator import Operator
+from mstunnel_setup.redaction import Scrubber
 from mstunnel_setup.result import Notice, Result
 
 SCHEMA = "mstunnel-diagnostic/1"

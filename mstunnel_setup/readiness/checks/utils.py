@@ -112,6 +112,9 @@ def _running(settings: Settings, engine: EngineFacts) -> Verdict:
         return skipped("no engine is installed")
     if found.running:
         return passed(f"{found.name} answers")
+    if found.running is None:
+        seen = f"{found.name} has not answered in time"
+        return unknown(seen, f"See how long it takes: `time {found.name} info`.")
     hints = {
         "docker": "Start it: `systemctl start docker.service`, or run with --fix.",
         "podman": "See all of what it says: `podman info`.",

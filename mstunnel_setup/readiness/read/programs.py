@@ -49,9 +49,10 @@ class ProgramReader:
         # The client of a daemon that is down may still print the rest of what was asked for.
         if words and words[0][0].isdigit():
             return Engine(name=name, version=words[0]), words[-1]
-        reason = "no answer in time" if told is None else _last(told.error)
         version = _version(self._ask([name, "--version"]))
-        return Engine(name=name, version=version, running=False, reason=reason), ""
+        if told is None:
+            return Engine(name=name, version=version, running=None, reason="no answer in time"), ""
+        return Engine(name=name, version=version, running=False, reason=_last(told.error)), ""
 
     def security(self) -> SecurityFacts:
         """SELinux, auditing and the firewall."""

@@ -96,3 +96,11 @@ def test_the_process_that_runs_for_months_carries_no_command_line() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert (done.stdout, done.stderr) == ("set()\n", "")
+
+
+def test_where_no_gateway_is_installed_it_says_so(tmp_path: Path) -> None:
+    done = agent(tmp_path, "run")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no gateway is installed here" in done.stderr
+    assert "Traceback" not in done.stderr

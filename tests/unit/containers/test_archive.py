@@ -50,3 +50,19 @@ def test_a_missing_or_damaged_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "damaged").write_bytes(b"\0" * 100)
     with pytest.raises(EngineError, match="not an image archive"):
         archived_images(str(tmp_path / "damaged"))
+
+
+def test_docker_names_an_image_in_full(tmp_path: Path) -> None:
+    """`docker save` of Docker 25 and newer: the usual annotation holds the tag alone."""
+    annotations = {
+        "io.containerd.image.name": "docker.io/library/a:1",
+        "org.opencontainers.image.ref.name": "1",
+    }
+    archive = _archive(tmp_path / "a", "index.json", _index({"digest": _DIGEST, "annotations": annotations}))
+    assert archived_images(archive) == (Archived(_DIGEST, "docker.io/library/a:1"),)
+
+
+def test_the_format_without_digests_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="Docker's own") as caught:
+        archived_images(_archive(tmp_path / "a", "manifest.json", b"[]"))
+    assert "--format oci-archive" in caught.value.hint

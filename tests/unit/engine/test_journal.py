@@ -80,3 +80,32 @@ def test_a_newer_format_is_refused_with_a_hint(tmp_path: Path, monkeypatch: pyte
 def test_each_line_is_plain_json_with_a_checksum(written: Path) -> None:
     for line in written.read_text().splitlines():
         assert set(json.loads(line)) >= {"version", "sequence", "time", "type", "checksum"}
+
+
+def test_a_complete_last_record_with_a_wrong_checksum_is_refused(tmp_path: Path, written: Path) -> None:
+    """Only what lacks its end was never promised; a changed record was."""
+    content = written.read_bytes()
+    start = content.rindex(b"\n", 0, -1) + 1
+    for position in range(start, len(content) - 1):
+        damaged = bytearray(content)
+        damaged[position] ^= 0x15
+        written.write_bytes(damaged)
+        with pytest.raises(JournalError) as caught:
+            _journal(tmp_path)
+        assert caught.value.code in {"journal-damaged", "journal-newer"}
+
+
+def test_a_last_record_with_a_hole_is_dropped(tmp_path: Path, written: Path) -> None:
+    """After a loss of power the later sectors of a record may be there without the earlier ones."""
+    content = written.read_bytes()
+    start = content.rindex(b"\n", 0, -1) + 1
+    written.write_bytes(content[:start] + bytes(40) + content[start + 40 :])
+    assert len(_journal(tmp_path).records) == 4
+
+
+def test_a_record_nested_without_end_is_damage(tmp_path: Path, written: Path) -> None:
+    with written.open("ab") as file:
+        file.write(b"[" * 100_000 + b"\n")
+    with pytest.raises(JournalError) as caught:
+        _journal(tmp_path)
+    assert caught.value.code == "journal-damaged"

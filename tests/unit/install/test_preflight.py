@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.errors import CheckError, ChecksFailedError, UsageError
+from mstunnel_setup.errors import CheckError, ChecksFailedError, EngineError, UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import preflight, tenant_access
 from mstunnel_setup.install.context import Context
@@ -15,7 +15,7 @@ from mstunnel_setup.install.steps import eula, sign_in, site
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import Facts, Firewall, SecurityFacts
 from mstunnel_setup.readiness.read.programs import ProgramReader
-from tests.unit.install.worlds import BERLIN, Scene, configuration
+from tests.unit.install.worlds import AGENT_IMAGE, BERLIN, SERVER_IMAGE, Scene, configuration
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
 ALL = [step.name for step in ORDER]
@@ -229,3 +229,18 @@ def test_the_ids_of_checks_within_steps_are_those_that_the_steps_use() -> None:
     used = "".join(path.read_text() for path in folder.rglob("*.py") if path.stem != "preflight")
 
     assert [name for name in preflight.OF_STEPS if f'"{name}"' not in used] == []
+
+
+_BOTH = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE}
+
+
+def test_an_archive_is_judged_before_the_first_change(scene: Scene, host: Any, tmp_path: Path) -> None:
+    """It was found out in the step that loads it, with half of the host changed."""
+    host("rhel-9.6")
+    (tmp_path / "images.tar").write_bytes(b"no archive")
+    archive = str(tmp_path / "images.tar")
+    with pytest.raises(EngineError) as caught:
+        preflight.refuse_unready(context(scene, **_BOTH, images__archive=(archive,)), HOST_ONLY)
+    assert caught.value.code == "image-archive-unusable"
+    skipped = [name for name in HOST_ONLY if name != "images"]
+    preflight.refuse_unready(context(scene, **_BOTH, images__archive=(archive,)), skipped)

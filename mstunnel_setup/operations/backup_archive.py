@@ -1,0 +1,133 @@
+"""The archive of `mst-cli backup`: how it is written, and read.
+
+A file to be restored may come from anywhere: all of it is judged before anything of it is used.
+"""
+
+import gzip
+import io
+import tarfile
+import zlib
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.foreign import json_value
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
+from mstunnel_setup.upgrade.record import HISTORY
+from mstunnel_setup.upgrade.release import CATALOGUE
+
+SCHEMA = "mstunnel-backup/1"
+MANIFEST = "manifest.json"
+# Where another host gets them -> where they are here: what is in use, not what lies beside it. The root is
+# not served, but without it the chain of a private authority is incomplete to whoever judges it anew.
+FILES = {
+    paths.ENVIRONMENT: (paths.ENVIRONMENT,),
+    paths.SITE_CERTIFICATE: (f"{paths.ACTIVE}/chain.pem", f"{paths.ACTIVE}/root.pem"),
+    paths.SITE_KEY: (f"{paths.ACTIVE}/key.pem",),
+    DEVICE_AUTHORITY: (DEVICE_AUTHORITY,),
+    paths.HEALTH_THRESHOLDS: (paths.HEALTH_THRESHOLDS,),
+    # What may be taken by an upgrade is root's to say, also for a rootless gateway.
+    **({} if paths.ROOTLESS else {CATALOGUE: (CATALOGUE,)}),
+}
+
+LARGEST: Final = 4 * 1024 * 1024
+"""Bytes of an archive as it is, and of each file in it; a real one has some ten thousand."""
+LARGEST_UNPACKED: Final = 16 * 1024 * 1024
+"""Bytes of an archive unpacked."""
+HIGHEST_RATIO: Final = 200
+"""How many times larger than the archive its content may be: that of a real one is 1 to 20."""
+MOST_FILES: Final = 500
+LONGEST_PATH: Final = 255
+"""Characters."""
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+def pack(contents: Mapping[str, bytes]) -> bytes:
+    """A .tar.gz of files by name; all are of root, and for its eyes."""
+    packed = io.BytesIO()
+    with tarfile.TarFile(fileobj=packed, mode="w") as archive:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name.lstrip("/"))
+            member.size, member.mode = len(content), 0o600
+            archive.addfile(member, io.BytesIO(content))
+    return gzip.compress(packed.getvalue(), mtime=0)
+
+
+def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
+    """Manifest and files (by host path) of an archive of `backup`.
+
+    Raises UsageError `backup-invalid` for any other, and for one that is larger than a backup can be.
+    """
+    try:
+        files = _files(_unzipped(packed))
+        manifest = json_value(files.pop(MANIFEST))
+    except (OSError, EOFError, tarfile.TarError, zlib.error, KeyError, ValueError, RecursionError) as error:
+        raise _no_backup("the file cannot be read as one") from error
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise _no_backup("it says to be of another kind")
+    _judge(manifest)
+    by_path = {f"/{name}": content for name, content in files.items()}
+    return manifest, {path: content for path, content in by_path.items() if _expected(path)}
+
+
+def refuse_large(size: int) -> None:
+    """Raise UsageError for an archive of more bytes than a backup can have."""
+    if size > LARGEST:
+        raise _no_backup(f"it has {size} bytes, and at most {LARGEST} are expected")
+
+
+def _unzipped(packed: bytes) -> bytes:
+    """The archive without its compression, no more of it than is allowed."""
+    refuse_large(len(packed))
+    inflating = zlib.decompressobj(_GZIP)
+    content = inflating.decompress(packed, LARGEST_UNPACKED + 1)
+    if len(content) > min(LARGEST_UNPACKED, HIGHEST_RATIO * len(packed)):
+        raise _no_backup("unpacked it would be larger than any backup")
+    if not inflating.eof or inflating.unused_data:
+        raise ValueError("the compressed data do not end where the file does")
+    return content
+
+
+def _files(content: bytes) -> dict[str, bytes]:
+    """The files of an archive by name; only plain files, each once."""
+    files: dict[str, bytes] = {}
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+        for member in archive:
+            _refuse_odd(member, files)
+            stream = archive.extractfile(member)
+            files[member.name] = b"" if stream is None else stream.read()
+    return files
+
+
+def _refuse_odd(member: tarfile.TarInfo, files: Collection[str]) -> None:
+    if not member.isreg() or member.issparse() or member.name in files:
+        raise _no_backup(f"{member.name[:LONGEST_PATH]!r} in it is no plain file, or there twice")
+    if len(member.name) > LONGEST_PATH or member.size > LARGEST or len(files) >= MOST_FILES:
+        raise _no_backup("it holds more files, longer names or larger files than any backup")
+
+
+def _judge(manifest: dict[str, Any]) -> None:
+    """Raise UsageError where the manifest has other kinds of values than `backup` writes."""
+    site = manifest.get("site")
+    texts = ["server_name", "server_id", "application_object_id"]
+    right = isinstance(manifest.get("answers", {}), dict) and all(
+        isinstance(manifest.get(name), str | None) for name in texts
+    )
+    if not right or not (site is None or (isinstance(site, dict) and isinstance(site.get("id"), str))):
+        raise _no_backup("its manifest has values of another kind")
+
+
+def _expected(path: str) -> bool:
+    folder, _slash, name = path.rpartition("/")
+    return path in (*FILES, HISTORY) or (folder == paths.CA_TRUST and name not in ("", ".", ".."))
+
+
+def _no_backup(reason: str) -> UsageError:
+    return UsageError(
+        "backup-invalid",
+        f"this is no backup of a gateway: {reason}",
+        "Give a file that `mst-cli backup` wrote.",
+    )

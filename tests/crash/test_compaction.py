@@ -1,0 +1,122 @@
+"""A journal that has grown is compacted: killed at any point of that, nothing of what it means is lost."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.journal import LARGE, Journal
+from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.step_list import CODEC
+from mstunnel_setup.upgrade.release import CATALOGUE
+from tests.crash import plugin
+from tests.crash.arena import Arena, differences
+from tests.crash.kill import Scene
+from tests.crash.test_commands import Command, Rehearsed, done, renewed
+from tests.testbed.certificates import Authority
+
+_PLACE = f"{paths.STATE}/journal.jsonl"
+_AROUND = 8
+_MONTHS = 120
+_MEGABYTE = 1_000_000
+_RELEASE = """drain_minutes = 0
+[[release]]
+label = "{month}.0"
+published = {year}-{month_of_year:02}-01
+server = "sha256:{month:064x}"
+agent = "sha256:{other:064x}"
+"""
+
+
+@contextmanager
+def opened(arena: Arena) -> Iterator[Journal]:
+    """The journal of the arena's host."""
+    journal = Journal(Files(arena.root), SystemClock(), paths.STATE)
+    yield journal
+    journal.close()
+
+
+def worn(arena: Arena) -> Sequence[str]:
+    """The server has been at work for years, and its journal is due for compaction."""
+    with opened(arena) as journal:
+        for number in range(LARGE // 2000):
+            action = Remember(name="worn", value={"try": number, "text": "x" * 2000})
+            journal.append("begin", step="test", key=action.key, action=CODEC.dump(action), before={})
+            journal.append("done", key=action.key, outputs={"value": action.value})
+    return ("env", "get")
+
+
+def size(arena: Arena) -> int:
+    """Bytes of the journal."""
+    return (arena.root / _PLACE.lstrip("/")).stat().st_size
+
+
+def chosen(points: Sequence[str], everything: bool) -> Sequence[int]:
+    """Every point around the one at which the new journal takes the place of the old one."""
+    at = next(number for number, point in enumerate(points, start=1) if point.startswith("rename .journal"))
+    return range(1, len(points) + 1) if everything else range(max(1, at - _AROUND), at + _AROUND)
+
+
+@pytest.mark.timeout(1800)
+def test_a_kill_anywhere_around_a_compaction_is_survived(
+    variant: Callable[[str], Scene], everything: bool
+) -> None:
+    rehearsed = Rehearsed(variant("systemd"), Command(renewed, worn)).rehearse()
+    failed = []
+    for number in chosen(rehearsed.points, everything):
+        complaints = rehearsed.fails(number)
+        fields = {"point": number, "of": len(rehearsed.points), "complaints": complaints}
+        plugin.record("commands", command="import that compacts the journal", **fields)
+        failed += [f"point {number} ({rehearsed.points[number - 1]}): {text}" for text in complaints]
+    assert not failed, "\n".join(failed)
+
+
+def upgrade(arena: Arena, month: int) -> None:
+    """A release appears and is taken."""
+    path = arena.root / CATALOGUE.lstrip("/")
+    path.parent.mkdir(exist_ok=True)
+    year, month_of_year = 2027 + month // 12, month % 12 + 1
+    path.write_text(
+        _RELEASE.format(month=month + 10, other=month + 5000, year=year, month_of_year=month_of_year)
+    )
+    done(arena.run("mst-cli", "upgrade", "apply"))
+
+
+def renew(arena: Arena, authority: Authority) -> None:
+    """A certificate is replaced."""
+    chain, key = authority.issue("vpn.crash.test", days=400)
+    (arena.directory / "renewed.pem").write_bytes(chain)
+    (arena.directory / "renewed-key.pem").write_bytes(key)
+    done(arena.renew())
+
+
+@pytest.mark.timeout(1800)
+def test_ten_years_of_upgrades_and_renewals_stay_small_and_quick(
+    fresh: Scene, arena: Arena, everything: bool
+) -> None:
+    """An upgrade a month, a certificate every two: as much in the sample as brings two compactions."""
+    before = arena.state()
+    done(arena.install())
+    authority, sizes, loads = Authority(), [size(arena)], [0.0]
+    months = _MONTHS if everything else 24
+    for month in range(months):
+        upgrade(arena, month)
+        if month % 2:
+            renew(arena, authority)
+        started = time.perf_counter()
+        with opened(arena) as journal:
+            loads.append(time.perf_counter() - started)
+            assert journal.receipt.entries
+        sizes.append(size(arena))
+    print(f"{months} months: at most {max(sizes)} bytes, read within {max(loads):.3f} s")
+    (arena.root / CATALOGUE.lstrip("/")).unlink()
+    (arena.root / CATALOGUE.lstrip("/")).parent.rmdir()
+    done(arena.uninstall())
+    assert max(sizes) < _MEGABYTE
+    assert max(loads) < 1
+    assert sizes != sorted(sizes), "the journal was never compacted"
+    assert not differences(before, arena.state())
