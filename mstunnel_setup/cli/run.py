@@ -97,6 +97,8 @@ def open_run(
         _refuse_no_system(files)
     half = own_half(files) if half is None else half
     with exclusive(files, clock, paths.LOCK) if exclusively else nullcontext():
+        if exclusively:
+            files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
         journal = journal_of(half, files)
         context = _context(session, settings, journal, files, ignored=frozenset(ignored_checks), half=half)
         context.port = port
