@@ -27,6 +27,7 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ChecksFailedError, ExitCode, SetupError, UsageError, ValuesError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.own_code import refuse_code_of_others
 from mstunnel_setup.host.places import explain
 
 SCHEMA = "mstunnel/1"
@@ -155,6 +156,7 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
     names = [program]
 
     def parse() -> Result:
+        refuse_code_of_others()
         try:
             code = command.main(args=given, prog_name=program, standalone_mode=False)
         except TyperException as error:
