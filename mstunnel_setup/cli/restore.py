@@ -50,7 +50,7 @@ def restore(session: Session, options: SignInOptions, file: Path, *, replace: bo
         _refuse_missing_roots(run, file)
         require_answers(run, ORDER)
         refuse_unready(run.context, [step.name for step in ORDER])
-        done = _accepted(run, digest) + _installed(run, manifest, files, replace=replace)
+        done = [*_accepted(run, digest), *_installed(run, manifest, files, replace=replace)]
     return Result("changed", steps_data(done), text=["Restored. Look at it with `mst-cli status`."])
 
 

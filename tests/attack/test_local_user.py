@@ -264,16 +264,17 @@ def test_nothing_is_written_where_the_attacker_can_plant_links(place: Path, mode
     treasure.write_text("root's")
     shared.mkdir()
     shared.chmod(mode)
-    for planted in ("name", "folder"):
-        assert outcome_of(lambda planted=planted: (shared / planted).symlink_to(treasure)) == ""
+    assert outcome_of(lambda: (shared / "name").symlink_to(treasure)) == ""
+    assert outcome_of(lambda: (shared / "folder").symlink_to(treasure)) == ""
     files = Files(place)
-    for write in (
+    writes: tuple[Callable[[], object], ...] = (
         lambda: files.write("/shared/name", b"x"),
         lambda: files.write("/shared/folder/name", b"x"),
         lambda: files.link("/shared/name", "x"),
         lambda: files.make_directory("/shared/new"),
         lambda: files.remove_tree("/shared/folder"),
-    ):
+    )
+    for write in writes:
         with refused_or_without_effect():
             write()
     assert treasure.read_text() == "root's"
@@ -347,7 +348,7 @@ def test_a_race_for_temporary_files_is_lost(place: Path) -> None:
                 written += 1
             found = treasure.stat()
             assert (treasure.read_text(), found.st_mode & 0o777, found.st_uid) == ("root's", 0o600, 0)
-    # The last rename may have taken what the agent had swapped in: that is the agent's, in the agent's folder.
+    # The last rename may have taken what the agent had swapped in: it is the agent's, as the folder is.
     files.remove("/agent/name")
     files.write("/agent/name", b"secret", 0o600)
     assert files.names("/agent") == ["name"]

@@ -136,11 +136,11 @@ def test_a_file_in_the_place_of_any_link_of_ours_is_named_and_not_replaced(
         assert link.read_text() == "# theirs\n"
         link.unlink()
         link.symlink_to(target)
-    link.unlink()
-    link.write_text("# theirs\n")
+    links[0].unlink()
+    links[0].write_text("# theirs\n")
     removed = done(arena.uninstall())
-    assert link.read_text() == "# theirs\n"
-    assert f"/{link.relative_to(arena.root)}" in str(removed.envelope["warnings"])
+    assert links[0].read_text() == "# theirs\n"
+    assert f"/{links[0].relative_to(arena.root)}" in str(removed.envelope["warnings"])
 
 
 @pytest.mark.parametrize("agreed", [True, False])
