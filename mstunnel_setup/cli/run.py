@@ -255,7 +255,7 @@ def refuse_unsupported(given: Answers) -> None:
 
 
 def own_half(files: Files) -> Half:
-    """The part of whoever runs this process. Root becomes the account of a rootless gateway here.
+    """The part of whoever runs this process. Root has the account of a rootless gateway go on.
 
     Raises CheckError `not-root` for an account that has no gateway.
     """
