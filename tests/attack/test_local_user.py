@@ -344,16 +344,17 @@ def test_a_race_for_temporary_files_is_lost(place: Path) -> None:
         end = time.monotonic() + 3
         while time.monotonic() < end:
             with suppress(FileError):
+                # The last rename may have taken what was swapped in: the agent's own, in its own folder.
+                files.remove("/agent/name")
                 files.write("/agent/name", b"secret", 0o600)
                 written += 1
             found = treasure.stat()
             assert (treasure.read_text(), found.st_mode & 0o777, found.st_uid) == ("root's", 0o600, 0)
-    # The last rename may have taken what the agent had swapped in: it is the agent's, as the folder is.
     files.remove("/agent/name")
     files.write("/agent/name", b"secret", 0o600)
     assert files.names("/agent") == ["name"]
-    assert written > 0
-    record(ATTACKER, "race root's temporary files with links, pipes and sockets", f"lost {written} times")
+    assert written > 10
+    record(ATTACKER, "race root's temporary files with links, pipes and sockets", "nothing of root's changes")
 
 
 # --- memory ---------------------------------------------------------------------------------------------
