@@ -90,6 +90,8 @@ UNPACKED = _place("/var/cache/mstunnel-setup", "XDG_CACHE_HOME", f"{_HOME}/.cach
 # What root did to the host; of a rootless gateway this is one half, and the account's STATE the other.
 HOST_STATE = "/var/lib/mstunnel"
 STATE = _state(HOST_STATE, "mstunnel")
+# Key and settings of a backup while it is restored.
+RESTORED = f"{STATE}/restored"
 # What the containers write; unlike STATE it is open to read, for a monitoring program of the host.
 AGENT_STATE_INSIDE = "/var/lib/mstunnel-agent"
 SERVER_STATE_INSIDE = "/var/lib/mstunnel-server"

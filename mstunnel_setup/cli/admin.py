@@ -12,10 +12,10 @@ from mstunnel_setup.cli.admin_profile import exclusions_app, profile_app
 from mstunnel_setup.cli.admin_server import server_app
 from mstunnel_setup.cli.admin_site import site_app
 from mstunnel_setup.cli.admin_threshold import threshold_app
+from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
-from mstunnel_setup.cli.render import run_app, run_command
+from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
-from mstunnel_setup.cli.streams import hold
 
 _PROGRAM = "mst-admin"
 
@@ -119,5 +119,4 @@ def schema(common: CommonOptions) -> None:
 
 def main() -> int:
     """Run `mst-admin`; returns the exit code."""
-    hold()
-    return run_app(app, _PROGRAM)
+    return run_program(app, _PROGRAM)

@@ -11,6 +11,7 @@ from mstunnel_setup.cli.options import new_app
 from mstunnel_setup.errors import ExitCode, SetupError, UsageError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.memory import keep_private
 from mstunnel_setup.host.process import Processes
 
 app = new_app("Keeps a gateway in step with its tenant and checks in.")
@@ -56,6 +57,7 @@ def version() -> None:
 
 def main() -> None:
     """Run the command line; exit codes as in docs/reference/exit-codes.md."""
+    keep_private()
     try:
         app()
     except SetupError as error:

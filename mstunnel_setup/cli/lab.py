@@ -7,10 +7,10 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from mstunnel_setup.answers.address import is_host
+from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
-from mstunnel_setup.cli.render import run_app, run_command
+from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
-from mstunnel_setup.cli.streams import hold
 from mstunnel_setup.errors import ExitCode, UsageError
 from mstunnel_setup.result import Result
 
@@ -217,5 +217,4 @@ def rotate_keys(
 
 def main() -> int:
     """Run `mstunnel-lab`; returns the exit code."""
-    hold()
-    return run_app(app, _PROGRAM)
+    return run_program(app, _PROGRAM)

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
-from mstunnel_setup.cli.render import run_app, run_command
-from mstunnel_setup.cli.streams import hold
+from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
@@ -52,5 +52,4 @@ def _tell(text: str) -> None:
 
 def main() -> int:
     """Run `mstunnel_monitor`; returns the exit code."""
-    hold()
-    return run_app(app, _PROGRAM)
+    return run_program(app, _PROGRAM)

@@ -8,6 +8,7 @@ import typer
 from mstunnel_setup.cli.certificate_commands import ca_trust_app, cert_app
 from mstunnel_setup.cli.certificate_options import ImportOptions
 from mstunnel_setup.cli.component_commands import agent_app, server_app
+from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
@@ -16,10 +17,9 @@ from mstunnel_setup.cli.options import (
     new_app,
     with_options,
 )
-from mstunnel_setup.cli.render import run_app, run_command
+from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
 from mstunnel_setup.cli.setting_commands import config_app, env_app, log_app, site_app
-from mstunnel_setup.cli.streams import hold
 from mstunnel_setup.cli.upgrade_commands import upgrade_app
 from mstunnel_setup.result import Result
 
@@ -176,5 +176,4 @@ app.add_typer(site_app, name="site")
 
 def main() -> int:
     """Run `mst-cli`; returns the exit code."""
-    hold()
-    return run_app(app, _PROGRAM)
+    return run_program(app, _PROGRAM)

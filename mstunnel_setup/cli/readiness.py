@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
@@ -15,9 +16,8 @@ from mstunnel_setup.cli.options import (
     new_app,
     with_options,
 )
-from mstunnel_setup.cli.render import run_app, run_command
+from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
-from mstunnel_setup.cli.streams import hold
 
 _PROGRAM = "mst-readiness"
 
@@ -169,5 +169,4 @@ def readiness(
 
 def main() -> int:
     """Run `mst-readiness`; returns the exit code."""
-    hold()
-    return run_app(app, _PROGRAM)
+    return run_program(app, _PROGRAM)

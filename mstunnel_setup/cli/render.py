@@ -26,6 +26,7 @@ from mstunnel_setup.errors import ChecksFailedError, ExitCode, SetupError, Usage
 from mstunnel_setup.events import Event, Listener
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.own_code import refuse_code_of_others
 from mstunnel_setup.host.safe_paths import explain
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.redaction import Redactor
@@ -146,6 +147,7 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
     names = [program]
 
     def parse() -> Result:
+        refuse_code_of_others()
         try:
             code = command.main(args=given, prog_name=program, standalone_mode=False)
         except TyperException as error:

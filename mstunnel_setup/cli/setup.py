@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
+from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.options import CommonOptions, InstallOptions, new_app, new_group, with_options
-from mstunnel_setup.cli.render import run_app, run_command
+from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
-from mstunnel_setup.cli.streams import hold
 
 _PROGRAM = "mstunnel-setup"
 
@@ -153,5 +153,4 @@ def show_answers(common: CommonOptions, options: InstallOptions) -> None:
 
 def main() -> int:
     """Run `mstunnel-setup`; returns the exit code."""
-    hold()
-    return run_app(app, _PROGRAM)
+    return run_program(app, _PROGRAM)

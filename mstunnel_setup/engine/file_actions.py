@@ -227,7 +227,10 @@ class CopyFile(PlacedFile[HasFiles]):
 
 @dataclass(frozen=True, kw_only=True)
 class Link(Action[HasFiles]):
-    """Make a symbolic link; an older one is replaced in one step."""
+    """Make a symbolic link, in the place of an older one or of a file; what stood there comes back.
+
+    A file in the place of a link that we made is an edit by somebody else: `sed -i` makes one.
+    """
 
     kind: ClassVar[str] = "link"
     leans: ClassVar[bool] = True  # on its target
@@ -249,63 +252,66 @@ class Link(Action[HasFiles]):
         return state is not None and state.target == self.target
 
     def capture(self, world: HasFiles) -> JsonObject:
-        """Where the link pointed before."""
+        """Where the link pointed before, or the file that stood there."""
         state = world.files.state(self.path)
-        return {"target": state.target if state else None}
+        kept = save(world, self.path) if state and state.kind == "file" else {"digest": None}
+        return {"target": state.target if state else None, **kept}
 
     def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Switch the link."""
+        """Switch the link. A file that was not kept is left: FileError `path-not-regular`."""
+        if _is_kept(world, self.path):
+            world.files.remove(self.path)
         world.files.link(self.path, self.target)
         return {}
 
     def changed(self, world: HasFiles, record: UndoRecord[HasFiles]) -> str:
-        """Whether it points where we never let it point; a link that was removed is made again."""
-        state = world.files.state(self.path)
-        ours = [record.before["target"], *_targets(record)]
-        return f"{self.path} was changed by somebody else" if state and state.target not in ours else ""
-
-    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
-        """Point it back, or remove it."""
+        """Whether it points where we never let it point, or is no link; a removed one is made again."""
         state = world.files.state(self.path)
         if state is None:
-            world.files.remove(self.path)  # what a cut-off switch has left beside it
-            return Undone(Undo.ABSENT)
-        if state.kind != "link" or self.changed(world, record):
+            return ""
+        ours = (
+            state.target in (record.before.get("target"), *_targets(record))
+            if state.kind == "link"
+            else self._is_earlier_file(world, record)
+        )
+        return "" if ours else f"{self.path} was changed by somebody else"
+
+    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+        """Point it back, put the file back, or remove it."""
+        state = world.files.state(self.path)
+        if self.changed(world, record):
             return Undone(Undo.KEPT, f"{self.path} was changed by somebody else")
-        before = record.before["target"]
+        if state is not None and state.kind != "link":
+            return Undone(Undo.RESTORED)  # a run was cut off before it took the file away
+        before = record.before.get("target")
         if isinstance(before, str):
-            world.files.link(self.path, before)
-            return Undone(Undo.RESTORED)
+            return self._pointed_back(world, before)
+        # Also where no link is any more: a cut-off switch has left something beside it.
         world.files.remove(self.path)
-        return Undone(Undo.REMOVED)
+        if record.before.get("digest") is not None:
+            return put_back(world, self.path, record.before)
+        return Undone(Undo.ABSENT if state is None else Undo.REMOVED)
+
+    def _pointed_back(self, world: HasFiles, before: str) -> Undone:
+        """The link as it was; one that somebody has removed since stays away."""
+        if world.files.state(self.path) is None:
+            world.files.remove(self.path)
+            return Undone(Undo.ABSENT)
+        world.files.link(self.path, before)
+        return Undone(Undo.RESTORED)
+
+    def _is_earlier_file(self, world: HasFiles, record: UndoRecord[HasFiles]) -> bool:
+        """Whether the file that the first run found stands there."""
+        state, digest = world.files.state(self.path), record.before.get("digest")
+        regular = state is not None and state.kind == "file"
+        return regular and digest is not None and world.files.digest(self.path) == digest
 
 
 @dataclass(frozen=True, kw_only=True)
 class LinkInPlace(Link):
-    """Make a symbolic link, in the place of a file if one stands there; that is kept, and comes back."""
+    """The same under the name that it has in journals of usual names for files of the agent."""
 
     kind: ClassVar[str] = "link-in-place"
-
-    def capture(self, world: HasFiles) -> JsonObject:
-        """Where a link pointed before, or the file that stood there."""
-        kept = save(world, self.path) if _is_file(world, self.path) else {"digest": None}
-        return {**super().capture(world), **kept}
-
-    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
-        """Switch the link."""
-        if _is_file(world, self.path):
-            world.files.remove(self.path)
-        return super().apply(world, outputs)
-
-    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
-        """Point it back, put the file back, or remove it."""
-        digest = record.before["digest"]
-        if _is_file(world, self.path) and world.files.digest(self.path) == digest:
-            return Undone(Undo.RESTORED)  # a run was cut off before it took the file away
-        undone = super().undo(world, record)
-        if digest is None or undone.outcome is Undo.KEPT:
-            return undone
-        return put_back(world, self.path, record.before)
 
 
 def json_bytes(value: JsonValue) -> bytes:
@@ -341,9 +347,12 @@ def put_back(world: HasFiles, path: str, before: JsonObject) -> Undone:
     return Undone(Undo.RESTORED)
 
 
-def _is_file(world: HasFiles, path: str) -> bool:
+def _is_kept(world: HasFiles, path: str) -> bool:
+    """Whether a file stands at `path` that `save` has seen."""
     state = world.files.state(path)
-    return state is not None and state.kind == "file"
+    if state is None or state.kind != "file":
+        return False
+    return world.files.state(f"{world.state_directory}/saved/{world.files.digest(path)}") is not None
 
 
 def _targets(record: UndoRecord[HasFiles]) -> Sequence[str]:

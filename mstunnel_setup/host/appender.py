@@ -1,6 +1,7 @@
 """A file that only grows, record by record: journal, log and lock."""
 
 import os
+import stat
 
 from mstunnel_setup.host.safe_paths import explain
 
@@ -34,6 +35,12 @@ class Appender:
             return os.pread(self._handle, self.size(), 0)
         except OSError as error:
             raise explain("read", self._path, error) from error
+
+    def close_to_others(self) -> None:
+        """Take every right on the file from its group and from others."""
+        mode = stat.S_IMODE(os.fstat(self._handle).st_mode)
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            os.fchmod(self._handle, mode & stat.S_IRWXU)
 
     def is_gone(self) -> bool:
         """Whether the file was removed since it was opened."""

@@ -364,17 +364,22 @@ def _sweep(parent: int, name: str) -> None:
     """Remove the temporary files for `name` that processes left behind when they were killed."""
     ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}")
     for leftover in filter(ours.fullmatch, os.listdir(parent)):
-        if stat.S_ISLNK(os.stat(leftover, dir_fd=parent, follow_symlinks=False).st_mode):
-            _discard(parent, leftover)
-            continue
-        handle = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _discard(parent, leftover)
-        except BlockingIOError:
-            continue  # another process is writing this very file at this moment
-        finally:
-            os.close(handle)
+        # Gone by now, being written by another process at this moment, or not to be removed by us.
+        with contextlib.suppress(OSError):
+            _remove_unused(parent, leftover)
+
+
+def _remove_unused(parent: int, leftover: str) -> None:
+    """Remove what has this name, of whatever kind; raises BlockingIOError for a file with a living writer."""
+    if not stat.S_ISREG(os.stat(leftover, dir_fd=parent, follow_symlinks=False).st_mode):
+        os.unlink(leftover, dir_fd=parent)
+        return
+    handle = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(leftover, dir_fd=parent)
+    finally:
+        os.close(handle)
 
 
 def _discard(parent: int, temporary: str) -> None:

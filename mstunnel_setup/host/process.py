@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.accounts import Account
+from mstunnel_setup.host.terminal import run_apart
 from mstunnel_setup.redaction import without_likely
 
 # Everything else in our environment stays out of children: it may hold secrets.
@@ -102,48 +103,32 @@ class Processes:
         os.set_inheritable(writing, True)  # noqa: FBT003 (the name of the function says what is true)
 
     def become(self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-        """Give up root's rights for those of `account`, and become a program; does not return.
+        """Have a program of `account` take our place; ends as it does, and does not return.
 
-        A working folder that the account cannot enter is left for its home. Raises ProcessError.
+        Root stays as a relay: nothing of its terminal reaches the account (`run_apart`). Raises ProcessError.
         """
-        os.setgroups(account.groups)
-        os.setgid(account.gid)
-        os.setuid(account.uid)
-        if not os.access(".", os.X_OK):
-            os.chdir(account.home)
-        try:
-            os.execvpe(arguments[0], list(arguments), dict(environment))  # noqa: S606 (no shell is the point)
-        except OSError as error:
-            raise ProcessError(
-                "program-failed",
-                f"{account.name} cannot run {arguments[0]}: {error.strerror}",
-                "Let that account read and run the file.",
-            ) from error
+        code, _ = _apart(arguments, account, environment, keep_output=False)
+        # As a shell has it for a program that a signal ended.
+        raise SystemExit(128 - code if code < 0 else code)
 
-    def attend(
-        self,
-        arguments: Sequence[str],
-        account: Account | None = None,
-        environment: Mapping[str, str] | None = None,
-    ) -> Completed:
+    def attend(self, arguments: Sequence[str]) -> Completed:
         """Run a program that talks with the person at our terminal; only its standard output is kept.
 
-        It runs as `account` with `environment`, if given, and as long as it likes; a signal that stops us
-        stops it first. Raises ProcessError when it cannot start.
+        It runs as long as it likes; a signal that stops us stops it first. Raises ProcessError when it cannot
+        start.
         """
         try:
-            process = subprocess.Popen(
-                list(arguments),
-                stdout=subprocess.PIPE,
-                env=environment or _environment({}),
-                user=None if account is None else account.uid,
-                group=None if account is None else account.gid,
-                extra_groups=None if account is None else account.groups,
-                cwd=None if account is None else account.home,
-            )
+            process = subprocess.Popen(list(arguments), stdout=subprocess.PIPE, env=_environment({}))
         except OSError as error:
             raise ProcessError("program-failed", f"{arguments[0]}: {error.strerror}") from error
         return Completed(*_attended(process), "")
+
+    def attend_as(
+        self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]
+    ) -> Completed:
+        """The same as `account`, with nothing of our terminal (`run_apart`). Raises ProcessError."""
+        code, output = _apart(arguments, account, environment, keep_output=True)
+        return Completed(code, _text(output), "")
 
     def lines(self, arguments: Sequence[str]) -> Iterator[str]:
         """What a program writes, line by line as it comes, both streams together; it has our standard input.
@@ -184,6 +169,20 @@ class Processes:
             env=_environment({}),
             start_new_session=True,
         )
+
+
+def _apart(
+    arguments: Sequence[str], account: Account, environment: Mapping[str, str], *, keep_output: bool
+) -> tuple[int, bytes]:
+    try:
+        return run_apart(arguments, account, environment, keep_output=keep_output)
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ProcessError(
+            "program-failed",
+            f"{account.name} cannot run {arguments[0]}: {reason}",
+            "Let that account read and run the file.",
+        ) from error
 
 
 def _attended(process: subprocess.Popen[bytes]) -> tuple[int, str]:

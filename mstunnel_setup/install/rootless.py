@@ -13,9 +13,10 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import Remember, remembered
-from mstunnel_setup.errors import ExitCode, UsageError, WaitingError
+from mstunnel_setup.errors import CheckError, ExitCode, UsageError, WaitingError
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.own_code import changeable
 from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import refuse_unready
@@ -148,6 +149,16 @@ def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
 
 
 def host_command(*arguments: str, variables: Sequence[str] = ()) -> tuple[str, ...]:
-    """The command that does root's half, for the account that runs this process."""
+    """The command that does root's half, for the account that runs this process.
+
+    Raises CheckError for a program that others than root can change: an administrator would run it as root.
+    """
     source = os.environ.get("PEX") or str(Path(sys.argv[0]).absolute().with_name(program.FILE))
+    if found := next(changeable([Path(source)]), None):
+        raise CheckError(
+            "program-not-of-root",
+            f"{source} is not for root to run: {found} can be changed by other users",
+            f"Have an administrator install it where only root can write (`install -m 755 {source} "
+            f"{paths.PROGRAMS}/{program.FILE}`), then run that one.",
+        )
     return (*(("env", *variables) if variables else ()), source, "host", "--account", own_name(), *arguments)

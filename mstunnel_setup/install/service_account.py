@@ -1,4 +1,4 @@
-"""Acting as the account of a rootless gateway: root becomes it for good, or has it do one thing."""
+"""Acting as the account of a rootless gateway: root has it go on in its place, or do one thing."""
 
 import os
 import sys
@@ -29,7 +29,7 @@ def have_done(name: str, variables: Mapping[str, str]) -> Completed:
     """Have the account run this very command to its end, with its result as JSON. Raises CheckError."""
     account = _account(name)
     command = (_program(), *sys.argv[1:], "--output", "json")
-    return Processes().attend(command, account, _environment(account) | dict(variables))
+    return Processes().attend_as(account, command, _environment(account) | dict(variables))
 
 
 def _account(name: str) -> Account:

@@ -95,6 +95,8 @@ def open_run(
         _refuse_no_system(files)
     half = own_half(files) if half is None else half
     with exclusive(files, clock, paths.LOCK) if exclusively else nullcontext():
+        if exclusively:
+            files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
         journal = journal_of(half, files)
         context = _context(operator, settings, journal, files, ignored=frozenset(ignored_checks), half=half)
         context.port = port
@@ -251,7 +253,7 @@ def refuse_unsupported(given: Answers) -> None:
 
 
 def own_half(files: Files) -> Half:
-    """The part of whoever runs this process. Root becomes the account of a rootless gateway here.
+    """The part of whoever runs this process. Root has the account of a rootless gateway go on.
 
     Raises CheckError `not-root` for an account that has no gateway.
     """

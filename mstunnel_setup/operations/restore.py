@@ -8,7 +8,9 @@ from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
+from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Planned
+from mstunnel_setup.engine.store_answer import Remember
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
@@ -16,7 +18,7 @@ from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.session import Run, open_run, require_answers, step_named
 from mstunnel_setup.install.step_list import ORDER
-from mstunnel_setup.install.steps import sign_in
+from mstunnel_setup.install.steps import eula, sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.operations.backup_archive import refuse_large, unpack
 from mstunnel_setup.operations.certificate.activation import engage
@@ -25,7 +27,6 @@ from mstunnel_setup.result import Result
 from mstunnel_setup.upgrade.record import HISTORY
 from mstunnel_setup.upgrade.release import CATALOGUE
 
-_STAGE = f"{paths.STATE}/restored"
 # What a backup brings itself, or what belongs to the host it was made on.
 _NOT_TAKEN = ("certificate", "environment", "site", "eula")
 _FIRST = ("eula", "environment")
@@ -37,18 +38,18 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
     """Place settings, certificate and roots, then install into the same site with the same answers.
 
     With `replace` the record and the application of the old host are removed from the tenant first.
-    Raises UsageError where a gateway is installed already, or for a file that is no backup.
+    Given once more it continues a restoration that was cut off. Raises UsageError where a gateway is
+    installed already, or for a file that is no backup.
     """
-    manifest, files = unpack(_content(file))
+    content = _content(file)
+    manifest, files = unpack(content)
+    digest = hashlib.sha256(content).hexdigest()
     with open_run(operator, {**_answers(manifest), **settings}) as run:
-        if run.context.receipt.entries:
-            raise UsageError(
-                "already-installed", "a gateway is installed here already", "Restore on a host without one."
-            )
+        _refuse_installed(run.context.receipt, digest)
         _refuse_missing_roots(run, file)
         require_answers(run, ORDER)
         refuse_unready(run.context, [step.name for step in ORDER])
-        done = _installed(run, manifest, files, replace=replace)
+        done = [*_accepted(run, digest), *_installed(run, manifest, files, replace=replace)]
     return Result("changed", steps_data(done), text=["Restored. Look at it with `mst-cli status`."])
 
 
@@ -60,6 +61,30 @@ def _content(file: Path) -> bytes:
     if content is None:
         raise UsageError("file-missing", f"there is no file {file}", "Correct the path.")
     return content
+
+
+def _refuse_installed(receipt: Receipt, digest: str) -> None:
+    """Raise UsageError unless nothing is installed here, or this very backup has been restored in part."""
+    if {entry.step for entry in receipt.entries.values()} <= {eula.STEP.name}:
+        return
+    begun = receipt.entries.get(_begun(digest).key)
+    same = begun is not None and begun.versions[-1]["value"] == digest  # its record may have been cut off
+    if not same or all(step.name in receipt.steps for step in ORDER):
+        raise UsageError(
+            "already-installed", "a gateway is installed here already", "Restore on a host without one."
+        )
+
+
+def _accepted(run: Run, digest: str) -> list[Planned]:
+    """Accept the terms, then record which backup is restored, so that the same command may continue."""
+    done = run.runner.run([eula.STEP], run.context)
+    engage(run, "Backup to restore", [_begun(digest)])
+    return done
+
+
+def _begun(digest: str) -> Remember:
+    """The action that records which backup is restored."""
+    return Remember(name="restored", value=digest)
 
 
 def _refuse_missing_roots(run: Run, file: Path) -> None:
@@ -80,19 +105,18 @@ def _installed(
 ) -> Sequence[Planned]:
     try:
         copies = _staged(run, {path: content for path, content in files.items() if path != HISTORY})
-        done = run.runner.run([step_named("eula")], run.context)
         if HISTORY in files:
             # No object of the receipt, as it never is: what only serves the installation goes with it.
             run.files.write(HISTORY, files[HISTORY], 0o600)
         engage(run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT])
-        done += run.runner.run([step_named("environment")], run.context)
+        done = run.runner.run([step_named("environment")], run.context)
         folders = [MakeDirectory(path=_CATALOGUE_FOLDER, mode=0o755)] if CATALOGUE in files else []
         engage(run, "Certificate, roots and limits of the backup", [*folders, *copies])
         if replace:
             _remove_old(run, manifest)
         return done + run.runner.run([step for step in ORDER if step.name not in _FIRST], run.context)
     finally:
-        run.files.remove_tree(_STAGE)
+        run.files.remove_tree(paths.RESTORED)
 
 
 def _staged(run: Run, files: Mapping[str, bytes]) -> list[CopyFile]:
@@ -100,11 +124,11 @@ def _staged(run: Run, files: Mapping[str, bytes]) -> list[CopyFile]:
 
     The journal then holds their digests only, and never the key.
     """
-    run.files.make_directories(_STAGE, 0o700)
+    run.files.make_directories(paths.RESTORED, 0o700)
     copies = []
     for path, content in files.items():
         digest = hashlib.sha256(content).hexdigest()
-        staged = f"{_STAGE}/{digest}"
+        staged = f"{paths.RESTORED}/{digest}"
         run.files.write(staged, content, 0o600)
         source = str(run.files.locate(staged))
         copies.append(CopyFile(path=path, mode=_MODES.get(path, 0o644), source=source, digest=digest))

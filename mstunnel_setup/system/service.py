@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action, Undone, UndoRecord
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles, Link, WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.system.world import HasUnits
@@ -49,8 +49,10 @@ class InstallService(Action[HasUnits]):
         return {"file": self.file.capture(world), "link": self.link.capture(world)}
 
     def changed(self, world: HasUnits, record: UndoRecord[HasUnits]) -> str:
-        """An edit of the unit file by somebody else."""
-        return self.file.changed(world, _part(record, "file", [item.file for item in _versions(record)]))
+        """An edit of the unit file, or of the link to it, by somebody else."""
+        versions = _versions(record)
+        file = self.file.changed(world, _part(record, "file", [item.file for item in versions]))
+        return file or self.link.changed(world, _part(record, "link", [item.link for item in versions]))
 
     def apply(self, world: HasUnits, outputs: Outputs) -> JsonObject:
         """Write the files and start the service, or start it again."""
@@ -65,10 +67,10 @@ class InstallService(Action[HasUnits]):
         if world.systemd.known(self.unit):
             world.systemd.stop(self.unit)
         versions = _versions(record)
-        self.link.undo(world, _part(record, "link", [item.link for item in versions]))
-        undone = self.file.undo(world, _part(record, "file", [item.file for item in versions]))
+        link = self.link.undo(world, _part(record, "link", [item.link for item in versions]))
+        file = self.file.undo(world, _part(record, "file", [item.file for item in versions]))
         world.systemd.daemon_reload()
-        return undone
+        return link if link.outcome is Undo.KEPT else file
 
 
 def _versions(record: UndoRecord[HasUnits]) -> list[InstallService]:

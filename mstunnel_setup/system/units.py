@@ -17,6 +17,7 @@ class ConfigureUnit(Action[HasUnits]):
     unit: str
     path: str
     text: str
+    mode: int = 0o644
 
     @property
     def key(self) -> str:
@@ -26,7 +27,7 @@ class ConfigureUnit(Action[HasUnits]):
     @property
     def file(self) -> WriteFile:
         """The part of this action that concerns the file."""
-        return WriteFile(path=self.path, text=self.text)
+        return WriteFile(path=self.path, text=self.text, mode=self.mode)
 
     def describe(self) -> str:
         """What will be done."""

@@ -135,9 +135,15 @@ class ScheduleImport(Action[HasTimers]):
         placed = all(part.satisfied(world, outputs) for part in self.parts)
         return placed and world.systemd.active(f"{self.unit}.timer")
 
-    def capture(self, world: HasTimers) -> JsonObject:  # noqa: ARG002
-        """The units are named after their content and belong to us alone."""
-        return {}
+    def capture(self, world: HasTimers) -> JsonObject:
+        """The units are named after their content and belong to us alone; a file may stand for the link."""
+        *_, link = self.parts
+        return link.capture(world) if self.timer else {}
+
+    def changed(self, world: HasTimers, record: UndoRecord[HasTimers]) -> str:
+        """Whether the link was changed by somebody else."""
+        *_, link = self.parts
+        return link.changed(world, UndoRecord(record.before, [link])) if self.timer else ""
 
     def apply(self, world: HasTimers, outputs: Outputs) -> JsonObject:
         """Write the units and start the timer; without one the journal record is the effect."""
@@ -149,14 +155,16 @@ class ScheduleImport(Action[HasTimers]):
         world.systemd.start(f"{self.unit}.timer")
         return {}
 
-    def undo(self, world: HasTimers, record: UndoRecord[HasTimers]) -> Undone:  # noqa: ARG002
+    def undo(self, world: HasTimers, record: UndoRecord[HasTimers]) -> Undone:
         """Stop the timer and remove what was written, also systemd's note of when it ran."""
         if not self.timer:
             return Undone(Undo.REMOVED)
         if world.systemd.known(f"{self.unit}.timer"):
             world.systemd.stop(f"{self.unit}.timer")
-        for path in (*(part.path for part in reversed(self.parts)), f"{_STAMPS}/stamp-{self.unit}.timer"):
+        *units, link = self.parts
+        undone = link.undo(world, UndoRecord(record.before, [link]))
+        for path in (*(unit.path for unit in reversed(units)), f"{_STAMPS}/stamp-{self.unit}.timer"):
             # Also where nothing is: a writer that was killed has left its temporary file.
             world.files.remove(path)
         world.systemd.daemon_reload()
-        return Undone(Undo.REMOVED)
+        return undone if undone.outcome is Undo.KEPT else Undone(Undo.REMOVED)

@@ -1,5 +1,6 @@
 """A backup that is made after an upgrade brings the release that runs to a host that has nothing of it."""
 
+import gzip
 import os
 import pwd
 import re
@@ -8,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -17,8 +19,10 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.backup_archive import unpack
 from mstunnel_setup.upgrade.record import HISTORY, read_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Digests
-from tests.crash.arena import Arena
+from tests.crash import plugin
+from tests.crash.arena import Arena, Ended, differences
 from tests.crash.engine import DEAD, SERVER
+from tests.crash.kill import KILLED
 from tests.crash.test_upgrade import AGENT, GOOD
 
 LIMITS = '{"disk_space": {"healthy": 9, "unhealthy": 4}}\n'
@@ -109,3 +113,71 @@ def test_roots_that_were_a_file_of_the_old_host_are_in_the_backup(
         "mst-cli", "restore", str(place), "--ca-file", str(named), "--answers", str(arena.answers)
     )
     assert restored.code == 0, restored.stdout
+
+
+def restore(arena: Arena, backup: Path, **options: Any) -> Ended:
+    """The restoration of `backup` on a host that has nothing."""
+    return arena.run("mst-cli", "restore", str(backup), "--answers", str(arena.answers), **options)
+
+
+def state(arena: Arena) -> dict[str, Any]:
+    """Everything but earlier versions of an object."""
+    found = arena.state()
+    for entry in found["receipt"]["entries"].values():
+        entry[2] = entry[2][-1:]
+    return found
+
+
+@pytest.mark.timeout(1800)
+def test_a_restoration_killed_anywhere_is_brought_to_its_end_or_leaves_nothing(
+    arena: Arena, backup: Path, everything: bool
+) -> None:
+    arena.reset()
+    before = arena.state()
+    assert restore(arena, backup).code == 0  # it imports what later ones find imported
+    arena.reset()
+    points = restore(arena, backup).points
+    golden = state(arena)
+    failed: list[str] = []
+    for number in range(1, len(points) + 1, 1 if everything else len(points) // 12):
+        complaints: list[str] = []
+        arena.reset()
+        killed = restore(arena, backup, kill_at=number)
+        complaints += [] if killed.code == KILLED else [f"not killed: exit {killed.code}"]
+        again = restore(arena, backup)
+        if again.code and again.error != "already-installed":
+            complaints.append(f"given once more: exit {again.code}: {again.stdout[-400:]}")
+        complaints += differences(golden, state(arena))
+        arena.reset()
+        restore(arena, backup, kill_at=number)
+        removed = arena.uninstall()
+        complaints += [f"uninstall: exit {removed.code}: {removed.stdout[-400:]}"] if removed.code else []
+        complaints += differences(before, arena.state())
+        plugin.record("commands", command="restore", point=number, of=len(points), complaints=complaints)
+        failed += [f"point {number} ({points[number - 1]}): {text}" for text in complaints]
+    assert not failed, "\n".join(failed)
+
+
+def test_a_key_that_a_killed_restoration_left_goes_with_the_next_run(arena: Arena, backup: Path) -> None:
+    arena.reset()
+    number = next(
+        number
+        for number, point in enumerate(restore(arena, backup).points, 1)
+        if point.startswith("POST") and "oauth2" not in point
+    )
+    arena.reset()
+    assert restore(arena, backup, kill_at=number).code == KILLED
+    assert (arena.root / paths.RESTORED.lstrip("/")).exists()
+    arena.install()
+    assert not (arena.root / paths.RESTORED.lstrip("/")).exists()
+
+
+def test_another_backup_does_not_continue_a_restoration(arena: Arena, backup: Path, private: Path) -> None:
+    other = private / "other.tar.gz"
+    other.write_bytes(gzip.compress(gzip.decompress(backup.read_bytes()), mtime=1))
+    arena.reset()
+    number = len(restore(arena, backup).points) // 2
+    arena.reset()
+    assert restore(arena, backup, kill_at=number).code == KILLED
+    refused = restore(arena, other)
+    assert (refused.code, refused.error) == (2, "already-installed")

@@ -115,6 +115,34 @@ def test_a_link_that_somebody_turned_elsewhere_is_found(arena: Arena) -> None:
     assert str(active.readlink()) == "/somewhere/else"
 
 
+@pytest.mark.parametrize("name", ["fresh", "systemd", "everything"])
+def test_a_file_in_the_place_of_any_link_of_ours_is_named_and_not_replaced(
+    variant: Callable[[str], Scene], name: str
+) -> None:
+    """`sed -i` puts one there."""
+    scene = variant(name)
+    scene.reset()
+    arena = scene.arena
+    done(arena.install())
+    links = [path for path in arena.root.rglob("*") if path.is_symlink()]
+    assert len(links) >= 3
+    for link in links:
+        target = link.readlink()
+        link.unlink()
+        link.write_text("# theirs\n")
+        refused = arena.install()
+        assert (refused.code, refused.error) == (11, "changed-by-others"), (link, refused.stdout)
+        assert f"/{link.relative_to(arena.root)}" in refused.envelope["errors"][0]["message"]
+        assert link.read_text() == "# theirs\n"
+        link.unlink()
+        link.symlink_to(target)
+    links[0].unlink()
+    links[0].write_text("# theirs\n")
+    removed = done(arena.uninstall())
+    assert links[0].read_text() == "# theirs\n"
+    assert f"/{links[0].relative_to(arena.root)}" in str(removed.envelope["warnings"])
+
+
 @pytest.mark.parametrize("agreed", [True, False])
 def test_at_a_terminal_one_question_decides(fresh: Scene, arena: Arena, agreed: bool) -> None:
     done(arena.install())

@@ -26,13 +26,15 @@ from mstunnel_setup.system.units import ConfigureUnit
 PROFILE = "/etc/profile.d/http_proxy.sh"
 ENVIRONMENT = "/etc/environment"
 MONITOR = "mstunnel_monitor.service"
+_OTHERS = 0o077
 
 
 @dataclass(frozen=True)
 class Proxy:
     """The proxy variables (lower case) that the gateway uses, and the places as they are now.
 
-    `texts` are the files of all places by path; `unlabelled` the ports that SELinux keeps from proxies.
+    `texts` are the files of all places by path, `modes` the permissions of those that are there; `unlabelled`
+    the ports that SELinux keeps from proxies.
     Without root the places of the system are the part of root, the units that of the account.
     """
 
@@ -42,6 +44,22 @@ class Proxy:
     unlabelled: tuple[int, ...] = ()
     system: bool = True
     units: bool = True
+    modes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def secret(self) -> bool:
+        """Whether a user name or password is in it."""
+        return any(place.credentials for place in proxy_places("", self.wanted))
+
+    @property
+    def shells(self) -> str:
+        """The file for all shells."""
+        return ENVIRONMENT if self.engine == "docker" else PROFILE
+
+    @property
+    def exposed(self) -> bool:
+        """Whether a password would stand in a file for all shells that other users read."""
+        return self.secret and bool(self.modes.get(self.shells, 0) & _OTHERS)
 
 
 def _gather(context: Context) -> Proxy:
@@ -54,11 +72,17 @@ def _gather(context: Context) -> Proxy:
     folders = tuple(f"{paths.UNITS}/{unit}.d" for unit in units(engine))
     for folder in folders:
         texts |= texts_below(files, (folder,), ".conf")
-    return Proxy(wanted, engine, texts)
+    states = {path: files.state(path) for path in texts}
+    modes = {path: state.mode for path, state in states.items() if state is not None}
+    return Proxy(wanted, engine, texts, modes=modes)
 
 
 def _gather_all(context: Context) -> Proxy:
     proxy = _gather(context)
+    if proxy.exposed:
+        context.prompter.say(
+            f"The proxy needs a password, and every user can read {proxy.shells}: it is not written there."
+        )
     return replace(proxy, unlabelled=_unlabelled(context, proxy.wanted))
 
 
@@ -111,12 +135,14 @@ def _decide_system(proxy: Proxy) -> Sequence[Action[Any]]:
 
 
 def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Any]]:
-    path, export = (ENVIRONMENT, False) if proxy.engine == "docker" else (PROFILE, True)
+    """A file that is there keeps its mode; a new one with a password in it is root's alone."""
+    path = proxy.shells
     present = proxy.texts.get(path, "")
-    text = proxy_files.shell(present, both, export=export)
-    if text == present:
+    text = proxy_files.shell(present, both, export=path == PROFILE)
+    if text == present or proxy.exposed:
         return ()
-    return (*folders(path.rpartition("/")[0]), WriteFile(path=path, text=text))
+    mode = proxy.modes.get(path, 0o600 if proxy.secret else 0o644)
+    return (*folders(path.rpartition("/")[0]), WriteFile(path=path, text=text, mode=mode))
 
 
 def given_up(context: Context) -> list[str]:
@@ -148,7 +174,10 @@ def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Actio
     # The very text may be that of a run that died before the unit followed it.
     if proxy_files.unit_says(present, both) and present.get(path) != text:
         return ()
-    return (MakeDirectory(path=folder), ConfigureUnit(unit=unit, path=path, text=text))
+    mode = proxy.modes.get(path, 0o644)
+    if proxy.secret:
+        mode &= ~_OTHERS
+    return (MakeDirectory(path=folder), ConfigureUnit(unit=unit, path=path, text=text, mode=mode))
 
 
 def _prove(context: Context, proxy: Proxy) -> None:

@@ -5,10 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.engine.action import Undo, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles, LinkInPlace
+from mstunnel_setup.engine.action import Codec, Undo, UndoRecord
+from mstunnel_setup.engine.file_actions import HasFiles, Link, LinkInPlace
+from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.engine.runner import Runner
+from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import WaitingError
+from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.safe_paths import FileError
 
 PLACE = "/etc/mstunnel/ocserv.conf"
 ACTION = LinkInPlace(path=PLACE, target="agent/ocserv.conf")
@@ -89,3 +95,67 @@ def test_what_somebody_put_there_later_is_kept(world: World) -> None:
 
     assert undone(world, before) is Undo.KEPT
     assert world.files.read(PLACE) == b"edited\n"
+
+
+LINKS = (Link(path=PLACE, target="agent/ocserv.conf"), ACTION)
+
+
+def run(world: World, link: Link, *, agreed: bool) -> None:
+    """One run of an installation that makes `link`; `agreed` says whether edits may be replaced."""
+    journal = Journal(world.files, SystemClock(), world.state_directory)
+    runner = Runner(
+        world,
+        journal,
+        Codec([Link, LinkInPlace]),
+        SystemClock(),
+        lambda _event: None,
+        may_replace=lambda _changed: agreed,
+    )
+    try:
+        runner.run([Step("link", "Link", lambda _context: None, lambda _facts: [link])], None)
+    finally:
+        journal.close()
+
+
+def edited_in_place(world: World) -> None:
+    """What `sed -i` does: a regular file with the edited content stands where the link was."""
+    world.files.remove(PLACE)
+    world.files.write(PLACE, b"edited\n")
+
+
+@pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
+def test_an_edited_file_in_the_place_of_a_link_is_not_replaced_unasked(world: World, link: Link) -> None:
+    run(world, link, agreed=False)
+    edited_in_place(world)
+    with pytest.raises(WaitingError) as caught:
+        run(world, link, agreed=False)
+    assert (caught.value.code, PLACE in caught.value.message) == ("changed-by-others", True)
+    assert world.files.read(PLACE) == b"edited\n"
+
+
+@pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
+def test_an_edited_file_that_may_be_replaced_is_kept_aside(world: World, link: Link) -> None:
+    run(world, link, agreed=False)
+    edited_in_place(world)
+    run(world, link, agreed=True)
+    state = world.files.state(PLACE)
+    assert state is not None
+    assert state.target == link.target
+    (saved,) = world.files.names("/state/saved")
+    assert world.files.read(f"/state/saved/{saved}") == b"edited\n"
+
+
+@pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
+def test_a_folder_in_the_place_of_a_link_is_found_too(world: World, link: Link) -> None:
+    run(world, link, agreed=False)
+    world.files.remove(PLACE)
+    world.files.make_directory(PLACE)
+    with pytest.raises(WaitingError):
+        run(world, link, agreed=False)
+
+
+def test_a_file_that_nobody_has_kept_is_not_replaced(world: World) -> None:
+    world.files.write(PLACE, b"theirs\n")
+    with pytest.raises(FileError):
+        ACTION.apply(world, {})
+    assert world.files.read(PLACE) == b"theirs\n"

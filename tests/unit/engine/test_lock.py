@@ -1,5 +1,11 @@
 """One run at a time; the file of the lock goes with the lock, and nobody slips in on a removed one."""
 
+import fcntl
+import json
+import multiprocessing
+import os
+import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,3 +54,59 @@ def test_a_lock_on_a_removed_file_is_none(tmp_path: Path) -> None:
         exclusive(Files(tmp_path), SystemClock(), _LOCK),
     ):
         pass
+
+
+def message(tmp_path: Path) -> str:
+    with pytest.raises(LockedError) as caught, exclusive(Files(tmp_path), SystemClock(), _LOCK):
+        pass
+    return caught.value.message
+
+
+def test_the_file_is_private_from_birth_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+            assert stat.S_IMODE((tmp_path / _LOCK[1:]).stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_the_file_that_a_killed_run_left_readable_is_closed(tmp_path: Path) -> None:
+    (tmp_path / _LOCK[1:]).touch(0o644)
+    with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+        assert stat.S_IMODE((tmp_path / _LOCK[1:]).stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_another_user_cannot_open_it(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)  # the attacker is past the folders above, as in /run
+
+    def attack() -> None:
+        os.setuid(65534)
+        try:
+            os.open(_LOCK[1:], os.O_RDONLY, dir_fd=folder)
+        except PermissionError:
+            sys.exit(0)
+        sys.exit(1)
+
+    with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+        attacker = multiprocessing.get_context("fork").Process(target=attack)
+        attacker.start()
+        attacker.join()
+    os.close(folder)
+    assert attacker.exitcode == 0
+
+
+def test_the_holder_is_named(tmp_path: Path) -> None:
+    with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+        assert f"(process {os.getpid()}, since " in message(tmp_path)
+
+
+@pytest.mark.parametrize("pid", [1, 2**22 + 1, "1", None], ids=["lives", "dead", "text", "none"])
+def test_a_process_that_does_not_hold_it_is_not_named(tmp_path: Path, pid: object) -> None:
+    """The file still says what a killed run wrote, and the one that holds it now has not written yet."""
+    stale = {"pid": pid, "since": "2026-01-01", "command": "mstunnel-setup"}
+    (tmp_path / _LOCK[1:]).write_text(json.dumps(stale))
+    with (tmp_path / _LOCK[1:]).open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert message(tmp_path) == "another run is at work"

@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import socket
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -398,3 +399,48 @@ def test_a_tree_is_removed_but_not_what_a_link_in_it_leads_to(files: Files, tmp_
     files.remove_tree("/etc/tree")
     files.remove_tree("/etc/elsewhere")
     assert files.names("/etc") == ["elsewhere"]
+
+
+_LEFTOVER = ".name.0123456789abcdef"
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [_socket, os.mkfifo, lambda path: path.symlink_to("x"), Path.touch])
+@pytest.mark.timeout(20)
+def test_whatever_is_named_like_a_temporary_file_is_swept(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the address of a socket is short
+    make(Path("etc", _LEFTOVER))
+    files.write("/etc/name", b"x")
+    assert files.names("/etc") == ["name"]
+
+
+def test_a_folder_named_like_a_temporary_file_keeps_no_write_from_its_end(files: Files) -> None:
+    files.make_directory(f"/etc/{_LEFTOVER}")
+    files.write("/etc/name", b"x")
+    assert files.read("/etc/name") == b"x"
+
+
+@pytest.mark.parametrize("vanishing_before", ["stat", "open", "unlink"])
+def test_a_temporary_file_that_disappears_meanwhile_is_no_matter(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vanishing_before: str
+) -> None:
+    """Another process sweeps at the same moment."""
+    leftover = tmp_path / "etc" / _LEFTOVER
+    leftover.touch()
+    original = getattr(os, vanishing_before)
+
+    def vanishing(path: Any, *arguments: Any, **options: Any) -> Any:
+        if path == _LEFTOVER:
+            monkeypatch.undo()
+            leftover.unlink()
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr(os, vanishing_before, vanishing)
+    files.write("/etc/name", b"x")
+    assert files.names("/etc") == ["name"]

@@ -145,6 +145,54 @@ def test_without_root_each_half_has_its_own_places_of_the_proxy(machine: Machine
     assert f"write {proxy.PROFILE}" not in done
 
 
+SECRET = "http://user:word@proxy.example.com:3128"
+DROP_INS = [
+    f"/etc/systemd/system/{unit}.d/http-proxy.conf" for unit in ("podman.service", "mstunnel_monitor.service")
+]
+
+
+def mode(machine: Machine, path: str) -> int:
+    state = machine.scene.files.state(path)
+    assert state is not None
+    return state.mode
+
+
+def test_a_file_for_all_shells_keeps_the_mode_that_it_has(machine: Machine) -> None:
+    machine.scene.write(proxy.PROFILE, "export EDITOR=vi\n")
+    (machine.scene.root / proxy.PROFILE[1:]).chmod(0o600)
+    install_proxy(machine, https_proxy=PROXY)
+    assert PROXY in machine.text(proxy.PROFILE)
+    assert mode(machine, proxy.PROFILE) == 0o600
+    machine.uninstall()
+    assert (machine.text(proxy.PROFILE), mode(machine, proxy.PROFILE)) == ("export EDITOR=vi\n", 0o600)
+
+
+def test_a_password_is_written_where_root_alone_reads_it(machine: Machine) -> None:
+    install_proxy(machine, https_proxy=SECRET)
+    for path in (proxy.PROFILE, *DROP_INS):
+        assert SECRET in machine.text(path)
+        assert mode(machine, path) == 0o600
+    assert install_proxy(machine, https_proxy=SECRET) == []
+
+
+def test_a_password_is_not_written_where_every_user_reads_it(machine: Machine) -> None:
+    machine.scene.write(proxy.PROFILE, "export EDITOR=vi\n")
+    install_proxy(machine, https_proxy=SECRET)
+    assert machine.text(proxy.PROFILE) == "export EDITOR=vi\n"
+    assert any(
+        proxy.PROFILE in text and "password" in text and "word@" not in text
+        for text in machine.scene.prompter.said
+    )
+    assert [mode(machine, path) for path in DROP_INS] == [0o600, 0o600]
+
+
+def test_drop_ins_without_a_password_stay_open_to_read(machine: Machine) -> None:
+    install_proxy(machine, https_proxy=PROXY)
+    assert [mode(machine, path) for path in (proxy.PROFILE, *DROP_INS)] == [0o644] * 3
+    install_proxy(machine, https_proxy=SECRET)
+    assert [mode(machine, path) for path in DROP_INS] == [0o600, 0o600]
+
+
 @pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY"])
 def test_one_setting_reaches_every_place(machine: Machine, name: str) -> None:
     before = machine.tree()
