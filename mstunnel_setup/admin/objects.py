@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt
 
-from mstunnel_setup.answers.model import Line, Part
+from mstunnel_setup.answers.model import Line
+from mstunnel_setup.answers.part import Part
 from mstunnel_setup.profiles.objects import ProfileObject
 
 DEFAULT_SCOPE_TAGS = ("0",)
