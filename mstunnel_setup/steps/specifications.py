@@ -20,8 +20,8 @@ _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)
 _SERVER_PROCESSES = 10_000
 _AGENT_PROCESSES = 100
 _JOURNAL = "/run/systemd/journal"
-# The tunnel takes the first. Workers, which parse what strangers send, are a user of their own: ocserv changes
-# to that user, gives it the socket to the process with the key, and ends workers that are no longer its own.
+# The tunnel takes the first. Workers, which parse what strangers send, are a user of their own: ocserv
+# changes to that user, gives it the socket to the process with the key, and has to end them.
 _SERVER_CAPABILITIES = ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
 # The engine gives these folders the SELinux type that containers may use; without SELinux it does nothing.
 _OURS = "z"
