@@ -31,6 +31,7 @@ _COUNTING = {
     "net.netfilter.nf_conntrack_tcp_timeout_time_wait": "1",
     "net.netfilter.nf_conntrack_timestamp": "1",
 }
+_ROOTS = ("mode=0755",)
 _IN_MEMORY = (Tmpfs(path="/run"), Tmpfs(path="/tmp"))  # noqa: S108 (inside the container)
 
 
@@ -86,7 +87,12 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
             "net.ipv4.ip_unprivileged_port_start": "0",
             **(_COUNTING if setting.traced else {}),
         },
-        tmpfs=(*_IN_MEMORY, Tmpfs(path="/etc/ssl/certs")),
+        # Root's alone, where an engine would let every user write; the workers are one.
+        tmpfs=(
+            Tmpfs(path="/run", options=_ROOTS),
+            Tmpfs(path="/tmp"),  # noqa: S108 (inside the container)
+            Tmpfs(path="/etc/ssl/certs", options=_ROOTS),
+        ),
         health=HealthCheck(command=_HEALTH_COMMAND, interval=10, start_period=20),
         # A container keeps the port and the network that it was created with.
         labels=_labels(image, setting.environment, str(listen_port), *_named(setting.network)),
