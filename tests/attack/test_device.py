@@ -70,7 +70,7 @@ class Gateway(Installation):
 
     def worker(self) -> str:
         """Id of the process that serves the connected device, on the server."""
-        return self.server.shell("pgrep --full '^ocserv-worker' | head -n1").stdout.strip()
+        return self.server.run(["pgrep", "--newest", "--exact", "ocserv-worker"]).stdout.strip()
 
     def status(self, process: str) -> dict[str, str]:
         """`/proc/PID/status` of a process, as the server sees it."""

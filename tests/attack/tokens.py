@@ -198,7 +198,10 @@ ACCEPTED: Mapping[str, Callable[[Forger], str]] = {
     "without optional claims": lambda forger: forger.token(
         idtyp=_NO_CLAIM, acct=_NO_CLAIM, xms_idrel=_NO_CLAIM, idp=_NO_CLAIM
     ),
-    "home account by idp": lambda forger: forger.token(idp=f"https://sts.windows.net/{forger.tenant}/"),
+    "home account by idp": lambda forger: forger.token(idp=forger.issuer),
+    "home account by the idp of version 1": lambda forger: forger.token(
+        idp=forger.issuer.removesuffix("v2.0")
+    ),
     "member with numbers of no known meaning": lambda forger: forger.token(xms_idrel="30 1 15555"),
     "valid for 28 hours": lambda forger: forger.token(exp=Forger.now() + 28 * 3600),
 }
