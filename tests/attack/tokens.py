@@ -53,7 +53,8 @@ class Forger:
 
     def with_header(self, *, algorithm: str = "RS256", key: Any = None, **header: Any) -> str:
         """The claims of the good token, with another header, algorithm or key."""
-        merged = {name: value for name, value in {**self._header, **header}.items() if value is not _NO_CLAIM}
+        changed = {**self._header, "alg": algorithm, **header}
+        merged = {name: value for name, value in changed.items() if value is not _NO_CLAIM}
         return self._signed(self._claims, key or self._key, algorithm, merged)
 
     def by_public_key(self) -> str:
