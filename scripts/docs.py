@@ -145,7 +145,7 @@ def _setting(path: str, info: FieldInfo) -> str:
         f"`{path}`",
         _values(info),
         f"`{setting.option}`" if setting.option else "",
-        f"`{setting.variable}`" if path != "environment" else "",
+        f"`{setting.variable}`" if not setting.section else "",
         info.description or "",
     )
     return f"| {' | '.join(cells)} |\n"

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt
 
 from mstunnel_setup.admin.profiles.objects import ProfileObject
-from mstunnel_setup.answers.model import Line, Part
+from mstunnel_setup.answers.model import Line
+from mstunnel_setup.answers.part import Part
 
 DEFAULT_SCOPE_TAGS = ("0",)
 """The scope tag that everything has unless it was given another one (docs/reference/mst-admin.md)."""

@@ -10,7 +10,12 @@ from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.problem import KeyPath
 from mstunnel_setup.errors import CheckError, UsageError
 
-_SECTIONS = frozenset({("tenant",), ("sign_in",), ("certificate",), ("environment",), ("images",)})
+_SECTIONS = frozenset(
+    {
+        *((name,) for name in ("tenant", "sign_in", "certificate", "environment", "images", "token")),
+        ("token", "required_claims"),
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import Annotated, Literal, TypeAlias, cast
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -17,8 +16,10 @@ from pydantic import (
     model_validator,
 )
 
+from mstunnel_setup.answers.part import Part
 from mstunnel_setup.answers.rules import RULES
 from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.answers.token import Issuer, TokenAnswers
 
 VERSION = 1
 GRAPH_COMMAND_LINE_TOOLS = "graph-command-line-tools"
@@ -155,16 +156,6 @@ Variables: TypeAlias = dict[
 ]
 
 
-class Part(BaseModel):
-    """A section: frozen, strict about keys; a number where text is wanted is taken as it is written."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
-
-    def given(self) -> dict[str, object]:
-        """The keys that were answered, with their values."""
-        return {key: value for key, value in self if value is not None and key in self.model_fields_set}
-
-
 class TenantAnswers(Part):
     """The tenant and the cloud it is in."""
 
@@ -188,6 +179,11 @@ class TenantAnswers(Part):
     )
     id: TenantId = Field(
         default="organizations", description="Tenant id or domain; organizations lets the account decide"
+    )
+    issuer: Issuer | None = Field(
+        default=None,
+        description="Issuer of devices' tokens, their claim iss; default: by cloud and token.version",
+        examples=["https://sts.windows.net/11111111-2222-3333-4444-555555555555/"],
     )
 
 
@@ -357,6 +353,7 @@ class AnswerFile(Part):
     authentication: Literal["oidc", "certificate", "radius"] = Field(
         default="oidc", description="What devices present: oidc (an Entra token), certificate or radius"
     )
+    token: TokenAnswers = Field(default=TokenAnswers(), description="Which Entra tokens let a device in")
 
     client_to_client: bool = Field(
         default=False, description="true: devices reach each other through the gateway"

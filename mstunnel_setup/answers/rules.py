@@ -1,5 +1,6 @@
 """Rules between the keys of a section. They look at keys, so they hold for any mixture of sources."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
@@ -18,15 +19,40 @@ _SIGN_IN_KEYS = {
     "token-file": ("token_file",),
 }
 
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Claims that have a setting of their own, or that the gateway judges for itself.
+_CLAIMS_ELSEWHERE = {
+    "iss": "set `tenant.issuer` and remove it",
+    "tid": "it is always that of the tenant: remove it",
+    "scp": "set `token.scope` and remove it",
+    "oid": "it is the user: remove it",
+    **dict.fromkeys(("exp", "iat", "nbf"), "set `token.maximum_lifetime` and remove it"),
+}
+
 
 def tenant(section: Section) -> Iterator[Finding]:
-    """`authority` and `graph` belong to the cloud `custom`, which needs both."""
+    """`authority` and `graph` belong to the cloud `custom`, which needs both; an issuer is of this tenant."""
     custom = section.get("cloud", "public") == "custom"
     for key in ("authority", "graph"):
         if custom and key not in section:
             yield "cloud", f"`cloud: custom` needs `{key}`: add its https address"
         elif not custom and key in section:
             yield key, f"`{key}` is for `cloud: custom` only: set that cloud or remove `{key}`"
+    yield from _issuer_of_another(str(section.get("issuer", "")), str(section.get("id", "")))
+
+
+def _issuer_of_another(issuer: str, tenant_id: str) -> Iterator[Finding]:
+    named = _GUID.search(issuer.lower())
+    if named and _GUID.fullmatch(tenant_id.lower()) and named[0] != tenant_id.lower():
+        yield "issuer", f"`issuer` names the tenant {named[0]}, and `id` another one: correct one of them"
+
+
+def token(section: Section) -> Iterator[Finding]:
+    """No further claim stands against what another setting says."""
+    claims = section.get("required_claims", {})
+    for name in claims if isinstance(claims, Mapping) else ():
+        if name in _CLAIMS_ELSEWHERE:
+            yield "required_claims", f"`token.required_claims` has `{name}`: {_CLAIMS_ELSEWHERE[name]}"
 
 
 def sign_in(section: Section) -> Iterator[Finding]:
@@ -118,5 +144,6 @@ RULES: Mapping[str, Rule] = {
     "identity": identity,
     "certificate": certificate,
     "environment": environment,
+    "token": token,
 }
 """The rules, by section of the answer file."""

@@ -10,13 +10,14 @@ class Setting:
 
     `path` is its place in the answer file (`tenant.ca_file`), `option` the option that sets it or empty,
     `flag` the value that the option stands for when it takes none, `secret_file` whether the option takes
-    the path of a file that holds a secret.
+    the path of a file that holds a secret, `section` whether its keys are free, which no variable can hold.
     """
 
     path: str
     option: str = ""
     flag: str = ""
     secret_file: bool = False
+    section: bool = False
 
     @property
     def variable(self) -> str:
@@ -42,6 +43,7 @@ SETTINGS = (
     Setting("tenant.graph"),
     Setting("tenant.ca_file", "--ca-file"),
     Setting("tenant.id"),
+    Setting("tenant.issuer"),
     Setting("sign_in.method"),
     Setting("sign_in.client_id"),
     Setting("sign_in.client_secret"),
@@ -63,11 +65,15 @@ SETTINGS = (
     Setting("certificate.key", "--key"),
     Setting("certificate.pfx", "--pfx"),
     Setting("certificate.passphrase", "--passphrase-file", secret_file=True),
-    Setting("environment"),
+    Setting("environment", section=True),
     Setting("images.server"),
     Setting("images.agent"),
     Setting("images.archive", "--offline"),
     Setting("authentication"),
     Setting("client_to_client"),
+    Setting("token.version"),
+    Setting("token.scope"),
+    Setting("token.maximum_lifetime"),
+    Setting("token.required_claims", section=True),
 )
 BY_PATH: Mapping[str, Setting] = {setting.path: setting for setting in SETTINGS}

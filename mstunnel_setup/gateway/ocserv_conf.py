@@ -29,10 +29,9 @@ _CONTROL_SOCKET: Final = "/run/occtl.socket"
 # In the image: a record in the log for every session that begins or ends.
 _SESSION_LOG: Final = "/usr/libexec/mstunnel/session-log"
 
-# The container has NET_ADMIN and nothing more: nothing in it may change its groups, which ocserv does when it
-# runs in group 0. The container therefore starts as user root in group nogroup (65534) and stays there.
-RUN_AS_USER: Final = "root"
-RUN_AS_GROUP: Final = "nogroup"
+# Of the image: who the workers are, which parse what strangers send.
+RUN_AS_USER: Final = "ocserv"
+RUN_AS_GROUP: Final = "ocserv"
 ISOLATE_WORKERS: Final = True
 
 HIGHEST_LEVEL: Final = 4

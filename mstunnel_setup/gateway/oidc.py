@@ -1,47 +1,94 @@
-"""`oidc.json`: how ocserv judges the access tokens that devices present.
+"""`oidc.json`: which access tokens let a device in.
 
-Source: docs/reference (gateway authentication) and ocserv's OpenID Connect module: every required claim is
-compared for equality; a token without `exp`, `nbf` and `iat` is refused.
+Source: docs/reference/tokens.md. ocserv compares `required_claims` for equality and refuses a token without
+`exp`, `nbf` and `iat`; the other keys are those of images/gateway/patches/01-token-rules.patch.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
 
-from mstunnel_setup.engine.values import JsonObject, JsonValue
+from mstunnel_setup.engine.values import JsonObject
+
+TokenVersion: TypeAlias = Literal[1, 2]
+ClaimValue: TypeAlias = str | int | bool
 
 _KEY_REFRESH_SECONDS: Final = 900
+_MEMBER, _GUEST, _SERVICE_PRINCIPAL = "1", "5", "7"
+_ACCOUNT_OF_AN_AGENT: Final = "13"
 
 
-def issuer_v1(tenant_id: str) -> str:
-    """The issuer in version 1.0 tokens of the Microsoft clouds."""
-    return f"https://sts.windows.net/{tenant_id}/"
+@dataclass(frozen=True)
+class Issuers:
+    """The `iss` claims of one tenant's tokens, and where its OpenID documents are.
 
-
-def issuer_v2(authority: str, tenant_id: str) -> str:
-    """The issuer in version 2.0 tokens. `authority` is the sign-in host's URL without the tenant."""
-    return f"{authority.rstrip('/')}/{tenant_id}/v2.0"
-
-
-def metadata_url(authority: str, tenant_id: str) -> str:
-    """The OpenID document of the tenant. It names the keys of tokens of both versions."""
-    return f"{issuer_v2(authority, tenant_id)}/.well-known/openid-configuration"
-
-
-def default_issuer(cloud: str, authority: str, tenant_id: str) -> str:
-    """The issuer to expect unless it is set: version 1.0 in Microsoft's clouds, 2.0 in a custom one."""
-    return issuer_v2(authority, tenant_id) if cloud == "custom" else issuer_v1(tenant_id)
-
-
-def oidc_config(metadata: str, tenant_id: str | None, audience: str, issuer: str) -> JsonObject:
-    """The object of `oidc.json`. Without `tenant_id` the issuer alone stands for the tenant.
-
-    The user of a session is the object id, as in `mst-cli server show user`.
+    `authority` is the sign-in host's URL, with which both issuers of a custom cloud begin.
     """
-    claims: dict[str, JsonValue] = {"aud": audience, "iss": issuer}
-    if tenant_id:
-        claims["tid"] = tenant_id
-    return {
-        "openid_configuration_url": metadata,
-        "user_name_claim": "oid",
-        "required_claims": claims,
-        "minimum_jwk_refresh_time": _KEY_REFRESH_SECONDS,
-    }
+
+    cloud: str
+    authority: str
+    tenant_id: str
+
+    def version(self, issuer: str | None) -> TokenVersion:
+        """That of the tokens of a chosen issuer; without one 1 in Microsoft's clouds, 2 in a custom one."""
+        if issuer:
+            return 2 if issuer.endswith("/v2.0") else 1
+        return 2 if self.cloud == "custom" else 1
+
+    def issuer(self, version: TokenVersion) -> str:
+        """The issuer in tokens of this version; Microsoft's clouds share one host for version 1."""
+        if version == 2:  # noqa: PLR2004 (the version's own number)
+            return f"{self._base}/v2.0"
+        return f"{self._base}/" if self.cloud == "custom" else f"https://sts.windows.net/{self.tenant_id}/"
+
+    def metadata(self, version: TokenVersion) -> str:
+        """The OpenID document that names the keys of tokens of this version."""
+        return f"{self._base}{'/v2.0' if version == 2 else ''}/.well-known/openid-configuration"  # noqa: PLR2004
+
+    @property
+    def _base(self) -> str:
+        return f"{self.authority.rstrip('/')}/{self.tenant_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenRules:
+    """A delegated token of a member of this tenant, for this gateway, and not for long.
+
+    `metadata` is the address of the OpenID document, `home_issuers` what `idp` may say of a member,
+    `scope` one delegated permission, `maximum_lifetime` in seconds; `required_claims` are compared for
+    equality, after ours.
+    """
+
+    metadata: str
+    tenant_id: str
+    audience: str
+    issuer: str
+    home_issuers: tuple[str, ...]
+    scope: str
+    maximum_lifetime: int
+    required_claims: Mapping[str, ClaimValue] = field(default_factory=dict)
+
+    def document(self) -> JsonObject:
+        """The object of `oidc.json`. The user of a session is the object id (`mst-cli server show user`)."""
+        members = sorted({self.issuer, *self.home_issuers})
+        return {
+            "openid_configuration_url": self.metadata,
+            "minimum_jwk_refresh_time": _KEY_REFRESH_SECONDS,
+            "algorithm": "RS256",
+            "user_name_claim": "oid",
+            "user_name_format": "guid",
+            "maximum_lifetime": self.maximum_lifetime,
+            "required_claims": {
+                "aud": self.audience,
+                "iss": self.issuer,
+                "tid": self.tenant_id,
+                **self.required_claims,
+            },
+            "optional_claims": {"acct": [0], "idp": [*members], "idtyp": ["user"]},
+            "required_words": {"scp": [self.scope]},
+            "optional_words": {"xms_idrel": [_MEMBER]},
+            "forbidden_words": {
+                "xms_idrel": [_GUEST, _SERVICE_PRINCIPAL],
+                "xms_sub_fct": [_ACCOUNT_OF_AN_AGENT],
+            },
+        }

@@ -17,10 +17,12 @@ from mstunnel_setup.containers.spec import (
 from mstunnel_setup.upgrade import mailbox
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)
-_NOGROUP = 65534
 _SERVER_PROCESSES = 10_000
 _AGENT_PROCESSES = 100
 _JOURNAL = "/run/systemd/journal"
+# The tunnel takes the first. Workers, which parse what strangers send, are a user of their own: ocserv
+# changes to that user, gives it the socket to the process with the key, and has to end them.
+_SERVER_CAPABILITIES = ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
 # The engine gives these folders the SELinux type that containers may use; without SELinux it does nothing.
 _OURS = "z"
 # The kernel counts bytes and seconds of connections only when asked, and else forgets a closed one late.
@@ -29,6 +31,7 @@ _COUNTING = {
     "net.netfilter.nf_conntrack_tcp_timeout_time_wait": "1",
     "net.netfilter.nf_conntrack_timestamp": "1",
 }
+_ROOTS = ("mode=0755",)
 _IN_MEMORY = (Tmpfs(path="/run"), Tmpfs(path="/tmp"))  # noqa: S108 (inside the container)
 
 
@@ -56,10 +59,9 @@ class Setting:
 
 
 def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
-    """The VPN server: ocserv. It needs the tunnel device and NET_ADMIN, nothing more.
+    """The VPN server: ocserv. It needs the tunnel device and its capabilities, nothing more.
 
-    Its workers cannot leave group 0 without further capabilities, so it starts in the group of nobody. With
-    an access log the kernel counts its connections, and it reaches the journal, for a tag of its own.
+    With an access log the kernel counts its connections, and it reaches the journal, for a tag of its own.
     """
     return ContainerSpec(
         name=paths.SERVER,
@@ -67,7 +69,6 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         log_tag=paths.SERVER_TAG,
         image=image,
         local_name=setting.local_names.get(image, ""),
-        group=_NOGROUP,
         volumes=(
             Volume(host=setting.configuration, container=paths.CONFIGURATION, options=("ro", _OURS)),
             Volume(host=setting.server_state, container=paths.SERVER_STATE_INSIDE, options=(_OURS,)),
@@ -75,7 +76,7 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
             *(_journal(setting.journal) if setting.traced else ()),
         ),
         devices=("/dev/net/tun",),
-        capabilities=("NET_ADMIN",),
+        capabilities=_SERVER_CAPABILITIES,
         network=setting.network,
         ports=(
             Port(host=listen_port, container=listen_port, protocol="tcp"),
@@ -86,7 +87,12 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
             "net.ipv4.ip_unprivileged_port_start": "0",
             **(_COUNTING if setting.traced else {}),
         },
-        tmpfs=(*_IN_MEMORY, Tmpfs(path="/etc/ssl/certs")),
+        # Root's alone, where an engine would let every user write; the workers are one.
+        tmpfs=(
+            Tmpfs(path="/run", options=_ROOTS),
+            Tmpfs(path="/tmp"),  # noqa: S108 (inside the container)
+            Tmpfs(path="/etc/ssl/certs", options=_ROOTS),
+        ),
         health=HealthCheck(command=_HEALTH_COMMAND, interval=10, start_period=20),
         # A container keeps the port and the network that it was created with.
         labels=_labels(image, setting.environment, str(listen_port), *_named(setting.network)),

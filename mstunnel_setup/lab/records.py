@@ -59,7 +59,7 @@ class UserRecord(Record):
     """A user. Password and code are kept in clear: a lab's accounts are made up and written to lab.json.
 
     `mfa_code` is what the user types after the password, "" where that is enough; `refused_with` the AADSTS
-    number that refuses the user nevertheless, or 0.
+    number that refuses the user nevertheless, or 0. A `guest` is an account of another tenant.
     """
 
     upn: str
@@ -69,6 +69,7 @@ class UserRecord(Record):
     licensed: bool
     mfa_code: str = ""
     refused_with: int = 0
+    guest: bool = False
 
 
 class DeviceCodeStatus(StrEnum):

@@ -7,10 +7,9 @@ from mstunnel_setup.lab.errors import OAuthError
 from mstunnel_setup.lab.permissions import DELEGATED_SCOPES
 from mstunnel_setup.lab.records import ApplicationRecord
 from mstunnel_setup.lab.urls import Urls
-from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, GRAPH_APP_ID
+from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, GATEWAY_SCOPE, GRAPH_APP_ID
 
 _OPENID: Final = frozenset({"openid", "profile", "email", "offline_access"})
-_GATEWAY_SCOPE: Final = "user_impersonation"
 DEFAULT: Final = ".default"
 
 
@@ -64,7 +63,7 @@ def parse_scope(text: str, urls: Urls) -> Request:
 def _split(word: str, urls: Urls) -> tuple[Resource, str]:
     address, _, name = word.rpartition("/")
     resource = _resource(address.removesuffix("/"), urls)
-    known = (_GATEWAY_SCOPE,) if resource.is_gateway else DELEGATED_SCOPES
+    known = (GATEWAY_SCOPE,) if resource.is_gateway else DELEGATED_SCOPES
     if name not in known and name != DEFAULT:
         raise OAuthError("invalid_scope", 70011, f"The scope '{word}' is not valid: no such permission.")
     return resource, name
@@ -76,7 +75,7 @@ def _resource(address: str, urls: Urls) -> Resource:
     if address in graph_audiences(urls):
         return Resource(GRAPH_APP_ID, address)
     if address in {GATEWAY_APP_ID, f"api://{GATEWAY_APP_ID}"}:
-        return Resource(GATEWAY_APP_ID, GATEWAY_APP_ID)
+        return Resource(GATEWAY_APP_ID, address)
     raise OAuthError(
         "invalid_resource", 500011, f"The resource principal named {address} was not found in the tenant."
     )
@@ -88,7 +87,7 @@ def granted_scopes(application: ApplicationRecord, request: Request) -> tuple[st
     Raises `OAuthError` (consent required) for what the application was not granted. Asking for names gives
     everything granted for the resource, as Entra does.
     """
-    gateway = (_GATEWAY_SCOPE,) if application.gateway_access else ()
+    gateway = (GATEWAY_SCOPE,) if application.gateway_access else ()
     granted = gateway if request.resource.is_gateway else application.scopes
     missing = set(request.names) - {DEFAULT} - set(granted)
     if missing or not granted:

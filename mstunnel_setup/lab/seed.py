@@ -54,7 +54,8 @@ class SeedSignIn(_Part):
 class SeedUser(_Part):
     """A user; without a password one is made.
 
-    `mfa` asks for a code after the password; `refused_with` is an AADSTS number that ends each sign-in.
+    `mfa` asks for a code after the password; `refused_with` is an AADSTS number that ends each sign-in; a
+    `guest` is an account of another tenant.
     """
 
     id: UUID | None = None
@@ -65,6 +66,7 @@ class SeedUser(_Part):
     licensed: bool = False
     mfa: bool = False
     refused_with: Annotated[int, _one_of(REFUSALS)] | None = None
+    guest: bool = False
 
 
 class SeedTrustedIssuer(_Part):

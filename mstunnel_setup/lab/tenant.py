@@ -81,6 +81,7 @@ def _user(seed: SeedUser) -> UserRecord:
         licensed=seed.licensed,
         mfa_code=f"{secrets.randbelow(10**6):06}" if seed.mfa else "",
         refused_with=seed.refused_with or 0,
+        guest=seed.guest,
     )
 
 

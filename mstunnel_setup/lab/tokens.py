@@ -20,6 +20,8 @@ _GRAPH_TOKEN_VERSION: Final = 1
 _CLAIMS_NEEDED: Final = ["exp", "nbf", "iat", "iss", "aud", "tid", "appid", "oid"]
 _LEEWAY_SECONDS: Final = 60
 _REMEMBERED: Final = 50_000
+# The tenant that guests come from.
+_HOME_OF_GUESTS: Final = "https://sts.windows.net/2f7c4b1e-0d4e-4a44-9a8e-6d4f6f6c1b77/"
 
 
 class TokenService:
@@ -55,15 +57,19 @@ class TokenService:
             "scp": " ".join(scopes),
             "wids": [ROLE_TEMPLATES[role] for role in user.roles],
             "idtyp": "user",
+            "acct": 1 if user.guest else 0,
+            "xms_idrel": "5 30" if user.guest else "1 30",
         }
-        return self._access_token(claims, app_id, resource, lifetime)
+        home = {"idp": _HOME_OF_GUESTS, "email": user.upn} if user.guest else {}
+        return self._access_token({**claims, **home}, app_id, resource, lifetime, client="0")
 
     def application_token(
         self, principal_id: str, app_id: str, resource: Resource, roles: tuple[str, ...], lifetime: int
     ) -> str:
         """Return an access token of an application by itself; `principal_id` is its service principal."""
-        claims = {"oid": principal_id, "sub": principal_id, "roles": list(roles), "idtyp": "app"}
-        return self._access_token(claims, app_id, resource, lifetime)
+        claims = {"oid": principal_id, "sub": principal_id, "idtyp": "app", "xms_idrel": "7 18"}
+        granted = {"roles": list(roles)} if roles else {}
+        return self._access_token({**claims, **granted}, app_id, resource, lifetime, client="1")
 
     def id_token(self, user: UserRecord, app_id: str, lifetime: int) -> str:
         """Return an OpenID Connect id token (always v2)."""
@@ -78,16 +84,19 @@ class TokenService:
         }
         return self._sign(claims, lifetime)
 
-    def _access_token(self, claims: Mapping[str, Any], app_id: str, resource: Resource, lifetime: int) -> str:
+    def _access_token(
+        self, claims: Mapping[str, Any], app_id: str, resource: Resource, lifetime: int, client: str
+    ) -> str:
+        """Return a token of the resource's version; `client` says how the application proved itself."""
         version = self._gateway_version if resource.is_gateway else _GRAPH_TOKEN_VERSION
-        common = {
-            "aud": resource.audience,
-            "iss": self._urls.issuer(version),
-            "appid": app_id,
-            "azp": app_id,
-            "ver": f"{version}.0",
-        }
-        return self._sign({**common, **claims}, lifetime)
+        common = {"iss": self._urls.issuer(version), "ver": f"{version}.0"}
+        # The audience as it was asked for is one of version 1, as are the names of the application's claims.
+        of_version = (
+            {"aud": resource.audience, "appid": app_id, "appidacr": client}
+            if version == 1
+            else {"aud": resource.app_id, "azp": app_id, "azpacr": client}
+        )
+        return self._sign({**common, **of_version, **claims}, lifetime)
 
     def _sign(self, claims: Mapping[str, Any], lifetime: int) -> str:
         now = int(time.time())

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from mstunnel_setup.errors import UsageError
-from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
+from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, GATEWAY_SCOPE
 
 CLIENT_ALIASES: Final = {"graph-command-line-tools": "14d82eec-204b-4c2f-b7e8-296a70dab67e"}
 """Applications that every tenant can use, by a name instead of their client id (docs/how-to/sign-in.md)."""
@@ -31,6 +31,7 @@ class Cloud:
     device_login: str = ""
     tenant: str = ""
     gateway_audience: str = GATEWAY_APP_ID
+    gateway_scope: str = GATEWAY_SCOPE
 
     def authority_of(self, tenant: str) -> str:
         """Return the authority of a tenant: what MSAL takes as `authority`."""

@@ -24,6 +24,9 @@ GRAPH_APP_ID: Final = "00000003-0000-0000-c000-000000000000"
 GATEWAY_APP_ID: Final = "3678c9e9-9681-447a-974d-d19f668fcd88"
 """Application id of Microsoft Tunnel Gateway: the audience of the tokens that devices present."""
 
+GATEWAY_SCOPE: Final = "Tunnel_Allow"
+"""Its delegated permission, as far as is known (docs/reference/tokens.md)."""
+
 CONFIGURATION_READ: Final = "DeviceManagementConfiguration.Read.All"
 CONFIGURATION_READ_WRITE: Final = "DeviceManagementConfiguration.ReadWrite.All"
 APPLICATION_READ_WRITE: Final = "Application.ReadWrite.All"

@@ -1,6 +1,6 @@
 """Step `configure`: the server configuration of the site, as files the gateway reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,16 @@ from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import log_level
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, ocserv_conf
-from mstunnel_setup.gateway.oidc import default_issuer, metadata_url, oidc_config
+from mstunnel_setup.gateway.oidc import (
+    Issuers,
+    TokenRules,
+    TokenVersion,
+)
 from mstunnel_setup.install import agent_folder, tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import environment, images, site
+
+_VERSIONS: Mapping[str, TokenVersion] = {"1": 1, "2": 2}
 
 
 @dataclass(frozen=True)
@@ -51,15 +57,27 @@ def _gather(context: Context) -> Configuration:
     server = pulled(context)
     for warning in server.warnings:
         context.prompter.say(f"Server configuration: {warning.message}. {warning.hint}".rstrip())
-    return Configuration(server, images.references(context)[0], options, _oidc(context))
+    return Configuration(server, images.references(context)[0], options, _token_rules(context).document())
 
 
-def _oidc(context: Context) -> JsonObject:
-    cloud = tenant_access.cloud_of(context)
-    tenant_id = context.world.graph.tenant_id()
-    issuer = default_issuer(cloud.name, cloud.authority, tenant_id)
-    metadata = metadata_url(cloud.authority, tenant_id)
-    return oidc_config(metadata, tenant_id, cloud.gateway_audience, issuer)
+def _token_rules(context: Context) -> TokenRules:
+    cloud, answers, issuer = (
+        tenant_access.cloud_of(context),
+        context.answers.token,
+        context.answers.tenant.issuer,
+    )
+    issuers = Issuers(cloud.name, cloud.authority, context.world.graph.tenant_id())
+    version = _VERSIONS[answers.version] if answers.version else issuers.version(issuer)
+    return TokenRules(
+        metadata=issuers.metadata(version),
+        tenant_id=issuers.tenant_id,
+        audience=cloud.gateway_audience,
+        issuer=issuer or issuers.issuer(version),
+        home_issuers=(issuers.issuer(1), issuers.issuer(2)),
+        scope=answers.scope or cloud.gateway_scope,
+        maximum_lifetime=answers.maximum_lifetime,
+        required_claims=answers.required_claims,
+    )
 
 
 def _decide(configuration: Configuration) -> Sequence[Action[Any]]:

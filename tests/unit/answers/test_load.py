@@ -40,6 +40,21 @@ def test_the_full_example_is_understood() -> None:
     assert loaded.positions["tenant", "cloud"] == (7, 10)
 
 
+def test_the_rules_for_tokens_keep_slashes_and_types() -> None:
+    answers = parse((HERE / "good" / "full.yaml").read_bytes(), "answers.yaml").answers
+    assert answers.tenant.issuer == "https://login.lab.example:8443/tenant/"
+    assert (answers.token.version, answers.token.scope, answers.token.maximum_lifetime) == (
+        "1",
+        "Tunnel.Use",
+        7200,
+    )
+    assert answers.token.required_claims == {
+        "azp": "11111111-2222-3333-4444-55555555555a",
+        "acct": 0,
+        "xms_cc": "1",
+    }
+
+
 def test_variables_keep_the_way_they_are_written() -> None:
     loaded = parse((HERE / "good" / "full.yaml").read_bytes(), "answers.yaml")
     assert loaded.answers.environment == {

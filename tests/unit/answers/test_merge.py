@@ -68,6 +68,9 @@ def test_the_order_of_precedence() -> None:
         ({"MSTUNNEL_CERT": "/c.pem", "MSTUNNEL_KEY": "/k.pem"}, "certificate.chain", ("/c.pem",)),
         ({"MSTUNNEL_SITE": ""}, "site", None),
         ({"MSTUNNEL_ENVIRONMENT": "x"}, "environment", {}),
+        ({"MSTUNNEL_TOKEN_VERSION": "2"}, "token.version", "2"),
+        ({"MSTUNNEL_TOKEN_MAXIMUM_LIFETIME": "7200"}, "token.maximum_lifetime", 7200),
+        ({"MSTUNNEL_TOKEN_REQUIRED_CLAIMS": "x"}, "token.required_claims", {}),
     ],
 )
 def test_variables(environment: Mapping[str, str], path: str, value: object) -> None:
@@ -172,11 +175,11 @@ def test_nothing_missing_is_no_error() -> None:
 def test_show_tells_value_and_origin() -> None:
     shown = show(merge({"site": "Berlin"}, {}, parse(FULL, "answers.yaml")))
     assert shown["site"] == {"value": "Berlin", "origin": "option", "source": "--site"}
-    assert shown["authentication"] == {"value": "oidc", "origin": "file", "source": "answers.yaml:25:17"}
+    assert shown["authentication"] == {"value": "oidc", "origin": "file", "source": "answers.yaml:26:17"}
     assert shown["sign_in.client_secret"] == {
         "value": "file:/root/secret",
         "origin": "file",
-        "source": "answers.yaml:15:18",
+        "source": "answers.yaml:16:18",
     }
     assert "sign_in.token_file" not in shown
 

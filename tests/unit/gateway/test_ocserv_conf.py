@@ -113,8 +113,8 @@ server-cert = /etc/mstunnel/private/active/chain.pem
 server-key = /etc/mstunnel/private/active/key.pem
 tls-priorities = "NORMAL:%SERVER_PRECEDENCE:-RSA:-VERS-TLS1.0:-VERS-TLS1.1:-VERS-DTLS1.0"
 
-run-as-user = root
-run-as-group = nogroup
+run-as-user = ocserv
+run-as-group = ocserv
 isolate-workers = true
 socket-file = /run/ocserv.socket
 use-occtl = true

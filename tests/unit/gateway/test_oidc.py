@@ -1,36 +1,87 @@
+"""The rules for access tokens as the gateway reads them; tests/attack tries them on the real one."""
+
 import pytest
 
-from mstunnel_setup.gateway.oidc import default_issuer, metadata_url, oidc_config
-from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
+from mstunnel_setup.gateway.oidc import Issuers, TokenRules, TokenVersion
 
 TENANT = "0b5e1c6e-30f6-4c5e-9d6f-2f4a4d8f6a10"
+V1 = f"https://sts.windows.net/{TENANT}/"
+RULES = TokenRules(
+    metadata="https://login/metadata",
+    tenant_id=TENANT,
+    audience="gateway",
+    issuer="https://login/v2.0",
+    home_issuers=(V1, "https://login/v2.0"),
+    scope="Tunnel_Allow",
+    maximum_lifetime=3600,
+)
 
 
 @pytest.mark.parametrize(
-    ("cloud", "authority", "issuer"),
+    ("cloud", "authority", "version", "issuer"),
     [
-        ("public", "https://login.microsoftonline.com", f"https://sts.windows.net/{TENANT}/"),
-        ("gcc-high", "https://login.microsoftonline.us", f"https://sts.windows.net/{TENANT}/"),
-        ("custom", "https://lab.example:8443", f"https://lab.example:8443/{TENANT}/v2.0"),
-        ("custom", "https://lab.example:8443/", f"https://lab.example:8443/{TENANT}/v2.0"),
+        ("public", "https://login.microsoftonline.com", 1, V1),
+        (
+            "public",
+            "https://login.microsoftonline.com",
+            2,
+            f"https://login.microsoftonline.com/{TENANT}/v2.0",
+        ),
+        ("gcc-high", "https://login.microsoftonline.us", 1, V1),
+        ("dod", "https://login.microsoftonline.us", 2, f"https://login.microsoftonline.us/{TENANT}/v2.0"),
+        ("custom", "https://lab.example:8443", 1, f"https://lab.example:8443/{TENANT}/"),
+        ("custom", "https://lab.example:8443/", 2, f"https://lab.example:8443/{TENANT}/v2.0"),
     ],
 )
-def test_the_issuer_unless_it_is_set(cloud: str, authority: str, issuer: str) -> None:
-    assert default_issuer(cloud, authority, TENANT) == issuer
+def test_the_issuer_of_a_cloud_and_version(
+    cloud: str, authority: str, version: TokenVersion, issuer: str
+) -> None:
+    assert Issuers(cloud, authority, TENANT).issuer(version) == issuer
 
 
-def test_what_ocserv_requires_of_a_token() -> None:
-    metadata = metadata_url("https://login.microsoftonline.com", TENANT)
+@pytest.mark.parametrize(
+    ("cloud", "issuer", "version"),
+    [
+        ("public", None, 1),
+        ("gcc-high", None, 1),
+        ("custom", None, 2),
+        ("public", f"https://login.microsoftonline.com/{TENANT}/v2.0", 2),
+        ("custom", f"https://lab.example/{TENANT}/", 1),
+    ],
+)
+def test_the_version_unless_it_is_set(cloud: str, issuer: str | None, version: TokenVersion) -> None:
+    assert Issuers(cloud, "https://login", TENANT).version(issuer) == version
 
-    assert oidc_config(metadata, TENANT, GATEWAY_APP_ID, "https://issuer/") == {
-        "openid_configuration_url": (
-            f"https://login.microsoftonline.com/{TENANT}/v2.0/.well-known/openid-configuration"
-        ),
-        "user_name_claim": "oid",
-        "required_claims": {"aud": GATEWAY_APP_ID, "iss": "https://issuer/", "tid": TENANT},
+
+def test_each_version_has_an_openid_document_of_its_own() -> None:
+    issuers = Issuers("public", "https://login.microsoftonline.com", TENANT)
+    base = f"https://login.microsoftonline.com/{TENANT}"
+    assert issuers.metadata(1) == f"{base}/.well-known/openid-configuration"
+    assert issuers.metadata(2) == f"{base}/v2.0/.well-known/openid-configuration"
+
+
+def test_what_the_gateway_requires_of_a_token() -> None:
+    assert RULES.document() == {
+        "openid_configuration_url": "https://login/metadata",
         "minimum_jwk_refresh_time": 900,
+        "algorithm": "RS256",
+        "user_name_claim": "oid",
+        "user_name_format": "guid",
+        "maximum_lifetime": 3600,
+        "required_claims": {"aud": "gateway", "iss": "https://login/v2.0", "tid": TENANT},
+        "optional_claims": {"acct": [0], "idp": ["https://login/v2.0", V1], "idtyp": ["user"]},
+        "required_words": {"scp": ["Tunnel_Allow"]},
+        "optional_words": {"xms_idrel": ["1"]},
+        "forbidden_words": {"xms_idrel": ["5", "7"], "xms_sub_fct": ["13"]},
     }
 
 
-def test_the_tenant_claim_can_be_left_out() -> None:
-    assert oidc_config("https://m/", None, "a", "i")["required_claims"] == {"aud": "a", "iss": "i"}
+def test_further_claims_are_required_too() -> None:
+    rules = TokenRules(**{**vars(RULES), "required_claims": {"azp": "an app", "acct": 0}})
+    assert rules.document()["required_claims"] == {
+        "aud": "gateway",
+        "iss": "https://login/v2.0",
+        "tid": TENANT,
+        "azp": "an app",
+        "acct": 0,
+    }

@@ -48,6 +48,17 @@ def test_tokens_of_this_tenant_only(scene: Scene) -> None:
     assert scene.graph.tenant_id() in claims["iss"]
 
 
+def test_the_answers_choose_the_rules_for_tokens(scene: Scene) -> None:
+    chosen = {"version": "2", "scope": "Other", "maximum_lifetime": 600, "required_claims": {"acct": 0}}
+    oidc = _files(scene, **{f"token__{key}": value for key, value in chosen.items()})[paths.OIDC_JSON]
+    assert oidc["required_claims"]["iss"].endswith(f"{scene.graph.tenant_id()}/v2.0")
+    assert oidc["required_claims"]["acct"] == 0
+    assert (oidc["required_words"]["scp"], oidc["maximum_lifetime"]) == (["Other"], 600)
+    other = _files(scene, tenant__issuer="https://sts.example/x/")[paths.OIDC_JSON]
+    assert other["required_claims"]["iss"] == "https://sts.example/x/"
+    assert "https://sts.example/x/" in other["optional_claims"]["idp"]
+
+
 def test_a_lab_issues_its_own_tokens(scene: Scene) -> None:
     lab = {"tenant__authority": "https://lab:1", "tenant__graph": "https://lab:1/graph"}
     oidc = _files(scene, tenant__cloud="custom", **lab)[paths.OIDC_JSON]

@@ -56,9 +56,47 @@ def test_the_v1_document_names_the_v1_issuer(lab: Any) -> None:
 @pytest.mark.parametrize(("version", "issuer"), [(1, "https://lab.example:1/tenant/"), (2, URLS.issuer(2))])
 def test_the_seed_chooses_the_gateway_issuer(tmp_path: Path, version: int, issuer: str) -> None:
     service = make_service(tmp_path, version)
-    token = service.user_token(USER, "app", Resource(GATEWAY, GATEWAY), ("user_impersonation",), 60)
+    token = service.user_token(USER, "app", Resource(GATEWAY, GATEWAY), ("Tunnel_Allow",), 60)
     claims = jwt.decode(token, options={"verify_signature": False})
     assert (claims["iss"], claims["ver"]) == (issuer, f"{version}.0")
+
+
+@pytest.mark.parametrize(
+    ("version", "audience", "names", "others"),
+    [
+        (1, f"api://{GATEWAY}", {"appid", "appidacr"}, {"azp", "azpacr"}),
+        (2, GATEWAY, {"azp", "azpacr"}, {"appid"}),
+    ],
+)
+def test_each_version_has_claims_of_its_own(
+    tmp_path: Path, version: int, audience: str, names: set[str], others: set[str]
+) -> None:
+    resource = Resource(GATEWAY, f"api://{GATEWAY}")
+    claims = _claims(make_service(tmp_path, version).user_token(USER, "app", resource, ("Tunnel_Allow",), 60))
+    assert claims["aud"] == audience
+    assert names <= claims.keys()
+    assert not others & claims.keys()
+
+
+def test_a_guest_is_marked_as_one(service: TokenService) -> None:
+    member, guest = (
+        _claims(service.user_token(user, "app", Resource(GATEWAY, GATEWAY), ("Tunnel_Allow",), 60))
+        for user in (USER, USER.model_copy(update={"guest": True}))
+    )
+    assert (member["acct"], member["xms_idrel"].split()[0], member.get("idp")) == (0, "1", None)
+    assert (guest["acct"], guest["xms_idrel"].split()[0]) == (1, "5")
+    assert guest["idp"] != guest["iss"]
+
+
+def test_an_application_gets_a_token_for_the_gateway_without_a_scope(lab: Any) -> None:
+    claims = _claims(lab.app_token("powerless", f"{GATEWAY}/.default"))
+    assert (claims["aud"], claims["idtyp"]) == (GATEWAY, "app")
+    assert not {"scp", "roles"} & claims.keys()
+
+
+def _claims(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
 
 
 def test_graph_takes_its_own_tokens(service: TokenService) -> None:

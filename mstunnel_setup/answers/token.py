@@ -1,0 +1,84 @@
+"""The section `token`: which access tokens of devices the gateway accepts."""
+
+import re
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+
+from mstunnel_setup.answers.part import Part
+
+_ISSUER: Final = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?")
+# RFC 6749, section 3.3: printable, without space, `"` and `\`.
+_SCOPE: Final = re.compile(r"[!#-\[\]-~]{1,200}")
+_CLAIM: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,63}")
+_SHORTEST, _LONGEST = 300, 7 * 24 * 3600
+_DEFAULT_LIFETIME: Final = 30 * 3600
+
+
+def _issuer(text: str) -> str:
+    if not _ISSUER.fullmatch(text):
+        raise ValueError(
+            "must be an https address as in the claim `iss`, such as `https://sts.windows.net/TENANT/`: "
+            "correct it"
+        )
+    return text
+
+
+def _scope(text: str) -> str:
+    if not _SCOPE.fullmatch(text):
+        raise ValueError("must be one permission as in the claim `scp`, without spaces: correct it")
+    return text
+
+
+def _lifetime(seconds: int) -> int:
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise ValueError(f"must be from {_SHORTEST} to {_LONGEST} seconds: correct it")
+    return seconds
+
+
+def _claim(name: str) -> str:
+    if not _CLAIM.fullmatch(name):
+        raise ValueError("must be the name of a claim, such as `azp`: correct it")
+    return name
+
+
+def _claim_value(value: object) -> str | int | bool:
+    """The value as it is: the gateway compares types as well."""
+    if not isinstance(value, str | int) or (isinstance(value, str) and not value.isprintable()):
+        raise ValueError("must be one line of text, a number or true/false: correct it")
+    return value
+
+
+Issuer: TypeAlias = Annotated[str, AfterValidator(_issuer)]
+Claims: TypeAlias = dict[
+    Annotated[str, AfterValidator(_claim)],
+    Annotated[
+        str | int | bool,
+        PlainValidator(_claim_value),
+        WithJsonSchema({"type": ["string", "integer", "boolean"]}),
+    ],
+]
+
+
+class TokenAnswers(Part):
+    """The access tokens that let a device in, with `authentication: oidc`."""
+
+    version: Annotated[Literal["1", "2"], BeforeValidator(str)] | None = Field(
+        default=None,
+        description="Version of the tokens, their claim ver: 1 or 2; default: 1, in the cloud custom 2",
+        examples=["1"],
+    )
+    scope: Annotated[str, AfterValidator(_scope)] | None = Field(
+        default=None,
+        description="Delegated permission that the claim scp has to contain; default: Tunnel_Allow",
+        examples=["Tunnel_Allow"],
+    )
+    maximum_lifetime: Annotated[int, AfterValidator(_lifetime)] = Field(
+        default=_DEFAULT_LIFETIME,
+        description=f"Seconds that a token may be valid for, {_SHORTEST} to {_LONGEST}; default: 30 hours",
+    )
+    required_claims: Claims = Field(
+        default_factory=dict,
+        description="Further claims that a token must have, each with this very value",
+        examples=[{"azp": "11111111-2222-3333-4444-555555555555", "acct": 0}],
+    )
