@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test lint e2e crash crash-strace bench docs screenshots dist setup clean
+.PHONY: demo test check lint e2e crash crash-strace bench docs screenshots dist setup clean
 
 # Everything; setup-base, setup-demo and setup-lint install only the packages that such a target needs.
 setup:
@@ -19,6 +19,10 @@ test: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest -m "not e2e and not long" -n 2 --dist loadscope
 	@$(BIN)/pytest -m "e2e and not long" -n 2 --dist loadfile --no-loadscope-reorder
+
+# What a change touches, in under a minute: `make check FILES="…"`, or without FILES what differs from HEAD.
+check: setup
+	@$(BIN)/python -m scripts.check $(FILES)
 
 e2e: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
