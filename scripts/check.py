@@ -12,6 +12,8 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "mstunnel_setup"
+# More test files than these take longer than a minute.
+MOST = 40
 # What each test imports or names, by its path: enough to tell which tests a change touches.
 Sources = Mapping[str, str]
 
@@ -63,37 +65,44 @@ def commands(files: Collection[str], tests: Collection[str]) -> Iterator[list[st
 def tests_for(files: Collection[str], tests: Sources) -> list[str]:
     """The test files that these files touch, sorted.
 
-    A module: the unit tests of its package, and each unit test that imports it, if only through a helper.
-    A test or helper: itself and what imports it. Any other file: the tests of the repository, and each test
-    that names the file.
+    A module: the unit tests of its package, and each unit test that imports it, if only through a helper;
+    when these are more than MOST, they are left to `make test`. A test or helper: itself and what imports it.
+    Any other file: the tests of the repository, and each unit test that names the file.
     """
     found: set[str] = set()
     imports = {test: imported(text) for test, text in tests.items()}
     for name in files:
         path = PurePosixPath(name)
         if path.suffix == ".py" and path.parts[0] in (PROGRAM, "tests"):
-            found |= _of_package(path, tests) | _importers(_module(path), imports) | ({name} & set(tests))
+            importers = {test for test in _importers(_module(path), imports) if _is_unit_test(test)}
+            found |= _of_package(path, tests) | ({name} & set(tests))
+            found |= importers if len(importers) <= MOST else set()
         else:
             found |= {test for test in tests if PurePosixPath(test).parent == PurePosixPath("tests/unit")}
             found |= {test for test, text in tests.items() if path.name in text}
-    touched = set(files)
-    return sorted(
-        test
-        for test in found
-        if PurePosixPath(test).name.startswith("test_")
-        and (test in touched or test.startswith("tests/unit/"))
-    )
+    return sorted(test for test in found if _is_unit_test(test) or (test in files and _is_test(test)))
+
+
+def _is_test(path: str) -> bool:
+    return PurePosixPath(path).name.startswith("test_")
+
+
+def _is_unit_test(path: str) -> bool:
+    return _is_test(path) and path.startswith("tests/unit/")
 
 
 def _of_package(path: PurePosixPath, tests: Sources) -> set[str]:
-    """The unit tests beside which those of this file lie."""
+    """The unit tests that lie where those of this file do: in the folder of its package, or above all."""
     if path.name == "conftest.py":
-        folder = f"{path.parent}/"
-    elif path.parts[0] == PROGRAM and len(path.parts) > 2:  # noqa: PLR2004
-        folder = f"tests/unit/{path.parts[1]}/"
+        folder = path.parent
+    elif path.parts[0] == PROGRAM:
+        folder = PurePosixPath("tests/unit", *path.parts[1:2] if len(path.parts) > 2 else ())  # noqa: PLR2004
     else:
         return set()
-    return {test for test in tests if test.startswith(folder)}
+    inside = {test for test in tests if test.startswith(f"{folder}/")}
+    return (
+        inside if folder.name != "unit" else {test for test in inside if PurePosixPath(test).parent == folder}
+    )
 
 
 def _importers(module: str, imports: Mapping[str, set[str]]) -> set[str]:

@@ -31,6 +31,7 @@ TESTS = {
         ),
         (["mstunnel_setup/host/clock.py"], ["host/test_clock.py", "host/test_files.py"]),
         (["mstunnel_setup/tls/order.py"], ["tls/test_order.py"]),
+        (["mstunnel_setup/paths.py"], ["test_docs.py"]),
         (["tests/unit/steps/test_order.py"], ["steps/test_order.py"]),
         (["tests/unit/steps/worlds.py"], ["steps/test_launch.py"]),
         (["tests/unit/steps/conftest.py"], ["steps/test_launch.py", "steps/test_order.py"]),
@@ -41,6 +42,12 @@ TESTS = {
 )
 def test_the_tests_that_a_change_touches(files: Sequence[str], tests: Sequence[str]) -> None:
     assert check.tests_for(files, TESTS) == [f"tests/unit/{name}" for name in tests]
+
+
+def test_a_module_that_most_tests_import_runs_those_of_its_package() -> None:
+    many = {f"tests/unit/cli/test_{n}.py": "import mstunnel_setup.host.files\n" for n in range(check.MOST)}
+    found = check.tests_for(["mstunnel_setup/host/files.py"], {**TESTS, **many})
+    assert found == ["tests/unit/host/test_clock.py", "tests/unit/host/test_files.py"]
 
 
 def test_slow_tests_are_run_only_when_they_themselves_change() -> None:
