@@ -112,6 +112,18 @@ def test_a_wrong_file_fails_the_check(repository: Path, capfd: pytest.CaptureFix
     assert "check: 1 file(s), 0 test file(s)\n" in capfd.readouterr().out
 
 
+@pytest.mark.parametrize(("body", "code"), [("pass", 0), ("assert False", 1)])
+@pytest.mark.parametrize("mark", ["", "@pytest.mark.e2e\n"])
+def test_a_failing_test_fails_the_check_and_one_that_is_left_out_does_not(
+    repository: Path, mark: str, body: str, code: int
+) -> None:
+    (repository / "pytest.ini").write_text("[pytest]\nmarkers =\n    e2e: slow\n")
+    (repository / "tests/unit").mkdir(parents=True)
+    test = repository / "tests/unit/test_one.py"
+    test.write_text(f"import pytest\n\n\n{mark}def test_one() -> None:\n    {body}\n")
+    assert check._succeeds(["pytest", "-q", "-m", "not e2e", str(test)]) is not bool(code and not mark)
+
+
 def test_a_file_that_is_not_there_is_named(repository: Path) -> None:
     with pytest.raises(SystemExit, match=r"check: missing\.py is no file"):
         check.main(["missing.py"])
