@@ -2,12 +2,16 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test lint e2e crash crash-strace bench docs screenshots dist setup clean
+.PHONY: demo test check lint e2e crash crash-strace bench docs screenshots dist setup clean
 
+# Everything; setup-base, setup-demo and setup-lint install only the packages that such a target needs.
 setup:
 	@scripts/setup.sh
 
-demo: setup
+setup-%:
+	@scripts/setup.sh $*
+
+demo: setup-demo
 	@$(BIN)/python -m tests.testbed demo
 
 # The images first: no test has to wait for them. Files on a testbed run in the order of tests/e2e/conftest.py.
@@ -15,6 +19,10 @@ test: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest -m "not e2e and not long" -n 2 --dist loadscope
 	@$(BIN)/pytest -m "e2e and not long" -n 2 --dist loadfile --no-loadscope-reorder
+
+# What a change touches, in under a minute: `make check FILES="…"`, or without FILES what differs from HEAD.
+check: setup
+	@$(BIN)/python -m scripts.check $(FILES)
 
 e2e: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
@@ -34,7 +42,7 @@ crash-strace: setup
 bench: setup
 	@$(BIN)/python -m tests.bench
 
-lint: setup
+lint: setup-lint
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
@@ -42,7 +50,7 @@ lint: setup
 	@$(BIN)/lint-imports
 	@grep --recursive --files-with-matches --line-regexp --regexp='#!/bin/\(ba\)\?sh' images scripts .ci | xargs shellcheck
 
-docs: setup
+docs: setup-base
 	@$(BIN)/python -m scripts.docs
 
 # The pictures of the documentation, as the tests of the lab's pages see them.
@@ -50,7 +58,7 @@ screenshots: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest --screenshots docs/images tests/browser/test_pages.py tests/e2e/test_admin_center.py
 
-dist: setup
+dist: setup-base
 	@$(BIN)/python -m scripts.dist
 
 clean:

@@ -1,8 +1,14 @@
 #!/bin/bash
 # Set up a fresh clone: system packages, then a virtual environment with the locked dependencies.
+#
+#   scripts/setup.sh [base|demo|lint|test]
+#
+# The word names the packages of scripts/packages.txt that are installed: `test`, which is the default, has all of
+# them and the modules of npm that tests use. No service or timer of a package is left enabled on the machine.
 # Exit code 2: something is missing that this script may not install; it says what.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+needed_for="${1:-test}"
 
 say() {
     echo "setup: $1" >&2
@@ -13,8 +19,10 @@ fail() {
     exit 2
 }
 
+# Rows of packages.txt: package, command, what needs it.
 listed() {
-    grep -v '^#' scripts/packages.txt
+    awk -v needed_for="$needed_for" '/^#/ { next } needed_for == "test" || $3 == "base" || $3 == needed_for' \
+        scripts/packages.txt
 }
 
 debian() {
@@ -30,7 +38,7 @@ missing_packages() {
 
 missing_commands() {
     local package command
-    while read -r package command; do
+    while read -r package command _; do
         [ "$command" = - ] || PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null ||
             echo "$command ($package)"
     done < <(listed)
@@ -47,16 +55,38 @@ system_packages() {
     [ -n "$missing" ] || return 0
     [ "$(id -u)" = 0 ] || fail "needs root to install: ${missing//$'\n'/ }"
     say "installing ${missing//$'\n'/ }"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update --quiet --quiet
     # shellcheck disable=SC2086  # one word per package
-    apt-get install --quiet --quiet --yes --no-install-recommends $missing
+    install_packages $missing
+    # shellcheck disable=SC2086
+    disable_units $missing
+}
+
+# What apt prints is shown only when it fails.
+install_packages() {
+    local output
+    export DEBIAN_FRONTEND=noninteractive
+    if ! output="$(apt-get update --quiet --quiet 2>&1 &&
+        apt-get install --quiet --quiet --yes --no-install-recommends "$@" 2>&1)"; then
+        printf '%s\n' "$output" >&2
+        fail "apt-get could not install the packages; its output is above"
+    fi
+}
+
+# The tools are wanted, not their services: certbot.timer and netavark-dhcp-proxy.socket start with the machine.
+# Without systemd as process 1 the units are disabled for a later boot; the units of systemd itself are left alone.
+disable_units() {
+    local units now=()
+    command -v systemctl >/dev/null || return 0
+    [ ! -d /run/systemd/system ] || now=(--now)
+    mapfile -t units < <(printf '%s\n' "$@" | grep --invert-match --line-regexp systemd |
+        xargs --no-run-if-empty dpkg-query --listfiles | sed -n 's|^.*/systemd/system/\([^/]*\)$|\1|p')
+    [ ${#units[@]} = 0 ] || systemctl disable --quiet "${now[@]}" "${units[@]}"
 }
 
 # A command that is there was not necessarily installed as a package: npm also comes with other builds of Node.
 without_those_there() {
     local package command
-    while read -r package command; do
+    while read -r package command _; do
         grep --quiet --line-regexp "$package" <<<"$1" || continue
         [ "$command" = npm ] && command -v npm >/dev/null || echo "$package"
     done < <(listed)
@@ -91,6 +121,10 @@ node_modules() {
     sha256sum $folder/package-lock.json >$folder/node_modules/.stamp
 }
 
+case "$needed_for" in
+base | demo | lint | test) ;;
+*) fail "unknown: $needed_for; use base, demo, lint or test" ;;
+esac
 system_packages
 virtual_environment
-node_modules
+[ "$needed_for" != test ] || node_modules

@@ -14,6 +14,7 @@ from tests.crash import plugin
 from tests.crash.arena import Arena, Ended, Kept, differences
 from tests.crash.kill import KILLED, Scene
 from tests.crash.variants import VARIANTS
+from tests.parameters import sample
 from tests.unit.system.test_killed_host_half import OF_ROOT
 
 # Within what the certificate is good for.
@@ -84,6 +85,9 @@ COMMANDS = {
     "identity": Command(signed_in("reenroll")),
     "configuration": Command(signed_in("config", "pull")),
 }
+
+# The others take the same ways: another time, another file.
+OF_EVERY_CHANGE = ("import", "delayed import", "site", "identity", "configuration")
 
 
 @dataclass
@@ -163,7 +167,7 @@ def done(ended: Ended) -> Ended:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", sample(COMMANDS, kept=OF_EVERY_CHANGE))
 def test_a_command_killed_anywhere_is_brought_to_its_end(
     variant: Callable[[str], Scene], everything: bool, name: str
 ) -> None:

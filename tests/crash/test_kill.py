@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import pytest
 
@@ -15,6 +16,22 @@ _WAYS: dict[str, Callable[..., list[str]]] = {
     "removed": Scene.removed,
     "removal-resumed": Scene.removal_resumed,
 }
+
+
+def cases(*, everything: bool) -> list[tuple[str, str, int]]:
+    """Host, way and chunk of each test of the kill loop: all, or a sample with each host and each way."""
+    return [
+        (name, way, chunk)
+        for name, way, chunk in product(VARIANTS, _WAYS, range(CHUNKS))
+        if everything or chunk == 0 or (name == "fresh" and chunk % 4 == 0)
+    ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Generate what is run and no more: a test that is always skipped would hide one that should not be."""
+    if metafunc.definition.originalname == "test_a_kill_anywhere_is_survived":
+        everything = metafunc.config.getoption("--kill-points", "sample") == "all"
+        metafunc.parametrize(("name", "way", "chunk"), cases(everything=everything))
 
 
 def chosen(count: int, chunk: int, every: int) -> Sequence[int]:
@@ -32,14 +49,9 @@ def fails(scene: Scene, variant: str, way: str, point: int, then: int | None = N
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("chunk", range(CHUNKS))
-@pytest.mark.parametrize("way", _WAYS)
-@pytest.mark.parametrize("name", VARIANTS)
 def test_a_kill_anywhere_is_survived(
     variant: Callable[[str], Scene], everything: bool, name: str, way: str, chunk: int
 ) -> None:
-    if not everything and (chunk % 4 or name != "fresh") and chunk != 0:
-        pytest.skip("a sample: run `make crash` for all points")
     scene = variant(name)
     count = len(scene.removal_points if way == "removal-resumed" else scene.points)
     points = chosen(count, chunk, VARIANTS[name].every)
@@ -70,3 +82,17 @@ def test_there_are_hundreds_of_points(variant: Callable[[str], Scene]) -> None:
     kinds = {point.split()[0] for point in scene.points}
     assert len(scene.points) > 500
     assert {"open", "write", "fsync", "rename", "mkdir", "chmod", "symlink", "POST", "GET", "engine"} <= kinds
+
+
+def test_the_kill_loop_covers_each_point_of_each_host_and_way_once() -> None:
+    everything = cases(everything=True)
+    assert len(set(everything)) == len(everything) == len(VARIANTS) * len(_WAYS) * CHUNKS
+    points = [point for chunk in range(CHUNKS) for point in chosen(1000, chunk, 1)]
+    assert sorted(points) == list(range(1, 1001))
+
+
+def test_a_sample_of_the_kill_loop_has_each_host_and_way() -> None:
+    sample = cases(everything=False)
+    assert {(name, way) for name, way, _ in sample} == set(product(VARIANTS, _WAYS))
+    assert set(sample) < set(cases(everything=True))
+    assert len(sample) == 30

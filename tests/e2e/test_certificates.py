@@ -106,7 +106,12 @@ def test_a_session_survives_an_import_and_the_new_leaf_is_served_within_two_seco
 
 
 @pytest.mark.parametrize(
-    ("fault", "code"), [("expired", "expired"), ("name", "name-mismatch"), ("key", "key-mismatch")]
+    ("fault", "code"),
+    [
+        ("expired", "expired"),
+        pytest.param("name", "name-mismatch", marks=pytest.mark.long),
+        pytest.param("key", "key-mismatch", marks=pytest.mark.long),
+    ],
 )
 def test_a_bad_certificate_is_refused_and_the_old_one_still_served(
     gateway: Installation, fault: str, code: str
@@ -208,10 +213,14 @@ def test_a_delayed_import_survives_a_reboot_and_its_files(gateway: Installation)
     ("damage", "found"),
     [
         (f"cp -rL {ACTIVE} /root/flat && rm {ACTIVE} && mv /root/flat {ACTIVE}", "link-flattened"),
-        (f"rm {ACTIVE}", "link-missing"),
+        pytest.param(f"rm {ACTIVE}", "link-missing", marks=pytest.mark.long),
         (f"echo > {ACTIVE}/key.pem", "generation-damaged"),
-        (f"chmod 644 {ACTIVE}/key.pem", "key-mode"),
-        (f"chmod 755 {GENERATIONS} {GENERATIONS}/.. && chown -R 1 {ACTIVE}/", "key-owner"),
+        pytest.param(f"chmod 644 {ACTIVE}/key.pem", "key-mode", marks=pytest.mark.long),
+        pytest.param(
+            f"chmod 755 {GENERATIONS} {GENERATIONS}/.. && chown -R 1 {ACTIVE}/",
+            "key-owner",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_what_somebody_damaged_is_found_and_mended(gateway: Installation, damage: str, found: str) -> None:
@@ -269,6 +278,7 @@ def eventually(condition: Any, seconds: float = 15) -> bool:
     return True
 
 
+@pytest.mark.long
 @pytest.mark.skipif(bool(acme.missing()), reason=f"not installed: {', '.join(acme.missing())}")
 def test_certbot_renews_through_the_documented_hook(gateway: Installation, tmp_path: Path) -> None:
     (block,) = re.findall(r"```sh\n(#!/bin/sh\n.*?)```", GUIDE.read_text(), re.DOTALL)

@@ -23,8 +23,8 @@ IMAGES = {"server": "gateway", "agent": "agent"}
 
 KINDS = (
     kinds.DOCKER,
-    kinds.PODMAN_PLAIN,
     kinds.PODMAN_ROOTLESS,
+    pytest.param(kinds.PODMAN_PLAIN, marks=pytest.mark.long),
     # The kind that the other files of this folder test.
     pytest.param(kinds.PODMAN, marks=pytest.mark.long),
     pytest.param(kinds.PODMAN_UNIT, marks=pytest.mark.long),

@@ -42,6 +42,7 @@ def run(command: list[str], environment: dict[str, str] = ENVIRONMENT) -> subpro
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.long
 def test_the_same_sources_give_the_same_bytes(built: bytes, tmp_path: Path) -> None:
     dist.build(tmp_path / "mstunnel-setup")
     assert (tmp_path / "mstunnel-setup").read_bytes() == built

@@ -19,7 +19,8 @@ from tests.testbed.machine import Machine
 from tests.testbed.process import Completed, TestbedError
 from tests.testbed.testbed import INTRANET_PAGE, INTRANET_URL, Testbed
 
-pytestmark = pytest.mark.e2e
+# Every installation of the other files runs on a testbed too, with the same gateway image.
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 ISSUER = "http://lab.tunnel.test:8080"
 AUDIENCE = "3678c9e9-9681-447a-974d-d19f668fcd88"
@@ -183,7 +184,6 @@ def test_the_page_is_out_of_reach_without_the_tunnel(testbed: Testbed) -> None:
     assert testbed.server.run(["curl", "--silent", "--max-time", "3", INTRANET_URL]).stdout == INTRANET_PAGE
 
 
-@pytest.mark.long
 def test_the_archive_loads_under_the_digests_it_names(testbed: Testbed) -> None:
     images = archive.prepare(testbed.images)
     testbed.server.write("/root/images.tar", images.path.read_bytes())

@@ -13,7 +13,11 @@ import typer
 ROOT = Path(__file__).parents[2]
 PAGES = [
     path
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    for path in (
+        *sorted(ROOT.glob("*.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+        *sorted((ROOT / "tests").glob("*/*.md")),
+    )
     # Written from the programs themselves.
     if path.name != "commands.md"
 ]
@@ -22,7 +26,7 @@ TARGETS = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULT
 _NAMES = "|".join(map(re.escape, (*SCRIPTS, "make")))
 # Behind sudo, variables and a folder, if any.
 _CALL = re.compile(rf"\s*(?:sudo (?:-\S+ )*)?(?:\w+=\S* )*(?:\S*/)?({_NAMES})(?= |$)([^;|&>]*)")
-_LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]+)?\)")
+_LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]+)?\)")
 
 
 def code(text: str) -> Iterator[str]:
@@ -80,8 +84,22 @@ def test_what_a_page_says_to_type_exists(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
-    targets = [target for target, _ in _LINK.findall(path.read_text()) if "://" not in target]
-    assert [target for target in targets if not (path.parent / target).exists()] == []
+    links = [(path.parent / target if target else path, anchor) for target, anchor in relative(path)]
+    assert [str(target) for target, _ in links if not target.exists()] == []
+    assert [
+        (target.name, anchor) for target, anchor in links if anchor and anchor not in anchors(target)
+    ] == []
+
+
+def relative(page: Path) -> list[tuple[str, str]]:
+    """The links of a page within the repository: path (empty: the page itself) and `#heading`."""
+    return [(target, anchor) for target, anchor in _LINK.findall(page.read_text()) if "://" not in target]
+
+
+def anchors(page: Path) -> set[str]:
+    """`#heading` of each heading, as Git's web interfaces make it."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_what_does_not_exist_is_found() -> None:
@@ -91,3 +109,7 @@ def test_what_does_not_exist_is_found() -> None:
 
 def test_the_pages_name_many_commands() -> None:
     assert sum(1 for path in PAGES for _ in calls(path.read_text())) > 100
+
+
+def test_the_pages_have_many_links() -> None:
+    assert sum(len(relative(path)) for path in PAGES) > 50

@@ -9,7 +9,12 @@ from scripts import docs
 
 PAGES = docs.pages()
 ROOT = Path(__file__).parents[2]
-WRITTEN = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+# What a newcomer reads, and what explains a folder of the tests.
+OF_THE_ROOT = [
+    ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CODE_OF_CONDUCT", "CONTRIBUTING", "SECURITY")
+]
+OF_THE_TESTS = sorted((ROOT / "tests").glob("*/README.md"))
+WRITTEN = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *OF_THE_ROOT]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -19,7 +24,7 @@ def test_a_committed_page_is_what_make_docs_writes(path: Path) -> None:
 
 def test_every_test_that_a_page_names_is_there() -> None:
     """A page that says where a claim is proved may name `tests/FILE.py` or `tests/FILE.py::TEST`."""
-    text = "\n".join(page.read_text() for page in WRITTEN)
+    text = "\n".join(page.read_text() for page in (*WRITTEN, *OF_THE_TESTS))
     named = set(re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", text))
     assert len(named) > 10
     missing = [(file, test) for file, test in sorted(named) if not _defines(ROOT / file, test)]
@@ -33,10 +38,20 @@ def _links(page: Path) -> set[Path]:
     }
 
 
-def test_every_link_leads_somewhere() -> None:
-    links = [(page, link) for page in WRITTEN for link in _links(page)]
-    assert len(links) > 50
-    assert [(page.name, str(link)) for page, link in links if not link.exists()] == []
+def test_every_folder_or_file_that_a_page_names_is_there() -> None:
+    """A path is written in backticks, from the root of the repository."""
+    text = "\n".join(page.read_text() for page in (*WRITTEN, *OF_THE_TESTS))
+    places = r"changelog\.d|docs|images|requirements|scripts|tests"
+    named = {path.rstrip("/") for path in re.findall(rf"`((?:{places})(?:/[\w./-]+)?)`", text)}
+    assert len(named) > 10
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+@pytest.mark.parametrize("name", ["bench", "crash", "official", "testbed"])
+def test_a_folder_of_tests_that_is_not_self_explanatory_has_a_page(name: str) -> None:
+    page = ROOT / "tests" / name / "README.md"
+    assert page in OF_THE_TESTS
+    assert 10 <= len(page.read_text().splitlines()) <= 26
 
 
 def test_the_front_page_leads_to_every_page() -> None:

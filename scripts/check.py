@@ -1,0 +1,161 @@
+"""`make check`: format, lint, types and tests of what has changed, in under a minute.
+
+`python -m scripts.check [FILE…]` checks these files; without any, those that differ from HEAD or are new.
+The whole of it is `make lint test`. Exit code 1 when something is wrong, with all that is wrong printed.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = "mstunnel_setup"
+# The exit code of pytest when all tests of these files are marked as slow.
+NO_TESTS = 5
+# More test files than these take longer than a minute.
+MOST = 40
+# What each test imports or names, by its path: enough to tell which tests a change touches.
+Sources = Mapping[str, str]
+
+
+def main(arguments: list[str]) -> int:
+    """Check the files named, or what has changed. The exit code."""
+    files = [_relative(name) for name in arguments] or changed()
+    if not files:
+        print("check: nothing differs from HEAD; name files with FILES=…")
+        return 0
+    tests = tests_for(files, sources())
+    failed = [command for command in commands(files, tests) if not _succeeds(command)]
+    print(f"check: {len(files)} file(s), {len(tests)} test file(s){'' if failed else ': in order'}")
+    return 1 if failed else 0
+
+
+def changed() -> list[str]:
+    """Files that differ from HEAD or are new to Git; those that are gone are not among them."""
+    listed = [
+        *_git("diff", "--name-only", "--diff-filter=d", "-z", "HEAD"),
+        *_git("ls-files", "--others", "--exclude-standard", "-z"),
+    ]
+    return sorted(set(listed))
+
+
+def sources() -> dict[str, str]:
+    """The text of each Python file of the tests, by its path."""
+    paths = _git("ls-files", "--cached", "--others", "--exclude-standard", "-z", "tests/*.py")
+    return {path: (ROOT / path).read_text() for path in paths if (ROOT / path).is_file()}
+
+
+def commands(files: Collection[str], tests: Collection[str]) -> Iterator[list[str]]:
+    """What is run, the fastest first."""
+    python = [name for name in files if name.endswith(".py")]
+    if python:
+        yield ["ruff", "format", "--check", "--quiet", *python]
+        yield ["ruff", "check", "--quiet", *python]
+    if shell := [name for name in files if _is_shell(ROOT / name)]:
+        yield ["shellcheck", *shell]
+    if typed := [name for name in python if name.startswith((f"{PROGRAM}/", "tests/"))]:
+        yield ["mypy", "--no-error-summary", *typed]
+        yield ["basedpyright", *typed]
+    if any(name.startswith(f"{PROGRAM}/") for name in python):
+        yield ["lint-imports", "--no-logo"]
+    if tests:
+        yield ["pytest", "-q", "-m", "not e2e and not long", "-n", "2", "--maxfail=10", *tests]
+
+
+def tests_for(files: Collection[str], tests: Sources) -> list[str]:
+    """The test files that these files touch, sorted.
+
+    A module: the unit tests of its package, and each unit test that imports it, if only through a helper;
+    when these are more than MOST, they are left to `make test`. A test or helper: itself and what imports it.
+    Any other file: the tests of the repository, and each unit test that names the file.
+    """
+    found: set[str] = set()
+    imports = {test: imported(text) for test, text in tests.items()}
+    for name in files:
+        path = PurePosixPath(name)
+        if path.suffix == ".py" and path.parts[0] in (PROGRAM, "tests"):
+            importers = {test for test in _importers(_module(path), imports) if _is_unit_test(test)}
+            found |= _of_package(path, tests) | ({name} & set(tests))
+            found |= importers if len(importers) <= MOST else set()
+        else:
+            found |= {test for test in tests if PurePosixPath(test).parent == PurePosixPath("tests/unit")}
+            found |= {test for test, text in tests.items() if path.name in text}
+    return sorted(test for test in found if _is_unit_test(test) or (test in files and _is_test(test)))
+
+
+def _is_test(path: str) -> bool:
+    return PurePosixPath(path).name.startswith("test_")
+
+
+def _is_unit_test(path: str) -> bool:
+    return _is_test(path) and path.startswith("tests/unit/")
+
+
+def _of_package(path: PurePosixPath, tests: Sources) -> set[str]:
+    """The unit tests that lie where those of this file do: in the folder of its package, or above all."""
+    if path.name == "conftest.py":
+        folder = path.parent
+    elif path.parts[0] == PROGRAM:
+        folder = PurePosixPath("tests/unit", *path.parts[1:2] if len(path.parts) > 2 else ())  # noqa: PLR2004
+    else:
+        return set()
+    inside = {test for test in tests if test.startswith(f"{folder}/")}
+    return (
+        inside if folder.name != "unit" else {test for test in inside if PurePosixPath(test).parent == folder}
+    )
+
+
+def _importers(module: str, imports: Mapping[str, set[str]]) -> set[str]:
+    """The test files that import a module, directly or through another file of the tests."""
+    found: set[str] = set()
+    wanted = {module}
+    while wanted:
+        new = {test for test, names in imports.items() if names & wanted} - found
+        found |= new
+        wanted = {_module(PurePosixPath(test)) for test in new}
+    return found
+
+
+def imported(text: str) -> set[str]:
+    """The modules that a file imports. `from a import b` counts as `a` and `a.b`: `b` may be a module."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def _module(path: PurePosixPath) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def _is_shell(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.readline() in (b"#!/bin/sh\n", b"#!/bin/bash\n")
+
+
+def _relative(name: str) -> str:
+    path = (ROOT / name).resolve()
+    if not path.is_file():
+        sys.exit(f"check: {name} is no file")
+    return path.relative_to(ROOT).as_posix()
+
+
+def _git(*arguments: str) -> list[str]:
+    listed = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [path for path in listed.split("\0") if path]
+
+
+def _succeeds(command: list[str]) -> bool:
+    name, *rest = command
+    beside = Path(sys.executable).with_name(name)
+    code = subprocess.run([beside if beside.exists() else name, *rest], cwd=ROOT, check=False).returncode
+    return code == 0 or (name == "pytest" and code == NO_TESTS)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

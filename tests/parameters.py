@@ -1,0 +1,11 @@
+"""Parameters of tests that are run in part: `make test` takes some of them, `make e2e` the others."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pytest
+
+
+def sample(values: Iterable[Any], kept: Collection[Any]) -> list[Any]:
+    """All of `values`, in their order; those that are not `kept` are marked `long`."""
+    return [value if value in kept else pytest.param(value, marks=pytest.mark.long) for value in values]

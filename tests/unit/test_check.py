@@ -1,0 +1,129 @@
+"""`make check` runs what a change touches: which tests that are, and which tools see which files."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from scripts import check
+
+TESTS = {
+    "tests/unit/host/test_files.py": "from mstunnel_setup.host.files import Files\n",
+    "tests/unit/host/test_clock.py": "from mstunnel_setup.host import clock\n",
+    "tests/unit/steps/worlds.py": "from mstunnel_setup.host import files\n",
+    "tests/unit/steps/test_launch.py": "from tests.unit.install.worlds import World\n",
+    "tests/unit/steps/test_order.py": "from mstunnel_setup.install.step_list import ORDER\n",
+    "tests/unit/tls/test_order.py": "import mstunnel_setup.tls.order\n",
+    "tests/unit/test_docs.py": "PAGE = 'docs/reference/steps.md'\n",
+    "tests/unit/cli/test_packages.py": "LIST = 'scripts/packages.txt'\n",
+    "tests/crash/test_kill.py": "from mstunnel_setup.host.files import Files\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "tests"),
+    [
+        # The unit tests of the package, and whatever imports the module, if only through a helper.
+        (
+            ["mstunnel_setup/host/files.py"],
+            ["host/test_clock.py", "host/test_files.py", "steps/test_launch.py"],
+        ),
+        (["mstunnel_setup/host/clock.py"], ["host/test_clock.py", "host/test_files.py"]),
+        (["mstunnel_setup/tls/order.py"], ["tls/test_order.py"]),
+        (["mstunnel_setup/paths.py"], ["test_docs.py"]),
+        (["tests/unit/steps/test_order.py"], ["steps/test_order.py"]),
+        (["tests/unit/steps/worlds.py"], ["steps/test_launch.py"]),
+        (["tests/unit/steps/conftest.py"], ["steps/test_launch.py", "steps/test_order.py"]),
+        (["docs/how-to/proxy.md"], ["test_docs.py"]),
+        (["scripts/packages.txt"], ["cli/test_packages.py", "test_docs.py"]),
+        (["mstunnel_setup/tls/order.py", "README.md"], ["test_docs.py", "tls/test_order.py"]),
+    ],
+)
+def test_the_tests_that_a_change_touches(files: Sequence[str], tests: Sequence[str]) -> None:
+    assert check.tests_for(files, TESTS) == [f"tests/unit/{name}" for name in tests]
+
+
+def test_a_module_that_most_tests_import_runs_those_of_its_package() -> None:
+    many = {f"tests/unit/cli/test_{n}.py": "import mstunnel_setup.host.files\n" for n in range(check.MOST)}
+    found = check.tests_for(["mstunnel_setup/host/files.py"], {**TESTS, **many})
+    assert found == ["tests/unit/host/test_clock.py", "tests/unit/host/test_files.py"]
+
+
+def test_slow_tests_are_run_only_when_they_themselves_change() -> None:
+    assert "tests/crash/test_kill.py" not in check.tests_for(["mstunnel_setup/host/files.py"], TESTS)
+    assert check.tests_for(["tests/crash/test_kill.py"], TESTS) == ["tests/crash/test_kill.py"]
+
+
+def test_every_package_has_unit_tests_of_the_same_name() -> None:
+    """Else a change of a module would run too few."""
+    packages = {path.parent.name for path in (check.ROOT / check.PROGRAM).glob("*/__init__.py")}
+    assert {
+        name for name in packages if not any((check.ROOT / "tests/unit" / name).glob("**/test_*.py"))
+    } == set()
+
+
+def tools(files: Sequence[str], tests: Sequence[str] = ()) -> dict[str, list[str]]:
+    return {name: rest for name, *rest in check.commands(files, tests)}
+
+
+def test_each_tool_sees_the_files_that_are_its_own() -> None:
+    files = ["README.md", "scripts/check.py", "scripts/setup.sh", "tests/conftest.py"]
+    found = tools(files, ["tests/unit/test_docs.py"])
+    assert list(found) == ["ruff", "shellcheck", "mypy", "basedpyright", "pytest"]
+    assert found["ruff"] == ["check", "--quiet", "scripts/check.py", "tests/conftest.py"]
+    assert found["shellcheck"] == ["scripts/setup.sh"]
+    assert found["mypy"][-1] == found["basedpyright"][-1] == "tests/conftest.py"
+    assert found["pytest"][-1] == "tests/unit/test_docs.py"
+
+
+def test_the_borders_are_checked_when_the_program_changes() -> None:
+    assert "lint-imports" in tools(["mstunnel_setup/paths.py"])
+
+
+def test_a_page_alone_needs_no_type_checker() -> None:
+    assert tools(["README.md"]) == {}
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with one commit."""
+    monkeypatch.setattr(check, "ROOT", tmp_path)
+    for name in ("kept", "edited", "removed"):
+        (tmp_path / name).write_text("one\n")
+    identity = ("-c", "user.name=T", "-c", "user.email=t@example.test")
+    for words in (("init", "--quiet"), ("add", "."), (*identity, "commit", "--quiet", "--message=First")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_without_names_what_differs_from_the_last_commit_is_checked(repository: Path) -> None:
+    assert check.changed() == []
+    assert check.main([]) == 0
+    (repository / "edited").write_text("two\n")
+    (repository / "new file").write_text("one\n")
+    (repository / "removed").unlink()
+    assert check.changed() == ["edited", "new file"]
+
+
+def test_a_wrong_file_fails_the_check(repository: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (repository / "wrong.py").write_text("import  os\n")
+    assert check.main(["wrong.py"]) == 1
+    assert "check: 1 file(s), 0 test file(s)\n" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(("body", "code"), [("pass", 0), ("assert False", 1)])
+@pytest.mark.parametrize("mark", ["", "@pytest.mark.e2e\n"])
+def test_a_failing_test_fails_the_check_and_one_that_is_left_out_does_not(
+    repository: Path, mark: str, body: str, code: int
+) -> None:
+    (repository / "pytest.ini").write_text("[pytest]\nmarkers =\n    e2e: slow\n")
+    (repository / "tests/unit").mkdir(parents=True)
+    test = repository / "tests/unit/test_one.py"
+    test.write_text(f"import pytest\n\n\n{mark}def test_one() -> None:\n    {body}\n")
+    assert check._succeeds(["pytest", "-q", "-m", "not e2e", str(test)]) is not bool(code and not mark)
+
+
+def test_a_file_that_is_not_there_is_named(repository: Path) -> None:
+    with pytest.raises(SystemExit, match=r"check: missing\.py is no file"):
+        check.main(["missing.py"])

@@ -1,0 +1,112 @@
+"""What belongs to the repository besides the program: its root, its workflows, its change fragments."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+# What has no place here yet but one in the layout of ARCHITECTURE.md may come.
+AT_THE_ROOT = {
+    *(".ci", ".github", ".gitignore", ".importlinter"),
+    *("ARCHITECTURE.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md"),
+    *("Makefile", "README.ja.md", "README.md", "pyproject.toml"),
+    *("ansible", "changelog.d", "contrib", "docs", "images", "mstunnel_setup", "requirements", "scripts"),
+    *("templates", "tests"),
+}
+
+
+def entries(*options: str) -> set[str]:
+    """The top-level names that `git ls-files` lists."""
+    command = ["git", "ls-files", "-z", *options]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return {path.partition("/")[0] for path in listed.split("\0") if path}
+
+
+def test_the_root_holds_only_what_belongs_there() -> None:
+    """What is not committed yet counts too: the next `git add` would take a stray file along."""
+    assert entries("--cached", "--others", "--exclude-standard") - AT_THE_ROOT == set()
+
+
+HEADINGS = ["Added", "Changed", "Fixed", "Security", "Documentation"]
+
+
+def test_change_notes_have_the_usual_headings() -> None:
+    types = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]["type"]
+    assert [kind["name"] for kind in types] == HEADINGS
+    assert [kind["directory"] for kind in types] == [name.lower() for name in HEADINGS]
+
+
+def test_every_change_fragment_has_a_type_that_the_release_notes_know() -> None:
+    """`towncrier build` leaves out a fragment whose type it does not know, without an error."""
+    fragments = [path for path in (ROOT / "changelog.d").iterdir() if path.name != ".gitignore"]
+    types = "|".join(name.lower() for name in HEADINGS)
+    assert [path.name for path in fragments if not re.fullmatch(rf"[+\w-]+\.({types})\.md", path.name)] == []
+
+
+def test_every_change_fragment_is_text_for_the_release_notes() -> None:
+    assert [path.name for path in (ROOT / "changelog.d").glob("*.md") if not path.read_text().strip()] == []
+
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def jobs(workflow: Path) -> list[dict[str, Any]]:
+    """The jobs of a workflow; YAML 1.2, so `on` is a word, and a key that is given twice is an error."""
+    loaded: dict[str, Any] = YAML(typ="safe").load(workflow.read_text())
+    assert {"name", "on", "permissions", "jobs"} <= set(loaded)
+    assert loaded["permissions"] == {"contents": "read"}
+    return list(loaded["jobs"].values())
+
+
+def made(job: dict[str, Any]) -> set[str]:
+    """The targets of make that a job asks for."""
+    lines = [line for step in job["steps"] for line in step.get("run", "").splitlines()]
+    calls = [line.split()[1:] for line in lines if line.split()[:1] == ["make"]]
+    return {word for words in calls for word in words if "=" not in word}
+
+
+def test_there_are_workflows_for_build_test_and_release() -> None:
+    assert [path.stem for path in WORKFLOWS] == ["build", "release", "test"]
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_call_targets_that_make_knows(workflow: Path) -> None:
+    called = set().union(*(made(job) for job in jobs(workflow)))
+    assert called
+    assert called - TARGETS == set()
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_end_in_time_and_name_a_version_of_every_action(workflow: Path) -> None:
+    for job in jobs(workflow):
+        assert 0 < job["timeout-minutes"] <= 90
+        actions = [step["uses"] for step in job["steps"] if "uses" in step]
+        assert [action for action in actions if not re.fullmatch(r"actions/[\w-]+@v\d+", action)] == []
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_use_no_stored_secret(workflow: Path) -> None:
+    assert "secrets" not in workflow.read_text()
+
+
+def test_only_the_job_that_publishes_may_write() -> None:
+    writers = [
+        (path.stem, job["permissions"]) for path in WORKFLOWS for job in jobs(path) if "permissions" in job
+    ]
+    assert writers == [("release", {"contents": "write"})]
+
+
+def test_templates_for_issues_are_forms() -> None:
+    forms = [path for path in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config"]
+    assert len(forms) > 1
+    for path in forms:
+        form = YAML(typ="safe").load(path.read_text())
+        assert {"name", "description", "body"} <= set(form)
+        fields = [item["id"] for item in form["body"] if item["type"] != "markdown"]
+        assert len(set(fields)) == len(fields) > 0

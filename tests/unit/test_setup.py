@@ -1,0 +1,153 @@
+"""The set-up of a fresh clone: each target gets the packages that it needs, and the machine no service."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STAMP = "{ cat requirements/dev.txt pyproject.toml scripts/setup.sh && /usr/bin/python3 --version && pwd; }"
+UNITS = {"certbot": ("certbot.timer", "certbot.service"), "netavark": ("netavark-dhcp-proxy.socket",)}
+# Says what it was called with; a package brings its units.
+PROGRAMS = {
+    "apt-get": 'echo "apt-get $*" >>"$CALLS"; echo "Unpacking"; echo "and more" >&2; exit "${APT_CODE:-0}"',
+    "systemctl": 'echo "systemctl $*" >>"$CALLS"',
+    "npm": 'echo "npm $*" >>"$CALLS"; mkdir -p tests/browser/node_modules',
+    "id": 'echo "${USER_ID:-0}"',
+    "dpkg-query": """
+case "$1" in
+--show) shift 3; for name; do case " $INSTALLED " in *" $name "*) echo "installed $name" ;; esac; done ;;
+--listfiles) shift; for name; do cat "$LISTS/$name" 2>/dev/null; done; true ;;
+esac""",
+}
+
+
+@dataclass
+class Clone:
+    """A fresh clone whose virtual environment is there, on a Debian of stand-ins."""
+
+    path: Path
+
+    def setup(self, *words: str, installed: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            "PATH": f"{self.path}/bin:/usr/bin:/bin",
+            "CALLS": str(self.path / "calls"),
+            "LISTS": str(self.path / "lists"),
+            "INSTALLED": installed,
+            **variables,
+        }
+        command = [str(self.path / "scripts/setup.sh"), *words]
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=30, check=False
+        )
+
+    def calls(self, program: str) -> list[str]:
+        """What `program` was called with."""
+        file = self.path / "calls"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [line.removeprefix(f"{program} ") for line in lines if line.startswith(f"{program} ")]
+
+    def installed(self) -> set[str]:
+        """The packages that apt was asked to install."""
+        return {
+            word for call in self.calls("apt-get") for word in call.split() if not word.startswith("-")
+        } - {
+            "update",
+            "install",
+        }
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    for folder in ("bin", "lists", ".venv", "scripts", "requirements", "tests/browser"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("scripts/setup.sh", "scripts/packages.txt", "requirements/dev.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "tests/browser/package-lock.json", tmp_path / "tests/browser")
+    for name, text in PROGRAMS.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    for package, units in UNITS.items():
+        lines = [f"/usr/lib/systemd/system/{unit}\n" for unit in units]
+        (tmp_path / "lists" / package).write_text("".join(["/usr/bin/tool\n", *lines]))
+    stamp = subprocess.run(
+        ["bash", "-c", f"{STAMP} | sha256sum"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    (tmp_path / ".venv/.stamp").write_text(stamp.stdout)
+    return Clone(tmp_path)
+
+
+def packages() -> dict[str, str]:
+    """What needs each package, by its name."""
+    lines = (ROOT / "scripts/packages.txt").read_text().splitlines()
+    return {line.split()[0]: line.split()[2] for line in lines if not line.startswith("#")}
+
+
+def test_the_demo_installs_only_what_it_needs(clone: Clone) -> None:
+    assert clone.setup("demo").returncode == 0
+    assert clone.installed() == {name for name, need in packages().items() if need in ("base", "demo")}
+    assert not clone.installed() & {"certbot", "chromium", "chromium-driver", "nodejs", "npm", "strace"}
+    assert clone.calls("npm") == []
+
+
+def test_lint_and_the_others_install_less_still(clone: Clone) -> None:
+    clone.setup("lint")
+    assert clone.installed() - {"shellcheck"} == {name for name, need in packages().items() if need == "base"}
+    assert clone.calls("npm") == []
+
+
+def test_the_tests_get_everything(clone: Clone) -> None:
+    assert clone.setup().returncode == 0
+    # A command npm is there already; it also comes with other builds of Node.
+    assert clone.installed() == set(packages()) - {"npm"}
+    assert [call.split()[0] for call in clone.calls("npm")] == ["ci"]
+
+
+def test_every_package_says_what_needs_it() -> None:
+    assert set(packages().values()) == {"base", "demo", "lint", "test"}
+
+
+def test_apt_says_one_line_when_it_succeeds(clone: Clone) -> None:
+    finished = clone.setup("demo", installed="podman git")
+    assert finished.stdout == ""
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith("setup: installing aardvark-dns ")
+    assert " podman" not in line
+
+
+def test_apt_says_everything_when_it_fails(clone: Clone) -> None:
+    finished = clone.setup("demo", APT_CODE="100")
+    assert finished.returncode == 2
+    assert "Unpacking\nand more\n" in finished.stderr
+    assert finished.stderr.endswith("setup: apt-get could not install the packages; its output is above\n")
+
+
+def test_units_that_packages_bring_are_not_left_enabled(clone: Clone) -> None:
+    clone.setup(installed="podman")
+    (call,) = clone.calls("systemctl")
+    assert call.startswith("disable ")
+    assert {name for names in UNITS.values() for name in names} <= set(call.split())
+
+
+def test_units_of_packages_that_were_there_are_left_alone(clone: Clone) -> None:
+    """Who installed certbot before may want its timer."""
+    clone.setup(installed="certbot")
+    assert [call for call in clone.calls("systemctl") if "certbot" in call] == []
+    clone.setup(installed=" ".join(packages()))
+    assert len(clone.calls("systemctl")) == 1
+
+
+def test_without_root_it_says_what_to_install_and_installs_nothing(clone: Clone) -> None:
+    finished = clone.setup("lint", installed="git make ca-certificates python3-venv", USER_ID="1000")
+    assert (finished.returncode, finished.stderr) == (2, "setup: needs root to install: shellcheck\n")
+    assert clone.calls("apt-get") == []
+
+
+def test_an_unknown_target_is_refused(clone: Clone) -> None:
+    finished = clone.setup("dmeo")
+    assert (finished.returncode, finished.stderr) == (
+        2,
+        "setup: unknown: dmeo; use base, demo, lint or test\n",
+    )
