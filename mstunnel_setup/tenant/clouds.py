@@ -3,6 +3,7 @@
 Source: docs/reference/graph-api.md, section 4. Tokens of one cloud are worth nothing in another.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -103,12 +104,11 @@ def _custom(authority: str | None, graph: str | None) -> Cloud:
 
 def _address(text: str, setting: str) -> tuple[str, str]:
     """Split an address into https://HOST[:PORT] and the path without slashes around it."""
-    try:
+    parts, usable = urlsplit(""), False
+    with suppress(ValueError):
         parts = urlsplit(text.strip())
         tail = parts.query or parts.fragment or parts.username
-        usable = parts.scheme == "https" and parts.hostname and not tail and parts.port != 0
-    except ValueError:
-        usable = False
+        usable = parts.scheme == "https" and bool(parts.hostname) and not tail and parts.port != 0
     if not usable:
         raise UsageError(
             "cloud-address",

@@ -10,6 +10,8 @@ from uuid import uuid4
 import jwt
 import pytest
 import requests
+from jwt.utils import base64url_encode
+from requests.cookies import RequestsCookieJar
 
 from tests.attack.record import record
 from tests.unit.lab.conftest import LabClient, start, trusting_session
@@ -211,7 +213,7 @@ def test_a_session_chosen_by_the_attacker_is_never_the_victims(lab: LabClient) -
     )
     assert answer.status_code == 303
     assert answer.cookies[SESSION_COOKIE] != "planted"
-    shown = requests.cookies.RequestsCookieJar()
+    shown = RequestsCookieJar()
     inside = lab.session.get(
         f"{base(lab)}/admin/servers", headers=headers, cookies=shown, allow_redirects=False, timeout=20
     )
@@ -274,8 +276,8 @@ def test_no_request_fills_the_memory(lab: LabClient, path: str, kind: str, chunk
 @pytest.mark.parametrize("part", [0, 1])
 def test_no_token_breaks_the_server(lab: LabClient, part: int) -> None:
     """A token is read before its signature is: deep JSON in it ends in a refusal."""
-    deep = jwt.utils.base64url_encode(b"[" * 9000).decode()
-    fine = jwt.utils.base64url_encode(b'{"alg":"RS256"}').decode()
+    deep = base64url_encode(b"[" * 9000).decode()
+    fine = base64url_encode(b'{"alg":"RS256"}').decode()
     parts = [fine, fine, "AAAA"]
     parts[part] = deep
     assert lab.graph("", "GET", f"{INTUNE}/microsoftTunnelSites", token=".".join(parts)).status_code == 401
