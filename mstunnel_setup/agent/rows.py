@@ -38,7 +38,8 @@ class Observation:
     """Everything the rows are judged by; None is what is not known.
 
     `revocation` is the last answer and `revocation_problem` why there is none; `refusal` is why the tenant's
-    configuration is not in use; `releases_behind` counts releases newer than this one.
+    configuration is not in use; `probe_problem` why the internal address of the site cannot be tried;
+    `releases_behind` counts releases newer than this one.
     """
 
     now: datetime
@@ -51,6 +52,7 @@ class Observation:
     revocation: RevocationState | None = None
     revocation_problem: str = ""
     probe_url: str | None = None
+    probe_problem: str = ""
     proxy: str | None = None
     registry: str | None = None
     last_registry_contact: datetime | None = None
@@ -187,6 +189,8 @@ def _revocation(seen: Observation, _thresholds: Thresholds) -> Found:
 
 
 def _internal_network(seen: Observation, _thresholds: Thresholds) -> Found:
+    if seen.probe_problem:
+        return Found(State.UNHEALTHY, seen.probe_problem)
     if not seen.probe_url:
         return Found(State.UNKNOWN, "the site names no internal address")
     probe = _current_probe(seen)

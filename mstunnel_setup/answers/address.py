@@ -6,6 +6,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+# What a line of a file, a command line and every proxy take.
+_LONGEST_PROBE: Final = 2048
 _NAME: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 
 
@@ -23,6 +25,11 @@ def is_web_address(text: str) -> bool:
         )
     except ValueError:
         return False
+
+
+def is_probe_address(text: str) -> bool:
+    """Whether it is a web address that a gateway may try: short, in ASCII, without a user name."""
+    return len(text) <= _LONGEST_PROBE and text.isascii() and is_web_address(text)
 
 
 def is_ip_address(text: str) -> bool:

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from difflib import unified_diff
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent import sync
 from mstunnel_setup.agent.settings import read_gateway_options
 from mstunnel_setup.cli.certificate_activation import installed_run
 from mstunnel_setup.cli.options import SignInOptions
 from mstunnel_setup.cli.render import Notice, Result, Session
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode, UsageError
+from mstunnel_setup.gateway import rendering
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.rendering import Rendered
 from mstunnel_setup.steps import images, sign_in, site
 from mstunnel_setup.steps.context import Context
 from mstunnel_setup.tenant.text import plain
@@ -36,8 +38,10 @@ def diff(session: Session, options: SignInOptions, *, exit_code: bool) -> Result
     """What `pull` would change; with `exit_code` the code is 20 when there is anything."""
     with installed_run(session, options.settings(), exclusively=False) as run:
         wish = _wanted(run.context)
-        present = sync.current(run.files)
-    lines = [line for file in wish.files for line in _diff(present[file.path], file)]
+        present = rendering.current(run.files)
+    lines = [
+        line for path, content in wish.files.items() for line in _diff(path, present[path] or b"", content)
+    ]
     code = ExitCode.CHANGES_PENDING if lines and exit_code else ExitCode.DONE
     text = lines or ["The gateway has the configuration of the tenant."]
     return Result(
@@ -49,20 +53,18 @@ def pull(session: Session, options: SignInOptions) -> Result:
     """Write what differs; the gateway takes it into use by itself. Raises StepError if ocserv refuses it."""
     with installed_run(session, options.settings()) as run:
         wish = _wanted(run.context)
-        present = sync.current(run.files)
-        changes = sync.decide(present, wish)
+        changes = rendering.changes(rendering.current(run.files), wish.files)
         if changes:
-            text = wish.files[-1].content.decode()
-            run.context.world.check_gateway_configuration(images.references(run.context)[0], text)
-            sync.write(run.files, changes)
+            run.context.world.check_gateway_configuration(images.references(run.context)[0], wish.text)
+            rendering.write(run.files, changes)
     warnings = _notices(wish)
-    data: JsonObject = {"written": [file.path for file in changes]}
+    data: JsonObject = {"written": [*changes]}
     if not changes:
         return Result("unchanged", data, warnings, text=["The gateway has the configuration of the tenant."])
-    return Result("changed", data, warnings, text=[f"Written: {', '.join(file.path for file in changes)}."])
+    return Result("changed", data, warnings, text=[f"Written: {', '.join(changes)}."])
 
 
-def _wanted(context: Context) -> sync.Wanted:
+def _wanted(context: Context) -> Rendered:
     sign_in.STEP.gather(context)
     found = context.world.graph.configuration_of(site.chosen_id(context))
     if found is None:
@@ -74,19 +76,16 @@ def _wanted(context: Context) -> sync.Wanted:
     options = read_gateway_options(
         context.world.files, context.answers.authentication, context.world.clock.now()
     )
-    present = sync.current(context.world.files)
-    return sync.wanted(found.to_wire(), options, sync.open_port(present))
+    port = rendering.open_port(rendering.current(context.world.files))
+    return rendering.render(ServerConfiguration.from_wire(found.to_wire()), options, port)
 
 
-def _diff(present: bytes | None, wanted: sync.ManagedFile) -> list[str]:
-    before = (present or b"").decode("utf-8", errors="replace").splitlines()
-    changes = unified_diff(
-        before, wanted.content.decode().splitlines(), wanted.path, f"{wanted.path} (tenant)", n=0, lineterm=""
-    )
-    return [*changes]
+def _diff(path: str, present: bytes, wanted: bytes) -> list[str]:
+    before, after = (text.decode("utf-8", errors="replace").splitlines() for text in (present, wanted))
+    return [*unified_diff(before, after, path, f"{path} (tenant)", n=0, lineterm="")]
 
 
-def _notices(wish: sync.Wanted) -> tuple[Notice, ...]:
+def _notices(wish: Rendered) -> tuple[Notice, ...]:
     waiting = (wish.port_waiting,) if wish.port_waiting else ()
     return tuple(Notice(item.code, item.message, item.hint) for item in (*wish.warnings, *waiting))
 

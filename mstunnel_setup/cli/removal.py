@@ -8,6 +8,7 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Removal
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.monitor import configuration, limits
 from mstunnel_setup.steps import revocation, sign_in
 from mstunnel_setup.steps.half import Half
 from mstunnel_setup.steps.tenancy import in_tenant
@@ -90,6 +91,8 @@ def forget(run: Run) -> None:
         files.remove(revocation.LAST)
         files.remove(CANDIDATE)
         files.remove(record.HISTORY)
+        files.remove(configuration.RECORD)
+        files.remove(limits.LEDGER)
     if files.state(paths.LOG) is not None:
         files.remove(paths.SETUP_LOG)
         files.remove_directory(paths.LOG)

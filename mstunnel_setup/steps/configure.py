@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from mstunnel_setup import paths
+from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import WriteJson
+from mstunnel_setup.engine.file_actions import WriteFile, WriteJson
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
-from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import log_level
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, ocserv_conf
+from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
 from mstunnel_setup.gateway.oidc import default_issuer, metadata_url, oidc_config
-from mstunnel_setup.steps import agent_folder, environment, images, site, tenancy
+from mstunnel_setup.gateway.rendering import render
+from mstunnel_setup.steps import environment, images, site, tenancy
 from mstunnel_setup.steps.context import Context
 
 
@@ -28,6 +29,7 @@ class Configuration:
     image: str
     options: GatewayOptions
     oidc: JsonObject
+    probe_url: str = ""
 
 
 def pulled(context: Context) -> ServerConfiguration:
@@ -50,7 +52,14 @@ def _gather(context: Context) -> Configuration:
     server = pulled(context)
     for warning in server.warnings:
         context.prompter.say(f"Server configuration: {warning.message}. {warning.hint}".rstrip())
-    return Configuration(server, images.references(context)[0], options, _oidc(context))
+    address = site.choose(context).internal_network_probe_url or ""
+    return Configuration(
+        server,
+        images.references(context)[0],
+        options,
+        _oidc(context),
+        address if is_probe_address(address) else "",
+    )
 
 
 def _oidc(context: Context) -> JsonObject:
@@ -62,13 +71,12 @@ def _oidc(context: Context) -> JsonObject:
 
 
 def _decide(configuration: Configuration) -> Sequence[Action[Any]]:
-    text = ocserv_conf(configuration.server, configuration.options)
+    rendered = render(configuration.server, configuration.options)
     return (
-        WriteJson(path=paths.ADMIN_SETTINGS, value=admin_settings(configuration.server), managed=True),
-        agent_folder.usual_name(paths.ADMIN_SETTINGS),
+        WriteJson(path=paths.ADMIN_SETTINGS, value=rendered.settings, managed=True),
         WriteJson(path=paths.OIDC_JSON, value=configuration.oidc),
-        WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=text, image=configuration.image),
-        agent_folder.usual_name(paths.OCSERV_CONF),
+        WriteFile(path=paths.PROBE_URL, text=f"{configuration.probe_url}\n", managed=True),
+        WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=rendered.text, image=configuration.image),
     )
 
 

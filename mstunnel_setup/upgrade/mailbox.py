@@ -14,9 +14,8 @@ from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.upgrade.release import Digests
 
-FOLDER: Final = f"{paths.CONFIGURATION}/messages"
-INBOX: Final = f"{FOLDER}/in"
-OUTBOX: Final = f"{FOLDER}/out"
+INBOX: Final = paths.INBOX
+OUTBOX: Final = paths.OUTBOX
 REQUEST: Final = f"{INBOX}/images_configured.upgrade"
 ANSWER: Final = f"{OUTBOX}/upgrade.json"
 OFFER: Final = f"{OUTBOX}/release.json"
