@@ -33,7 +33,8 @@ def test_the_files_follow_the_tenant(scene: Scene) -> None:
 
     assert "ipv4-network = 10.30.0.0\n" in scene.conf()
     assert b'"Network": "10.30.0.0/16"' in (scene.files.read(paths.ADMIN_SETTINGS) or b"")
-    assert scene.codes() == ["checked-in", "configuration-written", "configuration-written"]
+    handed = ["configuration-handed-over", "configuration-applied"]
+    assert scene.codes() == ["checked-in", *handed, *handed]
     assert scene.statuses[-1].configuration_id == "c1"
 
 
@@ -47,7 +48,7 @@ def test_what_is_in_step_is_not_touched(scene: Scene) -> None:
     assert [(stat.st_ino, stat.st_mtime_ns) for stat in after] == [
         (stat.st_ino, stat.st_mtime_ns) for stat in before
     ]
-    assert scene.codes().count("configuration-written") == 1
+    assert scene.codes().count("configuration-handed-over") == 1
 
 
 def test_a_configuration_that_cannot_be_served_leaves_the_old_files(scene: Scene) -> None:
@@ -132,7 +133,8 @@ def test_a_round_after_trouble_signs_in_again(scene: Scene) -> None:
     agent.round()
 
     assert (scene.enrolments, scene.closed) == (2, 1)
-    assert scene.codes() == ["checked-in", "configuration-written", "network-unreachable", "recovered"]
+    handed = ["configuration-handed-over", "configuration-applied"]
+    assert scene.codes() == ["checked-in", *handed, "network-unreachable", "recovered"]
 
 
 @pytest.mark.parametrize(

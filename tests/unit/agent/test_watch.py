@@ -13,7 +13,7 @@ from mstunnel_setup.agent.gateway_report import REPORT
 from mstunnel_setup.agent.metrics import GAUGES, METRICS
 from mstunnel_setup.agent.report import read_health
 from mstunnel_setup.agent.rows import TABLE, State
-from mstunnel_setup.agent.watch import PROBE_URL, Known, Watch
+from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold

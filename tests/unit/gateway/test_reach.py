@@ -13,20 +13,22 @@ from mstunnel_setup.gateway.handover import judge
 from mstunnel_setup.gateway.ocserv_conf import GatewayOptions, ocserv_conf
 
 # ocserv(8), 1.3.0: every key that it documents or takes, but for those that a tenant may set.
-TOO_FAR: Final = """
-acct auth enable-auth listen-host listen-host-is-dyndns listen-clear-file listen-proxy-proto listen-netns
-tcp-port udp-port run-as-user run-as-group socket-file occtl-socket-file use-occtl use-utmp use-dbus chroot-dir
-server-cert server-key ca-cert crl dh-params pin-file srk-pin-file key-pin ocsp-response cert-user-oid
-cert-group-oid tls-priorities match-tls-dtls-ciphers isolate-workers connect-script disconnect-script
-host-update-script restrict-user-to-routes restrict-user-to-ports user-profile camouflage camouflage_secret
-camouflage_realm included-http-headers proxy-url device ipv4-network ipv4-netmask ipv6-network ipv6-prefix
-ipv6-subnet-prefix expose-iroutes default-domain dns nbns split-dns route no-route config-per-user
-config-per-group default-user-config default-group-config route-add-cmd route-del-cmd default-select-group
-select-group select-group-by-url auto-select-group cisco-client-compat cisco-svc-client-compat
-client-bypass-protocol-x log-level syslog hostname banner pre-login-banner pid-file net-priority
-output-buffer-x custom-header cgroup radius-config gssapi pam plain oidc udp-listen-host always-require-cert
-crlf vhost include secmod-socket dtls-psk sec-mod-scale
-""".split()
+_DOCUMENTED: Final = """
+acct auth enable-auth listen-host listen-host-is-dyndns listen-clear-file listen-proxy-proto listen-
+netns tcp-port udp-port run-as-user run-as-group socket-file occtl-socket-file use-occtl use-utmp
+use-dbus chroot-dir server-cert server-key ca-cert crl dh-params pin-file srk-pin-file key-pin ocsp-
+response cert-user-oid cert-group-oid tls-priorities match-tls-dtls-ciphers isolate-workers connect-
+script disconnect-script host-update-script restrict-user-to-routes restrict-user-to-ports user-
+profile camouflage camouflage_secret camouflage_realm included-http-headers proxy-url device
+ipv4-network ipv4-netmask ipv6-network ipv6-prefix ipv6-subnet-prefix expose-iroutes default-domain
+dns nbns split-dns route no-route config-per-user config-per-group default-user-config default-
+group-config route-add-cmd route-del-cmd default-select-group select-group select-group-by-url auto-
+select-group cisco-client-compat cisco-svc-client-compat client-bypass-protocol-x log-level syslog
+hostname banner pre-login-banner pid-file net-priority output-buffer-x custom-header cgroup radius-
+config gssapi pam plain oidc udp-listen-host always-require-cert crlf vhost include secmod-socket
+dtls-psk sec-mod-scale
+"""
+TOO_FAR: Final = _DOCUMENTED.split()
 
 VALUES: Final = (
     "/etc/mstunnel/agent/evil",
