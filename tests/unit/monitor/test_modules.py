@@ -67,7 +67,9 @@ def now() -> list[float]:
 def monitor(kernel: Kernel, now: list[float], monkeypatch: pytest.MonkeyPatch) -> Monitor:
     monkeypatch.setattr(monitor_modules, "Files", lambda: Files(kernel.root))
     monkeypatch.setattr(monitor_modules, "TUN", str(kernel.root / "dev/net/tun"))
-    monkeypatch.setattr(monitor_round, "SystemClock", lambda: SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(
+        monitor_round, "SystemClock", lambda: SimpleNamespace(monotonic=lambda: now[0], now=lambda: START)
+    )
     for work in ("_offer", "_upgrade", "_port", "_containers"):
         monkeypatch.setattr(Monitor, work, lambda _self: None)
     host = SimpleNamespace(processes=kernel, files=Files(kernel.root), restart=kernel.restarts.append)
