@@ -1,8 +1,8 @@
 """The health report: a file that `mst-cli health` shows, beside the metrics for other programs."""
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.health import Failure
@@ -11,8 +11,13 @@ from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.places import FileError
+from mstunnel_setup.tenant.text import plain
 
 REPORT: Final = f"{paths.AGENT_STATE}/health.json"
+
+
+Words = Annotated[str, AfterValidator(plain)]
+"""Text for terminals: the agent wrote it, so it is one line without control characters."""
 
 
 class ReportedRow(BaseModel):
@@ -20,10 +25,10 @@ class ReportedRow(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
-    id: str
-    title: str
+    id: Words
+    title: Words
     state: State
-    text: str
+    text: Words
     value: float | None = None
 
 

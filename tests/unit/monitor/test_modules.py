@@ -13,6 +13,7 @@ from mstunnel_setup.cli import monitor_modules, monitor_round
 from mstunnel_setup.cli.monitor_round import Monitor
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, ProcessError
+from tests.unit.clocks import START
 
 RELEASE = "6.12.0"
 ON_DISK = "kernel/drivers/net/tun.ko.xz:\nkernel/net/ipv4/netfilter/ip_tables.ko.xz:\n"

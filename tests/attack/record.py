@@ -1,0 +1,34 @@
+"""Keeps what became of each attack, for the table in `docs/explanation/security.md`."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[2] / "build" / "attack"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack that was tried on real parts, and what came of it, in a few words each."""
+
+    attacker: str
+    attack: str
+    outcome: str
+
+
+def record(attacker: str, attack: str, outcome: str, folder: Path = FOLDER) -> None:
+    """Append one line to the file of the attacker; to be called once everything was asserted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{attacker}.jsonl").open("a") as stream:
+        stream.write(f"{json.dumps(asdict(Attack(attacker, attack, outcome)))}\n")
+
+
+def recorded(folder: Path = FOLDER) -> Iterator[Attack]:
+    """Every attack in the order of the files, the last outcome of each."""
+    found: dict[tuple[str, str], Attack] = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            attack = Attack(**json.loads(line))
+            found[attack.attacker, attack.attack] = attack
+    yield from found.values()
