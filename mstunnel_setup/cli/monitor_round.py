@@ -174,13 +174,21 @@ class Monitor:
 
     def _port(self) -> None:
         """Follow the port that the tenant wants, at most every ten minutes, whether it works or not."""
-        wanted, now, ledger = wanted_port(self._files), SystemClock().now(), Ledger(self._files)
-        if wanted is None or ledger.wait("port", now):
+        now, ledger = SystemClock().now(), Ledger(self._files)
+        cut_off = ledger.moving
+        wanted = cut_off or wanted_port(self._files)
+        if wanted is None or (cut_off is None and ledger.wait("port", now)):
             return
         with open_run(self.session, {}) as run:
-            ledger.take("port", now)
+            if cut_off is None:
+                ledger.begin_move(wanted, now)
             self.tell(f"port: the gateway moves to {wanted}, as the tenant wants; sessions end")
-            move(run, wanted)
+            try:
+                move(run, wanted)
+            except Exception:
+                ledger.end_move()
+                raise
+            ledger.end_move()
 
     def _modules(self) -> None:
         """Load lost modules and have the server use them; tried every ten minutes, complained of once."""

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup import paths
 from mstunnel_setup.host.clock import Clock
@@ -59,6 +59,7 @@ class _Debts(BaseModel):
 
     version: Literal[1] = 1
     debts: dict[Change, AwareDatetime] = {}
+    moving: Annotated[int, Field(ge=1, le=65535)] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,28 @@ class Ledger:
 
     def take(self, change: Change, now: datetime) -> None:
         """Note a change before it is made, so that one which is cut off counts. Raises FileError."""
-        debts = self._read().debts
-        after = _Debts(debts={**debts, change: LIMITS[change].taken(debts.get(change), now)})
-        self.files.write(LEDGER, after.model_dump_json(indent=2).encode() + b"\n", 0o600)
+        self._write(self._after(change, now))
+
+    @property
+    def moving(self) -> int | None:
+        """The port of a move that was cut off; it is brought to its end, whatever the limit says."""
+        return self._read().moving
+
+    def begin_move(self, port: int, now: datetime) -> None:
+        """Note a move to another port before it is made. Raises FileError."""
+        self._write(self._after("port", now).model_copy(update={"moving": port}))
+
+    def end_move(self) -> None:
+        """Note that the move is over, well or not. Raises FileError."""
+        self._write(self._read().model_copy(update={"moving": None}))
+
+    def _after(self, change: Change, now: datetime) -> _Debts:
+        found = self._read()
+        debt = LIMITS[change].taken(found.debts.get(change), now)
+        return found.model_copy(update={"debts": {**found.debts, change: debt}})
+
+    def _write(self, debts: _Debts) -> None:
+        self.files.write(LEDGER, debts.model_dump_json(indent=2).encode() + b"\n", 0o600)
 
     def _read(self) -> _Debts:
         """What was noted; one that was damaged, or that a newer version wrote, counts as none."""

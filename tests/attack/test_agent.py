@@ -163,7 +163,7 @@ def test_the_earlier_place_of_the_configuration_means_nothing(hostile: Hostile) 
 def test_no_key_of_ocserv_is_reached_from_the_data(hostile: Hostile) -> None:
     hostile.run(
         "evil = own[0] + '/evil'\n"
-        "names = 'auth connect-script ca-cert run-as-user socket-file server-key chroot-dir log-level pid-file'\n"
+        "names = 'auth connect-script ca-cert run-as-user socket-file server-key chroot-dir log-level'\n"
         "settings = [{'name': name, 'value': evil} for name in names.split()]\n"
         "replace(handed, data(advancedSettings=settings, connectScript=evil, auth=evil))"
     )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,12 +16,12 @@ from mstunnel_setup.gateway.rendering import RESTART_KEYS, Rendered, changes, ne
 ENTRYPOINT = Path(__file__).parents[3] / "images" / "gateway" / "entrypoint"
 
 
-def wish(port: int | None = None, **properties: object) -> Rendered:
+def wish(port: int | None = None, **properties: Any) -> Rendered:
     document = {"network": "10.0.0.0/8", **properties}
     return render(ServerConfiguration.from_wire(document), GatewayOptions(), port)
 
 
-def conf(**properties: object) -> bytes:
+def conf(**properties: Any) -> bytes:
     return wish(**properties).text.encode()
 
 
@@ -41,8 +42,8 @@ def test_nothing_is_written_when_all_is_as_wanted() -> None:
         ({"lastUpdateDateTime": "2026-01-01T00:00:00Z", "roleScopeTagIds": ["0"]}, []),
     ],
 )
-def test_only_what_differs_is_written(properties: dict[str, object], changed: list[str]) -> None:
-    assert [*changes(wish().files, wish(**properties).files)] == changed  # type: ignore[arg-type]
+def test_only_what_differs_is_written(properties: dict[str, Any], changed: list[str]) -> None:
+    assert [*changes(wish().files, wish(**properties).files)] == changed
 
 
 def test_states_have_names() -> None:
@@ -89,7 +90,7 @@ def test_a_configuration_that_cannot_be_served_is_no_state() -> None:
         ({"disableUdpConnections": True}, True),
     ],
 )
-def test_what_ends_the_sessions_is_known_beforehand(properties: dict[str, object], restart: bool) -> None:
+def test_what_ends_the_sessions_is_known_beforehand(properties: dict[str, Any], restart: bool) -> None:
     assert needs_restart(conf(), conf(**properties)) is restart
 
 

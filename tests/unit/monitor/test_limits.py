@@ -82,3 +82,14 @@ def test_a_flood_of_lines_is_cut_and_counted() -> None:
     clock.elapsed += 61
     log.tell("later")
     assert said[-2:] == [f"log-limited: {1000 - LIMITS['log'].burst} lines were left out", "later"]
+
+
+def test_a_move_that_was_cut_off_is_known_and_one_that_ended_is_not(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.make_directories(paths.STATE)
+    Ledger(files).begin_move(8443, START)
+    assert Ledger(files).moving == 8443
+    assert Ledger(files).wait("port", START) == 10 * MINUTE
+    Ledger(files).end_move()
+    assert Ledger(files).moving is None
+    assert Ledger(files).wait("port", START) == 10 * MINUTE
