@@ -45,9 +45,10 @@ class Week(FakeClock):
 
     def sleep(self, seconds: float) -> None:
         before, self.elapsed = self.elapsed, self.elapsed + seconds
-        if self.monitor is not None:
-            self.monitor.look()
         self.tenant.trouble = away() if 3600 < self.elapsed < 3600 + 7 * DAY else None
+        # Without the tenant nothing is handed over, and what is counted is the agent's.
+        if self.monitor is not None and self.tenant.trouble is None:
+            self.monitor.look()
         assert judge(self.statuses[-1], self.now()).healthy, "a restart would not bring the tenant back"
         if self.elapsed // DAY > before // DAY:
             self.objects.append(sys.getallocatedblocks())
