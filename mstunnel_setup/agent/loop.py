@@ -110,11 +110,11 @@ class Agent:
         try:
             self._synchronise(self._check_in())
         except Exception as error:  # noqa: BLE001 (the agent is what keeps this server in step)
-            failure = declared(error)
-            self._failed(failure)
+            # No name for it: its traceback leads to this frame, so both would stay in memory for a while.
+            self._failed(declared(error))
             # Whatever is wrong with the site: nothing works any more once the credential has ended.
             self._renew()
-            return failure
+            return declared(error)
         if self._status.last_error is not None:
             self.tell(line("recovered", "everything works again."))
         self._update(last_error=None)
