@@ -51,6 +51,20 @@ class SetupError(Exception):
         self.hint = hint
 
 
+def declared(error: Exception) -> SetupError:
+    """An error as people see it: itself, or `internal-error` with the place where it was raised.
+
+    For programs that go on after one: what was not foreseen is a bug, and ends no more than it has to.
+    """
+    if isinstance(error, SetupError):
+        return error
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = "" if place is None else f" in {place.tb_frame.f_globals.get('__name__')}:{place.tb_lineno}"
+    return SetupError("internal-error", f"this is a bug: {type(error).__name__}{where}", "Report it.")
+
+
 class UsageError(SetupError):
     """The command line or the answer file is wrong or incomplete."""
 

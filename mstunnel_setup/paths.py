@@ -71,15 +71,25 @@ GENERATIONS = f"{PRIVATE}/generations"
 ACTIVE = f"{PRIVATE}/active"
 CA_TRUST = f"{CONFIGURATION}/ca-trust"
 
+# What the gateway serves: rendered on the host, from data that the agent hands over. The agent can read them.
+ADMIN_SETTINGS = f"{CONFIGURATION}/admin-settings.json"
+OCSERV_CONF = f"{CONFIGURATION}/ocserv.conf"
+# The internal address that the gateway tries, on one line.
+PROBE_URL = f"{CONFIGURATION}/probe-url"
+
+# The agent and the monitor of the host talk through two folders: the agent writes into the first alone.
+MESSAGES = f"{CONFIGURATION}/messages"
+INBOX = f"{MESSAGES}/in"
+OUTBOX = f"{MESSAGES}/out"
+# The server configuration as the agent got it from the tenant, and what became of it on the host.
+CONFIGURATION_HANDED = f"{INBOX}/server-configuration.json"
+CONFIGURATION_VERDICT = f"{OUTBOX}/server-configuration.json"
+
 # What the agent changes is its own, in a folder of its own; the names of the reference are links to it.
 AGENT_FOLDER = f"{CONFIGURATION}/agent"
-ADMIN_SETTINGS = f"{AGENT_FOLDER}/admin-settings.json"
-OCSERV_CONF = f"{AGENT_FOLDER}/ocserv.conf"
 AGENT_CREDENTIAL = f"{AGENT_FOLDER}/agent.p12"
 AGENT_SECRET = f"{AGENT_FOLDER}/agent-secret"
 USUAL_NAMES = {
-    ADMIN_SETTINGS: f"{CONFIGURATION}/admin-settings.json",
-    OCSERV_CONF: f"{CONFIGURATION}/ocserv.conf",
     AGENT_CREDENTIAL: f"{PRIVATE}/agent.p12",
     AGENT_SECRET: f"{PRIVATE}/agent-secret",
 }

@@ -131,7 +131,7 @@ def _applied(text: str) -> Applied | None:
 
 def _connections(text: str) -> int | None:
     found = _object(text).get("Active sessions")
-    return found if isinstance(found, int) else None
+    return found if isinstance(found, int) and 0 <= found < _MEASURABLE else None
 
 
 def _transferred(lines: list[str]) -> int | None:

@@ -1,28 +1,34 @@
 """The health report: a file that `mst-cli health` shows, beside the metrics for other programs."""
 
-from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds
+from mstunnel_setup.host import messages
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.safe_paths import FileError
+from mstunnel_setup.tenant.text import plain
 
 REPORT: Final = f"{paths.AGENT_STATE}/health.json"
+
+
+Words = Annotated[str, AfterValidator(plain)]
+"""Text for terminals: the agent wrote it, so it is one line without control characters."""
 
 
 class ReportedRow(BaseModel):
     """One row of the table."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
-    id: str
-    title: str
+    id: Words
+    title: Words
     state: State
-    text: str
+    text: Words
     value: float | None = None
 
 
@@ -32,10 +38,10 @@ class HealthReport(BaseModel):
     The report of a newer release is ignored: the next round, a minute later, writes another.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     version: Literal[1] = 1
-    at: datetime
+    at: AwareDatetime
     state: State
     rows: tuple[ReportedRow, ...]
     thresholds: Thresholds
@@ -49,8 +55,8 @@ def write_health(files: Files, report: HealthReport) -> None:
 
 
 def read_health(files: Files) -> HealthReport | None:
-    """The last report, None when there is none that can be read."""
+    """The last report, None when there is none that can be read: the agent may have put anything there."""
     try:
-        return HealthReport.model_validate_json(files.read(REPORT) or b"")
-    except ValidationError:
+        return messages.read(files, REPORT, HealthReport)
+    except FileError:
         return None

@@ -38,7 +38,8 @@ class Observation:
     """Everything the rows are judged by; None is what is not known.
 
     `revocation` is the last answer and `revocation_problem` why there is none; `refusal` is why the tenant's
-    configuration is not in use; `releases_behind` counts releases newer than this one.
+    configuration is not in use; `probe_problem` why the internal address of the site cannot be tried;
+    `releases_behind` counts releases newer than this one.
     """
 
     now: datetime

@@ -7,18 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from mstunnel_setup.agent import desired_configuration, upgrade
-from mstunnel_setup.agent.apply import Applier
+from mstunnel_setup.agent import upgrade
 from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.events import Tell, line, problem
+from mstunnel_setup.agent.hand_over import HandOver
 from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.renewal import Renewal
-from mstunnel_setup.agent.settings import read_gateway_options, read_log_level
 from mstunnel_setup.agent.status_file import Failure, Status
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.answers.address import web_address_problem
-from mstunnel_setup.errors import SetupError, TenantError
+from mstunnel_setup.errors import SetupError, TenantError, declared
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.safe_paths import FileError
@@ -76,7 +75,7 @@ class Agent:
 
     def __post_init__(self) -> None:
         self._status = Status(started=self.clock.now())
-        self._applier = Applier(self.files, self.clock, self.tell, self.counters)
+        self._hand_over = HandOver(self.files, self.clock, self.tell, self.counters)
 
     def run(self) -> None:
         """Work until the process is ended. A tenant that is away is waited for."""
@@ -103,18 +102,18 @@ class Agent:
             self.watch.look(self._known)
 
     def round(self) -> SetupError | None:
-        """Check in once and bring the files into step. Returns what went wrong; the old files then stay.
+        """Check in once and hand over what the tenant wants. Returns what went wrong; what is served stays.
 
-        How much the gateway logs follows the time even then: the verbose mode ends without a tenant.
+        Also what was not foreseen: the next round may find another answer of the tenant.
         """
-        self._keep_log_level()
         try:
             self._synchronise(self._check_in())
-        except SetupError as error:
-            self._failed(error)
+        except Exception as error:  # noqa: BLE001 (the agent is what keeps this server in step)
+            # No name for it: its traceback leads to this frame, so both would stay in memory for a while.
+            self._failed(declared(error))
             # Whatever is wrong with the site: nothing works any more once the credential has ended.
             self._renew()
-            return error
+            return declared(error)
         if self._status.last_error is not None:
             self.tell(line("recovered", "everything works again."))
         self._update(last_error=None)
@@ -122,15 +121,13 @@ class Agent:
         self._renew()
         return None
 
-    def _keep_log_level(self) -> None:
-        # A wrong env.sh is told, with its place, as soon as there is a configuration to render.
-        with suppress(SetupError):
-            self._applier.keep_level(read_log_level(self.files, self.clock.now()))
-
     def _renew(self) -> None:
         """Renew the agent's credential when it is time; the next round signs in with the new one."""
-        if self.renewal and self._enrolment and self.renewal.renew_in_time(self._enrolment):
-            self._leave()
+        try:
+            if self.renewal and self._enrolment and self.renewal.renew_in_time(self._enrolment):
+                self._leave()
+        except Exception as error:  # noqa: BLE001 (tried again in the next round)
+            self._failed(declared(error))
 
     def _check_in(self) -> Enrolment:
         """Tell the tenant that this server is alive, by writing its own name into its own record."""
@@ -163,9 +160,9 @@ class Agent:
         self._learn_site(site)
         self._learn_thresholds(enrolment)
         self._ask_for_upgrade(enrolment, site)
-        self._configure(enrolment, site)
+        self._configure(site)
 
-    def _configure(self, enrolment: Enrolment, site: TunnelSite) -> None:
+    def _configure(self, site: TunnelSite) -> None:
         found = site.microsoft_tunnel_configuration
         if found is None:
             raise TenantError(
@@ -174,18 +171,12 @@ class Agent:
                 "Assign a server configuration to the site in the admin center.",
             )
         try:
-            options = read_gateway_options(self.files, enrolment.authentication, self.clock.now())
-            wish = desired_configuration.wanted(
-                found.to_wire(),
-                options,
-                desired_configuration.open_port(desired_configuration.current(self.files)),
-            )
+            digest = self._hand_over.give(found.to_wire(), self._known.probe_url or "")
         except SetupError as error:
             self._learn(refusal=error.message)
             raise
-        self._applier.apply(wish)
-        self._learn(refusal=self._applier.refusal, configuration_id=found.id)
-        self._update(configuration_id=found.id, configuration_digest=wish.digest)
+        self._learn(refusal=self._hand_over.refusal, configuration_id=found.id)
+        self._update(configuration_id=found.id, configuration_digest=digest)
 
     def _ask_for_upgrade(self, enrolment: Enrolment, site: TunnelSite) -> None:
         """Ask for an upgrade when it is time; why it is not is written down, and said when it is new."""
@@ -206,15 +197,18 @@ class Agent:
             write_standing(self.files, found)
 
     def _learn_site(self, site: TunnelSite) -> None:
-        # Whitespace is no part of an address, and the gateway reads the address from one line.
+        # Whitespace is no part of an address.
         address = "".join((site.internal_network_probe_url or "").split())
         why = web_address_problem(address) if address else ""
         if why and why != self._known.probe_problem:
             # Not the address: it may hold a password.
             message = f"the site's URL for internal network access check cannot be used: {why}."
             self.tell(line("probe-url-invalid", message, "Correct it in the admin center."))
-        self._learn(probe_url=None if why else address or None, probe_problem=why)
-        self._learn(releases_behind=upgrade.behind(site, self.files))
+        self._learn(
+            probe_url=None if why else address or None,
+            probe_problem=why,
+            releases_behind=upgrade.behind(site, self.files),
+        )
 
     def _learn_thresholds(self, enrolment: Enrolment) -> None:
         """The tenant's limits, now and then; a tenant that does not give them leaves the ones known."""
@@ -259,7 +253,9 @@ class Agent:
 
     def _update(self, **changes: datetime | Failure | str | None) -> None:
         self._status = self._status.model_copy(update=changes)
-        self.note(self._status)
+        # A status that cannot be written grows old, which is what the container's health check looks at.
+        with suppress(FileError):
+            self.note(self._status)
 
     def _learn(self, **changes: datetime | str | int | tuple[HealthThreshold, ...] | Failure | None) -> None:
         self._known = replace(self._known, **changes)  # type: ignore[arg-type]  # the names are its own

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from mstunnel_setup import paths
+from mstunnel_setup.host import messages
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.safe_paths import FileError
 
 STATUS: Final = f"{paths.AGENT_STATE}/status.json"
 
@@ -24,7 +26,7 @@ class Failure(BaseModel):
     code: str
     message: str
     hint: str
-    at: datetime
+    at: AwareDatetime
 
 
 class Status(BaseModel):
@@ -36,9 +38,9 @@ class Status(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     container: str = Field(default_factory=platform.node)
-    started: datetime
-    last_round: datetime | None = None
-    last_check_in: datetime | None = None
+    started: AwareDatetime
+    last_round: AwareDatetime | None = None
+    last_check_in: AwareDatetime | None = None
     last_error: Failure | None = None
     configuration_id: str | None = None
     configuration_digest: str | None = None
@@ -61,10 +63,10 @@ def write_status(files: Files, status: Status) -> None:
 def read_status(files: Files) -> Status | None:
     """The status of the agent in this container, or None when there is none that can be read."""
     try:
-        found = Status.model_validate_json(files.read(STATUS) or b"")
-    except ValidationError:
+        found = messages.read(files, STATUS, Status)
+    except FileError:
         return None
-    return found if found.container == platform.node() else None
+    return found if found is not None and found.container == platform.node() else None
 
 
 def judge(status: Status | None, now: datetime) -> Verdict:

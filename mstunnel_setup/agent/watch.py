@@ -4,7 +4,6 @@ import dataclasses
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.certificates import CertificateWatch
 from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.events import Tell, line, problem
@@ -16,14 +15,11 @@ from mstunnel_setup.agent.metrics import METRICS, render
 from mstunnel_setup.agent.registry import Ask, RegistryWatch
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds, read_thresholds, with_tenant
-from mstunnel_setup.errors import SetupError, StepError
+from mstunnel_setup.errors import SetupError, StepError, declared
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import proxy_for
 from mstunnel_setup.tenant.wire import HealthThreshold
-
-PROBE_URL = f"{paths.AGENT_STATE}/probe-url"
-"""The internal address that the gateway tries, on one line; the gateway reads it."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +62,15 @@ class Watch:
         self._registry = RegistryWatch(self.files, self.clock, self.ask_registry)
 
     def look(self, known: Known) -> None:
-        """Observe, judge, write. What cannot be written is said; a full disk must not stop the agent."""
+        """Observe, judge, write. What fails is said; neither a full disk nor a bug stops the agent."""
         try:
-            self._write_probe_url(known.probe_url)
             thresholds = with_tenant(self._thresholds(), known.thresholds)
             observation = self._observe(known)
             self.rows = judge_rows(observation, thresholds)
             self._say_changes(overall(self.rows))
             self._write(observation, thresholds, known.last_error)
-        except SetupError as error:
-            self._complain(error)
+        except Exception as error:  # noqa: BLE001 (the agent goes on without a look)
+            self._complain(declared(error))
 
     def _complain(self, error: SetupError) -> None:
         """Say what is wrong when it is new, not every minute."""
@@ -130,9 +125,3 @@ class Watch:
         )
         write_health(self.files, report)
         self.files.write(METRICS, render(observation, self.rows, self.counters).encode())
-
-    def _write_probe_url(self, url: str | None) -> None:
-        wanted = (url or "").encode() + b"\n"
-        if self.files.read(PROBE_URL) != wanted:
-            self.files.make_directories(paths.AGENT_STATE)
-            self.files.write(PROBE_URL, wanted)

@@ -16,10 +16,17 @@ def create_arguments(spec: ContainerSpec, engine: EngineName = "podman") -> tupl
     return ("create", *own, "--restart=always", *container_options(spec, engine), spec.local_image)
 
 
-def volume_arguments(volumes: Sequence[Volume]) -> Iterator[str]:
+# docker-run(1) knows none of them for a folder of the host; `--security-opt=no-new-privileges`, the dropped
+# capabilities and the cgroup's list of devices keep programs and devices there from being of use.
+_PODMAN_ALONE = frozenset({"noexec", "nosuid", "nodev"})
+
+
+def volume_arguments(volumes: Sequence[Volume], engine: EngineName = "podman") -> Iterator[str]:
     """The options that mount `volumes`."""
     for volume in volumes:
-        yield f"--volume={volume.host}:{volume.container}:{','.join(volume.options or ('rw',))}"
+        unknown = _PODMAN_ALONE if engine == "docker" else frozenset[str]()
+        options = [option for option in volume.options if option not in unknown]
+        yield f"--volume={volume.host}:{volume.container}:{','.join(options or ['rw'])}"
 
 
 def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
@@ -32,7 +39,7 @@ def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
     yield from (f"--cap-add={name}" for name in spec.capabilities)
     yield from (f"--device={path}" for path in spec.devices)
     yield from (f"--env-file={path}" for path in spec.environment_files)
-    yield from volume_arguments(spec.volumes)
+    yield from volume_arguments(spec.volumes, engine)
     yield from (f"--tmpfs={mount.path}:{','.join(mount.options or ('rw',))}" for mount in spec.tmpfs)
     if spec.network:
         yield f"--network={spec.network}"

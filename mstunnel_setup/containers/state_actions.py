@@ -9,7 +9,7 @@ from mstunnel_setup.engine.file_actions import HasFiles, MakeDirectory
 
 @dataclass(frozen=True, kw_only=True)
 class MakeStateDirectory(MakeDirectory):
-    """Create a directory whose files are all a container's own, so undo removes them with it."""
+    """Create a directory in which all is a container's own, so undo removes that with it."""
 
     kind: ClassVar[str] = "make-state-directory"
 
@@ -18,9 +18,6 @@ class MakeStateDirectory(MakeDirectory):
         return f"create folder {self.path} for what the container has to tell"
 
     def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
-        """Remove the files and the directory; a folder in it is somebody else's and is kept."""
-        for name in world.files.names(self.path):
-            state = world.files.state(f"{self.path}/{name}")
-            if state is not None and state.kind == "file":
-                world.files.remove(f"{self.path}/{name}")
+        """Remove the directory with whatever the container has put into it; links are not followed."""
+        world.files.empty(self.path)
         return super().undo(world, record)

@@ -29,7 +29,7 @@ def listen_port(files: Files) -> int:
     """The port that `admin-settings.json` on this host names. Raises StepError `settings-unreadable`."""
     try:
         return int(json.loads(files.read(paths.ADMIN_SETTINGS) or b"")["ListenPort"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         raise StepError(
             "settings-unreadable",
             f"{paths.ADMIN_SETTINGS} is missing or names no port",

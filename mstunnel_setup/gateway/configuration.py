@@ -21,6 +21,10 @@ EVERYTHING: Final = "default"
 _INCLUDES: Final = ("routeIncludes", "routesInclude")
 _EXCLUDES: Final = ("routeExcludes", "routesExclude")
 _MOST_RULES: Final = 500
+# Nobody has that many; ocserv keeps each in memory for every session.
+_MOST_SERVERS: Final = 32
+_MOST_DOMAINS: Final = 500
+_MOST_SETTINGS: Final = 100
 # The gateway takes one address of the pool, so two are the least.
 _LONGEST_PREFIX: Final = 30
 _LONGEST_PREFIX_6: Final = 126
@@ -60,7 +64,7 @@ class ServerConfiguration:
         includes = _includes(document)
         excludes = fields.items(document, _EXCLUDES, fields.route)
         _limit_rules(len(includes) + len(excludes))
-        servers = fields.items(document, ("dnsServers",), fields.address)
+        servers = fields.items(document, ("dnsServers",), fields.address, _MOST_SERVERS)
         advanced, ignored = read_advanced(_pairs(document))
         return cls(
             policy_id=fields.text(document, "id"),
@@ -70,7 +74,7 @@ class ServerConfiguration:
             ipv6_network=_ipv6_network(document),
             dns_servers=servers,
             default_domain_suffix=_suffix(document),
-            split_dns=fields.items(document, ("splitDNS",), fields.domain),
+            split_dns=fields.items(document, ("splitDNS",), fields.domain, _MOST_DOMAINS),
             routes_include=includes,
             routes_exclude=excludes,
             listen_port=fields.port(document, "listenPort", DEFAULT_PORT),
@@ -148,6 +152,9 @@ def _pairs(document: Document) -> tuple[tuple[str, str], ...]:
         return ()
     if not isinstance(entries, list | tuple) or not all(isinstance(entry, dict) for entry in entries):
         raise invalid(field, entries, "it is not a list of names and values", "write such a list.")
+    if len(entries) > _MOST_SETTINGS:
+        found = f"{len(entries)} settings"
+        raise invalid(field, found, "it is too long", f"write at most {_MOST_SETTINGS} settings.")
     return tuple((fields.text(entry, "name"), fields.text(entry, "value")) for entry in entries)
 
 

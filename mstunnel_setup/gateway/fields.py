@@ -112,8 +112,10 @@ def port(document: Document, field: str, default: int) -> int:
     return value
 
 
-def items(document: Document, fields: Iterable[str], read: Callable[[str, str], Item]) -> tuple[Item, ...]:
-    """A list property, every entry read by `read(field, entry)`.
+def items(
+    document: Document, fields: Iterable[str], read: Callable[[str, str], Item], most: int | None = None
+) -> tuple[Item, ...]:
+    """A list property of at most `most` entries, every entry read by `read(field, entry)`.
 
     `fields` are the names it may have, the preferred one first; the first that is not empty counts.
     """
@@ -123,6 +125,9 @@ def items(document: Document, fields: Iterable[str], read: Callable[[str, str], 
             continue
         if not isinstance(value, list | tuple):
             raise invalid(field, value, "it is not a list", "write a list.")
+        if most is not None and len(value) > most:
+            found = f"{len(value)} entries"
+            raise invalid(field, found, "it is too long", f"write at most {most} entries.")
         return tuple(dict.fromkeys(read(field, _line(field, entry)) for entry in value))
     return ()
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -119,6 +120,7 @@ def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | No
     )
 
 
+@cache
 def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("mstunnel_setup"),

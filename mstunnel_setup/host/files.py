@@ -15,7 +15,6 @@ import hashlib
 import os
 import re
 import secrets
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mstunnel_setup.errors import UsageError
+from mstunnel_setup.host import untrusted
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.safe_paths import (
     DIRECTORY,
@@ -98,20 +98,12 @@ class Files:
         return _content(handle, path)
 
     def read_untrusted(self, path: str, limit: int) -> bytes | None:
-        """At most `limit` bytes of a regular file that somebody with fewer rights may have put there.
+        """A regular file of at most `limit` bytes that somebody with fewer rights may have put there.
 
-        None when there is none. Raises FileError for a link, a pipe and the like; nothing is waited for.
+        None when there is none. Raises FileError for anything else; links are not followed, nothing is
+        waited for.
         """
-        try:
-            handle = os.open(self.locate(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise explain("read", path, error) from error
-        with os.fdopen(handle, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise FileError("file-irregular", f"{path} is not a regular file", f"Remove {path}.")
-            return stream.read(limit)
+        return untrusted.read(self.locate(path), path, limit)
 
     def read_given(self, path: str) -> bytes | None:
         """The content of a file an administrator named: a path of this machine, not below `root`.
@@ -300,11 +292,27 @@ class Files:
     def remove_tree(self, path: str) -> None:
         """Remove the directory at `path` with all that is in it; nothing happens when there is none."""
         state = self.state(path)
+        if state is not None and state.kind == "directory":
+            self.discard(path)
+
+    def discard(self, path: str) -> None:
+        """Remove whatever is at `path`: what somebody with fewer rights has put in the place of a file."""
+        with above(self.root, path, "remove") as (parent, name):
+            untrusted.discard(parent, name)
+            os.fsync(parent)
+
+    def empty(self, path: str) -> None:
+        """Remove all that is in the directory at `path`; nothing happens when there is none."""
+        state = self.state(path)
         if state is None or state.kind != "directory":
             return
-        with above(self.root, path, "remove") as (parent, name):
-            shutil.rmtree(name, dir_fd=parent)
-            os.fsync(parent)
+        with above(self.root, path, "empty") as (parent, name):
+            handle = os.open(name, DIRECTORY, dir_fd=parent)
+            try:
+                untrusted.empty(handle)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 def _is_agents(folder: Path) -> bool:

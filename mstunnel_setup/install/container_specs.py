@@ -14,7 +14,6 @@ from mstunnel_setup.containers.spec import (
     Tmpfs,
     Volume,
 )
-from mstunnel_setup.upgrade import mailbox
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)
 _SERVER_PROCESSES = 10_000
@@ -25,6 +24,8 @@ _JOURNAL = "/run/systemd/journal"
 _SERVER_CAPABILITIES = ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
 # The engine gives these folders the SELinux type that containers may use; without SELinux it does nothing.
 _OURS = "z"
+# Nothing in the folders of the host is a program or a device; run_arguments has what Docker makes of it.
+_DATA_ONLY = ("noexec", "nosuid", "nodev")
 # The kernel counts bytes and seconds of connections only when asked, and else forgets a closed one late.
 _COUNTING = {
     "net.netfilter.nf_conntrack_acct": "1",
@@ -70,9 +71,12 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         image=image,
         local_name=setting.local_names.get(image, ""),
         volumes=(
-            Volume(host=setting.configuration, container=paths.CONFIGURATION, options=("ro", _OURS)),
-            Volume(host=setting.server_state, container=paths.SERVER_STATE_INSIDE, options=(_OURS,)),
-            Volume(host=setting.agent_state, container=paths.AGENT_STATE_INSIDE, options=("ro", _OURS)),
+            Volume(
+                host=setting.configuration, container=paths.CONFIGURATION, options=("ro", *_DATA_ONLY, _OURS)
+            ),
+            Volume(
+                host=setting.server_state, container=paths.SERVER_STATE_INSIDE, options=(*_DATA_ONLY, _OURS)
+            ),
             *(_journal(setting.journal) if setting.traced else ()),
         ),
         devices=("/dev/net/tun",),
@@ -113,11 +117,19 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
         local_name=setting.local_names.get(image, ""),
         user=0 if setting.rootless else paths.AGENT_USER,
         volumes=(
-            Volume(host=setting.configuration, container=paths.CONFIGURATION, options=("ro", _OURS)),
-            *(_own(setting.configuration, folder) for folder in (paths.AGENT_FOLDER, mailbox.INBOX)),
-            Volume(host=setting.agent_state, container=paths.AGENT_STATE_INSIDE, options=(_OURS,)),
+            Volume(
+                host=setting.configuration, container=paths.CONFIGURATION, options=("ro", *_DATA_ONLY, _OURS)
+            ),
+            *(_own(setting.configuration, folder) for folder in (paths.AGENT_FOLDER, paths.INBOX)),
+            Volume(
+                host=setting.agent_state, container=paths.AGENT_STATE_INSIDE, options=(*_DATA_ONLY, _OURS)
+            ),
             # What the gateway says about itself; the agent can ask nothing else of it.
-            Volume(host=setting.server_state, container=paths.SERVER_STATE_INSIDE, options=("ro", _OURS)),
+            Volume(
+                host=setting.server_state,
+                container=paths.SERVER_STATE_INSIDE,
+                options=("ro", *_DATA_ONLY, _OURS),
+            ),
         ),
         network=setting.network,
         tmpfs=_IN_MEMORY,
@@ -130,7 +142,7 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
 def _own(configuration: str, folder: str) -> Volume:
     """A folder below the configuration that the agent may write into."""
     below = folder.removeprefix(paths.CONFIGURATION)
-    return Volume(host=f"{configuration}{below}", container=folder, options=(_OURS,))
+    return Volume(host=f"{configuration}{below}", container=folder, options=(*_DATA_ONLY, _OURS))
 
 
 def _journal(folder: str) -> tuple[Volume, ...]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from mstunnel_setup.engine.action import Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.paths import AGENT_USER
 from mstunnel_setup.system.folder import GivenFolder
 
@@ -19,6 +21,11 @@ class GiveToAgent(GivenFolder):
     def describe(self) -> str:
         """What will be done."""
         return f"let the agent write into {self.path}"
+
+    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+        """Remove whatever the agent has put there, links not followed, then the folder, or give it back."""
+        world.files.empty(self.path)
+        return super().undo(world, record)
 
     def owner(self) -> tuple[int, int]:
         """The agent's number."""

@@ -8,11 +8,12 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host import messages
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.host.safe_paths import FileError
@@ -114,8 +115,8 @@ def last(files: Files, name: str, now: datetime) -> Record | None:
 def _read(files: Files, path: str) -> Record | None:
     """The container that writes one of the files has fewer rights than who reads it."""
     try:
-        return Record.model_validate_json(files.read_untrusted(path, _LARGEST_RECORD) or b"")
-    except (FileError, ValidationError):
+        return messages.read(files, path, Record, _LARGEST_RECORD)
+    except FileError:
         return None
 
 

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.upgrade import mailbox
 
-_FOLDERS = (mailbox.FOLDER, mailbox.INBOX, mailbox.OUTBOX)
+_FOLDERS = (paths.MESSAGES, paths.INBOX, paths.OUTBOX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +21,11 @@ class OpenMailbox(Action[HasFiles]):
     @property
     def key(self) -> str:
         """There is one mailbox."""
-        return f"mailbox:{mailbox.FOLDER}"
+        return f"mailbox:{paths.MESSAGES}"
 
     def describe(self) -> str:
         """What will be done."""
-        return f"create the mailbox {mailbox.FOLDER}"
+        return f"create the mailbox {paths.MESSAGES}"
 
     def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:  # noqa: ARG002
         """Whether all folders are there."""
@@ -42,15 +43,19 @@ class OpenMailbox(Action[HasFiles]):
         return {}
 
     def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:  # noqa: ARG002
-        """Remove messages and folders; what somebody else put there stays, and the folders with it."""
-        if world.files.state(mailbox.FOLDER) is None:
+        """Remove the folders: all that the agent has put into its own, and the messages of the monitor.
+
+        What an administrator put beside those stays, and the folders with it.
+        """
+        if world.files.state(paths.MESSAGES) is None:
             return Undone(Undo.ABSENT)
-        for message in (mailbox.REQUEST, mailbox.ANSWER, mailbox.OFFER, mailbox.SUMMARY):
+        world.files.empty(paths.INBOX)
+        for message in (mailbox.ANSWER, mailbox.OFFER, mailbox.SUMMARY, paths.CONFIGURATION_VERDICT):
             world.files.remove(message)
         gone = [_gone(world, folder) for folder in reversed(_FOLDERS)]
         if all(gone):
             return Undone(Undo.REMOVED)
-        return Undone(Undo.KEPT, f"{mailbox.FOLDER} holds files that are not ours")
+        return Undone(Undo.KEPT, f"{paths.MESSAGES} holds files that are not ours")
 
 
 def _gone(world: HasFiles, folder: str) -> bool:

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from mstunnel_setup import paths
+from mstunnel_setup.host import messages
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.upgrade.decision import Verdict
@@ -26,7 +27,7 @@ class Standing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: Literal[1] = 1
-    at: datetime
+    at: AwareDatetime
     code: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=40)]
     reason: str
     window: str = ""
@@ -53,6 +54,6 @@ def write_standing(files: Files, found: Standing) -> None:
 def read_standing(files: Files) -> Standing | None:
     """The last decision; None when there is none that can be read. The agent may have put anything there."""
     try:
-        return Standing.model_validate_json(files.read_untrusted(STANDING, _LARGEST) or b"")
-    except (FileError, ValidationError):
+        return messages.read(files, STANDING, Standing, _LARGEST)
+    except FileError:
         return None

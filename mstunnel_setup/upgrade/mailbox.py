@@ -4,19 +4,19 @@ Writing into it is a privilege boundary, so a message is read strictly: known ke
 """
 
 import json
-from datetime import datetime
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup import paths
 from mstunnel_setup.errors import StepError
+from mstunnel_setup.host import messages
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.upgrade.release import Digests
 
-FOLDER: Final = f"{paths.CONFIGURATION}/messages"
-INBOX: Final = f"{FOLDER}/in"
-OUTBOX: Final = f"{FOLDER}/out"
+INBOX: Final = paths.INBOX
+OUTBOX: Final = paths.OUTBOX
 REQUEST: Final = f"{INBOX}/images_configured.upgrade"
 ANSWER: Final = f"{OUTBOX}/upgrade.json"
 OFFER: Final = f"{OUTBOX}/release.json"
@@ -49,7 +49,7 @@ class Answer(BaseModel):
     server: _Digest
     agent: _Digest
     reason: str = ""
-    at: datetime
+    at: AwareDatetime
 
     @property
     def digests(self) -> Digests:
@@ -82,9 +82,9 @@ def parse(content: bytes) -> Digests:
     """The release that a request asks for. Raises StepError `upgrade-request-invalid`."""
     try:
         if len(content) <= LONGEST:
-            request = _Request.model_validate_json(content)
+            request = messages.parse(content, _Request, REQUEST)
             return Digests(request.server, request.agent)
-    except ValidationError:
+    except FileError:
         pass
     raise StepError(
         "upgrade-request-invalid",

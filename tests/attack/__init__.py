@@ -1,0 +1,1 @@
+"""Attacks on an installed gateway, one file for each attacker."""

@@ -15,12 +15,10 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent import health_report
-from mstunnel_setup.agent.apply import _REFUSED, Applier
-from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.gateway.log_level import log_level
-from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.monitor import configuration, limits
 from mstunnel_setup.tls import revocation_record
 from mstunnel_setup.upgrade import mailbox, record
 
@@ -39,16 +37,15 @@ class Kept:
 FILES = {
     "log-level": Kept(paths.LOG_LEVEL, lambda files: log_level(files, {}, _NOW).until),
     "health": Kept(health_report.REPORT, health_report.read_health),
-    "refused": Kept(
-        _REFUSED, lambda files: Applier(files, SystemClock(), lambda _: None, Counters())._known_refusal()
-    ),
+    "configuration": Kept(configuration.RECORD, configuration.read_record),
+    "changes": Kept(limits.LEDGER, lambda files: limits.Ledger(files).wait("port", _NOW)),
     "revocation": Kept(
         revocation_record.ASKED_BY_COMMANDS, lambda files: revocation_record.last(files, "b" * 64, _NOW)
     ),
     "answer": Kept(mailbox.ANSWER, lambda files: mailbox.read_answer(files.read(mailbox.ANSWER))),
     "upgrades": Kept(record.HISTORY, lambda files: record.read_history(files).upgrades),
 }
-_UNNUMBERED = {"log-level", "health", "refused", "revocation"}
+_UNNUMBERED = {"log-level", "health", "revocation"}
 
 
 def name_of(fixture: Path) -> str:

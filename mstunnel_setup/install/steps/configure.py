@@ -5,22 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from mstunnel_setup import paths
+from mstunnel_setup.answers.address import is_web_address
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import WriteJson
+from mstunnel_setup.engine.file_actions import WriteFile, WriteJson
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
-from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import log_level
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, ocserv_conf
+from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
 from mstunnel_setup.gateway.oidc import (
     Issuers,
     TokenRules,
     TokenVersion,
 )
-from mstunnel_setup.install import agent_folder, tenant_access
+from mstunnel_setup.gateway.rendering import render
+from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import environment, images, site
 
@@ -35,6 +36,7 @@ class Configuration:
     image: str
     options: GatewayOptions
     oidc: JsonObject
+    probe_url: str = ""
 
 
 def pulled(context: Context) -> ServerConfiguration:
@@ -57,7 +59,14 @@ def _gather(context: Context) -> Configuration:
     server = pulled(context)
     for warning in server.warnings:
         context.prompter.say(f"Server configuration: {warning.message}. {warning.hint}".rstrip())
-    return Configuration(server, images.references(context)[0], options, _token_rules(context).document())
+    address = site.choose(context).internal_network_probe_url or ""
+    return Configuration(
+        server,
+        images.references(context)[0],
+        options,
+        _token_rules(context).document(),
+        address if is_web_address(address) else "",
+    )
 
 
 def _token_rules(context: Context) -> TokenRules:
@@ -81,13 +90,12 @@ def _token_rules(context: Context) -> TokenRules:
 
 
 def _decide(configuration: Configuration) -> Sequence[Action[Any]]:
-    text = ocserv_conf(configuration.server, configuration.options)
+    rendered = render(configuration.server, configuration.options)
     return (
-        WriteJson(path=paths.ADMIN_SETTINGS, value=admin_settings(configuration.server), managed=True),
-        agent_folder.usual_name(paths.ADMIN_SETTINGS),
+        WriteJson(path=paths.ADMIN_SETTINGS, value=rendered.settings, managed=True),
         WriteJson(path=paths.OIDC_JSON, value=configuration.oidc),
-        WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=text, image=configuration.image),
-        agent_folder.usual_name(paths.OCSERV_CONF),
+        WriteFile(path=paths.PROBE_URL, text=f"{configuration.probe_url}\n", managed=True),
+        WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=rendered.text, image=configuration.image),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mstunnel_setup import paths
+from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, MergeFile
 from mstunnel_setup.engine.step import Step
@@ -27,7 +28,6 @@ _FOLDERS = (
     (paths.CERTIFICATES, 0o755),
     (paths.PRIVATE, paths.PRIVATE_MODE),
     (paths.CA_TRUST, 0o755),
-    (paths.AGENT_FOLDER, 0o755),
 )
 
 
@@ -170,6 +170,7 @@ def _refuse_key(ca_file: str, content: bytes) -> None:
 
 def _decide(environment: Environment) -> Sequence[Action[Any]]:
     actions: list[Action[Any]] = [MakeDirectory(path=path, mode=mode) for path, mode in _FOLDERS]
+    actions.append(MakeStateDirectory(path=paths.AGENT_FOLDER))
     actions += agent_folder.given(paths.AGENT_FOLDER, rootless=environment.rootless)
     # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
     actions.append(MergeFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))

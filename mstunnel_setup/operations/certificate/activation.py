@@ -21,8 +21,9 @@ from mstunnel_setup.tls import generations
 _ATTEMPTS = 4
 _PATIENCE = 5.0
 _PAUSE = 0.1
-_NUDGE = ("sh", "-c", "kill -HUP 1")
-_NUDGE_SECONDS = 10.0
+NUDGE = ("sh", "-c", "kill -HUP 1")
+"""Run in the gateway's container: have it look at its files now."""
+NUDGE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def serving_port(context: Context) -> int | None:
 def nudge(context: Context) -> None:
     """Have the gateway look at its files now; by itself it does so a little later."""
     try:
-        context.world.engine.execute(paths.SERVER, _NUDGE, _NUDGE_SECONDS)
+        context.world.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
     except SetupError as error:
         context.prompter.say(f"The gateway could not be told and will notice by itself: {error.message}")
 

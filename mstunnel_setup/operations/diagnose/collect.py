@@ -21,7 +21,7 @@ from mstunnel_setup.result import Result
 
 _CONFIGURATION = (
     *(paths.ENVIRONMENT, paths.ADMIN_SETTINGS, paths.AGENT_INFO, paths.AGENT_SETTINGS, paths.VERSION_INFO),
-    *(paths.IMAGES_CONFIGURED, paths.OCSERV_CONF, paths.OIDC_JSON, paths.LOG_LEVEL),
+    *(paths.IMAGES_CONFIGURED, paths.OCSERV_CONF, paths.OIDC_JSON, paths.LOG_LEVEL, paths.PROBE_URL),
     *(f"{paths.STATE}/receipt.json", f"{paths.STATE}/journal.jsonl", paths.SETUP_LOG, "/etc/os-release"),
 )
 _TAGS = ("mstunnel-agent", "mstunnel_monitor", "ocserv")
@@ -71,7 +71,7 @@ def _parts(operator: Operator, world: World) -> Iterator[tuple[str, Callable[[],
         yield f"checks/{name}.json", partial(_command, command, operator)
     for path in _CONFIGURATION:
         if world.files.state(path) is not None:
-            yield f"files{paths.USUAL_NAMES.get(path, path)}", partial(_file, world, path)
+            yield f"files{path}", partial(_file, world, path)
     for name in (paths.SERVER, paths.AGENT):
         yield f"containers/{name}.json", partial(_inspected, world, name)
         yield f"logs/{name}.log", partial(_container_log, world, name)

@@ -1,8 +1,9 @@
 """One round of the monitor: an upgrade, an overdue certificate, another port, lost modules, what is down."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from pydantic import BaseModel
@@ -10,15 +11,17 @@ from pydantic import BaseModel
 from mstunnel_setup import paths
 from mstunnel_setup.agent.upgrade import running as running_here
 from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.errors import LockedError, SetupError, StepError
+from mstunnel_setup.errors import LockedError, SetupError, StepError, declared
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.session import Run, open_host, open_run
 from mstunnel_setup.install.steps.certificate import pending_imports
 from mstunnel_setup.install.world import World
-from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operations.certificate.activation import NUDGE, NUDGE_SECONDS, installed_run
 from mstunnel_setup.operations.monitor import imports, modules
+from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
 from mstunnel_setup.operations.monitor.port import move, wanted_port
+from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
 from mstunnel_setup.operations.upgrade.release_choice import release_names
 from mstunnel_setup.operations.upgrade.run import Wish, finish, running, upgrade_to
@@ -31,8 +34,6 @@ from mstunnel_setup.upgrade.release import CATALOGUE, Digests, offered
 
 Tell = Callable[[str], None]
 
-# Each try ends the sessions.
-_PORT_PAUSE: Final = 600.0
 _LOAD_PAUSE: Final = 600.0
 _MISSING: Final = "Load it with modprobe; after an update of the kernel start the host again."
 # The agent looks once a minute; one that asks more often gets no more of the lock and the log.
@@ -51,7 +52,6 @@ class Monitor:
     _watch: Watch = field(default_factory=Watch)
     _open: ExitStack = field(default_factory=ExitStack)
     _world: World | None = None
-    _next_move: float = 0.0
     _next_load: float = 0.0
     _next_import: float = 0.0
     _next_addresses: float = 0.0
@@ -60,25 +60,29 @@ class Monitor:
     _next_request: float = 0.0
     _said: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """What the agent leaves can make neither the log grow nor one look cost more than the others."""
+        self._log = LimitedLog(self.tell, SystemClock())
+        self.tell = self._log.tell
+        self._configurations = Configurations(self._files, SystemClock(), self._nudge, self.tell)
+
     def round(self) -> None:
-        """Look once and do what is due. Whatever goes wrong is told, once; the next round tries again."""
+        """Look once and do what is due. Whatever goes wrong is told, once; the next round tries again.
+
+        Also what was not foreseen: what the agent leaves here must not end the work on everything else.
+        """
         for work in (
-            self._offer,
-            self._upgrade,
-            self._imports,
-            self._port,
-            self._modules,
-            self._containers,
-            self._addresses,
+            *(self._offer, self._upgrade, self._configuration, self._level, self._imports, self._port),
+            *(self._modules, self._containers, self._addresses),
         ):
             try:
                 work()
                 self._said.pop(work.__name__, None)
             except LockedError:
-                # Somebody is at work on this host; nothing is to be mended behind their back.
+                # Another run is at work on this host; nothing is changed behind its back.
                 return
-            except SetupError as error:
-                self._complain(work.__name__, error)
+            except Exception as error:  # noqa: BLE001 (each kind of work goes on without the others)
+                self._complain(work.__name__, declared(error))
                 self.close()
 
     def _complain(self, work: str, error: SetupError) -> None:
@@ -94,6 +98,23 @@ class Monitor:
         self._open.close()
 
     @property
+    def _files(self) -> Files:
+        return Files(self.operator.root)
+
+    def _nudge(self) -> None:
+        """Have the gateway look at its files now; without this it looks a few seconds later."""
+        with suppress(SetupError):
+            self._host.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
+
+    def _configuration(self) -> None:
+        """Serve the configuration that the agent hands over, or go back from one that is refused."""
+        self._configurations.look()
+
+    def _level(self) -> None:
+        """Follow `DEBUG_LEVEL` and the verbose mode."""
+        self._configurations.keep_level()
+
+    @property
     def _host(self) -> World:
         """This host. Opening the engine costs more than a look, so it stays open from look to look."""
         if self._world is None:
@@ -102,7 +123,7 @@ class Monitor:
 
     def _offer(self) -> None:
         """Tell the agent which release it may ask for, and what else it needs of the list."""
-        files = Files(self.operator.root)
+        files = self._files
         catalogue = offered(files)
         if files.state(mailbox.OUTBOX) is None:
             return
@@ -115,7 +136,7 @@ class Monitor:
         _show(files, mailbox.SUMMARY, summary if summary != Summary() else None)
 
     def _upgrade(self) -> None:
-        files, now = Files(self.operator.root), SystemClock().monotonic()
+        files, now = self._files, SystemClock().monotonic()
         asked = files.state(mailbox.REQUEST) is not None and now >= self._next_request
         if read_history(files).unfinished is None and not asked:
             return
@@ -133,6 +154,7 @@ class Monitor:
             return
         if why := _refusal(run.files, asked):
             _refuse(run, asked, why)
+        _limit_upgrades(run.files, SystemClock().now())
         catalogue = offered(run.files)
         name = release_names(catalogue, asked)[0]
         self.tell(f"upgrade: to release {name}, as the agent asks")
@@ -140,7 +162,7 @@ class Monitor:
 
     def _imports(self) -> None:
         """Take the certificates into use whose time has come and whose timer has not done it."""
-        files, now = Files(self.operator.root), SystemClock().monotonic()
+        files, now = self._files, SystemClock().monotonic()
         if now < self._next_import:
             return
         self._next_import = now + _IMPORT_PAUSE
@@ -154,19 +176,26 @@ class Monitor:
                 imports.take(run, pending)
 
     def _port(self) -> None:
-        """Follow the port that the tenant wants; what did not work is tried again ten minutes later."""
-        wanted, now = wanted_port(Files(self.operator.root)), SystemClock().monotonic()
-        if wanted is None or now < self._next_move:
+        """Follow the port that the tenant wants, at most every ten minutes, whether it works or not."""
+        now, ledger = SystemClock().now(), Ledger(self._files)
+        cut_off = ledger.moving
+        wanted = cut_off or wanted_port(self._files)
+        if wanted is None or (cut_off is None and ledger.wait("port", now)):
             return
         with open_run(self.operator, {}) as run:
-            self._next_move = now + _PORT_PAUSE
+            if cut_off is None:
+                ledger.begin_move(wanted, now)
             self.tell(f"port: the gateway moves to {wanted}, as the tenant wants; sessions end")
-            move(run, wanted)
-        self._next_move = 0.0
+            try:
+                move(run, wanted)
+            except Exception:
+                ledger.end_move()
+                raise
+            ledger.end_move()
 
     def _modules(self) -> None:
         """Load lost modules and have the server use them; tried every ten minutes, complained of once."""
-        if not Files(self.operator.root).live:
+        if not self._files.live:
             return
         lost, now = modules.lost(), SystemClock().monotonic()
         if lost and now >= self._next_load:
@@ -236,9 +265,9 @@ def _take_request(files: Files) -> Digests | None:
     if files.state(mailbox.REQUEST) is None:
         return None
     try:
-        return mailbox.parse(files.read_untrusted(mailbox.REQUEST, mailbox.LONGEST + 1) or b"")
+        return mailbox.parse(files.read_untrusted(mailbox.REQUEST, mailbox.LONGEST) or b"")
     finally:
-        files.remove(mailbox.REQUEST)
+        files.discard(mailbox.REQUEST)
 
 
 def _refusal(files: Files, asked: Digests) -> str:
@@ -257,6 +286,18 @@ def _refusal(files: Files, asked: Digests) -> str:
     if asked in history.held:
         return "an administrator chose another one"
     return ""
+
+
+def _limit_upgrades(files: Files, now: datetime) -> None:
+    """Note one more upgrade. Raises StepError when the agent has had too many; it may ask again later."""
+    ledger = Ledger(files)
+    if wait := ledger.wait("upgrade", now):
+        raise StepError(
+            "upgrade-limited",
+            f"the agent asked for too many upgrades; the next one is made after {now + wait:%H:%M} UTC",
+            "Run `mst-cli upgrade apply` to upgrade now.",
+        )
+    ledger.take("upgrade", now)
 
 
 def _refuse(run: Run, asked: Digests, why: str) -> None:

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from difflib import unified_diff
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent import desired_configuration
 from mstunnel_setup.agent.settings import read_gateway_options
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode, UsageError
+from mstunnel_setup.gateway import rendering
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.rendering import Rendered
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.operations.certificate.activation import installed_run
@@ -36,8 +38,10 @@ def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result:
     """What `pull` would change; with `exit_code` the code is 20 when there is anything."""
     with installed_run(operator, settings, exclusively=False) as run:
         wish = _wanted(run.context)
-        present = desired_configuration.current(run.files)
-    lines = [line for file in wish.files for line in _diff(present[file.path], file)]
+        present = rendering.current(run.files)
+    lines = [
+        line for path, content in wish.files.items() for line in _diff(path, present[path] or b"", content)
+    ]
     code = ExitCode.CHANGES_PENDING if lines and exit_code else ExitCode.DONE
     text = lines or ["The gateway has the configuration of the tenant."]
     return Result(
@@ -49,20 +53,18 @@ def pull(operator: Operator, settings: Settings) -> Result:
     """Write what differs; the gateway takes it into use by itself. Raises StepError if ocserv refuses it."""
     with installed_run(operator, settings) as run:
         wish = _wanted(run.context)
-        present = desired_configuration.current(run.files)
-        changes = desired_configuration.decide(present, wish)
+        changes = rendering.changes(rendering.current(run.files), wish.files)
         if changes:
-            text = wish.files[-1].content.decode()
-            run.context.world.check_gateway_configuration(images.references(run.context)[0], text)
-            desired_configuration.write(run.files, changes)
+            run.context.world.check_gateway_configuration(images.references(run.context)[0], wish.text)
+            rendering.write(run.files, changes)
     warnings = _notices(wish)
-    data: JsonObject = {"written": [file.path for file in changes]}
+    data: JsonObject = {"written": [*changes]}
     if not changes:
         return Result("unchanged", data, warnings, text=["The gateway has the configuration of the tenant."])
-    return Result("changed", data, warnings, text=[f"Written: {', '.join(file.path for file in changes)}."])
+    return Result("changed", data, warnings, text=[f"Written: {', '.join(changes)}."])
 
 
-def _wanted(context: Context) -> desired_configuration.Wanted:
+def _wanted(context: Context) -> Rendered:
     sign_in.STEP.gather(context)
     found = context.world.graph.configuration_of(site.chosen_id(context))
     if found is None:
@@ -74,19 +76,16 @@ def _wanted(context: Context) -> desired_configuration.Wanted:
     options = read_gateway_options(
         context.world.files, context.answers.authentication, context.world.clock.now()
     )
-    present = desired_configuration.current(context.world.files)
-    return desired_configuration.wanted(found.to_wire(), options, desired_configuration.open_port(present))
+    port = rendering.open_port(rendering.current(context.world.files))
+    return rendering.render(ServerConfiguration.from_wire(found.to_wire()), options, port)
 
 
-def _diff(present: bytes | None, wanted: desired_configuration.ManagedFile) -> list[str]:
-    before = (present or b"").decode("utf-8", errors="replace").splitlines()
-    changes = unified_diff(
-        before, wanted.content.decode().splitlines(), wanted.path, f"{wanted.path} (tenant)", n=0, lineterm=""
-    )
-    return [*changes]
+def _diff(path: str, present: bytes, wanted: bytes) -> list[str]:
+    before, after = (text.decode("utf-8", errors="replace").splitlines() for text in (present, wanted))
+    return [*unified_diff(before, after, path, f"{path} (tenant)", n=0, lineterm="")]
 
 
-def _notices(wish: desired_configuration.Wanted) -> tuple[Notice, ...]:
+def _notices(wish: Rendered) -> tuple[Notice, ...]:
     waiting = (wish.port_waiting,) if wish.port_waiting else ()
     return tuple(Notice(item.code, item.message, item.hint) for item in (*wish.warnings, *waiting))
 

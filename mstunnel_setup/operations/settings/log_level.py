@@ -4,17 +4,14 @@ from datetime import timedelta
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import SetupError, UsageError
+from mstunnel_setup.errors import UsageError
 from mstunnel_setup.gateway import env_file, log_level
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel
-from mstunnel_setup.gateway.ocserv_conf import HIGHEST_LEVEL
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, HIGHEST_LEVEL
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operations.certificate.activation import installed_run, nudge
 from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result
-
-_CHECK_IN = ("/opt/mstunnel-setup/bin/mstunnel-agent", "check-in")
-_SECONDS = 60.0
+from mstunnel_setup.result import Result
 
 
 def log_level_command(operator: Operator, wanted: str | None) -> Result:
@@ -31,8 +28,9 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
         after = _now(run)
         if after == before:
             return Result("unchanged", _data(after), text=_lines(after))
-        warnings = () if after.level == before.level else _apply(run, after.level)
-    return Result("changed", _data(after), warnings, text=_lines(after))
+        if after.level != before.level:
+            _apply(run, after.level)
+    return Result("changed", _data(after), text=_lines(after))
 
 
 def _judge(wanted: str | None) -> None:
@@ -64,15 +62,12 @@ def _environment(run: Run) -> str:
     return (run.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="surrogateescape")
 
 
-def _apply(run: Run, level: int) -> tuple[Notice, ...]:
-    """Have the agent write it into ocserv.conf now, tenant or not; it looks every few minutes by itself."""
-    try:
-        run.context.world.engine.execute(paths.AGENT, _CHECK_IN, _SECONDS)
-    except SetupError as error:
-        return (Notice(error.code, f"not applied yet: {error.message}", error.hint),)
-    if log_level.served_level(run.files.read(paths.OCSERV_CONF) or b"") == level:
-        return ()
-    return (Notice("level-not-applied", "not applied yet by the agent", "See `mst-cli agent logs`."),)
+def _apply(run: Run, level: int) -> None:
+    """Write it into `ocserv.conf` and have the gateway look; the end of the verbose mode is the monitor's."""
+    present = run.files.read(paths.OCSERV_CONF)
+    if present is not None:
+        run.files.write(paths.OCSERV_CONF, log_level.with_level(present, level), CONFIGURATION_MODE)
+        nudge(run.context)
 
 
 def _data(level: LogLevel) -> JsonObject:

@@ -25,6 +25,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.release import Digests, Release
 from tests.unit.agent.fakes import SERVER, SITE
+from tests.unit.agent.host_side import host_side
 from tests.unit.agent.misbehaving import Tenant, misbehaving
 from tests.unit.tenant.credentials import write_pfx
 
@@ -82,6 +83,9 @@ class Clock:
     elapsed: float = 0.0
     ends: list[dict[str, Any]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.monitor = host_side(self.files, self)
+
     def now(self) -> datetime:
         return self.started + timedelta(seconds=self.elapsed)
 
@@ -93,6 +97,7 @@ class Clock:
         self.tenant.send(self.elapsed / 60)
         state = self.tenant.recv()
         self.host.look(self.elapsed / 3600)
+        self.monitor.look()
         if int(self.elapsed // 3600) > int(before // 3600):
             self.ends.append({**state, **self._here(), "offered": self.host.offered})
         if self.elapsed >= 3600 * self.hours:

@@ -13,6 +13,7 @@ from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 from tests.unit.agent.fakes import SERVER, SITE, FakeTenant, MortalClock
+from tests.unit.agent.host_side import with_host
 
 AWAY = NetworkError("network-unreachable", "graph.example cannot be reached", "Check the firewall.")
 
@@ -39,8 +40,10 @@ class Scene:
         self.closed += 1
 
     def agent(self, watch: Watch | None = None) -> Agent:
-        return Agent(
-            self.enrol, self.files, self.clock, self.log.append, self.statuses.append, Counters(), watch
+        return with_host(
+            Agent(
+                self.enrol, self.files, self.clock, self.log.append, self.statuses.append, Counters(), watch
+            )
         )
 
     def configure(self, **properties: object) -> None:

@@ -20,8 +20,10 @@ from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
 from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeTenant
+from tests.unit.agent.host_side import host_side
 from tests.unit.clocks import FakeClock
 
 DAY = 86_400.0
@@ -39,10 +41,14 @@ class Week(FakeClock):
     tenant: FakeTenant = field(default_factory=lambda: FakeTenant(None, None))
     objects: list[int] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
+    monitor: Configurations | None = None
 
     def sleep(self, seconds: float) -> None:
         before, self.elapsed = self.elapsed, self.elapsed + seconds
         self.tenant.trouble = away() if 3600 < self.elapsed < 3600 + 7 * DAY else None
+        # Without the tenant nothing is handed over, and what is counted is the agent's.
+        if self.monitor is not None and self.tenant.trouble is None:
+            self.monitor.look()
         assert judge(self.statuses[-1], self.now()).healthy, "a restart would not bring the tenant back"
         if self.elapsed // DAY > before // DAY:
             self.objects.append(sys.getallocatedblocks())
@@ -68,6 +74,7 @@ def test_a_week_without_the_tenant(root: Path) -> None:
     document = {"id": "c1", "displayName": "Default", "network": "10.20.0.0/16"}
     tenant = FakeTenant(TunnelConfiguration.from_wire(document), TunnelServer(id=SERVER, display_name="gw1"))
     clock = Week(tenant=tenant)
+    clock.monitor = host_side(files, clock)
     watch = Watch(files, clock, log.append, counters, refuse)
 
     def note(status: Status) -> None:

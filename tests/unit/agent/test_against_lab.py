@@ -22,6 +22,7 @@ from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import SignIn
 from mstunnel_setup.tenant.wire import DeploymentMode
+from tests.unit.agent.host_side import with_host
 from tests.unit.running_lab import running_lab
 from tests.unit.tenant.credentials import write_pfx
 
@@ -74,12 +75,14 @@ def test_the_tenant_sees_the_check_in_and_the_gateway_gets_its_files(installed: 
     log: list[str] = []
     statuses: list[Status] = []
     before = installed.graph.server(installed.site_id, installed.server_id)
-    agent = Agent(
-        lambda: enrol(installed.files, installed.clock),
-        installed.files,
-        installed.clock,
-        log.append,
-        statuses.append,
+    agent = with_host(
+        Agent(
+            lambda: enrol(installed.files, installed.clock),
+            installed.files,
+            installed.clock,
+            log.append,
+            statuses.append,
+        )
     )
 
     assert agent.round() is None
@@ -95,10 +98,14 @@ def test_the_tenant_sees_the_check_in_and_the_gateway_gets_its_files(installed: 
     assert "dns = 10.99.0.53\n" in configuration
     settings = json.loads(installed.files.read(paths.ADMIN_SETTINGS) or b"")
     assert (settings["PolicyName"], settings["ListenPort"]) == (statuses[-1].configuration_id, 443)
-    assert [line.partition(":")[0] for line in log] == ["checked-in", "configuration-written"]
+    assert [line.partition(":")[0] for line in log] == [
+        "checked-in",
+        "configuration-handed-over",
+        "configuration-applied",
+    ]
 
     assert agent.round() is None
-    assert len(log) == 2
+    assert len(log) == 3
 
 
 def test_a_secret_will_do_where_it_was_asked_for(installed: Installed) -> None:

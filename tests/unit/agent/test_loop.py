@@ -11,7 +11,8 @@ from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.loop import wait_seconds
 from mstunnel_setup.agent.status_file import Status
-from mstunnel_setup.agent.watch import PROBE_URL, Known, Watch
+from mstunnel_setup.agent.watch import Known, Watch
+from mstunnel_setup.gateway import handover
 from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.agent.fakes import SERVER, SITE, Ended
 from tests.unit.agent.scene import AWAY, Scene
@@ -35,7 +36,8 @@ def test_the_files_follow_the_tenant(scene: Scene) -> None:
 
     assert "ipv4-network = 10.30.0.0\n" in scene.conf()
     assert b'"Network": "10.30.0.0/16"' in (scene.files.read(paths.ADMIN_SETTINGS) or b"")
-    assert scene.codes() == ["checked-in", "configuration-written", "configuration-written"]
+    handed = ["configuration-handed-over", "configuration-applied"]
+    assert scene.codes() == ["checked-in", *handed, *handed]
     assert scene.statuses[-1].configuration_id == "c1"
 
 
@@ -49,7 +51,7 @@ def test_what_is_in_step_is_not_touched(scene: Scene) -> None:
     assert [(stat.st_ino, stat.st_mtime_ns) for stat in after] == [
         (stat.st_ino, stat.st_mtime_ns) for stat in before
     ]
-    assert scene.codes().count("configuration-written") == 1
+    assert scene.codes().count("configuration-handed-over") == 1
 
 
 def test_a_configuration_that_cannot_be_served_leaves_the_old_files(scene: Scene) -> None:
@@ -134,7 +136,8 @@ def test_a_round_after_trouble_signs_in_again(scene: Scene) -> None:
     agent.round()
 
     assert (scene.enrolments, scene.closed) == (2, 1)
-    assert scene.codes() == ["checked-in", "configuration-written", "network-unreachable", "recovered"]
+    handed = ["configuration-handed-over", "configuration-applied"]
+    assert scene.codes() == ["checked-in", *handed, "network-unreachable", "recovered"]
 
 
 @pytest.mark.parametrize(
@@ -207,8 +210,8 @@ def test_an_internal_address_that_cannot_be_used_stops_nothing(scene: Scene, add
         assert agent.round() is None
         agent._look()
 
-    assert "ipv4-network = 10.20.0.0\n" in scene.conf()
-    assert scene.files.read(PROBE_URL) == b"\n"
+    handed = handover.judge(handover.read_handed(scene.files) or b"")
+    assert (str(handed.configuration.network), handed.probe_url) == ("10.20.0.0/16", "")
     assert scene.codes().count("probe-url-invalid") == 1
     row = next(row for row in watch.rows if row.id == "internal-network")
     assert (row.state, "cannot be used" in row.text) == (State.WARNING, True)

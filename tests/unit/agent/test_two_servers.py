@@ -20,6 +20,7 @@ from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.last_decision import read_standing
 from mstunnel_setup.upgrade.mailbox import Answer
 from mstunnel_setup.upgrade.release import Digests, Release
+from tests.unit.agent.host_side import with_host
 from tests.unit.agent.test_against_lab import Installed, installed  # noqa: F401 (a fixture)
 
 OLD = Digests(f"sha256:{'a' * 64}", f"sha256:{'a' * 64}")
@@ -47,6 +48,7 @@ class Server:
             lambda: enrol(self.files, clock), self.files, clock, self.log.append, lambda _status: None
         )
         self.agent.watch = cast("Any", healthy)
+        with_host(self.agent)
 
     def runs(self, digests: Digests) -> None:
         self.files.write(paths.IMAGES_CONFIGURED, mailbox.render(digests))

@@ -13,7 +13,7 @@ from mstunnel_setup.agent.gateway_report import REPORT
 from mstunnel_setup.agent.health_report import read_health
 from mstunnel_setup.agent.health_rows import TABLE, State
 from mstunnel_setup.agent.metrics import GAUGES, METRICS
-from mstunnel_setup.agent.watch import PROBE_URL, Known, Watch
+from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
@@ -66,10 +66,9 @@ def scene(tmp_path: Path) -> Scene:
     return scene
 
 
-def test_report_metrics_and_address_are_written(scene: Scene) -> None:
+def test_report_and_metrics_are_written(scene: Scene) -> None:
     scene.watch().look(Known(last_check_in=START, probe_url=URL, configuration_id="c1"))
 
-    assert scene.files.read(PROBE_URL) == f"{URL}\n".encode()
     report = read_health(scene.files)
     assert report is not None
     assert [row.id for row in report.rows] == [name for name, _, _ in TABLE]

@@ -101,9 +101,9 @@ def test_every_line_of_a_small_configuration() -> None:
     assert (
         text
         == """\
-# managed by mstunnel-agent; do not edit
+# managed by mstunnel_monitor; do not edit
 #
-# Made from the server configuration in the tenant; what is changed here is lost at the next check-in.
+# Made from the server configuration in the tenant; what is changed here is lost when that changes.
 
 auth = "oidc[config=/etc/mstunnel/oidc.json]"
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.engine.file_actions import WriteJson
+from mstunnel_setup.engine.file_actions import WriteFile, WriteJson
 from mstunnel_setup.errors import SetupError, TenantError
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.install.steps import configure, environment
@@ -33,6 +33,20 @@ def test_three_files_of_one_configuration(scene: Scene) -> None:
     assert list(found) == [paths.ADMIN_SETTINGS, paths.OIDC_JSON, paths.OCSERV_CONF]
     assert found[paths.ADMIN_SETTINGS]["ListenPort"] == 8443
     assert "tcp-port = 8443" in found[paths.OCSERV_CONF]
+
+
+@pytest.mark.parametrize(
+    ("address", "tried"),
+    [("https://intranet.test/", "https://intranet.test/"), ("http://[fd00::1/", ""), (None, "")],
+)
+def test_the_first_address_to_try_is_judged_as_every_later_one(
+    scene: Scene, address: str | None, tried: str
+) -> None:
+    context = scene.context(**_ANSWERS)
+    context.site = OSAKA.model_copy(update={"internal_network_probe_url": address})
+    actions = configure.STEP.decide(configure.STEP.gather(context))
+    texts = {action.path: action.text for action in actions if isinstance(action, WriteFile)}
+    assert texts == {paths.PROBE_URL: f"{tried}\n"}
 
 
 def test_ocserv_of_the_image_to_be_run_judges_it(scene: Scene) -> None:

@@ -142,14 +142,26 @@ def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
     assert server.capabilities == ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
     assert (server.user, server.group) == (0, 0)
     assert [(volume.container, volume.options) for volume in server.volumes] == [
-        (paths.CONFIGURATION, ("ro", "z")),
-        (paths.SERVER_STATE, ("z",)),
-        (paths.AGENT_STATE, ("ro", "z")),
+        (paths.CONFIGURATION, ("ro", "noexec", "nosuid", "nodev", "z")),
+        (paths.SERVER_STATE, ("noexec", "nosuid", "nodev", "z")),
     ]
-    assert (paths.SERVER_STATE, ("ro", "z")) in [
+    assert (paths.SERVER_STATE, ("ro", "noexec", "nosuid", "nodev", "z")) in [
         (volume.container, volume.options) for volume in agent.volumes
     ]
     assert (agent.capabilities, agent.devices, agent.ports) == ((), (), ())
+
+
+def test_no_folder_of_the_host_has_programs_or_devices_for_a_container(scene: Scene) -> None:
+    for specification in launch.STEP.gather(_context(scene)).specifications:
+        for volume in specification.volumes:
+            if volume.container != "/run/systemd/journal":
+                assert {"noexec", "nosuid", "nodev"} <= set(volume.options), volume
+
+
+def test_the_gateway_sees_nothing_that_only_the_agent_writes(scene: Scene) -> None:
+    """What it sees below /etc/mstunnel it reads by names that root alone can write."""
+    server, _agent = launch.STEP.gather(_context(scene)).specifications
+    assert paths.AGENT_STATE_INSIDE not in [volume.container for volume in server.volumes]
 
 
 def test_tcp_and_udp_of_the_configured_port(scene: Scene) -> None:

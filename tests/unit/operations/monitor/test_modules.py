@@ -14,6 +14,7 @@ from mstunnel_setup.host.process import Completed, ProcessError
 from mstunnel_setup.operations.monitor import modules as monitor_modules
 from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.rounds import Monitor
+from tests.unit.clocks import START
 
 RELEASE = "6.12.0"
 ON_DISK = "kernel/drivers/net/tun.ko.xz:\nkernel/net/ipv4/netfilter/ip_tables.ko.xz:\n"
@@ -68,7 +69,9 @@ def now() -> list[float]:
 def monitor(kernel: Kernel, now: list[float], monkeypatch: pytest.MonkeyPatch) -> Monitor:
     monkeypatch.setattr(monitor_modules, "Files", lambda: Files(kernel.root))
     monkeypatch.setattr(monitor_modules, "TUN", str(kernel.root / "dev/net/tun"))
-    monkeypatch.setattr(rounds, "SystemClock", lambda: SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(
+        rounds, "SystemClock", lambda: SimpleNamespace(monotonic=lambda: now[0], now=lambda: START)
+    )
     for work in ("_offer", "_upgrade", "_port", "_containers"):
         monkeypatch.setattr(Monitor, work, lambda _self: None)
     host = SimpleNamespace(processes=kernel, files=Files(kernel.root), restart=kernel.restarts.append)

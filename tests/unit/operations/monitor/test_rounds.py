@@ -1,9 +1,12 @@
 """A round of the monitor: each part by itself, each complaint once."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,6 +14,7 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup import paths
+from mstunnel_setup.agent.gateway_report import REPORT
 from mstunnel_setup.errors import EngineError, LockedError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.monitor import rounds
@@ -32,6 +36,7 @@ def said() -> list[str]:
 def monitor(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> Monitor:
     """A monitor of a host without containers, whose catalogue can be spoiled."""
     monkeypatch.setattr(Monitor, "_modules", lambda _self: None)
+    monkeypatch.setattr(Monitor, "_level", lambda _self: None)
     monkeypatch.setattr(Monitor, "_containers", lambda _self: None)
     session = SimpleNamespace(root=tmp_path)
     return Monitor(cast("Any", session), said.append)
@@ -89,12 +94,13 @@ def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
     monitor: Monitor, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, moves = [0.0], list[int]()
+    monitor._files.make_directories(paths.STATE)
 
     def fail(_run: object, port: int) -> None:
         moves.append(port)
         raise EngineError("container-failed", "it does not start", "")
 
-    clock = SimpleNamespace(monotonic=lambda: now[0])
+    clock = SimpleNamespace(monotonic=lambda: now[0], now=lambda: START + timedelta(seconds=now[0]))
     monkeypatch.setattr(rounds, "SystemClock", lambda: clock)
     monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8443)
     monkeypatch.setattr(rounds, "open_run", lambda *_arguments: nullcontext())
@@ -103,6 +109,89 @@ def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
         monitor.round()
     assert moves == [8443, 8443]
     assert said.count("container-failed: it does not start") == 2
+
+
+def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that wants another port at every look, of a monitor that starts again at every look."""
+    now, moves = [0.0], list[int]()
+    monitor._files.make_directories(paths.STATE)
+    clock = SimpleNamespace(monotonic=lambda: now[0], now=lambda: START + timedelta(seconds=now[0]))
+    monkeypatch.setattr(rounds, "SystemClock", lambda: clock)
+    monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8000 + int(now[0]))
+    monkeypatch.setattr(rounds, "open_run", lambda *_arguments: nullcontext())
+    monkeypatch.setattr(rounds, "move", lambda _run, port: moves.append(port))
+    for now[0] in range(0, 3600, 8):
+        Monitor(monitor.operator, lambda _text: None).round()
+    assert len(moves) == 6
+
+
+def test_a_bug_in_one_part_is_said_once_and_ends_nothing(
+    monitor: Monitor, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def surprised(_self: Monitor) -> None:
+        raise TypeError("can't compare offset-naive and offset-aware datetimes")
+
+    monkeypatch.setattr(Monitor, "_upgrade", surprised)
+    monkeypatch.setattr(Monitor, "_containers", lambda _self: looked.append("looked"))
+    for _ in range(3):
+        monitor.round()
+    assert len(looked) == 3
+    assert [line.partition(":")[0] for line in said] == ["internal-error"]
+    assert "TypeError" in said[0]
+
+
+def directory(place: Path) -> None:
+    (place / "below").mkdir(parents=True)
+
+
+def pipe(place: Path) -> None:
+    os.mkfifo(place)
+
+
+def link(place: Path) -> None:
+    place.symlink_to("/etc/shadow")
+
+
+def deep(place: Path) -> None:
+    place.write_bytes(b"[" * 200_000)
+
+
+def long(place: Path) -> None:
+    with place.open("wb") as stream:
+        stream.truncate(1 << 40)
+
+
+@pytest.mark.parametrize("put", [directory, pipe, link, deep, long])
+@pytest.mark.parametrize("path", [mailbox.REQUEST, paths.CONFIGURATION_HANDED, REPORT])
+def test_whatever_lies_in_a_folder_of_a_container_ends_no_round(
+    asking: Asking, said: list[str], monkeypatch: pytest.MonkeyPatch, put: Any, path: str
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(Monitor, "_containers", lambda _self: looked.append("looked"))
+    asking.files.make_directories(paths.SERVER_STATE)
+    asking.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
+    asking.files.write(paths.ADMIN_SETTINGS, b'{"ListenPort": 1e999}')
+    put(asking.files.locate(path))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(30):
+        asking.elapsed += 8
+        asking.monitor.round()
+    assert len(looked) == 30
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert not [line for line in said if line.startswith("internal-error")]
+    assert len(said) <= 3
+
+
+def test_upgrades_at_the_word_of_the_agent_are_limited(asking: Asking, said: list[str]) -> None:
+    for _ in range(10):
+        asking.ask("c")
+    assert len(asking.upgraded) == 2
+    assert said[-1].startswith("upgrade-limited: ")
+    assert mailbox.read_answer(asking.files.read(mailbox.ANSWER)) is None, "it may ask again"
 
 
 @dataclass
@@ -116,7 +205,9 @@ class Asking:
     clock: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self.clock = SimpleNamespace(now=lambda: START, monotonic=lambda: self.elapsed)
+        self.clock = SimpleNamespace(
+            now=lambda: START + timedelta(seconds=self.elapsed), monotonic=lambda: self.elapsed
+        )
         for folder in (mailbox.INBOX, mailbox.OUTBOX, paths.STATE):
             self.files.make_directories(folder)
         table = '[[release]]\nlabel = "{0}"\npublished = 2026-0{1}-01\nserver = "{2}"\nagent = "{2}"\n'
@@ -179,7 +270,7 @@ def test_without_a_list_nothing_appears_that_no_run_has_made(asking: Asking) -> 
 def test_a_pipe_in_place_of_a_file_of_the_agent_holds_nobody_up(asking: Asking, said: list[str]) -> None:
     os.mkfifo(asking.files.locate(paths.IMAGES_CONFIGURED))
     asking.monitor.round()
-    assert said == [f"file-irregular: {paths.IMAGES_CONFIGURED} is not a regular file"]
+    assert said == [f"file-irregular: {paths.IMAGES_CONFIGURED} is not a regular file but a named pipe"]
     assert asking.files.read(mailbox.OFFER) is not None
 
 

@@ -1,0 +1,107 @@
+"""The gateway's two files, rendered from a server configuration: the one renderer of installer and monitor.
+
+The gateway's container notices a new `ocserv.conf`, has ocserv test it, and reloads.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.file_actions import json_bytes
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.gateway.admin_settings import admin_settings
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions, ocserv_conf
+from mstunnel_setup.gateway.port import served_port
+from mstunnel_setup.gateway.warning import ConfigurationWarning
+from mstunnel_setup.host.files import Files
+
+RESTART_KEYS: Final = (
+    *("tcp-port", "udp-port", "listen-host"),
+    *("ipv4-network", "ipv4-netmask", "ipv4-subnet-prefix"),
+    *("ipv6-network", "ipv6-netmask", "ipv6-subnet-prefix"),
+    *("device", "auth", "enable-auth", "socket-file", "occtl-socket-file", "log-level"),
+)
+"""Keys of `ocserv.conf` that a reload does not apply: `images/gateway/entrypoint` has the same list."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A server configuration as it is served: the content of `admin-settings.json` and of `ocserv.conf`.
+
+    `port_waiting` says that the port in use is not the wanted one, which `settings` names.
+    """
+
+    settings: JsonObject
+    text: str
+    warnings: tuple[ConfigurationWarning, ...] = ()
+    port_waiting: ConfigurationWarning | None = None
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """Content by path, in the order to write them: the gateway acts on the last one."""
+        return {paths.ADMIN_SETTINGS: json_bytes(self.settings), paths.OCSERV_CONF: self.text.encode()}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 in hex over both files: the name of this state."""
+        return hashlib.sha256(b"\0".join(self.files.values())).hexdigest()
+
+
+def render(
+    configuration: ServerConfiguration, options: GatewayOptions, open_port: int | None = None
+) -> Rendered:
+    """Render a configuration that was judged.
+
+    The container publishes only the port it was created with: while that is another one (`open_port`), the
+    gateway goes on there, and `admin-settings.json` names the port that is wanted.
+    """
+    waiting = port_waiting(configuration.listen_port, open_port)
+    served = configuration if open_port is None else replace(configuration, listen_port=open_port)
+    return Rendered(
+        admin_settings(configuration), ocserv_conf(served, options), configuration.warnings, waiting
+    )
+
+
+def current(files: Files) -> Mapping[str, bytes | None]:
+    """What the two files hold now."""
+    return {path: files.read(path) for path in (paths.ADMIN_SETTINGS, paths.OCSERV_CONF)}
+
+
+def changes(present: Mapping[str, bytes | None], wanted: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """The files to write, in order; none when all are as wanted."""
+    return {path: content for path, content in wanted.items() if present.get(path) != content}
+
+
+def write(files: Files, wanted: Mapping[str, bytes]) -> None:
+    """Write the files; raises FileError."""
+    for path, content in wanted.items():
+        files.write(path, content, CONFIGURATION_MODE)
+
+
+def open_port(present: Mapping[str, bytes | None]) -> int | None:
+    """The port in use, which is the one that the container was created with; None before the first file."""
+    return served_port(present.get(paths.OCSERV_CONF) or b"")
+
+
+def needs_restart(before: bytes, after: bytes) -> bool:
+    """Whether ocserv has to be restarted, which ends the sessions, to serve `after` in place of `before`."""
+    return _restarting(before) != _restarting(after)
+
+
+def _restarting(text: bytes) -> list[bytes]:
+    keys = {key.encode() for key in RESTART_KEYS}
+    return sorted(line for line in text.splitlines() if line.partition(b"=")[0].strip() in keys)
+
+
+def port_waiting(wanted: int, open_port: int | None) -> ConfigurationWarning | None:
+    """The warning that the gateway goes on at another port than the wanted one; None when it does not."""
+    if open_port in (None, wanted):
+        return None
+    return ConfigurationWarning(
+        "listen-port-changed",
+        f"the site wants port {wanted}, but the container publishes {open_port}, which goes on",
+        "The monitor of the host re-creates the container within a minute; this ends the sessions.",
+    )

@@ -1,0 +1,214 @@
+"""The server configuration on its way from agent to gateway: judged, rendered and proved by the host."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.gateway_report import read_report
+from mstunnel_setup.agent.settings import read_agent_info, read_log_level
+from mstunnel_setup.answers.address import is_web_address
+from mstunnel_setup.engine.lock import exclusive
+from mstunnel_setup.errors import LockedError, SetupError
+from mstunnel_setup.gateway import handover, rendering
+from mstunnel_setup.gateway.handover import Handed, Verdict
+from mstunnel_setup.gateway.log_level import served_level, with_level
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, Authentication, GatewayOptions
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.monitor.configuration import Served, digest_of, read_record, write_record
+from mstunnel_setup.operations.monitor.limits import Change, Ledger
+
+# The gateway looks at once when it is told to; a restart of ocserv takes a second or two.
+_PATIENCE: Final = 10.0
+_PAUSE: Final = 0.25
+# A gateway that reported so long ago does not answer within seconds either.
+_ALIVE: Final = timedelta(minutes=1)
+_HINT: Final = "The earlier one is put back. Correct the server configuration in the admin center."
+
+
+class _Known(NamedTuple):
+    """Data that was judged, for devices that authenticate so, and the name of what is to be served."""
+
+    content: bytes
+    authentication: Authentication
+    handed: Handed
+    wanted: str
+
+
+@dataclass
+class Configurations:
+    """Serves what the agent hands over.
+
+    `nudge` has the gateway look at its files now instead of a few seconds later; `tell` takes log lines.
+    """
+
+    files: Files
+    clock: Clock
+    nudge: Callable[[], None]
+    tell: Callable[[str], None]
+    _known: _Known | None = field(default=None, init=False)
+
+    def look(self) -> None:
+        """Hear what became of the last configuration, then serve another one if the agent handed it over.
+
+        Raises SetupError for what cannot be served; the agent gets the reason as its verdict.
+        """
+        if self.files.state(paths.OUTBOX) is None:
+            return
+        self._settle()
+        content = handover.read_handed(self.files)
+        if content is None:
+            return
+        try:
+            known = self._judge(content)
+        except SetupError as error:
+            self._answer(Verdict.refused(handover.name_of(content), error.message, error.hint))
+            raise
+        self._show_address(known.handed.probe_url)
+        self._serve(known)
+
+    def keep_level(self) -> None:
+        """Have the gateway log as much as this host wants now. Raises SetupError: env.sh is wrong."""
+        present, record = self._present(), read_record(self.files)
+        served = served_level(present)
+        # While the gateway has not spoken, what stands there is known by its digest.
+        if served is None or (record is not None and record.turn(present) != "rest"):
+            return
+        if (level := read_log_level(self.files, self.clock.now())) != served:
+            with self._changing():
+                self.files.write(paths.OCSERV_CONF, with_level(present, level), CONFIGURATION_MODE)
+            self.tell(f"log-level-changed: the gateway logs at level {level}")
+            self.nudge()
+
+    def _judge(self, content: bytes) -> _Known:
+        """The data, judged and rendered once: at most looks the same bytes lie there."""
+        authentication = Authentication(read_agent_info(self.files).authentication)
+        known = self._known
+        if known is None or (known.content, known.authentication) != (content, authentication):
+            handed = handover.judge(content)
+            wanted = rendering.render(handed.configuration, GatewayOptions(authentication)).digest
+            known = _Known(content, authentication, handed, wanted)
+            self._known = known
+        return known
+
+    def _show_address(self, address: str) -> None:
+        """Have the gateway try the site's internal address, and none that is no address."""
+        content = (address if is_web_address(address) else "").encode() + b"\n"
+        if self.files.read(paths.PROBE_URL) != content and not self._wait("probe"):
+            with self._changing():
+                self._ledger.take("probe", self.clock.now())
+                self.files.write(paths.PROBE_URL, content)
+
+    def _serve(self, known: _Known) -> None:
+        present, record = rendering.current(self.files), read_record(self.files)
+        if record is not None and record.wanted == known.wanted and record.turn(self._present()) != "again":
+            self._answer(_verdict(known.handed.digest, record))
+            return
+        level = served_level(self._present()) or 0
+        options = GatewayOptions(known.authentication, level)
+        files = rendering.render(known.handed.configuration, options, rendering.open_port(present)).files
+        change = _change(present, files)
+        changed = rendering.changes(present, files)
+        if changed and (wait := self._wait(change)):
+            until = f"{self.clock.now() + wait:%H:%M} UTC"
+            reason = f"too many changes in a short time; the next one is made after {until}"
+            self._answer(Verdict(digest=known.handed.digest, state="waiting", reason=reason))
+            return
+        self._apply(known, present, files, change)
+
+    def _apply(
+        self, known: _Known, present: Mapping[str, bytes | None], files: Mapping[str, bytes], change: Change
+    ) -> None:
+        """Write the record, then the files; an interruption in between is recognised by what stands there."""
+        changed = rendering.changes(present, files)
+        served = Served(
+            wanted=known.wanted,
+            written=digest_of(files[paths.OCSERV_CONF]),
+            outcome="applying",
+            previous=self._proved(present) if changed else {},
+        )
+        with self._changing():
+            if changed:
+                self._ledger.take(change, self.clock.now())
+            write_record(self.files, served)
+            rendering.write(self.files, changed)
+        self._answer(_verdict(known.handed.digest, served))
+        if changed:
+            self.tell(f"configuration-written: {', '.join(changed)}")
+            self.nudge()
+        self._await()
+        self._answer(_verdict(known.handed.digest, read_record(self.files) or served))
+
+    def _proved(self, present: Mapping[str, bytes | None]) -> dict[str, str]:
+        """The files to go back to: what stands there, or what stood there before that was proved."""
+        record = read_record(self.files)
+        if record is not None and record.turn(self._present()) in ("hear", "again"):
+            return record.previous
+        return {path: content.decode(errors="replace") for path, content in present.items() if content}
+
+    def _await(self) -> None:
+        """Wait a little for the gateway's word, when one was heard of lately."""
+        report = read_report(self.files)
+        if report is None or abs(self.clock.now() - report.at) > _ALIVE:
+            return
+        end = self.clock.monotonic() + _PATIENCE
+        while self._settle() and self.clock.monotonic() < end:
+            self.clock.sleep(_PAUSE)
+
+    def _settle(self) -> bool:
+        """Bring the last change to its end; whether the gateway's word on it is still to come."""
+        record = read_record(self.files)
+        if record is not None and record.turn(self._present()) == "hear":
+            record = self._heard(record)
+        if record is not None and record.turn(self._present()) == "go-back":
+            with self._changing():
+                rendering.write(self.files, record.files_before)
+            self.nudge()
+        return record is not None and record.turn(self._present()) == "hear"
+
+    def _heard(self, record: Served) -> Served:
+        """The record after the gateway's word on what stands there; the same while there is none."""
+        report = read_report(self.files)
+        applied = report.configuration if report is not None else None
+        if applied is None or applied.digest != record.written:
+            return record
+        ended = record.after(applied.refusal)
+        write_record(self.files, ended)
+        self.tell(f"configuration-{ended.outcome}: {ended.reason or 'the gateway serves it'}")
+        return ended
+
+    def _answer(self, verdict: Verdict) -> None:
+        handover.write_verdict(self.files, verdict)
+
+    def _present(self) -> bytes:
+        return self.files.read(paths.OCSERV_CONF) or b""
+
+    def _wait(self, change: Change) -> timedelta:
+        return self._ledger.wait(change, self.clock.now())
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger(self.files)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Nobody else changes this gateway meanwhile. Raises LockedError, also when it was just removed."""
+        with exclusive(self.files, self.clock, paths.LOCK):
+            if self.files.state(paths.OUTBOX) is None:
+                raise LockedError("locked", "the gateway was removed a moment ago", "")
+            yield
+
+
+def _change(present: Mapping[str, bytes | None], files: Mapping[str, bytes]) -> Change:
+    """What serving these files takes: a restart of ocserv, or a reload."""
+    before = present.get(paths.OCSERV_CONF) or b""
+    return "restart" if rendering.needs_restart(before, files[paths.OCSERV_CONF]) else "reload"
+
+
+def _verdict(digest: str, record: Served) -> Verdict:
+    if record.outcome == "refused":
+        return Verdict.refused(digest, f"the gateway refuses the configuration: {record.reason}", _HINT)
+    return Verdict(digest=digest, state=record.outcome)

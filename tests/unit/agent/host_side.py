@@ -1,0 +1,50 @@
+"""The host beside an agent: its monitor looks as soon as something is handed over, its gateway takes it."""
+
+import json
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.gateway_report import REPORT
+from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.gateway.handover import Verdict
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.monitor.configuration import digest_of
+from mstunnel_setup.operations.monitor.serve_configuration import Configurations
+from tests.unit.agent.fakes import SITE
+
+_FOLDERS = (
+    *(paths.INBOX, paths.OUTBOX, paths.SERVER_STATE, paths.STATE, paths.AGENT_STATE),
+    paths.LOCK.rpartition("/")[0],
+)
+
+
+def host_side(files: Files, clock: Clock) -> Configurations:
+    """The monitor of a host whose gateway takes everything, where an agent is installed."""
+    for folder in _FOLDERS:
+        files.make_directories(folder)
+    if files.state(paths.AGENT_INFO) is None:
+        files.write(paths.AGENT_INFO, json.dumps({"AgentId": SITE, "AADTenantId": SITE}).encode())
+
+    def taken() -> None:
+        digest = digest_of(files.read(paths.OCSERV_CONF) or b"")
+        files.write(REPORT, f"time {clock.now():%s}\nconfiguration {digest} applied \n".encode())
+
+    return Configurations(files, clock, taken, lambda _line: None)
+
+
+def with_host(agent: Agent) -> Agent:
+    """The agent, on a host whose monitor need not be waited for."""
+    monitor = host_side(agent.files, agent.clock)
+    hand_over: Any = agent._hand_over
+    hear = hand_over._verdict
+
+    def at_once(digest: str, _patience: float) -> Verdict | None:
+        monitor.look()
+        # The gateway's first word comes with its report, after the monitor has told it to look.
+        monitor.look()
+        found: Verdict | None = hear(digest, 0)
+        return found
+
+    hand_over._verdict = at_once
+    return agent

@@ -1,0 +1,91 @@
+"""A host whose monitor serves what the agent hands over, and a gateway that tests what it finds."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.gateway_report import REPORT
+from mstunnel_setup.gateway import handover, rendering
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.handover import Verdict
+from mstunnel_setup.gateway.ocserv_conf import GatewayOptions
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.monitor.configuration import digest_of
+from mstunnel_setup.operations.monitor.serve_configuration import Configurations
+from tests.unit.clocks import FakeClock
+
+_SITE = "11111111-1111-1111-1111-111111111111"
+FOLDERS = (
+    *(paths.INBOX, paths.OUTBOX, paths.AGENT_FOLDER, paths.SERVER_STATE, paths.AGENT_STATE, paths.STATE),
+    paths.LOCK.rpartition("/")[0],
+)
+
+
+def document(**properties: Any) -> dict[str, Any]:
+    return {"id": "c1", "displayName": "Default", "network": "10.1.0.0/16", **properties}
+
+
+@dataclass
+class Host(FakeClock):
+    """Its gateway looks when it is told to, while it is `alive`, and refuses what names `refused`."""
+
+    files: Files = field(default_factory=Files)
+    refused: str = "10.66."
+    alive: bool = True
+    answers: bool = True
+    log: list[str] = field(default_factory=list)
+    looks: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Install the first configuration, as `mstunnel-setup` does."""
+        self.files.root.mkdir(parents=True, exist_ok=True)
+        for folder in FOLDERS:
+            self.files.make_directories(folder)
+        self.inform("oidc")
+        first = rendering.render(ServerConfiguration.from_wire(document()), GatewayOptions())
+        rendering.write(self.files, first.files)
+        self.gateway_looks()
+        self.looks.clear()
+        self.restart()
+
+    def inform(self, authentication: str) -> None:
+        """What the installer wrote of the agent and its devices."""
+        info = {"AgentId": _SITE, "AADTenantId": _SITE, "Authentication": authentication}
+        self.files.write(paths.AGENT_INFO, json.dumps(info).encode())
+
+    def restart(self) -> None:
+        """Start the monitor again; what it knew in memory is gone."""
+        self.monitor = Configurations(self.files, self, self.gateway_looks, self.log.append)
+
+    def gateway_looks(self) -> None:
+        """What the gateway does with its files, and what it reports."""
+        if not self.alive:
+            return
+        content = self.conf()
+        self.looks.append(content)
+        outcome = "refused line 3: bad" if self.refused in content.decode() else "applied "
+        if self.answers:
+            report = f"time {self.now():%s}\nconfiguration {digest_of(content)} {outcome}\n"
+            self.files.write(REPORT, report.encode())
+
+    def hand(self, content: bytes) -> None:
+        self.files.write(paths.CONFIGURATION_HANDED, content)
+
+    def give(self, probe_url: str = "", **properties: Any) -> Verdict | None:
+        """Hand a configuration over and have the monitor look; what it answers."""
+        content = handover.encode(document(**properties), probe_url)
+        self.hand(content)
+        self.monitor.look()
+        return handover.read_verdict(self.files, handover.name_of(content))
+
+    def conf(self) -> bytes:
+        return self.files.read(paths.OCSERV_CONF) or b""
+
+    def settings(self) -> dict[str, Any]:
+        return dict(json.loads(self.files.read(paths.ADMIN_SETTINGS) or b"{}"))
+
+    def later(self, **times: float) -> None:
+        """Time passes; a gateway that lives reports meanwhile."""
+        self.elapsed += timedelta(**times).total_seconds()

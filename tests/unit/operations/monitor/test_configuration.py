@@ -1,0 +1,253 @@
+"""The monitor serves what the agent hands over: judged, rendered, proved, and taken back when refused."""
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import SetupError
+from mstunnel_setup.gateway import handover, rendering
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.monitor.configuration import RECORD, read_record
+from mstunnel_setup.operations.monitor.limits import LEDGER
+from tests.unit.operations.monitor.hosts import Host, document
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(files=Files(tmp_path))
+
+
+def test_what_the_agent_hands_over_is_served_and_answered(host: Host) -> None:
+    verdict = host.give(network="10.2.0.0/16")
+
+    assert verdict is not None
+    assert (verdict.state, verdict.reason) == ("accepted", "")
+    assert b"ipv4-network = 10.2.0.0\n" in host.conf()
+    assert host.settings()["Network"] == "10.2.0.0/16"
+    assert [line.partition(":")[0] for line in host.log] == [
+        "configuration-written",
+        "configuration-accepted",
+    ]
+
+
+def test_the_first_look_after_the_installation_changes_nothing(host: Host) -> None:
+    before = host.conf()
+    verdict = host.give()
+    assert verdict is not None
+    assert verdict.state == "accepted"
+    assert (host.conf(), host.looks) == (before, [])
+
+
+def test_what_is_served_already_is_neither_written_nor_said_again(host: Host) -> None:
+    host.give(network="10.2.0.0/16")
+    lines, looks, place = len(host.log), len(host.looks), host.files.locate(paths.OCSERV_CONF)
+    before = place.stat().st_ino
+    for _ in range(5):
+        host.monitor.look()
+        host.restart()
+    assert (len(host.log), len(host.looks), place.stat().st_ino) == (lines, looks, before)
+
+
+def test_a_refused_one_is_taken_back_and_not_tried_again(host: Host) -> None:
+    before, settings = host.conf(), host.settings()
+    verdicts = [host.give(network="10.66.0.0/16") for _ in range(3)]
+    host.restart()
+    verdicts.append(host.give(network="10.66.0.0/16"))
+
+    assert {verdict.state for verdict in verdicts if verdict} == {"refused"}
+    assert all(verdict and "line 3: bad" in verdict.reason for verdict in verdicts)
+    assert (host.conf(), host.settings()) == (before, settings)
+    assert sum(b"10.66." in look for look in host.looks) == 1
+    assert sum("refused" in line for line in host.log) == 1
+    verdict = host.give(network="10.3.0.0/16")
+    assert verdict is not None
+    assert verdict.state == "accepted"
+
+
+def test_going_back_passes_over_what_was_never_proved(host: Host) -> None:
+    """The gateway has said nothing of the second one yet: the way back leads to the first."""
+    before = host.conf()
+    host.answers = False
+    host.give(network="10.2.0.0/16")
+    host.answers = True
+    verdict = host.give(network="10.66.0.0/16")
+    assert verdict is not None
+    assert verdict.state == "refused"
+    assert host.conf() == before
+
+
+def test_a_gateway_that_is_down_is_heard_in_a_later_look(host: Host) -> None:
+    before = host.conf()
+    host.alive = False
+    host.later(minutes=5)
+    elapsed = host.elapsed
+    verdict = host.give(network="10.66.0.0/16")
+    assert verdict is not None
+    assert (verdict.state, host.elapsed) == ("applying", elapsed), "nobody is waited for"
+
+    host.alive = True
+    host.gateway_looks()
+    host.monitor.look()
+    assert host.conf() == before
+
+
+class Killed(BaseException):
+    """The monitor is killed."""
+
+
+@pytest.mark.parametrize("network", ["10.2.0.0/16", "10.66.0.0/16"])
+def test_a_monitor_that_is_killed_at_any_write_ends_where_one_that_was_not_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str
+) -> None:
+    undisturbed = Host(files=Files(tmp_path / "undisturbed"))
+    undisturbed.give(network=network)
+    write = Files.write
+    kill_at = 0
+    for kill_at in itertools.count(1):
+        host = Host(files=Files(tmp_path / str(kill_at)))
+        host.hand(handover.encode(document(network=network), ""))
+        left = [kill_at]
+
+        def killed(self: Files, *arguments: object, left: list[int] = left, **more: object) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+            write(self, *arguments, **more)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Files, "write", killed)
+            try:
+                host.monitor.look()
+            except Killed:
+                pass
+            else:
+                break
+        for _ in range(3):
+            host.restart()
+            host.gateway_looks()
+            host.monitor.look()
+        assert (host.conf(), host.settings()) == (undisturbed.conf(), undisturbed.settings()), kill_at
+        found, expected = read_record(host.files), read_record(undisturbed.files)
+        assert found is not None
+        assert expected is not None
+        assert found.outcome == expected.outcome
+    assert kill_at > 5
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[" * 200_000, b'{"version": 1}', b'{"version": 2, "configuration": {}}', b"\xff\xfe", b"null"],
+)
+def test_what_is_no_configuration_is_refused_with_a_reason(host: Host, content: bytes) -> None:
+    before = host.conf()
+    host.hand(content)
+    with pytest.raises(SetupError):
+        host.monitor.look()
+    verdict = handover.read_verdict(host.files, handover.name_of(content))
+    assert verdict is not None
+    assert verdict.state == "refused"
+    assert verdict.reason
+    assert host.conf() == before
+
+
+def test_what_is_no_file_is_one_declared_error(host: Host) -> None:
+    os.mkfifo(host.files.locate(paths.CONFIGURATION_HANDED))
+    with pytest.raises(SetupError) as caught:
+        host.monitor.look()
+    assert caught.value.code == "file-irregular"
+
+
+def test_the_host_decides_how_devices_authenticate_and_how_much_is_logged(host: Host) -> None:
+    host.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=3\n")
+    host.monitor.keep_level()
+    host.give(network="10.2.0.0/16")
+    assert b"log-level = 3\n" in host.conf()
+    host.inform("certificate")
+    host.monitor.look()
+    assert b'auth = "certificate"\n' in host.conf()
+
+
+@pytest.mark.parametrize(
+    ("address", "tried"),
+    [
+        ("https://intranet.test/", "https://intranet.test/"),
+        ("http://[fd00::1]/", "http://[fd00::1]/"),
+        ("http://[fd00::1/", ""),
+        ("file:///etc/mstunnel/private/site.key", ""),
+        ("http://user:secret@intranet.test/", ""),
+        ("http://a.test/\nhttp://b.test/", ""),
+        ("http://a.test/ --upload-file /x", ""),
+        ("-K/etc/mstunnel/agent/x", ""),
+        (f"http://a.test/{'x' * 3000}", ""),
+        ("http://a.test:99999/", ""),
+        ("http://ä.test/", ""),
+        ("", ""),
+    ],
+)
+def test_only_an_address_is_tried(host: Host, address: str, tried: str) -> None:
+    host.give(probe_url=address)
+    assert host.files.read(paths.PROBE_URL) == f"{tried}\n".encode()
+
+
+def test_changes_that_end_sessions_are_limited_and_the_limit_outlives_the_monitor(host: Host) -> None:
+    networks = itertools.cycle(["10.2.0.0/16", "10.3.0.0/16"])
+    states = []
+    for _ in range(40):
+        verdict = host.give(network=next(networks))
+        assert verdict is not None
+        states.append(verdict.state)
+        host.restart()
+        host.later(seconds=8)
+    assert states[:4] == ["accepted", "accepted", "accepted", "waiting"]
+    assert len(host.looks) == 3
+    host.later(minutes=10)
+    verdict = host.give(network=next(networks))
+    assert verdict is not None
+    assert verdict.state == "accepted"
+    assert "too many changes" not in verdict.reason
+
+
+def test_a_configuration_that_waits_is_served_when_its_time_has_come(host: Host) -> None:
+    verdict = [host.give(network=f"10.{number}.0.0/16") for number in range(2, 7)][-1]
+    assert verdict is not None
+    assert verdict.state == "waiting"
+    assert "UTC" in verdict.reason
+    host.later(minutes=11)
+    host.monitor.look()
+    assert b"10.6.0.0" in host.conf()
+
+
+def test_reloads_are_limited_too(host: Host) -> None:
+    for number in range(60):
+        host.give(description=f"number {number}")
+        host.later(seconds=1)
+    assert len(host.looks) <= 11
+
+
+def test_what_another_command_wrote_meanwhile_stays(host: Host) -> None:
+    """`mst-cli config pull`, or the installer; the agent hands the same over a minute later."""
+    host.give(network="10.2.0.0/16")
+    pulled = host.conf().replace(b"10.2.0.0", b"10.9.0.0")
+    host.files.write(paths.OCSERV_CONF, pulled)
+    host.monitor.look()
+    assert host.conf() == pulled
+
+
+def test_without_a_mailbox_nothing_is_done(host: Host) -> None:
+    host.hand(handover.encode(document(network="10.2.0.0/16"), ""))
+    host.files.remove_tree(paths.OUTBOX)
+    before = host.conf()
+    host.monitor.look()
+    assert host.conf() == before
+    assert host.files.state(RECORD) is None
+    assert host.files.state(LEDGER) is None
+
+
+def test_another_port_waits_for_the_container(host: Host) -> None:
+    host.give(listenPort=8443)
+    assert b"tcp-port = 443\n" in host.conf()
+    assert host.settings()["ListenPort"] == 8443
+    assert rendering.open_port(rendering.current(host.files)) == 443

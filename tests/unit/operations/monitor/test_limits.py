@@ -1,0 +1,95 @@
+"""The rate limit of all that the agent can cause."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.monitor.limits import LEDGER, LIMITS, Ledger, Limit, LimitedLog
+from tests.unit.clocks import START, FakeClock
+
+MINUTE = timedelta(minutes=1)
+
+
+def done(limit: Limit, step: timedelta, whole: timedelta) -> int:
+    """How many changes are made when one is asked for at every step."""
+    debt: datetime | None = None
+    count, now = 0, START
+    while now < START + whole:
+        if not limit.wait(debt, now):
+            debt = limit.taken(debt, now)
+            count += 1
+        now += step
+    return count
+
+
+@pytest.mark.parametrize("burst", [1, 3, 10])
+def test_at_most_a_burst_and_one_for_each_interval(burst: int) -> None:
+    assert done(Limit(10 * MINUTE, burst), timedelta(seconds=8), timedelta(hours=2)) in (
+        burst + 11,
+        burst + 12,
+    )
+
+
+def test_after_a_quiet_time_a_whole_burst_is_allowed_again() -> None:
+    limit = Limit(MINUTE, 2)
+    debt = limit.taken(limit.taken(None, START), START)
+    assert limit.wait(debt, START) == MINUTE
+    assert not limit.wait(debt, START + 2 * MINUTE)
+    assert not limit.wait(limit.taken(debt, START + 2 * MINUTE), START + 2 * MINUTE)
+
+
+def test_a_clock_that_was_set_back_blocks_nothing_for_long() -> None:
+    limit = Limit(MINUTE, 2)
+    debt = limit.taken(limit.taken(None, START), START)
+    before = START - timedelta(days=9000)
+    assert limit.wait(debt, before) <= MINUTE
+    assert limit.taken(debt, before) <= before + 2 * MINUTE
+
+
+def test_what_was_done_outlives_the_process(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.make_directories(paths.STATE)
+    Ledger(files).take("port", START)
+    assert Ledger(files).wait("port", START + MINUTE) == 9 * MINUTE
+    assert not Ledger(files).wait("upgrade", START)
+    state = files.state(LEDGER)
+    assert state is not None
+    assert state.mode == 0o600
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"version": 2}', b'{"debts": {"port": "2026-01-01T00:00:00"}}']
+)
+def test_a_damaged_ledger_counts_as_none(tmp_path: Path, content: bytes) -> None:
+    files = Files(tmp_path)
+    files.make_directories(paths.STATE)
+    files.write(LEDGER, content)
+    assert not Ledger(files).wait("port", START)
+    Ledger(files).take("port", START)
+    assert Ledger(files).wait("port", START)
+
+
+def test_a_flood_of_lines_is_cut_and_counted() -> None:
+    said: list[str] = []
+    clock = FakeClock()
+    log = LimitedLog(said.append, clock)
+    for number in range(1000):
+        log.tell(f"line {number}")
+    assert len(said) == LIMITS["log"].burst
+    clock.elapsed += 61
+    log.tell("later")
+    assert said[-2:] == [f"log-limited: {1000 - LIMITS['log'].burst} lines were left out", "later"]
+
+
+def test_a_move_that_was_cut_off_is_known_and_one_that_ended_is_not(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.make_directories(paths.STATE)
+    Ledger(files).begin_move(8443, START)
+    assert Ledger(files).moving == 8443
+    assert Ledger(files).wait("port", START) == 10 * MINUTE
+    Ledger(files).end_move()
+    assert Ledger(files).moving is None
+    assert Ledger(files).wait("port", START) == 10 * MINUTE
