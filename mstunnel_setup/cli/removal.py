@@ -98,4 +98,5 @@ def forget(run: Run) -> None:
 
 def forget_program(files: Files) -> None:
     """Remove the one file as it unpacked itself: the very last act, for nothing can be loaded any more."""
-    files.remove_tree(paths.UNPACKED)
+    for folder in paths.UNPACKED:
+        files.remove_tree(folder)

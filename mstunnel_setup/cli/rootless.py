@@ -1,7 +1,6 @@
 """An installation without root, in two halves: what root has to do on the host, and the account's own."""
 
 import json
-import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from mstunnel_setup.engine.remember import Remember, remembered
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import ExitCode, UsageError, WaitingError
+from mstunnel_setup.host import bundle
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
@@ -148,5 +148,5 @@ def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
 
 def host_command(*arguments: str, variables: Sequence[str] = ()) -> tuple[str, ...]:
     """The command that does root's half, for the account that runs this process."""
-    source = os.environ.get("PEX") or str(Path(sys.argv[0]).absolute().with_name(program.FILE))
+    source = bundle.one_file() or str(Path(sys.argv[0]).absolute().with_name(program.FILE))
     return (*(("env", *variables) if variables else ()), source, "host", "--account", own_name(), *arguments)

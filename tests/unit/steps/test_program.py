@@ -19,16 +19,16 @@ def copied(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     scene.files.make_directories(paths.PROGRAMS)
     file = tmp_path / "copied-file"
     file.write_bytes(b"the program")
-    monkeypatch.setenv("PEX", str(file))
+    monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(file))
     return file
 
 
 def started_from(scene: Scene, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PEX", str(scene.files.locate(path)))
+    monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(scene.files.locate(path)))
 
 
 def test_a_package_places_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PEX", raising=False)
+    monkeypatch.delenv("MSTUNNEL_ONE_FILE", raising=False)
     assert scene.run(program.STEP, scene.context()) == ()
 
 
