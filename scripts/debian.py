@@ -83,6 +83,6 @@ def _download(target: Architecture, archives: Path) -> None:
 
 
 def _unpack(archive: Path, folder: Path) -> str:
-    subprocess.run(["dpkg-deb", "--extract", archive, folder], check=True, timeout=60)
-    shown = ["dpkg-deb", "--show", "--showformat=${Package} ${Version} ${Architecture}\n", archive]
+    subprocess.run(["dpkg-deb", "--extract", str(archive), str(folder)], check=True, timeout=60)
+    shown = ["dpkg-deb", "--show", "--showformat=${Package} ${Version} ${Architecture}\n", str(archive)]
     return subprocess.run(shown, capture_output=True, text=True, check=True, timeout=60).stdout

@@ -91,7 +91,7 @@ def _libraries(files: Path, folder: Path, target: Architecture) -> None:
 
 def needed(path: Path) -> set[str]:
     """Names of the shared libraries that a binary of any architecture asks for."""
-    command = ["readelf", "--dynamic", "--wide", path]
+    command = ["readelf", "--dynamic", "--wide", str(path)]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     return set(_NEEDED.findall(shown))
 
@@ -102,7 +102,8 @@ def _compile(library: Path, optimize: int) -> None:
     system = debian.unpacked(here) / "files/usr"
     libraries = system / "lib" / f"{here.machine}-linux-gnu"
     loader = [libraries / here.loader, "--library-path", libraries, "--argv0", system / "bin" / PYTHON]
-    command = [*loader, system / "bin" / PYTHON, "-S", "-s", "-P", "-B", COMPILE, library, str(optimize)]
+    command = [*map(str, loader), str(system / "bin" / PYTHON), "-S", "-s", "-P", "-B"]
+    command += [str(COMPILE), str(library), str(optimize)]
     subprocess.run(command, env={"PYTHONHASHSEED": "0"}, check=True, timeout=300)
 
 

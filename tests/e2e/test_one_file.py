@@ -158,7 +158,7 @@ def test_it_runs_on_every_release_of_debian(suite: str, built: bytes, tmp_path: 
         if not tarball.exists():
             ROOTS.mkdir(exist_ok=True)
             partial = tarball.with_suffix(".partial.tar")
-            bootstrap = ["mmdebstrap", "--quiet", "--variant=essential", suite, partial]
+            bootstrap = ["mmdebstrap", "--quiet", "--variant=essential", suite, str(partial)]
             subprocess.run(bootstrap, check=True, timeout=280)
             partial.rename(tarball)
     subprocess.run(["tar", "-xf", tarball, "-C", tmp_path], check=True, timeout=60)
