@@ -39,7 +39,7 @@ unpack() {
     mask="$(umask)"
     umask 022
     if said="$(mkdir -p "$1" 2>&1 && mkdir "$partial" 2>&1)" &&
-        said="$({ { payload gzip -dc <"$0" && echo "$digest" >&3; } | tar -xf - -C "$partial"; } 3>&1 2>&1)" &&
+        said="$({ { payload gzip -dc <"$0" && echo "$digest" >&3; } | LC_ALL=C tar -xf - -C "$partial"; } 3>&1 2>&1)" &&
         [ "$said" = "$digest" ] && said="$(python "$partial" "$partial/complete.py" "$1/$tree" "$digest" 2>&1)" &&
         [ "$said" = complete ]; then
         umask "$mask"
@@ -48,6 +48,7 @@ unpack() {
     umask "$mask"
     rm -rf "$partial"
     intact
+    case "$said" in *'No space left'*) said='no space left' ;; esac
     reasons="$reasons
   $1: ${said%%
 *}"

@@ -33,8 +33,7 @@ _MEGABYTE = 1_000_000
 
 def one_file() -> Path:
     """Path of the program as one file; built once per state of what goes into it, for the testbed."""
-    inputs = [*wheels.files_below(*wheels.SOURCES, *RECIPES), wheels.REQUIREMENTS]
-    folder = CACHE / f"{NAME}-{wheels.digest(inputs, EPOCH, debian.architecture().debian)}"
+    folder = CACHE / f"{NAME}-{wheels.digest(inputs(), EPOCH, debian.architecture().debian)}"
     if not folder.is_dir():
         partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
@@ -43,6 +42,11 @@ def one_file() -> Path:
         partial.rename(folder)
         wheels.remove_older(folder)
     return folder / NAME
+
+
+def inputs() -> list[Path]:
+    """Files of the checkout that decide what is in the one file."""
+    return [*wheels.files_below(*wheels.SOURCES, *RECIPES), wheels.REQUIREMENTS]
 
 
 def build(target: Path, architecture: Architecture | None = None) -> None:

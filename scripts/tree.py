@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts import debian, wheels
@@ -45,8 +46,8 @@ _LEFT_OUT = (
 _NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]")
 
 
-def build(target: Architecture, folder: Path, optimize: int = 0) -> None:
-    """Build the tree in `folder`, which must not be there. `optimize` is that of compileall."""
+def build(target: Architecture, folder: Path, optimize: int = 0, left_out: Sequence[str] = ()) -> None:
+    """Build the tree in `folder`, without the modules `left_out`. `optimize` is a level of py_compile."""
     given = debian.unpacked(target)
     library = folder / "lib" / PYTHON
     _interpreter(given / "files", folder)
@@ -56,7 +57,7 @@ def build(target: Architecture, folder: Path, optimize: int = 0) -> None:
             archive.extractall(library)
         name, version = wheel.name.split("-")[:2]
         packages += f"{name} {version} wheel\n"
-    for path in [path for pattern in _LEFT_OUT for path in library.glob(pattern)]:
+    for path in [path for pattern in (*_LEFT_OUT, *left_out) for path in library.glob(pattern)]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     _libraries(given / "files", folder, target)
     _compile(library, optimize)

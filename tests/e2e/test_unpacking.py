@@ -147,7 +147,7 @@ def test_an_older_version_is_removed_unless_it_runs(used: OneFile) -> None:
 
 def test_every_changed_byte_is_found(used: OneFile) -> None:
     assert used.run("self", "verify").returncode == 0
-    changed = used.tree / "lib/python3.13/mstunnel_setup/paths.pyc"
+    changed = used.tree / "lib/python3.13/this.pyc"
     content = bytearray(changed.read_bytes())
     content[-1] ^= 0xFF
     changed.write_bytes(content)
@@ -155,8 +155,9 @@ def test_every_changed_byte_is_found(used: OneFile) -> None:
     planted.touch()
     finished = used.run("self", "verify")
     assert (finished.returncode, finished.stdout) == (3, "")
-    assert "mstunnel_setup/paths.pyc: changed" in finished.stderr
-    assert "planted.py: does not belong there" in finished.stderr
+    said = " ".join(finished.stderr.split())
+    assert "this.pyc: changed" in said
+    assert "planted.py: does not belong there" in said
     shutil.rmtree(used.tree)
 
 
@@ -194,8 +195,7 @@ def test_a_full_disk_is_explained(one_file: OneFile) -> None:
         place.write_text("in the way")
     finished = mounted(full, "size=20m", [str(one_file.path), "--version"])
     assert (finished.returncode, finished.stdout) == (3, "")
-    assert f"{full}: tar: " in finished.stderr
-    assert "No space left on device" in finished.stderr
+    assert f"{full}: no space left\n" in finished.stderr
     assert " MB free in one of these" in finished.stderr
 
 
@@ -227,7 +227,7 @@ def home(one_file: OneFile) -> Path:
     home = folder / "home"
     home.mkdir()
     shutil.chown(home, "nobody")
-    for parent in folder.parents[:3]:
+    for parent in folder.parents[:2]:
         parent.chmod(0o755)
     folder.chmod(0o755)
     return home
@@ -236,7 +236,7 @@ def home(one_file: OneFile) -> Path:
 def test_an_account_uses_what_root_unpacked_and_cannot_change_it(one_file: OneFile, home: Path) -> None:
     one_file.run("--version")
     finished = as_user(str(one_file.path), "--version", HOME=str(home))
-    assert (finished.returncode, finished.stdout) == (0, ANSWER)
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, ANSWER, "")
     assert list(home.iterdir()) == []
     writable = as_user("find", str(one_file.places[0]), "-writable", "-print")
     assert (writable.returncode, writable.stdout) == (0, "")
@@ -246,7 +246,7 @@ def test_without_it_an_account_has_its_own_which_root_never_runs(one_file: OneFi
     for place in one_file.places:
         place.write_text("in the way")
     finished = as_user(str(one_file.path), "--version", HOME=str(home))
-    assert (finished.returncode, finished.stdout) == (0, ANSWER)
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, ANSWER, "")
     assert len(list((home / ".cache/mstunnel-setup").iterdir())) == 1
     finished = one_file.run("--version", HOME=str(home))
     assert (finished.returncode, finished.stdout) == (3, "")
