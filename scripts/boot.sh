@@ -87,4 +87,3 @@ fi
 fail "cannot be unpacked:$reasons
 Make SIZE MB free in one of these, on a file system that is not mounted noexec. The processor must be MACHINE."
 }
-__PAYLOAD__

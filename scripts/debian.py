@@ -36,11 +36,15 @@ ARCHITECTURES = {
 
 def architecture() -> Architecture:
     """What is built for: `ARCH` (amd64, arm64), else this machine. Ends the program at any other."""
-    here = {known.machine: name for name, known in ARCHITECTURES.items()}[os.uname().machine]
-    name = os.environ.get("ARCH") or here
+    name = os.environ.get("ARCH") or here().debian
     if name not in ARCHITECTURES:
         sys.exit(f"ARCH={name} is not known: give one of {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]
+
+
+def here() -> Architecture:
+    """That of this machine."""
+    return next(known for known in ARCHITECTURES.values() if known.machine == os.uname().machine)
 
 
 def unpacked(target: Architecture) -> Path:

@@ -11,11 +11,10 @@ import io
 import os
 import shutil
 import sys
-import tarfile
 from pathlib import Path
 
 from mstunnel_setup import __version__
-from scripts import debian, tree, wheels
+from scripts import archive, debian, tree, wheels
 from scripts.debian import Architecture
 from scripts.wheels import ROOT
 
@@ -24,7 +23,8 @@ CACHE = ROOT / "build" / "cache" / "dist"
 DIST = ROOT / "dist"
 NAME = "mstunnel-setup"
 RECIPES = tuple(
-    f"scripts/{name}" for name in ("boot.sh", "compile.py", "debian.py", "dist.py", "start", "tree.py")
+    f"scripts/{name}"
+    for name in ("archive.py", "boot.sh", "compile.py", "debian.py", "dist.py", "start", "tree.py")
 )
 # A release sets its own.
 EPOCH = os.environ.get("SOURCE_DATE_EPOCH", "315532800")
@@ -72,29 +72,29 @@ def build(target: Path, architecture: Architecture | None = None) -> None:
         "SIZE": str(size // _MEGABYTE + 10),
     }.items():
         head = head.replace(placeholder, value)
-    target.write_bytes(head.encode() + payload)
+    target.write_bytes(head.encode() + b"__PAYLOAD__\n" + payload)
     target.chmod(0o755)
 
 
 def _packed(folder: Path) -> bytes:
-    """A compressed archive of what is in `folder`, in an order and with times of our own."""
+    """A compressed archive of what is in `folder`."""
     packed = io.BytesIO()
-    with (
-        gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=9, mtime=0) as compressed,
-        tarfile.open(fileobj=compressed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
-    ):
-        for path in sorted(folder.rglob("*")):
-            entry = archive.gettarinfo(path, str(path.relative_to(folder)))
-            entry.uid = entry.gid = 0
-            entry.uname = entry.gname = ""
-            entry.mtime = int(EPOCH)
-            with path.open("rb") if path.is_file() else io.BytesIO() as content:
-                archive.addfile(entry, content)
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=9, mtime=0) as compressed:
+        archive.write(folder, compressed, int(EPOCH))
     return packed.getvalue()
 
 
+def sums() -> None:
+    """Write the SHA-256 sums of all that is in `dist/`, and print its names."""
+    lines = ""
+    for path in sorted(set(DIST.iterdir()) - {DIST / "SHA256SUMS"}):
+        lines += f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
+        print(f"dist/{path.name}")
+    (DIST / "SHA256SUMS").write_text(lines)
+
+
 def main() -> None:
-    """Write `dist/`; what was built there for the other architecture stays."""
+    """Write the program and its wheel; images, and what was built for the other architecture, stay."""
     architecture = debian.architecture()
     DIST.mkdir(exist_ok=True)
     for old in DIST.glob("*.whl"):
@@ -103,12 +103,7 @@ def main() -> None:
     build(DIST / f"{NAME}{suffix}", architecture)
     (wheel,) = wheels.program().iterdir()
     shutil.copy(wheel, DIST)
-    (DIST / "SHA256SUMS").unlink(missing_ok=True)
-    sums = ""
-    for path in sorted(DIST.iterdir()):
-        sums += f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
-        print(f"dist/{path.name}")
-    (DIST / "SHA256SUMS").write_text(sums)
+    sums()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ Nothing in it depends on the folder's own place, and the same inputs always give
 """
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -99,7 +98,7 @@ def needed(path: Path) -> set[str]:
 
 def _compile(library: Path, optimize: int) -> None:
     """Replace each source by its compiled form, in an interpreter without any state that could show there."""
-    here = next(known for known in debian.ARCHITECTURES.values() if known.machine == os.uname().machine)
+    here = debian.here()
     system = debian.unpacked(here) / "files/usr"
     libraries = system / "lib" / f"{here.machine}-linux-gnu"
     loader = [libraries / here.loader, "--library-path", libraries, "--argv0", system / "bin" / PYTHON]
