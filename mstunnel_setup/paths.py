@@ -90,6 +90,8 @@ UNPACKED = (
     if ROOTLESS
     else ("/usr/lib/mstunnel-setup", "/var/lib/mstunnel-setup", "/run/mstunnel-setup")
 )
+# Where an administrator may put the archive of images that belongs to the program.
+IMAGE_ARCHIVES = "/var/lib/mstunnel/images"
 # What root did to the host; of a rootless gateway this is one half, and the account's STATE the other.
 HOST_STATE = "/var/lib/mstunnel"
 STATE = _state(HOST_STATE, "mstunnel")

@@ -8,10 +8,13 @@ give the same bytes.
 import gzip
 import hashlib
 import io
+import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from mstunnel_setup import __version__
 from scripts import archive, debian, tree, wheels
@@ -49,14 +52,19 @@ def inputs() -> list[Path]:
     return [*wheels.files_below(*wheels.SOURCES, *RECIPES), wheels.REQUIREMENTS]
 
 
-def build(target: Path, architecture: Architecture | None = None) -> None:
-    """Build the one file. `target` is the only thing left; the folder it is in must be there."""
+def build(
+    target: Path, architecture: Architecture | None = None, data: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Build the one file, with more files of the program's `data`.
+
+    `target` is the only thing left; the folder it is in must be there.
+    """
     print(f"dist: building {target.name}", file=sys.stderr, flush=True)
     architecture = architecture or debian.architecture()
     work = target.with_name(f"{target.name}.work")
     work.mkdir()
     try:
-        tree.build(architecture, work / "tree")
+        tree.build(architecture, work / "tree", data=data)
         payload = _packed(work / "tree")
         size = sum(path.stat().st_size for path in work.rglob("*") if path.is_file())
     finally:
@@ -76,10 +84,22 @@ def build(target: Path, architecture: Architecture | None = None) -> None:
     target.chmod(0o755)
 
 
+def release_images(architecture: Architecture) -> dict[str, str]:
+    """Data that only a release has: which images `make images` built before; none when it did not."""
+    recorded = DIST / f"images-{architecture.debian}.json"
+    if not recorded.is_file():
+        return {}
+    images: dict[str, str] = json.loads(recorded.read_text())
+    if not images["archive"].startswith(f"mstunnel-images-{__version__}-"):
+        sys.exit(f"dist: {recorded} is of another version: run `make images` again, or remove it")
+    images["registry"] = os.environ.get("REGISTRY", "").rstrip("/")
+    return {"release-images.json": json.dumps(images)}
+
+
 def _packed(folder: Path) -> bytes:
     """A compressed archive of what is in `folder`."""
     packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=9, mtime=0) as compressed:
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as compressed:
         archive.write(folder, compressed, int(EPOCH))
     return packed.getvalue()
 
@@ -100,7 +120,7 @@ def main() -> None:
     for old in DIST.glob("*.whl"):
         old.unlink()
     suffix = "" if architecture.debian == "amd64" else f"-{architecture.debian}"
-    build(DIST / f"{NAME}{suffix}", architecture)
+    build(DIST / f"{NAME}{suffix}", architecture, release_images(architecture))
     (wheel,) = wheels.program().iterdir()
     shutil.copy(wheel, DIST)
     sums()

@@ -34,8 +34,12 @@ def main() -> None:
     target = dist.DIST / f"mstunnel-images-{__version__}-{debian.architecture().debian}.tar"
     with target.open("wb") as file:
         archive.write(layout, file, int(dist.EPOCH))
-    for image in json.loads((layout / "index.json").read_text())["manifests"]:
-        print(image["annotations"]["org.opencontainers.image.ref.name"], image["digest"])
+    manifests = json.loads((layout / "index.json").read_text())["manifests"]
+    digests = {name: manifest["digest"] for name, manifest in zip(IMAGES, manifests, strict=True)}
+    for name, digest in digests.items():
+        print(f"{name}: {digest}")
+    recorded = dist.DIST / f"images-{debian.architecture().debian}.json"
+    recorded.write_text(json.dumps({**digests, "archive": target.name}) + "\n")
     shutil.rmtree(layout)
     print(f"dist/{target.name}: {target.stat().st_size / 1e6:.1f} MB")
     dist.sums()

@@ -15,8 +15,9 @@ import re
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from scripts import debian, wheels
 from scripts.debian import Architecture
@@ -45,8 +46,17 @@ _LEFT_OUT = (
 _NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]")
 
 
-def build(target: Architecture, folder: Path, optimize: int = 0, left_out: Sequence[str] = ()) -> None:
-    """Build the tree in `folder`, without the modules `left_out`. `optimize` is a level of py_compile."""
+def build(
+    target: Architecture,
+    folder: Path,
+    optimize: int = 0,
+    left_out: Sequence[str] = (),
+    data: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Build the tree in `folder`, without the modules `left_out`, with more files of the program's `data`.
+
+    `optimize` is a level of py_compile.
+    """
     given = debian.unpacked(target)
     library = folder / "lib" / PYTHON
     _interpreter(given / "files", folder)
@@ -60,6 +70,8 @@ def build(target: Architecture, folder: Path, optimize: int = 0, left_out: Seque
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     _libraries(given / "files", folder, target)
     _compile(library, optimize)
+    for name, content in data.items():
+        (library / "mstunnel_setup/data" / name).write_text(content)
     shutil.copytree(START, folder, dirs_exist_ok=True)
     launcher = folder / "bin" / "python"
     launcher.write_text(launcher.read_text().replace("LOADER", target.loader))

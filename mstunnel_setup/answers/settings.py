@@ -66,6 +66,7 @@ SETTINGS = (
     Setting("environment"),
     Setting("images.server"),
     Setting("images.agent"),
+    Setting("images.registry"),
     Setting("images.archive", "--offline"),
     Setting("authentication"),
 )

@@ -11,6 +11,7 @@ from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import SecretReference, resolve
 from mstunnel_setup.cli import readiness_report as report
 from mstunnel_setup.cli.console import NoPrompts
+from mstunnel_setup.cli.release import with_release_images
 from mstunnel_setup.cli.render import Notice, Result, Session, Status
 from mstunnel_setup.cli.run import rootless_account
 from mstunnel_setup.errors import CheckError, ExitCode, SetupError, UsageError
@@ -215,7 +216,7 @@ def _answers(session: Session, given: Given) -> Answers:
         "site": options.site or None,
     }
     file = None if session.common.answers is None else load(session.common.answers)
-    return merge({**given.settings, **own}, os.environ, file)
+    return with_release_images(merge({**given.settings, **own}, os.environ, file))
 
 
 def _settings(given: Given, answers: Answers, files: Files) -> Settings:

@@ -14,6 +14,7 @@ from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.cli.identity import become
 from mstunnel_setup.cli.progress import download_bar
+from mstunnel_setup.cli.release import with_release_images
 from mstunnel_setup.cli.render import Session
 from mstunnel_setup.containers.choice import Wish, engine_of
 from mstunnel_setup.containers.engine import no_progress
@@ -209,7 +210,8 @@ def answers(session: Session, settings: Mapping[str, Any], receipt: Receipt) -> 
     earlier = all_remembered(receipt)
     given = earlier.pop("answers", None)
     own = {"account": own_name()} if paths.ROOTLESS else {}
-    return merge(settings, os.environ, file, {**own, **(given if isinstance(given, dict) else {}), **earlier})
+    known = {**own, **(given if isinstance(given, dict) else {}), **earlier}
+    return with_release_images(merge(settings, os.environ, file, known))
 
 
 def chosen_steps(skipped: Sequence[str], half: Half = Half.WHOLE) -> list[Step[Context, Any]]:

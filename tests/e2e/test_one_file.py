@@ -36,12 +36,9 @@ def one_file(built: bytes, tmp_path_factory: pytest.TempPathFactory) -> OneFile:
     return OneFile(built, tmp_path_factory.mktemp("copied"))
 
 
-@pytest.mark.parametrize("architecture", [pytest.param("arm64", marks=pytest.mark.long), "amd64"])
-def test_the_same_sources_give_the_same_bytes(architecture: str, tmp_path: Path) -> None:
-    target = debian.ARCHITECTURES[architecture]
-    for name in ("one", "two"):
-        dist.build(tmp_path / name, target)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+def test_the_same_sources_give_the_same_bytes(built: bytes, tmp_path: Path) -> None:
+    dist.build(tmp_path / "mstunnel-setup")
+    assert (tmp_path / "mstunnel-setup").read_bytes() == built
 
 
 @pytest.mark.parametrize("name", ["mst-cli", "mst-readiness", "mst-admin", "mstunnel-lab"])
