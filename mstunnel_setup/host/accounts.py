@@ -7,6 +7,7 @@ modules for names (sssd, systemd-userdb). What only these know comes from the ho
 import grp
 import os
 import pwd
+import subprocess
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,13 +60,15 @@ def _entry(database: str, key: str | int) -> list[str]:
 
 
 def _output(*command: str) -> str:
-    """What a program prints; nothing when it fails or is not installed."""
-    from mstunnel_setup.host.process import ProcessError, Processes  # noqa: PLC0415 (it imports this module)
-
+    """What a program prints, nothing when it fails or is not installed; the process runner imports this module."""
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     try:
-        return Processes().run(command, timeout=_SECONDS).output
-    except ProcessError:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
         return ""
+    return done.stdout if done.returncode == 0 else ""
 
 
 def find(name: str) -> Account | None:
