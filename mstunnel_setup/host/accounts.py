@@ -60,7 +60,7 @@ def _entry(database: str, key: str | int) -> list[str]:
 
 
 def _output(*command: str) -> str:
-    """What a program prints, nothing when it fails or is not installed; the process runner imports this module."""
+    """What a program prints, nothing when it fails. The process runner imports this module."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     try:
         done = subprocess.run(

@@ -31,6 +31,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_account_of_a_directory_service_is_found(directory: Path) -> None:
     found = accounts.find("gateway")
+    assert found is not None
     assert found == accounts.Account("gateway", 70001, 70002, "/home/gateway")
     assert found.groups == [70002, 70003]
 
