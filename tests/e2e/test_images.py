@@ -1,4 +1,4 @@
-"""The images of a release: small, without tools that no container runs, in one archive that keeps their digests."""
+"""The images of a release: small, without tools that no container runs, in one archive that keeps digests."""
 
 import json
 from pathlib import Path
