@@ -52,6 +52,16 @@ def test_the_placed_file_has_nothing_to_do(
     assert scene.run(program.STEP, scene.context()) == ()
 
 
+@pytest.mark.parametrize("left", [b"", b"the pro", bytes(11)])
+def test_what_a_power_cut_left_of_the_placed_file_is_replaced(
+    left: bytes, scene: Scene, copied: Path
+) -> None:
+    scene.run(program.STEP, scene.context())
+    scene.files.locate(FILE).write_bytes(left)
+    assert paths_of(scene.run(program.STEP, scene.context())) == [f"file:{FILE}"]
+    assert scene.files.read(FILE) == copied.read_bytes()
+
+
 def test_a_newer_file_replaces_an_older_one_and_all_are_removed(scene: Scene, copied: Path) -> None:
     scene.run(program.STEP, scene.context())
     copied.write_bytes(b"the next program")
