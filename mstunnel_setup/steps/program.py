@@ -73,7 +73,8 @@ def _decide(program: Program) -> Sequence[Action[Any]]:
     target = f"{program.folder}/{FILE}"
     return (
         Remember(name=_REMEMBERED, value={"version": program.version}),
-        CopyFile(path=target, mode=0o755, source=program.source, digest=program.digest),
+        # Ours whatever it holds: a copy that was damaged, or a release that was put there by hand.
+        CopyFile(path=target, mode=0o755, source=program.source, digest=program.digest, managed=True),
         *(Link(path=f"{program.folder}/{name}", target=FILE) for name in LINKS),
     )
 
