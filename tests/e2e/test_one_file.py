@@ -173,7 +173,12 @@ def test_the_other_architecture_answers_under_emulation(tmp_path: Path) -> None:
     folder = tmp_path / "tree"
     folder.mkdir()
     tree.build(other, folder)
-    emulated = [f"qemu-{other.machine}", folder / "lib" / other.loader, "--library-path", folder / "lib"]
+    emulated = [
+        f"/usr/bin/qemu-{other.machine}",
+        folder / "lib" / other.loader,
+        "--library-path",
+        folder / "lib",
+    ]
     python = folder / "bin" / tree.PYTHON
     start = [*emulated, "--argv0", python, python, "-I", "-S", "-B", folder / "start.py"]
     assert run([*map(str, start), "mstunnel-setup", "--version"]).stdout == ANSWER
