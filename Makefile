@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test check lint e2e crash crash-strace bench docs screenshots dist setup clean
+.PHONY: demo test check lint e2e crash crash-strace bench docs screenshots dist images setup clean
 
 # Everything; setup-base, setup-demo and setup-lint install only the packages that such a target needs.
 setup:
@@ -60,6 +60,10 @@ screenshots: setup
 
 dist: setup-base
 	@$(BIN)/python -m scripts.dist
+
+# The images of both containers, to be copied to a server beside the program.
+images: setup
+	@$(BIN)/python -m scripts.images
 
 clean:
 	@rm -rf build dist .venv

@@ -95,11 +95,19 @@ USUAL_NAMES = {
 }
 
 PROGRAMS = "/usr/sbin"
-# Where the one file unpacks itself (scripts/boot.sh).
-UNPACKED = _place("/var/cache/mstunnel-setup", "XDG_CACHE_HOME", f"{_HOME}/.cache", "mstunnel-setup")
+# Where the one file unpacks itself (scripts/boot.sh): the first of these that it can write to.
+UNPACKED = (
+    (_place("", "XDG_CACHE_HOME", f"{_HOME}/.cache", "mstunnel-setup"),)
+    if ROOTLESS
+    else ("/usr/lib/mstunnel-setup", "/var/lib/mstunnel-setup", "/run/mstunnel-setup")
+)
+# Where an administrator may put the archive of images that belongs to the program.
+IMAGE_ARCHIVES = "/var/lib/mstunnel/images"
 # What root did to the host; of a rootless gateway this is one half, and the account's STATE the other.
 HOST_STATE = "/var/lib/mstunnel"
 STATE = _state(HOST_STATE, "mstunnel")
+SERVED_CONFIGURATION = f"{STATE}/configuration.json"
+AGENT_CHANGES = f"{STATE}/changes.json"
 # Key and settings of a backup while it is restored.
 RESTORED = f"{STATE}/restored"
 # What the containers write; unlike STATE it is open to read, for a monitoring program of the host.

@@ -1,43 +1,89 @@
 #!/bin/sh
-# The beginning of dist/mstunnel-setup; the program follows as an archive that Python runs. Finds a Python that can,
-# and says where the archive may unpack itself: beside nothing that other users may write to.
+{ # The beginning of dist/mstunnel-setup: unpacks what follows it once, then starts it. A single compound command, so that
+# a file that was cut off here is a syntax error and runs nothing. Needs sh, tar, gzip, mkdir, rm, and id for users.
 name="${0##*/}"
+digest='DIGEST'
+tree='TREE'
+reasons=''
 
-suitable() {
-    "$1" -I -S -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null
+# Run the interpreter of the folder $1.
+python() {
+    folder="$1"
+    shift
+    "$folder/lib/LOADER" --inhibit-cache --library-path "$folder/lib" --argv0 "$folder/bin/PYTHON" \
+        "$folder/bin/PYTHON" -I -S -B "$@"
 }
 
-# What to type, in the words of this system: its own Python when there is none, a newer one beside one too old.
-install_python() {
-    # shellcheck source=/dev/null
-    [ ! -r /etc/os-release ] || . /etc/os-release
-    case " ${ID:-} ${ID_LIKE:-} " in
-    *" debian "* | *" ubuntu "*)
-        if command -v python3 >/dev/null; then echo 'apt install python3.11'; else echo 'apt install python3'; fi
-        ;;
-    *" rhel "* | *" fedora "*) echo 'dnf install python3.12' ;;
-    *" suse "* | *" opensuse "* | *" sles "*) echo 'zypper install python311' ;;
-    *) echo 'the package manager of this system' ;;
-    esac
+# Whether the place $1 has all of it. The mark was written last; what got lost later shows in the sizes. An exit code
+# would prove nothing: the shell runs an empty file as a script that succeeds.
+ready() {
+    [ -r "$1/$tree/complete" ] && read -r found <"$1/$tree/complete" && [ "$found" = "$digest" ] &&
+        [ "$(python "$1/$tree" "$1/$tree/check.py" 2>/dev/null)" = whole ]
 }
 
-python=
-for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
-    if suitable "$candidate"; then
-        python="$candidate"
-        break
+start() {
+    place="$1"
+    shift
+    exec "$place/$tree/lib/LOADER" --inhibit-cache --library-path "$place/$tree/lib" --argv0 "$place/$tree/bin/PYTHON" \
+        "$place/$tree/bin/PYTHON" -I -S -B "$place/$tree/start.py" "$0" "$@"
+}
+
+payload() {
+    while read -r line && [ "$line" != '__PAYLOAD__' ]; do :; done
+    "$@"
+}
+
+# Unpack below the place $1 under a temporary name; the interpreter inside does the rest (complete.py).
+unpack() {
+    partial="$1/.$tree.$$"
+    mask="$(umask)"
+    umask 022
+    if said="$(mkdir -p "$1" 2>&1 && mkdir "$partial" 2>&1)" &&
+        said="$({ { payload gzip -dc <"$0" && echo "$digest" >&3; } | LC_ALL=C tar -xf - -C "$partial"; } 3>&1 2>&1)" &&
+        [ "$said" = "$digest" ] && said="$(python "$partial" "$partial/complete.py" "$1/$tree" "$digest" 2>&1)" &&
+        [ "$said" = complete ]; then
+        umask "$mask"
+        return 0
     fi
-done
-if [ -z "$python" ]; then
-    echo "$name: needs Python 3.11, 3.12, 3.13 or 3.14: install it with $(install_python), then run this again" >&2
-    exit 3
-fi
+    umask "$mask"
+    rm -rf "$partial"
+    intact
+    case "$said" in *'No space left'*) said='no space left' ;; esac
+    reasons="$reasons
+  $1: ${said%%
+*}"
+    return 1
+}
 
-PEX_ROOT=/var/cache/mstunnel-setup
-[ "$(id -u)" = 0 ] || PEX_ROOT="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/mstunnel-setup"
-PEX_IGNORE_RCFILES=1
-PEX_EMIT_WARNINGS=0
-MSTUNNEL_CALLED_AS="$0"
-export PEX_ROOT PEX_IGNORE_RCFILES PEX_EMIT_WARNINGS MSTUNNEL_CALLED_AS
-# Where it may not write there, pex takes a temporary folder instead, and would say so at every start.
-exec "$python" -I -W ignore "$0" "$@"
+# Ends the program when what follows is not what was packed.
+intact() {
+    problem=''
+    payload gzip -t <"$0" 2>/dev/null || problem='gzip cannot read it'
+    if command -v sha256sum >/dev/null; then
+        sum="$(payload sha256sum <"$0")"
+        [ "${sum%% *}" = "$digest" ] || problem="it has ${sum%% *}"
+    fi
+    [ -z "$problem" ] || fail "$0 is damaged: its payload must have the SHA-256 checksum $digest; $problem. Copy it again."
+}
+
+fail() {
+    echo "$name: $1" >&2
+    exit 3
+}
+
+system='/usr/lib/mstunnel-setup /var/lib/mstunnel-setup /run/mstunnel-setup'
+for place in $system; do
+    if ready "$place"; then start "$place" "$@"; fi
+done
+if [ "$(id -u)" = 0 ]; then
+    for place in $system; do
+        if unpack "$place"; then start "$place" "$@"; fi
+    done
+else
+    own="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/mstunnel-setup"
+    if [ -e "$own" ] && [ ! -O "$own" ]; then fail "$own belongs to another user: remove it, or set XDG_CACHE_HOME."; fi
+    if ready "$own" || unpack "$own"; then start "$own" "$@"; fi
+fi
+fail "cannot be unpacked:$reasons
+Make SIZE MB free in one of these, on a file system that is not mounted noexec. The processor must be MACHINE."
+}

@@ -35,12 +35,11 @@ def files_below(*names: str) -> list[Path]:
     return [path for path in found if "__pycache__" not in path.parts]
 
 
-def dependencies(python: str = PYTHON) -> Path:
-    """Folder of the locked runtime dependencies for one version of Python; downloaded once per lock file."""
-    folder = WHEELS / f"dependencies-{python}-{digest([REQUIREMENTS])}"
-    machine = os.uname().machine
+def dependencies(machine: str = os.uname().machine) -> Path:
+    """Folder of the locked runtime dependencies for one kind of processor; downloaded once per lock file."""
+    folder = WHEELS / f"dependencies-{machine}-{digest([REQUIREMENTS])}"
     platforms = [f"--platform=manylinux{glibc}_{machine}" for glibc in ("2014", "_2_17", "_2_28", "_2_34")]
-    target = [f"--python-version={python}", "--implementation=cp", *platforms]
+    target = [f"--python-version={PYTHON}", "--implementation=cp", *platforms]
     options = ["--no-deps", "--require-hashes", "--only-binary=:all:", f"--requirement={REQUIREMENTS}"]
     _fill(folder, ["download", *target, *options, "--dest"])
     return folder

@@ -26,6 +26,7 @@ GRAPH_COMMAND_LINE_TOOLS = "graph-command-line-tools"
 """Instead of a client id: the application of that name that every tenant can use."""
 
 _DIGEST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}")
+_REGISTRY = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*")
 _URL = re.compile(
     r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?|https://\[[0-9a-fA-F:]+\](:[0-9]{1,5})?"
 )
@@ -88,6 +89,13 @@ def _tenant_id(text: str) -> str:
     return text
 
 
+def _registry(text: str) -> str:
+    """What stands before `/name@sha256:…`."""
+    if not _REGISTRY.fullmatch(text):
+        raise ValueError("must be a registry: write `host[:port][/path]`, without `https://`")
+    return text
+
+
 def _image(text: str) -> str:
     if not _DIGEST.fullmatch(text):
         raise ValueError("must name an image by digest: write `registry/name@sha256:` and 64 hex digits")
@@ -135,6 +143,7 @@ Guid: TypeAlias = Annotated[str, AfterValidator(_guid)]
 ClientId: TypeAlias = Annotated[str, AfterValidator(_client_id)]
 TenantId: TypeAlias = Annotated[str, AfterValidator(_tenant_id)]
 ImageReference: TypeAlias = Annotated[str, AfterValidator(_image)]
+ImageRegistry: TypeAlias = Annotated[str, AfterValidator(_registry)]
 Ipv4Range: TypeAlias = Annotated[str, AfterValidator(_range)]
 AccountName: TypeAlias = Annotated[str, AfterValidator(_account)]
 FilePaths: TypeAlias = Annotated[tuple[FilePath, ...], BeforeValidator(_one_or_more)]
@@ -292,6 +301,11 @@ class ImageAnswers(Part):
         default=None,
         description="Image of the agent",
         examples=["registry.example.com/agent@sha256:" + "0" * 64],
+    )
+    registry: ImageRegistry | None = Field(
+        default=None,
+        description="Registry with the images of this release, instead of the one it was built for",
+        examples=["registry.example.com/mstunnel"],
     )
     archive: FilePaths = Field(
         default=(),

@@ -68,6 +68,7 @@ SETTINGS = (
     Setting("environment", section=True),
     Setting("images.server"),
     Setting("images.agent"),
+    Setting("images.registry"),
     Setting("images.archive", "--offline"),
     Setting("authentication"),
     Setting("client_to_client"),

@@ -1,6 +1,5 @@
 """The entry point of the one file: it is every program of ours, by the name it is called."""
 
-import os
 import sys
 from importlib.metadata import distribution
 from pathlib import Path
@@ -9,11 +8,7 @@ _DEFAULT = "mstunnel-setup"
 
 
 def main() -> int:
-    """Run the program that the called name means, `mstunnel-setup` for any other; returns the exit code.
-
-    The beginning of the file (scripts/boot.sh) hands down the name, because pex resolves links.
-    """
-    sys.argv[0] = os.environ.pop("MSTUNNEL_CALLED_AS", sys.argv[0])
+    """Run the program that the called name means, `mstunnel-setup` for any other; returns the exit code."""
     programs = distribution("mstunnel-setup").entry_points.select(group="console_scripts")
     name = Path(sys.argv[0]).name
     program = programs[name if name in programs.names else _DEFAULT].load()

@@ -17,6 +17,8 @@ app = new_app(
 )
 answers_app = new_group("Write, check and show answer files.")
 app.add_typer(answers_app, name="answers")
+self_app = new_group("Look after this program itself.")
+app.add_typer(self_app, name="self")
 
 
 @app.callback(invoke_without_command=True)
@@ -149,6 +151,15 @@ def show_answers(common: CommonOptions, options: InstallOptions) -> None:
     from mstunnel_setup.install.answer_file import show  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} answers show", common, lambda operator: show(operator, options.settings()))
+
+
+@self_app.command("verify")
+@with_options
+def self_verify(common: CommonOptions) -> None:
+    """Check this file and what it unpacked against the checksums it was built with."""
+    from mstunnel_setup.operations.self_verify import self_verify as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} self verify", common, lambda _session: run())
 
 
 def main() -> int:

@@ -6,8 +6,7 @@ then the very ones of the Quadlet file) and runs programs in them (podman-py has
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mstunnel_setup.containers.command_line import CommandEngine, CommandLine, once_arguments, once_name
 from mstunnel_setup.containers.engine import (
@@ -18,6 +17,7 @@ from mstunnel_setup.containers.engine import (
     clean,
     engine_time,
 )
+from mstunnel_setup.containers.oci_archive import each
 from mstunnel_setup.containers.pull import Pull, fetched, pull_failure
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
@@ -72,17 +72,21 @@ class PodmanEngine(CommandEngine):
         return fetched(self.image(reference), reference)
 
     def load(self, archive: str) -> tuple[Image, ...]:
-        """Load an archive; it is streamed, podman-py's own `load` would read all of it into memory."""
-        with _explained("image-load-failed", f"cannot load {archive}"), Path(archive).open("rb") as content:
-            response = self._client.api.post(
-                "/images/load",
-                data=content,
-                headers={"Content-type": "application/x-tar"},
-                timeout=_LOAD_TIMEOUT,
-            )
-            response.raise_for_status()
-            images = [self._image(str(name)) for name in response.json()["Names"]]
-        return tuple(image for image in images if image is not None)
+        """Load every image of an archive."""
+        with _explained("image-load-failed", f"cannot load {archive}"):
+            return tuple(image for content in each(archive) for image in self._load(content))
+
+    def _load(self, archive: IO[bytes] | Iterator[bytes]) -> list[Image]:
+        """Load what is streamed; podman-py's own `load` would read all of it into memory."""
+        response = self._client.api.post(
+            "/images/load",
+            data=archive,
+            headers={"Content-type": "application/x-tar"},
+            timeout=_LOAD_TIMEOUT,
+        )
+        response.raise_for_status()
+        images = [self._image(str(name)) for name in response.json()["Names"]]
+        return [image for image in images if image is not None]
 
     def tag(self, image: str, name: str) -> None:
         """Give an image one more name."""

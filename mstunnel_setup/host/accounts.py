@@ -1,13 +1,20 @@
-"""Accounts of this machine: which groups belong to a service, so that no person is in them."""
+"""Accounts of this machine: which groups belong to a service, so that no person is in them.
+
+The one file has a C library of its own, which reads /etc/passwd and /etc/group and loads none of the host's
+modules for names (sssd, systemd-userdb). What only these know comes from the host's own `getent` and `id`.
+"""
 
 import grp
 import os
 import pwd
+import subprocess
 from dataclasses import dataclass
 from typing import Final
 
 # Accounts of people start here (login.defs: UID_MIN) on every platform we support.
 _FIRST_PERSON: Final = 1000
+# Directory servers that are away make `getent` wait.
+_SECONDS: Final = 15.0
 
 
 @dataclass(frozen=True)
@@ -22,13 +29,52 @@ class Account:
     @property
     def groups(self) -> list[int]:
         """Numbers of all its groups."""
-        return os.getgrouplist(self.name, self.gid)
+        listed = _output("id", "-G", self.name).split()
+        return [int(group) for group in listed] or os.getgrouplist(self.name, self.gid)
+
+
+def _passwd(key: str | int) -> pwd.struct_passwd:
+    """Entry of an account, by name or number. Raises KeyError."""
+    try:
+        return pwd.getpwnam(key) if isinstance(key, str) else pwd.getpwuid(key)
+    except KeyError:
+        name, password, uid, gid, comment, home, shell = _entry("passwd", key)
+        return pwd.struct_passwd((name, password, int(uid), int(gid), comment, home, shell))
+
+
+def _group(key: str | int) -> grp.struct_group:
+    """Entry of a group, by name or number. Raises KeyError."""
+    try:
+        return grp.getgrnam(key) if isinstance(key, str) else grp.getgrgid(key)
+    except KeyError:
+        name, password, gid, members = _entry("group", key)
+        return grp.struct_group((name, password, int(gid), members.split(",") if members else []))
+
+
+def _entry(database: str, key: str | int) -> list[str]:
+    """Fields of an entry, as `getent` prints them (getent(1)). Raises KeyError."""
+    printed = _output("getent", database, str(key))
+    if not printed:
+        raise KeyError(key)
+    return printed.splitlines()[0].split(":")
+
+
+def _output(*command: str) -> str:
+    """What a program prints, nothing when it fails. The process runner imports this module."""
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
 
 
 def find(name: str) -> Account | None:
     """The account called `name`; None when there is none."""
     try:
-        found = pwd.getpwnam(name)
+        found = _passwd(name)
     except KeyError:
         return None
     return Account(found.pw_name, found.pw_uid, found.pw_gid, found.pw_dir)
@@ -37,7 +83,7 @@ def find(name: str) -> Account | None:
 def own_name() -> str:
     """The account that runs this process; its number when it has no name."""
     try:
-        return pwd.getpwuid(os.geteuid()).pw_name
+        return _passwd(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
 
@@ -45,7 +91,7 @@ def own_name() -> str:
 def is_member(name: str, group: str) -> bool:
     """Whether the account is in the group; a group that is not there has no members."""
     try:
-        return name in grp.getgrnam(group).gr_mem
+        return name in _group(group).gr_mem
     except KeyError:
         return False
 
@@ -53,7 +99,7 @@ def is_member(name: str, group: str) -> bool:
 def has_group(group: str) -> bool:
     """Whether there is such a group."""
     try:
-        grp.getgrnam(group)
+        _group(group)
     except KeyError:
         return False
     return True
@@ -62,7 +108,7 @@ def has_group(group: str) -> bool:
 def is_own_group(gid: int) -> bool:
     """Whether nobody but the account that runs this process is in the group `gid`, its own one."""
     try:
-        own, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
+        own, group = _passwd(os.geteuid()), _group(gid)
     except KeyError:
         return False
     return own.pw_gid == gid and group.gr_name == own.pw_name and set(group.gr_mem) <= {own.pw_name}
@@ -74,9 +120,9 @@ def is_service_group(gid: int) -> bool:
     Ubuntu gives /var/log to root:syslog with mode 0775: only the system logger may write there, besides root.
     """
     try:
-        group = grp.getgrgid(gid)
-        owner = pwd.getpwnam(group.gr_name)
-        members = [pwd.getpwnam(name) for name in group.gr_mem]
+        group = _group(gid)
+        owner = _passwd(group.gr_name)
+        members = [_passwd(name) for name in group.gr_mem]
     except KeyError:
         return False
     return owner.pw_gid == gid and all(account.pw_uid < _FIRST_PERSON for account in (owner, *members))

@@ -1,7 +1,6 @@
 """An installation without root, in two halves: what root has to do on the host, and the account's own."""
 
 import json
-import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import Remember, remembered
 from mstunnel_setup.errors import CheckError, ExitCode, UsageError, WaitingError
+from mstunnel_setup.host import bundle
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.own_code import changeable
@@ -153,7 +153,7 @@ def host_command(*arguments: str, variables: Sequence[str] = ()) -> tuple[str, .
 
     Raises CheckError for a program that others than root can change: an administrator would run it as root.
     """
-    source = os.environ.get("PEX") or str(Path(sys.argv[0]).absolute().with_name(program.FILE))
+    source = bundle.one_file() or str(Path(sys.argv[0]).absolute().with_name(program.FILE))
     if found := next(changeable([Path(source)]), None):
         raise CheckError(
             "program-not-of-root",

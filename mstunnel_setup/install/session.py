@@ -29,6 +29,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import OF_STEPS
+from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.scope import Half
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.step_list import CODEC, steps_of
@@ -209,7 +210,8 @@ def answers(operator: Operator, settings: Mapping[str, Any], receipt: Receipt) -
     earlier = all_remembered(receipt)
     given = earlier.pop("answers", None)
     own = {"account": own_name()} if paths.ROOTLESS else {}
-    return merge(settings, os.environ, file, {**own, **(given if isinstance(given, dict) else {}), **earlier})
+    known = {**own, **(given if isinstance(given, dict) else {}), **earlier}
+    return with_release_images(merge(settings, os.environ, file, known))
 
 
 def chosen_steps(skipped: Sequence[str], half: Half = Half.WHOLE) -> list[Step[Context, Any]]:

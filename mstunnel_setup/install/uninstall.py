@@ -12,7 +12,6 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant
 from mstunnel_setup.install.world import CANDIDATE
-from mstunnel_setup.operations.monitor import configuration, limits
 from mstunnel_setup.result import Notice
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.upgrade import record
@@ -92,8 +91,8 @@ def forget(run: Run) -> None:
         files.remove(revocation.LAST)
         files.remove(CANDIDATE)
         files.remove(record.HISTORY)
-        files.remove(configuration.RECORD)
-        files.remove(limits.LEDGER)
+        files.remove(paths.SERVED_CONFIGURATION)
+        files.remove(paths.AGENT_CHANGES)
     if files.state(paths.LOG) is not None:
         files.remove(paths.SETUP_LOG)
         files.remove_directory(paths.LOG)
@@ -102,4 +101,5 @@ def forget(run: Run) -> None:
 
 def forget_program(files: Files) -> None:
     """Remove the one file as it unpacked itself: the very last act, for nothing can be loaded any more."""
-    files.remove_tree(paths.UNPACKED)
+    for folder in paths.UNPACKED:
+        files.remove_tree(folder)

@@ -14,6 +14,7 @@ from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.clock import Clock, SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.session import rootless_account
 from mstunnel_setup.operations import readiness_report as report
 from mstunnel_setup.operator import Operator, Prompter
@@ -219,7 +220,7 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
 def _answers(operator: Operator, request: ReadinessRequest) -> Answers:
     own = {"mode": "rootless"} if request.scope == Group.ROOTLESS else {}
     file = None if operator.answers is None else load(operator.answers)
-    return merge({**request.settings, **own}, os.environ, file)
+    return with_release_images(merge({**request.settings, **own}, os.environ, file))
 
 
 def _settings(request: ReadinessRequest, answers: Answers, files: Files) -> Settings:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.testbed.installation import ANSWERS, Installation
+from tests.testbed.paths import PROGRAM_PYTHON
 from tests.testbed.process import TestbedError
 from tests.testbed.testbed import Testbed
 
@@ -18,8 +19,6 @@ NAME = "journal"
 _ROUNDS = 5
 LIMIT = 5
 """Percent of the time of an installation: the journal has to stay below."""
-# The interpreter inside the one file of the program.
-_PYTHON = ("env", "PEX_INTERPRETER=1", "/opt/copied/mstunnel-setup")
 _SYNCS = """
 import os, statistics, time
 seconds = []
@@ -66,7 +65,7 @@ def measure() -> dict[str, Any]:
 
 def _timed(host: Installation, kind: str) -> dict[str, float]:
     """One installation, removed afterwards. Raises TestbedError when it fails."""
-    command = (*_PYTHON, "/root/timed_install.py", kind, "--answers", ANSWERS, "--unattended")
+    command = (*PROGRAM_PYTHON, "/root/timed_install.py", kind, "--answers", ANSWERS, "--unattended")
     host.program(*command)
     figures: dict[str, float] = json.loads(host.server.read("/root/timed.json"))
     removed = host.uninstall()

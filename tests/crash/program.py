@@ -158,7 +158,7 @@ def _pretend(request: dict[str, Any]) -> None:
         # Whatever control groups this machine has.
         launch._manner = lambda _context: Manner(request["manner"])  # type: ignore[assignment]
     if request.get("one_file"):
-        os.environ["PEX"] = request["one_file"]
+        os.environ["MSTUNNEL_ONE_FILE"] = request["one_file"]
     if request.get("live"):
         # The files below the root are those of the host that runs; what else it is like is not judged.
         Files.live = property(lambda files: str(files.root) == request["root"])  # type: ignore[method-assign,assignment]

@@ -9,6 +9,7 @@ import pytest
 from tests.crash import plugin
 from tests.testbed.installation import ANSWERS, Installation
 from tests.testbed.machine import Entry
+from tests.testbed.paths import PROGRAM_PYTHON
 from tests.testbed.process import Completed
 from tests.testbed.testbed import Testbed
 
@@ -16,8 +17,6 @@ pytestmark = pytest.mark.e2e
 
 _KILLED = 128 + 9
 _SAMPLE, _ALL = 2, 24
-# The interpreter inside the one file of the program.
-_PYTHON = ("env", "PEX_INTERPRETER=1", "/opt/copied/mstunnel-setup")
 # Different in every installation by nature: ids of the tenant, keys, times.
 _OF_ONE_RUN = (
     *("/agent-info.json", "/AgentSettings.json", "/agent.p12"),
@@ -56,7 +55,9 @@ class Real:
 
 def run(host: Installation, number: int, *command: str) -> Completed:
     """Run a program of ours until its point `number`."""
-    return host.program(*_PYTHON, "/root/kill_point.py", str(number), *command, "--unattended", check=False)
+    return host.program(
+        *PROGRAM_PYTHON, "/root/kill_point.py", str(number), *command, "--unattended", check=False
+    )
 
 
 def tree(host: Installation) -> dict[str, Entry]:

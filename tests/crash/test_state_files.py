@@ -37,8 +37,8 @@ class Kept:
 FILES = {
     "log-level": Kept(paths.LOG_LEVEL, lambda files: log_level(files, {}, _NOW).until),
     "health": Kept(health_report.REPORT, health_report.read_health),
-    "configuration": Kept(configuration.RECORD, configuration.read_record),
-    "changes": Kept(limits.LEDGER, lambda files: limits.Ledger(files).wait("port", _NOW)),
+    "configuration": Kept(paths.SERVED_CONFIGURATION, configuration.read_record),
+    "changes": Kept(paths.AGENT_CHANGES, lambda files: limits.Ledger(files).wait("port", _NOW)),
     "revocation": Kept(
         revocation_record.ASKED_BY_COMMANDS, lambda files: revocation_record.last(files, "b" * 64, _NOW)
     ),

@@ -165,21 +165,25 @@ def test_a_changed_port_is_served_with_no_hand_on_the_host(installed: Installati
 @pytest.mark.long
 def test_the_agent_can_change_nothing_but_its_own(installed: Installation) -> None:
     """It is not root, and no account of the host; of the keys it can read its own."""
-    inside = ("podman", "exec", "mstunnel-agent", "sh", "-c")
-    me = installed.server.run([*inside, "id -u; grep CapEff /proc/1/status"]).stdout
-    assert me.split() == ["65532", "CapEff:", "0" * 16]
+    inside = ("podman", "exec", "mstunnel-agent", "/opt/mstunnel-setup/bin/python3.13", "-IBc")
+    me = installed.server.run(
+        [*inside, "import os; print(os.getuid(), open('/proc/1/status').read())"]
+    ).stdout
+    assert me.split()[0] == "65532"
+    assert me.partition("CapEff:")[2].split()[0] == "0" * 16
     assert installed.server.run(["getent", "passwd", "65532"], check=False).code == 2
-    places = "/etc/mstunnel /var/lib/mstunnel-agent /var/lib/mstunnel-server"
-    writable = installed.server.run([*inside, f"find {places} -type d -writable 2>/dev/null; true"]).stdout
-    assert writable.split() == [
+    places = ("/etc/mstunnel", "/var/lib/mstunnel-agent", "/var/lib/mstunnel-server")
+    folders = f"(folder for place in {places} for folder, _, _ in os.walk(place))"
+    script = f"import os; print(*(folder for folder in {folders} if os.access(folder, os.W_OK)))"
+    writable = installed.server.run([*inside, script]).stdout
+    assert sorted(writable.split()) == [
         "/etc/mstunnel/agent",
         "/etc/mstunnel/messages/in",
         "/var/lib/mstunnel-agent",
     ]
-    keys = " ".join(
-        f"/etc/mstunnel/private/{name}" for name in ("agent.p12", "active/key.pem", "active/chain.pem")
-    )
-    readable = installed.server.run([*inside, f"find -L {keys} -readable"]).stdout
+    keys = [f"/etc/mstunnel/private/{name}" for name in ("agent.p12", "active/key.pem", "active/chain.pem")]
+    script = f"import os; print(*(key for key in {keys} if os.access(key, os.R_OK)))"
+    readable = installed.server.run([*inside, script]).stdout
     assert readable.split() == ["/etc/mstunnel/private/agent.p12", "/etc/mstunnel/private/active/chain.pem"]
 
 

@@ -12,6 +12,7 @@ from tests.testbed.host_tree import host_tree
 from tests.testbed.installation import CONTAINERS, DEVICE_USER, Installation
 from tests.testbed.kinds import Kind
 from tests.testbed.machine import Entry
+from tests.testbed.paths import PROGRAM_PYTHON
 from tests.testbed.process import TestbedError
 from tests.testbed.testbed import INTRANET_PAGE, Testbed
 
@@ -157,8 +158,7 @@ def test_docker_proves_what_it_loads_and_says_why_it_cannot_fetch(host: Host) ->
     if host.kind is not kinds.DOCKER:
         pytest.skip("about Docker")
     script = (Path(__file__).parents[1] / "testbed/docker_cases.py").read_text()
-    python = ("env", "PEX_INTERPRETER=1", "/opt/copied/mstunnel-setup")
-    command = [*python, "-", host.references["gateway"]]
+    command = [*PROGRAM_PYTHON, "-", host.references["gateway"]]
     found = json.loads(host.server.run(command, stdin=script).stdout)
     assert found["loaded"]["digest"] == found["loaded"]["reference"]
     assert (found["loaded"]["while used"], found["loaded"]["afterwards"]) == ("kept", "removed")

@@ -84,7 +84,7 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
 
     host.uninstall()  # by /usr/sbin/mst-cli, which is gone afterwards, and what it was unpacked to
     assert tree(host) == before
-    assert host.server.run(["test", "-e", "/var/cache/mstunnel-setup"], check=False).code != 0
+    assert host.server.run(["test", "-e", "/usr/lib/mstunnel-setup"], check=False).code != 0
     assert host.tenant() == tenant
     assert host.server.run(["podman", "ps", "--all", "--quiet"]).stdout == ""
 

@@ -243,8 +243,9 @@ def test_what_the_catalogue_does_not_list_is_refused_whoever_asks_for_it(install
         "agentImageDigest": digest(installed.references["agent"]),
     }
     place = "/etc/mstunnel/messages/in/images_configured.upgrade"
-    script = f"printf %s '{json.dumps(request)}' >{place}"
-    installed.server.run(["podman", "exec", "mstunnel-agent", "sh", "-c", script])
+    script = f"open({place!r}, 'w').write({json.dumps(request)!r})"
+    python = "/opt/mstunnel-setup/bin/python3.13"
+    installed.server.run(["podman", "exec", "mstunnel-agent", python, "-Ic", script])
     assert eventually(lambda: installed.server.run(["test", "-e", place], check=False).code == 1, 120)
     assert eventually(
         lambda: "refused" in installed.server.shell("cat /etc/mstunnel/messages/out/upgrade.json").stdout, 10

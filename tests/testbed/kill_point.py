@@ -1,6 +1,6 @@
 """Runs on the server, beside points.py: `kill_point.py NUMBER PROGRAM ARGUMENT…` kills itself at a point.
 
-The one file of the program is its interpreter (`PEX_INTERPRETER=1`). With 0 it comes to its end. The points
+The interpreter inside the one file runs it (PROGRAM_PYTHON). With 0 it comes to its end. The points
 that were passed are written to /root/points, one a line.
 """
 

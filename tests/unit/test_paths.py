@@ -40,7 +40,7 @@ def test_an_account_uses_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert own.SETUP_LOG == "/home/gateway/.local/state/mstunnel/log/setup.log"
     assert own.QUADLETS == "/home/gateway/.config/containers/systemd"
     assert own.UNITS == "/home/gateway/.config/systemd/user"
-    assert own.UNPACKED == "/home/gateway/.cache/mstunnel-setup"
+    assert own.UNPACKED == ("/home/gateway/.cache/mstunnel-setup",)
     assert own.LOCK == "/run/user/4242424/mstunnel-setup.lock"
     assert own.PODMAN_SOCKET == "/run/user/4242424/podman/podman.sock"
     assert own.AGENT_STATE == "/home/gateway/.local/state/mstunnel-agent"

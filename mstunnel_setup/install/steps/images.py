@@ -8,6 +8,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.choice import ChooseEngine, Chosen, engine_of
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
+from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.spec import digest_tag
 from mstunnel_setup.containers.versions import engine_table, is_tested, release
 from mstunnel_setup.engine.action import Action
@@ -80,6 +81,7 @@ def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
     """The archive of each wanted image. Raises EngineError when archives are given and one is missing."""
     given = context.answers.images.archive
     if not given:
+        _refuse_unreachable(context, wanted)
         return {}
     holder = {image.digest: archive for archive in given for image in archived_images(archive)}
     missing = [reference for reference in wanted if reference.rpartition("@")[2] not in holder]
@@ -96,6 +98,20 @@ def judge_archives(context: Context) -> None:
     """Raise EngineError for archives that cannot be used, before anything is changed."""
     if context.answers.images.archive:
         _archives(context, references(context))
+
+
+def _refuse_unreachable(context: Context, wanted: Sequence[str]) -> None:
+    """Raise EngineError when an image of this release could only come from an archive that is not there."""
+    own = release_images()
+    if own is None or all(context.world.engine.image(reference) for reference in wanted):
+        return
+    if any(reference.startswith(f"{LOCAL}/") for reference in wanted):
+        raise EngineError(
+            "image-archive-missing",
+            f"this program names no registry for its images, and {own.archive} is neither beside it nor in "
+            f"{paths.IMAGE_ARCHIVES}",
+            f"Copy {own.archive} to {paths.IMAGE_ARCHIVES}, or give --offline FILE or images.registry.",
+        )
 
 
 def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:

@@ -1,6 +1,5 @@
 """Step `program`: put the one file this run was started from into /usr/sbin, under all its names."""
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from mstunnel_setup.engine.file_actions import CopyFile, Link
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import Remember, remembered
 from mstunnel_setup.errors import CheckError
+from mstunnel_setup.host import bundle
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 
@@ -34,8 +34,7 @@ class Program:
 
 
 def _gather(context: Context) -> Program:
-    # pex says so; where the name it was started by is a link, this is what it leads to.
-    source = os.environ.get("PEX")
+    source = bundle.one_file()
     digest = None if source is None else context.world.files.digest_given(source)
     if source is None or digest is None:
         return Program()
@@ -45,7 +44,7 @@ def _gather(context: Context) -> Program:
 
 def path_of(files: Files, name: str) -> str:
     """Where units find the program `name`: where this step puts it, else beside the program that runs."""
-    if "PEX" in os.environ:
+    if bundle.one_file() is not None:
         return f"{_folder(files)}/{name}"
     return str(Path(sys.argv[0]).absolute().with_name(name))
 
@@ -74,7 +73,8 @@ def _decide(program: Program) -> Sequence[Action[Any]]:
     target = f"{program.folder}/{FILE}"
     return (
         Remember(name=_REMEMBERED, value={"version": program.version}),
-        CopyFile(path=target, mode=0o755, source=program.source, digest=program.digest),
+        # Ours whatever it holds: a copy that was damaged, or a release that was put there by hand.
+        CopyFile(path=target, mode=0o755, source=program.source, digest=program.digest, managed=True),
         *(Link(path=f"{program.folder}/{name}", target=FILE) for name in LINKS),
     )
 

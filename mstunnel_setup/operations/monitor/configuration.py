@@ -6,14 +6,12 @@ whatever a kill leaves half done is recognised by the file that stands there.
 
 import hashlib
 from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
-
-RECORD: Final = f"{paths.STATE}/configuration.json"
 
 Outcome: TypeAlias = Literal["applying", "accepted", "refused"]
 Turn: TypeAlias = Literal["rest", "hear", "go-back", "again"]
@@ -71,11 +69,11 @@ def digest_of(configuration: bytes) -> str:
 def read_record(files: Files) -> Served | None:
     """The record; one that is damaged, or of a newer version, is none: all is judged again then."""
     try:
-        return Served.model_validate_json(files.read(RECORD) or b"")
+        return Served.model_validate_json(files.read(paths.SERVED_CONFIGURATION) or b"")
     except ValidationError:
         return None
 
 
 def write_record(files: Files, served: Served) -> None:
     """Replace the record; it is on the disk when this returns."""
-    files.write(RECORD, served.model_dump_json(indent=2).encode() + b"\n", 0o600)
+    files.write(paths.SERVED_CONFIGURATION, served.model_dump_json(indent=2).encode() + b"\n", 0o600)

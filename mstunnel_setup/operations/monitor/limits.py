@@ -11,8 +11,6 @@ from mstunnel_setup import paths
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 
-LEDGER: Final = f"{paths.STATE}/changes.json"
-
 Change: TypeAlias = Literal["reload", "restart", "port", "upgrade", "probe", "log"]
 """What the agent can cause: `restart` is of ocserv, `port` and `upgrade` re-create the container."""
 
@@ -95,12 +93,12 @@ class Ledger:
         return found.model_copy(update={"debts": {**found.debts, change: debt}})
 
     def _write(self, debts: _Debts) -> None:
-        self.files.write(LEDGER, debts.model_dump_json(indent=2).encode() + b"\n", 0o600)
+        self.files.write(paths.AGENT_CHANGES, debts.model_dump_json(indent=2).encode() + b"\n", 0o600)
 
     def _read(self) -> _Debts:
         """What was noted; one that was damaged, or that a newer version wrote, counts as none."""
         try:
-            return _Debts.model_validate_json(self.files.read(LEDGER) or b"{}")
+            return _Debts.model_validate_json(self.files.read(paths.AGENT_CHANGES) or b"{}")
         except ValidationError:
             return _Debts()
 

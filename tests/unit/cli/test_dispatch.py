@@ -1,6 +1,5 @@
 """The one file is every program of ours, by the name it is called."""
 
-import os
 import subprocess
 import sys
 
@@ -8,7 +7,7 @@ import pytest
 
 from mstunnel_setup.install.steps.program import FILE, LINKS
 
-MAIN = "import sys; from mstunnel_setup.cli.dispatch import main; sys.exit(main())"
+MAIN = "import sys; sys.argv.pop(0); from mstunnel_setup.cli.dispatch import main; sys.exit(main())"
 
 
 @pytest.mark.parametrize(
@@ -17,8 +16,7 @@ MAIN = "import sys; from mstunnel_setup.cli.dispatch import main; sys.exit(main(
 )
 def test_the_name_decides(called: str, program: str) -> None:
     finished = subprocess.run(
-        [sys.executable, "-c", MAIN, "--help"],
-        env={**os.environ, "MSTUNNEL_CALLED_AS": called},
+        [sys.executable, "-c", MAIN, called, "--help"],
         capture_output=True,
         text=True,
         timeout=30,

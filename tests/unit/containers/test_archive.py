@@ -1,5 +1,6 @@
 """Archives tell their digests before anything is loaded."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.containers.archive import Archived, archived_images
+from mstunnel_setup.containers.oci_archive import each
 from mstunnel_setup.errors import EngineError
 
 _DIGEST = "sha256:" + "ab" * 32
@@ -66,3 +68,39 @@ def test_the_format_without_digests_is_named(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="Docker's own") as caught:
         archived_images(_archive(tmp_path / "a", "manifest.json", b"[]"))
     assert "--format oci-archive" in caught.value.hint
+
+
+def _image(blobs: Path, name: str) -> str:
+    """Write an image of one layer among `blobs`; the digest of its manifest."""
+
+    def blob(content: bytes) -> str:
+        digest = hashlib.sha256(content).hexdigest()
+        (blobs / digest).write_bytes(content)
+        return f"sha256:{digest}"
+
+    parts = {"config": {"digest": blob(f"{name}-config".encode())}}
+    layers = [{"digest": blob(b"shared")}, {"digest": blob(name.encode() * 1000)}]
+    return blob(json.dumps({**parts, "layers": layers}).encode())
+
+
+def test_each_image_of_an_archive_is_an_archive_of_its_own(tmp_path: Path) -> None:
+    blobs = tmp_path / "layout/blobs/sha256"
+    blobs.mkdir(parents=True)
+    digests = [_image(blobs, name) for name in ("gateway", "agent")]
+    (tmp_path / "layout/index.json").write_bytes(_index(*({"digest": digest} for digest in digests)))
+    (tmp_path / "layout/oci-layout").write_text("{}")
+    with tarfile.open(tmp_path / "both", "w") as opened:
+        opened.add(tmp_path / "layout", ".")
+    for digest, content in zip(digests, each(str(tmp_path / "both")), strict=True):
+        one = tmp_path / "one"
+        one.write_bytes(b"".join(content))
+        assert archived_images(str(one)) == (Archived(digest, ""),)
+        with tarfile.open(one) as opened:
+            found = {member.name: opened.extractfile(member) for member in opened}
+        assert len(found) == len(["index.json", "oci-layout", "manifest", "config", "layer", "layer"])
+
+
+def test_an_archive_with_one_image_stays_as_it_is(tmp_path: Path) -> None:
+    archive = _archive(tmp_path / "a", "index.json", _index({"digest": _DIGEST}))
+    (content,) = (b"".join(content) for content in each(archive))
+    assert content == Path(archive).read_bytes()

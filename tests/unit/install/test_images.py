@@ -9,6 +9,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
+from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.engine.file_actions import WriteJson
 from mstunnel_setup.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.install.context import Context
@@ -111,3 +112,15 @@ def test_the_digests_are_recorded_for_administrators(scene: Scene) -> None:
             },
         )
     ]
+
+
+def test_without_registry_and_archive_the_refusal_names_file_and_place(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = ReleaseImages(_SERVER, _AGENT, "mstunnel-images-1.0-amd64.tar", "")
+    monkeypatch.setattr(images, "release_images", lambda: own)
+    references = {f"images__{name}": value for name, value in own.references(None).items()}
+    with pytest.raises(EngineError) as caught:
+        images.STEP.gather(scene.context(**references))
+    assert caught.value.code == "image-archive-missing"
+    assert "Copy mstunnel-images-1.0-amd64.tar to /var/lib/mstunnel/images" in caught.value.hint

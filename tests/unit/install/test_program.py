@@ -19,16 +19,16 @@ def copied(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     scene.files.make_directories(paths.PROGRAMS)
     file = tmp_path / "copied-file"
     file.write_bytes(b"the program")
-    monkeypatch.setenv("PEX", str(file))
+    monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(file))
     return file
 
 
 def started_from(scene: Scene, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PEX", str(scene.files.locate(path)))
+    monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(scene.files.locate(path)))
 
 
 def test_a_package_places_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PEX", raising=False)
+    monkeypatch.delenv("MSTUNNEL_ONE_FILE", raising=False)
     assert scene.run(program.STEP, scene.context()) == ()
 
 
@@ -50,6 +50,16 @@ def test_the_placed_file_has_nothing_to_do(
     copied.unlink()
     started_from(scene, FILE, monkeypatch)
     assert scene.run(program.STEP, scene.context()) == ()
+
+
+@pytest.mark.parametrize("left", [b"", b"the pro", bytes(11)])
+def test_what_a_power_cut_left_of_the_placed_file_is_replaced(
+    left: bytes, scene: Scene, copied: Path
+) -> None:
+    scene.run(program.STEP, scene.context())
+    scene.files.locate(FILE).write_bytes(left)
+    assert paths_of(scene.run(program.STEP, scene.context())) == [f"file:{FILE}"]
+    assert scene.files.read(FILE) == copied.read_bytes()
 
 
 def test_a_newer_file_replaces_an_older_one_and_all_are_removed(scene: Scene, copied: Path) -> None:

@@ -94,7 +94,7 @@ def test_what_fails_in_the_other_half_is_its_own_failure() -> None:
 def test_the_command_says_who_it_is_for_and_which_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     """sudo drops the proxies of the shell; those that were found out are named."""
     monkeypatch.setattr(sys, "argv", ["/opt/venv/bin/mst-cli"])
-    monkeypatch.delenv("PEX", raising=False)
+    monkeypatch.delenv("MSTUNNEL_ONE_FILE", raising=False)
     monkeypatch.setattr(rootless, "own_name", lambda: "gateway")
     command = rootless.host_command("--remove", variables=["https_proxy=http://p:3128"])
     own = ("/opt/venv/bin/mstunnel-setup", "host", "--account", "gateway", "--remove")

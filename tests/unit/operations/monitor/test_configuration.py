@@ -10,8 +10,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway import handover, rendering
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.operations.monitor.configuration import RECORD, read_record
-from mstunnel_setup.operations.monitor.limits import LEDGER
+from mstunnel_setup.operations.monitor.configuration import read_record
 from tests.unit.operations.monitor.hosts import Host, document
 
 
@@ -242,8 +241,8 @@ def test_without_a_mailbox_nothing_is_done(host: Host) -> None:
     before = host.conf()
     host.monitor.look()
     assert host.conf() == before
-    assert host.files.state(RECORD) is None
-    assert host.files.state(LEDGER) is None
+    assert host.files.state(paths.SERVED_CONFIGURATION) is None
+    assert host.files.state(paths.AGENT_CHANGES) is None
 
 
 def test_another_port_waits_for_the_container(host: Host) -> None:

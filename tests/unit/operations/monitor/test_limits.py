@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.operations.monitor.limits import LEDGER, LIMITS, Ledger, Limit, LimitedLog
+from mstunnel_setup.operations.monitor.limits import LIMITS, Ledger, Limit, LimitedLog
 from tests.unit.clocks import START, FakeClock
 
 MINUTE = timedelta(minutes=1)
@@ -55,7 +55,7 @@ def test_what_was_done_outlives_the_process(tmp_path: Path) -> None:
     Ledger(files).take("port", START)
     assert Ledger(files).wait("port", START + MINUTE) == 9 * MINUTE
     assert not Ledger(files).wait("upgrade", START)
-    state = files.state(LEDGER)
+    state = files.state(paths.AGENT_CHANGES)
     assert state is not None
     assert state.mode == 0o600
 
@@ -66,7 +66,7 @@ def test_what_was_done_outlives_the_process(tmp_path: Path) -> None:
 def test_a_damaged_ledger_counts_as_none(tmp_path: Path, content: bytes) -> None:
     files = Files(tmp_path)
     files.make_directories(paths.STATE)
-    files.write(LEDGER, content)
+    files.write(paths.AGENT_CHANGES, content)
     assert not Ledger(files).wait("port", START)
     Ledger(files).take("port", START)
     assert Ledger(files).wait("port", START)

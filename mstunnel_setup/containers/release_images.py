@@ -1,0 +1,39 @@
+"""The images of this program's own release, by digest; the one file carries them, a checkout does not."""
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from mstunnel_setup import paths
+from mstunnel_setup.host import bundle
+
+LOCAL = "localhost/mstunnel"
+"""Registry of images that only an archive has."""
+
+
+@dataclass(frozen=True)
+class ReleaseImages:
+    """Digests (`sha256:…`) of the images, name of the archive with both, the registry built for or empty."""
+
+    gateway: str
+    agent: str
+    archive: str
+    registry: str
+
+    def references(self, registry: str | None) -> dict[str, str]:
+        """`registry/name@sha256:…` of each image by the name of its answer."""
+        place = registry or self.registry or LOCAL
+        return {"server": f"{place}/gateway@{self.gateway}", "agent": f"{place}/agent@{self.agent}"}
+
+    def places(self) -> list[Path]:
+        """Where the archive may lie: beside the one file, then where an administrator keeps archives."""
+        file = bundle.one_file()
+        beside = [] if file is None else [Path(file).parent]
+        return [folder / self.archive for folder in (*beside, Path(paths.IMAGE_ARCHIVES))]
+
+
+def release_images() -> ReleaseImages | None:
+    """Those that `make dist` wrote into the program (scripts/dist.py); None in a source checkout."""
+    written = files("mstunnel_setup") / "data" / "release-images.json"
+    return ReleaseImages(**json.loads(written.read_text())) if written.is_file() else None

@@ -1,0 +1,92 @@
+"""Debian packages of either architecture, downloaded and unpacked without installing them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts import wheels
+from scripts.wheels import ROOT
+
+CACHE = ROOT / "build" / "cache" / "debian"
+PACKAGES = (
+    *("python3.13-minimal", "libpython3.13-minimal", "libpython3.13-stdlib", "libc6", "libgcc-s1"),
+    *("libbz2-1.0", "libexpat1", "libffi8", "liblzma5", "libsqlite3-0", "libssl3t64", "libuuid1"),
+    *("libzstd1", "zlib1g", "ca-certificates"),
+)
+"""The interpreter, and what it and the locked wheels load."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A processor architecture in the words of Debian, the kernel and glibc."""
+
+    debian: str
+    machine: str
+    loader: str
+
+
+ARCHITECTURES = {
+    "amd64": Architecture("amd64", "x86_64", "ld-linux-x86-64.so.2"),
+    "arm64": Architecture("arm64", "aarch64", "ld-linux-aarch64.so.1"),
+}
+
+
+def architecture() -> Architecture:
+    """What is built for: `ARCH` (amd64, arm64), else this machine. Ends the program at any other."""
+    name = os.environ.get("ARCH") or here().debian
+    if name not in ARCHITECTURES:
+        sys.exit(f"ARCH={name} is not known: give one of {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[name]
+
+
+def here() -> Architecture:
+    """That of this machine."""
+    return next(known for known in ARCHITECTURES.values() if known.machine == os.uname().machine)
+
+
+def unpacked(target: Architecture) -> Path:
+    """Folder with the files of PACKAGES, downloaded once per state of this list.
+
+    Beside `files`, `packages` has one line for each: name, version, architecture.
+    """
+    folder = CACHE / f"{target.debian}-{wheels.digest([Path(__file__).resolve()])}"
+    if not folder.is_dir():
+        print(f"debian: packages for {target.debian}", file=sys.stderr, flush=True)
+        partial = folder.with_name(f"{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        _download(target, partial / "archives")
+        lines = [_unpack(archive, partial / "files") for archive in sorted((partial / "archives").iterdir())]
+        (partial / "packages").write_text("".join(lines))
+        shutil.rmtree(partial / "archives")
+        partial.rename(folder)
+        wheels.remove_older(folder)
+    return folder
+
+
+def _download(target: Architecture, archives: Path) -> None:
+    """With the machine's sources and a state of its own, so that nothing of the machine changes."""
+    archives.mkdir(parents=True)
+    state = archives.with_name("state")
+    for name in ("lists/partial", "cache/archives/partial"):
+        (state / name).mkdir(parents=True)
+    options = {
+        "Dir::State": state,
+        "Dir::State::status": "/dev/null",
+        "Dir::Cache": state / "cache",
+        "APT::Architecture": target.debian,
+        "APT::Architectures": target.debian,
+        "APT::Sandbox::User": "root",
+    }
+    apt = ["apt-get", "--quiet=2", *(f"--option={name}={value}" for name, value in options.items())]
+    subprocess.run([*apt, "update"], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=True, timeout=300)
+    subprocess.run([*apt, "download", *PACKAGES], cwd=archives, stdout=sys.stderr, check=True, timeout=300)
+    shutil.rmtree(state)
+
+
+def _unpack(archive: Path, folder: Path) -> str:
+    subprocess.run(["dpkg-deb", "--extract", str(archive), str(folder)], check=True, timeout=60)
+    shown = ["dpkg-deb", "--show", "--showformat=${Package} ${Version} ${Architecture}\n", str(archive)]
+    return subprocess.run(shown, capture_output=True, text=True, check=True, timeout=60).stdout

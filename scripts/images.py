@@ -1,0 +1,83 @@
+"""`dist/mstunnel-images-VERSION-ARCH.tar`: the images of both containers in one OCI archive, and their SBOMs.
+
+`python -m scripts.images` writes them, from the same build that the tests run on. The images' times are those
+of dist.EPOCH, so the same sources and packages give the same digests.
+"""
+
+import json
+import shutil
+import sys
+import tarfile
+from pathlib import Path
+
+from mstunnel_setup import __version__
+from scripts import archive, debian, dist, sbom
+from tests.testbed import images
+from tests.testbed.images import Image, builder
+
+IMAGES = ("gateway", "agent")
+NAME = "localhost/mstunnel"
+
+
+def main() -> None:
+    """Write the archive and the SBOMs; print what each image weighs beyond Debian's own base."""
+    if debian.architecture() != debian.here():
+        sys.exit("images: an image is built on a machine of its own architecture")
+    built = images.build()
+    layout = dist.DIST / "images.work"
+    shutil.rmtree(layout, ignore_errors=True)
+    dist.DIST.mkdir(exist_ok=True)
+    for name in IMAGES:
+        _add(built[name], name, layout)
+        document = sbom.document(f"mstunnel-{name}", _packages(built[name]))
+        (dist.DIST / f"mstunnel-{name}-{__version__}.cdx.json").write_text(document)
+    target = dist.DIST / f"mstunnel-images-{__version__}-{debian.architecture().debian}.tar"
+    with target.open("wb") as file:
+        archive.write(layout, file, int(dist.EPOCH))
+    manifests = json.loads((layout / "index.json").read_text())["manifests"]
+    digests = {name: manifest["digest"] for name, manifest in zip(IMAGES, manifests, strict=True)}
+    for name, digest in digests.items():
+        print(f"{name}: {digest}")
+    recorded = dist.DIST / f"images-{debian.architecture().debian}.json"
+    recorded.write_text(json.dumps({**digests, "archive": target.name}) + "\n")
+    shutil.rmtree(layout)
+    print(f"dist/{target.name}: {target.stat().st_size / 1e6:.1f} MB")
+    dist.sums()
+
+
+def _add(image: Image, name: str, layout: Path) -> None:
+    """Copy an image into the folder with the layout of an archive, layers compressed."""
+    builder(
+        "push",
+        "--quiet",
+        "--compress",
+        image.reference,
+        f"oci:{layout}:{NAME}/{name}:{__version__}",
+        timeout=300,
+    )
+    size = int(builder("image", "inspect", "--format={{.Size}}", image.reference).stdout)
+    print(f"{name}: {size / 1e6:.1f} MB")
+
+
+def _packages(image: Image) -> str:
+    """The list of packages that each image has: name, version, kind; one a line."""
+    container = builder("create", image.reference).stdout.strip()
+    try:
+        copy = dist.DIST / "images.work" / "packages.tar"
+        builder("export", f"--output={copy}", container, timeout=120)
+        with tarfile.open(copy) as content:
+            (member,) = (
+                each
+                for each in content
+                if each.name.endswith(("mstunnel/packages", "mstunnel-setup/packages"))
+            )
+            listed = content.extractfile(member)
+            text = "" if listed is None else listed.read().decode()
+        copy.unlink()
+        return text
+    finally:
+        builder("rm", container)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""`start.py FILE ARGUMENT…`: run the program that the name of FILE means, with what is in this folder."""
+
+import ctypes
+import fcntl
+import os
+import sys
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+
+
+def isolate() -> None:
+    """Keep the host's own modules for names (sssd, systemd) out of our C library: files and DNS only.
+
+    What only such a module knows is read with the host's `getent` (mstunnel_setup.host.accounts).
+    """
+    configure = ctypes.CDLL(None)["__nss_configure_lookup"]
+    for database, sources in ((b"passwd", b"files"), (b"group", b"files"), (b"hosts", b"files dns")):
+        configure(database, sources)
+
+
+def hold() -> None:
+    """Have whoever removes older versions see that this one is in use, as long as the process lives."""
+    folder = os.open(FOLDER, os.O_RDONLY)
+    # Not one of the numbers of the standard streams, should one of them be closed.
+    held = fcntl.fcntl(folder, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(folder)
+    fcntl.flock(held, fcntl.LOCK_SH)
+
+
+def tidy() -> None:
+    """Remove what other versions and interrupted runs left beside this folder."""
+    place = os.path.dirname(FOLDER)
+    if len(os.listdir(place)) > 1 and os.access(place, os.W_OK):
+        sys.path.append(FOLDER)
+        from tidy import remove_others
+
+        remove_others(FOLDER)
+
+
+if __name__ == "__main__":
+    isolate()
+    hold()
+    tidy()
+    sys.argv[:2] = [sys.argv[1]]
+    sys.executable = f"{FOLDER}/bin/python"
+    os.environ["MSTUNNEL_ONE_FILE"] = os.path.realpath(sys.argv[0])
+    with open("/proc/self/comm", "w") as name:
+        name.write(os.path.basename(sys.argv[0]))
+    from mstunnel_setup.cli.dispatch import main
+
+    sys.exit(main())

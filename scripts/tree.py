@@ -1,0 +1,133 @@
+"""The program with everything that it runs on below one folder: interpreter, loader, libraries, wheels.
+
+    bin/python             starts the interpreter through the loader below, for people and tests
+    bin/python3.13         Debian's interpreter
+    lib/                   loader, C library, every other shared library that something here needs
+    lib/python3.13/        standard library and wheels, compiled, without sources
+    packages               what is inside: name, version, kind; one a line
+    manifest               SHA-256, size and path of every other file; one a line, `whole` on the last
+
+Nothing in it depends on the folder's own place, and the same inputs always give the same bytes.
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from scripts import debian, wheels
+from scripts.debian import Architecture
+
+PYTHON = f"python{wheels.PYTHON}"
+START = wheels.ROOT / "scripts" / "start"
+COMPILE = wheels.ROOT / "scripts" / "compile.py"
+# Of the standard library: what nothing here imports, or only works with more than this.
+_LEFT_OUT = (
+    *(
+        "LICENSE.txt",
+        "EXTERNALLY-MANAGED",
+        "config-*",
+        "ensurepip",
+        "idlelib",
+        "lib2to3",
+        "pydoc.py",
+        "pydoc_data",
+    ),
+    *("test", "tkinter", "turtle*", "turtledemo", "venv"),
+    *("lib-dynload/_curses*", "lib-dynload/_dbm*", "lib-dynload/_gdbm*", "lib-dynload/readline*"),
+    # Of a wheel: the colours of five hundred languages.
+    *("pygments/lexers/[a-z]*",),
+    *("lib-dynload/_test*", "lib-dynload/_ctypes_test*", "lib-dynload/xx*", "lib-dynload/_xx*"),
+)
+_NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]")
+
+
+def build(
+    target: Architecture,
+    folder: Path,
+    optimize: int = 0,
+    left_out: Sequence[str] = (),
+    data: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Build the tree in `folder`, without the modules `left_out`, with more files of the program's `data`.
+
+    `optimize` is a level of py_compile.
+    """
+    given = debian.unpacked(target)
+    library = folder / "lib" / PYTHON
+    _interpreter(given / "files", folder)
+    packages = (given / "packages").read_text()
+    for wheel in [*wheels.dependencies(target.machine).iterdir(), *wheels.program().iterdir()]:
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(library)
+        name, version = wheel.name.split("-")[:2]
+        packages += f"{name} {version} wheel\n"
+    for path in [path for pattern in (*_LEFT_OUT, *left_out) for path in library.glob(pattern)]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _libraries(given / "files", folder, target)
+    _compile(library, optimize)
+    for name, content in data.items():
+        (library / "mstunnel_setup/data" / name).write_text(content)
+    shutil.copytree(START, folder, dirs_exist_ok=True)
+    launcher = folder / "bin" / "python"
+    launcher.write_text(launcher.read_text().replace("LOADER", target.loader))
+    (folder / "packages").write_text("".join(sorted(packages.splitlines(keepends=True))))
+    _permissions(folder)
+    (folder / "manifest").write_text(_manifest(folder))
+
+
+def _interpreter(files: Path, folder: Path) -> None:
+    library = folder / "lib" / PYTHON
+    shutil.copytree(
+        files / "usr/lib" / PYTHON, library, ignore=shutil.ignore_patterns("__pycache__", "sitecustomize.py")
+    )
+    (folder / "bin").mkdir()
+    shutil.copyfile(files / "usr/bin" / PYTHON, folder / "bin" / PYTHON)
+
+
+def _libraries(files: Path, folder: Path, target: Architecture) -> None:
+    """Copy what anything here needs, and what that needs in turn. Raises OSError for what is nowhere."""
+    place = files / "usr/lib" / f"{target.machine}-linux-gnu"
+    binaries = [folder / "bin" / PYTHON, *folder.rglob("*.so")]
+    missing = {target.loader}.union(*map(needed, binaries))
+    while missing:
+        for name in missing:
+            shutil.copyfile(place / name, folder / "lib" / name)
+        wanted = set[str]().union(*(needed(folder / "lib" / name) for name in missing))
+        missing = {name for name in wanted if not (folder / "lib" / name).exists()}
+
+
+def needed(path: Path) -> set[str]:
+    """Names of the shared libraries that a binary of any architecture asks for."""
+    command = ["readelf", "--dynamic", "--wide", str(path)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    return set(_NEEDED.findall(shown))
+
+
+def _compile(library: Path, optimize: int) -> None:
+    """Replace each source by its compiled form, in an interpreter without any state that could show there."""
+    here = debian.here()
+    system = debian.unpacked(here) / "files/usr"
+    libraries = system / "lib" / f"{here.machine}-linux-gnu"
+    loader = [libraries / here.loader, "--library-path", libraries, "--argv0", system / "bin" / PYTHON]
+    command = [*map(str, loader), str(system / "bin" / PYTHON), "-S", "-s", "-P", "-B"]
+    command += [str(COMPILE), str(library), str(optimize)]
+    subprocess.run(command, env={"PYTHONHASHSEED": "0"}, check=True, timeout=300)
+
+
+def _permissions(folder: Path) -> None:
+    for path in [folder, *folder.rglob("*")]:
+        runs = path.is_dir() or path.parent.name == "bin" or path.name.startswith("ld-linux")
+        path.chmod(0o755 if runs else 0o644)
+
+
+def _manifest(folder: Path) -> str:
+    lines = ""
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        lines += f"{hashlib.sha256(content).hexdigest()} {len(content)} {path.relative_to(folder)}\n"
+    return f"{lines}whole\n"

@@ -1,0 +1,44 @@
+"""The one file as `make dist` makes it, with places of its own to unpack into."""
+
+import os
+import subprocess
+from pathlib import Path
+
+PLACES = ("/usr/lib/mstunnel-setup", "/var/lib/mstunnel-setup", "/run/mstunnel-setup")
+ENVIRONMENT = {"PATH": os.defpath, "COLUMNS": "80"}
+VERSION = ["--version"]
+
+
+class OneFile:
+    """A copy in `folder` that unpacks itself into `places` of that folder, for root."""
+
+    def __init__(self, built: bytes, folder: Path) -> None:
+        self.path = folder / "mstunnel-setup"
+        self.places = [folder / "first", folder / "second", folder / "third"]
+        head, marker, payload = built.partition(b"\n__PAYLOAD__\n")
+        for place, own in zip(PLACES, self.places, strict=True):
+            assert place.encode() in head
+            head = head.replace(place.encode(), bytes(own))
+        self.path.write_bytes(head + marker + payload)
+        self.path.chmod(0o755)
+
+    @property
+    def tree(self) -> Path:
+        """Where it is unpacked."""
+        (found,) = self.places[0].glob("[!.]*")
+        return found
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        return run([str(self.path), *arguments], {**ENVIRONMENT, **environment})
+
+
+def run(command: list[str], environment: dict[str, str] = ENVIRONMENT) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end."""
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def mounted(folder: Path, options: str, command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run `command` where an empty file system is mounted at `folder`."""
+    script = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"'
+    return run(["unshare", "--mount", "sh", "-c", script, "sh", options, str(folder), *command])

@@ -1,0 +1,82 @@
+"""The images of a release: small, without tools that no container runs, in one archive that keeps digests."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import __version__
+from mstunnel_setup.containers.archive import archived_images
+from mstunnel_setup.containers.oci_archive import each
+from scripts import debian, dist
+from scripts import images as release
+from tests.testbed import cache, images
+from tests.testbed.images import ImageSet, builder
+
+pytestmark = pytest.mark.e2e
+
+MEGABYTE = 1_000_000
+BASE = f"localhost/mstunnel/base:{images.SUITE}"
+
+
+@pytest.fixture(scope="module")
+def built() -> ImageSet:
+    return images.build()
+
+
+def inspected(reference: str, form: str) -> str:
+    with cache.writing():
+        return builder("image", "inspect", f"--format={form}", reference).stdout.strip()
+
+
+def size(reference: str) -> float:
+    return int(inspected(reference, "{{.Size}}")) / MEGABYTE
+
+
+def test_they_are_small(built: ImageSet) -> None:
+    assert size(built["gateway"].reference) <= size(BASE) + 25
+    assert size(built["agent"].reference) <= 70
+
+
+@pytest.mark.parametrize("name", release.IMAGES)
+def test_they_are_labelled(name: str, built: ImageSet) -> None:
+    labels = json.loads(inspected(built[name].reference, "{{json .Labels}}"))
+    assert labels["org.opencontainers.image.title"] == f"mstunnel {name}"
+    assert labels["org.opencontainers.image.version"] == __version__
+    assert {"org.opencontainers.image.description", "org.opencontainers.image.licenses"} <= labels.keys()
+
+
+def test_the_gateway_can_install_unpack_and_compile_nothing(built: ImageSet) -> None:
+    tools = "apt-get dpkg perl python3 bash gcc cc make tar gzip su mount passwd"
+    script = f"for tool in {tools}; do command -v $tool; done; find / -xdev -perm /6000 -type f"
+    run = ("run", "--rm", "--network=none", "--entrypoint=sh", built["gateway"].reference, "-c", script)
+    with cache.writing():
+        assert builder(*run, check=False).stdout == ""
+
+
+def test_one_archive_has_both_under_the_digests_that_are_loaded(
+    built: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dist, "DIST", tmp_path)
+    with cache.writing():
+        monkeypatch.setattr(images, "build", lambda: built)
+        release.main()
+    archive = tmp_path / f"mstunnel-images-{__version__}-{debian.architecture().debian}.tar"
+    first = archive.read_bytes()
+    recorded = json.loads((tmp_path / f"images-{debian.architecture().debian}.json").read_text())
+    assert [image.digest for image in archived_images(str(archive))] == [
+        recorded["gateway"],
+        recorded["agent"],
+    ]
+    for name, content in zip(release.IMAGES, each(str(archive)), strict=True):
+        (tmp_path / name).write_bytes(b"".join(content))
+        with cache.writing():
+            loaded = builder("load", "--quiet", f"--input={tmp_path / name}", timeout=120).stdout.split()[-1]
+            digest = builder("image", "inspect", "--format={{.Digest}}", loaded).stdout.strip()
+            builder("rmi", loaded)
+        assert digest == recorded[name]
+        document = json.loads((tmp_path / f"mstunnel-{name}-{__version__}.cdx.json").read_text())
+        assert document["components"]
+    with cache.writing():
+        release.main()
+    assert archive.read_bytes() == first
