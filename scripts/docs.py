@@ -22,7 +22,7 @@ from mstunnel_setup import errors
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from scripts.error_codes import codes
 
@@ -62,10 +62,10 @@ def _rootless() -> str:
         "journal of its own. What is not described here is the step of the same name above.\n"
     )
     parts = [intro]
-    for half, title in ((Half.HOST, "The part of root"), (Half.ACCOUNT, "The part of the account")):
-        names = ", ".join(f"`{step.name}`" for step in ROOTLESS[half])
+    for scope, title in ((Scope.HOST, "The part of root"), (Scope.ACCOUNT, "The part of the account")):
+        names = ", ".join(f"`{step.name}`" for step in ROOTLESS[scope])
         parts.append(f"## {title}\n\n{names}.\n")
-        parts += [_step(0, step) for step in ROOTLESS[half] if id(step) not in known]
+        parts += [_step(0, step) for step in ROOTLESS[scope] if id(step) not in known]
     return "\n".join(parts)
 
 

@@ -12,7 +12,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION, Account, Entrance
+from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION, Account, Authenticator
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import DeviceCode
@@ -38,7 +38,7 @@ def open_tenant(
         left = (code.expires_at - clock.now()).total_seconds()
         operator.console.device_code(code.url, code.code, left, code.complete_url)
 
-    entrance = Entrance(http, clock, where, show, operator.console.waiting, Files(), permissions)
+    entrance = Authenticator(http, clock, where, show, operator.console.waiting, Files(), permissions)
     return AdminGraph(http, where, entrance.enter(_account(operator, given)), clock)
 
 

@@ -24,7 +24,7 @@ _PROGRAM = "mst-readiness"
 app = new_app("Find every problem of this host and its surroundings before anything is installed.")
 
 
-class Scope(StrEnum):
+class CheckScope(StrEnum):
     """What to check."""
 
     UTILS = "utils"
@@ -138,7 +138,7 @@ def readiness(
     options: ReadinessOptions,
     certificate: CertificateOptions,
     sign_in: SignInOptions,
-    scope: Annotated[Scope, typer.Argument(help="What to check.")] = Scope.ALL,
+    scope: Annotated[CheckScope, typer.Argument(help="What to check.")] = CheckScope.ALL,
     version: VersionOption = False,
 ) -> None:
     """Find every problem of this host and its surroundings before anything is installed."""

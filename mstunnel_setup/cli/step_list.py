@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.result import Result
 
 
 def step_list() -> Result:
     """Names and titles; `by` is who does a step of a gateway without root."""
-    by = {Half.HOST: "root", Half.ACCOUNT: "account"}
-    rootless = [{**item, "by": by[half]} for half, steps in ROOTLESS.items() for item in _named(steps)]
+    by = {Scope.HOST: "root", Scope.ACCOUNT: "account"}
+    rootless = [{**item, "by": by[scope]} for scope, steps in ROOTLESS.items() for item in _named(steps)]
     data = {"steps": _named(ORDER), "rootless": rootless}
     text = [f"{item.name:12} {item.title}" for item in ORDER]
     text += ["", "Without root (--rootless):"]

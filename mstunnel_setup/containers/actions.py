@@ -98,7 +98,7 @@ class StartService(Action[HasEngine]):
     """Start the service `unit` and wait until its `container` is up with the configuration `label_digest`."""
 
     kind: ClassVar[str] = "start-service"
-    leans: ClassVar[bool] = True  # on unit and image
+    depends_on_newer: ClassVar[bool] = True  # on unit and image
     unit: str
     container: str
     label_digest: str
@@ -157,7 +157,7 @@ class RunContainer(Action[HasEngine]):
     """Run a container without systemd; the engine itself starts it again when it ends."""
 
     kind: ClassVar[str] = "run-container"
-    leans: ClassVar[bool] = True  # on its image
+    depends_on_newer: ClassVar[bool] = True  # on its image
     spec: ContainerSpec
     timeout: float = 600.0
 

@@ -24,7 +24,7 @@ _Opener: TypeAlias = Callable[[], AbstractContextManager[ContainerEngine]]
 
 
 @dataclass(frozen=True)
-class Wish:
+class EnginePreference:
     """The engine that was asked for, and the one that an installation here already runs on."""
 
     engine: Literal["auto", "podman", "docker"] = "auto"
@@ -88,7 +88,7 @@ def engine_of(receipt: Receipt) -> EngineName | None:
 
 
 def open_engine(
-    wish: Wish, files: Files, processes: Processes, clock: Clock, stack: ExitStack
+    wish: EnginePreference, files: Files, processes: Processes, clock: Clock, stack: ExitStack
 ) -> tuple[ContainerEngine, Chosen]:
     """The first candidate that can run the gateway, open until `stack` is closed.
 
@@ -123,7 +123,7 @@ def _opened(
     return engine, version
 
 
-def _reason(wish: Wish, name: EngineName, errors: Sequence[EngineError], processes: Processes) -> str:
+def _reason(wish: EnginePreference, name: EngineName, errors: Sequence[EngineError], processes: Processes) -> str:
     if wish.installed is not None:
         return "the gateway here runs on it"
     if wish.engine != "auto":

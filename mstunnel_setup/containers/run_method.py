@@ -7,7 +7,7 @@ from enum import StrEnum
 from mstunnel_setup.containers.run_arguments import EngineName
 
 
-class Manner(StrEnum):
+class RunMethod(StrEnum):
     """By a Quadlet file, by a unit around the engine, or by the engine alone."""
 
     QUADLET = "quadlet"
@@ -16,7 +16,7 @@ class Manner(StrEnum):
 
 
 # What the keys of the receipt begin with, for each way.
-_MARKS = {Manner.QUADLET: "quadlet:", Manner.UNIT: "unit:", Manner.ENGINE: "container:"}
+_MARKS = {RunMethod.QUADLET: "quadlet:", RunMethod.UNIT: "unit:", RunMethod.ENGINE: "container:"}
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class HostFacts:
     generator: bool
 
 
-def choose(facts: HostFacts, installed: Iterable[str] = ()) -> Manner:
+def choose(facts: HostFacts, installed: Iterable[str] = ()) -> RunMethod:
     """The way for a host; `installed` are the keys of the receipt: an installation stays with its way."""
     for key in installed:
-        for manner, mark in _MARKS.items():
+        for run_method, mark in _MARKS.items():
             if key.startswith(mark):
-                return manner
+                return run_method
     if not facts.systemd:
-        return Manner.ENGINE
+        return RunMethod.ENGINE
     # podman-systemd.unit(5): Quadlet needs cgroup v2.
     if facts.engine == "podman" and facts.cgroup_v2 and facts.generator:
-        return Manner.QUADLET
-    return Manner.UNIT
+        return RunMethod.QUADLET
+    return RunMethod.UNIT

@@ -45,7 +45,7 @@ class Action(ABC, Generic[World]):
     kind: ClassVar[str]
     # Rests on objects that may be newer than itself: it is undone before
     # whatever was there when it was last begun.
-    leans: ClassVar[bool] = False
+    depends_on_newer: ClassVar[bool] = False
 
     @property
     @abstractmethod

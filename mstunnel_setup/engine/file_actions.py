@@ -233,7 +233,7 @@ class Link(Action[HasFiles]):
     """
 
     kind: ClassVar[str] = "link"
-    leans: ClassVar[bool] = True  # on its target
+    depends_on_newer: ClassVar[bool] = True  # on its target
     path: str
     target: str
 

@@ -105,7 +105,7 @@ class Runner:
         """Nothing goes before what rests on it: a switched link points to a folder newer than itself."""
 
         def age(entry: Entry) -> int:
-            return entry.last if self._codec.load(entry.versions[-1]).leans else entry.first
+            return entry.last if self._codec.load(entry.versions[-1]).depends_on_newer else entry.first
 
         return sorted(self.receipt.entries.values(), key=age, reverse=True)
 

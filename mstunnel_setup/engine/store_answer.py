@@ -9,7 +9,7 @@ from mstunnel_setup.engine.values import JsonObject, JsonValue, Outputs
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remember(Action[Any]):
+class StoreAnswer(Action[Any]):
     """Keep `value` under `name`; `remembered` finds it again."""
 
     kind: ClassVar[str] = "remember"

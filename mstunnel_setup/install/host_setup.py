@@ -5,12 +5,12 @@ from dataclasses import replace
 from mstunnel_setup import paths
 from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.install import installed, run_half
+from mstunnel_setup.install.install import installed, run_scope
 from mstunnel_setup.install.request import InstallRequest
-from mstunnel_setup.install.rootless import half_to_install
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.rootless import scope_to_install
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.uninstall import forget_program
-from mstunnel_setup.install.uninstall_rootless import remove_host_half
+from mstunnel_setup.install.uninstall_rootless import remove_host_setup
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
@@ -20,10 +20,10 @@ def host(operator: Operator, request: InstallRequest, port: int, *, remove: bool
     if paths.ROOTLESS:
         raise CheckError("not-root", "this needs the rights of root", "Run it with sudo.")
     request = replace(request, settings={**request.settings, "mode": "rootless"})
-    half_to_install(operator, request.settings)
+    scope_to_install(operator, request.settings)
     if remove:
-        result = remove_host_half(operator)
+        result = remove_host_setup(operator)
         forget_program(Files(operator.root))
         return result
-    data, _ = run_half(operator, request, Half.HOST, port)
+    data, _ = run_scope(operator, request, Scope.HOST, port)
     return installed(data)

@@ -12,8 +12,8 @@ from mstunnel_setup.errors import SetupError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.request import InstallRequest
-from mstunnel_setup.install.rootless import DONE, half_to_install, have_root_do, host_command, planned_by_root
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.rootless import DONE, scope_to_install, have_root_do, host_command, planned_by_root
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
 from mstunnel_setup.install.steps import proxy
@@ -24,25 +24,25 @@ from mstunnel_setup.result import Result
 
 def install(operator: Operator, request: InstallRequest) -> Result:
     """Run all steps but the skipped ones; without root first those of root, then those of the account."""
-    half = half_to_install(operator, request.settings)
-    if half is Half.HOST:
-        data, account = run_half(operator, request, half)
+    scope = scope_to_install(operator, request.settings)
+    if scope is Scope.HOST:
+        data, account = run_scope(operator, request, scope)
         become(account, {DONE: json.dumps(data)})
-    done = _done_by_root(operator, request) if half is Half.ACCOUNT else Result()
+    done = _done_by_root(operator, request) if scope is Scope.ACCOUNT else Result()
     if done.errors:
         return done
-    data, _ = run_half(operator, request, half)
+    data, _ = run_scope(operator, request, scope)
     return installed(joined(done.data, data))
 
 
 def one_step(operator: Operator, request: InstallRequest, name: str) -> Result:
     """Run one step, and before it the steps it needs."""
-    half = half_to_install(operator, request.settings)
-    if half is Half.HOST and name not in [step.name for step in chosen_steps((), half)]:
+    scope = scope_to_install(operator, request.settings)
+    if scope is Scope.HOST and name not in [step.name for step in chosen_steps((), scope)]:
         become(_account(operator, request))
-    step = step_named(name, half)
-    steps = [*(step_named(needed, half) for needed in step.needs), step]
-    data, _ = _run(operator, request, steps, half)
+    step = step_named(name, scope)
+    steps = [*(step_named(needed, scope) for needed in step.needs), step]
+    data, _ = _run(operator, request, steps, scope)
     return installed(data, "See what comes next with `mstunnel-setup status`.")
 
 
@@ -85,7 +85,7 @@ def _done_by_root(operator: Operator, request: InstallRequest) -> Result:
     if told:
         return Result(data=json.loads(told))
     skipped, ignored = request.skip, request.ignored_checks
-    steps = chosen_steps(skipped, Half.HOST)
+    steps = chosen_steps(skipped, Scope.HOST)
     planned, proxies = planned_by_root(operator, request.settings, steps, ignored)
     if not any(item.actions for item in planned):
         return Result()
@@ -96,19 +96,19 @@ def _done_by_root(operator: Operator, request: InstallRequest) -> Result:
     return have_root_do(operator, planned, host_command(*given, variables=proxies))
 
 
-def run_half(
-    operator: Operator, request: InstallRequest, half: Half, port: int = 443
+def run_scope(
+    operator: Operator, request: InstallRequest, scope: Scope, port: int = 443
 ) -> tuple[JsonObject, str]:
     """Run the steps of a half; returns what was done, and for which account."""
-    steps = chosen_steps(request.skip, half)
-    return _run(operator, request, steps, half, port, checked=True)
+    steps = chosen_steps(request.skip, scope)
+    return _run(operator, request, steps, scope, port, checked=True)
 
 
 def _run(
     operator: Operator,
     request: InstallRequest,
     steps: Sequence[Step[Context, Any]],
-    half: Half,
+    scope: Scope,
     port: int = 443,
     *,
     checked: bool = False,
@@ -118,7 +118,7 @@ def _run(
         request.settings,
         progress_fd=request.progress_fd,
         ignored_checks=request.ignored_checks,
-        half=half,
+        scope=scope,
         port=port,
     ) as run:
         require_answers(run, steps)
@@ -131,7 +131,7 @@ def _run(
 
 
 def _account(operator: Operator, request: InstallRequest) -> str:
-    with open_run(operator, request.settings, exclusively=False, half=Half.HOST) as run:
+    with open_run(operator, request.settings, exclusively=False, scope=Scope.HOST) as run:
         return run.context.answers.account
 
 

@@ -13,8 +13,8 @@ from mstunnel_setup.host import accounts
 from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.request import InstallRequest
-from mstunnel_setup.install.rootless import half_to_install
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.rootless import scope_to_install
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
 from mstunnel_setup.install.step_list import CODEC
@@ -30,19 +30,19 @@ _LATER = Notice(
 
 def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Result:
     """Show the actions that a run would apply; with `exit_code` the code is 20 when there are any."""
-    half = half_to_install(operator, request.settings)
+    scope = scope_to_install(operator, request.settings)
     planned: list[Planned] = []
     lines: list[str] = []
-    for each in (half,) if half is not Half.ACCOUNT else (Half.HOST, Half.ACCOUNT):
+    for each in (scope,) if scope is not Scope.ACCOUNT else (Scope.HOST, Scope.ACCOUNT):
         steps = chosen_steps(request.skip, each)
         with open_run(
             operator,
             request.settings,
             ignored_checks=request.ignored_checks,
             exclusively=False,
-            half=each,
+            scope=each,
         ) as run:
-            if half is Half.HOST and accounts.find(run.context.answers.account) is not None:
+            if scope is Scope.HOST and accounts.find(run.context.answers.account) is not None:
                 become(run.context.answers.account)
             require_answers(run, steps)
             refuse_unready(run.context, [step.name for step in steps])
@@ -56,7 +56,7 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
         f"{total} changes; apply them with `mstunnel-setup`." if total else "Nothing would be changed."
     )
     code = ExitCode.CHANGES_PENDING if total and exit_code else ExitCode.DONE
-    later = (_LATER,) if half is Half.HOST else ()
+    later = (_LATER,) if scope is Scope.HOST else ()
     return Result("changed" if total else "unchanged", data, later, text=lines, exit_code=code)
 
 

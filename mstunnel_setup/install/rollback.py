@@ -4,7 +4,7 @@ from functools import partial
 
 from mstunnel_setup import paths
 from mstunnel_setup.errors import UsageError
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.install.status import installed
 from mstunnel_setup.install.uninstall import as_data, forget, kept, remove_installation
@@ -19,7 +19,7 @@ def rollback(operator: Operator) -> Result:
 
 
 def _rollback(operator: Operator) -> Result:
-    with open_run(operator, {}, half=Half.ACCOUNT if paths.ROOTLESS else None) as run:
+    with open_run(operator, {}, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
         receipt = run.context.receipt
         if not receipt.entries:
             forget(run)

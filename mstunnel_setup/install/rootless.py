@@ -11,7 +11,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import Remember, remembered
+from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.errors import CheckError, ExitCode, UsageError, WaitingError
 from mstunnel_setup.host import bundle
 from mstunnel_setup.host.accounts import own_name
@@ -20,7 +20,7 @@ from mstunnel_setup.host.own_code import changeable
 from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import refuse_unready
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import answers, journal_of, not_root, open_run, refuse_unsupported
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import environment, program
@@ -33,15 +33,15 @@ HALF: Final = "MSTUNNEL_HALF"
 """Tells the account that root does the other half itself."""
 
 
-def half_to_install(operator: Operator, settings: Mapping[str, Any]) -> Half:
+def scope_to_install(operator: Operator, settings: Mapping[str, Any]) -> Scope:
     """Where an installation begins: the whole, root's half, or the account's.
 
     Raises UsageError when the gateway here is of the other kind or of another account, CheckError for an
     account that did not ask for a gateway of its own.
     """
     files = Files(operator.root)
-    receipt = journal_of(Half.HOST, files).receipt
-    own = journal_of(Half.ACCOUNT, files).receipt if paths.ROOTLESS else receipt
+    receipt = journal_of(Scope.HOST, files).receipt
+    own = journal_of(Scope.ACCOUNT, files).receipt if paths.ROOTLESS else receipt
     given = answers(operator, settings, own if own.entries else receipt)
     refuse_unsupported(given)
     wanted, installed = given.mode == "rootless", remembered(receipt, "account")
@@ -50,16 +50,16 @@ def half_to_install(operator: Operator, settings: Mapping[str, Any]) -> Half:
     if not wanted:
         if paths.ROOTLESS and files.live:
             raise not_root()
-        return Half.WHOLE
+        return Scope.ALL
     if not files.live:
         raise UsageError("root-rootless", "--root and --rootless do not go together", "Leave out one.")
     _refuse_other_account(given.account, installed)
-    return Half.ACCOUNT if paths.ROOTLESS else Half.HOST
+    return Scope.ACCOUNT if paths.ROOTLESS else Scope.HOST
 
 
 def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
     root = "without root" if rootless else "with root"
-    if all(step.name in receipt.steps for step in steps_of(Half.HOST if rootless else Half.WHOLE)):
+    if all(step.name in receipt.steps for step in steps_of(Scope.HOST if rootless else Scope.ALL)):
         return UsageError(
             "mode-installed",
             f"the gateway here was installed {root}",
@@ -97,7 +97,7 @@ def planned_by_root(
 
     Raises CheckError when the host cannot be made ready.
     """
-    with open_run(operator, settings, ignored_checks=ignored, exclusively=False, half=Half.HOST) as run:
+    with open_run(operator, settings, ignored_checks=ignored, exclusively=False, scope=Scope.HOST) as run:
         refuse_unready(run.context, [step.name for step in steps])
         planned = run.runner.plan(steps, run.context)
         return planned, tuple(f"{name}={value}" for name, value in environment.proxies(run.context).items())
@@ -109,7 +109,7 @@ def have_root_do(operator: Operator, planned: Sequence[Planned], command: Sequen
     Returns what root did. Raises WaitingError `root-needed` when sudo refuses, or the person does.
     """
     console = operator.console
-    changes = [action for item in planned for action in item.actions if not isinstance(action, Remember)]
+    changes = [action for item in planned for action in item.actions if not isinstance(action, StoreAnswer)]
     lines = [f"  - {action.describe()}" for action in changes]
     console.say("\n".join(["This needs the rights of root:", *lines]))
     if console.interactive and not console.confirm("Do it now, with sudo"):

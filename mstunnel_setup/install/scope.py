@@ -3,9 +3,9 @@
 from enum import StrEnum
 
 
-class Half(StrEnum):
+class Scope(StrEnum):
     """The whole of an installation with root, or a half of one without."""
 
-    WHOLE = "whole"
+    ALL = "whole"
     HOST = "host"
     ACCOUNT = "account"

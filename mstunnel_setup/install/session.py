@@ -12,7 +12,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.secret import SecretReference
-from mstunnel_setup.containers.choice import Wish, engine_of
+from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.containers.engine import no_progress
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.journal import Journal
@@ -30,7 +30,7 @@ from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.release_images import with_release_images
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.step_list import CODEC, steps_of
 from mstunnel_setup.install.world import World
@@ -48,7 +48,7 @@ class Run:
     runner: Runner
     journal: Journal
     files: Files
-    half: Half
+    scope: Scope
 
     def write_receipt(self) -> None:
         """Put the receipt, as people may read it, beside the journal; only when it has changed."""
@@ -77,7 +77,7 @@ def open_run(
     ignored_checks: Sequence[str] = (),
     exclusively: bool = True,
     replacing: bool = False,
-    half: Half | None = None,
+    scope: Scope | None = None,
     port: int = 443,
 ) -> Iterator[Run]:
     """Prepare a run and clean up after it; `exclusively` holds the lock, for commands that change things.
@@ -94,18 +94,18 @@ def open_run(
     files, clock = Files(operator.root), SystemClock()
     if exclusively:
         _refuse_no_system(files)
-    half = own_half(files) if half is None else half
+    scope = own_scope(files) if scope is None else scope
     with exclusive(files, clock, paths.LOCK) if exclusively else nullcontext():
         if exclusively:
             files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
-        journal = journal_of(half, files)
-        context = _context(operator, settings, journal, files, ignored=frozenset(ignored_checks), half=half)
+        journal = journal_of(scope, files)
+        context = _context(operator, settings, journal, files, ignored=frozenset(ignored_checks), scope=scope)
         context.port = port
-        tell = operator.sinks.listener([step.name for step in steps_of(half)], progress_fd)
+        tell = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
         try:
             consent = partial(_may_replace, context.prompter, asked=replacing)
             runner = Runner(context.world, journal, CODEC, clock, tell, may_replace=consent)
-            with _receipt_written(Run(context, runner, journal, files, half), exclusively=exclusively) as run:
+            with _receipt_written(Run(context, runner, journal, files, scope), exclusively=exclusively) as run:
                 yield run
         finally:
             journal.close()
@@ -152,7 +152,7 @@ def _context(
     files: Files,
     *,
     ignored: frozenset[str],
-    half: Half,
+    scope: Scope,
 ) -> Context:
     world = World(
         files,
@@ -160,11 +160,11 @@ def _context(
         SystemClock(),
         lambda reference: _passphrase(context, reference),
         operator.download,
-        half=half,
+        scope=scope,
     )
     receipt = journal.receipt
     given = answers(operator, settings, receipt)
-    world.wish = Wish(given.engine, engine_of(receipt))
+    world.wish = EnginePreference(given.engine, engine_of(receipt))
     context = Context(
         world=world,
         answers=given,
@@ -181,9 +181,9 @@ def _context(
 def open_host(operator: Operator) -> Iterator[World]:
     """The world of this host, for commands that look at it or drive its containers."""
     files = Files(operator.root)
-    half = own_half(files)
-    world = World(files, Processes(), SystemClock(), _no_passphrase, no_progress, half=half)
-    world.wish = Wish(installed=engine_of(journal_of(half, files).receipt))
+    scope = own_scope(files)
+    world = World(files, Processes(), SystemClock(), _no_passphrase, no_progress, scope=scope)
+    world.wish = EnginePreference(installed=engine_of(journal_of(scope, files).receipt))
     try:
         yield world
     finally:
@@ -214,21 +214,21 @@ def answers(operator: Operator, settings: Mapping[str, Any], receipt: Receipt) -
     return with_release_images(merge(settings, os.environ, file, known))
 
 
-def chosen_steps(skipped: Sequence[str], half: Half = Half.WHOLE) -> list[Step[Context, Any]]:
+def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[Step[Context, Any]]:
     """The steps of a half to run, in order. Raises UsageError for a name that is no step anywhere."""
-    known = [step.name for each in Half for step in steps_of(each)]
+    known = [step.name for each in Scope for step in steps_of(each)]
     for name in skipped:
         if name not in known:
             raise _unknown(name, known)
-    return [step for step in steps_of(half) if step.name not in skipped]
+    return [step for step in steps_of(scope) if step.name not in skipped]
 
 
-def step_named(name: str, half: Half = Half.WHOLE) -> Step[Context, Any]:
+def step_named(name: str, scope: Scope = Scope.ALL) -> Step[Context, Any]:
     """The step of a half called `name`. Raises UsageError, naming all steps."""
-    for step in steps_of(half):
+    for step in steps_of(scope):
         if step.name == name:
             return step
-    raise _unknown(name, [step.name for step in steps_of(half)])
+    raise _unknown(name, [step.name for step in steps_of(scope)])
 
 
 def _unknown(name: str, known: Sequence[str]) -> UsageError:
@@ -254,18 +254,18 @@ def refuse_unsupported(given: Answers) -> None:
         )
 
 
-def own_half(files: Files) -> Half:
+def own_scope(files: Files) -> Scope:
     """The part of whoever runs this process. Root has the account of a rootless gateway go on.
 
     Raises CheckError `not-root` for an account that has no gateway.
     """
     if paths.ROOTLESS:
-        if files.live and not journal_of(Half.ACCOUNT, files).receipt.entries:
+        if files.live and not journal_of(Scope.ACCOUNT, files).receipt.entries:
             raise not_root()
-        return Half.ACCOUNT
+        return Scope.ACCOUNT
     if files.live and (name := rootless_account(files)):
         become(name)
-    return Half.WHOLE
+    return Scope.ALL
 
 
 def not_root() -> CheckError:
@@ -277,9 +277,9 @@ def not_root() -> CheckError:
     )
 
 
-def journal_of(half: Half, files: Files) -> Journal:
+def journal_of(scope: Scope, files: Files) -> Journal:
     """The journal of one half, or of the whole."""
-    if half is Half.HOST:
+    if scope is Scope.HOST:
         # The account looks into it, to see whether there is something left for root.
         return Journal(files, SystemClock(), paths.HOST_STATE, beside=(paths.LOG,), readable=True)
     return Journal(files, SystemClock(), paths.STATE, beside=(paths.LOG,))
@@ -287,7 +287,7 @@ def journal_of(half: Half, files: Files) -> Journal:
 
 def rootless_account(files: Files) -> str:
     """The account of the rootless gateway here, as root has written down; empty when there is none."""
-    name = remembered(journal_of(Half.HOST, files).receipt, "account")
+    name = remembered(journal_of(Scope.HOST, files).receipt, "account")
     return name if isinstance(name, str) else ""
 
 

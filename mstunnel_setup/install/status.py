@@ -9,7 +9,7 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.host import accounts
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import journal_of, rootless_account
 from mstunnel_setup.install.step_list import steps_of
@@ -24,15 +24,15 @@ def status(operator: Operator) -> Result:
     account = rootless_account(files) if files.live else ""
     if account and not paths.ROOTLESS and accounts.find(account) is not None:
         become(account)
-    halves = (Half.HOST, Half.ACCOUNT) if account else (Half.WHOLE,)
-    receipts = [(journal_of(half, files).receipt, steps_of(half)) for half in halves]
+    halves = (Scope.HOST, Scope.ACCOUNT) if account else (Scope.ALL,)
+    receipts = [(journal_of(scope, files).receipt, steps_of(scope)) for scope in halves]
     data = _data(receipts)
     return Result("ok", data, text=list(_lines(receipts, data)))
 
 
 def installed(receipt: Receipt) -> bool:
     """Whether all steps are done that whoever runs this process has to do."""
-    own = steps_of(Half.ACCOUNT if paths.ROOTLESS else Half.WHOLE)
+    own = steps_of(Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL)
     return all(step.name in receipt.steps for step in own)
 
 

@@ -18,9 +18,9 @@ from mstunnel_setup.engine.file_actions import (
     WriteJson,
 )
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import (
     account,
     boot,
@@ -75,9 +75,9 @@ ORDER: tuple[Step[Any, Any], ...] = (
     verify.STEP,
 )
 
-ROOTLESS: Mapping[Half, tuple[Step[Any, Any], ...]] = {
-    Half.HOST: (account.STEP, program.STEP, kernel.STEP, proxy.SYSTEM, boot.STEP),
-    Half.ACCOUNT: (
+ROOTLESS: Mapping[Scope, tuple[Step[Any, Any], ...]] = {
+    Scope.HOST: (account.STEP, program.STEP, kernel.STEP, proxy.SYSTEM, boot.STEP),
+    Scope.ACCOUNT: (
         eula.STEP,
         environment.STEP,
         proxy.UNITS,
@@ -94,9 +94,9 @@ ROOTLESS: Mapping[Half, tuple[Step[Any, Any], ...]] = {
 }
 
 
-def steps_of(half: Half) -> tuple[Step[Any, Any], ...]:
+def steps_of(scope: Scope) -> tuple[Step[Any, Any], ...]:
     """The steps of one half, or of the whole, in order."""
-    return ORDER if half is Half.WHOLE else ROOTLESS[half]
+    return ORDER if scope is Scope.ALL else ROOTLESS[scope]
 
 
 CODEC = Codec(
@@ -134,7 +134,7 @@ CODEC = Codec(
         PullImage,
         ReachTarget,
         RegisterServer,
-        Remember,
+        StoreAnswer,
         RemoveServerRecord,
         RunContainer,
         ScheduleImport,

@@ -10,7 +10,7 @@ from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
-from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION, Account, Entrance
+from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION, Account, Authenticator
 from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.existing_identity import UseAppIdentity
@@ -87,7 +87,7 @@ def missing(context: Context) -> Sequence[str]:
 def _token_source(context: Context, http: HttpSession, where: Cloud) -> AccessToken:
     show, waiting = partial(_show, context), context.prompter.waiting
     permissions = PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS
-    entrance = Entrance(http, context.world.clock, where, show, waiting, context.world.files, permissions)
+    entrance = Authenticator(http, context.world.clock, where, show, waiting, context.world.files, permissions)
     return entrance.enter(_account(context))
 
 

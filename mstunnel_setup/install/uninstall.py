@@ -7,7 +7,7 @@ from mstunnel_setup.engine.runner import Removal
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import revocation
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant
@@ -32,7 +32,7 @@ def remove_installation(run: Run, *, offline: bool = False, keep_data: bool = Fa
         run.context.administrator = True
         sign_in.STEP.gather(run.context)
     left += run.runner.leave(_data(run.context.receipt)) if keep_data else []
-    if run.half is not Half.HOST:
+    if run.scope is not Scope.HOST:
         run.files.remove(paths.LOG_LEVEL)
     removals = run.runner.undo()
     forget(run)

@@ -4,7 +4,7 @@ from functools import partial
 
 from mstunnel_setup import paths
 from mstunnel_setup.errors import NetworkError, UsageError
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.tenant_access import in_tenant
 from mstunnel_setup.install.uninstall import as_data, forget, kept, remove_installation
@@ -25,7 +25,7 @@ def uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_dat
 
 
 def _uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_data: bool) -> Result:
-    with open_run(operator, settings, half=Half.ACCOUNT if paths.ROOTLESS else None) as run:
+    with open_run(operator, settings, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
         if not run.context.receipt.entries:
             forget(run)
             return Result("unchanged", text=["No gateway is installed here; there is nothing to remove."])

@@ -8,7 +8,7 @@ from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.rootless import HALF, by_sudo, host_command, relayed
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import have_done
 from mstunnel_setup.install.session import journal_of, not_root, open_run, rootless_account
 from mstunnel_setup.install.uninstall import as_data, forget, forget_program, kept, remove_installation
@@ -33,10 +33,10 @@ def _take_back(operator: Operator, own: Callable[[], Result], files: Files) -> R
     if not paths.ROOTLESS:
         name = rootless_account(files)
         return _by_root(operator, name) if name else own()
-    if rootless_account(files) != own_name() and not journal_of(Half.ACCOUNT, files).receipt.entries:
+    if rootless_account(files) != own_name() and not journal_of(Scope.ACCOUNT, files).receipt.entries:
         raise not_root()
     first = own()
-    if os.environ.get(HALF) or first.errors or not journal_of(Half.HOST, files).receipt.entries:
+    if os.environ.get(HALF) or first.errors or not journal_of(Scope.HOST, files).receipt.entries:
         return first
     command = host_command("--remove")
     operator.console.say("What root did on the host is taken back with sudo.")
@@ -44,19 +44,19 @@ def _take_back(operator: Operator, own: Callable[[], Result], files: Files) -> R
 
 
 def _by_root(operator: Operator, account: str) -> Result:
-    first = relayed(have_done(account, {HALF: Half.ACCOUNT.value}))
+    first = relayed(have_done(account, {HALF: Scope.ACCOUNT.value}))
     if first is None:
         raise StepError(
             "account-half-failed",
             f"the account {account} cannot take back its half",
             "Look at what it said above; without the account: `mstunnel-setup host --remove`.",
         )
-    return first if first.errors else _joined(first, remove_host_half(operator))
+    return first if first.errors else _joined(first, remove_host_setup(operator))
 
 
-def remove_host_half(operator: Operator) -> Result:
+def remove_host_setup(operator: Operator) -> Result:
     """Take back what root did on the host."""
-    with open_run(operator, {}, half=Half.HOST) as run:
+    with open_run(operator, {}, scope=Scope.HOST) as run:
         if not run.context.receipt.entries:
             forget(run)
             return Result("unchanged", {"objects": []}, text=["Root has nothing to take back here."])

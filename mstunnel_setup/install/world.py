@@ -9,7 +9,7 @@ from functools import cached_property
 from cryptography.x509 import Certificate
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers.choice import Chosen, Wish, open_engine
+from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
 from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Progress, clean
 from mstunnel_setup.containers.spec import Volume
 from mstunnel_setup.containers.systemd import Systemd
@@ -17,7 +17,7 @@ from mstunnel_setup.errors import CertificateError, EngineError, SignInError, St
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tls.ca_trust import added_roots
 from mstunnel_setup.tls.read import read_material
@@ -41,15 +41,15 @@ class World:
         passphrase: Callable[[str], bytes],
         progress: Progress,
         *,
-        half: Half = Half.WHOLE,
+        scope: Scope = Scope.ALL,
     ) -> None:
         self.files = files
         self.processes = processes
         self.clock = clock
         self.progress = progress
-        self.systemd = Systemd(processes, user=half is Half.ACCOUNT)
-        self.state_directory = paths.HOST_STATE if half is Half.HOST else paths.STATE
-        self.wish = Wish()
+        self.systemd = Systemd(processes, user=scope is Scope.ACCOUNT)
+        self.state_directory = paths.HOST_STATE if scope is Scope.HOST else paths.STATE
+        self.wish = EnginePreference()
         self.typed_passphrase: str | None = None
         self._read_passphrase = passphrase
         self._graph: Graph | None = None

@@ -10,7 +10,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Planned
-from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
@@ -21,7 +21,7 @@ from mstunnel_setup.install.step_list import ORDER
 from mstunnel_setup.install.steps import eula, sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.operations.backup_archive import refuse_large, unpack
-from mstunnel_setup.operations.certificate.activation import engage
+from mstunnel_setup.operations.certificate.activation import apply_actions
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.upgrade.record import HISTORY
@@ -78,13 +78,13 @@ def _refuse_installed(receipt: Receipt, digest: str) -> None:
 def _accepted(run: Run, digest: str) -> list[Planned]:
     """Accept the terms, then record which backup is restored, so that the same command may continue."""
     done = run.runner.run([eula.STEP], run.context)
-    engage(run, "Backup to restore", [_begun(digest)])
+    apply_actions(run, "Backup to restore", [_begun(digest)])
     return done
 
 
-def _begun(digest: str) -> Remember:
+def _begun(digest: str) -> StoreAnswer:
     """The action that records which backup is restored."""
-    return Remember(name="restored", value=digest)
+    return StoreAnswer(name="restored", value=digest)
 
 
 def _refuse_missing_roots(run: Run, file: Path) -> None:
@@ -108,10 +108,10 @@ def _installed(
         if HISTORY in files:
             # No object of the receipt, as it never is: what only serves the installation goes with it.
             run.files.write(HISTORY, files[HISTORY], 0o600)
-        engage(run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT])
+        apply_actions(run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT])
         done = run.runner.run([step_named("environment")], run.context)
         folders = [MakeDirectory(path=_CATALOGUE_FOLDER, mode=0o755)] if CATALOGUE in files else []
-        engage(run, "Certificate, roots and limits of the backup", [*folders, *copies])
+        apply_actions(run, "Certificate, roots and limits of the backup", [*folders, *copies])
         if replace:
             _remove_old(run, manifest)
         return done + run.runner.run([step for step in ORDER if step.name not in _FIRST], run.context)

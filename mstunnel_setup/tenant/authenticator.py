@@ -33,7 +33,7 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Entrance:
+class Authenticator:
     """What signing in goes through.
 
     `show` tells a person where to enter which device code, `waiting` how many seconds are left to do so.

@@ -17,7 +17,7 @@ from mstunnel_setup.tls.agent_credential import (
     new_agent_credential,
     read_agent_credential,
 )
-from mstunnel_setup.tls.chain_building import settle
+from mstunnel_setup.tls.chain_building import finish_switch
 from mstunnel_setup.tls.load import (
     chain_pem,
     fingerprint,
@@ -87,7 +87,7 @@ class IdentitySource:
             if self.root:
                 chain[self.root] = world.files.read_given(self.root) or b""
             identity = load_identity_files(chain, contents[self.key])
-        return settle(identity, world.trusted_roots, world.clock.now())
+        return finish_switch(identity, world.trusted_roots, world.clock.now())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ _LARGEST: Final = 4096
 _AT_REST: Final = frozenset({"no-release", "up-to-date", "begin"})
 
 
-class Standing(BaseModel):
+class LastDecision(BaseModel):
     """The last decision, as of `at` (UTC). An agent of another version may know more.
 
     `window` is the site's maintenance window in words, if it has one; `fixed` that it does not follow the
@@ -39,21 +39,21 @@ class Standing(BaseModel):
         return self.code not in _AT_REST
 
 
-def standing(verdict: Verdict, now: datetime, window: Window | None) -> Standing:
+def standing(verdict: Verdict, now: datetime, window: Window | None) -> LastDecision:
     """What there is to say of a decision."""
-    found = Standing(at=now, code=verdict.code, reason=verdict.reason)
+    found = LastDecision(at=now, code=verdict.code, reason=verdict.reason)
     return found.model_copy(update={"window": str(window), "fixed": window.fixed}) if window else found
 
 
-def write_standing(files: Files, found: Standing) -> None:
+def write_standing(files: Files, found: LastDecision) -> None:
     """Replace the file. Raises FileError."""
     files.make_directories(paths.AGENT_STATE)
     files.write(STANDING, found.model_dump_json(indent=2).encode() + b"\n")
 
 
-def read_standing(files: Files) -> Standing | None:
+def read_standing(files: Files) -> LastDecision | None:
     """The last decision; None when there is none that can be read. The agent may have put anything there."""
     try:
-        return messages.read(files, STANDING, Standing, _LARGEST)
+        return messages.read(files, STANDING, LastDecision, _LARGEST)
     except FileError:
         return None

@@ -30,7 +30,7 @@ def mark(digest: str) -> None:
     os.fsync(folder)
 
 
-def settle(target: str, digest: str) -> None:
+def finish_switch(target: str, digest: str) -> None:
     """Rename to `target`, instead of what is damaged there; what another process completed there stays."""
     while True:
         try:
@@ -63,7 +63,7 @@ def complete(folder: str, digest: str) -> bool:
 if __name__ == "__main__":
     try:
         mark(sys.argv[2])
-        settle(sys.argv[1], sys.argv[2])
+        finish_switch(sys.argv[1], sys.argv[2])
         print("complete")
     except OSError as failure:
         sys.exit(f"{failure.filename or FOLDER}: {failure.strerror or failure}")

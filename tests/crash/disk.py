@@ -95,8 +95,8 @@ class RecordingOs:
     def write(self, handle: int, data: memoryview) -> int:
         """Write in two halves: a disk may have one of them."""
         start = os.fstat(handle).st_size
-        half = len(data) // 2
-        for offset, part in ((0, bytes(data[:half])), (half, bytes(data[half:]))):
+        scope = len(data) // 2
+        for offset, part in ((0, bytes(data[:scope])), (scope, bytes(data[scope:]))):
             self._log.add(Operation(self._of(handle), "data", value=(start + offset, part)))
         return os.write(handle, data)
 

@@ -80,9 +80,9 @@ class CountingOs:
     def write(self, handle: int, data: memoryview) -> int:
         """Write as two halves, so that a kill finds a torn write."""
         self._points.hit("write")
-        half = os.write(handle, data[: len(data) // 2])
+        scope = os.write(handle, data[: len(data) // 2])
         self._points.hit("write half")
-        return half + os.write(handle, data[half:])
+        return scope + os.write(handle, data[scope:])
 
     def fsync(self, handle: int) -> None:
         """Sync."""

@@ -31,7 +31,7 @@ import mstunnel_setup.operations.restore
 from mstunnel_setup.cli import monitor, mst_cli, setup
 from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.containers.choice import Chosen
-from mstunnel_setup.containers.run_method import Manner
+from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
@@ -156,7 +156,7 @@ def _pretend(request: dict[str, Any]) -> None:
     """Let the program take this machine for another one."""
     if request.get("manner"):
         # Whatever control groups this machine has.
-        launch._manner = lambda _context: Manner(request["manner"])  # type: ignore[assignment]
+        launch._run_method = lambda _context: RunMethod(request["manner"])  # type: ignore[assignment]
     if request.get("one_file"):
         os.environ["MSTUNNEL_ONE_FILE"] = request["one_file"]
     if request.get("live"):

@@ -8,7 +8,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.journal import LARGE, Journal
-from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.step_list import CODEC
@@ -44,7 +44,7 @@ def worn(arena: Arena) -> Sequence[str]:
     """The server has been at work for years, and its journal is due for compaction."""
     with opened(arena) as journal:
         for number in range(LARGE // 2000):
-            action = Remember(name="worn", value={"try": number, "text": "x" * 2000})
+            action = StoreAnswer(name="worn", value={"try": number, "text": "x" * 2000})
             journal.append("begin", step="test", key=action.key, action=CODEC.dump(action), before={})
             journal.append("done", key=action.key, outputs={"value": action.value})
     return ("env", "get")

@@ -150,9 +150,9 @@ def test_other_accounts_and_the_other_mode_are_refused(host: Host) -> None:
 
 def test_uninstall_by_the_account_leaves_it_as_it_was(host: Host) -> None:
     uninstall = ("mst-cli", "uninstall", "--unattended", "--output", "json")
-    half = host.as_account(*uninstall)
-    assert (half.code, error(half)["code"]) == (11, "root-needed"), half.describe()
-    assert f"host --account {ACCOUNT} --remove" in error(half)["hint"]
+    scope = host.as_account(*uninstall)
+    assert (scope.code, error(scope)["code"]) == (11, "root-needed"), scope.describe()
+    assert f"host --account {ACCOUNT} --remove" in error(scope)["hint"]
     assert host.tenant() == host.tenant_before
 
     host.allow_sudo(allowed=True)

@@ -7,7 +7,7 @@ from typing import Any
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host import accounts as known_accounts
 from mstunnel_setup.install.context import Context
@@ -38,8 +38,8 @@ def _gather(context: Context) -> ServiceAccount:
 def _decide(account: ServiceAccount) -> Sequence[Action[Any]]:
     facts, name = account.facts, account.facts.account
     actions: list[Action[Any]] = [
-        Remember(name="mode", value="rootless"),
-        Remember(name="account", value=name),
+        StoreAnswer(name="mode", value="rootless"),
+        StoreAnswer(name="account", value=name),
         *_identity(facts),
     ]
     if account.reads_journal is False:

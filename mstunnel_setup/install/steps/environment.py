@@ -12,7 +12,7 @@ from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, MergeFile
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import Remember, remembered
+from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.errors import CertificateError, UsageError, WaitingError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install import agent_folder
@@ -174,7 +174,7 @@ def _decide(environment: Environment) -> Sequence[Action[Any]]:
     actions += agent_folder.given(paths.AGENT_FOLDER, rootless=environment.rootless)
     # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
     actions.append(MergeFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))
-    actions.append(Remember(name=WANTED, value={**environment.wanted}))
+    actions.append(StoreAnswer(name=WANTED, value={**environment.wanted}))
     if environment.ca_file is not None:
         actions.append(CopyFile(source=environment.ca_file, digest=environment.ca_digest, path=TENANT_ROOTS))
     return actions

@@ -11,7 +11,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import Remember, remembered
+from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.install.context import Context
@@ -86,10 +86,10 @@ def _ask(context: Context) -> None:
 
 def _decide(acceptance: Acceptance) -> Sequence[Action[Any]]:
     folder = MakeDirectory(path=paths.CONFIGURATION, mode=0o755)
-    answers = Remember(name="answers", value=acceptance.answers)
+    answers = StoreAnswer(name="answers", value=acceptance.answers)
     if acceptance.record is None:
         return (answers,)
-    accepted = Remember(name="accepted-eula", value=acceptance.record)
+    accepted = StoreAnswer(name="accepted-eula", value=acceptance.record)
     return (accepted, folder, WriteFile(path=paths.EULA_ACCEPTED, text=""), answers)
 
 

@@ -14,7 +14,7 @@ from mstunnel_setup.containers.versions import engine_table, is_tested, release
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import WriteJson
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.install.context import Context
@@ -133,8 +133,8 @@ def _decide(images: Images) -> Sequence[Action[Any]]:
     }
     return (
         ChooseEngine(engine=images.engine.name, reason=images.engine.reason),
-        Remember(name="images.server", value=images.server),
-        Remember(name="images.agent", value=images.agent),
+        StoreAnswer(name="images.server", value=images.server),
+        StoreAnswer(name="images.agent", value=images.agent),
         *(_bring(reference, images.archives) for reference in (images.server, images.agent)),
         WriteJson(path=paths.IMAGES_CONFIGURED, value=configured),
     )

@@ -10,7 +10,7 @@ from mstunnel_setup.containers import engine_unit, quadlet, run_method
 from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
 from mstunnel_setup.containers.ports import Listener, listening
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.containers.run_method import Manner
+from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
 from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
@@ -54,7 +54,7 @@ class Launch:
 
     specifications: tuple[ContainerSpec, ...]
     engine: EngineName
-    manner: Manner
+    run_method: RunMethod
     rootless: bool = False
     init: Init | None = None
     program: str = ""
@@ -93,15 +93,15 @@ def _containers(context: Context, port: int) -> Launch:
         container_specs.server(server_image, setting, port),
         container_specs.agent(agent_image, setting),
     )
-    chosen = _manner(context)
-    if paths.ROOTLESS and chosen is not Manner.QUADLET:
+    chosen = _run_method(context)
+    if paths.ROOTLESS and chosen is not RunMethod.QUADLET:
         raise EngineError(
             "rootless-needs-quadlet",
             "without root the containers are started by Quadlet: systemd, control groups v2, Podman 4.9",
             "Install what is missing, or install with root.",
         )
-    init = _init(context) if chosen is Manner.ENGINE else None
-    if chosen is Manner.ENGINE and init is None:
+    init = _init(context) if chosen is RunMethod.ENGINE else None
+    if chosen is RunMethod.ENGINE and init is None:
         context.prompter.say(_REBOOT[world.chosen.name])
     return Launch(
         containers,
@@ -140,7 +140,7 @@ def _limits_processes() -> bool:
     return b"pids" in (Files().read(_CONTROLLERS) or b"") or Path(_PIDS).is_dir()
 
 
-def _manner(context: Context) -> Manner:
+def _run_method(context: Context) -> RunMethod:
     world = context.world
     facts = run_method.HostFacts(
         engine=world.chosen.name,
@@ -181,20 +181,20 @@ def _decide(launch: Launch) -> Sequence[Action[Any]]:
     if launch.host_addresses:
         # The monitor follows what changes later.
         state.append(WriteFile(path=paths.HOST_ADDRESSES, text=launch.host_addresses, managed=True))
-    if launch.manner is Manner.ENGINE:
+    if launch.run_method is RunMethod.ENGINE:
         containers = (RunContainer(spec=specification) for specification in launch.specifications)
         scripts = init_script.at_boot(launch.init, "mstunnel", launch.program) if launch.init else ()
         return [*state, *containers, *scripts]
     actions: list[Action[Any]] = [*state, *_folders(launch)]
     for item in launch.specifications:
-        actions += _quadlet(item, launch) if launch.manner is Manner.QUADLET else _unit(item, launch.engine)
+        actions += _quadlet(item, launch) if launch.run_method is RunMethod.QUADLET else _unit(item, launch.engine)
         digest = item.labels[CONFIGURATION_LABEL]
         actions.append(StartService(unit=f"{item.name}.service", container=item.name, label_digest=digest))
     return actions
 
 
 def _folders(launch: Launch) -> Sequence[Action[Any]]:
-    if launch.manner is Manner.QUADLET:
+    if launch.run_method is RunMethod.QUADLET:
         return folders(paths.QUADLETS)
     return [MakeDirectory(path=_wants(target)) for target in engine_unit.WANTED_BY[launch.engine]]
 

@@ -12,7 +12,7 @@ from mstunnel_setup import __version__, paths
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, Link
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import Remember, remembered
+from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host import bundle
 from mstunnel_setup.host.files import Files
@@ -72,7 +72,7 @@ def _decide(program: Program) -> Sequence[Action[Any]]:
         return ()
     target = f"{program.folder}/{FILE}"
     return (
-        Remember(name=_REMEMBERED, value={"version": program.version}),
+        StoreAnswer(name=_REMEMBERED, value={"version": program.version}),
         # Ours whatever it holds: a copy that was damaged, or a release that was put there by hand.
         CopyFile(path=target, mode=0o755, source=program.source, digest=program.digest, managed=True),
         *(Link(path=f"{program.folder}/{name}", target=FILE) for name in LINKS),

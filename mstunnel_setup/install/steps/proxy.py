@@ -10,7 +10,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile, folders
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.install import proxy_files, readiness_input
 from mstunnel_setup.install.context import Context
@@ -131,7 +131,7 @@ def _decide(proxy: Proxy) -> Sequence[Action[Any]]:
 def _decide_system(proxy: Proxy) -> Sequence[Action[Any]]:
     """Remembered, so that a later run takes the lines in `env.sh` that came from us for ours."""
     wanted = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
-    return (*_decide(proxy), Remember(name=environment.WANTED, value={**wanted})) if wanted else ()
+    return (*_decide(proxy), StoreAnswer(name=environment.WANTED, value={**wanted})) if wanted else ()
 
 
 def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.errors import SignInError
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
@@ -43,7 +43,7 @@ def _own_identity(context: Context) -> bool:
 
 def _decide(signed_in: SignedIn) -> Sequence[Action[Any]]:
     """Signing in changes nothing on the host; a client id that was typed is remembered."""
-    return (Remember(name="sign_in.client_id", value=signed_in.client_id),) if signed_in.client_id else ()
+    return (StoreAnswer(name="sign_in.client_id", value=signed_in.client_id),) if signed_in.client_id else ()
 
 
 STEP = Step("sign-in", "Sign-in to the tenant", _gather, _decide, missing=tenant_access.missing)

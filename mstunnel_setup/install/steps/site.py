@@ -8,7 +8,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import answered
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import Remember, remembered
+from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.install.context import Context
@@ -118,7 +118,7 @@ def _identity(context: Context) -> Identity:
 
 def _decide(site: Site) -> Sequence[Action[Any]]:
     value: JsonObject = {"id": site.id, "name": site.name, "public_address": site.public_address}
-    return (Remember(name="joined-site", value=value),)
+    return (StoreAnswer(name="joined-site", value=value),)
 
 
 def _missing(context: Context) -> Sequence[str]:

@@ -56,7 +56,7 @@ def installed_run(
         yield run
 
 
-def engage(run: Run, title: str, actions: Sequence[Action[Any]]) -> bool:
+def apply_actions(run: Run, title: str, actions: Sequence[Action[Any]]) -> bool:
     """Run actions that are decided already; whether there was anything to do. Raises as `Runner.run` does.
 
     Nothing is told of what is so already: a renewal hook that ends quietly is one that sends no mail.
@@ -79,19 +79,19 @@ def activate(run: Run, name: str, copies: Sequence[Action[Any]] = ()) -> Activat
     # Asked beforehand: opening the engine takes longer than all the rest.
     port = serving_port(run.context)
     started = run.context.world.clock.monotonic()
-    engage(run, "Switch to the certificate", [certificate.switching(name)])
+    apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
     try:
         serving = prove(run.context, port)
     except SetupError as error:
         raise _taken_back(run, name, before, error) from error
     seconds = run.context.world.clock.monotonic() - started
-    settle(run, name, copies)
+    finish_switch(run, name, copies)
     return Activation(serving, seconds)
 
 
-def settle(run: Run, name: str, copies: Sequence[Action[Any]]) -> None:
+def finish_switch(run: Run, name: str, copies: Sequence[Action[Any]]) -> None:
     """What follows once `name` is in use: copies at the usual places, and no generations but the last two."""
-    engage(run, "Copies for the usual places", copies)
+    apply_actions(run, "Copies for the usual places", copies)
     _prune(run, {name, previous(run, name)})
 
 
@@ -125,7 +125,7 @@ def prove(context: Context, port: int | None) -> bool:
         return False
     for left in reversed(range(_ATTEMPTS)):
         generations.freshen(context.world)
-        nudge(context)
+        reload_gateway(context)
         try:
             verify.serves(context, port, _PATIENCE, _PAUSE)
         except NetworkError:
@@ -146,7 +146,7 @@ def serving_port(context: Context) -> int | None:
     return port_in_use(context.world.files)
 
 
-def nudge(context: Context) -> None:
+def reload_gateway(context: Context) -> None:
     """Have the gateway look at its files now; by itself it does so a little later."""
     try:
         context.world.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
@@ -163,7 +163,7 @@ def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> C
             f"{why}; there is no earlier one to go back to",
             "Look at `mst-cli server logs`.",
         )
-    engage(run, "Switch back", [certificate.switching(before)])
+    apply_actions(run, "Switch back", [certificate.switching(before)])
     outcome = _served_again(run.context)
     # A delayed one stays listed as overdue, so that it can be tried again or cancelled.
     if name not in _waiting(run):

@@ -16,7 +16,7 @@ from mstunnel_setup.errors import CertificateError, UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.operations.certificate.activation import engage, installed_run, nudge, serving_port
+from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run, reload_gateway, serving_port
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, Status
 from mstunnel_setup.tls.ca_trust import added_roots, is_for_gateway, root_findings
@@ -50,7 +50,7 @@ def add(operator: Operator, source: Path) -> Result:
         certificates = _authorities(run, source)
         known = set(_known_elsewhere(run.files))
         new = [certificate for certificate in certificates if certificate not in known]
-        if not engage(run, "Trust the authority", [_writing(certificate) for certificate in new]):
+        if not apply_actions(run, "Trust the authority", [_writing(certificate) for certificate in new]):
             return Result("unchanged", text=["Already trusted."])
         _tell_containers(run)
         added = [_Root(_name(certificate), certificate).data(run) for certificate in new]
@@ -150,5 +150,5 @@ def _tell_containers(run: Run) -> None:
     """The gateway looks by itself and keeps its sessions; the agent, which has none, starts anew."""
     if serving_port(run.context) is None:
         return
-    nudge(run.context)
+    reload_gateway(run.context)
     run.context.world.restart(paths.AGENT)

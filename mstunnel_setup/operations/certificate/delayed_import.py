@@ -12,7 +12,7 @@ from mstunnel_setup.install import readiness_input, revocation
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
-from mstunnel_setup.operations.certificate.activation import activate, drop, engage
+from mstunnel_setup.operations.certificate.activation import activate, drop, apply_actions
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.text import fold
 from mstunnel_setup.tls import generations
@@ -48,8 +48,8 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
         timer=timer,
     )
     run.runner.take_back([pending.key])
-    engage(run, "Place the certificate", certificate.placing(found))
-    engage(run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending])
+    apply_actions(run, "Place the certificate", certificate.placing(found))
+    apply_actions(run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending])
     text = f"The certificate is checked and kept; it will be used from {_shown(pending)} on ({pending.name})."
     return Result("changed", {"pending": [_data(pending)]}, () if timer else (_BY_MONITOR,), text=fold(text))
 

@@ -13,11 +13,11 @@ from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.operations.certificate.activation import (
     activate,
-    engage,
+    apply_actions,
     installed_run,
     prove,
     serving_port,
-    settle,
+    finish_switch,
 )
 from mstunnel_setup.operations.certificate.delayed_import import (
     cancel_pending,
@@ -65,7 +65,7 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
         return _would_import(run.context, found, due, in_use=in_use)
     if due is not None:
         return schedule(run, found, due)
-    engage(run, "Place the certificate", certificate.placing(found))
+    apply_actions(run, "Place the certificate", certificate.placing(found))
     done = activate(run, found.fingerprint, found.copies)
     revocation.keep(run.context, found.identity, asked)
     _tidy(run, found)
@@ -91,10 +91,10 @@ def _remove_other_copies(run: Run, found: Certificate) -> None:
 def _in_use_already(run: Run, found: Certificate, how: ImportRequest) -> Result:
     """Nothing to switch; what was cut off is finished. A hook that asks for changes gets no proof."""
     switching = certificate.switching(found.fingerprint)
-    engage(run, "Place the certificate", [*certificate.placing(found), switching])
+    apply_actions(run, "Place the certificate", [*certificate.placing(found), switching])
     if not how.if_changed:
         prove(run.context, serving_port(run.context))
-    settle(run, found.fingerprint, found.copies)
+    finish_switch(run, found.fingerprint, found.copies)
     _tidy(run, found)
     return Result("unchanged", text=[] if how.if_changed else ["This certificate is in use already."])
 

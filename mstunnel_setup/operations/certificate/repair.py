@@ -12,7 +12,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
-from mstunnel_setup.operations.certificate.activation import engage, installed_run, prove, serving_port
+from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run, prove, serving_port
 from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
@@ -53,9 +53,9 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
         wanted = _wanted(run)
         chosen = _choose(run.context, wanted, agreed=agreed)
         placed = certificate.placing(Certificate(chosen.source, chosen.identity))
-        engage(run, "Place the certificate", placed)
+        apply_actions(run, "Place the certificate", placed)
         _clear_way(run.context)
-        engage(run, "Switch to the certificate", [certificate.switching(chosen.name)])
+        apply_actions(run, "Switch to the certificate", [certificate.switching(chosen.name)])
         serving = prove(run.context, serving_port(run.context))
     text = [f"Mended: {finding.message}." for finding in problems]
     text.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {chosen.place}.")

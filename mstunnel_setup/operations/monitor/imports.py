@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.store_answer import Remember, remembered
+from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps.certificate import pending_imports
-from mstunnel_setup.operations.certificate.activation import engage
+from mstunnel_setup.operations.certificate.activation import apply_actions
 from mstunnel_setup.operations.certificate.delayed_import import take_pending
 from mstunnel_setup.result import Result
 from mstunnel_setup.tls.schedule import ScheduleImport
@@ -32,7 +32,7 @@ def take(run: Run, pending: ScheduleImport) -> Result:
     """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
     now = run.context.world.clock.now().isoformat()
     tried = {**_tried(run.context.receipt), pending.name: now}
-    engage(run, "Note the try", [Remember(name=_TRIED, value={**tried})])
+    apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
     return take_pending(run, pending.name)
 
 

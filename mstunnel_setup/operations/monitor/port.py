@@ -14,7 +14,7 @@ from mstunnel_setup.gateway.port import port_in_use, served_port, with_port
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import launch, verify
-from mstunnel_setup.operations.certificate.activation import nudge
+from mstunnel_setup.operations.certificate.activation import reload_gateway
 
 _PATIENCE: Final = 30.0
 _PAUSE: Final = 0.5
@@ -49,7 +49,7 @@ def move(run: Run, port: int) -> None:
         raise
     configuration = run.files.read(paths.OCSERV_CONF) or b""
     run.files.write(paths.OCSERV_CONF, with_port(configuration, port), CONFIGURATION_MODE)
-    nudge(run.context)
+    reload_gateway(run.context)
     verify.serves(run.context, port, _PATIENCE, _PAUSE)
     run.write_receipt()
 

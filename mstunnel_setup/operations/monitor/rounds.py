@@ -24,7 +24,7 @@ from mstunnel_setup.operations.monitor.port import move, wanted_port
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
 from mstunnel_setup.operations.upgrade.release_choice import release_names
-from mstunnel_setup.operations.upgrade.run import Wish, finish, running, upgrade_to
+from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.own_addresses import own_addresses
 from mstunnel_setup.upgrade import mailbox
@@ -158,7 +158,7 @@ class Monitor:
         catalogue = offered(run.files)
         name = release_names(catalogue, asked)[0]
         self.tell(f"upgrade: to release {name}, as the agent asks")
-        self.tell(_words(upgrade_to(run, Wish(name, asked, "agent", drain_minutes=catalogue.drain_minutes))))
+        self.tell(_words(upgrade_to(run, UpgradeRequest(name, asked, "agent", drain_minutes=catalogue.drain_minutes))))
 
     def _imports(self) -> None:
         """Take the certificates into use whose time has come and whose timer has not done it."""

@@ -47,7 +47,7 @@ class Configurations:
 
     files: Files
     clock: Clock
-    nudge: Callable[[], None]
+    reload_gateway: Callable[[], None]
     tell: Callable[[str], None]
     _known: _Known | None = field(default=None, init=False)
 
@@ -81,7 +81,7 @@ class Configurations:
             with self._changing():
                 self.files.write(paths.OCSERV_CONF, with_level(present, level), CONFIGURATION_MODE)
             self.tell(f"log-level-changed: the gateway logs at level {level}")
-            self.nudge()
+            self.reload_gateway()
 
     def _judge(self, content: bytes) -> _Known:
         """The data, judged and rendered once: at most looks the same bytes lie there."""
@@ -138,7 +138,7 @@ class Configurations:
         self._answer(_verdict(known.handed.digest, served))
         if changed:
             self.tell(f"configuration-written: {', '.join(changed)}")
-            self.nudge()
+            self.reload_gateway()
         self._await()
         self._answer(_verdict(known.handed.digest, read_record(self.files) or served))
 
@@ -166,7 +166,7 @@ class Configurations:
         if record is not None and record.turn(self._present()) == "go-back":
             with self._changing():
                 rendering.write(self.files, record.files_before)
-            self.nudge()
+            self.reload_gateway()
         return record is not None and record.turn(self._present()) == "hear"
 
     def _heard(self, record: Served) -> Served:

@@ -9,7 +9,7 @@ from mstunnel_setup.gateway import env_file, log_level
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, HIGHEST_LEVEL
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.operations.certificate.activation import installed_run, nudge
+from mstunnel_setup.operations.certificate.activation import installed_run, reload_gateway
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
@@ -67,7 +67,7 @@ def _apply(run: Run, level: int) -> None:
     present = run.files.read(paths.OCSERV_CONF)
     if present is not None:
         run.files.write(paths.OCSERV_CONF, log_level.with_level(present, level), CONFIGURATION_MODE)
-        nudge(run.context)
+        reload_gateway(run.context)
 
 
 def _data(level: LogLevel) -> JsonObject:

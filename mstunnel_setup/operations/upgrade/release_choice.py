@@ -5,11 +5,11 @@ from collections.abc import Collection, Sequence
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.install.session import open_run
-from mstunnel_setup.operations.upgrade.run import Wish, finish, running, upgrade_to
+from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.text import plain
-from mstunnel_setup.upgrade.last_decision import Standing, read_standing
+from mstunnel_setup.upgrade.last_decision import LastDecision, read_standing
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Release, offered, published
 
@@ -55,7 +55,7 @@ def apply(operator: Operator, name: str | None, drain_minutes: int | None = None
         minutes = catalogue.drain_minutes if drain_minutes is None else drain_minutes
         newest = catalogue.newest.digests if catalogue.newest else release.digests
         passes_over = newest if newest != release.digests else None
-        wish = Wish(
+        wish = UpgradeRequest(
             release.name, release.digests, "administrator", passes_over=passes_over, drain_minutes=minutes
         )
         return _ended(upgrade_to(run, wish))
@@ -75,7 +75,7 @@ def rollback(operator: Operator) -> Result:
             )
         earlier = last.source.digests
         name = _name(offered(run.files), earlier)
-        return _ended(upgrade_to(run, Wish(name, earlier, "administrator", rejects_source=True)))
+        return _ended(upgrade_to(run, UpgradeRequest(name, earlier, "administrator", rejects_source=True)))
 
 
 def history(operator: Operator) -> Result:
@@ -156,7 +156,7 @@ def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:
     return []
 
 
-def _window(found: Standing | None) -> Sequence[str]:
+def _window(found: LastDecision | None) -> Sequence[str]:
     """The site's maintenance window, if it has one, and how to have it follow the clocks of the site."""
     if found is None or not found.window:
         return []
@@ -164,7 +164,7 @@ def _window(found: Standing | None) -> Sequence[str]:
     return [f"Window:  {plain(found.window)}{follows if found.fixed else ''}"]
 
 
-def _waits(found: Standing | None) -> Sequence[str]:
+def _waits(found: LastDecision | None) -> Sequence[str]:
     """Why the agent does not upgrade by itself, in its own words."""
     if found is None or not found.waits:
         return []

@@ -29,7 +29,7 @@ _PAUSE: Final = 0.5
 
 
 @dataclass(frozen=True)
-class Wish:
+class UpgradeRequest:
     """What somebody asks for: a release by name and digests."""
 
     release: str
@@ -49,7 +49,7 @@ def running(run: Run) -> Images:
     return Images(server=server, agent=agent)
 
 
-def upgrade_to(run: Run, wish: Wish) -> Upgrade:
+def upgrade_to(run: Run, wish: UpgradeRequest) -> Upgrade:
     """Upgrade to the release that is wished for, after bringing an unfinished upgrade to its end.
 
     Returns the record; its outcome tells whether it succeeded. Raises SetupError when not even the earlier

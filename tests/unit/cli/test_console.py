@@ -133,7 +133,7 @@ def _scanned(screen: str) -> str | None:
     """What a camera reads on a screen, each module being as large as eight of its pixels."""
     lines = re.findall("^ {4}([█▀▄ ]{20,})$", ESCAPES.sub("", screen).replace("\r", ""), re.MULTILINE)
     width = max((len(line) for line in lines), default=0)
-    rows = [[BLOCKS[cell][half] for cell in line.ljust(width)] for line in lines for half in (0, 1)]
+    rows = [[BLOCKS[cell][scope] for cell in line.ljust(width)] for line in lines for scope in (0, 1)]
     pixels = b"".join(bytes(0 if cell else 255 for cell in row for _ in range(8)) * 8 for row in rows)
     if not pixels:
         return None

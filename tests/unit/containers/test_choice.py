@@ -1,4 +1,4 @@
-"""Which engine is taken, and why; which versions and manners."""
+"""Which engine is taken, and why; which versions and run methods."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.containers import choice
-from mstunnel_setup.containers.choice import ChooseEngine, Chosen, Wish, engine_of, open_engine
+from mstunnel_setup.containers.choice import ChooseEngine, Chosen, EnginePreference, engine_of, open_engine
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.containers.run_method import HostFacts, Manner, choose
+from mstunnel_setup.containers.run_method import HostFacts, RunMethod, choose
 from mstunnel_setup.containers.versions import engine_table, is_tested, refuse_unfit, release
 from mstunnel_setup.engine.action import Undo, UndoRecord
 from mstunnel_setup.engine.receipt import Entry, Receipt
@@ -44,7 +44,7 @@ class Hosts:
 
         return opened
 
-    def open(self, wish: Wish, monkeypatch: pytest.MonkeyPatch) -> Chosen:
+    def open(self, wish: EnginePreference, monkeypatch: pytest.MonkeyPatch) -> Chosen:
         for name in ("podman", "docker"):
             monkeypatch.setattr(choice, f"{name}_engine", self.opener(name))
         with ExitStack() as stack:
@@ -76,16 +76,16 @@ DEAD = EngineError("engine-not-running", "its service does not start", "Run `pod
 @pytest.mark.parametrize(
     ("versions", "wish", "chosen"),
     [
-        ({"podman": "5.4.2"}, Wish(), Chosen("podman", "5.4.2", "the only engine here")),
+        ({"podman": "5.4.2"}, EnginePreference(), Chosen("podman", "5.4.2", "the only engine here")),
         (
             {"podman": "5.4.2", "docker": "26.1.5"},
-            Wish(),
+            EnginePreference(),
             Chosen("podman", "5.4.2", "preferred to Docker, which is here too"),
         ),
-        ({"docker": "26.1.5"}, Wish(), Chosen("docker", "26.1.5", "Podman is not installed")),
+        ({"docker": "26.1.5"}, EnginePreference(), Chosen("docker", "26.1.5", "Podman is not installed")),
         (
             {"podman": "3.4.4", "docker": "26.1.5"},
-            Wish(),
+            EnginePreference(),
             Chosen(
                 "docker",
                 "26.1.5",
@@ -95,24 +95,24 @@ DEAD = EngineError("engine-not-running", "its service does not start", "Run `pod
         ),
         (
             {"podman": DEAD, "docker": "26.1.5"},
-            Wish(),
+            EnginePreference(),
             Chosen("docker", "26.1.5", "its service does not start"),
         ),
         (
             {"podman": "5.4.2", "docker": "26.1.5"},
-            Wish("docker"),
+            EnginePreference("docker"),
             Chosen("docker", "26.1.5", "it was asked for"),
         ),
         (
             {"podman": "5.4.2", "docker": "18.09"},
-            Wish(installed="docker"),
+            EnginePreference(installed="docker"),
             Chosen("docker", "18.09", "the gateway here runs on it"),
         ),
     ],
     ids=["only Podman", "both", "only Docker", "bad Podman", "dead Podman", "asked for", "installed"],
 )
 def test_the_engine_and_the_reason(
-    monkeypatch: pytest.MonkeyPatch, versions: dict[str, Any], wish: Wish, chosen: Chosen
+    monkeypatch: pytest.MonkeyPatch, versions: dict[str, Any], wish: EnginePreference, chosen: Chosen
 ) -> None:
     assert Hosts(versions).open(wish, monkeypatch) == chosen
 
@@ -120,16 +120,16 @@ def test_the_engine_and_the_reason(
 @pytest.mark.parametrize(
     ("versions", "wish", "code", "said"),
     [
-        ({}, Wish(), "engine-missing", "neither Podman nor Docker"),
-        ({"podman": "5.4.2"}, Wish("docker"), "engine-missing", "Docker is not installed"),
-        ({"podman": "3.4.4"}, Wish(), "engine-version", "Podman 3.4.4 cannot run the gateway"),
-        ({"podman": DEAD}, Wish(), "engine-not-running", "does not start"),
-        ({"docker": "18.09.1"}, Wish(), "engine-version", "older than 20.10"),
+        ({}, EnginePreference(), "engine-missing", "neither Podman nor Docker"),
+        ({"podman": "5.4.2"}, EnginePreference("docker"), "engine-missing", "Docker is not installed"),
+        ({"podman": "3.4.4"}, EnginePreference(), "engine-version", "Podman 3.4.4 cannot run the gateway"),
+        ({"podman": DEAD}, EnginePreference(), "engine-not-running", "does not start"),
+        ({"docker": "18.09.1"}, EnginePreference(), "engine-version", "older than 20.10"),
     ],
     ids=["none", "other one", "bad", "dead", "old"],
 )
 def test_where_none_will_do_the_reason_is_that_of_the_one_that_is_there(
-    monkeypatch: pytest.MonkeyPatch, versions: dict[str, Any], wish: Wish, code: str, said: str
+    monkeypatch: pytest.MonkeyPatch, versions: dict[str, Any], wish: EnginePreference, code: str, said: str
 ) -> None:
     hosts = Hosts(versions)
     with pytest.raises(EngineError, match=said) as caught:
@@ -184,18 +184,18 @@ ALL_FACTS = [HostFacts(*values) for values in product(ENGINES, YES_NO, YES_NO, Y
 
 
 @pytest.mark.parametrize("facts", ALL_FACTS, ids=str)
-def test_the_manner_of_every_host(facts: HostFacts) -> None:
-    manner = choose(facts)
-    assert (manner is Manner.ENGINE) == (not facts.systemd)
-    assert (manner is Manner.QUADLET) == (
+def test_the_run_method_of_every_host(facts: HostFacts) -> None:
+    run_method = choose(facts)
+    assert (run_method is RunMethod.ENGINE) == (not facts.systemd)
+    assert (run_method is RunMethod.QUADLET) == (
         facts.engine == "podman" and facts.systemd and facts.cgroup_v2 and facts.generator
     )
 
 
 @pytest.mark.parametrize(
-    ("key", "manner"),
-    [("quadlet:/x", Manner.QUADLET), ("unit:/x", Manner.UNIT), ("container:x", Manner.ENGINE)],
+    ("key", "run_method"),
+    [("quadlet:/x", RunMethod.QUADLET), ("unit:/x", RunMethod.UNIT), ("container:x", RunMethod.ENGINE)],
 )
-def test_an_installation_stays_with_its_manner(key: str, manner: Manner) -> None:
+def test_an_installation_stays_with_its_run_method(key: str, run_method: RunMethod) -> None:
     for facts in ALL_FACTS:
-        assert choose(facts, ["file:/x", key]) is manner
+        assert choose(facts, ["file:/x", key]) is run_method

@@ -19,19 +19,19 @@ from mstunnel_setup.engine.file_actions import (
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import Remember, remembered
+from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.engine.values import JsonObject, output
 from mstunnel_setup.errors import StepError, WaitingError
 from mstunnel_setup.events import Event
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 
-_CODEC = Codec([MakeDirectory, WriteFile, MergeFile, WriteJson, CopyFile, Link, Remember])
+_CODEC = Codec([MakeDirectory, WriteFile, MergeFile, WriteJson, CopyFile, Link, StoreAnswer])
 _ACTIONS = (
     MakeDirectory(path="/etc/tunnel", mode=0o750),
     WriteFile(path="/etc/tunnel/a", text="A\n"),
     WriteFile(path="/etc/present", text="ours\n", mode=0o600),
-    Remember(name="site", value={"id": "7"}),
+    StoreAnswer(name="site", value={"id": "7"}),
     # Names out of order: a journal that sorts them would no longer know its own file.
     WriteJson(path="/etc/tunnel/b.json", value={"site": output("answer:site", "value"), "first": 1}),
     Link(path="/etc/tunnel/active", target="a"),

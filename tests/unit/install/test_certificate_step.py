@@ -134,10 +134,10 @@ def test_it_is_taken_as_soon_as_it_is_complete_and_valid(host: Host) -> None:
         lambda: host.put("leaf"),
     ]
     assert name_of(host.gather()) == PKI.pem("leaf")
-    waiting, half, over, private = host.prompter.said
+    waiting, scope, over, private = host.prompter.said
     for place in (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX):
         assert place in waiting
-    assert half.startswith("Not usable yet: ")
+    assert scope.startswith("Not usable yet: ")
     assert "ended on" in over
     assert "Give devices the whole chain" in private
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from mstunnel_setup.containers.choice import Chosen
-from mstunnel_setup.containers.run_method import Manner
+from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, Network
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
 from mstunnel_setup.install import container_specs
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC, steps_of
 from mstunnel_setup.install.steps import (
     account,
@@ -84,7 +84,7 @@ def checked_decision(step: Step[Any, Any], facts: Any) -> tuple[list[str], list[
 
 
 def test_every_step_has_cases() -> None:
-    every = [step.name for half in Half for step in steps_of(half)]
+    every = [step.name for scope in Scope for step in steps_of(scope)]
     assert {*STEPS, "certificate"} == set(every)
     assert {case.partition("/")[0] for case in CASES} == set(STEPS)
 
@@ -134,7 +134,7 @@ def _launch(draw: st.DrawFn) -> launch.Launch:
         container_specs.server(draw(REFERENCES), setting, draw(PORTS)),
         container_specs.agent(draw(REFERENCES), setting),
     )
-    return launch.Launch(containers, draw(ENGINES), draw(st.sampled_from(Manner)), draw(st.booleans()))
+    return launch.Launch(containers, draw(ENGINES), draw(st.sampled_from(RunMethod)), draw(st.booleans()))
 
 
 @st.composite
@@ -246,10 +246,10 @@ def test_any_facts_lead_to_actions_that_the_journal_keeps_whole(name: str, data:
 def test_systemd_and_the_engine_run_the_same_configuration(facts: launch.Launch) -> None:
     """The label by which a restart is decided is the one that the container will bear, in any way."""
     run = [item.labels[CONFIGURATION_LABEL] for item in facts.specifications]
-    for manner in (Manner.QUADLET, Manner.UNIT):
-        units = launch.STEP.decide(replace(facts, manner=manner))
+    for run_method in (RunMethod.QUADLET, RunMethod.UNIT):
+        units = launch.STEP.decide(replace(facts, run_method=run_method))
         started = [CODEC.dump(action)["label_digest"] for action in units if action.kind == "start-service"]
         assert started == run
-    plain = launch.STEP.decide(replace(facts, manner=Manner.ENGINE))
+    plain = launch.STEP.decide(replace(facts, run_method=RunMethod.ENGINE))
     containers = [action.key for action in plain if action.kind == "run-container"]
     assert containers == ["container:mstunnel-server", "container:mstunnel-agent"]

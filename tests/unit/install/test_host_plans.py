@@ -16,7 +16,7 @@ from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.preflight import refusals
-from mstunnel_setup.install.scope import Half
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.install.steps import account, boot, bridge, kernel, launch, proxy
 from mstunnel_setup.readiness.checks.utils import chosen_engine
@@ -27,7 +27,7 @@ from tests.unit.install.worlds import AGENT_IMAGE, SERVER_IMAGE
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
 CASES = sorted(HOSTS.glob("*.json"))
 STEPS = [step.name for step in ORDER]
-OF_ROOT = [step.name for step in ROOTLESS[Half.HOST]]
+OF_ROOT = [step.name for step in ROOTLESS[Scope.HOST]]
 USUAL = (
     "/etc/cni",
     "/etc/containers",
@@ -67,7 +67,7 @@ class Installed(Processes):
         return program
 
 
-def way(facts: Facts, engine: Engine) -> run_method.Manner:
+def way(facts: Facts, engine: Engine) -> run_method.RunMethod:
     """How containers are run there."""
     assert facts.system is not None
     generator = engine.name == "podman" and quadlet.available(Installed(), engine.version)

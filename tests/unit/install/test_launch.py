@@ -10,7 +10,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.engine import Image
-from mstunnel_setup.containers.run_method import Manner
+from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
 from mstunnel_setup.engine.file_actions import Link
 from mstunnel_setup.errors import CheckError, ExitCode
@@ -114,13 +114,13 @@ def test_docker_gets_units_of_ours_which_the_daemon_starts_too(scene: Scene) -> 
 def test_with_cgroup_v1_a_unit_is_put_around_podman(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "_CONTROLLERS").unlink()
     launched = launch.STEP.gather(_context(scene))
-    assert launched.manner is Manner.UNIT
+    assert launched.run_method is RunMethod.UNIT
     assert launched.engine == "podman"
 
 
-def test_an_installation_stays_with_its_manner(scene: Scene, tmp_path: Path) -> None:
+def test_an_installation_stays_with_its_run_method(scene: Scene, tmp_path: Path) -> None:
     scene.finished({"kind": "install-unit", "path": "/etc/systemd/system/x", "text": ""}, "unit:/etc/x", {})
-    assert launch.STEP.gather(_context(scene)).manner is Manner.UNIT
+    assert launch.STEP.gather(_context(scene)).run_method is RunMethod.UNIT
 
 
 def test_an_image_that_docker_has_loaded_runs_by_its_local_name(scene: Scene) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.engine.runner import Planned
-from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.errors import ExitCode, WaitingError
 from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.install import rootless
@@ -18,7 +18,7 @@ from tests.unit.install.worlds import FakePrompter
 from tests.unit.operators import operator_of
 
 COMMAND = ("/usr/sbin/mstunnel-setup", "host", "--account", "gateway")
-PLANNED = [Planned("account", "Account", (Remember(name="mode", value="rootless"), MakeDirectory(path="/x")))]
+PLANNED = [Planned("account", "Account", (StoreAnswer(name="mode", value="rootless"), MakeDirectory(path="/x")))]
 
 
 @pytest.fixture

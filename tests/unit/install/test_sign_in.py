@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.engine.store_answer import Remember
+from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.errors import NetworkError, SignInError
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.steps import sign_in
@@ -137,7 +137,7 @@ def test_a_registered_server_needs_no_answer(scene: Scene) -> None:
 def test_a_client_id_that_was_typed_is_remembered(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     _Doors(monkeypatch)
     facts = sign_in.STEP.gather(scene.context(sign_in__client_id=_CLIENT))
-    assert sign_in.STEP.decide(facts) == (Remember(name="sign_in.client_id", value=_CLIENT),)
+    assert sign_in.STEP.decide(facts) == (StoreAnswer(name="sign_in.client_id", value=_CLIENT),)
 
 
 def test_a_token_file_is_enough(scene: Scene) -> None:

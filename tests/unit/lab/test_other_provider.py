@@ -54,7 +54,7 @@ applications:
 
 
 @dataclass(frozen=True)
-class Standing:
+class LastDecision:
     """The provider, and a lab that trusts it."""
 
     issuer: str
@@ -94,7 +94,7 @@ def provider_settings(directory: Path, issuer: str, port: int, resource: str, ke
 
 
 @pytest.fixture
-def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[Standing]:
+def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[LastDecision]:
     port, key = free_port(), rsa.generate_private_key(65537, 2048)
     issuer = f"https://localhost:{port}/{TENANT}/v2.0"
     key_set, seed = tmp_path / "keys.json", tmp_path / "seed.yaml"
@@ -111,7 +111,7 @@ def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[Standing
         assert process.stdout is not None
         try:
             assert process.stdout.readline() == "ready\n"
-            yield Standing(issuer, running.description, str(roots), key)
+            yield LastDecision(issuer, running.description, str(roots), key)
         finally:
             process.kill()
 
@@ -129,7 +129,7 @@ def follow(pages: Pages, address: str, user_code: str) -> str:
     return page.text
 
 
-def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(standing: Standing, trusting: Any) -> None:
+def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(standing: LastDecision, trusting: Any) -> None:
     where = cloud("custom", standing.issuer.removesuffix("/v2.0"), standing.description["graph"])
     shown: list[str] = []
 
@@ -154,7 +154,7 @@ def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(standing: Standi
         http.close()
 
 
-def test_only_the_issuer_that_was_named_is_trusted(standing: Standing, trusting: Any) -> None:
+def test_only_the_issuer_that_was_named_is_trusted(standing: LastDecision, trusting: Any) -> None:
     """The same claims signed by another key, or in the name of another issuer, open nothing."""
     now = int(time.time())
     claims = {"aud": standing.description["graph"], "iss": standing.issuer, "tid": TENANT, "oid": USER}

@@ -8,13 +8,13 @@ import pytest
 from mstunnel_setup.errors import SignInError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.tenant.authenticator import Account, Entrance
+from mstunnel_setup.tenant.authenticator import Account, Authenticator
 from mstunnel_setup.tenant.clouds import CLOUDS
 
 
-def _entrance(root: Path) -> Entrance:
+def _entrance(root: Path) -> Authenticator:
     unused: Any = None
-    return Entrance(unused, SystemClock(), CLOUDS["public"], unused, unused, Files(root))
+    return Authenticator(unused, SystemClock(), CLOUDS["public"], unused, unused, Files(root))
 
 
 def test_a_token_file_is_read_below_the_root_without_any_request(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from mstunnel_setup.cli.certificate_options import ImportOptions
 from mstunnel_setup.errors import UsageError
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
-WHOLE = NOW.replace(microsecond=0)
+ALL = NOW.replace(microsecond=0)
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ WHOLE = NOW.replace(microsecond=0)
     [
         ({}, None),
         ({"word": "delay", "minutes": "0"}, None),
-        ({"word": "delay", "minutes": "10080"}, WHOLE + timedelta(days=7)),
-        ({"delay": 5}, WHOLE + timedelta(minutes=5)),
+        ({"word": "delay", "minutes": "10080"}, ALL + timedelta(days=7)),
+        ({"delay": 5}, ALL + timedelta(minutes=5)),
         ({"at": "2026-06-02T03:00+02:00"}, datetime(2026, 6, 2, 1, tzinfo=UTC)),
         ({"at": "2026-06-02 03:00Z"}, datetime(2026, 6, 2, 3, tzinfo=UTC)),
     ],

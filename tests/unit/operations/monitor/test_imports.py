@@ -11,7 +11,7 @@ from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps.certificate import pending_imports
-from mstunnel_setup.operations.certificate.activation import engage
+from mstunnel_setup.operations.certificate.activation import apply_actions
 from mstunnel_setup.operations.certificate.delayed_import import cancel_pending
 from mstunnel_setup.operations.monitor.imports import overdue, take
 from mstunnel_setup.tls.schedule import ScheduleImport
@@ -29,7 +29,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
             ScheduleImport(name=name, at=at, fingerprint=name, program="/bin/true", timer=False)
             for name in ("first", "second")
         ]
-        engage(run, "Hand in", waiting)
+        apply_actions(run, "Hand in", waiting)
         yield run
 
 

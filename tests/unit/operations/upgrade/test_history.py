@@ -10,7 +10,7 @@ import pytest
 
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.upgrade import release_choice as commands
-from mstunnel_setup.operations.upgrade.run import Wish
+from mstunnel_setup.operations.upgrade.run import UpgradeRequest
 from mstunnel_setup.upgrade.record import HISTORY, Outcome, Upgrade, write_history
 from mstunnel_setup.upgrade.release import CATALOGUE
 from tests.unit.schemas import validate
@@ -91,9 +91,9 @@ def test_an_earlier_release_that_is_chosen_by_name_passes_the_newest_over(
     files.make_directories(CATALOGUE.rpartition("/")[0])
     text = "".join(table.format(label, month, found.server, found.agent) for label, month, found in releases)
     files.write(CATALOGUE, text.encode())
-    wished: list[Wish] = []
+    wished: list[UpgradeRequest] = []
 
-    def done(_run: object, wish: Wish) -> Upgrade:
+    def done(_run: object, wish: UpgradeRequest) -> Upgrade:
         wished.append(wish)
         return upgrade("b", wish.release, passes_over=wish.passes_over)
 
