@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mstunnel_setup.admin.change import CONFIGURATION, Change
+from mstunnel_setup.admin.errors import SERVER_CONFIGURATION_UNKNOWN
 from mstunnel_setup.admin.plan import Tenant, only
 from mstunnel_setup.admin.profile_changes import ASSIGNMENTS, SITE, SITE_ID, TYPE, PresentProfile
 from mstunnel_setup.admin.profiles.present import is_tunnel_profile
@@ -110,11 +111,7 @@ def configuration_id(wanted: str, graph: AdminGraph) -> str:
     named = only(graph.configurations(wanted), wanted, "server configuration")
     found = named or next((item for item in graph.configurations() if item.id == wanted.lower()), None)
     if found is None:
-        raise TenantError(
-            "server-configuration-unknown",
-            f"the tenant has no server configuration {wanted}",
-            "`mst-admin config list` shows those there are.",
-        )
+        raise SERVER_CONFIGURATION_UNKNOWN(wanted=wanted)
     return found.id
 
 

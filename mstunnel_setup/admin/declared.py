@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from mstunnel_setup.admin.errors import DECLARATIONS_MISSING
 from mstunnel_setup.admin.objects import ConfigurationObject, Declarations, SiteObject, ThresholdObject
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.root import with_root
@@ -115,11 +116,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _missing(path: Path, reason: str) -> UsageError:
-    return UsageError(
-        "declarations-missing",
-        f"no declarations can be read from {path}: {reason}",
-        "Name a directory with YAML files; `mst-admin export DIR` writes one from a tenant.",
-    )
+    return DECLARATIONS_MISSING(path=path, reason=reason)
 
 
 def _placed(parsed: Sequence[tuple[Document, Declarations]], section: str) -> Iterator[Placed[Any]]:

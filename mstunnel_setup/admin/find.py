@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+from mstunnel_setup.admin.errors import METRIC_UNKNOWN
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -60,4 +61,4 @@ def find_threshold(graph: AdminGraph, metric: str) -> HealthThreshold:
         if item.id.casefold() == metric.casefold():
             return item
     names = ", ".join(item.id for item in found)
-    raise TenantError("metric-unknown", f"no metric {metric} has thresholds", f"Give one of: {names}.")
+    raise METRIC_UNKNOWN(metric=metric, names=names)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mstunnel_setup.admin.change import Change, Kind
+from mstunnel_setup.admin.errors import CONNECTION_TYPE_FIXED, PROFILE_PLATFORM_FIXED
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.present import (
     TARGETS,
@@ -148,20 +149,12 @@ def _named(name: str, present: Sequence[PresentProfile], *, tunnel: bool) -> Pre
 
 def _require_platform(profile: ProfileObject, found: DeviceConfiguration, wanted: str = "") -> None:
     if found.odata_type != (wanted or TYPES[profile.platform]):
-        raise TenantError(
-            "profile-platform-fixed",
-            f"the tenant's profile {found.display_name} is for another platform than {profile.platform}",
-            "Choose another name: the type of a profile cannot be changed.",
-        )
+        raise PROFILE_PLATFORM_FIXED(display_name=found.display_name, platform=profile.platform)
 
 
 def _require_connection(profile: ProfileObject, present: ProfileObject) -> None:
     if profile.connection_type and profile.connection_type is not present.connection:
-        raise TenantError(
-            "connection-type-fixed",
-            f"the tenant's profile {profile.name} has the connection type {present.connection}",
-            "Remove connection_type, or choose another name: the type of a profile cannot be changed.",
-        )
+        raise CONNECTION_TYPE_FIXED(name=profile.name, connection=present.connection)
 
 
 def _assigned(profile: ProfileObject, present: PresentProfile) -> list[Mapping[str, Any]]:

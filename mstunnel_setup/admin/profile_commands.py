@@ -8,6 +8,7 @@ from typing import Any
 
 from mstunnel_setup.admin.carry_out import carry_out, read_profiles
 from mstunnel_setup.admin.change import Change
+from mstunnel_setup.admin.errors import PROFILE_UNKNOWN, PROFILE_UNREADABLE
 from mstunnel_setup.admin.find import chosen, find_site
 from mstunnel_setup.admin.judged_values import judged
 from mstunnel_setup.admin.lines import NOTHING, details, table
@@ -106,9 +107,7 @@ def _require_presence(profile: ProfileObject, present: Sequence[PresentProfile],
             "Use `mst-admin profile update`, or choose another name.",
         )
     if not new and not there:
-        raise TenantError(
-            "profile-unknown", f"the tenant has no profile {profile.name}", "Use `mst-admin profile create`."
-        )
+        raise PROFILE_UNKNOWN(name=profile.name)
 
 
 def _result(changes: Sequence[Change], data: Mapping[str, Any], warnings: tuple[Notice, ...] = ()) -> Result:
@@ -156,9 +155,7 @@ def _load(file: Path) -> tuple[Document, ProfileFile]:
             ProfileFile, read(path), str(path), "profiles", frozenset({("custom_settings",), ("groups",)})
         )
     except OSError as error:
-        raise UsageError(
-            "profile-unreadable", f"the profile {path} cannot be read: {error.strerror}", "Check the path."
-        ) from error
+        raise PROFILE_UNREADABLE(path=path, reason=error.strerror) from error
     except DocumentError as error:
         raise ValuesError([UsageError("profile-invalid", line, _HINT) for line in error.problems]) from error
 

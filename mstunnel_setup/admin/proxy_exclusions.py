@@ -4,13 +4,18 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from mstunnel_setup.admin.errors import (
+    EXCLUSIONS_MISSING,
+    EXCLUSIONS_NOT_SUPPORTED,
+    EXCLUSIONS_WITHOUT_DIRECT_PROXY,
+)
 from mstunnel_setup.admin.judged_values import judged
 from mstunnel_setup.admin.named_file import names_file
 from mstunnel_setup.admin.profile_commands import find_profile
 from mstunnel_setup.admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_setup.admin.session import open_tenant
 from mstunnel_setup.admin.written_files import write_named
-from mstunnel_setup.errors import ExitCode, TenantError, UsageError
+from mstunnel_setup.errors import ExitCode, UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
@@ -42,11 +47,7 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
     found = find_profile(graph, profile)
     present = _present(found)
     if not ((found.model_extra or {}).get("proxyServer") or {}).get("address"):
-        raise TenantError(
-            "exclusions-without-direct-proxy",
-            f"the profile {found.display_name} has no direct proxy, so a list would have no effect",
-            "Give the profile a proxy with address and port first.",
-        )
+        raise EXCLUSIONS_WITHOUT_DIRECT_PROXY(display_name=found.display_name)
     data = {"id": found.id, "before": present, "after": entries}
     if entries == present:
         return Result("unchanged", data, warnings, text=["Nothing to change."])
@@ -71,11 +72,7 @@ def export_list(operator: Operator, settings: Settings, profile: str, file: Path
 def _present(found: DeviceConfiguration) -> list[str]:
     listed = (found.model_extra or {}).get(_LIST)
     if listed is None:
-        raise TenantError(
-            "exclusions-not-supported",
-            f"{found.display_name} is no Android profile: only those have a proxy exclusion list",
-            "Choose an Android profile.",
-        )
+        raise EXCLUSIONS_NOT_SUPPORTED(display_name=found.display_name)
     return [str(item) for item in listed]
 
 
@@ -89,7 +86,7 @@ def _read(file: Path) -> tuple[str, ...]:
     path = str(file.absolute())
     content = Files().read_given(path)
     if content is None:
-        raise UsageError("exclusions-missing", f"there is no file {path}", "Check the path.")
+        raise EXCLUSIONS_MISSING(path=path)
     try:
         return read_csv(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -1,12 +1,13 @@
 """Servers of a site: their records in the tenant."""
 
 from mstunnel_setup.admin.change import Change
+from mstunnel_setup.admin.errors import SERVER_NOT_INSTALLED
 from mstunnel_setup.admin.find import find_server, find_site
 from mstunnel_setup.admin.lines import details, result_of, table
 from mstunnel_setup.admin.objects import ServerObject
 from mstunnel_setup.admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.validated import validated
-from mstunnel_setup.errors import TenantError, UsageError
+from mstunnel_setup.errors import TenantError
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 
@@ -39,11 +40,7 @@ def show(operator: Operator, settings: Settings, site: str, wanted: str) -> Resu
 
 def create() -> Result:
     """Raises UsageError: a server is created by its installation."""
-    raise UsageError(
-        "server-not-installed",
-        "a server is created by its installation, which gives it an identity of its own",
-        "Run `mstunnel-setup --site NAME` on the server.",
-    )
+    raise SERVER_NOT_INSTALLED()
 
 
 def rename(operator: Operator, settings: Settings, site: str, wanted: str, name: str) -> Result:

@@ -2,6 +2,7 @@
 
 from mstunnel_setup.admin.carry_out import carry_out
 from mstunnel_setup.admin.change import Change
+from mstunnel_setup.admin.errors import METRIC_NOT_KNOWN
 from mstunnel_setup.admin.find import find_threshold
 from mstunnel_setup.admin.judged_values import judged
 from mstunnel_setup.admin.lines import details, result_of, table
@@ -11,7 +12,6 @@ from mstunnel_setup.admin.plan import threshold_change
 from mstunnel_setup.admin.rules_site import judge_threshold
 from mstunnel_setup.admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.validated import validated
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 
@@ -52,7 +52,7 @@ def set_threshold(
     """Create or change the thresholds of a metric; `values` are (healthy, unhealthy), None keeps one."""
     if new and kind_of(metric) is None:
         names = ", ".join(kind.word for kind in KINDS)
-        raise UsageError("metric-not-known", f"no metric {metric} has thresholds", f"Known are: {names}.")
+        raise METRIC_NOT_KNOWN(metric=metric, names=names)
     graph = open_tenant(operator, settings)
     present = None if new else find_threshold(graph, metric)
     known = (

@@ -9,6 +9,7 @@ from typing import Final
 
 from mstunnel_setup.agent import upgrade
 from mstunnel_setup.agent.counters import Counters
+from mstunnel_setup.agent.errors import SERVER_UNKNOWN
 from mstunnel_setup.agent.events import Tell, line, problem
 from mstunnel_setup.agent.hand_over import HandOver
 from mstunnel_setup.agent.health_rows import State
@@ -268,11 +269,7 @@ def check_in(enrolment: Enrolment, health: LabHealth | None = None) -> None:
     """
     found = enrolment.tenant.server(enrolment.site_id, enrolment.server_id)
     if found is None:
-        raise TenantError(
-            "server-unknown",
-            "the site has no record of this server any more",
-            "Register it again with `mst-cli reenroll` on the host, or remove it there: `mst-cli uninstall`.",
-        )
+        raise SERVER_UNKNOWN()
     changes = TunnelServer(display_name=found.display_name)
     if health is not None:
         changes = TunnelServer(display_name=found.display_name, lab_health=health)

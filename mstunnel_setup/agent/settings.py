@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import StepError
+from mstunnel_setup.agent.errors import AGENT_FILE_INVALID, AGENT_FILE_MISSING
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.log_level import log_level
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
@@ -84,17 +84,9 @@ def _environment(files: Files) -> dict[str, str]:
 def _read(files: Files, path: str, model: type[Model]) -> Model:
     content = files.read(path)
     if content is None:
-        raise StepError(
-            "agent-file-missing",
-            f"{path} is missing",
-            "Register this server: run mstunnel-setup on the host.",
-        )
+        raise AGENT_FILE_MISSING(path=path)
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise StepError(
-            "agent-file-invalid",
-            f"{path} cannot be read{f' (at {place})' if place else ''}",
-            "Put it back from a backup, or run mstunnel-setup on the host.",
-        ) from error
+        raise AGENT_FILE_INVALID(path=path, value=f" (at {place})" if place else "") from error

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
+from mstunnel_setup.agent.errors import TRUSTED_ROOT_UNREADABLE
 from mstunnel_setup.agent.settings import AgentInfo, read_agent_info, read_agent_settings, read_proxies
 from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.host.clock import Clock
@@ -125,11 +126,7 @@ def _certificates(files: Files, path: str) -> bytes:
     try:
         found = read_material(files.read(path) or b"").certificates
     except CertificateError as error:
-        raise CertificateError(
-            "trusted-root-unreadable",
-            f"{path}: {error.message}",
-            "Put a certificate in PEM or DER there, or remove the file.",
-        ) from error
+        raise TRUSTED_ROOT_UNREADABLE(path=path, reason=error.message) from error
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in found)
 
 

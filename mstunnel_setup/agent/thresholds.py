@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import StepError
+from mstunnel_setup.agent.errors import THRESHOLDS_INVALID
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
 
@@ -54,10 +54,8 @@ def read_thresholds(files: Files) -> Thresholds:
         return Thresholds.model_validate_json(content)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise StepError(
-            "thresholds-invalid",
-            f"{paths.HEALTH_THRESHOLDS} cannot be read{f' (at {place})' if place else ''}",
-            "Correct it as docs/reference/health.md shows, or remove it.",
+        raise THRESHOLDS_INVALID(
+            health_thresholds=paths.HEALTH_THRESHOLDS, value=f" (at {place})" if place else ""
         ) from error
 
 

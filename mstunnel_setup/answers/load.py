@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mstunnel_setup.answers.document import DocumentError, Position, compose, read
+from mstunnel_setup.answers.errors import ANSWERS_UNREADABLE
 from mstunnel_setup.answers.judge import AnswersError, judge
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.problem import KeyPath
-from mstunnel_setup.errors import CheckError, UsageError
+from mstunnel_setup.errors import CheckError
 
 _SECTIONS = frozenset(
     {
@@ -42,11 +43,7 @@ def load(path: Path) -> LoadedAnswers:
             "Run it with sudo; for a gateway without root, give the account a file of its own.",
         ) from error
     except OSError as error:
-        raise UsageError(
-            "answers-unreadable",
-            f"the answer file {path} cannot be read: {error.strerror}",
-            "Check the path, or write a new file with `mstunnel-setup answers new`.",
-        ) from error
+        raise ANSWERS_UNREADABLE(path=path, reason=error.strerror) from error
     except DocumentError as error:
         raise AnswersError(error.problems) from error
     return parse(content, str(path))

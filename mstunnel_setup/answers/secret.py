@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, NoReturn, TypeAlias, cast
 
+from mstunnel_setup.answers.errors import SECRET_EXPOSED
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.redaction import STARS
@@ -113,11 +114,7 @@ def _read(files: Files, path: str, reference: SecretReference, forbidden: int) -
         )
     if found.st_mode & forbidden:
         mode = stat.S_IMODE(found.st_mode)
-        raise UsageError(
-            "secret-exposed",
-            f"the file {path} can be read or changed by others (mode {mode:04o})",
-            f"Run `chmod 600 {path}`, and change the secret if others may have read it.",
-        )
+        raise SECRET_EXPOSED(path=path, mode=mode)
     return _text(files.read(path) or b"", reference)
 
 

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from mstunnel_setup.answers.errors import CLIENT_TO_CLIENT_INVALID, PROXY_INVALID, TRACE_SESSIONS_INVALID
 from mstunnel_setup.errors import UsageError
 
 PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy")
@@ -27,20 +28,8 @@ def refuse_wrong(name: str, value: str) -> None:
             "debug-level-invalid", f"DEBUG_LEVEL is not a number: {value}", "Write a number from 0 to 4."
         )
     if name == "TRACE_SESSIONS" and not _TRACE.fullmatch(value):
-        raise UsageError(
-            "trace-sessions-invalid",
-            f"TRACE_SESSIONS cannot be {value}",
-            "Write 0 (off), 1 (the access log) or 2 (the access log with DNS connections).",
-        )
+        raise TRACE_SESSIONS_INVALID(value=value)
     if name == "CLIENT_TO_CLIENT" and value not in {"true", "false"}:
-        raise UsageError(
-            "client-to-client-invalid",
-            f"CLIENT_TO_CLIENT cannot be {value}",
-            "Write true (devices reach each other) or false.",
-        )
+        raise CLIENT_TO_CLIENT_INVALID(value=value)
     if name.lower() in PROXIES[:2] and not _PROXY.fullmatch(value):
-        raise UsageError(
-            "proxy-invalid",
-            f"{name} is not the address of a proxy",
-            "Write it as `http://proxy.example.com:3128`.",
-        )
+        raise PROXY_INVALID(name=name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from mstunnel_setup.cli.admin_objects import ObjectCommands, Yes
+from mstunnel_setup.cli.errors import WINDOW_MISSING
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, option_names, with_options
 from mstunnel_setup.cli.render import run_command
 
@@ -93,13 +94,8 @@ class SiteOptions:
 
 
 def _window_missing() -> "UsageError":
-    from mstunnel_setup.errors import UsageError  # noqa: PLC0415 (`--help` stays fast)
 
-    return UsageError(
-        "window-missing",
-        "--time-zone is given, but the site has no maintenance window",
-        "Add --window HH:MM-HH:MM.",
-    )
+    return WINDOW_MISSING()
 
 
 def _work() -> "Objects[Any, Any, Any]":

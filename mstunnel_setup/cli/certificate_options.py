@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.cli.errors import DELAY_UNCLEAR
 from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.operations.certificate.import_request import ImportRequest
 
@@ -59,8 +59,4 @@ class ImportOptions:
             return self.delay
         if self.word == "delay" and (number := whole_number(self.minutes or "")) is not None:
             return number
-        raise UsageError(
-            "delay-unclear",
-            f"`{' '.join(filter(None, (self.word, self.minutes)))}` is not understood",
-            "Write `delay` and a number of minutes, as in `mst-cli import_cert delay 10080`.",
-        )
+        raise DELAY_UNCLEAR(value=" ".join(filter(None, (self.word, self.minutes))))

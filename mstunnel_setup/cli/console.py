@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from os import get_terminal_size
 from typing import TYPE_CHECKING, TextIO
 
+from mstunnel_setup.cli.errors import ANSWER_NEEDED, INPUT_ENDED, INPUT_INVALID
 from mstunnel_setup.cli.qr import qr_lines
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.redaction import Redactor
@@ -80,11 +81,7 @@ class NoPrompts:
         raise self._unanswered(title)
 
     def _unanswered(self, question: str) -> UsageError:
-        return UsageError(
-            "answer-needed",
-            f"unattended, but there is a question: {self._redactor.clean(question)}",
-            "Answer it in the answer file or by an option, or run without --unattended.",
-        )
+        return ANSWER_NEEDED(redactor=self._redactor.clean(question))
 
     def _qr_code(self, text: str) -> None:
         """Where it fits, and where colours make sure that dark is dark, for cameras do not read negatives."""
@@ -208,7 +205,7 @@ class TerminalConsole(NoPrompts):
         try:
             line = self._stdin.readline()
         except UnicodeDecodeError as error:
-            raise UsageError("input-invalid", "what was typed is not UTF-8 text", "Type it again.") from error
+            raise INPUT_INVALID() from error
         if not line:
             self._print("")
             raise self._ended()
@@ -223,11 +220,7 @@ class TerminalConsole(NoPrompts):
             raise self._ended() from error
 
     def _ended(self) -> UsageError:
-        return UsageError(
-            "input-ended",
-            "the input ended before the question was answered",
-            "Run it at a terminal, or give the answers with --answers and --unattended.",
-        )
+        return INPUT_ENDED()
 
 
 def _matching(typed: str, rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -8,6 +8,7 @@ import typer
 
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.cli.entry import run_program
+from mstunnel_setup.cli.errors import LAB_CLOUD, LAB_HOST, LAB_NOT_INSTALLED
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
@@ -35,11 +36,7 @@ def _run(name: str, common: CommonOptions, function: Callable[[], Result]) -> No
         try:
             return function()
         except ModuleNotFoundError as error:
-            raise UsageError(
-                "lab-not-installed",
-                f"the lab needs {error.name}, which is not installed",
-                "Install the package with its extra: mstunnel-setup[lab].",
-            ) from error
+            raise LAB_NOT_INSTALLED(name=error.name) from error
 
     run_command(f"{_PROGRAM} {name}", common, lambda _operator: work())
 
@@ -76,7 +73,7 @@ def serve(
         _require_hosts("--name", name or ())
         if cloud and cloud not in CLOUD_NAMES:
             known = ", ".join(CLOUD_NAMES)
-            raise UsageError("lab-cloud", f"there is no cloud called {cloud}", f"Use one of: {known}.")
+            raise LAB_CLOUD(cloud=cloud, known=known)
         settings = Settings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
         if run(settings) is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
@@ -88,11 +85,7 @@ def serve(
 def _require_hosts(option: str, given: Iterable[str]) -> None:
     for text in given:
         if not is_host(text):
-            raise UsageError(
-                "lab-host",
-                f"{option}: {text!r} is neither a host name nor an IP address",
-                "Give one, such as 127.0.0.1; a name in its ASCII form.",
-            )
+            raise LAB_HOST(option=option, text=text)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.cli.errors import PROGRESS_FD_CLOSED
 from mstunnel_setup.events import Event
 from mstunnel_setup.redaction import Redactor
 from mstunnel_setup.text import fold
@@ -69,11 +69,7 @@ class ProgressStream:
         try:
             os.fstat(descriptor)
         except OSError as error:
-            raise UsageError(
-                "progress-fd-closed",
-                f"file descriptor {descriptor} of --progress-fd is not open",
-                f"Open it in the shell, for example with `{descriptor}>progress.jsonl`.",
-            ) from error
+            raise PROGRESS_FD_CLOSED(descriptor=descriptor) from error
         self._descriptor: int | None = descriptor
         self._redactor = redactor
 

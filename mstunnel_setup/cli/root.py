@@ -5,9 +5,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from mstunnel_setup import __version__
+from mstunnel_setup.cli.errors import COMMAND_MISSING
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat, with_options
 from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.result import Result
 
 VersionOption = Annotated[bool, typer.Option("--version", help="Show the version.")]
@@ -29,5 +29,5 @@ def add_root(app: typer.Typer, program: str) -> None:
             show_version(program, common)
         if context.invoked_subcommand is None:
             if common.output is OutputFormat.JSON:
-                raise UsageError("command-missing", "no command is given", f"See `{program} --help`.")
+                raise COMMAND_MISSING(program=program)
             typer.echo(context.get_help())

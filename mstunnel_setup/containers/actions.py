@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from mstunnel_setup.containers import quadlet
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
+from mstunnel_setup.containers.errors import CONTAINER_FOREIGN
 from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_until_up
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
 from mstunnel_setup.containers.world import HasEngine
@@ -225,8 +226,4 @@ def _container_log(world: HasEngine, name: str) -> str:
 def _refuse_foreign(name: str, state: ContainerState | None) -> None:
     """A unit would replace a container of the same name, whoever made it."""
     if state is not None and not state.ours:
-        raise EngineError(
-            "container-foreign",
-            f"there is a container {name} that was not made by mstunnel-setup",
-            "Rename it (`podman rename`, `docker rename`) or remove it, and run the command again.",
-        )
+        raise CONTAINER_FOREIGN(name=name)

@@ -123,7 +123,9 @@ def _opened(
     return engine, version
 
 
-def _reason(wish: EnginePreference, name: EngineName, errors: Sequence[EngineError], processes: Processes) -> str:
+def _reason(
+    wish: EnginePreference, name: EngineName, errors: Sequence[EngineError], processes: Processes
+) -> str:
     if wish.installed is not None:
         return "the gateway here runs on it"
     if wish.engine != "auto":

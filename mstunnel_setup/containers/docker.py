@@ -18,6 +18,7 @@ from mstunnel_setup.containers.engine import (
     clean,
     engine_time,
 )
+from mstunnel_setup.containers.errors import IMAGE_LOAD_FAILED
 from mstunnel_setup.containers.pull import Pull, fetched, pull_failure
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import (
@@ -200,7 +201,7 @@ class DockerEngine(CommandEngine):
         for name in (image.id, image.digest):
             if self._image_id(name) is not None:
                 return Image(image.name, image.digest, name)
-        raise EngineError("image-load-failed", f"cannot load {archive}: {clean(report)}")
+        raise IMAGE_LOAD_FAILED(archive=archive, report=clean(report))
 
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from mstunnel_setup.containers.docker import DockerEngine
+from mstunnel_setup.containers.errors import ENGINE_UNFIT
 from mstunnel_setup.containers.sockets import listens
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.clock import Clock
@@ -70,11 +71,7 @@ def _client(address: str, version: str) -> Any:
 
 def _refuse_remote(address: str) -> None:
     if not address.startswith("unix://"):
-        raise EngineError(
-            "engine-unfit",
-            f"DOCKER_HOST names {address}, which is another machine",
-            "The gateway needs files of this one: unset DOCKER_HOST, or name a unix:// socket.",
-        )
+        raise ENGINE_UNFIT(address=address)
 
 
 def _refuse_unfit(address: str, client: Any) -> None:

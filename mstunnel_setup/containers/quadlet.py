@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import clean
+from mstunnel_setup.containers.errors import QUADLET_REFUSED
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
 from mstunnel_setup.containers.start_order import start_order
 from mstunnel_setup.containers.versions import release
@@ -89,11 +90,7 @@ def _judge(processes: Processes, generator: str, folder: str, name: str) -> str:
     marker = f"---{PurePosixPath(name).stem}.service---"
     if done.code != 0 or marker not in done.output:
         reason = clean(done.error).replace(folder, "")
-        raise EngineError(
-            "quadlet-refused",
-            f"Podman does not accept the unit file {name}: {reason}",
-            "Podman is probably older than 4.9; upgrade it.",
-        )
+        raise QUADLET_REFUSED(name=name, reason=reason)
     return done.output.partition(marker)[2].lstrip("\n")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from mstunnel_setup.errors import EngineError
+from mstunnel_setup.containers.errors import CONTAINER_SPEC
 
 Protocol: TypeAlias = Literal["tcp", "udp"]
 # Of the two that slirp4netns has, this port handler is the one that shows the gateway who connects.
@@ -217,8 +217,4 @@ def _matching(what: str, pattern: re.Pattern[str], values: Iterable[str]) -> Non
 
 def _require(what: str, value: str, *, ok: bool) -> None:
     if not ok:
-        raise EngineError(
-            "container-spec",
-            f"{value!r} cannot be used as {what} of a container",
-            "Correct the setting that this value comes from.",
-        )
+        raise CONTAINER_SPEC(value=value, what=what)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from mstunnel_setup.containers.errors import SYSTEMD_FAILED
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.process import Completed, ProcessError, Processes
 
@@ -63,11 +64,7 @@ class Systemd:
         """
         answer = self._query("show", "--property=LoadState", "--value", "--", unit)
         if answer.code and self.running() and not self._scope:
-            raise EngineError(
-                "systemd-failed",
-                f"systemd does not say whether there is a unit {unit}",
-                f"Look at `systemctl status {unit}` and run the command again.",
-            )
+            raise SYSTEMD_FAILED(unit=unit)
         return answer.output.strip() not in ("", "not-found")
 
     def environment(self, unit: str) -> str:

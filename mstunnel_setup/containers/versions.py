@@ -7,6 +7,7 @@ from importlib.resources import files
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field
 
+from mstunnel_setup.containers.errors import ENGINE_VERSION
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.errors import EngineError
 
@@ -88,8 +89,4 @@ def refuse_unfit(engine: EngineName, text: str) -> None:
 
 def _unfit(engine: EngineName, version: str, why: str, least: str) -> EngineError:
     name = engine.capitalize()
-    return EngineError(
-        "engine-version",
-        f"{name} {version} cannot run the gateway: {why}",
-        f"Update {name} to {least} or later.",
-    )
+    return ENGINE_VERSION(name=name, version=version, why=why, least=least)

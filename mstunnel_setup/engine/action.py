@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from mstunnel_setup.engine.errors import JOURNAL_NEWER
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.errors import StepError
 
 World = TypeVar("World", contravariant=True)
 
@@ -120,11 +120,7 @@ class Codec:
                 return cast("Action[Any]", _adapter(kind).validate_python(fields))
         except ValidationError:
             pass
-        raise StepError(
-            "journal-newer",
-            f"the journal holds an action this version does not understand: {data.get('kind')}",
-            "Use the version of mstunnel-setup that wrote it, or a newer one.",
-        )
+        raise JOURNAL_NEWER(data=data.get("kind"))
 
 
 @cache

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.errors import CHANGED_BY_OTHERS
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Entry, Receipt
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import SetupError, WaitingError
+from mstunnel_setup.errors import SetupError
 from mstunnel_setup.events import Event, Listener, Phase
 from mstunnel_setup.host.clock import Clock
 
@@ -168,12 +169,7 @@ class Runner:
         if not changed:
             return
         if not self._may_replace(changed):
-            raise WaitingError(
-                "changed-by-others",
-                f"{changed} since the installation wrote it",
-                "See the difference with `mstunnel-setup plan`; move the file away, or run at a terminal and "
-                "agree that it is replaced.",
-            )
+            raise CHANGED_BY_OTHERS(changed=changed)
         self._journal.append("replaced", key=action.key, theirs=action.capture(self._world))
 
     def _fail(self, step: str, error: SetupError) -> None:

@@ -13,8 +13,8 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import TenantError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.errors import CONFIGURATION_INVALID
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.safe_paths import FileError
@@ -69,11 +69,7 @@ def encode(configuration: Mapping[str, object], probe_url: str) -> bytes:
     document = {"version": 1, "configuration": configuration, "probe_url": probe_url}
     content = json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
     if len(content) > LARGEST:
-        raise TenantError(
-            "configuration-invalid",
-            f"the server configuration is {len(content)} bytes long; at most {LARGEST} are taken",
-            "Remove rules, domains or advanced settings from it.",
-        )
+        raise CONFIGURATION_INVALID(count=len(content), largest=LARGEST)
     return content
 
 

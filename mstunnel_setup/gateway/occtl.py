@@ -14,6 +14,7 @@ from typing import Final
 from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.foreign import whole_number
+from mstunnel_setup.gateway.errors import ARGUMENT_MISSING, ARGUMENT_UNEXPECTED, OCCTL_ANSWER_INVALID
 
 NOT_FOUND: Final = 2
 """Exit code of `show user`, `show id` when there is no such thing."""
@@ -89,11 +90,9 @@ def read_answer(command: ShowCommand, text: str) -> JsonObject | list[JsonValue]
 def _judge_argument(command: ShowCommand, argument: str) -> None:
     name = " ".join(("show", *command.words))
     if command.argument and not argument:
-        raise UsageError(
-            "argument-missing", f"{name} needs {command.argument}", f"Use `{name} {command.argument}`."
-        )
+        raise ARGUMENT_MISSING(name=name, argument=command.argument)
     if argument and not command.argument:
-        raise UsageError("argument-unexpected", f"{name} takes no argument", f"Use `{name}`.")
+        raise ARGUMENT_UNEXPECTED(name=name)
     if argument:
         judge_word(command.argument, argument)
     if command.argument == "ID" and not (argument.isascii() and argument.isdigit()):
@@ -173,8 +172,4 @@ def _records(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
 
 def _not_understood(text: str) -> EngineError:
     start = "".join(c if c.isprintable() else " " for c in text[:80]).strip()
-    return EngineError(
-        "occtl-answer-invalid",
-        f"the gateway's control program answered something unexpected: {start or 'nothing'}",
-        "Look at `mst-cli server status` and `mst-cli server logs`.",
-    )
+    return OCCTL_ANSWER_INVALID(start=start or "nothing")

@@ -11,6 +11,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.errors import AUTHENTICATION_UNSUPPORTED
 
 CONFIGURATION_MODE: Final = 0o644
 """Mode of `ocserv.conf`; it names keys and holds none."""
@@ -66,11 +67,7 @@ class Authentication(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "Authentication":
-        raise UsageError(
-            "authentication-unsupported",
-            f"devices cannot authenticate by {value}",
-            f"Choose one of: {', '.join(cls)}.",
-        )
+        raise AUTHENTICATION_UNSUPPORTED(value=value, cls=", ".join(cls))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.errors import CAPTURE_FAILED, NETWORK_NOT_ENTERED
 
 # linux/sched.h, linux/sockios.h, linux/if_ether.h, linux/if_arp.h
 _CLONE_NEWNET: Final = 0x40000000
@@ -56,9 +57,7 @@ def record(interface: str, seconds: float, size: int) -> Iterator[bytes]:
             yield header
             yield from _packets(listener, seconds, size - len(header))
     except OSError as error:
-        raise NetworkError(
-            "capture-failed", f"cannot record {interface}: {error.strerror}", "See its name with `ip link`."
-        ) from error
+        raise CAPTURE_FAILED(interface=interface, reason=error.strerror) from error
 
 
 def _packets(listener: socket.socket, seconds: float, size: int) -> Iterator[bytes]:
@@ -84,6 +83,4 @@ def _link(listener: socket.socket, interface: str) -> int:
 
 
 def _refused(reason: str) -> NetworkError:
-    return NetworkError(
-        "network-not-entered", f"the container's network cannot be entered: {reason}", "Run it as root."
-    )
+    return NETWORK_NOT_ENTERED(reason=reason)

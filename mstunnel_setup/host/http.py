@@ -22,6 +22,14 @@ from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.foreign import http_date, whole_number
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.endpoint import Destination, presented_issuer
+from mstunnel_setup.host.errors import (
+    ADDRESS_UNREADABLE,
+    CA_FILE_UNREADABLE,
+    CLOCK_BEHIND,
+    NETWORK_TIMEOUT,
+    NETWORK_UNREACHABLE,
+    PROXY_FAILED,
+)
 from mstunnel_setup.host.http_adapter import BoundedAdapter, ContextAdapter
 
 _TRY_AGAIN = frozenset({502, 503, 504})
@@ -133,11 +141,7 @@ def _tls_context(ca_file: str | None, roots: str) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cafile=ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise NetworkError(
-                "ca-file-unreadable",
-                f"no trusted roots could be read from {ca_file}",
-                "Give a PEM file with the root certificate of your proxy or private authority.",
-            ) from error
+            raise CA_FILE_UNREADABLE(ca_file=ca_file) from error
     return context
 
 
@@ -179,32 +183,22 @@ def _require_readable(url: str) -> None:
 
 
 def _unreadable(what: str) -> NetworkError:
-    return NetworkError(
-        "address-unreadable", f"{what} cannot be read", "Check the address, https_proxy and no_proxy."
-    )
+    return ADDRESS_UNREADABLE(what=what)
 
 
 def _explain(url: str, error: requests.RequestException) -> NetworkError:
     host = urlsplit(url).netloc
     if isinstance(error, requests.exceptions.ProxyError):
-        return NetworkError(
-            "proxy-failed", f"the proxy refused the way to {host}", "Check https_proxy and no_proxy."
-        )
+        return PROXY_FAILED(host=host)
     if isinstance(error, requests.Timeout):
-        return NetworkError("network-timeout", f"{host} did not answer in time", "Check firewall and proxy.")
-    return NetworkError(
-        "network-unreachable", f"{host} cannot be reached: {_cause(error)}", "Check DNS, firewall and proxy."
-    )
+        return NETWORK_TIMEOUT(host=host)
+    return NETWORK_UNREACHABLE(host=host, error=_cause(error))
 
 
 def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
     """The error for a certificate that this host does not accept; `issuer` is empty when it was not seen."""
     if "not yet valid" in cause:
-        return NetworkError(
-            "clock-behind",
-            f"the TLS certificate of {host} is not valid yet by the clock of this host: {cause}",
-            "Set the time (`timedatectl set-ntp true`) and run the command again.",
-        )
+        return CLOCK_BEHIND(host=host, cause=cause)
     if not issuer:
         return NetworkError(
             "tls-untrusted",

@@ -9,8 +9,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ReadTimeoutError
 
-from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.errors import ANSWER_TOO_LARGE
 
 # The largest that is fetched are public revocation lists, of a few megabytes.
 LARGEST: Final = 32 * 1024 * 1024
@@ -75,8 +75,4 @@ def _check(url: str, size: int, *, late: bool) -> None:
     if late:
         raise requests.ReadTimeout(f"the answer was not complete after {size} bytes")
     if size > LARGEST:
-        raise NetworkError(
-            "answer-too-large",
-            f"{urlsplit(url).netloc} sent more than {LARGEST >> 20} MiB",
-            "Check that the address is right, and what a proxy on the way answers.",
-        )
+        raise ANSWER_TOO_LARGE(netloc=urlsplit(url).netloc, value=LARGEST >> 20)

@@ -3,7 +3,7 @@
 import socket
 import ssl
 
-from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.host.errors import HANDSHAKE_FAILED
 
 
 def served_leaf(address: str, port: int, *, timeout: float = 5) -> bytes:
@@ -21,11 +21,7 @@ def served_leaf(address: str, port: int, *, timeout: float = 5) -> bytes:
         ):
             leaf = wrapped.getpeercert(binary_form=True)
     except OSError as error:
-        raise NetworkError(
-            "handshake-failed",
-            f"no TLS handshake with {address} port {port}: {error}",
-            "Look at `mst-cli server logs`.",
-        ) from error
+        raise HANDSHAKE_FAILED(address=address, port=port, error=error) from error
     return leaf or b""
 
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host.accounts import is_service_group
+from mstunnel_setup.host.errors import PROGRAM_UNSAFE
 
 _PACKAGE = Path(__file__).absolute().parents[1]
 
@@ -23,12 +23,7 @@ def refuse_code_of_others() -> None:
     roots = (Path(sys.executable), Path(sys.prefix), Path(os.__file__), _PACKAGE, *map(Path, sys.path))
     found = next(changeable(roots), None) or next(_changeable_below(_PACKAGE), None)
     if found is not None:
-        raise CheckError(
-            "program-unsafe",
-            f"{found} can be changed by other users than root, and root would run what they put there",
-            f"Give it to root alone: `chown root:root {found}` and `chmod go-w {found}`. Or install the "
-            "program where only root can write.",
-        )
+        raise PROGRAM_UNSAFE(found=found)
 
 
 def changeable(paths: Iterable[Path]) -> Iterator[Path]:

@@ -12,7 +12,13 @@ from mstunnel_setup.errors import SetupError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.request import InstallRequest
-from mstunnel_setup.install.rootless import DONE, scope_to_install, have_root_do, host_command, planned_by_root
+from mstunnel_setup.install.rootless import (
+    DONE,
+    have_root_do,
+    host_command,
+    planned_by_root,
+    scope_to_install,
+)
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named

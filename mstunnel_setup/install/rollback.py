@@ -3,7 +3,7 @@
 from functools import partial
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.install.errors import INSTALLATION_FINISHED
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.install.status import installed
@@ -25,9 +25,7 @@ def _rollback(operator: Operator) -> Result:
             forget(run)
             return Result("unchanged", text=["There is nothing to take back."])
         if installed(receipt):
-            raise UsageError(
-                "installation-finished", "the installation is complete", "Remove it with `mst-cli uninstall`."
-            )
+            raise INSTALLATION_FINISHED()
         removals = remove_installation(run)
     text = ["The unfinished installation was taken back."]
     return Result("changed", as_data(removals), kept(removals), text=text)

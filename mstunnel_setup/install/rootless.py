@@ -12,13 +12,22 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.errors import CheckError, ExitCode, UsageError, WaitingError
+from mstunnel_setup.errors import ExitCode, UsageError, WaitingError
 from mstunnel_setup.host import bundle
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.own_code import changeable
 from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import (
+    ACCOUNT_INSTALLED,
+    ACCOUNT_OTHER,
+    MODE_BEGUN,
+    MODE_INSTALLED,
+    PROGRAM_NOT_OF_ROOT,
+    ROOT_NEEDED,
+    ROOT_ROOTLESS,
+)
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import answers, journal_of, not_root, open_run, refuse_unsupported
@@ -52,7 +61,7 @@ def scope_to_install(operator: Operator, settings: Mapping[str, Any]) -> Scope:
             raise not_root()
         return Scope.ALL
     if not files.live:
-        raise UsageError("root-rootless", "--root and --rootless do not go together", "Leave out one.")
+        raise ROOT_ROOTLESS()
     _refuse_other_account(given.account, installed)
     return Scope.ACCOUNT if paths.ROOTLESS else Scope.HOST
 
@@ -60,31 +69,15 @@ def scope_to_install(operator: Operator, settings: Mapping[str, Any]) -> Scope:
 def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
     root = "without root" if rootless else "with root"
     if all(step.name in receipt.steps for step in steps_of(Scope.HOST if rootless else Scope.ALL)):
-        return UsageError(
-            "mode-installed",
-            f"the gateway here was installed {root}",
-            "Uninstall it first (`mst-cli uninstall`), or leave the mode as it is.",
-        )
-    return UsageError(
-        "mode-begun",
-        f"an installation {root} was begun here",
-        "Take it back first (`mstunnel-setup rollback`), or leave the mode as it is.",
-    )
+        return MODE_INSTALLED(root=root)
+    return MODE_BEGUN(root=root)
 
 
 def _refuse_other_account(wanted: str, installed: object) -> None:
     if isinstance(installed, str) and installed != wanted:
-        raise UsageError(
-            "account-installed",
-            f"the gateway here is that of the account {installed}, not of {wanted}",
-            f"Go on as {installed}, or uninstall it first (`mst-cli uninstall`).",
-        )
+        raise ACCOUNT_INSTALLED(installed=installed, wanted=wanted)
     if paths.ROOTLESS and wanted != own_name():
-        raise UsageError(
-            "account-other",
-            f"the gateway shall be that of the account {wanted}, and this is {own_name()}",
-            f"Run it as {wanted} or with sudo, or correct the answer for account.",
-        )
+        raise ACCOUNT_OTHER(wanted=wanted, value=own_name())
 
 
 def planned_by_root(
@@ -141,11 +134,7 @@ def relayed(done: Completed) -> Result | None:
 
 
 def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
-    return WaitingError(
-        "root-needed",
-        f"what needs the rights of root is not done: {why}",
-        f"Have an administrator run this, then run your command again:\nsudo {shlex.join(command)}",
-    )
+    return ROOT_NEEDED(why=why, command=shlex.join(command))
 
 
 def host_command(*arguments: str, variables: Sequence[str] = ()) -> tuple[str, ...]:
@@ -155,10 +144,5 @@ def host_command(*arguments: str, variables: Sequence[str] = ()) -> tuple[str, .
     """
     source = bundle.one_file() or str(Path(sys.argv[0]).absolute().with_name(program.FILE))
     if found := next(changeable([Path(source)]), None):
-        raise CheckError(
-            "program-not-of-root",
-            f"{source} is not for root to run: {found} can be changed by other users",
-            f"Have an administrator install it where only root can write (`install -m 755 {source} "
-            f"{paths.PROGRAMS}/{program.FILE}`), then run that one.",
-        )
+        raise PROGRAM_NOT_OF_ROOT(source=source, found=found, programs=paths.PROGRAMS, file=program.FILE)
     return (*(("env", *variables) if variables else ()), source, "host", "--account", own_name(), *arguments)

@@ -28,6 +28,12 @@ from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import (
+    PASSPHRASE_UNEXPECTED,
+    ROOT_NO_HOST,
+    ROOTLESS_NEEDS_PODMAN,
+    STEP_UNKNOWN,
+)
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.scope import Scope
@@ -105,7 +111,9 @@ def open_run(
         try:
             consent = partial(_may_replace, context.prompter, asked=replacing)
             runner = Runner(context.world, journal, CODEC, clock, tell, may_replace=consent)
-            with _receipt_written(Run(context, runner, journal, files, scope), exclusively=exclusively) as run:
+            with _receipt_written(
+                Run(context, runner, journal, files, scope), exclusively=exclusively
+            ) as run:
                 yield run
         finally:
             journal.close()
@@ -117,11 +125,7 @@ def _refuse_no_system(files: Files) -> None:
     """Raise UsageError for a folder without those of every host: an image not mounted, a slip of the pen."""
     missing = [folder for folder in _OF_EVERY_HOST if files.state(folder) is None]
     if missing:
-        raise UsageError(
-            "root-no-host",
-            f"{files.root} is not the root of a host: it has no {', '.join(missing)}",
-            "Name the folder where the file system of the host is mounted.",
-        )
+        raise ROOT_NO_HOST(root=files.root, missing=", ".join(missing))
 
 
 @contextmanager
@@ -233,7 +237,7 @@ def step_named(name: str, scope: Scope = Scope.ALL) -> Step[Context, Any]:
 
 def _unknown(name: str, known: Sequence[str]) -> UsageError:
     names = ", ".join(dict.fromkeys(known))
-    return UsageError("step-unknown", f"there is no step called {name}", f"The steps are: {names}.")
+    return STEP_UNKNOWN(name=name, names=names)
 
 
 def require_answers(run: Run, steps: Sequence[Step[Context, Any]]) -> None:
@@ -247,11 +251,7 @@ def refuse_unsupported(given: Answers) -> None:
     """Raise UsageError for answers that do not go together."""
     Authentication(given.authentication)
     if given.mode == "rootless" and given.engine == "docker":
-        raise UsageError(
-            "rootless-needs-podman",
-            "without root the gateway runs on Podman only: rootless Docker cannot give it the tunnel device",
-            "Leave out --engine docker, or --rootless (in the answer file: engine and mode).",
-        )
+        raise ROOTLESS_NEEDS_PODMAN()
 
 
 def own_scope(files: Files) -> Scope:
@@ -292,9 +292,7 @@ def rootless_account(files: Files) -> str:
 
 
 def _no_passphrase(reference: str) -> bytes:
-    raise UsageError(
-        "passphrase-unexpected", f"nothing here needs the passphrase {reference}", "Leave it out."
-    )
+    raise PASSPHRASE_UNEXPECTED(reference=reference)
 
 
 def _passphrase(context: Context, reference: str) -> bytes:

@@ -87,7 +87,9 @@ def missing(context: Context) -> Sequence[str]:
 def _token_source(context: Context, http: HttpSession, where: Cloud) -> AccessToken:
     show, waiting = partial(_show, context), context.prompter.waiting
     permissions = PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS
-    entrance = Authenticator(http, context.world.clock, where, show, waiting, context.world.files, permissions)
+    entrance = Authenticator(
+        http, context.world.clock, where, show, waiting, context.world.files, permissions
+    )
     return entrance.enter(_account(context))
 
 

@@ -3,7 +3,8 @@
 from functools import partial
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import NetworkError, UsageError
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.install.errors import UNINSTALL_DECLINED
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.tenant_access import in_tenant
@@ -43,4 +44,4 @@ def _ask(run: Run, *, offline: bool, registered: bool) -> None:
     prompter = run.context.prompter
     where = "this server and the tenant" if registered and not offline else "this server only"
     if prompter.interactive and not prompter.confirm(f"Remove the gateway from {where}?"):
-        raise UsageError("uninstall-declined", "nothing was removed", "Run it again and answer yes.")
+        raise UNINSTALL_DECLINED()

@@ -4,9 +4,9 @@ import os
 from collections.abc import Callable
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.errors import ACCOUNT_HALF_FAILED
 from mstunnel_setup.install.rootless import HALF, by_sudo, host_command, relayed
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import have_done
@@ -46,11 +46,7 @@ def _take_back(operator: Operator, own: Callable[[], Result], files: Files) -> R
 def _by_root(operator: Operator, account: str) -> Result:
     first = relayed(have_done(account, {HALF: Scope.ACCOUNT.value}))
     if first is None:
-        raise StepError(
-            "account-half-failed",
-            f"the account {account} cannot take back its half",
-            "Look at what it said above; without the account: `mstunnel-setup host --remove`.",
-        )
+        raise ACCOUNT_HALF_FAILED(account=account)
     return first if first.errors else _joined(first, remove_host_setup(operator))
 
 

@@ -13,10 +13,11 @@ from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engi
 from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Progress, clean
 from mstunnel_setup.containers.spec import Volume
 from mstunnel_setup.containers.systemd import Systemd
-from mstunnel_setup.errors import CertificateError, EngineError, SignInError, StepError
+from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.errors import GATEWAY_CONFIGURATION_REFUSED, IMAGE_NOT_GATEWAY, NOT_SIGNED_IN
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tls.ca_trust import added_roots
@@ -89,9 +90,7 @@ class World:
     def graph(self) -> Graph:
         """The tenant. Raises SignInError before the step `sign-in`."""
         if self._graph is None:
-            raise SignInError(
-                "not-signed-in", "this needs a signed-in account", "Run the step sign-in first."
-            )
+            raise NOT_SIGNED_IN()
         return self._graph
 
     @graph.setter
@@ -118,17 +117,9 @@ class World:
         finally:
             self.files.remove(CANDIDATE)
         if finished.code in _NO_SUCH_PROGRAM:
-            raise EngineError(
-                "image-not-gateway",
-                f"the image {image} is not that of the gateway",
-                "Correct images.server (perhaps the two images are swapped), then run again.",
-            )
+            raise IMAGE_NOT_GATEWAY(image=image)
         if finished.code != 0:
-            raise StepError(
-                "gateway-configuration-refused",
-                f"ocserv refuses the configuration of this site: {clean(finished.error or finished.output)}",
-                "Correct the server configuration in the admin center, then run again.",
-            )
+            raise GATEWAY_CONFIGURATION_REFUSED(error=clean(finished.error or finished.output))
 
     def _seen(self, path: str) -> Volume:
         """A path of the host that a container sees, read-only, under the same name."""

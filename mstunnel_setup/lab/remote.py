@@ -8,7 +8,17 @@ from typing import Any, Final
 import requests
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mstunnel_setup.errors import NetworkError, SignInError, TenantError, UsageError
+from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.lab.declared_errors import (
+    LAB_BAD_ANSWER,
+    LAB_CONTROL_REFUSED,
+    LAB_FILE_INVALID,
+    LAB_FILE_UNREADABLE,
+    LAB_SIGN_IN_REFUSED,
+    LAB_TOKEN_FILE,
+    LAB_TOKEN_REFUSED,
+    LAB_UNKNOWN_USER,
+)
 from mstunnel_setup.lab.pki import write_private
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 
@@ -51,7 +61,7 @@ class LabFile(BaseModel):
         found = next((user for user in self.users if user.upn == upn.lower()), None)
         if found is None:
             known = ", ".join(user.upn for user in self.users)
-            raise UsageError("lab-unknown-user", f"the lab has no user {upn}", f"Its users are: {known}.")
+            raise LAB_UNKNOWN_USER(upn=upn, known=known)
         return found
 
 
@@ -66,9 +76,9 @@ def read_lab_file(directory: Path) -> LabFile:
             "lab-not-running", f"no lab runs in {directory}: there is no lab.json", hint
         ) from error
     except OSError as error:
-        raise UsageError("lab-file-unreadable", f"cannot read {path}: {error.strerror}") from error
+        raise LAB_FILE_UNREADABLE(path=path, reason=error.strerror) from error
     except ValidationError as error:
-        raise UsageError("lab-file-invalid", f"{path} is not the lab.json of a lab") from error
+        raise LAB_FILE_INVALID(path=path) from error
 
 
 @dataclass(frozen=True)
@@ -134,7 +144,7 @@ class LabBrowser:
         token = document.get("access_token")
         if not isinstance(token, str):
             reason = document.get("error_description", answer.status_code)
-            raise SignInError("lab-token-refused", f"the lab gave no token: {reason}")
+            raise LAB_TOKEN_REFUSED(reason=reason)
         return token
 
     def _page(self, method: str, path: str, form: dict[str, str]) -> _Page:
@@ -142,9 +152,7 @@ class LabBrowser:
         reader = _PageReader()
         reader.feed(answer.text)
         if not answer.ok:
-            raise SignInError(
-                "lab-sign-in-refused", f"the sign-in page says: {reader.message or answer.status_code}"
-            )
+            raise LAB_SIGN_IN_REFUSED(reason=reader.message or answer.status_code)
         return _Page(reader.hidden, reader.message)
 
     def control(self, method: str, path: str, document: object) -> dict[str, Any]:
@@ -154,7 +162,7 @@ class LabBrowser:
         answer = self._answer(method, address, {}, headers=headers, json=document)
         found = _json(answer)
         if not answer.ok:
-            raise TenantError("lab-control-refused", f"the lab refused: {found['error']['message']}")
+            raise LAB_CONTROL_REFUSED(found=found["error"]["message"])
         return found
 
     def _answer(self, method: str, address: str, form: dict[str, str], **options: Any) -> requests.Response:
@@ -171,7 +179,7 @@ def _json(answer: requests.Response) -> dict[str, Any]:
     try:
         document = answer.json()
     except ValueError as error:
-        raise TenantError("lab-bad-answer", f"the lab answered {answer.status_code} without JSON") from error
+        raise LAB_BAD_ANSWER(status_code=answer.status_code) from error
     return document if isinstance(document, dict) else {}
 
 
@@ -193,4 +201,4 @@ def write_token(directory: Path, upn: str, out: Path) -> None:
     try:
         write_private(out, token.encode())
     except OSError as error:
-        raise UsageError("lab-token-file", f"cannot write {out}: {error.strerror}") from error
+        raise LAB_TOKEN_FILE(out=out, reason=error.strerror) from error

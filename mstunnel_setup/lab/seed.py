@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from mstunnel_setup.errors import UsageError
+from mstunnel_setup.lab.declared_errors import LAB_SEED_UNREADABLE
 from mstunnel_setup.lab.permissions import APP_ROLE_IDS, DELEGATED_SCOPES
 from mstunnel_setup.lab.records import ROLE_TEMPLATES
 from mstunnel_setup.lab.refusals import REFUSALS
@@ -169,7 +170,7 @@ def read_seed(path: Path | None) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError("lab-seed-unreadable", f"cannot read the seed file {path}: {reason}") from error
+        raise LAB_SEED_UNREADABLE(path=path, reason=reason) from error
 
 
 def parse_seed(text: str, name: str = "seed.yaml") -> Seed:

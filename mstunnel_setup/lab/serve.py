@@ -14,8 +14,9 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mstunnel_setup.errors import ExitCode, LockedError, NetworkError, UsageError
+from mstunnel_setup.errors import ExitCode, LockedError, NetworkError
 from mstunnel_setup.lab.app import make_app
+from mstunnel_setup.lab.declared_errors import LAB_DIRECTORY
 from mstunnel_setup.lab.open_lab import Settings, describe, open_labs
 from mstunnel_setup.lab.pki import Authority, write_private
 from mstunnel_setup.lab.state import Labs
@@ -85,7 +86,7 @@ def _make_directory(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError("lab-directory", f"cannot make the directory {path}: {error.strerror}") from error
+        raise LAB_DIRECTORY(path=path, reason=error.strerror) from error
 
 
 @contextlib.contextmanager

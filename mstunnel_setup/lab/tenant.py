@@ -8,6 +8,7 @@ from typing import Any
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_tunnel import ConfigurationBody, SiteBody
+from mstunnel_setup.lab.declared_errors import LAB_SEED_DIFFERS
 from mstunnel_setup.lab.errors import GraphError
 from mstunnel_setup.lab.graph_directory import FIRST_PARTY, new_assignment, new_principal
 from mstunnel_setup.lab.graph_intune import DEFAULT_THRESHOLDS, default_threshold
@@ -28,11 +29,7 @@ def open_tenant(store: Store, text: str, name: str, *, seed_given: bool) -> Tena
     text_digest = hashlib.sha256(text.encode()).hexdigest()
     for tenant in store.each(TenantRecord):
         if seed_given and tenant.seed_digest != text_digest:
-            raise UsageError(
-                "lab-seed-differs",
-                f"this lab was made from another seed file than {name}",
-                "Give another --dir for a new lab, or leave --seed out to go on with this one.",
-            )
+            raise LAB_SEED_DIFFERS(name=name)
         return tenant
     seed = parse_seed(text, name)
     with store.transaction():

@@ -6,7 +6,7 @@ from typing import Any
 
 import jwt
 
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.lab.declared_errors import LAB_KEY_SET
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,5 @@ def read_trusted(issuer: str, path: Path) -> TrustedIssuer:
     try:
         found = jwt.PyJWKSet.from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValueError, jwt.PyJWTError) as error:
-        raise UsageError(
-            "lab-key-set", f"cannot use the key set {path} of {issuer}: {error}", "give a JSON Web Key Set"
-        ) from error
+        raise LAB_KEY_SET(path=path, issuer=issuer, error=error) from error
     return TrustedIssuer(issuer, {str(key.key_id): key.key for key in found.keys})

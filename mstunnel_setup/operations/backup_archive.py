@@ -15,6 +15,7 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
+from mstunnel_setup.operations.errors import BACKUP_INVALID
 from mstunnel_setup.upgrade.record import HISTORY
 from mstunnel_setup.upgrade.release import CATALOGUE
 
@@ -126,8 +127,4 @@ def _expected(path: str) -> bool:
 
 
 def _no_backup(reason: str) -> UsageError:
-    return UsageError(
-        "backup-invalid",
-        f"this is no backup of a gateway: {reason}",
-        "Give a file that `mst-cli backup` wrote.",
-    )
+    return BACKUP_INVALID(reason=reason)

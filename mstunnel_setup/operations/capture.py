@@ -11,6 +11,7 @@ from mstunnel_setup.host.capture import enter_network_of, interfaces, record
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.session import open_gateway
 from mstunnel_setup.install.world import World
+from mstunnel_setup.operations.errors import CLIENT_UNKNOWN, FOLDER_MISSING, INTERFACE_UNKNOWN
 from mstunnel_setup.operations.sessions import ask, server_process
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
@@ -35,7 +36,7 @@ def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
     if target.exists():
         raise UsageError("file-exists", f"{target} is there already", "Give the name of a new file.")
     if not target.parent.is_dir():
-        raise UsageError("folder-missing", f"there is no folder {target.parent}", "Correct the path.")
+        raise FOLDER_MISSING(parent=target.parent)
     with open_gateway(operator) as world:
         process = server_process(world)
         device = _device(world, what)
@@ -43,11 +44,7 @@ def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
     # Reading and writing files goes on as before: only the network is another one.
     enter_network_of(process)
     if device not in interfaces():
-        raise UsageError(
-            "interface-unknown",
-            f"the server has no interface {device}",
-            f"Give one of {', '.join(interfaces())}, or the tunnel address of a client.",
-        )
+        raise INTERFACE_UNKNOWN(device=device, value=", ".join(interfaces()))
     with Files().growing(str(target)) as recording:
         packets, size = _record(recording, device, bounds)
     data = {"file": str(target), "interface": device, "packets": packets, "bytes": size}
@@ -78,6 +75,4 @@ def _device(world: World, what: str) -> str:
     for row in rows if isinstance(rows, list) else ():
         if isinstance(row, dict) and address in (row.get("IPv4"), row.get("IPv6")):
             return str(row["Device"])
-    raise UsageError(
-        "client-unknown", f"no client has the address {address}", "See them: `mst-cli server show users`."
-    )
+    raise CLIENT_UNKNOWN(address=address)

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
-from mstunnel_setup.errors import EngineError, ExitCode
+from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install.session import open_gateway, open_host
 from mstunnel_setup.install.world import World
+from mstunnel_setup.operations.errors import CONTAINER_MISSING
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
@@ -67,7 +68,5 @@ def _switch(operator: Operator, container: str, done: str, switch: Callable[[Wor
 def _existing(operator: Operator, container: str) -> Iterator[World]:
     with open_gateway(operator) as world:
         if not world.systemd.known(f"{container}.service") and world.engine.inspect(container) is None:
-            raise EngineError(
-                "container-missing", f"there is no container {container}", "Run mstunnel-setup; it goes on."
-            )
+            raise CONTAINER_MISSING(container=container)
         yield world

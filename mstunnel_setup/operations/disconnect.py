@@ -5,9 +5,9 @@ from typing import Literal
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import clean
-from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.gateway.occtl import judge_word
 from mstunnel_setup.install.session import open_gateway
+from mstunnel_setup.operations.errors import ADDRESS_INVALID, OCCTL_FAILED
 from mstunnel_setup.operations.sessions import server_process
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
@@ -29,9 +29,7 @@ def unban(operator: Operator, address: str) -> Result:
     try:
         plain = str(ipaddress.ip_address(address))
     except ValueError as error:
-        raise UsageError(
-            "address-invalid", f"{address} is no IP address", "See them with `mst-cli server show ip bans`."
-        ) from error
+        raise ADDRESS_INVALID(address=address) from error
     if not _ask(operator, "unban", "ip", plain):
         return Result("unchanged", {"address": plain}, text=[f"{plain} is not banned."])
     return Result("changed", {"address": plain}, text=[f"{plain} may connect again."])
@@ -47,4 +45,4 @@ def _ask(operator: Operator, *words: str) -> bool:
     if finished.output.startswith(f"could not {words[0]} "):
         return False
     reason = clean(finished.error or finished.output) or f"exit code {finished.code}"
-    raise EngineError("occtl-failed", f"the gateway did not answer: {reason}", "Try `mst-cli server status`.")
+    raise OCCTL_FAILED(reason=reason)

@@ -17,6 +17,7 @@ from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.session import rootless_account
 from mstunnel_setup.operations import readiness_report as report
+from mstunnel_setup.operations.errors import PROBE_INVALID, PROBE_MISPLACED, PROBE_MISSING
 from mstunnel_setup.operator import Operator, Prompter
 from mstunnel_setup.readiness import checks, inbound
 from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registries
@@ -99,17 +100,9 @@ def _refuse_misplaced(request: ReadinessRequest) -> None:
     """Raise UsageError for a probe outside the group `inbound`, and for that group alone without one."""
     probing = bool(request.from_host or request.probe)
     if probing and Group.INBOUND not in request.groups:
-        raise UsageError(
-            "probe-misplaced",
-            f"--from and --probe belong to the group inbound, not to {request.scope}",
-            "Run `mst-readiness inbound` with them.",
-        )
+        raise PROBE_MISPLACED(scope=request.scope)
     if not probing and request.scope == Group.INBOUND:
-        raise UsageError(
-            "probe-missing",
-            "inbound takes a probe from a second place",
-            "Run `mst-readiness inbound --from HOST` here, and on HOST the command that it names.",
-        )
+        raise PROBE_MISSING()
 
 
 def _result(
@@ -344,5 +337,5 @@ def _target(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
     if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= 65535:  # noqa: PLR2004
-        raise UsageError("probe-invalid", f"this is not HOST:PORT: {text}", "Write it as gw.example.com:443.")
+        raise PROBE_INVALID(text=text)
     return host, int(port)

@@ -1,9 +1,9 @@
 """`mst-cli reenroll`: a new identity and a new record in the tenant; site, certificate and data stay."""
 
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.install.uninstall import as_data, kept
 from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operations.errors import REENROLL_DECLINED
 from mstunnel_setup.operations.registration import enrol, take_back
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
@@ -24,7 +24,7 @@ def reenroll(operator: Operator, settings: Settings) -> Result:
     with installed_run(operator, settings) as run:
         prompter = run.context.prompter
         if prompter.interactive and not prompter.confirm("Give this server a new identity in the tenant?"):
-            raise UsageError("reenroll-declined", "nothing was changed", "Run it again and answer yes.")
+            raise REENROLL_DECLINED()
         run.context.administrator = True
         sign_in.STEP.gather(run.context)
         site.chosen_id(run.context)

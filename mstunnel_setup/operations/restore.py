@@ -22,6 +22,7 @@ from mstunnel_setup.install.steps import eula, sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.operations.backup_archive import refuse_large, unpack
 from mstunnel_setup.operations.certificate.activation import apply_actions
+from mstunnel_setup.operations.errors import ALREADY_INSTALLED
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.upgrade.record import HISTORY
@@ -70,9 +71,7 @@ def _refuse_installed(receipt: Receipt, digest: str) -> None:
     begun = receipt.entries.get(_begun(digest).key)
     same = begun is not None and begun.versions[-1]["value"] == digest  # its record may have been cut off
     if not same or all(step.name in receipt.steps for step in ORDER):
-        raise UsageError(
-            "already-installed", "a gateway is installed here already", "Restore on a host without one."
-        )
+        raise ALREADY_INSTALLED()
 
 
 def _accepted(run: Run, digest: str) -> list[Planned]:
@@ -108,7 +107,9 @@ def _installed(
         if HISTORY in files:
             # No object of the receipt, as it never is: what only serves the installation goes with it.
             run.files.write(HISTORY, files[HISTORY], 0o600)
-        apply_actions(run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT])
+        apply_actions(
+            run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT]
+        )
         done = run.runner.run([step_named("environment")], run.context)
         folders = [MakeDirectory(path=_CATALOGUE_FOLDER, mode=0o755)] if CATALOGUE in files else []
         apply_actions(run, "Certificate, roots and limits of the backup", [*folders, *copies])

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from mstunnel_setup.errors import CheckError, UsageError
+from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host import bundle
+from mstunnel_setup.operations.errors import NOT_ONE_FILE, PROGRAM_DAMAGED
 from mstunnel_setup.result import Result
 
 
@@ -11,18 +12,10 @@ def self_verify() -> Result:
     """The file and its folder. Raises CheckError when they differ, UsageError where there is no such file."""
     file = bundle.one_file()
     if file is None:
-        raise UsageError(
-            "not-one-file",
-            "this program came as a Python package, not as the one file",
-            "Verify it with the tool that installed it.",
-        )
+        raise NOT_ONE_FILE()
     stated, found = bundle.digests(Path(file))
     if stated != found:
-        raise CheckError(
-            "program-damaged",
-            f"the payload of {file} has the SHA-256 {found} instead of {stated}",
-            "Copy the file again and compare it with SHA256SUMS of its release.",
-        )
+        raise PROGRAM_DAMAGED(file=file, found=found, stated=stated)
     folder = bundle.folder()
     if wrong := bundle.differences(folder):
         raise CheckError(

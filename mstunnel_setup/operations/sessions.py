@@ -3,7 +3,6 @@
 from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import Finished, clean
 from mstunnel_setup.engine.values import JsonObject, JsonValue
-from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.gateway.occtl import (
     NOT_FOUND,
     SHOW_COMMANDS,
@@ -14,6 +13,7 @@ from mstunnel_setup.gateway.occtl import (
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install.session import open_gateway
 from mstunnel_setup.install.world import World
+from mstunnel_setup.operations.errors import OCCTL_FAILED, SERVER_NOT_RUNNING, SHOW_UNKNOWN
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
@@ -41,9 +41,7 @@ def server_process(world: World) -> int:
     """The id of the server's first process. Raises EngineError `server-not-running`."""
     found = world.engine.inspect(paths.SERVER)
     if found is None or found.process_id is None:
-        raise EngineError(
-            "server-not-running", "the server is not running", "Start it: `mst-cli server start`."
-        )
+        raise SERVER_NOT_RUNNING()
     return found.process_id
 
 
@@ -57,9 +55,7 @@ def ask(world: World, command: ShowCommand) -> JsonObject | list[JsonValue]:
 def _require(finished: Finished) -> None:
     if finished.code != 0:
         reason = clean(finished.error or finished.output) or f"exit code {finished.code}"
-        raise EngineError(
-            "occtl-failed", f"the gateway did not answer: {reason}", "Try `mst-cli server status`."
-        )
+        raise OCCTL_FAILED(reason=reason)
 
 
 def _follow(operator: Operator, arguments: list[str]) -> Result:
@@ -81,6 +77,4 @@ def _parse(words: list[str]) -> tuple[ShowCommand, str]:
         if tuple(words[:count]) == command.words and len(words) <= count + 1:
             return command, "".join(words[count:])
     known = ", ".join(" ".join(command.words) for command in SHOW_COMMANDS)
-    raise UsageError(
-        "show-unknown", f"there is nothing called {' '.join(words)} to show", f"Show one of: {known}."
-    )
+    raise SHOW_UNKNOWN(words=" ".join(words), known=known)

@@ -2,10 +2,10 @@
 
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operations.errors import SITE_NOT_JOINED
 from mstunnel_setup.operations.registration import enrol, take_back
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
@@ -58,5 +58,5 @@ def _left(run: Run) -> bool:
 def _joined(run: Run) -> JsonObject:
     joined = remembered(run.context.receipt, _JOINED)
     if not isinstance(joined, dict):
-        raise UsageError("site-not-joined", "this server has joined no site yet", "Run mstunnel-setup.")
+        raise SITE_NOT_JOINED()
     return joined

@@ -10,6 +10,7 @@ from mstunnel_setup.errors import StepError
 from mstunnel_setup.host import accounts
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import ProcessError
+from mstunnel_setup.system.errors import LINGER_FAILED
 from mstunnel_setup.system.world import HasProcesses
 
 IdKind: TypeAlias = Literal["subuid", "subgid"]
@@ -209,11 +210,7 @@ class EnableLinger(Action[HasClock]):
         """Enable it, and wait for the service manager of the account. Raises StepError."""
         _run(world, lingering(self.name))
         if not _within(world, lambda: world.files.state(self._manager) is not None):
-            raise StepError(
-                "linger-failed",
-                f"the service manager of {self.name} does not start",
-                "Look at `journalctl --unit systemd-logind --unit 'user@*'`.",
-            )
+            raise LINGER_FAILED(name=self.name)
         return {}
 
     def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:

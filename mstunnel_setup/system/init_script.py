@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import ProcessError, Processes
+from mstunnel_setup.system.errors import INIT_SCRIPT_REFUSED
 from mstunnel_setup.system.world import HasProcesses
 
 Init: TypeAlias = Literal["openrc", "sysv"]
@@ -179,10 +179,8 @@ class EnableInitScript(Action[HasProcesses]):
             try:
                 world.processes.run(command, timeout=_SECONDS)
             except ProcessError as error:
-                raise StepError(
-                    "init-script-refused",
-                    f"the init of this host does not take {path(self.name)}: {error.message}",
-                    f"Run `{' '.join(command)}` to see why.",
+                raise INIT_SCRIPT_REFUSED(
+                    name=path(self.name), reason=error.message, command=" ".join(command)
                 ) from error
         return {}
 

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.process import ProcessError
+from mstunnel_setup.system.errors import MODULE_UNAVAILABLE
 from mstunnel_setup.system.world import HasProcesses
 
 _SECONDS = 180.0
@@ -42,12 +42,7 @@ class LoadModule(Action[HasProcesses]):
         try:
             world.processes.run(["modprobe", "--", self.name], timeout=_SECONDS)
         except ProcessError as error:
-            raise StepError(
-                "module-unavailable",
-                f"the kernel module {self.name} cannot be loaded: {error.message}",
-                "Install the kernel's modules package and start the host again, or load it on the machine "
-                "below when this is a container.",
-            ) from error
+            raise MODULE_UNAVAILABLE(name=self.name, reason=error.message) from error
         return {}
 
     def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:

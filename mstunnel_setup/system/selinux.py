@@ -7,6 +7,7 @@ from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.process import ProcessError
+from mstunnel_setup.system.errors import SELINUX_REFUSED, SELINUX_UNREADABLE
 from mstunnel_setup.system.world import HasProcesses
 
 PROXY_TYPE = "http_port_t"
@@ -62,11 +63,7 @@ class LabelPort(Action[HasProcesses]):
 
     def _must(self, world: HasProcesses, *options: str) -> None:
         if self._semanage(world, *options) != 0:
-            raise StepError(
-                "selinux-refused",
-                f"the SELinux type of port {self.port} cannot be changed",
-                f"Run `{' '.join(self._command(*options))}` to see why.",
-            )
+            raise SELINUX_REFUSED(port=self.port, value=" ".join(self._command(*options)))
 
     def _semanage(self, world: HasProcesses, *options: str) -> int:
         """The exit code."""
@@ -96,8 +93,4 @@ def _local_rows(world: HasProcesses) -> list[list[str]]:
 
 
 def _unreadable(why: str) -> StepError:
-    return StepError(
-        "selinux-unreadable",
-        f"the SELinux port types cannot be read: {why}",
-        "Run `semanage port -l -C`; semanage comes with policycoreutils-python-utils.",
-    )
+    return SELINUX_UNREADABLE(why=why)

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.process import ProcessError
+from mstunnel_setup.system.errors import SYSCTL_REFUSED
 from mstunnel_setup.system.world import HasProcesses
 
 _SECONDS = 180.0
@@ -61,8 +61,4 @@ class SetSysctl(Action[HasProcesses]):
         try:
             world.processes.run(["sysctl", "--quiet", "--write", f"{self.name}={value}"], timeout=_SECONDS)
         except ProcessError as error:
-            raise StepError(
-                "sysctl-refused",
-                f"{self.name} cannot be set to {value}: {error.message}",
-                "Set it on the machine below when this is a container, then run again.",
-            ) from error
+            raise SYSCTL_REFUSED(name=self.name, value=value, reason=error.message) from error

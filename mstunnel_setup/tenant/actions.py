@@ -9,6 +9,15 @@ from mstunnel_setup.errors import SignInError, TenantError, WaitingError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.credential import read_credential
+from mstunnel_setup.tenant.errors import (
+    ADMIN_CONSENT_NEEDED,
+    APP_ROLE_MISSING,
+    APPLICATION_AMBIGUOUS,
+    APPLICATION_NAME_TAKEN,
+    SERVER_NAME_TAKEN,
+    SERVER_RECORD_LEFT,
+    SITE_DELETED,
+)
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import (
@@ -91,11 +100,7 @@ class CreateAppIdentity(Action[HasTenant]):
         create applications, and whoever owns one can add a key to it and use what is granted to it.
         """
         if world.graph.find_applications(self.display_name):
-            raise TenantError(
-                "application-name-taken",
-                f"the tenant already has an application called {self.display_name}",
-                "Delete it in the Entra admin center (App registrations) if an earlier installation left it.",
-            )
+            raise APPLICATION_NAME_TAKEN(display_name=self.display_name)
         return {}
 
     def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:
@@ -142,11 +147,7 @@ class CreateAppIdentity(Action[HasTenant]):
             return known
         found = graph.find_applications(self.display_name)
         if len(found) > 1:
-            raise TenantError(
-                "application-ambiguous",
-                f"the tenant has {len(found)} applications called {self.display_name}",
-                "Delete them in the Entra admin center (App registrations) and run the command again.",
-            )
+            raise APPLICATION_AMBIGUOUS(count=len(found), display_name=self.display_name)
         return found[0] if found else None
 
 
@@ -257,13 +258,7 @@ def require_free_name(graph: Graph, site_id: str, name: str, *, removable: bool 
         raise _at_work(name)
     if removable:
         return
-    raise TenantError(
-        "server-record-left",
-        f"the site has {record_left(found)}",
-        "If that server is gone, run the command again with `left_record: remove` in the answers (or "
-        f"MSTUNNEL_LEFT_RECORD=remove), or after `mst-admin server delete {name} --site {site_id}`; "
-        "otherwise set another server_name.",
-    )
+    raise SERVER_RECORD_LEFT(found=record_left(found), name=name, site_id=site_id)
 
 
 def is_silent(server: TunnelServer) -> bool:
@@ -279,20 +274,12 @@ def record_left(server: TunnelServer) -> str:
 
 
 def _at_work(name: str) -> TenantError:
-    return TenantError(
-        "server-name-taken",
-        f"the site already has a server called {name}, which is at work",
-        "Set another server_name.",
-    )
+    return SERVER_NAME_TAKEN(name=name)
 
 
 def site_deleted(site: str) -> TenantError:
     """The error for a site that this server joined, or was about to join, and that is there no more."""
-    return TenantError(
-        "site-deleted",
-        f"the site {site} is no longer in the tenant",
-        "Create it again, or take this server out with `mst-cli uninstall` and install it into another site.",
-    )
+    return SITE_DELETED(site=site)
 
 
 _SILENT: Final = frozenset({None, HealthStatus.UNKNOWN, HealthStatus.OFFLINE})
@@ -315,11 +302,7 @@ def _grant(graph: Graph, application: Application, principal: ServicePrincipal) 
     resource = graph.graph_principal()
     app_role_id = resource.app_role_id(CONFIGURATION_READ_WRITE)
     if app_role_id is None:
-        raise TenantError(
-            "app-role-missing",
-            f"Graph of this tenant does not offer the permission {CONFIGURATION_READ_WRITE}",
-            "Check that Intune is licensed in this tenant and that tenant.cloud is right.",
-        )
+        raise APP_ROLE_MISSING(configuration_read_write=CONFIGURATION_READ_WRITE)
     if any(granted.app_role_id == app_role_id for granted in graph.grants(principal.id)):
         return
     try:
@@ -336,8 +319,6 @@ def _grant(graph: Graph, application: Application, principal: ServicePrincipal) 
 def consent_needed(graph: Graph, app_id: str, application: str) -> WaitingError:
     """The error for an application without permission, with the page where an administrator grants it."""
     address = graph.cloud.consent_address(graph.tenant_id(), app_id)
-    return WaitingError(
-        "admin-consent-needed",
-        f"{application} still lacks the permission {CONFIGURATION_READ_WRITE}",
-        f"Let a Privileged Role Administrator open {address} and accept, then run the same command again.",
+    return ADMIN_CONSENT_NEEDED(
+        application=application, configuration_read_write=CONFIGURATION_READ_WRITE, address=address
     )

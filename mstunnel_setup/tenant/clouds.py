@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.tenant.errors import CLOUD_ADDRESS, CLOUD_FIXED, CLOUD_INCOMPLETE, CLOUD_UNKNOWN
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, GATEWAY_SCOPE
 
 CLIENT_ALIASES: Final = {"graph-command-line-tools": "14d82eec-204b-4c2f-b7e8-296a70dab67e"}
@@ -76,27 +76,15 @@ def cloud(name: str, authority: str | None = None, graph: str | None = None) -> 
     if name == "custom":
         return _custom(authority, graph)
     if name not in CLOUDS:
-        raise UsageError(
-            "cloud-unknown",
-            f"there is no cloud called {name}",
-            f"Use one of: {', '.join([*CLOUDS, 'custom'])}.",
-        )
+        raise CLOUD_UNKNOWN(name=name, value=", ".join([*CLOUDS, "custom"]))
     if authority or graph:
-        raise UsageError(
-            "cloud-fixed",
-            f"the addresses of the cloud {name} cannot be changed",
-            "Remove tenant.authority and tenant.graph, or set tenant.cloud to custom.",
-        )
+        raise CLOUD_FIXED(name=name)
     return CLOUDS[name]
 
 
 def _custom(authority: str | None, graph: str | None) -> Cloud:
     if not authority or not graph:
-        raise UsageError(
-            "cloud-incomplete",
-            "a custom cloud needs both tenant.authority and tenant.graph",
-            "Set both, for example to the values in lab.json.",
-        )
+        raise CLOUD_INCOMPLETE()
     host, tenant = _address(authority, "tenant.authority")
     base, path = _address(graph, "tenant.graph")
     return Cloud("custom", host, f"{base}/{path}".rstrip("/"), tenant=tenant)
@@ -110,9 +98,5 @@ def _address(text: str, setting: str) -> tuple[str, str]:
         tail = parts.query or parts.fragment or parts.username
         usable = parts.scheme == "https" and bool(parts.hostname) and not tail and parts.port != 0
     if not usable:
-        raise UsageError(
-            "cloud-address",
-            f"{setting} is not an address of the form https://HOST[:PORT][/PATH]: {text}",
-            "Sign-in and Graph are only ever spoken to over https.",
-        )
+        raise CLOUD_ADDRESS(setting=setting, text=text)
     return f"https://{parts.netloc}", parts.path.strip("/")

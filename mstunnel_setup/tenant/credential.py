@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import SignInError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.errors import CREDENTIAL_MISSING, CREDENTIAL_UNREADABLE, CREDENTIAL_UNSUITABLE
 from mstunnel_setup.tenant.wire import KeyCredential
 
 
@@ -73,28 +73,18 @@ def read_credential(files: Files, path: str, passphrase: str = "", *, key_path: 
         else:
             key, certificate, _ = pkcs12.load_key_and_certificates(content, secret)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise SignInError(
-            "credential-unreadable",
-            f"{path} cannot be read as PFX or PEM with that passphrase",
-            "Check the passphrase, and that both key and certificate are given.",
-        ) from error
+        raise CREDENTIAL_UNREADABLE(path=path) from error
     if (
         not isinstance(key, rsa.RSAPrivateKey)
         or not certificate
         or certificate.public_key() != key.public_key()
     ):
-        raise SignInError(
-            "credential-unsuitable",
-            f"{path} does not hold an RSA key with its certificate",
-            "Use an RSA key of at least 2048 bits and the certificate that was issued for it.",
-        )
+        raise CREDENTIAL_UNSUITABLE(path=path)
     return Credential(key, certificate)
 
 
 def _content(files: Files, path: str) -> bytes:
     content = files.read(path)
     if content is None:
-        raise SignInError(
-            "credential-missing", f"there is no credential at {path}", "Give the path of a PFX or PEM file."
-        )
+        raise CREDENTIAL_MISSING(path=path)
     return content

@@ -9,9 +9,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import FileAction, HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.errors import SetupError, SignInError
+from mstunnel_setup.errors import SetupError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.tenant.errors import CREDENTIAL_CHANGED
 
 
 class HasPassphrases(HasFiles, Protocol):
@@ -72,11 +73,7 @@ class PlaceAgentCredential(FileAction[HasPassphrases]):
         """Write it; refused when the source is not what was looked at."""
         found = self.source.load(world)
         if certificate_sha256(found) != self.certificate_sha256:
-            raise SignInError(
-                "credential-changed",
-                "the credential of identity changed since the check a moment ago",
-                "Run the command again so that the new one is checked.",
-            )
+            raise CREDENTIAL_CHANGED()
         pfx = pkcs12.serialize_key_and_certificates(None, found.key, found.certificate, None, NoEncryption())
         world.files.write(self.path, pfx, 0o600)
         return {

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.tenant.clouds import Cloud
+from mstunnel_setup.tenant.errors import GRAPH_PRINCIPAL_MISSING, ID_MALFORMED
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.token_sources import AccessToken, claims
 from mstunnel_setup.tenant.transport import GraphTransport, HttpPort, equals, query
@@ -189,11 +190,7 @@ class Graph:
         """Return Microsoft Graph's own service principal, which lists the app roles it offers."""
         found = self.service_principal(GRAPH_APP_ID)
         if found is None:
-            raise TenantError(
-                "graph-principal-missing",
-                "the tenant has no service principal of Microsoft Graph",
-                "Check tenant.id and tenant.cloud: every tenant with Intune has one.",
-            )
+            raise GRAPH_PRINCIPAL_MISSING()
         return found
 
     def grants(self, principal_id: str) -> list[AppRoleAssignment]:
@@ -273,9 +270,7 @@ def is_guid(text: str) -> bool:
 def guid(text: str) -> str:
     """Return `text` when it is a GUID: nothing else may become part of a path."""
     if not is_guid(text):
-        raise TenantError(
-            "id-malformed", f"this is not the id of a Graph object: {plain(text, 80)}", "Give a GUID."
-        )
+        raise ID_MALFORMED(text=plain(text, 80))
     return text
 
 

@@ -7,7 +7,7 @@ to be written, because null has a meaning there: it clears a property.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from mstunnel_setup.errors import TenantError
+from mstunnel_setup.tenant.errors import METRIC_MALFORMED
 from mstunnel_setup.tenant.graph import LARGEST_PAGE, Graph, guid, read_entity
 from mstunnel_setup.tenant.transport import equals, query
 from mstunnel_setup.tenant.wire import (
@@ -150,7 +150,5 @@ def _reference(configuration_id: str) -> dict[str, Any]:
 def _metric(name: str) -> str:
     """Return `name` when it can be part of a path: metrics are identified by name."""
     if not name.isascii() or not name.isalnum():
-        raise TenantError(
-            "metric-malformed", f"this is not the name of a metric: {name[:80]!r}", "Use letters and digits."
-        )
+        raise METRIC_MALFORMED(name=name[:80])
     return name

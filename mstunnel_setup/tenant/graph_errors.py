@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from mstunnel_setup.errors import NetworkError, SetupError, SignInError, TenantError
+from mstunnel_setup.tenant.errors import ANSWER_NOT_GRAPH
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
@@ -132,12 +133,7 @@ def explain(answer: Answer, needs: str = "") -> SetupError:
 
 def not_graph(answer: Answer) -> NetworkError:
     """Return the error for an answer that cannot be Graph's: a portal, a filter, a wrong address."""
-    return NetworkError(
-        "answer-not-graph",
-        f"{answer.host} answered with something that is not Graph's ({answer.status}, no JSON)",
-        "A captive portal, web filter or proxy page stands in between: let this host through, or check "
-        "https_proxy, no_proxy and tenant.graph.",
-    )
+    return ANSWER_NOT_GRAPH(host=answer.host, status=answer.status)
 
 
 def _plausible_without_json(answer: Answer) -> bool:

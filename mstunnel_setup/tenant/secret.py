@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from mstunnel_setup.engine.file_actions import FileAction
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.errors import TenantError
 from mstunnel_setup.tenant.actions import HasTenant
+from mstunnel_setup.tenant.errors import SECRET_NOT_MADE
 from mstunnel_setup.tenant.existing_identity import HasPassphrases
 
 
@@ -45,11 +45,7 @@ class CreateAgentSecret(FileAction[HasTenant]):
         end = world.clock.now() + timedelta(days=self.days)
         made = world.graph.add_password(object_id, "mstunnel-agent", end)
         if not made.secret_text or not made.key_id:
-            raise TenantError(
-                "secret-not-made",
-                "Graph made a secret for the application, but did not show it",
-                "Leave identity.credential out, so that the server signs in with a certificate.",
-            )
+            raise SECRET_NOT_MADE()
         world.files.write(self.path, made.secret_text.encode(), 0o600)
         return {"key_id": made.key_id, "not_after": (made.end_date_time or end).isoformat()}
 

@@ -15,6 +15,7 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.tenant.client_assertion import client_assertion
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
 from mstunnel_setup.tenant.credential import ClientSecret, Credential
+from mstunnel_setup.tenant.errors import SIGN_IN_UNAVAILABLE, TENANT_MISSING
 from mstunnel_setup.tenant.graph_errors import json_object
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
 from mstunnel_setup.tenant.text import plain
@@ -140,11 +141,7 @@ class SignIn:
     def _confidential(self, credential: object) -> "msal.ConfidentialClientApplication":
         authority = self.cloud.authority_of(self.tenant)
         if authority.rpartition("/")[2] in ANY_TENANT:
-            raise SignInError(
-                "tenant-missing",
-                "an application signs in to one tenant, and tenant.id does not name one",
-                "Set tenant.id to the id or domain of the tenant.",
-            )
+            raise TENANT_MISSING()
         import msal  # noqa: PLC0415 (a third of a second)
 
         return _made(
@@ -270,11 +267,7 @@ class _Endpoint:
     def _checked(self, url: str, response: Any) -> Any:
         host = urlsplit(url).netloc
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise SignInError(
-                "sign-in-unavailable",
-                f"{host} is out of order ({response.status_code})",
-                "Run the command again in some minutes.",
-            )
+            raise SIGN_IN_UNAVAILABLE(host=host, status_code=response.status_code)
         if json_object(response) is None:
             raise NetworkError(
                 "answer-not-entra",

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from mstunnel_setup.errors import SignInError
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.errors import TOKEN_EXPIRED, TOKEN_MALFORMED, TOKEN_MISSING
 
 
 class AccessToken(Protocol):
@@ -43,19 +43,13 @@ class TokenFile:
         """Return the token in the file; raises SignInError when it is missing, no token, or expired."""
         content = self.files.read(self.path)
         if content is None:
-            raise SignInError("token-missing", f"there is no token file at {self.path}", "Check the path.")
+            raise TOKEN_MISSING(path=self.path)
         token = content.strip().decode("ascii", "replace")
         if not token or not token.isprintable() or " " in token or "\ufffd" in token:
-            raise SignInError(
-                "token-malformed",
-                f"{self.path} does not hold an access token",
-                "Put the bare access token into the file, nothing else.",
-            )
+            raise TOKEN_MALFORMED(path=self.path)
         expiry = claims(token).get("exp")
         if isinstance(expiry, int) and expiry <= self.clock.now().timestamp():
-            raise SignInError(
-                "token-expired", f"the token in {self.path} has expired", "Put a fresh one there."
-            )
+            raise TOKEN_EXPIRED(path=self.path)
         return token
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 from mstunnel_setup.errors import TenantError
+from mstunnel_setup.tenant.errors import PAGING_BROKEN
 from mstunnel_setup.tenant.graph_errors import Answer, explain, not_graph
 from mstunnel_setup.tenant.token_sources import AccessToken
 
@@ -109,8 +110,4 @@ def _entities(document: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
 
 
 def _broken_paging(path: str) -> TenantError:
-    return TenantError(
-        "paging-broken",
-        f"the pages of {path} lead in a circle or away from Graph",
-        "Run the command again; if it stays, check what stands between this host and Graph.",
-    )
+    return PAGING_BROKEN(path=path)

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 
 from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.tls.errors import CERTIFICATE_UNSUPPORTED
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
@@ -68,11 +69,7 @@ def serial_number(certificate: x509.Certificate) -> int:
 
 
 def _unsupported(where: str, error: UnsupportedAlgorithm) -> CertificateError:
-    return CertificateError(
-        "certificate-unsupported",
-        f"{where} uses an algorithm that is not supported: {plain(str(error))}",
-        "Use a certificate with an RSA key (2048 bits or more) or an EC key (P-256, P-384 or P-521).",
-    )
+    return CERTIFICATE_UNSUPPORTED(where=where, error=plain(str(error)))
 
 
 def plain(text: str, limit: int = _SHOWN) -> str:

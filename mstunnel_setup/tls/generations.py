@@ -9,6 +9,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls.actions import HasClock, IdentitySource
+from mstunnel_setup.tls.errors import GENERATION_INCOMPLETE
 from mstunnel_setup.tls.load import load_identity
 from mstunnel_setup.tls.model import Identity
 from mstunnel_setup.tls.read import read_material
@@ -49,11 +50,7 @@ def read(world: HasFiles, directory: str) -> Identity:
     contents = [world.files.read(f"{directory}/{name}") for name in ("chain.pem", "key.pem")]
     chain, key = contents
     if chain is None or key is None:
-        raise CertificateError(
-            "generation-incomplete",
-            f"chain.pem or key.pem is missing in {directory}",
-            "Put it right with `mst-cli cert repair`.",
-        )
+        raise GENERATION_INCOMPLETE(directory=directory)
     return load_identity(chain + (world.files.read(f"{directory}/root.pem") or b""), key)
 
 

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls.certificate import is_ca, public_bytes, title
 from mstunnel_setup.tls.chain_building import best_path
+from mstunnel_setup.tls.errors import KEY_ENCRYPTED, KEY_MISMATCH, KEY_MISSING
 from mstunnel_setup.tls.model import Identity, Material
 
 _Pair = tuple[x509.Certificate, PrivateKeyTypes]
@@ -33,17 +34,9 @@ def _require_both(material: Material) -> None:
             "Give the certificate that the authority issued; a request (CSR) or a key alone is not enough.",
         )
     if not material.keys and material.encrypted_keys:
-        raise CertificateError(
-            "key-encrypted",
-            "the private key is protected by a passphrase",
-            "Remove it (`openssl pkey -in KEY -out site.key`), or give a PFX and its passphrase.",
-        )
+        raise KEY_ENCRYPTED()
     if not material.keys:
-        raise CertificateError(
-            "key-missing",
-            "no private key was found in the input",
-            "Give the key that the certificate was requested with; export a PFX together with its key.",
-        )
+        raise KEY_MISSING()
 
 
 def _pairs(material: Material) -> list[_Pair]:
@@ -63,11 +56,7 @@ def _public_of(key: PrivateKeyTypes) -> bytes:
 def _only_pair(pairs: list[_Pair], material: Material) -> _Pair:
     if not pairs:
         first = next((item for item in material.certificates if not is_ca(item)), material.certificates[0])
-        raise CertificateError(
-            "key-mismatch",
-            f"the private key does not belong to the certificate of {title(first)}",
-            "Give the key that this certificate was requested with, or request a new certificate for it.",
-        )
+        raise KEY_MISMATCH(first=title(first))
     if len({public_bytes(certificate) for certificate, _ in pairs}) > 1:
         names = ", ".join(title(certificate) for certificate, _ in pairs)
         raise CertificateError(

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls import der
 from mstunnel_setup.tls.certificate import MALFORMED, examined, is_ca, lenient_library, parse_certificate
+from mstunnel_setup.tls.errors import CERTIFICATE_IS_PFX, INPUT_TOO_LARGE
 from mstunnel_setup.tls.model import Material
 from mstunnel_setup.tls.pfx_outline import is_pfx
 from mstunnel_setup.tls.read_pem import PemBlock, PemError, looks_like_pem, pem_blocks
@@ -44,11 +45,7 @@ def read_material(data: bytes, source: Source = "certificate") -> Material:
 def check_size(data: bytes) -> None:
     """Refuse what cannot be a certificate file; raises CertificateError `input-too-large`."""
     if len(data) > MAX_BYTES:
-        raise CertificateError(
-            "input-too-large",
-            f"the file has {len(data)} bytes; a certificate file has a few thousand",
-            "Check the path: this is probably another file.",
-        )
+        raise INPUT_TOO_LARGE(count=len(data))
 
 
 def _read_pem(data: bytes, source: Source) -> Material:
@@ -93,11 +90,7 @@ def _read_der(data: bytes, source: Source) -> Material:
     except der.DerError as error:
         raise _unreadable(source, f"{where} is neither PEM nor complete DER: {error}") from error
     if is_pfx(node):
-        raise CertificateError(
-            "certificate-is-pfx",
-            f"{where} is a PFX (PKCS#12) file",
-            "Give it as `pfx`, with its passphrase, instead of `chain` and `key`.",
-        )
+        raise CERTIFICATE_IS_PFX(where=where)
     return _by_shape(node, tags, source)
 
 

@@ -14,6 +14,7 @@ from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls import pfx_mac
 from mstunnel_setup.tls.certificate import MALFORMED, examined, lenient_library, plain
 from mstunnel_setup.tls.der import DerError
+from mstunnel_setup.tls.errors import PFX_DAMAGED, PFX_IS_PEM, PFX_PASSPHRASE_MISSING
 from mstunnel_setup.tls.model import Material
 from mstunnel_setup.tls.pfx_outline import PfxOutline, outline
 from mstunnel_setup.tls.read import check_size
@@ -53,9 +54,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
     """
     check_size(data)
     if looks_like_pem(data):
-        raise CertificateError(
-            "pfx-is-pem", "the PFX file holds PEM text", "Give it as `chain` and `key` instead of `pfx`."
-        )
+        raise PFX_IS_PEM()
     found = _outline(data)
     # No writer can have used such a passphrase: OpenSSL takes it as text that ends there.
     if b"\0" in (passphrase or b""):
@@ -160,11 +159,7 @@ def _refused_by_library(found: PfxOutline, passphrase: bytes | None) -> Certific
 
 def _wrong_passphrase(found: PfxOutline, passphrase: bytes | None) -> CertificateError:
     if not passphrase:
-        return CertificateError(
-            "pfx-passphrase-missing",
-            "the PFX file is protected by a passphrase and none was given",
-            "Give the passphrase (`passphrase: file:PATH`).",
-        )
+        return PFX_PASSPHRASE_MISSING()
     hint = "Check the passphrase: capitals, a line end in its file, characters outside ASCII."
     if found.mac and any(pfx_mac.opens(found.mac, found.content, empty) for empty in _candidates(None)):
         hint = "The file has no passphrase: leave it out."
@@ -172,11 +167,7 @@ def _wrong_passphrase(found: PfxOutline, passphrase: bytes | None) -> Certificat
 
 
 def _damaged(reason: str) -> CertificateError:
-    return CertificateError(
-        "pfx-damaged",
-        f"the PFX file is damaged or incomplete: {reason}",
-        "Copy it again in binary mode, or export it again.",
-    )
+    return PFX_DAMAGED(reason=reason)
 
 
 def _legacy(names: str) -> CertificateError:

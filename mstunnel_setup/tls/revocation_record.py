@@ -12,12 +12,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import json_bytes
-from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.tls.certificate import plain
+from mstunnel_setup.tls.errors import REVOCATION_REFUSED
 from mstunnel_setup.tls.revocation import Fetch, Verdict
 from mstunnel_setup.tls.revocation_answers import RevocationState
 
@@ -81,7 +81,7 @@ def fetching(http: HttpSession) -> Fetch:
             headers = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
             response = http.post(address, data=body, headers=headers)
         if response.status_code != HTTPStatus.OK:
-            raise NetworkError("revocation-refused", f"it answered with status {response.status_code}")
+            raise REVOCATION_REFUSED(status_code=response.status_code)
         return response.content
 
     return fetch

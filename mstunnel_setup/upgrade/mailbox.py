@@ -9,10 +9,10 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import StepError
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.safe_paths import FileError
+from mstunnel_setup.upgrade.errors import UPGRADE_REQUEST_INVALID
 from mstunnel_setup.upgrade.release import Digests
 
 INBOX: Final = paths.INBOX
@@ -86,11 +86,7 @@ def parse(content: bytes) -> Digests:
             return Digests(request.server, request.agent)
     except FileError:
         pass
-    raise StepError(
-        "upgrade-request-invalid",
-        f"{REQUEST} is no request for an upgrade",
-        "Remove it; ask for an upgrade with `mst-cli upgrade apply`.",
-    )
+    raise UPGRADE_REQUEST_INVALID(request=REQUEST)
 
 
 def write_answer(files: Files, answer: Answer) -> None:

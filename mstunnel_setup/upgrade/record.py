@@ -7,8 +7,8 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.upgrade.errors import UPGRADES_UNREADABLE
 from mstunnel_setup.upgrade.release import Digests
 
 HISTORY: Final = f"{paths.STATE}/upgrades.json"
@@ -143,11 +143,7 @@ def read_history(files: Files) -> History:
     try:
         return History.model_validate_json(content)
     except ValidationError as error:
-        raise StepError(
-            "upgrades-unreadable",
-            f"{HISTORY} cannot be read: it is damaged, or a newer version wrote it",
-            "Use the version that wrote it, or move the file away; only the history is lost then.",
-        ) from error
+        raise UPGRADES_UNREADABLE(history=HISTORY) from error
 
 
 def write_history(files: Files, history: History) -> None:

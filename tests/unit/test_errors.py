@@ -17,9 +17,9 @@ PACKAGE = Path(mstunnel_setup.__file__).parent
 def declared() -> dict[str, Declared[SetupError]]:
     """Every declaration by its name in the source."""
     modules = [
-        import_module(f"{package.name}.errors")
-        for package in pkgutil.iter_modules(mstunnel_setup.__path__, "mstunnel_setup.")
-        if package.ispkg and (PACKAGE / package.name.rpartition(".")[2] / "errors.py").exists()
+        import_module(name)
+        for _, name, _ in pkgutil.walk_packages(mstunnel_setup.__path__, "mstunnel_setup.")
+        if name.endswith("errors")
     ]
     return {
         f"{module.__name__}.{name}": value

@@ -3,8 +3,8 @@
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import BasicConstraints, Certificate, ExtensionNotFound, load_pem_x509_certificate
 
+from mstunnel_setup.admin.errors import TRUSTED_ROOT_MISSING, TRUSTED_ROOT_UNSUITABLE
 from mstunnel_setup.admin.profiles.objects import PEM_START, ProfileObject
-from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tls.read import read_material
 
@@ -27,16 +27,10 @@ def _authority(given: str) -> Certificate:
     name = "trusted_root" if inline else given
     content = given.encode() if inline else Files().read(given)
     if content is None:
-        raise CertificateError(
-            "trusted-root-missing", f"there is no certificate at {given}", "Check the path."
-        )
+        raise TRUSTED_ROOT_MISSING(given=given)
     (root, *others) = read_material(content).certificates or (None,)
     if root is None or others or not _is_authority(root):
-        raise CertificateError(
-            "trusted-root-unsuitable",
-            f"{name} is not the certificate of one authority",
-            "Give the root of the authority that issued the gateway's certificate, and nothing else.",
-        )
+        raise TRUSTED_ROOT_UNSUITABLE(name=name)
     return root
 
 

@@ -8,9 +8,9 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host import accounts as known_accounts
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import ACCOUNT_ROOT
 from mstunnel_setup.readiness.facts import RootlessFacts, Settings
 from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.system import accounts
@@ -28,7 +28,7 @@ class ServiceAccount:
 def _gather(context: Context) -> ServiceAccount:
     files, name = context.world.files, context.answers.account
     if name == "root":
-        raise UsageError("account-root", "a rootless gateway does not run as root", "Name another account.")
+        raise ACCOUNT_ROOT()
     settings = Settings(mode="rootless", account=name)
     facts = HostReader(files, context.world.clock, settings, {}).rootless()
     member = known_accounts.is_member(name, accounts.JOURNAL_GROUP)

@@ -13,10 +13,11 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, MergeFile
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.errors import CertificateError, UsageError, WaitingError
+from mstunnel_setup.errors import CertificateError, UsageError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install import agent_folder
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_TO_EDIT
 from mstunnel_setup.tls.read import read_material
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
@@ -163,9 +164,7 @@ def _refuse_key(ca_file: str, content: bytes) -> None:
     """Everybody may read the copy below ca-trust."""
     with contextlib.suppress(CertificateError):
         if read_material(content).keys:
-            raise UsageError(
-                "ca-file-with-key", f"{ca_file} holds a private key", "Give a file with certificates alone."
-            )
+            raise CA_FILE_WITH_KEY(ca_file=ca_file)
 
 
 def _decide(environment: Environment) -> Sequence[Action[Any]]:
@@ -187,11 +186,7 @@ def _prove(context: Context, _environment: Environment) -> None:
     given = ", ".join(f"{name}={value}" for name, value in settings(context).items()) or "none yet"
     context.prompter.say(f"The settings of the gateway are in {paths.ENVIRONMENT}: {given}.")
     if not context.prompter.confirm("Go on with them? Answer no to stop here and edit the file"):
-        raise WaitingError(
-            "environment-to-edit",
-            f"stopped so that you can edit {paths.ENVIRONMENT}",
-            "Edit the file, then run the same command again; it continues here.",
-        )
+        raise ENVIRONMENT_TO_EDIT(environment=paths.ENVIRONMENT)
     context.environment = context.world.files.read(paths.ENVIRONMENT)
 
 

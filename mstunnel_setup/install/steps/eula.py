@@ -13,8 +13,8 @@ from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import EULA_DECLINED
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,7 @@ def _ask(context: Context) -> None:
     context.prompter.page(text())
     answer = context.prompter.ask("Do you accept these terms? Type yes in full, or no", default="no")
     if answer.strip().lower() != "yes":
-        raise UsageError(
-            "eula-declined",
-            "the terms were not accepted; nothing was changed",
-            "Run the command again and type yes, or put `eula: accept` into the answer file.",
-        )
+        raise EULA_DECLINED()
     context.eula_accepted = True
 
 

@@ -16,8 +16,8 @@ from mstunnel_setup.engine.file_actions import WriteJson
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import ENGINE_INSTALLED, IMAGE_ARCHIVE_MISSING, IMAGE_NOT_IN_ARCHIVE
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,7 @@ def _engine(context: Context) -> Chosen:
     """The engine in use; an installation stays with its own. Raises UsageError when another is asked for."""
     installed, wanted = engine_of(context.receipt), context.answers.engine
     if installed is not None and wanted not in ("auto", installed):
-        raise UsageError(
-            "engine-installed",
-            f"the gateway here runs on {installed.capitalize()}, not on {wanted.capitalize()}",
-            "Uninstall it first (`mst-cli uninstall`), or leave out engine.",
-        )
+        raise ENGINE_INSTALLED(installed=installed.capitalize(), wanted=wanted.capitalize())
     chosen = context.world.chosen
     version = release(chosen.version)
     if installed is None and version is not None and not is_tested(chosen.name, version):
@@ -86,10 +82,8 @@ def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
     holder = {image.digest: archive for archive in given for image in archived_images(archive)}
     missing = [reference for reference in wanted if reference.rpartition("@")[2] not in holder]
     if missing:
-        raise EngineError(
-            "image-not-in-archive",
-            f"{', '.join(given)} holds {', '.join(holder) or 'no image'}, not {' and '.join(missing)}",
-            "Give the archives that belong to these images, or correct the references.",
+        raise IMAGE_NOT_IN_ARCHIVE(
+            given=", ".join(given), holder=", ".join(holder) or "no image", missing=" and ".join(missing)
         )
     return {reference: holder[reference.rpartition("@")[2]] for reference in wanted}
 
@@ -106,12 +100,7 @@ def _refuse_unreachable(context: Context, wanted: Sequence[str]) -> None:
     if own is None or all(context.world.engine.image(reference) for reference in wanted):
         return
     if any(reference.startswith(f"{LOCAL}/") for reference in wanted):
-        raise EngineError(
-            "image-archive-missing",
-            f"this program names no registry for its images, and {own.archive} is neither beside it nor in "
-            f"{paths.IMAGE_ARCHIVES}",
-            f"Copy {own.archive} to {paths.IMAGE_ARCHIVES}, or give --offline FILE or images.registry.",
-        )
+        raise IMAGE_ARCHIVE_MISSING(archive=own.archive, image_archives=paths.IMAGE_ARCHIVES)
 
 
 def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:

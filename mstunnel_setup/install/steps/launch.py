@@ -16,11 +16,12 @@ from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, folders
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import CheckError, EngineError
+from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install import agent_folder, container_specs
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import ROOTLESS_NEEDS_QUADLET, ROOTLESS_NETWORK_MISSING
 from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.install.steps.program import path_of
 from mstunnel_setup.readiness.read.own_addresses import own_addresses
@@ -95,11 +96,7 @@ def _containers(context: Context, port: int) -> Launch:
     )
     chosen = _run_method(context)
     if paths.ROOTLESS and chosen is not RunMethod.QUADLET:
-        raise EngineError(
-            "rootless-needs-quadlet",
-            "without root the containers are started by Quadlet: systemd, control groups v2, Podman 4.9",
-            "Install what is missing, or install with root.",
-        )
+        raise ROOTLESS_NEEDS_QUADLET()
     init = _init(context) if chosen is RunMethod.ENGINE else None
     if chosen is RunMethod.ENGINE and init is None:
         context.prompter.say(_REBOOT[world.chosen.name])
@@ -129,11 +126,7 @@ def network(processes: Processes, *, rootless: bool) -> Network:
         return "pasta"
     if processes.find("slirp4netns") is not None:
         return "slirp4netns:port_handler=slirp4netns"
-    raise EngineError(
-        "rootless-network-missing",
-        "containers without root need pasta or slirp4netns, and neither is installed",
-        "Install passt, which brings pasta.",
-    )
+    raise ROOTLESS_NETWORK_MISSING()
 
 
 def _limits_processes() -> bool:
@@ -187,7 +180,9 @@ def _decide(launch: Launch) -> Sequence[Action[Any]]:
         return [*state, *containers, *scripts]
     actions: list[Action[Any]] = [*state, *_folders(launch)]
     for item in launch.specifications:
-        actions += _quadlet(item, launch) if launch.run_method is RunMethod.QUADLET else _unit(item, launch.engine)
+        actions += (
+            _quadlet(item, launch) if launch.run_method is RunMethod.QUADLET else _unit(item, launch.engine)
+        )
         digest = item.labels[CONFIGURATION_LABEL]
         actions.append(StartService(unit=f"{item.name}.service", container=item.name, label_digest=digest))
     return actions

@@ -13,10 +13,10 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, Link
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host import bundle
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import PROGRAM_OLDER
 
 FILE = "mstunnel-setup"
 LINKS = ("mst-cli", "mst-readiness", "mst-admin", "mstunnel_monitor", "mstunnel-lab")
@@ -59,11 +59,7 @@ def _refuse_older(context: Context) -> None:
     earlier = remembered(context.receipt, _REMEMBERED)
     installed = str(earlier["version"]) if isinstance(earlier, dict) else __version__
     if Version(installed) > Version(__version__):
-        error = CheckError(
-            "program-older",
-            f"this file is version {__version__}, and {installed} is installed",
-            f"Run the installed {FILE}, or go back on purpose with --ignore-check program-older.",
-        )
+        error = PROGRAM_OLDER(version=__version__, installed=installed, file=FILE)
         context.fail(error)
 
 

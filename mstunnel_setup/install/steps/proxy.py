@@ -11,9 +11,9 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile, folders
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.errors import StepError
 from mstunnel_setup.install import proxy_files, readiness_input
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import PROXY_OVERRULED
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.readiness.facts import EngineName, ProxyFacts, SecurityFacts
 from mstunnel_setup.readiness.parse import proxy_places
@@ -192,11 +192,7 @@ def _prove(context: Context, proxy: Proxy) -> None:
         seen = _environment_of(context, unit)
         for name, value in proxy.wanted.items():
             if seen.get(name) != value:
-                raise StepError(
-                    "proxy-overruled",
-                    f"{unit} gets {name}={seen.get(name, '')}, not {value}",
-                    f"Look for another drop-in: `systemctl cat {unit}`.",
-                )
+                raise PROXY_OVERRULED(unit=unit, name=name, seen=seen.get(name, ""), value=value)
 
 
 def _environment_of(context: Context, unit: str) -> dict[str, str]:

@@ -10,9 +10,10 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import WriteJson
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import output
-from mstunnel_setup.errors import SignInError, TenantError
+from mstunnel_setup.errors import SignInError
 from mstunnel_setup.install import agent_folder, tenant_access
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import IDENTITY_CHANGED, SERVER_RENAMED
 from mstunnel_setup.install.steps import site
 from mstunnel_setup.tenant.actions import (
     CreateAppIdentity,
@@ -152,11 +153,7 @@ def _refuse_renamed(context: Context, application_name: str) -> None:
         names = {CreateAppIdentity.kind: "display_name", UseAppIdentity.kind: "app_id"}
         name = known.get(names.get(str(known["kind"]), ""), application_name)
         if name != application_name:
-            raise TenantError(
-                "server-renamed",
-                f"the tenant knows this server as {name}, not as {application_name}",
-                "Set server_name to the name it had, or take it out with `mst-cli uninstall` first.",
-            )
+            raise SERVER_RENAMED(name=name, application_name=application_name)
 
 
 def _refuse_other_credential(context: Context, path: str) -> None:
@@ -164,11 +161,7 @@ def _refuse_other_credential(context: Context, path: str) -> None:
     for entry in context.receipt.entries.values():
         known = entry.versions[-1]
         if known["kind"] in _CREDENTIALS and known["path"] != path:
-            raise TenantError(
-                "identity-changed",
-                f"this server signs in with {known['path']}, and the answers (identity) want another kind",
-                "Leave identity as it was, or take the server out with `mst-cli uninstall` first.",
-            )
+            raise IDENTITY_CHANGED(known=known["path"])
 
 
 def _machine(context: Context) -> str:

@@ -12,6 +12,7 @@ from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import SITE_AMBIGUOUS, SITE_CHANGED, SITE_MISSING, SITE_NONE
 from mstunnel_setup.install.steps.certificate import examine
 from mstunnel_setup.tenant.actions import site_deleted
 from mstunnel_setup.tenant.graph import is_guid
@@ -34,11 +35,7 @@ def _gather(context: Context) -> Site:
     site = choose(context)
     earlier = remembered(context.receipt, "joined-site")
     if isinstance(earlier, dict) and earlier.get("id") != site.id:
-        raise TenantError(
-            "site-changed",
-            f"this server belongs to the site {earlier.get('name')}, not to {plain(site.display_name)}",
-            "Take it out with `mst-cli uninstall` first, or correct the answer for site.",
-        )
+        raise SITE_CHANGED(earlier=earlier.get("name"), display_name=plain(site.display_name))
     require_named(context, site)
     return Site(site.id, plain(site.display_name), plain(site.public_address or ""))
 
@@ -55,7 +52,7 @@ def chosen_id(context: Context) -> str:
         return context.site.id
     earlier = remembered(context.receipt, "joined-site")
     if not isinstance(earlier, dict):
-        raise TenantError("site-missing", "no site has been chosen yet", "Run the step site first.")
+        raise SITE_MISSING()
     return str(earlier["id"])
 
 
@@ -74,9 +71,7 @@ def _chosen(context: Context) -> TunnelSite:
         return found
     sites = sorted(context.world.graph.sites(), key=lambda site: site.display_name.casefold())
     if not sites:
-        raise TenantError(
-            "site-none", "the tenant has no site yet", "Create a site in the admin center, then run again."
-        )
+        raise SITE_NONE()
     if isinstance(earlier, dict) and wanted == earlier["id"] and all(site.id != wanted for site in sites):
         raise site_deleted(f"{earlier.get('name')} ({wanted})")
     if wanted is not None:
@@ -102,9 +97,7 @@ def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
         return found[0]
     if found:
         guids = ", ".join(site.id for site in found)
-        raise TenantError(
-            "site-ambiguous", f"{len(found)} sites are called {wanted}", f"Give the GUID of one: {guids}."
-        )
+        raise SITE_AMBIGUOUS(count=len(found), wanted=wanted, guids=guids)
     names = ", ".join(plain(site.display_name) for site in sites[:10])
     raise TenantError("site-unknown", f"the tenant has no site {wanted}", f"Give one of: {names}.")
 

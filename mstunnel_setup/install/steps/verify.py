@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import EngineError, NetworkError, SetupError, TenantError
+from mstunnel_setup.errors import SetupError
 from mstunnel_setup.host.network import served_leaf
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY, SERVER_NOT_LISTED, WRONG_LEAF_SERVED
 from mstunnel_setup.install.steps import configure, site
 from mstunnel_setup.tenant.actions import RegisterServer
 
@@ -83,11 +84,7 @@ def within_patience(
 
 def _serves(port: int, leaf: bytes) -> None:
     if served_leaf("127.0.0.1", port) != leaf:
-        raise NetworkError(
-            "wrong-leaf-served",
-            f"port {port} serves another certificate than the one installed",
-            "Look for another program on this port, then `mst-cli server restart`.",
-        )
+        raise WRONG_LEAF_SERVED(port=port)
 
 
 def _containers_are_healthy(context: Context) -> None:
@@ -96,20 +93,12 @@ def _containers_are_healthy(context: Context) -> None:
         # The engine keeps the last health of a container that has ended.
         if state is None or state.status != "running" or state.health != "healthy":
             seen = "missing" if state is None else f"{state.status}, {state.health or 'no health reported'}"
-            raise EngineError(
-                "container-unhealthy",
-                f"the container {name} is {seen}",
-                f"Look at `mst-cli {name.removeprefix('mstunnel-')} logs`.",
-            )
+            raise CONTAINER_UNHEALTHY(name=name, seen=seen, name_2=name.removeprefix("mstunnel-"))
 
 
 def _is_listed(context: Context, promise: Promise) -> None:
     if context.world.graph.server(promise.site_id, promise.server_id) is None:
-        raise TenantError(
-            "server-not-listed",
-            "the tenant does not list this server",
-            "Run the command again to register it.",
-        )
+        raise SERVER_NOT_LISTED()
 
 
 STEP = Step("verify", "Proof that the gateway serves", _gather, _decide, _prove, needs=("sign-in",))

@@ -14,6 +14,7 @@ from mstunnel_setup.gateway.port import port_in_use
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run, open_run, require_installed
 from mstunnel_setup.install.steps import certificate, verify
+from mstunnel_setup.operations.errors import IMPORT_UNPROVEN
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.tls import generations
 
@@ -158,11 +159,7 @@ def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> C
     """Link the earlier generation again and drop the refused one; the error to raise."""
     why = f"the gateway does not serve the new certificate: {cause.message}"
     if before is None or run.context.world.files.state(generations.folder(before)) is None:
-        return CertificateError(
-            "import-unproven",
-            f"{why}; there is no earlier one to go back to",
-            "Look at `mst-cli server logs`.",
-        )
+        return IMPORT_UNPROVEN(why=why)
     apply_actions(run, "Switch back", [certificate.switching(before)])
     outcome = _served_again(run.context)
     # A delayed one stays listed as overdue, so that it can be tried again or cancelled.

@@ -16,7 +16,13 @@ from mstunnel_setup.errors import CertificateError, UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run, reload_gateway, serving_port
+from mstunnel_setup.operations.certificate.activation import (
+    apply_actions,
+    installed_run,
+    reload_gateway,
+    serving_port,
+)
+from mstunnel_setup.operations.errors import ROOT_EXPIRED, ROOT_NOT_CA, ROOT_UNKNOWN, ROOT_WITH_KEY
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, Status
 from mstunnel_setup.tls.ca_trust import added_roots, is_for_gateway, root_findings
@@ -62,9 +68,7 @@ def remove(operator: Operator, name: str) -> Result:
     with installed_run(operator, {}) as run:
         path = f"{paths.CA_TRUST}/{name.removesuffix('.crt')}.crt"
         if "/" in name or run.files.state(path) is None:
-            raise UsageError(
-                "root-unknown", f"there is no {path}", "See the names with `mst-cli ca-trust list`."
-            )
+            raise ROOT_UNKNOWN(path=path)
         run.runner.take_back([f"file:{path}"])
         run.files.remove(path)
         _tell_containers(run)
@@ -101,9 +105,7 @@ def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:
         hint = "Give a file with the certificates of authorities, in PEM or DER."
         raise CertificateError("root-unreadable", f"{source}: {error.message}", hint) from error
     if material.keys or material.encrypted_keys:
-        raise CertificateError(
-            "root-with-key", f"{source} holds a private key", "Give a file with certificates alone."
-        )
+        raise ROOT_WITH_KEY(source=source)
     if not material.certificates:
         raise CertificateError(
             "certificate-missing", f"{source} holds no certificate", "Give a file in PEM or DER."
@@ -116,16 +118,10 @@ def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:
 def _refuse_unfit(context: Context, certificate: x509.Certificate) -> None:
     usage = extension(certificate, x509.KeyUsage)
     if not is_ca(certificate) or (usage is not None and not usage.key_cert_sign):
-        raise CertificateError(
-            "root-not-ca",
-            f"the certificate of {title(certificate)} is not one of an authority (CA)",
-            "Give the certificate of the authority, not one that it issued.",
-        )
+        raise ROOT_NOT_CA(certificate=title(certificate))
     if days_left(certificate, context.world.clock.now()) < 0:
-        raise CertificateError(
-            "root-expired",
-            f"the certificate of {title(certificate)} ended on {certificate.not_valid_after_utc:%Y-%m-%d}",
-            "Get the authority's current certificate.",
+        raise ROOT_EXPIRED(
+            certificate=title(certificate), not_valid_after_utc=certificate.not_valid_after_utc
         )
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.install import readiness_input, revocation
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
-from mstunnel_setup.operations.certificate.activation import activate, drop, apply_actions
+from mstunnel_setup.operations.certificate.activation import activate, apply_actions, drop
+from mstunnel_setup.operations.errors import CERTIFICATE_OLDER, DELAY_NEEDS_HOST, IMPORT_UNKNOWN
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.text import fold
 from mstunnel_setup.tls import generations
@@ -32,11 +32,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
     Raises CheckError.
     """
     if not run.files.live:
-        raise CheckError(
-            "delay-needs-host",
-            "a delayed import needs the host itself, not its files below --root",
-            "Run `mst-cli import_cert` on the host.",
-        )
+        raise DELAY_NEEDS_HOST()
     timer = run.context.world.systemd.running()
     pending = ScheduleImport(
         name=found.fingerprint[:_NAME_DIGITS],
@@ -81,11 +77,7 @@ def take_pending(run: Run, name: str) -> Result:
     identity = generations.read(run.context.world, directory)
     current = generations.leaf_in_use(run.context.world)
     if current is not None and generations.is_older(identity.leaf, current):
-        raise CertificateError(
-            "certificate-older",
-            f"the delayed certificate {name} is older than the one in use by now",
-            f"Cancel it: `mst-cli import_cert --cancel {name}`.",
-        )
+        raise CERTIFICATE_OLDER(name=name)
     certificate.examine(run.context, identity, certificate.address(run.context))
     asked = revocation.ask(run.context, identity)
     certificate.tell(run.context, asked.findings)
@@ -108,11 +100,7 @@ def _named(run: Run, name: str) -> ScheduleImport:
     for pending in certificate.pending_imports(run.context.receipt):
         if pending.name == name:
             return pending
-    raise UsageError(
-        "import-unknown",
-        f"no import called {name} is pending",
-        "See the names with `mst-cli import_cert --list`.",
-    )
+    raise IMPORT_UNKNOWN(name=name)
 
 
 def _data(pending: ScheduleImport) -> JsonObject:

@@ -14,10 +14,10 @@ from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.operations.certificate.activation import (
     activate,
     apply_actions,
+    finish_switch,
     installed_run,
     prove,
     serving_port,
-    finish_switch,
 )
 from mstunnel_setup.operations.certificate.delayed_import import (
     cancel_pending,

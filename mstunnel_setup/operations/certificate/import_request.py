@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.operations.errors import (
+    DELAY_TOO_LONG,
+    IMPORT_UNCLEAR,
+    TIME_PAST,
+    TIME_TWICE,
+    TIME_UNCLEAR,
+)
 
 # Ten years; more is a typo.
 _LONGEST_MINUTES = 5_256_000
@@ -27,16 +33,14 @@ class ImportRequest:
         work = {"--list": self.list_pending, "--cancel": self.cancel is not None, "--dry-run": self.dry_run}
         asked = [option for option, given in work.items() if given]
         if len(asked) > 1:
-            raise UsageError(
-                "import-unclear", f"{' and '.join(asked)} exclude each other", "Give one of them."
-            )
+            raise IMPORT_UNCLEAR(asked=" and ".join(asked))
 
     def due(self, now: datetime) -> datetime | None:
         """When to take the certificate into use (UTC, whole seconds); None is at once. Raises UsageError."""
         if self.delay is not None and self.delay > _LONGEST_MINUTES:
-            raise UsageError("delay-too-long", f"{self.delay} minutes are more than ten years", "Correct it.")
+            raise DELAY_TOO_LONG(delay=self.delay)
         if self.delay is not None and self.at is not None:
-            raise UsageError("time-twice", "both a delay and a time are given", "Give one of them.")
+            raise TIME_TWICE()
         if self.at is not None:
             return _future(self.at, now)
         return None if not self.delay else (now + timedelta(minutes=self.delay)).replace(microsecond=0)
@@ -46,13 +50,7 @@ def _future(text: str, now: datetime) -> datetime:
     try:
         due = datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
     except (ValueError, OverflowError) as error:
-        raise UsageError(
-            "time-unclear",
-            f"`{text}` is not a time",
-            "Write it as 2026-12-31T03:00, with an offset such as +02:00 unless it is local time.",
-        ) from error
+        raise TIME_UNCLEAR(text=text) from error
     if due <= now:
-        raise UsageError(
-            "time-past", f"{due:%Y-%m-%d %H:%M} UTC is over already", "Give a later time, or none at all."
-        )
+        raise TIME_PAST(due=due)
     return due

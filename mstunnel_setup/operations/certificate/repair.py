@@ -14,6 +14,7 @@ from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run, prove, serving_port
 from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
+from mstunnel_setup.operations.errors import REPAIR_IMPOSSIBLE
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import fold_all
@@ -105,11 +106,7 @@ def _choose(context: Context, wanted: str | None, *, agreed: bool) -> _Candidate
     if same:
         return next((candidate for candidate in same if candidate.name == wanted), same[0])
     if not candidates:
-        raise CertificateError(
-            "repair-impossible",
-            "no sound copy of any certificate is left",
-            "Import one: `mst-cli import_cert --cert PATH --key PATH`, or `--pfx PATH` with its passphrase.",
-        )
+        raise REPAIR_IMPOSSIBLE()
     best = candidates[0]
     certificate.examine(context, best.identity, certificate.address(context))
     _require_agreement(context, best, agreed=agreed)

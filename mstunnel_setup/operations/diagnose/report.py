@@ -8,11 +8,12 @@ from typing import Any, TypeAlias
 from mstunnel_setup import __version__
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.values import JsonObject, JsonValue
-from mstunnel_setup.errors import CheckError, UsageError
+from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.session import open_host
 from mstunnel_setup.operations.backup_archive import pack
 from mstunnel_setup.operations.diagnose.collect import collect, known_secrets
+from mstunnel_setup.operations.errors import DIAGNOSE_DECLINED, SECRET_IN_BUNDLE
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.redaction import Scrubber
 from mstunnel_setup.result import Notice, Result
@@ -95,14 +96,10 @@ def _agree(operator: Operator, preview: list[str]) -> None:
         return
     console.say("\n".join(preview))
     if not console.confirm("Write these into one file?"):
-        raise UsageError("diagnose-declined", "nothing was written", "Run it again and answer yes.")
+        raise DIAGNOSE_DECLINED()
 
 
 def _refuse_secrets(files: Mapping[str, bytes], scrubber: Scrubber) -> None:
     found = [name for name, content in files.items() if scrubber.holds(content.decode())]
     if found:
-        raise CheckError(
-            "secret-in-bundle",
-            f"nothing was written: a secret is still in {json.dumps(found)}",
-            "Please report this as a bug.",
-        )
+        raise SECRET_IN_BUNDLE(json=json.dumps(found))

@@ -18,6 +18,7 @@ from mstunnel_setup.install.session import Run, open_host, open_run
 from mstunnel_setup.install.steps.certificate import pending_imports
 from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.certificate.activation import NUDGE, NUDGE_SECONDS, installed_run
+from mstunnel_setup.operations.errors import UPGRADE_LIMITED, UPGRADE_REFUSED
 from mstunnel_setup.operations.monitor import imports, modules
 from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
 from mstunnel_setup.operations.monitor.port import move, wanted_port
@@ -158,7 +159,11 @@ class Monitor:
         catalogue = offered(run.files)
         name = release_names(catalogue, asked)[0]
         self.tell(f"upgrade: to release {name}, as the agent asks")
-        self.tell(_words(upgrade_to(run, UpgradeRequest(name, asked, "agent", drain_minutes=catalogue.drain_minutes))))
+        self.tell(
+            _words(
+                upgrade_to(run, UpgradeRequest(name, asked, "agent", drain_minutes=catalogue.drain_minutes))
+            )
+        )
 
     def _imports(self) -> None:
         """Take the certificates into use whose time has come and whose timer has not done it."""
@@ -292,11 +297,7 @@ def _limit_upgrades(files: Files, now: datetime) -> None:
     """Note one more upgrade. Raises StepError when the agent has had too many; it may ask again later."""
     ledger = Ledger(files)
     if wait := ledger.wait("upgrade", now):
-        raise StepError(
-            "upgrade-limited",
-            f"the agent asked for too many upgrades; the next one is made after {now + wait:%H:%M} UTC",
-            "Run `mst-cli upgrade apply` to upgrade now.",
-        )
+        raise UPGRADE_LIMITED(value=now + wait)
     ledger.take("upgrade", now)
 
 
@@ -306,7 +307,7 @@ def _refuse(run: Run, asked: Digests, why: str) -> None:
         state="refused", server=asked.server, agent=asked.agent, reason=why, at=run.context.world.clock.now()
     )
     mailbox.write_answer(run.files, answer)
-    raise StepError("upgrade-refused", f"the agent asks for {asked.server}, which is not taken: {why}")
+    raise UPGRADE_REFUSED(server=asked.server, why=why)
 
 
 def _words(ended: Upgrade) -> str:

@@ -14,6 +14,7 @@ from mstunnel_setup.gateway.rendering import Rendered
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operations.errors import CONFIGURATION_NOT_PULLED
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.text import plain
@@ -24,11 +25,7 @@ def show(operator: Operator) -> Result:
     with installed_run(operator, {}, exclusively=False) as run:
         content = run.files.read(paths.ADMIN_SETTINGS)
     if content is None:
-        raise UsageError(
-            "configuration-not-pulled",
-            "no server configuration is here yet",
-            "Run mstunnel-setup to its end.",
-        )
+        raise CONFIGURATION_NOT_PULLED()
     settings: JsonObject = json.loads(content)
     text = [f"{name + ':':21} {_words(value)}" for name, value in settings.items()]
     return Result("ok", {"configuration": settings}, text=text)

@@ -2,10 +2,10 @@
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operations.errors import SETTING_MISSING, SETTING_NAME_INVALID
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
@@ -21,9 +21,7 @@ def get(operator: Operator, name: str | None) -> Result:
             "ok", {"settings": settings}, text=[f"{key}={value}" for key, value in settings.items()]
         )
     if name not in settings:
-        raise UsageError(
-            "setting-missing", f"{paths.ENVIRONMENT} does not set {name}", "See all with `mst-cli env get`."
-        )
+        raise SETTING_MISSING(environment=paths.ENVIRONMENT, name=name)
     return Result("ok", {"settings": {name: settings[name]}}, text=[settings[name]])
 
 
@@ -45,9 +43,7 @@ def put(operator: Operator, name: str, value: str | None) -> Result:
 
 def _judge(name: str, value: str | None) -> None:
     if not env_file.is_name(name):
-        raise UsageError(
-            "setting-name-invalid", f"{name} cannot be the name of a setting", "Use letters, digits and _."
-        )
+        raise SETTING_NAME_INVALID(name=name)
     refuse_wrong(name, value or "")
 
 

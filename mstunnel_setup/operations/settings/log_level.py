@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.gateway import env_file, log_level
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, HIGHEST_LEVEL
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.certificate.activation import installed_run, reload_gateway
+from mstunnel_setup.operations.errors import LOG_LEVEL_INVALID
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
@@ -36,11 +36,7 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
 def _judge(wanted: str | None) -> None:
     levels = map(str, range(HIGHEST_LEVEL + 1))
     if wanted not in (None, "verbose", "normal", *levels):
-        raise UsageError(
-            "log-level-invalid",
-            f"there is no level {wanted}",
-            f"Give 0 to {HIGHEST_LEVEL}, verbose or normal.",
-        )
+        raise LOG_LEVEL_INVALID(wanted=wanted, highest_level=HIGHEST_LEVEL)
 
 
 def _set(run: Run, wanted: str) -> None:

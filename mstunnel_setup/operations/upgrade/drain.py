@@ -8,9 +8,10 @@ from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import clean
-from mstunnel_setup.errors import EngineError, SetupError
+from mstunnel_setup.errors import SetupError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.world import World
+from mstunnel_setup.operations.errors import DRAIN_FAILED
 from mstunnel_setup.operations.upgrade.reconnect import connected
 
 _PAUSE: Final = 5.0
@@ -56,4 +57,4 @@ def _add(world: World, *words: str) -> None:
     finished = world.engine.execute(paths.SERVER, ["nft", "add", *words], _SECONDS)
     if finished.code != 0:
         reason = clean(finished.error or finished.output)
-        raise EngineError("drain-failed", f"the gateway cannot refuse new connections: {reason}")
+        raise DRAIN_FAILED(reason=reason)

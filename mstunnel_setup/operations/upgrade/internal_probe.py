@@ -8,6 +8,7 @@ from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import verify
+from mstunnel_setup.operations.errors import INSIDE_UNREACHABLE
 
 # It tries within five seconds of its start, gives up after twenty, and reports every fifteen.
 _PATIENCE: Final = 60.0
@@ -41,8 +42,4 @@ def _probe(files: Files) -> Probe | None:
 
 
 def _unreachable(url: str, why: str) -> NetworkError:
-    return NetworkError(
-        "inside-unreachable",
-        f"the gateway does not reach {url} any more: {why}",
-        "Try it from this server; see row internal-network of `mst-cli health`.",
-    )
+    return INSIDE_UNREACHABLE(url=url, why=why)

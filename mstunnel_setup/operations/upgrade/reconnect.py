@@ -8,10 +8,11 @@ from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import LogOptions
-from mstunnel_setup.errors import EngineError, NetworkError, SetupError
+from mstunnel_setup.errors import EngineError, SetupError
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.world import World
+from mstunnel_setup.operations.errors import DEVICES_REFUSED
 from mstunnel_setup.operations.sessions import ask
 from mstunnel_setup.upgrade.devices import judge, refused_addresses
 
@@ -41,11 +42,7 @@ def await_devices(context: Context, before: tuple[str, ...]) -> int:
         clock.sleep(_PAUSE)
         found = _count(context.world)
     if judge(found, before, refused_addresses("" if found else _log(context.world))) == "refused":
-        raise NetworkError(
-            "devices-refused",
-            "devices that were connected are refused now, and none is let in",
-            "Look at `mst-cli server logs` for `failed authentication`.",
-        )
+        raise DEVICES_REFUSED()
     return found
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.errors import UsageError
 from mstunnel_setup.install.session import open_run
+from mstunnel_setup.operations.errors import NOTHING_TO_ROLL_BACK, UPGRADE_FAILED
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result
@@ -68,11 +69,7 @@ def rollback(operator: Operator) -> Result:
         finish(run)
         last = read_history(run.files).last_done
         if last is None or running(run).digests != last.target.digests:
-            raise UsageError(
-                "nothing-to-roll-back",
-                "no upgrade was made that could be taken back",
-                "See `mst-cli upgrade history`, or name a release: `mst-cli upgrade apply NAME`.",
-            )
+            raise NOTHING_TO_ROLL_BACK()
         earlier = last.source.digests
         name = _name(offered(run.files), earlier)
         return _ended(upgrade_to(run, UpgradeRequest(name, earlier, "administrator", rejects_source=True)))
@@ -116,11 +113,7 @@ def _ended(upgrade: Upgrade) -> Result:
     kept = (
         "nothing was changed" if upgrade.outcome is Outcome.NOT_BEGUN else "the earlier release serves again"
     )
-    raise EngineError(
-        "upgrade-failed",
-        f"the upgrade to {upgrade.release} failed, {kept}: {upgrade.reason}",
-        "Mend the cause, then run `mst-cli upgrade apply` again. See `mst-cli upgrade history`.",
-    )
+    raise UPGRADE_FAILED(release=upgrade.release, kept=kept, reason=upgrade.reason)
 
 
 def _unproved(upgrade: Upgrade) -> Sequence[Notice]:

@@ -11,10 +11,11 @@ from typing import Any, Final, Literal
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import EngineError, SetupError, StepError, UsageError
+from mstunnel_setup.errors import EngineError, SetupError, StepError
 from mstunnel_setup.gateway.port import port_in_use
 from mstunnel_setup.install.session import Run, require_installed
 from mstunnel_setup.install.steps import images, launch, verify
+from mstunnel_setup.operations.errors import IMAGES_MISSING
 from mstunnel_setup.operations.upgrade.drain import drain, reopen
 from mstunnel_setup.operations.upgrade.internal_probe import reached_address, reaches_inside
 from mstunnel_setup.operations.upgrade.reconnect import await_devices, connected
@@ -45,7 +46,7 @@ def running(run: Run) -> Images:
     require_installed(run.context.receipt)
     server, agent = (remembered(run.context.receipt, f"images.{name}") for name in ("server", "agent"))
     if not isinstance(server, str) or not isinstance(agent, str):
-        raise UsageError("images-missing", "the installation has no images yet", "Run mstunnel-setup.")
+        raise IMAGES_MISSING()
     return Images(server=server, agent=agent)
 
 

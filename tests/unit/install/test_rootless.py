@@ -18,7 +18,9 @@ from tests.unit.install.worlds import FakePrompter
 from tests.unit.operators import operator_of
 
 COMMAND = ("/usr/sbin/mstunnel-setup", "host", "--account", "gateway")
-PLANNED = [Planned("account", "Account", (StoreAnswer(name="mode", value="rootless"), MakeDirectory(path="/x")))]
+PLANNED = [
+    Planned("account", "Account", (StoreAnswer(name="mode", value="rootless"), MakeDirectory(path="/x")))
+]
 
 
 @pytest.fixture

@@ -129,7 +129,9 @@ def follow(pages: Pages, address: str, user_code: str) -> str:
     return page.text
 
 
-def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(standing: LastDecision, trusting: Any) -> None:
+def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(
+    standing: LastDecision, trusting: Any
+) -> None:
     where = cloud("custom", standing.issuer.removesuffix("/v2.0"), standing.description["graph"])
     shown: list[str] = []
 

@@ -1,0 +1,34 @@
+"""Errors of `agent`, each declared once (docs/reference/errors.md)."""
+
+from mstunnel_setup.errors import CertificateError, StepError, TenantError, declare
+
+AGENT_FILE_INVALID = declare(
+    StepError,
+    "agent-file-invalid",
+    "{path} cannot be read{value}",
+    "Put it back from a backup, or run mstunnel-setup on the host.",
+)
+AGENT_FILE_MISSING = declare(
+    StepError,
+    "agent-file-missing",
+    "{path} is missing",
+    "Register this server: run mstunnel-setup on the host.",
+)
+SERVER_UNKNOWN = declare(
+    TenantError,
+    "server-unknown",
+    "the site has no record of this server any more",
+    "Register it again with `mst-cli reenroll` on the host, or remove it there: `mst-cli uninstall`.",
+)
+THRESHOLDS_INVALID = declare(
+    StepError,
+    "thresholds-invalid",
+    "{health_thresholds} cannot be read{value}",
+    "Correct it as docs/reference/health.md shows, or remove it.",
+)
+TRUSTED_ROOT_UNREADABLE = declare(
+    CertificateError,
+    "trusted-root-unreadable",
+    "{path}: {reason}",
+    "Put a certificate in PEM or DER there, or remove the file.",
+)
