@@ -34,7 +34,7 @@ def replace(path, content):
 
 def data(**changes):
     document = {"id": "c", "displayName": "d", "network": "169.254.0.0/16", "routeIncludes": ["10.99.0.0/24"]}
-    document.update(dnsServers=["10.99.0.1"], **changes)
+    document.update({"dnsServers": ["10.99.0.1"], "defaultDomainSuffix": "tunnel.test", **changes})
     return json.dumps({"version": 1, "configuration": document}).encode()
 
 def clear(path):
