@@ -39,7 +39,7 @@ def data(**changes):
 
 def clear(path):
     if os.path.isdir(path) and not os.path.islink(path):
-        os.rename(path, f"{own[2]}/moved-{time.monotonic_ns()}")
+        os.rename(path, f"{path}.moved-{time.monotonic_ns()}")
     elif os.path.lexists(path):
         os.unlink(path)
 """
