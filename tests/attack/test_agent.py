@@ -34,12 +34,12 @@ def replace(path, content):
 
 def data(**changes):
     document = {"id": "c", "displayName": "d", "network": "169.254.0.0/16", "routeIncludes": ["10.99.0.0/24"]}
-    document.update(dnsServers=["10.99.0.1"], **changes)
+    document.update({"dnsServers": ["10.99.0.1"], "defaultDomainSuffix": "tunnel.test", **changes})
     return json.dumps({"version": 1, "configuration": document}).encode()
 
 def clear(path):
     if os.path.isdir(path) and not os.path.islink(path):
-        os.rename(path, f"{own[2]}/moved-{time.monotonic_ns()}")
+        os.rename(path, f"{path}.moved-{time.monotonic_ns()}")
     elif os.path.lexists(path):
         os.unlink(path)
 """

@@ -32,7 +32,7 @@ def seen(specification: ContainerSpec) -> set[str]:
 def test_without_an_access_log_nothing_is_counted_and_no_journal_is_seen() -> None:
     plain = server(traced=False, journal="/run/systemd/journal")
     assert ACCOUNTING not in plain.sysctls
-    assert seen(plain) == {"/etc/mstunnel", "/server", "/agent"}
+    assert seen(plain) == {"/etc/mstunnel", "/server"}
 
 
 def test_an_access_log_has_the_kernel_count_and_a_tag_of_its_own() -> None:
@@ -44,6 +44,4 @@ def test_an_access_log_has_the_kernel_count_and_a_tag_of_its_own() -> None:
 
 def test_selinux_labels_our_folders_and_no_folder_of_the_host() -> None:
     traced = server(traced=True, journal="/run/systemd/journal")
-    assert (
-        labelled(traced) == seen(traced) - {"/run/systemd/journal"} == {"/etc/mstunnel", "/server", "/agent"}
-    )
+    assert labelled(traced) == seen(traced) - {"/run/systemd/journal"} == {"/etc/mstunnel", "/server"}
