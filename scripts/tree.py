@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -49,14 +49,9 @@ _NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]")
 def build(
     target: Architecture,
     folder: Path,
-    optimize: int = 0,
-    left_out: Sequence[str] = (),
     data: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Build the tree in `folder`, without the modules `left_out`, with more files of the program's `data`.
-
-    `optimize` is a level of py_compile.
-    """
+    """Build the tree in `folder`, with more files of the program's `data`."""
     given = debian.unpacked(target)
     library = folder / "lib" / PYTHON
     _interpreter(given / "files", folder)
@@ -66,10 +61,10 @@ def build(
             archive.extractall(library)
         name, version = wheel.name.split("-")[:2]
         packages += f"{name} {version} wheel\n"
-    for path in [path for pattern in (*_LEFT_OUT, *left_out) for path in library.glob(pattern)]:
+    for path in [path for pattern in _LEFT_OUT for path in library.glob(pattern)]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     _libraries(given / "files", folder, target)
-    _compile(library, optimize)
+    _compile(library)
     for name, content in data.items():
         (library / "mstunnel_setup/data" / name).write_text(content)
     shutil.copytree(START, folder, dirs_exist_ok=True)
@@ -108,14 +103,14 @@ def needed(path: Path) -> set[str]:
     return set(_NEEDED.findall(shown))
 
 
-def _compile(library: Path, optimize: int) -> None:
+def _compile(library: Path) -> None:
     """Replace each source by its compiled form, in an interpreter without any state that could show there."""
     here = debian.here()
     system = debian.unpacked(here) / "files/usr"
     libraries = system / "lib" / f"{here.machine}-linux-gnu"
     loader = [libraries / here.loader, "--library-path", libraries, "--argv0", system / "bin" / PYTHON]
     command = [*map(str, loader), str(system / "bin" / PYTHON), "-S", "-s", "-P", "-B"]
-    command += [str(COMPILE), str(library), str(optimize)]
+    command += [str(COMPILE), str(library)]
     subprocess.run(command, env={"PYTHONHASHSEED": "0"}, check=True, timeout=300)
 
 
