@@ -44,6 +44,11 @@ def _problem(scheme: str, netloc: str, host: str, port: int | None) -> str:
     return "its port does not exist" if port == 0 else ""
 
 
+def is_probe_address(text: str) -> bool:
+    """Whether it is a web address that a gateway may try: in ASCII, which every program on the way takes."""
+    return text.isascii() and is_web_address(text)
+
+
 def is_ip_address(text: str) -> bool:
     """Whether it is an IPv4 or IPv6 address without a zone."""
     try:

@@ -17,7 +17,7 @@ from mstunnel_setup.lab.trust import TrustedIssuer
 from mstunnel_setup.lab.urls import Urls
 
 _GRAPH_TOKEN_VERSION: Final = 1
-_CLAIMS_NEEDED: Final = ["exp", "nbf", "iat", "iss", "aud", "tid", "appid", "oid"]
+_CLAIMS_NEEDED: Final = ["exp", "nbf", "iat", "iss", "aud", "tid", "oid"]
 _LEEWAY_SECONDS: Final = 60
 _REMEMBERED: Final = 50_000
 # The tenant that guests come from.
@@ -135,6 +135,8 @@ class TokenService:
                 leeway=_LEEWAY_SECONDS,
                 options={"require": _CLAIMS_NEEDED},
             )
+            if "appid" not in claims:
+                raise jwt.MissingRequiredClaimError("appid")
         except (jwt.PyJWTError, RecursionError) as error:
             raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", _explain(error)) from error
         return claims

@@ -182,13 +182,13 @@ def started(library: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def owned_file(library: Path) -> Path:
-    os.chown(library / "mstunnel_setup/cli/install.py", UID, UID)
-    return library / "mstunnel_setup/cli/install.py"
+    os.chown(library / "mstunnel_setup/install/install.py", UID, UID)
+    return library / "mstunnel_setup/install/install.py"
 
 
 def writable_file(library: Path) -> Path:
-    (library / "mstunnel_setup/cli/install.py").chmod(0o666)
-    return library / "mstunnel_setup/cli/install.py"
+    (library / "mstunnel_setup/install/install.py").chmod(0o666)
+    return library / "mstunnel_setup/install/install.py"
 
 
 def owned_folder(library: Path) -> Path:
@@ -246,7 +246,7 @@ def test_no_administrator_is_told_to_run_a_program_of_the_account_as_root(
     own = place / "mstunnel-setup"
     own.write_text("#!/bin/sh\n")
     os.chown(own, UID, UID)
-    monkeypatch.setenv("PEX", str(own))
+    monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(own))
     with pytest.raises(CheckError) as caught:
         rootless.host_command()
     assert caught.value.code == "program-not-of-root"

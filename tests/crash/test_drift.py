@@ -125,7 +125,7 @@ def test_a_file_in_the_place_of_any_link_of_ours_is_named_and_not_replaced(
     arena = scene.arena
     done(arena.install())
     links = [path for path in arena.root.rglob("*") if path.is_symlink()]
-    assert len(links) >= 3
+    assert len(links) >= 2
     for link in links:
         target = link.readlink()
         link.unlink()

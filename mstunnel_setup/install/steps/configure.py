@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mstunnel_setup import paths
-from mstunnel_setup.answers.address import is_web_address
+from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import WriteFile, WriteJson
 from mstunnel_setup.engine.step import Step
@@ -65,7 +65,7 @@ def _gather(context: Context) -> Configuration:
         images.references(context)[0],
         options,
         _token_rules(context).document(),
-        address if is_web_address(address) else "",
+        address if is_probe_address(address) else "",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from mstunnel_setup import paths
 from mstunnel_setup.agent.gateway_report import read_report
 from mstunnel_setup.agent.settings import read_agent_info, read_log_level
-from mstunnel_setup.answers.address import is_web_address
+from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.errors import LockedError, SetupError
 from mstunnel_setup.gateway import handover, rendering
@@ -96,7 +96,7 @@ class Configurations:
 
     def _show_address(self, address: str) -> None:
         """Have the gateway try the site's internal address, and none that is no address."""
-        content = (address if is_web_address(address) else "").encode() + b"\n"
+        content = (address if is_probe_address(address) else "").encode() + b"\n"
         if self.files.read(paths.PROBE_URL) != content and not self._wait("probe"):
             with self._changing():
                 self._ledger.take("probe", self.clock.now())

@@ -15,6 +15,8 @@ SOURCES = [
 FIXTURES = [
     ROOT / "tests/unit/admin/rules.yaml",
     *(ROOT / "tests/unit/admin/profiles").glob("*.yaml"),
+    # What depends on the site as well.
+    ROOT / "tests/unit/admin/profiles/test_rules.py",
 ]
 VALUES = {"connect-if-needed", "never-connect"}
 """Words of that form which are values of a key, not codes."""

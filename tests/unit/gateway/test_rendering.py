@@ -82,7 +82,9 @@ def test_a_configuration_that_cannot_be_served_is_no_state() -> None:
     ("properties", "restart"),
     [
         ({}, False),
-        ({"routeIncludes": ["10.1.0.0/16"], "dnsServers": ["10.1.0.1"], "splitDNS": ["a.test"]}, False),
+        ({"dnsServers": ["10.1.0.1"], "splitDNS": ["a.test"]}, False),
+        # The pool of IPv6 that a full tunnel needs goes.
+        ({"routeIncludes": ["10.1.0.0/16"]}, True),
         ({"advancedSettings": [{"name": "session-timeout", "value": "60"}]}, False),
         ({"network": "10.64.0.0/10"}, True),
         ({"ipv6Network": "fd00::/64"}, True),

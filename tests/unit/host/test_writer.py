@@ -8,8 +8,8 @@ from tests.crash.faults import CHANGES
 from tests.crash.points import WRITER
 
 _FOLDER = Path(host.__file__).parent
-# Writes into memory only.
-_HARMLESS = {"client_certificate"}
+# They write into memory, and to a terminal.
+_HARMLESS = {"client_certificate", "terminal"}
 
 
 def changes_files(source: str) -> bool:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mstunnel_setup import paths
+from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.steps import register
@@ -37,6 +38,7 @@ def test_it_registers_the_server_and_becomes_its_identity(
         tenant__ca_file=running.facts["ca_file"],
     )
     context.world.graph = running.graph("intune")
+    context.world.clock = SystemClock()  # the lab looks at its own clock
 
     scene.run(register.STEP, context)
 
