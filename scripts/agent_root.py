@@ -16,6 +16,7 @@ _ACCOUNTS = "root:x:0:0::/:\nmstunnel-agent:x:65532:65532::/:\n"
 # The agent serves no lab.
 _LEFT_OUT = (
     "mstunnel_setup/lab",
+    "mstunnel_setup/templates/lab",
     "starlette*",
     "uvicorn*",
     "python_multipart*",
