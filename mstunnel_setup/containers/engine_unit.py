@@ -4,30 +4,27 @@ The processes of the unit are clients of the engine and nothing else: one makes 
 its end. So the unit can be shut in tightly, while the container has what its specification says.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mstunnel_setup import rendering
 from mstunnel_setup.containers.run_arguments import EngineName, container_options
 from mstunnel_setup.containers.spec import ContainerSpec
-from mstunnel_setup.containers.start_order import start_order
-
-_PLAIN_WORD = re.compile(r"[A-Za-z0-9_./:=,@+-]+")
 
 
 @dataclass(frozen=True)
 class _Client:
-    """How a unit calls an engine: command, unit to wait for, the options of `run`, and lines of `[Unit]`."""
+    """How a unit calls an engine: command, unit to wait for (and to stop with), the options of `run`."""
 
     command: str
     unit: str
-    options: tuple[str, ...]
-    lines: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    part_of: bool = False
 
 
 _CLIENTS: Mapping[EngineName, _Client] = {
     # Stopping and restarting the daemon reaches us first, so that devices are told good-bye.
-    "docker": _Client("/usr/bin/docker", "docker.service", (), ("PartOf=docker.service",)),
+    "docker": _Client("/usr/bin/docker", "docker.service", part_of=True),
     "podman": _Client(
         "/usr/bin/podman --url unix:///run/podman/podman.sock", "podman.socket", ("--pull=never",)
     ),
@@ -37,80 +34,13 @@ WANTED_BY: Mapping[EngineName, tuple[str, ...]] = {
     "docker": ("multi-user.target", "docker.service"),
     "podman": ("multi-user.target",),
 }
-# A client of a socket in the file system needs no right, no network and no other file.
-_SHUT_IN = """\
-CapabilityBoundingSet=
-DevicePolicy=closed
-IPAddressDeny=any
-LockPersonality=true
-MemoryDenyWriteExecute=true
-NoNewPrivileges=true
-PrivateDevices=true
-PrivateNetwork=true
-PrivateTmp=true
-ProcSubset=pid
-ProtectClock=true
-ProtectControlGroups=true
-ProtectHome=true
-ProtectHostname=true
-ProtectKernelLogs=true
-ProtectKernelModules=true
-ProtectKernelTunables=true
-ProtectProc=invisible
-ProtectSystem=strict
-RestrictAddressFamilies=AF_UNIX
-RestrictNamespaces=true
-RestrictRealtime=true
-RestrictSUIDSGID=true
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallErrorNumber=EPERM
-UMask=0077"""
 
 
 def render(spec: ContainerSpec, engine: EngineName) -> str:
     """The text of `NAME.service` for `spec`."""
     client = _CLIENTS[engine]
-    sections = {
-        "Unit": _unit(spec, client),
-        "Service": _service(spec, engine, client),
-        "Install": iter((f"WantedBy={' '.join(WANTED_BY[engine])}",)),
-    }
-    return "\n".join("\n".join((f"[{name}]", *lines, "")) for name, lines in sections.items())
-
-
-def _unit(spec: ContainerSpec, client: _Client) -> Iterator[str]:
-    yield f"Description={spec.description.replace('%', '%%')}"
-    yield from start_order(client.unit)
-    yield from client.lines
-
-
-def _service(spec: ContainerSpec, engine: EngineName, client: _Client) -> Iterator[str]:
     logged = ("--log-driver=journald", f"--log-opt=tag={spec.log_tag or spec.name}")
-    options = (*client.options, *logged, *container_options(spec, engine))
-    words = " ".join(_quoted(word) for word in (*options, spec.local_image))
-    remove = f"-{client.command} rm --force {spec.name}"
-    yield f"ExecStartPre={remove}"
-    yield f"ExecStartPre={client.command} run --detach {words}"
-    yield f"ExecStart={client.command} wait {spec.name}"
-    yield f"ExecStop={client.command} stop -t {spec.stop_timeout} {spec.name}"
-    yield f"ExecStopPost={remove}"
-    yield "Restart=always"
-    # Five starts in ten seconds would make systemd give up for good.
-    yield "RestartSec=5"
-    yield "TimeoutStartSec=120"
-    yield f"TimeoutStopSec={spec.stop_timeout + 30}"
-    # The clients print ids and exit codes; their complaints belong to the log of the container.
-    yield "StandardOutput=null"
-    yield f"SyslogIdentifier={spec.name}"
-    # Neither client shall look for settings in a home that it may not see.
-    yield "Environment=HOME=/nonexistent DOCKER_CONFIG=/nonexistent"
-    yield _SHUT_IN
-
-
-def _quoted(word: str) -> str:
-    """One word of a command line (systemd.syntax(7), systemd.service(5))."""
-    if _PLAIN_WORD.fullmatch(word):
-        return word
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return f'"{escaped}"'
+    words = (*client.options, *logged, *container_options(spec, engine), spec.local_image)
+    return rendering.render(
+        "systemd/mstunnel.service", spec=spec, client=client, words=words, wanted_by=WANTED_BY[engine]
+    )

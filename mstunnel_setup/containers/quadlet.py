@@ -6,16 +6,14 @@ become healthy and `--rm` would take its log; the launch waits for health itself
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from packaging.version import Version
 
-from mstunnel_setup import paths
+from mstunnel_setup import paths, rendering
 from mstunnel_setup.containers.engine import clean
 from mstunnel_setup.containers.errors import QUADLET_REFUSED
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
-from mstunnel_setup.containers.start_order import start_order
+from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.files import Files
@@ -32,13 +30,10 @@ _OLDEST = Version("4.9")
 
 def render(spec: ContainerSpec, *, rootless: bool = False) -> str:
     """The text of `NAME.container` for `spec`; `rootless` is for the service manager of an account."""
-    sections = {
-        "Unit": _unit(spec, rootless=rootless),
-        "Container": _container(spec),
-        "Service": _service(spec),
-        "Install": iter((f"WantedBy={'default.target' if rootless else 'multi-user.target'}",)),
-    }
-    return "\n".join("\n".join((f"[{name}]", *lines, "")) for name, lines in sections.items())
+    command = json.dumps(spec.health.command) if spec.health else ""
+    return rendering.render(
+        "quadlet/mstunnel.container", spec=spec, rootless=rootless, health_command=command
+    )
 
 
 def available(processes: Processes, version: str) -> bool:
@@ -92,76 +87,3 @@ def _judge(processes: Processes, generator: str, folder: str, name: str) -> str:
         reason = clean(done.error).replace(folder, "")
         raise QUADLET_REFUSED(name=name, reason=reason)
     return done.output.partition(marker)[2].lstrip("\n")
-
-
-def _unit(spec: ContainerSpec, *, rootless: bool) -> Iterator[str]:
-    # `$` has no meaning outside commands.
-    yield f"Description={spec.description.replace('%', '%%')}"
-    # An account's service manager knows no unit of the system; Podman's generator has it await the network.
-    yield from () if rootless else start_order()
-
-
-def _container(spec: ContainerSpec) -> Iterator[str]:
-    yield f"ContainerName={spec.name}"
-    yield f"Image={spec.image}"
-    # Images are put here by digest beforehand; a service must never wait for a registry.
-    yield "Pull=never"
-    yield "LogDriver=journald"
-    # The key LogOpt came with Podman 5.2.
-    yield f"PodmanArgs=--log-opt=tag={spec.log_tag or spec.name}"
-    yield f"ReadOnly={str(spec.read_only).lower()}"
-    yield f"User={spec.user}"
-    yield f"Group={spec.group}"
-    yield "NoNewPrivileges=true"
-    yield "DropCapability=all"
-    yield from (f"AddCapability={name}" for name in spec.capabilities)
-    yield from (f"AddDevice={path}" for path in spec.devices)
-    yield from (f"EnvironmentFile={_quoted(path)}" for path in spec.environment_files)
-    yield from _mounts(spec)
-    if spec.network:
-        yield f"Network={spec.network}"
-    yield from (f"PublishPort={port.host}:{port.container}/{port.protocol}" for port in spec.ports)
-    yield from (f"Sysctl={_quoted(f'{name}={value}')}" for name, value in spec.sysctls.items())
-    yield from (f"Label={_quoted(f'{name}={value}')}" for name, value in spec.all_labels.items())
-    if spec.pids_limit is not None:
-        yield f"PidsLimit={spec.pids_limit}"
-    # The key StopTimeout came with Podman 5.0.
-    yield f"PodmanArgs=--stop-timeout={spec.stop_timeout}"
-    if spec.health is not None:
-        yield from _health(spec.health)
-
-
-def _mounts(spec: ContainerSpec) -> Iterator[str]:
-    for volume in spec.volumes:
-        # Options are always written: no line may end with a backslash that belongs to a path.
-        options = ",".join(volume.options or ("rw",))
-        yield f"Volume={_verbatim(f'{volume.host}:{volume.container}:{options}')}"
-    for mount in spec.tmpfs:
-        options = ",".join(mount.options or ("rw",))
-        yield f"Tmpfs={_verbatim(f'{mount.path}:{options}')}"
-
-
-def _health(health: HealthCheck) -> Iterator[str]:
-    yield f"HealthCmd={_verbatim(json.dumps(health.command))}"
-    yield f"HealthInterval={health.interval}s"
-    yield f"HealthTimeout={health.timeout}s"
-    yield f"HealthRetries={health.retries}"
-    yield f"HealthStartPeriod={health.start_period}s"
-
-
-def _service(spec: ContainerSpec) -> Iterator[str]:
-    yield "Restart=always"
-    # Five starts in ten seconds would make systemd give up for good.
-    yield "RestartSec=5"
-    yield f"TimeoutStopSec={spec.stop_timeout + 30}"
-
-
-def _quoted(value: str) -> str:
-    """`value` as one word, for keys that the generator splits into words."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{_verbatim(escaped)}"'
-
-
-def _verbatim(value: str) -> str:
-    """`value` for keys that are taken as they are; it ends in a command, where % and $ are special."""
-    return value.replace("%", "%%").replace("$", "$$")

@@ -6,10 +6,10 @@ to a shell.
 """
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mstunnel_setup import rendering
 from mstunnel_setup.errors import StepError
 
 # Blanks, line ends and control characters as a shell knows them; Python's own idea of them is wider.
@@ -18,17 +18,6 @@ _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]
 _BARE = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
 _SINGLE = re.compile(r"'(?P<text>[^'\x00-\x08\x0a-\x1f\x7f]*)'")
 _DOUBLE = re.compile(r'"(?P<text>(?:[^"\\$`!\x00-\x08\x0a-\x1f\x7f]|\\["\\$`])*)"')
-
-TEMPLATE = """\
-# Settings of the Microsoft Tunnel gateway. One NAME=value a line; read, never run as a script.
-# After a change run `mst-cli server restart` and `mst-cli agent restart`.
-#
-# Way out to the internet, when there is a proxy:
-#   http_proxy, https_proxy, no_proxy
-# Access log: TRACE_SESSIONS=1, or 2 with DNS connections.
-# Detail of the server log: DEBUG_LEVEL=0 to 4.
-# Devices reach each other: CLIENT_TO_CLIENT=true.
-"""
 
 
 class EnvironmentFileError(StepError):
@@ -50,24 +39,32 @@ def parse(text: str, path: str) -> dict[str, str]:
 def render(name: str, value: str) -> str:
     """One assignment line that a shell and `parse` read alike.
 
-    Raises EnvironmentFileError for a value with control characters.
+    Raises EnvironmentFileError for a value that has none.
     """
+    _check(name, value)
+    return f"{name}={rendering.shell(value) if value else ''}"
+
+
+def checked(settings: Mapping[str, str]) -> Mapping[str, str]:
+    """`settings`, each of which has an assignment line; raises EnvironmentFileError otherwise."""
+    for name, value in settings.items():
+        _check(name, value)
+    return settings
+
+
+def _check(name: str, value: str) -> None:
     if any(ord(character) < ord(" ") or ord(character) == 0x7F for character in value):  # noqa: PLR2004
         raise EnvironmentFileError(
             "environment-value-invalid",
             f"the value of {name} holds control characters",
             "Give it as one plain line.",
         )
-    if "'" not in value:
-        return f"{name}={shlex.quote(value) if value else ''}"
-    escaped = re.sub(r'(["\\$`])', r"\\\1", value)
-    if "!" in value:
+    if "'" in value and "!" in value:
         raise EnvironmentFileError(
             "environment-value-invalid",
             f"the value of {name} holds both ' and !, which shells read differently",
             "Use one of the two characters only.",
         )
-    return f'{name}="{escaped}"'
 
 
 def is_name(text: str) -> bool:
@@ -97,18 +94,20 @@ def merge(current: str | None, before: Mapping[str, str], wanted: Mapping[str, s
     `before` is what we last wrote, `wanted` what the answers ask for now. What an administrator changed or
     added since stays as it is: a setting follows `wanted` only while its line still says what we wrote.
     """
-    lines = _lines(TEMPLATE if current is None else current, path)
+    lines = _lines(current or "", path)
     present = {line.name: line.value for line in lines if line.name}
     ours = {name for name, value in present.items() if before.get(name) == value}
     stale = {name for name in ours if wanted.get(name) != present[name]}
     kept = [line.text for line in lines if line.name not in stale]
     deleted = {name for name in before if name not in present}
-    added = [
-        render(name, value)
+    added = {
+        name: value
         for name, value in wanted.items()
         if name in stale or (name not in present and name not in deleted)
-    ]
-    return "".join(f"{line}\n" for line in [*kept, *added])
+    }
+    if current is None:
+        return rendering.render("gateway/env.sh", settings=checked(added))
+    return "".join(f"{line}\n" for line in [*kept, *(render(name, value) for name, value in added.items())])
 
 
 def _lines(text: str, path: str) -> list[_Line]:

@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from mstunnel_setup import paths
+from mstunnel_setup import paths, rendering
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.gateway.configuration import ServerConfiguration
@@ -95,35 +92,20 @@ def debug_level(value: str) -> int:
 
 def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | None = None) -> str:
     """The text of `ocserv.conf`."""
-    return (
-        _environment()
-        .get_template("ocserv.conf.j2")
-        .render(
-            configuration=configuration,
-            options=options or GatewayOptions(),
-            oidc=paths.OIDC_JSON,
-            # A link that is switched as a whole, so a key never stands beside the chain of another one.
-            identity=paths.ACTIVE,
-            device_authority=DEVICE_AUTHORITY,
-            socket=_SOCKET,
-            session_log=_SESSION_LOG,
-            control_socket=_CONTROL_SOCKET,
-            dead_end_network=DEAD_END_NETWORK,
-            settings=sorted({**_DEFAULTS, **dict(configuration.advanced_settings)}.items()),
-            run_as_user=RUN_AS_USER,
-            run_as_group=RUN_AS_GROUP,
-            isolate_workers=ISOLATE_WORKERS,
-        )
-    )
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("mstunnel_setup"),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 (not HTML; every value was parsed and written anew by `fields`)
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+    return rendering.render(
+        "gateway/ocserv.conf",
+        configuration=configuration,
+        options=options or GatewayOptions(),
+        oidc=paths.OIDC_JSON,
+        # A link that is switched as a whole, so a key never stands beside the chain of another one.
+        identity=paths.ACTIVE,
+        device_authority=DEVICE_AUTHORITY,
+        socket=_SOCKET,
+        session_log=_SESSION_LOG,
+        control_socket=_CONTROL_SOCKET,
+        dead_end_network=DEAD_END_NETWORK,
+        settings=sorted({**_DEFAULTS, **dict(configuration.advanced_settings)}.items()),
+        run_as_user=RUN_AS_USER,
+        run_as_group=RUN_AS_GROUP,
+        isolate_workers=ISOLATE_WORKERS,
     )

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Mapping
 
+from mstunnel_setup import rendering
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.readiness.parse import assignments, unit_environment
-
-_SECTION = "[Service]"
 
 
 def shell(present: str, wanted: Mapping[str, str], *, export: bool) -> str:
@@ -20,9 +19,8 @@ def shell(present: str, wanted: Mapping[str, str], *, export: bool) -> str:
     names = "|".join(map(re.escape, wanted))
     ours = re.compile(rf"\s*(export\s+)?({names})=.*")
     kept = [line for line in present.splitlines() if not ours.fullmatch(line)]
-    prefix = "export " if export else ""
-    added = [f"{prefix}{env_file.render(name, value)}" for name, value in wanted.items()]
-    return "".join(f"{line}\n" for line in (*kept, *added))
+    added = rendering.render("proxy/http_proxy.sh", settings=env_file.checked(wanted), export=export)
+    return "".join(f"{line}\n" for line in kept) + added
 
 
 def unit_says(present: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
@@ -38,16 +36,11 @@ def unit(present: str, wanted: Mapping[str, str]) -> str:
     names = set(wanted)
     kept = [line for line in present.splitlines() if not _only_about(line, names)]
     sections = [line.strip() for line in kept if line.strip().startswith("[")]
-    head = [] if sections and sections[-1] == _SECTION else [_SECTION]
-    added = [f'Environment="{name}={_quoted(value)}"' for name, value in wanted.items()]
-    return "".join(f"{line}\n" for line in (*kept, *head, *added))
+    begun = sections[-1:] == ["[Service]"]
+    added = rendering.render("proxy/http-proxy.conf", settings=wanted, begun=begun)
+    return "".join(f"{line}\n" for line in kept) + added
 
 
 def _only_about(line: str, names: set[str]) -> bool:
     found = unit_environment(line)
     return bool(found) and set(found) <= names
-
-
-def _quoted(value: str) -> str:
-    """A value between the double quotes of a unit file (systemd.syntax(7), specifiers of systemd.unit(5))."""
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from mstunnel_setup import rendering
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
@@ -23,103 +24,6 @@ Name: TypeAlias = Literal["mstunnel", "mstunnel_monitor"]
 _SECONDS = 300.0
 # The folder of links that the init follows at boot.
 _LINKS: Mapping[Init, str] = {"openrc": "/etc/runlevels/default", "sysv": "/etc/rc2.d"}
-_OPENRC = """\
-#!/sbin/openrc-run
-description="Microsoft Tunnel gateway"
-
-depend() {
-	use net modules
-	after localmount firewall
-}
-
-start() {
-	ebegin "Starting the Microsoft Tunnel gateway"
-	[ -c /dev/net/tun ] || modprobe tun
-	PROGRAM server start >/dev/null && PROGRAM agent start >/dev/null
-	eend $?
-}
-
-stop() {
-	ebegin "Stopping the Microsoft Tunnel gateway"
-	PROGRAM agent stop >/dev/null; PROGRAM server stop >/dev/null
-	eend $?
-}
-"""
-_SYSV = """\
-#!/bin/sh
-### BEGIN INIT INFO
-# Provides:          mstunnel
-# Required-Start:    $remote_fs $network
-# Required-Stop:     $remote_fs $network
-# Should-Start:      kmod
-# Default-Start:     2 3 4 5
-# Default-Stop:      0 1 6
-# Short-Description: Microsoft Tunnel gateway
-### END INIT INFO
-
-case "$1" in
-start)
-	[ -c /dev/net/tun ] || modprobe tun
-	PROGRAM server start >/dev/null && PROGRAM agent start >/dev/null
-	;;
-stop) PROGRAM agent stop >/dev/null; PROGRAM server stop >/dev/null ;;
-restart | force-reload) "$0" stop; "$0" start ;;
-status) PROGRAM server status && PROGRAM agent status ;;
-*) echo "Usage: $0 start|stop|restart|status" >&2; exit 2 ;;
-esac
-"""
-_OPENRC_MONITOR = """\
-#!/sbin/openrc-run
-description="Monitor of the Microsoft Tunnel gateway"
-supervisor=supervise-daemon
-command=PROGRAM
-respawn_delay=30
-respawn_max=0
-output_logger="logger -t mstunnel_monitor"
-error_logger="logger -t mstunnel_monitor"
-
-depend() {
-	use net modules logger
-	after localmount firewall docker mstunnel
-}
-"""
-# Nothing but the log is at the other end of the pipe, and it ends with the monitor.
-_SYSV_MONITOR = """\
-#!/bin/sh
-### BEGIN INIT INFO
-# Provides:          mstunnel_monitor
-# Required-Start:    $remote_fs $network
-# Required-Stop:     $remote_fs $network
-# Should-Start:      $syslog kmod docker mstunnel
-# Default-Start:     2 3 4 5
-# Default-Stop:      0 1 6
-# Short-Description: Monitor of the Microsoft Tunnel gateway
-### END INIT INFO
-
-number=/run/mstunnel_monitor.pid
-pipe=/run/mstunnel_monitor.pipe
-
-case "$1" in
-start)
-	start-stop-daemon --status --pidfile "$number" && exit 0
-	rm -f "$pipe" && mkfifo -m 600 "$pipe" || exit 1
-	logger -t mstunnel_monitor <"$pipe" &
-	start-stop-daemon --start --quiet --background --no-close --make-pidfile --pidfile "$number" \\
-		--startas PROGRAM >"$pipe" 2>&1
-	code=$?
-	rm -f "$pipe"
-	exit $code
-	;;
-stop) start-stop-daemon --stop --quiet --oknodo --retry 30 --remove-pidfile --pidfile "$number" ;;
-restart | force-reload) "$0" stop; "$0" start ;;
-status) start-stop-daemon --status --pidfile "$number" ;;
-*) echo "Usage: $0 start|stop|restart|status" >&2; exit 2 ;;
-esac
-"""
-_TEXTS: Mapping[Name, Mapping[Init, str]] = {
-    "mstunnel": {"openrc": _OPENRC, "sysv": _SYSV},
-    "mstunnel_monitor": {"openrc": _OPENRC_MONITOR, "sysv": _SYSV_MONITOR},
-}
 
 
 def running(files: Files, processes: Processes) -> Init | None:
@@ -139,7 +43,7 @@ def path(name: Name) -> str:
 
 def text(init: Init, name: Name, program: str) -> str:
     """The script; `program` is the full path of what it starts, mst-cli or the monitor."""
-    return _TEXTS[name][init].replace("PROGRAM", program)
+    return rendering.render(f"init/{init}/{name}", program=program)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,41 +4,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Protocol
 
-from mstunnel_setup import paths
+from mstunnel_setup import paths, rendering
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles, Link, WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.host import sandbox
 
 UNITS = paths.UNITS
 WANTED = f"{UNITS}/timers.target.wants"
 # systemd remembers here when a persistent timer ran last: systemd.timer(5), Persistent=.
 _STAMPS = paths.TIMER_STAMPS
 _LOCKED = 9
-
-_SERVICE = """\
-[Unit]
-Description=Take the certificate {name} of the Microsoft Tunnel gateway into use
-{order}
-[Service]
-Type=oneshot
-ExecStart="{program}" import_cert --unattended --activate {name}
-# Another run of the program holds the lock.
-RestartForceExitStatus={locked}
-RestartSec=30
-{limits}"""
-_TIMER = """\
-[Unit]
-Description=When to take the certificate {name} of the Microsoft Tunnel gateway into use
-
-[Timer]
-OnCalendar={at:%Y-%m-%d %H:%M:%S} UTC
-AccuracySec=1s
-Persistent=true
-
-[Install]
-WantedBy=timers.target
-"""
 
 
 class ServiceManager(Protocol):
@@ -110,14 +85,15 @@ class ScheduleImport(Action[HasTimers]):
     @property
     def parts(self) -> tuple[WriteFile, WriteFile, Link]:
         """The files that make it happen: service, timer, and what starts the timer at boot."""
-        service = _SERVICE.format(
+        service = rendering.render(
+            "systemd/mstunnel-import.service",
             name=self.name,
             program=self.program,
             locked=_LOCKED,
-            order=sandbox.start_order(self.engine, "mstunnel-server.service"),
-            limits=sandbox.limits(self.engine),
+            engine=self.engine,
+            rootless=paths.ROOTLESS,
         )
-        timer = _TIMER.format(name=self.name, at=self.due)
+        timer = rendering.render("systemd/mstunnel-import.timer", name=self.name, at=self.due)
         return (
             WriteFile(path=f"{UNITS}/{self.unit}.service", text=service),
             WriteFile(path=f"{UNITS}/{self.unit}.timer", text=timer),

@@ -19,8 +19,8 @@ import typer
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from mstunnel_setup import rendering
 from mstunnel_setup.engine import action
-from mstunnel_setup.gateway import ocserv_conf
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
@@ -54,8 +54,7 @@ def up(apps: Iterable[typer.Typer]) -> None:
     typer.main.get_command = cache(typer.main.get_command)
     for app in apps:
         typer.main.get_command(app)
-    ocserv_conf._environment = cache(ocserv_conf._environment)
-    ocserv_conf._environment().get_template("ocserv.conf.j2")
+    rendering._environment().get_template("gateway/ocserv.conf.j2")
     for kind in CODEC._kinds.values():
         action._adapter(kind)
     _system_roots()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
 
+from mstunnel_setup import rendering
 from mstunnel_setup.answers.merge import answered
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import folders, json_bytes
@@ -74,7 +75,7 @@ def _file(move: Move) -> tuple[str, str]:
             return path, _json(_cni(json_object(text), network))
     if NETAVARK in move.texts:
         return NETAVARK, _json({**json_object(move.texts[NETAVARK]), "subnets": [_range(network)]})
-    return DROP_IN, f'[network]\ndefault_subnet = "{network}"\n'
+    return DROP_IN, rendering.render("podman/90-mstunnel-bridge.conf", network=network)
 
 
 def _cni(document: dict[str, Any], network: IPv4Network) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mstunnel_setup import rendering
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile
 from mstunnel_setup.engine.step import Step
@@ -60,7 +61,7 @@ def _module(name: str, file: str, kernel: Kernel) -> list[Action[Any]]:
     if name not in kernel.facts.loadable:
         return actions
     if name not in kernel.facts.module_files:
-        actions.append(WriteFile(path=file, text=f"{name}\n"))
+        actions.append(WriteFile(path=file, text=rendering.render("kernel/modules-load.conf", module=name)))
     if name not in kernel.facts.modules and kernel.live:
         actions.append(LoadModule(name=name))
     return actions
@@ -74,7 +75,7 @@ def _settings(kernel: Kernel) -> list[Action[Any]]:
         # The file is written as a whole: what it sets already stays in it.
         ours = {name: value for name, (path, value) in at_boot.items() if path == SYSCTL_FILE}
         lines = {**ours, **{name: least[name] for name in least if name in lacking}}
-        text = "".join(f"{name} = {value}\n" for name, value in lines.items())
+        text = rendering.render("kernel/90-mstunnel.conf", settings=lines)
         actions.append(WriteFile(path=SYSCTL_FILE, text=text))
     for name, value in least.items() if kernel.live else ():
         if not suffices(name, kernel.facts.sysctls.get(name), value):

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mstunnel_setup import paths
+from mstunnel_setup import paths, rendering
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import folders
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.host import sandbox
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.readiness_input import engine_name
 from mstunnel_setup.install.steps.program import path_of
@@ -19,19 +18,6 @@ from mstunnel_setup.system.service import TARGET_FOLDER, InstallService
 
 PROGRAM: Final[Name] = "mstunnel_monitor"
 UNIT = f"{PROGRAM}.service"
-_TEXT = """\
-[Unit]
-Description=Monitor of the Microsoft Tunnel gateway
-{order}
-[Service]
-ExecStart="{program}"
-Restart=always
-RestartSec=30
-SyslogIdentifier={name}
-{limits}
-[Install]
-WantedBy={target}
-"""
 
 
 @dataclass(frozen=True)
@@ -64,15 +50,8 @@ def _gather(context: Context) -> Monitor:
 def _decide(monitor: Monitor) -> Sequence[Action[Any]]:
     if not monitor.systemd:
         return init_script.at_boot(monitor.init, PROGRAM, monitor.program, now=True) if monitor.init else ()
-    rootless = monitor.rootless
-    text = _TEXT.format(
-        program=monitor.program,
-        name=PROGRAM,
-        order=sandbox.start_order(
-            monitor.engine, "mstunnel-server.service", "mstunnel-agent.service", rootless=rootless
-        ),
-        limits=sandbox.limits(monitor.engine, rootless=rootless),
-        target="default.target" if rootless else "multi-user.target",
+    text = rendering.render(
+        f"systemd/{UNIT}", program=monitor.program, engine=monitor.engine, rootless=monitor.rootless
     )
     return (*folders(TARGET_FOLDER), InstallService(unit=UNIT, text=text))
 

@@ -5,14 +5,13 @@ cookies are the caller's to choose, so the key of these tokens signs nothing els
 """
 
 import secrets
-from importlib import resources
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from mstunnel_setup import rendering
 from mstunnel_setup.lab.purpose_keys import Purpose
 from mstunnel_setup.lab.state import lab_of, labs_of
 
@@ -29,13 +28,6 @@ HEADERS: Final = {
 }
 EXPIRED_FORM: Final = "This form has expired. Please try again."
 _SEE_OTHER: Final = 303
-_TEMPLATES: Final = Environment(
-    loader=PackageLoader("mstunnel_setup.lab"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
@@ -47,7 +39,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
         "user": getattr(request.state, "user", None),
         "tab": "",
     }
-    text = _TEMPLATES.get_template(template).render(context | values)
+    text = rendering.render(f"lab/{template}", **context | values)
     response = HTMLResponse(text, status, HEADERS)
     response.set_cookie(FORM_COOKIE, cookie, secure=True, httponly=True, samesite="strict")
     return response
@@ -82,5 +74,5 @@ def field(form: FormData, name: str) -> str:
 
 async def style(_request: Request) -> Response:
     """The style sheet."""
-    text = resources.files("mstunnel_setup.lab").joinpath("templates/lab.css").read_text(encoding="utf-8")
+    text = rendering.render("lab/lab.css")
     return Response(text, media_type="text/css", headers={"X-Content-Type-Options": "nosniff"})

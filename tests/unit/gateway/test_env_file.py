@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from mstunnel_setup import rendering
 from mstunnel_setup.errors import ExitCode
-from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.env_file import EnvironmentFileError, assign, merge, parse, render
 
 ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
@@ -184,8 +184,8 @@ def test_no_file_makes_the_parser_fail_otherwise(text: str) -> None:
 
 
 def test_the_template_is_an_empty_file() -> None:
-    assert parse(env_file.TEMPLATE, "env.sh") == {}
-    assert merge(None, {}, {}, "env.sh") == env_file.TEMPLATE
+    assert parse(rendering.render("gateway/env.sh", settings={}), "env.sh") == {}
+    assert merge(None, {}, {}, "env.sh") == rendering.render("gateway/env.sh", settings={})
 
 
 def _merged(current: str | None, before: dict[str, str], wanted: dict[str, str]) -> dict[str, str]:

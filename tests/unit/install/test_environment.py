@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup import paths, rendering
 from mstunnel_setup.engine.file_actions import CopyFile, WriteFile
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import ExitCode, StepError, UsageError, WaitingError
@@ -41,7 +41,7 @@ def _edit(scene: Scene, old: str, new: str) -> None:
 
 def test_a_bare_host_gets_the_template(scene: Scene) -> None:
     assert _install(scene) == {}
-    assert scene.files.read(paths.ENVIRONMENT) == env_file.TEMPLATE.encode()
+    assert scene.files.read(paths.ENVIRONMENT) == rendering.render("gateway/env.sh", settings={}).encode()
     modes = {path: scene.files.state(path) for path in (paths.PRIVATE, paths.CERTIFICATES, paths.ENVIRONMENT)}
     assert [state.mode if state else None for state in modes.values()] == [0o710, 0o755, 0o640]
 
