@@ -78,7 +78,9 @@ def _parameter(declared: Any) -> Parameter:
     variables = declared.envvar or ()
     return Parameter(
         tuple(declared.opts) if is_option else (),
-        "" if is_option and declared.is_flag else declared.metavar or "|".join(choices) or declared.name.upper(),
+        ""
+        if is_option and declared.is_flag
+        else declared.metavar or "|".join(choices) or declared.name.upper(),
         Path in types,
         choices,
         " ".join((declared.help or "").split()),
@@ -87,7 +89,9 @@ def _parameter(declared: Any) -> Parameter:
     )
 
 
-_HELP = Parameter(("--help",), "", is_path=False, choices=(), help="Show the help.", variables=(), required=False)
+_HELP = Parameter(
+    ("--help",), "", is_path=False, choices=(), help="Show the help.", variables=(), required=False
+)
 
 
 def _flat(annotation: Any) -> Iterator[Any]:

@@ -90,7 +90,9 @@ def _download(target: Architecture, archives: Path) -> None:
     }
     apt = ["apt-get", "--quiet=2", *(f"--option={name}={value}" for name, value in options.items())]
     subprocess.run([*apt, "update"], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=True, timeout=300)
-    subprocess.run([*apt, "download", *PACKAGES, *_LICENSES], cwd=archives, stdout=sys.stderr, check=True, timeout=300)
+    subprocess.run(
+        [*apt, "download", *PACKAGES, *_LICENSES], cwd=archives, stdout=sys.stderr, check=True, timeout=300
+    )
     shutil.rmtree(state)
 
 

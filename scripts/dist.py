@@ -124,7 +124,7 @@ def contents(file: Path, name: str) -> str:
 
 
 def main() -> None:
-    """Write the program, its SBOM and its wheel; images, and what was built for the other architecture, stay."""
+    """Write the program, its SBOM and its wheel; images, and files for the other architecture, stay."""
     architecture = debian.architecture()
     DIST.mkdir(exist_ok=True)
     for old in DIST.glob("*.whl"):

@@ -32,7 +32,9 @@ def _debian(files: Path) -> Iterator[str]:
 def _wheel(metadata: Path) -> str:
     """The licence that its metadata names, then every text that comes with it."""
     headers = HeaderParser().parsestr(metadata.read_text())
-    classes = [each.rpartition(" :: ")[2] for each in headers.get_all("Classifier", ()) if "License ::" in each]
+    classes = [
+        each.rpartition(" :: ")[2] for each in headers.get_all("Classifier", ()) if "License ::" in each
+    ]
     stated = headers["License-Expression"] or ", ".join(classes) or headers["License"]
     patterns = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
     found = {path for pattern in patterns for path in metadata.parent.rglob(pattern) if path.is_file()}

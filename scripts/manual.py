@@ -12,13 +12,15 @@ from scripts import command_tree, docs
 from scripts.command_tree import Command, Parameter
 
 ANSWERS = "mstunnel-answers"
-SECTIONS = {name: 8 for name in command_tree.PROGRAMS} | {"mst-admin": 1, ANSWERS: 5}
+SECTIONS = dict.fromkeys(command_tree.PROGRAMS, 8) | {"mst-admin": 1, ANSWERS: 5}
 
 
 def pages(epoch: int) -> dict[str, str]:
     """Every page by its file name (`mst-cli.8`), dated `epoch` seconds after 1970."""
     date = datetime.fromtimestamp(epoch, UTC).date().isoformat()
-    made = {name: _program(command_tree.program(name)) for name in command_tree.PROGRAMS} | {ANSWERS: _answers()}
+    made = {name: _program(command_tree.program(name)) for name in command_tree.PROGRAMS} | {
+        ANSWERS: _answers()
+    }
     return {
         f"{name}.{SECTIONS[name]}": "\n".join([_title(name, date), *lines, *_see_also(name)]) + "\n"
         for name, lines in made.items()
@@ -33,21 +35,25 @@ def _program(program: Command) -> Iterator[str]:
     """The options of every command are described once, at the program."""
     yield from _name(program.name, _sentence(program.help))
     yield ".SH SYNOPSIS"
-    yield _bold(program.name) + " [\\fIOPTION\\fR]..." + (" \\fICOMMAND\\fR [\\fIARGUMENT\\fR]..." * bool(program.commands))
-    yield from (".SH DESCRIPTION", _text(program.help), ".SH OPTIONS", *_parameters(program.parameters))
+    yield (
+        _bold(program.name)
+        + " [\\fIOPTION\\fR]..."
+        + (" \\fICOMMAND\\fR [\\fIARGUMENT\\fR]..." * bool(program.commands))
+    )
+    yield from (".SH DESCRIPTION", roff(program.help), ".SH OPTIONS", *_parameters(program.parameters))
     if program.commands:
         yield ".SH COMMANDS"
         yield "The options of the program that fit may also follow a command."
     known = set(program.parameters)
     for command in list(program.walk())[1:]:
         if not command.commands:
-            yield from (f'.SS "{_text(command.path)}"', _text(command.help))
+            yield from (f'.SS "{roff(command.path)}"', roff(command.help))
             yield from _parameters(each for each in command.parameters if each not in known)
     yield from _exit_status()
 
 
 def _name(name: str, purpose: str) -> Iterator[str]:
-    yield from (".SH NAME", f"{_text(name)} \\- {_text(purpose[:1].lower() + purpose[1:])}")
+    yield from (".SH NAME", f"{roff(name)} \\- {roff(purpose[:1].lower() + purpose[1:])}")
 
 
 def _sentence(text: str) -> str:
@@ -56,24 +62,24 @@ def _sentence(text: str) -> str:
 
 def _parameters(parameters: Iterable[Parameter]) -> Iterator[str]:
     for each in parameters:
-        value = f"\\fI{_text(each.value)}\\fR"
+        value = f"\\fI{roff(each.value)}\\fR"
         names = ", ".join(map(_bold, each.names))
         yield from (".TP", f"{names} {value}".strip() if names and each.value else names or value)
         variables = f" [{', '.join(each.variables)}]" if each.variables else ""
-        yield _text(f"{each.help}{variables}") or "No further description."
+        yield roff(f"{each.help}{variables}") or "No further description."
 
 
 def _exit_status() -> Iterator[str]:
     yield ".SH EXIT STATUS"
     table = (docs.PAGES / "exit-codes.md").read_text()
     for code, meaning in re.findall(r"^\| (\d+) \| (.+) \|$", table, re.MULTILINE):
-        yield from (".TP", _bold(code), _text(meaning))
+        yield from (".TP", _bold(code), roff(meaning))
 
 
 def _answers() -> Iterator[str]:
     yield from _name(ANSWERS, "answer file of mstunnel-setup")
     introduction = docs.answers().partition("\n| Setting |")[0]
-    paragraphs = (_text(" ".join(paragraph.split())) for paragraph in introduction.split("\n\n")[1:])
+    paragraphs = (roff(" ".join(paragraph.split())) for paragraph in introduction.split("\n\n")[1:])
     yield from (".SH DESCRIPTION", "\n.PP\n".join(paragraphs))
     yield ".SH SETTINGS"
     for path, info in docs.settings(AnswerFile):
@@ -81,22 +87,26 @@ def _answers() -> Iterator[str]:
             setting = BY_PATH[path]
             given = ", ".join(filter(None, (setting.option, "" if setting.section else setting.variable)))
             values = docs.values(info)
-            about = ". ".join(filter(None, (info.description, values and f"Values: {values}", given and f"Given as {given}")))
-            yield from (".TP", _bold(path), _text(f"{about}."))
-    yield from (".SH EXAMPLE", ".nf", *map(_text, describe.new_file().strip().splitlines()), ".fi")
+            about = ". ".join(
+                filter(
+                    None, (info.description, values and f"Values: {values}", given and f"Given as {given}")
+                )
+            )
+            yield from (".TP", _bold(path), roff(f"{about}."))
+    yield from (".SH EXAMPLE", ".nf", *map(roff, describe.new_file().strip().splitlines()), ".fi")
 
 
 def _see_also(name: str) -> Iterator[str]:
     yield ".SH SEE ALSO"
-    others = [f".BR {_text(other)} ({section})" for other, section in SECTIONS.items() if other != name]
+    others = [f".BR {roff(other)} ({section})" for other, section in SECTIONS.items() if other != name]
     yield " ,\n".join(others)
 
 
 def _bold(text: str) -> str:
-    return f"\\fB{_text(text)}\\fR"
+    return f"\\fB{roff(text)}\\fR"
 
 
-def _text(text: str) -> str:
+def roff(text: str) -> str:
     """`text` as roff: what is in backticks or asterisks of Markdown is bold, nothing else has a meaning."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("…", "...")
     escaped = re.sub(r"\*\*`([^`]+)`\*\*", r"\\fB\1\\fR (default)", escaped)

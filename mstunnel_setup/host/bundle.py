@@ -1,4 +1,4 @@
-"""The one file that this program was started from, and the folder with everything it brings (scripts/tree.py).
+"""The one file that this program was started from, and the folder with all it brings (scripts/tree.py).
 
 A Debian or RPM package has the folder alone, a Python package has neither.
 """
@@ -24,7 +24,7 @@ def folder() -> Path:
 
 
 def packages() -> list[tuple[str, str, str]] | None:
-    """What the program brings: name, version, kind (`wheel` or Debian's architecture); None without a folder."""
+    """Name, version and kind (`wheel` or Debian's architecture) of all it brings; None without a folder."""
     listed = folder() / "packages"
     if not listed.is_file():
         return None

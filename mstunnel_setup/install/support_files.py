@@ -18,7 +18,7 @@ FOLDERS = {
 
 
 def placed(files: Files, support: Path) -> Iterator[CopyFile]:
-    """What copies the files of `support` into the folders that the host has: a shell that is missing needs none."""
+    """What copies the files of `support` into folders that the host has: a missing shell needs none."""
     for kind, folders in FOLDERS.items():
         target = next((folder for folder in folders if files.state(folder) is not None), None)
         for name in Files().names(str(support / kind)) if target else ():

@@ -12,7 +12,7 @@ from mstunnel_setup.result import Result
 
 
 def version(operator: Operator, *, verbose: bool) -> Result:
-    """What is known; without an engine or an installation that is less. `verbose`: with all packages inside."""
+    """What is known; less without an engine or an installation. `verbose` adds the packages inside."""
     with open_host(operator) as world:
         data: JsonObject = {
             "version": __version__,

@@ -29,7 +29,10 @@ _REMEMBERED = "program"
 
 @dataclass(frozen=True)
 class Program:
-    """The file that runs (path, SHA-256), None when the program came as a package; where it belongs; what helps."""
+    """The file that runs (path, SHA-256), None when the program came as a package; and where it belongs.
+
+    `support` is what copies its completions and manual pages.
+    """
 
     source: str | None = None
     digest: str = ""

@@ -25,7 +25,7 @@ OFFERED = {
     "mst-cli cert show --output j": {"json"},
     "mst-cli cert show --answers ": {FILE},
     "mst-cli cert --output json sh": {"show"},
-    "mst-cli --output cert ": set(program("mst-cli").commands[index].name for index in range(20)),
+    "mst-cli --output cert ": {command.name for command in program("mst-cli").commands},
     "mst-cli cert show --output=j": {"json"},
     "mst-cli reenroll --site-that-is-none ": set(),
     "mst-admin site list --out": {"--output"},
@@ -61,7 +61,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 
 def in_bash(folder: Path, line: str) -> set[str]:
-    script = folder / f"{line.split()[0]}.bash"
+    script = folder / f"{line.split(maxsplit=1)[0]}.bash"
     command = ["bash", "--norc", "-c", BASH, "bash", str(script), line]
     finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
     assert finished.stderr == ""
@@ -70,7 +70,7 @@ def in_bash(folder: Path, line: str) -> set[str]:
 
 def in_fish(folder: Path, line: str) -> set[str]:
     script = 'source "$argv[1]"; complete --do-complete "$argv[2]"'
-    command = ["fish", "--no-config", "-c", script, str(folder / f"{line.split()[0]}.fish"), line]
+    command = ["fish", "--no-config", "-c", script, str(folder / f"{line.split(maxsplit=1)[0]}.fish"), line]
     finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=20)
     assert finished.stderr == ""
     offered = {row.split("\t")[0].rpartition("=")[2] for row in finished.stdout.splitlines()}
@@ -115,7 +115,14 @@ print ready
 def zsh(folder: Path) -> "pexpect.spawn[str]":
     """An interactive shell that prints what it would offer when Control-T is pressed."""
     (folder / "setup").write_text(ZSH)
-    shell = pexpect.spawn("zsh", ["-f", "-i"], cwd=str(folder), encoding="utf-8", env={"TERM": "dumb", "PATH": os.defpath}, timeout=20)
+    shell = pexpect.spawn(
+        "zsh",
+        ["-f", "-i"],
+        cwd=str(folder),
+        encoding="utf-8",
+        env={"TERM": "dumb", "PATH": os.defpath},
+        timeout=20,
+    )
     shell.sendline("source ./setup")
     shell.expect("ready\r\n")
     return shell
