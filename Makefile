@@ -69,7 +69,7 @@ packages: dist
 sign:
 	@test -n "$(SIGN_KEY)" || { echo 'sign: give SIGN_KEY=FILE, the secret key of minisign' >&2; exit 2; }
 	@cd dist && sha256sum --check --quiet --strict SHA256SUMS
-	@minisign -S -s "$(abspath $(SIGN_KEY))" -m dist/SHA256SUMS -t "mstunnel-setup $$(git describe --always --dirty)"
+	@minisign -S -s "$(abspath $(SIGN_KEY))" -m dist/SHA256SUMS
 
 # The images of both containers, to be copied to a server beside the program.
 images: setup

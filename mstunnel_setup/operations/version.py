@@ -11,7 +11,7 @@ from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
 
-def version(operator: Operator, *, verbose: bool) -> Result:
+def version(operator: Operator, *, verbose: bool = False) -> Result:
     """What is known; less without an engine or an installation. `verbose` adds the packages inside."""
     with open_host(operator) as world:
         data: JsonObject = {

@@ -6,6 +6,7 @@ import pytest
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.errors import CheckError
+from mstunnel_setup.host import bundle
 from mstunnel_setup.install.steps import program
 from tests.unit.install.worlds import Scene, paths_of
 
@@ -112,7 +113,7 @@ def support(scene: Scene, copied: Path, tmp_path: Path, monkeypatch: pytest.Monk
     for name in ("bash/mst-cli", "zsh/_mst-cli", "fish/mst-cli.fish", "man8/mst-cli.8"):
         (unpacked / "support" / name).parent.mkdir(parents=True)
         (unpacked / "support" / name).write_text(name)
-    monkeypatch.setattr(program.bundle, "folder", lambda: unpacked)
+    monkeypatch.setattr(bundle, "folder", lambda: unpacked)
     return unpacked / "support"
 
 
