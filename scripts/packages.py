@@ -79,8 +79,9 @@ def _contents(kind: str, folder: Path) -> Iterator[dict[str, object]]:
             yield {"type": "dir", "dst": place}
         else:
             yield _file(path, place)
-    # Owned together with the shell that looks there: they go with the last of their owners.
-    for place in ("/usr/share/bash-completion", "/usr/share/fish", "/usr/share/zsh", DOCUMENTS):
+    # Owned together with those that look there: they go with the last of their owners.
+    shells = ("/usr/share/bash-completion", "/usr/share/fish", "/usr/share/zsh")
+    for place in (*shells, "/usr/lib/tmpfiles.d", DOCUMENTS):
         yield {"type": "dir", "dst": place}
     for name, places in FOLDERS.items():
         place = places[0] if kind == "deb" else places[-1]

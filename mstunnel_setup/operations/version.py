@@ -28,7 +28,7 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     if verbose:
         data["packages"] = [{"name": name, "version": number, "kind": kind} for name, number, kind in inside]
         rows += [(name, f"{number} ({kind})") for name, number, kind in inside]
-    width = max(len(name) for name, _value in rows)
+    width = max(8, *(len(name) for name, _value in rows))
     return Result("ok", data, text=[f"{name:{width}} {value}" for name, value in rows])
 
 

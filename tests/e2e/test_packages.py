@@ -122,17 +122,16 @@ def test_the_tools_find_every_file_as_it_was_packed(kind: str, newer: dict[str, 
     assert [line.split()[-1] for line in shown.stdout.splitlines()] == [f"{packages.HOME}/start.py"]
 
 
+@pytest.mark.parametrize("kind", packages.KINDS)
 def test_a_configuration_that_was_edited_survives_an_upgrade(
-    older: dict[str, Path], newer: dict[str, Path], root: Path
+    kind: str, older: dict[str, Path], newer: dict[str, Path], root: Path
 ) -> None:
-    for kind in packages.KINDS:
-        tool, install, upgrade, remove = TOOLS[kind]
-        tool(root, install, older[kind])
-        edited = root / "etc/logrotate.d/mstunnel-setup"
-        edited.write_text("# edited\n")
-        tool(root, upgrade, newer[kind])
-        assert edited.read_text() == "# edited\n"
-        tool(root, remove, "mstunnel-setup")
+    tool, install, upgrade, _remove = TOOLS[kind]
+    tool(root, install, older[kind])
+    edited = root / "etc/logrotate.d/mstunnel-setup"
+    edited.write_text("# edited\n")
+    tool(root, upgrade, newer[kind])
+    assert edited.read_text() == "# edited\n"
 
 
 def test_the_folder_of_the_log_is_made_at_boot(newer: dict[str, Path], root: Path) -> None:
