@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test check lint e2e crash crash-strace bench docs screenshots dist images setup clean
+.PHONY: demo test check lint e2e crash crash-strace bench docs screenshots dist packages sign images setup clean
 
 # Everything; setup-base, setup-demo and setup-lint install only the packages that such a target needs.
 setup:
@@ -60,6 +60,16 @@ screenshots: setup
 
 dist: setup-base
 	@$(BIN)/python -m scripts.dist
+
+# The same program as packages of Debian and RPM.
+packages: dist
+	@$(BIN)/python -m scripts.packages
+
+# A signature over the checksums of all that is in dist/, with a key of minisign that is kept elsewhere.
+sign:
+	@test -n "$(SIGN_KEY)" || { echo 'sign: give SIGN_KEY=FILE, the secret key of minisign' >&2; exit 2; }
+	@cd dist && sha256sum --check --quiet --strict SHA256SUMS
+	@minisign -S -s "$(abspath $(SIGN_KEY))" -m dist/SHA256SUMS
 
 # The images of both containers, to be copied to a server beside the program.
 images: setup

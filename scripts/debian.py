@@ -1,5 +1,6 @@
 """Debian packages of either architecture, downloaded and unpacked without installing them."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ PACKAGES = (
     *("libzstd1", "zlib1g", "ca-certificates"),
 )
 """The interpreter, and what it and the locked wheels load."""
+_LICENSES = ("base-files", "gcc-14-base")
+"""Where other packages refer to for their licence."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ def here() -> Architecture:
 def unpacked(target: Architecture) -> Path:
     """Folder with the files of PACKAGES, downloaded once per state of this list.
 
-    Beside `files`, `packages` has one line for each: name, version, architecture.
+    Beside `files`, `packages` has one line for each: name, version, architecture; `digests` one for each
+    archive: SHA-256, file name.
     """
     folder = CACHE / f"{target.debian}-{wheels.digest([Path(__file__).resolve()])}"
     if not folder.is_dir():
@@ -58,8 +62,12 @@ def unpacked(target: Architecture) -> Path:
         partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         _download(target, partial / "archives")
-        lines = [_unpack(archive, partial / "files") for archive in sorted((partial / "archives").iterdir())]
-        (partial / "packages").write_text("".join(lines))
+        archives = sorted((partial / "archives").iterdir())
+        lines = [_unpack(archive, partial / "files") for archive in archives]
+        bundled = [line for line in lines if not line.startswith(_LICENSES)]
+        (partial / "packages").write_text("".join(bundled))
+        digests = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in archives]
+        (partial / "digests").write_text("".join(digests))
         shutil.rmtree(partial / "archives")
         partial.rename(folder)
         wheels.remove_older(folder)
@@ -82,7 +90,9 @@ def _download(target: Architecture, archives: Path) -> None:
     }
     apt = ["apt-get", "--quiet=2", *(f"--option={name}={value}" for name, value in options.items())]
     subprocess.run([*apt, "update"], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=True, timeout=300)
-    subprocess.run([*apt, "download", *PACKAGES], cwd=archives, stdout=sys.stderr, check=True, timeout=300)
+    subprocess.run(
+        [*apt, "download", *PACKAGES, *_LICENSES], cwd=archives, stdout=sys.stderr, check=True, timeout=300
+    )
     shutil.rmtree(state)
 
 

@@ -1,4 +1,4 @@
-"""`dist/`: the program as one file, its wheel, and their SHA-256 sums.
+"""`dist/`: the program as one file, its SBOM, its wheel, where they come from, and their SHA-256 sums.
 
 `python -m scripts.dist` writes them, for this machine's architecture or that in `ARCH`. The file is a
 beginning in shell (boot.sh) and an archive of the folder that scripts/tree.py builds. The same sources always
@@ -12,12 +12,13 @@ import json
 import os
 import shutil
 import sys
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from mstunnel_setup import __version__
-from scripts import archive, debian, tree, wheels
+from scripts import archive, debian, release, sbom, support, tree, wheels
 from scripts.debian import Architecture
 from scripts.wheels import ROOT
 
@@ -27,7 +28,10 @@ DIST = ROOT / "dist"
 NAME = "mstunnel-setup"
 RECIPES = tuple(
     f"scripts/{name}"
-    for name in ("archive.py", "boot.sh", "compile.py", "debian.py", "dist.py", "start", "tree.py")
+    for name in (
+        *("archive.py", "boot.sh", "command_tree.py", "compile.py", "completion.py", "debian.py", "dist.py"),
+        *("docs.py", "licenses.py", "manual.py", "start", "support.py", "tree.py"),
+    )
 )
 # A release sets its own.
 EPOCH = os.environ.get("SOURCE_DATE_EPOCH", "315532800")
@@ -49,13 +53,14 @@ def one_file() -> Path:
 
 def inputs() -> list[Path]:
     """Files of the checkout that decide what is in the one file."""
-    return [*wheels.files_below(*wheels.SOURCES, *RECIPES), wheels.REQUIREMENTS]
+    others = ("packaging", "docs/reference/exit-codes.md")
+    return [*wheels.files_below(*wheels.SOURCES, *RECIPES, *others), wheels.REQUIREMENTS]
 
 
 def build(
-    target: Path, architecture: Architecture | None = None, data: Mapping[str, str] = MappingProxyType({})
+    target: Path, architecture: Architecture | None = None, more: Mapping[str, str] = MappingProxyType({})
 ) -> None:
-    """Build the one file, with more files of the program's `data`.
+    """Build the one file, with `more` files by their path in the folder that it unpacks.
 
     `target` is the only thing left; the folder it is in must be there.
     """
@@ -64,7 +69,7 @@ def build(
     work = target.with_name(f"{target.name}.work")
     work.mkdir()
     try:
-        tree.build(architecture, work / "tree", data=data)
+        tree.build(architecture, work / "tree", more={**support.files(int(EPOCH)), **more})
         payload = _packed(work / "tree")
         size = sum(path.stat().st_size for path in work.rglob("*") if path.is_file())
     finally:
@@ -85,7 +90,7 @@ def build(
 
 
 def release_images(architecture: Architecture) -> dict[str, str]:
-    """Data that only a release has: which images `make images` built before; none when it did not."""
+    """A file that only a release has: which images `make images` built before; none when it did not."""
     recorded = DIST / f"images-{architecture.debian}.json"
     if not recorded.is_file():
         return {}
@@ -93,7 +98,7 @@ def release_images(architecture: Architecture) -> dict[str, str]:
     if not images["archive"].startswith(f"mstunnel-images-{__version__}-"):
         sys.exit(f"dist: {recorded} is of another version: run `make images` again, or remove it")
     images["registry"] = os.environ.get("REGISTRY", "").rstrip("/")
-    return {"release-images.json": json.dumps(images)}
+    return {f"lib/{tree.PYTHON}/mstunnel_setup/data/release-images.json": json.dumps(images)}
 
 
 def _packed(folder: Path) -> bytes:
@@ -104,26 +109,33 @@ def _packed(folder: Path) -> bytes:
     return packed.getvalue()
 
 
-def sums() -> None:
-    """Write the SHA-256 sums of all that is in `dist/`, and print its names."""
-    lines = ""
-    for path in sorted(set(DIST.iterdir()) - {DIST / "SHA256SUMS"}):
-        lines += f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
-        print(f"dist/{path.name}")
-    (DIST / "SHA256SUMS").write_text(lines)
+def release_file(architecture: Architecture) -> Path:
+    """Where the one file of a release is."""
+    suffix = "" if architecture.debian == "amd64" else f"-{architecture.debian}"
+    return DIST / f"{NAME}{suffix}"
+
+
+def contents(file: Path, name: str) -> str:
+    """A text file of the folder that the one file unpacks."""
+    payload = file.read_bytes().partition(b"\n__PAYLOAD__\n")[2]
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(payload))) as packed:
+        member = packed.extractfile(name)
+        return "" if member is None else member.read().decode()
 
 
 def main() -> None:
-    """Write the program and its wheel; images, and what was built for the other architecture, stay."""
+    """Write the program, its SBOM and its wheel; images, and files for the other architecture, stay."""
     architecture = debian.architecture()
     DIST.mkdir(exist_ok=True)
     for old in DIST.glob("*.whl"):
         old.unlink()
-    suffix = "" if architecture.debian == "amd64" else f"-{architecture.debian}"
-    build(DIST / f"{NAME}{suffix}", architecture, release_images(architecture))
+    file = release_file(architecture)
+    build(file, architecture, release_images(architecture))
+    document = sbom.document(NAME, contents(file, "packages"), "application")
+    (DIST / f"{NAME}-{__version__}-{architecture.debian}.cdx.json").write_text(document)
     (wheel,) = wheels.program().iterdir()
     shutil.copy(wheel, DIST)
-    sums()
+    release.finish(DIST, EPOCH)
 
 
 if __name__ == "__main__":

@@ -126,15 +126,16 @@ def answers() -> str:
         "`credential:NAME` (systemd).\n\n"
         "| Setting | Values, default | Option | Variable | Meaning |\n| --- | --- | --- | --- | --- |\n"
     )
-    rows = "".join(_setting(path, info) for path, info in _settings(AnswerFile) if path in BY_PATH)
+    rows = "".join(_setting(path, info) for path, info in settings(AnswerFile) if path in BY_PATH)
     return f"{head}{rows}\n## A commented file\n\n```yaml\n{describe.new_file().strip()}\n```\n"
 
 
-def _settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+def settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every setting of the answer file with its declaration, by its path (`tenant.ca_file`)."""
     for name, info in model.model_fields.items():
         inner = info.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _settings(inner, f"{prefix}{name}.")
+            yield from settings(inner, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", info
 
@@ -143,7 +144,7 @@ def _setting(path: str, info: FieldInfo) -> str:
     setting = BY_PATH[path]
     cells = (
         f"`{path}`",
-        _values(info),
+        values(info),
         f"`{setting.option}`" if setting.option else "",
         f"`{setting.variable}`" if not setting.section else "",
         info.description or "",
@@ -151,7 +152,8 @@ def _setting(path: str, info: FieldInfo) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _values(info: FieldInfo) -> str:
+def values(info: FieldInfo) -> str:
+    """What a setting may be, the default in bold; empty for any text."""
     literals = [value for value in _flat(info.annotation) if isinstance(value, str)]
     if not literals:
         return f"default `{info.default}`" if isinstance(info.default, str) else ""

@@ -11,7 +11,7 @@ import tarfile
 from pathlib import Path
 
 from mstunnel_setup import __version__
-from scripts import archive, debian, dist, sbom
+from scripts import archive, debian, dist, release, sbom
 from tests.testbed import images
 from tests.testbed.images import Image, builder
 
@@ -29,7 +29,7 @@ def main() -> None:
     dist.DIST.mkdir(exist_ok=True)
     for name in IMAGES:
         _add(built[name], name, layout)
-        document = sbom.document(f"mstunnel-{name}", _packages(built[name]))
+        document = sbom.document(f"mstunnel-{name}", _packages(built[name]), "container")
         (dist.DIST / f"mstunnel-{name}-{__version__}.cdx.json").write_text(document)
     target = dist.DIST / f"mstunnel-images-{__version__}-{debian.architecture().debian}.tar"
     with target.open("wb") as file:
@@ -42,7 +42,7 @@ def main() -> None:
     recorded.write_text(json.dumps({**digests, "archive": target.name}) + "\n")
     shutil.rmtree(layout)
     print(f"dist/{target.name}: {target.stat().st_size / 1e6:.1f} MB")
-    dist.sums()
+    release.finish(dist.DIST, dist.EPOCH)
 
 
 def _add(image: Image, name: str, layout: Path) -> None:

@@ -6,14 +6,17 @@ from urllib.parse import quote
 from mstunnel_setup import __version__
 
 
-def document(name: str, packages: str) -> str:
-    """The SBOM of a thing called `name` from lines of package, version, and architecture or `wheel`."""
+def document(name: str, packages: str, kind: str) -> str:
+    """The SBOM of the `kind` (application, container) called `name`.
+
+    `packages` has lines of package, version, and architecture or `wheel`.
+    """
     components = [_component(*line.split()) for line in packages.splitlines()]
     described = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {"component": {"type": "container", "name": name, "version": __version__}},
+        "metadata": {"component": {"type": kind, "name": name, "version": __version__}},
         "components": components,
     }
     return json.dumps(described, indent=1) + "\n"

@@ -5,6 +5,7 @@
     lib/                   loader, C library, every other shared library that something here needs
     lib/python3.13/        standard library and wheels, compiled, without sources
     packages               what is inside: name, version, kind; one a line
+    licenses               the licence texts of all that
     manifest               SHA-256, size and path of every other file; one a line, `whole` on the last
 
 Nothing in it depends on the folder's own place, and the same inputs always give the same bytes.
@@ -19,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from scripts import debian, wheels
+from scripts import debian, licenses, wheels
 from scripts.debian import Architecture
 
 PYTHON = f"python{wheels.PYTHON}"
@@ -49,9 +50,9 @@ _NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]")
 def build(
     target: Architecture,
     folder: Path,
-    data: Mapping[str, str] = MappingProxyType({}),
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Build the tree in `folder`, with more files of the program's `data`."""
+    """Build the tree in `folder`, with `more` files by their path in it."""
     given = debian.unpacked(target)
     library = folder / "lib" / PYTHON
     _interpreter(given / "files", folder)
@@ -61,12 +62,14 @@ def build(
             archive.extractall(library)
         name, version = wheel.name.split("-")[:2]
         packages += f"{name} {version} wheel\n"
+    (folder / "licenses").write_text(licenses.collected(given / "files", library))
     for path in [path for pattern in _LEFT_OUT for path in library.glob(pattern)]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     _libraries(given / "files", folder, target)
     _compile(library)
-    for name, content in data.items():
-        (library / "mstunnel_setup/data" / name).write_text(content)
+    for name, content in more.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
     shutil.copytree(START, folder, dirs_exist_ok=True)
     launcher = folder / "bin" / "python"
     launcher.write_text(launcher.read_text().replace("LOADER", target.loader))

@@ -114,10 +114,10 @@ def reenroll(common: CommonOptions, options: SignInOptions) -> None:
 @app.command()
 @with_options
 def version(common: CommonOptions) -> None:
-    """Show the version of this program, of the engine and of both images."""
+    """Show the version of this program, of the engine and of both images; --verbose: of all it brings."""
     from mstunnel_setup.operations.version import version as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} version", common, run)
+    run_command(f"{_PROGRAM} version", common, lambda operator: run(operator, verbose=common.verbose))
 
 
 @app.command()

@@ -162,6 +162,15 @@ def self_verify(common: CommonOptions) -> None:
     run_command(f"{_PROGRAM} self verify", common, lambda _session: run())
 
 
+@self_app.command("licenses")
+@with_options
+def self_licenses(common: CommonOptions) -> None:
+    """Show the licences of everything that this program brings."""
+    from mstunnel_setup.operations.self_licenses import self_licenses as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} self licenses", common, lambda _operator: run())
+
+
 def main() -> int:
     """Run `mstunnel-setup`; returns the exit code."""
     return run_program(app, _PROGRAM)

@@ -1,6 +1,6 @@
-"""The one file that this program was started from, and the folder that it is unpacked in (scripts/boot.sh).
+"""The one file that this program was started from, and the folder with all it brings (scripts/tree.py).
 
-Neither exists where the program came as a package.
+A Debian or RPM package has the folder alone, a Python package has neither.
 """
 
 import hashlib
@@ -19,8 +19,23 @@ def one_file() -> str | None:
 
 
 def folder() -> Path:
-    """Where the one file is unpacked."""
+    """Where the one file is unpacked, or what the package has installed."""
     return Path(sys.executable).parents[1]
+
+
+def packages() -> list[tuple[str, str, str]] | None:
+    """Name, version and kind (`wheel` or Debian's architecture) of all it brings; None without a folder."""
+    listed = folder() / "packages"
+    if not listed.is_file():
+        return None
+    rows = (line.split(" ") for line in listed.read_text().splitlines())
+    return [(name, version, kind) for name, version, kind in rows]
+
+
+def licenses() -> str | None:
+    """The licence texts of all that; None without a folder."""
+    text = folder() / "licenses"
+    return text.read_text() if text.is_file() else None
 
 
 def digests(file: Path) -> tuple[str, str]:

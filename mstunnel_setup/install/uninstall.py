@@ -94,7 +94,10 @@ def forget(run: Run) -> None:
         files.remove(paths.SERVED_CONFIGURATION)
         files.remove(paths.AGENT_CHANGES)
     if files.state(paths.LOG) is not None:
-        files.remove(paths.SETUP_LOG)
+        # Those that logrotate moved away are beside it.
+        for name in files.names(paths.LOG):
+            if f"{paths.LOG}/{name}".startswith(paths.SETUP_LOG):
+                files.remove(f"{paths.LOG}/{name}")
         files.remove_directory(paths.LOG)
     run.journal.remove()
 

@@ -136,10 +136,16 @@ NOTHING_TO_ROLL_BACK = declare(
     "no upgrade was made that could be taken back",
     "See `mst-cli upgrade history`, or name a release: `mst-cli upgrade apply NAME`.",
 )
+LICENSES_NOT_BUNDLED = declare(
+    UsageError,
+    "licenses-not-bundled",
+    "this program came as a Python package, without what it depends on",
+    "Read the licence of each package with `pip show --verbose NAME`.",
+)
 NOT_ONE_FILE = declare(
     UsageError,
     "not-one-file",
-    "this program came as a Python package, not as the one file",
+    "this program came as a package, not as the one file",
     "Verify it with the tool that installed it.",
 )
 OCCTL_FAILED = declare(

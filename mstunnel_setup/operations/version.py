@@ -1,17 +1,18 @@
-"""`mst-cli version`: of this program, of the engine, and of both images by digest."""
+"""`mst-cli version`: of this program and what it brings, of the engine, and of both images by digest."""
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.foreign import json_value
+from mstunnel_setup.host import bundle
 from mstunnel_setup.install.session import open_host
 from mstunnel_setup.install.world import World
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
 
-def version(operator: Operator) -> Result:
-    """What is known; without an engine or an installation that is less."""
+def version(operator: Operator, *, verbose: bool = False) -> Result:
+    """What is known; less without an engine or an installation. `verbose` adds the packages inside."""
     with open_host(operator) as world:
         data: JsonObject = {
             "version": __version__,
@@ -23,7 +24,12 @@ def version(operator: Operator) -> Result:
     rows += [
         (name, digest or "none") for name, digest in (images.items() if isinstance(images, dict) else ())
     ]
-    return Result("ok", data, text=[f"{name:8} {value}" for name, value in rows])
+    inside = (bundle.packages() or ()) if verbose else ()
+    if verbose:
+        data["packages"] = [{"name": name, "version": number, "kind": kind} for name, number, kind in inside]
+        rows += [(name, f"{number} ({kind})") for name, number, kind in inside]
+    width = max(8, *(len(name) for name, _value in rows))
+    return Result("ok", data, text=[f"{name:{width}} {value}" for name, value in rows])
 
 
 def _engine(world: World) -> str | None:

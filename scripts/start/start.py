@@ -1,4 +1,7 @@
-"""`start.py FILE ARGUMENT…`: run the program that the name of FILE means, with what is in this folder."""
+"""`start.py FILE ARGUMENT…`: run the program that the name of FILE means, with what is in this folder.
+
+FILE is the one file, which marked this folder as complete, or the launcher of a package.
+"""
 
 import ctypes
 import fcntl
@@ -39,11 +42,12 @@ def tidy() -> None:
 
 if __name__ == "__main__":
     isolate()
-    hold()
-    tidy()
+    if os.path.exists(f"{FOLDER}/complete"):
+        hold()
+        tidy()
+        os.environ["MSTUNNEL_ONE_FILE"] = os.path.realpath(sys.argv[1])
     sys.argv[:2] = [sys.argv[1]]
     sys.executable = f"{FOLDER}/bin/python"
-    os.environ["MSTUNNEL_ONE_FILE"] = os.path.realpath(sys.argv[0])
     with open("/proc/self/comm", "w") as name:
         name.write(os.path.basename(sys.argv[0]))
     from mstunnel_setup.cli.dispatch import main

@@ -4,6 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
+from tests.testbed import cache
+from tests.testbed.paths import CACHE
+
+ROOTS = CACHE / "roots"
 PLACES = ("/usr/lib/mstunnel-setup", "/var/lib/mstunnel-setup", "/run/mstunnel-setup")
 ENVIRONMENT = {"PATH": os.defpath, "COLUMNS": "80"}
 VERSION = ["--version"]
@@ -42,3 +46,22 @@ def mounted(folder: Path, options: str, command: list[str]) -> subprocess.Comple
     """Run `command` where an empty file system is mounted at `folder`."""
     script = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"'
     return run(["unshare", "--mount", "sh", "-c", script, "sh", options, str(folder), *command])
+
+
+def chrooted(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a root, with /proc as every host has it."""
+    script = 'mkdir -p "$1/proc" && mount -t proc proc "$1/proc" && exec /usr/sbin/chroot "$@"'
+    return run(["unshare", "--mount", "sh", "-c", script, "sh", str(root), *command])
+
+
+def unpack_root(suite: str, folder: Path) -> None:
+    """Unpack a root with the essential packages of a release of Debian, bootstrapped once."""
+    tarball = ROOTS / f"{suite}.tar"
+    with cache.writing():
+        if not tarball.exists():
+            ROOTS.mkdir(exist_ok=True)
+            partial = tarball.with_suffix(".partial.tar")
+            bootstrap = ["mmdebstrap", "--quiet", "--variant=essential", suite, str(partial)]
+            subprocess.run(bootstrap, check=True, timeout=280)
+            partial.rename(tarball)
+    subprocess.run(["tar", "-xf", tarball, "-C", folder], check=True, timeout=60)

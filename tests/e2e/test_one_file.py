@@ -2,16 +2,14 @@
 
 import os
 import resource
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from mstunnel_setup import __version__
 from scripts import debian, dist, tree
-from tests.e2e.one_file import ENVIRONMENT, OneFile, run
+from tests.e2e.one_file import ENVIRONMENT, OneFile, chrooted, run, unpack_root
 from tests.testbed import cache
-from tests.testbed.paths import CACHE
 
 pytestmark = pytest.mark.e2e
 
@@ -19,7 +17,6 @@ pytestmark = pytest.mark.e2e
 WARM_SECONDS = 0.3
 FIRST_SECONDS = 1.5
 SUITES = ("bullseye", "bookworm", "trixie", "sid")
-ROOTS = CACHE / "roots"
 ANSWER = f"mstunnel-setup {__version__}\n"
 
 
@@ -113,12 +110,6 @@ def test_no_module_of_the_host_is_loaded_for_names(one_file: OneFile, tmp_path: 
     assert "libnss" not in opened
 
 
-def chrooted(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a root, with /proc as every host has it."""
-    script = 'mkdir -p "$1/proc" && mount -t proc proc "$1/proc" && exec /usr/sbin/chroot "$@"'
-    return run(["unshare", "--mount", "sh", "-c", script, "sh", str(root), *command])
-
-
 def answers(root: Path, built: bytes) -> None:
     """The file gives its answers there, the second time from what it unpacked."""
     file = root / "mstunnel-setup"
@@ -155,15 +146,7 @@ def test_it_needs_a_shell_tar_gzip_and_little_else(busybox: Path, built: bytes) 
     [suite if suite == "bookworm" else pytest.param(suite, marks=pytest.mark.long) for suite in SUITES],
 )
 def test_it_runs_on_every_release_of_debian(suite: str, built: bytes, tmp_path: Path) -> None:
-    tarball = ROOTS / f"{suite}.tar"
-    with cache.writing():
-        if not tarball.exists():
-            ROOTS.mkdir(exist_ok=True)
-            partial = tarball.with_suffix(".partial.tar")
-            bootstrap = ["mmdebstrap", "--quiet", "--variant=essential", suite, str(partial)]
-            subprocess.run(bootstrap, check=True, timeout=280)
-            partial.rename(tarball)
-    subprocess.run(["tar", "-xf", tarball, "-C", tmp_path], check=True, timeout=60)
+    unpack_root(suite, tmp_path)
     answers(tmp_path, built)
 
 

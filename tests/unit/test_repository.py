@@ -15,8 +15,8 @@ AT_THE_ROOT = {
     *(".ci", ".github", ".gitignore", ".importlinter"),
     *("ARCHITECTURE.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md"),
     *("Makefile", "README.ja.md", "README.md", "pyproject.toml"),
-    *("ansible", "changelog.d", "contrib", "docs", "images", "mstunnel_setup", "requirements", "scripts"),
-    *("templates", "tests"),
+    *("ansible", "changelog.d", "contrib", "docs", "images", "mstunnel_setup", "packaging"),
+    *("requirements", "scripts", "templates", "tests"),
 }
 
 

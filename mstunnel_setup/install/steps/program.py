@@ -1,4 +1,7 @@
-"""Step `program`: put the one file this run was started from into /usr/sbin, under all its names."""
+"""Step `program`: put the one file this run was started from into /usr/sbin, under all its names.
+
+Completions and manual pages go where the shells and `man` of the host look for them.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -15,6 +18,7 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.host import bundle
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.install import support_files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import PROGRAM_OLDER
 
@@ -25,12 +29,16 @@ _REMEMBERED = "program"
 
 @dataclass(frozen=True)
 class Program:
-    """The file that runs (path, SHA-256), None when the program came as a package; and where it belongs."""
+    """The file that runs (path, SHA-256), None when the program came as a package; and where it belongs.
+
+    `support` is what copies its completions and manual pages.
+    """
 
     source: str | None = None
     digest: str = ""
     folder: str = paths.PROGRAMS
     version: str = __version__
+    support: Sequence[CopyFile] = ()
 
 
 def _gather(context: Context) -> Program:
@@ -39,7 +47,9 @@ def _gather(context: Context) -> Program:
     if source is None or digest is None:
         return Program()
     _refuse_older(context)
-    return Program(source, digest, _folder(context.world.files))
+    files = context.world.files
+    support = tuple(support_files.placed(files, bundle.folder() / "support"))
+    return Program(source, digest, _folder(files), support=support)
 
 
 def path_of(files: Files, name: str) -> str:
@@ -72,6 +82,7 @@ def _decide(program: Program) -> Sequence[Action[Any]]:
         # Ours whatever it holds: a copy that was damaged, or a release that was put there by hand.
         CopyFile(path=target, mode=0o755, source=program.source, digest=program.digest, managed=True),
         *(Link(path=f"{program.folder}/{name}", target=FILE) for name in LINKS),
+        *program.support,
     )
 
 

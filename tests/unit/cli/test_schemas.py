@@ -149,6 +149,8 @@ REFUSED = {
     "mstunnel-setup step images": (2, "answers-missing"),
     "mstunnel-setup step nonsense": (2, "step-unknown"),
     "mstunnel-setup answers check": (2, "answers-missing"),
+    "mstunnel-setup self verify": (2, "not-one-file"),
+    "mstunnel-setup self licenses": (2, "licenses-not-bundled"),
     "mst-cli": (2, "command-missing"),
     "mst-cli install": (2, "answers-missing"),
     "mst-cli status": (2, "not-installed"),

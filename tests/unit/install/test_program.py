@@ -6,6 +6,7 @@ import pytest
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.errors import CheckError
+from mstunnel_setup.host import bundle
 from mstunnel_setup.install.steps import program
 from tests.unit.install.worlds import Scene, paths_of
 
@@ -98,3 +99,49 @@ def test_a_file_of_somebody_else_comes_back(scene: Scene, copied: Path) -> None:
     scene.run(program.STEP, scene.context())
     scene.undo()
     assert scene.files.read(FILE) == b"of somebody else"
+
+
+MANUAL = "/usr/share/man/man8/mst-cli.8"
+
+
+@pytest.fixture
+def support(scene: Scene, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Completions and manual pages where the one file has unpacked them, on a host without zsh and fish."""
+    for folder in ("/usr/share/bash-completion/completions", "/usr/share/man/man8"):
+        scene.files.make_directories(folder)
+    unpacked = tmp_path / "unpacked"
+    for name in ("bash/mst-cli", "zsh/_mst-cli", "fish/mst-cli.fish", "man8/mst-cli.8"):
+        (unpacked / "support" / name).parent.mkdir(parents=True)
+        (unpacked / "support" / name).write_text(name)
+    monkeypatch.setattr(bundle, "folder", lambda: unpacked)
+    return unpacked / "support"
+
+
+def test_completions_and_manual_pages_go_where_the_host_has_a_place(scene: Scene, support: Path) -> None:
+    placed = [f"file:{path}" for path in ("/usr/share/bash-completion/completions/mst-cli", MANUAL)]
+    assert paths_of(scene.run(program.STEP, scene.context())) == [*PLACED, *placed]
+    assert scene.files.read(MANUAL) == b"man8/mst-cli.8"
+    assert scene.run(program.STEP, scene.context()) == ()
+    scene.undo()
+    assert scene.files.names("/usr/share/bash-completion/completions") == []
+    assert scene.files.names("/usr/share/man/man8") == []
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        ["/usr/share/zsh/vendor-completions", "/usr/share/zsh/site-functions"],
+        ["/usr/share/zsh/site-functions"],
+    ],
+)
+def test_zsh_of_debian_looks_elsewhere(there: list[str], scene: Scene, support: Path) -> None:
+    for folder in there:
+        scene.files.make_directories(folder)
+    assert f"file:{there[0]}/_mst-cli" in paths_of(scene.run(program.STEP, scene.context()))
+
+
+def test_pages_of_a_newer_version_replace_the_older_ones(scene: Scene, support: Path) -> None:
+    scene.run(program.STEP, scene.context())
+    (support / "man8/mst-cli.8").write_text("newer")
+    assert paths_of(scene.run(program.STEP, scene.context())) == [f"file:{MANUAL}"]
+    assert scene.files.read(MANUAL) == b"newer"

@@ -17,6 +17,7 @@ from mstunnel_setup.containers.engine import ContainerState, Finished, LogOption
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.gateway.occtl import NOT_FOUND
+from mstunnel_setup.host import bundle
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.operations import backup_archive, component, disconnect, sessions, status, version
@@ -209,6 +210,18 @@ def test_a_version_that_is_not_there_is_none_in_words(
     shown = version.version(SESSION)
     assert shown.data["images"] == {"server": None, "agent": None}
     assert cast("Any", shown.text)[2:] == ["server   none", "agent    none"]
+
+
+def test_what_the_program_brings_is_listed_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python package brings nothing, and says so with an empty list."""
+    world = SimpleNamespace(files=Files(tmp_path), engine=SimpleNamespace(version=lambda: "5.4.2"))
+    monkeypatch.setattr(version, "open_host", lambda _session: nullcontext(world))
+    monkeypatch.setattr(bundle, "folder", lambda: tmp_path)
+    assert version.version(SESSION, verbose=True).data["packages"] == []
+    (tmp_path / "packages").write_text("libc6 2.41-12 amd64\ntyper 0.29.2 wheel\n")
+    shown = version.version(SESSION, verbose=True)
+    assert cast("Any", shown.text)[-2:] == ["libc6    2.41-12 (amd64)", "typer    0.29.2 (wheel)"]
+    assert "packages" not in version.version(SESSION).data
 
 
 @dataclass

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Before the package is removed: 0 is rpm's word for that (1: a newer version is installed), `remove` is dpkg's.
+case "$1" in
+0 | remove) ;;
+*) exit 0 ;;
+esac
+if [ -e /etc/mstunnel/images_configured ]; then
+    echo "mstunnel-setup: a gateway is installed on this server, and nothing will look after it." >&2
+    echo "Install the package again, run \`mst-cli uninstall\`, then remove the package." >&2
+fi

@@ -1,0 +1,103 @@
+"""Commands, options and arguments of every program, for completions and manual pages."""
+
+import importlib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+
+from scripts.wheels import ROOT
+
+# Inside the agent's container there is no shell, and the monitor has no options.
+PROGRAMS = ("mstunnel-setup", "mst-cli", "mst-readiness", "mst-admin", "mstunnel-lab")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An option (`names`) or an argument (no names); `value` is empty for a flag."""
+
+    names: tuple[str, ...]
+    value: str
+    is_path: bool
+    choices: tuple[str, ...]
+    help: str
+    variables: tuple[str, ...]
+    required: bool
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command by its path (`mst-cli cert show`), with those below it."""
+
+    path: str
+    help: str
+    parameters: tuple[Parameter, ...]
+    commands: tuple["Command", ...]
+
+    @property
+    def name(self) -> str:
+        """The last word of the path."""
+        return self.path.rpartition(" ")[2]
+
+    def walk(self) -> Iterator["Command"]:
+        """This command, then all below it, depth first."""
+        yield self
+        for command in self.commands:
+            yield from command.walk()
+
+
+def program(name: str) -> Command:
+    """The tree of one program."""
+    entry = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"][name]
+    return _command(name, typer.main.get_command(importlib.import_module(entry.partition(":")[0]).app))
+
+
+def _command(path: str, declared: Any) -> Command:
+    below = getattr(declared, "commands", {})
+    return Command(
+        path,
+        " ".join((declared.help or "").split()),
+        (*(_parameter(each) for each in declared.params if not getattr(each, "hidden", False)), _HELP),
+        tuple(_command(f"{path} {name}", each) for name, each in below.items() if not each.hidden),
+    )
+
+
+def _parameter(declared: Any) -> Parameter:
+    types = list(_flat(declared.type_descriptor.annotation))
+    choices = tuple(
+        str(member.value)
+        for kind in types
+        if isinstance(kind, type) and issubclass(kind, Enum)
+        for member in kind
+    )
+    is_option = declared.param_type_name == "option"
+    variables = declared.envvar or ()
+    return Parameter(
+        tuple(declared.opts) if is_option else (),
+        ""
+        if is_option and declared.is_flag
+        else declared.metavar or "|".join(choices) or declared.name.upper(),
+        Path in types,
+        choices,
+        " ".join((declared.help or "").split()),
+        (variables,) if isinstance(variables, str) else tuple(variables),
+        declared.required,
+    )
+
+
+_HELP = Parameter(
+    ("--help",), "", is_path=False, choices=(), help="Show the help.", variables=(), required=False
+)
+
+
+def _flat(annotation: Any) -> Iterator[Any]:
+    """The types that a union or a list is made of."""
+    parts = get_args(annotation)
+    if not parts:
+        yield annotation
+    for part in parts:
+        yield from _flat(part)

@@ -1,0 +1,47 @@
+"""The licences of everything that is bundled, as one text."""
+
+import re
+from collections.abc import Iterator
+from email.parser import HeaderParser
+from pathlib import Path
+
+_COMMON = re.compile(r"/usr/share/common-licenses/([A-Z][\w.-]*\w)")
+
+
+def collected(files: Path, library: Path) -> str:
+    """The texts of Debian's packages below `files` and of the wheels below `library`, under their names.
+
+    Last come those that Debian's packages refer to.
+    """
+    parts = [*_debian(files), *map(_wheel, sorted(library.glob("*.dist-info/METADATA")))]
+    for name in sorted(set(_COMMON.findall("".join(parts)))):
+        text = (files / "usr/share/common-licenses" / name).read_text()
+        parts.append(_section(name, "common licence", text))
+    return "\n".join(parts)
+
+
+def _debian(files: Path) -> Iterator[str]:
+    """Several packages of one source have the same text."""
+    names: dict[str, list[str]] = {}
+    for path in sorted((files / "usr/share/doc").glob("*/copyright")):
+        names.setdefault(path.read_text(), []).append(path.parent.name)
+    for text, found in names.items():
+        yield _section(", ".join(found), "Debian", text)
+
+
+def _wheel(metadata: Path) -> str:
+    """The licence that its metadata names, then every text that comes with it."""
+    headers = HeaderParser().parsestr(metadata.read_text())
+    classes = [
+        each.rpartition(" :: ")[2] for each in headers.get_all("Classifier", ()) if "License ::" in each
+    ]
+    stated = headers["License-Expression"] or ", ".join(classes) or headers["License"]
+    patterns = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
+    found = {path for pattern in patterns for path in metadata.parent.rglob(pattern) if path.is_file()}
+    texts = [f"License: {stated}", *(path.read_text() for path in sorted(found))]
+    return _section(f"{headers['Name']} {headers['Version']}", "Python", "\n\n".join(texts))
+
+
+def _section(name: str, kind: str, text: str) -> str:
+    line = "=" * 78
+    return f"{line}\n{name} ({kind})\n{line}\n\n{text.strip()}\n"

