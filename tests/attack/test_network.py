@@ -1,12 +1,13 @@
 """Attackers without a sign-in: a machine beside the gateway's container, and a router beside a device."""
 
+import shlex
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.attack.record import record
-from tests.attack.two_devices import REACHED, TwoDevices, datagrams, reach, send, serve, two_devices
+from tests.attack.two_devices import CALL, REACHED, TwoDevices, datagrams, reach, send, serve, two_devices
 from tests.testbed import vpn
 from tests.testbed.machine import Machine
 
@@ -48,7 +49,8 @@ def _beside(devices: TwoDevices, target: str) -> str:
         "inspect", "--format={{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "mstunnel-server"
     )
     image = devices.engine("inspect", "--format={{.Image}}", "mstunnel-server")
-    script = f"ip route replace {target} via {gateway} && timeout 3 bash -c 'cat </dev/tcp/{target}/{_PORT}'"
+    call = shlex.join((*CALL, f"telnet://{target}:{_PORT}"))
+    script = f"ip route replace {target} via {gateway} && {call}"
     run = ("run", "--rm", "--cap-add=NET_ADMIN", "--entrypoint=sh", image, "-c", f"{script}; echo $?")
     return devices.engine(*run)
 

@@ -11,6 +11,8 @@ from tests.testbed.testbed import Testbed
 
 METADATA = "169.254.169.254"
 REACHED = "reached"
+# Prints what a server says, with what the image has; ends when the server does, or after three seconds.
+CALL = ("timeout", "3", "curl", "--silent", "--noproxy", "*")
 # Answers every TCP connection, and keeps every datagram in /run/datagrams.
 _SERVER = """
 import select, socket, sys
@@ -82,6 +84,10 @@ class TwoDevices:
     def inside(self, *command: str) -> str:
         """What a command prints in the gateway's container."""
         return self.engine("exec", "mstunnel-server", *command)
+
+    def from_gateway(self, target: str, port: int) -> str:
+        """What a serving machine says to the gateway's container."""
+        return self.inside(*CALL, f"telnet://{target}:{port}")
 
 
 def serve(machine: Machine, port: int) -> None:
