@@ -89,4 +89,4 @@ def _read(files: Files, path: str, model: type[Model]) -> Model:
         return model.model_validate_json(content)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise AGENT_FILE_INVALID(path=path, value=f" (at {place})" if place else "") from error
+        raise AGENT_FILE_INVALID(path=path, where=f" (at {place})" if place else "") from error

@@ -8,7 +8,7 @@ import typer
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.cli.options import new_app
-from mstunnel_setup.errors import ExitCode, SetupError, UsageError
+from mstunnel_setup.errors import NOT_INSTALLED, ExitCode, SetupError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.memory import keep_private
@@ -70,11 +70,7 @@ def main() -> None:
 def _require_installed(root: Path) -> None:
     """Raise UsageError where no gateway has been installed; the folder is there from its first step on."""
     if Files(root).state(paths.CONFIGURATION) is None:
-        raise UsageError(
-            "not-installed",
-            f"no gateway is installed here: {Files(root).locate(paths.CONFIGURATION)} is missing",
-            "Correct --root, or install a gateway with mstunnel-setup.",
-        )
+        raise NOT_INSTALLED()
 
 
 def _tell(text: str) -> None:

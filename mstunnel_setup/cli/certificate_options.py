@@ -59,4 +59,4 @@ class ImportOptions:
             return self.delay
         if self.word == "delay" and (number := whole_number(self.minutes or "")) is not None:
             return number
-        raise DELAY_UNCLEAR(value=" ".join(filter(None, (self.word, self.minutes))))
+        raise DELAY_UNCLEAR(words=" ".join(filter(None, (self.word, self.minutes))))

@@ -81,7 +81,7 @@ class NoPrompts:
         raise self._unanswered(title)
 
     def _unanswered(self, question: str) -> UsageError:
-        return ANSWER_NEEDED(redactor=self._redactor.clean(question))
+        return ANSWER_NEEDED(question=self._redactor.clean(question))
 
     def _qr_code(self, text: str) -> None:
         """Where it fits, and where colours make sure that dark is dark, for cameras do not read negatives."""

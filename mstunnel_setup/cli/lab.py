@@ -8,11 +8,11 @@ import typer
 
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.cli.entry import run_program
-from mstunnel_setup.cli.errors import LAB_CLOUD, LAB_HOST, LAB_NOT_INSTALLED
+from mstunnel_setup.cli.errors import LAB_CLOUD, LAB_HOST, LAB_NOT_INSTALLED, LAB_PORT
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
-from mstunnel_setup.errors import ExitCode, UsageError
+from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.result import Result
 
 _PROGRAM = "mstunnel-lab"
@@ -68,7 +68,7 @@ def serve(
         from mstunnel_setup.lab.urls import CLOUD_NAMES  # noqa: PLC0415 (`--help` stays fast)
 
         if not 0 <= port <= _MAX_PORT:
-            raise UsageError("lab-port", f"{port} is not a port", f"Give a number from 0 to {_MAX_PORT}.")
+            raise LAB_PORT(port=port, largest=_MAX_PORT)
         _require_hosts("--host", [host])
         _require_hosts("--name", name or ())
         if cloud and cloud not in CLOUD_NAMES:
@@ -85,7 +85,7 @@ def serve(
 def _require_hosts(option: str, given: Iterable[str]) -> None:
     for text in given:
         if not is_host(text):
-            raise LAB_HOST(option=option, text=text)
+            raise LAB_HOST(option=option, host=text)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import CheckError
+from mstunnel_setup.errors import NOT_ROOT
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.install import installed, run_scope
 from mstunnel_setup.install.request import InstallRequest
@@ -18,7 +18,7 @@ from mstunnel_setup.result import Result
 def host(operator: Operator, request: InstallRequest, port: int, *, remove: bool) -> Result:
     """Do root's half for a gateway on `port`, or take it back. Raises CheckError without root."""
     if paths.ROOTLESS:
-        raise CheckError("not-root", "this needs the rights of root", "Run it with sudo.")
+        raise NOT_ROOT(what="this command")
     request = replace(request, settings={**request.settings, "mode": "rootless"})
     scope_to_install(operator, request.settings)
     if remove:

@@ -12,7 +12,7 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.errors import ExitCode, UsageError, WaitingError
+from mstunnel_setup.errors import NOT_ROOT, ExitCode, UsageError, WaitingError
 from mstunnel_setup.host import bundle
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
@@ -30,7 +30,7 @@ from mstunnel_setup.install.errors import (
 )
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.session import answers, journal_of, not_root, open_run, refuse_unsupported
+from mstunnel_setup.install.session import answers, journal_of, open_run, refuse_unsupported
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import environment, program
 from mstunnel_setup.operator import Operator
@@ -58,7 +58,7 @@ def scope_to_install(operator: Operator, settings: Mapping[str, Any]) -> Scope:
         raise _other_mode(receipt, rootless=bool(installed))
     if not wanted:
         if paths.ROOTLESS and files.live:
-            raise not_root()
+            raise NOT_ROOT(what="this command")
         return Scope.ALL
     if not files.live:
         raise ROOT_ROOTLESS()
@@ -67,17 +67,17 @@ def scope_to_install(operator: Operator, settings: Mapping[str, Any]) -> Scope:
 
 
 def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
-    root = "without root" if rootless else "with root"
+    mode = "without root" if rootless else "with root"
     if all(step.name in receipt.steps for step in steps_of(Scope.HOST if rootless else Scope.ALL)):
-        return MODE_INSTALLED(root=root)
-    return MODE_BEGUN(root=root)
+        return MODE_INSTALLED(mode=mode)
+    return MODE_BEGUN(mode=mode)
 
 
 def _refuse_other_account(wanted: str, installed: object) -> None:
     if isinstance(installed, str) and installed != wanted:
         raise ACCOUNT_INSTALLED(installed=installed, wanted=wanted)
     if paths.ROOTLESS and wanted != own_name():
-        raise ACCOUNT_OTHER(wanted=wanted, value=own_name())
+        raise ACCOUNT_OTHER(wanted=wanted, account=own_name())
 
 
 def planned_by_root(

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host import accounts
 from mstunnel_setup.host.accounts import Account
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.install.errors import ACCOUNT_MISSING
 from mstunnel_setup.install.steps import program
 
 # Of root's environment: what was said to our programs, and how the terminal is.
@@ -35,11 +35,7 @@ def have_done(name: str, variables: Mapping[str, str]) -> Completed:
 def _account(name: str) -> Account:
     account = accounts.find(name)
     if account is None:
-        raise CheckError(
-            "account-missing",
-            f"the gateway here is that of the account {name}, which is not there any more",
-            "Make it again, with its home, or take back what root did: `mstunnel-setup host --remove`.",
-        )
+        raise ACCOUNT_MISSING(account=name)
     return account
 
 

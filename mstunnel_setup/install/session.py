@@ -21,7 +21,7 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import all_remembered, remembered
-from mstunnel_setup.errors import CheckError, SetupError, UsageError
+from mstunnel_setup.errors import NOT_INSTALLED, NOT_ROOT, SetupError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import Authentication
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.clock import SystemClock
@@ -205,7 +205,7 @@ def open_gateway(operator: Operator) -> Iterator[World]:
 def require_installed(receipt: Receipt) -> None:
     """Raise UsageError `not-installed` where no installation has begun: the same for every command."""
     if not receipt.entries:
-        raise UsageError("not-installed", "no gateway is installed here", "Install one with mstunnel-setup.")
+        raise NOT_INSTALLED()
 
 
 def answers(operator: Operator, settings: Mapping[str, Any], receipt: Receipt) -> Answers:
@@ -261,20 +261,11 @@ def own_scope(files: Files) -> Scope:
     """
     if paths.ROOTLESS:
         if files.live and not journal_of(Scope.ACCOUNT, files).receipt.entries:
-            raise not_root()
+            raise NOT_ROOT(what="this command")
         return Scope.ACCOUNT
     if files.live and (name := rootless_account(files)):
         become(name)
     return Scope.ALL
-
-
-def not_root() -> CheckError:
-    """What an account hears that has no gateway of its own."""
-    return CheckError(
-        "not-root",
-        "this needs the rights of root",
-        "Run it with sudo; for a gateway without root, install with --rootless.",
-    )
 
 
 def journal_of(scope: Scope, files: Files) -> Journal:

@@ -7,6 +7,7 @@ from mstunnel_setup.engine.runner import Removal
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import revocation
+from mstunnel_setup.install.errors import KEPT
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import sign_in
@@ -57,9 +58,7 @@ def _data(receipt: Receipt) -> dict[str, str]:
 def kept(removals: list[Removal]) -> tuple[Notice, ...]:
     """A warning for everything that was left in place."""
     return tuple(
-        Notice(
-            "kept", f"left in place: {removal.undone.reason}", "Remove it by hand if you no longer need it."
-        )
+        KEPT(reason=removal.undone.reason)
         for removal in removals
         if removal.undone.outcome is Undo.KEPT and removal.undone.reason
     )

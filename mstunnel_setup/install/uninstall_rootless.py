@@ -4,13 +4,14 @@ import os
 from collections.abc import Callable
 
 from mstunnel_setup import paths
+from mstunnel_setup.errors import NOT_ROOT
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.errors import ACCOUNT_HALF_FAILED
 from mstunnel_setup.install.rootless import HALF, by_sudo, host_command, relayed
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import have_done
-from mstunnel_setup.install.session import journal_of, not_root, open_run, rootless_account
+from mstunnel_setup.install.session import journal_of, open_run, rootless_account
 from mstunnel_setup.install.uninstall import as_data, forget, forget_program, kept, remove_installation
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
@@ -34,7 +35,7 @@ def _take_back(operator: Operator, own: Callable[[], Result], files: Files) -> R
         name = rootless_account(files)
         return _by_root(operator, name) if name else own()
     if rootless_account(files) != own_name() and not journal_of(Scope.ACCOUNT, files).receipt.entries:
-        raise not_root()
+        raise NOT_ROOT(what="this command")
     first = own()
     if os.environ.get(HALF) or first.errors or not journal_of(Scope.HOST, files).receipt.entries:
         return first

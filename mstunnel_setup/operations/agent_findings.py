@@ -60,8 +60,8 @@ def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Notic
     if report is None or rows_of(report, now) != report.rows:
         return
     if report.last_error is not None:
-        what = f"the agent cannot keep this server in step: {report.last_error.message}"
-        yield Notice(report.last_error.code, what, mended_by(report.last_error))
+        what = f"the agent cannot sync with the tenant: {report.last_error.message}"
+        yield Notice(report.last_error.code, what, fix_of(report.last_error))
     for row in report.rows:
         if row.state is State.UNHEALTHY and row.id not in SAID_ELSEWHERE:
             yield row_notice(row, report.last_error)
@@ -76,11 +76,11 @@ def row_notice(row: ReportedRow, error: Failure | None) -> Notice:
     """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
     hint = _ROWS.get(row.id, "See docs/reference/health.md.")
     if error is not None and row.id == "last-check-in":
-        hint = mended_by(error)
+        hint = fix_of(error)
     return Notice(f"health-{row.state.value}", f"{row.title}: {row.text}", hint)
 
 
-def mended_by(error: Failure) -> str:
-    """What ends an error of the agent, with a command in it."""
+def fix_of(error: Failure) -> str:
+    """How to fix an error of the agent, with a command in it."""
     hint = _ERRORS.get(error.code, error.hint)
     return hint if "`" in hint else f"{hint} {_LOGS}".lstrip()

@@ -4,7 +4,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.gateway.occtl import ShowCommand
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.capture import enter_network_of, interfaces, record
@@ -34,7 +34,7 @@ def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
     """
     target = Path(file).absolute()
     if target.exists():
-        raise UsageError("file-exists", f"{target} is there already", "Give the name of a new file.")
+        raise FILE_EXISTS(path=target)
     if not target.parent.is_dir():
         raise FOLDER_MISSING(parent=target.parent)
     with open_gateway(operator) as world:
@@ -44,7 +44,7 @@ def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
     # Reading and writing files goes on as before: only the network is another one.
     enter_network_of(process)
     if device not in interfaces():
-        raise INTERFACE_UNKNOWN(device=device, value=", ".join(interfaces()))
+        raise INTERFACE_UNKNOWN(device=device, interfaces=", ".join(interfaces()))
     with Files().growing(str(target)) as recording:
         packets, size = _record(recording, device, bounds)
     data = {"file": str(target), "interface": device, "packets": packets, "bytes": size}

@@ -9,7 +9,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import SecretReference, resolve
-from mstunnel_setup.errors import CheckError, ExitCode, SetupError, UsageError
+from mstunnel_setup.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.clock import Clock, SystemClock
 from mstunnel_setup.host.files import Files
@@ -17,7 +17,7 @@ from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.session import rootless_account
 from mstunnel_setup.operations import readiness_report as report
-from mstunnel_setup.operations.errors import PROBE_INVALID, PROBE_MISPLACED, PROBE_MISSING
+from mstunnel_setup.operations.errors import FIX_FAILED, PROBE_INVALID, PROBE_MISPLACED, PROBE_MISSING
 from mstunnel_setup.operator import Operator, Prompter
 from mstunnel_setup.readiness import checks, inbound
 from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registries
@@ -136,8 +136,7 @@ def _result(
         for item in proposed
     ]
     warnings = [
-        Notice("fix-failed", f"could not {item.says}: {why.message}", why.hint)
-        for item, why in unmended.items()
+        FIX_FAILED(fix=item.says, reason=why.message, hint=why.hint) for item, why in unmended.items()
     ]
     warnings += map(_notice, doubtful)
     status: Status = "error" if failed else "warning" if warnings else "changed" if mended else "ok"
@@ -168,7 +167,7 @@ def _mend(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Ma
     console.say("\n".join(["To undo it later:", *dict.fromkeys(f"  - {item.undo}" for item in proposed)]))
     live = examiner.files.live
     if live and os.geteuid() != 0:
-        raise CheckError("not-root", "mending needs the rights of root", "Run it with sudo.")
+        raise NOT_ROOT(what="applying fixes")
     if not _agreed(console):
         return None
     return apply(proposed, examiner.files, examiner.processes, live=live)
@@ -240,9 +239,7 @@ def _ca_pem(answers: Answers, files: Files) -> str:
         return ""
     content = files.read_given(path)
     if content is None:
-        raise UsageError(
-            "ca-file-missing", f"there is no file {path}", "Correct tenant.ca_file or --ca-file."
-        )
+        raise CA_FILE_MISSING(path=path)
     return content.decode("ascii", errors="ignore")
 
 

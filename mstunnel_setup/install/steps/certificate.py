@@ -12,9 +12,10 @@ from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, Wr
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import CertificateError, WaitingError
+from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.actions import IdentitySource, PlaceIdentity, PlaceKey
 from mstunnel_setup.tls.exposure import exposed_keys
@@ -227,11 +228,7 @@ def _wait(context: Context) -> IdentitySource:
 
 
 def _missing(context: Context) -> NoReturn:
-    raise WaitingError(
-        "certificate-missing",
-        f"there is no TLS certificate yet; {_places(context)}",
-        "Put it there and run again.",
-    )
+    raise CERTIFICATE_AWAITED(places=_places(context))
 
 
 def _places(context: Context) -> str:

@@ -13,11 +13,11 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, MergeFile
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.errors import CA_FILE_MISSING, CertificateError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install import agent_folder
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_TO_EDIT
+from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_NOT_UTF8, ENVIRONMENT_TO_EDIT
 from mstunnel_setup.tls.read import read_material
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
@@ -76,11 +76,7 @@ def _text(content: bytes) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise env_file.EnvironmentFileError(
-            "environment-line-invalid",
-            f"{paths.ENVIRONMENT}, line {line} is not UTF-8 text",
-            "Save the file as UTF-8.",
-        ) from error
+        raise ENVIRONMENT_NOT_UTF8(path=paths.ENVIRONMENT, line=line) from error
 
 
 def _before(context: Context) -> Mapping[str, str]:
@@ -153,9 +149,7 @@ def _digest(context: Context, ca_file: str | None) -> str:
         return ""
     content = context.world.files.read_given(ca_file)
     if content is None:
-        raise UsageError(
-            "ca-file-missing", f"there is no file {ca_file}", "Correct tenant.ca_file or --ca-file."
-        )
+        raise CA_FILE_MISSING(path=ca_file)
     _refuse_key(ca_file, content)
     return hashlib.sha256(content).hexdigest()
 
@@ -186,7 +180,7 @@ def _prove(context: Context, _environment: Environment) -> None:
     given = ", ".join(f"{name}={value}" for name, value in settings(context).items()) or "none yet"
     context.prompter.say(f"The settings of the gateway are in {paths.ENVIRONMENT}: {given}.")
     if not context.prompter.confirm("Go on with them? Answer no to stop here and edit the file"):
-        raise ENVIRONMENT_TO_EDIT(environment=paths.ENVIRONMENT)
+        raise ENVIRONMENT_TO_EDIT(path=paths.ENVIRONMENT)
     context.environment = context.world.files.read(paths.ENVIRONMENT)
 
 

@@ -83,7 +83,7 @@ def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
     missing = [reference for reference in wanted if reference.rpartition("@")[2] not in holder]
     if missing:
         raise IMAGE_NOT_IN_ARCHIVE(
-            given=", ".join(given), holder=", ".join(holder) or "no image", missing=" and ".join(missing)
+            archives=", ".join(given), images=", ".join(holder) or "no image", missing=" and ".join(missing)
         )
     return {reference: holder[reference.rpartition("@")[2]] for reference in wanted}
 

@@ -192,7 +192,7 @@ def _prove(context: Context, proxy: Proxy) -> None:
         seen = _environment_of(context, unit)
         for name, value in proxy.wanted.items():
             if seen.get(name) != value:
-                raise PROXY_OVERRULED(unit=unit, name=name, seen=seen.get(name, ""), value=value)
+                raise PROXY_OVERRULED(unit=unit, variable=name, actual=seen.get(name, ""), expected=value)
 
 
 def _environment_of(context: Context, unit: str) -> dict[str, str]:

@@ -161,7 +161,7 @@ def _refuse_other_credential(context: Context, path: str) -> None:
     for entry in context.receipt.entries.values():
         known = entry.versions[-1]
         if known["kind"] in _CREDENTIALS and known["path"] != path:
-            raise IDENTITY_CHANGED(known=known["path"])
+            raise IDENTITY_CHANGED(credential=known["path"])
 
 
 def _machine(context: Context) -> str:

@@ -14,7 +14,7 @@ from mstunnel_setup.gateway.port import port_in_use
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run, open_run, require_installed
 from mstunnel_setup.install.steps import certificate, verify
-from mstunnel_setup.operations.errors import IMPORT_UNPROVEN
+from mstunnel_setup.operations.errors import IMPORT_TAKEN_BACK, IMPORT_UNPROVEN, LINK_FLATTENED
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.tls import generations
 
@@ -99,11 +99,7 @@ def finish_switch(run: Run, name: str, copies: Sequence[Action[Any]]) -> None:
 def _refuse_flattened(context: Context) -> None:
     state = context.world.files.state(paths.ACTIVE)
     if state is not None and state.kind != "link":
-        raise CertificateError(
-            "link-flattened",
-            f"{paths.ACTIVE} is a {state.kind}, not the link that it was",
-            "Put it right with `mst-cli cert repair`, then run this again.",
-        )
+        raise LINK_FLATTENED(path=paths.ACTIVE, kind=state.kind)
 
 
 def previous(run: Run, name: str) -> str | None:
@@ -159,14 +155,13 @@ def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> C
     """Link the earlier generation again and drop the refused one; the error to raise."""
     why = f"the gateway does not serve the new certificate: {cause.message}"
     if before is None or run.context.world.files.state(generations.folder(before)) is None:
-        return IMPORT_UNPROVEN(why=why)
+        return IMPORT_UNPROVEN(reason=why)
     apply_actions(run, "Switch back", [certificate.switching(before)])
     outcome = _served_again(run.context)
     # A delayed one stays listed as overdue, so that it can be tried again or cancelled.
     if name not in _waiting(run):
         drop(run, name)
-    hint = "Look at `mst-cli server logs` for the gateway's reason."
-    return CertificateError("import-taken-back", f"{why}; {outcome}", hint)
+    return IMPORT_TAKEN_BACK(reason=why, outcome=outcome)
 
 
 def _served_again(context: Context) -> str:

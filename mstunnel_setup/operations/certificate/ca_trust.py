@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import WriteFile
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.errors import FILE_MISSING, CertificateError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
@@ -22,7 +22,14 @@ from mstunnel_setup.operations.certificate.activation import (
     reload_gateway,
     serving_port,
 )
-from mstunnel_setup.operations.errors import ROOT_EXPIRED, ROOT_NOT_CA, ROOT_UNKNOWN, ROOT_WITH_KEY
+from mstunnel_setup.operations.errors import (
+    ROOT_EXPIRED,
+    ROOT_FILE_EMPTY,
+    ROOT_FILE_UNREADABLE,
+    ROOT_NOT_CA,
+    ROOT_UNKNOWN,
+    ROOT_WITH_KEY,
+)
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, Status
 from mstunnel_setup.tls.ca_trust import added_roots, is_for_gateway, root_findings
@@ -98,18 +105,15 @@ def _known_elsewhere(files: Files) -> Iterator[x509.Certificate]:
 def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:
     content = run.files.read_given(str(source))
     if content is None:
-        raise UsageError("file-missing", f"there is no file {source}", "Correct the path.")
+        raise FILE_MISSING(path=source)
     try:
         material = read_material(content, "certificate")
     except CertificateError as error:
-        hint = "Give a file with the certificates of authorities, in PEM or DER."
-        raise CertificateError("root-unreadable", f"{source}: {error.message}", hint) from error
+        raise ROOT_FILE_UNREADABLE(path=source, reason=error.message) from error
     if material.keys or material.encrypted_keys:
-        raise ROOT_WITH_KEY(source=source)
+        raise ROOT_WITH_KEY(path=source)
     if not material.certificates:
-        raise CertificateError(
-            "certificate-missing", f"{source} holds no certificate", "Give a file in PEM or DER."
-        )
+        raise ROOT_FILE_EMPTY(path=source)
     for certificate in material.certificates:
         _refuse_unfit(run.context, certificate)
     return material.certificates
@@ -120,9 +124,7 @@ def _refuse_unfit(context: Context, certificate: x509.Certificate) -> None:
     if not is_ca(certificate) or (usage is not None and not usage.key_cert_sign):
         raise ROOT_NOT_CA(certificate=title(certificate))
     if days_left(certificate, context.world.clock.now()) < 0:
-        raise ROOT_EXPIRED(
-            certificate=title(certificate), not_valid_after_utc=certificate.not_valid_after_utc
-        )
+        raise ROOT_EXPIRED(certificate=title(certificate), ended=certificate.not_valid_after_utc)
 
 
 def _writing(certificate: x509.Certificate) -> WriteFile:

@@ -14,7 +14,7 @@ from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run, prove, serving_port
 from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
-from mstunnel_setup.operations.errors import REPAIR_IMPOSSIBLE
+from mstunnel_setup.operations.errors import LINK_BLOCKED, REPAIR_IMPOSSIBLE, REPAIR_UNSURE
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import fold_all
@@ -118,7 +118,7 @@ def _require_agreement(context: Context, best: _Candidate, *, agreed: bool) -> N
     question = f"the certificate that was in use is lost; the newest other one ends on {ends} ({best.place})"
     if agreed or (context.prompter.interactive and context.prompter.confirm(f"Use it? Note: {question}")):
         return
-    raise CertificateError("repair-unsure", question, "Take it with --yes, or import the right one.")
+    raise REPAIR_UNSURE(ends=ends, place=best.place)
 
 
 def _candidates(context: Context) -> Iterator[_Candidate]:
@@ -148,11 +148,7 @@ def _clear_way(context: Context) -> None:
         return
     strange = [name for name in files.names(paths.ACTIVE) if name not in _OURS]
     if strange:
-        raise CertificateError(
-            "link-flattened",
-            f"{paths.ACTIVE} is a folder with files that are not ours: {', '.join(strange[:5])}",
-            "Move these files away and run this again.",
-        )
+        raise LINK_BLOCKED(path=paths.ACTIVE, files=", ".join(strange[:5]))
     for name in files.names(paths.ACTIVE):
         files.remove(f"{paths.ACTIVE}/{name}")
     files.remove_directory(paths.ACTIVE)

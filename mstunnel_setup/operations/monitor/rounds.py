@@ -11,14 +11,14 @@ from pydantic import BaseModel
 from mstunnel_setup import paths
 from mstunnel_setup.agent.upgrade import running as running_here
 from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.errors import LockedError, SetupError, StepError, declared
+from mstunnel_setup.errors import LockedError, SetupError, declared
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.session import Run, open_host, open_run
 from mstunnel_setup.install.steps.certificate import pending_imports
 from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.certificate.activation import NUDGE, NUDGE_SECONDS, installed_run
-from mstunnel_setup.operations.errors import UPGRADE_LIMITED, UPGRADE_REFUSED
+from mstunnel_setup.operations.errors import MODULE_LOST, UPGRADE_LIMITED, UPGRADE_REFUSED
 from mstunnel_setup.operations.monitor import imports, modules
 from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
 from mstunnel_setup.operations.monitor.port import move, wanted_port
@@ -36,7 +36,6 @@ from mstunnel_setup.upgrade.release import CATALOGUE, Digests, offered
 Tell = Callable[[str], None]
 
 _LOAD_PAUSE: Final = 600.0
-_MISSING: Final = "Load it with modprobe; after an update of the kernel start the host again."
 # The agent looks once a minute; one that asks more often gets no more of the lock and the log.
 _REQUEST_PAUSE: Final = 60.0
 _ADDRESSES_PAUSE: Final = 60.0
@@ -209,7 +208,7 @@ class Monitor:
         self._lost = self._lost or lost
         if left := lost and modules.lost():
             why = self._not_loaded or "loading it did not help"
-            raise StepError("module-lost", f"{', '.join(left)} is missing: {why}", _MISSING)
+            raise MODULE_LOST(modules=", ".join(left), reason=why)
         if self._lost:
             self.tell(f"modules: {', '.join(self._lost)} was missing, and is loaded")
             self._lost = ()
@@ -297,7 +296,7 @@ def _limit_upgrades(files: Files, now: datetime) -> None:
     """Note one more upgrade. Raises StepError when the agent has had too many; it may ask again later."""
     ledger = Ledger(files)
     if wait := ledger.wait("upgrade", now):
-        raise UPGRADE_LIMITED(value=now + wait)
+        raise UPGRADE_LIMITED(next=now + wait)
     ledger.take("upgrade", now)
 
 
@@ -307,7 +306,7 @@ def _refuse(run: Run, asked: Digests, why: str) -> None:
         state="refused", server=asked.server, agent=asked.agent, reason=why, at=run.context.world.clock.now()
     )
     mailbox.write_answer(run.files, answer)
-    raise UPGRADE_REFUSED(server=asked.server, why=why)
+    raise UPGRADE_REFUSED(image=asked.server, reason=why)
 
 
 def _words(ended: Upgrade) -> str:

@@ -11,13 +11,14 @@ from mstunnel_setup.agent.gateway_report import read_report
 from mstunnel_setup.agent.settings import read_agent_info, read_log_level
 from mstunnel_setup.answers.address import is_web_address
 from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.errors import LockedError, SetupError
+from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway import handover, rendering
 from mstunnel_setup.gateway.handover import Handed, Verdict
 from mstunnel_setup.gateway.log_level import served_level, with_level
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, Authentication, GatewayOptions
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.errors import GATEWAY_REMOVED
 from mstunnel_setup.operations.monitor.configuration import Served, digest_of, read_record, write_record
 from mstunnel_setup.operations.monitor.limits import Change, Ledger
 
@@ -198,7 +199,7 @@ class Configurations:
         """Nobody else changes this gateway meanwhile. Raises LockedError, also when it was just removed."""
         with exclusive(self.files, self.clock, paths.LOCK):
             if self.files.state(paths.OUTBOX) is None:
-                raise LockedError("locked", "the gateway was removed a moment ago", "")
+                raise GATEWAY_REMOVED()
             yield
 
 

@@ -21,7 +21,7 @@ def get(operator: Operator, name: str | None) -> Result:
             "ok", {"settings": settings}, text=[f"{key}={value}" for key, value in settings.items()]
         )
     if name not in settings:
-        raise SETTING_MISSING(environment=paths.ENVIRONMENT, name=name)
+        raise SETTING_MISSING(path=paths.ENVIRONMENT, name=name)
     return Result("ok", {"settings": {name: settings[name]}}, text=[settings[name]])
 
 

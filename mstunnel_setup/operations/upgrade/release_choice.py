@@ -3,12 +3,19 @@
 from collections.abc import Collection, Sequence
 
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.install.session import open_run
-from mstunnel_setup.operations.errors import NOTHING_TO_ROLL_BACK, UPGRADE_FAILED
+from mstunnel_setup.operations.errors import (
+    DEVICES_AWAY,
+    NO_RELEASES,
+    NOTHING_TO_ROLL_BACK,
+    RELEASE_OUT_OF_SUPPORT,
+    RELEASE_UNKNOWN,
+    UPGRADE_FAILED,
+)
+from mstunnel_setup.operations.upgrade.notices import kept
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.result import Notice, Result, notice_of
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.upgrade.last_decision import LastDecision, read_standing
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
@@ -95,14 +102,10 @@ def _chosen(catalogue: Catalogue, name: str | None) -> Release:
     found = catalogue.newest if name is None else catalogue.with_name(name)
     if found is not None:
         return found
+    if not catalogue.releases:
+        raise NO_RELEASES(catalogue=CATALOGUE)
     known = ", ".join(release.name for release in catalogue.releases)
-    raise UsageError(
-        "release-unknown",
-        f"there is no release {name}" if name else "no release is offered to this server",
-        f"{CATALOGUE} lists {known}."
-        if known
-        else f"List releases in {CATALOGUE}; see docs/how-to/upgrade.md.",
-    )
+    raise RELEASE_UNKNOWN(release=name, catalogue=CATALOGUE, known=known)
 
 
 def _ended(upgrade: Upgrade) -> Result:
@@ -110,17 +113,11 @@ def _ended(upgrade: Upgrade) -> Result:
         text = f"Release {upgrade.release} serves. {_seconds(upgrade):.0f} s in all."
         text_lines = [text, *_sessions(upgrade), *_held(upgrade)]
         return Result("changed", _data(upgrade), tuple(_unproved(upgrade)), text=text_lines)
-    kept = (
-        "nothing was changed" if upgrade.outcome is Outcome.NOT_BEGUN else "the earlier release serves again"
-    )
-    raise UPGRADE_FAILED(release=upgrade.release, kept=kept, reason=upgrade.reason)
+    raise UPGRADE_FAILED(release=upgrade.release, reason=upgrade.reason, kept=kept(upgrade))
 
 
 def _unproved(upgrade: Upgrade) -> Sequence[Notice]:
-    if not upgrade.unproved:
-        return []
-    message = "no device that was connected has come back yet, so no session is proved"
-    return [Notice("devices-away", message, "See `mst-cli server show users` later; they may sleep.")]
+    return [DEVICES_AWAY()] if upgrade.unproved else []
 
 
 def _sessions(upgrade: Upgrade) -> Sequence[str]:
@@ -141,11 +138,9 @@ def _held(upgrade: Upgrade) -> Sequence[str]:
 
 def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:
     if not catalogue.releases:
-        hint = f"List them in {CATALOGUE}; see docs/how-to/upgrade.md."
-        return [Notice("no-releases", "no release is offered to this server", hint)]
+        return [notice_of(NO_RELEASES(catalogue=CATALOGUE))]
     if behind is not None and behind > _SUPPORTED_BEHIND:
-        message = f"{behind} newer releases are out; supported are the newest and the one before it"
-        return [Notice("release-out-of-support", message, "Run `mst-cli upgrade apply`.")]
+        return [RELEASE_OUT_OF_SUPPORT(count=behind)]
     return []
 
 

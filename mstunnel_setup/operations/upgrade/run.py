@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import EngineError, SetupError, StepError
+from mstunnel_setup.errors import EngineError, SetupError
 from mstunnel_setup.gateway.port import port_in_use
 from mstunnel_setup.install.session import Run, require_installed
 from mstunnel_setup.install.steps import images, launch, verify
-from mstunnel_setup.operations.errors import IMAGES_MISSING
+from mstunnel_setup.operations.errors import IMAGES_MISSING, UPGRADE_CHANGED_FILE
 from mstunnel_setup.operations.upgrade.drain import drain, reopen
 from mstunnel_setup.operations.upgrade.internal_probe import reached_address, reaches_inside
 from mstunnel_setup.operations.upgrade.reconnect import await_devices, connected
@@ -174,10 +174,7 @@ def _refuse_edited(run: Run, steps: Sequence[Step[Any, Any]]) -> None:
     """Raise StepError when a file that would be overwritten was edited by hand: nothing is switched then."""
     for planned in run.runner.plan(steps, run.context):
         for edited in filter(None, map(run.runner.changed, planned.actions)):
-            hint = (
-                "See `mstunnel-setup plan`; run mstunnel-setup at a terminal and agree that it is replaced."
-            )
-            raise StepError("changed-by-others", f"{edited} since the installation wrote it", hint)
+            raise UPGRADE_CHANGED_FILE(changed=edited)
 
 
 def _answer_with(run: Run, wanted: Images) -> None:
