@@ -51,7 +51,7 @@ class Probe:
 
     @property
     def reached(self) -> bool:
-        """Whether the site answered: not the proxy on the way, and no gateway that found nobody."""
+        """Whether the site answered: not the proxy on the way, and no error of a gateway in between."""
         return 0 < self.status < _SERVER_ERROR and self.status != _REFUSED_BY_PROXY
 
     @property

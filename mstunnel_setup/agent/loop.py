@@ -219,7 +219,7 @@ class Agent:
             self.tell(line("thresholds-not-learnt", error.message, "The limits known so far stay."))
 
     def _lab_health(self, enrolment: Enrolment) -> LabHealth | None:
-        """What only a lab tenant can be told; Graph has no way to write it."""
+        """What only a lab tenant accepts; Graph has no property for it."""
         if self.watch is None or not enrolment.lab or self.watch.state is State.UNKNOWN:
             return None
         rows = self.watch.rows

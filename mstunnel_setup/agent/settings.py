@@ -55,7 +55,7 @@ def read_agent_settings(files: Files) -> AgentSettings:
 
 
 def read_gateway_options(files: Files, authentication: str, now: datetime) -> GatewayOptions:
-    """What the gateway is told besides the server configuration at the time `now`; read at every check-in.
+    """The gateway's settings besides the server configuration at the time `now`; read at every check-in.
 
     Raises EnvironmentFileError or UsageError when `env.sh` or a setting in it is wrong.
     """

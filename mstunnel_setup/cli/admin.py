@@ -53,9 +53,9 @@ def apply(
     sign_in: SignInOptions,
     how: ApplyOptions,
     directory: Declarations,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Show the plan, ask, and make the tenant as declared in files; what is so already stays."""
+    """Show the plan, ask, and change the tenant to match the declarations."""
     from mstunnel_setup.admin.apply import apply as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
@@ -75,7 +75,7 @@ def diff(
     how: ApplyOptions,
     directory: Declarations,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="End with 20 when anything would change.")
+        bool, typer.Option("--exit-code", help="Exit with code 20 when anything would change.")
     ] = False,
 ) -> None:
     """Show what `apply` would change."""
@@ -96,7 +96,7 @@ def export(
     common: CommonOptions,
     sign_in: SignInOptions,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to write to.")],
-    force: Annotated[bool, typer.Option("--force", help="Overwrite earlier files.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Write the tenant as files, with a JSON Schema for editors."""
     from mstunnel_setup.admin.apply import export as run  # noqa: PLC0415 (`--help` stays fast)

@@ -15,7 +15,7 @@ access_app = new_group("The cloud app Microsoft Tunnel Gateway, which Conditiona
 @access_app.command()
 @with_options
 def status(common: CommonOptions, sign_in: SignInOptions) -> None:
-    """Say whether the tenant has the cloud app, so that policies can name it."""
+    """Show whether the tenant has the cloud app, so that policies can name it."""
     from mstunnel_setup.admin.cloud_app import status as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} status", common, lambda operator: run(operator, sign_in.settings()))
@@ -24,7 +24,7 @@ def status(common: CommonOptions, sign_in: SignInOptions) -> None:
 @access_app.command()
 @with_options
 def provision(common: CommonOptions, sign_in: SignInOptions) -> None:
-    """Add the cloud app to the tenant, unless it is there."""
+    """Add the cloud app to the tenant if it is missing."""
     from mstunnel_setup.admin.cloud_app import provision as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} provision", common, lambda operator: run(operator, sign_in.settings()))

@@ -20,9 +20,9 @@ def _list_option(name: str, metavar: str, about: str) -> Any:
 
 @dataclass(frozen=True)
 class ConfigurationOptions:
-    """Properties of a server configuration; what is not given stays as it is, or at its default.
+    """Properties of a server configuration; what is not given keeps its value or its default.
 
-    `NAMES` are options by keys that are no fields.
+    `NAMES` are options by keys that are not fields.
     """
 
     NAMES: ClassVar = {"advanced_settings.": "--advanced ", "corporate_networks": "--corporate-network"}
@@ -61,7 +61,9 @@ class ConfigurationOptions:
     ] = None
     corporate_network: Annotated[
         list[str] | None,
-        typer.Option("--corporate-network", metavar="CIDR", help="Network of yours, to check for overlap."),
+        typer.Option(
+            "--corporate-network", metavar="CIDR", help="One of your networks, to check for overlap."
+        ),
     ] = None
 
     @property
@@ -85,7 +87,7 @@ class ConfigurationOptions:
         return {**found, **lists}
 
     def malformed(self) -> Iterator["Finding"]:
-        """What cannot be read at all."""
+        """Values that cannot be parsed."""
         from mstunnel_setup.answers.finding import Finding  # noqa: PLC0415 (`--help` stays fast)
 
         for text in filter(None, self.advanced_settings or ()):

@@ -12,7 +12,7 @@ from mstunnel_setup.cli.render import run_command
 if TYPE_CHECKING:
     from mstunnel_setup.admin.object_commands import Objects
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ObjectCommands:
         app.command("create", help=f"Create a {self.one}; its values are checked first.")(
             with_options(self._create())
         )
-        app.command("update", help="Change what is given; servers follow within minutes.")(
+        app.command("update", help="Change the given properties; servers follow within minutes.")(
             with_options(self._update())
         )
         app.command("delete", help=f"Delete a {self.one} {self.condition}.")(with_options(self._delete()))

@@ -55,7 +55,7 @@ def update(
     sign_in: SignInOptions,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The profile, in YAML.")],
 ) -> None:
-    """Make a profile of the tenant, its trusted root and its groups as the file says."""
+    """Change a profile, its trusted root and its groups to match a file."""
     from mstunnel_setup.admin.profile_commands import update as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROFILE} update", common, lambda operator: run(operator, sign_in.settings(), file))
@@ -67,9 +67,9 @@ def delete(
     common: CommonOptions,
     sign_in: SignInOptions,
     wanted: Wanted,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Delete a profile, and the trusted root that goes with it."""
+    """Delete a profile and its trusted root."""
     from mstunnel_setup.admin.profile_commands import delete as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
@@ -86,7 +86,7 @@ def lint(
         str, typer.Argument(metavar="FILE_OR_NAME", help="A file, or a profile of the tenant by name or id.")
     ],
 ) -> None:
-    """Say what is wrong with a profile: a file (without signing in), or one of the tenant."""
+    """Show the problems of a profile: a file (without sign-in), or one of the tenant."""
     from mstunnel_setup.admin.profile_commands import lint as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROFILE} lint", common, lambda operator: run(operator, sign_in.settings(), wanted))
@@ -106,10 +106,10 @@ def schema(common: CommonOptions) -> None:
 def check(
     common: CommonOptions,
     entries: Annotated[
-        list[str], typer.Argument(metavar="FILE_OR_ENTRY...", help="CSV files, or entries themselves.")
+        list[str], typer.Argument(metavar="FILE_OR_ENTRY...", help="CSV files, or single entries.")
     ],
 ) -> None:
-    """Say which entries Android takes."""
+    """Show which entries Android accepts."""
     from mstunnel_setup.admin.proxy_exclusions import check as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_EXCLUSIONS} check", common, lambda _operator: run(entries))
@@ -123,7 +123,7 @@ def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The list, in CSV.")],
     profile: Profile,
 ) -> None:
-    """Replace the list of a profile by that of a CSV file."""
+    """Replace the list of a profile with that of a CSV file."""
     from mstunnel_setup.admin.proxy_exclusions import import_list as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(

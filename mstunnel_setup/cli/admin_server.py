@@ -35,7 +35,7 @@ def show(common: CommonOptions, sign_in: SignInOptions, site: Site, wanted: Want
 @server_app.command()
 @with_options
 def create(common: CommonOptions) -> None:
-    """Say how servers come into being."""
+    """Explain how servers are registered."""
     from mstunnel_setup.admin.server_commands import create as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} create", common, lambda _operator: run())
@@ -50,7 +50,7 @@ def update(
     wanted: Wanted,
     name: Annotated[str, typer.Option("--name", help="New name.")],
 ) -> None:
-    """Give a server another name in the tenant."""
+    """Rename a server in the tenant."""
     from mstunnel_setup.admin.server_commands import rename  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
@@ -67,9 +67,9 @@ def delete(
     sign_in: SignInOptions,
     site: Site,
     wanted: Wanted,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Delete the record of a server that is gone; `mst-cli uninstall` does it for one that is there."""
+    """Delete the record of a server that no longer exists; otherwise use `mst-cli uninstall` there."""
     from mstunnel_setup.admin.server_commands import delete as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(

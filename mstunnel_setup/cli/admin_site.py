@@ -21,9 +21,9 @@ Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The site.")]
 
 @dataclass(frozen=True)
 class SiteOptions:
-    """Properties of a site; what is not given stays as it is, or at its default.
+    """Properties of a site; what is not given keeps its value or its default.
 
-    `NAMES` are options by keys that are no fields.
+    `NAMES` are options by keys that are not fields.
     """
 
     NAMES: ClassVar = {
@@ -43,14 +43,14 @@ class SiteOptions:
         typer.Option("--configuration", metavar="NAME_OR_ID", help="The server configuration."),
     ] = None
     internal_network_probe_url: Annotated[
-        str | None, typer.Option("--probe-url", metavar="URL", help="Internal page that servers try.")
+        str | None, typer.Option("--probe-url", metavar="URL", help="Internal page that servers probe.")
     ] = None
     upgrade_automatically: Annotated[
         bool | None, typer.Option("--auto-upgrade/--manual-upgrade", help="Upgrade without approval.")
     ] = None
     window: Annotated[
         str | None,
-        typer.Option("--window", metavar="HH:MM-HH:MM", help="When upgrades may begin; '' for any time."),
+        typer.Option("--window", metavar="HH:MM-HH:MM", help="When upgrades may start; '' for any time."),
     ] = None
     time_zone: Annotated[
         str | None, typer.Option("--time-zone", metavar="ZONE", help="IANA time zone of --window.")
@@ -118,7 +118,7 @@ site_app = ObjectCommands(
 @site_app.command("request-upgrade")
 @with_options
 def request_upgrade(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted, yes: Yes = False) -> None:
-    """Approve the upgrade of a site's servers, one after the other; it cannot be taken back."""
+    """Approve the upgrade of a site's servers, one after the other; this cannot be undone."""
     from mstunnel_setup.admin.site_upgrade import request_upgrade as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(

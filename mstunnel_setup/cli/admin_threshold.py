@@ -16,7 +16,7 @@ Metric = Annotated[str, typer.Argument(metavar="METRIC", help="Name of the metri
 
 @dataclass(frozen=True)
 class ThresholdOptions:
-    """Values to change; what is not given stays as it is."""
+    """Values to change; what is not given keeps its value."""
 
     healthy: Annotated[int | None, typer.Option("--healthy", help="Healthy up to this value.")] = None
     unhealthy: Annotated[int | None, typer.Option("--unhealthy", help="Unhealthy from this value.")] = None
@@ -66,7 +66,7 @@ def update(
     sign_in: SignInOptions,
     metric: Metric,
     values: ThresholdOptions,
-    default: Annotated[bool, typer.Option("--default", help="Back to the default of the service.")] = False,
+    default: Annotated[bool, typer.Option("--default", help="Reset to the default of the service.")] = False,
 ) -> None:
     """Change the thresholds of a metric."""
     from mstunnel_setup.admin.threshold_commands import set_threshold  # noqa: PLC0415 (`--help` stays fast)
@@ -86,7 +86,7 @@ def delete(
     common: CommonOptions,
     sign_in: SignInOptions,
     metric: Metric,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete the thresholds of a metric."""
     from mstunnel_setup.admin.threshold_commands import delete as run  # noqa: PLC0415 (`--help` stays fast)

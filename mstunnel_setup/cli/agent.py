@@ -14,15 +14,18 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.memory import keep_private
 from mstunnel_setup.host.process import Processes
 
-app = new_app("Keeps a gateway in step with its tenant and checks in.")
+app = new_app("Keep a gateway in sync with its tenant and check in.")
 
-Root = Annotated[Path, typer.Option("--root", envvar="MSTUNNEL_ROOT", help="Directory to see as /.")]
+Root = Annotated[
+    Path,
+    typer.Option("--root", envvar="MSTUNNEL_ROOT", help="Directory to use as the root of the file system."),
+]
 _HOST: Final = Path("/")
 
 
 @app.command()
 def run(root: Root = _HOST) -> None:
-    """Check in and keep the configuration in step, until SIGTERM."""
+    """Check in and keep the configuration in sync, until SIGTERM."""
     _require_installed(root)
     # A process that runs for months, and has 60 MiB, carries neither the command line nor docstrings, which
     # are two of them, along; the image has the bytecode.
@@ -31,7 +34,7 @@ def run(root: Root = _HOST) -> None:
 
 @app.command("check-in")
 def check_in(root: Root = _HOST) -> None:
-    """Check in and bring the configuration into step, once; the status of a running agent stays as it is."""
+    """Check in and sync the configuration once; the status of a running agent stays as it is."""
     from mstunnel_setup.agent.build import assembled  # noqa: PLC0415 (keeps --help fast)
 
     if error := assembled(root, lambda _: None, watching=False).round():
@@ -40,7 +43,7 @@ def check_in(root: Root = _HOST) -> None:
 
 @app.command()
 def health(root: Root = _HOST) -> None:
-    """Say whether the agent is at work, and when it checked in; exit code 0 or 1."""
+    """Show whether the agent is running and when it last checked in; exit code 0 or 1."""
     from mstunnel_setup.agent.status_file import judge, read_status  # noqa: PLC0415 (keeps --help fast)
 
     verdict = judge(read_status(Files(root)), SystemClock().now())

@@ -9,7 +9,7 @@ from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
 cert_app = new_group("The TLS certificate in use.")
-ca_trust_app = new_group("Further trusted roots: for both containers and for all that talks to the tenant.")
+ca_trust_app = new_group("Additional trusted roots: for both containers and every connection to the tenant.")
 
 
 @cert_app.command("show")
@@ -24,7 +24,7 @@ def show_certificate(common: CommonOptions) -> None:
 @cert_app.command("check")
 @with_options
 def check_certificate(common: CommonOptions) -> None:
-    """Judge it again, ask the authority whether it is revoked, and look at what is served."""
+    """Check the certificate, its revocation and what the gateway serves."""
     from mstunnel_setup.operations.certificate.check import check  # noqa: PLC0415 (`--help` stays fast)
 
     run_command("mst-cli cert check", common, check)
@@ -34,9 +34,11 @@ def check_certificate(common: CommonOptions) -> None:
 @with_options
 def repair_certificate(
     common: CommonOptions,
-    yes: Annotated[bool, typer.Option("--yes", help="Take another certificate if ours is lost.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Use another certificate if the one in use is lost.")
+    ] = False,
 ) -> None:
-    """Put link and files right again, for example after a copy that followed links."""
+    """Repair the link and the files, for example after a copy that followed links."""
     from mstunnel_setup.operations.certificate.repair import repair  # noqa: PLC0415 (`--help` stays fast)
 
     run_command("mst-cli cert repair", common, lambda operator: repair(operator, agreed=yes))
@@ -68,7 +70,7 @@ def remove_root(
 @ca_trust_app.command("list")
 @with_options
 def list_roots(common: CommonOptions) -> None:
-    """Show the trusted roots besides those of the system."""
+    """Show the additional trusted roots."""
     from mstunnel_setup.operations.certificate.ca_trust import show  # noqa: PLC0415 (`--help` stays fast)
 
     run_command("mst-cli ca-trust list", common, show)

@@ -30,15 +30,15 @@ def _component(name: str, container: str) -> typer.Typer:
     switch("status", f"Show state and health of the {name}.")
     switch("start", f"Start the {name} if it is stopped.")
     switch("stop", f"Stop the {name}.")
-    switch("restart", f"Stop and start the {name}.")
+    switch("restart", f"Restart the {name}.")
 
     @group.command()
     @with_options
     def logs(
         common: CommonOptions,
-        follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep following.")] = False,
+        follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log.")] = False,
         since: Annotated[
-            str | None, typer.Option("--since", metavar="TIME", help="Only lines since then.")
+            str | None, typer.Option("--since", metavar="TIME", help="Only lines since this time.")
         ] = None,
         tail: Annotated[int, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")] = 0,
         timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Print timestamps.")] = False,
@@ -60,7 +60,7 @@ def _component(name: str, container: str) -> typer.Typer:
 agent_app = _component("agent", paths.AGENT)
 server_app = _component("server", paths.SERVER)
 disconnect_app = new_group("End sessions of devices.")
-unban_app = new_group("Let banned addresses in again.")
+unban_app = new_group("Unban addresses.")
 server_app.add_typer(disconnect_app, name="disconnect")
 server_app.add_typer(unban_app, name="unban")
 
@@ -77,7 +77,7 @@ def show(
         ),
     ],
 ) -> None:
-    """Show status, users, sessions and bans, as occtl does."""
+    """Show status, users, sessions and bans, like occtl."""
     from mstunnel_setup.operations.sessions import show as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command("mst-cli server show", common, lambda operator: run(operator, what))
@@ -117,7 +117,7 @@ def unban_address(
     common: CommonOptions,
     address: Annotated[str, typer.Argument(help="The address, as `server show ip bans` lists it.")],
 ) -> None:
-    """Let a banned address in again."""
+    """Unban an address."""
     from mstunnel_setup.operations.disconnect import unban  # noqa: PLC0415 (`--help` stays fast)
 
     run_command("mst-cli server unban ip", common, lambda operator: unban(operator, address))

@@ -32,7 +32,7 @@ add_root(app, _PROGRAM)
 @app.command()
 @with_options
 def status(common: CommonOptions) -> None:
-    """Show site, certificate and containers at a glance."""
+    """Show site, certificate and containers."""
     from mstunnel_setup.operations.status import overview  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} status", common, overview)
@@ -41,7 +41,7 @@ def status(common: CommonOptions) -> None:
 @app.command("health")
 @with_options
 def show_health(common: CommonOptions) -> None:
-    """Say whether containers and certificate are well; nothing is changed."""
+    """Check containers, certificate and health rows, for monitoring systems."""
     from mstunnel_setup.operations.health import health  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} health", common, health)
@@ -61,7 +61,7 @@ def eula(common: CommonOptions) -> None:
 @app.command()
 @with_options
 def install(common: CommonOptions, options: InstallOptions) -> None:
-    """Make the gateway anew where settings have changed, as after a change of the proxy in env.sh."""
+    """Re-create the containers whose settings changed, for example after a proxy change in env.sh."""
     from mstunnel_setup.install.install import install as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} install", common, lambda operator: run(operator, options.request()))
@@ -70,7 +70,7 @@ def install(common: CommonOptions, options: InstallOptions) -> None:
 @app.command("import_cert")
 @with_options
 def import_cert(common: CommonOptions, options: CertificateOptions, how: ImportOptions) -> None:
-    """Take a new TLS certificate into use, without ending sessions."""
+    """Install a new TLS certificate without ending sessions."""
     from mstunnel_setup.operations.certificate.import_certificate import import_certificate  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
@@ -86,14 +86,14 @@ def uninstall(
     common: CommonOptions,
     options: SignInOptions,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Leave the tenant as it is, and name what stays there.")
+        bool, typer.Option("--offline", help="Do not change the tenant; list what remains there.")
     ] = False,
     keep_data: Annotated[
-        bool, typer.Option("--keep-data", help="Leave settings, certificate and roots in /etc/mstunnel.")
+        bool, typer.Option("--keep-data", help="Keep settings, certificate and roots in /etc/mstunnel.")
     ] = False,
 ) -> None:
     """Remove the gateway from this server and from the tenant."""
-    from mstunnel_setup.install.uninstall_command import uninstall as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.uninstall import uninstall as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
         f"{_PROGRAM} uninstall",
@@ -114,7 +114,7 @@ def reenroll(common: CommonOptions, options: SignInOptions) -> None:
 @app.command()
 @with_options
 def version(common: CommonOptions) -> None:
-    """Show the version of this program, of the engine and of both images."""
+    """Show the versions of this program, the engine and both images."""
     from mstunnel_setup.operations.version import version as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} version", common, run)
@@ -128,7 +128,7 @@ def diagnose(
         Path | None, typer.Argument(help="The new archive (.tar.gz); without it only the preview is shown.")
     ] = None,
 ) -> None:
-    """Put what explains a problem into one file, without secrets; shows first what goes in."""
+    """Collect diagnostic data without secrets; shows a preview before it writes a file."""
     from mstunnel_setup.operations.diagnose.report import diagnose as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} diagnose", common, lambda operator: run(operator, file and file.absolute()))
@@ -137,7 +137,7 @@ def diagnose(
 @app.command()
 @with_options
 def backup(common: CommonOptions, file: Annotated[Path, typer.Argument(help="The new archive.")]) -> None:
-    """Keep what another host needs to take this one's place; it holds the private key."""
+    """Back up what another host needs to replace this one; contains the private key."""
     from mstunnel_setup.operations.backup import backup as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} backup", common, lambda operator: run(operator, file.absolute()))
@@ -148,12 +148,12 @@ def backup(common: CommonOptions, file: Annotated[Path, typer.Argument(help="The
 def restore(
     common: CommonOptions,
     options: SignInOptions,
-    file: Annotated[Path, typer.Argument(help="What `mst-cli backup` made.")],
+    file: Annotated[Path, typer.Argument(help="Archive that `mst-cli backup` wrote.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Remove the record and identity of the host it was made on.")
+        bool, typer.Option("--replace", help="Remove the record and identity of the original host.")
     ] = False,
 ) -> None:
-    """Install on this host what was backed up on another."""
+    """Install a backup of another host on this one."""
     from mstunnel_setup.operations.restore import restore as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(

@@ -30,9 +30,9 @@ def get_setting(
 @env_app.command("set")
 @with_options
 def set_setting(
-    common: CommonOptions, name: Name, value: Annotated[str, typer.Argument(help="As one plain line.")]
+    common: CommonOptions, name: Name, value: Annotated[str, typer.Argument(help="One line of text.")]
 ) -> None:
-    """Write a setting; it stays yours over later runs of the set-up."""
+    """Set a setting; later runs of mstunnel-setup keep it."""
     from mstunnel_setup.operations.settings.environment_file import put  # noqa: PLC0415 (`--help` stays fast)
 
     run_command("mst-cli env set", common, lambda operator: put(operator, name, value))
@@ -41,7 +41,7 @@ def set_setting(
 @env_app.command("unset")
 @with_options
 def unset_setting(common: CommonOptions, name: Name) -> None:
-    """Take a setting out."""
+    """Remove a setting."""
     from mstunnel_setup.operations.settings.environment_file import put  # noqa: PLC0415 (`--help` stays fast)
 
     run_command("mst-cli env unset", common, lambda operator: put(operator, name, None))
@@ -50,7 +50,7 @@ def unset_setting(common: CommonOptions, name: Name) -> None:
 @config_app.command("show")
 @with_options
 def show_configuration(common: CommonOptions) -> None:
-    """Show the server configuration that the gateway works with."""
+    """Show the server configuration in use."""
     from mstunnel_setup.operations.settings.configuration import show  # noqa: PLC0415 (`--help` stays fast)
 
     run_command("mst-cli config show", common, show)
@@ -62,10 +62,10 @@ def diff_configuration(
     common: CommonOptions,
     sign_in: SignInOptions,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="End with 20 when anything differs.")
+        bool, typer.Option("--exit-code", help="Exit with code 20 when anything differs.")
     ] = False,
 ) -> None:
-    """Compare it with the tenant's."""
+    """Compare it with the tenant."""
     from mstunnel_setup.operations.settings.configuration import diff  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
@@ -78,7 +78,7 @@ def diff_configuration(
 @config_app.command("pull")
 @with_options
 def pull_configuration(common: CommonOptions, sign_in: SignInOptions) -> None:
-    """Take the tenant's into use now; the agent does so within minutes by itself."""
+    """Apply the tenant's now instead of within minutes."""
     from mstunnel_setup.operations.settings.configuration import pull  # noqa: PLC0415 (`--help` stays fast)
 
     run_command("mst-cli config pull", common, lambda operator: pull(operator, sign_in.settings()))
@@ -90,7 +90,7 @@ def log_level(
     common: CommonOptions,
     level: Annotated[
         str | None,
-        typer.Argument(help="0 to 4; verbose: 4 for eight hours; normal: end that now. Without: show."),
+        typer.Argument(help="0 to 4; verbose: 4 for eight hours; normal: end that now. Without it: show."),
     ] = None,
 ) -> None:
     """Show or set how much the server logs (DEBUG_LEVEL)."""

@@ -14,9 +14,9 @@ from mstunnel_setup.errors import (
 from mstunnel_setup.gateway.env_file import EnvironmentFileError
 from mstunnel_setup.result import declare_notice
 
-ACCOUNT_HALF_FAILED = declare(
+ACCOUNT_PART_FAILED = declare(
     StepError,
-    "account-half-failed",
+    "account-part-failed",
     "account {account} cannot undo its part of the installation",
     "Fix what it reported above, then run the command again. To leave the account's part: "
     "`mstunnel-setup host --remove`.",

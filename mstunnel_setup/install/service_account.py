@@ -1,4 +1,4 @@
-"""Acting as the account of a rootless gateway: root has it go on in its place, or do one thing."""
+"""Acting as the account of a rootless gateway: root lets it continue the command, or run one step."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 def become(name: str, more: Mapping[str, str] | None = None) -> NoReturn:
-    """Go on with this very command as the account; `more` are variables for it. Raises CheckError."""
+    """Continue this command as the account; `more` are variables for it. Raises CheckError."""
     account = _account(name)
     Processes().become(account, (_program(), *sys.argv[1:]), _environment(account) | dict(more or {}))
 

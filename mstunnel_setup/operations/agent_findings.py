@@ -1,4 +1,4 @@
-"""What the agent has found wrong on this server, each with the command that mends it."""
+"""What the agent has found wrong on this server, each with the command that fixes it."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -11,25 +11,26 @@ from mstunnel_setup.result import Notice
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
 _ENROL_AGAIN: Final = "Run `mst-cli reenroll`; site and certificate stay."
-_LOGS: Final = "`mst-cli agent logs --tail 20` says more."
+_LOGS: Final = "`mst-cli agent logs --tail 20` shows why."
 
-# By the code of the agent's error, where its own hint is for somebody who installs.
+# By the code of the agent's error, where its own hint is for an installation.
 _ERRORS: Final[Mapping[str, str]] = dict.fromkeys(
     ("server-unknown", "client-unknown", "credential-unknown", "secret-wrong"), _ENROL_AGAIN
 )
 _ROWS: Final[Mapping[str, str]] = {
-    "last-check-in": f"Test the way to the tenant with `mst-readiness network`; {_LOGS}",
+    "last-check-in": f"Test the connection to the tenant with `mst-readiness network`; {_LOGS}",
     "connections": "Add a server to the site: `mstunnel-setup --site NAME` there.",
     "cpu-usage": "See what takes it with `top`; another server in the site shares the load.",
-    "cpu-cores": "Give this machine four cores.",
+    "cpu-cores": "Give this machine at least four cores.",
     "memory-usage": "See what takes it with `top`; another server in the site shares the load.",
-    "disk-space": "Make room where `df /etc/mstunnel` shows; `journalctl --vacuum-size=500M` drops old logs.",
-    "latency": "Look at the way to the internal network, or name a nearer page: "
+    "disk-space": "Free disk space where `df /etc/mstunnel` shows; `journalctl --vacuum-size=500M` removes "
+    "old logs.",
+    "latency": "Check the route to the internal network, or set a nearer page: "
     "`mst-admin site update NAME --probe-url URL`.",
     "agent-certificate": _ENROL_AGAIN,
-    "internal-network": "Mend DNS, route or proxy (`mst-cli env set`), or name another page: "
+    "internal-network": "Fix DNS, route or proxy (`mst-cli env set`), or set another page: "
     "`mst-admin site update NAME --probe-url URL`.",
-    "upgradeability": "Test the way to the registry with `mst-readiness network`.",
+    "upgradeability": "Test the connection to the registry with `mst-readiness network`.",
     "server-version": "Run `mst-cli upgrade apply`.",
     "server-container": "Run `mst-cli server restart`; `mst-cli server logs --tail 20` says why.",
     "server-configuration": "Correct it with `mst-admin config update NAME` or in the admin center, then run "
@@ -40,7 +41,7 @@ _SERIOUS: Final = frozenset(
     {"last-check-in", "agent-certificate", "internal-network", "server-container", "server-configuration"}
 )
 SAID_ELSEWHERE: Final = frozenset({"tls-certificate", "tls-revocation"})
-"""Rows that the commands of the host look at themselves, and say in their own words."""
+"""Rows that the commands of the host look at themselves, and report themselves."""
 
 
 def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ...]:
@@ -56,7 +57,7 @@ def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ..
 
 
 def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Notice]:
-    """What keeps the agent from its work now, and every row that is unhealthy."""
+    """What the agent fails at now, and every row that is unhealthy."""
     if report is None or rows_of(report, now) != report.rows:
         return
     if report.last_error is not None:

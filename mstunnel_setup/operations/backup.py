@@ -1,4 +1,4 @@
-"""`mst-cli backup`: what another host needs to take this one's place, in one archive."""
+"""`mst-cli backup`: what another host needs to replace this one, in one archive."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,7 +49,7 @@ def _upgrades(files: Files) -> bytes:
 
 
 def _answers(run: Run) -> JsonObject:
-    """What the installation was told, but with the release that has proven itself last.
+    """The answers of the installation, with the release that was proved last.
 
     The archive of the first one is left out: it is a file of this host, and holds no other release.
     """

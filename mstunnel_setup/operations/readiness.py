@@ -39,7 +39,7 @@ from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 _PORT = 443
 _ALL = "all"
-# Of the time for everything, so that a tenant that does not answer can still be told.
+# Of the time for everything, so that a tenant that does not answer is still reported.
 _ACCOUNT_SHARE = 0.8
 
 
@@ -161,10 +161,10 @@ def _mend(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Ma
     """
     console = operator.console
     if not proposed:
-        console.say("Nothing here can be mended by --fix.")
+        console.say("No fix is available for the failed checks.")
         return None
-    console.say("\n".join(["To be mended:", *(f"  - {item.says}" for item in proposed)]))
-    console.say("\n".join(["To undo it later:", *dict.fromkeys(f"  - {item.undo}" for item in proposed)]))
+    console.say("\n".join(["Available fixes:", *(f"  - {item.says}" for item in proposed)]))
+    console.say("\n".join(["To undo them later:", *dict.fromkeys(f"  - {item.undo}" for item in proposed)]))
     live = examiner.files.live
     if live and os.geteuid() != 0:
         raise NOT_ROOT(what="applying fixes")
@@ -176,11 +176,13 @@ def _mend(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Ma
 def _agreed(console: Prompter) -> bool:
     """Whether to make the changes: unattended yes, and no when the input ends without an answer."""
     try:
-        return not console.interactive or console.confirm("Do this")
+        return not console.interactive or console.confirm("Apply these fixes")
     except UsageError as error:
         if error.code != "input-ended":
             raise
-        console.say("Nobody answered, so nothing was mended. With --unattended it is done without asking.")
+        console.say(
+            "There was no answer, so nothing was changed. Use --unattended to apply fixes without asking."
+        )
         return False
 
 
@@ -265,7 +267,7 @@ def _account(
 ) -> Callable[[], AccountFacts] | None:
     """How to find out what the tenant says; None when it is not wanted.
 
-    Within `all` nobody is asked to sign in: that would wait for a person.
+    Within `all` there is no interactive sign-in: it would wait for a person.
     """
     people = tenant.answers.sign_in.method == "device-code"
     if Group.ACCOUNT not in request.groups or (request.scope == _ALL and people):

@@ -58,7 +58,7 @@ def overview(operator: Operator) -> Result:
 
 
 def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
-    """What is wrong, each with the command that mends it."""
+    """What is wrong, each with the command that fixes it."""
     if not installed(receipt):
         why = f": {receipt.failure.message}" if receipt.failure else ""
         yield INSTALLATION_UNFINISHED(why=why)

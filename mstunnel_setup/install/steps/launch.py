@@ -1,4 +1,4 @@
-"""Step `launch`: start both containers, so that they come back after a reboot."""
+"""Step `launch`: start both containers, now and at every boot."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -148,7 +148,7 @@ def _run_method(context: Context) -> RunMethod:
 
 
 def _refuse_taken(context: Context, port: int) -> None:
-    """Raise CheckError when somebody other than our server listens on the port."""
+    """Raise CheckError when another program listens on the port."""
     ours = context.world.engine.inspect(paths.SERVER)
     if ours is not None and ours.ours and ours.status == "running":
         return
@@ -198,7 +198,7 @@ def _quadlet(specification: ContainerSpec, launch: Launch) -> Sequence[Action[An
 
 
 def _unit(specification: ContainerSpec, engine: EngineName) -> Sequence[Action[Any]]:
-    """The links are what `systemctl enable` would make; systemd is told of all of it at the end."""
+    """The links are what `systemctl enable` would make; systemd reloads its units once, at the end."""
     path = f"{paths.UNITS}/{specification.name}.service"
     links = (
         Link(path=f"{_wants(target)}/{specification.name}.service", target=path)

@@ -69,7 +69,7 @@ def healthy(context: Context, patience: float = _PATIENCE) -> None:
 def within_patience(
     context: Context, check: Callable[[], None], patience: float = _PATIENCE, pause: float = _PAUSE
 ) -> None:
-    """Repeat a check until it holds or the time is over; then its own error goes up."""
+    """Repeat a check until it passes or the time is over; then raise its error."""
     end = context.world.clock.monotonic() + patience
     while True:
         try:

@@ -60,7 +60,7 @@ def installed_run(
 def apply_actions(run: Run, title: str, actions: Sequence[Action[Any]]) -> bool:
     """Run actions that are decided already; whether there was anything to do. Raises as `Runner.run` does.
 
-    Nothing is told of what is so already: a renewal hook that ends quietly is one that sends no mail.
+    What is done already prints nothing: a renewal hook without output sends no mail.
     """
     step: Step[Context, None] = Step("import", title, lambda _context: None, lambda _facts: actions)
     whole = all(entry.finished for entry in run.runner.receipt.entries.values())
@@ -77,7 +77,7 @@ def activate(run: Run, name: str, copies: Sequence[Action[Any]] = ()) -> Activat
     """
     _refuse_flattened(run.context)
     before = previous(run, name)
-    # Asked beforehand: opening the engine takes longer than all the rest.
+    # Asked first: opening the engine takes longer than all the rest.
     port = serving_port(run.context)
     started = run.context.world.clock.monotonic()
     apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
@@ -144,11 +144,13 @@ def serving_port(context: Context) -> int | None:
 
 
 def reload_gateway(context: Context) -> None:
-    """Have the gateway look at its files now; by itself it does so a little later."""
+    """Reload the gateway's files now; without this it does so a few seconds later."""
     try:
         context.world.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
     except SetupError as error:
-        context.prompter.say(f"The gateway could not be told and will notice by itself: {error.message}")
+        context.prompter.say(
+            f"The gateway could not be reloaded now and will reload within seconds: {error.message}"
+        )
 
 
 def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> CertificateError:
@@ -168,7 +170,7 @@ def _served_again(context: Context) -> str:
     try:
         prove(context, serving_port(context))
     except SetupError as error:
-        return f"the earlier one is linked again, but not served: {error.message}"
+        return f"the earlier one is linked again, but the gateway does not serve it: {error.message}"
     return "the earlier one is in use again"
 
 

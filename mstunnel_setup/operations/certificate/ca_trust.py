@@ -67,7 +67,7 @@ def add(operator: Operator, source: Path) -> Result:
             return Result("unchanged", text=["Already trusted."])
         _tell_containers(run)
         added = [_Root(_name(certificate), certificate).data(run) for certificate in new]
-    return Result("changed", {"added": [*added]}, text=[f"Trusted now: {root['subject']}." for root in added])
+    return Result("changed", {"added": [*added]}, text=[f"Trusted: {root['subject']}." for root in added])
 
 
 def remove(operator: Operator, name: str) -> Result:
@@ -90,12 +90,12 @@ def show(operator: Operator) -> Result:
     text = [f"{row['name']}  {row['subject']}, {row['days_left']} days left" for row in rows]
     status: Status = "warning" if found else "ok"
     return Result(
-        status, {"roots": [*rows]}, tuple(found), text=text or ["None besides those of the system."]
+        status, {"roots": [*rows]}, tuple(found), text=text or ["No roots besides those of the system."]
     )
 
 
 def _known_elsewhere(files: Files) -> Iterator[x509.Certificate]:
-    """What stands in a file of somebody else that the gateway reads too; one of ours may be half done."""
+    """The content of a file that is not ours but that the gateway reads; one of ours may be half written."""
     for root in _roots(files):
         content = files.read(f"{paths.CA_TRUST}/{root.file}.crt") or b""
         if root.file != _name(root.certificate) and is_for_gateway(content):
@@ -145,7 +145,7 @@ def _roots(files: Files) -> Iterator[_Root]:
 
 
 def _tell_containers(run: Run) -> None:
-    """The gateway looks by itself and keeps its sessions; the agent, which has none, starts anew."""
+    """The gateway reloads and keeps its sessions; the agent, which has none, is restarted."""
     if serving_port(run.context) is None:
         return
     reload_gateway(run.context)

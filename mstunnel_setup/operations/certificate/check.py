@@ -59,7 +59,7 @@ def check(operator: Operator) -> Result:
     return Result(
         "warning" if warned else "ok",
         data,
-        text=fold_all(text) or ["Nothing is wrong with the certificate."],
+        text=fold_all(text) or ["No problem found with the certificate."],
         exit_code=ExitCode.CERTIFICATE if errors else ExitCode.DONE,
     )
 

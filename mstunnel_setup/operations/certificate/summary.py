@@ -1,4 +1,4 @@
-"""What `status` and `health` say about the certificate: days left, and what the authority said last."""
+"""The certificate in `status` and `health`: days left, and the last answer of the authority."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -71,7 +71,7 @@ def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
 def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:
     """Rows for people."""
     days, pending = facts["days_left"], facts["pending"]
-    rows = [("Certificate", "not placed yet" if days is None else f"{days} days left")]
+    rows = [("Certificate", "not installed yet" if days is None else f"{days} days left")]
     answer: Any = facts["revocation"]
     if answer is not None:
         rows.append(("Revocation", _said(answer)))
@@ -81,7 +81,7 @@ def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:
 
 def _said(answer: Any) -> str:
     if answer["state"] == RevocationState.NOT_OFFERED:
-        return "the certificate names nobody to ask"
+        return "the certificate names no OCSP responder or CRL"
     return f"{answer['state']}, asked on {datetime.fromisoformat(answer['asked']):%Y-%m-%d %H:%M} UTC"
 
 

@@ -27,7 +27,7 @@ _Redactions: TypeAlias = Mapping[str, dict[str, int]]
 
 
 def diagnose(operator: Operator, file: Path | None) -> Result:
-    """Collect, take secrets out, show what there is; write it when a file is given and nobody says no.
+    """Collect, redact secrets, show the preview; write it to `file` unless a person declines.
 
     Raises UsageError when the file is there already, CheckError when a secret would have gone into it.
     """
@@ -90,7 +90,7 @@ def _agree(operator: Operator, preview: list[str]) -> None:
     if not console.interactive:
         return
     console.say("\n".join(preview))
-    if not console.confirm("Write these into one file?"):
+    if not console.confirm("Write these files into one archive?"):
         raise DIAGNOSE_DECLINED()
 
 

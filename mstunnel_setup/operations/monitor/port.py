@@ -1,4 +1,4 @@
-"""Another port for the gateway: the agent writes which one is wanted, the host makes the container anew."""
+"""Another port for the gateway: the agent writes which one is wanted, the host re-creates the container."""
 
 import hashlib
 from typing import Final

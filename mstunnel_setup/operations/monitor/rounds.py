@@ -24,7 +24,7 @@ from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
 from mstunnel_setup.operations.monitor.port import move, wanted_port
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
-from mstunnel_setup.operations.upgrade.release_choice import release_names
+from mstunnel_setup.operations.upgrade.commands import release_names
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.own_addresses import own_addresses
@@ -67,7 +67,7 @@ class Monitor:
         self._configurations = Configurations(self._files, SystemClock(), self._nudge, self.tell)
 
     def round(self) -> None:
-        """Look once and do what is due. Whatever goes wrong is told, once; the next round tries again.
+        """Look once and do what is due. Whatever fails is logged, once; the next round tries again.
 
         Also what was not foreseen: what the agent leaves here must not end the work on everything else.
         """
@@ -79,7 +79,7 @@ class Monitor:
                 work()
                 self._said.pop(work.__name__, None)
             except LockedError:
-                # Another run is at work on this host; nothing is changed behind its back.
+                # Another run is in progress on this host; nothing is changed meanwhile.
                 return
             except Exception as error:  # noqa: BLE001 (each kind of work goes on without the others)
                 self._complain(work.__name__, declared(error))
@@ -176,7 +176,7 @@ class Monitor:
         timers = self._host.systemd.running()
         for pending in imports.overdue(receipt, self._host.clock.now(), timers=timers):
             with installed_run(self.operator, {}) as run:
-                self.tell(f"certificate: {pending.name} is taken into use, its time has passed")
+                self.tell(f"certificate: {pending.name} is taken into use; its time has passed")
                 imports.take(run, pending)
 
     def _port(self) -> None:
@@ -244,7 +244,7 @@ def condition(world: World, container: str) -> Condition:
             return "failed"
         if not world.systemd.active(unit):
             return "stopped"
-    # Without systemd nobody but us has Podman check the health.
+    # Without systemd only the monitor makes Podman check the health.
     found = world.engine.inspect(container) if world.systemd.running() else world.container(container)
     if found is None or found.status != "running":
         return "stopped"
@@ -277,7 +277,7 @@ def _take_request(files: Files) -> Digests | None:
 def _refusal(files: Files, asked: Digests) -> str:
     """Why this server does not take a release at the agent's word; empty when it does.
 
-    Only the newest is taken, and it once: whoever has the agent cannot end sessions with it over and over.
+    Only the newest is taken, and it once: a compromised agent cannot end sessions with it repeatedly.
     """
     catalogue = offered(files)
     if not catalogue.named(asked):
@@ -286,9 +286,9 @@ def _refusal(files: Files, asked: Digests) -> str:
         return f"it is not the newest release of {CATALOGUE}"
     history = read_history(files)
     if asked in history.failed:
-        return "it failed here"
+        return "it failed on this host before"
     if asked in history.held:
-        return "an administrator chose another one"
+        return "an administrator chose another release"
     return ""
 
 

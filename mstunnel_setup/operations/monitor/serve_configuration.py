@@ -22,12 +22,12 @@ from mstunnel_setup.operations.errors import GATEWAY_REMOVED
 from mstunnel_setup.operations.monitor.configuration import Served, digest_of, read_record, write_record
 from mstunnel_setup.operations.monitor.limits import Change, Ledger
 
-# The gateway looks at once when it is told to; a restart of ocserv takes a second or two.
+# The gateway reloads at once when it gets the signal; a restart of ocserv takes a second or two.
 _PATIENCE: Final = 10.0
 _PAUSE: Final = 0.25
 # A gateway that reported so long ago does not answer within seconds either.
 _ALIVE: Final = timedelta(minutes=1)
-_HINT: Final = "The earlier one is put back. Correct the server configuration in the admin center."
+_HINT: Final = "The earlier one is in use again. Correct the server configuration in the admin center."
 
 
 class _Known(NamedTuple):
@@ -196,7 +196,7 @@ class Configurations:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Nobody else changes this gateway meanwhile. Raises LockedError, also when it was just removed."""
+        """Hold the lock of this gateway. Raises LockedError, also when it was just removed."""
         with exclusive(self.files, self.clock, paths.LOCK):
             if self.files.state(paths.OUTBOX) is None:
                 raise GATEWAY_REMOVED()

@@ -11,7 +11,7 @@ Condition: TypeAlias = Literal["well", "starting", "stopped", "failed", "unhealt
 _PATIENCE: Final = 3
 _FIRST_PAUSE: Final = 60.0
 _LONGEST_PAUSE: Final = 1800.0
-# A container that fails again soon after a good look was never mended.
+# A container that fails again soon after a good look was never fixed.
 _TRUSTED_AFTER: Final = 600.0
 
 

@@ -47,7 +47,7 @@ def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result:
 
 
 def pull(operator: Operator, settings: Settings) -> Result:
-    """Write what differs; the gateway takes it into use by itself. Raises StepError if ocserv refuses it."""
+    """Write what differs; the gateway reloads it automatically. Raises StepError if ocserv refuses it."""
     with installed_run(operator, settings) as run:
         wish = _wanted(run.context)
         changes = rendering.changes(rendering.current(run.files), wish.files)

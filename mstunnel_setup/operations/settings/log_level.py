@@ -1,4 +1,4 @@
-"""`mst-cli log level`: how much the server logs, for good or for eight hours."""
+"""`mst-cli log level`: how much the server logs, permanently or for eight hours."""
 
 from datetime import timedelta
 

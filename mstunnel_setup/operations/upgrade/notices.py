@@ -12,7 +12,7 @@ from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.upgrade.last_decision import read_standing
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
 
-# A window or a turn comes by itself; these wait for a person.
+# A window or a turn comes with time; these wait for a person.
 _STUCK = frozenset({"approval-missing", "held", "other-failed"})
 
 
@@ -26,7 +26,7 @@ def kept(upgrade: Upgrade) -> str:
 
 
 def monitor_notices(world: World) -> Iterator[Notice]:
-    """The monitor is installed and does not run. Where no systemd runs, nobody can tell."""
+    """The monitor is installed but not running. Without systemd this is unknown."""
     if world.systemd.known(UNIT) and not world.systemd.active(UNIT):
         yield MONITOR_DOWN(unit=UNIT)
 

@@ -1,7 +1,7 @@
 """One upgrade, phase by phase: fetch and check, switch, prove from outside, else go back and prove again.
 
-The phase is on the disk before it begins, and each phase may begin again: whoever finds an unfinished
-upgrade, the monitor or the next command, brings it to its end, which is always a release that serves.
+The phase is on the disk before it begins, and each phase may begin again: the monitor or the
+next command completes an unfinished upgrade, which always ends with a release that serves.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ _PAUSE: Final = 0.5
 
 @dataclass(frozen=True)
 class UpgradeRequest:
-    """What somebody asks for: a release by name and digests."""
+    """A request: a release by name and digests."""
 
     release: str
     digests: Digests
@@ -89,7 +89,7 @@ def _carry_on(run: Run, upgrade: Upgrade) -> Upgrade:
 
 
 def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Bring the images; nothing is in use yet, so a failure leaves everything as it was."""
+    """Pull the images; they are not in use yet, so a failure leaves everything as it was."""
     wanted = (upgrade.target.server, upgrade.target.agent)
     steps = _switching(run, upgrade.target)
     try:
@@ -104,13 +104,13 @@ def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
 
 
 def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Let sessions end by themselves for a while; after an interruption the while begins anew."""
+    """Let sessions end by themselves for a while; after an interruption the wait starts again."""
     drain(run.context, port_in_use(run.files), upgrade.drain_minutes)
     return _ready(run, upgrade)
 
 
 def _ready(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Put down who is connected: once the switch has begun, an interruption leaves nobody else who knew."""
+    """Record the connected devices: once the switch has begun, an interruption would lose them."""
     try:
         devices = connected(run.context.world)
     except EngineError:
@@ -201,7 +201,7 @@ def _ended(run: Run, upgrade: Upgrade, outcome: Outcome, reason: str = "") -> Up
 
 
 def _note(run: Run, upgrade: Upgrade) -> None:
-    """Put the state on the disk, and what the agent shall tell the tenant into the mailbox."""
+    """Put the state on the disk, and what the agent reports to the tenant into the mailbox."""
     write_history(run.files, read_history(run.files).with_last(upgrade))
     digests = upgrade.target.digests
     answer = Answer(

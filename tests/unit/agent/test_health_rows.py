@@ -102,7 +102,7 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("tls-revocation", "unhealthy", {"revocation": RevocationState.REVOKED}, "revoked"),
     ("tls-revocation", "unknown", {"revocation": RevocationState.NOT_OFFERED}, "names nobody to ask"),
     ("tls-revocation", "unknown", {}, "not asked yet"),
-    ("internal-network", "healthy", probe({"http_code": 200}), f"{URL} answers with status 200"),
+    ("internal-network", "healthy", probe({"http_code": 200}), f"{URL} returned HTTP 200"),
     ("internal-network", "healthy", probe({"http_code": 403}), "status 403"),
     ("internal-network", "unhealthy", probe({"http_code": 502}), "status 502"),
     ("internal-network", "unhealthy", probe({"http_code": 407}), "status 407"),

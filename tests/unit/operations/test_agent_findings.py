@@ -1,4 +1,4 @@
-"""What the agent reports comes into `mst-cli status`, each with the command that mends it."""
+"""What the agent reports comes into `mst-cli status`, each with the command that fixes it."""
 
 from contextlib import nullcontext
 from dataclasses import asdict

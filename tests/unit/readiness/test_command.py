@@ -339,7 +339,7 @@ def test_a_probe_needs_host_and_port(run: Any, target: str) -> None:
     code, _, err = run("inbound", "--probe", target)
 
     assert code == 2
-    assert "this is not HOST:PORT" in err
+    assert "is not of the form HOST:PORT" in err
 
 
 def test_a_probe_of_nothing_fails(run: Any) -> None:

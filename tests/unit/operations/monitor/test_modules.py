@@ -120,7 +120,7 @@ def test_a_device_that_stays_away_restarts_nothing(
         monitor.round()
     assert kernel.restarts == []
     assert kernel.loads == ["tun", "tun"]
-    assert kernel.said == ["module-lost: tun is missing: loading it did not help"]
+    assert kernel.said == ["module-lost: kernel module missing: tun: loading it did not help"]
 
 
 def test_a_module_that_cannot_be_loaded_is_complained_of_once(monitor: Monitor, kernel: Kernel) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.operations.upgrade import release_choice as commands
+from mstunnel_setup.operations.upgrade import commands
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest
 from mstunnel_setup.upgrade.record import HISTORY, Outcome, Upgrade, write_history
 from mstunnel_setup.upgrade.release import CATALOGUE

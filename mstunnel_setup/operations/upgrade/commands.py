@@ -70,7 +70,7 @@ def apply(operator: Operator, name: str | None, drain_minutes: int | None = None
 
 
 def rollback(operator: Operator) -> Result:
-    """Go back to the release before the last upgrade; the one that is left is not taken again by itself."""
+    """Go back to the release before the last upgrade; the abandoned one is not used again automatically."""
     with open_run(operator, {}) as run:
         running(run)
         finish(run)
@@ -110,7 +110,7 @@ def _chosen(catalogue: Catalogue, name: str | None) -> Release:
 
 def _ended(upgrade: Upgrade) -> Result:
     if upgrade.outcome is Outcome.DONE:
-        text = f"Release {upgrade.release} serves. {_seconds(upgrade):.0f} s in all."
+        text = f"Release {upgrade.release} is in use. The upgrade took {_seconds(upgrade):.0f} s."
         text_lines = [text, *_sessions(upgrade), *_held(upgrade)]
         return Result("changed", _data(upgrade), tuple(_unproved(upgrade)), text=text_lines)
     raise UPGRADE_FAILED(release=upgrade.release, reason=upgrade.reason, kept=kept(upgrade))
@@ -132,7 +132,7 @@ def _held(upgrade: Upgrade) -> Sequence[str]:
     """That the release which an administrator chose stays, and how long."""
     if upgrade.held_back is None:
         return []
-    ends = "a release newer than those known then ends that by itself, `mst-cli upgrade apply` at once"
+    ends = "until a newer release is published, or until `mst-cli upgrade apply`"
     return [f"Held at {upgrade.release}: {ends}."]
 
 
@@ -153,7 +153,7 @@ def _window(found: LastDecision | None) -> Sequence[str]:
 
 
 def _waits(found: LastDecision | None) -> Sequence[str]:
-    """Why the agent does not upgrade by itself, in its own words."""
+    """Why the agent does not upgrade automatically, as it reports it."""
     if found is None or not found.waits:
         return []
     return [f"Waits:   {plain(found.reason)} ({found.code}, as of {found.at:%Y-%m-%d %H:%M} UTC)"]
