@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
+from mstunnel_setup.admin.object_commands import CONFIGURATIONS
+from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.cli.admin_objects import ObjectCommands
 from mstunnel_setup.cli.options import option_names
 
 if TYPE_CHECKING:
-    from mstunnel_setup.admin.object_commands import Objects
     from mstunnel_setup.answers.finding import Finding
 
 
@@ -88,26 +89,17 @@ class ConfigurationOptions:
 
     def malformed(self) -> Iterator["Finding"]:
         """Values that cannot be parsed."""
-        from mstunnel_setup.answers.finding import Finding  # noqa: PLC0415 (`--help` stays fast)
-
         for text in filter(None, self.advanced_settings or ()):
             if "=" not in text:
                 message = f"--advanced {text[:80]} has no value"
                 yield Finding("setting-malformed", "advanced_settings", message, "Write NAME=VALUE.")
 
 
-def _work() -> "Objects[Any, Any, Any]":
-    from mstunnel_setup.admin.object_commands import CONFIGURATIONS  # noqa: PLC0415 (`--help` stays fast)
-
-    return CONFIGURATIONS
-
-
 config_app = ObjectCommands(
     program="mst-admin config",
-    about="Server configurations: the settings that the servers of a site share.",
     one="server configuration",
     many="server configurations",
     options=ConfigurationOptions,
-    work=_work,
+    work=CONFIGURATIONS,
     condition="that no site uses",
 ).app()

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
+from mstunnel_setup.admin import profile_commands, proxy_exclusions
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
 _PROFILE = "mst-admin profile"
 _EXCLUSIONS = "mst-admin proxy-exclusions"
-profile_app = new_group("VPN profiles for Android Enterprise and iOS.")
-exclusions_app = new_group("Proxy exclusion lists of Android profiles.")
+profile_app = new_group()
+exclusions_app = new_group()
 
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The profile in the tenant.")]
 Profile = Annotated[str, typer.Option("--profile", metavar="NAME_OR_ID", help="The profile in the tenant.")]
@@ -21,18 +22,22 @@ Profile = Annotated[str, typer.Option("--profile", metavar="NAME_OR_ID", help="T
 @with_options
 def list_(common: CommonOptions, sign_in: SignInOptions) -> None:
     """List the VPN profiles for Microsoft Tunnel."""
-    from mstunnel_setup.admin.profile_commands import list_profiles as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROFILE} list", common, lambda operator: run(operator, sign_in.settings()))
+    run_command(
+        f"{_PROFILE} list",
+        common,
+        lambda operator: profile_commands.list_profiles(operator, sign_in.settings()),
+    )
 
 
 @profile_app.command()
 @with_options
 def show(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted) -> None:
     """Show a profile of the tenant, and to whom it is assigned."""
-    from mstunnel_setup.admin.profile_commands import show as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROFILE} show", common, lambda operator: run(operator, sign_in.settings(), wanted))
+    run_command(
+        f"{_PROFILE} show",
+        common,
+        lambda operator: profile_commands.show(operator, sign_in.settings(), wanted),
+    )
 
 
 @profile_app.command()
@@ -43,9 +48,11 @@ def create(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The profile, in YAML.")],
 ) -> None:
     """Check a profile, create it with its trusted root, and assign both."""
-    from mstunnel_setup.admin.profile_commands import create as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROFILE} create", common, lambda operator: run(operator, sign_in.settings(), file))
+    run_command(
+        f"{_PROFILE} create",
+        common,
+        lambda operator: profile_commands.create(operator, sign_in.settings(), file),
+    )
 
 
 @profile_app.command()
@@ -56,9 +63,11 @@ def update(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The profile, in YAML.")],
 ) -> None:
     """Change a profile, its trusted root and its groups to match a file."""
-    from mstunnel_setup.admin.profile_commands import update as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROFILE} update", common, lambda operator: run(operator, sign_in.settings(), file))
+    run_command(
+        f"{_PROFILE} update",
+        common,
+        lambda operator: profile_commands.update(operator, sign_in.settings(), file),
+    )
 
 
 @profile_app.command()
@@ -70,10 +79,10 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete a profile and its trusted root."""
-    from mstunnel_setup.admin.profile_commands import delete as run  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
-        f"{_PROFILE} delete", common, lambda operator: run(operator, sign_in.settings(), wanted, yes=yes)
+        f"{_PROFILE} delete",
+        common,
+        lambda operator: profile_commands.delete(operator, sign_in.settings(), wanted, yes=yes),
     )
 
 
@@ -87,18 +96,18 @@ def lint(
     ],
 ) -> None:
     """Show the problems of a profile: a file (without sign-in), or one of the tenant."""
-    from mstunnel_setup.admin.profile_commands import lint as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROFILE} lint", common, lambda operator: run(operator, sign_in.settings(), wanted))
+    run_command(
+        f"{_PROFILE} lint",
+        common,
+        lambda operator: profile_commands.lint(operator, sign_in.settings(), wanted),
+    )
 
 
 @profile_app.command()
 @with_options
 def schema(common: CommonOptions) -> None:
     """Print the JSON Schema of profile files, for editors."""
-    from mstunnel_setup.admin.profile_commands import schema as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROFILE} schema", common, lambda _operator: run())
+    run_command(f"{_PROFILE} schema", common, lambda _operator: profile_commands.schema())
 
 
 @exclusions_app.command()
@@ -110,9 +119,7 @@ def check(
     ],
 ) -> None:
     """Show which entries Android accepts."""
-    from mstunnel_setup.admin.proxy_exclusions import check as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_EXCLUSIONS} check", common, lambda _operator: run(entries))
+    run_command(f"{_EXCLUSIONS} check", common, lambda _operator: proxy_exclusions.check(entries))
 
 
 @exclusions_app.command("import")
@@ -124,10 +131,10 @@ def import_(
     profile: Profile,
 ) -> None:
     """Replace the list of a profile with that of a CSV file."""
-    from mstunnel_setup.admin.proxy_exclusions import import_list as run  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
-        f"{_EXCLUSIONS} import", common, lambda operator: run(operator, sign_in.settings(), file, profile)
+        f"{_EXCLUSIONS} import",
+        common,
+        lambda operator: proxy_exclusions.import_list(operator, sign_in.settings(), file, profile),
     )
 
 
@@ -142,8 +149,8 @@ def export(
     ] = None,
 ) -> None:
     """Write the list of a profile as CSV."""
-    from mstunnel_setup.admin.proxy_exclusions import export_list as run  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
-        f"{_EXCLUSIONS} export", common, lambda operator: run(operator, sign_in.settings(), profile, file)
+        f"{_EXCLUSIONS} export",
+        common,
+        lambda operator: proxy_exclusions.export_list(operator, sign_in.settings(), profile, file),
     )

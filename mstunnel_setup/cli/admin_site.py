@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
+from mstunnel_setup.admin import site_upgrade
+from mstunnel_setup.admin.object_commands import SITES
 from mstunnel_setup.cli.admin_objects import ObjectCommands, Yes
 from mstunnel_setup.cli.errors import WINDOW_MISSING
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, option_names, with_options
 from mstunnel_setup.cli.render import run_command
 
 if TYPE_CHECKING:
-    from mstunnel_setup.admin.object_commands import Objects
     from mstunnel_setup.errors import UsageError
 
 _PROGRAM = "mst-admin site"
@@ -98,19 +99,12 @@ def _window_missing() -> "UsageError":
     return WINDOW_MISSING()
 
 
-def _work() -> "Objects[Any, Any, Any]":
-    from mstunnel_setup.admin.object_commands import SITES  # noqa: PLC0415 (`--help` stays fast)
-
-    return SITES
-
-
 site_app = ObjectCommands(
     program=_PROGRAM,
-    about="Sites: servers with one public address and one server configuration.",
     one="site",
     many="sites",
     options=SiteOptions,
-    work=_work,
+    work=SITES,
     condition="that has no servers",
 ).app()
 
@@ -119,10 +113,8 @@ site_app = ObjectCommands(
 @with_options
 def request_upgrade(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted, yes: Yes = False) -> None:
     """Approve the upgrade of a site's servers, one after the other; this cannot be undone."""
-    from mstunnel_setup.admin.site_upgrade import request_upgrade as run  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
         f"{_PROGRAM} request-upgrade",
         common,
-        lambda operator: run(operator, sign_in.settings(), wanted, yes=yes),
+        lambda operator: site_upgrade.request_upgrade(operator, sign_in.settings(), wanted, yes=yes),
     )

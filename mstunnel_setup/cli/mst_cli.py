@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup.cli.certificate_commands import ca_trust_app, cert_app
+from mstunnel_setup import paths
 from mstunnel_setup.cli.certificate_options import ImportOptions
-from mstunnel_setup.cli.component_commands import agent_app, server_app
 from mstunnel_setup.cli.entry import run_program
+from mstunnel_setup.cli.lazy_group import add_lazy_group
 from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
@@ -19,8 +19,6 @@ from mstunnel_setup.cli.options import (
 )
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
-from mstunnel_setup.cli.setting_commands import config_app, env_app, log_app, site_app
-from mstunnel_setup.cli.upgrade_commands import upgrade_app
 from mstunnel_setup.result import Result
 
 _PROGRAM = "mst-cli"
@@ -163,15 +161,27 @@ def restore(
     )
 
 
-app.add_typer(cert_app, name="cert")
-app.add_typer(ca_trust_app, name="ca-trust")
-app.add_typer(upgrade_app, name="upgrade")
-app.add_typer(agent_app, name="agent")
-app.add_typer(server_app, name="server")
-app.add_typer(env_app, name="env")
-app.add_typer(config_app, name="config")
-app.add_typer(log_app, name="log")
-app.add_typer(site_app, name="site")
+add_lazy_group(app, "cert", "The TLS certificate in use.", "certificate_commands", "cert_app")
+add_lazy_group(
+    app,
+    "ca-trust",
+    "Additional trusted roots: for both containers and every connection to the tenant.",
+    "certificate_commands",
+    "ca_trust_app",
+)
+add_lazy_group(app, "upgrade", "Upgrade the two images, with rollback.", "upgrade_commands", "upgrade_app")
+add_lazy_group(app, "agent", f"The agent container: {paths.AGENT}.", "component_commands", "agent_app")
+add_lazy_group(app, "server", f"The server container: {paths.SERVER}.", "component_commands", "server_app")
+add_lazy_group(app, "env", "The settings in env.sh.", "setting_commands", "env_app")
+add_lazy_group(
+    app,
+    "config",
+    "The server configuration of the site, here and in the tenant.",
+    "setting_commands",
+    "config_app",
+)
+add_lazy_group(app, "log", "How much the gateway logs.", "setting_commands", "log_app")
+add_lazy_group(app, "site", "The site this server belongs to.", "setting_commands", "site_app")
 
 
 def main() -> int:

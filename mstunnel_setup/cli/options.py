@@ -248,7 +248,7 @@ class InstallOptions(SignInOptions, CertificateOptions):
         )
 
 
-class _Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """Finds commands in either spelling; lists them with whole summaries."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -270,8 +270,8 @@ class _Group(TyperGroup):
             )
 
 
-def new_group(about: str) -> typer.Typer:
-    """Commands below one word; the options of every command may stand before their names as well."""
+def new_group(about: str = "") -> typer.Typer:
+    """Commands below one word, with the help `about`; common options may stand before their names."""
     group = new_app(about)
 
     @group.callback(help=about)
@@ -286,7 +286,7 @@ def new_app(about: str) -> typer.Typer:
     """A command line program in the house style: plain help, our own error messages."""
     return typer.Typer(
         help=about,
-        cls=_Group,
+        cls=CommandGroup,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

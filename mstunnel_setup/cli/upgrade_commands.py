@@ -6,9 +6,10 @@ import typer
 
 from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
+from mstunnel_setup.operations.upgrade import commands
 from mstunnel_setup.upgrade import LONGEST_DRAIN
 
-upgrade_app = new_group("Upgrade the two images, with rollback.")
+upgrade_app = new_group()
 _COMMAND = "mst-cli upgrade"
 
 
@@ -16,8 +17,6 @@ _COMMAND = "mst-cli upgrade"
 @with_options
 def check(common: CommonOptions) -> None:
     """Show which release runs and which one is newest."""
-    from mstunnel_setup.operations.upgrade import commands  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(f"{_COMMAND} check", common, commands.check)
 
 
@@ -39,8 +38,6 @@ def apply(
     ] = None,
 ) -> None:
     """Upgrade now; roll back if the new release does not serve."""
-    from mstunnel_setup.operations.upgrade import commands  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(f"{_COMMAND} apply", common, lambda operator: commands.apply(operator, release, drain))
 
 
@@ -48,8 +45,6 @@ def apply(
 @with_options
 def rollback(common: CommonOptions) -> None:
     """Return to the release before the last upgrade."""
-    from mstunnel_setup.operations.upgrade import commands  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(f"{_COMMAND} rollback", common, commands.rollback)
 
 
@@ -57,6 +52,4 @@ def rollback(common: CommonOptions) -> None:
 @with_options
 def history(common: CommonOptions) -> None:
     """Show the upgrades of this server."""
-    from mstunnel_setup.operations.upgrade import commands  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(f"{_COMMAND} history", common, commands.history)
