@@ -107,7 +107,7 @@ def test_what_cannot_be_found_out_leaves_the_verdict_open(run: Any, tmp_path: Pa
     envelope = json.loads(run(*command, "--output", "json")[1])
 
     assert code == 0
-    assert "Not found out: ip-forward." in out
+    assert "Could not check: ip-forward." in out
     assert out.splitlines()[-1].startswith("Undecided: 15 checks, ")
     assert "warning: IP forwarding: net.ipv4.ip_forward cannot be read" in err
     assert (envelope["status"], envelope["data"]["verdict"]) == ("warning", "undecided")

@@ -24,6 +24,7 @@ from mstunnel_setup.upgrade.record import Outcome, write_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Digests
 from tests.unit.clocks import START
 from tests.unit.install.worlds import container
+from tests.unit.operators import operator_of
 from tests.unit.upgrade.test_record import history, images, upgrade
 
 
@@ -38,8 +39,7 @@ def monitor(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Monitor, "_modules", lambda _self: None)
     monkeypatch.setattr(Monitor, "_level", lambda _self: None)
     monkeypatch.setattr(Monitor, "_containers", lambda _self: None)
-    session = SimpleNamespace(root=tmp_path)
-    return Monitor(cast("Any", session), said.append)
+    return Monitor(operator_of(tmp_path), said.append)
 
 
 def spoil(root: Path, text: str) -> None:

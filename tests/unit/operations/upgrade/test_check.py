@@ -20,6 +20,7 @@ from mstunnel_setup.upgrade.last_decision import standing, write_standing
 from mstunnel_setup.upgrade.release import CATALOGUE
 from mstunnel_setup.upgrade.window import Window
 from tests.unit.clocks import START
+from tests.unit.operators import operator_of
 from tests.unit.schemas import validate
 from tests.unit.upgrade.test_record import images
 
@@ -53,7 +54,7 @@ def check(files: Files, monkeypatch: pytest.MonkeyPatch, runs: str = "b") -> Res
 
     monkeypatch.setattr(commands, "open_run", opened)
     monkeypatch.setattr(commands, "running", lambda _run: images(runs))
-    result = commands.check(cast("Any", None))
+    result = commands.check(operator_of(Path("/nowhere")))
     warnings = [
         {"code": notice.code, "message": notice.message, "hint": notice.hint} for notice in result.warnings
     ]
