@@ -75,7 +75,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class GatewayReport:
-    """One report; what the gateway could not tell is None or empty. `transferred` is bytes in and out."""
+    """One report; what is unknown is None or empty. `transferred` is bytes in and out."""
 
     at: datetime
     configuration: Applied | None = None

@@ -37,7 +37,7 @@ class NoPrompts:
         return False
 
     def say(self, text: str) -> None:
-        """Tell the person something; long lines are folded."""
+        """Show an announcement; long lines are folded."""
         lines = self._redactor.clean(text).splitlines()
         self._print("\n".join(part for line in lines for part in fold(line)))
 
@@ -46,7 +46,7 @@ class NoPrompts:
         self._print(text)
 
     def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:
-        """Tell where to sign in, with which code, and how long it is valid.
+        """Show where to sign in, with which code, and how long it is valid.
 
         `scan` is what a QR code leads to, where the terminal can show one; the page itself by default.
         """

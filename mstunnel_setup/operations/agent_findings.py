@@ -32,7 +32,7 @@ _ROWS: Final[Mapping[str, str]] = {
     "`mst-admin site update NAME --probe-url URL`.",
     "upgradeability": "Test the connection to the registry with `mst-readiness network`.",
     "server-version": "Run `mst-cli upgrade apply`.",
-    "server-container": "Run `mst-cli server restart`; `mst-cli server logs --tail 20` says why.",
+    "server-container": "Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why.",
     "server-configuration": "Correct it with `mst-admin config update NAME` or in the admin center, then run "
     "`mst-cli config pull`.",
 }

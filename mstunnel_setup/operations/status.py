@@ -1,4 +1,4 @@
-"""`mst-cli status`: the gateway at a glance."""
+"""`mst-cli status`: site, certificate, containers and what the agent reports."""
 
 from collections.abc import Iterator
 from typing import Any

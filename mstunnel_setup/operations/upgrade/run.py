@@ -51,7 +51,7 @@ def running(run: Run) -> Images:
 
 
 def upgrade_to(run: Run, wish: UpgradeRequest) -> Upgrade:
-    """Upgrade to the release that is wished for, after bringing an unfinished upgrade to its end.
+    """Upgrade to the requested release, after completing an unfinished upgrade.
 
     Returns the record; its outcome tells whether it succeeded. Raises SetupError when not even the earlier
     release could be brought back; calling `finish` again goes on with that.
