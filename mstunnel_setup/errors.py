@@ -62,7 +62,7 @@ def declared(error: Exception) -> SetupError:
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     where = "" if place is None else f" in {place.tb_frame.f_globals.get('__name__')}:{place.tb_lineno}"
-    return SetupError("internal-error", f"this is a bug: {type(error).__name__}{where}", "Report it.")
+    return INTERNAL_ERROR(reason=f"{type(error).__name__}{where}", report="Report it.")
 
 
 class UsageError(SetupError):
@@ -96,7 +96,7 @@ class ChecksFailedError(CheckError):
         super().__init__(
             "checks-failed",
             f"{len(failures)} required checks failed: {names}",
-            "Mend them, or leave one out with --ignore-check ID; `mst-readiness` shows all checks.",
+            "Fix them, or ignore one with --ignore-check ID; `mst-readiness` shows all checks.",
         )
         self.failures = tuple(failures)
 
@@ -169,3 +169,49 @@ class Declared(Generic[Kind]):
 def declare(kind: type[Kind], code: str, message: str, hint: str = "") -> Declared[Kind]:
     """Declare an error. `code` is a contract with scripts and never changes its meaning."""
     return Declared(kind, code, message, hint)
+
+
+# Errors of several packages.
+
+CA_FILE_MISSING = declare(
+    UsageError,
+    "ca-file-missing",
+    "there is no file {path}",
+    "Correct tenant.ca_file or --ca-file.",
+)
+CONFIGURATION_MISSING = declare(
+    TenantError,
+    "configuration-missing",
+    "the site has no server configuration",
+    "Assign a server configuration to the site in the admin center, then run the command again.",
+)
+FILE_EXISTS = declare(
+    UsageError,
+    "file-exists",
+    "{path} already exists",
+    "Give the name of a new file.",
+)
+FILE_MISSING = declare(
+    UsageError,
+    "file-missing",
+    "there is no file {path}",
+    "Correct the path.",
+)
+INTERNAL_ERROR = declare(
+    SetupError,
+    "internal-error",
+    "unexpected error: {reason}",
+    "This is a bug. {report}",
+)
+NOT_INSTALLED = declare(
+    UsageError,
+    "not-installed",
+    "no gateway is installed here",
+    "Install one with mstunnel-setup, or correct --root.",
+)
+NOT_ROOT = declare(
+    CheckError,
+    "not-root",
+    "{what} needs root privileges",
+    "Run it with sudo. For a gateway without root, use --rootless and files that the account can read.",
+)

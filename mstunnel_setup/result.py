@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.text import sentence
 
 Status: TypeAlias = Literal["ok", "changed", "unchanged", "warning", "error"]
 Lines: TypeAlias = "Sequence[str] | Callable[[], Iterable[str]]"
@@ -17,6 +18,40 @@ class Notice:
     code: str
     message: str
     hint: str = ""
+
+
+@dataclass(frozen=True)
+class DeclaredNotice:
+    """A warning before it is given: its code, and its texts with named parameters in braces."""
+
+    code: str
+    message: str
+    hint: str
+
+    def __call__(self, **values: object) -> Notice:
+        """The warning with these values for the parameters of `message` and `hint`."""
+        return Notice(self.code, sentence(self.message, values), sentence(self.hint, values))
+
+
+def declare_notice(code: str, message: str, hint: str = "") -> DeclaredNotice:
+    """Declare a warning, in the `errors` module of its package. `code` never changes its meaning."""
+    return DeclaredNotice(code, message, hint)
+
+
+class Worded(Protocol):
+    """An error, finding or warning of any kind."""
+
+    @property
+    def code(self) -> str: ...  # noqa: D102
+    @property
+    def message(self) -> str: ...  # noqa: D102
+    @property
+    def hint(self) -> str: ...  # noqa: D102
+
+
+def notice_of(item: Worded) -> Notice:
+    """What a result shows of `item`."""
+    return Notice(item.code, item.message, item.hint)
 
 
 @dataclass(frozen=True)

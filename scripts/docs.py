@@ -177,13 +177,12 @@ def error_codes() -> str:
         "known when it happens. Exit codes are explained in [exit-codes.md](exit-codes.md).\n"
     )
     parts = [intro]
-    for exit_code, group in groupby(
-        sorted(found, key=lambda item: item.exit_code), lambda item: item.exit_code
-    ):
+    # Warnings, which have no exit code of their own, come last.
+    ordered = sorted(found, key=lambda item: item.exit_code or max(errors.ExitCode) + 1)
+    for exit_code, group in groupby(ordered, lambda item: item.exit_code):
         name = errors.ExitCode(exit_code).name.lower().replace("_", "-")
-        parts.append(
-            f"## Exit code {exit_code}: {name}\n\n| Code | Message | What to do |\n| --- | --- | --- |"
-        )
+        title = f"Exit code {exit_code}: {name}" if exit_code else "Warnings"
+        parts.append(f"## {title}\n\n| Code | Message | What to do |\n| --- | --- | --- |")
         parts.append("".join(f"| `{item.code}` | {item.message} | {item.hint} |\n" for item in group))
     return "\n".join(parts)
 

@@ -17,7 +17,7 @@ KEBAB = re.compile(r"[a-z0-9…]+(-[a-z0-9…]+)*")
 
 @dataclass(frozen=True, order=True)
 class Code:
-    """One code: what raises it, and the texts with `…` for what is only known at run time."""
+    """One code: its exit code (0: a warning), and the texts with `…` for what is only known at run time."""
 
     code: str
     exit_code: int
@@ -100,6 +100,8 @@ class _Module:
         name = ast.unparse(node.func)
         if name == "declare":
             yield from self._made(self._exits[ast.unparse(node.args[0])], node.args[1:])
+        elif name == "declare_notice":
+            yield from self._made(int(errors.ExitCode.DONE), node.args)
         elif name in self._exits:
             yield from self._made(self._exits[name], node.args)
         elif name.endswith("Meaning"):

@@ -27,7 +27,7 @@ def main(root: Path) -> None:
 
 
 def _end(signum: int, frame: object) -> None:  # noqa: ARG001 (signal's contract)
-    """End at once, wherever the program is; half-written files are removed on the way out."""
+    """End at once, wherever the program is; half-written files are removed before that."""
     raise SystemExit(ExitCode.DONE)
 
 

@@ -41,7 +41,7 @@ class CertificateWatch:
     _asked: tuple[str, float] | None = field(default=None, init=False)
 
     def look(self) -> Served:
-        """What is in use now. Raises nothing of its own: what cannot be read is not known."""
+        """What is in use now. Raises nothing: what cannot be read is unknown."""
         try:
             chain = read_material(self.files.read(f"{paths.ACTIVE}/chain.pem") or b"").certificates
         except CertificateError:

@@ -5,8 +5,8 @@ from mstunnel_setup.errors import CertificateError, StepError, TenantError, decl
 AGENT_FILE_INVALID = declare(
     StepError,
     "agent-file-invalid",
-    "{path} cannot be read{value}",
-    "Put it back from a backup, or run mstunnel-setup on the host.",
+    "{path} cannot be read{where}",
+    "Restore it from a backup, or run mstunnel-setup on the host.",
 )
 AGENT_FILE_MISSING = declare(
     StepError,
@@ -23,12 +23,12 @@ SERVER_UNKNOWN = declare(
 THRESHOLDS_INVALID = declare(
     StepError,
     "thresholds-invalid",
-    "{health_thresholds} cannot be read{value}",
-    "Correct it as docs/reference/health.md shows, or remove it.",
+    "{path} cannot be read{where}",
+    "Correct it as described in docs/reference/health.md, or remove it.",
 )
 TRUSTED_ROOT_UNREADABLE = declare(
     CertificateError,
     "trusted-root-unreadable",
     "{path}: {reason}",
-    "Put a certificate in PEM or DER there, or remove the file.",
+    "Replace it with a certificate in PEM or DER, or remove the file.",
 )

@@ -51,7 +51,7 @@ class Probe:
 
     @property
     def reached(self) -> bool:
-        """Whether the site answered: not the proxy on the way, and no gateway that found nobody."""
+        """Whether the site answered: not the proxy on the way, and no error of a gateway in between."""
         return 0 < self.status < _SERVER_ERROR and self.status != _REFUSED_BY_PROXY
 
     @property
@@ -75,7 +75,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class GatewayReport:
-    """One report; what the gateway could not tell is None or empty. `transferred` is bytes in and out."""
+    """One report; what is unknown is None or empty. `transferred` is bytes in and out."""
 
     at: datetime
     configuration: Applied | None = None

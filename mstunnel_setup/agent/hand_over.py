@@ -99,7 +99,7 @@ class HandOver:
             self.refusal = waiting.message
 
     def _verdict(self, digest: str, patience: float) -> Verdict | None:
-        """What the host says of the data, waiting for more than that it is at work on it."""
+        """The host's verdict on the data; waits while the host is still processing it."""
         end = self.clock.monotonic() + patience
         while True:
             verdict = handover.read_verdict(self.files, digest)

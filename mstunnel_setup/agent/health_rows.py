@@ -112,7 +112,7 @@ def _last_check_in(seen: Observation, _thresholds: Thresholds) -> Found:
 def _connections(seen: Observation, _thresholds: Thresholds) -> Found:
     report = _current(seen)
     if report is None or report.connections is None:
-        return Found(State.UNKNOWN, "the gateway does not say")
+        return Found(State.UNKNOWN, "the gateway does not report it")
     state = State.HEALTHY if report.connections <= _MOST_CONNECTIONS else State.UNHEALTHY
     return Found(state, f"{report.connections}", report.connections)
 
@@ -132,7 +132,7 @@ def _cpu(seen: Observation, thresholds: Thresholds) -> Found:
 def _cores(seen: Observation, _thresholds: Thresholds) -> Found:
     cores = seen.machine.cores
     if cores is None:
-        return Found(State.UNKNOWN, "the kernel does not say")
+        return Found(State.UNKNOWN, "the kernel does not report it")
     if cores >= _FEW_CORES:
         return Found(State.HEALTHY, f"{cores}", cores)
     return Found(State.WARNING if cores else State.UNHEALTHY, f"{cores}", cores)
@@ -145,7 +145,7 @@ def _memory(seen: Observation, thresholds: Thresholds) -> Found:
 def _disk(seen: Observation, thresholds: Thresholds) -> Found:
     free = seen.machine.disk_free_bytes
     if free is None:
-        return Found(State.UNKNOWN, "the file system does not say")
+        return Found(State.UNKNOWN, "the file system does not report it")
     limit = thresholds.disk_space
     gigabytes = free / _GIGABYTE
     text = f"{gigabytes:.1f} GB free"
@@ -179,7 +179,7 @@ def _revocation(seen: Observation, _thresholds: Thresholds) -> Found:
     if seen.revocation is None:
         return Found(State.UNKNOWN, "not asked yet")
     if seen.revocation is RevocationState.NOT_OFFERED:
-        return Found(State.UNKNOWN, "the certificate names nobody to ask")
+        return Found(State.UNKNOWN, "the certificate names no OCSP responder or CRL")
     if seen.revocation is RevocationState.GOOD:
         return Found(State.HEALTHY, "not revoked")
     if seen.revocation is RevocationState.REVOKED:
@@ -197,13 +197,13 @@ def _internal_network(seen: Observation, _thresholds: Thresholds) -> Found:
     if probe is None:
         return Found(State.UNKNOWN, f"{seen.probe_url} has not been tried yet")
     if probe.reached:
-        return Found(State.HEALTHY, f"{probe.url} answers with status {probe.status}")
+        return Found(State.HEALTHY, f"{probe.url} returned HTTP {probe.status}")
     return Found(State.UNHEALTHY, f"{probe.url}: {probe.words} ({_way(seen)})")
 
 
 def _upgradeability(seen: Observation, _thresholds: Thresholds) -> Found:
     if seen.registry is None:
-        return Found(State.UNKNOWN, "the images came from no registry that is known")
+        return Found(State.UNKNOWN, "the registry of the images is unknown")
     if seen.last_registry_contact is None:
         fresh = abs(seen.now - seen.started) <= _LATEST_CHECK_IN
         return Found(State.UNKNOWN if fresh else State.UNHEALTHY, f"{seen.registry}: {seen.registry_problem}")
@@ -218,21 +218,21 @@ def _upgradeability(seen: Observation, _thresholds: Thresholds) -> Found:
 def _version(seen: Observation, _thresholds: Thresholds) -> Found:
     behind = seen.releases_behind
     if behind is None:
-        return Found(State.UNKNOWN, "the tenant does not say")
+        return Found(State.UNKNOWN, "the tenant does not report it")
     if behind <= 0:
         return Found(State.HEALTHY, "the newest", 0)
     if behind == 1:
-        return Found(State.WARNING, "a newer one is there", 1)
+        return Found(State.WARNING, "a newer release exists", 1)
     return Found(State.UNHEALTHY, f"{behind} releases behind: out of support", behind)
 
 
 def _server_container(seen: Observation, _thresholds: Thresholds) -> Found:
     if seen.report is None:
         fresh = abs(seen.now - seen.started) <= _LATEST_REPORT
-        return Found(State.UNKNOWN if fresh else State.UNHEALTHY, "the gateway has not been heard of")
+        return Found(State.UNKNOWN if fresh else State.UNHEALTHY, "the gateway has not reported yet")
     age = abs(seen.now - seen.report.at)
     if age > _LATEST_REPORT:
-        return Found(State.UNHEALTHY, f"the gateway has been silent for {_ago(age)}")
+        return Found(State.UNHEALTHY, f"the gateway has not reported for {_ago(age)}")
     if seen.report.connections is None:
         return Found(State.UNHEALTHY, "the gateway runs, but its server does not answer")
     return Found(State.HEALTHY, "serving")
@@ -240,7 +240,7 @@ def _server_container(seen: Observation, _thresholds: Thresholds) -> Found:
 
 def _configuration(seen: Observation, _thresholds: Thresholds) -> Found:
     if seen.refusal is not None:
-        return Found(State.UNHEALTHY, f"could not be applied, the earlier one goes on: {seen.refusal}")
+        return Found(State.UNHEALTHY, f"could not be applied; the earlier one stays in use: {seen.refusal}")
     if seen.configuration_id is None:
         return Found(State.UNKNOWN, "not pulled yet")
     return Found(State.HEALTHY, "applied")

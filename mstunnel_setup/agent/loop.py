@@ -18,7 +18,7 @@ from mstunnel_setup.agent.status_file import Failure, Status
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.answers.address import web_address_problem
-from mstunnel_setup.errors import SetupError, TenantError, declared
+from mstunnel_setup.errors import CONFIGURATION_MISSING, SetupError, declared
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.safe_paths import FileError
@@ -166,11 +166,7 @@ class Agent:
     def _configure(self, site: TunnelSite) -> None:
         found = site.microsoft_tunnel_configuration
         if found is None:
-            raise TenantError(
-                "configuration-missing",
-                "the site has no server configuration",
-                "Assign a server configuration to the site in the admin center.",
-            )
+            raise CONFIGURATION_MISSING()
         try:
             digest = self._hand_over.give(found.to_wire(), self._known.probe_url or "")
         except SetupError as error:
@@ -223,7 +219,7 @@ class Agent:
             self.tell(line("thresholds-not-learnt", error.message, "The limits known so far stay."))
 
     def _lab_health(self, enrolment: Enrolment) -> LabHealth | None:
-        """What only a lab tenant can be told; Graph has no way to write it."""
+        """What only a lab tenant accepts; Graph has no property for it."""
         if self.watch is None or not enrolment.lab or self.watch.state is State.UNKNOWN:
             return None
         rows = self.watch.rows

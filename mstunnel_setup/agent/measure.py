@@ -67,7 +67,7 @@ class Measure:
         return 100.0 * (last.busy - first.busy) / (last.total - first.total)
 
     def _rate(self, now: float, transferred: int | None) -> float | None:
-        """Bits a second since the last look; unknown after a restart of the gateway, which counts anew."""
+        """Bits a second since the last sample; None after a restart of the gateway, which starts at zero."""
         before, self._moved = self._moved, None if transferred is None else (now, transferred)
         if before is None or transferred is None or transferred < before[1] or now <= before[0]:
             return None

@@ -43,7 +43,7 @@ class RegistryWatch:
         try:
             self.ask(f"https://{host}/v2/")
         except NetworkError as error:
-            # Whom the engine trusts is set on the host; here it counts that somebody answers.
+            # Whom the engine trusts is set on the host; here any answer counts.
             if error.code != "tls-untrusted":
                 self.problem = error.message
                 return
@@ -52,7 +52,7 @@ class RegistryWatch:
 
 
 def asking(clock: Clock) -> Ask:
-    """How a registry is asked: a session of its own, closed at once."""
+    """How a registry is asked: a separate session, closed at once."""
 
     def ask(address: str) -> None:
         http = HttpSession(clock, timeout=_TIMEOUT, deadline=_TIMEOUT)

@@ -2,7 +2,7 @@
 
 The new key is made here and never leaves; the tenant learns its certificate by `addKey`, which an application
 may call for itself with a proof that it holds the old key. Only a credential that has signed in replaces the
-old one, and a kill at any point is gone on from: the candidate lies in a file of its own until then.
+old one, and a kill at any point is gone on from: the candidate lies in a separate file until then.
 """
 
 from dataclasses import dataclass, field
@@ -70,7 +70,7 @@ class Renewal:
         self.files.write(paths.AGENT_CREDENTIAL, content, 0o600)
         self.files.remove(CANDIDATE)
         self.counters.identity_renewals += 1
-        self.tell(line("identity-renewed", "the agent has a new credential; the old one ends by itself."))
+        self.tell(line("identity-renewed", "the agent has a new credential; the old one expires."))
         return True
 
     def _hand_in(self, enrolment: Enrolment, credential: Credential) -> None:

@@ -55,7 +55,7 @@ def read_agent_settings(files: Files) -> AgentSettings:
 
 
 def read_gateway_options(files: Files, authentication: str, now: datetime) -> GatewayOptions:
-    """What the gateway is told besides the server configuration at the time `now`; read at every check-in.
+    """The gateway's settings besides the server configuration at the time `now`; read at every check-in.
 
     Raises EnvironmentFileError or UsageError when `env.sh` or a setting in it is wrong.
     """
@@ -89,4 +89,4 @@ def _read(files: Files, path: str, model: type[Model]) -> Model:
         return model.model_validate_json(content)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise AGENT_FILE_INVALID(path=path, value=f" (at {place})" if place else "") from error
+        raise AGENT_FILE_INVALID(path=path, where=f" (at {place})" if place else "") from error

@@ -32,7 +32,7 @@ class Failure(BaseModel):
 class Status(BaseModel):
     """How the agent is doing. Times are UTC; `configuration_digest` names the files that are in place.
 
-    `container` is the host name inside it, which the engine makes anew with each container.
+    `container` is the host name inside it, which is new for each container.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,14 +72,14 @@ def read_status(files: Files) -> Status | None:
 def judge(status: Status | None, now: datetime) -> Verdict:
     """Healthy: the agent went round less than 5 minutes ago, whether the tenant answered or not.
 
-    A tenant that is away is a row of the health report; starting this container anew would not bring it back.
+    A tenant that is away is a row of the health report; restarting this container would not bring it back.
     """
     if status is None:
         return Verdict(healthy=False, reason="the agent is not running")
     alive = status.last_round or status.started
     # A clock that was set back must not keep an old round fresh.
     if abs(now - alive) >= _LATEST_ROUND:
-        return Verdict(healthy=False, reason=f"the agent has done nothing since {_time(alive)}")
+        return Verdict(healthy=False, reason=f"the agent has been inactive since {_time(alive)}")
     seen = (
         f"checked in at {_time(status.last_check_in)}" if status.last_check_in else "has not checked in yet"
     )

@@ -1,4 +1,4 @@
-"""What the agent asks of the tenant, and the way there with the agent's own certificate."""
+"""What the agent asks of the tenant, signed in with the agent's own certificate."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -55,7 +55,7 @@ def read_thresholds(files: Files) -> Thresholds:
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise THRESHOLDS_INVALID(
-            health_thresholds=paths.HEALTH_THRESHOLDS, value=f" (at {place})" if place else ""
+            path=paths.HEALTH_THRESHOLDS, where=f" (at {place})" if place else ""
         ) from error
 
 

@@ -79,7 +79,7 @@ def _failed(files: Files) -> Collection[Digests]:
 
 
 def reported(files: Files) -> HealthStatus | None:
-    """What the server's status is because of an upgrade; None when no upgrade is in the way."""
+    """What the server's status is because of an upgrade; None when no upgrade affects it."""
     answer = mailbox.read_answer(files.read(mailbox.ANSWER))
     if answer is None:
         return None
@@ -141,7 +141,7 @@ def _zone(site: TunnelSite, files: Files) -> tzinfo:
 
 
 def _offered(files: Files) -> Release | None:
-    """The release to ask for; None when there is none, or nobody to ask."""
+    """The release to ask for; None when there is none, or no monitor to ask."""
     if files.state(mailbox.INBOX) is None:
         return None
     try:

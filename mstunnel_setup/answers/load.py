@@ -9,7 +9,7 @@ from mstunnel_setup.answers.errors import ANSWERS_UNREADABLE
 from mstunnel_setup.answers.judge import AnswersError, judge
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.problem import KeyPath
-from mstunnel_setup.errors import CheckError
+from mstunnel_setup.errors import NOT_ROOT
 
 _SECTIONS = frozenset(
     {
@@ -37,11 +37,7 @@ def load(path: Path) -> LoadedAnswers:
     try:
         content = read(path)
     except PermissionError as error:
-        raise CheckError(
-            "not-root",
-            f"this account may not read the answer file {path}",
-            "Run it with sudo; for a gateway without root, give the account a file of its own.",
-        ) from error
+        raise NOT_ROOT(what=f"reading the answer file {path}") from error
     except OSError as error:
         raise ANSWERS_UNREADABLE(path=path, reason=error.strerror) from error
     except DocumentError as error:

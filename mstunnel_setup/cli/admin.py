@@ -6,13 +6,8 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup.cli.admin_access import access_app
-from mstunnel_setup.cli.admin_config import config_app
-from mstunnel_setup.cli.admin_profile import exclusions_app, profile_app
-from mstunnel_setup.cli.admin_server import server_app
-from mstunnel_setup.cli.admin_site import site_app
-from mstunnel_setup.cli.admin_threshold import threshold_app
 from mstunnel_setup.cli.entry import run_program
+from mstunnel_setup.cli.lazy_group import add_lazy_group
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
@@ -21,13 +16,45 @@ _PROGRAM = "mst-admin"
 
 app = new_app("Manage Microsoft Tunnel in the tenant: server configurations, sites, servers, VPN profiles.")
 add_root(app, _PROGRAM)
-app.add_typer(config_app, name="config")
-app.add_typer(site_app, name="site")
-app.add_typer(server_app, name="server")
-app.add_typer(threshold_app, name="threshold")
-app.add_typer(profile_app, name="profile")
-app.add_typer(exclusions_app, name="proxy-exclusions")
-app.add_typer(access_app, name="conditional-access")
+add_lazy_group(
+    app,
+    "config",
+    "Server configurations: the settings that the servers of a site share.",
+    "admin_config",
+    "config_app",
+)
+add_lazy_group(
+    app,
+    "site",
+    "Sites: servers with one public address and one server configuration.",
+    "admin_site",
+    "site_app",
+)
+add_lazy_group(
+    app,
+    "server",
+    "Servers of a site. `mstunnel-setup` creates them, on the server itself.",
+    "admin_server",
+    "server_app",
+)
+add_lazy_group(
+    app,
+    "threshold",
+    "Health thresholds: where a metric turns healthy and unhealthy.",
+    "admin_threshold",
+    "threshold_app",
+)
+add_lazy_group(app, "profile", "VPN profiles for Android Enterprise and iOS.", "admin_profile", "profile_app")
+add_lazy_group(
+    app, "proxy-exclusions", "Proxy exclusion lists of Android profiles.", "admin_profile", "exclusions_app"
+)
+add_lazy_group(
+    app,
+    "conditional-access",
+    "The cloud app Microsoft Tunnel Gateway, which Conditional Access policies name.",
+    "admin_access",
+    "access_app",
+)
 
 Declarations = Annotated[
     Path, typer.Argument(metavar="DIR", help="Directory with YAML files, or one such file.")
@@ -53,9 +80,9 @@ def apply(
     sign_in: SignInOptions,
     how: ApplyOptions,
     directory: Declarations,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Show the plan, ask, and make the tenant as declared in files; what is so already stays."""
+    """Show the plan, ask, and change the tenant to match the declarations."""
     from mstunnel_setup.admin.apply import apply as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
@@ -75,7 +102,7 @@ def diff(
     how: ApplyOptions,
     directory: Declarations,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="End with 20 when anything would change.")
+        bool, typer.Option("--exit-code", help="Exit with code 20 when anything would change.")
     ] = False,
 ) -> None:
     """Show what `apply` would change."""
@@ -96,7 +123,7 @@ def export(
     common: CommonOptions,
     sign_in: SignInOptions,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to write to.")],
-    force: Annotated[bool, typer.Option("--force", help="Overwrite earlier files.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Write the tenant as files, with a JSON Schema for editors."""
     from mstunnel_setup.admin.apply import export as run  # noqa: PLC0415 (`--help` stays fast)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from mstunnel_setup.admin import cloud_app
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
@@ -9,22 +10,20 @@ if TYPE_CHECKING:
     pass
 
 _PROGRAM = "mst-admin conditional-access"
-access_app = new_group("The cloud app Microsoft Tunnel Gateway, which Conditional Access policies name.")
+access_app = new_group()
 
 
 @access_app.command()
 @with_options
 def status(common: CommonOptions, sign_in: SignInOptions) -> None:
-    """Say whether the tenant has the cloud app, so that policies can name it."""
-    from mstunnel_setup.admin.cloud_app import status as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} status", common, lambda operator: run(operator, sign_in.settings()))
+    """Show whether the tenant has the cloud app, so that policies can name it."""
+    run_command(f"{_PROGRAM} status", common, lambda operator: cloud_app.status(operator, sign_in.settings()))
 
 
 @access_app.command()
 @with_options
 def provision(common: CommonOptions, sign_in: SignInOptions) -> None:
-    """Add the cloud app to the tenant, unless it is there."""
-    from mstunnel_setup.admin.cloud_app import provision as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} provision", common, lambda operator: run(operator, sign_in.settings()))
+    """Add the cloud app to the tenant if it is missing."""
+    run_command(
+        f"{_PROGRAM} provision", common, lambda operator: cloud_app.provision(operator, sign_in.settings())
+    )

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
+from mstunnel_setup.admin.object_commands import CONFIGURATIONS
+from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.cli.admin_objects import ObjectCommands
 from mstunnel_setup.cli.options import option_names
 
 if TYPE_CHECKING:
-    from mstunnel_setup.admin.object_commands import Objects
     from mstunnel_setup.answers.finding import Finding
 
 
@@ -20,9 +21,9 @@ def _list_option(name: str, metavar: str, about: str) -> Any:
 
 @dataclass(frozen=True)
 class ConfigurationOptions:
-    """Properties of a server configuration; what is not given stays as it is, or at its default.
+    """Properties of a server configuration; what is not given keeps its value or its default.
 
-    `NAMES` are options by keys that are no fields.
+    `NAMES` are options by keys that are not fields.
     """
 
     NAMES: ClassVar = {"advanced_settings.": "--advanced ", "corporate_networks": "--corporate-network"}
@@ -61,7 +62,9 @@ class ConfigurationOptions:
     ] = None
     corporate_network: Annotated[
         list[str] | None,
-        typer.Option("--corporate-network", metavar="CIDR", help="Network of yours, to check for overlap."),
+        typer.Option(
+            "--corporate-network", metavar="CIDR", help="One of your networks, to check for overlap."
+        ),
     ] = None
 
     @property
@@ -85,27 +88,18 @@ class ConfigurationOptions:
         return {**found, **lists}
 
     def malformed(self) -> Iterator["Finding"]:
-        """What cannot be read at all."""
-        from mstunnel_setup.answers.finding import Finding  # noqa: PLC0415 (`--help` stays fast)
-
+        """Values that cannot be parsed."""
         for text in filter(None, self.advanced_settings or ()):
             if "=" not in text:
                 message = f"--advanced {text[:80]} has no value"
                 yield Finding("setting-malformed", "advanced_settings", message, "Write NAME=VALUE.")
 
 
-def _work() -> "Objects[Any, Any, Any]":
-    from mstunnel_setup.admin.object_commands import CONFIGURATIONS  # noqa: PLC0415 (`--help` stays fast)
-
-    return CONFIGURATIONS
-
-
 config_app = ObjectCommands(
     program="mst-admin config",
-    about="Server configurations: the settings that the servers of a site share.",
     one="server configuration",
     many="server configurations",
     options=ConfigurationOptions,
-    work=_work,
+    work=CONFIGURATIONS,
     condition="that no site uses",
 ).app()

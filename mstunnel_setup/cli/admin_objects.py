@@ -2,43 +2,40 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from mstunnel_setup.admin.object_commands import Objects
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
-if TYPE_CHECKING:
-    from mstunnel_setup.admin.object_commands import Objects
-
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 @dataclass(frozen=True)
 class ObjectCommands:
-    """One kind of objects: its program, its names, its options, and the work, which is imported when needed.
+    """One kind of objects: its program, its names, its options, and the work.
 
     `options` is a dataclass of typer options with a method `given`, that returns them by declared keys.
     """
 
     program: str
-    about: str
     one: str
     many: str
     options: type
-    work: Callable[[], "Objects[Any, Any, Any]"]
+    work: Objects[Any, Any, Any]
     condition: str = ""
 
     def app(self) -> typer.Typer:
         """The five commands."""
-        app = new_group(self.about)
+        app = new_group()
         app.command("list", help=f"List the {self.many} of the tenant.")(with_options(self._list()))
         app.command("show", help=f"Show one {self.one}.")(with_options(self._show()))
         app.command("create", help=f"Create a {self.one}; its values are checked first.")(
             with_options(self._create())
         )
-        app.command("update", help="Change what is given; servers follow within minutes.")(
+        app.command("update", help="Change the given properties; servers follow within minutes.")(
             with_options(self._update())
         )
         app.command("delete", help=f"Delete a {self.one} {self.condition}.")(with_options(self._delete()))
@@ -54,7 +51,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} list",
                 common,
-                lambda operator: self.work().list(operator, sign_in.settings()),
+                lambda operator: self.work.list(operator, sign_in.settings()),
             )
 
         return run
@@ -64,7 +61,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} show",
                 common,
-                lambda operator: self.work().show(operator, sign_in.settings(), wanted),
+                lambda operator: self.work.show(operator, sign_in.settings(), wanted),
             )
 
         return self._typed(run)
@@ -79,7 +76,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} create",
                 common,
-                lambda operator: self.work().create(operator, sign_in.settings(), options, name),
+                lambda operator: self.work.create(operator, sign_in.settings(), options, name),
             )
 
         return self._typed(run)
@@ -95,7 +92,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} update",
                 common,
-                lambda operator: self.work().update(operator, sign_in.settings(), options, wanted, name),
+                lambda operator: self.work.update(operator, sign_in.settings(), options, wanted, name),
             )
 
         return self._typed(run)
@@ -105,7 +102,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} delete",
                 common,
-                lambda operator: self.work().delete(operator, sign_in.settings(), wanted, yes=yes),
+                lambda operator: self.work.delete(operator, sign_in.settings(), wanted, yes=yes),
             )
 
         return self._typed(run)

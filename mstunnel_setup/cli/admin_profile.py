@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
+from mstunnel_setup.admin import profile_commands, proxy_exclusions
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
 _PROFILE = "mst-admin profile"
 _EXCLUSIONS = "mst-admin proxy-exclusions"
-profile_app = new_group("VPN profiles for Android Enterprise and iOS.")
-exclusions_app = new_group("Proxy exclusion lists of Android profiles.")
+profile_app = new_group()
+exclusions_app = new_group()
 
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The profile in the tenant.")]
 Profile = Annotated[str, typer.Option("--profile", metavar="NAME_OR_ID", help="The profile in the tenant.")]
@@ -21,18 +22,22 @@ Profile = Annotated[str, typer.Option("--profile", metavar="NAME_OR_ID", help="T
 @with_options
 def list_(common: CommonOptions, sign_in: SignInOptions) -> None:
     """List the VPN profiles for Microsoft Tunnel."""
-    from mstunnel_setup.admin.profile_commands import list_profiles as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROFILE} list", common, lambda operator: run(operator, sign_in.settings()))
+    run_command(
+        f"{_PROFILE} list",
+        common,
+        lambda operator: profile_commands.list_profiles(operator, sign_in.settings()),
+    )
 
 
 @profile_app.command()
 @with_options
 def show(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted) -> None:
     """Show a profile of the tenant, and to whom it is assigned."""
-    from mstunnel_setup.admin.profile_commands import show as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROFILE} show", common, lambda operator: run(operator, sign_in.settings(), wanted))
+    run_command(
+        f"{_PROFILE} show",
+        common,
+        lambda operator: profile_commands.show(operator, sign_in.settings(), wanted),
+    )
 
 
 @profile_app.command()
@@ -43,9 +48,11 @@ def create(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The profile, in YAML.")],
 ) -> None:
     """Check a profile, create it with its trusted root, and assign both."""
-    from mstunnel_setup.admin.profile_commands import create as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROFILE} create", common, lambda operator: run(operator, sign_in.settings(), file))
+    run_command(
+        f"{_PROFILE} create",
+        common,
+        lambda operator: profile_commands.create(operator, sign_in.settings(), file),
+    )
 
 
 @profile_app.command()
@@ -55,10 +62,12 @@ def update(
     sign_in: SignInOptions,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The profile, in YAML.")],
 ) -> None:
-    """Make a profile of the tenant, its trusted root and its groups as the file says."""
-    from mstunnel_setup.admin.profile_commands import update as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROFILE} update", common, lambda operator: run(operator, sign_in.settings(), file))
+    """Change a profile, its trusted root and its groups to match a file."""
+    run_command(
+        f"{_PROFILE} update",
+        common,
+        lambda operator: profile_commands.update(operator, sign_in.settings(), file),
+    )
 
 
 @profile_app.command()
@@ -67,13 +76,13 @@ def delete(
     common: CommonOptions,
     sign_in: SignInOptions,
     wanted: Wanted,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Delete a profile, and the trusted root that goes with it."""
-    from mstunnel_setup.admin.profile_commands import delete as run  # noqa: PLC0415 (`--help` stays fast)
-
+    """Delete a profile and its trusted root."""
     run_command(
-        f"{_PROFILE} delete", common, lambda operator: run(operator, sign_in.settings(), wanted, yes=yes)
+        f"{_PROFILE} delete",
+        common,
+        lambda operator: profile_commands.delete(operator, sign_in.settings(), wanted, yes=yes),
     )
 
 
@@ -86,19 +95,19 @@ def lint(
         str, typer.Argument(metavar="FILE_OR_NAME", help="A file, or a profile of the tenant by name or id.")
     ],
 ) -> None:
-    """Say what is wrong with a profile: a file (without signing in), or one of the tenant."""
-    from mstunnel_setup.admin.profile_commands import lint as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROFILE} lint", common, lambda operator: run(operator, sign_in.settings(), wanted))
+    """Show the problems of a profile: a file (without sign-in), or one of the tenant."""
+    run_command(
+        f"{_PROFILE} lint",
+        common,
+        lambda operator: profile_commands.lint(operator, sign_in.settings(), wanted),
+    )
 
 
 @profile_app.command()
 @with_options
 def schema(common: CommonOptions) -> None:
     """Print the JSON Schema of profile files, for editors."""
-    from mstunnel_setup.admin.profile_commands import schema as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROFILE} schema", common, lambda _operator: run())
+    run_command(f"{_PROFILE} schema", common, lambda _operator: profile_commands.schema())
 
 
 @exclusions_app.command()
@@ -106,13 +115,11 @@ def schema(common: CommonOptions) -> None:
 def check(
     common: CommonOptions,
     entries: Annotated[
-        list[str], typer.Argument(metavar="FILE_OR_ENTRY...", help="CSV files, or entries themselves.")
+        list[str], typer.Argument(metavar="FILE_OR_ENTRY...", help="CSV files, or single entries.")
     ],
 ) -> None:
-    """Say which entries Android takes."""
-    from mstunnel_setup.admin.proxy_exclusions import check as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_EXCLUSIONS} check", common, lambda _operator: run(entries))
+    """Show which entries Android accepts."""
+    run_command(f"{_EXCLUSIONS} check", common, lambda _operator: proxy_exclusions.check(entries))
 
 
 @exclusions_app.command("import")
@@ -123,11 +130,11 @@ def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The list, in CSV.")],
     profile: Profile,
 ) -> None:
-    """Replace the list of a profile by that of a CSV file."""
-    from mstunnel_setup.admin.proxy_exclusions import import_list as run  # noqa: PLC0415 (`--help` stays fast)
-
+    """Replace the list of a profile with that of a CSV file."""
     run_command(
-        f"{_EXCLUSIONS} import", common, lambda operator: run(operator, sign_in.settings(), file, profile)
+        f"{_EXCLUSIONS} import",
+        common,
+        lambda operator: proxy_exclusions.import_list(operator, sign_in.settings(), file, profile),
     )
 
 
@@ -142,8 +149,8 @@ def export(
     ] = None,
 ) -> None:
     """Write the list of a profile as CSV."""
-    from mstunnel_setup.admin.proxy_exclusions import export_list as run  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
-        f"{_EXCLUSIONS} export", common, lambda operator: run(operator, sign_in.settings(), profile, file)
+        f"{_EXCLUSIONS} export",
+        common,
+        lambda operator: proxy_exclusions.export_list(operator, sign_in.settings(), profile, file),
     )

@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
+from mstunnel_setup.admin import server_commands
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
 _PROGRAM = "mst-admin server"
-server_app = new_group("Servers of a site. `mstunnel-setup` creates them, on the server itself.")
+server_app = new_group()
 
 Site = Annotated[str, typer.Option("--site", metavar="NAME_OR_ID", help="The site of the server.")]
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The server.")]
@@ -18,27 +19,29 @@ Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The server.")
 @with_options
 def list_(common: CommonOptions, sign_in: SignInOptions, site: Site) -> None:
     """List the servers of a site."""
-    from mstunnel_setup.admin.server_commands import list_servers  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} list", common, lambda operator: list_servers(operator, sign_in.settings(), site))
+    run_command(
+        f"{_PROGRAM} list",
+        common,
+        lambda operator: server_commands.list_servers(operator, sign_in.settings(), site),
+    )
 
 
 @server_app.command()
 @with_options
 def show(common: CommonOptions, sign_in: SignInOptions, site: Site, wanted: Wanted) -> None:
     """Show one server."""
-    from mstunnel_setup.admin.server_commands import show as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} show", common, lambda operator: run(operator, sign_in.settings(), site, wanted))
+    run_command(
+        f"{_PROGRAM} show",
+        common,
+        lambda operator: server_commands.show(operator, sign_in.settings(), site, wanted),
+    )
 
 
 @server_app.command()
 @with_options
 def create(common: CommonOptions) -> None:
-    """Say how servers come into being."""
-    from mstunnel_setup.admin.server_commands import create as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} create", common, lambda _operator: run())
+    """Explain how servers are registered."""
+    run_command(f"{_PROGRAM} create", common, lambda _operator: server_commands.create())
 
 
 @server_app.command()
@@ -50,13 +53,11 @@ def update(
     wanted: Wanted,
     name: Annotated[str, typer.Option("--name", help="New name.")],
 ) -> None:
-    """Give a server another name in the tenant."""
-    from mstunnel_setup.admin.server_commands import rename  # noqa: PLC0415 (`--help` stays fast)
-
+    """Rename a server in the tenant."""
     run_command(
         f"{_PROGRAM} update",
         common,
-        lambda operator: rename(operator, sign_in.settings(), site, wanted, name),
+        lambda operator: server_commands.rename(operator, sign_in.settings(), site, wanted, name),
     )
 
 
@@ -67,13 +68,11 @@ def delete(
     sign_in: SignInOptions,
     site: Site,
     wanted: Wanted,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Delete the record of a server that is gone; `mst-cli uninstall` does it for one that is there."""
-    from mstunnel_setup.admin.server_commands import delete as run  # noqa: PLC0415 (`--help` stays fast)
-
+    """Delete the record of a server that no longer exists; otherwise use `mst-cli uninstall` there."""
     run_command(
         f"{_PROGRAM} delete",
         common,
-        lambda operator: run(operator, sign_in.settings(), site, wanted, yes=yes),
+        lambda operator: server_commands.delete(operator, sign_in.settings(), site, wanted, yes=yes),
     )

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
+from mstunnel_setup.admin import site_upgrade
+from mstunnel_setup.admin.object_commands import SITES
 from mstunnel_setup.cli.admin_objects import ObjectCommands, Yes
 from mstunnel_setup.cli.errors import WINDOW_MISSING
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, option_names, with_options
 from mstunnel_setup.cli.render import run_command
 
 if TYPE_CHECKING:
-    from mstunnel_setup.admin.object_commands import Objects
     from mstunnel_setup.errors import UsageError
 
 _PROGRAM = "mst-admin site"
@@ -21,9 +22,9 @@ Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The site.")]
 
 @dataclass(frozen=True)
 class SiteOptions:
-    """Properties of a site; what is not given stays as it is, or at its default.
+    """Properties of a site; what is not given keeps its value or its default.
 
-    `NAMES` are options by keys that are no fields.
+    `NAMES` are options by keys that are not fields.
     """
 
     NAMES: ClassVar = {
@@ -43,14 +44,14 @@ class SiteOptions:
         typer.Option("--configuration", metavar="NAME_OR_ID", help="The server configuration."),
     ] = None
     internal_network_probe_url: Annotated[
-        str | None, typer.Option("--probe-url", metavar="URL", help="Internal page that servers try.")
+        str | None, typer.Option("--probe-url", metavar="URL", help="Internal page that servers probe.")
     ] = None
     upgrade_automatically: Annotated[
         bool | None, typer.Option("--auto-upgrade/--manual-upgrade", help="Upgrade without approval.")
     ] = None
     window: Annotated[
         str | None,
-        typer.Option("--window", metavar="HH:MM-HH:MM", help="When upgrades may begin; '' for any time."),
+        typer.Option("--window", metavar="HH:MM-HH:MM", help="When upgrades may start; '' for any time."),
     ] = None
     time_zone: Annotated[
         str | None, typer.Option("--time-zone", metavar="ZONE", help="IANA time zone of --window.")
@@ -98,19 +99,12 @@ def _window_missing() -> "UsageError":
     return WINDOW_MISSING()
 
 
-def _work() -> "Objects[Any, Any, Any]":
-    from mstunnel_setup.admin.object_commands import SITES  # noqa: PLC0415 (`--help` stays fast)
-
-    return SITES
-
-
 site_app = ObjectCommands(
     program=_PROGRAM,
-    about="Sites: servers with one public address and one server configuration.",
     one="site",
     many="sites",
     options=SiteOptions,
-    work=_work,
+    work=SITES,
     condition="that has no servers",
 ).app()
 
@@ -118,11 +112,9 @@ site_app = ObjectCommands(
 @site_app.command("request-upgrade")
 @with_options
 def request_upgrade(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted, yes: Yes = False) -> None:
-    """Approve the upgrade of a site's servers, one after the other; it cannot be taken back."""
-    from mstunnel_setup.admin.site_upgrade import request_upgrade as run  # noqa: PLC0415 (`--help` stays fast)
-
+    """Approve the upgrade of a site's servers, one after the other; this cannot be undone."""
     run_command(
         f"{_PROGRAM} request-upgrade",
         common,
-        lambda operator: run(operator, sign_in.settings(), wanted, yes=yes),
+        lambda operator: site_upgrade.request_upgrade(operator, sign_in.settings(), wanted, yes=yes),
     )

@@ -5,18 +5,19 @@ from typing import Annotated
 
 import typer
 
+from mstunnel_setup.admin import threshold_commands
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
 _PROGRAM = "mst-admin threshold"
-threshold_app = new_group("Health thresholds: where a metric turns healthy and unhealthy.")
+threshold_app = new_group()
 
 Metric = Annotated[str, typer.Argument(metavar="METRIC", help="Name of the metric, as `list` shows it.")]
 
 
 @dataclass(frozen=True)
 class ThresholdOptions:
-    """Values to change; what is not given stays as it is."""
+    """Values to change; what is not given keeps its value."""
 
     healthy: Annotated[int | None, typer.Option("--healthy", help="Healthy up to this value.")] = None
     unhealthy: Annotated[int | None, typer.Option("--unhealthy", help="Unhealthy from this value.")] = None
@@ -26,18 +27,22 @@ class ThresholdOptions:
 @with_options
 def list_(common: CommonOptions, sign_in: SignInOptions) -> None:
     """List the thresholds of all metrics."""
-    from mstunnel_setup.admin.threshold_commands import list_thresholds  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} list", common, lambda operator: list_thresholds(operator, sign_in.settings()))
+    run_command(
+        f"{_PROGRAM} list",
+        common,
+        lambda operator: threshold_commands.list_thresholds(operator, sign_in.settings()),
+    )
 
 
 @threshold_app.command()
 @with_options
 def show(common: CommonOptions, sign_in: SignInOptions, metric: Metric) -> None:
     """Show the thresholds of a metric."""
-    from mstunnel_setup.admin.threshold_commands import show as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} show", common, lambda operator: run(operator, sign_in.settings(), metric))
+    run_command(
+        f"{_PROGRAM} show",
+        common,
+        lambda operator: threshold_commands.show(operator, sign_in.settings(), metric),
+    )
 
 
 @threshold_app.command()
@@ -50,12 +55,12 @@ def create(
     unhealthy: Annotated[int, typer.Option("--unhealthy", help="Unhealthy from this value.")],
 ) -> None:
     """Set the thresholds of a metric that has none."""
-    from mstunnel_setup.admin.threshold_commands import set_threshold  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
         f"{_PROGRAM} create",
         common,
-        lambda operator: set_threshold(operator, sign_in.settings(), metric, (healthy, unhealthy), new=True),
+        lambda operator: threshold_commands.set_threshold(
+            operator, sign_in.settings(), metric, (healthy, unhealthy), new=True
+        ),
     )
 
 
@@ -66,15 +71,13 @@ def update(
     sign_in: SignInOptions,
     metric: Metric,
     values: ThresholdOptions,
-    default: Annotated[bool, typer.Option("--default", help="Back to the default of the service.")] = False,
+    default: Annotated[bool, typer.Option("--default", help="Reset to the default of the service.")] = False,
 ) -> None:
     """Change the thresholds of a metric."""
-    from mstunnel_setup.admin.threshold_commands import set_threshold  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
         f"{_PROGRAM} update",
         common,
-        lambda operator: set_threshold(
+        lambda operator: threshold_commands.set_threshold(
             operator, sign_in.settings(), metric, (values.healthy, values.unhealthy), default=default
         ),
     )
@@ -86,11 +89,11 @@ def delete(
     common: CommonOptions,
     sign_in: SignInOptions,
     metric: Metric,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete the thresholds of a metric."""
-    from mstunnel_setup.admin.threshold_commands import delete as run  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
-        f"{_PROGRAM} delete", common, lambda operator: run(operator, sign_in.settings(), metric, yes=yes)
+        f"{_PROGRAM} delete",
+        common,
+        lambda operator: threshold_commands.delete(operator, sign_in.settings(), metric, yes=yes),
     )

@@ -8,21 +8,24 @@ import typer
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.cli.options import new_app
-from mstunnel_setup.errors import ExitCode, SetupError, UsageError
+from mstunnel_setup.errors import NOT_INSTALLED, ExitCode, SetupError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.memory import keep_private
 from mstunnel_setup.host.process import Processes
 
-app = new_app("Keeps a gateway in step with its tenant and checks in.")
+app = new_app("Keep a gateway in sync with its tenant and check in.")
 
-Root = Annotated[Path, typer.Option("--root", envvar="MSTUNNEL_ROOT", help="Directory to see as /.")]
+Root = Annotated[
+    Path,
+    typer.Option("--root", envvar="MSTUNNEL_ROOT", help="Directory to use as the root of the file system."),
+]
 _HOST: Final = Path("/")
 
 
 @app.command()
 def run(root: Root = _HOST) -> None:
-    """Check in and keep the configuration in step, until SIGTERM."""
+    """Check in and keep the configuration in sync, until SIGTERM."""
     _require_installed(root)
     # A process that runs for months, and has 60 MiB, carries neither the command line nor docstrings, which
     # are two of them, along; the image has the bytecode.
@@ -31,7 +34,7 @@ def run(root: Root = _HOST) -> None:
 
 @app.command("check-in")
 def check_in(root: Root = _HOST) -> None:
-    """Check in and bring the configuration into step, once; the status of a running agent stays as it is."""
+    """Check in and sync the configuration once; the status of a running agent stays as it is."""
     from mstunnel_setup.agent.build import assembled  # noqa: PLC0415 (keeps --help fast)
 
     if error := assembled(root, lambda _: None, watching=False).round():
@@ -40,7 +43,7 @@ def check_in(root: Root = _HOST) -> None:
 
 @app.command()
 def health(root: Root = _HOST) -> None:
-    """Say whether the agent is at work, and when it checked in; exit code 0 or 1."""
+    """Show whether the agent is running and when it last checked in; exit code 0 or 1."""
     from mstunnel_setup.agent.status_file import judge, read_status  # noqa: PLC0415 (keeps --help fast)
 
     verdict = judge(read_status(Files(root)), SystemClock().now())
@@ -70,11 +73,7 @@ def main() -> None:
 def _require_installed(root: Path) -> None:
     """Raise UsageError where no gateway has been installed; the folder is there from its first step on."""
     if Files(root).state(paths.CONFIGURATION) is None:
-        raise UsageError(
-            "not-installed",
-            f"no gateway is installed here: {Files(root).locate(paths.CONFIGURATION)} is missing",
-            "Correct --root, or install a gateway with mstunnel-setup.",
-        )
+        raise NOT_INSTALLED()
 
 
 def _tell(text: str) -> None:

@@ -12,32 +12,32 @@ from mstunnel_setup.operations.certificate.import_request import ImportRequest
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What `import_cert` shall do with the certificate, and when."""
+    """What `import_cert` does with the certificate, and when."""
 
     word: Annotated[
-        str | None, typer.Argument(metavar="delay", help="As --delay MINUTES, in two bare words.")
+        str | None, typer.Argument(metavar="delay", help="The word `delay`: as --delay MINUTES.")
     ] = None
-    minutes: Annotated[str | None, typer.Argument(metavar="MINUTES", help="The minutes of that.")] = None
+    minutes: Annotated[
+        str | None, typer.Argument(metavar="MINUTES", help="Minutes after the word `delay`.")
+    ] = None
     delay: Annotated[
         int | None,
-        typer.Option("--delay", metavar="MINUTES", min=0, help="Take it into use this much later."),
+        typer.Option("--delay", metavar="MINUTES", min=0, help="Use it after this delay."),
     ] = None
     at: Annotated[
         str | None,
-        typer.Option("--at", metavar="TIME", help="Take it into use at this time (ISO 8601; local time)."),
+        typer.Option("--at", metavar="TIME", help="Use it from this time on (ISO 8601; local time)."),
     ] = None
     if_changed: Annotated[
         bool,
-        typer.Option("--if-changed", help="End quietly when it is in use already; for renewal hooks."),
+        typer.Option("--if-changed", help="Print nothing when it is in use already; for renewal hooks."),
     ] = False
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge the certificate, change nothing.")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the certificate, change nothing.")] = False
     list_pending: Annotated[bool, typer.Option("--list", help="Show delayed imports.")] = False
     cancel: Annotated[
         str | None, typer.Option("--cancel", metavar="NAME", help="Cancel a delayed import.")
     ] = None
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Go back to a certificate older than the one in use.")
-    ] = False
+    yes: Annotated[bool, typer.Option("--yes", help="Allow a certificate older than the one in use.")] = False
     activate: Annotated[str | None, typer.Option("--activate", metavar="NAME", hidden=True)] = None
 
     def request(self) -> ImportRequest:
@@ -59,4 +59,4 @@ class ImportOptions:
             return self.delay
         if self.word == "delay" and (number := whole_number(self.minutes or "")) is not None:
             return number
-        raise DELAY_UNCLEAR(value=" ".join(filter(None, (self.word, self.minutes))))
+        raise DELAY_UNCLEAR(words=" ".join(filter(None, (self.word, self.minutes))))

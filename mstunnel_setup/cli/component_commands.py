@@ -7,18 +7,20 @@ import typer
 from mstunnel_setup import paths
 from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
+from mstunnel_setup.containers.engine import LogOptions
+from mstunnel_setup.operations import capture as capture_work
+from mstunnel_setup.operations import component, disconnect, sessions
+from mstunnel_setup.operations.capture import Bounds
 
 
 def _component(name: str, container: str) -> typer.Typer:
     """The commands that agent and server have in common."""
-    group = new_group(f"The {name} container: {container}.")
+    group = new_group()
 
     def switch(verb: str, about: str) -> None:
         @group.command(verb, help=about)
         @with_options
         def command(common: CommonOptions) -> None:
-            from mstunnel_setup.operations import component  # noqa: PLC0415 (`--help` stays fast)
-
             work = {
                 "status": component.state,
                 "start": component.start,
@@ -30,23 +32,20 @@ def _component(name: str, container: str) -> typer.Typer:
     switch("status", f"Show state and health of the {name}.")
     switch("start", f"Start the {name} if it is stopped.")
     switch("stop", f"Stop the {name}.")
-    switch("restart", f"Stop and start the {name}.")
+    switch("restart", f"Restart the {name}.")
 
     @group.command()
     @with_options
     def logs(
         common: CommonOptions,
-        follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep following.")] = False,
+        follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log.")] = False,
         since: Annotated[
-            str | None, typer.Option("--since", metavar="TIME", help="Only lines since then.")
+            str | None, typer.Option("--since", metavar="TIME", help="Only lines since this time.")
         ] = None,
         tail: Annotated[int, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")] = 0,
         timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Print timestamps.")] = False,
     ) -> None:
         """Show the log."""
-        from mstunnel_setup.containers.engine import LogOptions  # noqa: PLC0415 (`--help` stays fast)
-        from mstunnel_setup.operations import component  # noqa: PLC0415 (`--help` stays fast)
-
         options = LogOptions(follow=follow, lines=tail or None, since=since, timestamps=timestamps)
         run_command(
             f"mst-cli {name} logs",
@@ -60,7 +59,7 @@ def _component(name: str, container: str) -> typer.Typer:
 agent_app = _component("agent", paths.AGENT)
 server_app = _component("server", paths.SERVER)
 disconnect_app = new_group("End sessions of devices.")
-unban_app = new_group("Let banned addresses in again.")
+unban_app = new_group("Unban addresses.")
 server_app.add_typer(disconnect_app, name="disconnect")
 server_app.add_typer(unban_app, name="unban")
 
@@ -77,10 +76,8 @@ def show(
         ),
     ],
 ) -> None:
-    """Show status, users, sessions and bans, as occtl does."""
-    from mstunnel_setup.operations.sessions import show as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command("mst-cli server show", common, lambda operator: run(operator, what))
+    """Show status, users, sessions and bans, like occtl."""
+    run_command("mst-cli server show", common, lambda operator: sessions.show(operator, what))
 
 
 @disconnect_app.command("user")
@@ -90,9 +87,11 @@ def disconnect_user(
     name: Annotated[str, typer.Argument(help="The user, as `server show users` names it (object id).")],
 ) -> None:
     """End all sessions of a user; its devices may connect again at once."""
-    from mstunnel_setup.operations.disconnect import disconnect  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command("mst-cli server disconnect user", common, lambda operator: disconnect(operator, "user", name))
+    run_command(
+        "mst-cli server disconnect user",
+        common,
+        lambda operator: disconnect.disconnect(operator, "user", name),
+    )
 
 
 @disconnect_app.command("id")
@@ -104,10 +103,10 @@ def disconnect_id(
     ],
 ) -> None:
     """End one session; its device may connect again at once."""
-    from mstunnel_setup.operations.disconnect import disconnect  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
-        "mst-cli server disconnect id", common, lambda operator: disconnect(operator, "id", str(connection))
+        "mst-cli server disconnect id",
+        common,
+        lambda operator: disconnect.disconnect(operator, "id", str(connection)),
     )
 
 
@@ -117,10 +116,8 @@ def unban_address(
     common: CommonOptions,
     address: Annotated[str, typer.Argument(help="The address, as `server show ip bans` lists it.")],
 ) -> None:
-    """Let a banned address in again."""
-    from mstunnel_setup.operations.disconnect import unban  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command("mst-cli server unban ip", common, lambda operator: unban(operator, address))
+    """Unban an address."""
+    run_command("mst-cli server unban ip", common, lambda operator: disconnect.unban(operator, address))
 
 
 @server_app.command()
@@ -133,8 +130,7 @@ def capture(
     megabytes: Annotated[int, typer.Option("--megabytes", min=1, max=1000, help="Stop at this size.")] = 50,
 ) -> None:
     """Record the traffic of a client or an interface, bounded in time and size."""
-    from mstunnel_setup.operations.capture import Bounds  # noqa: PLC0415 (`--help` stays fast)
-    from mstunnel_setup.operations.capture import capture as run  # noqa: PLC0415
-
     bounds = Bounds(seconds, megabytes * 1_000_000)
-    run_command("mst-cli server capture", common, lambda operator: run(operator, what, file, bounds))
+    run_command(
+        "mst-cli server capture", common, lambda operator: capture_work.capture(operator, what, file, bounds)
+    )

@@ -1,4 +1,4 @@
-"""The console: how steps talk with a person. Everything goes to stderr; stdout is for results."""
+"""The console: questions and announcements on stderr; stdout is for results."""
 
 import getpass
 import io
@@ -24,7 +24,7 @@ _MOST_ROWS = 40
 
 
 class NoPrompts:
-    """The console of an unattended run: it tells, but a question is an error that names what was asked."""
+    """The console of an unattended run: it announces, but a question is an error that names it."""
 
     def __init__(self, redactor: Redactor, *, color: bool = False, stderr: TextIO | None = None) -> None:
         self._redactor = redactor
@@ -33,11 +33,11 @@ class NoPrompts:
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody is there to answer."""
+        """Whether a person can answer."""
         return False
 
     def say(self, text: str) -> None:
-        """Tell the person something; long lines are folded."""
+        """Show an announcement; long lines are folded."""
         lines = self._redactor.clean(text).splitlines()
         self._print("\n".join(part for line in lines for part in fold(line)))
 
@@ -46,7 +46,7 @@ class NoPrompts:
         self._print(text)
 
     def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:
-        """Tell where to sign in, with which code, and how long it is valid.
+        """Show where to sign in, with which code, and how long it is valid.
 
         `scan` is what a QR code leads to, where the terminal can show one; the page itself by default.
         """
@@ -81,7 +81,7 @@ class NoPrompts:
         raise self._unanswered(title)
 
     def _unanswered(self, question: str) -> UsageError:
-        return ANSWER_NEEDED(redactor=self._redactor.clean(question))
+        return ANSWER_NEEDED(question=self._redactor.clean(question))
 
     def _qr_code(self, text: str) -> None:
         """Where it fits, and where colours make sure that dark is dark, for cameras do not read negatives."""
@@ -125,7 +125,7 @@ class TerminalConsole(NoPrompts):
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody is there to answer."""
+        """Whether a person can answer."""
         return True
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
@@ -155,7 +155,7 @@ class TerminalConsole(NoPrompts):
         """
         numbered = list(enumerate(rows, 1))
         if len(rows) > _MOST_ROWS:
-            self._print(f"{title}: there are {len(rows)}. Type a part of a name to see those that have it.")
+            self._print(f"{title}: {len(rows)} entries. Type part of a name to filter them.")
         else:
             self._table(title, numbered)
         while True:
@@ -165,10 +165,12 @@ class TerminalConsole(NoPrompts):
                 return found[0]
             near = [item for item in numbered if typed.casefold() in "".join(item[1][1:2]).casefold()]
             if len(rows) > _MOST_ROWS and near:
-                self._table(f"{len(near)} have it in their name.", near[:_MOST_ROWS])
+                self._table(f"{len(near)} names contain it.", near[:_MOST_ROWS])
                 continue
             self._print(
-                "No row is called that." if not found else "More than one is called that: type the number."
+                "There is no such entry. Type a number, name or id from the list."
+                if not found
+                else "Several entries have this name. Type the number."
             )
 
     def page(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The entry point of the one file: it is every program of ours, by the name it is called."""
+"""The entry point of the single-file program: the name it is called by selects the command line."""
 
 import sys
 from importlib.metadata import distribution

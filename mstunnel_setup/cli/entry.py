@@ -1,4 +1,4 @@
-"""How every program of ours begins."""
+"""The start of every program."""
 
 import typer
 

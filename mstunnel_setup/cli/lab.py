@@ -1,4 +1,4 @@
-"""The command line of `mstunnel-lab`: a tenant of one's own, for demos, tests and training."""
+"""The command line of `mstunnel-lab`: a local tenant for demos, tests and training."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -8,24 +8,24 @@ import typer
 
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.cli.entry import run_program
-from mstunnel_setup.cli.errors import LAB_CLOUD, LAB_HOST, LAB_NOT_INSTALLED
+from mstunnel_setup.cli.errors import LAB_CLOUD, LAB_HOST, LAB_NOT_INSTALLED, LAB_PORT
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
-from mstunnel_setup.errors import ExitCode, UsageError
+from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.result import Result
 
 _PROGRAM = "mstunnel-lab"
 _MAX_PORT: Final = 65535
 
-app = new_app("A lab tenant: sign-in and the part of Microsoft Graph that Microsoft Tunnel needs.")
+app = new_app("A lab tenant: sign-in and the part of Microsoft Graph that Microsoft Tunnel uses.")
 add_root(app, _PROGRAM)
 
 Directory = Annotated[
     Path, typer.Option("--dir", envvar="MSTUNNEL_LAB_DIR", help="Directory of the lab's files.")
 ]
 Upn = Annotated[str, typer.Option("--user", help="User name, such as admin@contoso.example.")]
-UserCode = Annotated[str, typer.Argument(metavar="USER_CODE", help="The code that the sign-in shows.")]
+UserCode = Annotated[str, typer.Argument(metavar="USER_CODE", help="The code shown at sign-in.")]
 _DEFAULT_DIRECTORY: Final = Path("lab")
 
 
@@ -47,7 +47,7 @@ def serve(
     *,
     common: CommonOptions,
     directory: Directory = _DEFAULT_DIRECTORY,
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8443,
+    port: Annotated[int, typer.Option(help="Port; 0 chooses a free one.")] = 8443,
     seed: Annotated[
         list[Path] | None,
         typer.Option(help="YAML file that describes a new tenant; give one for each tenant."),
@@ -68,7 +68,7 @@ def serve(
         from mstunnel_setup.lab.urls import CLOUD_NAMES  # noqa: PLC0415 (`--help` stays fast)
 
         if not 0 <= port <= _MAX_PORT:
-            raise UsageError("lab-port", f"{port} is not a port", f"Give a number from 0 to {_MAX_PORT}.")
+            raise LAB_PORT(port=port, largest=_MAX_PORT)
         _require_hosts("--host", [host])
         _require_hosts("--name", name or ())
         if cloud and cloud not in CLOUD_NAMES:
@@ -85,7 +85,7 @@ def serve(
 def _require_hosts(option: str, given: Iterable[str]) -> None:
     for text in given:
         if not is_host(text):
-            raise LAB_HOST(option=option, text=text)
+            raise LAB_HOST(option=option, host=text)
 
 
 @app.command()
@@ -133,11 +133,11 @@ def fault(
         int | None,
         typer.Option(help="Answer with this status; 0: only delay.", show_default="503, with --aadsts 400"),
     ] = None,
-    times: Annotated[int, typer.Option(help="For so many requests.")] = 1,
+    times: Annotated[int, typer.Option(help="Number of requests.")] = 1,
     retry_after: Annotated[int | None, typer.Option(help="Seconds for Retry-After.")] = None,
     aadsts: Annotated[int | None, typer.Option(help="Number for sign-in paths, such as 53003.")] = None,
-    delay: Annotated[float, typer.Option(help="Seconds to wait first.")] = 0,
-    clear: Annotated[bool, typer.Option("--clear", help="Forget all faults instead.")] = False,
+    delay: Annotated[float, typer.Option(help="Seconds to wait before the answer.")] = 0,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all faults instead.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> None:
     """Let the running lab answer the next matching requests with a fault."""
@@ -152,7 +152,7 @@ def fault(
             waiting = remote.control(directory, "DELETE", "faults")
         else:
             waiting = remote.control(directory, "POST", "faults", {"faults": [wish]})
-        return Result("changed", waiting, text=[f"Faults that wait: {len(waiting['faults'])}."])
+        return Result("changed", waiting, text=[f"Pending faults: {len(waiting['faults'])}."])
 
     _run("fault", common, work)
 
@@ -169,10 +169,10 @@ def user(
     mfa_code: Annotated[
         str | None, typer.Option(help='Six digits to type after the password; "": none.')
     ] = None,
-    licensed: Annotated[bool | None, typer.Option(help="Give or take the Intune licence.")] = None,
+    licensed: Annotated[bool | None, typer.Option(help="Assign or remove the Intune licence.")] = None,
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> None:
-    """Change how the running lab lets a user in."""
+    """Change how a user of the running lab signs in."""
     wish = {"refused_with": refused_with, "mfa_code": mfa_code, "licensed": licensed}
     changes = {name: value for name, value in wish.items() if value is not None}
 
@@ -192,10 +192,10 @@ def user(
 def rotate_keys(
     *,
     common: CommonOptions,
-    retire: Annotated[bool, typer.Option("--retire", help="Also forget the older keys at once.")] = False,
+    retire: Annotated[bool, typer.Option("--retire", help="Also retire the older keys at once.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> None:
-    """Sign tokens with a new key; those signed with the older ones stay good until they are retired."""
+    """Sign tokens with a new key; tokens of the older keys stay valid until those are retired."""
 
     def work() -> Result:
         from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
@@ -203,7 +203,7 @@ def rotate_keys(
         keys = remote.control(directory, "POST", "keys")
         if retire:
             keys = remote.control(directory, "DELETE", "keys")
-        return Result("changed", keys, text=[f"Keys that are good: {', '.join(keys['keys'])}."])
+        return Result("changed", keys, text=[f"Valid keys: {', '.join(keys['keys'])}."])
 
     _run("rotate-keys", common, work)
 

@@ -13,10 +13,10 @@ from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
 _PROGRAM = "mstunnel_monitor"
-# podman-system-service(1) drops a client that is silent for 10 s, and would be started anew for every look.
+# podman-system-service(1) drops a client that is silent for 10 s, and would be started again for every round.
 _PAUSE_SECONDS = 8.0
 
-app = new_app("Look after the gateway: restart what is down, carry out upgrades.")
+app = new_app("Monitor the gateway: restart containers that are down, carry out upgrades.")
 
 
 @app.command()
@@ -24,10 +24,13 @@ app = new_app("Look after the gateway: restart what is down, carry out upgrades.
 def program(
     common: CommonOptions,
     once: Annotated[
-        bool, typer.Option("--once", help="One look, then end. It takes three to restart what is unhealthy.")
+        bool,
+        typer.Option(
+            "--once", help="Run one round, then exit. An unhealthy container is restarted after three."
+        ),
     ] = False,
 ) -> None:
-    """Look after the gateway: restart what is down, carry out upgrades."""
+    """Monitor the gateway: restart containers that are down, carry out upgrades."""
     run_command(_PROGRAM, common, lambda operator: _work(operator, once=once))
 
 

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup.cli.certificate_commands import ca_trust_app, cert_app
+from mstunnel_setup import paths
 from mstunnel_setup.cli.certificate_options import ImportOptions
-from mstunnel_setup.cli.component_commands import agent_app, server_app
 from mstunnel_setup.cli.entry import run_program
+from mstunnel_setup.cli.lazy_group import add_lazy_group
 from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
@@ -19,8 +19,6 @@ from mstunnel_setup.cli.options import (
 )
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
-from mstunnel_setup.cli.setting_commands import config_app, env_app, log_app, site_app
-from mstunnel_setup.cli.upgrade_commands import upgrade_app
 from mstunnel_setup.result import Result
 
 _PROGRAM = "mst-cli"
@@ -32,7 +30,7 @@ add_root(app, _PROGRAM)
 @app.command()
 @with_options
 def status(common: CommonOptions) -> None:
-    """Show site, certificate and containers at a glance."""
+    """Show site, certificate and containers."""
     from mstunnel_setup.operations.status import overview  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} status", common, overview)
@@ -41,7 +39,7 @@ def status(common: CommonOptions) -> None:
 @app.command("health")
 @with_options
 def show_health(common: CommonOptions) -> None:
-    """Say whether containers and certificate are well; nothing is changed."""
+    """Check containers, certificate and health rows, for monitoring systems."""
     from mstunnel_setup.operations.health import health  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} health", common, health)
@@ -61,7 +59,7 @@ def eula(common: CommonOptions) -> None:
 @app.command()
 @with_options
 def install(common: CommonOptions, options: InstallOptions) -> None:
-    """Make the gateway anew where settings have changed, as after a change of the proxy in env.sh."""
+    """Re-create the containers whose settings changed, for example after a proxy change in env.sh."""
     from mstunnel_setup.install.install import install as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} install", common, lambda operator: run(operator, options.request()))
@@ -70,7 +68,7 @@ def install(common: CommonOptions, options: InstallOptions) -> None:
 @app.command("import_cert")
 @with_options
 def import_cert(common: CommonOptions, options: CertificateOptions, how: ImportOptions) -> None:
-    """Take a new TLS certificate into use, without ending sessions."""
+    """Install a new TLS certificate without ending sessions."""
     from mstunnel_setup.operations.certificate.import_certificate import import_certificate  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
@@ -86,14 +84,14 @@ def uninstall(
     common: CommonOptions,
     options: SignInOptions,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Leave the tenant as it is, and name what stays there.")
+        bool, typer.Option("--offline", help="Do not change the tenant; list what remains there.")
     ] = False,
     keep_data: Annotated[
-        bool, typer.Option("--keep-data", help="Leave settings, certificate and roots in /etc/mstunnel.")
+        bool, typer.Option("--keep-data", help="Keep settings, certificate and roots in /etc/mstunnel.")
     ] = False,
 ) -> None:
     """Remove the gateway from this server and from the tenant."""
-    from mstunnel_setup.install.uninstall_command import uninstall as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.uninstall import uninstall as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
         f"{_PROGRAM} uninstall",
@@ -114,7 +112,7 @@ def reenroll(common: CommonOptions, options: SignInOptions) -> None:
 @app.command()
 @with_options
 def version(common: CommonOptions) -> None:
-    """Show the version of this program, of the engine and of both images; --verbose: of all it brings."""
+    """Show the versions of this program, the engine and both images; --verbose lists all parts."""
     from mstunnel_setup.operations.version import version as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} version", common, lambda operator: run(operator, verbose=common.verbose))
@@ -128,7 +126,7 @@ def diagnose(
         Path | None, typer.Argument(help="The new archive (.tar.gz); without it only the preview is shown.")
     ] = None,
 ) -> None:
-    """Put what explains a problem into one file, without secrets; shows first what goes in."""
+    """Collect diagnostic data without secrets; shows a preview before it writes a file."""
     from mstunnel_setup.operations.diagnose.report import diagnose as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} diagnose", common, lambda operator: run(operator, file and file.absolute()))
@@ -137,7 +135,7 @@ def diagnose(
 @app.command()
 @with_options
 def backup(common: CommonOptions, file: Annotated[Path, typer.Argument(help="The new archive.")]) -> None:
-    """Keep what another host needs to take this one's place; it holds the private key."""
+    """Back up what another host needs to replace this one; contains the private key."""
     from mstunnel_setup.operations.backup import backup as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} backup", common, lambda operator: run(operator, file.absolute()))
@@ -148,12 +146,12 @@ def backup(common: CommonOptions, file: Annotated[Path, typer.Argument(help="The
 def restore(
     common: CommonOptions,
     options: SignInOptions,
-    file: Annotated[Path, typer.Argument(help="What `mst-cli backup` made.")],
+    file: Annotated[Path, typer.Argument(help="Archive that `mst-cli backup` wrote.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Remove the record and identity of the host it was made on.")
+        bool, typer.Option("--replace", help="Remove the record and identity of the original host.")
     ] = False,
 ) -> None:
-    """Install on this host what was backed up on another."""
+    """Install a backup of another host on this one."""
     from mstunnel_setup.operations.restore import restore as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
@@ -163,15 +161,27 @@ def restore(
     )
 
 
-app.add_typer(cert_app, name="cert")
-app.add_typer(ca_trust_app, name="ca-trust")
-app.add_typer(upgrade_app, name="upgrade")
-app.add_typer(agent_app, name="agent")
-app.add_typer(server_app, name="server")
-app.add_typer(env_app, name="env")
-app.add_typer(config_app, name="config")
-app.add_typer(log_app, name="log")
-app.add_typer(site_app, name="site")
+add_lazy_group(app, "cert", "The TLS certificate in use.", "certificate_commands", "cert_app")
+add_lazy_group(
+    app,
+    "ca-trust",
+    "Additional trusted roots: for both containers and every connection to the tenant.",
+    "certificate_commands",
+    "ca_trust_app",
+)
+add_lazy_group(app, "upgrade", "Upgrade the two images, with rollback.", "upgrade_commands", "upgrade_app")
+add_lazy_group(app, "agent", f"The agent container: {paths.AGENT}.", "component_commands", "agent_app")
+add_lazy_group(app, "server", f"The server container: {paths.SERVER}.", "component_commands", "server_app")
+add_lazy_group(app, "env", "The settings in env.sh.", "setting_commands", "env_app")
+add_lazy_group(
+    app,
+    "config",
+    "The server configuration of the site, here and in the tenant.",
+    "setting_commands",
+    "config_app",
+)
+add_lazy_group(app, "log", "How much the gateway logs.", "setting_commands", "log_app")
+add_lazy_group(app, "site", "The site this server belongs to.", "setting_commands", "site_app")
 
 
 def main() -> int:

@@ -65,7 +65,7 @@ class CommonOptions:
         typer.Option(
             "--unattended",
             envvar=["MSTUNNEL_UNATTENDED", "mst_no_prompt"],
-            help="Never ask; stop when an answer is missing.",
+            help="Never ask; fail when an answer is missing.",
         ),
     ] = False
     output: Annotated[
@@ -77,7 +77,7 @@ class CommonOptions:
         typer.Option(
             "--verbose",
             envvar=["MSTUNNEL_VERBOSE", "mst_log_verbose", "mst_verbose_log"],
-            help="Tell more about what happens.",
+            help="Print more detail.",
         ),
     ] = False
     no_color: Annotated[
@@ -92,7 +92,7 @@ class CommonOptions:
             exists=True,
             file_okay=False,
             callback=_full,
-            help="Host paths are below DIR.",
+            help="Use DIR as the root of the host's file system.",
         ),
     ] = Path("/")
 
@@ -123,7 +123,7 @@ class CertificateOptions:
             "--cert",
             metavar="PATH",
             callback=_all_full,
-            help="Certificate with its chain (PEM); may be given for each of several files.",
+            help="Certificate with its chain (PEM); may be repeated.",
         ),
     ] = None
     key: Annotated[
@@ -192,11 +192,13 @@ class InstallOptions(SignInOptions, CertificateOptions):
     site: Annotated[str | None, typer.Option("--site", metavar="ID_OR_NAME", help="Site to join.")] = None
     offline: Annotated[
         list[Path] | None,
-        typer.Option("--offline", metavar="ARCHIVE", callback=_all_full, help="Load the images from here."),
+        typer.Option(
+            "--offline", metavar="ARCHIVE", callback=_all_full, help="Load the images from this archive."
+        ),
     ] = None
     skip: Annotated[
         list[str] | None,
-        typer.Option("--skip", metavar="STEP", envvar="MSTUNNEL_SKIP", help="Leave out a step."),
+        typer.Option("--skip", metavar="STEP", envvar="MSTUNNEL_SKIP", help="Skip a step."),
     ] = None
     ignore_check: Annotated[
         list[str] | None,
@@ -209,7 +211,7 @@ class InstallOptions(SignInOptions, CertificateOptions):
         typer.Option(
             "--rollback-on-failure",
             envvar="MSTUNNEL_ROLLBACK_ON_FAILURE",
-            help="Take everything back when a step fails.",
+            help="Roll back everything when a step fails.",
         ),
     ] = False
     progress_fd: Annotated[
@@ -246,8 +248,8 @@ class InstallOptions(SignInOptions, CertificateOptions):
         )
 
 
-class _Group(TyperGroup):
-    """Finds commands in either spelling; lists them with whole summaries: half of one says nothing."""
+class CommandGroup(TyperGroup):
+    """Finds commands in either spelling; lists them with whole summaries."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
@@ -268,8 +270,8 @@ class _Group(TyperGroup):
             )
 
 
-def new_group(about: str) -> typer.Typer:
-    """Commands below one word; the options of every command may stand before their names as well."""
+def new_group(about: str = "") -> typer.Typer:
+    """Commands below one word, with the help `about`; common options may stand before their names."""
     group = new_app(about)
 
     @group.callback(help=about)
@@ -284,7 +286,7 @@ def new_app(about: str) -> typer.Typer:
     """A command line program in the house style: plain help, our own error messages."""
     return typer.Typer(
         help=about,
-        cls=_Group,
+        cls=CommandGroup,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -294,7 +296,7 @@ def new_app(about: str) -> typer.Typer:
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Let typer see the fields of every options dataclass that `command` takes as options of its own."""
+    """Let typer see the fields of every options dataclass that `command` takes as its options."""
     hints = get_type_hints(command, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
 
@@ -318,7 +320,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _named(name: str, hint: Any) -> Any:
-    """`hint`; a word of the command line without a name of its own in the help gets that of the parameter."""
+    """`hint`; an argument without a metavar gets the name of the parameter."""
     for item in getattr(hint, "__metadata__", ()):
         if isinstance(item, ArgumentInfo):
             item.metavar = item.metavar or name.upper()

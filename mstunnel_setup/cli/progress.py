@@ -74,7 +74,7 @@ class ProgressStream:
         self._redactor = redactor
 
     def event(self, event: Event) -> None:
-        """Write one event; when nobody reads any more, the run goes on without."""
+        """Write one event; without a reader the run continues."""
         if self._descriptor is None:
             return
         fields = self._redactor.clean_value(

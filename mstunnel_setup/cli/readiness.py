@@ -21,7 +21,7 @@ from mstunnel_setup.cli.root import VersionOption, show_version
 
 _PROGRAM = "mst-readiness"
 
-app = new_app("Find every problem of this host and its surroundings before anything is installed.")
+app = new_app("Check this host, its network and the tenant before an installation.")
 
 
 class CheckScope(StrEnum):
@@ -39,7 +39,7 @@ class CheckScope(StrEnum):
 
 @dataclass(frozen=True)
 class ReadinessOptions:
-    """What the gateway shall be like, and how to check; `answers.merge` reads the variables of settings."""
+    """The planned gateway, and how to check; `answers.merge` reads the variables of settings."""
 
     ignore_check: Annotated[
         list[str] | None,
@@ -50,7 +50,7 @@ class ReadinessOptions:
     fix: Annotated[
         bool,
         typer.Option(
-            "--fix", envvar="MSTUNNEL_FIX", help="Show what can be mended, then mend it when you agree."
+            "--fix", envvar="MSTUNNEL_FIX", help="Show available fixes and apply them after confirmation."
         ),
     ] = False
     timeout: Annotated[
@@ -60,12 +60,12 @@ class ReadinessOptions:
             envvar="MSTUNNEL_TIMEOUT",
             metavar="SECONDS",
             min=1,
-            help="Time for all checks together.",
+            help="Time limit for all checks.",
         ),
     ] = 20.0
-    rootless: Annotated[
-        bool, typer.Option("--rootless", help="The gateway shall run in rootless Podman.")
-    ] = False
+    rootless: Annotated[bool, typer.Option("--rootless", help="Check for a gateway in rootless Podman.")] = (
+        False
+    )
     engine: Annotated[
         EngineChoice | None,
         typer.Option("--engine", envvar="MSTUNNEL_ENGINE", help="Container engine."),
@@ -88,11 +88,11 @@ class ReadinessOptions:
             envvar="MSTUNNEL_DEVICES",
             metavar="N",
             min=1,
-            help="Devices that this server shall serve.",
+            help="Number of devices to size for.",
         ),
     ] = 1000
     site: Annotated[
-        str, typer.Option("--site", metavar="NAME", envvar="MSTUNNEL_SITE", help="Site it shall join.")
+        str, typer.Option("--site", metavar="NAME", envvar="MSTUNNEL_SITE", help="Site to join.")
     ] = ""
     address: Annotated[
         str,
@@ -115,7 +115,7 @@ class ReadinessOptions:
             "--probe",
             envvar="MSTUNNEL_PROBE",
             metavar="HOST:PORT",
-            help="inbound: be the second place, probe the gateway.",
+            help="inbound: probe the gateway from this host.",
         ),
     ] = ""
     wait: Annotated[
@@ -141,7 +141,7 @@ def readiness(
     scope: Annotated[CheckScope, typer.Argument(help="What to check.")] = CheckScope.ALL,
     version: VersionOption = False,
 ) -> None:
-    """Find every problem of this host and its surroundings before anything is installed."""
+    """Check this host, its network and the tenant before an installation."""
     if version:
         show_version(_PROGRAM, common)
     from mstunnel_setup.operations.readiness import ReadinessRequest, run  # noqa: PLC0415 (`--help` stays fast)

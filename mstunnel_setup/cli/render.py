@@ -17,12 +17,20 @@ from typer.exceptions import TyperException
 
 from mstunnel_setup import paths
 from mstunnel_setup.cli.console import NoPrompts, TerminalConsole
+from mstunnel_setup.cli.errors import INTERRUPTED, LOG_UNWRITABLE, USAGE_INVALID
 from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
 from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, download_bar
 from mstunnel_setup.cli.streams import deserted, interruptible, lost
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import ChecksFailedError, ExitCode, SetupError, UsageError, ValuesError
+from mstunnel_setup.errors import (
+    INTERNAL_ERROR,
+    ChecksFailedError,
+    ExitCode,
+    SetupError,
+    UsageError,
+    ValuesError,
+)
 from mstunnel_setup.events import Event, Listener
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
@@ -30,7 +38,7 @@ from mstunnel_setup.host.own_code import refuse_code_of_others
 from mstunnel_setup.host.safe_paths import explain
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.redaction import Redactor
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.result import Notice, Result, notice_of
 from mstunnel_setup.text import fold
 
 SCHEMA = "mstunnel/1"
@@ -171,7 +179,7 @@ def _arrived(code: int, renderer: Renderer) -> int:
     if error is None or deserted(error):
         return code
     told = explain("write", "the result", error)
-    renderer.show(_failure(told.exit_code, _told(told)))
+    renderer.show(_failure(told.exit_code, notice_of(told)))
     return code or int(told.exit_code)
 
 
@@ -182,16 +190,16 @@ def _attempt(
     try:
         return function()
     except (ChecksFailedError, ValuesError) as error:
-        return _failure(error.exit_code, *map(_told, error.failures))
+        return _failure(error.exit_code, *map(notice_of, error.failures))
     except SetupError as error:
-        return _failure(error.exit_code, _told(error))
+        return _failure(error.exit_code, notice_of(error))
     except (KeyboardInterrupt, typer.Abort):
         if sys.stderr.isatty():
             # The cursor stands behind the ^C that the terminal showed.
             _write(sys.stderr, "\n")
         return _failure(
             ExitCode.INTERRUPTED,
-            Notice("interrupted", "interrupted", "Run the same command again to continue."),
+            INTERRUPTED(),
         )
     except typer.Exit:
         raise
@@ -206,17 +214,13 @@ def _bug(error: Exception, log: SetupLog | None, redactor: Redactor, verbose: bo
     if verbose:
         _write(sys.stderr, trace)
     logged = log is not None and log.failure is None
-    hint = (
-        f"Please report it with the end of {log.path}."
+    report = (
+        f"Report it with the end of {log.path}."
         if logged and log
         else "Run it again with --verbose and report it."
     )
-    message = f"this is a bug: {type(error).__name__}: {error}"
-    return _failure(ExitCode.INTERNAL, Notice("internal-error", message, hint))
-
-
-def _told(error: SetupError) -> Notice:
-    return Notice(error.code, error.message, error.hint)
+    reason = f"{type(error).__name__}: {error}"
+    return _failure(ExitCode.INTERNAL, notice_of(INTERNAL_ERROR(reason=reason, report=report)))
 
 
 def _failure(code: ExitCode, *notices: Notice) -> Result:
@@ -227,9 +231,7 @@ def _with_log(result: Result, log: SetupLog) -> Result:
     """The result, with a warning when the log could not be written."""
     if log.failure is None:
         return result
-    notice = Notice(
-        "log-unwritable", f"the log could not be written: {log.failure.message}", log.failure.hint
-    )
+    notice = LOG_UNWRITABLE(reason=log.failure.message, hint=log.failure.hint)
     warnings = (*result.warnings, notice)
     return Result(result.status, result.data, warnings, result.errors, result.text, result.exit_code)
 
@@ -237,7 +239,7 @@ def _with_log(result: Result, log: SetupLog) -> Result:
 def _usage(error: TyperException, program: str) -> UsageError:
     path = getattr(getattr(error, "ctx", None), "command_path", program)
     message = error.format_message().replace("Value error, ", "").strip().rstrip(".")
-    return UsageError("usage-invalid", message[:1].lower() + message[1:], f"See `{path} --help`.")
+    return USAGE_INVALID(problem=message[:1].lower() + message[1:], command=path)
 
 
 def _command(error: TyperException, program: str) -> str:

@@ -6,11 +6,14 @@ import typer
 
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
+from mstunnel_setup.operations import site as site_work
+from mstunnel_setup.operations.settings import configuration, environment_file
+from mstunnel_setup.operations.settings import log_level as log_level_work
 
-env_app = new_group("The settings in env.sh.")
-config_app = new_group("The server configuration of the site, here and in the tenant.")
-log_app = new_group("How much the gateway logs.")
-site_app = new_group("The site this server belongs to.")
+env_app = new_group()
+config_app = new_group()
+log_app = new_group()
+site_app = new_group()
 
 Name = Annotated[str, typer.Argument(help="For example TRACE_SESSIONS.")]
 
@@ -22,38 +25,30 @@ def get_setting(
     name: Annotated[str | None, typer.Argument(help="The setting; all of them without a name.")] = None,
 ) -> None:
     """Show a setting, or all."""
-    from mstunnel_setup.operations.settings.environment_file import get  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command("mst-cli env get", common, lambda operator: get(operator, name))
+    run_command("mst-cli env get", common, lambda operator: environment_file.get(operator, name))
 
 
 @env_app.command("set")
 @with_options
 def set_setting(
-    common: CommonOptions, name: Name, value: Annotated[str, typer.Argument(help="As one plain line.")]
+    common: CommonOptions, name: Name, value: Annotated[str, typer.Argument(help="One line of text.")]
 ) -> None:
-    """Write a setting; it stays yours over later runs of the set-up."""
-    from mstunnel_setup.operations.settings.environment_file import put  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command("mst-cli env set", common, lambda operator: put(operator, name, value))
+    """Set a setting; later runs of mstunnel-setup keep it."""
+    run_command("mst-cli env set", common, lambda operator: environment_file.put(operator, name, value))
 
 
 @env_app.command("unset")
 @with_options
 def unset_setting(common: CommonOptions, name: Name) -> None:
-    """Take a setting out."""
-    from mstunnel_setup.operations.settings.environment_file import put  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command("mst-cli env unset", common, lambda operator: put(operator, name, None))
+    """Remove a setting."""
+    run_command("mst-cli env unset", common, lambda operator: environment_file.put(operator, name, None))
 
 
 @config_app.command("show")
 @with_options
 def show_configuration(common: CommonOptions) -> None:
-    """Show the server configuration that the gateway works with."""
-    from mstunnel_setup.operations.settings.configuration import show  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command("mst-cli config show", common, show)
+    """Show the server configuration in use."""
+    run_command("mst-cli config show", common, configuration.show)
 
 
 @config_app.command("diff")
@@ -62,26 +57,24 @@ def diff_configuration(
     common: CommonOptions,
     sign_in: SignInOptions,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="End with 20 when anything differs.")
+        bool, typer.Option("--exit-code", help="Exit with code 20 when anything differs.")
     ] = False,
 ) -> None:
-    """Compare it with the tenant's."""
-    from mstunnel_setup.operations.settings.configuration import diff  # noqa: PLC0415 (`--help` stays fast)
-
+    """Compare it with the tenant."""
     run_command(
         "mst-cli config diff",
         common,
-        lambda operator: diff(operator, sign_in.settings(), exit_code=exit_code),
+        lambda operator: configuration.diff(operator, sign_in.settings(), exit_code=exit_code),
     )
 
 
 @config_app.command("pull")
 @with_options
 def pull_configuration(common: CommonOptions, sign_in: SignInOptions) -> None:
-    """Take the tenant's into use now; the agent does so within minutes by itself."""
-    from mstunnel_setup.operations.settings.configuration import pull  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command("mst-cli config pull", common, lambda operator: pull(operator, sign_in.settings()))
+    """Apply the tenant's now instead of within minutes."""
+    run_command(
+        "mst-cli config pull", common, lambda operator: configuration.pull(operator, sign_in.settings())
+    )
 
 
 @log_app.command("level")
@@ -90,22 +83,20 @@ def log_level(
     common: CommonOptions,
     level: Annotated[
         str | None,
-        typer.Argument(help="0 to 4; verbose: 4 for eight hours; normal: end that now. Without: show."),
+        typer.Argument(help="0 to 4; verbose: 4 for eight hours; normal: end that now. Without it: show."),
     ] = None,
 ) -> None:
     """Show or set how much the server logs (DEBUG_LEVEL)."""
-    from mstunnel_setup.operations.settings.log_level import log_level_command as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command("mst-cli log level", common, lambda operator: run(operator, level))
+    run_command(
+        "mst-cli log level", common, lambda operator: log_level_work.log_level_command(operator, level)
+    )
 
 
 @site_app.command("show")
 @with_options
 def show_site(common: CommonOptions) -> None:
     """Show the site this server belongs to."""
-    from mstunnel_setup.operations.site import show  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command("mst-cli site show", common, show)
+    run_command("mst-cli site show", common, site_work.show)
 
 
 @site_app.command("change")
@@ -116,6 +107,6 @@ def change_site(
     site: Annotated[str, typer.Argument(metavar="ID_OR_NAME", help="The site to join.")],
 ) -> None:
     """Leave the site for another one; certificate and identity stay."""
-    from mstunnel_setup.operations.site import change  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command("mst-cli site change", common, lambda operator: change(operator, sign_in.settings(), site))
+    run_command(
+        "mst-cli site change", common, lambda operator: site_work.change(operator, sign_in.settings(), site)
+    )

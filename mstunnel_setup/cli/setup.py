@@ -17,7 +17,7 @@ app = new_app(
 )
 answers_app = new_group("Write, check and show answer files.")
 app.add_typer(answers_app, name="answers")
-self_app = new_group("Look after this program itself.")
+self_app = new_group("Manage this program itself.")
 app.add_typer(self_app, name="self")
 
 
@@ -44,7 +44,7 @@ def plan(
     exit_code: Annotated[
         bool,
         typer.Option(
-            "--exit-code", envvar="MSTUNNEL_EXIT_CODE", help="End with 20 when anything would change."
+            "--exit-code", envvar="MSTUNNEL_EXIT_CODE", help="Exit with code 20 when anything would change."
         ),
     ] = False,
 ) -> None:
@@ -89,9 +89,9 @@ def host(
             "--port", envvar="MSTUNNEL_PORT", metavar="N", min=1, max=65535, help="Port of the gateway."
         ),
     ] = 443,
-    remove: Annotated[bool, typer.Option("--remove", envvar="MSTUNNEL_REMOVE", help="Take it back.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", envvar="MSTUNNEL_REMOVE", help="Undo it.")] = False,
 ) -> None:
-    """Do what needs root for a rootless gateway, and nothing else."""
+    """Run only the host part of a rootless installation, as root."""
     from mstunnel_setup.install.host_setup import host as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
@@ -156,7 +156,7 @@ def show_answers(common: CommonOptions, options: InstallOptions) -> None:
 @self_app.command("verify")
 @with_options
 def self_verify(common: CommonOptions) -> None:
-    """Check this file and what it unpacked against the checksums it was built with."""
+    """Verify this file and its unpacked files against the checksums of the build."""
     from mstunnel_setup.operations.self_verify import self_verify as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} self verify", common, lambda _session: run())

@@ -35,7 +35,7 @@ def lost(stream: TextIO) -> OSError | None:
 
 
 def deserted(error: OSError) -> bool:
-    """Whether nobody is there to read: the reader of a pipe is gone, or the terminal."""
+    """Whether the reader of a pipe, or the terminal, is gone."""
     return error.errno in (errno.EPIPE, errno.EIO)
 
 

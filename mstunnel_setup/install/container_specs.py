@@ -62,7 +62,7 @@ class Setting:
 def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
     """The VPN server: ocserv. It needs the tunnel device and its capabilities, nothing more.
 
-    With an access log the kernel counts its connections, and it reaches the journal, for a tag of its own.
+    With an access log the kernel counts its connections, and it reaches the journal, under a separate tag.
     """
     return ContainerSpec(
         name=paths.SERVER,
@@ -107,8 +107,9 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
 def agent(image: str, setting: Setting) -> ContainerSpec:
     """The agent: keeps the configuration in step with the tenant and checks in.
 
-    It is nobody of the host, and may write into its own folders alone. Its group is root's, which may read
-    most of what root keeps, as OpenShift has it for users without a name. Without root it is the account.
+    It runs as a user that does not exist on the host, and may write into its own folders alone. Its group is
+    root's, which may read most of what root keeps, as OpenShift has it for users without a name. Without root
+    it is the account.
     """
     return ContainerSpec(
         name=paths.AGENT,
@@ -155,6 +156,6 @@ def _named(network: str) -> tuple[str, ...]:
 
 
 def _labels(image: str, environment: bytes, *more: str) -> dict[str, str]:
-    """A label that changes when a restart is needed; the gateway follows its other files by itself."""
+    """A label that changes when a restart is needed; the gateway reloads its other files automatically."""
     content = b"\0".join((image.encode(), environment, *(item.encode() for item in more)))
     return {CONFIGURATION_LABEL: hashlib.sha256(content).hexdigest()}

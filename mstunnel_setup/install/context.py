@@ -19,11 +19,11 @@ from mstunnel_setup.tls.model import Identity
 class Context:
     """World, answers, the administrator, and the journal folded as it stands now.
 
-    `protect` is told every secret that is read, so that no output shows it. `administrator` asks for an
+    `protect` gets every secret that is read, so that no output shows it. `administrator` asks for an
     administrator's sign-in even where the server's own identity would do (to remove that identity). `port` is
     what the gateway will listen on, where that matters before the tenant was asked. The
     fields from `environment` on are what was found out earlier in this run: later steps need it before it
-    lies on the disk, so that a plan is the same as the run, and nobody is asked twice.
+    lies on the disk, so that a plan is the same as the run, and no question is asked twice.
     """
 
     world: World
@@ -65,7 +65,7 @@ class Context:
         """Raise the failed check, unless the administrator chose to ignore it by its code."""
         if error.code not in self.ignored_checks:
             raise error
-        self.prompter.say(f"Ignored as asked: {error.message}")
+        self.prompter.say(f"Ignored (--ignore-check): {error.message}")
 
     def secret(self, reference: SecretReference | None) -> str:
         """The secret that `reference` names; empty without one. Raises UsageError."""

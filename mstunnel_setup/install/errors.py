@@ -1,4 +1,4 @@
-"""Errors of `install`, each declared once (docs/reference/errors.md)."""
+"""Errors and warnings of `install`, each declared once (docs/reference/errors.md)."""
 
 from mstunnel_setup.errors import (
     CheckError,
@@ -11,234 +11,285 @@ from mstunnel_setup.errors import (
     WaitingError,
     declare,
 )
+from mstunnel_setup.gateway.env_file import EnvironmentFileError
+from mstunnel_setup.result import declare_notice
 
-ACCOUNT_HALF_FAILED = declare(
+ACCOUNT_PART_FAILED = declare(
     StepError,
-    "account-half-failed",
-    "the account {account} cannot take back its half",
-    "Look at what it said above; without the account: `mstunnel-setup host --remove`.",
+    "account-part-failed",
+    "account {account} cannot undo its part of the installation",
+    "Fix what it reported above, then run the command again. To leave the account's part: "
+    "`mstunnel-setup host --remove`.",
 )
 ACCOUNT_INSTALLED = declare(
     UsageError,
     "account-installed",
-    "the gateway here is that of the account {installed}, not of {wanted}",
-    "Go on as {installed}, or uninstall it first (`mst-cli uninstall`).",
+    "the gateway on this host belongs to account {installed}, not to {wanted}",
+    "Continue as {installed}, or uninstall the gateway first (`mst-cli uninstall`).",
+)
+ACCOUNT_MISSING = declare(
+    CheckError,
+    "account-missing",
+    "the gateway on this host belongs to account {account}, which does not exist any more",
+    "Re-create the account with its home directory, or undo root's part: `mstunnel-setup host --remove`.",
 )
 ACCOUNT_OTHER = declare(
     UsageError,
     "account-other",
-    "the gateway shall be that of the account {wanted}, and this is {value}",
-    "Run it as {wanted} or with sudo, or correct the answer for account.",
+    "the gateway belongs to account {wanted}, but this is running as {account}",
+    "Run the command as {wanted} or with sudo, or correct the answer `account`.",
 )
 ACCOUNT_ROOT = declare(
     UsageError,
     "account-root",
-    "a rootless gateway does not run as root",
+    "a rootless gateway cannot run as root",
     "Name another account.",
 )
 ANSWERS_MISSING = declare(
     UsageError,
     "answers-missing",
-    "there is no answer file to check",
-    "Name it with --answers FILE.",
+    "no answer file is given",
+    "Name one with --answers FILE.",
 )
 CA_FILE_WITH_KEY = declare(
     UsageError,
     "ca-file-with-key",
-    "{ca_file} holds a private key",
-    "Give a file with certificates alone.",
+    "{ca_file} contains a private key",
+    "Give a file that contains certificates only.",
+)
+CERTIFICATE_AWAITED = declare(
+    WaitingError,
+    "certificate-awaited",
+    "there is no TLS certificate yet; {places}",
+    "Copy the certificate there, then run the command again.",
 )
 CONTAINER_UNHEALTHY = declare(
     EngineError,
     "container-unhealthy",
-    "the container {name} is {seen}",
-    "Look at `mst-cli {name_2} logs`.",
+    "container {container} is {state}",
+    "See why with `mst-cli {component} logs --tail 20`, then run `mst-cli {component} restart`.",
 )
 ENGINE_INSTALLED = declare(
     UsageError,
     "engine-installed",
-    "the gateway here runs on {installed}, not on {wanted}",
-    "Uninstall it first (`mst-cli uninstall`), or leave out engine.",
+    "the gateway on this host runs on {installed}, not on {wanted}",
+    "Uninstall it first (`mst-cli uninstall`), or leave out `engine`.",
+)
+ENVIRONMENT_NOT_UTF8 = declare(
+    EnvironmentFileError,
+    "environment-not-utf8",
+    "{path}, line {line} is not UTF-8 text",
+    "Save the file as UTF-8.",
 )
 ENVIRONMENT_TO_EDIT = declare(
     WaitingError,
     "environment-to-edit",
-    "stopped so that you can edit {environment}",
-    "Edit the file, then run the same command again; it continues here.",
+    "stopped so that you can edit {path}",
+    "Edit the file, then run the same command again; it continues from here.",
 )
 EULA_DECLINED = declare(
     UsageError,
     "eula-declined",
     "the terms were not accepted; nothing was changed",
-    "Run the command again and type yes, or put `eula: accept` into the answer file.",
+    "Run the command again and type yes, or set `eula: accept` in the answer file.",
 )
 GATEWAY_CONFIGURATION_REFUSED = declare(
     StepError,
     "gateway-configuration-refused",
-    "ocserv refuses the configuration of this site: {error}",
-    "Correct the server configuration in the admin center, then run again.",
+    "ocserv rejects the server configuration of this site: {error}",
+    "Correct the server configuration in the admin center, then run the command again.",
 )
 IDENTITY_CHANGED = declare(
     TenantError,
     "identity-changed",
-    "this server signs in with {known}, and the answers (identity) want another kind",
-    "Leave identity as it was, or take the server out with `mst-cli uninstall` first.",
+    "this server signs in with {credential}, but the answer `identity` asks for another kind",
+    "Restore the earlier `identity`, or remove this server with `mst-cli uninstall` first.",
 )
 IMAGE_ARCHIVE_MISSING = declare(
     EngineError,
     "image-archive-missing",
-    "this program names no registry for its images, and {archive} is neither beside it nor in "
-    "{image_archives}",
-    "Copy {archive} to {image_archives}, or give --offline FILE or images.registry.",
+    "this program has no registry for its images, and {archive} is neither beside it nor in {image_archives}",
+    "Copy {archive} to {image_archives}, or use --offline FILE or `images.registry`.",
 )
 IMAGE_NOT_GATEWAY = declare(
     EngineError,
     "image-not-gateway",
-    "the image {image} is not that of the gateway",
-    "Correct images.server (perhaps the two images are swapped), then run again.",
+    "image {image} is not the gateway image",
+    "Correct `images.server` (the two images may be swapped), then run the command again.",
 )
 IMAGE_NOT_IN_ARCHIVE = declare(
     EngineError,
     "image-not-in-archive",
-    "{given} holds {holder}, not {missing}",
-    "Give the archives that belong to these images, or correct the references.",
+    "{archives} contains {images}, but not {missing}",
+    "Give the archives that contain these images, or correct the references.",
 )
 INSTALLATION_FINISHED = declare(
     UsageError,
     "installation-finished",
-    "the installation is complete",
-    "Remove it with `mst-cli uninstall`.",
+    "the installation is complete; there is nothing to roll back",
+    "To remove it, run `mst-cli uninstall`.",
 )
 MODE_BEGUN = declare(
     UsageError,
     "mode-begun",
-    "an installation {root} was begun here",
-    "Take it back first (`mstunnel-setup rollback`), or leave the mode as it is.",
+    "an unfinished installation {mode} exists on this host",
+    "Roll it back first (`mstunnel-setup rollback`), or keep that mode.",
 )
 MODE_INSTALLED = declare(
     UsageError,
     "mode-installed",
-    "the gateway here was installed {root}",
-    "Uninstall it first (`mst-cli uninstall`), or leave the mode as it is.",
+    "the gateway on this host was installed {mode}",
+    "Uninstall it first (`mst-cli uninstall`), or keep that mode.",
 )
 NOT_SIGNED_IN = declare(
     SignInError,
     "not-signed-in",
-    "this needs a signed-in account",
-    "Run the step sign-in first.",
+    "not signed in",
+    "Run the step `sign-in` first.",
 )
 PASSPHRASE_UNEXPECTED = declare(
     UsageError,
     "passphrase-unexpected",
-    "nothing here needs the passphrase {reference}",
+    "a passphrase is given ({reference}), but no key needs one",
     "Leave it out.",
+)
+PORT_IN_USE = declare(
+    CheckError,
+    "port-in-use",
+    "port {port} is already in use: {programs}",
+    "Stop that service, or choose another port in the server configuration in the admin center.",
 )
 PROGRAM_NOT_OF_ROOT = declare(
     CheckError,
     "program-not-of-root",
-    "{source} is not for root to run: {found} can be changed by other users",
+    "root cannot run {source} safely: other users can change {found}",
     "Have an administrator install it where only root can write (`install -m 755 {source} "
-    "{programs}/{file}`), then run that one.",
+    "{programs}/{file}`), then run that copy.",
 )
 PROGRAM_OLDER = declare(
     CheckError,
     "program-older",
-    "this file is version {version}, and {installed} is installed",
-    "Run the installed {file}, or go back on purpose with --ignore-check program-older.",
+    "this program is version {version}, but version {installed} is installed",
+    "Run the installed {file}. To downgrade, use --ignore-check program-older.",
 )
 PROXY_OVERRULED = declare(
     StepError,
     "proxy-overruled",
-    "{unit} gets {name}={seen}, not {value}",
-    "Look for another drop-in: `systemctl cat {unit}`.",
+    "{unit} has {variable}={actual}, expected {expected}",
+    "Find the other drop-in that sets it: `systemctl cat {unit}`.",
 )
 ROOTLESS_NEEDS_PODMAN = declare(
     UsageError,
     "rootless-needs-podman",
-    "without root the gateway runs on Podman only: rootless Docker cannot give it the tunnel device",
-    "Leave out --engine docker, or --rootless (in the answer file: engine and mode).",
+    "a rootless gateway needs Podman: rootless Docker cannot provide the tunnel device",
+    "Leave out --engine docker or --rootless (in the answer file: `engine` and `mode`).",
 )
 ROOTLESS_NEEDS_QUADLET = declare(
     EngineError,
     "rootless-needs-quadlet",
-    "without root the containers are started by Quadlet: systemd, control groups v2, Podman 4.9",
-    "Install what is missing, or install with root.",
+    "a rootless gateway needs Quadlet: systemd, cgroup v2, Podman 4.9 or later",
+    "Install what is missing, or install the gateway with root.",
 )
 ROOTLESS_NETWORK_MISSING = declare(
     EngineError,
     "rootless-network-missing",
-    "containers without root need pasta or slirp4netns, and neither is installed",
-    "Install passt, which brings pasta.",
+    "rootless containers need pasta or slirp4netns; neither is installed",
+    "Install the package passt, which provides pasta.",
 )
 ROOT_NEEDED = declare(
     WaitingError,
     "root-needed",
-    "what needs the rights of root is not done: {why}",
-    "Have an administrator run this, then run your command again:\nsudo {command}",
+    "the steps that need root are not done: {why}",
+    "Have an administrator run this command, then run yours again:\nsudo {command}",
 )
 ROOT_NO_HOST = declare(
     UsageError,
     "root-no-host",
-    "{root} is not the root of a host: it has no {missing}",
-    "Name the folder where the file system of the host is mounted.",
+    "{root} is not the root of a host's file system: {missing} is missing",
+    "Give the directory where the host's file system is mounted.",
 )
 ROOT_ROOTLESS = declare(
     UsageError,
     "root-rootless",
-    "--root and --rootless do not go together",
-    "Leave out one.",
+    "--root and --rootless cannot be combined",
+    "Leave out one of them.",
 )
 SERVER_NOT_LISTED = declare(
     TenantError,
     "server-not-listed",
-    "the tenant does not list this server",
-    "Run the command again to register it.",
+    "the tenant has no record of this server",
+    "Run the command again to register the server.",
 )
 SERVER_RENAMED = declare(
     TenantError,
     "server-renamed",
     "the tenant knows this server as {name}, not as {application_name}",
-    "Set server_name to the name it had, or take it out with `mst-cli uninstall` first.",
+    "Set `server_name` to the earlier name, or remove the server with `mst-cli uninstall` first.",
 )
 SITE_AMBIGUOUS = declare(
     TenantError,
     "site-ambiguous",
-    "{count} sites are called {wanted}",
-    "Give the GUID of one: {guids}.",
+    "{count} sites are named {site}",
+    "Give the GUID of one of them: {guids}.",
 )
 SITE_CHANGED = declare(
     TenantError,
     "site-changed",
-    "this server belongs to the site {earlier}, not to {display_name}",
-    "Take it out with `mst-cli uninstall` first, or correct the answer for site.",
+    "this server belongs to site {earlier}, not to {display_name}",
+    "Remove it with `mst-cli uninstall` first, or correct the answer `site`.",
 )
 SITE_MISSING = declare(
     TenantError,
     "site-missing",
     "no site has been chosen yet",
-    "Run the step site first.",
+    "Run the step `site` first.",
 )
 SITE_NONE = declare(
     TenantError,
     "site-none",
-    "the tenant has no site yet",
-    "Create a site in the admin center, then run again.",
+    "the tenant has no site",
+    "Create a site in the admin center, then run the command again.",
+)
+SITE_UNKNOWN = declare(
+    TenantError,
+    "site-unknown",
+    "the tenant has no site {site}",
+    "Give one of: {names}.",
 )
 STEP_UNKNOWN = declare(
     UsageError,
     "step-unknown",
-    "there is no step called {name}",
+    "there is no step {name}",
     "The steps are: {names}.",
+)
+TUN_MISSING = declare(
+    CheckError,
+    "tun-missing",
+    "{device} is missing; the gateway cannot open a tunnel without it",
+    "Load the module: `modprobe tun`.",
 )
 UNINSTALL_DECLINED = declare(
     UsageError,
     "uninstall-declined",
     "nothing was removed",
-    "Run it again and answer yes.",
+    "Run the command again and answer yes.",
 )
 WRONG_LEAF_SERVED = declare(
     NetworkError,
     "wrong-leaf-served",
-    "port {port} serves another certificate than the one installed",
-    "Look for another program on this port, then `mst-cli server restart`.",
+    "port {port} serves another certificate than the installed one",
+    "Check for another program on this port, then run `mst-cli server restart`.",
+)
+
+# Warnings
+
+KEPT = declare_notice(
+    "kept",
+    "left in place: {reason}",
+    "Remove it by hand if you no longer need it.",
+)
+PLAN_INCOMPLETE = declare_notice(
+    "plan-incomplete",
+    "the account's steps cannot be planned before the account exists",
+    "Run root's part first: `mstunnel-setup host`.",
 )

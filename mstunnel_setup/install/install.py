@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mstunnel_setup.engine.runner import Planned
@@ -23,22 +24,32 @@ from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
 from mstunnel_setup.install.steps import proxy
+from mstunnel_setup.install.summary import summary
 from mstunnel_setup.install.uninstall import forget_program, remove_installation
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did (JSON data), for which account, and the lines about the gateway that is here now."""
+
+    data: JsonObject
+    account: str
+    summary: Sequence[str]
 
 
 def install(operator: Operator, request: InstallRequest) -> Result:
     """Run all steps but the skipped ones; without root first those of root, then those of the account."""
     scope = scope_to_install(operator, request.settings)
     if scope is Scope.HOST:
-        data, account = run_scope(operator, request, scope)
-        become(account, {DONE: json.dumps(data)})
+        outcome = run_scope(operator, request, scope)
+        become(outcome.account, {DONE: json.dumps(outcome.data)})
     done = _done_by_root(operator, request) if scope is Scope.ACCOUNT else Result()
     if done.errors:
         return done
-    data, _ = run_scope(operator, request, scope)
-    return installed(joined(done.data, data))
+    outcome = run_scope(operator, request, scope)
+    return installed(joined(done.data, outcome.data), *outcome.summary)
 
 
 def one_step(operator: Operator, request: InstallRequest, name: str) -> Result:
@@ -48,20 +59,19 @@ def one_step(operator: Operator, request: InstallRequest, name: str) -> Result:
         become(_account(operator, request))
     step = step_named(name, scope)
     steps = [*(step_named(needed, scope) for needed in step.needs), step]
-    data, _ = _run(operator, request, steps, scope)
-    return installed(data, "See what comes next with `mstunnel-setup status`.")
+    outcome = _run(operator, request, steps, scope)
+    return installed(outcome.data, "Done. See the next step with `mstunnel-setup status`.")
 
 
-def installed(data: JsonObject, then: str = "Look at the gateway with `mst-cli status`.") -> Result:
-    """The result of a run, whose steps are in `data`; `then` is what a person does next."""
+def installed(data: JsonObject, *then: str) -> Result:
+    """The result of a run, whose steps are in `data`; `then` are lines for people."""
     if data["actions"] == 0:
-        return Result("unchanged", data, text=["Everything is as it should be; nothing was changed."])
-    changes = f"{data['actions']} change{'' if data['actions'] == 1 else 's'}"
-    return Result("changed", data, text=[f"Done: {changes}. {then}"])
+        return Result("unchanged", data, text=["Nothing was changed.", *then])
+    return Result("changed", data, text=then)
 
 
 def joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> JsonObject:
-    """The steps of both halves; `first` may be empty."""
+    """The steps of both parts; `first` may be empty."""
     if not first:
         return dict(second)
     return {
@@ -102,10 +112,8 @@ def _done_by_root(operator: Operator, request: InstallRequest) -> Result:
     return have_root_do(operator, planned, host_command(*given, variables=proxies))
 
 
-def run_scope(
-    operator: Operator, request: InstallRequest, scope: Scope, port: int = 443
-) -> tuple[JsonObject, str]:
-    """Run the steps of a half; returns what was done, and for which account."""
+def run_scope(operator: Operator, request: InstallRequest, scope: Scope, port: int = 443) -> Outcome:
+    """Run the steps of a part."""
     steps = chosen_steps(request.skip, scope)
     return _run(operator, request, steps, scope, port, checked=True)
 
@@ -118,7 +126,7 @@ def _run(
     port: int = 443,
     *,
     checked: bool = False,
-) -> tuple[JsonObject, str]:
+) -> Outcome:
     with open_run(
         operator,
         request.settings,
@@ -133,7 +141,7 @@ def _run(
             if any(step in steps for step in proxy.STEPS):
                 run.runner.take_back(proxy.given_up(run.context))
         done = _run_or_roll_back(run, steps, roll_back=request.rollback_on_failure)
-        return steps_data(done), run.context.answers.account
+        return Outcome(steps_data(done), run.context.answers.account, summary(run.context))
 
 
 def _account(operator: Operator, request: InstallRequest) -> str:

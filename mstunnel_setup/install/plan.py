@@ -10,6 +10,7 @@ from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.host import accounts
+from mstunnel_setup.install.errors import PLAN_INCOMPLETE
 from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.request import InstallRequest
@@ -19,13 +20,7 @@ from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result
-
-_LATER = Notice(
-    "plan-incomplete",
-    "the steps of the account are planned once it is there",
-    "Do the part of root first: `mstunnel-setup host`.",
-)
+from mstunnel_setup.result import Result
 
 
 def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Result:
@@ -56,7 +51,7 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
         f"{total} changes; apply them with `mstunnel-setup`." if total else "Nothing would be changed."
     )
     code = ExitCode.CHANGES_PENDING if total and exit_code else ExitCode.DONE
-    later = (_LATER,) if scope is Scope.HOST else ()
+    later = (PLAN_INCOMPLETE(),) if scope is Scope.HOST else ()
     return Result("changed" if total else "unchanged", data, later, text=lines, exit_code=code)
 
 

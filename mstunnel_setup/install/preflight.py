@@ -62,7 +62,7 @@ def refuse_unready(context: Context, steps: Collection[str]) -> None:
 
 
 def _judge(context: Context, facts: Facts, steps: Collection[str], ids: Collection[str]) -> None:
-    """Judge the checks `ids`; when the bridge is in the way, a person may agree to move it."""
+    """Judge the checks `ids`; when the bridge conflicts, a person may agree to move it."""
 
     def failed() -> list[Finding]:
         settings = facts.settings.model_copy(update={"bridge": context.answers.bridge or ""})
@@ -103,7 +103,7 @@ def _tell_closed(context: Context, facts: Facts) -> None:
 
 
 def planned(facts: Facts, steps: Collection[str]) -> Facts:
-    """The facts as the steps will leave them: what they mend themselves is no reason to refuse."""
+    """The facts as the steps will leave them: what the steps fix is no reason to refuse."""
     changes: dict[str, Section] = {}
     if "kernel" in steps and facts.kernel is not None:
         port = facts.settings.port if facts.settings.mode == "rootless" else None
@@ -170,7 +170,7 @@ def _refuse(context: Context, failed: Iterable[Finding]) -> None:
     for item in failed:
         error = CheckError(item.id, f"{item.title}: {item.seen}", item.hint)
         if item.id in context.ignored_checks:
-            context.prompter.say(f"Ignored as asked: {error.message}")
+            context.prompter.say(f"Ignored (--ignore-check): {error.message}")
         else:
             errors.append(error)
     if len(errors) == 1:

@@ -1,4 +1,4 @@
-"""What the answers say about the host, in the words of the readiness checks."""
+"""What the readiness checks need to know from the answers."""
 
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.containers.choice import engine_of
@@ -7,7 +7,7 @@ from mstunnel_setup.readiness.facts import EngineName, Settings
 
 
 def readiness_settings(answers: AnswerFile, port: int = 443) -> Settings:
-    """What the gateway shall be like."""
+    """The planned gateway, as the answers describe it."""
     return Settings(
         mode=answers.mode,
         account=answers.account,

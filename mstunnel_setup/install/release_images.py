@@ -1,4 +1,4 @@
-"""Answers that the program gives itself: the images of its own release."""
+"""Default answers of the program: the images of its release."""
 
 from mstunnel_setup.answers.merge import Answers, Origin, answered
 from mstunnel_setup.containers.release_images import release_images

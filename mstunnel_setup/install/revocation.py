@@ -29,7 +29,7 @@ class Revocation:
 
 
 def ask(context: Context, identity: Identity) -> Revocation:
-    """Ask responders and lists about every certificate of the path to its root. Raises nothing of its own."""
+    """Ask responders and lists about every certificate of the path to its root. Raises nothing."""
     roots = context.world.trusted_roots
     now = context.world.clock.now()
     path = best_path(identity.leaf, identity.given or identity.chain, roots, now)

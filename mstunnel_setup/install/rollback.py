@@ -1,4 +1,4 @@
-"""`mstunnel-setup rollback`: undo an installation that did not come to its end."""
+"""`mstunnel-setup rollback`: undo an unfinished installation."""
 
 from functools import partial
 
@@ -7,14 +7,13 @@ from mstunnel_setup.install.errors import INSTALLATION_FINISHED
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.install.status import installed
-from mstunnel_setup.install.uninstall import as_data, forget, kept, remove_installation
-from mstunnel_setup.install.uninstall_rootless import take_back
+from mstunnel_setup.install.uninstall import as_data, forget, kept, remove_installation, take_back
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
 
 def rollback(operator: Operator) -> Result:
-    """Take back what an unfinished installation did. Raises UsageError when it is finished."""
+    """Undo what an unfinished installation did. Raises UsageError when it is finished."""
     return take_back(operator, partial(_rollback, operator))
 
 
@@ -23,9 +22,9 @@ def _rollback(operator: Operator) -> Result:
         receipt = run.context.receipt
         if not receipt.entries:
             forget(run)
-            return Result("unchanged", text=["There is nothing to take back."])
+            return Result("unchanged", text=["There is nothing to roll back."])
         if installed(receipt):
             raise INSTALLATION_FINISHED()
         removals = remove_installation(run)
-    text = ["The unfinished installation was taken back."]
+    text = ["The unfinished installation was rolled back."]
     return Result("changed", as_data(removals), kept(removals), text=text)

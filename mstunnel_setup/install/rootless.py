@@ -1,4 +1,4 @@
-"""An installation without root, in two halves: what root has to do on the host, and the account's own."""
+"""A rootless installation in two parts: the host part, which needs root, and the account part."""
 
 import json
 import shlex
@@ -12,7 +12,7 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.errors import ExitCode, UsageError, WaitingError
+from mstunnel_setup.errors import NOT_ROOT, ExitCode, UsageError, WaitingError
 from mstunnel_setup.host import bundle
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
@@ -30,7 +30,7 @@ from mstunnel_setup.install.errors import (
 )
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.session import answers, journal_of, not_root, open_run, refuse_unsupported
+from mstunnel_setup.install.session import answers, journal_of, open_run, refuse_unsupported
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import environment, program
 from mstunnel_setup.operator import Operator
@@ -38,15 +38,15 @@ from mstunnel_setup.result import Notice, Result
 
 DONE: Final = "MSTUNNEL_HOST_DONE"
 """Tells the account, as JSON, which steps root has just done for it."""
-HALF: Final = "MSTUNNEL_HALF"
-"""Tells the account that root does the other half itself."""
+ONLY: Final = "MSTUNNEL_ONLY_PART"
+"""Tells the account that root does the host part itself."""
 
 
 def scope_to_install(operator: Operator, settings: Mapping[str, Any]) -> Scope:
-    """Where an installation begins: the whole, root's half, or the account's.
+    """The part an installation begins with: all, the host part, or the account part.
 
     Raises UsageError when the gateway here is of the other kind or of another account, CheckError for an
-    account that did not ask for a gateway of its own.
+    account that did not ask for a rootless gateway.
     """
     files = Files(operator.root)
     receipt = journal_of(Scope.HOST, files).receipt
@@ -58,7 +58,7 @@ def scope_to_install(operator: Operator, settings: Mapping[str, Any]) -> Scope:
         raise _other_mode(receipt, rootless=bool(installed))
     if not wanted:
         if paths.ROOTLESS and files.live:
-            raise not_root()
+            raise NOT_ROOT(what="this command")
         return Scope.ALL
     if not files.live:
         raise ROOT_ROOTLESS()
@@ -67,17 +67,17 @@ def scope_to_install(operator: Operator, settings: Mapping[str, Any]) -> Scope:
 
 
 def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
-    root = "without root" if rootless else "with root"
+    mode = "without root" if rootless else "with root"
     if all(step.name in receipt.steps for step in steps_of(Scope.HOST if rootless else Scope.ALL)):
-        return MODE_INSTALLED(root=root)
-    return MODE_BEGUN(root=root)
+        return MODE_INSTALLED(mode=mode)
+    return MODE_BEGUN(mode=mode)
 
 
 def _refuse_other_account(wanted: str, installed: object) -> None:
     if isinstance(installed, str) and installed != wanted:
         raise ACCOUNT_INSTALLED(installed=installed, wanted=wanted)
     if paths.ROOTLESS and wanted != own_name():
-        raise ACCOUNT_OTHER(wanted=wanted, value=own_name())
+        raise ACCOUNT_OTHER(wanted=wanted, account=own_name())
 
 
 def planned_by_root(
@@ -86,7 +86,7 @@ def planned_by_root(
     steps: Sequence[Step[Context, Any]],
     ignored: Sequence[str],
 ) -> tuple[list[Planned], tuple[str, ...]]:
-    """What root would still have to do, found out without its rights; and the proxies to tell it.
+    """What root still has to do, found out without root privileges; and the proxies to pass on.
 
     Raises CheckError when the host cannot be made ready.
     """
@@ -97,16 +97,16 @@ def planned_by_root(
 
 
 def have_root_do(operator: Operator, planned: Sequence[Planned], command: Sequence[str]) -> Result:
-    """Have root do its half by one call of sudo, after a person has seen what it is.
+    """Have root do the host part by one call of sudo, after a person has seen what it is.
 
     Returns what root did. Raises WaitingError `root-needed` when sudo refuses, or the person does.
     """
     console = operator.console
     changes = [action for item in planned for action in item.actions if not isinstance(action, StoreAnswer)]
     lines = [f"  - {action.describe()}" for action in changes]
-    console.say("\n".join(["This needs the rights of root:", *lines]))
+    console.say("\n".join(["This needs root privileges:", *lines]))
     if console.interactive and not console.confirm("Do it now, with sudo"):
-        raise _root_needed("it was not agreed to", command)
+        raise _root_needed("you did not confirm it", command)
     return by_sudo(command, interactive=console.interactive)
 
 
@@ -138,7 +138,7 @@ def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
 
 
 def host_command(*arguments: str, variables: Sequence[str] = ()) -> tuple[str, ...]:
-    """The command that does root's half, for the account that runs this process.
+    """The command that does the host part, for the account that runs this process.
 
     Raises CheckError for a program that others than root can change: an administrator would run it as root.
     """

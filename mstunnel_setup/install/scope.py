@@ -1,10 +1,10 @@
-"""Who does which part: root everything; without root two halves, one of root and one of the account."""
+"""Who does which part: root everything; of a rootless gateway root the host part, the account the rest."""
 
 from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """The whole of an installation with root, or a half of one without."""
+    """All of an installation with root, or a part of a rootless one."""
 
     ALL = "whole"
     HOST = "host"

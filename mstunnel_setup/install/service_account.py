@@ -1,4 +1,4 @@
-"""Acting as the account of a rootless gateway: root has it go on in its place, or do one thing."""
+"""Acting as the account of a rootless gateway: root lets it continue the command, or run one step."""
 
 import os
 import sys
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host import accounts
 from mstunnel_setup.host.accounts import Account
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.install.errors import ACCOUNT_MISSING
 from mstunnel_setup.install.steps import program
 
 # Of root's environment: what was said to our programs, and how the terminal is.
@@ -20,7 +20,7 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 def become(name: str, more: Mapping[str, str] | None = None) -> NoReturn:
-    """Go on with this very command as the account; `more` are variables for it. Raises CheckError."""
+    """Continue this command as the account; `more` are variables for it. Raises CheckError."""
     account = _account(name)
     Processes().become(account, (_program(), *sys.argv[1:]), _environment(account) | dict(more or {}))
 
@@ -35,11 +35,7 @@ def have_done(name: str, variables: Mapping[str, str]) -> Completed:
 def _account(name: str) -> Account:
     account = accounts.find(name)
     if account is None:
-        raise CheckError(
-            "account-missing",
-            f"the gateway here is that of the account {name}, which is not there any more",
-            "Make it again, with its home, or take back what root did: `mstunnel-setup host --remove`.",
-        )
+        raise ACCOUNT_MISSING(account=name)
     return account
 
 

@@ -21,7 +21,7 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import all_remembered, remembered
-from mstunnel_setup.errors import CheckError, SetupError, UsageError
+from mstunnel_setup.errors import NOT_INSTALLED, NOT_ROOT, SetupError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import Authentication
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.clock import SystemClock
@@ -88,13 +88,13 @@ def open_run(
 ) -> Iterator[Run]:
     """Prepare a run and clean up after it; `exclusively` holds the lock, for commands that change things.
 
-    Without a `half` it is the part of whoever runs this process; root acts as the account of a rootless
-    gateway. `port` is what the gateway will listen on, as far as is known.
+    Without a `scope` it is the part of the user that runs this process; root acts as the account of a
+    rootless gateway. `port` is what the gateway will listen on, as far as is known.
 
-    What somebody else changed is overwritten only when a person agrees, or when the command itself was asked
-    to replace it (`replacing`).
+    What was changed outside the program is overwritten only when a person agrees, or when the command itself
+    was asked to replace it (`replacing`).
 
-    Raises UsageError for wrong answers, LockedError when another run is at work, CheckError without root.
+    Raises UsageError for wrong answers, LockedError when another run is in progress, CheckError without root.
     """
     refuse_unknown(ignored_checks, OF_STEPS)
     files, clock = Files(operator.root), SystemClock()
@@ -122,7 +122,7 @@ def open_run(
 
 
 def _refuse_no_system(files: Files) -> None:
-    """Raise UsageError for a folder without those of every host: an image not mounted, a slip of the pen."""
+    """Raise UsageError for a folder without those of every host: an image that is not mounted, a typo."""
     missing = [folder for folder in _OF_EVERY_HOST if files.state(folder) is None]
     if missing:
         raise ROOT_NO_HOST(root=files.root, missing=", ".join(missing))
@@ -143,7 +143,7 @@ def _receipt_written(run: Run, *, exclusively: bool) -> Iterator[Run]:
 
 
 def _may_replace(prompter: Prompter, changed: str, *, asked: bool) -> bool:
-    """Whether what somebody else changed may be overwritten; without a person the answer is no."""
+    """Whether what was changed outside the program may be overwritten; without a person the answer is no."""
     if asked or not prompter.interactive:
         return asked
     return prompter.confirm(f"{changed}. Replace it (their version is kept in {paths.STATE}/saved)")
@@ -205,7 +205,7 @@ def open_gateway(operator: Operator) -> Iterator[World]:
 def require_installed(receipt: Receipt) -> None:
     """Raise UsageError `not-installed` where no installation has begun: the same for every command."""
     if not receipt.entries:
-        raise UsageError("not-installed", "no gateway is installed here", "Install one with mstunnel-setup.")
+        raise NOT_INSTALLED()
 
 
 def answers(operator: Operator, settings: Mapping[str, Any], receipt: Receipt) -> Answers:
@@ -219,7 +219,7 @@ def answers(operator: Operator, settings: Mapping[str, Any], receipt: Receipt) -
 
 
 def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[Step[Context, Any]]:
-    """The steps of a half to run, in order. Raises UsageError for a name that is no step anywhere."""
+    """The steps of a part to run, in order. Raises UsageError for a name that is no step anywhere."""
     known = [step.name for each in Scope for step in steps_of(each)]
     for name in skipped:
         if name not in known:
@@ -228,7 +228,7 @@ def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[Step[
 
 
 def step_named(name: str, scope: Scope = Scope.ALL) -> Step[Context, Any]:
-    """The step of a half called `name`. Raises UsageError, naming all steps."""
+    """The step `name` of a part. Raises UsageError, naming all steps."""
     for step in steps_of(scope):
         if step.name == name:
             return step
@@ -255,30 +255,21 @@ def refuse_unsupported(given: Answers) -> None:
 
 
 def own_scope(files: Files) -> Scope:
-    """The part of whoever runs this process. Root has the account of a rootless gateway go on.
+    """The part of the user that runs this process. Root hands over to the account of a rootless gateway.
 
     Raises CheckError `not-root` for an account that has no gateway.
     """
     if paths.ROOTLESS:
         if files.live and not journal_of(Scope.ACCOUNT, files).receipt.entries:
-            raise not_root()
+            raise NOT_ROOT(what="this command")
         return Scope.ACCOUNT
     if files.live and (name := rootless_account(files)):
         become(name)
     return Scope.ALL
 
 
-def not_root() -> CheckError:
-    """What an account hears that has no gateway of its own."""
-    return CheckError(
-        "not-root",
-        "this needs the rights of root",
-        "Run it with sudo; for a gateway without root, install with --rootless.",
-    )
-
-
 def journal_of(scope: Scope, files: Files) -> Journal:
-    """The journal of one half, or of the whole."""
+    """The journal of one part, or of all."""
     if scope is Scope.HOST:
         # The account looks into it, to see whether there is something left for root.
         return Journal(files, SystemClock(), paths.HOST_STATE, beside=(paths.LOG,), readable=True)

@@ -19,19 +19,19 @@ from mstunnel_setup.text import fold
 
 
 def status(operator: Operator) -> Result:
-    """Read the journal, without root that of both halves; nothing else is looked at."""
+    """Read the journal, without root that of both parts; nothing else is looked at."""
     files = Files(operator.root)
     account = rootless_account(files) if files.live else ""
     if account and not paths.ROOTLESS and accounts.find(account) is not None:
         become(account)
-    halves = (Scope.HOST, Scope.ACCOUNT) if account else (Scope.ALL,)
-    receipts = [(journal_of(scope, files).receipt, steps_of(scope)) for scope in halves]
+    scopes = (Scope.HOST, Scope.ACCOUNT) if account else (Scope.ALL,)
+    receipts = [(journal_of(scope, files).receipt, steps_of(scope)) for scope in scopes]
     data = _data(receipts)
     return Result("ok", data, text=list(_lines(receipts, data)))
 
 
 def installed(receipt: Receipt) -> bool:
-    """Whether all steps are done that whoever runs this process has to do."""
+    """Whether all steps are done that the user of this process has to do."""
     own = steps_of(Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL)
     return all(step.name in receipt.steps for step in own)
 

@@ -95,7 +95,7 @@ ROOTLESS: Mapping[Scope, tuple[Step[Any, Any], ...]] = {
 
 
 def steps_of(scope: Scope) -> tuple[Step[Any, Any], ...]:
-    """The steps of one half, or of the whole, in order."""
+    """The steps of one part, or of all, in order."""
     return ORDER if scope is Scope.ALL else ROOTLESS[scope]
 
 

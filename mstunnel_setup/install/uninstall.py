@@ -1,23 +1,117 @@
-"""Taking an installation back: the receipt in reverse, then the journal itself."""
+"""`mst-cli uninstall`, and every other removal: the receipt in reverse order, then the journal."""
+
+import os
+from collections.abc import Callable
+from functools import partial
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Undo
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Removal
 from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import NOT_ROOT, NetworkError
+from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import revocation
+from mstunnel_setup.install.errors import ACCOUNT_PART_FAILED, KEPT, UNINSTALL_DECLINED
+from mstunnel_setup.install.rootless import ONLY, by_sudo, host_command, relayed
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.service_account import have_done
+from mstunnel_setup.install.session import Run, journal_of, open_run, rootless_account
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant
 from mstunnel_setup.install.world import CANDIDATE
-from mstunnel_setup.result import Notice
+from mstunnel_setup.operator import Operator, Settings
+from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.upgrade import record
 
 _TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
 _DATA_STEPS = frozenset({"eula", "environment", "certificate", "import"})
+_WAY_OUT = "To continue without the tenant: `mst-cli uninstall --offline`; it lists what remains there."
+
+
+def uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_data: bool) -> Result:
+    """Undo everything in the receipt, newest first. Asks once; an unattended run is its own answer.
+
+    Raises NetworkError, which says how to continue, when the tenant is unreachable and `offline` is false.
+    """
+    own = partial(_uninstall, operator, settings, offline=offline, keep_data=keep_data)
+    return take_back(operator, own)
+
+
+def _uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_data: bool) -> Result:
+    with open_run(operator, settings, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
+        if not run.context.receipt.entries:
+            forget(run)
+            return Result("unchanged", text=["No gateway is installed here; there is nothing to remove."])
+        registered = in_tenant(run.context.receipt)
+        _ask(run, offline=offline, registered=registered)
+        try:
+            removals = remove_installation(run, offline=offline, keep_data=keep_data)
+        except NetworkError as error:
+            raise NetworkError(error.code, error.message, f"{error.hint} {_WAY_OUT}".strip()) from error
+    where = "this server and from the tenant" if registered and not offline else "this server"
+    return Result("changed", as_data(removals), kept(removals), text=[f"Removed from {where}."])
+
+
+def _ask(run: Run, *, offline: bool, registered: bool) -> None:
+    prompter = run.context.prompter
+    where = "this server and the tenant" if registered and not offline else "this server only"
+    if prompter.interactive and not prompter.confirm(f"Remove the gateway from {where}?"):
+        raise UNINSTALL_DECLINED()
+
+
+def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
+    """Undo everything; `own` undoes the part of the user that runs this process.
+
+    Root lets the account do its part first; the account asks root for the host part afterwards.
+    """
+    files = Files(operator.root)
+    result = _take_back(operator, own, files)
+    forget_program(files)
+    return result
+
+
+def _take_back(operator: Operator, own: Callable[[], Result], files: Files) -> Result:
+    if not files.live:
+        return own()
+    if not paths.ROOTLESS:
+        name = rootless_account(files)
+        return _by_root(operator, name) if name else own()
+    if rootless_account(files) != own_name() and not journal_of(Scope.ACCOUNT, files).receipt.entries:
+        raise NOT_ROOT(what="this command")
+    first = own()
+    if os.environ.get(ONLY) or first.errors or not journal_of(Scope.HOST, files).receipt.entries:
+        return first
+    command = host_command("--remove")
+    operator.console.say("The host part is removed with sudo.")
+    return _joined(first, by_sudo(command, interactive=operator.console.interactive))
+
+
+def _by_root(operator: Operator, account: str) -> Result:
+    first = relayed(have_done(account, {ONLY: Scope.ACCOUNT.value}))
+    if first is None:
+        raise ACCOUNT_PART_FAILED(account=account)
+    return first if first.errors else _joined(first, remove_host_setup(operator))
+
+
+def remove_host_setup(operator: Operator) -> Result:
+    """Undo the host part."""
+    with open_run(operator, {}, scope=Scope.HOST) as run:
+        if not run.context.receipt.entries:
+            forget(run)
+            return Result("unchanged", {"objects": []}, text=["There is no host part to remove."])
+        removals = remove_installation(run)
+    return Result("changed", as_data(removals), kept(removals), text=["The host part was removed."])
+
+
+def _joined(first: Result, second: Result) -> Result:
+    if second.errors:
+        return second
+    objects = [*first.data.get("objects", ()), *second.data.get("objects", ())]
+    text = ["Removed: the account part and the host part."]
+    return Result("changed", {"objects": objects}, (*first.warnings, *second.warnings), text=text)
 
 
 def remove_installation(run: Run, *, offline: bool = False, keep_data: bool = False) -> list[Removal]:
@@ -57,9 +151,7 @@ def _data(receipt: Receipt) -> dict[str, str]:
 def kept(removals: list[Removal]) -> tuple[Notice, ...]:
     """A warning for everything that was left in place."""
     return tuple(
-        Notice(
-            "kept", f"left in place: {removal.undone.reason}", "Remove it by hand if you no longer need it."
-        )
+        KEPT(reason=removal.undone.reason)
         for removal in removals
         if removal.undone.outcome is Undo.KEPT and removal.undone.reason
     )

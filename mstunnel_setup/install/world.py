@@ -1,4 +1,4 @@
-"""The world that actions act on: every port in one place, the expensive ones opened when first used."""
+"""The ports that actions act on, in one place; the expensive ones are opened when first used."""
 
 import ssl
 from collections.abc import Callable
@@ -126,7 +126,7 @@ class World:
         return Volume(host=str(self.files.locate(path)), container=path, options=("ro", "z"))
 
     def container(self, name: str) -> ContainerState | None:
-        """The state of a container; after a check of its health where nobody else does it, or has not yet."""
+        """The state of a container; after a health check where the engine makes none, or has not yet."""
         state = self.engine.inspect(name)
         if state is None or state.status != "running" or state.health is None:
             return state
@@ -165,7 +165,7 @@ class World:
 
 
 def _certificates(bundle: bytes) -> tuple[Certificate, ...]:
-    """The certificates of a PEM bundle; what cannot be read is nobody's root."""
+    """The certificates of a PEM bundle; what cannot be read is ignored."""
     try:
         return read_material(bundle).certificates
     except CertificateError:

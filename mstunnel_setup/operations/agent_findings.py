@@ -1,4 +1,4 @@
-"""What the agent has found wrong on this server, each with the command that mends it."""
+"""What the agent has found wrong on this server, each with the command that fixes it."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -11,27 +11,28 @@ from mstunnel_setup.result import Notice
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
 _ENROL_AGAIN: Final = "Run `mst-cli reenroll`; site and certificate stay."
-_LOGS: Final = "`mst-cli agent logs --tail 20` says more."
+_LOGS: Final = "`mst-cli agent logs --tail 20` shows why."
 
-# By the code of the agent's error, where its own hint is for somebody who installs.
+# By the code of the agent's error, where its own hint is for an installation.
 _ERRORS: Final[Mapping[str, str]] = dict.fromkeys(
     ("server-unknown", "client-unknown", "credential-unknown", "secret-wrong"), _ENROL_AGAIN
 )
 _ROWS: Final[Mapping[str, str]] = {
-    "last-check-in": f"Test the way to the tenant with `mst-readiness network`; {_LOGS}",
+    "last-check-in": f"Test the connection to the tenant with `mst-readiness network`; {_LOGS}",
     "connections": "Add a server to the site: `mstunnel-setup --site NAME` there.",
     "cpu-usage": "See what takes it with `top`; another server in the site shares the load.",
-    "cpu-cores": "Give this machine four cores.",
+    "cpu-cores": "Give this machine at least four cores.",
     "memory-usage": "See what takes it with `top`; another server in the site shares the load.",
-    "disk-space": "Make room where `df /etc/mstunnel` shows; `journalctl --vacuum-size=500M` drops old logs.",
-    "latency": "Look at the way to the internal network, or name a nearer page: "
+    "disk-space": "Free disk space where `df /etc/mstunnel` shows; `journalctl --vacuum-size=500M` removes "
+    "old logs.",
+    "latency": "Check the route to the internal network, or set a nearer page: "
     "`mst-admin site update NAME --probe-url URL`.",
     "agent-certificate": _ENROL_AGAIN,
-    "internal-network": "Mend DNS, route or proxy (`mst-cli env set`), or name another page: "
+    "internal-network": "Fix DNS, route or proxy (`mst-cli env set`), or set another page: "
     "`mst-admin site update NAME --probe-url URL`.",
-    "upgradeability": "Test the way to the registry with `mst-readiness network`.",
+    "upgradeability": "Test the connection to the registry with `mst-readiness network`.",
     "server-version": "Run `mst-cli upgrade apply`.",
-    "server-container": "Run `mst-cli server restart`; `mst-cli server logs --tail 20` says why.",
+    "server-container": "Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why.",
     "server-configuration": "Correct it with `mst-admin config update NAME` or in the admin center, then run "
     "`mst-cli config pull`.",
 }
@@ -40,7 +41,7 @@ _SERIOUS: Final = frozenset(
     {"last-check-in", "agent-certificate", "internal-network", "server-container", "server-configuration"}
 )
 SAID_ELSEWHERE: Final = frozenset({"tls-certificate", "tls-revocation"})
-"""Rows that the commands of the host look at themselves, and say in their own words."""
+"""Rows that the commands of the host look at themselves, and report themselves."""
 
 
 def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ...]:
@@ -56,12 +57,12 @@ def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ..
 
 
 def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Notice]:
-    """What keeps the agent from its work now, and every row that is unhealthy."""
+    """What the agent fails at now, and every row that is unhealthy."""
     if report is None or rows_of(report, now) != report.rows:
         return
     if report.last_error is not None:
-        what = f"the agent cannot keep this server in step: {report.last_error.message}"
-        yield Notice(report.last_error.code, what, mended_by(report.last_error))
+        what = f"the agent cannot sync with the tenant: {report.last_error.message}"
+        yield Notice(report.last_error.code, what, fix_of(report.last_error))
     for row in report.rows:
         if row.state is State.UNHEALTHY and row.id not in SAID_ELSEWHERE:
             yield row_notice(row, report.last_error)
@@ -76,11 +77,11 @@ def row_notice(row: ReportedRow, error: Failure | None) -> Notice:
     """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
     hint = _ROWS.get(row.id, "See docs/reference/health.md.")
     if error is not None and row.id == "last-check-in":
-        hint = mended_by(error)
+        hint = fix_of(error)
     return Notice(f"health-{row.state.value}", f"{row.title}: {row.text}", hint)
 
 
-def mended_by(error: Failure) -> str:
-    """What ends an error of the agent, with a command in it."""
+def fix_of(error: Failure) -> str:
+    """How to fix an error of the agent, with a command in it."""
     hint = _ERRORS.get(error.code, error.hint)
     return hint if "`" in hint else f"{hint} {_LOGS}".lstrip()

@@ -1,4 +1,4 @@
-"""`mst-cli backup`: what another host needs to take this one's place, in one archive."""
+"""`mst-cli backup`: what another host needs to replace this one, in one archive."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,14 +7,15 @@ from mstunnel_setup import __version__, paths
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.backup_archive import FILES, MANIFEST, SCHEMA, pack
 from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operations.errors import BACKUP_HOLDS_KEY
 from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.result import Result
 from mstunnel_setup.tenant.actions import RegisterServer
 from mstunnel_setup.upgrade.record import HISTORY, History, Phase, read_history, render_history
 
@@ -22,7 +23,7 @@ from mstunnel_setup.upgrade.record import HISTORY, History, Phase, read_history,
 def backup(operator: Operator, file: Path) -> Result:
     """Write the archive with mode 0600. Raises UsageError when the file is there already."""
     if file.exists():
-        raise UsageError("file-exists", f"{file} is there already", "Give the name of a new file.")
+        raise FILE_EXISTS(path=file)
     with installed_run(operator, {}, exclusively=False) as run:
         roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
         places = {**FILES, **{path: (path,) for path in roots}}
@@ -31,11 +32,7 @@ def backup(operator: Operator, file: Path) -> Result:
         present = {path: content for path, content in contents.items() if content}
         manifest = _manifest(run)
         Files().write(str(file), pack({MANIFEST: json_bytes(manifest), **present}), 0o600)
-    warning = Notice(
-        "backup-holds-key",
-        f"{file} holds the private key of the certificate",
-        "Keep it as you keep the key; restore it elsewhere with `mst-cli restore`.",
-    )
+    warning = BACKUP_HOLDS_KEY(path=file)
     return Result(
         "changed", {"file": str(file), "contents": [*present]}, (warning,), text=[f"Written: {file}."]
     )
@@ -52,7 +49,7 @@ def _upgrades(files: Files) -> bytes:
 
 
 def _answers(run: Run) -> JsonObject:
-    """What the installation was told, but with the release that has proven itself last.
+    """The answers of the installation, with the release that was proved last.
 
     The archive of the first one is left out: it is a file of this host, and holds no other release.
     """

@@ -22,7 +22,7 @@ from mstunnel_setup.upgrade.release import CATALOGUE
 SCHEMA = "mstunnel-backup/1"
 MANIFEST = "manifest.json"
 # Where another host gets them -> where they are here: what is in use, not what lies beside it. The root is
-# not served, but without it the chain of a private authority is incomplete to whoever judges it anew.
+# not served, but without it the chain of a private authority cannot be verified again.
 FILES = {
     paths.ENVIRONMENT: (paths.ENVIRONMENT,),
     paths.SITE_CERTIFICATE: (f"{paths.ACTIVE}/chain.pem", f"{paths.ACTIVE}/root.pem"),
@@ -66,9 +66,9 @@ def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
         files = _files(_unzipped(packed))
         manifest = json_value(files.pop(MANIFEST))
     except (OSError, EOFError, tarfile.TarError, zlib.error, KeyError, ValueError, RecursionError) as error:
-        raise _no_backup("the file cannot be read as one") from error
+        raise _no_backup("the file is not a readable archive") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-        raise _no_backup("it says to be of another kind")
+        raise _no_backup("its manifest names another kind of file")
     _judge(manifest)
     by_path = {f"/{name}": content for name, content in files.items()}
     return manifest, {path: content for path, content in by_path.items() if _expected(path)}

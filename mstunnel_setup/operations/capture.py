@@ -4,7 +4,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.gateway.occtl import ShowCommand
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.capture import enter_network_of, interfaces, record
@@ -28,23 +28,23 @@ class Bounds:
 
 
 def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
-    """Record into a new file of mode 0600. What there is when somebody interrupts is kept.
+    """Record into a new file of mode 0600. After an interruption the packets so far are kept.
 
     Raises UsageError for a file that cannot be a new one, or when no such client or interface is there.
     """
     target = Path(file).absolute()
     if target.exists():
-        raise UsageError("file-exists", f"{target} is there already", "Give the name of a new file.")
+        raise FILE_EXISTS(path=target)
     if not target.parent.is_dir():
         raise FOLDER_MISSING(parent=target.parent)
     with open_gateway(operator) as world:
         process = server_process(world)
         device = _device(world, what)
-    operator.console.say(f"Recording {device} for {bounds.seconds} s at most; Ctrl-C ends it.")
+    operator.console.say(f"Recording {device} for at most {bounds.seconds} s; Ctrl-C stops it.")
     # Reading and writing files goes on as before: only the network is another one.
     enter_network_of(process)
     if device not in interfaces():
-        raise INTERFACE_UNKNOWN(device=device, value=", ".join(interfaces()))
+        raise INTERFACE_UNKNOWN(device=device, interfaces=", ".join(interfaces()))
     with Files().growing(str(target)) as recording:
         packets, size = _record(recording, device, bounds)
     data = {"file": str(target), "interface": device, "packets": packets, "bytes": size}
@@ -66,7 +66,7 @@ def _record(recording: Appender, device: str, bounds: Bounds) -> tuple[int, int]
 
 
 def _device(world: World, what: str) -> str:
-    """The interface meant: each client has one of its own. Raises UsageError for an address of nobody."""
+    """The interface to record; each client has a separate one. Raises UsageError `client-unknown`."""
     try:
         address = str(ipaddress.ip_address(what))
     except ValueError:

@@ -8,6 +8,7 @@ from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.session import open_gateway
 from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, row_notice, rows_of
 from mstunnel_setup.operations.certificate.summary import (
@@ -16,12 +17,19 @@ from mstunnel_setup.operations.certificate.summary import (
     certificate_notices,
 )
 from mstunnel_setup.operations.component import health as container_health
+from mstunnel_setup.operations.errors import (
+    AGENT_SILENT,
+    CERTIFICATE_EXPIRED,
+    CERTIFICATE_NOT_IN_USE,
+    CERTIFICATE_REVOKED,
+    NO_HEALTH_REPORT,
+)
 from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.result import Notice, Result, notice_of
 
 _CONTAINERS = (paths.SERVER, paths.AGENT)
 # A warning that leaves the gateway working does not change the exit code.
-_SERIOUS = frozenset({"certificate-missing", "certificate-expired", "certificate-revoked"})
+_SERIOUS = frozenset(item.code for item in (CERTIFICATE_NOT_IN_USE, CERTIFICATE_EXPIRED, CERTIFICATE_REVOKED))
 
 
 def health(operator: Operator) -> Result:
@@ -52,19 +60,15 @@ def health(operator: Operator) -> Result:
 def _sick(containers: dict[str, str]) -> Iterator[Notice]:
     for name, state in containers.items():
         if state != "healthy":
-            message = f"the container {name} is {state}"
-            yield Notice(
-                "container-unhealthy", message, f"Look at `mst-cli {name.removeprefix('mstunnel-')} logs`."
-            )
+            component = name.removeprefix("mstunnel-")
+            yield notice_of(CONTAINER_UNHEALTHY(container=name, state=state, component=component))
 
 
 def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Notice]:
     if report is None:
-        hint = "It writes one within a minute of its start; look at `mst-cli agent logs`."
-        yield Notice("agent-silent", "the agent has written no health report yet", hint)
+        yield NO_HEALTH_REPORT()
     elif rows != report.rows:
-        hint = "Look at `mst-cli agent logs`, then `mst-cli agent restart`."
-        yield Notice("agent-silent", f"the agent has not reported since {report.at:%Y-%m-%d %H:%M} UTC", hint)
+        yield AGENT_SILENT(since=report.at)
     for row in rows:
         if row.id not in SAID_ELSEWHERE and row.state in (State.WARNING, State.UNHEALTHY):
             yield row_notice(row, report.last_error if report else None)
@@ -72,7 +76,7 @@ def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Itera
 
 def _code(notices: Sequence[Notice]) -> ExitCode:
     codes = {notice.code for notice in notices}
-    if "container-unhealthy" in codes:
+    if CONTAINER_UNHEALTHY.code in codes:
         return ExitCode.ENGINE
     if codes & _SERIOUS:
         return ExitCode.CERTIFICATE

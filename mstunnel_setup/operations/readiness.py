@@ -9,7 +9,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import SecretReference, resolve
-from mstunnel_setup.errors import CheckError, ExitCode, SetupError, UsageError
+from mstunnel_setup.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.clock import Clock, SystemClock
 from mstunnel_setup.host.files import Files
@@ -17,7 +17,7 @@ from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.session import rootless_account
 from mstunnel_setup.operations import readiness_report as report
-from mstunnel_setup.operations.errors import PROBE_INVALID, PROBE_MISPLACED, PROBE_MISSING
+from mstunnel_setup.operations.errors import FIX_FAILED, PROBE_INVALID, PROBE_MISPLACED, PROBE_MISSING
 from mstunnel_setup.operator import Operator, Prompter
 from mstunnel_setup.readiness import checks, inbound
 from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registries
@@ -39,7 +39,7 @@ from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 _PORT = 443
 _ALL = "all"
-# Of the time for everything, so that a tenant that does not answer can still be told.
+# Of the time for everything, so that a tenant that does not answer is still reported.
 _ACCOUNT_SHARE = 0.8
 
 
@@ -136,8 +136,7 @@ def _result(
         for item in proposed
     ]
     warnings = [
-        Notice("fix-failed", f"could not {item.says}: {why.message}", why.hint)
-        for item, why in unmended.items()
+        FIX_FAILED(fix=item.says, reason=why.message, hint=why.hint) for item, why in unmended.items()
     ]
     warnings += map(_notice, doubtful)
     status: Status = "error" if failed else "warning" if warnings else "changed" if mended else "ok"
@@ -162,13 +161,13 @@ def _mend(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Ma
     """
     console = operator.console
     if not proposed:
-        console.say("Nothing here can be mended by --fix.")
+        console.say("No fix is available for the failed checks.")
         return None
-    console.say("\n".join(["To be mended:", *(f"  - {item.says}" for item in proposed)]))
-    console.say("\n".join(["To undo it later:", *dict.fromkeys(f"  - {item.undo}" for item in proposed)]))
+    console.say("\n".join(["Available fixes:", *(f"  - {item.says}" for item in proposed)]))
+    console.say("\n".join(["To undo them later:", *dict.fromkeys(f"  - {item.undo}" for item in proposed)]))
     live = examiner.files.live
     if live and os.geteuid() != 0:
-        raise CheckError("not-root", "mending needs the rights of root", "Run it with sudo.")
+        raise NOT_ROOT(what="applying fixes")
     if not _agreed(console):
         return None
     return apply(proposed, examiner.files, examiner.processes, live=live)
@@ -177,11 +176,13 @@ def _mend(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Ma
 def _agreed(console: Prompter) -> bool:
     """Whether to make the changes: unattended yes, and no when the input ends without an answer."""
     try:
-        return not console.interactive or console.confirm("Do this")
+        return not console.interactive or console.confirm("Apply these fixes")
     except UsageError as error:
         if error.code != "input-ended":
             raise
-        console.say("Nobody answered, so nothing was mended. With --unattended it is done without asking.")
+        console.say(
+            "There was no answer, so nothing was changed. Use --unattended to apply fixes without asking."
+        )
         return False
 
 
@@ -240,9 +241,7 @@ def _ca_pem(answers: Answers, files: Files) -> str:
         return ""
     content = files.read_given(path)
     if content is None:
-        raise UsageError(
-            "ca-file-missing", f"there is no file {path}", "Correct tenant.ca_file or --ca-file."
-        )
+        raise CA_FILE_MISSING(path=path)
     return content.decode("ascii", errors="ignore")
 
 
@@ -268,7 +267,7 @@ def _account(
 ) -> Callable[[], AccountFacts] | None:
     """How to find out what the tenant says; None when it is not wanted.
 
-    Within `all` nobody is asked to sign in: that would wait for a person.
+    Within `all` there is no interactive sign-in: it would wait for a person.
     """
     people = tenant.answers.sign_in.method == "device-code"
     if Group.ACCOUNT not in request.groups or (request.scope == _ALL and people):

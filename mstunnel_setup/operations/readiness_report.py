@@ -57,7 +57,7 @@ def lines(
     yield ""
     if open_questions := undecided(findings, ignored):
         names = ", ".join(item.id for item in open_questions)
-        yield from textwrap.wrap(f"Not found out: {names}.", WIDTH, break_on_hyphens=False)
+        yield from textwrap.wrap(f"Could not check: {names}.", WIDTH, break_on_hyphens=False)
     if any(item.hint for item in findings):
         yield f"Each check is explained in {DOCUMENTATION}."
     yield summary_line(findings, ignored)

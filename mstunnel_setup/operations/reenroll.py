@@ -30,5 +30,5 @@ def reenroll(operator: Operator, settings: Settings) -> Result:
         site.chosen_id(run.context)
         removals = take_back(run, _IDENTITY)
         enrol(run)
-    text = ["Registered anew, in the same site and with the same certificate."]
+    text = ["Registered again, in the same site and with the same certificate."]
     return Result("changed", as_data(removals), kept(removals), text=text)

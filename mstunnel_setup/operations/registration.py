@@ -1,4 +1,4 @@
-"""What `site change` and `reenroll` share: make the registration anew and bring the gateway after it."""
+"""What `site change` and `reenroll` share: register again and restart the agent."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,7 @@ _AFTERWARDS = ("register", "configure", "launch", "verify")
 
 
 def take_back(run: Run, kinds: Collection[str]) -> list[Removal]:
-    """Take back the objects of these kinds of actions, newest first; the rest of the installation stays."""
+    """Undo the objects of these kinds of actions, newest first; the rest of the installation stays."""
     entries = run.context.receipt.entries.values()
     return run.runner.take_back([entry.key for entry in entries if entry.versions[-1]["kind"] in kinds])
 

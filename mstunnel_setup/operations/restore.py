@@ -12,7 +12,7 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.errors import FILE_MISSING
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.preflight import refuse_unready
@@ -22,7 +22,7 @@ from mstunnel_setup.install.steps import eula, sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.operations.backup_archive import refuse_large, unpack
 from mstunnel_setup.operations.certificate.activation import apply_actions
-from mstunnel_setup.operations.errors import ALREADY_INSTALLED
+from mstunnel_setup.operations.errors import ALREADY_INSTALLED, BACKUP_CA_FILE_MISSING
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.upgrade.record import HISTORY
@@ -60,7 +60,7 @@ def _content(file: Path) -> bytes:
         refuse_large(file.stat().st_size)
     content = Files().read_given(str(file))
     if content is None:
-        raise UsageError("file-missing", f"there is no file {file}", "Correct the path.")
+        raise FILE_MISSING(path=file)
     return content
 
 
@@ -90,13 +90,7 @@ def _refuse_missing_roots(run: Run, file: Path) -> None:
     """Raise UsageError where `tenant.ca_file` is a file of the old host; the backup holds its content."""
     named = run.context.answers.tenant.ca_file
     if named is not None and run.files.read_given(named) is None:
-        inside = TENANT_ROOTS.lstrip("/")
-        raise UsageError(
-            "ca-file-missing",
-            f"the tenant's trusted roots were in {named}, which is not on this host",
-            f"Take them out of the backup (`tar -xzOf {file} {inside} >tenant-ca.crt`), "
-            "and add `--ca-file tenant-ca.crt`.",
-        )
+        raise BACKUP_CA_FILE_MISSING(path=named, backup=file, member=TENANT_ROOTS.lstrip("/"))
 
 
 def _installed(

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host import bundle
-from mstunnel_setup.operations.errors import NOT_ONE_FILE, PROGRAM_DAMAGED
+from mstunnel_setup.operations.errors import NOT_ONE_FILE, PROGRAM_DAMAGED, PROGRAM_FOLDER_DAMAGED
 from mstunnel_setup.result import Result
 
 
@@ -15,13 +14,9 @@ def self_verify() -> Result:
         raise NOT_ONE_FILE()
     stated, found = bundle.digests(Path(file))
     if stated != found:
-        raise PROGRAM_DAMAGED(file=file, found=found, stated=stated)
+        raise PROGRAM_DAMAGED(file=file, actual=found, expected=stated)
     folder = bundle.folder()
     if wrong := bundle.differences(folder):
-        raise CheckError(
-            "program-damaged",
-            "\n".join(f"{folder}/{each}" for each in wrong),
-            f"Remove {folder}; the next start unpacks it again.",
-        )
+        raise PROGRAM_FOLDER_DAMAGED(folder=folder, files=", ".join(wrong))
     data = {"file": file, "sha256": found, "folder": str(folder)}
     return Result("ok", data, text=[f"{file} and {folder} are as built (SHA-256 {found})."])

@@ -1,4 +1,4 @@
-"""`mst-cli status`: the gateway at a glance."""
+"""`mst-cli status`: site, certificate, containers and what the agent reports."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +10,7 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.session import open_gateway
 from mstunnel_setup.install.status import installed
 from mstunnel_setup.install.world import World
@@ -20,9 +21,10 @@ from mstunnel_setup.operations.certificate.summary import (
     certificate_notices,
 )
 from mstunnel_setup.operations.component import health
+from mstunnel_setup.operations.errors import CONTAINER_DOWN, CONTAINER_MISSING, INSTALLATION_UNFINISHED
 from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices, waiting_notices
 from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result, Status
+from mstunnel_setup.result import Notice, Result, Status, notice_of
 
 
 def overview(operator: Operator) -> Result:
@@ -56,23 +58,20 @@ def overview(operator: Operator) -> Result:
 
 
 def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
-    """What is wrong, each with the command that mends it."""
+    """What is wrong, each with the command that fixes it."""
     if not installed(receipt):
         why = f": {receipt.failure.message}" if receipt.failure else ""
-        yield Notice(
-            "installation-unfinished", f"the installation is not finished{why}", "Run mstunnel-setup."
-        )
+        yield INSTALLATION_UNFINISHED(why=why)
     for name in (paths.SERVER, paths.AGENT):
         short, container = name.removeprefix("mstunnel-"), data[name]
         state, shown = (container["state"], container["health"]) if isinstance(container, dict) else ("", "")
         if state == "absent" and not installed(receipt):
-            yield Notice("container-missing", f"there is no container {name}", "Run mstunnel-setup.")
+            yield notice_of(CONTAINER_MISSING(container=name))
         elif state != "running":
             # Where systemd runs the containers, one that is stopped is not there.
-            yield Notice("container-down", f"{name} is not running", f"Run `mst-cli {short} start`.")
+            yield CONTAINER_DOWN(container=name, component=short)
         elif shown != "healthy":
-            hint = f"Run `mst-cli {short} restart`; `mst-cli {short} logs --tail 20` says why."
-            yield Notice("container-unhealthy", f"{name} runs, but is {shown}", hint)
+            yield notice_of(CONTAINER_UNHEALTHY(container=name, state=shown, component=short))
 
 
 def _container(world: World, name: str) -> JsonObject:

@@ -44,6 +44,6 @@ def _images(world: World) -> JsonObject:
     try:
         found = json_value(world.files.read(paths.IMAGES_CONFIGURED) or b"{}")
     except ValueError:
-        found = None  # somebody has edited it
+        found = None  # it was edited by hand
     configured = found if isinstance(found, dict) else {}
     return {name: configured.get(f"{name}ImageDigest") for name in ("server", "agent")}

@@ -18,6 +18,7 @@ from mstunnel_setup.tls.agent_credential import (
     read_agent_credential,
 )
 from mstunnel_setup.tls.chain_building import finish_switch
+from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.tls.load import (
     chain_pem,
     fingerprint,
@@ -225,7 +226,5 @@ def _source_changed(source: IdentitySource) -> CertificateError:
 def _content(world: HasFiles, path: str) -> bytes:
     content = world.files.read_given(path)
     if content is None:
-        raise CertificateError(
-            "file-missing", f"there is no file {path}", "Put it there or give another path."
-        )
+        raise CERTIFICATE_FILE_MISSING(path=path)
     return content

@@ -46,7 +46,7 @@ VERDICTS = {
     "agent-certificate": ("healthy", "61 days left"),
     "tls-certificate": ("warning", "24 days left"),
     "tls-revocation": ("healthy", "not revoked"),
-    "internal-network": ("healthy", "http://10.99.0.10/ answers with status 200"),
+    "internal-network": ("healthy", "http://10.99.0.10/ returned HTTP 200"),
     "upgradeability": ("healthy", "the registry answered 2 minutes ago"),
     "server-version": ("healthy", "the newest"),
     "server-container": ("healthy", "serving"),

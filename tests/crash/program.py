@@ -24,7 +24,7 @@ import mstunnel_setup.install.plan
 import mstunnel_setup.install.rollback
 import mstunnel_setup.install.session as run_module
 import mstunnel_setup.install.status
-import mstunnel_setup.install.uninstall_command
+import mstunnel_setup.install.uninstall
 import mstunnel_setup.operations.certificate.import_certificate
 import mstunnel_setup.operations.monitor.rounds
 import mstunnel_setup.operations.restore

@@ -101,7 +101,7 @@ def test_roots_that_were_a_file_of_the_old_host_are_in_the_backup(
     before = arena.state()
 
     refused = arena.run("mst-cli", "restore", str(place), "--answers", str(arena.answers))
-    assert (refused.code, refused.error) == (2, "ca-file-missing")
+    assert (refused.code, refused.error) == (2, "backup-ca-file-missing")
     assert arena.state() == before
 
     hint = refused.envelope["errors"][0]["hint"]

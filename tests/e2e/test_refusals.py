@@ -127,7 +127,7 @@ BEFORE_THE_TENANT = {
         2, "ca-file-missing", ("/root/nowhere.pem", "--ca-file"), tenant(ca_file="/root/nowhere.pem")
     ),
     "no certificate": Refusal(
-        11, "certificate-missing", ("/root/chain.pem", "/root/key.pem"), run("rm", "/root/chain.pem")
+        11, "certificate-awaited", ("/root/chain.pem", "/root/key.pem"), run("rm", "/root/chain.pem")
     ),
     "another key": Refusal(4, "key-mismatch", ("key",), another_key),
     "encrypted key": Refusal(4, "key-encrypted", ("openssl",), encrypted_key),

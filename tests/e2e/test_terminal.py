@@ -112,12 +112,12 @@ def stop_to_edit_the_settings(person: Person) -> None:
         terminal.wait_for("Do you accept these terms?")
         terminal.type("yes")
         sign_in_and_choose_the_site(person, terminal)
-        terminal.wait_for(f"The settings of the gateway are in {SETTINGS}:")
+        terminal.wait_for(f"{SETTINGS} sets")
         terminal.wait_for("[y/N]")
         terminal.type("no")
         screen = read(terminal, 11)
         assert "waiting:" in screen
-        assert "run the same command again; it continues here" in screen
+        assert "run the same command again; it continues from here" in screen
 
 
 def sign_in_and_choose_the_site(person: Person, terminal: Terminal) -> None:
@@ -128,7 +128,7 @@ def sign_in_and_choose_the_site(person: Person, terminal: Terminal) -> None:
     number = terminal.match(rf"(\d) +Testbed +{re.escape(PUBLIC_ADDRESS)}")
     terminal.wait_for("Number, name or id:")
     terminal.type("7")
-    terminal.wait_for("No row is called that.")
+    terminal.wait_for("There is no such entry.")
     terminal.type(number)
 
 
@@ -143,7 +143,11 @@ def finish(person: Person) -> None:
         assert "Number, name or id" not in screen
         assert screen.count("Not usable yet") == 1
         assert re.search(r"Step (\d+) of \1\b", screen)
-        assert re.search(r"\nDone: \d+ changes\. Look at the gateway with `mst-cli status`\.\n", screen)
+        assert "The gateway is installed." in screen
+        assert re.search(rf"Address: +{re.escape(PUBLIC_ADDRESS)}, port \d+ \(TCP and UDP\)\n", screen)
+        assert re.search(r"Site: +Testbed\n", screen)
+        assert re.search(r"Certificate: +\d+ days left\n", screen)
+        assert "Check the gateway with `mst-cli status`." in screen
 
 
 def bring_the_certificate_slowly(person: Person, terminal: Terminal) -> None:
@@ -159,7 +163,7 @@ def bring_the_certificate_slowly(person: Person, terminal: Terminal) -> None:
 def find_everything_in_order(person: Person) -> None:
     with person.runs_later() as terminal:
         screen = read(terminal, 0)
-        assert "Everything is as it should be; nothing was changed." in screen
+        assert "The gateway is up to date; nothing was changed." in screen
         assert QUESTION.search(screen) is None
 
 

@@ -169,7 +169,7 @@ def test_a_release_that_refuses_every_device_is_gone_back_from(installed: Instal
     refused = upgrade(installed, check=False)
     error = json.loads(refused.stdout)["errors"][0]
     assert (refused.code, error["code"]) == (7, "upgrade-failed")
-    assert "devices that were connected are refused now" in error["message"]
+    assert "devices that were connected before are refused now" in error["message"]
     found = data(upgrade(installed, "history"))["upgrades"][0]
     assert (found["outcome"], found["sessions_before"]) == ("went-back", 1)
     assert serving_digest(installed) == digest(installed.references["gateway"])

@@ -7,14 +7,21 @@ from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import TypeAlias
+
+import pytest
 
 import mstunnel_setup
 from mstunnel_setup.errors import Declared, SetupError, UsageError, declare
+from mstunnel_setup.result import DeclaredNotice, Notice, declare_notice, notice_of
 
 PACKAGE = Path(mstunnel_setup.__file__).parent
+# Packages in which every error and every warning is declared.
+DECLARING = ("agent", "cli", "install", "operations")
+Declaration: TypeAlias = Declared[SetupError] | DeclaredNotice
 
 
-def declared() -> dict[str, Declared[SetupError]]:
+def declared() -> dict[str, Declaration]:
     """Every declaration by its name in the source."""
     modules = [
         import_module(name)
@@ -25,11 +32,18 @@ def declared() -> dict[str, Declared[SetupError]]:
         f"{module.__name__}.{name}": value
         for module in modules
         for name, value in vars(module).items()
-        if isinstance(value, Declared) and name.isupper()
+        if isinstance(value, Declared | DeclaredNotice) and name.isupper()
     }
 
 
-def parameters(item: Declared[SetupError]) -> set[str]:
+def _kinds(kind: type[SetupError]) -> Iterator[str]:
+    """The names of an error class and of all below it."""
+    yield kind.__name__
+    for below in kind.__subclasses__():
+        yield from _kinds(below)
+
+
+def parameters(item: Declaration) -> set[str]:
     """The names in braces of both texts."""
     texts = f"{item.message} {item.hint}"
     return {name for _, name, _, _ in string.Formatter().parse(texts) if name}
@@ -51,6 +65,16 @@ def test_an_error_is_made_from_its_declaration() -> None:
     assert (error.message, error.hint) == ("there is no file /a{b}", "Correct --cert.")
 
 
+def test_a_warning_is_made_from_its_declaration() -> None:
+    kept = declare_notice("kept", "left in place: {path}", "Remove {path} by hand.")
+    assert kept(path="/a{b}") == Notice("kept", "left in place: /a{b}", "Remove /a{b} by hand.")
+
+
+def test_an_error_can_be_shown_as_a_warning() -> None:
+    error = declare(UsageError, "file-missing", "there is no file {path}", "Correct it.")(path="/a")
+    assert notice_of(error) == Notice("file-missing", "there is no file /a", "Correct it.")
+
+
 def test_a_code_is_declared_once() -> None:
     counted = Counter(item.code for item in {id(item): item for item in declared().values()}.values())
     assert [code for code, count in counted.items() if count > 1] == []
@@ -61,3 +85,19 @@ def test_every_declaration_is_used_with_its_parameters() -> None:
     calls = [call for call in _calls() if call[1] in by_name]
     assert [call for call in calls if call[2] != by_name[call[1]]] == []
     assert set(by_name) - {name for _, name, _ in calls} == set()
+
+
+def _undeclared(package: str) -> Iterator[str]:
+    """Where an error or a warning of `package` gets a code and texts in place."""
+    kinds = {*_kinds(SetupError), Notice.__name__}
+    for path in sorted((PACKAGE / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                kind = ast.unparse(node.func).rpartition(".")[2]
+                if kind in kinds and isinstance(node.args[0].value, str):
+                    yield f"{path.relative_to(PACKAGE)}:{node.lineno}"
+
+
+@pytest.mark.parametrize("package", DECLARING)
+def test_errors_and_warnings_of_a_package_are_all_declared(package: str) -> None:
+    assert list(_undeclared(package)) == []

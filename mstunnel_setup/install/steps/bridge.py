@@ -28,7 +28,7 @@ from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.system.units import ConfigureUnit
 
 CHECKS = frozenset({"bridge-route", "bridge-dns", "bridge-rules", "pool-bridge"})
-"""The readiness checks that moving the bridge can mend."""
+"""The readiness checks that moving the bridge can fix."""
 DEVICES = ("docker0", "podman0", "cni-podman0")
 DAEMON = "/etc/docker/daemon.json"
 NETAVARK = "/etc/containers/networks/podman.json"
@@ -38,7 +38,7 @@ _CNI = "/etc/cni/net.d"
 
 @dataclass(frozen=True)
 class Move:
-    """Where the bridge of `engine` shall be (empty: where it is); files that define it, by path."""
+    """The wanted range of the bridge of `engine` (empty: keep it); the files that define it, by path."""
 
     network: str
     engine: EngineName
@@ -65,7 +65,7 @@ def _decide(move: Move) -> Sequence[Action[Any]]:
 
 
 def _file(move: Move) -> tuple[str, str]:
-    """The file that decides about the bridge, and what it shall say."""
+    """The file that defines the bridge, and its wanted content."""
     network = IPv4Network(move.network)
     if move.engine == "docker":
         first = f"{network[1]}/{network.prefixlen}"
@@ -115,7 +115,7 @@ def offer(context: Context, facts: Facts) -> bool:
         return False
     free = free_range(facts.addresses, facts.tunnel or TunnelFacts())
     if not free or not context.prompter.confirm(
-        f"The bridge of the container engine is in the way. Move it to {free}?"
+        f"The bridge of the container engine overlaps your networks. Move it to {free}?"
     ):
         return False
     context.answers = answered(context.answers, "bridge", free)

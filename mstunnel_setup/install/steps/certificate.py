@@ -12,9 +12,10 @@ from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, Wr
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import CertificateError, WaitingError
+from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.actions import IdentitySource, PlaceIdentity, PlaceKey
 from mstunnel_setup.tls.exposure import exposed_keys
@@ -61,7 +62,7 @@ def find(context: Context) -> Certificate:
         return _read(context, source)
     found = _source(context) or _missing(context)
     pfx = usual(context)[1]
-    # Whoever renews as PFX leaves the PEM files of before where they are.
+    # A renewal as PFX leaves the earlier PEM files in place.
     if not found.pfx and _there(context, pfx.pfx) and _is_linked(context, found):
         found = pfx
     return _read(context, found)
@@ -152,7 +153,7 @@ def refuse_revoked(context: Context, identity: Identity) -> None:
 
 
 def tell(context: Context, found: Sequence[Finding]) -> None:
-    """Say the warnings, and what else somebody has to do something about.
+    """Say the warnings, and everything else that needs action.
 
     Errors raise CertificateError, whose code and hint are those of the first.
     """
@@ -227,11 +228,7 @@ def _wait(context: Context) -> IdentitySource:
 
 
 def _missing(context: Context) -> NoReturn:
-    raise WaitingError(
-        "certificate-missing",
-        f"there is no TLS certificate yet; {_places(context)}",
-        "Put it there and run again.",
-    )
+    raise CERTIFICATE_AWAITED(places=_places(context))
 
 
 def _places(context: Context) -> str:
@@ -256,9 +253,9 @@ def _problem(context: Context, source: IdentitySource) -> str:
 
 
 def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action[Any]]:
-    """What brings the files given elsewhere to the usual places; a link there is somebody's own arrangement.
+    """What brings the files given elsewhere to the usual places; a link there was made by the administrator.
 
-    Others may read `site.crt`, and the file given may hold more than certificates: it is written anew.
+    Others may read `site.crt`, and the file given may hold more than certificates: it is written again.
     """
     if source.pfx:
         if _is_wanted(context, (source.pfx,), paths.SITE_PFX):

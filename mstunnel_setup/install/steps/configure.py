@@ -10,7 +10,7 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import WriteFile, WriteJson
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import TenantError
+from mstunnel_setup.errors import CONFIGURATION_MISSING
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import log_level
@@ -44,11 +44,7 @@ def pulled(context: Context) -> ServerConfiguration:
     site_id = site.chosen_id(context)
     wire = context.world.graph.configuration_of(site_id)
     if wire is None:
-        raise TenantError(
-            "configuration-missing",
-            "the site has no server configuration",
-            "Assign a server configuration to the site in the admin center, then run again.",
-        )
+        raise CONFIGURATION_MISSING()
     return ServerConfiguration.from_wire(wire.to_wire())
 
 

@@ -13,11 +13,11 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, MergeFile
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.errors import CA_FILE_MISSING, CertificateError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install import agent_folder
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_TO_EDIT
+from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_NOT_UTF8, ENVIRONMENT_TO_EDIT
 from mstunnel_setup.tls.read import read_material
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
@@ -49,7 +49,7 @@ class Environment:
 def _gather(context: Context) -> Environment:
     current = context.world.files.read(paths.ENVIRONMENT)
     present = None if current is None else _text(current)
-    # Of a file that is not there nobody has taken a line away.
+    # From a file that does not exist no line was removed.
     before, wanted = _before(context) if present is not None else {}, _wanted(context)
     edited = _edited_proxies(env_file.parse(present or "", paths.ENVIRONMENT), before)
     text = env_file.merge(present, before, wanted | edited, paths.ENVIRONMENT)
@@ -76,11 +76,7 @@ def _text(content: bytes) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise env_file.EnvironmentFileError(
-            "environment-line-invalid",
-            f"{paths.ENVIRONMENT}, line {line} is not UTF-8 text",
-            "Save the file as UTF-8.",
-        ) from error
+        raise ENVIRONMENT_NOT_UTF8(path=paths.ENVIRONMENT, line=line) from error
 
 
 def _before(context: Context) -> Mapping[str, str]:
@@ -112,7 +108,7 @@ def _wanted(context: Context) -> dict[str, str]:
 
 
 def _profile(context: Context) -> str:
-    """The proxies of all shells; empty where an earlier run wrote them, which is no wish of anybody."""
+    """The proxies of all shells; empty where an earlier run wrote them, which no user asked for."""
     text = (context.world.files.read(_SHELL_PROXIES) or b"").decode("utf-8", errors="replace")
     written = context.receipt.entries.get(f"file:{_SHELL_PROXIES}")
     return "" if written is not None and written.versions[-1].get("text") == text else text
@@ -138,7 +134,7 @@ def adopt_proxies(context: Context) -> None:
 
 
 def _assignments(profile: str) -> dict[str, str]:
-    """The plain assignments of a shell file of somebody else; lines of other kinds are passed over."""
+    """The plain assignments of a shell file that is not ours; other lines are ignored."""
     found: dict[str, str] = {}
     for line in profile.splitlines():
         try:
@@ -153,15 +149,13 @@ def _digest(context: Context, ca_file: str | None) -> str:
         return ""
     content = context.world.files.read_given(ca_file)
     if content is None:
-        raise UsageError(
-            "ca-file-missing", f"there is no file {ca_file}", "Correct tenant.ca_file or --ca-file."
-        )
+        raise CA_FILE_MISSING(path=ca_file)
     _refuse_key(ca_file, content)
     return hashlib.sha256(content).hexdigest()
 
 
 def _refuse_key(ca_file: str, content: bytes) -> None:
-    """Everybody may read the copy below ca-trust."""
+    """All users may read the copy below ca-trust."""
     with contextlib.suppress(CertificateError):
         if read_material(content).keys:
             raise CA_FILE_WITH_KEY(ca_file=ca_file)
@@ -183,10 +177,11 @@ def _prove(context: Context, _environment: Environment) -> None:
     """A person gets the chance to edit `env.sh` before anything is built on it; once is enough."""
     if not context.prompter.interactive or STEP.name in context.receipt.steps:
         return
-    given = ", ".join(f"{name}={value}" for name, value in settings(context).items()) or "none yet"
-    context.prompter.say(f"The settings of the gateway are in {paths.ENVIRONMENT}: {given}.")
-    if not context.prompter.confirm("Go on with them? Answer no to stop here and edit the file"):
-        raise ENVIRONMENT_TO_EDIT(environment=paths.ENVIRONMENT)
+    given = ", ".join(f"{name}={value}" for name, value in settings(context).items())
+    said = f"sets {given}" if given else "sets nothing yet; all settings have their defaults"
+    context.prompter.say(f"{paths.ENVIRONMENT} {said}.")
+    if not context.prompter.confirm("Continue with these settings? Answer no to stop here and edit the file"):
+        raise ENVIRONMENT_TO_EDIT(path=paths.ENVIRONMENT)
     context.environment = context.world.files.read(paths.ENVIRONMENT)
 
 

@@ -21,7 +21,7 @@ from mstunnel_setup.install.errors import EULA_DECLINED
 class Acceptance:
     """The answers given, and which text (SHA-256) was accepted by whom; the journal adds when.
 
-    `record` is None when a marker of somebody else says that the terms are accepted.
+    `record` is None when a marker that is not ours says that the terms are accepted.
     """
 
     answers: JsonObject
@@ -61,7 +61,7 @@ def _record(context: Context) -> JsonObject | None:
 
 
 def _outstanding(context: Context) -> bool:
-    """Whether somebody still has to accept the text as it is now."""
+    """Whether the current text still has to be accepted."""
     earlier = remembered(context.receipt, "accepted-eula")
     if isinstance(earlier, dict):
         return earlier.get("sha256") != _digest()
@@ -74,7 +74,7 @@ def _digest() -> str:
 
 def _ask(context: Context) -> None:
     context.prompter.page(text())
-    answer = context.prompter.ask("Do you accept these terms? Type yes in full, or no", default="no")
+    answer = context.prompter.ask("Do you accept these terms? Type yes or no", default="no")
     if answer.strip().lower() != "yes":
         raise EULA_DECLINED()
     context.eula_accepted = True

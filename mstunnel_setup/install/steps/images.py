@@ -1,4 +1,4 @@
-"""Step `images`: choose the container engine, and bring both images to it, always by digest."""
+"""Step `images`: choose the container engine, and pull or load both images, always by digest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def _engine(context: Context) -> Chosen:
     if installed is None and version is not None and not is_tested(chosen.name, version):
         tested = ", ".join(engine_table().engines[chosen.name].tested)
         name = f"{chosen.name.capitalize()} {chosen.version}"
-        context.prompter.say(f"{name} is not among the tested versions ({tested}); going on.")
+        context.prompter.say(f"{name} is not a tested version ({tested}); continuing.")
     return chosen
 
 
@@ -83,7 +83,7 @@ def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
     missing = [reference for reference in wanted if reference.rpartition("@")[2] not in holder]
     if missing:
         raise IMAGE_NOT_IN_ARCHIVE(
-            given=", ".join(given), holder=", ".join(holder) or "no image", missing=" and ".join(missing)
+            archives=", ".join(given), images=", ".join(holder) or "no image", missing=" and ".join(missing)
         )
     return {reference: holder[reference.rpartition("@")[2]] for reference in wanted}
 
@@ -104,7 +104,7 @@ def _refuse_unreachable(context: Context, wanted: Sequence[str]) -> None:
 
 
 def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:
-    """Bring images without taking them into use."""
+    """Pull or load images without using them."""
 
     def decide(archives: Mapping[str, str]) -> Sequence[Action[Any]]:
         return [_bring(reference, archives) for reference in references]

@@ -1,4 +1,4 @@
-"""Step `launch`: start both containers, so that they come back after a reboot."""
+"""Step `launch`: start both containers, now and at every boot."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,16 @@ from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, folders
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install import agent_folder, container_specs
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import ROOTLESS_NEEDS_QUADLET, ROOTLESS_NETWORK_MISSING
+from mstunnel_setup.install.errors import (
+    PORT_IN_USE,
+    ROOTLESS_NEEDS_QUADLET,
+    ROOTLESS_NETWORK_MISSING,
+    TUN_MISSING,
+)
 from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.install.steps.program import path_of
 from mstunnel_setup.readiness.read.own_addresses import own_addresses
@@ -74,8 +78,7 @@ def _gather(context: Context) -> Launch:
 def _containers(context: Context, port: int) -> Launch:
     world = context.world
     if not Path(_TUN).exists():
-        missing = f"{_TUN} is missing, so no tunnel can be opened"
-        context.fail(CheckError("tun-missing", missing, "Load the module: `modprobe tun`."))
+        context.fail(TUN_MISSING(device=_TUN))
     server_image, agent_image = images.references(context)
     _refuse_taken(context, port)
     setting = container_specs.Setting(
@@ -145,18 +148,13 @@ def _run_method(context: Context) -> RunMethod:
 
 
 def _refuse_taken(context: Context, port: int) -> None:
-    """Raise CheckError when somebody other than our server listens on the port."""
+    """Raise CheckError when another program listens on the port."""
     ours = context.world.engine.inspect(paths.SERVER)
     if ours is not None and ours.ours and ours.status == "running":
         return
     taken = [_named(listener) for listener in listening(Files(), port)]
     if taken:
-        error = CheckError(
-            "port-in-use",
-            f"port {port} is already taken: {', '.join(taken)}",
-            "Stop that service, or give the server configuration another port in the admin center.",
-        )
-        context.fail(error)
+        context.fail(PORT_IN_USE(port=port, programs=", ".join(taken)))
 
 
 def _named(listener: Listener) -> str:
@@ -200,7 +198,7 @@ def _quadlet(specification: ContainerSpec, launch: Launch) -> Sequence[Action[An
 
 
 def _unit(specification: ContainerSpec, engine: EngineName) -> Sequence[Action[Any]]:
-    """The links are what `systemctl enable` would make; systemd is told of all of it at the end."""
+    """The links are what `systemctl enable` would make; systemd reloads its units once, at the end."""
     path = f"{paths.UNITS}/{specification.name}.service"
     links = (
         Link(path=f"{_wants(target)}/{specification.name}.service", target=path)

@@ -81,7 +81,7 @@ def _gather_all(context: Context) -> Proxy:
     proxy = _gather(context)
     if proxy.exposed:
         context.prompter.say(
-            f"The proxy needs a password, and every user can read {proxy.shells}: it is not written there."
+            f"The proxy has a password, and all users can read {proxy.shells}; it is not written there."
         )
     return replace(proxy, unlabelled=_unlabelled(context, proxy.wanted))
 
@@ -181,7 +181,7 @@ def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Actio
 
 
 def _prove(context: Context, proxy: Proxy) -> None:
-    """Ask systemd what the units get to see: a drop-in of somebody else may come after ours."""
+    """Ask systemd what the units get to see: another drop-in may come after ours."""
     systemd = context.world.systemd
     known = [
         unit
@@ -192,7 +192,7 @@ def _prove(context: Context, proxy: Proxy) -> None:
         seen = _environment_of(context, unit)
         for name, value in proxy.wanted.items():
             if seen.get(name) != value:
-                raise PROXY_OVERRULED(unit=unit, name=name, seen=seen.get(name, ""), value=value)
+                raise PROXY_OVERRULED(unit=unit, variable=name, actual=seen.get(name, ""), expected=value)
 
 
 def _environment_of(context: Context, unit: str) -> dict[str, str]:

@@ -40,7 +40,7 @@ from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS
 
 @dataclass(frozen=True)
 class Prepared:
-    """An application made beforehand, the tenant that knows it, and what it signs in with.
+    """An existing application, its tenant, and what it signs in with.
 
     That is a certificate by place and digest, or a secret by its place.
     """
@@ -56,7 +56,7 @@ class Prepared:
 class Registration:
     """Under which names this server appears in the tenant, where, and how its containers run.
 
-    `left_record` is the id of a record that an earlier server of this name left and that shall be removed.
+    `left_record` is the id of a record that an earlier server of this name left and that is to be removed.
     """
 
     site_id: str
@@ -112,7 +112,9 @@ def _left_record(context: Context, registration: Registration) -> str:
     found = server_named(context.world.graph, registration.site_id, registration.server_name)
     if found is None or not is_silent(found):
         return ""
-    question = f"The site has {record_left(found)}. Is that server gone, and its record to be removed?"
+    question = (
+        f"The site has {record_left(found)}. Remove this record (only if that server no longer exists)?"
+    )
     wanted = context.answers.left_record == "remove"
     return found.id if wanted or (context.prompter.interactive and context.prompter.confirm(question)) else ""
 
@@ -161,7 +163,7 @@ def _refuse_other_credential(context: Context, path: str) -> None:
     for entry in context.receipt.entries.values():
         known = entry.versions[-1]
         if known["kind"] in _CREDENTIALS and known["path"] != path:
-            raise IDENTITY_CHANGED(known=known["path"])
+            raise IDENTITY_CHANGED(credential=known["path"])
 
 
 def _machine(context: Context) -> str:

@@ -10,9 +10,8 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import TenantError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import SITE_AMBIGUOUS, SITE_CHANGED, SITE_MISSING, SITE_NONE
+from mstunnel_setup.install.errors import SITE_AMBIGUOUS, SITE_CHANGED, SITE_MISSING, SITE_NONE, SITE_UNKNOWN
 from mstunnel_setup.install.steps.certificate import examine
 from mstunnel_setup.tenant.actions import site_deleted
 from mstunnel_setup.tenant.graph import is_guid
@@ -97,9 +96,9 @@ def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
         return found[0]
     if found:
         guids = ", ".join(site.id for site in found)
-        raise SITE_AMBIGUOUS(count=len(found), wanted=wanted, guids=guids)
+        raise SITE_AMBIGUOUS(count=len(found), site=wanted, guids=guids)
     names = ", ".join(plain(site.display_name) for site in sites[:10])
-    raise TenantError("site-unknown", f"the tenant has no site {wanted}", f"Give one of: {names}.")
+    raise SITE_UNKNOWN(site=wanted, names=names)
 
 
 def _identity(context: Context) -> Identity:

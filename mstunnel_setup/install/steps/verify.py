@@ -69,7 +69,7 @@ def healthy(context: Context, patience: float = _PATIENCE) -> None:
 def within_patience(
     context: Context, check: Callable[[], None], patience: float = _PATIENCE, pause: float = _PAUSE
 ) -> None:
-    """Repeat a check until it holds or the time is over; then its own error goes up."""
+    """Repeat a check until it passes or the time is over; then raise its error."""
     end = context.world.clock.monotonic() + patience
     while True:
         try:
@@ -93,7 +93,7 @@ def _containers_are_healthy(context: Context) -> None:
         # The engine keeps the last health of a container that has ended.
         if state is None or state.status != "running" or state.health != "healthy":
             seen = "missing" if state is None else f"{state.status}, {state.health or 'no health reported'}"
-            raise CONTAINER_UNHEALTHY(name=name, seen=seen, name_2=name.removeprefix("mstunnel-"))
+            raise CONTAINER_UNHEALTHY(container=name, state=seen, component=name.removeprefix("mstunnel-"))
 
 
 def _is_listed(context: Context, promise: Promise) -> None:

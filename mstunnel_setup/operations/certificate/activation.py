@@ -14,7 +14,7 @@ from mstunnel_setup.gateway.port import port_in_use
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run, open_run, require_installed
 from mstunnel_setup.install.steps import certificate, verify
-from mstunnel_setup.operations.errors import IMPORT_UNPROVEN
+from mstunnel_setup.operations.errors import IMPORT_TAKEN_BACK, IMPORT_UNPROVEN, LINK_FLATTENED
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.tls import generations
 
@@ -60,7 +60,7 @@ def installed_run(
 def apply_actions(run: Run, title: str, actions: Sequence[Action[Any]]) -> bool:
     """Run actions that are decided already; whether there was anything to do. Raises as `Runner.run` does.
 
-    Nothing is told of what is so already: a renewal hook that ends quietly is one that sends no mail.
+    What is done already prints nothing: a renewal hook without output sends no mail.
     """
     step: Step[Context, None] = Step("import", title, lambda _context: None, lambda _facts: actions)
     whole = all(entry.finished for entry in run.runner.receipt.entries.values())
@@ -77,7 +77,7 @@ def activate(run: Run, name: str, copies: Sequence[Action[Any]] = ()) -> Activat
     """
     _refuse_flattened(run.context)
     before = previous(run, name)
-    # Asked beforehand: opening the engine takes longer than all the rest.
+    # Asked first: opening the engine takes longer than all the rest.
     port = serving_port(run.context)
     started = run.context.world.clock.monotonic()
     apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
@@ -99,11 +99,7 @@ def finish_switch(run: Run, name: str, copies: Sequence[Action[Any]]) -> None:
 def _refuse_flattened(context: Context) -> None:
     state = context.world.files.state(paths.ACTIVE)
     if state is not None and state.kind != "link":
-        raise CertificateError(
-            "link-flattened",
-            f"{paths.ACTIVE} is a {state.kind}, not the link that it was",
-            "Put it right with `mst-cli cert repair`, then run this again.",
-        )
+        raise LINK_FLATTENED(path=paths.ACTIVE, kind=state.kind)
 
 
 def previous(run: Run, name: str) -> str | None:
@@ -148,32 +144,33 @@ def serving_port(context: Context) -> int | None:
 
 
 def reload_gateway(context: Context) -> None:
-    """Have the gateway look at its files now; by itself it does so a little later."""
+    """Reload the gateway's files now; without this it does so a few seconds later."""
     try:
         context.world.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
     except SetupError as error:
-        context.prompter.say(f"The gateway could not be told and will notice by itself: {error.message}")
+        context.prompter.say(
+            f"The gateway could not be reloaded now and will reload within seconds: {error.message}"
+        )
 
 
 def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> CertificateError:
     """Link the earlier generation again and drop the refused one; the error to raise."""
     why = f"the gateway does not serve the new certificate: {cause.message}"
     if before is None or run.context.world.files.state(generations.folder(before)) is None:
-        return IMPORT_UNPROVEN(why=why)
+        return IMPORT_UNPROVEN(reason=why)
     apply_actions(run, "Switch back", [certificate.switching(before)])
     outcome = _served_again(run.context)
     # A delayed one stays listed as overdue, so that it can be tried again or cancelled.
     if name not in _waiting(run):
         drop(run, name)
-    hint = "Look at `mst-cli server logs` for the gateway's reason."
-    return CertificateError("import-taken-back", f"{why}; {outcome}", hint)
+    return IMPORT_TAKEN_BACK(reason=why, outcome=outcome)
 
 
 def _served_again(context: Context) -> str:
     try:
         prove(context, serving_port(context))
     except SetupError as error:
-        return f"the earlier one is linked again, but not served: {error.message}"
+        return f"the earlier one is linked again, but the gateway does not serve it: {error.message}"
     return "the earlier one is in use again"
 
 

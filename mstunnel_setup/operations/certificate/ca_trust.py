@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import WriteFile
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.errors import FILE_MISSING, CertificateError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
@@ -22,7 +22,14 @@ from mstunnel_setup.operations.certificate.activation import (
     reload_gateway,
     serving_port,
 )
-from mstunnel_setup.operations.errors import ROOT_EXPIRED, ROOT_NOT_CA, ROOT_UNKNOWN, ROOT_WITH_KEY
+from mstunnel_setup.operations.errors import (
+    ROOT_EXPIRED,
+    ROOT_FILE_EMPTY,
+    ROOT_FILE_UNREADABLE,
+    ROOT_NOT_CA,
+    ROOT_UNKNOWN,
+    ROOT_WITH_KEY,
+)
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, Status
 from mstunnel_setup.tls.ca_trust import added_roots, is_for_gateway, root_findings
@@ -60,7 +67,7 @@ def add(operator: Operator, source: Path) -> Result:
             return Result("unchanged", text=["Already trusted."])
         _tell_containers(run)
         added = [_Root(_name(certificate), certificate).data(run) for certificate in new]
-    return Result("changed", {"added": [*added]}, text=[f"Trusted now: {root['subject']}." for root in added])
+    return Result("changed", {"added": [*added]}, text=[f"Trusted: {root['subject']}." for root in added])
 
 
 def remove(operator: Operator, name: str) -> Result:
@@ -83,12 +90,12 @@ def show(operator: Operator) -> Result:
     text = [f"{row['name']}  {row['subject']}, {row['days_left']} days left" for row in rows]
     status: Status = "warning" if found else "ok"
     return Result(
-        status, {"roots": [*rows]}, tuple(found), text=text or ["None besides those of the system."]
+        status, {"roots": [*rows]}, tuple(found), text=text or ["No roots besides those of the system."]
     )
 
 
 def _known_elsewhere(files: Files) -> Iterator[x509.Certificate]:
-    """What stands in a file of somebody else that the gateway reads too; one of ours may be half done."""
+    """The content of a file that is not ours but that the gateway reads; one of ours may be half written."""
     for root in _roots(files):
         content = files.read(f"{paths.CA_TRUST}/{root.file}.crt") or b""
         if root.file != _name(root.certificate) and is_for_gateway(content):
@@ -98,18 +105,15 @@ def _known_elsewhere(files: Files) -> Iterator[x509.Certificate]:
 def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:
     content = run.files.read_given(str(source))
     if content is None:
-        raise UsageError("file-missing", f"there is no file {source}", "Correct the path.")
+        raise FILE_MISSING(path=source)
     try:
         material = read_material(content, "certificate")
     except CertificateError as error:
-        hint = "Give a file with the certificates of authorities, in PEM or DER."
-        raise CertificateError("root-unreadable", f"{source}: {error.message}", hint) from error
+        raise ROOT_FILE_UNREADABLE(path=source, reason=error.message) from error
     if material.keys or material.encrypted_keys:
-        raise ROOT_WITH_KEY(source=source)
+        raise ROOT_WITH_KEY(path=source)
     if not material.certificates:
-        raise CertificateError(
-            "certificate-missing", f"{source} holds no certificate", "Give a file in PEM or DER."
-        )
+        raise ROOT_FILE_EMPTY(path=source)
     for certificate in material.certificates:
         _refuse_unfit(run.context, certificate)
     return material.certificates
@@ -120,9 +124,7 @@ def _refuse_unfit(context: Context, certificate: x509.Certificate) -> None:
     if not is_ca(certificate) or (usage is not None and not usage.key_cert_sign):
         raise ROOT_NOT_CA(certificate=title(certificate))
     if days_left(certificate, context.world.clock.now()) < 0:
-        raise ROOT_EXPIRED(
-            certificate=title(certificate), not_valid_after_utc=certificate.not_valid_after_utc
-        )
+        raise ROOT_EXPIRED(certificate=title(certificate), ended=certificate.not_valid_after_utc)
 
 
 def _writing(certificate: x509.Certificate) -> WriteFile:
@@ -143,7 +145,7 @@ def _roots(files: Files) -> Iterator[_Root]:
 
 
 def _tell_containers(run: Run) -> None:
-    """The gateway looks by itself and keeps its sessions; the agent, which has none, starts anew."""
+    """The gateway reloads and keeps its sessions; the agent, which has none, is restarted."""
     if serving_port(run.context) is None:
         return
     reload_gateway(run.context)

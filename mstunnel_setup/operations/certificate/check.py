@@ -15,6 +15,7 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.operations.certificate.activation import installed_run, previous, serving_port
 from mstunnel_setup.operations.certificate.repair import placement_findings
+from mstunnel_setup.operations.errors import CERTIFICATE_NOT_IN_USE
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import fold_all
@@ -58,7 +59,7 @@ def check(operator: Operator) -> Result:
     return Result(
         "warning" if warned else "ok",
         data,
-        text=fold_all(text) or ["Nothing is wrong with the certificate."],
+        text=fold_all(text) or ["No problem found with the certificate."],
         exit_code=ExitCode.CERTIFICATE if errors else ExitCode.DONE,
     )
 
@@ -72,7 +73,9 @@ def _placed_or_judged(run: Run) -> Iterator[Finding]:
     if identity is None:
         if not placement:
             message = "no certificate is in use"
-            yield Finding("certificate-missing", Severity.ERROR, message, "Import one with import_cert.")
+            yield Finding(
+                CERTIFICATE_NOT_IN_USE.code, Severity.ERROR, message, "Import one with `mst-cli import_cert`."
+            )
         return
     yield from certificate.findings(context, identity, certificate.address(context))
     asked = revocation.ask(context, identity)

@@ -12,18 +12,18 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.operations.certificate.activation import activate, apply_actions, drop
-from mstunnel_setup.operations.errors import CERTIFICATE_OLDER, DELAY_NEEDS_HOST, IMPORT_UNKNOWN
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.operations.errors import (
+    DELAY_NEEDS_HOST,
+    DELAY_NEEDS_MONITOR,
+    IMPORT_OLDER,
+    IMPORT_UNKNOWN,
+)
+from mstunnel_setup.result import Result
 from mstunnel_setup.text import fold
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.schedule import WANTED, ScheduleImport
 
 _NAME_DIGITS = 12
-_BY_MONITOR = Notice(
-    "delay-needs-monitor",
-    "no systemd runs here, so the monitor takes the certificate into use",
-    "See that it runs: docs/how-to/without-systemd.md.",
-)
 
 
 def schedule(run: Run, found: Certificate, due: datetime) -> Result:
@@ -47,7 +47,9 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
     apply_actions(run, "Place the certificate", certificate.placing(found))
     apply_actions(run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending])
     text = f"The certificate is checked and kept; it will be used from {_shown(pending)} on ({pending.name})."
-    return Result("changed", {"pending": [_data(pending)]}, () if timer else (_BY_MONITOR,), text=fold(text))
+    return Result(
+        "changed", {"pending": [_data(pending)]}, () if timer else (DELAY_NEEDS_MONITOR(),), text=fold(text)
+    )
 
 
 def list_pending(run: Run) -> Result:
@@ -77,7 +79,7 @@ def take_pending(run: Run, name: str) -> Result:
     identity = generations.read(run.context.world, directory)
     current = generations.leaf_in_use(run.context.world)
     if current is not None and generations.is_older(identity.leaf, current):
-        raise CERTIFICATE_OLDER(name=name)
+        raise IMPORT_OLDER(name=name)
     certificate.examine(run.context, identity, certificate.address(run.context))
     asked = revocation.ask(run.context, identity)
     certificate.tell(run.context, asked.findings)

@@ -4,7 +4,6 @@ from datetime import datetime
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.context import Context
@@ -27,6 +26,7 @@ from mstunnel_setup.operations.certificate.delayed_import import (
     take_pending,
 )
 from mstunnel_setup.operations.certificate.import_request import ImportRequest
+from mstunnel_setup.operations.errors import CERTIFICATE_OLDER
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import fold, fold_all
@@ -108,7 +108,7 @@ def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> 
     message = f"this certificate is older than the one in use (it ends on {ends}, the other not before)"
     if context.prompter.interactive and context.prompter.confirm(f"Use it although {message}"):
         return
-    raise CertificateError("certificate-older", message, "To go back all the same, add --yes.")
+    raise CERTIFICATE_OLDER(ends=ends)
 
 
 def _would_import(context: Context, found: Certificate, due: datetime | None, *, in_use: bool) -> Result:

@@ -11,7 +11,7 @@ from mstunnel_setup.host.safe_paths import Kind
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.model import Finding, Severity
 
-_REPAIR = "Put it right with `mst-cli cert repair`."
+_REPAIR = "Repair it with `mst-cli cert repair`."
 _BY_OTHERS = 0o077
 _INTO_BY_OTHERS = _BY_OTHERS & ~paths.PRIVATE_MODE
 _WRITABLE_BY_OTHERS = 0o022
@@ -28,7 +28,7 @@ class _Place:
 
 
 def mode_findings(world: HasFiles) -> Iterator[Finding]:
-    """What others may read or change, or own; where a link leads is somebody's own arrangement."""
+    """What others may read or change, or own; the target of a link is the administrator's."""
     for place, state in _present(world.files):
         if state.mode & place.refused:
             code = "chain-mode" if place.refused == _WRITABLE_BY_OTHERS else "key-mode"

@@ -14,7 +14,7 @@ from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run, prove, serving_port
 from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
-from mstunnel_setup.operations.errors import REPAIR_IMPOSSIBLE
+from mstunnel_setup.operations.errors import LINK_BLOCKED, REPAIR_IMPOSSIBLE, REPAIR_UNSURE
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import fold_all
@@ -24,7 +24,7 @@ from mstunnel_setup.tls.certificate import title
 from mstunnel_setup.tls.load import fingerprint
 from mstunnel_setup.tls.model import Finding, Identity, Severity
 
-_REPAIR = "Put it right with `mst-cli cert repair`."
+_REPAIR = "Repair it with `mst-cli cert repair`."
 _OURS = ("chain.pem", "root.pem", "key.pem")
 
 
@@ -49,7 +49,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
     with installed_run(operator, {}) as run:
         problems = tuple(placement_findings(run.context.world))
         if not problems:
-            return Result("unchanged", text=["Link and generation are as they should be."])
+            return Result("unchanged", text=["The link and the certificate in use are intact."])
         mend_modes(run.files)
         wanted = _wanted(run)
         chosen = _choose(run.context, wanted, agreed=agreed)
@@ -58,7 +58,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
         _clear_way(run.context)
         apply_actions(run, "Switch to the certificate", [certificate.switching(chosen.name)])
         serving = prove(run.context, serving_port(run.context))
-    text = [f"Mended: {finding.message}." for finding in problems]
+    text = [f"Repaired: {finding.message}." for finding in problems]
     text.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {chosen.place}.")
     data: JsonObject = {"serving": serving, "generation": chosen.name, "from": chosen.place}
     return Result("changed", data, text=fold_all(text))
@@ -71,7 +71,7 @@ def placement_findings(world: HasFiles) -> Iterator[Finding]:
     if state is None:
         yield Finding("link-missing", Severity.ERROR, f"the link {paths.ACTIVE} is missing", _REPAIR)
     elif name is None:
-        message = f"{paths.ACTIVE} is not the link to a generation that it should be"
+        message = f"{paths.ACTIVE} is not a link to a generation"
         yield Finding("link-flattened", Severity.ERROR, message, _REPAIR)
     else:
         yield from _generation_findings(world, name)
@@ -116,9 +116,9 @@ def _choose(context: Context, wanted: str | None, *, agreed: bool) -> _Candidate
 def _require_agreement(context: Context, best: _Candidate, *, agreed: bool) -> None:
     ends = f"{best.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
     question = f"the certificate that was in use is lost; the newest other one ends on {ends} ({best.place})"
-    if agreed or (context.prompter.interactive and context.prompter.confirm(f"Use it? Note: {question}")):
+    if agreed or (context.prompter.interactive and context.prompter.confirm(f"{question}. Use it?")):
         return
-    raise CertificateError("repair-unsure", question, "Take it with --yes, or import the right one.")
+    raise REPAIR_UNSURE(ends=ends, place=best.place)
 
 
 def _candidates(context: Context) -> Iterator[_Candidate]:
@@ -148,11 +148,7 @@ def _clear_way(context: Context) -> None:
         return
     strange = [name for name in files.names(paths.ACTIVE) if name not in _OURS]
     if strange:
-        raise CertificateError(
-            "link-flattened",
-            f"{paths.ACTIVE} is a folder with files that are not ours: {', '.join(strange[:5])}",
-            "Move these files away and run this again.",
-        )
+        raise LINK_BLOCKED(path=paths.ACTIVE, files=", ".join(strange[:5]))
     for name in files.names(paths.ACTIVE):
         files.remove(f"{paths.ACTIVE}/{name}")
     files.remove_directory(paths.ACTIVE)

@@ -1,4 +1,4 @@
-"""What `status` and `health` say about the certificate: days left, and what the authority said last."""
+"""The certificate in `status` and `health`: days left, and the last answer of the authority."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,6 +8,14 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.world import World
+from mstunnel_setup.operations.errors import (
+    CERTIFICATE_EXPIRED,
+    CERTIFICATE_EXPIRES_SOON,
+    CERTIFICATE_NOT_IN_USE,
+    CERTIFICATE_REVOKED,
+    IMPORT_OVERDUE,
+    REVOCATION_UNDETERMINED,
+)
 from mstunnel_setup.result import Notice
 from mstunnel_setup.tls import generations, revocation_record
 from mstunnel_setup.tls.judge_time import WARN_DAYS, days_left
@@ -17,7 +25,6 @@ from mstunnel_setup.tls.revocation_record import Record
 _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
 # Where the timer has not done it, the monitor does after five minutes.
 _PATIENCE = timedelta(minutes=10)
-_RENEW = "Renew it and run `mst-cli import_cert`; docs/how-to/renew-certificates.md has hooks that do."
 
 
 def certificate_facts(world: World, receipt: Receipt) -> JsonObject:
@@ -47,34 +54,24 @@ def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
     """Warnings: 30 days before the end, of a revoked one, of one not asked about, of a failed import."""
     days: Any = facts["days_left"]
     if days is None:
-        yield Notice("certificate-missing", "no usable certificate is in use", "Run `mst-cli cert check`.")
+        yield CERTIFICATE_NOT_IN_USE()
     elif days < 0:
-        yield Notice("certificate-expired", f"the certificate ended on {facts['not_after']}", _RENEW)
+        yield CERTIFICATE_EXPIRED(date=facts["not_after"])
     elif days <= WARN_DAYS:
-        message = f"the certificate ends on {facts['not_after']}, in {days} days"
-        yield Notice("certificate-expires-soon", message, _RENEW)
+        yield CERTIFICATE_EXPIRES_SOON(date=facts["not_after"], days=days)
     if _state(facts) == RevocationState.REVOKED:
-        yield Notice("certificate-revoked", "the authority has revoked the certificate", "Import a new one.")
+        yield CERTIFICATE_REVOKED()
     elif _state(facts) in _UNANSWERED:
-        yield Notice("revocation-undetermined", _unanswered(facts), "Run `mst-cli cert check`.")
+        yield REVOCATION_UNDETERMINED(why=_unanswered(facts))
     for item in _rows(facts["pending"]):
         if item["overdue"]:
-            yield _overdue(item["name"])
-
-
-def _overdue(name: str) -> Notice:
-    return Notice(
-        "import-overdue",
-        f"the delayed import {name} was not carried out at its time",
-        "The monitor tries it again every hour, and `journalctl -t mstunnel_monitor` says why it fails; "
-        f"`mst-cli import_cert --cancel {name}` drops it.",
-    )
+            yield IMPORT_OVERDUE(name=item["name"])
 
 
 def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:
     """Rows for people."""
     days, pending = facts["days_left"], facts["pending"]
-    rows = [("Certificate", "not placed yet" if days is None else f"{days} days left")]
+    rows = [("Certificate", "not installed yet" if days is None else f"{days} days left")]
     answer: Any = facts["revocation"]
     if answer is not None:
         rows.append(("Revocation", _said(answer)))
@@ -84,14 +81,14 @@ def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:
 
 def _said(answer: Any) -> str:
     if answer["state"] == RevocationState.NOT_OFFERED:
-        return "the certificate names nobody to ask"
+        return "the certificate names no OCSP responder or CRL"
     return f"{answer['state']}, asked on {datetime.fromisoformat(answer['asked']):%Y-%m-%d %H:%M} UTC"
 
 
 def _unanswered(facts: JsonObject) -> str:
     answer: Any = facts["revocation"]
     why = "; ".join(answer["problems"])
-    return f"whether the certificate is revoked is not known{f': {why}' if why else ''}"
+    return f": {why}" if why else ""
 
 
 def _state(facts: JsonObject) -> str:

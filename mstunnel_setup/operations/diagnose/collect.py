@@ -1,4 +1,4 @@
-"""What goes into the diagnostic file, each part by itself: one that fails is there as its error."""
+"""The content of the diagnostic file, part by part: a part that fails is replaced by its error."""
 
 import json
 import re
@@ -32,7 +32,7 @@ _LOG_LINES = 20_000
 # Who went where, and what else is under the tag of the access log: the journal shows the tag before the text.
 _ACCESS_LOG = re.compile(r"^.*(?:\bACCESS_LOG,| ocserv-access(?:\[\d+\])?: ).*\n?", re.MULTILINE)
 _ACCOUNT = re.compile(r"(?:://|_proxy=(?!['\"]?\w+://)['\"]?)(.+)@", re.IGNORECASE)
-# A setting of somebody else's program that is called a secret, and is not the path of one.
+# A setting of another program that is called a secret, and is not the path of one.
 _SETTING = re.compile(
     r"^\s*(?:export\s+)?\w*(?:key|secret|pass|token|credential)\w*=(['\"]?)(?!/[\w./-]+\1\s*$)(.+)\1\s*$",
     re.IGNORECASE | re.MULTILINE,
@@ -45,13 +45,13 @@ def collect(operator: Operator, world: World) -> dict[str, str]:
 
 
 def known_secrets(world: World) -> list[bytes]:
-    """Every secret that lies on this host where ours are kept: keys, what proxies are told, env.sh."""
+    """Every secret that lies on this host where ours are kept: keys, proxy credentials, env.sh."""
     ours = (paths.SITE_KEY, paths.SITE_PFX, paths.AGENT_CREDENTIAL, paths.AGENT_SECRET)
     found = [world.files.read(path) for path in ours]
     names = world.files.names(paths.GENERATIONS)
     found += [world.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
     settings = (world.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")
-    # Up to the last @ of the line: whoever writes a password into an address seldom encodes it.
+    # Up to the last @ of the line: a password in an address is seldom encoded.
     for account in _ACCOUNT.findall(settings):
         _user, _colon, password = account.partition(":")
         found += [part.encode() for part in (account, password, unquote(password)) if part]

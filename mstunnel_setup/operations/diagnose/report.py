@@ -8,15 +8,15 @@ from typing import Any, TypeAlias
 from mstunnel_setup import __version__
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.values import JsonObject, JsonValue
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.session import open_host
 from mstunnel_setup.operations.backup_archive import pack
 from mstunnel_setup.operations.diagnose.collect import collect, known_secrets
-from mstunnel_setup.operations.errors import DIAGNOSE_DECLINED, SECRET_IN_BUNDLE
+from mstunnel_setup.operations.errors import DIAGNOSE_DECLINED, LOOK_BEFORE_SENDING, SECRET_IN_BUNDLE
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.redaction import Scrubber
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.result import Result
 
 SCHEMA = "mstunnel-diagnostic/1"
 _MANIFEST = "manifest.json"
@@ -27,12 +27,12 @@ _Redactions: TypeAlias = Mapping[str, dict[str, int]]
 
 
 def diagnose(operator: Operator, file: Path | None) -> Result:
-    """Collect, take secrets out, show what there is; write it when a file is given and nobody says no.
+    """Collect, redact secrets, show the preview; write it to `file` unless a person declines.
 
     Raises UsageError when the file is there already, CheckError when a secret would have gone into it.
     """
     if file is not None and file.exists():
-        raise UsageError("file-exists", f"{file} is there already", "Give the name of a new file.")
+        raise FILE_EXISTS(path=file)
     with open_host(operator) as world:
         now = world.clock.now().isoformat(timespec="seconds")
         secrets = known_secrets(world)
@@ -56,12 +56,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
     _agree(operator, preview)
     _refuse_secrets(files, Scrubber(secrets))
     Files().write(str(file), pack(files), 0o600)
-    warning = Notice(
-        "look-before-sending",
-        "no secret is known to be in it, but names and addresses are",
-        "Look through it.",
-    )
-    return Result("changed", data, (warning,), text=[f"Written: {file}."])
+    return Result("changed", data, (LOOK_BEFORE_SENDING(),), text=[f"Written: {file}."])
 
 
 def _redacted(found: Mapping[str, str], scrubber: Scrubber) -> tuple[dict[str, str], _Redactions]:
@@ -95,11 +90,11 @@ def _agree(operator: Operator, preview: list[str]) -> None:
     if not console.interactive:
         return
     console.say("\n".join(preview))
-    if not console.confirm("Write these into one file?"):
+    if not console.confirm("Write these files into one archive?"):
         raise DIAGNOSE_DECLINED()
 
 
 def _refuse_secrets(files: Mapping[str, bytes], scrubber: Scrubber) -> None:
     found = [name for name, content in files.items() if scrubber.holds(content.decode())]
     if found:
-        raise SECRET_IN_BUNDLE(json=json.dumps(found))
+        raise SECRET_IN_BUNDLE(found=json.dumps(found))

@@ -1,4 +1,4 @@
-"""Kernel modules that an update of the system has taken away; without them nobody can connect."""
+"""Kernel modules that a system update has removed; without them no device can connect."""
 
 from collections.abc import Sequence
 from pathlib import Path

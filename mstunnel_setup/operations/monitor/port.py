@@ -1,4 +1,4 @@
-"""Another port for the gateway: the agent writes which one is wanted, the host makes the container anew."""
+"""Another port for the gateway: the agent writes which one is wanted, the host re-creates the container."""
 
 import hashlib
 from typing import Final
@@ -7,11 +7,12 @@ from mstunnel_setup import paths
 from mstunnel_setup.agent.gateway_report import Applied, read_report
 from mstunnel_setup.containers.ports import listening
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
-from mstunnel_setup.errors import CheckError, SetupError
+from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway.admin_settings import listen_port
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE
 from mstunnel_setup.gateway.port import port_in_use, served_port, with_port
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.errors import PORT_IN_USE
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import launch, verify
 from mstunnel_setup.operations.certificate.activation import reload_gateway
@@ -65,8 +66,4 @@ def _refuse_taken(port: int) -> None:
     """The container that runs would be gone before the engine finds that it cannot publish the port."""
     taken = [item.program or "an unknown program" for item in listening(Files(), port)]
     if taken:
-        raise CheckError(
-            "port-in-use",
-            f"the site wants port {port}, which is taken by {', '.join(sorted(set(taken)))}",
-            "Stop that service, or give the server configuration another port in the admin center.",
-        )
+        raise PORT_IN_USE(port=port, programs=", ".join(sorted(set(taken))))

@@ -11,20 +11,20 @@ from pydantic import BaseModel
 from mstunnel_setup import paths
 from mstunnel_setup.agent.upgrade import running as running_here
 from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.errors import LockedError, SetupError, StepError, declared
+from mstunnel_setup.errors import LockedError, SetupError, declared
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.session import Run, open_host, open_run
 from mstunnel_setup.install.steps.certificate import pending_imports
 from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.certificate.activation import NUDGE, NUDGE_SECONDS, installed_run
-from mstunnel_setup.operations.errors import UPGRADE_LIMITED, UPGRADE_REFUSED
+from mstunnel_setup.operations.errors import MODULE_LOST, UPGRADE_LIMITED, UPGRADE_REFUSED
 from mstunnel_setup.operations.monitor import imports, modules
 from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
 from mstunnel_setup.operations.monitor.port import move, wanted_port
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
-from mstunnel_setup.operations.upgrade.release_choice import release_names
+from mstunnel_setup.operations.upgrade.commands import release_names
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.own_addresses import own_addresses
@@ -36,7 +36,6 @@ from mstunnel_setup.upgrade.release import CATALOGUE, Digests, offered
 Tell = Callable[[str], None]
 
 _LOAD_PAUSE: Final = 600.0
-_MISSING: Final = "Load it with modprobe; after an update of the kernel start the host again."
 # The agent looks once a minute; one that asks more often gets no more of the lock and the log.
 _REQUEST_PAUSE: Final = 60.0
 _ADDRESSES_PAUSE: Final = 60.0
@@ -68,7 +67,7 @@ class Monitor:
         self._configurations = Configurations(self._files, SystemClock(), self._nudge, self.tell)
 
     def round(self) -> None:
-        """Look once and do what is due. Whatever goes wrong is told, once; the next round tries again.
+        """Look once and do what is due. Whatever fails is logged, once; the next round tries again.
 
         Also what was not foreseen: what the agent leaves here must not end the work on everything else.
         """
@@ -80,7 +79,7 @@ class Monitor:
                 work()
                 self._said.pop(work.__name__, None)
             except LockedError:
-                # Another run is at work on this host; nothing is changed behind its back.
+                # Another run is in progress on this host; nothing is changed meanwhile.
                 return
             except Exception as error:  # noqa: BLE001 (each kind of work goes on without the others)
                 self._complain(work.__name__, declared(error))
@@ -177,7 +176,7 @@ class Monitor:
         timers = self._host.systemd.running()
         for pending in imports.overdue(receipt, self._host.clock.now(), timers=timers):
             with installed_run(self.operator, {}) as run:
-                self.tell(f"certificate: {pending.name} is taken into use, its time has passed")
+                self.tell(f"certificate: {pending.name} is taken into use; its time has passed")
                 imports.take(run, pending)
 
     def _port(self) -> None:
@@ -209,7 +208,7 @@ class Monitor:
         self._lost = self._lost or lost
         if left := lost and modules.lost():
             why = self._not_loaded or "loading it did not help"
-            raise StepError("module-lost", f"{', '.join(left)} is missing: {why}", _MISSING)
+            raise MODULE_LOST(modules=", ".join(left), reason=why)
         if self._lost:
             self.tell(f"modules: {', '.join(self._lost)} was missing, and is loaded")
             self._lost = ()
@@ -245,7 +244,7 @@ def condition(world: World, container: str) -> Condition:
             return "failed"
         if not world.systemd.active(unit):
             return "stopped"
-    # Without systemd nobody but us has Podman check the health.
+    # Without systemd only the monitor makes Podman check the health.
     found = world.engine.inspect(container) if world.systemd.running() else world.container(container)
     if found is None or found.status != "running":
         return "stopped"
@@ -278,7 +277,7 @@ def _take_request(files: Files) -> Digests | None:
 def _refusal(files: Files, asked: Digests) -> str:
     """Why this server does not take a release at the agent's word; empty when it does.
 
-    Only the newest is taken, and it once: whoever has the agent cannot end sessions with it over and over.
+    Only the newest is taken, and it once: a compromised agent cannot end sessions with it repeatedly.
     """
     catalogue = offered(files)
     if not catalogue.named(asked):
@@ -287,9 +286,9 @@ def _refusal(files: Files, asked: Digests) -> str:
         return f"it is not the newest release of {CATALOGUE}"
     history = read_history(files)
     if asked in history.failed:
-        return "it failed here"
+        return "it failed on this host before"
     if asked in history.held:
-        return "an administrator chose another one"
+        return "an administrator chose another release"
     return ""
 
 
@@ -297,7 +296,7 @@ def _limit_upgrades(files: Files, now: datetime) -> None:
     """Note one more upgrade. Raises StepError when the agent has had too many; it may ask again later."""
     ledger = Ledger(files)
     if wait := ledger.wait("upgrade", now):
-        raise UPGRADE_LIMITED(value=now + wait)
+        raise UPGRADE_LIMITED(next=now + wait)
     ledger.take("upgrade", now)
 
 
@@ -307,7 +306,7 @@ def _refuse(run: Run, asked: Digests, why: str) -> None:
         state="refused", server=asked.server, agent=asked.agent, reason=why, at=run.context.world.clock.now()
     )
     mailbox.write_answer(run.files, answer)
-    raise UPGRADE_REFUSED(server=asked.server, why=why)
+    raise UPGRADE_REFUSED(image=asked.server, reason=why)
 
 
 def _words(ended: Upgrade) -> str:

@@ -11,22 +11,23 @@ from mstunnel_setup.agent.gateway_report import read_report
 from mstunnel_setup.agent.settings import read_agent_info, read_log_level
 from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.errors import LockedError, SetupError
+from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway import handover, rendering
 from mstunnel_setup.gateway.handover import Handed, Verdict
 from mstunnel_setup.gateway.log_level import served_level, with_level
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, Authentication, GatewayOptions
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.errors import GATEWAY_REMOVED
 from mstunnel_setup.operations.monitor.configuration import Served, digest_of, read_record, write_record
 from mstunnel_setup.operations.monitor.limits import Change, Ledger
 
-# The gateway looks at once when it is told to; a restart of ocserv takes a second or two.
+# The gateway reloads at once when it gets the signal; a restart of ocserv takes a second or two.
 _PATIENCE: Final = 10.0
 _PAUSE: Final = 0.25
 # A gateway that reported so long ago does not answer within seconds either.
 _ALIVE: Final = timedelta(minutes=1)
-_HINT: Final = "The earlier one is put back. Correct the server configuration in the admin center."
+_HINT: Final = "The earlier one is in use again. Correct the server configuration in the admin center."
 
 
 class _Known(NamedTuple):
@@ -195,10 +196,10 @@ class Configurations:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Nobody else changes this gateway meanwhile. Raises LockedError, also when it was just removed."""
+        """Hold the lock of this gateway. Raises LockedError, also when it was just removed."""
         with exclusive(self.files, self.clock, paths.LOCK):
             if self.files.state(paths.OUTBOX) is None:
-                raise LockedError("locked", "the gateway was removed a moment ago", "")
+                raise GATEWAY_REMOVED()
             yield
 
 

@@ -7,11 +7,11 @@ from typing import Final, Literal, TypeAlias
 Condition: TypeAlias = Literal["well", "starting", "stopped", "failed", "unhealthy"]
 """`stopped` is by an administrator's hand, `failed` given up by the service manager, `starting` no news."""
 
-# One bad look may be a slow health check.
+# One failed check may be a slow one.
 _PATIENCE: Final = 3
 _FIRST_PAUSE: Final = 60.0
 _LONGEST_PAUSE: Final = 1800.0
-# A container that fails again soon after a good look was never mended.
+# A container that fails again soon after a passed check was never fixed.
 _TRUSTED_AFTER: Final = 600.0
 
 

@@ -7,7 +7,7 @@ from difflib import unified_diff
 from mstunnel_setup import paths
 from mstunnel_setup.agent.settings import read_gateway_options
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import ExitCode, UsageError
+from mstunnel_setup.errors import CONFIGURATION_MISSING, ExitCode
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.rendering import Rendered
@@ -16,7 +16,7 @@ from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.operations.errors import CONFIGURATION_NOT_PULLED
 from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.result import Notice, Result, notice_of
 from mstunnel_setup.tenant.text import plain
 
 
@@ -47,7 +47,7 @@ def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result:
 
 
 def pull(operator: Operator, settings: Settings) -> Result:
-    """Write what differs; the gateway takes it into use by itself. Raises StepError if ocserv refuses it."""
+    """Write what differs; the gateway reloads it automatically. Raises StepError if ocserv refuses it."""
     with installed_run(operator, settings) as run:
         wish = _wanted(run.context)
         changes = rendering.changes(rendering.current(run.files), wish.files)
@@ -65,11 +65,7 @@ def _wanted(context: Context) -> Rendered:
     sign_in.STEP.gather(context)
     found = context.world.graph.configuration_of(site.chosen_id(context))
     if found is None:
-        raise UsageError(
-            "configuration-missing",
-            "the site has no server configuration",
-            "Assign a server configuration to the site in the admin center.",
-        )
+        raise CONFIGURATION_MISSING()
     options = read_gateway_options(
         context.world.files, context.answers.authentication, context.world.clock.now()
     )
@@ -84,7 +80,7 @@ def _diff(path: str, present: bytes, wanted: bytes) -> list[str]:
 
 def _notices(wish: Rendered) -> tuple[Notice, ...]:
     waiting = (wish.port_waiting,) if wish.port_waiting else ()
-    return tuple(Notice(item.code, item.message, item.hint) for item in (*wish.warnings, *waiting))
+    return tuple(map(notice_of, (*wish.warnings, *waiting)))
 
 
 def _words(value: object) -> str:

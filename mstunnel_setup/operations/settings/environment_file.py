@@ -1,4 +1,4 @@
-"""`mst-cli env get|set|unset`: edit `env.sh` as an administrator would by hand, but never wrongly."""
+"""`mst-cli env get|set|unset`: edit `env.sh` with checks."""
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong
@@ -21,7 +21,7 @@ def get(operator: Operator, name: str | None) -> Result:
             "ok", {"settings": settings}, text=[f"{key}={value}" for key, value in settings.items()]
         )
     if name not in settings:
-        raise SETTING_MISSING(environment=paths.ENVIRONMENT, name=name)
+        raise SETTING_MISSING(path=paths.ENVIRONMENT, name=name)
     return Result("ok", {"settings": {name: settings[name]}}, text=[settings[name]])
 
 
@@ -35,7 +35,7 @@ def put(operator: Operator, name: str, value: str | None) -> Result:
             after = env_file.assign(after, spelling, value, paths.ENVIRONMENT)
         data = {"name": name, "value": value, "then": _then(name)}
         if after == before:
-            return Result("unchanged", data, text=["It is so already."])
+            return Result("unchanged", data, text=["It has this value already."])
         run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
     done = f"{name} is not set any more." if value is None else f"{name} is set."
     return Result("changed", data, text=[done, *(f"To take effect: `{command}`." for command in _then(name))])

@@ -1,4 +1,4 @@
-"""`mst-cli log level`: how much the server logs, for good or for eight hours."""
+"""`mst-cli log level`: how much the server logs, permanently or for eight hours."""
 
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
 def _judge(wanted: str | None) -> None:
     levels = map(str, range(HIGHEST_LEVEL + 1))
     if wanted not in (None, "verbose", "normal", *levels):
-        raise LOG_LEVEL_INVALID(wanted=wanted, highest_level=HIGHEST_LEVEL)
+        raise LOG_LEVEL_INVALID(level=wanted, highest=HIGHEST_LEVEL)
 
 
 def _set(run: Run, wanted: str) -> None:

@@ -1,7 +1,7 @@
-"""Letting a gateway run empty before its container is replaced: nobody new comes in, those inside may finish.
+"""Drain a gateway before its container is replaced: new connections are refused, sessions may end.
 
-A balancer in front of the site sees the port refused and sends devices to another server. Whoever is still
-connected at the end is told by ocserv that the server shuts down, as always when it stops.
+A balancer in front of the site sees the port refused and sends devices to another server. ocserv
+notifies the devices still connected at the end that the server shuts down, as always when it stops.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ from mstunnel_setup.operations.upgrade.reconnect import connected
 
 _PAUSE: Final = 5.0
 _SECONDS: Final = 20.0
-# A table of its own: the gateway writes its other one anew whenever it starts.
+# A separate table: the gateway rewrites its other one whenever it starts.
 _TABLE: Final = ("inet", "mstunnel_drain")
 _CHAIN: Final = (*_TABLE, "input")
 
@@ -24,7 +24,7 @@ _CHAIN: Final = (*_TABLE, "input")
 def drain(context: Context, port: int, minutes: int) -> None:
     """Refuse new connections to `port` and wait for the last session to end, at most so many minutes.
 
-    A gateway that cannot be asked has nobody to wait for. The container that comes next lets devices in.
+    A gateway that does not answer has no sessions to wait for. The container that comes next lets devices in.
     """
     clock = context.world.clock
     end = clock.monotonic() + 60 * minutes

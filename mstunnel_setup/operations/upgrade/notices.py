@@ -6,28 +6,36 @@ from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.steps.monitor import UNIT
 from mstunnel_setup.install.world import World
-from mstunnel_setup.result import Notice
+from mstunnel_setup.operations.errors import MONITOR_DOWN, UPGRADE_FAILED, UPGRADE_UNFINISHED, UPGRADE_WAITS
+from mstunnel_setup.result import Notice, notice_of
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.upgrade.last_decision import read_standing
-from mstunnel_setup.upgrade.record import Outcome, read_history
+from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
 
-_AGAIN = "Mend the cause, then run `mst-cli upgrade apply`."
-# A window or a turn comes by itself; these wait for a person.
+# A window or a turn comes with time; these wait for a person.
 _STUCK = frozenset({"approval-missing", "held", "other-failed"})
 
 
+def kept(upgrade: Upgrade) -> str:
+    """What serves after an upgrade that failed."""
+    return (
+        "nothing was changed"
+        if upgrade.outcome is Outcome.NOT_BEGUN
+        else "the earlier release is in use again"
+    )
+
+
 def monitor_notices(world: World) -> Iterator[Notice]:
-    """The monitor is installed and does not run. Where no systemd runs, nobody can tell."""
+    """The monitor is installed but not running. Without systemd this is unknown."""
     if world.systemd.known(UNIT) and not world.systemd.active(UNIT):
-        message = "the monitor does not run, so nothing is restarted or upgraded by itself"
-        yield Notice("monitor-down", message, f"Run `systemctl start {UNIT}`.")
+        yield MONITOR_DOWN(unit=UNIT)
 
 
 def waiting_notices(files: Files) -> Iterator[Notice]:
     """The agent waits for a person before it upgrades this server."""
     found = read_standing(files)
     if found is not None and found.code in _STUCK:
-        yield Notice("upgrade-waits", plain(found.reason), "See `mst-cli upgrade check`.")
+        yield UPGRADE_WAITS(reason=plain(found.reason))
 
 
 def upgrade_notices(files: Files) -> Iterator[Notice]:
@@ -35,13 +43,12 @@ def upgrade_notices(files: Files) -> Iterator[Notice]:
     try:
         history = read_history(files)
     except StepError as error:
-        yield Notice(error.code, error.message, error.hint)
+        yield notice_of(error)
         return
     last = history.upgrades[-1] if history.upgrades else None
     if last is None or last.outcome is Outcome.DONE:
         return
     if last.outcome is None:
-        message = f"the upgrade to {last.release} is under way or was cut off (phase {last.phase})"
-        yield Notice("upgrade-unfinished", message, "The monitor ends it; so does `mst-cli upgrade apply`.")
+        yield UPGRADE_UNFINISHED(release=last.release, phase=last.phase)
     else:
-        yield Notice("upgrade-failed", f"the upgrade to {last.release} failed: {last.reason}", _AGAIN)
+        yield notice_of(UPGRADE_FAILED(release=last.release, reason=last.reason, kept=kept(last)))

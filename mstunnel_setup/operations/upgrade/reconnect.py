@@ -25,7 +25,7 @@ _SECONDS: Final = 20.0
 def connected(world: World) -> tuple[str, ...]:
     """The address of each device that is connected. Raises EngineError when the gateway cannot be asked."""
     rows = [row for row in ask(world, _USERS) if isinstance(row, dict)]
-    # occtl lists whoever has opened a connection, also before and after a sign-in that is refused.
+    # occtl lists every open connection, also before and after a sign-in that is refused.
     return tuple(str(row.get("Remote IP", "")) for row in rows if row.get("State") == "connected")
 
 

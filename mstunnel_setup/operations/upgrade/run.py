@@ -1,7 +1,7 @@
 """One upgrade, phase by phase: fetch and check, switch, prove from outside, else go back and prove again.
 
-The phase is on the disk before it begins, and each phase may begin again: whoever finds an unfinished
-upgrade, the monitor or the next command, brings it to its end, which is always a release that serves.
+The phase is on the disk before it begins, and each phase may begin again: the monitor or the
+next command completes an unfinished upgrade, which always ends with a release that serves.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import EngineError, SetupError, StepError
+from mstunnel_setup.errors import EngineError, SetupError
 from mstunnel_setup.gateway.port import port_in_use
 from mstunnel_setup.install.session import Run, require_installed
 from mstunnel_setup.install.steps import images, launch, verify
-from mstunnel_setup.operations.errors import IMAGES_MISSING
+from mstunnel_setup.operations.errors import IMAGES_MISSING, UPGRADE_CHANGED_FILE
 from mstunnel_setup.operations.upgrade.drain import drain, reopen
 from mstunnel_setup.operations.upgrade.internal_probe import reached_address, reaches_inside
 from mstunnel_setup.operations.upgrade.reconnect import await_devices, connected
@@ -31,7 +31,7 @@ _PAUSE: Final = 0.5
 
 @dataclass(frozen=True)
 class UpgradeRequest:
-    """What somebody asks for: a release by name and digests."""
+    """A request: a release by name and digests."""
 
     release: str
     digests: Digests
@@ -51,7 +51,7 @@ def running(run: Run) -> Images:
 
 
 def upgrade_to(run: Run, wish: UpgradeRequest) -> Upgrade:
-    """Upgrade to the release that is wished for, after bringing an unfinished upgrade to its end.
+    """Upgrade to the requested release, after completing an unfinished upgrade.
 
     Returns the record; its outcome tells whether it succeeded. Raises SetupError when not even the earlier
     release could be brought back; calling `finish` again goes on with that.
@@ -89,7 +89,7 @@ def _carry_on(run: Run, upgrade: Upgrade) -> Upgrade:
 
 
 def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Bring the images; nothing is in use yet, so a failure leaves everything as it was."""
+    """Pull the images; they are not in use yet, so a failure leaves everything as it was."""
     wanted = (upgrade.target.server, upgrade.target.agent)
     steps = _switching(run, upgrade.target)
     try:
@@ -104,13 +104,13 @@ def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
 
 
 def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Let sessions end by themselves for a while; after an interruption the while begins anew."""
+    """Let sessions end by themselves for a while; after an interruption the wait starts again."""
     drain(run.context, port_in_use(run.files), upgrade.drain_minutes)
     return _ready(run, upgrade)
 
 
 def _ready(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Put down who is connected: once the switch has begun, an interruption leaves nobody else who knew."""
+    """Record the connected devices: once the switch has begun, an interruption would lose them."""
     try:
         devices = connected(run.context.world)
     except EngineError:
@@ -174,10 +174,7 @@ def _refuse_edited(run: Run, steps: Sequence[Step[Any, Any]]) -> None:
     """Raise StepError when a file that would be overwritten was edited by hand: nothing is switched then."""
     for planned in run.runner.plan(steps, run.context):
         for edited in filter(None, map(run.runner.changed, planned.actions)):
-            hint = (
-                "See `mstunnel-setup plan`; run mstunnel-setup at a terminal and agree that it is replaced."
-            )
-            raise StepError("changed-by-others", f"{edited} since the installation wrote it", hint)
+            raise UPGRADE_CHANGED_FILE(changed=edited)
 
 
 def _answer_with(run: Run, wanted: Images) -> None:
@@ -204,7 +201,7 @@ def _ended(run: Run, upgrade: Upgrade, outcome: Outcome, reason: str = "") -> Up
 
 
 def _note(run: Run, upgrade: Upgrade) -> None:
-    """Put the state on the disk, and what the agent shall tell the tenant into the mailbox."""
+    """Put the state on the disk, and what the agent reports to the tenant into the mailbox."""
     write_history(run.files, read_history(run.files).with_last(upgrade))
     digests = upgrade.target.digests
     answer = Answer(

@@ -15,6 +15,7 @@ from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
 from mstunnel_setup.tls.ca_trust import added_roots
 from mstunnel_setup.tls.chain_building import best_path
+from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import load_identity_files, load_identity_pfx
 from mstunnel_setup.tls.model import Finding, Identity
@@ -125,7 +126,7 @@ class CertificateReader:
     def _content(self, path: str) -> bytes:
         content = self.files.read_given(path)
         if content is None:
-            raise CertificateError("file-missing", f"there is no file {path}", "Correct the path.")
+            raise CERTIFICATE_FILE_MISSING(path=path)
         return content
 
     def _findings(self, identity: Identity) -> tuple[CertificateFinding, ...]:

@@ -23,11 +23,11 @@ def at(seconds: float | None) -> datetime | None:
     [
         (None, None, 0, True, "has not checked in yet"),
         (None, None, 299, True, "has not checked in yet"),
-        (None, None, 300, False, "has done nothing since 2026-01-01T00:00:00+00:00"),
+        (None, None, 300, False, "has been inactive since 2026-01-01T00:00:00+00:00"),
         (60, None, 359, True, "has not checked in yet"),
         (600, 10, 700, True, "checked in at 2026-01-01T00:00:10+00:00"),
-        (600, 10, 900, False, "has done nothing since 2026-01-01T00:10:00+00:00"),
-        (10_000, 10_000, 200, False, "has done nothing since"),
+        (600, 10, 900, False, "has been inactive since 2026-01-01T00:10:00+00:00"),
+        (10_000, 10_000, 200, False, "has been inactive since"),
     ],
 )
 def test_it_is_healthy_while_it_goes_round(

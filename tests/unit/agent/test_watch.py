@@ -168,7 +168,7 @@ def test_health_is_said_when_it_changes(scene: Scene) -> None:
         "this server is unhealthy",
     ]
     assert scene.log[-1].endswith(
-        "Server configuration: could not be applied, the earlier one goes on: bad pool"
+        "Server configuration: could not be applied; the earlier one stays in use: bad pool"
     )
 
 

@@ -133,7 +133,7 @@ def _scanned(screen: str) -> str | None:
     """What a camera reads on a screen, each module being as large as eight of its pixels."""
     lines = re.findall("^ {4}([█▀▄ ]{20,})$", ESCAPES.sub("", screen).replace("\r", ""), re.MULTILINE)
     width = max((len(line) for line in lines), default=0)
-    rows = [[BLOCKS[cell][scope] for cell in line.ljust(width)] for line in lines for scope in (0, 1)]
+    rows = [[BLOCKS[cell][half] for cell in line.ljust(width)] for line in lines for half in (0, 1)]
     pixels = b"".join(bytes(0 if cell else 255 for cell in row for _ in range(8)) * 8 for row in rows)
     if not pixels:
         return None
@@ -146,8 +146,8 @@ def test_of_many_rows_those_are_shown_that_a_person_looks_for() -> None:
     console, shown = _console("0432\n4322\n")
     assert console.choose("Site to join", rows) == "id-4322"
     lines = [line.split() for line in shown.getvalue().splitlines()]
-    assert lines[0][:4] == ["Site", "to", "join:", "there"]
-    assert "11 have it in their name." in shown.getvalue()
+    assert lines[0][:4] == ["Site", "to", "join:", "5000"]
+    assert "11 names contain it." in shown.getvalue()
     assert ["4321", "Site", "04321", "gw.example", "id-4321"] in lines
     assert len(lines) < 20
 
@@ -183,7 +183,7 @@ def test_an_unattended_question_names_what_was_asked() -> None:
     shown = io.StringIO()
     console = NoPrompts(Redactor(), stderr=shown)
     for ask in (console.ask, console.confirm, lambda text: console.choose(text, SITES)):
-        with pytest.raises(UsageError, match="there is a question: Which site") as caught:
+        with pytest.raises(UsageError, match="an answer is needed: Which site") as caught:
             ask("Which site")
         assert caught.value.code == "answer-needed"
     assert console.ask("Name", "gw1") == "gw1"

@@ -191,7 +191,7 @@ def test_the_help_names_the_variable_of_each_setting(
 def test_no_summary_of_a_command_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
     commands = _help(capsys).partition("Commands:")[2]
     assert "..." not in commands
-    assert "as after a change of the proxy in env.sh." in commands
+    assert "for example after a proxy change in env.sh." in commands
 
 
 def test_the_delay_in_bare_words_is_shown_as_it_is_typed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -122,7 +122,7 @@ def test_a_bug_is_told_and_its_traceback_goes_to_the_log(
 ) -> None:
     assert _run(_fail(ValueError("boom")), "--root", str(tmp_path)) == 1
     shown = capsys.readouterr()
-    assert shown.err.startswith("error: this is a bug: ValueError: boom\n")
+    assert shown.err.startswith("error: unexpected error: ValueError: boom\n")
     assert "Traceback" not in shown.err
     record = json.loads(_log(tmp_path))
     assert "Traceback" in record["text"]

@@ -136,7 +136,7 @@ def test_a_folder_that_is_no_host_is_refused_and_left_alone(run: Run, tmp_path: 
     envelope = run(command, "--root", str(folder), code=2)
 
     assert [error["code"] for error in envelope["errors"]] == ["root-no-host"]
-    assert "it has no /etc, /run, /var" in envelope["errors"][0]["message"]
+    assert "/etc, /run, /var is missing" in envelope["errors"][0]["message"]
     assert list(folder.iterdir()) == []
 
 
@@ -228,10 +228,10 @@ def test_an_installation_that_has_begun(run: Run, tmp_path: Path) -> None:
     run("mstunnel-setup step environment")
 
     stopped = run("mstunnel-setup step certificate", code=11)
-    assert stopped["errors"][0]["code"] == "certificate-missing"
+    assert stopped["errors"][0]["code"] == "certificate-awaited"
     data = run("mstunnel-setup status")["data"]
     assert (data["installed"], data["done"], data["next"]) == (False, ["eula", "environment"], "program")
-    assert data["stopped"]["code"] == "certificate-missing"
+    assert data["stopped"]["code"] == "certificate-awaited"
 
     (tmp_path / "host/etc/mstunnel/mine").write_text("")
     removed = run("mstunnel-setup rollback")

@@ -29,7 +29,7 @@ def test_a_step_leads_to_the_steps_that_are_left(begun: Run) -> None:
     code, said = begun("mstunnel-setup", "step", "kernel")
 
     assert code == 0
-    assert "See what comes next with `mstunnel-setup status`." in said
+    assert "Done. See the next step with `mstunnel-setup status`." in said
     assert "mst-cli status" not in said
 
 
@@ -39,7 +39,7 @@ def test_the_other_mode_leads_to_rollback(begun: Run) -> None:
     code, said = begun("mstunnel-setup", "--rootless")
 
     assert code == 2
-    assert "an installation with root was begun here Take it back first (`mstunnel-setup rollback`)" in said
+    assert "installation with root exists on this host Roll it back first (`mstunnel-setup rollback`)" in said
 
 
 def test_a_server_that_was_never_registered_is_not_removed_from_the_tenant(begun: Run) -> None:

@@ -189,7 +189,7 @@ def test_unattended_the_exact_places_are_named(scene: Scene) -> None:
     scene.prompter.interactive = False
     with pytest.raises(WaitingError) as caught:
         certificate.STEP.gather(scene.context())
-    assert (caught.value.code, caught.value.exit_code) == ("certificate-missing", ExitCode.WAITING)
+    assert (caught.value.code, caught.value.exit_code) == ("certificate-awaited", ExitCode.WAITING)
     for place in (*_USUAL_PEM, paths.SITE_PFX):
         assert place in caught.value.message
 

@@ -146,7 +146,7 @@ def test_unattended_it_stops_and_names_the_places(host: Host) -> None:
     host.prompter.interactive = False
     with pytest.raises(WaitingError) as caught:
         host.gather()
-    assert (caught.value.code, caught.value.exit_code) == ("certificate-missing", 11)
+    assert (caught.value.code, caught.value.exit_code) == ("certificate-awaited", 11)
     assert paths.SITE_PFX in caught.value.message
 
 

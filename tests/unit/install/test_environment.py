@@ -163,7 +163,7 @@ def test_a_comment_in_another_encoding_stays_as_it_is(scene: Scene) -> None:
     scene.write(paths.ENVIRONMENT, content)
     with pytest.raises(StepError) as caught:
         _install(scene)
-    assert caught.value.code == "environment-line-invalid"
+    assert caught.value.code == "environment-not-utf8"
     assert "line 1" in caught.value.message
     assert scene.files.read(paths.ENVIRONMENT) == content
 

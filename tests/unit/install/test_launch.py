@@ -235,6 +235,6 @@ def test_an_administrator_may_ignore_a_check_by_its_id(scene: Scene) -> None:
     context = _context(scene)
     context.ignored_checks = frozenset({"port-in-use"})
     launch.STEP.gather(context)
-    assert scene.prompter.said[0].startswith("Ignored as asked: port ")
+    assert scene.prompter.said[0].startswith("Ignored (--ignore-check): port ")
     context.ignored_checks = frozenset({"tun-missing"})
     assert _refused(context).code == "port-in-use"

@@ -115,7 +115,7 @@ def test_a_check_may_be_ignored_by_its_id(scene: Scene, host: Any) -> None:
     one = context(scene)
     one.ignored_checks = frozenset({"userns-remap"})
     preflight.refuse_unready(one, HOST_ONLY)
-    assert scene.prompter.said[-1].startswith("Ignored as asked: Docker user namespaces")
+    assert scene.prompter.said[-1].startswith("Ignored (--ignore-check): Docker user namespaces")
 
 
 def test_what_could_not_be_found_out_is_told_by_reason_and_refuses_nothing(scene: Scene, host: Any) -> None:

@@ -78,7 +78,7 @@ def test_an_older_file_is_refused_unless_asked_for(scene: Scene, copied: Path) -
         scene.run(program.STEP, scene.context())
     assert (caught.value.code, caught.value.message) == (
         "program-older",
-        f"this file is version {__version__}, and 999.0 is installed",
+        f"this program is version {__version__}, but version 999.0 is installed",
     )
     assert scene.files.state(FILE) is None
     context = scene.context()

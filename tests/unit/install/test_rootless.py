@@ -45,7 +45,7 @@ def test_a_person_sees_what_it_is_and_sudo_may_ask(tmp_path: Path, asked: list[S
     assert result.data["actions"] == 2
     assert asked == [("sudo", "--", *COMMAND, "--unattended", "--output", "json")]
     # What is only remembered is no change of the host.
-    assert console.said == ["This needs the rights of root:\n  - create folder /x"]
+    assert console.said == ["This needs root privileges:\n  - create folder /x"]
 
 
 def test_unattended_sudo_does_not_ask(tmp_path: Path, asked: list[Sequence[str]]) -> None:
@@ -62,7 +62,7 @@ def refused(tmp_path: Path, console: FakePrompter) -> WaitingError:
 
 
 def test_a_person_may_leave_it_to_an_administrator(tmp_path: Path, asked: list[Sequence[str]]) -> None:
-    assert "not agreed" in refused(tmp_path, FakePrompter(["no"])).message
+    assert "did not confirm" in refused(tmp_path, FakePrompter(["no"])).message
     assert asked == []
 
 

@@ -112,7 +112,7 @@ def test_a_container_that_is_not_healthy(
     with _serving(tmp_path, _PKI) as port, pytest.raises(EngineError) as caught:
         _verify(scene, port)
     assert caught.value.code == "container-unhealthy"
-    assert f"the container {name} {seen}" in caught.value.message
+    assert f"container {name} {seen}" in caught.value.message
 
 
 def test_a_container_that_gets_healthy_in_time(scene: Scene, tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
-"""What the agent reports comes into `mst-cli status`, each with the command that mends it."""
+"""What the agent reports comes into `mst-cli status`, each with the command that fixes it."""
 
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -20,6 +20,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations import status
 from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, agent_troubles, is_serious, row_notice
 from tests.unit.clocks import START, FakeClock
+from tests.unit.operators import operator_of
 
 WEEK = timedelta(days=7)
 WELL = Observation(now=START, started=START - 2 * WEEK, last_check_in=START, configuration_id="c1")
@@ -116,7 +117,7 @@ def test_status_ends_with_what_the_agent_reports(
     certificate = {"days_left": 90, "not_after": "2027-01-01", "revocation": None, "pending": []}
     monkeypatch.setattr(status, "certificate_facts", lambda *_: certificate)
     monkeypatch.setattr(status, "monitor_notices", lambda _world: ())
-    result = status.overview(cast("Any", None))
+    result = status.overview(operator_of(Path("/nowhere")))
     assert result.exit_code is code
     assert (result.status == "ok") == (code is ExitCode.DONE)
     assert paths.SERVER in result.data

@@ -26,7 +26,7 @@ from mstunnel_setup.operations.diagnose.collect import known_secrets
 from mstunnel_setup.operator import Operator
 from tests.unit.operators import operator_of
 
-SESSION = cast("Any", None)
+OPERATOR = operator_of(Path("/nowhere"))
 
 
 @dataclass
@@ -66,27 +66,27 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Control]:
 
 def test_a_user_is_disconnected_by_the_words_of_occtl(answers: Callable[..., Control]) -> None:
     control = answers(0, "user 'alice' was disconnected\n")
-    result = disconnect.disconnect(SESSION, "user", "alice")
+    result = disconnect.disconnect(OPERATOR, "user", "alice")
     assert control.asked == [(paths.SERVER, "occtl", "--no-pager", "disconnect", "user", "alice")]
     assert (result.status, result.data) == ("changed", {"ended": {"user": "alice"}})
 
 
 def test_nobody_of_that_name_is_no_failure(answers: Callable[..., Control]) -> None:
     answers(1, "could not disconnect ID '7'\n")
-    result = disconnect.disconnect(SESSION, "id", "7")
+    result = disconnect.disconnect(OPERATOR, "id", "7")
     assert (result.status, result.data) == ("unchanged", {"ended": None})
 
 
 def test_an_address_is_given_in_its_shortest_form(answers: Callable[..., Control]) -> None:
     control = answers(0, "IP '2001:db8::1' was unbanned\n")
-    assert disconnect.unban(SESSION, "2001:0db8:0:0::1").status == "changed"
+    assert disconnect.unban(OPERATOR, "2001:0db8:0:0::1").status == "changed"
     assert control.asked[0][-3:] == ("unban", "ip", "2001:db8::1")
 
 
 def test_a_gateway_that_does_not_answer_is_a_failure(answers: Callable[..., Control]) -> None:
     answers(1, "", "could not send message; possibly insufficient permissions or server is offline.\n")
     with pytest.raises(EngineError) as caught:
-        disconnect.unban(SESSION, "192.0.2.1")
+        disconnect.unban(OPERATOR, "192.0.2.1")
     assert caught.value.code == "occtl-failed"
     assert "server is offline" in caught.value.message
 
@@ -95,7 +95,7 @@ def test_a_gateway_that_does_not_run_is_not_asked(answers: Callable[..., Control
     control = answers(0)
     control.running = False
     with pytest.raises(EngineError) as caught:
-        disconnect.disconnect(SESSION, "user", "alice")
+        disconnect.disconnect(OPERATOR, "user", "alice")
     assert (caught.value.code, control.asked) == ("server-not-running", [])
 
 
@@ -103,7 +103,7 @@ def test_a_gateway_that_does_not_run_is_not_asked(answers: Callable[..., Control
 def test_what_occtl_would_take_apart_is_refused(answers: Callable[..., Control], name: str) -> None:
     control = answers(0)
     with pytest.raises(UsageError):
-        disconnect.disconnect(SESSION, "user", name)
+        disconnect.disconnect(OPERATOR, "user", name)
     assert control.asked == []
 
 
@@ -197,7 +197,7 @@ def test_somebody_who_is_not_there_is_an_empty_list(
 ) -> None:
     control = answers(NOT_FOUND)
     monkeypatch.setattr(sessions, "open_gateway", lambda _session: nullcontext(control))
-    operator = cast("Any", SimpleNamespace(json=True))
+    operator = operator_of(Path("/nowhere"), json=True)
     result = sessions.show(operator, ["user", "nobody"])
     assert (result.status, result.data) == ("ok", {"rows": []})
 
@@ -207,7 +207,7 @@ def test_a_version_that_is_not_there_is_none_in_words(
 ) -> None:
     world = SimpleNamespace(files=Files(tmp_path), engine=SimpleNamespace(version=lambda: "5.4.2"))
     monkeypatch.setattr(version, "open_host", lambda _session: nullcontext(world))
-    shown = version.version(SESSION)
+    shown = version.version(OPERATOR)
     assert shown.data["images"] == {"server": None, "agent": None}
     assert cast("Any", shown.text)[2:] == ["server   none", "agent    none"]
 

@@ -107,7 +107,7 @@ def test_what_cannot_be_found_out_leaves_the_verdict_open(run: Any, tmp_path: Pa
     envelope = json.loads(run(*command, "--output", "json")[1])
 
     assert code == 0
-    assert "Not found out: ip-forward." in out
+    assert "Could not check: ip-forward." in out
     assert out.splitlines()[-1].startswith("Undecided: 15 checks, ")
     assert "warning: IP forwarding: net.ipv4.ip_forward cannot be read" in err
     assert (envelope["status"], envelope["data"]["verdict"]) == ("warning", "undecided")
@@ -171,7 +171,7 @@ def test_fixes_are_shown_and_made_when_nobody_has_to_be_asked(run: Any, tmp_path
 
 
 @pytest.mark.parametrize(("typed", "done"), [("no\n", False), ("\n", False), ("yes\n", True)])
-def test_a_person_is_asked_before_anything_is_mended(
+def test_a_person_is_asked_before_a_fix_is_applied(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, done: bool
 ) -> None:
     import io  # noqa: PLC0415
@@ -182,13 +182,13 @@ def test_a_person_is_asked_before_anything_is_mended(
 
     _, out, err = run("utils", "--fix", "--output", "json")
 
-    assert "Do this [y/N]" in err
+    assert "Apply these fixes [y/N]" in err
     assert {item["done"] for item in json.loads(out)["data"]["fixes"]} == {done}
     assert (tmp_path / "etc/modules-load.d/mstunnel_tun.conf").exists() is done
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_where_nobody_answers_the_findings_are_told_and_nothing_is_mended(
+def test_without_an_answer_findings_are_shown_and_nothing_is_changed(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
 ) -> None:
     import io  # noqa: PLC0415
@@ -203,7 +203,7 @@ def test_where_nobody_answers_the_findings_are_told_and_nothing_is_mended(
     assert code == 0
     assert "module-tun-boot" in {row["id"] for row in data["findings"] if row["result"] == "warning"}
     assert {item["done"] for item in data["fixes"]} == {False}
-    assert "With --unattended it is done without asking." in " ".join(err.split())
+    assert "Use --unattended to apply fixes without asking." in " ".join(err.split())
     assert not (tmp_path / "etc/modules-load.d").exists()
 
 
@@ -236,7 +236,7 @@ def test_nothing_to_mend(run: Any, tmp_path: Path) -> None:
     _, out, err = run("utils", "--fix", "--output", "json")
 
     assert json.loads(out)["data"]["fixes"] == []
-    assert "Nothing here can be mended" in err
+    assert "No fix is available" in err
 
 
 def test_everything_ends_within_the_deadline_though_nothing_answers(run: Any, tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ def test_a_probe_needs_host_and_port(run: Any, target: str) -> None:
     code, _, err = run("inbound", "--probe", target)
 
     assert code == 2
-    assert "this is not HOST:PORT" in err
+    assert "is not of the form HOST:PORT" in err
 
 
 def test_a_probe_of_nothing_fails(run: Any) -> None:

@@ -30,7 +30,7 @@ _ASKED = "2026-11-25T09:41:27+00:00"
     [
         ("good", "good, asked on 2026-11-25 09:41 UTC"),
         ("unreachable", "unreachable, asked on 2026-11-25 09:41 UTC"),
-        ("not-offered", "the certificate names nobody to ask"),
+        ("not-offered", "the certificate names no OCSP responder or CRL"),
     ],
 )
 def test_what_the_authority_said_last(state: str, said: str) -> None:
@@ -47,7 +47,7 @@ def test_what_the_authority_said_last(state: str, said: str) -> None:
         (30, "good", ["certificate-expires-soon"]),
         (0, "good", ["certificate-expires-soon"]),
         (-1, "good", ["certificate-expired"]),
-        (None, None, ["certificate-missing"]),
+        (None, None, ["certificate-not-in-use"]),
         (31, None, []),
         (31, "revoked", ["certificate-revoked"]),
         (31, "unknown", ["revocation-undetermined"]),
@@ -81,6 +81,6 @@ def test_an_import_that_failed_at_its_time_is_warned_of(
     entry = Entry(pending.key, "import", {}, (Codec([ScheduleImport]).dump(pending),), finished=True)
     world = World(Files(tmp_path), Processes(), StoppedClock(NOW), lambda _reference: b"", no_progress)
     facts = certificate_facts(world, Receipt({pending.key: entry}))
-    found = [notice for notice in certificate_notices(facts) if notice.code != "certificate-missing"]
+    found = [notice for notice in certificate_notices(facts) if notice.code != "certificate-not-in-use"]
     assert [notice.code for notice in found] == warned
     assert all("--cancel 0123456789ab" in notice.hint for notice in found)

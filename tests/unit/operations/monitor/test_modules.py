@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
@@ -15,6 +14,7 @@ from mstunnel_setup.operations.monitor import modules as monitor_modules
 from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from tests.unit.clocks import START
+from tests.unit.operators import operator_of
 
 RELEASE = "6.12.0"
 ON_DISK = "kernel/drivers/net/tun.ko.xz:\nkernel/net/ipv4/netfilter/ip_tables.ko.xz:\n"
@@ -76,7 +76,7 @@ def monitor(kernel: Kernel, now: list[float], monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(Monitor, work, lambda _self: None)
     host = SimpleNamespace(processes=kernel, files=Files(kernel.root), restart=kernel.restarts.append)
     monkeypatch.setattr(Monitor, "_host", host)
-    return Monitor(cast("Any", SimpleNamespace(root=Path("/"))), kernel.said.append)
+    return Monitor(operator_of(Path("/")), kernel.said.append)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_device_that_stays_away_restarts_nothing(
         monitor.round()
     assert kernel.restarts == []
     assert kernel.loads == ["tun", "tun"]
-    assert kernel.said == ["module-lost: tun is missing: loading it did not help"]
+    assert kernel.said == ["module-lost: kernel module missing: tun: loading it did not help"]
 
 
 def test_a_module_that_cannot_be_loaded_is_complained_of_once(monitor: Monitor, kernel: Kernel) -> None:

@@ -24,6 +24,7 @@ from mstunnel_setup.upgrade.record import Outcome, write_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Digests
 from tests.unit.clocks import START
 from tests.unit.install.worlds import container
+from tests.unit.operators import operator_of
 from tests.unit.upgrade.test_record import history, images, upgrade
 
 
@@ -38,8 +39,7 @@ def monitor(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Monitor, "_modules", lambda _self: None)
     monkeypatch.setattr(Monitor, "_level", lambda _self: None)
     monkeypatch.setattr(Monitor, "_containers", lambda _self: None)
-    session = SimpleNamespace(root=tmp_path)
-    return Monitor(cast("Any", session), said.append)
+    return Monitor(operator_of(tmp_path), said.append)
 
 
 def spoil(root: Path, text: str) -> None:
@@ -295,7 +295,7 @@ def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(
 def test_the_agent_gets_neither_images_of_its_own_nor_a_release_that_failed(asking: Asking) -> None:
     assert asking.ask("d") == f"{CATALOGUE} does not list these images"
     write_history(asking.files, history(upgrade("b", "c", Outcome.WENT_BACK)))
-    assert asking.ask("c") == "it failed here"
+    assert asking.ask("c") == "it failed on this host before"
     assert asking.upgraded == []
 
 
@@ -304,7 +304,7 @@ def test_a_release_that_an_administrator_did_not_want_is_neither_offered_nor_giv
     asking: Asking, chosen: dict[str, Any]
 ) -> None:
     write_history(asking.files, history(upgrade("c", "b", Outcome.DONE, **chosen)))
-    assert asking.ask("c") == "an administrator chose another one"
+    assert asking.ask("c") == "an administrator chose another release"
     assert asking.upgraded == []
     assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).held
     write_history(asking.files, history(upgrade("a", "b", Outcome.DONE)))

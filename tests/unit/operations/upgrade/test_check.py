@@ -12,7 +12,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.operations.upgrade import release_choice
+from mstunnel_setup.operations.upgrade import commands
 from mstunnel_setup.operations.upgrade.notices import waiting_notices
 from mstunnel_setup.result import Result
 from mstunnel_setup.upgrade.decision import Verdict
@@ -20,6 +20,7 @@ from mstunnel_setup.upgrade.last_decision import standing, write_standing
 from mstunnel_setup.upgrade.release import CATALOGUE
 from mstunnel_setup.upgrade.window import Window
 from tests.unit.clocks import START
+from tests.unit.operators import operator_of
 from tests.unit.schemas import validate
 from tests.unit.upgrade.test_record import images
 
@@ -51,9 +52,9 @@ def check(files: Files, monkeypatch: pytest.MonkeyPatch, runs: str = "b") -> Res
     def opened(*_arguments: object, **_options: object) -> Iterator[Any]:
         yield SimpleNamespace(files=files)
 
-    monkeypatch.setattr(release_choice, "open_run", opened)
-    monkeypatch.setattr(release_choice, "running", lambda _run: images(runs))
-    result = release_choice.check(cast("Any", None))
+    monkeypatch.setattr(commands, "open_run", opened)
+    monkeypatch.setattr(commands, "running", lambda _run: images(runs))
+    result = commands.check(operator_of(Path("/nowhere")))
     warnings = [
         {"code": notice.code, "message": notice.message, "hint": notice.hint} for notice in result.warnings
     ]

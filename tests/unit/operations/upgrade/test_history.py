@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.operations.upgrade import release_choice as commands
+from mstunnel_setup.operations.upgrade import commands
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest
 from mstunnel_setup.upgrade.record import HISTORY, Outcome, Upgrade, write_history
 from mstunnel_setup.upgrade.release import CATALOGUE
+from tests.unit.operators import operator_of
 from tests.unit.schemas import validate
 from tests.unit.upgrade.test_record import history, images, upgrade
 
@@ -33,7 +34,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
 def shown(files: Files, *upgrades: Upgrade) -> list[str]:
     """What the command prints; its JSON keeps the schema."""
     write_history(files, history(*upgrades))
-    result = commands.history(cast("Any", None))
+    result = commands.history(operator_of(Path("/nowhere")))
     envelope = {"schema": "mstunnel/1", "command": "mst-cli upgrade history", "status": result.status}
     validate({**envelope, "data": result.data, "warnings": [], "errors": []})
     return [str(line).strip() for line in cast("Any", result.text)]
@@ -52,7 +53,7 @@ def test_without_a_count_nothing_is_said(files: Files) -> None:
 
 def test_an_upgrade_that_is_under_way_keeps_the_addresses_to_itself(files: Files) -> None:
     shown(files, upgrade("a", "b", None, devices=("192.0.2.7",), sessions_before=1))
-    assert "devices" not in str(commands.history(cast("Any", None)).data)
+    assert "devices" not in str(commands.history(operator_of(Path("/nowhere"))).data)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_a_release_that_no_device_has_proved_warns(
     monkeypatch.setattr(
         commands, "_chosen", lambda _catalogue, _name: SimpleNamespace(name="b", digests=images("b").digests)
     )
-    result = commands.apply(cast("Any", None), None)
+    result = commands.apply(operator_of(Path("/nowhere")), None)
     assert [notice.code for notice in result.warnings] == codes
     warnings = [vars(notice) for notice in result.warnings]
     envelope = {"schema": "mstunnel/1", "command": "mst-cli upgrade apply", "status": result.status}
@@ -100,7 +101,7 @@ def test_an_earlier_release_that_is_chosen_by_name_passes_the_newest_over(
     monkeypatch.setattr(commands, "running", lambda _run: images("b"))
     monkeypatch.setattr(commands, "finish", lambda _run: None)
     monkeypatch.setattr(commands, "upgrade_to", done)
-    result = commands.apply(cast("Any", None), name)
+    result = commands.apply(operator_of(Path("/nowhere")), name)
     assert [wish.passes_over for wish in wished] == [images("c").digests if passed_over else None]
     assert result.data["held"] is passed_over
     assert any("Held at 1.0" in str(line) for line in cast("Any", result.text)) is passed_over

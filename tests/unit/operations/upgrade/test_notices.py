@@ -1,4 +1,4 @@
-"""What status says of the monitor and of the last upgrade, each with the command that mends it."""
+"""What status says of the monitor and of the last upgrade, each with the command that fixes it."""
 
 from pathlib import Path
 from types import SimpleNamespace

@@ -78,7 +78,9 @@ def test_devices_that_sleep_cost_a_minute_and_nothing_else(log: str) -> None:
 
 def test_a_release_that_turns_away_whom_the_earlier_one_let_in_is_found_out() -> None:
     gateway = Gateway([[], [f"{PHONE}?"], []], log=refusal(STRANGER) + refusal(PHONE))
-    with pytest.raises(NetworkError, match="devices that were connected are refused now, and none is let in"):
+    with pytest.raises(
+        NetworkError, match="devices that were connected before are refused now, and none is accepted"
+    ):
         await_devices(gateway.context, (PHONE,))
 
 

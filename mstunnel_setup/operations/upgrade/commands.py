@@ -3,12 +3,19 @@
 from collections.abc import Collection, Sequence
 
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.install.session import open_run
-from mstunnel_setup.operations.errors import NOTHING_TO_ROLL_BACK, UPGRADE_FAILED
+from mstunnel_setup.operations.errors import (
+    DEVICES_AWAY,
+    NO_RELEASES,
+    NOTHING_TO_ROLL_BACK,
+    RELEASE_OUT_OF_SUPPORT,
+    RELEASE_UNKNOWN,
+    UPGRADE_FAILED,
+)
+from mstunnel_setup.operations.upgrade.notices import kept
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.result import Notice, Result, notice_of
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.upgrade.last_decision import LastDecision, read_standing
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
@@ -63,7 +70,7 @@ def apply(operator: Operator, name: str | None, drain_minutes: int | None = None
 
 
 def rollback(operator: Operator) -> Result:
-    """Go back to the release before the last upgrade; the one that is left is not taken again by itself."""
+    """Go back to the release before the last upgrade; the abandoned one is not used again automatically."""
     with open_run(operator, {}) as run:
         running(run)
         finish(run)
@@ -95,32 +102,22 @@ def _chosen(catalogue: Catalogue, name: str | None) -> Release:
     found = catalogue.newest if name is None else catalogue.with_name(name)
     if found is not None:
         return found
+    if not catalogue.releases:
+        raise NO_RELEASES(catalogue=CATALOGUE)
     known = ", ".join(release.name for release in catalogue.releases)
-    raise UsageError(
-        "release-unknown",
-        f"there is no release {name}" if name else "no release is offered to this server",
-        f"{CATALOGUE} lists {known}."
-        if known
-        else f"List releases in {CATALOGUE}; see docs/how-to/upgrade.md.",
-    )
+    raise RELEASE_UNKNOWN(release=name, catalogue=CATALOGUE, known=known)
 
 
 def _ended(upgrade: Upgrade) -> Result:
     if upgrade.outcome is Outcome.DONE:
-        text = f"Release {upgrade.release} serves. {_seconds(upgrade):.0f} s in all."
+        text = f"Release {upgrade.release} is in use. The upgrade took {_seconds(upgrade):.0f} s."
         text_lines = [text, *_sessions(upgrade), *_held(upgrade)]
         return Result("changed", _data(upgrade), tuple(_unproved(upgrade)), text=text_lines)
-    kept = (
-        "nothing was changed" if upgrade.outcome is Outcome.NOT_BEGUN else "the earlier release serves again"
-    )
-    raise UPGRADE_FAILED(release=upgrade.release, kept=kept, reason=upgrade.reason)
+    raise UPGRADE_FAILED(release=upgrade.release, reason=upgrade.reason, kept=kept(upgrade))
 
 
 def _unproved(upgrade: Upgrade) -> Sequence[Notice]:
-    if not upgrade.unproved:
-        return []
-    message = "no device that was connected has come back yet, so no session is proved"
-    return [Notice("devices-away", message, "See `mst-cli server show users` later; they may sleep.")]
+    return [DEVICES_AWAY()] if upgrade.unproved else []
 
 
 def _sessions(upgrade: Upgrade) -> Sequence[str]:
@@ -135,17 +132,15 @@ def _held(upgrade: Upgrade) -> Sequence[str]:
     """That the release which an administrator chose stays, and how long."""
     if upgrade.held_back is None:
         return []
-    ends = "a release newer than those known then ends that by itself, `mst-cli upgrade apply` at once"
+    ends = "until a newer release is published, or until `mst-cli upgrade apply`"
     return [f"Held at {upgrade.release}: {ends}."]
 
 
 def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:
     if not catalogue.releases:
-        hint = f"List them in {CATALOGUE}; see docs/how-to/upgrade.md."
-        return [Notice("no-releases", "no release is offered to this server", hint)]
+        return [notice_of(NO_RELEASES(catalogue=CATALOGUE))]
     if behind is not None and behind > _SUPPORTED_BEHIND:
-        message = f"{behind} newer releases are out; supported are the newest and the one before it"
-        return [Notice("release-out-of-support", message, "Run `mst-cli upgrade apply`.")]
+        return [RELEASE_OUT_OF_SUPPORT(count=behind)]
     return []
 
 
@@ -158,7 +153,7 @@ def _window(found: LastDecision | None) -> Sequence[str]:
 
 
 def _waits(found: LastDecision | None) -> Sequence[str]:
-    """Why the agent does not upgrade by itself, in its own words."""
+    """Why the agent does not upgrade automatically, as it reports it."""
     if found is None or not found.waits:
         return []
     return [f"Waits:   {plain(found.reason)} ({found.code}, as of {found.at:%Y-%m-%d %H:%M} UTC)"]

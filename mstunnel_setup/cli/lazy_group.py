@@ -1,0 +1,41 @@
+"""Command groups whose module, and so the work of their commands, is imported when one of them is needed."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from importlib import import_module
+from typing import Any, ClassVar
+
+import typer
+
+from mstunnel_setup.cli.options import CommandGroup, new_group
+
+
+class LazyGroup(CommandGroup):
+    """A group with the commands of the typer app `name` in `module`."""
+
+    module: ClassVar[str]
+    name_of_app: ClassVar[str]
+
+    @cached_property
+    def _loaded(self) -> Mapping[str, Any]:
+        found = typer.main.get_command(getattr(import_module(self.module), self.name_of_app))
+        commands: Mapping[str, Any] = vars(found)["commands"]
+        return commands
+
+    @property
+    def commands(self) -> Any:
+        """The commands by name."""
+        return self._loaded
+
+    @commands.setter
+    def commands(self, value: Any) -> None:
+        """Ignore the commands that typer has found, for there are none."""
+
+
+def add_lazy_group(parent: typer.Typer, name: str, about: str, module: str, app: str) -> None:
+    """Give `parent` the group `name`: the typer app called `app` in `module` of this package."""
+    group = new_group(about)
+    group.info.cls = type(
+        LazyGroup.__name__, (LazyGroup,), {"module": f"mstunnel_setup.cli.{module}", "name_of_app": app}
+    )
+    parent.add_typer(group, name=name)

@@ -1,0 +1,61 @@
+"""The end of an installation: where the gateway serves, and what is left to do."""
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.store_answer import remembered
+from mstunnel_setup.gateway.port import served_port
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.text import fold_all
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.judge_time import days_left
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What the end of an installation reports; None is what is not known, as when a step was skipped."""
+
+    address: str | None
+    port: int | None
+    site: str | None
+    days_left: int | None
+
+
+def summary(context: Context) -> list[str]:
+    """The lines about the gateway that this run has left here."""
+    world = context.world
+    joined: Any = remembered(context.receipt, "joined-site") or {}
+    leaf = generations.leaf_in_use(world)
+    return lines(
+        Installed(
+            address=joined.get("public_address") or None,
+            port=served_port(world.files.read(paths.OCSERV_CONF) or b""),
+            site=joined.get("name"),
+            days_left=None if leaf is None else days_left(leaf, world.clock.now()),
+        )
+    )
+
+
+def lines(found: Installed) -> list[str]:
+    """What a person reads at the end: first that it is done, then what is known, then the next steps."""
+    if found.port is None:
+        return ["Done. See the next step with `mstunnel-setup status`."]
+    rows = (
+        ("Address", found.address and f"{found.address}, port {found.port} (TCP and UDP)"),
+        ("Site", found.site),
+        ("Certificate", None if found.days_left is None else f"{found.days_left} days left"),
+    )
+    return list(
+        chain(
+            ["The gateway is installed."],
+            (f"  {name + ':':13}{value}" for name, value in rows if value),
+            fold_all(
+                [
+                    f"Allow TCP and UDP port {found.port} to this server in every firewall before it.",
+                    "Check the gateway with `mst-cli status`.",
+                ]
+            ),
+        )
+    )
