@@ -1,7 +1,7 @@
-"""A systemd unit around an engine: for Docker, and for Podman where Quadlet cannot be (cgroup v1).
+"""A systemd unit that calls an engine: for Docker, and for Podman where Quadlet is not possible (cgroup v1).
 
-The processes of the unit are clients of the engine and nothing else: one makes the container, one waits for
-its end. So the unit can be shut in tightly, while the container has what its specification says.
+The processes of the unit are only clients of the engine: one creates the container, one waits for its end.
+So the unit has a strict sandbox, while the container gets what its specification says.
 """
 
 import re
@@ -26,19 +26,19 @@ class _Client:
 
 
 _CLIENTS: Mapping[EngineName, _Client] = {
-    # Stopping and restarting the daemon reaches us first, so that devices are told good-bye.
+    # A stop or restart of the daemon stops us first, so that devices are disconnected properly.
     "docker": _Client("/usr/bin/docker", "docker.service", (), ("PartOf=docker.service",)),
     "podman": _Client(
         "/usr/bin/podman --url unix:///run/podman/podman.sock", "podman.socket", ("--pull=never",)
     ),
 }
 WANTED_BY: Mapping[EngineName, tuple[str, ...]] = {
-    # What was stopped together with the daemon starts with it again.
+    # A unit that was stopped with the daemon starts with it again.
     "docker": ("multi-user.target", "docker.service"),
     "podman": ("multi-user.target",),
 }
-# A client of a socket in the file system needs no right, no network and no other file.
-_SHUT_IN = """\
+# A client of a local socket needs no capabilities, no network and no other files.
+_SANDBOX = """\
 CapabilityBoundingSet=
 DevicePolicy=closed
 IPAddressDeny=any
@@ -100,12 +100,12 @@ def _service(spec: ContainerSpec, engine: EngineName, client: _Client) -> Iterat
     yield "RestartSec=5"
     yield "TimeoutStartSec=120"
     yield f"TimeoutStopSec={spec.stop_timeout + 30}"
-    # The clients print ids and exit codes; their complaints belong to the log of the container.
+    # The clients print ids and exit codes; their error messages belong to the log of the container.
     yield "StandardOutput=null"
     yield f"SyslogIdentifier={spec.name}"
-    # Neither client shall look for settings in a home that it may not see.
+    # The clients must not look for settings in a home directory that the sandbox hides.
     yield "Environment=HOME=/nonexistent DOCKER_CONFIG=/nonexistent"
-    yield _SHUT_IN
+    yield _SANDBOX
 
 
 def _quoted(word: str) -> str:

@@ -1,8 +1,8 @@
-"""What has to be up before a container of ours starts, so that no boot needs a second attempt."""
+"""Units that must be up before our containers start, so that they start at the first attempt after a boot."""
 
 from collections.abc import Iterator
 
-# Makes /dev/net/tun usable; a systemd without this unit (before 245) passes over the name.
+# Makes /dev/net/tun usable; a systemd without this unit (before 245) ignores the name.
 _TUNNEL = "modprobe@tun.service"
 _WANTED = f"network-online.target {_TUNNEL}"
 _BEFORE = f"{_WANTED} systemd-modules-load.service"

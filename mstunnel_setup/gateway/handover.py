@@ -16,8 +16,8 @@ from mstunnel_setup import paths
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.errors import CONFIGURATION_INVALID
 from mstunnel_setup.host import messages
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.safe_paths import FileError
 
 LARGEST: Final = 256 * 1024
 """Bytes; 500 rules take less than a tenth of it."""

@@ -1,10 +1,10 @@
-"""What our own services on the host may do: change its files, ask systemd and the engine, use the network.
+"""Sandbox options of our services on the host: they change files, use systemd, the engine and the network.
 
-The engine works outside, behind its socket: so the services need none of its many rights. Root without
-capabilities may still tell systemd what to do.
+The engine runs outside, behind its socket, so the services do not need its privileges. Root without
+capabilities may still control systemd.
 
-Of an account none of this holds: what a user's service manager can forbid rests on NoNewPrivileges, which
-takes newuidmap(1) from rootless Podman, and what such a service may do is what the account may do.
+None of this applies to an account's services: the sandbox of a user's service manager requires
+NoNewPrivileges, which breaks newuidmap(1) of rootless Podman; they have the permissions of the account.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _SOCKETS: Mapping[str, str] = {
     "podman": "Environment=CONTAINER_HOST=unix:///run/podman/podman.sock\n",
     "docker": "",
 }
-# CAP_SYS_MODULE is for a tunnel device that an update of the system has taken away.
+# CAP_SYS_MODULE: to load the tunnel module again after a system update.
 _LIMITS = """\
 CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SYS_MODULE
 DevicePolicy=closed
@@ -44,9 +44,9 @@ UMask=0077
 
 
 def start_order(engine: str, *after: str, rootless: bool = paths.ROOTLESS) -> str:
-    """The lines of `[Unit]`: network and `engine` are wanted; they, and the units `after`, start before.
+    """Lines of `[Unit]`: wants the network and `engine`, and starts after them and after the units `after`.
 
-    The service manager of an account (`rootless`) knows neither.
+    The service manager of an account (`rootless`) has neither.
     """
     if rootless:
         return f"After={' '.join(after)}\n"
@@ -55,7 +55,7 @@ def start_order(engine: str, *after: str, rootless: bool = paths.ROOTLESS) -> st
 
 
 def limits(engine: str, *, rootless: bool = paths.ROOTLESS) -> str:
-    """The lines of `[Service]` for a service that uses `engine` (podman or docker)."""
+    """Lines of `[Service]` for a service that uses `engine` (podman or docker)."""
     if rootless:
         return "UMask=0077\n"
     return _SOCKETS[engine] + _LIMITS

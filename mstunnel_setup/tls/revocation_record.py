@@ -13,9 +13,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.host import messages
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.tls.certificate import plain
 from mstunnel_setup.tls.errors import REVOCATION_REFUSED
 from mstunnel_setup.tls.revocation import Fetch, Verdict

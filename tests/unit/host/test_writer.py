@@ -8,8 +8,8 @@ from tests.crash.faults import CHANGES
 from tests.crash.points import WRITER
 
 _FOLDER = Path(host.__file__).parent
-# Writes into memory only.
-_HARMLESS = {"client_certificate"}
+# Write into memory, and to terminals, only.
+_HARMLESS = {"client_certificate", "terminal"}
 
 
 def changes_files(source: str) -> bool:
