@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.errors import UsageError, as_kind
 from mstunnel_setup.host import untrusted
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.errors import PATH_LOOP, PATH_NOT_REGULAR, FileError
@@ -112,7 +112,7 @@ class Files:
         try:
             return Files().read(path)
         except FileError as error:
-            raise UsageError(error.code, error.message, error.hint) from error
+            raise as_kind(UsageError, error) from error
 
     def digest(self, path: str) -> str | None:
         """SHA-256 in hex of the file at `path`; None when there is none."""

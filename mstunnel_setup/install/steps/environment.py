@@ -15,6 +15,7 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.errors import CertificateError, UsageError
 from mstunnel_setup.gateway import env_file
+from mstunnel_setup.gateway.errors import ENVIRONMENT_LINE_INVALID, EnvironmentFileError
 from mstunnel_setup.install import agent_folder
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_TO_EDIT
@@ -76,11 +77,8 @@ def _text(content: bytes) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise env_file.EnvironmentFileError(
-            "environment-line-invalid",
-            f"{paths.ENVIRONMENT}, line {line} is not UTF-8 text",
-            "Save the file as UTF-8.",
-        ) from error
+        found = "it is not UTF-8 text"
+        raise ENVIRONMENT_LINE_INVALID(path=paths.ENVIRONMENT, number=line, line=found) from error
 
 
 def _before(context: Context) -> Mapping[str, str]:
@@ -143,7 +141,7 @@ def _assignments(profile: str) -> dict[str, str]:
     for line in profile.splitlines():
         try:
             found |= env_file.parse(line, _SHELL_PROXIES)
-        except env_file.EnvironmentFileError:
+        except EnvironmentFileError:
             continue
     return found
 
