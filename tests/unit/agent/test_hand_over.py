@@ -106,10 +106,14 @@ def test_a_gateway_that_is_down_keeps_nobody(scene: Scene) -> None:
 
 
 def test_what_cannot_be_served_is_not_handed_over(scene: Scene) -> None:
-    for properties in ({"network": "1.2.3.4"}, {"description": "x" * LARGEST}):
+    refused = {
+        "configuration-invalid": {"network": "1.2.3.4"},
+        "configuration-too-large": {"description": "x" * LARGEST},
+    }
+    for code, properties in refused.items():
         with pytest.raises(TenantError) as caught:
             scene.give(**properties)
-        assert caught.value.code == "configuration-too-large"
+        assert caught.value.code == code
     assert scene.host.files.state(paths.CONFIGURATION_HANDED) is None
 
 
