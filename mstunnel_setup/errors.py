@@ -1,14 +1,14 @@
-"""The errors people see: a shallow tree, each with a code, a message, a hint and an exit code.
+"""Errors for people: a shallow tree, each with a code, a message, a hint and an exit code.
 
-Each error is declared once, in the `errors` module of its package, and raised by its name:
+Each one is declared once, in the `errors` module of its package, and raised by its name:
 
     FILE_MISSING = declare(UsageError, "file-missing", "there is no file {path}", "Correct the path.")
     raise FILE_MISSING(path=path)
 
-docs/reference/errors.md is made from the declarations.
+Findings and warnings are declared alike. docs/reference/errors.md is generated from the declarations.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Generic, TypeVar
@@ -36,10 +36,9 @@ class ExitCode(IntEnum):
 
 
 class SetupError(Exception):
-    """A failure that was foreseen. It is shown as message and hint, never as a traceback.
+    """An expected failure, shown as message and hint, never as a traceback.
 
-    `code` is a stable kebab-case name for machines, `message` says what is wrong and where,
-    `hint` says what to do next.
+    `code` is a stable kebab-case name for machines, `message` is what is wrong and where, `hint` what to do.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
@@ -54,7 +53,7 @@ class SetupError(Exception):
 def declared(error: Exception) -> SetupError:
     """An error as people see it: itself, or `internal-error` with the place where it was raised.
 
-    For programs that go on after one: what was not foreseen is a bug, and ends no more than it has to.
+    For programs that continue after an unexpected error.
     """
     if isinstance(error, SetupError):
         return error
@@ -65,14 +64,19 @@ def declared(error: Exception) -> SetupError:
     return INTERNAL_ERROR(reason=f"{type(error).__name__}{where}", report="Report it.")
 
 
+def as_kind(kind: "type[Kind]", error: SetupError, prefix: str = "") -> "Kind":
+    """`error` with another class and so another exit code, and `prefix` before its message."""
+    return kind(error.code, f"{prefix}{error.message}", error.hint)
+
+
 class UsageError(SetupError):
-    """The command line or the answer file is wrong or incomplete."""
+    """The command line or the answer file is invalid or incomplete."""
 
     exit_code = ExitCode.USAGE
 
 
 class ValuesError(UsageError):
-    """Values that were given cannot be used; every one of `failures` is shown."""
+    """Several values are invalid; all of `failures` are shown."""
 
     def __init__(self, failures: Sequence[UsageError]) -> None:
         hints = dict.fromkeys(failure.hint for failure in failures)
@@ -89,7 +93,7 @@ class CheckError(SetupError):
 
 
 class ChecksFailedError(CheckError):
-    """Several required checks of the host failed; every one of `failures` is shown."""
+    """Several required checks of the host failed; all of `failures` are shown."""
 
     def __init__(self, failures: Sequence[CheckError]) -> None:
         names = ", ".join(failure.code for failure in failures)
@@ -108,13 +112,13 @@ class CertificateError(SetupError):
 
 
 class SignInError(SetupError):
-    """Sign-in failed, or the account may not do what was asked."""
+    """Sign-in failed, or the account lacks a permission."""
 
     exit_code = ExitCode.SIGN_IN
 
 
 class TenantError(SetupError):
-    """The tenant (Microsoft Graph) refused or does not have what was asked for."""
+    """The tenant (Microsoft Graph) refused the request, or an object is missing."""
 
     exit_code = ExitCode.TENANT
 
@@ -126,7 +130,7 @@ class EngineError(SetupError):
 
 
 class NetworkError(SetupError):
-    """Something on the network could not be reached."""
+    """A network address could not be reached."""
 
     exit_code = ExitCode.NETWORK
 
@@ -150,24 +154,28 @@ class WaitingError(SetupError):
 
 
 Kind = TypeVar("Kind", bound=SetupError)
+Made = TypeVar("Made", covariant=True)
 
 
 @dataclass(frozen=True)
-class Declared(Generic[Kind]):
-    """An error before it happens: its class, its code, and its texts with named parameters in braces."""
+class Declared(Generic[Made]):
+    """An error, finding or warning: its code, and its texts with named parameters in braces.
 
-    kind: type[Kind]
+    `kind` is its class, or a function that makes it of code, message and hint.
+    """
+
+    kind: Callable[[str, str, str], Made]
     code: str
     message: str
     hint: str
 
-    def __call__(self, **values: object) -> Kind:
+    def __call__(self, **values: object) -> Made:
         """The error with these values for the parameters of `message` and `hint`."""
         return self.kind(self.code, sentence(self.message, values), sentence(self.hint, values))
 
 
-def declare(kind: type[Kind], code: str, message: str, hint: str = "") -> Declared[Kind]:
-    """Declare an error. `code` is a contract with scripts and never changes its meaning."""
+def declare(kind: Callable[[str, str, str], Made], code: str, message: str, hint: str = "") -> Declared[Made]:
+    """Declare an error, finding or warning. `code` is a contract: its meaning never changes."""
     return Declared(kind, code, message, hint)
 
 

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
-from mstunnel_setup.errors import ExitCode
-from mstunnel_setup.text import sentence
+from mstunnel_setup.errors import Declared, ExitCode, declare
 
 Status: TypeAlias = Literal["ok", "changed", "unchanged", "warning", "error"]
 Lines: TypeAlias = "Sequence[str] | Callable[[], Iterable[str]]"
@@ -20,22 +19,9 @@ class Notice:
     hint: str = ""
 
 
-@dataclass(frozen=True)
-class DeclaredNotice:
-    """A warning before it is given: its code, and its texts with named parameters in braces."""
-
-    code: str
-    message: str
-    hint: str
-
-    def __call__(self, **values: object) -> Notice:
-        """The warning with these values for the parameters of `message` and `hint`."""
-        return Notice(self.code, sentence(self.message, values), sentence(self.hint, values))
-
-
-def declare_notice(code: str, message: str, hint: str = "") -> DeclaredNotice:
+def declare_notice(code: str, message: str, hint: str = "") -> Declared[Notice]:
     """Declare a warning, in the `errors` module of its package. `code` never changes its meaning."""
-    return DeclaredNotice(code, message, hint)
+    return declare(Notice, code, message, hint)
 
 
 class Worded(Protocol):

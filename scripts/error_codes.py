@@ -99,7 +99,9 @@ class _Module:
     def _call(self, node: ast.Call) -> Iterator[Code]:
         name = ast.unparse(node.func)
         if name == "declare":
-            yield from self._made(self._exits[ast.unparse(node.args[0])], node.args[1:])
+            # Warnings and findings have no exit code.
+            exit_code = self._exits.get(ast.unparse(node.args[0]))
+            yield from () if exit_code is None else self._made(exit_code, node.args[1:])
         elif name == "declare_notice":
             yield from self._made(int(errors.ExitCode.DONE), node.args)
         elif name in self._exits:

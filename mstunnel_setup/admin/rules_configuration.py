@@ -14,7 +14,8 @@ from mstunnel_setup.admin.wire import SESSION_TIMEOUT, configuration_body
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
-from mstunnel_setup.gateway.fields import PropertyError, shown
+from mstunnel_setup.gateway.errors import PropertyError
+from mstunnel_setup.gateway.fields import shown
 
 _APIPA: Final = IPv4Network("169.254.0.0/16")
 _LONGEST_SESSION: Final = 2**31 - 1

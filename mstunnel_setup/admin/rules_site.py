@@ -13,7 +13,8 @@ from mstunnel_setup.answers.address import web_address_problem
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problem import suggest
 from mstunnel_setup.gateway import fields
-from mstunnel_setup.gateway.fields import PropertyError, shown
+from mstunnel_setup.gateway.errors import PropertyError
+from mstunnel_setup.gateway.fields import shown
 
 Resolve: TypeAlias = Callable[[str], Sequence[str]]
 """Addresses of a host name, as text; none when it has none."""

@@ -8,9 +8,9 @@ from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.answers.secret import SecretReference, resolve
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION, Account, Authenticator
 from mstunnel_setup.tenant.clouds import cloud

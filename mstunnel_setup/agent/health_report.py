@@ -9,8 +9,8 @@ from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.host import messages
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.tenant.text import plain
 
 REPORT: Final = f"{paths.AGENT_STATE}/health.json"

@@ -20,8 +20,8 @@ from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.answers.address import web_address_problem
 from mstunnel_setup.errors import CONFIGURATION_MISSING, SetupError, declared
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.tenant.wire import (
     HealthStatus,
     HealthThreshold,

@@ -9,8 +9,8 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.events import Event
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.redaction import Redactor
 
 

@@ -20,14 +20,14 @@ _LOG_TIMEOUT = 180.0
 
 @dataclass(frozen=True, kw_only=True)
 class _InstallUnitFile(Action[HasEngine]):
-    """Write a file that systemd, or a generator of its, makes a service of; let systemd know."""
+    """Write a file that systemd or a generator turns into a service; reload systemd."""
 
     path: str
     text: str
 
     @property
     def file(self) -> WriteFile:
-        """The part of this action that concerns the file."""
+        """The file part of this action."""
         return WriteFile(path=self.path, text=self.text)
 
     def describe(self) -> str:
@@ -35,11 +35,11 @@ class _InstallUnitFile(Action[HasEngine]):
         return f"install unit {self.path}"
 
     def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:
-        """Whether the file is as wanted."""
+        """Whether the file matches."""
         return self.file.satisfied(world, outputs)
 
     def capture(self, world: HasEngine) -> JsonObject:
-        """Keep what stands there now, if anything."""
+        """Save the current file, if there is one."""
         return self.file.capture(world)
 
     def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
@@ -49,11 +49,11 @@ class _InstallUnitFile(Action[HasEngine]):
         return {}
 
     def changed(self, world: HasEngine, record: UndoRecord[HasEngine]) -> str:
-        """An edit of the file by somebody else."""
+        """An edit of the file by others."""
         return self.file.changed(world, _of_file(record))
 
     def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
-        """Put back what stood there, unless somebody else has changed the file since; reload systemd."""
+        """Restore the earlier file, unless others have changed it since; reload systemd."""
         undone = self.file.undo(world, _of_file(record))
         if undone.outcome is not Undo.KEPT:
             world.systemd.daemon_reload()
@@ -62,7 +62,7 @@ class _InstallUnitFile(Action[HasEngine]):
 
 @dataclass(frozen=True, kw_only=True)
 class InstallUnit(_InstallUnitFile):
-    """Write a unit file, and let systemd know."""
+    """Write a unit file; reload systemd."""
 
     kind: ClassVar[str] = "install-unit"
 
@@ -74,7 +74,7 @@ class InstallUnit(_InstallUnitFile):
 
 @dataclass(frozen=True, kw_only=True)
 class InstallQuadlet(_InstallUnitFile):
-    """Write a Quadlet file that Podman's generator accepts, and let systemd know."""
+    """Write a Quadlet file that Podman's generator accepts; reload systemd."""
 
     kind: ClassVar[str] = "install-quadlet"
 
@@ -84,12 +84,12 @@ class InstallQuadlet(_InstallUnitFile):
         return f"quadlet:{self.path}"
 
     def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
-        """Have it judged, write it, reload systemd."""
+        """Check it, write it, reload systemd."""
         quadlet.check(world.files, world.processes, PurePosixPath(self.path).name, self.text)
         return super().apply(world, outputs)
 
     def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
-        """Also what the judgement may have left behind."""
+        """Also remove a draft that an interrupted check left behind."""
         quadlet.discard(world.files, PurePosixPath(self.path).name)
         return super().undo(world, record)
 
@@ -120,12 +120,8 @@ class StartService(Action[HasEngine]):
             return False
         return _runs(world.engine.inspect(self.container), self.label_digest)
 
-    def capture(self, world: HasEngine) -> JsonObject:  # noqa: ARG002
-        """The unit is ours, so it did not run before."""
-        return {}
-
     def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Start it, or restart it when it runs an older configuration; wait for it."""
+        """Start it, or restart it with the new configuration, and wait for it."""
         _refuse_foreign(self.container, world.engine.inspect(self.container))
         try:
             self._start(world)
@@ -155,7 +151,7 @@ class StartService(Action[HasEngine]):
 
 @dataclass(frozen=True, kw_only=True)
 class RunContainer(Action[HasEngine]):
-    """Run a container without systemd; the engine itself starts it again when it ends."""
+    """Run a container without systemd; the engine restarts it when it ends."""
 
     kind: ClassVar[str] = "run-container"
     depends_on_newer: ClassVar[bool] = True  # on its image
@@ -176,10 +172,6 @@ class RunContainer(Action[HasEngine]):
         state = world.engine.inspect(self.spec.name)
         return state is not None and state.ours and _runs(state, self._digest)
 
-    def capture(self, world: HasEngine) -> JsonObject:  # noqa: ARG002
-        """A container of that name is either ours or refused, so there is nothing to put back."""
-        return {}
-
     def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:  # noqa: ARG002
         """Replace our container of that name, start the new one and wait for it."""
         name = self.spec.name
@@ -196,7 +188,7 @@ class RunContainer(Action[HasEngine]):
         if state is None:
             return Undone(Undo.ABSENT)
         if not state.ours:
-            return Undone(Undo.KEPT, f"the container {self.spec.name} was made by somebody else")
+            return Undone(Undo.KEPT, f"the container {self.spec.name} was not created by mstunnel-setup")
         world.engine.remove(self.spec.name)
         return Undone(Undo.REMOVED)
 
@@ -224,6 +216,6 @@ def _container_log(world: HasEngine, name: str) -> str:
 
 
 def _refuse_foreign(name: str, state: ContainerState | None) -> None:
-    """A unit would replace a container of the same name, whoever made it."""
+    """A unit would replace any container of the same name, also a foreign one."""
     if state is not None and not state.ours:
         raise CONTAINER_FOREIGN(name=name)

@@ -1,18 +1,18 @@
-"""What an image archive holds, known without loading it.
+"""The content of an image archive, without loading it.
 
-Only the OCI format keeps the manifest, and with it the digest. The Docker format holds unpacked layers, so
-the engine makes up a new manifest when it loads one and the digest is not the registry's any more.
+Only the OCI format contains the manifest, and with it the digest. The Docker format contains unpacked layers:
+the engine generates a new manifest, so the digest differs from the registry's.
 """
 
 import tarfile
 from dataclasses import dataclass
 from typing import Any
 
-from mstunnel_setup.errors import EngineError
+from mstunnel_setup.containers.errors import IMAGE_ARCHIVE_UNUSABLE
 from mstunnel_setup.foreign import json_value
 
-# What an archive calls an image: `docker save` (from 25 on, which writes the OCI format as well) has the
-# full name in the first one and only the tag in the second, which is that of the OCI image specification 1.1.
+# Annotations with the name of an image: `docker save` (25 or later, which also writes OCI) puts the full name
+# into the first and only the tag into the second, which is that of the OCI image specification 1.1.
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _LARGEST_INDEX = 1024 * 1024
 _NO_ARCHIVE = "is not an image archive in OCI format"
@@ -30,7 +30,7 @@ _UNREADABLE = (
 
 @dataclass(frozen=True)
 class Archived:
-    """An image in an archive: its manifest digest (`sha256:...`) and the name it was saved with, or empty."""
+    """An image in an archive: its manifest digest (`sha256:...`) and its name, which may be empty."""
 
     digest: str
     name: str
@@ -45,9 +45,9 @@ def archived_images(archive: str) -> tuple[Archived, ...]:
         with tarfile.open(archive) as opened:
             return tuple(map(_archived, json_value(_index(opened, archive))["manifests"]))
     except FileNotFoundError as error:
-        raise _unusable(archive, "does not exist") from error
+        raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem="does not exist") from error
     except _UNREADABLE as error:
-        raise _unusable(archive, _NO_ARCHIVE) from error
+        raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=_NO_ARCHIVE) from error
 
 
 def _archived(manifest: dict[str, Any]) -> Archived:
@@ -64,14 +64,6 @@ def _index(opened: tarfile.TarFile, archive: str) -> bytes:
             if member is not None:
                 return member.read(_LARGEST_INDEX)
     if "manifest.json" in names:
-        raise _unusable(archive, f"{_NO_ARCHIVE} but in Docker's own, which does not keep the digest")
+        problem = f"{_NO_ARCHIVE} but in Docker's, which does not contain the digest"
+        raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=problem)
     raise KeyError("index.json")
-
-
-def _unusable(archive: str, why: str) -> EngineError:
-    return EngineError(
-        "image-archive-unusable",
-        f"{archive} {why}",
-        "Make it with `podman save --format oci-archive --output FILE NAME@DIGEST`, or with `docker save` of "
-        "Docker 25 or newer, and copy it here again.",
-    )

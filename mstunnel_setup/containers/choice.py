@@ -1,4 +1,4 @@
-"""Which engine runs the gateway: Podman or Docker, decided once and kept in the journal."""
+"""Which engine runs the gateway, Podman or Docker: decided once, stored in the journal."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from mstunnel_setup.containers.docker_service import docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine
+from mstunnel_setup.containers.errors import ENGINE_MISSING
 from mstunnel_setup.containers.podman_service import podman_engine
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.versions import refuse_unfit
@@ -25,7 +26,7 @@ _Opener: TypeAlias = Callable[[], AbstractContextManager[ContainerEngine]]
 
 @dataclass(frozen=True)
 class EnginePreference:
-    """The engine that was asked for, and the one that an installation here already runs on."""
+    """The requested engine, and the one that an existing installation runs on."""
 
     engine: Literal["auto", "podman", "docker"] = "auto"
     installed: EngineName | None = None
@@ -40,7 +41,7 @@ class EnginePreference:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The engine in use, its version, and why it is this one."""
+    """The engine in use, its version, and why it was chosen."""
 
     name: EngineName
     version: str
@@ -49,7 +50,7 @@ class Chosen:
 
 @dataclass(frozen=True, kw_only=True)
 class ChooseEngine(Action[Any]):
-    """Stay with one engine from here on: its containers and images are not the other one's."""
+    """Record the engine: containers and images of one engine are unknown to the other."""
 
     kind: ClassVar[str] = "choose-engine"
     engine: EngineName
@@ -65,24 +66,20 @@ class ChooseEngine(Action[Any]):
         return f"use {self.engine.capitalize()}: {self.reason}"
 
     def satisfied(self, world: Any, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether this engine is chosen already."""
+        """Whether this engine is already recorded."""
         return outputs.get(self.key) == {"engine": self.engine}
-
-    def capture(self, world: Any) -> JsonObject:  # noqa: ARG002
-        """There is nothing to go back to."""
-        return {}
 
     def apply(self, world: Any, outputs: Outputs) -> JsonObject:  # noqa: ARG002
         """The journal record is the effect."""
         return {"engine": self.engine}
 
     def undo(self, world: Any, record: UndoRecord[Any]) -> Undone:  # noqa: ARG002
-        """Forgotten with the record."""
+        """Removed with the record."""
         return Undone(Undo.REMOVED)
 
 
 def engine_of(receipt: Receipt) -> EngineName | None:
-    """The engine that the installation here runs on."""
+    """The engine of the existing installation."""
     chosen = receipt.outputs.get(_KEY, {}).get("engine")
     return next((name for name in _PREFERRED if name == chosen), None)
 
@@ -92,8 +89,8 @@ def open_engine(
 ) -> tuple[ContainerEngine, Chosen]:
     """The first candidate that can run the gateway, open until `stack` is closed.
 
-    An engine that holds an installation is not judged any more: it has to be reached, come what may.
-    Raises EngineError with the reason of the first one that is there; `engine-missing` when none is.
+    The engine of an existing installation is used whatever its version.
+    Raises EngineError with the reason of the first installed engine; `engine-missing` when there is none.
     """
     strict = wish.installed is None
     openers: Mapping[EngineName, _Opener] = {
@@ -127,21 +124,17 @@ def _reason(
     wish: EnginePreference, name: EngineName, errors: Sequence[EngineError], processes: Processes
 ) -> str:
     if wish.installed is not None:
-        return "the gateway here runs on it"
+        return "the existing gateway runs on it"
     if wish.engine != "auto":
-        return "it was asked for"
+        return "as requested"
     if errors:
         return errors[0].message
     others = [other.capitalize() for other in _PREFERRED if other != name and processes.find(other)]
-    return f"preferred to {others[0]}, which is here too" if others else "the only engine here"
+    return f"preferred over {others[0]}, which is also installed" if others else "the only engine installed"
 
 
 def _refusal(errors: Sequence[EngineError]) -> EngineError:
     present = [error for error in errors if error.code != "engine-missing"]
     if present or len(errors) == 1:
         return (present or errors)[0]
-    return EngineError(
-        "engine-missing",
-        "neither Podman nor Docker is installed",
-        "Install Podman from the distribution's packages, or Docker CE.",
-    )
+    return ENGINE_MISSING(engine="neither Podman nor Docker")

@@ -1,4 +1,4 @@
-"""An engine's command line, where its library falls short; Podman and Docker take the same options."""
+"""The command line of an engine, for what its library lacks; Podman and Docker take the same options."""
 
 import os
 import secrets
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mstunnel_setup.containers.engine import Finished, LogOptions, clean
+from mstunnel_setup.containers.errors import CONTAINER_TIMEOUT, ENGINE_FAILED, ENGINE_MISSING
 from mstunnel_setup.containers.run_arguments import volume_arguments
 from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from mstunnel_setup.host.errors import ProcessError
+from mstunnel_setup.host.process import Completed, Processes
 
 # podman-run(1), `docker run`: the engine itself failed.
 _ENGINE_FAILED = 125
-_CODES = {"program-timeout": "container-timeout", "program-missing": "engine-missing"}
 
 
 @dataclass(frozen=True)
@@ -24,29 +24,32 @@ class CommandLine:
     command: tuple[str, ...]
 
     def run(self, arguments: Sequence[str], timeout: float, *, accept_failure: bool = False) -> Completed:
-        """Run a command of the engine. Raises EngineError `container-failed` or `container-timeout`."""
+        """Run a command of the engine. Raises EngineError `engine-failed` or `container-timeout`."""
         try:
             return self.processes.run((*self.command, *arguments), timeout=timeout, check=not accept_failure)
         except ProcessError as error:
-            code = _CODES.get(error.code, "container-failed")
-            raise EngineError(code, clean(error.message), error.hint) from error
+            if error.code == "program-timeout":
+                raise CONTAINER_TIMEOUT(reason=clean(error.message)) from error
+            if error.code == "program-missing":
+                raise ENGINE_MISSING(engine=self.command[0]) from error
+            raise ENGINE_FAILED(operation=f"run {self.command[0]}", reason=clean(error.message)) from error
 
     def finish(self, arguments: Sequence[str], timeout: float) -> Finished:
-        """Run a program in a container; its exit code is not judged."""
+        """Run a program in a container; any exit code is accepted."""
         done = self.run(arguments, timeout, accept_failure=True)
         if done.code == _ENGINE_FAILED:
-            raise EngineError("container-failed", f"the engine cannot run it: {clean(done.error)}")
+            raise ENGINE_FAILED(operation=f"run {self.command[0]}", reason=clean(done.error))
         return Finished(done.code, done.output, done.error)
 
 
 class CommandEngine:
-    """The half of a `ContainerEngine` that is its command line."""
+    """The part of a `ContainerEngine` that uses the command line."""
 
     def __init__(self, command: CommandLine) -> None:
         self._command = command
 
     def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
-        """Run a program in a running container; one that takes too long is left behind in it."""
+        """Run a program in a running container; after a timeout it goes on running there."""
         return self._command.finish(("exec", name, *arguments), timeout)
 
     def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:

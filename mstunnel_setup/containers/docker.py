@@ -1,7 +1,7 @@
-"""Docker: its SDK for questions, images and life cycle, its command line where Podman's is used too.
+"""Docker: its SDK for queries, images and life cycle, and its command line as with Podman.
 
-The command line creates containers, so that they get the very options of a unit file, and runs programs in
-them (the SDK has no time limit there).
+The command line creates containers, so that they get the same options as in a unit file, and runs programs
+in them (the SDK has no timeout there).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,13 @@ from mstunnel_setup.containers.engine import (
     clean,
     engine_time,
 )
-from mstunnel_setup.containers.errors import IMAGE_LOAD_FAILED
+from mstunnel_setup.containers.errors import (
+    ENGINE_FAILED,
+    IMAGE_LOAD_FAILED,
+    IMAGE_MISSING,
+    IMAGE_REMOVE_FAILED,
+    IMAGE_TAG_FAILED,
+)
 from mstunnel_setup.containers.pull import Pull, fetched, pull_failure
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import (
@@ -28,7 +34,7 @@ from mstunnel_setup.containers.spec import (
     digest_tag,
     split_reference,
 )
-from mstunnel_setup.errors import EngineError
+from mstunnel_setup.errors import Declared, EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import Processes
 
@@ -52,7 +58,7 @@ class DockerEngine(CommandEngine):
 
     def version(self) -> str:
         """The version of the daemon."""
-        with _explained("engine-not-running", "Docker does not tell its version"):
+        with _explained(ENGINE_FAILED, operation="read the version of Docker"):
             return str(self._client.version()["Version"])
 
     def image(self, reference: str) -> Image | None:
@@ -84,9 +90,9 @@ class DockerEngine(CommandEngine):
         return fetched(self.image(reference), reference)
 
     def load(self, archive: str) -> tuple[Image, ...]:
-        """Load an archive in OCI format; the digest of each image is proved before."""
+        """Load an archive in OCI format; the digest of each image is verified first."""
         images = docker_archive.loadable(archive)
-        with _explained("image-load-failed", f"cannot load {archive}"):
+        with _explained(IMAGE_LOAD_FAILED, archive=archive):
             response = self._request(
                 "POST",
                 "/images/load",
@@ -101,19 +107,19 @@ class DockerEngine(CommandEngine):
     def tag(self, image: str, name: str) -> None:
         """Give an image one more name."""
         repository, _, tag = name.rpartition(":")
-        with _explained("image-tag-failed", f"cannot name the image {image} {name}"):
+        with _explained(IMAGE_TAG_FAILED, image=image, name=name):
             self._client.tag(image, repository, tag)
 
     def remove_image(self, reference: str) -> bool:
         """Remove an image by one of its names."""
-        with _explained("image-remove-failed", f"cannot remove {reference}"):
+        with _explained(IMAGE_REMOVE_FAILED, image=reference):
             return self._delete(f"/images/{reference}") != _IN_USE
 
     def create(self, spec: ContainerSpec) -> None:
         """Make a container with restart policy `always`."""
         if self.image(spec.image) is None:
             # Docker would go and fetch it.
-            raise EngineError("container-failed", f"there is no image {spec.image}", "Run mstunnel-setup.")
+            raise IMAGE_MISSING(image=spec.image)
         self._command.run(create_arguments(spec, "docker"), _CREATE_TIMEOUT)
 
     def start(self, name: str) -> None:
@@ -130,18 +136,18 @@ class DockerEngine(CommandEngine):
 
     def remove(self, name: str) -> None:
         """Stop and remove a container."""
-        with _explained("container-failed", f"cannot remove the container {name}"):
+        with _explained(ENGINE_FAILED, operation=f"remove the container {name}"):
             self._delete(f"/containers/{name}", force=True, v=True)
 
     def inspect(self, name: str) -> ContainerState | None:
         """The state of a container."""
-        with _explained("engine-failed", f"cannot look at the container {name}"):
+        with _explained(ENGINE_FAILED, operation=f"inspect the container {name}"):
             found = self._get(f"/containers/{name}/json")
         return None if found is None else container_state(found)
 
     def probe(self, name: str) -> bool:
-        """Run the health check of a running container now; Docker itself is in no hurry."""
-        with _explained("engine-failed", f"cannot check the health of the container {name}"):
+        """Run the health check of a running container now, before Docker does."""
+        with _explained(ENGINE_FAILED, operation=f"check the health of the container {name}"):
             found = self._get(f"/containers/{name}/json")
         test = ((found or {}).get("Config", {}).get("Healthcheck") or {}).get("Test") or [""]
         command = ("sh", "-c", *test[1:]) if test[0] == _SHELL else tuple(test[1:])
@@ -150,10 +156,10 @@ class DockerEngine(CommandEngine):
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
     ) -> Finished:
-        """Run a program of an image in a container of its own, without network."""
+        """Run a program of an image in a separate container without network."""
         name, found = once_name(), self.image(image)
         if found is None:
-            raise EngineError("container-failed", f"there is no image {image}", "Run mstunnel-setup.")
+            raise IMAGE_MISSING(image=image)
         try:
             return self._command.finish(once_arguments(name, found.name, arguments, volumes), timeout)
         except EngineError:
@@ -180,19 +186,19 @@ class DockerEngine(CommandEngine):
         return int(response.status_code)
 
     def _switch(self, name: str, verb: str) -> None:
-        with _explained("container-failed", f"cannot {verb} the container {name}"):
-            # 304 says that it is so already, and is no error.
+        with _explained(ENGINE_FAILED, operation=f"{verb} the container {name}"):
+            # 304: the container is already in that state.
             self._request("POST", f"/containers/{name}/{verb}").raise_for_status()
 
     def _credentials(self, name: str) -> Mapping[str, str]:
-        """What `docker login` has kept for the registry of an image."""
+        """The credentials of `docker login` for the registry of an image."""
         from docker.auth import get_config_header  # noqa: PLC0415 (takes 120 ms)
 
         header = get_config_header(self._client, name.partition("/")[0])
         return {"X-Registry-Auth": header.decode()} if header else {}
 
     def _image_id(self, name: str) -> str | None:
-        with _explained("engine-failed", f"cannot look at the image {name}"):
+        with _explained(ENGINE_FAILED, operation=f"inspect the image {name}"):
             found = self._get(f"/images/{name}/json")
         return None if found is None else str(found["Id"])
 
@@ -201,7 +207,7 @@ class DockerEngine(CommandEngine):
         for name in (image.id, image.digest):
             if self._image_id(name) is not None:
                 return Image(image.name, image.digest, name)
-        raise IMAGE_LOAD_FAILED(archive=archive, report=clean(report))
+        raise IMAGE_LOAD_FAILED(archive=archive, reason=clean(report))
 
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:
@@ -219,20 +225,18 @@ def container_state(inspected: Mapping[str, Any]) -> ContainerState:
 
 
 @contextmanager
-def _explained(code: str, what: str) -> Iterator[None]:
-    """Turn the errors of the SDK into ours; most are those of requests, which are OSErrors."""
+def _explained(declared: Declared[EngineError], **values: object) -> Iterator[None]:
+    """Raise `declared` for errors of the SDK; most are those of requests, which are OSErrors."""
     from docker.errors import DockerException  # noqa: PLC0415 (takes 120 ms)
 
     try:
         yield
     except (OSError, DockerException) as error:
-        raise EngineError(
-            code, f"{what}: {clean(_reason(error))}", "Mend the cause and run the command again."
-        ) from error
+        raise declared(reason=clean(_reason(error)), **values) from error
 
 
 def _reason(error: Exception) -> str:
-    """The words of Docker; when it gave none, those of the connection."""
+    """Docker's error text, or that of the connection."""
     response: Any = getattr(error, "response", None)
     if response is not None and response.text:
         return str(response.text)

@@ -1,8 +1,8 @@
 """An OCI archive as Docker loads it.
 
-Docker's own image store (the one before containerd's) knows only archives with a `manifest.json`, which the
-OCI format lacks: it is put at the end on the way to Docker. Docker then names an image by the digest of its
-configuration, which the manifest holds; so the digest of the manifest proves what was loaded.
+Docker's classic image store (before containerd's) only loads archives with a `manifest.json`, which the OCI
+format lacks: it is appended while the archive is streamed. Docker then names an image by the digest of its
+configuration, which the manifest contains; so the digest of the manifest verifies the loaded image.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mstunnel_setup.containers.archive import archived_images
-from mstunnel_setup.errors import EngineError
+from mstunnel_setup.containers.errors import IMAGE_ARCHIVE_DAMAGED
 
 _CHUNK = 1 << 20
 _BLOCK = 512
@@ -34,9 +34,9 @@ class Loadable:
 
 
 def loadable(archive: str) -> tuple[Loadable, ...]:
-    """The images of an OCI archive, each proved by its digest.
+    """The images of an OCI archive, each verified by its digest.
 
-    Raises EngineError `image-archive-unusable` or `image-digest-mismatch`.
+    Raises EngineError `image-archive-unusable` or `image-archive-damaged`.
     """
     images = archived_images(archive)
     with tarfile.open(archive) as opened:
@@ -44,7 +44,7 @@ def loadable(archive: str) -> tuple[Loadable, ...]:
 
 
 def stream(archive: str, images: Sequence[Loadable]) -> Iterator[bytes]:
-    """The archive with the `manifest.json` that Docker looks for, piece by piece."""
+    """The archive with the `manifest.json` that Docker needs, piece by piece."""
     with tarfile.open(archive) as opened:
         end = max((_after(member) for member in opened), default=0)
     with Path(archive).open("rb") as content:
@@ -56,21 +56,17 @@ def stream(archive: str, images: Sequence[Loadable]) -> Iterator[bytes]:
 
 
 def _loadable(opened: tarfile.TarFile, digest: str, name: str) -> Loadable:
-    manifest = json.loads(_proved(opened, digest))
+    manifest = json.loads(_verified(opened, digest))
     layers = tuple(str(layer["digest"]) for layer in manifest["layers"])
     return Loadable(name, digest, str(manifest["config"]["digest"]), layers)
 
 
-def _proved(opened: tarfile.TarFile, digest: str) -> bytes:
-    """A blob whose content has the digest it is named by."""
+def _verified(opened: tarfile.TarFile, digest: str) -> bytes:
+    """The blob `digest`; EngineError `image-archive-damaged` when its content has another digest."""
     member = opened.extractfile(_member_of(opened, digest))
     content = b"" if member is None else member.read()
     if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-        raise EngineError(
-            "image-digest-mismatch",
-            f"the archive holds something else under {digest}",
-            "It is damaged: copy the archive here again.",
-        )
+        raise IMAGE_ARCHIVE_DAMAGED(problem=f"the content of {digest} has another digest")
     return content
 
 
@@ -79,9 +75,7 @@ def _member_of(opened: tarfile.TarFile, digest: str) -> tarfile.TarInfo:
     for name in (path, f"./{path}"):
         if name in opened.getnames():
             return opened.getmember(name)
-    raise EngineError(
-        "image-archive-unusable", f"the archive lacks {path}", "It is damaged: copy the archive here again."
-    )
+    raise IMAGE_ARCHIVE_DAMAGED(problem=f"{path} is missing")
 
 
 def _path(digest: str) -> str:
@@ -89,7 +83,7 @@ def _path(digest: str) -> str:
 
 
 def _entry(image: Loadable) -> dict[str, Any]:
-    # A short name would stand for one on Docker Hub.
+    # A short name would mean one on Docker Hub.
     tags = [image.name] if "/" in image.name else None
     return {"Config": _path(image.id), "RepoTags": tags, "Layers": [_path(layer) for layer in image.layers]}
 

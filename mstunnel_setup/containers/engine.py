@@ -1,4 +1,4 @@
-"""What the program asks of a container engine, whichever one it is."""
+"""The interface of a container engine."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from mstunnel_setup.foreign import moment
 Health: TypeAlias = Literal["starting", "healthy", "unhealthy"]
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Told the bytes fetched so far, and the bytes known to be needed (it grows while layers are found)."""
+"""Called with the bytes fetched so far and the total so far (it grows as layers are found)."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image here: a name it answers to, its manifest digest (`sha256:...`), and the engine's id."""
+    """An image on this host: a name, its manifest digest (`sha256:...`), and the engine's id."""
 
     name: str
     digest: str
@@ -25,9 +25,9 @@ class Image:
 
 @dataclass(frozen=True)
 class ContainerState:
-    """A container as it is: `status` in the engine's words (`running`, `created`, `exited`).
+    """The state of a container: `status` is the engine's (`running`, `created`, `exited`).
 
-    `health` is None without a health check; `image_digest` is the digest it was asked to run;
+    `health` is None without a health check; `image_digest` is the requested digest;
     `started_at` is None when it has never run; `process_id` of its first process is None unless it runs.
     """
 
@@ -46,7 +46,7 @@ class ContainerState:
 
 @dataclass(frozen=True)
 class Finished:
-    """A command that ended in a container: exit code and what it printed."""
+    """A finished command in a container: exit code and output."""
 
     code: int
     output: str
@@ -64,20 +64,20 @@ class LogOptions:
 
 
 class ContainerEngine(Protocol):
-    """A container engine. Every method raises EngineError; codes are named where they are special."""
+    """A container engine. Every method raises EngineError `engine-failed`, or the codes it names."""
 
     def version(self) -> str:
         """The version of the engine."""
         ...
 
     def image(self, reference: str) -> Image | None:
-        """The image `name@sha256:...` on this host; None when it cannot be run without fetching it."""
+        """The image `name@sha256:...` on this host; None when it has to be pulled first."""
         ...
 
     def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
         """Fetch an image by digest within `deadline` seconds in all.
 
-        Raises `image-pull-failed`, or `image-digest-mismatch` when something else came.
+        Raises `image-pull-failed`, or `image-not-pulled` when the image is missing afterwards.
         """
         ...
 
@@ -86,7 +86,7 @@ class ContainerEngine(Protocol):
         ...
 
     def tag(self, image: str, name: str) -> None:
-        """Give the image with the id or name `image` one more name (`host/path:tag`)."""
+        """Tag the image with the id or name `image` as `name` (`host/path:tag`)."""
         ...
 
     def remove_image(self, reference: str) -> bool:
@@ -94,23 +94,23 @@ class ContainerEngine(Protocol):
         ...
 
     def create(self, spec: ContainerSpec) -> None:
-        """Make a container that the engine starts again when it ends. Raises `container-failed`."""
+        """Create a container that the engine restarts when it ends. Raises `image-missing`."""
         ...
 
     def start(self, name: str) -> None:
-        """Start a container. Raises `container-failed`."""
+        """Start a container."""
         ...
 
     def stop(self, name: str) -> None:
-        """Stop a container, giving it its own stop timeout. Raises `container-failed`."""
+        """Stop a container within its stop timeout."""
         ...
 
     def restart(self, name: str) -> None:
-        """Stop and start a container. Raises `container-failed`."""
+        """Restart a container."""
         ...
 
     def remove(self, name: str) -> None:
-        """Stop and remove a container; nothing happens when there is none. Raises `container-failed`."""
+        """Stop and remove a container; nothing happens when there is none."""
         ...
 
     def inspect(self, name: str) -> ContainerState | None:
@@ -118,7 +118,7 @@ class ContainerEngine(Protocol):
         ...
 
     def probe(self, name: str) -> bool:
-        """Run the health check of a running container now: without systemd nobody else does."""
+        """Run the health check of a running container now: without systemd the engine does not."""
         ...
 
     def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
@@ -149,9 +149,9 @@ def engine_time(text: str) -> datetime | None:
 
 
 def no_progress(_fetched: int, _known: int) -> None:
-    """A progress listener that does not care."""
+    """A progress listener that does nothing."""
 
 
 def clean(text: str) -> str:
-    """`text` without control characters other than line ends: what came from elsewhere may be hostile."""
+    """`text` without control characters other than line ends: external text may be hostile."""
     return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text).strip()

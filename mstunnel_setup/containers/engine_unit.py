@@ -1,7 +1,7 @@
-"""A systemd unit around an engine: for Docker, and for Podman where Quadlet cannot be (cgroup v1).
+"""A systemd unit that calls an engine: for Docker, and for Podman where Quadlet is not possible (cgroup v1).
 
-The processes of the unit are clients of the engine and nothing else: one makes the container, one waits for
-its end. So the unit can be shut in tightly, while the container has what its specification says.
+The processes of the unit are only clients of the engine: one creates the container, one waits for its end.
+So the unit has a strict sandbox, while the container gets what its specification says.
 """
 
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ class _Client:
 
 
 _CLIENTS: Mapping[EngineName, _Client] = {
-    # Stopping and restarting the daemon reaches us first, so that devices are told good-bye.
+    # A stop or restart of the daemon stops us first, so that devices are disconnected properly.
     "docker": _Client("/usr/bin/docker", "docker.service", part_of=True),
     "podman": _Client(
         "/usr/bin/podman --url unix:///run/podman/podman.sock", "podman.socket", ("--pull=never",)
     ),
 }
 WANTED_BY: Mapping[EngineName, tuple[str, ...]] = {
-    # What was stopped together with the daemon starts with it again.
+    # A unit that was stopped with the daemon starts with it again.
     "docker": ("multi-user.target", "docker.service"),
     "podman": ("multi-user.target",),
 }

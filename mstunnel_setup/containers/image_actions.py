@@ -1,43 +1,43 @@
-"""Actions that bring images to this host."""
+"""Actions that pull and load images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from mstunnel_setup.containers.archive import archived_images
+from mstunnel_setup.containers.errors import IMAGE_DIGEST_MISMATCH
 from mstunnel_setup.containers.pull import pull_patiently
 from mstunnel_setup.containers.spec import digest_tag, split_reference
 from mstunnel_setup.containers.world import HasEngine
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.errors import EngineError
 
 _DIGEST_SHOWN = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class _BringImage(Action[HasEngine]):
-    """An image that has to be here as `reference` (`name@sha256:...`)."""
+    """Make the image `reference` (`name@sha256:...`) available on this host."""
 
     reference: str
 
     @property
     def key(self) -> str:
-        """The reference: however the image gets here, it is one object."""
+        """The reference: a pulled and a loaded image are the same object."""
         return f"image:{self.reference}"
 
     def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether an image with that digest is here under that name."""
+        """Whether the image is on this host."""
         return world.engine.image(self.reference) is not None
 
     def capture(self, world: HasEngine) -> JsonObject:
-        """Whether it was here before us."""
+        """Whether the image was there before."""
         return {"present": world.engine.image(self.reference) is not None}
 
     def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
-        """Remove it, unless it was here before us or somebody else uses it."""
+        """Remove it, unless it was there before or another container uses it."""
         if record.before["present"]:
-            return Undone(Undo.KEPT, f"{self.reference} was here before")
+            return Undone(Undo.KEPT, f"{self.reference} was there before the installation")
         present = world.engine.image(self.reference) is not None
         if not all(world.engine.remove_image(name) for name in self._names(record.before)):
             return Undone(Undo.KEPT, f"{self.reference} is used by a container that is not ours")
@@ -50,17 +50,17 @@ class _BringImage(Action[HasEngine]):
 
 @dataclass(frozen=True, kw_only=True)
 class PullImage(_BringImage):
-    """Fetch an image from its registry, within `deadline` seconds in all."""
+    """Pull an image from its registry, within `deadline` seconds in all."""
 
     kind: ClassVar[str] = "pull-image"
     deadline: float = 1800.0
 
     def describe(self) -> str:
         """What will be done."""
-        return f"fetch image {_short(self.reference)}"
+        return f"pull image {_short(self.reference)}"
 
     def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Fetch it. What an interrupted run has fetched of it is used or discarded by the engine."""
+        """Pull it. The engine reuses or discards layers of an interrupted pull."""
         image = pull_patiently(world.engine, world.clock, self.reference, self.deadline, world.progress)
         return {"id": image.id}
 
@@ -77,14 +77,14 @@ class LoadImage(_BringImage):
         return f"load image {_short(self.reference)} from {self.archive}"
 
     def capture(self, world: HasEngine) -> JsonObject:
-        """Also the names in the archive: loading gives them to the image, and undo has to take them away."""
+        """Also the names in the archive: loading tags the image with them, and undo removes them."""
         full_names = [image.name for image in archived_images(self.archive) if "/" in image.name]
         return {**super().capture(world), "names": [*full_names]}
 
     def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Load it, and give it the name of the reference if the archive knows it by another or none."""
+        """Load it, and tag it for the reference if the archive has another name or none."""
         _, digest = split_reference(self.reference)
-        # Judged before anything is loaded, so that a wrong archive leaves nothing behind.
+        # Checked before loading, so that a wrong archive leaves nothing behind.
         self._require_digest(digest, [image.digest for image in archived_images(self.archive)])
         images = world.engine.load(self.archive)
         self._require_digest(digest, [image.digest for image in images])
@@ -100,11 +100,8 @@ class LoadImage(_BringImage):
 
     def _require_digest(self, digest: str, found: Sequence[str]) -> None:
         if digest not in found:
-            raise EngineError(
-                "image-digest-mismatch",
-                f"{self.archive} holds {', '.join(found) or 'nothing'}, not {digest}",
-                "Copy the archive that belongs to this version, or correct the reference.",
-            )
+            contents = ", ".join(found) or "no image"
+            raise IMAGE_DIGEST_MISMATCH(archive=self.archive, found=contents, digest=digest)
 
 
 def _short(reference: str) -> str:

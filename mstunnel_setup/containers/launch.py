@@ -1,18 +1,19 @@
-"""Waiting until a container runs and is healthy."""
+"""Wait until a container runs and is healthy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from mstunnel_setup.containers.engine import ContainerState, clean
+from mstunnel_setup.containers.errors import CONTAINER_FAILED
 from mstunnel_setup.containers.world import HasEngine
 from mstunnel_setup.errors import EngineError
 
 LOG_LINES = 10
 _POLL_SECONDS = 0.5
 _PROBE_SECONDS = 1.0
-# Podman counts these checks as its own: after the start period three that fail, in three seconds, make a
-# container unhealthy. A slow machine takes longer for each, as for the start, so their number is the limit.
+# Podman counts these checks too: after the start period, three failures within three seconds make a
+# container unhealthy. On a slow machine checks and start take longer alike, so their number is the limit.
 _FAILED_PROBES = 45
 # A container without a health check has to run this long before it counts as running.
 _SETTLE_SECONDS = 2.0
@@ -27,11 +28,11 @@ class _Steady:
 
 
 def wait_until_up(world: HasEngine, name: str, timeout: float, log: Callable[[], str]) -> None:
-    """Return once the container `name` is healthy, or steady when it has no health check.
+    """Return once the container `name` is healthy, or, without a health check, keeps running.
 
-    The health check is run from here: Podman without systemd has nobody else for it, and otherwise the first
-    one may be a whole interval away. Raises EngineError `container-failed` with the last lines of `log` when
-    it stays unhealthy, or is too late (`timeout` in seconds).
+    The health check is run from here: Podman without systemd does not run it, and otherwise the first one
+    may be a whole interval away. Raises EngineError `container-failed` with the last lines of `log` when the
+    container stays unhealthy, or after `timeout` seconds.
     """
     steady = _Steady()
     failed = 0
@@ -55,14 +56,10 @@ def wait_until_up(world: HasEngine, name: str, timeout: float, log: Callable[[],
 
 
 def launch_failure(name: str, state: ContainerState | None, log: str) -> EngineError:
-    """What to tell about a container that does not come up."""
+    """The error for a container that does not start."""
     lines = [line for line in clean(log).splitlines() if line.strip()][-LOG_LINES:]
     tail = "".join(f"\n  {line}" for line in lines) or " nothing"
-    return EngineError(
-        "container-failed",
-        f"the container {name} does not come up: it is {_words(state)}. It logged last:{tail}",
-        "Mend what the log complains about and run the command again.",
-    )
+    return CONTAINER_FAILED(name=name, state=_words(state), log=tail)
 
 
 def _up(state: ContainerState | None, steady: _Steady, now: float) -> bool:
@@ -82,5 +79,5 @@ def _running(state: ContainerState | None) -> bool:
 
 def _words(state: ContainerState | None) -> str:
     if state is None:
-        return "not there"
+        return "missing"
     return f"{state.status} and {state.health}" if state.health else state.status

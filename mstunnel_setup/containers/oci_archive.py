@@ -1,4 +1,4 @@
-"""One image out of an OCI archive with several: Podman loads no archive that holds more than one."""
+"""Single images of an OCI archive: Podman does not load archives with several."""
 
 import io
 import json
@@ -17,11 +17,11 @@ _END = bytes(2 * _BLOCK)
 
 
 def each(archive: str) -> Iterator[IO[bytes] | Iterator[bytes]]:
-    """What Podman can load one after the other: the archive as it is, unless it holds several images."""
+    """Archives that Podman can load one by one: the archive itself, or one for each of several images."""
     try:
         images = archived_images(archive)
     except EngineError:
-        # Another format, or damaged: Podman judges that.
+        # Another format, or damaged: Podman reports it.
         images = ()
     if len(images) > 1:
         yield from (alone(archive, image.digest) for image in images)
@@ -31,9 +31,9 @@ def each(archive: str) -> Iterator[IO[bytes] | Iterator[bytes]]:
 
 
 def alone(archive: str, digest: str) -> Iterator[bytes]:
-    """The archive as if it held nothing but the image with that manifest, piece by piece.
+    """The archive reduced to the image with that manifest, piece by piece.
 
-    Raises OSError, tarfile.TarError, ValueError or KeyError where it is no such archive.
+    Raises OSError, tarfile.TarError, ValueError or KeyError when it is not an OCI archive.
     """
     with tarfile.open(archive) as opened:
         members = {member.name.removeprefix("./"): member for member in opened}

@@ -1,7 +1,7 @@
-"""Podman: podman-py for questions and life cycle, its command line where the library falls short.
+"""Podman: podman-py for queries and life cycle, and its command line for what the library lacks.
 
-The command line creates containers (environment files and tmpfs are beyond podman-py 5.8, and the options are
-then the very ones of the Quadlet file) and runs programs in them (podman-py has no time limit there).
+The command line creates containers (podman-py 5.8 supports neither environment files nor tmpfs, and the
+options match those of the Quadlet file) and runs programs in them (podman-py has no timeout there).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,22 +17,28 @@ from mstunnel_setup.containers.engine import (
     clean,
     engine_time,
 )
+from mstunnel_setup.containers.errors import (
+    ENGINE_FAILED,
+    IMAGE_LOAD_FAILED,
+    IMAGE_REMOVE_FAILED,
+    IMAGE_TAG_FAILED,
+)
 from mstunnel_setup.containers.oci_archive import each
 from mstunnel_setup.containers.pull import Pull, fetched, pull_failure
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
-from mstunnel_setup.errors import EngineError
+from mstunnel_setup.errors import Declared, EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import Processes
 
 _LOAD_TIMEOUT = 3600
 _CREATE_TIMEOUT = 600.0
-# libpod's words for a container that is removed after its name has led to its id: systemd makes another one.
+# libpod's error when systemd replaces a container between the look-up of its name and that of its id.
 _GONE = "no container with id"
 _MOST_REPLACED = 20
 _REPLACED_PAUSE = 0.5
-# libpod gives a killed process five seconds, and then conmon, which writes down how it ended, five more;
-# too few on a busy machine. Both errors have these words.
+# libpod waits five seconds for a killed process and five more for conmon to record its exit:
+# not enough on a busy machine. Both errors contain this text.
 _DYING = "could not be stopped"
 _REMOVE_PATIENCE = 300.0
 _REMOVE_PAUSE = 1.0
@@ -49,7 +55,7 @@ class PodmanEngine(CommandEngine):
 
     def version(self) -> str:
         """The version of Podman."""
-        with _explained("engine-not-running", "Podman does not tell its version"):
+        with _explained(ENGINE_FAILED, operation="read the version of Podman"):
             return str(self._client.version()["Version"])
 
     def image(self, reference: str) -> Image | None:
@@ -73,11 +79,11 @@ class PodmanEngine(CommandEngine):
 
     def load(self, archive: str) -> tuple[Image, ...]:
         """Load every image of an archive."""
-        with _explained("image-load-failed", f"cannot load {archive}"):
+        with _explained(IMAGE_LOAD_FAILED, archive=archive):
             return tuple(image for content in each(archive) for image in self._load(content))
 
     def _load(self, archive: IO[bytes] | Iterator[bytes]) -> list[Image]:
-        """Load what is streamed; podman-py's own `load` would read all of it into memory."""
+        """Load what is streamed; `load` of podman-py reads all of it into memory."""
         response = self._client.api.post(
             "/images/load",
             data=archive,
@@ -91,12 +97,12 @@ class PodmanEngine(CommandEngine):
     def tag(self, image: str, name: str) -> None:
         """Give an image one more name."""
         repository, _, tag = name.rpartition(":")
-        with _explained("image-tag-failed", f"cannot name the image {image} {name}"):
+        with _explained(IMAGE_TAG_FAILED, image=image, name=name):
             self._client.images.get(image).tag(repository, tag)
 
     def remove_image(self, reference: str) -> bool:
         """Remove an image by one of its names."""
-        with _explained("image-remove-failed", f"cannot remove {reference}"):
+        with _explained(IMAGE_REMOVE_FAILED, image=reference):
             response = self._client.api.delete(f"/images/{reference}")
             if response.status_code == _IN_USE:
                 return False
@@ -110,21 +116,21 @@ class PodmanEngine(CommandEngine):
 
     def start(self, name: str) -> None:
         """Start a container."""
-        with _explained("container-failed", f"cannot start the container {name}"):
+        with _explained(ENGINE_FAILED, operation=f"start the container {name}"):
             self._client.containers.get(name).start()
 
     def stop(self, name: str) -> None:
         """Stop a container."""
-        with _explained("container-failed", f"cannot stop the container {name}"):
+        with _explained(ENGINE_FAILED, operation=f"stop the container {name}"):
             self._client.containers.get(name).stop()
 
     def restart(self, name: str) -> None:
         """Stop and start a container."""
-        with _explained("container-failed", f"cannot restart the container {name}"):
+        with _explained(ENGINE_FAILED, operation=f"restart the container {name}"):
             self._client.containers.get(name).restart()
 
     def remove(self, name: str) -> None:
-        """Stop and remove a container; Podman is asked again while one takes long to die."""
+        """Stop and remove a container; retried while its process has not ended."""
         until = self._clock.monotonic() + _REMOVE_PATIENCE
         while True:
             try:
@@ -135,8 +141,8 @@ class PodmanEngine(CommandEngine):
             self._clock.sleep(_REMOVE_PAUSE)
 
     def inspect(self, name: str) -> ContainerState | None:
-        """The state of a container; one that is replaced while Podman looks is looked for again."""
-        with _explained("engine-failed", f"cannot look at the container {name}"):
+        """The state of a container; retried when systemd replaces it meanwhile."""
+        with _explained(ENGINE_FAILED, operation=f"inspect the container {name}"):
             response = self._client.api.get(f"/containers/{name}/json")
             tries = 1
             while _replaced(response) and tries < _MOST_REPLACED:
@@ -150,16 +156,16 @@ class PodmanEngine(CommandEngine):
 
     def probe(self, name: str) -> bool:
         """Run the health check of a running container now."""
-        with _explained("engine-failed", f"cannot check the health of the container {name}"):
+        with _explained(ENGINE_FAILED, operation=f"check the health of the container {name}"):
             response = self._client.api.get(f"/containers/{name}/healthcheck")
             return bool(response.ok) and response.json().get("Status") == "healthy"
 
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
     ) -> Finished:
-        """Run a program of an image in a container of its own, without network."""
+        """Run a program of an image in a separate container without network."""
         name = once_name()
-        # Should we be killed, Podman ends the container.
+        # Podman ends the container if we are killed.
         options = ("--pull=never", f"--timeout={int(timeout) + 5}")
         command = once_arguments(name, image, arguments, volumes, *options)
         try:
@@ -169,13 +175,13 @@ class PodmanEngine(CommandEngine):
             raise
 
     def _remove(self, name: str) -> None:
-        with _explained("container-failed", f"cannot remove the container {name}"):
+        with _explained(ENGINE_FAILED, operation=f"remove the container {name}"):
             response = self._client.api.delete(f"/containers/{name}", params={"force": True, "v": True})
             if not _missing(response):
                 response.raise_for_status()
 
     def _image(self, name: str) -> Image | None:
-        with _explained("engine-failed", f"cannot look at the image {name}"):
+        with _explained(ENGINE_FAILED, operation=f"inspect the image {name}"):
             response = self._client.api.get(f"/images/{name}/json")
             if _missing(response):
                 return None
@@ -191,7 +197,7 @@ def container_state(inspected: Mapping[str, Any]) -> ContainerState:
         status=str(state["Status"]),
         health=(state.get("Health") or {}).get("Status") or None,
         labels=dict(inspected["Config"].get("Labels") or {}),
-        # The digest asked for: `ImageDigest` is another one when the reference names a multi-platform index.
+        # The requested digest: `ImageDigest` differs when the reference names a multi-platform index.
         image_digest=name.partition("@")[2] or str(inspected.get("ImageDigest", "")),
         started_at=engine_time(str(state.get("StartedAt", ""))),
         process_id=int(state.get("Pid") or 0) or None,
@@ -199,9 +205,9 @@ def container_state(inspected: Mapping[str, Any]) -> ContainerState:
 
 
 def image_from(name: str, inspected: Mapping[str, Any]) -> Image:
-    """The image in the answer of Podman's image `inspect`, seen under `name`.
+    """The image in the answer of Podman's image `inspect`, referenced as `name`.
 
-    An image has several digests when its reference names a multi-platform index; the one asked for counts.
+    An image has several digests when its reference names a multi-platform index; the requested one is used.
     """
     wanted = name.partition("@")[2]
     known = {str(reference).partition("@")[2] for reference in inspected.get("RepoDigests") or ()}
@@ -210,7 +216,7 @@ def image_from(name: str, inspected: Mapping[str, Any]) -> Image:
 
 
 def _replaced(response: Any) -> bool:
-    """Whether a container was found by its name, and then was gone by its id."""
+    """Whether a container was found by name, but its id is gone."""
     return not response.ok and _GONE in str(response.text).lower()
 
 
@@ -219,18 +225,16 @@ def _missing(response: Any) -> bool:
 
 
 @contextmanager
-def _explained(code: str, what: str) -> Iterator[None]:
-    """Turn the errors of podman-py into ours; they, as those of requests, are OSErrors."""
+def _explained(declared: Declared[EngineError], **values: object) -> Iterator[None]:
+    """Raise `declared` for errors of podman-py, which are OSErrors, as those of requests."""
     try:
         yield
     except OSError as error:
-        raise EngineError(
-            code, f"{what}: {clean(_reason(error))}", "Mend the cause and run the command again."
-        ) from error
+        raise declared(reason=clean(_reason(error)), **values) from error
 
 
 def _reason(error: OSError) -> str:
-    """The words of Podman; when it gave none, those of the connection."""
+    """Podman's error text, or that of the connection."""
     if getattr(error, "response", None) is not None:
         return str(getattr(error, "explanation", error))
     return str(error.__cause__ or error)

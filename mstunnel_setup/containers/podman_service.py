@@ -1,4 +1,4 @@
-"""Which Podman service to talk to, and a transient one of our own when none runs."""
+"""The Podman service to use; a transient one when none runs."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -6,27 +6,32 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from mstunnel_setup import paths
+from mstunnel_setup.containers.errors import (
+    ENGINE_ADDRESS_INVALID,
+    ENGINE_MISSING,
+    ENGINE_NOT_RUNNING,
+    ENGINE_NOT_STARTED,
+)
 from mstunnel_setup.containers.podman import PodmanEngine
 from mstunnel_setup.containers.sockets import listens
-from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 
 _STANDING_SOCKET = f"unix://{paths.PODMAN_SOCKET}"
-# Spoken by every Podman from 4.0 on; podman-py would ask for its own, newer one.
+# Supported by every Podman from 4.0 on; the default of podman-py is newer.
 _API_VERSION = "4.0.0"
 # A call that takes longer than stopping a container (90 s at most) has hung.
 _CALL_TIMEOUT = 600
 _PING_TIMEOUT = 60
 _START_TIMEOUT = 180.0
 _END_TIMEOUT = 60.0
-# Our own service ends by itself after this many idle seconds, should we be killed before we can end it.
+# Idle seconds after which our own service ends, in case we are killed before stopping it.
 _IDLE_SECONDS = 3600
 
 
 class _Service(Protocol):
-    """A process started to run beside us."""
+    """A background process."""
 
     def poll(self) -> int | None: ...
 
@@ -43,9 +48,9 @@ def podman_engine(
 ) -> Iterator[PodmanEngine]:
     """Podman for the duration of a `with` block.
 
-    The service is the one in `CONTAINER_HOST`, else the standing one of root or of the account, else one
-    started for this block.
-    Raises EngineError `engine-missing` or `engine-not-running`.
+    The service is the one in `CONTAINER_HOST`, else the running one of root or of the account, else one
+    started for this block. Raises EngineError `engine-missing`, `engine-not-running`, `engine-not-started` or
+    `engine-address-invalid`.
     """
     chosen = environment.get("CONTAINER_HOST")
     if chosen:
@@ -67,10 +72,8 @@ def _connected(
     address: str, processes: Processes, clock: Clock, command: tuple[str, ...]
 ) -> Iterator[PodmanEngine]:
     if not _answers(address):
-        raise EngineError(
-            "engine-not-running",
-            f"no Podman service answers at {address}",
-            "Start it (`systemctl start podman.socket`), or correct CONTAINER_HOST.",
+        raise ENGINE_NOT_RUNNING(
+            engine="Podman", address=address, unit="podman.socket", variable="CONTAINER_HOST"
         )
     client = _client(address, _CALL_TIMEOUT)
     try:
@@ -82,9 +85,7 @@ def _connected(
 @contextmanager
 def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[str]:
     if processes.find("podman") is None:
-        raise EngineError(
-            "engine-missing", "Podman is not installed", "Install it from the distribution's packages."
-        )
+        raise ENGINE_MISSING(engine="Podman")
     files.make_directories(paths.RUN, 0o755)
     path = f"{paths.RUN}/podman-{os.getpid()}.sock"
     address = f"unix://{files.locate(path)}"
@@ -104,11 +105,7 @@ def _wait_until_it_answers(address: str, service: _Service, clock: Clock) -> Non
         if _answers(address):
             return
         clock.sleep(0.1)
-    raise EngineError(
-        "engine-not-running",
-        "Podman is installed, but its service does not start",
-        "Run `podman info` to see why.",
-    )
+    raise ENGINE_NOT_STARTED()
 
 
 def _end(service: _Service, clock: Clock) -> None:
@@ -137,14 +134,10 @@ def _pings(address: str) -> bool:
 
 
 def _client(address: str, timeout: float) -> Any:
-    """A podman-py client; without address and timeout it would search for sockets, and wait forever."""
+    """A podman-py client; without address and timeout it would search for sockets and wait forever."""
     from podman import PodmanClient  # noqa: PLC0415 (takes 170 ms)
 
     try:
         return PodmanClient(base_url=address, timeout=timeout, version=_API_VERSION)
     except ValueError as error:
-        raise EngineError(
-            "engine-not-running",
-            f"{address} is no address of a Podman service",
-            "Give CONTAINER_HOST the form unix:///path or tcp://host:port.",
-        ) from error
+        raise ENGINE_ADDRESS_INVALID(address=address) from error

@@ -1,4 +1,4 @@
-"""Who listens on a port: the socket tables of the kernel, and the programs that hold the sockets."""
+"""Listeners on a port: the socket tables of the kernel, and the programs that hold the sockets."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _IPV4_DIGITS = 8
 
 @dataclass(frozen=True)
 class Listener:
-    """A socket that waits for traffic; `program` and `pid` are None when they cannot be seen."""
+    """A listening socket; `program` and `pid` are None when unknown."""
 
     protocol: Protocol
     address: str
@@ -34,13 +34,13 @@ class Socket:
 
 
 def listening(files: Files, port: int) -> tuple[Listener, ...]:
-    """Everything that waits for TCP or UDP traffic on `port` in our network namespace."""
+    """All TCP and UDP listeners on `port` in our network namespace."""
     protocols: tuple[Protocol, ...] = ("tcp", "udp")
     return tuple(listener for protocol in protocols for listener in _listeners(files, protocol, port))
 
 
 def parse(table: str, protocol: Protocol) -> tuple[Socket, ...]:
-    """The waiting sockets of a table such as /proc/net/tcp6 (proc_net_tcp.rst); other rows are left out."""
+    """The listening sockets in a table such as /proc/net/tcp6 (proc_net_tcp.rst)."""
     rows = (line.split() for line in table.splitlines()[1:])
     return tuple(
         Socket(_address(host), int(port, 16), int(row[9]))
@@ -60,7 +60,7 @@ def _listeners(files: Files, protocol: Protocol, port: int) -> Iterator[Listener
 
 
 def _address(digits: str) -> str:
-    """The kernel prints 32-bit words in the byte order of the machine: little-endian on all we run on."""
+    """The kernel prints 32-bit words in the byte order of the machine: little-endian on our platforms."""
     words = [bytes.fromhex(digits[start : start + 8])[::-1] for start in range(0, len(digits), 8)]
     packed = b"".join(words)
     return str(IPv4Address(packed) if len(digits) == _IPV4_DIGITS else IPv6Address(packed))
@@ -81,5 +81,5 @@ def _holds(files: Files, pid: str, socket: str) -> bool:
         states = (files.state(str(folder / descriptor)) for descriptor in files.names(str(folder)))
         return any(state is not None and state.target == socket for state in states)
     except OSError:
-        # Processes of other users cannot be looked into, and processes end while we look.
+        # Processes of other users are not readable, and processes may end meanwhile.
         return False

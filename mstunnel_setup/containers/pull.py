@@ -1,51 +1,42 @@
-"""Pulling: both engines answer 200 first and report progress, and failure, line by line."""
+"""Image pulls: both engines answer 200 first, then report progress and failure line by line."""
 
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mstunnel_setup.containers.engine import ContainerEngine, Image, Progress, clean
+from mstunnel_setup.containers.errors import IMAGE_NOT_PULLED, IMAGE_PULL_FAILED, PullError
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.text import sentence
 
-_HINTS = {
+_ADVICE = {
     "manifest unknown": "Check name and digest of the image.",
     "unauthorized": "Sign in to the registry with `{engine} login`.",
     "denied": "Sign in to the registry with `{engine} login`.",
-    "no space left": "Free some space below /var/lib/{folder} and run the command again.",
+    "no space left": "Free space below /var/lib/{folder} and run the command again.",
     "x509": "Add the authority of the registry (or of the proxy) to the trust store of the system.",
     "no such host": "Check name resolution and the proxy settings.",
     "connection refused": "Check the network, firewall and proxy settings.",
     "timeout": "Check the network, firewall and proxy settings.",
 }
-# What another attempt does not mend.
+# Reasons for which a retry is pointless.
 _PERMANENT = ("manifest unknown", "unauthorized", "denied", "no space left", "x509", "time allowed")
 _PAUSES = (1.0, 4.0)
 _FOLDERS: Mapping[EngineName, str] = {"podman": "containers", "docker": "docker"}
 
 
-class PullError(EngineError):
-    """An image could not be fetched; `permanent` when another attempt would end the same way."""
-
-    permanent = False
-
-
 def fetched(image: Image | None, reference: str) -> Image:
-    """The image that is here after a pull. Raises EngineError `image-digest-mismatch` when there is none."""
+    """The image after a pull. Raises EngineError `image-not-pulled` when there is none."""
     if image is None:
-        raise EngineError(
-            "image-digest-mismatch",
-            f"the engine reports success, but there is no image {reference}",
-            "Run the command again; if it happens again, look at the registry.",
-        )
+        raise IMAGE_NOT_PULLED(image=reference)
     return image
 
 
 def pull_patiently(
     engine: ContainerEngine, clock: Clock, reference: str, deadline: float, progress: Progress
 ) -> Image:
-    """Pull within `deadline` seconds in all, again after a failure that may pass. Raises as `pull` does."""
+    """Pull within `deadline` seconds in all, with retries after transient failures. Raises as `pull`."""
     until = clock.monotonic() + deadline
     for pause in _PAUSES:
         try:
@@ -58,7 +49,7 @@ def pull_patiently(
 
 
 class Pull:
-    """One pull of `reference` that has to end by `until` (monotonic seconds of `clock`)."""
+    """One pull of `reference`, with the deadline `until` (monotonic seconds of `clock`)."""
 
     def __init__(
         self,
@@ -76,7 +67,7 @@ class Pull:
         self._layers: dict[str, tuple[int, int]] = {}
 
     def follow(self, response: Any) -> None:
-        """Read the report to its end. Raises EngineError `image-pull-failed`."""
+        """Read the report to the end. Raises EngineError `image-pull-failed`."""
         if not response.ok:
             raise self._failure(response.text)
         for line in self._lines(response):
@@ -97,7 +88,7 @@ class Pull:
                 yield line
 
     def _limit(self, response: Any) -> None:
-        """Let the next read take no longer than is left: requests itself only limits each single read."""
+        """Limit the next read to the remaining time: requests only limits each single read."""
         left = self._until - self._clock.monotonic()
         if left <= 0:
             raise self._failure("timeout: the time allowed for it is over")
@@ -111,7 +102,7 @@ class Pull:
     def _count(self, report: Mapping[str, Any]) -> None:
         layer = str(report.get("id", ""))
         detail = report.get("progressDetail") or {}
-        # Docker counts once more while it unpacks.
+        # Docker counts a second time while it extracts.
         if "total" in detail and report.get("status") != "Extracting":
             self._layers[layer] = (int(detail.get("current", 0)), int(detail["total"]))
         elif report.get("status") == "Download complete" and layer in self._layers:
@@ -124,10 +115,10 @@ class Pull:
 
 
 def pull_failure(reference: str, reason: str, engine: EngineName = "podman") -> PullError:
-    """What to tell about a pull that failed for `reason` (the words of the engine)."""
+    """The error for a pull that failed for `reason` (the engine's error text)."""
     lowered = reason.lower()
-    hint = next((hint for word, hint in _HINTS.items() if word in lowered), "Run the command again.")
-    hint = hint.format(engine=engine, folder=_FOLDERS[engine])
-    failure = PullError("image-pull-failed", f"cannot fetch {reference}: {clean(reason)}", hint)
+    hint = next((hint for word, hint in _ADVICE.items() if word in lowered), "Run the command again.")
+    advice = sentence(hint, {"engine": engine, "folder": _FOLDERS[engine]})
+    failure = IMAGE_PULL_FAILED(image=reference, reason=clean(reason), advice=advice)
     failure.permanent = any(word in lowered for word in _PERMANENT)
     return failure

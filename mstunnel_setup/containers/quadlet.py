@@ -1,8 +1,8 @@
-"""Quadlet files (podman-systemd.unit(5)): a container as a systemd service, rendered and proved.
+"""Quadlet files (podman-systemd.unit(5)): a container as a systemd service, rendered and checked.
 
-Podman 4.9 is the oldest that takes every key used here; where a key is newer, `PodmanArgs` stands in.
-Readiness is not tied to health (`Notify=healthy`): systemd would block, then kill a container that is slow to
-become healthy and `--rm` would take its log; the launch waits for health itself and explains.
+Podman 4.9 is the oldest that accepts every key used here; `PodmanArgs` replaces newer keys. `Notify=healthy`
+is not used: systemd would block, then kill a container that becomes healthy slowly, and `--rm` would remove
+its log; `launch` waits for health instead.
 """
 
 import json
@@ -12,10 +12,9 @@ from packaging.version import Version
 
 from mstunnel_setup import paths, rendering
 from mstunnel_setup.containers.engine import clean
-from mstunnel_setup.containers.errors import QUADLET_REFUSED
+from mstunnel_setup.containers.errors import QUADLET_MISSING, QUADLET_REFUSED
 from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.containers.versions import release
-from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 
@@ -37,7 +36,7 @@ def render(spec: ContainerSpec, *, rootless: bool = False) -> str:
 
 
 def available(processes: Processes, version: str) -> bool:
-    """Whether the generator of this host, of Podman `version`, knows every key that is used here."""
+    """Whether this host has a generator, and Podman `version` supports every key used here."""
     known = release(version)
     return _generator(processes) is not None and (known is None or known >= _OLDEST)
 
@@ -47,18 +46,14 @@ def _generator(processes: Processes) -> str | None:
 
 
 def check(files: Files, processes: Processes, name: str, text: str) -> str:
-    """Let Podman's own generator judge `text`, the content of the file `name` (`NAME.container`).
+    """Check `text`, the content of the file `name` (`NAME.container`), with Podman's generator.
 
-    Returns the service it would generate. Raises EngineError `quadlet-refused` with the generator's reason,
-    or `engine-missing` when there is no generator.
+    Returns the generated service. Raises EngineError `quadlet-refused` with the generator's reason, or
+    `quadlet-missing` when there is no generator.
     """
     generator = _generator(processes)
     if generator is None:
-        raise EngineError(
-            "engine-missing",
-            "Podman's systemd generator (quadlet) is not installed",
-            "Install Podman 4.9 or newer from the distribution's packages.",
-        )
+        raise QUADLET_MISSING()
     files.make_directories(paths.QUADLET_DRAFTS, 0o755)
     try:
         files.write(f"{paths.QUADLET_DRAFTS}/{name}", text.encode())
@@ -68,7 +63,7 @@ def check(files: Files, processes: Processes, name: str, text: str) -> str:
 
 
 def discard(files: Files, name: str) -> None:
-    """Remove what `check` puts down for the generator; a run that was killed in it leaves that behind."""
+    """Remove the draft that `check` writes for the generator, also after an interrupted check."""
     if files.state(paths.QUADLET_DRAFTS) is not None:
         files.remove(f"{paths.QUADLET_DRAFTS}/{name}")
         files.remove_directory(paths.QUADLET_DRAFTS)
@@ -81,7 +76,7 @@ def _judge(processes: Processes, generator: str, folder: str, name: str) -> str:
         check=False,
         environment={"QUADLET_UNIT_DIRS": folder},
     )
-    # Older generators end with 0 although they refused a file: only the service itself is proof.
+    # Older generators exit with 0 although they rejected a file: check for the service itself.
     marker = f"---{PurePosixPath(name).stem}.service---"
     if done.code != 0 or marker not in done.output:
         reason = clean(done.error).replace(folder, "")

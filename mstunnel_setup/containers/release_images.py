@@ -1,4 +1,4 @@
-"""The images of this program's own release, by digest; the one file carries them, a checkout does not."""
+"""The images of this program's own release, by digest; included in the one-file program only."""
 
 import json
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from mstunnel_setup import paths
 from mstunnel_setup.host import bundle
 
 LOCAL = "localhost/mstunnel"
-"""Registry of images that only an archive has."""
+"""Registry name of images that come from an archive."""
 
 
 @dataclass(frozen=True)
 class ReleaseImages:
-    """Digests (`sha256:…`) of the images, name of the archive with both, the registry built for or empty."""
+    """Digests (`sha256:…`) of the images, name of the archive with both, their registry or empty."""
 
     gateway: str
     agent: str
@@ -27,7 +27,7 @@ class ReleaseImages:
         return {"server": f"{place}/gateway@{self.gateway}", "agent": f"{place}/agent@{self.agent}"}
 
     def places(self) -> list[Path]:
-        """Where the archive may lie: beside the one file, then where an administrator keeps archives."""
+        """Candidate paths of the archive: next to the one-file program, then the archive directory."""
         file = bundle.one_file()
         beside = [] if file is None else [Path(file).parent]
         return [folder / self.archive for folder in (*beside, Path(paths.IMAGE_ARCHIVES))]

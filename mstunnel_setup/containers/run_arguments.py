@@ -1,4 +1,4 @@
-"""The command line of `podman` and `docker` for a specification: what a Quadlet file leads to, too."""
+"""The options of `podman` and `docker` for a specification; a Quadlet file leads to the same ones."""
 
 import json
 import shlex
@@ -11,26 +11,26 @@ EngineName: TypeAlias = Literal["podman", "docker"]
 
 
 def create_arguments(spec: ContainerSpec, engine: EngineName = "podman") -> tuple[str, ...]:
-    """What stands behind the program's name to create the container, which the engine starts again itself."""
+    """The arguments that create the container with restart policy `always`."""
     own = ("--pull=never",) if engine == "podman" else ("--log-driver=local",)
     return ("create", *own, "--restart=always", *container_options(spec, engine), spec.local_image)
 
 
-# docker-run(1) knows none of them for a folder of the host; `--security-opt=no-new-privileges`, the dropped
-# capabilities and the cgroup's list of devices keep programs and devices there from being of use.
-_PODMAN_ALONE = frozenset({"noexec", "nosuid", "nodev"})
+# docker-run(1) does not support these options of a bind mount; `--security-opt=no-new-privileges`, dropped
+# capabilities and the device cgroup make programs and devices there harmless.
+_PODMAN_ONLY = frozenset({"noexec", "nosuid", "nodev"})
 
 
 def volume_arguments(volumes: Sequence[Volume], engine: EngineName = "podman") -> Iterator[str]:
     """The options that mount `volumes`."""
     for volume in volumes:
-        unknown = _PODMAN_ALONE if engine == "docker" else frozenset[str]()
+        unknown = _PODMAN_ONLY if engine == "docker" else frozenset[str]()
         options = [option for option in volume.options if option not in unknown]
         yield f"--volume={volume.host}:{volume.container}:{','.join(options or ['rw'])}"
 
 
 def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
-    """The options that make the container what it is, whoever starts it."""
+    """The options of the container, for every run method."""
     yield f"--name={spec.name}"
     yield f"--read-only={str(spec.read_only).lower()}"
     yield f"--user={spec.user}:{spec.group}"
@@ -47,7 +47,7 @@ def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
     yield from (f"--sysctl={name}={value}" for name, value in spec.sysctls.items())
     yield from (f"--label={name}={value}" for name, value in spec.all_labels.items())
     if engine == "docker":
-        # Docker forgets the digest of an image that came from an archive.
+        # Docker loses the digest of an image that was loaded from an archive.
         yield f"--label={DIGEST_LABEL}={spec.image.partition('@')[2]}"
     if spec.pids_limit is not None:
         yield f"--pids-limit={spec.pids_limit}"
@@ -57,7 +57,7 @@ def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
 
 
 def _health(health: HealthCheck, engine: EngineName) -> Iterator[str]:
-    # Docker's command line takes a line for a shell only; Podman's also a list of words.
+    # Docker accepts a shell command only, Podman also a list of words.
     command = shlex.join(health.command) if engine == "docker" else json.dumps(health.command)
     yield f"--health-cmd={command}"
     yield f"--health-interval={health.interval}s"

@@ -1,4 +1,4 @@
-"""In which way the containers of a host are run."""
+"""How the containers of a host are run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ from mstunnel_setup.containers.run_arguments import EngineName
 
 
 class RunMethod(StrEnum):
-    """By a Quadlet file, by a unit around the engine, or by the engine alone."""
+    """By a Quadlet file, a systemd unit that calls the engine, or the engine alone."""
 
     QUADLET = "quadlet"
     UNIT = "unit"
     ENGINE = "engine"
 
 
-# What the keys of the receipt begin with, for each way.
+# Prefix of the keys in the receipt, by run method.
 _MARKS = {RunMethod.QUADLET: "quadlet:", RunMethod.UNIT: "unit:", RunMethod.ENGINE: "container:"}
 
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What decides: engine, systemd as process 1, unified control groups, a generator that will do."""
+    """The input of the choice: engine, systemd as process 1, cgroup v2, a usable Quadlet generator."""
 
     engine: EngineName
     systemd: bool
@@ -30,7 +30,7 @@ class HostFacts:
 
 
 def choose(facts: HostFacts, installed: Iterable[str] = ()) -> RunMethod:
-    """The way for a host; `installed` are the keys of the receipt: an installation stays with its way."""
+    """The run method; `installed` are the keys of the receipt: an existing installation keeps its method."""
     for key in installed:
         for run_method, mark in _MARKS.items():
             if key.startswith(mark):

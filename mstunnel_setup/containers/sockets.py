@@ -1,4 +1,4 @@
-"""Sockets of engines, asked before their libraries are: those leak a descriptor for each that is dead."""
+"""Probe of engine sockets before their libraries are used: those leak a descriptor for each dead socket."""
 
 import socket
 
@@ -6,7 +6,7 @@ _UNIX = "unix://"
 
 
 def listens(address: str, timeout: float) -> bool:
-    """Whether the socket at `address` accepts connections within `timeout` seconds; only unix:// is asked."""
+    """Whether the socket at `address` accepts connections within `timeout` seconds; True for others than unix://."""
     path = address.removeprefix(_UNIX)
     if path == address:
         return True

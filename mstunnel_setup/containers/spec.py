@@ -1,4 +1,4 @@
-"""The container specification: the single truth from which Quadlet files and API-made containers come."""
+"""The container specification, from which Quadlet files, units and engine calls are made."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,17 +8,17 @@ from typing import Literal, TypeAlias
 from mstunnel_setup.containers.errors import CONTAINER_SPEC
 
 Protocol: TypeAlias = Literal["tcp", "udp"]
-# Of the two that slirp4netns has, this port handler is the one that shows the gateway who connects.
+# This port handler of slirp4netns keeps the source address of connections.
 Network: TypeAlias = Literal["", "pasta", "slirp4netns:port_handler=slirp4netns"]
 
 MANAGED_LABEL = "org.mstunnel.managed"
-"""Every container of ours carries it with the value `1`; a container without it is never touched."""
+"""Label of all our containers, with the value `1`; containers without it are never changed."""
 
 CONFIGURATION_LABEL = "org.mstunnel.configuration"
-"""The digest of the configuration a container was made for."""
+"""Label with the digest of the configuration that a container was created for."""
 
 DIGEST_LABEL = "org.mstunnel.digest"
-"""The digest of the image, for an engine that does not keep it."""
+"""Label with the digest of the image, for engines that do not keep it."""
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _REFERENCE = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}")
@@ -28,7 +28,7 @@ _CAPABILITY = re.compile(r"[A-Z][A-Z_]*")
 _SYSCTL = re.compile(r"[a-z0-9_.-]+")
 _LABEL = re.compile(r"[a-zA-Z0-9._/-]+")
 _OPTION = re.compile(r"[\w=.-]+")
-# The engine may need this long to stop a container; our calls to it wait no longer than two minutes.
+# Longest stop timeout; calls to the engine must not take longer than two minutes.
 _LONGEST_STOP = 90
 _HIGHEST_PORT = 65535
 _HIGHEST_ID = 65535
@@ -36,14 +36,14 @@ _HIGHEST_ID = 65535
 
 @dataclass(frozen=True, kw_only=True)
 class Volume:
-    """A folder or file of the host (absolute path) seen at `container`; `options` as `ro`, `z`."""
+    """A bind mount: a path of the host (absolute) at `container`; `options` as `ro`, `z`."""
 
     host: str
     container: str
     options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what neither engine could take."""
+        """Refuse values that no engine accepts."""
         for path in (self.host, self.container):
             _absolute("volume", path)
         _matching("volume option", _OPTION, self.options)
@@ -51,27 +51,27 @@ class Volume:
 
 @dataclass(frozen=True, kw_only=True)
 class Tmpfs:
-    """A file system in memory at `path`; `options` as `size=16m`, `mode=0700`."""
+    """A tmpfs at `path`; `options` as `size=16m`, `mode=0700`."""
 
     path: str
     options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what neither engine could take."""
+        """Refuse values that no engine accepts."""
         _absolute("tmpfs", self.path)
         _matching("tmpfs option", _OPTION, self.options)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
-    """A port of the host (all addresses) that leads to a port of the container."""
+    """A published port: a port of the host (all addresses) and the port of the container."""
 
     host: int
     container: int
     protocol: Protocol = "tcp"
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are no ports."""
+        """Refuse numbers outside 1-65535."""
         for number in (self.host, self.container):
             _require("port", str(number), ok=0 < number <= _HIGHEST_PORT)
 
@@ -98,15 +98,13 @@ class HealthCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
-    """Everything an engine has to know to run one container; capabilities not named here are dropped.
+    """Everything an engine needs to run one container; capabilities not named here are dropped.
 
-    `image` is `name@sha256:...`, `local_name` what the engine here knows it by when that is another name
-    (`digest_tag`), `description` is for people, `environment_files` are host paths, `user` and
-    `group` are numbers inside the container,
-    `network` is what connects a container without root (empty: the engine's bridge),
-    `pids_limit` None is the engine's own limit, `stop_timeout` is in seconds, `log_tag` is
-    what the system's journal calls it (empty: its name). With `read_only` Podman
-    still puts writable memory on /run, /tmp and /var/tmp.
+    `image` is `name@sha256:...`, `local_name` its name in this engine if that differs (`digest_tag`),
+    `description` is for people, `environment_files` are host paths, `user` and `group` are numbers inside the
+    container, `network` is the rootless network mode (empty: the engine's bridge), `pids_limit` None is the
+    engine's default, `stop_timeout` is in seconds, `log_tag` is the identifier in the journal (empty: the
+    name). With `read_only` Podman still mounts a writable tmpfs on /run, /tmp and /var/tmp.
 
     Raises EngineError `container-spec` for a value that an engine or systemd could misread.
     """
@@ -148,12 +146,12 @@ class ContainerSpec:
 
     @property
     def all_labels(self) -> Mapping[str, str]:
-        """The labels the container gets: ours first, then `labels`."""
+        """All labels: the managed label, then `labels`."""
         return {MANAGED_LABEL: "1", **self.labels}
 
     @property
     def local_image(self) -> str:
-        """The name by which the engine here finds the image."""
+        """The name of the image in this engine."""
         return self.local_name or self.image
 
     def _check_description(self) -> None:
@@ -170,7 +168,7 @@ class ContainerSpec:
         _matching("sysctl", _SYSCTL, self.sysctls)
         for value in self.sysctls.values():
             _printable("sysctl value", value)
-            # Podman's generator does not read these back: it drops the line, or doubles them.
+            # Podman's generator mishandles these: it drops the line, or doubles them.
             _require("sysctl value", value, ok=not {'"', "\\"} & set(value))
 
     def _check_labels(self) -> None:
@@ -196,7 +194,7 @@ def split_reference(reference: str) -> tuple[str, str]:
 
 
 def digest_tag(reference: str) -> str:
-    """The tag that an image gets whose archive has no fitting name; it tells the beginning of the digest."""
+    """The tag for an image whose archive has another name: the start of its digest."""
     name, digest = split_reference(reference)
     return f"{name}:sha256-{digest.removeprefix('sha256:')[:_TAG_DIGITS]}"
 
@@ -217,4 +215,4 @@ def _matching(what: str, pattern: re.Pattern[str], values: Iterable[str]) -> Non
 
 def _require(what: str, value: str, *, ok: bool) -> None:
     if not ok:
-        raise CONTAINER_SPEC(value=value, what=what)
+        raise CONTAINER_SPEC(value=value, option=what)

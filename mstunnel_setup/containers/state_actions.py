@@ -1,4 +1,4 @@
-"""The folders that containers of ours write into."""
+"""The directories that our containers write into."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,15 +9,15 @@ from mstunnel_setup.engine.file_actions import HasFiles, MakeDirectory
 
 @dataclass(frozen=True, kw_only=True)
 class MakeStateDirectory(MakeDirectory):
-    """Create a directory in which all is a container's own, so undo removes that with it."""
+    """Create a directory for a container's state; undo removes it with its content."""
 
     kind: ClassVar[str] = "make-state-directory"
 
     def describe(self) -> str:
         """What will be done."""
-        return f"create folder {self.path} for what the container has to tell"
+        return f"create directory {self.path} for the state of the container"
 
     def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
-        """Remove the directory with whatever the container has put into it; links are not followed."""
+        """Remove the directory with its content; links are not followed."""
         world.files.empty(self.path)
         return super().undo(world, record)

@@ -1,13 +1,13 @@
-"""systemd, as far as containers need it."""
+"""The parts of systemd that containers need."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from mstunnel_setup.containers.errors import SYSTEMD_FAILED
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from mstunnel_setup.host.errors import ProcessError
+from mstunnel_setup.host.process import Completed, Processes
 
-# Exists exactly when systemd is process 1: sd_booted(3).
+# Exists if and only if systemd is process 1: sd_booted(3).
 _MARKER = "/run/systemd/system"
 # Longer than systemd's own limit of 90 s for the start or stop of a unit.
 _UNIT_TIMEOUT = 900.0
@@ -19,7 +19,7 @@ _NO_SYSTEMD = 4
 class Systemd:
     """The service manager of this host, or with `user` that of the account that runs this process.
 
-    Methods raise EngineError when it refuses or does not answer.
+    Methods raise EngineError `systemd-failed` when it refuses or does not answer.
     """
 
     def __init__(self, processes: Processes, marker: str = _MARKER, *, user: bool = False) -> None:
@@ -36,7 +36,7 @@ class Systemd:
         self._systemctl("daemon-reload")
 
     def start(self, unit: str) -> None:
-        """Start a unit, also when it failed too often lately."""
+        """Start a unit, also after too many failed starts."""
         self._query("reset-failed", "--", unit)
         self._systemctl("start", "--", unit)
 
@@ -45,7 +45,7 @@ class Systemd:
         self._systemctl("stop", "--", unit)
 
     def restart(self, unit: str) -> None:
-        """Stop and start a unit, also when it failed too often lately."""
+        """Restart a unit, also after too many failed starts."""
         self._query("reset-failed", "--", unit)
         self._systemctl("restart", "--", unit)
 
@@ -54,28 +54,28 @@ class Systemd:
         return self._query("is-active", "--quiet", "--", unit).code == 0
 
     def failed(self, unit: str) -> bool:
-        """Whether systemd has given a unit up."""
+        """Whether a unit is in the failed state."""
         return self._query("is-failed", "--quiet", "--", unit).code == 0
 
     def known(self, unit: str) -> bool:
-        """Whether there is such a unit. EngineError when systemd runs and does not say.
+        """Whether the unit exists. Raises EngineError when systemd runs and does not answer.
 
-        The manager of an account that is gone has taken its units along.
+        The units of an account are gone together with its service manager.
         """
         answer = self._query("show", "--property=LoadState", "--value", "--", unit)
         if answer.code and self.running() and not self._scope:
-            raise SYSTEMD_FAILED(unit=unit)
+            raise SYSTEMD_FAILED(reason=f"cannot query the unit {unit}", command="systemctl", unit=unit)
         return answer.output.strip() not in ("", "not-found")
 
     def environment(self, unit: str) -> str:
-        """The variables that a unit gets, as words for a shell."""
+        """The environment variables of a unit, quoted for a shell."""
         return self._query("show", "--property=Environment", "--value", "--", unit).output
 
     def log(self, unit: str, lines: int) -> str:
-        """The last lines a container service has logged; empty when there is no journal.
+        """The last lines that a container service logged; empty when there is no journal.
 
-        Either engine notes the container (journald log drivers), whatever tag it logs under; a unit of ours
-        logs under its name. The reports of systemd and of the engine on every start and stop are left out.
+        The journald log drivers of both engines set CONTAINER_NAME, whatever the tag; our units log under
+        their name. Messages of systemd and the engine about starts and stops are left out.
         """
         name = unit.removesuffix(".service")
         matches = (f"CONTAINER_NAME={name}", "+", f"SYSLOG_IDENTIFIER={name}")
@@ -95,5 +95,4 @@ class Systemd:
             return self._processes.run(arguments, timeout=timeout, check=check)
         except ProcessError as error:
             scope = " ".join(("systemctl", *self._scope))
-            hint = error.hint or f"Look at `{scope} status {arguments[-1]}` and `journalctl -xe`."
-            raise EngineError("systemd-failed", error.message, hint) from error
+            raise SYSTEMD_FAILED(reason=error.message, command=scope, unit=arguments[-1]) from error

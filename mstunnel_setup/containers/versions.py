@@ -1,4 +1,4 @@
-"""Versions of container engines: what is too old, known to be bad, or tested. Data: `data/platforms.toml`."""
+"""Versions of container engines: minimum, known bad, and tested ones. Data: `data/platforms.toml`."""
 
 import tomllib
 from functools import cache
@@ -15,7 +15,7 @@ _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
 class EngineRange(BaseModel):
-    """Versions of an engine: the least one, the least one without root, and tested release lines."""
+    """Versions of an engine: the minimum, the minimum without root, and tested release lines."""
 
     model_config = _STRICT
 
@@ -40,7 +40,7 @@ class BadVersions(BaseModel):
 
 
 class EngineTable(BaseModel):
-    """What `data/platforms.toml` says about engines."""
+    """The engine part of `data/platforms.toml`."""
 
     engines: dict[EngineName, EngineRange]
     bad: tuple[BadVersions, ...]
@@ -54,7 +54,7 @@ def engine_table() -> EngineTable:
 
 
 def release(text: str) -> Version | None:
-    """The version that a program or package names ("4.9.4-rhel", "28.1.1+1"); None when it names none."""
+    """The version in the output of a program or package ("4.9.4-rhel", "28.1.1+1"); None without one."""
     number = text.strip().removeprefix("v")
     for mark in "-+~: ":
         number = number.partition(mark)[0]
@@ -76,7 +76,7 @@ def is_tested(engine: EngineName, version: Version) -> bool:
 
 
 def refuse_unfit(engine: EngineName, text: str) -> None:
-    """Raise EngineError `engine-version` for a version that cannot run the gateway; unreadable ones pass."""
+    """Raise EngineError `engine-version` for a version that cannot run the gateway; unknown formats pass."""
     version, least = release(text), Version(engine_table().engines[engine].least)
     if version is None:
         return
@@ -88,5 +88,4 @@ def refuse_unfit(engine: EngineName, text: str) -> None:
 
 
 def _unfit(engine: EngineName, version: str, why: str, least: str) -> EngineError:
-    name = engine.capitalize()
-    return ENGINE_VERSION(name=name, version=version, why=why, least=least)
+    return ENGINE_VERSION(engine=engine.capitalize(), version=version, reason=why, least=least)

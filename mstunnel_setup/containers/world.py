@@ -1,4 +1,4 @@
-"""The part of the world that container actions need."""
+"""The ports that container actions need."""
 
 from typing import Protocol
 
@@ -34,5 +34,5 @@ class HasEngine(HasFiles, Protocol):
 
     @property
     def progress(self) -> Progress:
-        """Told how far fetching an image is."""
+        """Listener for the progress of a pull."""
         ...

@@ -1,6 +1,6 @@
 """An action: one small reversible effect, described as data.
 
-`World` is whatever ports an action needs; the engine only hands it through.
+`World` is the ports that an action needs; the engine only passes it on.
 """
 
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ World = TypeVar("World", contravariant=True)
 
 
 class Undo(StrEnum):
-    """What became of an action that was undone."""
+    """The result of undoing an action."""
 
     REMOVED = "removed"
     RESTORED = "restored"
@@ -29,7 +29,7 @@ class Undo(StrEnum):
 
 @dataclass(frozen=True)
 class Undone:
-    """The outcome of an undo; `reason` says why something was kept."""
+    """The outcome of an undo; `reason` is why something was kept."""
 
     outcome: Undo
     reason: str = ""
@@ -39,57 +39,57 @@ class Undone:
 class Action(ABC, Generic[World]):
     """One reversible effect. Subclasses are frozen dataclasses of JSON-like fields.
 
-    Applying an action again after it was cut off anywhere must end in the same place.
+    Applying an action again after an interruption at any point must give the same result.
     """
 
     kind: ClassVar[str]
-    # Rests on objects that may be newer than itself: it is undone before
-    # whatever was there when it was last begun.
+    # Depends on objects that may be newer than itself, so it is undone before
+    # everything that existed when it was last begun.
     depends_on_newer: ClassVar[bool] = False
 
     @property
     @abstractmethod
     def key(self) -> str:
-        """The object this action is about; two actions with the same key are versions of one object."""
+        """The object that this action changes; actions with the same key are versions of one object."""
 
     @abstractmethod
     def describe(self) -> str:
-        """What will be done, in one line, for people."""
+        """What the action does, in one line, for people."""
 
     @abstractmethod
     def satisfied(self, world: World, outputs: Outputs) -> bool:
-        """Whether the world already is as this action would leave it."""
+        """Whether the effect is already there."""
 
-    @abstractmethod
-    def capture(self, world: World) -> JsonObject:
-        """What undo will need to know of the time before; recorded before `apply`."""
+    def capture(self, world: World) -> JsonObject:  # noqa: ARG002 (most have nothing to restore)
+        """The earlier state that `undo` restores, recorded before `apply`; by default there is none."""
+        return {}
 
     def resolved(self, outputs: Outputs) -> "Action[World]":  # noqa: ARG002 (most refer to nothing)
-        """The action as the journal keeps it: what it refers to may be another later, or gone."""
+        """The action as the journal keeps it, with the outputs that it refers to filled in."""
         return self
 
     @abstractmethod
     def apply(self, world: World, outputs: Outputs) -> JsonObject:
-        """Do it. Returns results that other actions may refer to."""
+        """Do it. Returns outputs that other actions may refer to."""
 
     @abstractmethod
     def undo(self, world: World, record: "UndoRecord[World]") -> Undone:
-        """Take it back, also when it was cut off half done. What somebody else changed since is kept."""
+        """Undo it, also when it was interrupted. What others changed since is kept."""
 
-    def changed(self, world: World, record: "UndoRecord[World]") -> str:  # noqa: ARG002 (not every object can tell)
-        """What somebody else did to the object since we last touched it, and this action would overwrite.
+    def changed(self, world: World, record: "UndoRecord[World]") -> str:  # noqa: ARG002 (by default not detected)
+        """A change of the object by others since our last one, which this action would overwrite.
 
-        Empty when there is nothing of theirs to lose. `record` holds the earlier versions and this one.
+        Empty when there is none. `record` holds the earlier versions and this one.
         """
         return ""
 
 
 @dataclass(frozen=True)
 class UndoRecord(Generic[World]):
-    """What the journal knows of the object of one action.
+    """The journal's records of the object of one action.
 
-    `before` is what the first `capture` saw, `versions` all actions applied to it (oldest first), `outputs`
-    the results of all finished actions.
+    `before` is the result of the first `capture`, `versions` all actions applied to it (oldest first),
+    `outputs` the results of all finished actions.
     """
 
     before: JsonObject
@@ -98,7 +98,7 @@ class UndoRecord(Generic[World]):
 
 
 class Codec:
-    """Turns actions into journal data and back. `kinds` are all known action classes."""
+    """Converts actions to journal data and back. `kinds` are all known action classes."""
 
     def __init__(self, kinds: Iterable[type[Action[Any]]]) -> None:
         self._kinds: Mapping[str, type[Action[Any]]] = {kind.kind: kind for kind in kinds}
@@ -109,10 +109,7 @@ class Codec:
         return {"kind": action.kind, **data}
 
     def load(self, data: JsonObject) -> Action[Any]:
-        """The action that `dump` made the data from.
-
-        Raises StepError for a kind or fields this version does not know.
-        """
+        """The action of data written by `dump`. Raises JournalError for an unknown kind or unknown fields."""
         fields = dict(data)
         kind = self._kinds.get(str(fields.pop("kind", "")))
         try:
@@ -120,7 +117,7 @@ class Codec:
                 return cast("Action[Any]", _adapter(kind).validate_python(fields))
         except ValidationError:
             pass
-        raise JOURNAL_NEWER(data=data.get("kind"))
+        raise JOURNAL_NEWER(reason=f"unknown action {data.get('kind')}")
 
 
 @cache

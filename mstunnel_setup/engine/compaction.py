@@ -1,6 +1,6 @@
-"""Compaction: of the records of a journal those that its receipt rests on.
+"""Compaction: the records of a journal that its receipt needs.
 
-What they fold to is the same receipt, but for versions of an object that later ones have long replaced.
+They fold to the same receipt, without superseded versions of an object.
 """
 
 import json
@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from mstunnel_setup.engine.values import JsonObject
 
 VERSIONS = 4
-"""How many versions of an object stay, besides the one that it was made with."""
+"""How many versions of an object are kept, besides the one that made it."""
 
 
 @dataclass
-class _Standing:
-    """The numbers of the records that count, found record by record."""
+class _Needed:
+    """The numbers of the needed records, collected record by record."""
 
     objects: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     steps: dict[str, int] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class _Standing:
     others: list[int] = field(default_factory=list)
 
     def take(self, number: int, record: JsonObject) -> None:
-        """Note a record, and forget those that it makes pointless."""
+        """Add a record, and drop those that it supersedes."""
         kind, key = record["type"], record.get("key")
         if kind in ("undone", "taken-back"):
             self.objects.pop(str(key), None)
@@ -33,7 +33,7 @@ class _Standing:
         elif kind == "step":
             self.steps.setdefault(str(record["step"]), number)
         elif kind != "failed":
-            # The first record, and kinds that only a newer version knows.
+            # The first record, and unknown kinds of newer versions.
             self.others.append(number)
         if kind == "undone":
             self.steps.clear()
@@ -42,25 +42,25 @@ class _Standing:
 
 
 def essential(records: Sequence[JsonObject]) -> list[JsonObject]:
-    """The records that the receipt rests on, in their order, numbered from 1 without a gap."""
-    standing = _Standing()
+    """The records that the receipt needs, in order, renumbered from 1."""
+    needed = _Needed()
     for number, record in enumerate(records):
-        standing.take(number, record)
-    kept = {*standing.others, *standing.steps.values()}
-    kept.update(*(_of_object(numbers, records) for numbers in standing.objects.values()))
-    if standing.failure is not None:
-        kept.add(standing.failure)
+        needed.take(number, record)
+    kept = {*needed.others, *needed.steps.values()}
+    kept.update(*(_of_object(numbers, records) for numbers in needed.objects.values()))
+    if needed.failure is not None:
+        kept.add(needed.failure)
     return [
         {**records[number], "sequence": sequence} for sequence, number in enumerate(sorted(kept), start=1)
     ]
 
 
 def _of_object(numbers: Sequence[int], records: Sequence[JsonObject]) -> set[int]:
-    """Of the records of one object those that its entry in the receipt rests on."""
+    """The records of one object that its entry in the receipt needs."""
     begun = [number for number in numbers if records[number]["type"] == "begin"]
     done = [number for number in numbers if records[number]["type"] == "done"]
     made = done[:1]
-    # With how it was made stands what was there before, and since when it is older than others.
+    # The records that made it hold the state before, and its age.
     making = [number for number in begun if not made or number < made[0]]
     versions = {json.dumps(records[number]["action"]): number for number in begun}
     latest = sorted(versions.values())[-VERSIONS:]

@@ -1,6 +1,6 @@
 """Actions on files: directory, file, JSON file, copy, link.
 
-What stood in a place before is kept in `<state directory>/saved/` under its digest, so undo can put it back.
+An earlier file is saved in `<state directory>/saved/` under its digest, and restored by undo.
 """
 
 import hashlib
@@ -12,13 +12,13 @@ from pathlib import PurePosixPath
 from typing import ClassVar, Protocol, TypeVar
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.errors import SOURCE_CHANGED
 from mstunnel_setup.engine.values import JsonObject, JsonValue, Outputs, resolve
-from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
 
 
 class HasFiles(Protocol):
-    """The part of the world that file actions need."""
+    """The ports that file actions need."""
 
     @property
     def files(self) -> Files:
@@ -27,17 +27,17 @@ class HasFiles(Protocol):
 
     @property
     def state_directory(self) -> str:
-        """Where the journal lies; replaced files are kept below it."""
+        """The directory of the journal; replaced files are saved below it."""
         ...
 
 
 Place = TypeVar("Place", bound=HasFiles, contravariant=True)
-"""The world of an action that needs at least files."""
+"""The ports of an action that needs at least files."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MakeDirectory(Action[HasFiles]):
-    """Create a directory. Undo removes it when it is empty by then."""
+    """Create a directory. Undo removes it if it is empty."""
 
     kind: ClassVar[str] = "make-directory"
     path: str
@@ -50,40 +50,36 @@ class MakeDirectory(Action[HasFiles]):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"create folder {self.path}"
+        return f"create directory {self.path}"
 
     def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether a directory stands there."""
+        """Whether the directory exists."""
         state = world.files.state(self.path)
         return state is not None and state.kind == "directory"
 
-    def capture(self, world: HasFiles) -> JsonObject:  # noqa: ARG002
-        """Nothing stood there, or the action would be satisfied."""
-        return {}
-
     def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Create it, or finish what a run that was cut off between creation and mode has begun."""
+        """Create it, or set the mode that an interrupted run has not set."""
         world.files.make_directory(self.path, self.mode)
         return {}
 
     def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:  # noqa: ARG002
-        """Remove it, unless somebody put something into it."""
+        """Remove it, unless it is not empty."""
         if world.files.state(self.path) is None:
             return Undone(Undo.ABSENT)
         if world.files.remove_directory(self.path):
             return Undone(Undo.REMOVED)
-        return Undone(Undo.KEPT, f"{self.path} holds files that are not ours")
+        return Undone(Undo.KEPT, f"{self.path} contains files that mstunnel-setup did not write")
 
 
 def folders(path: str) -> list[MakeDirectory]:
-    """The folder `path` and those above it, but for the first (`/etc`, `/home`), which no host is without."""
+    """The directory `path` and its parents, except the first (`/etc`, `/home`), which every host has."""
     pure = PurePosixPath(path)
     return [MakeDirectory(path=str(folder)) for folder in [*reversed(pure.parents), pure][2:]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileAction(Action[Place]):
-    """Makes one file. What stood there before is kept, and comes back."""
+    """Makes one file. An earlier file is saved, and restored by undo."""
 
     path: str
 
@@ -93,31 +89,31 @@ class FileAction(Action[Place]):
         return f"file:{self.path}"
 
     def capture(self, world: Place) -> JsonObject:
-        """Keep what stands there now, if anything."""
+        """Save the current file, if there is one."""
         return save(world, self.path)
 
     def undo(self, world: Place, record: UndoRecord[Place]) -> Undone:
-        """Put back what stood there, or remove it."""
+        """Restore the earlier file, or remove this one."""
         return put_back(world, self.path, record.before)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlacedFile(FileAction[Place]):
-    """A file with known content. Our agent changes `managed` files later, so undo always removes those."""
+    """A file with known content. The agent changes `managed` files later, so undo always removes those."""
 
     mode: int = 0o644
     managed: bool = False
 
     @abstractmethod
     def content(self, world: Place, outputs: Outputs) -> bytes:
-        """What the file shall hold."""
+        """The content to write."""
 
     @abstractmethod
     def content_digest(self, outputs: Outputs) -> str:
         """SHA-256 in hex of `content`, known without reading anything."""
 
     def satisfied(self, world: Place, outputs: Outputs) -> bool:
-        """Whether content and mode are as wanted."""
+        """Whether content and mode match."""
         state = world.files.state(self.path)
         if state is None or state.kind != "file" or state.mode != self.mode:
             return False
@@ -129,17 +125,17 @@ class PlacedFile(FileAction[Place]):
         return {}
 
     def undo(self, world: Place, record: UndoRecord[Place]) -> Undone:
-        """Put back what stood there, unless somebody else has changed the file since."""
+        """Restore the earlier file, unless others have changed this one since."""
         current = world.files.digest(self.path)
         if not self.managed and current not in _ours(record):
-            return Undone(Undo.KEPT, f"{self.path} was changed by somebody else")
+            return Undone(Undo.KEPT, _edited(self.path))
         return super().undo(world, record)
 
     def changed(self, world: Place, record: UndoRecord[Place]) -> str:
-        """An edit by somebody else; a file that was removed is written again without a word."""
+        """An edit by others; a removed file is written again without asking."""
         current = world.files.digest(self.path)
         lost = not self.managed and current is not None and current not in _ours(record)
-        return f"{self.path} was changed by somebody else" if lost else ""
+        return _edited(self.path) if lost else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,12 +160,12 @@ class WriteFile(PlacedFile[HasFiles]):
 
 @dataclass(frozen=True, kw_only=True)
 class MergeFile(WriteFile):
-    """Write a text that was made from what stands there, so that nothing of somebody else is lost."""
+    """Write a text that was merged with the current file, so that no edit of others is lost."""
 
     kind: ClassVar[str] = "merge-file"
 
     def changed(self, world: HasFiles, record: UndoRecord[HasFiles]) -> str:  # noqa: ARG002
-        """What somebody else has changed is in the text already."""
+        """Edits of others are part of the text."""
         return ""
 
 
@@ -189,7 +185,7 @@ class WriteJson(PlacedFile[HasFiles]):
         return json_bytes(resolve(self.value, outputs))
 
     def resolved(self, outputs: Outputs) -> "WriteJson":
-        """With the results that it refers to."""
+        """With references replaced by the outputs."""
         return replace(self, value=resolve(self.value, outputs))
 
     def content_digest(self, outputs: Outputs) -> str:
@@ -199,7 +195,7 @@ class WriteJson(PlacedFile[HasFiles]):
 
 @dataclass(frozen=True, kw_only=True)
 class CopyFile(PlacedFile[HasFiles]):
-    """Copy a file an administrator named. Only its digest enters the journal, so it may be secret."""
+    """Copy a file that an administrator named. The journal gets only its digest, so it may be secret."""
 
     kind: ClassVar[str] = "copy-file"
     source: str
@@ -210,26 +206,22 @@ class CopyFile(PlacedFile[HasFiles]):
         return f"copy {self.source} to {self.path}"
 
     def content(self, world: HasFiles, outputs: Outputs) -> bytes:  # noqa: ARG002
-        """The source; refused when it is not what was judged."""
+        """The source; StepError `source-changed` when it is no longer the file that was checked."""
         content = world.files.read_given(self.source)
         if content is None or hashlib.sha256(content).hexdigest() != self.digest:
-            raise StepError(
-                "source-changed",
-                f"{self.source} is not the file that was checked a moment ago",
-                "Run the command again so that the new file is checked.",
-            )
+            raise SOURCE_CHANGED(path=self.source)
         return content
 
     def content_digest(self, outputs: Outputs) -> str:  # noqa: ARG002
-        """The digest that was judged."""
+        """The digest of the checked file."""
         return self.digest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Link(Action[HasFiles]):
-    """Make a symbolic link, in the place of an older one or of a file; what stood there comes back.
+    """Make a symbolic link in place of an older link or of a file, which undo restores.
 
-    A file in the place of a link that we made is an edit by somebody else: `sed -i` makes one.
+    A file in place of a link that we made is an edit by others: `sed -i` makes one.
     """
 
     kind: ClassVar[str] = "link"
@@ -252,20 +244,20 @@ class Link(Action[HasFiles]):
         return state is not None and state.target == self.target
 
     def capture(self, world: HasFiles) -> JsonObject:
-        """Where the link pointed before, or the file that stood there."""
+        """The earlier target of the link, or the earlier file."""
         state = world.files.state(self.path)
         kept = save(world, self.path) if state and state.kind == "file" else {"digest": None}
         return {"target": state.target if state else None, **kept}
 
     def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Switch the link. A file that was not kept is left: FileError `path-not-regular`."""
+        """Switch the link. A file that was not saved stays: FileError `path-not-regular`."""
         if _is_kept(world, self.path):
             world.files.remove(self.path)
         world.files.link(self.path, self.target)
         return {}
 
     def changed(self, world: HasFiles, record: UndoRecord[HasFiles]) -> str:
-        """Whether it points where we never let it point, or is no link; a removed one is made again."""
+        """Another target than ours, or no link any more; a removed link is made again without asking."""
         state = world.files.state(self.path)
         if state is None:
             return ""
@@ -274,26 +266,26 @@ class Link(Action[HasFiles]):
             if state.kind == "link"
             else self._is_earlier_file(world, record)
         )
-        return "" if ours else f"{self.path} was changed by somebody else"
+        return "" if ours else _edited(self.path)
 
     def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
-        """Point it back, put the file back, or remove it."""
+        """Restore the earlier target or file, or remove the link."""
         state = world.files.state(self.path)
         if self.changed(world, record):
-            return Undone(Undo.KEPT, f"{self.path} was changed by somebody else")
+            return Undone(Undo.KEPT, _edited(self.path))
         if state is not None and state.kind != "link":
-            return Undone(Undo.RESTORED)  # a run was cut off before it took the file away
+            return Undone(Undo.RESTORED)  # a run was interrupted before it removed the file
         before = record.before.get("target")
         if isinstance(before, str):
             return self._pointed_back(world, before)
-        # Also where no link is any more: a cut-off switch has left something beside it.
+        # Also without a link: an interrupted switch may have left a temporary file.
         world.files.remove(self.path)
         if record.before.get("digest") is not None:
             return put_back(world, self.path, record.before)
         return Undone(Undo.ABSENT if state is None else Undo.REMOVED)
 
     def _pointed_back(self, world: HasFiles, before: str) -> Undone:
-        """The link as it was; one that somebody has removed since stays away."""
+        """Restore the earlier target; a link that was removed since stays removed."""
         if world.files.state(self.path) is None:
             world.files.remove(self.path)
             return Undone(Undo.ABSENT)
@@ -301,7 +293,7 @@ class Link(Action[HasFiles]):
         return Undone(Undo.RESTORED)
 
     def _is_earlier_file(self, world: HasFiles, record: UndoRecord[HasFiles]) -> bool:
-        """Whether the file that the first run found stands there."""
+        """Whether the current file is the one that the first run found."""
         state, digest = world.files.state(self.path), record.before.get("digest")
         regular = state is not None and state.kind == "file"
         return regular and digest is not None and world.files.digest(self.path) == digest
@@ -309,7 +301,7 @@ class Link(Action[HasFiles]):
 
 @dataclass(frozen=True, kw_only=True)
 class LinkInPlace(Link):
-    """The same under the name that it has in journals of usual names for files of the agent."""
+    """`Link` under the kind that journals use for the reference names of the agent's files."""
 
     kind: ClassVar[str] = "link-in-place"
 
@@ -320,7 +312,7 @@ def json_bytes(value: JsonValue) -> bytes:
 
 
 def save(world: HasFiles, path: str) -> JsonObject:
-    """Keep the file at `path` for `put_back`; returns what `put_back` needs to find it again."""
+    """Save the file at `path`; returns the data that `put_back` needs to restore it."""
     content = world.files.read(path)
     state = world.files.state(path)
     if content is None or state is None:
@@ -333,7 +325,7 @@ def save(world: HasFiles, path: str) -> JsonObject:
 
 
 def put_back(world: HasFiles, path: str, before: JsonObject) -> Undone:
-    """Make the file at `path` what `save` saw: its content, mode and owner, or nothing at all."""
+    """Restore content, mode and owner of the file that `save` saw, or remove it if there was none."""
     digest = before["digest"]
     if digest is None:
         existed = world.files.state(path) is not None
@@ -341,14 +333,18 @@ def put_back(world: HasFiles, path: str, before: JsonObject) -> Undone:
         return Undone(Undo.REMOVED if existed else Undo.ABSENT)
     content = world.files.read(f"{world.state_directory}/saved/{digest}")
     if content is None:
-        return Undone(Undo.KEPT, f"the earlier content of {path} is no longer there")
+        return Undone(Undo.KEPT, f"the saved content of {path} is missing")
     mode, uid, gid = (int(str(before[name])) for name in ("mode", "uid", "gid"))
     world.files.write(path, content, mode, (uid, gid))
     return Undone(Undo.RESTORED)
 
 
+def _edited(path: str) -> str:
+    return f"{path} was changed outside mstunnel-setup"
+
+
 def _is_kept(world: HasFiles, path: str) -> bool:
-    """Whether a file stands at `path` that `save` has seen."""
+    """Whether the file at `path` was saved."""
     state = world.files.state(path)
     if state is None or state.kind != "file":
         return False
@@ -360,7 +356,7 @@ def _targets(record: UndoRecord[HasFiles]) -> Sequence[str]:
 
 
 def _ours(record: UndoRecord[Place]) -> Sequence[str | None]:
-    """Digests the file may have while nobody else has touched it."""
+    """Digests of the file as long as only we have changed it."""
     versions = [version for version in record.versions if isinstance(version, PlacedFile)]
     digests = [version.content_digest(record.outputs) for version in versions]
     before = record.before["digest"]

@@ -1,9 +1,9 @@
-"""The journal: an append-only, checksummed, synced record of everything the program did to the host.
+"""The journal: an append-only, checksummed, synced record of every change to the host.
 
-One JSON object a line: `{"version", "sequence", "time", "type", ..., "checksum"}`. The checksum is the
-SHA-256 of the line without it. A last line cut off by a crash is dropped; damage anywhere else is refused.
+One JSON object per line: `{"version", "sequence", "time", "type", ..., "checksum"}`. The checksum is the
+SHA-256 of the line without it. An incomplete last line (crash) is dropped; other damage is an error.
 
-A journal that has grown large is compacted: rewritten with the records that its receipt rests on.
+A large journal is compacted: rewritten with the records that its receipt needs.
 """
 
 import hashlib
@@ -15,9 +15,9 @@ from pathlib import PurePosixPath
 from typing import cast
 
 from mstunnel_setup.engine.compaction import essential
+from mstunnel_setup.engine.errors import JOURNAL_DAMAGED, JOURNAL_NEWER
 from mstunnel_setup.engine.receipt import Receipt, fold
 from mstunnel_setup.engine.values import JsonObject, JsonValue
-from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
@@ -27,16 +27,12 @@ LARGE = 256 * 1024
 """Bytes; a smaller journal is never compacted. One installation writes about 30 KiB."""
 
 
-class JournalError(StepError):
-    """The journal cannot be read."""
-
-
 class Journal:
     """The records in `directory`/journal.jsonl. Nothing is created before the first record is written.
 
-    From then on the file stays open until `close`, so that a record costs one write and one sync. Whoever
-    appends holds the lock of the run: nobody else writes in between. A `readable` one is for all to read.
-    The first record names the folders above it, and above the `beside` ones, that were not there yet.
+    From then on the file stays open until `close`: a record costs one write and one sync. The writer must
+    hold the lock of the run. A `readable` journal can be read by all users. The first record names the
+    missing parents of `directory` and of the `beside` directories.
     """
 
     def __init__(
@@ -66,12 +62,12 @@ class Journal:
 
     @property
     def receipt(self) -> Receipt:
-        """What the records amount to."""
+        """The folded records."""
         return self._receipt
 
     @property
     def installation_id(self) -> str | None:
-        """The id given to this installation by its first record."""
+        """The id of this installation, from the first record."""
         return str(self._records[0]["installation"]) if self._records else None
 
     def begin_installation(self) -> str:
@@ -81,7 +77,7 @@ class Journal:
         return str(self.installation_id)
 
     def append(self, kind: str, **fields: JsonValue) -> None:
-        """Write one record; it is on the disk when this returns."""
+        """Write one record; it is on disk when this returns."""
         record: JsonObject = {
             "version": VERSION,
             "sequence": len(self._records) + 1,
@@ -91,7 +87,7 @@ class Journal:
         }
         line = _line(record)
         appender = self._appender or self._open()
-        # What a crash, or a write that failed, has left of a record.
+        # An incomplete record of a crash or a failed write.
         if appender.size() > self._sound:
             appender.truncate(self._sound)
         appender.append(line)
@@ -100,9 +96,9 @@ class Journal:
         self._receipt = fold([record], self._receipt)
 
     def compact(self) -> None:
-        """Rewrite a large journal without the records that no longer count, if they are at least half of it.
+        """Rewrite a large journal without superseded records, if they are at least half of it.
 
-        The new file replaces the old one in one step, so that a crash leaves one of them, whole.
+        The file is replaced atomically.
         """
         if self._sound <= LARGE:
             return
@@ -120,19 +116,19 @@ class Journal:
         return self._appender
 
     def _folders_above(self, *places: str) -> list[str]:
-        """The folders above these places that were not there before the first record, topmost first."""
+        """The parents of these directories that were missing before the first record, topmost first."""
         if self._records:
             return cast("list[str]", self._records[0].get("folders", []))
         above = [str(PurePosixPath(place).parent) for place in places]
         return list(dict.fromkeys(folder for place in above for folder in self._files.missing(place)))
 
     def close(self) -> None:
-        """Let go of the file; a later record opens it again."""
+        """Close the file; a later record opens it again."""
         self._appender = None
         self._opened.close()
 
     def remove(self) -> None:
-        """Forget everything: the last act of an uninstallation. Nothing happens when nothing is there."""
+        """Delete the journal, at the end of an uninstallation; nothing happens when there is none."""
         self.close()
         self._files.remove(self.path)
         for folder in (self.directory, *reversed(self._above)):
@@ -147,7 +143,7 @@ def _line(record: JsonObject) -> bytes:
 
 
 def _parse(content: bytes, path: str) -> tuple[list[JsonObject], int]:
-    """The records, and how many bytes of `content` are sound."""
+    """The records, and how many bytes of `content` are intact."""
     records: list[JsonObject] = []
     sound = 0
     for line in content.splitlines(keepends=True):
@@ -155,20 +151,17 @@ def _parse(content: bytes, path: str) -> tuple[list[JsonObject], int]:
         if record is None:
             last = sound + len(line) == len(content)
             if not (last and _torn(line)):
-                raise JournalError(
-                    "journal-damaged",
-                    f"{path} is damaged at record {len(records) + 1}",
-                    "Restore it from a backup; without it nothing can be continued or removed safely.",
-                )
+                raise JOURNAL_DAMAGED(path=path, number=len(records) + 1)
             break
-        _refuse_newer(record, path)
+        if record.get("version") != VERSION:
+            raise JOURNAL_NEWER(reason=f"{path} has format {record.get('version')}, supported is {VERSION}")
         records.append(record)
         sound += len(line)
     return records, sound
 
 
 def _record(line: bytes) -> JsonObject | None:
-    """The record on a line; None when the line is cut off or its checksum is wrong."""
+    """The record on a line; None when the line is incomplete or its checksum is wrong."""
     try:
         record: JsonObject = json.loads(line)
     except (ValueError, RecursionError):
@@ -178,14 +171,5 @@ def _record(line: bytes) -> JsonObject | None:
 
 
 def _torn(line: bytes) -> bool:
-    """Whether a crash has left it: without its end, or with a hole where the disk has only later parts."""
+    """Whether a crash has left the line incomplete: without line end, or with a hole of zero bytes."""
     return not line.endswith(b"\n") or b"\0" in line
-
-
-def _refuse_newer(record: JsonObject, path: str) -> None:
-    if record.get("version") != VERSION:
-        raise JournalError(
-            "journal-newer",
-            f"{path} was written by a newer version (format {record.get('version')}, known is {VERSION})",
-            "Use the version of mstunnel-setup that wrote it, or a newer one.",
-        )

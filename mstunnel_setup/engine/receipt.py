@@ -1,4 +1,4 @@
-"""The receipt: what the journal says stands on this host because of us. Derived, never stored twice."""
+"""The receipt: the objects on this host that we made, derived from the journal."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,10 +11,10 @@ from mstunnel_setup.engine.values import JsonObject
 class Entry:
     """One object that actions were applied to.
 
-    `versions` is the data of every action begun on it; `before` is what stood there before the first one;
-    `outputs` is what the last finished one returned; `finished` is false when the last was cut off, `made` is
-    true once any of them has finished. `first` and `last` are the numbers of the records that began it first
-    (at last, while it was never made) and last.
+    `versions` is the data of every action begun on it, `before` the state before the first one, `outputs`
+    the result of the last finished one; `finished` is false when the last was interrupted, `made` true once
+    any has finished. `first` and `last` are the numbers of the first and last `begin` record; before it is
+    made, both are the last one.
     """
 
     key: str
@@ -40,7 +40,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The journal folded: objects in the order they were made, finished steps, the last failure."""
+    """The folded journal: objects in the order they were made, finished steps, the last failure."""
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     steps: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ _NOTHING = Receipt()
 
 
 def fold(records: Iterable[JsonObject], receipt: Receipt = _NOTHING) -> Receipt:
-    """The receipt that the journal `records` amount to, after those that led to `receipt`."""
+    """The receipt after the journal `records`, which follow those of `receipt`."""
     for record in records:
         receipt = _apply(receipt, record)
     return receipt

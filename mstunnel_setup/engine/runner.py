@@ -1,4 +1,4 @@
-"""The runner: gathers, decides, journals, applies; and takes everything back in reverse."""
+"""The runner: gathers, decides, journals and applies actions, and undoes them in reverse order."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from mstunnel_setup.errors import SetupError
 from mstunnel_setup.events import Event, Listener, Phase
 from mstunnel_setup.host.clock import Clock
 
-# Told what somebody else changed: whether it may be replaced.
+# Takes a change by others; returns whether it may be overwritten.
 Consent: TypeAlias = Callable[[str], bool]
 
 
@@ -38,7 +38,7 @@ class Removal:
 class Runner:
     """Runs steps against `world`, recording every action in `journal` before and after it happens.
 
-    `may_replace` is asked before anything is overwritten that somebody else has changed since.
+    `may_replace` is asked before a change by others is overwritten.
     """
 
     def __init__(
@@ -60,25 +60,25 @@ class Runner:
 
     @property
     def receipt(self) -> Receipt:
-        """What stands on the host because of us."""
+        """The objects on this host that we made."""
         return self._journal.receipt
 
     def plan(self, steps: Iterable[Step[Any, Any]], context: Any) -> list[Planned]:
-        """What `run` would do, without doing it: the very same action objects."""
+        """The actions that `run` would apply."""
         return [
             Planned(step.name, step.title, self._pending(step.decide(step.gather(context)))) for step in steps
         ]
 
     def run(self, steps: Iterable[Step[Any, Any]], context: Any) -> list[Planned]:
-        """Run the steps in order; what is already as it should be is left alone. Returns what was done.
+        """Run the steps in order; satisfied actions are skipped. Returns the applied actions.
 
-        Raises SetupError when a step fails; everything done before stays, and running again continues.
+        Raises SetupError when a step fails; finished actions stay, and the next run continues.
         """
         self._journal.compact()
         return [self._run_step(step, context) for step in steps]
 
     def changed(self, action: Action[Any]) -> str:
-        """What somebody else did to the object of `action` since, and it would overwrite; else empty."""
+        """The change by others that `action` would overwrite; empty when there is none."""
         receipt = self.receipt
         known = receipt.entries.get(action.key)
         if known is None:
@@ -87,15 +87,15 @@ class Runner:
         return action.changed(self._world, UndoRecord(known.before, versions, receipt.outputs))
 
     def undo(self) -> list[Removal]:
-        """Take back everything in the receipt, newest first."""
+        """Undo everything in the receipt, newest first."""
         return [self._undo_entry(entry, "undone") for entry in self._newest_first()]
 
     def take_back(self, keys: Collection[str]) -> list[Removal]:
-        """Take back single objects, newest first; the installation stays, and so do its finished steps."""
+        """Undo single objects, newest first; the installation and its finished steps stay."""
         return [self._undo_entry(entry, "taken-back") for entry in self._newest_first() if entry.key in keys]
 
     def leave(self, keys: Mapping[str, str]) -> list[Removal]:
-        """Give up single objects, newest first: they stay as they are, for the reasons given by key."""
+        """Drop single objects from the receipt, newest first, for a reason by key; they stay on the host."""
         return [
             self._record_undone(entry, "undone", Undone(Undo.KEPT, keys[entry.key]))
             for entry in self._newest_first()
@@ -103,7 +103,7 @@ class Runner:
         ]
 
     def _newest_first(self) -> list[Entry]:
-        """Nothing goes before what rests on it: a switched link points to a folder newer than itself."""
+        """Entries before those they depend on: a switched link points to a directory newer than itself."""
 
         def age(entry: Entry) -> int:
             return entry.last if self._codec.load(entry.versions[-1]).depends_on_newer else entry.first
@@ -132,7 +132,7 @@ class Runner:
         return tuple(action for action in actions if not self._settled(action, self.receipt))
 
     def _settled(self, action: Action[Any], receipt: Receipt) -> bool:
-        """Satisfied, and not left half done by a run that died."""
+        """Satisfied, and not interrupted by a crash."""
         entry = receipt.entries.get(action.key)
         torn = entry is not None and not entry.finished
         return not torn and action.satisfied(self._world, receipt.outputs)
@@ -156,7 +156,7 @@ class Runner:
         return True
 
     def _acknowledge(self, step: str) -> None:
-        """Record as done what a run that died had finished, and what is not asked for as it is there."""
+        """Record interrupted actions as done whose effect is there."""
         receipt = self.receipt
         torn = [entry for entry in receipt.entries.values() if entry.step == step and not entry.finished]
         for entry in torn:
@@ -164,7 +164,7 @@ class Runner:
                 self._journal.append("done", key=entry.key, outputs={})
 
     def _respect(self, action: Action[Any]) -> None:
-        """Raise WaitingError before a change of somebody else is lost; a replaced one is kept aside."""
+        """Raise WaitingError before a change by others is lost; with consent it is backed up and replaced."""
         changed = self.changed(action)
         if not changed:
             return
@@ -173,7 +173,7 @@ class Runner:
         self._journal.append("replaced", key=action.key, theirs=action.capture(self._world))
 
     def _fail(self, step: str, error: SetupError) -> None:
-        """Remember why a begun installation stopped; one that has changed nothing leaves nothing."""
+        """Record why the run stopped, if it has changed anything."""
         if self._journal.installation_id is not None:
             fields = {"code": error.code, "message": error.message, "hint": error.hint}
             self._journal.append("failed", step=step, **fields)

@@ -1,4 +1,4 @@
-"""A step: what an administrator knows by name. Facts first, then a pure decision, then actions."""
+"""A step, known to administrators by name: facts, then a pure decision, then actions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,21 +10,13 @@ Context = TypeVar("Context")
 Facts = TypeVar("Facts")
 
 
-def _nothing_missing(_context: object) -> Sequence[str]:
-    return ()
-
-
-def _nothing_to_prove(_context: object, _facts: object) -> None:
-    return None
-
-
 @dataclass(frozen=True)
 class Step(Generic[Context, Facts]):
     """One step of the installation.
 
     `gather` reads host, tenant and answers (it may ask the administrator); `decide` is pure and names the
-    actions, some of which may already be satisfied; `prove` checks the outcome and raises when it is not as
-    promised; `missing` names the settings an unattended run needs. `needs` are steps whose facts must be
+    actions, some of which may already be satisfied; `prove` checks the outcome and raises when it is
+    wrong; `missing` names the settings that an unattended run lacks. `needs` are steps whose facts must be
     gathered earlier in the same run. `title` is what people see.
     """
 
@@ -32,6 +24,6 @@ class Step(Generic[Context, Facts]):
     title: str
     gather: Callable[[Context], Facts]
     decide: Callable[[Facts], Sequence[Action[Any]]]
-    prove: Callable[[Context, Facts], None] = _nothing_to_prove
-    missing: Callable[[Context], Sequence[str]] = _nothing_missing
+    prove: Callable[[Context, Facts], None] = lambda _context, _facts: None
+    missing: Callable[[Context], Sequence[str]] = lambda _context: ()
     needs: tuple[str, ...] = ()

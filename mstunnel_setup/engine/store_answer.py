@@ -1,4 +1,4 @@
-"""An action that changes nothing but the journal: it remembers an answer for later runs."""
+"""An action that only stores an answer in the journal, for later runs."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ from mstunnel_setup.engine.values import JsonObject, JsonValue, Outputs
 
 @dataclass(frozen=True, kw_only=True)
 class StoreAnswer(Action[Any]):
-    """Keep `value` under `name`; `remembered` finds it again."""
+    """Store `value` under `name`; read it with `remembered`."""
 
     kind: ClassVar[str] = "remember"
     name: str
@@ -26,29 +26,25 @@ class StoreAnswer(Action[Any]):
         return f"remember {self.name}"
 
     def satisfied(self, world: Any, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether this very value is remembered."""
+        """Whether this value is stored."""
         return outputs.get(self.key) == {"value": self.value}
-
-    def capture(self, world: Any) -> JsonObject:  # noqa: ARG002
-        """There is nothing to go back to."""
-        return {}
 
     def apply(self, world: Any, outputs: Outputs) -> JsonObject:  # noqa: ARG002
         """The journal record is the effect."""
         return {"value": self.value}
 
     def undo(self, world: Any, record: UndoRecord[Any]) -> Undone:  # noqa: ARG002
-        """Forgotten with the record."""
+        """Removed with the record."""
         return Undone(Undo.REMOVED)
 
 
 def remembered(receipt: Receipt, name: str) -> JsonValue:
-    """The value remembered under `name`, or None."""
+    """The value stored under `name`, or None."""
     return receipt.outputs.get(f"answer:{name}", {}).get("value")
 
 
 def all_remembered(receipt: Receipt) -> JsonObject:
-    """Every remembered value, by name."""
+    """All stored values, by name."""
     prefix = "answer:"
     return {
         key.removeprefix(prefix): outputs.get("value")

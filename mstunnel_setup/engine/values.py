@@ -1,4 +1,4 @@
-"""JSON values, and references to results that are only known while actions run."""
+"""JSON values, and references to outputs that are only known while actions run."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -9,18 +9,18 @@ __all__ = ["JsonObject", "JsonValue", "Outputs", "output", "resolve"]
 
 JsonObject: TypeAlias = dict[str, JsonValue]
 Outputs: TypeAlias = Mapping[str, JsonObject]
-"""What finished actions returned, by action key."""
+"""Outputs of finished actions, by action key."""
 
 _REFERENCE = "$output"
 
 
 def output(key: str, name: str) -> JsonValue:
-    """A reference to the result `name` of the action with `key`, to stand inside an action's data."""
+    """A reference to the output `name` of the action with `key`, for use in the data of other actions."""
     return {_REFERENCE: [key, name]}
 
 
 def resolve(value: JsonValue, outputs: Outputs) -> JsonValue:
-    """`value` with every reference replaced by the result; None for a result not yet known."""
+    """`value` with every reference replaced by the output; None for one that is not yet known."""
     if isinstance(value, list):
         return [resolve(item, outputs) for item in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The action that puts `ocserv.conf` in place, once ocserv itself has accepted it."""
+"""The action that writes `ocserv.conf` after ocserv has accepted it."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -11,19 +11,19 @@ from mstunnel_setup.paths import OCSERV_CONF
 
 
 class HasChecker(HasFiles, Protocol):
-    """The part of the world that this action needs."""
+    """The ports that this action needs."""
 
     def check_gateway_configuration(self, image: str, text: str) -> None:
-        """Have the ocserv of `image` test `text` as its configuration.
+        """Test `text` as configuration with the ocserv of `image`.
 
-        Raises SetupError `gateway-configuration-refused`, with ocserv's reason, when it does not accept it.
+        Raises SetupError `gateway-configuration-refused` with ocserv's reason.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class WriteGatewayConfiguration(Action[HasChecker]):
-    """Write `ocserv.conf`. The agent keeps it in step later, so undo removes whatever it says by then.
+    """Write `ocserv.conf`. The agent changes it later, so undo removes it whatever its content.
 
     `image` is the gateway image by digest; it may be a reference to the result of an earlier action.
     """
@@ -48,18 +48,18 @@ class WriteGatewayConfiguration(Action[HasChecker]):
         return f"test the gateway's configuration and write {self.path}"
 
     def satisfied(self, world: HasChecker, outputs: Outputs) -> bool:
-        """Whether the file is as wanted."""
+        """Whether the file matches."""
         return self._file.satisfied(world, outputs)
 
     def capture(self, world: HasChecker) -> JsonObject:
-        """Keep what stands there now, if anything."""
+        """Save the current file, if there is one."""
         return self._file.capture(world)
 
     def apply(self, world: HasChecker, outputs: Outputs) -> JsonObject:
-        """Write it when ocserv accepts it; otherwise the old file stays."""
+        """Write it if ocserv accepts it; otherwise the old file stays."""
         world.check_gateway_configuration(str(resolve(self.image, outputs)), self.text)
         return self._file.apply(world, outputs)
 
     def undo(self, world: HasChecker, record: UndoRecord[HasChecker]) -> Undone:
-        """Put back what stood there before."""
+        """Restore the earlier file."""
         return self._file.undo(world, UndoRecord(record.before, (self._file,), record.outputs))

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.values import JsonObject, JsonValue
-from mstunnel_setup.errors import StepError
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
+from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
 from mstunnel_setup.host.files import Files
 
 
@@ -30,11 +30,7 @@ def listen_port(files: Files) -> int:
     try:
         return int(json.loads(files.read(paths.ADMIN_SETTINGS) or b"")["ListenPort"])
     except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
-        raise StepError(
-            "settings-unreadable",
-            f"{paths.ADMIN_SETTINGS} is missing or names no port",
-            "Run mstunnel-setup; it writes the file again.",
-        ) from error
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS) from error
 
 
 def _strings(values: Iterable[object]) -> list[JsonValue]:

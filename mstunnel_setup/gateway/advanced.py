@@ -1,6 +1,6 @@
-"""Advanced settings: names and values without a place in the admin center, passed on to ocserv.
+"""Advanced settings: names and values that are not in the admin center, passed on to ocserv.
 
-Only settings that are safe to hand to a tenant administrator are passed on: numbers and switches, nothing
+Only settings that are safe for a tenant administrator are passed on: numbers and switches, nothing
 that names a file, runs a program, or changes how devices authenticate. Source: ocserv(8), 1.3.0.
 """
 
@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from mstunnel_setup.gateway.fields import invalid, shown
-from mstunnel_setup.gateway.warning import ConfigurationWarning
+from mstunnel_setup.gateway.warning import (
+    ADVANCED_SETTING_IGNORED,
+    ADVANCED_SETTING_REPEATED,
+    ConfigurationWarning,
+)
 
 _FIELD: Final = "advancedSettings"
 _LARGEST: Final = 2**31 - 1
@@ -41,7 +45,7 @@ NUMBERS: Final[Mapping[str, range]] = {
     "switch-to-tcp-timeout": _SECONDS,
     "tx-data-per-sec": _COUNT,
 }
-"""Settings that are whole numbers, and what they may be."""
+"""Settings that are whole numbers, with their ranges."""
 
 SWITCHES: Final = frozenset(
     {
@@ -64,16 +68,17 @@ def read_advanced(
 ) -> tuple[dict[str, str], tuple[ConfigurationWarning, ...]]:
     """The settings that are passed on, by name, and a warning for each that is not.
 
-    The last value of a name counts. Raises TenantError for a value that does not fit its name.
+    The last value of a name is used. Raises PropertyError for an invalid value.
     """
     settings: dict[str, str] = {}
     warnings: list[ConfigurationWarning] = []
     for name, value in pairs:
         if name not in NUMBERS and name not in SWITCHES:
-            warnings.append(_ignored(name))
+            supported = ", ".join(sorted({*NUMBERS, *SWITCHES}))
+            warnings.append(ADVANCED_SETTING_IGNORED(name=shown(name), supported=supported))
             continue
         if name in settings:
-            warnings.append(_repeated(name))
+            warnings.append(ADVANCED_SETTING_REPEATED(name=name))
         settings[name] = _switch(name, value) if name in SWITCHES else _number(name, value)
     return dict(sorted(settings.items())), tuple(warnings)
 
@@ -85,7 +90,7 @@ def _number(name: str, value: str) -> str:
     raise invalid(
         f"{_FIELD} {name}",
         value,
-        "it is not a number that is allowed there",
+        "it is not a number in the allowed range",
         f"write a whole number from {allowed.start} to {allowed.stop - 1}.",
     )
 
@@ -95,19 +100,3 @@ def _switch(name: str, value: str) -> str:
     if value.lower() in words:
         return words[value.lower()]
     raise invalid(f"{_FIELD} {name}", value, "it is neither true nor false", "write true or false.")
-
-
-def _ignored(name: str) -> ConfigurationWarning:
-    return ConfigurationWarning(
-        "advanced-setting-ignored",
-        f"the advanced setting {shown(name)} of the server configuration has no effect",
-        f"These are passed on: {', '.join(sorted({*NUMBERS, *SWITCHES}))}.",
-    )
-
-
-def _repeated(name: str) -> ConfigurationWarning:
-    return ConfigurationWarning(
-        "advanced-setting-repeated",
-        f"the server configuration gives the advanced setting {name} more than once; the last value counts",
-        "Remove the other ones through Microsoft Graph.",
-    )

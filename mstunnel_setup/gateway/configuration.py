@@ -1,4 +1,4 @@
-"""A server configuration of the tenant, judged and ready to be served.
+"""A validated server configuration of the tenant.
 
 Source of properties and rules: docs/reference (Graph API, configure terms): networks in CIDR form only, no
 0.0.0.0, at most 500 rules, one port for TCP and UDP.
@@ -12,23 +12,23 @@ from typing import Final, Self
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.advanced import read_advanced
 from mstunnel_setup.gateway.fields import Document, Network, invalid, shown
-from mstunnel_setup.gateway.warning import ConfigurationWarning
+from mstunnel_setup.gateway.warning import DNS_SERVER_OUTSIDE_TUNNEL, ConfigurationWarning
 
 DEFAULT_PORT: Final = 443
 EVERYTHING: Final = "default"
-"""The one rule to include that stands for all traffic."""
+"""The rule to include that means all traffic."""
 
 _INCLUDES: Final = ("routeIncludes", "routesInclude")
 _EXCLUDES: Final = ("routeExcludes", "routesExclude")
 _MOST_RULES: Final = 500
-# Nobody has that many; ocserv keeps each in memory for every session.
+# A generous limit; ocserv keeps each in memory for every session.
 _MOST_SERVERS: Final = 32
 _MOST_DOMAINS: Final = 500
 _MOST_SETTINGS: Final = 100
-# The gateway takes one address of the pool, so two are the least.
+# The gateway uses one address of the pool, so two are the minimum.
 _LONGEST_PREFIX: Final = 30
 _LONGEST_PREFIX_6: Final = 126
-# ocserv reads lines of at most 2047 bytes and takes the rest for a line of its own.
+# ocserv reads lines of at most 2047 bytes and treats the rest as another line.
 _LONGEST_SUFFIX: Final = 1000
 
 
@@ -57,9 +57,9 @@ class ServerConfiguration:
 
     @classmethod
     def from_wire(cls, document: Document) -> Self:
-        """Judge a microsoftTunnelConfiguration as Graph writes it (camelCase).
+        """Validate a microsoftTunnelConfiguration in Graph's format (camelCase).
 
-        Raises TenantError `configuration-invalid`, which names the property, its value and what to do.
+        Raises PropertyError `configuration-invalid` with the property, its value and what to do.
         """
         includes = _includes(document)
         excludes = fields.items(document, _EXCLUDES, fields.route)
@@ -88,7 +88,7 @@ def _network(document: Document) -> IPv4Network:
     field = "network"
     value = fields.text(document, field)
     if not value:
-        raise invalid(field, value, "devices need a range of addresses", "write one, such as 169.254.0.0/16.")
+        raise invalid(field, value, "devices need an address range", "enter one, such as 169.254.0.0/16.")
     found = fields.network(field, value)
     if not isinstance(found, IPv4Network):
         raise invalid(field, value, "it is not an IPv4 network", "write one, such as 169.254.0.0/16.")
@@ -117,7 +117,7 @@ def _ipv6_network(document: Document) -> IPv6Network | None:
 
 
 def _includes(document: Document) -> tuple[Network, ...]:
-    """The rules to include; "default" alone is another way to say none."""
+    """The rules to include; "default" alone means none."""
     for field in _INCLUDES:
         value = document.get(field)
         if value:
@@ -137,7 +137,7 @@ def _limit_rules(count: int) -> None:
 
 
 def _suffix(document: Document) -> str:
-    """One domain or several, separated by blanks as ocserv wants them."""
+    """One or more domains, separated by spaces for ocserv."""
     field = "defaultDomainSuffix"
     value = fields.text(document, field)
     if len(value) > _LONGEST_SUFFIX:
@@ -161,13 +161,9 @@ def _pairs(document: Document) -> tuple[tuple[str, str], ...]:
 def _unreachable(
     servers: Iterable[str], includes: tuple[Network, ...], excludes: tuple[Network, ...]
 ) -> tuple[ConfigurationWarning, ...]:
-    """DNS servers that devices would look for outside the tunnel."""
+    """A warning for each DNS server that devices would contact outside the tunnel."""
     return tuple(
-        ConfigurationWarning(
-            "dns-server-outside-tunnel",
-            f"the split tunnelling rules keep the DNS server {shown(server)} out of the tunnel",
-            "Cover the DNS servers of your own network by “IP ranges to include”.",
-        )
+        DNS_SERVER_OUTSIDE_TUNNEL(server=shown(server))
         for server in servers
         if (includes and not _within(server, includes)) or _within(server, excludes)
     )

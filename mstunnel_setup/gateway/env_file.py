@@ -1,8 +1,8 @@
 """`env.sh`: a strict subset of shell assignments, parsed and never run.
 
 A line is blank, a comment, or `NAME=value` (optionally after `export `). A value is a bare word,
-single-quoted, or double-quoted without expansions. Anything else is refused, so the same file means the same
-to a shell.
+single-quoted, or double-quoted without expansions. Anything else is refused, so that a shell reads the file
+in the same way.
 """
 
 import re
@@ -10,18 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mstunnel_setup import rendering
-from mstunnel_setup.errors import StepError
+from mstunnel_setup.gateway.errors import ENVIRONMENT_LINE_INVALID, ENVIRONMENT_VALUE_INVALID
 
-# Blanks, line ends and control characters as a shell knows them; Python's own idea of them is wider.
+# Blanks, line ends and control characters as in a shell; Python's definitions are wider.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*?)[ \t]*")
 _BARE = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
 _SINGLE = re.compile(r"'(?P<text>[^'\x00-\x08\x0a-\x1f\x7f]*)'")
 _DOUBLE = re.compile(r'"(?P<text>(?:[^"\\$`!\x00-\x08\x0a-\x1f\x7f]|\\["\\$`])*)"')
-
-
-class EnvironmentFileError(StepError):
-    """`env.sh` holds a line that is not an assignment."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +28,14 @@ class _Line:
 
 
 def parse(text: str, path: str) -> dict[str, str]:
-    """The settings in `text`; the last assignment of a name counts. `path` is for the error message."""
+    """The settings in `text`; the last assignment of a name is used. `path` is for the error message."""
     return {line.name: line.value for line in _lines(text, path) if line.name}
 
 
 def render(name: str, value: str) -> str:
-    """One assignment line that a shell and `parse` read alike.
+    """One assignment line that a shell and `parse` read in the same way.
 
-    Raises EnvironmentFileError for a value that has none.
+    Raises EnvironmentFileError `environment-value-invalid`.
     """
     _check(name, value)
     return f"{name}={rendering.shell(value) if value else ''}"
@@ -54,28 +50,20 @@ def checked(settings: Mapping[str, str]) -> Mapping[str, str]:
 
 def _check(name: str, value: str) -> None:
     if any(ord(character) < ord(" ") or ord(character) == 0x7F for character in value):  # noqa: PLR2004
-        raise EnvironmentFileError(
-            "environment-value-invalid",
-            f"the value of {name} holds control characters",
-            "Give it as one plain line.",
-        )
+        raise ENVIRONMENT_VALUE_INVALID(name=name, problem="control characters")
     if "'" in value and "!" in value:
-        raise EnvironmentFileError(
-            "environment-value-invalid",
-            f"the value of {name} holds both ' and !, which shells read differently",
-            "Use one of the two characters only.",
-        )
+        raise ENVIRONMENT_VALUE_INVALID(name=name, problem="both ' and !, which shells read differently")
 
 
 def is_name(text: str) -> bool:
-    """Whether a shell and `parse` take `text` for the name of a setting."""
+    """Whether `text` is a valid name of a setting, for a shell and for `parse`."""
     return _NAME.fullmatch(text) is not None
 
 
 def assign(text: str, name: str, value: str | None, path: str) -> str:
-    """`text` with one line that sets `name` to `value`, in the place of its last one; None: without any.
+    """`text` with one line that sets `name` to `value`, in place of the last one; None removes all.
 
-    All other lines stay as they are. Raises EnvironmentFileError for a file or value that is not plain.
+    All other lines are unchanged. Raises EnvironmentFileError for an invalid line or value.
     """
     lines = _lines(text, path)
     places = [number for number, line in enumerate(lines) if line.name == name]
@@ -91,8 +79,8 @@ def assign(text: str, name: str, value: str | None, path: str) -> str:
 def merge(current: str | None, before: Mapping[str, str], wanted: Mapping[str, str], path: str) -> str:
     """The new text of `env.sh`.
 
-    `before` is what we last wrote, `wanted` what the answers ask for now. What an administrator changed or
-    added since stays as it is: a setting follows `wanted` only while its line still says what we wrote.
+    `before` is what we last wrote, `wanted` the settings from the answers. Changes of an administrator since
+    then are kept: a setting follows `wanted` only while its line is what we wrote.
     """
     lines = _lines(current or "", path)
     present = {line.name: line.value for line in lines if line.name}
@@ -122,11 +110,7 @@ def _line(text: str, number: int, path: str) -> _Line:
     match = _ASSIGNMENT.fullmatch(text)
     value = _unquote(match["value"]) if match else None
     if match is None or value is None:
-        raise EnvironmentFileError(
-            "environment-line-invalid",
-            f"{path}, line {number} is not a plain NAME=value: {content}",
-            "Write NAME=value, with '…' around values that hold spaces; commands and $variables are not run.",
-        )
+        raise ENVIRONMENT_LINE_INVALID(path=path, number=number, line=content)
     return _Line(text, match["name"], value)
 
 

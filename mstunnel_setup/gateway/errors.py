@@ -1,7 +1,26 @@
 """Errors of `gateway`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import EngineError, TenantError, UsageError, declare
+from mstunnel_setup.errors import EngineError, StepError, TenantError, UsageError, declare
 
+
+class EnvironmentFileError(StepError):
+    """`env.sh` contains a line that is not an assignment, or a value cannot be written to it."""
+
+
+class PropertyError(TenantError):
+    """An invalid property of a server configuration: which, why, and how to fix it."""
+
+    field = ""
+    reason = ""
+    advice = ""
+
+
+ARGUMENT_INVALID = declare(
+    UsageError,
+    "argument-invalid",
+    "{name} is not valid: {value!r}",
+    "Use {expected}.",
+)
 ARGUMENT_MISSING = declare(
     UsageError,
     "argument-missing",
@@ -17,18 +36,48 @@ ARGUMENT_UNEXPECTED = declare(
 AUTHENTICATION_UNSUPPORTED = declare(
     UsageError,
     "authentication-unsupported",
-    "devices cannot authenticate by {value}",
-    "Choose one of: {cls}.",
+    "unsupported authentication method {value}",
+    "Use one of: {supported}.",
 )
 CONFIGURATION_INVALID = declare(
-    TenantError,
+    PropertyError,
     "configuration-invalid",
-    "the server configuration is {count} bytes long; at most {largest} are taken",
+    "the server configuration has {field} = {value}: {reason}",
+    "{place}: {advice}",
+)
+CONFIGURATION_TOO_LARGE = declare(
+    TenantError,
+    "configuration-too-large",
+    "the server configuration has {size} bytes; the maximum is {limit}",
     "Remove rules, domains or advanced settings from it.",
+)
+DEBUG_LEVEL_INVALID = declare(
+    UsageError,
+    "debug-level-invalid",
+    "DEBUG_LEVEL is not a number: {value}",
+    "Set a number from 0 to {highest} in {path}.",
+)
+ENVIRONMENT_LINE_INVALID = declare(
+    EnvironmentFileError,
+    "environment-line-invalid",
+    "{path}, line {number} is not a plain NAME=value: {line}",
+    "Write NAME=value, with '…' around values with spaces; commands and $variables are not expanded.",
+)
+ENVIRONMENT_VALUE_INVALID = declare(
+    EnvironmentFileError,
+    "environment-value-invalid",
+    "the value of {name} contains {problem}",
+    "Use one line without control characters, and only one of the characters ' and !.",
 )
 OCCTL_ANSWER_INVALID = declare(
     EngineError,
     "occtl-answer-invalid",
-    "the gateway's control program answered something unexpected: {start}",
-    "Look at `mst-cli server status` and `mst-cli server logs`.",
+    "unexpected answer of occtl: {answer}",
+    "Check `mst-cli server status` and `mst-cli server logs`.",
+)
+SETTINGS_UNREADABLE = declare(
+    StepError,
+    "settings-unreadable",
+    "{path} is missing or contains no port",
+    "Run mstunnel-setup; it writes the file again.",
 )

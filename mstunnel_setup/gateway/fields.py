@@ -1,7 +1,7 @@
-"""Reads single properties of a server configuration, refusing whatever could not be served.
+"""Readers of single properties of a server configuration, which refuse invalid values.
 
-The values end up in `ocserv.conf`, a line-oriented file, so every one is parsed and written anew: no text of
-the tenant gets there as it came.
+The values end up in `ocserv.conf`, a line-oriented file, so each one is parsed and formatted again: no text
+of the tenant is copied there.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final, TypeVar
 
-from mstunnel_setup.errors import TenantError
+from mstunnel_setup.gateway.errors import CONFIGURATION_INVALID, PropertyError
 
 Document = Mapping[str, object]
 Network = IPv4Network | IPv6Network
@@ -39,43 +39,29 @@ _LABELS: Final[Mapping[str, str]] = {
 }
 
 
-class PropertyError(TenantError):
-    """One property of a server configuration that cannot be served: which, why, and how to mend it."""
-
-    def __init__(self, field: str, reason: str, advice: str, message: str, hint: str) -> None:
-        super().__init__("configuration-invalid", message, hint)
-        self.field = field
-        self.reason = reason
-        self.advice = advice
-
-
 def invalid(field: str, value: object, reason: str, advice: str) -> PropertyError:
-    """The error for one property that cannot be served: which, its value, and how to mend it."""
+    """The error for an invalid property: its name and value, why, and how to fix it."""
     label = _LABELS.get(field)
     place = (
         f"In the admin center, under {_PLACE}, change “{label}”"
         if label
-        else f"Through Graph, change {field}"
+        else f"With Microsoft Graph, change {field}"
     )
-    return PropertyError(
-        field,
-        reason,
-        advice,
-        f"the server configuration has {field} = {shown(value)}: {reason}",
-        f"{place}: {advice}",
-    )
+    error = CONFIGURATION_INVALID(field=field, value=shown(value), reason=reason, place=place, advice=advice)
+    error.field, error.reason, error.advice = field, reason, advice
+    return error
 
 
 def shown(value: object) -> str:
     """`value` for a message: short, quoted, without control characters."""
     clean = "".join(
-        "\N{REPLACEMENT CHARACTER}" if _unseen(character) else character for character in str(value)
+        "\N{REPLACEMENT CHARACTER}" if _invisible(character) else character for character in str(value)
     )
     return f"“{clean[:_SHOWN]}…”" if len(clean) > _SHOWN else f"“{clean}”"
 
 
 def text(document: Document, field: str) -> str:
-    """A string property without control characters, outer blanks removed; empty when it is not set."""
+    """A string property without control characters, stripped; empty when it is not set."""
     value = document.get(field)
     if value is None:
         return ""
@@ -83,7 +69,7 @@ def text(document: Document, field: str) -> str:
 
 
 def prose(document: Document, field: str) -> str:
-    """A string property that may have several lines; they are joined. It goes into JSON files only."""
+    """A string property that may have several lines, which are joined; for JSON files only."""
     value = document.get(field)
     if value is None:
         return ""
@@ -117,7 +103,7 @@ def items(
 ) -> tuple[Item, ...]:
     """A list property of at most `most` entries, every entry read by `read(field, entry)`.
 
-    `fields` are the names it may have, the preferred one first; the first that is not empty counts.
+    `fields` are the names it may have, the preferred one first; the first that is not empty is used.
     """
     for field in fields:
         value = document.get(field)
@@ -133,7 +119,7 @@ def items(
 
 
 def network(field: str, value: str) -> Network:
-    """An IPv4 or IPv6 network in CIDR form; host bits are cut off."""
+    """An IPv4 or IPv6 network in CIDR form; host bits are cleared."""
     try:
         if _CIDR.fullmatch(value):
             return ip_network(value, strict=False)
@@ -145,7 +131,7 @@ def network(field: str, value: str) -> Network:
 
 
 def route(field: str, value: str) -> Network:
-    """A split tunnelling rule: a network, but not one that stands for everything."""
+    """A split tunnelling rule: a network, but not the one for all addresses."""
     found = network(field, value)
     if found.network_address.is_unspecified:
         raise invalid(
@@ -160,7 +146,7 @@ def route(field: str, value: str) -> Network:
 def address(field: str, value: str) -> str:
     """An IP address of one host, in its usual spelling."""
     try:
-        # A zone after % is free text and means nothing on another machine.
+        # A zone after % is free text and has no meaning on another machine.
         found = None if "%" in value else ip_address(value)
     except ValueError:
         found = None
@@ -172,7 +158,7 @@ def address(field: str, value: str) -> str:
 
 
 def domain(field: str, value: str) -> str:
-    """A domain name in its ASCII form, without the dot at the end."""
+    """A domain name in ASCII form, without a final dot."""
     name = value.removesuffix(".")
     if not _DOMAIN.fullmatch(name):
         raise invalid(
@@ -189,8 +175,8 @@ def _breaks_lines(character: str) -> bool:
     return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
 
 
-def _unseen(character: str) -> bool:
-    """Also characters that change the direction of a terminal's text."""
+def _invisible(character: str) -> bool:
+    """Also characters that change the text direction of a terminal."""
     return _breaks_lines(character) or unicodedata.category(character) == "Cf"
 
 
@@ -198,5 +184,5 @@ def _line(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise invalid(field, value, "it is not a text", "write a text.")
     if any(map(_breaks_lines, value)):
-        raise invalid(field, value, "it holds control characters or line breaks", "write it on one line.")
+        raise invalid(field, value, "it contains control characters or line breaks", "write it on one line.")
     return value.strip()

@@ -1,7 +1,7 @@
-"""What the agent hands over to the host, and what the host answers: data, judged and rendered by the host.
+"""Data from the agent to the host, and the host's answer; the host validates and renders it.
 
-The agent talks to the internet. So it says what the tenant said, in one bounded file; it writes no file that
-the gateway reads.
+The agent is exposed to the internet, so it passes the tenant's data on in one bounded file, and writes no
+file that the gateway reads.
 """
 
 import hashlib
@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mstunnel_setup import paths
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.errors import CONFIGURATION_INVALID
+from mstunnel_setup.gateway.errors import CONFIGURATION_TOO_LARGE
 from mstunnel_setup.host import messages
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.safe_paths import FileError
 
 LARGEST: Final = 256 * 1024
 """Bytes; 500 rules take less than a tenth of it."""
@@ -26,7 +26,7 @@ _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Handed(BaseModel):
-    """`configuration` is a microsoftTunnelConfiguration as Graph writes it, `probe_url` the site's page."""
+    """`configuration` is a microsoftTunnelConfiguration in Graph's format, `probe_url` the site's page."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -36,9 +36,9 @@ class _Handed(BaseModel):
 
 
 class Verdict(BaseModel):
-    """What became of the data whose SHA-256 is `digest`; `reason` and `hint` are empty when all is well.
+    """The result for the data with the SHA-256 `digest`; `reason` and `hint` are empty on success.
 
-    `applying`: the gateway has not said yet whether it takes it. `waiting`: too many changes came before.
+    `applying`: the gateway has not accepted it yet. `waiting`: delayed after too many changes.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -51,13 +51,13 @@ class Verdict(BaseModel):
 
     @classmethod
     def refused(cls, digest: str, reason: str, hint: str) -> "Verdict":
-        """The verdict on data that is not served."""
+        """The verdict on refused data."""
         return cls(digest=digest, state="refused", reason=reason, hint=hint)
 
 
 @dataclass(frozen=True)
 class Handed:
-    """The data, judged; `digest` is its name."""
+    """The validated data; `digest` is its name."""
 
     digest: str
     configuration: ServerConfiguration
@@ -65,26 +65,26 @@ class Handed:
 
 
 def encode(configuration: Mapping[str, object], probe_url: str) -> bytes:
-    """The data as it is handed over. Raises TenantError when it is longer than the host reads."""
+    """The file content for the data. Raises TenantError `configuration-too-large`."""
     document = {"version": 1, "configuration": configuration, "probe_url": probe_url}
     content = json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
     if len(content) > LARGEST:
-        raise CONFIGURATION_INVALID(count=len(content), largest=LARGEST)
+        raise CONFIGURATION_TOO_LARGE(size=len(content), limit=LARGEST)
     return content
 
 
 def name_of(content: bytes) -> str:
-    """SHA-256 in hex: what a verdict is about."""
+    """SHA-256 in hex, the name of the data in a verdict."""
     return hashlib.sha256(content).hexdigest()
 
 
 def read_handed(files: Files) -> bytes | None:
-    """The data that lies there, unjudged; None when there is none. Raises FileError for what is no file."""
+    """The data, not validated; None when there is none. Raises FileError for anything but a file."""
     return files.read_untrusted(paths.CONFIGURATION_HANDED, LARGEST)
 
 
 def judge(content: bytes) -> Handed:
-    """The data, judged by the model that the installer uses.
+    """The data, validated with the model of the installer.
 
     Raises FileError `message-invalid`, TenantError `configuration-invalid`.
     """
@@ -100,7 +100,7 @@ def write_verdict(files: Files, verdict: Verdict) -> None:
 
 
 def read_verdict(files: Files, digest: str) -> Verdict | None:
-    """The verdict about the data with this name; None when there is none yet that can be read."""
+    """The verdict about the data with this name; None when there is no valid one yet."""
     try:
         found = messages.read(files, paths.CONFIGURATION_VERDICT, Verdict)
     except FileError:

@@ -1,7 +1,7 @@
-"""How much ocserv logs: `DEBUG_LEVEL` of `env.sh`, or for some hours the level of the verbose mode.
+"""The log level of ocserv: `DEBUG_LEVEL` of `env.sh`, or temporarily that of the verbose mode.
 
-The verbose mode is a file beside `env.sh` with an end: what was before needs no memory, it is there, and
-comes back by itself when the time is over or the file is gone.
+The verbose mode is a file next to `env.sh` with an expiry time; `DEBUG_LEVEL` applies again when the time is
+over or the file is removed.
 """
 
 import re
@@ -32,7 +32,7 @@ class _Verbose(BaseModel):
 
 @dataclass(frozen=True)
 class LogLevel:
-    """The level in force; `until` is the end of the verbose mode, and `usual` the level outside of it."""
+    """The current level; `until` is the end of the verbose mode, `usual` the level without it."""
 
     level: int
     usual: int
@@ -40,7 +40,7 @@ class LogLevel:
 
 
 def log_level(files: Files, settings: Mapping[str, str], now: datetime) -> LogLevel:
-    """The level at the time `now`; `settings` are those of `env.sh`. Raises UsageError for a wrong one."""
+    """The level at the time `now`; `settings` are those of `env.sh`. Raises UsageError for an invalid one."""
     usual = debug_level(settings.get("DEBUG_LEVEL", ""))
     verbose = _verbose(files)
     if verbose is None or verbose.until <= now:
@@ -60,7 +60,7 @@ def with_level(configuration: bytes, level: int) -> bytes:
 
 
 def begin_verbose(files: Files, until: datetime) -> None:
-    """Log as much as there is until then."""
+    """Log at the highest level until then."""
     content = _Verbose(level=HIGHEST_LEVEL, until=until).model_dump_json()
     files.write(paths.LOG_LEVEL, f"{content}\n".encode(), 0o644)
 
@@ -75,4 +75,4 @@ def _verbose(files: Files) -> _Verbose | None:
     try:
         return None if content is None else _Verbose.model_validate_json(content)
     except (ValidationError, OverflowError):
-        return None  # a file that somebody spoiled, or a newer release wrote, must not stop the gateway
+        return None  # a damaged file, or one of a newer release, must not stop the gateway

@@ -1,4 +1,4 @@
-"""What `mst-cli server show` can ask, as data, and how to read what occtl answers.
+"""The queries of `mst-cli server show`, as data, and a reader for the answers of occtl.
 
 Source: docs/reference (mst-cli, section 3) and occtl(8), 1.3.0. With JSON output it writes commas before
 closing brackets (`show sessions`), forgets commas and repeats keys (`show iroutes`); `read_answer`
@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from mstunnel_setup.engine.values import JsonObject, JsonValue
-from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.errors import EngineError
 from mstunnel_setup.foreign import whole_number
-from mstunnel_setup.gateway.errors import ARGUMENT_MISSING, ARGUMENT_UNEXPECTED, OCCTL_ANSWER_INVALID
+from mstunnel_setup.gateway.errors import (
+    ARGUMENT_INVALID,
+    ARGUMENT_MISSING,
+    ARGUMENT_UNEXPECTED,
+    OCCTL_ANSWER_INVALID,
+)
 
 NOT_FOUND: Final = 2
-"""Exit code of `show user`, `show id` when there is no such thing."""
+"""Exit code of `show user` and `show id` for an unknown user or connection."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,13 @@ SHOW_COMMANDS: Final = (
 )
 
 
-# A program in a container learns of its client's end by that of its input only, and occtl spins on after it.
+# A program in a container notices the end of its client only at its input, and occtl would run on.
 _UNTIL_INPUT_ENDS: Final = (
     *("sh", "-c"),
     'exec 3<&0; "$@" <&3 & child=$!; { cat <&3; kill "$child"; } >/dev/null 2>&1 & wait "$child"',
     "sh",
 )
-_LINE_BY_LINE: Final = ("stdbuf", "-oL")  # also where its output is no terminal
+_LINE_BY_LINE: Final = ("stdbuf", "-oL")  # also when its output is not a terminal
 
 
 def occtl_arguments(command: ShowCommand, argument: str = "", *, as_json: bool = False) -> list[str]:
@@ -96,19 +101,13 @@ def _judge_argument(command: ShowCommand, argument: str) -> None:
     if argument:
         judge_word(command.argument, argument)
     if command.argument == "ID" and not (argument.isascii() and argument.isdigit()):
-        raise UsageError(
-            "argument-invalid", f"{argument} is not the number of a connection", "See `show users`."
-        )
+        raise ARGUMENT_INVALID(name="ID", value=argument, expected="a number listed by `show users`")
 
 
 def judge_word(placeholder: str, word: str) -> None:
     """Raise UsageError for an argument that occtl, which splits its line at blanks, would take apart."""
     if not word or not all(letter.isprintable() and not letter.isspace() for letter in word):
-        raise UsageError(
-            "argument-invalid",
-            f"{placeholder} is empty, or holds blanks or control characters",
-            "Give one word.",
-        )
+        raise ARGUMENT_INVALID(name=placeholder, value=word, expected="one word without control characters")
 
 
 # Numbers and truth values that occtl writes as texts.
@@ -138,14 +137,14 @@ _TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)',
 
 def _read(text: str) -> JsonValue:
     try:
-        # Records are told apart by their first key: occtl writes several into one object.
-        value: JsonValue = json.loads(_mended(text), object_pairs_hook=_records, strict=False)
+        # A repeated first key starts the next record: occtl writes several into one object.
+        value: JsonValue = json.loads(_repaired(text), object_pairs_hook=_records, strict=False)
     except (ValueError, RecursionError) as error:
         raise _not_understood(text) from error
     return value
 
 
-def _mended(text: str) -> str:
+def _repaired(text: str) -> str:
     """`text` with the commas where JSON wants them."""
     return "".join(_with_commas([found for found in _TOKEN.findall(text) if found != ","]))
 
@@ -172,4 +171,4 @@ def _records(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
 
 def _not_understood(text: str) -> EngineError:
     start = "".join(c if c.isprintable() else " " for c in text[:80]).strip()
-    return OCCTL_ANSWER_INVALID(start=start or "nothing")
+    return OCCTL_ANSWER_INVALID(answer=start or "nothing")

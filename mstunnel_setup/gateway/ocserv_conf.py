@@ -5,10 +5,9 @@ from enum import StrEnum
 from typing import Final
 
 from mstunnel_setup import paths, rendering
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.errors import AUTHENTICATION_UNSUPPORTED
+from mstunnel_setup.gateway.errors import AUTHENTICATION_UNSUPPORTED, DEBUG_LEVEL_INVALID
 
 CONFIGURATION_MODE: Final = 0o644
 """Mode of `ocserv.conf`; it names keys and holds none."""
@@ -17,7 +16,7 @@ DEVICE_AUTHORITY: Final = f"{paths.CERTIFICATES}/device-ca.crt"
 """The authority that issues the devices' certificates, for certificate authentication."""
 
 DEAD_END_NETWORK: Final = "fdb3:7c1e:94a2::/64"
-"""Addresses for devices whose IPv6 traffic ends at the gateway: a unique local prefix (RFC 4193) of its own.
+"""Addresses for devices whose IPv6 traffic ends at the gateway: a unique local prefix (RFC 4193).
 
 With such an address a device sends all IPv6 traffic into a full tunnel, and prefers IPv4 to it (RFC 6724,
 section 6, rule 5). `images/gateway/traffic-rules` names the same network and forwards nothing of it.
@@ -28,15 +27,15 @@ _CONTROL_SOCKET: Final = "/run/occtl.socket"
 # In the image: a record in the log for every session that begins or ends.
 _SESSION_LOG: Final = "/usr/libexec/mstunnel/session-log"
 
-# Of the image: who the workers are, which parse what strangers send.
+# Defined by the image: the account of the workers, which parse untrusted input.
 RUN_AS_USER: Final = "ocserv"
 RUN_AS_GROUP: Final = "ocserv"
 ISOLATE_WORKERS: Final = True
 
 HIGHEST_LEVEL: Final = 4
-"""Above it ocserv logs what users do (levels 8 and 9)."""
+"""Higher levels of ocserv log what users do (8 and 9)."""
 
-# Ours unless an advanced setting says otherwise. Times are in seconds.
+# Defaults, unless an advanced setting overrides them. Times are in seconds.
 _DEFAULTS: Final = {
     "session-timeout": "3600",
     "auth-timeout": "240",
@@ -48,7 +47,7 @@ _DEFAULTS: Final = {
     "try-mtu-discovery": "true",
     "compression": "false",
     "max-clients": "0",
-    # Each app of a managed device is a connection of its own.
+    # Each app of a managed device has a separate connection.
     "max-same-clients": "0",
     "rate-limit-ms": "100",
     # Many devices share the address of one office or mobile network.
@@ -64,12 +63,12 @@ class Authentication(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "Authentication":
-        raise AUTHENTICATION_UNSUPPORTED(value=value, cls=", ".join(cls))
+        raise AUTHENTICATION_UNSUPPORTED(value=value, supported=", ".join(cls))
 
 
 @dataclass(frozen=True)
 class GatewayOptions:
-    """What a gateway decides for itself. `debug_level` is `DEBUG_LEVEL` of `env.sh`."""
+    """Local options of a gateway. `debug_level` is `DEBUG_LEVEL` of `env.sh`."""
 
     authentication: Authentication = Authentication.OIDC
     debug_level: int = 0
@@ -78,15 +77,11 @@ class GatewayOptions:
 def debug_level(value: str) -> int:
     """The value of `DEBUG_LEVEL`: 0 (default) to 4, capped there.
 
-    Raises UsageError for anything but a whole number.
+    Raises UsageError `debug-level-invalid` for anything but a whole number.
     """
     level = whole_number(value or "0")
     if level is None:
-        raise UsageError(
-            "debug-level-invalid",
-            f"DEBUG_LEVEL is not a number: {value}",
-            f"Write a number from 0 to {HIGHEST_LEVEL} into {paths.ENVIRONMENT}.",
-        )
+        raise DEBUG_LEVEL_INVALID(value=value, highest=HIGHEST_LEVEL, path=paths.ENVIRONMENT)
     return min(level, HIGHEST_LEVEL)
 
 
@@ -97,7 +92,7 @@ def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | No
         configuration=configuration,
         options=options or GatewayOptions(),
         oidc=paths.OIDC_JSON,
-        # A link that is switched as a whole, so a key never stands beside the chain of another one.
+        # A link that is switched atomically, so key and chain always belong together.
         identity=paths.ACTIVE,
         device_authority=DEVICE_AUTHORITY,
         socket=_SOCKET,

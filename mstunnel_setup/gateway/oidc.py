@@ -30,7 +30,7 @@ class Issuers:
     tenant_id: str
 
     def version(self, issuer: str | None) -> TokenVersion:
-        """That of the tokens of a chosen issuer; without one 1 in Microsoft's clouds, 2 in a custom one."""
+        """The token version of an issuer; without one 1 in Microsoft's clouds, 2 in a custom cloud."""
         if issuer:
             return 2 if issuer.endswith("/v2.0") else 1
         return 2 if self.cloud == "custom" else 1
@@ -52,11 +52,11 @@ class Issuers:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenRules:
-    """A delegated token of a member of this tenant, for this gateway, and not for long.
+    """Rules for tokens: delegated, of a member of this tenant, for this gateway, short-lived.
 
-    `metadata` is the address of the OpenID document, `home_issuers` what `idp` may say of a member,
-    `scope` one delegated permission, `maximum_lifetime` in seconds; `required_claims` are compared for
-    equality, after ours.
+    `metadata` is the address of the OpenID document, `home_issuers` are the `idp` values of members, `scope`
+    one delegated permission, `maximum_lifetime` in seconds; `required_claims` are compared for equality,
+    after ours.
     """
 
     metadata: str

@@ -1,14 +1,14 @@
 """The port in use: the one in `ocserv.conf`, which the gateway's container publishes.
 
-`admin-settings.json` names the port that the tenant wants; until the host has made another container the two
-differ, because a container publishes only the ports that it was created with.
+`admin-settings.json` has the port that the tenant wants; the two differ until the host has re-created the
+container, because a container publishes only the ports that it was created with.
 """
 
 import re
 from typing import Final
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import StepError
+from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
 from mstunnel_setup.host.files import Files
 
 _PORT: Final = re.compile(rb"^((?:tcp|udp)-port) = (\d{1,5})$", re.MULTILINE)
@@ -29,9 +29,5 @@ def port_in_use(files: Files) -> int:
     """The port in use on this host. Raises StepError `settings-unreadable`."""
     port = served_port(files.read(paths.OCSERV_CONF) or b"")
     if port is None:
-        raise StepError(
-            "settings-unreadable",
-            f"{paths.OCSERV_CONF} is missing or names no port",
-            "Run mstunnel-setup; it writes the file again.",
-        )
+        raise SETTINGS_UNREADABLE(path=paths.OCSERV_CONF)
     return port

@@ -1,6 +1,6 @@
-"""The gateway's two files, rendered from a server configuration: the one renderer of installer and monitor.
+"""The gateway's two files, rendered from a server configuration, for installer and monitor.
 
-The gateway's container notices a new `ocserv.conf`, has ocserv test it, and reloads.
+The gateway's container notices a new `ocserv.conf`, tests it with ocserv, and reloads.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions, ocserv_conf
 from mstunnel_setup.gateway.port import served_port
-from mstunnel_setup.gateway.warning import ConfigurationWarning
+from mstunnel_setup.gateway.warning import LISTEN_PORT_CHANGED, ConfigurationWarning
 from mstunnel_setup.host.files import Files
 
 RESTART_KEYS: Final = (
@@ -29,9 +29,9 @@ RESTART_KEYS: Final = (
 
 @dataclass(frozen=True)
 class Rendered:
-    """A server configuration as it is served: the content of `admin-settings.json` and of `ocserv.conf`.
+    """A rendered server configuration: the content of `admin-settings.json` and of `ocserv.conf`.
 
-    `port_waiting` says that the port in use is not the wanted one, which `settings` names.
+    `port_waiting` is set while the port in use differs from the wanted one, which is in `settings`.
     """
 
     settings: JsonObject
@@ -53,10 +53,10 @@ class Rendered:
 def render(
     configuration: ServerConfiguration, options: GatewayOptions, open_port: int | None = None
 ) -> Rendered:
-    """Render a configuration that was judged.
+    """Render a validated configuration.
 
     The container publishes only the port it was created with: while that is another one (`open_port`), the
-    gateway goes on there, and `admin-settings.json` names the port that is wanted.
+    gateway stays there, and `admin-settings.json` has the wanted port.
     """
     waiting = port_waiting(configuration.listen_port, open_port)
     served = configuration if open_port is None else replace(configuration, listen_port=open_port)
@@ -66,12 +66,12 @@ def render(
 
 
 def current(files: Files) -> Mapping[str, bytes | None]:
-    """What the two files hold now."""
+    """The current content of the two files."""
     return {path: files.read(path) for path in (paths.ADMIN_SETTINGS, paths.OCSERV_CONF)}
 
 
 def changes(present: Mapping[str, bytes | None], wanted: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    """The files to write, in order; none when all are as wanted."""
+    """The files to write, in order; none when all match."""
     return {path: content for path, content in wanted.items() if present.get(path) != content}
 
 
@@ -97,11 +97,7 @@ def _restarting(text: bytes) -> list[bytes]:
 
 
 def port_waiting(wanted: int, open_port: int | None) -> ConfigurationWarning | None:
-    """The warning that the gateway goes on at another port than the wanted one; None when it does not."""
+    """The warning that the gateway still uses another port than the wanted one, or None."""
     if open_port in (None, wanted):
         return None
-    return ConfigurationWarning(
-        "listen-port-changed",
-        f"the site wants port {wanted}, but the container publishes {open_port}, which goes on",
-        "The monitor of the host re-creates the container within a minute; this ends the sessions.",
-    )
+    return LISTEN_PORT_CHANGED(wanted=wanted, published=open_port)

@@ -1,7 +1,7 @@
-"""Accounts of this machine: which groups belong to a service, so that no person is in them.
+"""Accounts and groups of this machine, and which groups contain services only.
 
-The one file has a C library of its own, which reads /etc/passwd and /etc/group and loads none of the host's
-modules for names (sssd, systemd-userdb). What only these know comes from the host's own `getent` and `id`.
+The one-file program includes a C library that reads /etc/passwd and /etc/group but loads none of the host's
+NSS modules (sssd, systemd-userdb). Accounts known only to these come from the host's `getent` and `id`.
 """
 
 import grp
@@ -11,9 +11,9 @@ import subprocess
 from dataclasses import dataclass
 from typing import Final
 
-# Accounts of people start here (login.defs: UID_MIN) on every platform we support.
+# First user ID of people (login.defs: UID_MIN) on every supported platform.
 _FIRST_PERSON: Final = 1000
-# Directory servers that are away make `getent` wait.
+# `getent` waits for directory servers that do not answer.
 _SECONDS: Final = 15.0
 
 
@@ -60,7 +60,7 @@ def _entry(database: str, key: str | int) -> list[str]:
 
 
 def _output(*command: str) -> str:
-    """What a program prints, nothing when it fails. The process runner imports this module."""
+    """The output of a program, empty when it fails. Not by the process runner: that imports this module."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     try:
         done = subprocess.run(
@@ -81,7 +81,7 @@ def find(name: str) -> Account | None:
 
 
 def own_name() -> str:
-    """The account that runs this process; its number when it has no name."""
+    """The name of the account that runs this process; its user ID when it has no name."""
     try:
         return _passwd(os.geteuid()).pw_name
     except KeyError:
@@ -89,7 +89,7 @@ def own_name() -> str:
 
 
 def is_member(name: str, group: str) -> bool:
-    """Whether the account is in the group; a group that is not there has no members."""
+    """Whether the account is in the group; False when the group does not exist."""
     try:
         return name in _group(group).gr_mem
     except KeyError:
@@ -106,7 +106,7 @@ def has_group(group: str) -> bool:
 
 
 def is_own_group(gid: int) -> bool:
-    """Whether nobody but the account that runs this process is in the group `gid`, its own one."""
+    """Whether the group `gid` is the primary group of this process's account and has no other member."""
     try:
         own, group = _passwd(os.geteuid()), _group(gid)
     except KeyError:
@@ -115,7 +115,7 @@ def is_own_group(gid: int) -> bool:
 
 
 def is_service_group(gid: int) -> bool:
-    """Whether `gid` is the own group of a service's account, and nobody but services are in it.
+    """Whether `gid` is the primary group of a service's account, and all its members are services.
 
     Ubuntu gives /var/log to root:syslog with mode 0775: only the system logger may write there, besides root.
     """

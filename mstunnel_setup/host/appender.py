@@ -1,4 +1,4 @@
-"""A file that only grows, record by record: journal, log and lock."""
+"""Append-only files, written record by record: journal, log and lock."""
 
 import os
 import stat
@@ -15,7 +15,7 @@ class Appender:
         self._durable = durable
 
     def append(self, record: bytes) -> None:
-        """Write `record`; a durable one is on the disk when this returns."""
+        """Write `record`; when durable, it is on disk when this returns."""
         try:
             view = memoryview(record)
             while view:
@@ -26,18 +26,18 @@ class Appender:
             raise explain("append to", self._path, error) from error
 
     def size(self) -> int:
-        """Bytes the file holds."""
+        """Size in bytes."""
         return os.fstat(self._handle).st_size
 
     def read(self) -> bytes:
-        """Everything the file holds."""
+        """The whole content."""
         try:
             return os.pread(self._handle, self.size(), 0)
         except OSError as error:
             raise explain("read", self._path, error) from error
 
     def close_to_others(self) -> None:
-        """Take every right on the file from its group and from others."""
+        """Remove all permissions of group and others."""
         mode = stat.S_IMODE(os.fstat(self._handle).st_mode)
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             os.fchmod(self._handle, mode & stat.S_IRWXU)
@@ -51,9 +51,9 @@ class Appender:
         return self._handle
 
     def truncate(self, size: int) -> None:
-        """Cut the file to `size` bytes, durably."""
+        """Truncate the file to `size` bytes, durably."""
         try:
             os.ftruncate(self._handle, size)
             os.fsync(self._handle)
         except OSError as error:
-            raise explain("cut", self._path, error) from error
+            raise explain("truncate", self._path, error) from error

@@ -1,6 +1,6 @@
-"""The one file that this program was started from, and the folder with all it brings (scripts/tree.py).
+"""The single-file program that was started, and the directory with all its parts (scripts/tree.py).
 
-A Debian or RPM package has the folder alone, a Python package has neither.
+A Debian or RPM package has the directory alone, a Python package has neither.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ def one_file() -> str | None:
 
 
 def folder() -> Path:
-    """Where the one file is unpacked, or what the package has installed."""
+    """The directory that the single-file program is unpacked into, or that its package installs."""
     return Path(sys.executable).parents[1]
 
 
@@ -39,21 +39,21 @@ def licenses() -> str | None:
 
 
 def digests(file: Path) -> tuple[str, str]:
-    """SHA-256 of the payload of a one file: as the file says, and as it is. Raises OSError."""
+    """SHA-256 of the payload of a one-file program: stated and actual. Raises OSError."""
     head, _marker, payload = file.read_bytes().partition(_MARKER)
     stated = _DIGEST.search(head)
     return "" if stated is None else stated[1].decode(), hashlib.sha256(payload).hexdigest()
 
 
 def differences(unpacked: Path) -> list[str]:
-    """Files of an unpacked folder that are not as they were packed, with what is wrong. Raises OSError."""
+    """Files of an unpacked directory that differ from the manifest, and how. Raises OSError."""
     stated = {}
     for line in (unpacked / "manifest").read_text().splitlines()[:-1]:
         digest, _size, path = line.split(" ", 2)
         stated[path] = digest
     present = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if not path.is_dir()}
     unknown = present - stated.keys() - {"manifest", "complete"}
-    found = [f"{path}: does not belong there" for path in sorted(unknown)]
+    found = [f"{path}: not in the manifest" for path in sorted(unknown)]
     for path, digest in stated.items():
         if path not in present:
             found.append(f"{path}: missing")

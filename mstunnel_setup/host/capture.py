@@ -1,4 +1,4 @@
-"""Recording packets of one network interface, also of one only a container sees: pcap, no tool needed."""
+"""Packet capture of one network interface, also inside a container's network: pcap, without tcpdump."""
 
 import ctypes
 import fcntl
@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.errors import CAPTURE_FAILED, NETWORK_NOT_ENTERED
 
 # linux/sched.h, linux/sockios.h, linux/if_ether.h, linux/if_arp.h
@@ -24,28 +23,28 @@ _LOOK_SECONDS: Final = 0.2
 
 
 def enter_network_of(process_id: int) -> None:
-    """Move this program into the network of a process; there is no way back. Raises NetworkError."""
+    """Move this process into the network namespace of another, for good. Raises NetworkError."""
     library = ctypes.CDLL(None, use_errno=True)
     try:
         handle = os.open(f"/proc/{process_id}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise _refused(error.strerror or "") from error
+        raise NETWORK_NOT_ENTERED(reason=error.strerror) from error
     try:
         if library.setns(handle, _CLONE_NEWNET) != 0:
-            raise _refused(os.strerror(ctypes.get_errno()))
+            raise NETWORK_NOT_ENTERED(reason=os.strerror(ctypes.get_errno()))
     finally:
         os.close(handle)
 
 
 def interfaces() -> list[str]:
-    """Names of the interfaces of the network this program is in."""
+    """Names of the interfaces of the current network namespace."""
     return sorted(name for _number, name in socket.if_nameindex())
 
 
 def record(interface: str, seconds: float, size: int) -> Iterator[bytes]:
     """A pcap file in pieces: its header, then every packet, for `seconds` or up to `size` bytes in all.
 
-    Raises NetworkError when there is no such interface or the right to listen is missing.
+    Raises NetworkError when there is no such interface or the permission is missing.
     """
     try:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERY_PROTOCOL)) as listener:
@@ -80,7 +79,3 @@ def _link(listener: socket.socket, interface: str) -> int:
     answer = fcntl.ioctl(listener, _SIOCGIFHWADDR, request)
     (kind,) = struct.unpack_from("H", answer, 16)
     return _RAW if kind in _WITHOUT_HEADER else _ETHERNET
-
-
-def _refused(reason: str) -> NetworkError:
-    return NETWORK_NOT_ENTERED(reason=reason)

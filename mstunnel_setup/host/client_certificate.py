@@ -1,4 +1,4 @@
-"""A client certificate that exists for one connection only."""
+"""A throwaway client certificate for probes."""
 
 import os
 import ssl
@@ -11,14 +11,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-# Whatever the clock of this host says.
+# Valid even when the clock of this host is wrong.
 _FROM, _UNTIL = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def show_unknown_certificate(context: ssl.SSLContext) -> None:
-    """Have `context` show a self-signed certificate when a server asks for one, then or later (RFC 8446)."""
+    """Make `context` send a self-signed certificate when asked, also post-handshake (RFC 8446)."""
     context.post_handshake_auth = True
-    # OpenSSL loads keys by name only; this file has one, but is in memory and gone when it is closed.
+    # OpenSSL loads keys from a path only; this file is in memory and gone when it is closed.
     handle = os.memfd_create("client-certificate")
     try:
         view = memoryview(_pem())
@@ -31,7 +31,7 @@ def show_unknown_certificate(context: ssl.SSLContext) -> None:
 
 @cache
 def _pem() -> bytes:
-    """Key and certificate; any certificate of this form will do, so one is enough for a run."""
+    """Key and certificate in PEM; one is enough for a run."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mst-readiness")])
     certificate = (

@@ -1,4 +1,4 @@
-"""One try of a TLS endpoint: at one address or through a proxy, and who vouches for its certificate."""
+"""Probe of a TLS endpoint, at one address or through a proxy, and which trust its certificate passes."""
 
 import socket
 import ssl
@@ -12,26 +12,26 @@ import certifi
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.foreign import http_date
 from mstunnel_setup.host.client_certificate import show_unknown_certificate
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.errors import ENDPOINT_UNREACHABLE, NAME_UNRESOLVED
 
 _LARGEST_HEAD = 16 * 1024
 # linux/in.h: the path MTU of a connected socket (ip(7)).
 _IP_MTU = 14
-# Makes the request fill whole packets, so that a link too small for them shows before the MTU is read.
+# Fills whole packets, so that a link with a smaller MTU is noticed before the MTU is read.
 _PADDING = "x" * 3000
 _OK = 200
 REFUSED = "the proxy answers"
-"""How the reason begins when a proxy does not connect us; its status follows."""
+"""Start of the reason when a proxy refuses CONNECT; its status follows."""
 
 
 @dataclass(frozen=True)
 class Destination:
-    """What to try: TLS with `host`, at `address`, or through the proxy (host, port) that is asked for it.
+    """What to probe: TLS with `host` at `address`, directly or through the proxy (host, port).
 
-    With `client_certificate` a certificate made for this try is shown, which no server can know.
+    With `client_certificate` a new self-signed certificate is sent, which no server can know.
     """
 
     host: str
@@ -44,9 +44,9 @@ class Destination:
 
 @dataclass(frozen=True)
 class Reached:
-    """What answered. `trust` tells who vouches for the certificate: a public root, this host's, or nobody.
+    """The answer. `trust`: the chain ends in a public root, in one of this host, or in none ("nobody").
 
-    `status` is the HTTP status, 0 without an HTTP answer; `date` the server's clock, `mtu` that of the path.
+    `status` is the HTTP status, 0 without an HTTP answer; `date` the server's clock, `mtu` the path MTU.
     """
 
     trust: Literal["public", "host", "nobody"]
@@ -58,13 +58,13 @@ class Reached:
 
 @dataclass(frozen=True)
 class Trust:
-    """Public roots (those of Mozilla unless given) and what this host trusts besides (PEM)."""
+    """Public roots (by default Mozilla's) and the additional roots of this host (PEM)."""
 
     host_roots: str = ""
     public_roots: str = ""
 
     def contexts(self) -> Iterator[tuple[Literal["public", "host", "nobody"], ssl.SSLContext]]:
-        """The ways to verify, the strictest first; the last one takes everything."""
+        """TLS contexts, the strictest first; the last one does not verify."""
         public = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         public.load_verify_locations(cadata=self.public_roots or None, cafile=_public_file(self.public_roots))
         yield "public", public
@@ -76,7 +76,7 @@ class Trust:
 
 
 def _trusting() -> ssl.SSLContext:
-    """A way to look at a certificate, whoever issued it."""
+    """A context that does not verify: only to read the certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -88,7 +88,7 @@ def _public_file(given: str) -> str | None:
 
 
 def reach(destination: Destination, trust: Trust, clock: Clock, end: float) -> Reached:
-    """Try once, until the monotonic time `end`. Raises NetworkError `endpoint-unreachable` with a reason."""
+    """Probe once, until the monotonic time `end`. Raises NetworkError `endpoint-unreachable`."""
     try:
         for name, context in trust.contexts():
             if destination.client_certificate:
@@ -98,16 +98,16 @@ def reach(destination: Destination, trust: Trust, clock: Clock, end: float) -> R
             except ssl.SSLCertVerificationError:
                 continue
     except TimeoutError as error:
-        raise _unreachable("no answer in time") from error
+        raise ENDPOINT_UNREACHABLE(reason="no answer in time") from error
     except OSError as error:
-        raise _unreachable(_reason(error)) from error
-    raise _unreachable("no certificate")
+        raise ENDPOINT_UNREACHABLE(reason=_reason(error)) from error
+    raise ENDPOINT_UNREACHABLE(reason="no certificate")
 
 
 def presented_issuer(destination: Destination, clock: Clock, end: float) -> str:
-    """Who issued the certificate that is shown there; empty when that cannot be seen until `end`.
+    """The issuer of the presented certificate; empty when there is none until `end`.
 
-    Nothing is verified and nothing is sent: it serves the message about a refused certificate only.
+    Nothing is verified and no request is sent: only for the message about an untrusted certificate.
     """
     try:
         with _connected(destination, clock, end) as plain:
@@ -119,12 +119,12 @@ def presented_issuer(destination: Destination, clock: Clock, end: float) -> str:
 
 
 def resolve(host: str, port: int) -> tuple[str, ...]:
-    """The addresses of a host. Raises NetworkError `name-unresolved`; has no time limit of its own."""
+    """The addresses of a host. Raises NetworkError `name-unresolved`; there is no time limit."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise NetworkError("name-unresolved", reason, "Check the DNS servers of this host.") from error
+        raise NAME_UNRESOLVED(reason=reason) from error
     return tuple(dict.fromkeys(str(item[4][0]) for item in found))
 
 
@@ -154,7 +154,7 @@ def _connected(destination: Destination, clock: Clock, end: float) -> Iterator[s
 
 
 def _tunnel(plain: socket.socket, destination: Destination, clock: Clock, end: float) -> None:
-    """Have the proxy connect us (RFC 9110, section 9.3.6)."""
+    """Ask the proxy to CONNECT (RFC 9110, section 9.3.6)."""
     bracketed = f"[{destination.address}]" if ":" in destination.address else destination.address
     authority = f"{bracketed}:{destination.port}"
     plain.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
@@ -166,7 +166,7 @@ def _tunnel(plain: socket.socket, destination: Destination, clock: Clock, end: f
 def _ask(
     secure: ssl.SSLSocket, destination: Destination, clock: Clock, end: float
 ) -> tuple[int, datetime | None]:
-    """Status and date of a GET; nothing when the server, which may want a client certificate, hangs up."""
+    """Status and date of a GET; 0 and None when the server closes the connection (no client certificate)."""
     request = (
         f"GET {destination.path} HTTP/1.1\r\nHost: {destination.host}\r\n"
         f"User-Agent: mst-readiness\r\nX-Padding: {_PADDING}\r\nConnection: close\r\n\r\n"
@@ -179,7 +179,7 @@ def _ask(
 
 
 def _head(connection: socket.socket, clock: Clock, end: float) -> tuple[int, datetime | None]:
-    """Status and `Date` of an HTTP answer. A body is not waited for."""
+    """Status and `Date` of an HTTP answer, without its body."""
     head = b""
     while b"\r\n\r\n" not in head and len(head) < _LARGEST_HEAD:
         connection.settimeout(_left(clock, end))
@@ -231,9 +231,5 @@ def _printable(text: str) -> str:
 
 def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
-        return f"TLS fails: {error.reason or 'no handshake'}"
+        return f"TLS failed: {error.reason or 'no handshake'}"
     return _printable(str(error.strerror or error)).lower()
-
-
-def _unreachable(reason: str) -> NetworkError:
-    return NetworkError("endpoint-unreachable", reason, "Let TCP 443 out to it.")

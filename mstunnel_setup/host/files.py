@@ -1,11 +1,11 @@
-"""The file writer: only this module and those it rests on (places, appender) change the file system.
+"""The file writer: only this module, safe_paths, untrusted and appender change the file system.
 
 Every write has six properties: a temporary file in the same directory; an unpredictable name opened with
-`O_EXCL | O_NOFOLLOW`; the right mode from birth; `fsync` of the file; `fsync` of the directory; and refusal
-of targets that are links or not regular files. Parents are walked by directory handle: a parent that is
-a link, or that others may write to, is refused.
+`O_EXCL | O_NOFOLLOW`; the final mode from its creation on; `fsync` of the file; `fsync` of the directory; and
+refusal of targets that are links or not regular files. Parents are opened one by one: a parent that is a
+link, or that others can write to, is refused.
 
-The agent has folders of its own: what root writes there belongs to it, and a link there is not followed.
+The agent owns directories: what root writes there belongs to the agent, and a link there is not followed.
 """
 
 import contextlib
@@ -21,32 +21,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.errors import UsageError, as_kind
 from mstunnel_setup.host import untrusted
 from mstunnel_setup.host.appender import Appender
+from mstunnel_setup.host.errors import PATH_LOOP, PATH_NOT_REGULAR, FileError
 from mstunnel_setup.host.safe_paths import (
     DIRECTORY,
-    FileError,
     Kind,
     above,
     explain,
     kind_of,
     name_of_kind,
+    refuse_hard_linked,
     refuse_irregular,
-    refuse_second_name,
 )
 from mstunnel_setup.paths import AGENT_USER
 
 _RANDOM_BYTES = 8
 # What the agent leaves for root to read; a configuration is a few kilobytes.
 _LARGEST_OF_AGENT = 4 * 1024 * 1024
-# Pipes that the shell of the administrator has opened, as `<(command)` does.
+# Pipes opened by the administrator's shell, as with `<(command)`.
 _OPENED_BY_CALLER = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
 
 @dataclass(frozen=True)
 class FileState:
-    """What stands at a path: kind, permission bits, owner, and the target if it is a link."""
+    """The state of a path: kind, permission bits, owner, and the target if it is a link."""
 
     kind: Kind
     mode: int
@@ -63,15 +63,15 @@ class Files:
 
     @property
     def live(self) -> bool:
-        """Whether these are the files of the host that runs now, not those below another root."""
+        """Whether these are the files of the running host, not those below another root."""
         return self.root.samefile("/")
 
     def locate(self, path: str) -> Path:
-        """Where the host path `path` really lies (below `root`)."""
+        """The real path (below `root`) of the host path `path`."""
         return self.root / path.lstrip("/")
 
     def state(self, path: str) -> FileState | None:
-        """What stands at `path`, links not followed; None when nothing does."""
+        """The state of `path`, links not followed; None when it does not exist."""
         try:
             found = os.lstat(self.locate(path))
         except (FileNotFoundError, NotADirectoryError):
@@ -85,7 +85,7 @@ class Files:
     def read(self, path: str) -> bytes | None:
         """The content of the file at `path`; None when there is none.
 
-        Links are followed below root, but not one in a folder of the agent.
+        Links are followed, except in a directory of the agent.
         """
         if _is_agents(self.locate(path).parent):
             return self.read_untrusted(path, _LARGEST_OF_AGENT)
@@ -98,22 +98,21 @@ class Files:
         return _content(handle, path)
 
     def read_untrusted(self, path: str, limit: int) -> bytes | None:
-        """A regular file of at most `limit` bytes that somebody with fewer rights may have put there.
+        """A regular file of at most `limit` bytes that a less privileged program may have created.
 
-        None when there is none. Raises FileError for anything else; links are not followed, nothing is
-        waited for.
+        None when there is none. Raises FileError for anything else; follows no link and never blocks.
         """
         return untrusted.read(self.locate(path), path, limit)
 
     def read_given(self, path: str) -> bytes | None:
-        """The content of a file an administrator named: a path of this machine, not below `root`.
+        """The content of a file that an administrator named: a path of this machine, not below `root`.
 
-        None when there is none. Raises UsageError when it cannot be read: another one has to be named.
+        None when there is none. Raises UsageError when it cannot be read.
         """
         try:
             return Files().read(path)
         except FileError as error:
-            raise UsageError(error.code, error.message, error.hint) from error
+            raise as_kind(UsageError, error) from error
 
     def digest(self, path: str) -> str | None:
         """SHA-256 in hex of the file at `path`; None when there is none."""
@@ -121,7 +120,7 @@ class Files:
         return None if content is None else hashlib.sha256(content).hexdigest()
 
     def digest_given(self, path: str) -> str | None:
-        """SHA-256 in hex of a file an administrator named; raises as `read_given`."""
+        """SHA-256 in hex of a file that an administrator named; raises as `read_given`."""
         content = self.read_given(path)
         return None if content is None else hashlib.sha256(content).hexdigest()
 
@@ -135,7 +134,7 @@ class Files:
             raise explain("list", path, error) from error
 
     def free_bytes(self, path: str) -> int:
-        """Bytes an unprivileged process may still write to the file system of the directory `path`."""
+        """Bytes available to unprivileged processes on the file system of the directory `path`."""
         found = os.statvfs(self.locate(path))
         return found.f_bavail * found.f_frsize
 
@@ -144,16 +143,16 @@ class Files:
     ) -> None:
         """Replace the file at `path` by `content`, atomically and durably.
 
-        Raises FileError when the place is unsafe, full, read-only, or not a regular file.
+        Raises FileError when the path is unsafe or not a regular file, or the file system full or read-only.
         """
         with self._replacing(path, mode) as handle:
-            _fill(handle, content, mode, owner or _heir(self.locate(path).parent))
+            _fill(handle, content, mode, owner or _owner_in(self.locate(path).parent))
 
     @contextmanager
     def growing(self, path: str) -> Iterator[Appender]:
-        """A file of mode 0600 that is written piece by piece, and stands at `path` when the block ends well.
+        """A file of mode 0600 that is written piece by piece, and appears at `path` when the block succeeds.
 
-        Until then it is a temporary one in the same directory, so what is long need not be in memory.
+        Until then it is a temporary file in the same directory: large content need not fit in memory.
         Raises FileError as `write` does.
         """
         with self._replacing(path, 0o600) as handle:
@@ -162,15 +161,15 @@ class Files:
 
     @contextmanager
     def _replacing(self, path: str, mode: int) -> Iterator[int]:
-        """A new file to fill, which takes the place of the one at `path` when the block ends well."""
+        """A new file to fill, which replaces the one at `path` when the block succeeds."""
         with above(self.root, path, "write") as (parent, name):
-            refuse_irregular(parent, name, path)
+            refuse_irregular(parent, name, "write", path)
             _sweep(parent, name)
             temporary = f".{name}.{secrets.token_hex(_RANDOM_BYTES)}"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             handle = os.open(temporary, flags, mode & 0o600, dir_fd=parent)
             try:
-                # Whoever finds the lock free may take the file for the leftover of a killed process.
+                # A file without a lock counts as the leftover of a killed process (`_sweep`).
                 fcntl.flock(handle, fcntl.LOCK_EX)
                 yield handle
                 os.replace(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
@@ -186,14 +185,14 @@ class Files:
         """Open the file at `path` for appending whole records; created with `mode` when missing.
 
         `durable` waits until each record is on the disk. Raises FileError for a link, a pipe and the like,
-        and for a file with a second name, which may be anybody's.
+        and for a file with a second hard link, which may belong to another user.
         """
         with above(self.root, path, "append to") as (parent, name):
-            refuse_irregular(parent, name, path)
+            refuse_irregular(parent, name, "append to", path)
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             handle = os.open(name, flags, mode, dir_fd=parent)
             try:
-                refuse_second_name(handle, path)
+                refuse_hard_linked(handle, "append to", path)
                 if durable:
                     os.fsync(parent)
             except BaseException:
@@ -205,7 +204,7 @@ class Files:
             os.close(handle)
 
     def make_directory(self, path: str, mode: int = 0o755) -> None:
-        """Create the directory `path`, or give the one that is there this mode; its parent must exist."""
+        """Create the directory `path`, or set the mode of an existing one; its parent must exist."""
         with above(self.root, path, "create") as (parent, name):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, mode, dir_fd=parent)
@@ -218,7 +217,7 @@ class Files:
             os.fsync(parent)
 
     def missing(self, path: str) -> list[str]:
-        """The directories that have to be made for `path` to be one, topmost first."""
+        """The directories to create for `path` to exist, topmost first."""
         pure = PurePosixPath(path)
         directories = [str(directory) for directory in (*reversed(pure.parents), pure)]
         return [directory for directory in directories if self.state(directory) is None]
@@ -231,7 +230,7 @@ class Files:
     def link(self, path: str, target: str) -> None:
         """Make `path` a symbolic link to `target`, replacing another link atomically."""
         with above(self.root, path, "link") as (parent, name):
-            refuse_irregular(parent, name, path, allowed=stat.S_ISLNK)
+            refuse_irregular(parent, name, "link", path, allowed=stat.S_ISLNK)
             _sweep(parent, name)
             temporary = f".{name}.{secrets.token_hex(_RANDOM_BYTES)}"
             os.symlink(target, temporary, dir_fd=parent)
@@ -243,11 +242,11 @@ class Files:
             os.fsync(parent)
 
     def give(self, path: str, uid: int, gid: int) -> None:
-        """Make the account and group with these numbers the owners of a directory and all that is in it.
+        """Change the owner and group of a directory and of all its content.
 
         Links are not followed.
         """
-        with above(self.root, path, "give away") as (parent, name):
+        with above(self.root, path, "change the owner of") as (parent, name):
             handle = os.open(name, DIRECTORY, dir_fd=parent)
             try:
                 for _, folders, names, folder in os.fwalk(".", dir_fd=handle):
@@ -259,7 +258,7 @@ class Files:
                 os.close(handle)
 
     def set_modified(self, path: str, when: float) -> None:
-        """Set when the file at `path` was changed (seconds since 1970); it must be there."""
+        """Set the modification time (seconds since 1970) of the file at `path`, which must exist."""
         with above(self.root, path, "touch") as (parent, name):
             os.utime(name, (when, when), dir_fd=parent, follow_symlinks=False)
 
@@ -290,19 +289,19 @@ class Files:
             return True
 
     def remove_tree(self, path: str) -> None:
-        """Remove the directory at `path` with all that is in it; nothing happens when there is none."""
+        """Remove the directory at `path` with its content; nothing happens when there is none."""
         state = self.state(path)
         if state is not None and state.kind == "directory":
             self.discard(path)
 
     def discard(self, path: str) -> None:
-        """Remove whatever is at `path`: what somebody with fewer rights has put in the place of a file."""
+        """Remove what is at `path`, of any kind: a less privileged program may have created it."""
         with above(self.root, path, "remove") as (parent, name):
             untrusted.discard(parent, name)
             os.fsync(parent)
 
     def empty(self, path: str) -> None:
-        """Remove all that is in the directory at `path`; nothing happens when there is none."""
+        """Remove the content of the directory at `path`; nothing happens when there is none."""
         state = self.state(path)
         if state is None or state.kind != "directory":
             return
@@ -315,39 +314,33 @@ class Files:
                 os.close(handle)
 
 
-def _is_agents(folder: Path) -> bool:
-    """Whether the folder is one of the agent, and this process not the agent."""
+def _is_agents(directory: Path) -> bool:
+    """Whether the agent owns the directory, and this process is not the agent."""
     try:
-        owner = os.lstat(folder).st_uid
+        owner = os.lstat(directory).st_uid
     except OSError:
         return False
     return owner == AGENT_USER != os.geteuid()
 
 
-def _heir(folder: Path) -> tuple[int, int] | None:
-    """Who owns what is written into the folder, if not whoever writes it."""
-    return (AGENT_USER, -1) if _is_agents(folder) else None
+def _owner_in(directory: Path) -> tuple[int, int] | None:
+    """The owner of files written into the directory; None: the writing process."""
+    return (AGENT_USER, -1) if _is_agents(directory) else None
 
 
 def _unreadable(path: str, error: OSError) -> FileError:
-    """The error of a path that was followed, links and all."""
+    """The error for a path whose links were followed."""
     if error.errno != errno.ELOOP:
         return explain("read", path, error)
-    return FileError(
-        "path-loop", f"cannot read {path}: its links lead in a circle", f"Look at them with `namei {path}`."
-    )
+    return PATH_LOOP(path=path)
 
 
 def _content(handle: int, path: str) -> bytes:
-    """Everything behind `handle`, which is closed. A named pipe would never end, a device may do harm."""
+    """The content of `handle`, which is closed; not of a named pipe (may block) or a device (may do harm)."""
     try:
         kind = os.fstat(handle).st_mode
         if not (stat.S_ISREG(kind) or path.startswith(_OPENED_BY_CALLER)):
-            raise FileError(
-                "path-not-regular",
-                f"cannot read {path}: it is a {name_of_kind(kind)}, not a file",
-                "Name the file itself.",
-            )
+            raise PATH_NOT_REGULAR(verb="read", path=path, kind=name_of_kind(kind), expected="regular file")
         os.set_blocking(handle, True)
         with os.fdopen(handle, "rb", closefd=False) as stream:
             return stream.read()
@@ -363,22 +356,22 @@ def _fill(handle: int, content: bytes, mode: int, owner: tuple[int, int] | None)
     view = memoryview(content)
     while view:
         view = view[os.write(handle, view) :]
-    # The file was born with no more than 0600, so widening happens after the data is in.
+    # The file was created with at most 0600; a wider mode is set when the content is complete.
     os.fchmod(handle, mode)
     os.fsync(handle)
 
 
 def _sweep(parent: int, name: str) -> None:
-    """Remove the temporary files for `name` that processes left behind when they were killed."""
+    """Remove temporary files for `name` that killed processes left behind."""
     ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}")
     for leftover in filter(ours.fullmatch, os.listdir(parent)):
-        # Gone by now, being written by another process at this moment, or not to be removed by us.
+        # Already gone, being written by another process, or not removable by us.
         with contextlib.suppress(OSError):
             _remove_unused(parent, leftover)
 
 
 def _remove_unused(parent: int, leftover: str) -> None:
-    """Remove what has this name, of whatever kind; raises BlockingIOError for a file with a living writer."""
+    """Remove a leftover of any kind; raises BlockingIOError for a file that is still being written."""
     if not stat.S_ISREG(os.stat(leftover, dir_fd=parent, follow_symlinks=False).st_mode):
         os.unlink(leftover, dir_fd=parent)
         return
@@ -391,6 +384,6 @@ def _remove_unused(parent: int, leftover: str) -> None:
 
 
 def _discard(parent: int, temporary: str) -> None:
-    """Remove a temporary file; what cannot be removed now is swept by a later run."""
+    """Remove a temporary file; a later run removes what fails now."""
     with contextlib.suppress(OSError):
         os.unlink(temporary, dir_fd=parent)

@@ -1,7 +1,7 @@
 """The HTTP session: system trust plus `ca_file`, proxies, timeouts, and retries that obey `Retry-After`.
 
-`REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE` would silently replace the trust of a requests session, so
-the session ignores them and brings its own TLS context.
+`REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE` would silently replace the trust of a requests session; this
+session ignores them and uses its own TLS context.
 """
 
 import itertools
@@ -29,13 +29,14 @@ from mstunnel_setup.host.errors import (
     NETWORK_TIMEOUT,
     NETWORK_UNREACHABLE,
     PROXY_FAILED,
+    TLS_UNTRUSTED,
 )
 from mstunnel_setup.host.http_adapter import BoundedAdapter, ContextAdapter
 
 _TRY_AGAIN = frozenset({502, 503, 504})
 _REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 _LONGEST_WAIT = 60.0
-_NOBODY_THERE = 15.0
+_UNCONNECTED = 15.0
 _LOOK_SECONDS = 5.0
 _HTTPS_PORT = 443
 _PROXY_PORT = 8080
@@ -43,7 +44,7 @@ _OBJECT = re.compile(r"^HTTPS?Connection\([^)]*\): ")
 
 
 class HttpSession:
-    """One session for every client of ours; also fits MSAL's `http_client`."""
+    """The session of all our clients; implements MSAL's `http_client`."""
 
     def __init__(
         self,
@@ -76,10 +77,10 @@ class HttpSession:
         self._session.close()
 
     def request(self, method: str, url: str, **options: Any) -> requests.Response:
-        """Send one request; repeated while the server says "later" and the deadline allows.
+        """Send one request; retried until the deadline while the server asks for it.
 
-        Raises NetworkError when no answer comes, or none that ends; sooner when nobody is there at all. Any
-        HTTP status is an answer. A redirect is followed for GET alone: other requests carry secrets.
+        Raises NetworkError when no complete answer arrives, earlier when no connection is made at all. Any
+        HTTP status is an answer. Redirects are followed for GET only: other requests carry secrets.
         """
         _require_readable(url)
         options.setdefault("allow_redirects", method == "GET")
@@ -92,12 +93,14 @@ class HttpSession:
             try:
                 response = self._session.request(method, url, **options)
             except requests.RequestException as error:
-                patience = end if _was_there(error) else started + min(self._deadline, _NOBODY_THERE)
+                patience = end if _was_there(error) else started + min(self._deadline, _UNCONNECTED)
                 if not _passing(method, error) or self._clock.monotonic() + wait > patience:
                     raise self._explained(url, error, options["proxies"]) from error
             except ValueError as error:
                 # A redirect, or a proxy in the environment.
-                raise _unreadable(f"an address that {urlsplit(url).netloc} or its proxy leads to") from error
+                raise ADDRESS_UNREADABLE(
+                    address=f"a redirect of {urlsplit(url).netloc}, or its proxy"
+                ) from error
             else:
                 wait = _retry_after(response, self._clock) or wait
                 if not _later(method, response.status_code) or self._clock.monotonic() + wait > end:
@@ -121,7 +124,7 @@ class HttpSession:
 def proxy_for(url: str) -> str | None:
     """The proxy that requests to `url` go through, without user name and password.
 
-    None when there is none, or none that can be read.
+    None when there is none, or its address is invalid.
     """
     try:
         parts = urlsplit(select_proxy(url, get_environ_proxies(url)) or "")
@@ -150,7 +153,7 @@ def _backoff(attempt: int) -> float:
 
 
 def _later(method: str, status: int) -> bool:
-    """Whether the server asks to repeat a request that may be repeated (429 means: nothing was done)."""
+    """Whether the server asks to retry, and the request may be retried (429: it was not processed)."""
     return status == HTTPStatus.TOO_MANY_REQUESTS or (status in _TRY_AGAIN and method in _REPEATABLE)
 
 
@@ -161,13 +164,13 @@ def _passing(method: str, error: requests.RequestException) -> bool:
 
 
 def _was_there(error: requests.RequestException) -> bool:
-    """Whether a connection was made at all: a name that does not resolve, or a refused port, says no."""
+    """Whether a connection was made at all: not when the name did not resolve or the port was refused."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return not isinstance(reason, NewConnectionError)
 
 
 def _retry_after(response: requests.Response, clock: Clock) -> float | None:
-    """Seconds asked for by `Retry-After`, which is a number or an HTTP date (RFC 9110, 10.2.3)."""
+    """Seconds to wait according to `Retry-After`, a number or an HTTP date (RFC 9110, 10.2.3)."""
     value = response.headers.get("Retry-After", "")
     seconds, moment = whole_number(value), http_date(value)
     if seconds is not None:
@@ -179,11 +182,7 @@ def _require_readable(url: str) -> None:
     try:
         _ = urlsplit(url).port
     except ValueError as error:
-        raise _unreadable(f"the address {url[:80]!r}") from error
-
-
-def _unreadable(what: str) -> NetworkError:
-    return ADDRESS_UNREADABLE(what=what)
+        raise ADDRESS_UNREADABLE(address=repr(url[:80])) from error
 
 
 def _explain(url: str, error: requests.RequestException) -> NetworkError:
@@ -192,25 +191,14 @@ def _explain(url: str, error: requests.RequestException) -> NetworkError:
         return PROXY_FAILED(host=host)
     if isinstance(error, requests.Timeout):
         return NETWORK_TIMEOUT(host=host)
-    return NETWORK_UNREACHABLE(host=host, error=_cause(error))
+    return NETWORK_UNREACHABLE(host=host, reason=_cause(error))
 
 
 def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
-    """The error for a certificate that this host does not accept; `issuer` is empty when it was not seen."""
+    """The error for a certificate that this host does not trust; `issuer` is empty when unknown."""
     if "not yet valid" in cause:
         return CLOCK_BEHIND(host=host, cause=cause)
-    if not issuer:
-        return NetworkError(
-            "tls-untrusted",
-            f"the TLS certificate of {host} is not trusted: {cause}",
-            "If a proxy inspects TLS or the authority is private, give its root with --ca-file.",
-        )
-    return NetworkError(
-        "tls-untrusted",
-        f"the TLS certificate of {host}, issued by {issuer}, is not trusted: {cause}",
-        f"If {issuer} is a proxy of yours that inspects TLS, or your private authority, give its root with "
-        f"--ca-file, or let {host} through without inspection.",
-    )
+    return TLS_UNTRUSTED(host=host, issuer=issuer or "an unknown authority", cause=cause)
 
 
 def _cause(error: BaseException) -> str:

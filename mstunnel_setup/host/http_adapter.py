@@ -1,4 +1,4 @@
-"""How the HTTP session reaches servers: with our TLS context, and with an end to every body."""
+"""Adapters of the HTTP session: our TLS context, and limits of size and time for every body."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -12,13 +12,13 @@ from urllib3.exceptions import ReadTimeoutError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.errors import ANSWER_TOO_LARGE
 
-# The largest that is fetched are public revocation lists, of a few megabytes.
+# The largest downloads are public revocation lists, of a few megabytes.
 LARGEST: Final = 32 * 1024 * 1024
 _PIECE: Final = 64 * 1024
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Gives a body `seconds` and 32 MiB: requests' own timeout begins anew at every byte."""
+    """Limits a body to `seconds` and 32 MiB: the timeout of requests restarts with every byte."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
@@ -38,7 +38,7 @@ class BoundedAdapter(HTTPAdapter):
         def stream(_size: int, decode_content: bool | None = None) -> Iterator[bytes]:
             size = 0
             try:
-                # Unlike `read`, `read1` comes back with what one look at the connection has found.
+                # Unlike `read`, `read1` returns what one read of the connection yields.
                 while piece := raw.read1(_PIECE, decode_content=decode_content):
                     size += len(piece)
                     _check(url, size, late=self._clock.monotonic() > end)
@@ -75,4 +75,4 @@ def _check(url: str, size: int, *, late: bool) -> None:
     if late:
         raise requests.ReadTimeout(f"the answer was not complete after {size} bytes")
     if size > LARGEST:
-        raise ANSWER_TOO_LARGE(netloc=urlsplit(url).netloc, value=LARGEST >> 20)
+        raise ANSWER_TOO_LARGE(host=urlsplit(url).netloc, limit=LARGEST >> 20)

@@ -1,4 +1,4 @@
-"""Keeping secrets in memory from other programs of the same account, and out of core files."""
+"""Protect secrets in memory from other programs of the same account and from core dumps."""
 
 import ctypes
 import resource
@@ -10,15 +10,14 @@ _PR_SET_DUMPABLE: Final = 4
 
 
 def keep_private() -> None:
-    """Let no program of the same account look into this process, and no crash write its memory to a file.
+    """Deny other programs of the account access to this process's memory, and disable core dumps.
 
-    The account that runs this process no longer owns its files in /proc: prctl(2), PR_SET_DUMPABLE. A program
-    that this process becomes or starts decides for itself; the limit of core files stays.
+    Clears PR_SET_DUMPABLE (prctl(2)), which execve(2) resets; the core limit is inherited.
     """
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def end_with_parent(signal: int) -> None:
-    """Have the kernel send `signal` to this process when the one that started it ends."""
+    """Have the kernel send `signal` to this process when its parent ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal, 0, 0, 0)

@@ -1,11 +1,11 @@
-"""Messages in JSON that a program with fewer rights left here: bounded and strict, or one declared error."""
+"""JSON messages written by a less privileged program: bounded, strictly validated, or one declared error."""
 
 from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from mstunnel_setup.host.errors import MESSAGE_INVALID
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.safe_paths import FileError
 
 USUAL_LIMIT: Final = 1 << 16
 """Bytes; for messages of a few fields."""
@@ -16,7 +16,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def read(files: Files, path: str, model: type[Model], limit: int = USUAL_LIMIT) -> Model | None:
     """The message at `path`; None when there is none.
 
-    Raises FileError: no regular file, longer than `limit` bytes, or as `parse`.
+    Raises FileError: not a regular file, larger than `limit` bytes, or as `parse`.
     """
     content = files.read_untrusted(path, limit)
     return None if content is None else parse(content, model, path)
@@ -25,19 +25,17 @@ def read(files: Files, path: str, model: type[Model], limit: int = USUAL_LIMIT) 
 def parse(content: bytes, model: type[Model], path: str) -> Model:
     """The message in `content`; `path` is its name in the error.
 
-    Raises FileError `message-invalid` for all that is no message of this kind: no JSON or nested too deeply,
-    a number or a time that the model does not take.
+    Raises FileError `message-invalid` for anything else: not JSON, nested too deeply, or a value that the
+    model does not accept.
     """
     try:
         return model.model_validate_json(content)
     except (ValidationError, RecursionError, ArithmeticError) as error:
-        raise FileError(
-            "message-invalid", f"{path} is not what is expected there: {_reason(error)}", f"Remove {path}."
-        ) from error
+        raise MESSAGE_INVALID(path=path, reason=_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong first, without a word of what was sent."""
+    """The first problem, without quoting the content."""
     if not isinstance(error, ValidationError):
         return type(error).__name__
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]

@@ -7,9 +7,9 @@ from mstunnel_setup.host.errors import HANDSHAKE_FAILED
 
 
 def served_leaf(address: str, port: int, *, timeout: float = 5) -> bytes:
-    """The leaf certificate (DER) that a TLS server shows; nothing is verified here.
+    """The leaf certificate (DER) that a TLS server presents; nothing is verified.
 
-    Raises NetworkError when there is no TLS handshake within `timeout` seconds.
+    Raises NetworkError when the handshake does not succeed within `timeout` seconds.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -21,12 +21,12 @@ def served_leaf(address: str, port: int, *, timeout: float = 5) -> bytes:
         ):
             leaf = wrapped.getpeercert(binary_form=True)
     except OSError as error:
-        raise HANDSHAKE_FAILED(address=address, port=port, error=error) from error
+        raise HANDSHAKE_FAILED(address=address, port=port, reason=error) from error
     return leaf or b""
 
 
 def addresses_of(name: str) -> tuple[str, ...]:
-    """The IP addresses that this host finds for a name; none when it finds no such name."""
+    """The IP addresses that a name resolves to on this host; empty when it does not resolve."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):

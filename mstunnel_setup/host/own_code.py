@@ -1,4 +1,4 @@
-"""Whether root runs code that only root can change."""
+"""Refuse to run as root when another user can change the code."""
 
 import os
 import stat
@@ -13,23 +13,23 @@ _PACKAGE = Path(__file__).absolute().parents[1]
 
 
 def refuse_code_of_others() -> None:
-    """Raise CheckError when this is root, and another user can change the code of this very program.
+    """Raise CheckError when this is root, and another user can change the code of this program.
 
-    What is looked at: the interpreter and its library, every folder that modules come from, all folders
-    above, and everything in the package.
+    Checked are the interpreter and its library, every directory of the module search path with its parents,
+    and all files of the package.
     """
     if os.geteuid() != 0:
         return
     roots = (Path(sys.executable), Path(sys.prefix), Path(os.__file__), _PACKAGE, *map(Path, sys.path))
     found = next(changeable(roots), None) or next(_changeable_below(_PACKAGE), None)
     if found is not None:
-        raise PROGRAM_UNSAFE(found=found)
+        raise PROGRAM_UNSAFE(path=found)
 
 
 def changeable(paths: Iterable[Path]) -> Iterator[Path]:
-    """Those of the paths, and of the folders above them, that a user other than root can change or replace.
+    """The paths, and their parents, that a user other than root can change or replace.
 
-    Links are followed, and the places that they stand in are looked at as well. What is missing is left out.
+    Links are followed, and the directories that contain them are checked too. Missing paths are ignored.
     """
     seen: set[Path] = set()
     for path in paths:
@@ -52,7 +52,7 @@ def _is_changeable(path: Path) -> bool:
 def _others_may_change(found: os.stat_result) -> bool:
     if found.st_uid != 0:
         return True
-    # What is root's in a folder such as /tmp is removed and renamed by root alone; a link has no mode.
+    # In a sticky directory such as /tmp only root can remove or rename root's files; a link has no mode.
     if stat.S_ISLNK(found.st_mode) or (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX):
         return False
     by_group = found.st_mode & stat.S_IWGRP and found.st_gid != 0 and not is_service_group(found.st_gid)
@@ -60,7 +60,7 @@ def _others_may_change(found: os.stat_result) -> bool:
 
 
 def _changeable_below(folder: str | Path) -> Iterator[Path]:
-    """By `os.scandir`, which is ten times as quick as `Path.walk`: it happens at every start."""
+    """With `os.scandir`, ten times as fast as `Path.walk`: it runs at every start."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if _others_may_change(entry.stat(follow_symlinks=False)):

@@ -8,12 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from mstunnel_setup.errors import StepError
-from mstunnel_setup.host.accounts import Account
+from mstunnel_setup.host.accounts import Account, own_name
+from mstunnel_setup.host.errors import (
+    PROGRAM_FAILED,
+    PROGRAM_MISSING,
+    PROGRAM_NOT_STARTED,
+    PROGRAM_TIMEOUT,
+    ProcessError,
+)
 from mstunnel_setup.host.terminal import run_apart
 from mstunnel_setup.redaction import without_likely
 
-# Everything else in our environment stays out of children: it may hold secrets.
+# Other variables are not inherited by children: they may hold secrets.
 _PASSED_ON = (
     *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),
     *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"),
@@ -21,14 +27,8 @@ _PASSED_ON = (
     *("CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF"),
     *("PAGER", "TERM", "PODMAN_IGNORE_CGROUPSV1_WARNING"),
 )
-
-
 # Characters of a program's last line that a message quotes.
 _LONGEST = 2000
-
-
-class ProcessError(StepError):
-    """A program could not be started, failed, or took too long."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class Processes:
         stdin: bytes = b"",
         environment: Mapping[str, str] | None = None,
     ) -> Completed:
-        """Run a program to its end.
+        """Run a program and wait for it.
 
         Secrets go through `stdin`, never through `arguments` or `environment`. `timeout` is in seconds.
-        Raises ProcessError when it cannot start, takes too long, or, with `check`, does not end with 0.
+        Raises ProcessError when it cannot start, takes too long, or, with `check`, does not exit with 0.
         """
         program = arguments[0]
         try:
@@ -72,69 +72,62 @@ class Processes:
                 env=_environment(environment or {}),
             )
         except FileNotFoundError as error:
-            raise ProcessError(
-                "program-missing", f"{program} is not installed", f"Install {program}."
-            ) from error
+            raise PROGRAM_MISSING(program=program) from error
         except OSError as error:
-            raise ProcessError("program-failed", f"{program} cannot be started: {error.strerror}") from error
+            raise _not_started(program, error) from error
         except subprocess.TimeoutExpired as error:
-            raise ProcessError(
-                "program-timeout",
-                f"{program} did not finish within {timeout:.0f} s: {_shown(arguments)}",
-                "Find out what it waits for and run the command again.",
-            ) from error
+            raise PROGRAM_TIMEOUT(command=_shown(arguments), seconds=f"{timeout:.0f}") from error
         completed = Completed(done.returncode, _text(done.stdout), _text(done.stderr))
         if check and completed.code != 0:
-            raise ProcessError(
-                "program-failed",
-                f"`{_shown(arguments)}` ended with {completed.code}: {_last_line(completed)}",
+            raise PROGRAM_FAILED(
+                command=_shown(arguments), exit_code=completed.code, output=_last_line(completed)
             )
         return completed
 
     def replace(self, arguments: Sequence[str]) -> NoReturn:
-        """Become another program (for `logs --follow` and the like); does not return."""
+        """Replace this process with another program (`logs --follow` and similar); does not return."""
         os.execvpe(arguments[0], list(arguments), _environment({}))  # noqa: S606 (no shell is the point)
 
     def hold_input(self) -> None:
-        """Have an empty standard input that ends no sooner than we do, or the program that we become."""
+        """Set an empty standard input that stays open for the life of this process, also after `replace`."""
         reading, writing = os.pipe()
         os.dup2(reading, 0)
         os.close(reading)
-        os.set_inheritable(writing, True)  # noqa: FBT003 (the name of the function says what is true)
+        os.set_inheritable(writing, True)  # noqa: FBT003 (the function name tells what is set)
 
     def become(self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-        """Have a program of `account` take our place; ends as it does, and does not return.
+        """Run a program as `account` in place of this one; exits as the program does, and does not return.
 
-        Root stays as a relay: nothing of its terminal reaches the account (`run_apart`). Raises ProcessError.
+        Root stays as a relay: the account gets no access to its terminal (`run_apart`). Raises ProcessError.
         """
         code, _ = _apart(arguments, account, environment, keep_output=False)
-        # As a shell has it for a program that a signal ended.
+        # The exit code of shells for a program that a signal ended.
         raise SystemExit(128 - code if code < 0 else code)
 
     def attend(self, arguments: Sequence[str]) -> Completed:
-        """Run a program that talks with the person at our terminal; only its standard output is kept.
+        """Run an interactive program at our terminal; only its standard output is captured.
 
-        It runs as long as it likes; a signal that stops us stops it first. Raises ProcessError when it cannot
+        There is no time limit; a signal that stops us stops it first. Raises ProcessError when it cannot
         start.
         """
         try:
             process = subprocess.Popen(list(arguments), stdout=subprocess.PIPE, env=_environment({}))
         except OSError as error:
-            raise ProcessError("program-failed", f"{arguments[0]}: {error.strerror}") from error
+            raise _not_started(arguments[0], error) from error
         return Completed(*_attended(process), "")
 
     def attend_as(
         self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]
     ) -> Completed:
-        """The same as `account`, with nothing of our terminal (`run_apart`). Raises ProcessError."""
+        """`attend` as `account`, without access to our terminal (`run_apart`). Raises ProcessError."""
         code, output = _apart(arguments, account, environment, keep_output=True)
         return Completed(code, _text(output), "")
 
     def lines(self, arguments: Sequence[str]) -> Iterator[str]:
-        """What a program writes, line by line as it comes, both streams together; it has our standard input.
+        """The output of a program line by line, both streams merged; it shares our standard input.
 
-        It runs as long as it likes and is stopped when nobody wants more lines. Raises ProcessError when it
-        cannot start, and in the end when it does not end with 0.
+        There is no time limit; it is stopped when the iteration ends. Raises ProcessError when it
+        cannot start, and at the end when its exit code is not 0.
         """
         last = ""
         process = self._piped(arguments)
@@ -148,8 +141,9 @@ class Processes:
                 process.terminate()
                 raise
         if process.returncode != 0:
-            ended = f"`{_shown(arguments)}` ended with {process.returncode}: {without_likely(last)}"
-            raise ProcessError("program-failed", ended)
+            raise PROGRAM_FAILED(
+                command=_shown(arguments), exit_code=process.returncode, output=without_likely(last)
+            )
 
     def _piped(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         try:
@@ -157,10 +151,10 @@ class Processes:
                 list(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment({})
             )
         except OSError as error:
-            raise ProcessError("program-failed", f"{arguments[0]}: {error.strerror}") from error
+            raise _not_started(arguments[0], error) from error
 
     def start(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Start a helper that runs beside us; the caller ends it. Its output is discarded."""
+        """Start a background program; the caller stops it. Its output is discarded."""
         return subprocess.Popen(
             list(arguments),
             stdin=subprocess.DEVNULL,
@@ -177,16 +171,16 @@ def _apart(
     try:
         return run_apart(arguments, account, environment, keep_output=keep_output)
     except (OSError, subprocess.SubprocessError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ProcessError(
-            "program-failed",
-            f"{account.name} cannot run {arguments[0]}: {reason}",
-            "Let that account read and run the file.",
-        ) from error
+        raise _not_started(arguments[0], error, account.name) from error
+
+
+def _not_started(program: str, error: Exception, account: str = "") -> ProcessError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return PROGRAM_NOT_STARTED(program=program, account=account or own_name(), reason=reason)
 
 
 def _attended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
-    """Exit code and output; Ctrl-C reaches the program by itself, other signals are handed on."""
+    """Exit code and output; the terminal sends Ctrl-C to the program, other signals are forwarded."""
     assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
     stopped = False
     with process.stdout as stream:
@@ -207,7 +201,7 @@ def _attended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     if os.geteuid() != 0:
-        # How to reach the account's service manager; shells that `su` and cron start do not know.
+        # The account's service manager; shells started by `su` and cron lack this variable.
         kept.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **kept, "LC_ALL": "C.UTF-8", **extra}
 
@@ -222,5 +216,5 @@ def _last_line(completed: Completed) -> str:
 
 
 def _shown(arguments: Sequence[str]) -> str:
-    """The command for a message: an address among its arguments may hold a password."""
+    """The command for a message, redacted: an address among its arguments may hold a password."""
     return without_likely(" ".join(arguments))

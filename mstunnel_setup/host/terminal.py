@@ -1,7 +1,7 @@
-"""A program of another account in a session of its own, on a terminal of its own where we have one.
+"""Run a program as another account in a separate session and, where we have a terminal, on a new one.
 
-What shares a terminal can type into it (TIOCSTI, ioctl_tty(2)): an account that ran on root's would type into
-root's shell. So its programs get a new pseudo-terminal, and bytes, signals and the window's size are carried.
+A program can inject input into its terminal (TIOCSTI, ioctl_tty(2)): on root's terminal it could type into
+root's shell. So it gets a new pseudo-terminal, and we relay bytes, signals and the window size.
 """
 
 import contextlib
@@ -24,20 +24,20 @@ from mstunnel_setup.host.accounts import Account
 from mstunnel_setup.host.memory import end_with_parent
 
 _STANDARD: Final = (0, 1, 2)
-_HANDED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _CHUNK: Final = 65_536
-# How long the end of a program may go unnoticed while something that it left keeps the terminal open.
+# Poll interval for the end of the program: a child that it left behind may keep the terminal open.
 _LOOK_SECONDS: Final = 0.1
 
 
 def run_apart(
     arguments: Sequence[str], account: Account, environment: Mapping[str, str], *, keep_output: bool = False
 ) -> tuple[int, bytes]:
-    """Run a program as `account` to its end: its exit code (negative: the signal), and its kept output.
+    """Run a program as `account`: its exit code (negative: the signal), and its output when `keep_output`.
 
-    It has nothing of our terminal, and is killed when we are. Signals that would stop us stop it instead; one
-    that we ignore it ignores too. A working folder that it cannot enter is left for its home. Raises OSError
-    or subprocess.SubprocessError when it cannot start.
+    It has no access to our terminal, and is killed when we are. Signals are forwarded to it, except those
+    that we ignore. It runs in its home when it cannot enter the working directory. Raises OSError or
+    subprocess.SubprocessError when it cannot start.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -56,7 +56,7 @@ def run_apart(
             extra_groups=account.groups,
             start_new_session=True,
             pass_fds=_opened_for_us(),
-            preexec_fn=lambda: _settle_in(account, theirs),  # noqa: PLW1509 (no threads are at work)
+            preexec_fn=lambda: _enter_session(account, theirs),  # noqa: PLW1509 (there are no threads)
         )
     finally:
         if shared:
@@ -67,7 +67,7 @@ def run_apart(
 
 
 def _new_terminal(like: int, account: Account) -> tuple[int, int]:
-    """A pseudo-terminal that is set as the one at `like`: our end, and the end for `account`."""
+    """A pseudo-terminal with the settings of `like`: our end, and the end for `account`."""
     ours, theirs = pty.openpty()
     os.set_blocking(ours, False)
     os.fchown(theirs, account.uid, -1)
@@ -82,7 +82,7 @@ def _copy_size(source: int, target: int) -> None:
 
 
 def _opened_for_us() -> list[int]:
-    """What our caller opened for the program, as `--progress-fd` and `<(command)` have it; no terminal."""
+    """Descriptors to pass on, as for `--progress-fd` and `<(command)`; no terminal."""
     opened: list[int] = []
     for path in Path("/proc/self/fd").iterdir():
         number = int(path.name)
@@ -92,8 +92,8 @@ def _opened_for_us() -> list[int]:
     return opened
 
 
-def _settle_in(account: Account, terminal: int) -> None:
-    """In the new process, which is the account's already and leads its session."""
+def _enter_session(account: Account, terminal: int) -> None:
+    """Runs in the new process, which already has the account's user ID and leads its session."""
     end_with_parent(signal.SIGKILL)
     if terminal >= 0:
         fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
@@ -103,9 +103,9 @@ def _settle_in(account: Account, terminal: int) -> None:
 
 @dataclass
 class _Relay:
-    """Carries bytes, signals and the window's size between us and a program; a context manager.
+    """Relays bytes, signals and the window size between us and a program; a context manager.
 
-    `terminal` is our end of its terminal (-1: it has none), `shared` which of our standard streams are one.
+    `terminal` is our end of its terminal (-1: none), `shared` those standard streams that are terminals.
     """
 
     process: subprocess.Popen[bytes]
@@ -127,7 +127,7 @@ class _Relay:
             os.close(self.terminal)
 
     def carry(self) -> bytes:
-        """Carry until the program has ended; what it wrote into the pipe, if it has one."""
+        """Relay until the program has ended; returns what it wrote into the pipe, if there is one."""
         kept: list[bytes] = []
         sinks: dict[int, Callable[[bytes], object]] = {}
         if self.terminal >= 0:
@@ -148,20 +148,20 @@ class _Relay:
         return b"".join(kept)
 
     def _handlers(self) -> dict[int, Callable[[int, FrameType | None], None]]:
-        def hand_on(number: int, _frame: FrameType | None) -> None:
+        def forward(number: int, _frame: FrameType | None) -> None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(number)
 
         def resize(_number: int, _frame: FrameType | None) -> None:
             _copy_size(self.shared[0], self.terminal)
 
-        handed: dict[int, Callable[[int, FrameType | None], None]] = dict.fromkeys(_HANDED_ON, hand_on)
+        handed: dict[int, Callable[[int, FrameType | None], None]] = dict.fromkeys(_FORWARDED, forward)
         return {**handed, signal.SIGWINCH: resize} if self.shared else handed
 
 
 @contextlib.contextmanager
 def _handlers(wanted: Mapping[int, Callable[[int, FrameType | None], None]]) -> Iterator[None]:
-    """Handle these signals inside the block; one that is ignored (nohup) stays ignored."""
+    """Handle these signals inside the block; an ignored one (nohup) stays ignored."""
     before = {number: signal.getsignal(number) for number in wanted}
     for number, handler in before.items():
         if handler != signal.SIG_IGN:
@@ -174,7 +174,7 @@ def _handlers(wanted: Mapping[int, Callable[[int, FrameType | None], None]]) -> 
 
 
 def _is_foreground() -> bool:
-    """Whether we may read the terminal at standard input; one that is not our own nobody keeps from us."""
+    """Whether we may read the terminal at standard input; True for one that does not control us."""
     try:
         return os.tcgetpgrp(0) == os.getpgrp()
     except OSError:
@@ -183,18 +183,18 @@ def _is_foreground() -> bool:
 
 @contextlib.contextmanager
 def _raw(terminal: int) -> Iterator[None]:
-    """Have keys come as they are typed, Ctrl-C too: what they mean is for the other terminal to say."""
+    """Raw mode: keys, including Ctrl-C, are passed on for the other terminal to interpret."""
     before = termios.tcgetattr(terminal)
     tty.setraw(terminal)
     try:
         yield
     finally:
-        with contextlib.suppress(termios.error):  # it went away
+        with contextlib.suppress(termios.error):  # the terminal is gone
             termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 def _carried(source: int, sink: Callable[[bytes], object]) -> bool:
-    """Whether there may be more: a terminal whose other end is closed gives EIO, a pipe nothing."""
+    """Pass on one read; False at the end (EIO of a terminal with a closed other end, nothing from a pipe)."""
     try:
         data = os.read(source, _CHUNK)
     except BlockingIOError:
@@ -207,7 +207,7 @@ def _carried(source: int, sink: Callable[[bytes], object]) -> bool:
 
 
 def _write_all(target: int, data: bytes) -> None:
-    """Write what goes; a terminal that is gone, or whose buffer is full, takes no more."""
+    """Write as much as possible; dropped when the terminal is gone or its buffer is full."""
     with contextlib.suppress(OSError):
         while data:
             data = data[os.write(target, data) :]

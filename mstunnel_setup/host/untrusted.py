@@ -1,7 +1,7 @@
-"""Files that a program with fewer rights may have put there: reading them, and removing whatever lies there.
+"""Read and remove files that a less privileged program may have created.
 
-Both work by handle and follow no link. Neither waits for a pipe, opens a device, nor goes deeper than the
-stack or the table of descriptors allows.
+Both work with file descriptors and follow no link. Neither blocks on a pipe, opens a device, or recurses
+deeper than the stack and the descriptor table allow.
 """
 
 import contextlib
@@ -10,7 +10,8 @@ import secrets
 import stat
 from pathlib import Path
 
-from mstunnel_setup.host.safe_paths import DIRECTORY, FileError, explain, name_of_kind
+from mstunnel_setup.host.errors import FILE_IRREGULAR, FILE_TOO_LARGE, FileError
+from mstunnel_setup.host.safe_paths import DIRECTORY, explain, name_of_kind
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OWNER_ALONE = 0o700
@@ -19,7 +20,7 @@ _OWNER_ALONE = 0o700
 def read(place: Path, path: str, limit: int) -> bytes | None:
     """The regular file at `place`, of at most `limit` bytes; None when there is none.
 
-    Raises FileError for anything else: `file-irregular`, `file-too-large`. `path` is its name in messages.
+    Raises FileError `file-irregular` or `file-too-large` for anything else. `path` is its name in messages.
     """
     try:
         handle = os.open(place, _READ)
@@ -36,7 +37,7 @@ def read(place: Path, path: str, limit: int) -> bytes | None:
 
 
 def discard(parent: int, name: str) -> None:
-    """Remove what is called `name` in the directory `parent`, a directory with all that is in it."""
+    """Remove the entry `name` of the directory `parent`, a directory with all of its content."""
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
             handle = _opened(parent, name)
@@ -50,14 +51,14 @@ def discard(parent: int, name: str) -> None:
 
 
 def empty(top: int) -> None:
-    """Remove all that is in the directory behind `top`, however deep: what lies deeper is moved up first."""
+    """Remove the content of the directory `top` at any depth: deeper directories are first moved up."""
     while names := _names(top):
         for name in names:
             _take_apart(top, name)
 
 
 def _take_apart(top: int, name: str) -> None:
-    """Remove `name`; of a directory the files only, after its directories were moved beside it."""
+    """Remove `name`; of a directory its files, after its subdirectories were moved next to it."""
     if not stat.S_ISDIR(os.stat(name, dir_fd=top, follow_symlinks=False).st_mode):
         os.unlink(name, dir_fd=top)
         return
@@ -80,7 +81,7 @@ def _names(handle: int) -> list[str]:
 
 
 def _opened(parent: int, name: str) -> int:
-    """A handle of a directory; an account that its owner has shut out of it lets itself in."""
+    """A descriptor of a directory, made accessible first where its owner has removed the permissions."""
     try:
         handle = os.open(name, DIRECTORY, dir_fd=parent)
     except PermissionError:
@@ -95,27 +96,19 @@ def _opened(parent: int, name: str) -> int:
 def _bounded(handle: int, path: str, limit: int) -> bytes:
     kind = os.fstat(handle).st_mode
     if not stat.S_ISREG(kind):
-        raise _not_regular(path, kind)
+        raise FILE_IRREGULAR(path=path, kind=name_of_kind(kind))
     content = b""
     while len(content) <= limit and (piece := os.read(handle, limit + 1 - len(content))):
         content += piece
     if len(content) > limit:
-        raise FileError(
-            "file-too-large", f"{path} is longer than {limit} bytes", f"Look at it, then remove {path}."
-        )
+        raise FILE_TOO_LARGE(path=path, limit=limit)
     return content
 
 
 def _irregular(place: Path, path: str, error: OSError) -> FileError:
-    """The error of what could not even be opened: a link and a socket are what they are."""
+    """The error for a file that could not be opened: what it is, if that is the reason (a link, a socket)."""
     with contextlib.suppress(OSError):
         kind = os.lstat(place).st_mode
         if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-            return _not_regular(path, kind)
+            return FILE_IRREGULAR(path=path, kind=name_of_kind(kind))
     return explain("read", path, error)
-
-
-def _not_regular(path: str, kind: int) -> FileError:
-    return FileError(
-        "file-irregular", f"{path} is not a regular file but a {name_of_kind(kind)}", f"Remove {path}."
-    )

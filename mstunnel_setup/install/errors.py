@@ -11,7 +11,7 @@ from mstunnel_setup.errors import (
     WaitingError,
     declare,
 )
-from mstunnel_setup.gateway.env_file import EnvironmentFileError
+from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.result import declare_notice
 
 ACCOUNT_PART_FAILED = declare(

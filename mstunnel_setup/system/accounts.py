@@ -6,39 +6,38 @@ from typing import ClassVar, Literal, Protocol, TypeAlias
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.errors import StepError
 from mstunnel_setup.host import accounts
 from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.process import ProcessError
-from mstunnel_setup.system.errors import LINGER_FAILED
+from mstunnel_setup.host.errors import ProcessError
+from mstunnel_setup.system.errors import ACCOUNT_COMMAND_FAILED, LINGER_FAILED
 from mstunnel_setup.system.world import HasProcesses
 
 IdKind: TypeAlias = Literal["subuid", "subgid"]
 
 IDS = 65536
-"""So many subordinate ids of each kind a container needs."""
+"""Number of subordinate ids of each kind that containers need."""
 JOURNAL_GROUP = "systemd-journal"
-"""Its members read the system's journal, into which the containers log."""
+"""Its members can read the system's journal, which contains the logs of the containers."""
 LINGERING = "/var/lib/systemd/linger"
 
 _SECONDS = 300.0
 _PAUSE = 0.1
-# What programs of ours and Podman make in the home of the account.
+# Directories that our programs and Podman create in the home of the account.
 _OWN_FOLDERS = frozenset({".cache", ".config", ".local"})
 
 
 def creation(name: str) -> tuple[str, ...]:
-    """The command that makes the account; nobody logs in to it (useradd(8))."""
+    """The command that creates the account, without login (useradd(8))."""
     return ("useradd", "--create-home", "--shell", "/usr/sbin/nologin", name)
 
 
 def id_range(name: str, kind: IdKind, first: int, verb: str = "add") -> tuple[str, ...]:
-    """The command that gives the account subordinate ids from `first` on, or takes them (usermod(8))."""
+    """The command that gives the account subordinate ids from `first` on, or removes them (usermod(8))."""
     return ("usermod", f"--{verb}-{kind}s", f"{first}-{first + IDS - 1}", name)
 
 
 def lingering(name: str) -> tuple[str, ...]:
-    """The command that has the account's services run without a login, from boot on (loginctl(1))."""
+    """The command that lets the account's services run from boot on, without a login (loginctl(1))."""
     return ("loginctl", "enable-linger", name)
 
 
@@ -53,7 +52,7 @@ class HasClock(HasProcesses, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateAccount(Action[HasClock]):
-    """Make the account with its home and subordinate ids. Undo removes it, unless its home holds more."""
+    """Create the account with its home and subordinate ids. Undo removes it, unless others use its home."""
 
     kind: ClassVar[str] = "create-account"
     name: str
@@ -65,35 +64,31 @@ class CreateAccount(Action[HasClock]):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"create the account {self.name}, to which nobody logs in"
+        return f"create service account {self.name} (no login)"
 
     def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
         """Whether there is such an account."""
         return accounts.find(self.name) is not None
 
-    def capture(self, world: HasClock) -> JsonObject:  # noqa: ARG002
-        """There was none, or the action would be satisfied."""
-        return {}
-
     def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Make it (again, when a run was killed between account and home). Raises StepError."""
+        """Create it; again, if an interrupted run has not created the home. Raises StepError."""
         found = accounts.find(self.name)
         if found is not None and world.files.state(found.home) is None:
-            _run(world, ("userdel", self.name))
+            _run(world, self.name, ("userdel", self.name))
             found = None
         if found is None:
-            _run(world, creation(self.name))
+            _run(world, self.name, creation(self.name))
         return {}
 
     def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:  # noqa: ARG002
-        """Remove account and home; what others put there keeps both, and so does a program that runs."""
+        """Remove account and home; both are kept when others put files there, or a program is running."""
         found = accounts.find(self.name)
         if found is None:
             return Undone(Undo.ABSENT)
         known = _OWN_FOLDERS | set(world.files.names("/etc/skel"))
         others = sorted(set(world.files.names(found.home)) - known)
         if others:
-            return Undone(Undo.KEPT, f"the account {self.name}: {found.home} holds {', '.join(others)}")
+            return Undone(Undo.KEPT, f"the account {self.name}: {found.home} contains {', '.join(others)}")
         done = world.processes.run(("userdel", "--remove", self.name), timeout=_SECONDS, check=False)
         if accounts.find(self.name) is not None:
             return Undone(Undo.KEPT, f"the account {self.name}: {done.error.strip() or 'userdel failed'}")
@@ -102,7 +97,7 @@ class CreateAccount(Action[HasClock]):
 
 @dataclass(frozen=True, kw_only=True)
 class GiveIds(Action[HasClock]):
-    """Give an account that was there before a range of subordinate ids, from `first` on."""
+    """Give an existing account a range of subordinate ids, from `first` on."""
 
     kind: ClassVar[str] = "give-ids"
     name: str
@@ -119,24 +114,20 @@ class GiveIds(Action[HasClock]):
         return f"give {self.name} {IDS} ids in /etc/{self.ids}"
 
     def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether this very range is there."""
+        """Whether the account has this range."""
         return self._line in (world.files.read(f"/etc/{self.ids}") or b"").decode().splitlines()
 
-    def capture(self, world: HasClock) -> JsonObject:  # noqa: ARG002
-        """The range was free."""
-        return {}
-
     def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
-        """Add it, unless a run that was killed has."""
+        """Add it, unless an interrupted run has done so."""
         if not self.satisfied(world, outputs):
-            _run(world, id_range(self.name, self.ids, self.first))
+            _run(world, self.name, id_range(self.name, self.ids, self.first))
         return {}
 
     def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:
-        """Take it away."""
+        """Remove it."""
         if not self.satisfied(world, record.outputs):
             return Undone(Undo.ABSENT)
-        _run(world, id_range(self.name, self.ids, self.first, "del"))
+        _run(world, self.name, id_range(self.name, self.ids, self.first, "del"))
         return Undone(Undo.REMOVED)
 
     @property
@@ -162,29 +153,25 @@ class JoinGroup(Action[HasClock]):
         return f"make {self.name} a member of {self.group}"
 
     def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether it is one."""
+        """Whether it is a member."""
         return accounts.is_member(self.name, self.group)
 
-    def capture(self, world: HasClock) -> JsonObject:  # noqa: ARG002
-        """It was none, or the action would be satisfied."""
-        return {}
-
     def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Make it one (usermod(8))."""
-        _run(world, ("usermod", "--append", "--groups", self.group, self.name))
+        """Add it to the group (usermod(8))."""
+        _run(world, self.name, ("usermod", "--append", "--groups", self.group, self.name))
         return {}
 
     def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:
-        """Take it out (gpasswd(1))."""
+        """Remove it from the group (gpasswd(1))."""
         if not self.satisfied(world, record.outputs):
             return Undone(Undo.ABSENT)
-        _run(world, ("gpasswd", "--delete", self.name, self.group))
+        _run(world, self.name, ("gpasswd", "--delete", self.name, self.group))
         return Undone(Undo.REMOVED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnableLinger(Action[HasClock]):
-    """Have the services of the account run from boot on, whether or not it is logged in."""
+    """Let the services of the account run from boot on, without a login."""
 
     kind: ClassVar[str] = "enable-linger"
     name: str
@@ -199,29 +186,25 @@ class EnableLinger(Action[HasClock]):
         return f"let the services of {self.name} run without a login"
 
     def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether systemd-logind has it on record."""
+        """Whether lingering is enabled in systemd-logind."""
         return world.files.state(f"{LINGERING}/{self.name}") is not None
-
-    def capture(self, world: HasClock) -> JsonObject:  # noqa: ARG002
-        """It was not, or the action would be satisfied."""
-        return {}
 
     def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:  # noqa: ARG002
         """Enable it, and wait for the service manager of the account. Raises StepError."""
-        _run(world, lingering(self.name))
+        _run(world, self.name, lingering(self.name))
         if not _within(world, lambda: world.files.state(self._manager) is not None):
             raise LINGER_FAILED(name=self.name)
         return {}
 
     def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:
-        """Disable it; without a login that ends every program of the account."""
+        """Disable it; without a login this ends every program of the account."""
         if not self.satisfied(world, record.outputs):
             return Undone(Undo.ABSENT)
         if accounts.find(self.name) is None:
-            # logind knows no account that somebody has removed, and keeps its note.
+            # logind does not know a removed account, and keeps its file.
             world.files.remove(f"{LINGERING}/{self.name}")
             return Undone(Undo.REMOVED)
-        _run(world, ("loginctl", "disable-linger", self.name))
+        _run(world, self.name, ("loginctl", "disable-linger", self.name))
         _within(world, lambda: world.files.state(self._manager) is None)
         return Undone(Undo.REMOVED)
 
@@ -240,10 +223,8 @@ def _within(world: HasClock, reached: Callable[[], bool]) -> bool:
     return True
 
 
-def _run(world: HasClock, command: Sequence[str]) -> None:
+def _run(world: HasClock, name: str, command: Sequence[str]) -> None:
     try:
         world.processes.run(command, timeout=_SECONDS)
     except ProcessError as error:
-        raise StepError(
-            "account-refused", error.message, error.hint or f"Run `{' '.join(command)}`."
-        ) from error
+        raise ACCOUNT_COMMAND_FAILED(name=name, reason=error.message, command=" ".join(command)) from error

@@ -2,40 +2,51 @@
 
 from mstunnel_setup.errors import StepError, declare
 
+ACCOUNT_COMMAND_FAILED = declare(
+    StepError,
+    "account-refused",
+    "cannot change the account {name}: {reason}",
+    "Run `{command}` to find the cause, then run mstunnel-setup again.",
+)
+ACCOUNT_MISSING = declare(
+    StepError,
+    "account-missing",
+    "the account {name} does not exist",
+    "Run mstunnel-setup again; it creates the account.",
+)
 INIT_SCRIPT_REFUSED = declare(
     StepError,
     "init-script-refused",
-    "the init of this host does not take {name}: {reason}",
-    "Run `{command}` to see why.",
+    "the init system of this host rejects {name}: {reason}",
+    "Run `{command}` to find the cause.",
 )
 LINGER_FAILED = declare(
     StepError,
     "linger-failed",
-    "the service manager of {name} does not start",
-    "Look at `journalctl --unit systemd-logind --unit 'user@*'`.",
+    "the service manager of the account {name} does not start",
+    "Check `journalctl --unit systemd-logind --unit 'user@*'`.",
 )
 MODULE_UNAVAILABLE = declare(
     StepError,
     "module-unavailable",
-    "the kernel module {name} cannot be loaded: {reason}",
-    "Install the kernel's modules package and start the host again, or load it on the machine "
-    "below when this is a container.",
+    "cannot load the kernel module {name}: {reason}",
+    "Install the modules package of the kernel and reboot; in a container, load the module on the host.",
 )
 SELINUX_REFUSED = declare(
     StepError,
     "selinux-refused",
-    "the SELinux type of port {port} cannot be changed",
-    "Run `{value}` to see why.",
+    "cannot change the SELinux type of port {port}",
+    "Run `{command}` to find the cause.",
 )
 SELINUX_UNREADABLE = declare(
     StepError,
     "selinux-unreadable",
-    "the SELinux port types cannot be read: {why}",
-    "Run `semanage port -l -C`; semanage comes with policycoreutils-python-utils.",
+    "cannot read the SELinux port types: {reason}",
+    "Check `semanage port -l -C`; semanage is part of policycoreutils-python-utils.",
 )
 SYSCTL_REFUSED = declare(
     StepError,
     "sysctl-refused",
-    "{name} cannot be set to {value}: {reason}",
-    "Set it on the machine below when this is a container, then run again.",
+    "cannot set {name} to {value}: {reason}",
+    "In a container, set it on the host; then run the command again.",
 )

@@ -1,4 +1,4 @@
-"""Folders of the system that belong to somebody with fewer rights: the service account, or the agent."""
+"""Directories that belong to a less privileged user: the service account, or the agent."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import ClassVar
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.errors import StepError
 from mstunnel_setup.host import accounts
+from mstunnel_setup.system.errors import ACCOUNT_MISSING
 
 _ROOT = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class GivenFolder(Action[HasFiles]):
-    """Make the folder `path`, or take the one that is there, and give it away with all that is in it.
+    """Create the directory `path` if it is missing, and change the owner of it and its content.
 
-    Only for folders of settings: containers' storage belongs to many users.
+    Only for directories of settings: the storage of containers belongs to many users.
     """
 
     path: str
@@ -29,7 +29,7 @@ class GivenFolder(Action[HasFiles]):
 
     @abstractmethod
     def owner(self) -> tuple[int, int]:
-        """Numbers of the user and the group to give it to. Raises StepError when there are none yet."""
+        """The new user and group id. Raises StepError when there are none yet."""
 
     def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:  # noqa: ARG002
         """Whether that user owns it."""
@@ -37,12 +37,12 @@ class GivenFolder(Action[HasFiles]):
         return state is not None and state.uid == self.owner()[0]
 
     def capture(self, world: HasFiles) -> JsonObject:
-        """Who owned it; nobody when it is made now."""
+        """The earlier owner; None when it is created now."""
         state = world.files.state(self.path)
         return {"uid": None if state is None else state.uid, "gid": None if state is None else state.gid}
 
     def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Make and give it."""
+        """Create it and change the owner."""
         uid, gid = self.owner()
         if world.files.state(self.path) is None:
             world.files.make_directory(self.path, 0o755)
@@ -50,7 +50,7 @@ class GivenFolder(Action[HasFiles]):
         return {}
 
     def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
-        """Remove it when it is empty; else give it back, or to root, for an account may be removed next."""
+        """Remove it when it is empty; else restore the owner, or root: the account may be removed next."""
         uid, gid = record.before["uid"], record.before["gid"]
         if world.files.state(self.path) is None:
             return Undone(Undo.ABSENT)
@@ -58,28 +58,28 @@ class GivenFolder(Action[HasFiles]):
             return Undone(Undo.REMOVED)
         world.files.give(self.path, int(str(uid or _ROOT)), int(str(gid or _ROOT)))
         if uid is None:
-            return Undone(Undo.KEPT, f"{self.path} holds files that are not ours")
+            return Undone(Undo.KEPT, f"{self.path} contains files that mstunnel-setup did not write")
         return Undone(Undo.RESTORED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GiveFolder(GivenFolder):
-    """Give a folder to the service account `account`."""
+    """Give a directory to the service account `account`."""
 
     kind: ClassVar[str] = "give-folder"
     account: str
 
     def describe(self) -> str:
         """What will be done."""
-        return f"give the folder {self.path} to {self.account}"
+        return f"give the directory {self.path} to {self.account}"
 
     def owner(self) -> tuple[int, int]:
-        """The account's numbers. Raises StepError without the account."""
+        """The ids of the account. Raises StepError `account-missing`."""
         found = accounts.find(self.account)
         if found is None:
-            raise StepError("account-missing", f"there is no account {self.account}", "Run it again.")
+            raise ACCOUNT_MISSING(name=self.account)
         return found.uid, found.gid
 
     def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:
-        """Whether the account is there, and owns it."""
+        """Whether the account exists and owns it."""
         return accounts.find(self.account) is not None and super().satisfied(world, outputs)

@@ -1,4 +1,4 @@
-"""A folder that the agent may write into."""
+"""A directory that the agent can write to."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -8,25 +8,25 @@ from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.paths import AGENT_USER
 from mstunnel_setup.system.folder import GivenFolder
 
-# What its files have as group stays as it is.
+# The group is not changed.
 _UNCHANGED: Final = -1
 
 
 @dataclass(frozen=True, kw_only=True)
 class GiveToAgent(GivenFolder):
-    """Give a folder to the agent, which is nobody else on this host."""
+    """Give a directory to the agent, whose user id no account of this host has."""
 
     kind: ClassVar[str] = "give-to-agent"
 
     def describe(self) -> str:
         """What will be done."""
-        return f"let the agent write into {self.path}"
+        return f"let the agent write to {self.path}"
 
     def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
-        """Remove whatever the agent has put there, links not followed, then the folder, or give it back."""
+        """Remove the content, links not followed, then the directory, or restore its owner."""
         world.files.empty(self.path)
         return super().undo(world, record)
 
     def owner(self) -> tuple[int, int]:
-        """The agent's number."""
+        """The agent's user id."""
         return AGENT_USER, _UNCHANGED

@@ -1,7 +1,7 @@
 """The init scripts that start gateway and monitor at boot, where the first process is not systemd.
 
-openrc-run(8), supervise-daemon(8), rc-update(8), update-rc.d(8) and start-stop-daemon(8) say how. Tried with
-the programs of OpenRC 0.56, which has no `localmount` on Debian to need, and dpkg 1.22; no boot was.
+Source: openrc-run(8), supervise-daemon(8), rc-update(8), update-rc.d(8) and start-stop-daemon(8). Tested with
+the programs of OpenRC 0.56 (without `localmount` on Debian) and dpkg 1.22, not with a boot.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,9 @@ from mstunnel_setup import rendering
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import ProcessError, Processes
+from mstunnel_setup.host.process import Processes
 from mstunnel_setup.system.errors import INIT_SCRIPT_REFUSED
 from mstunnel_setup.system.world import HasProcesses
 
@@ -22,35 +23,35 @@ Init: TypeAlias = Literal["openrc", "sysv"]
 Name: TypeAlias = Literal["mstunnel", "mstunnel_monitor"]
 
 _SECONDS = 300.0
-# The folder of links that the init follows at boot.
+# The directory of links that the init system follows at boot.
 _LINKS: Mapping[Init, str] = {"openrc": "/etc/runlevels/default", "sysv": "/etc/rc2.d"}
 
 
 def running(files: Files, processes: Processes) -> Init | None:
-    """Which init started this host, if it is one that takes scripts; a package alone starts nothing."""
+    """The init system that started this host; None for others than OpenRC and System V."""
     if files.state("/run/openrc") is not None and processes.find("rc-update"):
         return "openrc"
-    # The pipe of System V's init(8); systemd has one, too, and is asked about first.
+    # The pipe of System V's init(8); systemd has one too, and is checked first.
     if files.state("/run/initctl") is not None and processes.find("update-rc.d"):
         return "sysv"
     return None
 
 
 def path(name: Name) -> str:
-    """Where the script lies."""
+    """The path of the script."""
     return f"/etc/init.d/{name}"
 
 
 def text(init: Init, name: Name, program: str) -> str:
-    """The script; `program` is the full path of what it starts, mst-cli or the monitor."""
+    """The script; `program` is the full path of mst-cli or of the monitor."""
     return rendering.render(f"init/{init}/{name}", program=program)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnableInitScript(Action[HasProcesses]):
-    """Have the init run our script at every boot; with `now` it is started, too.
+    """Make the init system run our script at every boot; with `now` it is also started.
 
-    Undo takes that back; the script is another action's.
+    The script itself is written by another action.
     """
 
     kind: ClassVar[str] = "enable-init-script"
@@ -65,19 +66,15 @@ class EnableInitScript(Action[HasProcesses]):
 
     def describe(self) -> str:
         """What will be done."""
-        also = "start it, and " if self.now else ""
-        return f"{also}have each boot run {path(self.name)} (`{' '.join(self._enable)}`)"
+        also = "start and " if self.now else ""
+        return f"{also}enable {path(self.name)} at boot (`{' '.join(self._enable)}`)"
 
     def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether the init's links name it, and it runs if it shall."""
+        """Whether it is enabled, and with `now` running."""
         return self._linked(world) and (not self.now or self._runs(world))
 
-    def capture(self, world: HasProcesses) -> JsonObject:  # noqa: ARG002
-        """Nothing was linked, or the action would be satisfied."""
-        return {}
-
     def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Let the init's own program make the links. Raises StepError `init-script-refused`."""
+        """Enable it with the program of the init system. Raises StepError `init-script-refused`."""
         commands = [self._enable, *([(path(self.name), "start")] if self.now else [])]
         for command in commands:
             try:
@@ -89,9 +86,9 @@ class EnableInitScript(Action[HasProcesses]):
         return {}
 
     def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:  # noqa: ARG002
-        """Stop it, and have the init's own program remove the links; without it they are named and stay."""
+        """Stop and disable it with the program of the init system; the links are kept when that fails."""
         if self.now and world.files.state(path(self.name)) is not None:
-            with suppress(ProcessError):  # one that hangs keeps the links from nobody
+            with suppress(ProcessError):  # the links are removed even if stopping hangs
                 world.processes.run((path(self.name), "stop"), timeout=_SECONDS)
         if not self._linked(world):
             return Undone(Undo.ABSENT)
@@ -117,13 +114,13 @@ class EnableInitScript(Action[HasProcesses]):
         return world.processes.run((path(self.name), "status"), timeout=_SECONDS, check=False).code == 0
 
     def _linked(self, world: HasProcesses) -> bool:
-        """System V's links are called S and two digits more (update-rc.d(8))."""
+        """Whether there is a link; those of System V have the prefix S and two digits (update-rc.d(8))."""
         folder = _LINKS[self.init]
         names = world.files.names(folder) if world.files.state(folder) is not None else ()
         return any(name == self.name or (name[:1] == "S" and name[3:] == self.name) for name in names)
 
 
 def at_boot(init: Init, name: Name, program: str, *, now: bool = False) -> Sequence[Action[Any]]:
-    """The script, and what has the init run it."""
+    """The actions that write and enable the script."""
     script = WriteFile(path=path(name), text=text(init, name, program), mode=0o755)
     return (script, EnableInitScript(init=init, name=name, now=now))

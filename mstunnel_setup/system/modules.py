@@ -1,11 +1,11 @@
-"""Loading a kernel module."""
+"""Load a kernel module."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.host.process import ProcessError
+from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.system.errors import MODULE_UNAVAILABLE
 from mstunnel_setup.system.world import HasProcesses
 
@@ -15,7 +15,7 @@ _LOADED = "/proc/modules"
 
 @dataclass(frozen=True, kw_only=True)
 class LoadModule(Action[HasProcesses]):
-    """Load a module that was not loaded. Undo unloads it, unless somebody uses it by then."""
+    """Load a kernel module. Undo unloads it, unless it is in use."""
 
     kind: ClassVar[str] = "load-module"
     name: str
@@ -34,11 +34,11 @@ class LoadModule(Action[HasProcesses]):
         return self._loaded(world)
 
     def capture(self, world: HasProcesses) -> JsonObject:
-        """Whether it was loaded before, which a run that was cut off may find."""
+        """Whether it was loaded before."""
         return {"loaded": self._loaded(world)}
 
     def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Load it with what it depends on (modprobe(8)). Raises StepError `module-unavailable`."""
+        """Load it with its dependencies (modprobe(8)). Raises StepError `module-unavailable`."""
         try:
             world.processes.run(["modprobe", "--", self.name], timeout=_SECONDS)
         except ProcessError as error:
@@ -46,7 +46,7 @@ class LoadModule(Action[HasProcesses]):
         return {}
 
     def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
-        """Unload it when we loaded it; the kernel refuses that for a module in use."""
+        """Unload it if we loaded it; the kernel refuses to unload a module in use."""
         if record.before["loaded"] or not self._loaded(world):
             return Undone(Undo.ABSENT)
         done = world.processes.run(["modprobe", "-r", "--", self.name], timeout=_SECONDS, check=False)

@@ -5,8 +5,7 @@ from typing import ClassVar
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.errors import StepError
-from mstunnel_setup.host.process import ProcessError
+from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.system.errors import SELINUX_REFUSED, SELINUX_UNREADABLE
 from mstunnel_setup.system.world import HasProcesses
 
@@ -17,7 +16,7 @@ _CELLS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class LabelPort(Action[HasProcesses]):
-    """Give a TCP port the type of web proxies. Undo gives it back the type it had (semanage-port(8))."""
+    """Set the SELinux type of a TCP port to that of web servers; undo restores it (semanage-port(8))."""
 
     kind: ClassVar[str] = "label-port"
     port: int
@@ -29,24 +28,24 @@ class LabelPort(Action[HasProcesses]):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"give TCP port {self.port} the SELinux type {PROXY_TYPE}"
+        return f"set the SELinux type of TCP port {self.port} to {PROXY_TYPE}"
 
     def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether an administrator's rule, or ours, already says so."""
+        """Whether a local rule already sets it."""
         return self._local_type(world) == PROXY_TYPE
 
     def capture(self, world: HasProcesses) -> JsonObject:
-        """The type that a local rule gives the port, if there is one."""
+        """The type in a local rule for the port, if there is one."""
         return {"type": self._local_type(world)}
 
     def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Add a local rule, or change the one there is. Raises StepError `selinux-refused`."""
+        """Add a local rule, or change the existing one. Raises StepError `selinux-refused`."""
         if self._semanage(world, "-a", "-t", PROXY_TYPE) != 0:
             self._must(world, "-m", "-t", PROXY_TYPE)
         return {}
 
     def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
-        """Remove our rule, or put the earlier local one back; the policy's own rules show again.
+        """Remove our rule, or restore the earlier local one; the rules of the policy apply again.
 
         Raises StepError `selinux-refused`.
         """
@@ -63,7 +62,7 @@ class LabelPort(Action[HasProcesses]):
 
     def _must(self, world: HasProcesses, *options: str) -> None:
         if self._semanage(world, *options) != 0:
-            raise SELINUX_REFUSED(port=self.port, value=" ".join(self._command(*options)))
+            raise SELINUX_REFUSED(port=self.port, command=" ".join(self._command(*options)))
 
     def _semanage(self, world: HasProcesses, *options: str) -> int:
         """The exit code."""
@@ -83,14 +82,10 @@ def _local_rows(world: HasProcesses) -> list[list[str]]:
     Raises StepError `selinux-unreadable`.
     """
     try:
-        told = world.processes.run(["semanage", "port", "-l", "-C"], timeout=_SECONDS)
+        listed = world.processes.run(["semanage", "port", "-l", "-C"], timeout=_SECONDS)
     except ProcessError as error:
-        raise _unreadable(error.message) from error
-    rows = [line.split(None, _CELLS - 1) for line in told.output.splitlines() if line.strip()]
+        raise SELINUX_UNREADABLE(reason=error.message) from error
+    rows = [line.split(None, _CELLS - 1) for line in listed.output.splitlines() if line.strip()]
     if any(len(row) != _CELLS for row in rows):
-        raise _unreadable("`semanage port -l -C` printed something else")
+        raise SELINUX_UNREADABLE(reason="`semanage port -l -C` printed an unknown format")
     return [[cell.strip() for cell in row] for row in rows]
-
-
-def _unreadable(why: str) -> StepError:
-    return SELINUX_UNREADABLE(why=why)

@@ -1,4 +1,4 @@
-"""A service of ours on the host: unit file, what starts it at boot, and the running service itself."""
+"""Our services on the host: unit file, link that starts it at boot, and the running service."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,7 +14,7 @@ TARGET_FOLDER = f"{paths.UNITS}/{paths.BOOT_TARGET}.wants"
 
 @dataclass(frozen=True, kw_only=True)
 class InstallService(Action[HasUnits]):
-    """Have systemd run the service `unit` (`NAME.service`) now and at every boot; `text` is its unit file."""
+    """Install, enable and start the service `unit` (`NAME.service`); `text` is its unit file."""
 
     kind: ClassVar[str] = "install-service"
     unit: str
@@ -32,7 +32,7 @@ class InstallService(Action[HasUnits]):
 
     @property
     def link(self) -> Link:
-        """What `systemctl enable` would make."""
+        """The link that `systemctl enable` would create."""
         return Link(path=f"{TARGET_FOLDER}/{self.unit}", target=self.file.path)
 
     def describe(self) -> str:
@@ -40,22 +40,22 @@ class InstallService(Action[HasUnits]):
         return f"install and start the service {self.unit}"
 
     def satisfied(self, world: HasUnits, outputs: Outputs) -> bool:
-        """Whether the files are as wanted and the service runs."""
+        """Whether the files match and the service runs."""
         placed = self.file.satisfied(world, outputs) and self.link.satisfied(world, outputs)
         return placed and world.systemd.active(self.unit)
 
     def capture(self, world: HasUnits) -> JsonObject:
-        """Keep what stands there now, if anything."""
+        """Save the current files, if any."""
         return {"file": self.file.capture(world), "link": self.link.capture(world)}
 
     def changed(self, world: HasUnits, record: UndoRecord[HasUnits]) -> str:
-        """An edit of the unit file, or of the link to it, by somebody else."""
+        """An edit of the unit file or of the link by others."""
         versions = _versions(record)
         file = self.file.changed(world, _part(record, "file", [item.file for item in versions]))
         return file or self.link.changed(world, _part(record, "link", [item.link for item in versions]))
 
     def apply(self, world: HasUnits, outputs: Outputs) -> JsonObject:
-        """Write the files and start the service, or start it again."""
+        """Write the files, and start or restart the service."""
         self.file.apply(world, outputs)
         self.link.apply(world, outputs)
         world.systemd.daemon_reload()
@@ -63,7 +63,7 @@ class InstallService(Action[HasUnits]):
         return {}
 
     def undo(self, world: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
-        """Stop it and put back what stood there; a unit file that somebody else changed since is kept."""
+        """Stop it and restore the earlier files; a unit file that others changed since is kept."""
         if world.systemd.known(self.unit):
             world.systemd.stop(self.unit)
         versions = _versions(record)

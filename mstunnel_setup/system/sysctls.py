@@ -1,11 +1,11 @@
-"""Setting a kernel parameter now; that it stays is the work of a file below /etc/sysctl.d."""
+"""Set a kernel parameter now; a file in /etc/sysctl.d makes it persistent."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.host.process import ProcessError
+from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.system.errors import SYSCTL_REFUSED
 from mstunnel_setup.system.world import HasProcesses
 
@@ -14,7 +14,7 @@ _SECONDS = 180.0
 
 @dataclass(frozen=True, kw_only=True)
 class SetSysctl(Action[HasProcesses]):
-    """Give the kernel parameter `name` (with dots) a value. Undo gives it back the one it had."""
+    """Set the kernel parameter `name` (with dots). Undo restores its earlier value."""
 
     kind: ClassVar[str] = "set-sysctl"
     name: str
@@ -43,13 +43,13 @@ class SetSysctl(Action[HasProcesses]):
         return {}
 
     def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
-        """Put the earlier value back, unless somebody else has changed it since."""
+        """Restore the earlier value, unless others have changed it since."""
         before, now = record.before["value"], self._now(world)
         ours = {version.value for version in record.versions if isinstance(version, SetSysctl)}
         if before is None or now in (None, before):
             return Undone(Undo.ABSENT)
         if now not in ours:
-            return Undone(Undo.KEPT, f"{self.name} was changed by somebody else")
+            return Undone(Undo.KEPT, f"{self.name} was changed outside mstunnel-setup")
         self._set(world, str(before))
         return Undone(Undo.RESTORED)
 

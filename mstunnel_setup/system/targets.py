@@ -1,4 +1,4 @@
-"""Reaching a target of the system now; that a boot reaches it is the work of a link."""
+"""Start a system target now; a link makes every boot start it."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,7 +10,7 @@ from mstunnel_setup.system.world import HasUnits
 
 @dataclass(frozen=True, kw_only=True)
 class ReachTarget(Action[HasUnits]):
-    """Start a target that others wait for. It stays reached until the next boot, which harms nobody."""
+    """Start a target that other units wait for. It stays active until the next boot, which is harmless."""
 
     kind: ClassVar[str] = "reach-target"
     unit: str
@@ -25,12 +25,8 @@ class ReachTarget(Action[HasUnits]):
         return f"start {self.unit}"
 
     def satisfied(self, world: HasUnits, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether it is reached."""
+        """Whether it is active."""
         return world.systemd.active(self.unit)
-
-    def capture(self, world: HasUnits) -> JsonObject:  # noqa: ARG002
-        """It was not, or the action would be satisfied."""
-        return {}
 
     def apply(self, world: HasUnits, outputs: Outputs) -> JsonObject:  # noqa: ARG002
         """Start it."""
@@ -38,5 +34,5 @@ class ReachTarget(Action[HasUnits]):
         return {}
 
     def undo(self, world: HasUnits, record: UndoRecord[HasUnits]) -> Undone:  # noqa: ARG002
-        """Nothing of it outlasts the next boot."""
+        """Nothing to do: it ends with the next boot."""
         return Undone(Undo.ABSENT)

@@ -1,4 +1,4 @@
-"""A file that a unit reads which is not ours: a drop-in, or the configuration of an engine."""
+"""Configuration of a unit that is not ours: a drop-in, or the configuration of an engine."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +11,7 @@ from mstunnel_setup.system.world import HasUnits
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigureUnit(Action[HasUnits]):
-    """Write the file `path` that `unit` reads; a unit that runs is started again, so that it follows."""
+    """Write the file `path` that `unit` reads, and restart the unit if it runs."""
 
     kind: ClassVar[str] = "configure-unit"
     unit: str
@@ -26,29 +26,29 @@ class ConfigureUnit(Action[HasUnits]):
 
     @property
     def file(self) -> WriteFile:
-        """The part of this action that concerns the file."""
+        """The file part of this action."""
         return WriteFile(path=self.path, text=self.text, mode=self.mode)
 
     def describe(self) -> str:
         """What will be done."""
-        return f"write {self.path} and have {self.unit} follow it"
+        return f"write {self.path} and apply it to {self.unit}"
 
     def satisfied(self, world: HasUnits, outputs: Outputs) -> bool:
-        """Whether the file is as wanted."""
+        """Whether the file matches."""
         return self.file.satisfied(world, outputs)
 
     def capture(self, world: HasUnits) -> JsonObject:
-        """Keep what stands there now, if anything."""
+        """Save the current file, if there is one."""
         return self.file.capture(world)
 
     def apply(self, world: HasUnits, outputs: Outputs) -> JsonObject:
-        """Write it and tell systemd."""
+        """Write it, reload systemd and restart the unit."""
         self.file.apply(world, outputs)
         self._follow(world)
         return {}
 
     def undo(self, world: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
-        """Put back what stood there, unless somebody else has changed the file since."""
+        """Restore the earlier file, unless others have changed it since."""
         versions = [version.file for version in record.versions if isinstance(version, ConfigureUnit)]
         undone = self.file.undo(world, UndoRecord(record.before, versions, record.outputs))
         if undone.outcome in (Undo.REMOVED, Undo.RESTORED):

@@ -1,4 +1,4 @@
-"""The part of the world that actions on the operating system need."""
+"""The ports that actions on the operating system need."""
 
 from typing import Protocol
 
@@ -16,7 +16,7 @@ class HasProcesses(HasFiles, Protocol):
 
 
 class Units(Protocol):
-    """The service manager, as far as drop-ins need it."""
+    """The parts of the service manager that drop-ins need."""
 
     def running(self) -> bool:
         """Whether it is process 1 here."""

@@ -18,7 +18,7 @@ from mstunnel_setup.tls.agent_credential import (
     read_agent_credential,
 )
 from mstunnel_setup.tls.chain_building import finish_switch
-from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
+from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING, CERTIFICATE_SOURCE_CHANGED
 from mstunnel_setup.tls.load import (
     chain_pem,
     fingerprint,
@@ -32,7 +32,7 @@ from mstunnel_setup.tls.model import Identity
 
 
 class HasIdentities(HasFiles, Protocol):
-    """What reading an identity needs: files, time, trusted roots, and passphrases by reference."""
+    """The ports that reading an identity needs."""
 
     @property
     def clock(self) -> Clock:
@@ -45,7 +45,7 @@ class HasIdentities(HasFiles, Protocol):
         ...
 
     def passphrase(self, reference: str | None) -> bytes | None:
-        """The passphrase that `reference` names; None is the one typed during this run, if any."""
+        """The passphrase that `reference` names; None: the one typed in this run, if any."""
         ...
 
 
@@ -53,9 +53,9 @@ class HasIdentities(HasFiles, Protocol):
 class IdentitySource:
     """Where an identity is read from: certificate files and a key file, or a PFX file and its passphrase.
 
-    The paths are real ones of this machine, as administrators name them. `further` are the other files of a
-    chain that is in several; `passphrase` says how to get it. `root` is a file that may be there: the end of
-    the chain, which devices are not sent but the judge wants to see.
+    The paths are real ones of this machine. `further` are the other files of a chain in several files;
+    `passphrase` is a reference. `root` is an optional file: the end of the chain, needed for the
+    checks but not sent to devices.
     """
 
     chain: str = ""
@@ -76,7 +76,7 @@ class IdentitySource:
         return (self.chain, *self.further)
 
     def load(self, world: HasIdentities) -> Identity:
-        """Read it, with the chain that ends in a trusted root where there is a choice.
+        """Read it, preferring a chain that ends in a trusted root.
 
         Raises CertificateError when a file is missing or unusable.
         """
@@ -93,7 +93,7 @@ class IdentitySource:
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceIdentity(Action[HasIdentities]):
-    """Write chain.pem and key.pem of a judged identity, and root.pem if it has one, into its own folder."""
+    """Write chain.pem and key.pem of a checked identity, and root.pem if it has one, into `directory`."""
 
     kind: ClassVar[str] = "place-identity"
     directory: str
@@ -110,7 +110,7 @@ class PlaceIdentity(Action[HasIdentities]):
         return f"place certificate and key from {' and '.join(self.source.paths)}"
 
     def satisfied(self, world: HasIdentities, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether the folder holds this identity, its key readable by its owner alone."""
+        """Whether the folder holds this identity, with a key that only its owner can read."""
         state = world.files.state(f"{self.directory}/key.pem")
         if state is None or state.mode != 0o600:  # noqa: PLR2004
             return False
@@ -122,12 +122,8 @@ class PlaceIdentity(Action[HasIdentities]):
         except SetupError:
             return False
 
-    def capture(self, world: HasIdentities) -> JsonObject:  # noqa: ARG002
-        """The folder is named after its content and belongs to us alone."""
-        return {}
-
     def apply(self, world: HasIdentities, outputs: Outputs) -> JsonObject:  # noqa: ARG002
-        """Write both files; refused when the source is not what was judged."""
+        """Write the files. Raises CertificateError when the source has changed since the check."""
         identity = self.source.load(world)
         if fingerprint(identity) != self.fingerprint:
             raise _source_changed(self.source)
@@ -147,10 +143,7 @@ class PlaceIdentity(Action[HasIdentities]):
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceKey(PlacedFile[HasIdentities]):
-    """Write the key of a judged identity, and nothing else of its files, to its usual place.
-
-    Only its digest enters the journal.
-    """
+    """Write only the key of a checked identity to `path`. The journal gets its digest only."""
 
     kind: ClassVar[str] = "place-key"
     mode: int = 0o600
@@ -162,14 +155,14 @@ class PlaceKey(PlacedFile[HasIdentities]):
         return f"copy the key in {' or '.join(dict.fromkeys(self.source.paths))} to {self.path}"
 
     def content(self, world: HasIdentities, outputs: Outputs) -> bytes:  # noqa: ARG002
-        """The key; refused when it is not what was judged."""
+        """The key. Raises CertificateError when the source has changed since the check."""
         content = key_pem(self.source.load(world))
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise _source_changed(self.source)
         return content
 
     def content_digest(self, outputs: Outputs) -> str:  # noqa: ARG002
-        """The digest that was judged."""
+        """The digest of the checked key."""
         return self.digest
 
 
@@ -184,17 +177,17 @@ class HasClock(HasFiles, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateAgentCredential(FileAction[HasClock]):
-    """Make the key and certificate with which the agent signs in to the tenant (PFX, empty passphrase)."""
+    """Create the key and certificate for the agent's sign-in to the tenant (PFX, empty passphrase)."""
 
     kind: ClassVar[str] = "create-agent-credential"
     common_name: str
 
     def describe(self) -> str:
         """What will be done."""
-        return f"make the agent's certificate {self.path}"
+        return f"create the agent's certificate {self.path}"
 
     def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether a readable credential that is still valid stands there."""
+        """Whether there is a valid credential."""
         content = world.files.read(self.path)
         if content is None:
             return False
@@ -204,7 +197,7 @@ class CreateAgentCredential(FileAction[HasClock]):
             return False
 
     def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
-        """Make it, unless a run that was cut off has made it already."""
+        """Create it, unless an interrupted run has done so."""
         if not self.satisfied(world, outputs):
             pfx, _ = new_agent_credential(self.common_name, world.clock.now(), CREDENTIAL_DAYS)
             world.files.write(self.path, pfx, 0o600)
@@ -216,11 +209,7 @@ class CreateAgentCredential(FileAction[HasClock]):
 
 
 def _source_changed(source: IdentitySource) -> CertificateError:
-    return CertificateError(
-        "source-changed",
-        f"{' and '.join(source.paths)} changed since the check a moment ago",
-        "Run the command again so that the new certificate is checked.",
-    )
+    return CERTIFICATE_SOURCE_CHANGED(files=" and ".join(source.paths))
 
 
 def _content(world: HasFiles, path: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Questions about one certificate that the readers and the judge share."""
+"""Properties of one certificate, for the readers and the checks."""
 
 import warnings
 from collections.abc import Iterator
@@ -10,13 +10,12 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 
-from mstunnel_setup.errors import CertificateError
-from mstunnel_setup.tls.errors import CERTIFICATE_UNSUPPORTED
+from mstunnel_setup.tls.errors import CERTIFICATE_UNREADABLE, CERTIFICATE_UNSUPPORTED
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 _SHOWN = 80
-# What the library raises for a certificate, key or bundle that it cannot understand.
+# Exceptions of the library for an invalid certificate, key or bundle.
 MALFORMED = (
     ValueError,
     TypeError,
@@ -37,7 +36,7 @@ def lenient_library() -> Iterator[None]:
 
 
 def parse_certificate(der: bytes, where: str) -> x509.Certificate:
-    """Parse a certificate and everything the judge will look at.
+    """Parse a certificate and all fields that are checked.
 
     Raises CertificateError `certificate-unreadable` or `certificate-unsupported`.
     """
@@ -45,17 +44,14 @@ def parse_certificate(der: bytes, where: str) -> x509.Certificate:
         with lenient_library():
             return examined(x509.load_der_x509_certificate(der))
     except UnsupportedAlgorithm as error:
-        raise _unsupported(where, error) from error
+        raise CERTIFICATE_UNSUPPORTED(where=where, reason=plain(str(error))) from error
     except MALFORMED as error:
-        raise CertificateError(
-            "certificate-unreadable",
-            f"{where} is not a valid certificate: {plain(str(error))}",
-            "Ask the certificate authority for the file again, or export it again.",
-        ) from error
+        problem = f"{where} is not a valid certificate: {plain(str(error))}"
+        raise CERTIFICATE_UNREADABLE(problem=problem) from error
 
 
 def examined(certificate: x509.Certificate) -> x509.Certificate:
-    """Touch the lazily parsed fields, so that a broken one is found here and not in the judge."""
+    """Read the lazily parsed fields, so that an invalid one is found here and not in the checks."""
     _ = (certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key())
     _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc, serial_number(certificate))
     has_weak_signature(certificate)
@@ -63,13 +59,9 @@ def examined(certificate: x509.Certificate) -> x509.Certificate:
 
 
 def serial_number(certificate: x509.Certificate) -> int:
-    """The serial number, also one that the library complains about."""
+    """The serial number, also one that the library warns about."""
     with lenient_library():
         return certificate.serial_number
-
-
-def _unsupported(where: str, error: UnsupportedAlgorithm) -> CertificateError:
-    return CERTIFICATE_UNSUPPORTED(where=where, error=plain(str(error)))
 
 
 def plain(text: str, limit: int = _SHOWN) -> str:
@@ -108,10 +100,10 @@ def is_ca(certificate: x509.Certificate) -> bool:
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether names and signature say so.
+    """Whether names and signature match.
 
-    The library does not check signatures with SHA-1, MD5 or unknown algorithms. There the key identifiers
-    decide: the judge refuses such a signature anyway, but should name the issuer it belongs to.
+    The library does not check signatures with SHA-1, MD5 or unknown algorithms; for these the key identifiers
+    decide: such a signature is refused anyway, but the message should name the right issuer.
     """
     if certificate.issuer != issuer.subject:
         return False

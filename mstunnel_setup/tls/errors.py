@@ -17,19 +17,19 @@ CERTIFICATE_IS_PFX = declare(
 CERTIFICATE_UNSUPPORTED = declare(
     CertificateError,
     "certificate-unsupported",
-    "{where} uses an algorithm that is not supported: {error}",
+    "{where} uses an unsupported algorithm: {reason}",
     "Use a certificate with an RSA key (2048 bits or more) or an EC key (P-256, P-384 or P-521).",
 )
 GENERATION_INCOMPLETE = declare(
     CertificateError,
     "generation-incomplete",
     "chain.pem or key.pem is missing in {directory}",
-    "Put it right with `mst-cli cert repair`.",
+    "Run `mst-cli cert repair`.",
 )
 INPUT_TOO_LARGE = declare(
     CertificateError,
     "input-too-large",
-    "the file has {count} bytes; a certificate file has a few thousand",
+    "the file has {size} bytes; a certificate file has a few thousand",
     "Check the path: this is probably another file.",
 )
 KEY_ENCRYPTED = declare(
@@ -41,13 +41,13 @@ KEY_ENCRYPTED = declare(
 KEY_MISMATCH = declare(
     CertificateError,
     "key-mismatch",
-    "the private key does not belong to the certificate of {first}",
+    "the private key does not belong to the certificate of {subject}",
     "Give the key that this certificate was requested with, or request a new certificate for it.",
 )
 KEY_MISSING = declare(
     CertificateError,
     "key-missing",
-    "no private key was found in the input",
+    "the input contains no private key",
     "Give the key that the certificate was requested with; export a PFX together with its key.",
 )
 PFX_DAMAGED = declare(
@@ -59,18 +59,85 @@ PFX_DAMAGED = declare(
 PFX_IS_PEM = declare(
     CertificateError,
     "pfx-is-pem",
-    "the PFX file holds PEM text",
+    "the PFX file contains PEM text",
     "Give it as `chain` and `key` instead of `pfx`.",
 )
 PFX_PASSPHRASE_MISSING = declare(
     CertificateError,
     "pfx-passphrase-missing",
-    "the PFX file is protected by a passphrase and none was given",
+    "the PFX file is protected by a passphrase, but none was given",
     "Give the passphrase (`passphrase: file:PATH`).",
 )
 REVOCATION_REFUSED = declare(
     NetworkError,
     "revocation-refused",
-    "it answered with status {status_code}",
+    "the answer has HTTP status {status}",
     "",
+)
+CERTIFICATE_FILE_MISSING = declare(
+    CertificateError,
+    "certificate-file-missing",
+    "the file {path} does not exist",
+    "Put it there, or use another path.",
+)
+CERTIFICATE_SOURCE_CHANGED = declare(
+    CertificateError,
+    "certificate-source-changed",
+    "{files} changed since the check",
+    "Run the command again to check the new certificate.",
+)
+CERTIFICATE_UNREADABLE = declare(
+    CertificateError,
+    "certificate-unreadable",
+    "{problem}",
+    "Use the certificate chain as PEM, the leaf first, then the intermediates. If the file is damaged, "
+    "ask the certificate authority for it, or export it again.",
+)
+CRL_UNUSABLE = declare(
+    NetworkError,
+    "crl-unusable",
+    "{reason}",
+    "Ask the certificate authority; the certificate may still be good.",
+)
+INPUT_WITHOUT_CERTIFICATE = declare(
+    CertificateError,
+    "input-without-certificate",
+    "the input contains no certificate",
+    "Use the certificate that the authority issued; a request (CSR) or a key alone is not enough.",
+)
+KEY_UNREADABLE = declare(
+    CertificateError,
+    "key-unreadable",
+    "{problem}",
+    "Use the private key as PEM, RSA or EC, without a passphrase.",
+)
+LEAF_AMBIGUOUS = declare(
+    CertificateError,
+    "leaf-ambiguous",
+    "the input has more than one private key with a certificate: {found}",
+    "Use only the certificate and the key of this gateway (Java: `keytool -importkeystore -srcalias NAME`).",
+)
+OCSP_UNUSABLE = declare(
+    NetworkError,
+    "ocsp-unusable",
+    "{reason}",
+    "Ask the certificate authority; the certificate may still be good.",
+)
+PFX_LEGACY_ALGORITHM = declare(
+    CertificateError,
+    "pfx-legacy-algorithm",
+    "the PFX file uses an outdated algorithm: {algorithms}",
+    "Export it again with AES-256 and SHA-256 (`openssl pkcs12 -export`, or the Windows export wizard).",
+)
+PFX_PASSPHRASE_UNNEEDED = declare(
+    CertificateError,
+    "pfx-passphrase-unneeded",
+    "the PFX file has no passphrase, but one was given",
+    "Leave the passphrase out.",
+)
+PFX_PASSPHRASE_WRONG = declare(
+    CertificateError,
+    "pfx-passphrase-wrong",
+    "the passphrase does not open the PFX file",
+    "Check the passphrase: upper case, a line end in its file, characters outside ASCII.",
 )

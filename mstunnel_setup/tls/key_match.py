@@ -1,23 +1,28 @@
-"""Find the leaf, its key and its chain in the material that was read."""
+"""Find the leaf, its key and its chain in the input."""
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls.certificate import is_ca, public_bytes, title
 from mstunnel_setup.tls.chain_building import best_path
-from mstunnel_setup.tls.errors import KEY_ENCRYPTED, KEY_MISMATCH, KEY_MISSING
+from mstunnel_setup.tls.errors import (
+    INPUT_WITHOUT_CERTIFICATE,
+    KEY_ENCRYPTED,
+    KEY_MISMATCH,
+    KEY_MISSING,
+    LEAF_AMBIGUOUS,
+)
 from mstunnel_setup.tls.model import Identity, Material
 
 _Pair = tuple[x509.Certificate, PrivateKeyTypes]
 
 
 def match(material: Material) -> Identity:
-    """Pair a leaf with its key and put its chain in order.
+    """Pair a leaf with its key and sort its chain.
 
-    Of several certificates for one key the one that ends last is taken (a renewal beside its predecessor).
-    Raises CertificateError: `certificate-missing`, `key-missing`, `key-encrypted`, `key-mismatch`,
+    Of several certificates for one key the one with the latest end is used (a renewal).
+    Raises CertificateError: `input-without-certificate`, `key-missing`, `key-encrypted`, `key-mismatch`,
     `leaf-ambiguous`.
     """
     _require_both(material)
@@ -28,11 +33,7 @@ def match(material: Material) -> Identity:
 
 def _require_both(material: Material) -> None:
     if not material.certificates:
-        raise CertificateError(
-            "certificate-missing",
-            "no certificate was found in the input",
-            "Give the certificate that the authority issued; a request (CSR) or a key alone is not enough.",
-        )
+        raise INPUT_WITHOUT_CERTIFICATE()
     if not material.keys and material.encrypted_keys:
         raise KEY_ENCRYPTED()
     if not material.keys:
@@ -56,12 +57,8 @@ def _public_of(key: PrivateKeyTypes) -> bytes:
 def _only_pair(pairs: list[_Pair], material: Material) -> _Pair:
     if not pairs:
         first = next((item for item in material.certificates if not is_ca(item)), material.certificates[0])
-        raise KEY_MISMATCH(first=title(first))
+        raise KEY_MISMATCH(subject=title(first))
     if len({public_bytes(certificate) for certificate, _ in pairs}) > 1:
         names = ", ".join(title(certificate) for certificate, _ in pairs)
-        raise CertificateError(
-            "leaf-ambiguous",
-            f"the input has several certificates, each with its own key: {names}",
-            "Give only the certificate and the key of this gateway.",
-        )
+        raise LEAF_AMBIGUOUS(found=names)
     return max(pairs, key=lambda pair: (pair[0].not_valid_after_utc, pair[0].not_valid_before_utc))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.errors import CertificateError, as_kind
 from mstunnel_setup.tls.certificate import is_self_signed
 from mstunnel_setup.tls.key_match import match
 from mstunnel_setup.tls.model import Identity, Material
@@ -29,7 +29,7 @@ def load_identity_files(chain: Mapping[str, bytes], key: bytes = b"") -> Identit
         try:
             material += read_material(content)
         except CertificateError as error:
-            raise CertificateError(error.code, f"{path}: {error.message}", error.hint) from error
+            raise as_kind(CertificateError, error, f"{path}: ") from error
     return match(material + read_material(key, "key"))
 
 

@@ -13,14 +13,19 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls import der
 from mstunnel_setup.tls.certificate import MALFORMED, examined, is_ca, lenient_library, parse_certificate
-from mstunnel_setup.tls.errors import CERTIFICATE_IS_PFX, INPUT_TOO_LARGE
+from mstunnel_setup.tls.errors import (
+    CERTIFICATE_IS_PFX,
+    CERTIFICATE_UNREADABLE,
+    INPUT_TOO_LARGE,
+    KEY_UNREADABLE,
+)
 from mstunnel_setup.tls.model import Material
 from mstunnel_setup.tls.pfx_outline import is_pfx
 from mstunnel_setup.tls.read_pem import PemBlock, PemError, looks_like_pem, pem_blocks
 
 Source = Literal["certificate", "key"]
 
-# Generous for a chain (a few KiB) and small enough that nobody waits for a wrong file.
+# Generous for a chain (a few KiB), and small enough to refuse a wrong file at once.
 MAX_BYTES = 512 * 1024
 
 _ENCRYPTED_PKCS8 = (der.SEQUENCE, der.OCTET_STRING)
@@ -30,7 +35,7 @@ _CERTIFICATE = (der.SEQUENCE, der.SEQUENCE, der.BIT_STRING)
 def read_material(data: bytes, source: Source = "certificate") -> Material:
     """Find certificates and private keys in one input.
 
-    `source` says what the administrator meant the input to be; it only chooses words and codes. An empty
+    `source` is what the input should be; it only selects texts and codes. An empty
     input is empty material. Raises CertificateError: `certificate-unreadable`, `certificate-unsupported`,
     `key-unreadable`, `certificate-is-pfx`, `input-too-large`.
     """
@@ -45,7 +50,7 @@ def read_material(data: bytes, source: Source = "certificate") -> Material:
 def check_size(data: bytes) -> None:
     """Refuse what cannot be a certificate file; raises CertificateError `input-too-large`."""
     if len(data) > MAX_BYTES:
-        raise INPUT_TOO_LARGE(count=len(data))
+        raise INPUT_TOO_LARGE(size=len(data))
 
 
 def _read_pem(data: bytes, source: Source) -> Material:
@@ -148,14 +153,10 @@ def _bad_key(message: str) -> CertificateError:
 
 
 def _unreadable(source: Source, message: str) -> CertificateError:
-    hint = {
-        "certificate": "Give the certificate chain as PEM: the leaf first, then the intermediates.",
-        "key": "Give the private key as PEM, RSA or EC, without a passphrase.",
-    }[source]
-    return CertificateError(f"{source}-unreadable", message, hint)
+    return (CERTIFICATE_UNREADABLE if source == "certificate" else KEY_UNREADABLE)(problem=message)
 
 
-# Labels that are not here (parameters, requests, revocation lists) are passed over.
+# Other labels (parameters, requests, revocation lists) are ignored.
 _READERS: dict[str, Callable[[bytes, str], Material]] = {
     "CERTIFICATE": _certificate,
     "X509 CERTIFICATE": _certificate,

@@ -1,7 +1,7 @@
-"""Read PFX (PKCS#12) files and say exactly why one cannot be read.
+"""Read PFX (PKCS#12) files, with an exact reason when one cannot be read.
 
-The library reports a wrong passphrase, a damaged file and an unknown algorithm alike. So the outer structure
-is walked first, then the algorithms are looked at, then the MAC tells whether the passphrase is right.
+The library has one error for a wrong passphrase, a damaged file and an unknown algorithm. So the outer
+structure is parsed first, then the algorithms are checked, then the passphrase by the MAC.
 """
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -14,7 +14,16 @@ from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls import pfx_mac
 from mstunnel_setup.tls.certificate import MALFORMED, examined, lenient_library, plain
 from mstunnel_setup.tls.der import DerError
-from mstunnel_setup.tls.errors import PFX_DAMAGED, PFX_IS_PEM, PFX_PASSPHRASE_MISSING
+from mstunnel_setup.tls.errors import (
+    CERTIFICATE_UNREADABLE,
+    LEAF_AMBIGUOUS,
+    PFX_DAMAGED,
+    PFX_IS_PEM,
+    PFX_LEGACY_ALGORITHM,
+    PFX_PASSPHRASE_MISSING,
+    PFX_PASSPHRASE_UNNEEDED,
+    PFX_PASSPHRASE_WRONG,
+)
 from mstunnel_setup.tls.model import Material
 from mstunnel_setup.tls.pfx_outline import PfxOutline, outline
 from mstunnel_setup.tls.read import check_size
@@ -41,9 +50,6 @@ _OLD: dict[str, BlockCipherAlgorithm] = {
     "1.2.840.113549.1.12.1.5": RC2(bytes(16)),
     "1.2.840.113549.1.12.1.6": RC2(bytes(16)),
 }
-_EXPORT_AGAIN = (
-    "Export it again with AES-256 and SHA-256 (`openssl pkcs12 -export`, or the Windows export wizard)."
-)
 
 
 def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
@@ -79,20 +85,16 @@ def _refuse_algorithms(found: PfxOutline) -> None:
     refused = {_REFUSED[name] for name in used if name in _REFUSED}
     refused |= {_OLD[name].name for name in used if name in _OLD and not _is_available(_OLD[name])}
     if refused:
-        raise _legacy(", ".join(sorted(refused)))
+        raise PFX_LEGACY_ALGORITHM(algorithms=", ".join(sorted(refused)))
     if found.mac and not pfx_mac.is_known(found.mac):
-        raise _legacy(f"the check sum algorithm {plain(found.mac.digest_algorithm)}")
+        raise PFX_LEGACY_ALGORITHM(algorithms=f"MAC {plain(found.mac.digest_algorithm)}")
 
 
 def _refuse_several_keys(found: PfxOutline) -> None:
-    """The library would take the first key, and nobody says that it is the one of this gateway."""
+    """The library would use the first key, which may not be that of this gateway."""
     keys = sum(part.is_key for part in found.parts)
     if keys > 1:
-        raise CertificateError(
-            "leaf-ambiguous",
-            f"the PFX file holds {keys} private keys, and only one of them can be this gateway's",
-            "Export only the entry of this gateway (Java: `keytool -importkeystore -srcalias NAME`).",
-        )
+        raise LEAF_AMBIGUOUS(found=f"{keys} in the PFX file")
 
 
 def _is_available(algorithm: BlockCipherAlgorithm) -> bool:
@@ -150,27 +152,18 @@ def _refused_by_library(found: PfxOutline, passphrase: bytes | None) -> Certific
         return _wrong_passphrase(found, passphrase)
     if found.mac is None:
         return _damaged("its content is not a valid key with certificates")
-    return CertificateError(
-        "certificate-unreadable",
-        "the PFX file opens, but the certificates or the key in it are not valid",
-        "Ask the certificate authority for the certificate again, or export it again.",
+    return CERTIFICATE_UNREADABLE(
+        problem="the PFX file opens, but the certificates or the key in it are not valid"
     )
 
 
 def _wrong_passphrase(found: PfxOutline, passphrase: bytes | None) -> CertificateError:
     if not passphrase:
         return PFX_PASSPHRASE_MISSING()
-    hint = "Check the passphrase: capitals, a line end in its file, characters outside ASCII."
     if found.mac and any(pfx_mac.opens(found.mac, found.content, empty) for empty in _candidates(None)):
-        hint = "The file has no passphrase: leave it out."
-    return CertificateError("pfx-passphrase-wrong", "the passphrase does not open the PFX file", hint)
+        return PFX_PASSPHRASE_UNNEEDED()
+    return PFX_PASSPHRASE_WRONG()
 
 
 def _damaged(reason: str) -> CertificateError:
     return PFX_DAMAGED(reason=reason)
-
-
-def _legacy(names: str) -> CertificateError:
-    return CertificateError(
-        "pfx-legacy-algorithm", f"the PFX file uses an outdated algorithm: {names}", _EXPORT_AGAIN
-    )

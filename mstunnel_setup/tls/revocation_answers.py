@@ -25,6 +25,7 @@ from mstunnel_setup.tls.certificate import (
     plain,
     serial_number,
 )
+from mstunnel_setup.tls.errors import CRL_UNUSABLE, OCSP_UNUSABLE
 
 # Clocks of servers differ a little.
 _SKEW = timedelta(minutes=5)
@@ -47,7 +48,7 @@ class RevocationState(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """A proven answer: its state, since when it is revoked, and the authority's reason if it gave one."""
+    """A verified answer: its state, since when it is revoked, and the authority's reason if it gave one."""
 
     state: RevocationState
     since: datetime | None = None
@@ -130,7 +131,7 @@ def _signed(signer: x509.Certificate, response: ocsp.OCSPResponse) -> bool:
 
 
 def _rsa_ways(response: ocsp.OCSPResponse) -> Iterator[_Way]:
-    """How the signature may have been made; the library does not tell the parameters of PSS (RFC 4055)."""
+    """How the signature may have been made; the library has no parameters of PSS (RFC 4055)."""
     if response.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS:
         for pss_hash in _PSS_HASHES:
             yield padding.PSS(padding.MGF1(pss_hash), padding.PSS.AUTO), pss_hash
@@ -183,7 +184,7 @@ def _require_about(crl: x509.CertificateRevocationList, certificate: x509.Certif
     """RFC 5280, 5.2.4 and 5.2.5: a list may hold only changes, or be about other certificates than this one.
 
     A base list that names a delta list (`freshestCRL`) is whole in itself; the delta list is not asked for.
-    Whoever sits on the way could hand out another part of a divided list, which is signed as well.
+    An attacker in between could serve another part of a divided list, which is also signed.
     """
     if extension(crl, x509.DeltaCRLIndicator) is not None:
         raise _unusable("crl", "it holds only the changes since an earlier list (a delta list)")
@@ -217,7 +218,7 @@ def _require_whole(crl: x509.CertificateRevocationList) -> None:
     if scope is not None and scope.only_some_reasons:
         raise _unusable("crl", "the list holds only some reasons, so it does not settle it")
     if any(item.critical and isinstance(item.value, x509.UnrecognizedExtension) for item in crl.extensions):
-        raise _unusable("crl", "the list has a critical extension that nobody here knows")
+        raise _unusable("crl", "the list has an unknown critical extension")
 
 
 def _signs(issuer: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:
@@ -249,4 +250,4 @@ def _require_current(method: str, start: datetime, end: datetime | None, now: da
 
 
 def _unusable(method: str, reason: str) -> NetworkError:
-    return NetworkError(f"{method}-unusable", reason, "Ask the authority; the certificate may still be good.")
+    return (OCSP_UNUSABLE if method == "ocsp" else CRL_UNUSABLE)(reason=reason)

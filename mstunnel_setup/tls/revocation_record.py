@@ -1,6 +1,6 @@
-"""What the authorities said, as a file that commands read which must not wait for the network.
+"""The last revocation answers, as a file for commands that must not wait for the network.
 
-The file of a newer release is ignored, as a damaged one is: the authorities are asked anew.
+A damaged file, or one of a newer release, is ignored: the authorities are asked again.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.host import messages
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.tls.certificate import plain
 from mstunnel_setup.tls.errors import REVOCATION_REFUSED
 from mstunnel_setup.tls.revocation import Fetch, Verdict
@@ -81,7 +81,7 @@ def fetching(http: HttpSession) -> Fetch:
             headers = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
             response = http.post(address, data=body, headers=headers)
         if response.status_code != HTTPStatus.OK:
-            raise REVOCATION_REFUSED(status_code=response.status_code)
+            raise REVOCATION_REFUSED(status=response.status_code)
         return response.content
 
     return fetch
@@ -106,14 +106,14 @@ def keep(files: Files, path: str, name: str, verdicts: Sequence[Verdict], now: d
 
 
 def last(files: Files, name: str, now: datetime) -> Record | None:
-    """The newest answer kept about the generation `name`, whoever asked for it; never one of later."""
+    """The newest answer kept about the generation `name`, by either program; none from the future."""
     records = (_read(files, path) for path in (ASKED_BY_COMMANDS, ASKED_BY_AGENT))
     about = [found for found in records if found and found.fingerprint == name and found.asked <= now]
     return max(about, key=lambda record: record.asked, default=None)
 
 
 def _read(files: Files, path: str) -> Record | None:
-    """The container that writes one of the files has fewer rights than who reads it."""
+    """One of the files is written by a less privileged container."""
     try:
         return messages.read(files, path, Record, _LARGEST_RECORD)
     except FileError:

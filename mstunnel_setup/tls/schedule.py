@@ -117,7 +117,7 @@ class ScheduleImport(Action[HasTimers]):
         return link.capture(world) if self.timer else {}
 
     def changed(self, world: HasTimers, record: UndoRecord[HasTimers]) -> str:
-        """Whether the link was changed by somebody else."""
+        """A change of the link by others."""
         *_, link = self.parts
         return link.changed(world, UndoRecord(record.before, [link])) if self.timer else ""
 

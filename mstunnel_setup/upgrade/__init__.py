@@ -1,4 +1,4 @@
-"""Upgrades of the two images: which releases there are, when a server's turn has come, and what was done."""
+"""Upgrades of the two images: the release catalogue, the decision to upgrade, and the history."""
 
 LONGEST_DRAIN = 1440
-"""Minutes: a day. Whoever is connected for longer signs in anew anyway."""
+"""Minutes: a day. Longer sessions have to sign in again anyway."""

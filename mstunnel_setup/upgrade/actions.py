@@ -1,4 +1,4 @@
-"""The folders of the mailbox, as an action: whatever lies in them when they go is ours."""
+"""The action that creates the directories of the mailbox."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,7 +14,7 @@ _FOLDERS = (paths.MESSAGES, paths.INBOX, paths.OUTBOX)
 
 @dataclass(frozen=True, kw_only=True)
 class OpenMailbox(Action[HasFiles]):
-    """Make the folders through which agent and monitor talk."""
+    """Create the directories for messages between agent and monitor."""
 
     kind: ClassVar[str] = "open-mailbox"
 
@@ -28,13 +28,9 @@ class OpenMailbox(Action[HasFiles]):
         return f"create the mailbox {paths.MESSAGES}"
 
     def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:  # noqa: ARG002
-        """Whether all folders are there."""
+        """Whether all directories exist."""
         states = [world.files.state(folder) for folder in _FOLDERS]
         return all(state is not None and state.kind == "directory" for state in states)
-
-    def capture(self, world: HasFiles) -> JsonObject:  # noqa: ARG002
-        """Nothing stood there before."""
-        return {}
 
     def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:  # noqa: ARG002
         """Create them."""
@@ -43,9 +39,9 @@ class OpenMailbox(Action[HasFiles]):
         return {}
 
     def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:  # noqa: ARG002
-        """Remove the folders: all that the agent has put into its own, and the messages of the monitor.
+        """Remove the directories with the content of the inbox and the messages of the monitor.
 
-        What an administrator put beside those stays, and the folders with it.
+        Other files are kept, and so are their directories.
         """
         if world.files.state(paths.MESSAGES) is None:
             return Undone(Undo.ABSENT)
@@ -55,7 +51,7 @@ class OpenMailbox(Action[HasFiles]):
         gone = [_gone(world, folder) for folder in reversed(_FOLDERS)]
         if all(gone):
             return Undone(Undo.REMOVED)
-        return Undone(Undo.KEPT, f"{paths.MESSAGES} holds files that are not ours")
+        return Undone(Undo.KEPT, f"{paths.MESSAGES} contains files that mstunnel-setup did not write")
 
 
 def _gone(world: HasFiles, folder: str) -> bool:

@@ -1,7 +1,7 @@
-"""Whether this server upgrades now: decided from what Graph shows of its site, the same on every server.
+"""Whether this server upgrades now: decided from the site's data in Graph, alike on all servers.
 
-One server of a site at a time, without a lease: the servers have an order; each waits for those before it.
-Where Graph does not show what the others run, each has slots of its own instead, by the clock.
+One server of a site at a time, without a lease: the servers are ordered, and each waits for those before it.
+If Graph does not show the releases of the others, each server has fixed time slots instead.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,7 +14,7 @@ from mstunnel_setup.upgrade.window import Window
 
 Status: TypeAlias = Literal["healthy", "warning", "unhealthy", "offline", "upgrading", "failed", "unknown"]
 
-# The service calls a server offline after five minutes without a check-in; a reboot must not cost its turn.
+# The service reports a server as offline after five minutes; a reboot must not cost its turn.
 _PRESENT: Final = timedelta(minutes=15)
 _SLOT: Final = timedelta(minutes=30)
 _ALWAYS: Final = Window(time(), time())
@@ -22,7 +22,7 @@ _ALWAYS: Final = Window(time(), time())
 
 @dataclass(frozen=True)
 class Member:
-    """A server of the site as the tenant shows it; `seen` is its last check-in."""
+    """A server of the site according to the tenant; `seen` is its last check-in."""
 
     id: str
     name: str
@@ -31,13 +31,13 @@ class Member:
     seen: datetime | None
 
     def present(self, now: datetime) -> bool:
-        """Whether it checked in lately; others do not wait for a server that is away."""
+        """Whether it checked in recently; other servers do not wait for an absent one."""
         return self.seen is not None and abs(now - self.seen) < _PRESENT
 
 
 @dataclass(frozen=True)
 class Site:
-    """Upgrade settings of the site. `approved` is when an administrator last asked for an upgrade."""
+    """Upgrade settings of the site. `approved` is the last approval by an administrator."""
 
     automatic: bool
     approved: datetime | None = None
@@ -46,7 +46,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether to begin now; `code` and `reason` say why not, or why."""
+    """Whether to begin now; `code` and `reason` explain it."""
 
     begin: bool
     code: str
@@ -63,19 +63,19 @@ def decide(
     held: bool = False,
     now: datetime,
 ) -> Verdict:
-    """Whether the server `own` begins its upgrade to `target` at `now`; `failed` went wrong here before.
+    """Whether the server `own` begins its upgrade to `target` at `now`; `failed` are those that failed here.
 
-    `held` says that an administrator chose another release.
+    `held`: an administrator chose another release.
     """
     if target is None:
         return _wait("no-release", "no release is known")
     if own.digests == target.digests:
-        return _wait("up-to-date", f"release {target.name} runs here")
+        return _wait("up-to-date", f"release {target.name} is running")
     if target.digests in failed:
-        again = "`mst-cli upgrade apply` tries again"
+        again = "run `mst-cli upgrade apply` to try again"
         return _wait("failed-before", f"release {target.name} has failed on this server; {again}")
     if held:
-        take = "`mst-cli upgrade apply` takes it"
+        take = "run `mst-cli upgrade apply` to install it"
         return _wait("held", f"an administrator chose another release than {target.name}; {take}")
     return (
         _permitted(site, target, now, begun=_begun(others, target))
@@ -86,12 +86,12 @@ def decide(
 
 
 def _begun(others: Sequence[Member], target: Release) -> bool:
-    """Whether the site's cycle is under way: it then goes on past the end of the window."""
+    """Whether the site's upgrade cycle has begun: it then continues after the end of the window."""
     return any(other.status == "upgrading" or other.digests == target.digests for other in others)
 
 
 def _permitted(site: Site, target: Release, now: datetime, *, begun: bool) -> Verdict | None:
-    """Why the site's settings forbid it, if they do."""
+    """The reason when the site's settings forbid it."""
     published = datetime.combine(target.published, time(), UTC)
     approved = site.approved is not None and site.approved >= published
     if not site.automatic and not approved:
@@ -104,12 +104,12 @@ def _permitted(site: Site, target: Release, now: datetime, *, begun: bool) -> Ve
 
 
 def _in_turn(own: Member, others: Sequence[Member], target: Release) -> Verdict | None:
-    """Why another server of the site comes first, if one does."""
+    """The reason when another server of the site comes first."""
     for other in others:
         if other.status == "upgrading":
             return _wait("other-upgrading", f"{other.name} is being upgraded")
         if other.status == "failed":
-            return _wait("other-failed", f"the upgrade of {other.name} has failed; look at it first")
+            return _wait("other-failed", f"the upgrade of {other.name} failed; check it first")
         if other.digests == target.digests and other.status not in ("healthy", "warning"):
             return _wait("other-settling", f"{other.name} was upgraded and is not healthy yet")
     before = [other for other in others if other.digests not in (None, target.digests) and other.id < own.id]
@@ -119,21 +119,22 @@ def _in_turn(own: Member, others: Sequence[Member], target: Release) -> Verdict 
 
 
 def _in_slot(window: Window, own: Member, others: Sequence[Member], now: datetime) -> Verdict | None:
-    """Why this is not the slot of this server, where the tenant does not show what all others run.
+    """The reason when it is not this server's slot and the tenant does not show the releases of all others.
 
-    Digests are read-only in Graph, so whoever waited to see one change might wait for ever.
+    Digests are read-only in Graph: waiting for one to change could last forever.
     """
     unknown = [other.name for other in others if other.digests is None]
     if not unknown:
         return None
     order = sorted(member.id for member in (own, *others))
     slot = window.slot(now, _SLOT)
-    # Begun in the first half, an upgrade is over when the slot of the next server begins.
+    # An upgrade begun in the first half ends before the slot of the next server.
     early = slot == window.slot(now + _SLOT / 2, _SLOT)
     if slot is not None and early and slot % len(order) == order.index(own.id):
         return None
     return _wait(
-        "slot", f"the tenant does not show what {min(unknown)} runs; this server waits for its half hour"
+        "slot",
+        f"the tenant does not show the release of {min(unknown)}; waiting for a time slot",
     )
 
 

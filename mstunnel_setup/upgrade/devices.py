@@ -1,4 +1,4 @@
-"""Whether a release lets devices in, by what becomes of those that were connected before the switch."""
+"""Whether devices can connect to a release, judged by those that were connected before the switch."""
 
 import re
 from collections.abc import Collection
@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 Verdict: TypeAlias = Literal["let-in", "refused", "away"]
 
-# ocserv 1.3.0, worker-log.c and worker-auth.c; an error, so it is said at every log level, with its place.
+# ocserv 1.3.0, worker-log.c and worker-auth.c; an error, so it is logged at every level, with its source.
 _REFUSAL: Final = re.compile(
     r"worker(?:\[[^\]]*\])?: ([0-9a-fA-F.:]+) (?:[\w.-]+:\d+: )?failed authentication for "
 )
@@ -18,10 +18,10 @@ def refused_addresses(log: str) -> frozenset[str]:
 
 
 def judge(connected: int, before: Collection[str], refused: Collection[str]) -> Verdict:
-    """What is known of a new release from its sessions, and from the addresses that it refused.
+    """Judge a new release by its sessions and the addresses that it refused.
 
-    `before` are the addresses that were connected. A stranger who is refused proves nothing: the earlier
-    release may have refused him too. Nor does a device that has not come back: it may sleep.
+    `before` are the addresses that were connected. Other refused addresses prove nothing, the earlier release
+    may have refused them too; nor does a device that has not reconnected, it may sleep.
     """
     if connected:
         return "let-in"

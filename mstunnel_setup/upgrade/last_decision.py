@@ -1,4 +1,4 @@
-"""Why this server is upgraded now or not: the agent writes what it decided, for whoever asks."""
+"""The agent's last decision about an upgrade and its reason, as a file for other programs."""
 
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -7,8 +7,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from mstunnel_setup import paths
 from mstunnel_setup.host import messages
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.upgrade.decision import Verdict
 from mstunnel_setup.upgrade.window import Window
 
@@ -18,10 +18,10 @@ _AT_REST: Final = frozenset({"no-release", "up-to-date", "begin"})
 
 
 class LastDecision(BaseModel):
-    """The last decision, as of `at` (UTC). An agent of another version may know more.
+    """The last decision, as of `at` (UTC). An agent of another version may add fields.
 
-    `window` is the site's maintenance window in words, if it has one; `fixed` that it does not follow the
-    clocks of the site when they are changed.
+    `window` is the site's maintenance window as text, if any; `fixed`: it does not follow daylight saving
+    time.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -35,12 +35,12 @@ class LastDecision(BaseModel):
 
     @property
     def waits(self) -> bool:
-        """Whether there is a release that this server does not take yet."""
+        """Whether there is a release that this server does not install yet."""
         return self.code not in _AT_REST
 
 
 def standing(verdict: Verdict, now: datetime, window: Window | None) -> LastDecision:
-    """What there is to say of a decision."""
+    """The record of a decision."""
     found = LastDecision(at=now, code=verdict.code, reason=verdict.reason)
     return found.model_copy(update={"window": str(window), "fixed": window.fixed}) if window else found
 
@@ -52,7 +52,7 @@ def write_standing(files: Files, found: LastDecision) -> None:
 
 
 def read_standing(files: Files) -> LastDecision | None:
-    """The last decision; None when there is none that can be read. The agent may have put anything there."""
+    """The last decision; None when there is no valid one (the file belongs to the agent)."""
     try:
         return messages.read(files, STANDING, LastDecision, _LARGEST)
     except FileError:

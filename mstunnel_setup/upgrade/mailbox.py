@@ -1,6 +1,6 @@
-"""The mailbox between agent and monitor: the agent may ask for a release, the monitor says what became of it.
+"""The mailbox between agent and monitor: the agent requests a release, the monitor reports the result.
 
-Writing into it is a privilege boundary, so a message is read strictly: known keys, digests, nothing else.
+It is a privilege boundary: messages are validated strictly, with known keys and digests only.
 """
 
 import json
@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from mstunnel_setup import paths
 from mstunnel_setup.host import messages
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.upgrade.errors import UPGRADE_REQUEST_INVALID
 from mstunnel_setup.upgrade.release import Digests
 
@@ -20,11 +20,11 @@ OUTBOX: Final = paths.OUTBOX
 REQUEST: Final = f"{INBOX}/images_configured.upgrade"
 ANSWER: Final = f"{OUTBOX}/upgrade.json"
 OFFER: Final = f"{OUTBOX}/release.json"
-"""The release that the agent may ask for."""
+"""The release that the agent may request."""
 SUMMARY: Final = f"{OUTBOX}/summary.json"
-"""What else the agent needs of the administrator's list."""
+"""Other data of the administrator's release list for the agent."""
 LONGEST: Final = 4096
-"""Bytes; a longer request is refused unread."""
+"""Bytes; a longer request is refused without parsing."""
 
 _Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
@@ -40,7 +40,7 @@ class _Request(BaseModel):
 
 
 class Answer(BaseModel):
-    """What became of the last upgrade; `reason` is empty while all is well. `at` is UTC."""
+    """The result of the last upgrade; `reason` is empty unless it failed. `at` is UTC."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,15 +53,15 @@ class Answer(BaseModel):
 
     @property
     def digests(self) -> Digests:
-        """The release that it is about."""
+        """The release."""
         return Digests(self.server, self.agent)
 
 
 class Summary(BaseModel):
     """The site's time zone (IANA), if the list names it; how many releases are newer than the running one.
 
-    `behind` is None when the list does not have the running images; `held` says that an administrator chose
-    another release than the newest. A newer monitor may say more.
+    `behind` is None when the running images are not in the list; `held`: an administrator chose another
+    release than the newest. A newer monitor may add fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -79,24 +79,24 @@ def render(digests: Digests) -> bytes:
 
 
 def parse(content: bytes) -> Digests:
-    """The release that a request asks for. Raises StepError `upgrade-request-invalid`."""
+    """The requested release. Raises StepError `upgrade-request-invalid`."""
     try:
         if len(content) <= LONGEST:
             request = messages.parse(content, _Request, REQUEST)
             return Digests(request.server, request.agent)
     except FileError:
         pass
-    raise UPGRADE_REQUEST_INVALID(request=REQUEST)
+    raise UPGRADE_REQUEST_INVALID(path=REQUEST)
 
 
 def write_answer(files: Files, answer: Answer) -> None:
-    """Replace the answer; nothing happens where there is no mailbox."""
+    """Replace the answer; nothing happens without a mailbox."""
     if files.state(OUTBOX) is not None:
         files.write(ANSWER, answer.model_dump_json(indent=2).encode() + b"\n")
 
 
 def read_answer(content: bytes | None) -> Answer | None:
-    """The answer; None when there is none that can be read."""
+    """The answer; None when there is no valid one."""
     try:
         return Answer.model_validate_json(content or b"")
     except ValidationError:
@@ -104,7 +104,7 @@ def read_answer(content: bytes | None) -> Answer | None:
 
 
 def read_summary(content: bytes | None) -> Summary:
-    """The summary; one that says nothing when there is none that can be read."""
+    """The summary; an empty one when there is no valid one."""
     try:
         return Summary.model_validate_json(content or b"")
     except ValidationError:

@@ -1,4 +1,4 @@
-"""What was upgraded on this server: one record each, the unfinished one last, kept through interruptions."""
+"""The upgrade history of this server: one record per upgrade, the unfinished one last."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -16,7 +16,7 @@ _KEPT: Final = 50
 
 
 class Phase(StrEnum):
-    """Where an upgrade is. Each phase may be begun again from its start after a crash."""
+    """The phase of an upgrade. Each one can be restarted after a crash."""
 
     FETCH = "fetch"
     DRAIN = "drain"
@@ -26,7 +26,7 @@ class Phase(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an upgrade ended: it serves, the earlier release serves again, or nothing was changed at all."""
+    """The outcome: the new release runs, the earlier one was restored, or nothing was changed."""
 
     DONE = "done"
     WENT_BACK = "went-back"
@@ -54,14 +54,13 @@ class Images(BaseModel):
 
 
 class Upgrade(BaseModel):
-    """One upgrade, from one pair of images to another. Times are UTC; `reason` says why it failed.
+    """One upgrade, from one pair of images to another. Times are UTC; `reason` is why it failed.
 
-    `rejects_source` marks an administrator's way back: the release left is not taken again by itself. Nor is
-    `passes_over`, the newest one when an administrator chose an earlier one.
-    `drain_minutes` is how long sessions may go on before the switch; `probe_url` the internal address that
-    the gateway reached before and has to reach again. `devices` are the addresses that were connected before
-    the switch, forgotten at the end; `sessions_before` and `sessions_after` how many there were, None where
-    nobody could be asked or nothing was switched.
+    `rejects_source` marks a rollback by an administrator: the source release is not installed automatically
+    again. Nor is `passes_over`, the newest release when an administrator chose an earlier one.
+    `drain_minutes` is the drain time before the switch; `probe_url` the internal address that the gateway
+    reached before and must reach again. `devices` are the addresses connected before the switch, deleted at
+    the end; `sessions_before` and `sessions_after` their numbers, None when unknown or not switched.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,12 +84,12 @@ class Upgrade(BaseModel):
 
     @property
     def held_back(self) -> Digests | None:
-        """The release that is not taken by itself after this upgrade."""
+        """The release that is not installed automatically after this upgrade."""
         return self.source.digests if self.rejects_source else self.passes_over
 
     @property
     def unproved(self) -> bool:
-        """Whether it serves as far as is known without a device: none of those before has come back."""
+        """Whether it succeeded, but no device has reconnected so far."""
         return self.outcome is Outcome.DONE and bool(self.sessions_before) and self.sessions_after == 0
 
 
@@ -104,13 +103,13 @@ class History(BaseModel):
 
     @property
     def unfinished(self) -> Upgrade | None:
-        """The upgrade that an interruption left half done."""
+        """The interrupted upgrade, if any."""
         last = self.upgrades[-1] if self.upgrades else None
         return last if last is not None and last.phase is not Phase.ENDED else None
 
     @property
     def last_done(self) -> Upgrade | None:
-        """The upgrade that brought the release which runs now."""
+        """The upgrade that installed the running release."""
         return next((item for item in reversed(self.upgrades) if item.outcome is Outcome.DONE), None)
 
     @property
@@ -121,7 +120,7 @@ class History(BaseModel):
 
     @property
     def held(self) -> frozenset[Digests]:
-        """Releases that an administrator went back from or passed over, until one of them is upgraded to."""
+        """Releases that an administrator rolled back from or passed over, until they are installed."""
         held: set[Digests] = set()
         for item in self.upgrades:
             if item.outcome is Outcome.DONE:
@@ -143,11 +142,11 @@ def read_history(files: Files) -> History:
     try:
         return History.model_validate_json(content)
     except ValidationError as error:
-        raise UPGRADES_UNREADABLE(history=HISTORY) from error
+        raise UPGRADES_UNREADABLE(path=HISTORY) from error
 
 
 def write_history(files: Files, history: History) -> None:
-    """Replace the file; it is on the disk when this returns."""
+    """Replace the file; it is on disk when this returns."""
     files.write(HISTORY, render_history(history), 0o600)
 
 

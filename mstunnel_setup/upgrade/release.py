@@ -1,4 +1,4 @@
-"""The release catalogue: names for pairs of image digests, and which of them is the newest."""
+"""The release catalogue: names of pairs of image digests, and the newest one."""
 
 import re
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.foreign import toml_table
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.upgrade import LONGEST_DRAIN
+from mstunnel_setup.upgrade.errors import RELEASES_INVALID
 
-# Not below /etc/mstunnel: the agent writes there, and this list says what it may ask for.
+# Not below /etc/mstunnel: the agent writes there, and this list limits what it may request.
 CATALOGUE: Final = "/etc/mstunnel-setup/releases.toml"
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _Digest = Annotated[str, Field(pattern=rf"^{_DIGEST.pattern}$")]
@@ -46,7 +46,7 @@ class Release(BaseModel):
 
     @property
     def name(self) -> str:
-        """What to call it: the label, else the day it was published."""
+        """Its name: the label, else the publication date."""
         return self.label or self.published.isoformat()
 
 
@@ -71,8 +71,8 @@ class Catalogue:
     """All releases, the newest first.
 
     The same two digests may have been published more than once under different labels, so a pair may have
-    several names (docs/reference/releases.md). `drain_minutes` is how long sessions may go on at an upgrade;
-    `time_zone` (IANA) is where the clocks of the site's maintenance window are.
+    several names (docs/reference/releases.md). `drain_minutes` is the drain time of an upgrade;
+    `time_zone` (IANA) is that of the site's maintenance window.
     """
 
     releases: tuple[Release, ...]
@@ -89,11 +89,11 @@ class Catalogue:
         return [release for release in self.releases if release.digests == digests]
 
     def with_name(self, name: str) -> Release | None:
-        """The newest release called so."""
+        """The newest release with this name."""
         return next((release for release in self.releases if release.name == name), None)
 
     def behind(self, digests: Digests) -> int | None:
-        """How many different pairs of images were published after these; None when they are in no release."""
+        """How many different pairs of images were published after these; None when they are unknown."""
         known = self.named(digests)
         if not known:
             return None
@@ -102,7 +102,7 @@ class Catalogue:
 
 
 def offered(files: Files) -> Catalogue:
-    """What this server may be upgraded to: the administrator's /etc/mstunnel-setup/releases.toml, if any.
+    """The releases offered for an upgrade: the administrator's /etc/mstunnel-setup/releases.toml, if any.
 
     Raises UsageError `releases-invalid`.
     """
@@ -111,7 +111,7 @@ def offered(files: Files) -> Catalogue:
 
 
 def published() -> Catalogue:
-    """The vendor's releases, to give names to images; they are not offered for an upgrade."""
+    """The vendor's releases, for names of images; they are not offered for an upgrade."""
     return parse((resources("mstunnel_setup") / "data" / "releases.toml").read_text(), "releases.toml")
 
 
@@ -123,15 +123,9 @@ def parse(text: str, name: str) -> Catalogue:
     try:
         file = _File.model_validate(toml_table(text))
     except ValueError as error:
-        raise UsageError("releases-invalid", f"{name}: {_reason(error)}", _HINT) from error
+        raise RELEASES_INVALID(path=name, reason=_reason(error)) from error
     newest_first = sorted(file.release, key=lambda release: release.published, reverse=True)
     return Catalogue(tuple(newest_first), file.drain_minutes, file.time_zone)
-
-
-_HINT: Final = (
-    'Write a table `[[release]]` each, with label = "20260407.1", published = 2026-05-01, '
-    'server = "sha256:…" and agent = "sha256:…".'
-)
 
 
 def _reason(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """The maintenance window of a site: when an upgrade cycle may begin.
 
-Graph keeps two times of day and one UTC offset, no time zone (docs/reference, upgrade settings); the zone
-comes from the administrator's list of releases.
+Graph stores two times of day and a UTC offset, no time zone (docs/reference, upgrade settings); the zone
+comes from the administrator's release list.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Window:
-    """From `start` to `end` on the clocks of `zone`; both are whole minutes.
+    """From `start` to `end` in local time of `zone`; both are whole minutes.
 
-    An end that is not after the start is on the next day. While clocks are put back a time of day comes
-    twice, and counts twice; while they are put forward it does not come at all.
+    An end that is not after the start is on the next day. A local time that occurs twice (end of daylight
+    saving time) counts twice, one that is skipped does not occur.
     """
 
     start: time
@@ -29,20 +29,20 @@ class Window:
 
     @property
     def fixed(self) -> bool:
-        """Whether it stays where it is when the clocks of the site are changed."""
+        """Whether it has a fixed UTC offset, without daylight saving time."""
         return isinstance(self.zone, timezone)
 
     def contains(self, moment: datetime) -> bool:
-        """Whether a cycle may begin at `moment` (aware); the end itself is too late."""
+        """Whether a cycle may begin at `moment` (aware); the end is excluded."""
         now = moment.astimezone(self.zone).time()
         if self.start < self.end:
             return self.start <= now < self.end
         return now >= self.start or now < self.end
 
     def slot(self, moment: datetime, length: timedelta) -> int | None:
-        """The number of the slot of this length that `moment` is in, counted on from window to window.
+        """The number of the slot of this length that contains `moment`, counted across windows.
 
-        None outside the window, and in a rest at its end that is shorter than a slot.
+        None outside the window, and in a remainder at its end that is shorter than a slot.
         """
         if not self.contains(moment):
             return None
@@ -55,9 +55,9 @@ class Window:
         return opening.toordinal() * slots + place if place < slots else None
 
     def opens(self, moment: datetime) -> datetime:
-        """When it is open next, in UTC: `moment` itself while it is open."""
+        """When it opens next, in UTC; `moment` itself while it is open."""
         opening = moment.astimezone(UTC)
         while not self.contains(opening):
-            # Where clocks are changed nothing shorter than a look at each minute is right.
+            # Around changes of daylight saving time only checking each minute is correct.
             opening = opening.replace(second=0, microsecond=0) + _MINUTE
         return opening

@@ -22,8 +22,8 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.errors import CheckError, LockedError
 from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.install import rootless
 from tests.attack.record import record
 

@@ -149,7 +149,7 @@ def test_at_a_terminal_one_question_decides(fresh: Scene, arena: Arena, agreed: 
     theirs = edited(arena, paths.OIDC_JSON)
     code, shown = at_terminal(arena, "y" if agreed else "n")
     assert shown.count("[y/N]") == 1
-    assert f"{paths.OIDC_JSON} was changed by somebody else" in " ".join(shown.split())
+    assert f"{paths.OIDC_JSON} was changed outside mstunnel-setup" in " ".join(shown.split())
     if not agreed:
         assert (code, place(arena, paths.OIDC_JSON).read_text()) == (11, theirs)
         return

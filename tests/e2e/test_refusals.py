@@ -301,7 +301,7 @@ def holder(host: Installation) -> Mapping[str, Any]:
 def test_two_runs_at_once(host: Installation, untouched: State) -> None:
     with waiting_run(host):
         during = host_tree(host)
-        error = refused(host, Refusal(9, "locked", ("another run is at work",), run("true")))["errors"][0]
+        error = refused(host, Refusal(9, "locked", ("another run is in progress",), run("true")))["errors"][0]
         assert f"process {holder(host)['pid']}," in error["message"]
         assert f"--answers {ANSWERS} --unattended" in error["message"]
         uninstalled = host.program("mst-cli", "uninstall", "--unattended", "--output", "json", check=False)

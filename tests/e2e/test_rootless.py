@@ -77,7 +77,7 @@ def test_without_sudo_the_list_is_shown_and_nothing_is_changed(host: Host) -> No
     assert f"sudo /opt/copied/mstunnel-setup host --account {ACCOUNT}" in error(refused)["hint"]
     for change in (
         f"let the services of {ACCOUNT} run without a login",
-        f"give the folder /etc/mstunnel to {ACCOUNT}",
+        f"give the directory /etc/mstunnel to {ACCOUNT}",
         "copy /opt/copied/mstunnel-setup to /usr/sbin/mstunnel-setup",
         "set net.ipv4.ip_unprivileged_port_start to 443",
     ):

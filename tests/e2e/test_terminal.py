@@ -181,7 +181,7 @@ def remove(person: Person) -> None:
         person.signs_in(terminal)
         screen = read(terminal, 0)
         assert "Removed from this server and from the tenant." in screen
-        assert f"left in place: {SETTINGS} was changed by somebody else" in screen
+        assert f"left in place: {SETTINGS} was changed outside mstunnel-setup" in screen
 
 
 def answer_up_to_the_certificate(person: Person, terminal: Terminal) -> None:

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mstunnel_setup.host.process import ProcessError, Processes
+from mstunnel_setup.host.errors import ProcessError
+from mstunnel_setup.host.process import Processes
 from mstunnel_setup.redaction import LONGEST_LINE, STARS, Scrubber
 from tests.testbed.canary import forms, leaks
 

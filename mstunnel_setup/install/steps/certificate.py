@@ -120,7 +120,7 @@ def _load(context: Context, source: IdentitySource) -> Identity:
         except CertificateError as error:
             if not (asks and error.code.startswith("pfx-passphrase")):
                 raise
-            if error.code == "pfx-passphrase-wrong":
+            if error.code in ("pfx-passphrase-wrong", "pfx-passphrase-unneeded"):
                 context.prompter.say(f"{error.message}. {error.hint}")
         asks -= 1
         context.world.typed_passphrase = context.prompter.ask(f"Passphrase of {source.pfx}", secret=True)

@@ -15,6 +15,7 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.errors import CA_FILE_MISSING, CertificateError
 from mstunnel_setup.gateway import env_file
+from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install import agent_folder
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_NOT_UTF8, ENVIRONMENT_TO_EDIT
@@ -139,7 +140,7 @@ def _assignments(profile: str) -> dict[str, str]:
     for line in profile.splitlines():
         try:
             found |= env_file.parse(line, _SHELL_PROXIES)
-        except env_file.EnvironmentFileError:
+        except EnvironmentFileError:
             continue
     return found
 

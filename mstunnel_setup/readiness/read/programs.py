@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.readiness import parse, parse_security
 from mstunnel_setup.readiness.facts import Engine, EngineFacts, EngineName, Firewall, SecurityFacts, Settings
 from mstunnel_setup.readiness.read import text_of

@@ -106,10 +106,14 @@ def test_a_gateway_that_is_down_keeps_nobody(scene: Scene) -> None:
 
 
 def test_what_cannot_be_served_is_not_handed_over(scene: Scene) -> None:
-    for properties in ({"network": "1.2.3.4"}, {"description": "x" * LARGEST}):
+    refused = {
+        "configuration-invalid": {"network": "1.2.3.4"},
+        "configuration-too-large": {"description": "x" * LARGEST},
+    }
+    for code, properties in refused.items():
         with pytest.raises(TenantError) as caught:
             scene.give(**properties)
-        assert caught.value.code == "configuration-invalid"
+        assert caught.value.code == code
     assert scene.host.files.state(paths.CONFIGURATION_HANDED) is None
 
 
@@ -121,7 +125,7 @@ def test_too_many_changes_are_a_configuration_not_in_use(scene: Scene) -> None:
 
 def test_a_port_that_waits_for_the_host_is_a_configuration_not_in_use(scene: Scene) -> None:
     for _ in range(2):
-        assert "wants port 8443" in str(scene.give(listenPort=8443))
+        assert "is configured for port 8443" in str(scene.give(listenPort=8443))
     assert scene.codes().count("listen-port-changed") == 1
 
 

@@ -203,7 +203,7 @@ def test_stop_start_restart(world: World, reference: str) -> None:
 def test_a_missing_image_fails_without_asking_a_registry(world: World) -> None:
     with pytest.raises(EngineError, match="image not known") as caught:
         world.engine.create(box(f"localhost/nothing@sha256:{'2' * 64}"))
-    assert caught.value.code == "container-failed"
+    assert caught.value.code == "engine-failed"
 
 
 def test_one_command_has_no_network_and_leaves_nothing(world: World, reference: str, tmp_path: Path) -> None:

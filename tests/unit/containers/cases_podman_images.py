@@ -56,7 +56,7 @@ def test_a_registry_that_lies_about_the_digest_is_caught(
 ) -> None:
     wrong = f"sha256:{'1' * 64}"
     registry.blobs[wrong] = registry.blobs[archives.digest]
-    with pytest.raises(EngineError, match="cannot fetch"):
+    with pytest.raises(EngineError, match="cannot pull"):
         world.engine.pull(f"{registry.address}/server@{wrong}", 20.0, no_progress)
     assert podman("images", "--quiet") == ""
 

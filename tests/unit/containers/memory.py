@@ -16,8 +16,9 @@ from mstunnel_setup.containers.engine import (
 )
 from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.containers.systemd import Systemd
+from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from mstunnel_setup.host.process import Completed, Processes
 from tests.unit.clocks import FakeClock
 
 DIGEST = "sha256:" + "ab" * 32

@@ -21,7 +21,8 @@ from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
 from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from mstunnel_setup.host.errors import ProcessError
+from mstunnel_setup.host.process import Completed, Processes
 from tests.unit.containers.memory import DIGEST, UNIT, World
 
 _IMAGE = f"registry.example/server@{DIGEST}"
@@ -235,7 +236,7 @@ def test_a_service_that_stays_unhealthy_fails_before_its_time_is_over(world: Wor
 
 def test_a_service_that_cannot_even_start_fails_with_its_log(world: World) -> None:
     world.processes.refused = "start"
-    with pytest.raises(EngineError, match=r"it is not there.*\n  first") as caught:
+    with pytest.raises(EngineError, match=r"it is missing.*\n  first") as caught:
         _service().apply(world, {})
     assert caught.value.code == "container-failed"
 
@@ -293,7 +294,7 @@ def test_what_a_killed_run_left_is_replaced(world: World, status: str) -> None:
 
 def test_a_container_that_is_not_there_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world.memory, "start", world.memory.containers.pop)
-    with pytest.raises(EngineError, match="it is not there"):
+    with pytest.raises(EngineError, match="it is missing"):
         RunContainer(spec=_spec(), timeout=5).apply(world, {})
     assert "engine logs gateway" in world.processes.calls
 
@@ -313,7 +314,7 @@ def test_a_container_that_keeps_restarting_never_counts_as_up(
 def test_a_foreign_container_stays(world: World) -> None:
     world.memory.containers["gateway"] = ContainerState("exited", None, {})
     action = RunContainer(spec=_spec())
-    with pytest.raises(EngineError, match="not made by mstunnel-setup"):
+    with pytest.raises(EngineError, match="not created by mstunnel-setup"):
         action.apply(world, {})
     assert _undo(world, action).outcome is Undo.KEPT
     assert "gateway" in world.memory.containers

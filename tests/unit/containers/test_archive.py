@@ -65,7 +65,7 @@ def test_docker_names_an_image_in_full(tmp_path: Path) -> None:
 
 
 def test_the_format_without_digests_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="Docker's own") as caught:
+    with pytest.raises(EngineError, match="but in Docker's") as caught:
         archived_images(_archive(tmp_path / "a", "manifest.json", b"[]"))
     assert "--format oci-archive" in caught.value.hint
 

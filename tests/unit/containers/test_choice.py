@@ -76,11 +76,11 @@ DEAD = EngineError("engine-not-running", "its service does not start", "Run `pod
 @pytest.mark.parametrize(
     ("versions", "wish", "chosen"),
     [
-        ({"podman": "5.4.2"}, EnginePreference(), Chosen("podman", "5.4.2", "the only engine here")),
+        ({"podman": "5.4.2"}, EnginePreference(), Chosen("podman", "5.4.2", "the only engine installed")),
         (
             {"podman": "5.4.2", "docker": "26.1.5"},
             EnginePreference(),
-            Chosen("podman", "5.4.2", "preferred to Docker, which is here too"),
+            Chosen("podman", "5.4.2", "preferred over Docker, which is also installed"),
         ),
         ({"docker": "26.1.5"}, EnginePreference(), Chosen("docker", "26.1.5", "Podman is not installed")),
         (
@@ -101,12 +101,12 @@ DEAD = EngineError("engine-not-running", "its service does not start", "Run `pod
         (
             {"podman": "5.4.2", "docker": "26.1.5"},
             EnginePreference("docker"),
-            Chosen("docker", "26.1.5", "it was asked for"),
+            Chosen("docker", "26.1.5", "as requested"),
         ),
         (
             {"podman": "5.4.2", "docker": "18.09"},
             EnginePreference(installed="docker"),
-            Chosen("docker", "18.09", "the gateway here runs on it"),
+            Chosen("docker", "18.09", "the existing gateway runs on it"),
         ),
     ],
     ids=["only Podman", "both", "only Docker", "bad Podman", "dead Podman", "asked for", "installed"],
@@ -141,8 +141,8 @@ def test_where_none_will_do_the_reason_is_that_of_the_one_that_is_there(
 
 
 def test_the_choice_is_kept_in_the_journal() -> None:
-    action = ChooseEngine(engine="docker", reason="it was asked for")
-    assert action.describe() == "use Docker: it was asked for"
+    action = ChooseEngine(engine="docker", reason="as requested")
+    assert action.describe() == "use Docker: as requested"
     assert not action.satisfied(None, {})
     outputs = action.apply(None, {})
     assert action.satisfied(None, {action.key: outputs})

@@ -20,8 +20,9 @@ from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume, d
 from mstunnel_setup.engine.action import Undo, UndoRecord
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from mstunnel_setup.host.process import Completed, Processes
 from tests.unit.containers.docker_daemon import Daemon, serve
 
 DIGEST = "sha256:" + "ab" * 32
@@ -172,11 +173,11 @@ def test_a_pull_ends_at_its_deadline(engine: ContainerEngine, daemon: Daemon) ->
     assert time.monotonic() - started < 2
 
 
-def test_success_without_the_image_is_a_mismatch(engine: ContainerEngine, daemon: Daemon) -> None:
+def test_a_successful_pull_without_the_image_is_an_error(engine: ContainerEngine, daemon: Daemon) -> None:
     daemon.report = [{"status": "Status: Downloaded newer image"}]
     with pytest.raises(EngineError) as caught:
         engine.pull(IMAGE, 5, no_progress)
-    assert caught.value.code == "image-digest-mismatch"
+    assert caught.value.code == "image-not-pulled"
 
 
 def test_a_refusal_of_the_registry_comes_with_dockers_own_remedy(
@@ -249,7 +250,7 @@ def test_a_damaged_archive_is_not_loaded(engine: ContainerEngine, daemon: Daemon
     _archive(tmp_path / "images.tar", spoiled=True)
     with pytest.raises(EngineError) as caught:
         engine.load(str(tmp_path / "images.tar"))
-    assert caught.value.code == "image-digest-mismatch"
+    assert caught.value.code == "image-archive-damaged"
     assert "POST /images/load" not in daemon.asked
 
 
@@ -309,9 +310,9 @@ def test_a_container_is_created_by_the_name_that_is_here(
 
 
 def test_docker_is_never_made_to_fetch_an_image(engine: ContainerEngine, docker: Docker) -> None:
-    with pytest.raises(EngineError, match="no image"):
+    with pytest.raises(EngineError, match="is not on this host"):
         engine.create(ContainerSpec(name="box", image=IMAGE, description="Box"))
-    with pytest.raises(EngineError, match="no image"):
+    with pytest.raises(EngineError, match="is not on this host"):
         engine.run_once(IMAGE, ("true",), (), 5)
     assert docker.calls == []
 

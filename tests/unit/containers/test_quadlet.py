@@ -149,4 +149,4 @@ def test_without_a_generator_podman_is_missing(tmp_path: Path) -> None:
 
     with pytest.raises(EngineError) as caught:
         check(Files(tmp_path), Nothing(), "x.container", "")
-    assert caught.value.code == "engine-missing"
+    assert caught.value.code == "quadlet-missing"

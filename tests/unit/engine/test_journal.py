@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.engine.journal import Journal, JournalError
+from mstunnel_setup.engine.errors import JournalError
+from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 
@@ -74,7 +75,7 @@ def test_a_newer_format_is_refused_with_a_hint(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(JournalError) as caught:
         _journal(tmp_path)
     assert caught.value.code == "journal-newer"
-    assert "newer" in caught.value.hint
+    assert "later" in caught.value.hint
 
 
 def test_each_line_is_plain_json_with_a_checksum(written: Path) -> None:

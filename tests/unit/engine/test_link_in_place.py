@@ -13,8 +13,8 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import WaitingError
 from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.safe_paths import FileError
 
 PLACE = "/etc/mstunnel/ocserv.conf"
 ACTION = LinkInPlace(path=PLACE, target="agent/ocserv.conf")

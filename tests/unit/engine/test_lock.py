@@ -109,4 +109,4 @@ def test_a_process_that_does_not_hold_it_is_not_named(tmp_path: Path, pid: objec
     (tmp_path / _LOCK[1:]).write_text(json.dumps(stale))
     with (tmp_path / _LOCK[1:]).open("r+") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert message(tmp_path) == "another run is at work"
+        assert message(tmp_path) == "another run is in progress"

@@ -303,7 +303,7 @@ def test_a_replaced_file_of_somebody_else_is_kept_aside(root: Path) -> None:
         return True
 
     _runner(root, may_replace=agree).run([_step()], None)
-    assert asked == ["/etc/tunnel/a was changed by somebody else"]
+    assert asked == ["/etc/tunnel/a was changed outside mstunnel-setup"]
     assert _tree(root) == before
     kept = [path.read_text() for path in (root / "var/lib/tunnel/saved").iterdir()]
     assert "edited by hand\n" in kept

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.safe_paths import FileError
 from mstunnel_setup.paths import AGENT_USER
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")

@@ -15,8 +15,8 @@ import pytest
 
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host import files as files_module
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files, FileState
-from mstunnel_setup.host.safe_paths import FileError
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_refuses_to_append_to_a_file_with_a_second_name(files: Files, tmp_path: 
     (tmp_path / "etc/log").hardlink_to(tmp_path / "theirs")
     with pytest.raises(FileError) as caught, files.appender("/etc/log"):
         pass
-    assert caught.value.code == "path-not-regular"
+    assert caught.value.code == "path-hard-linked"
     assert (tmp_path / "theirs").read_text() == "untouched"
 
 
@@ -240,10 +240,14 @@ def test_a_pipe_with_a_name_is_refused_instead_of_waited_for(files: Files, tmp_p
 
 
 GIVEN: dict[str, tuple[Callable[[Path], None], str, str]] = {
-    "pipe": (os.mkfifo, "path-not-regular", "it is a named pipe, not a file"),
-    "folder": (os.mkdir, "path-not-regular", "it is a folder, not a file"),
-    "device": (lambda path: path.symlink_to("/dev/null"), "path-not-regular", "it is a device, not a file"),
-    "loop": (lambda path: path.symlink_to(path), "path-loop", "its links lead in a circle"),
+    "pipe": (os.mkfifo, "path-not-regular", "it is a named pipe; expected a regular file"),
+    "folder": (os.mkdir, "path-not-regular", "it is a directory; expected a regular file"),
+    "device": (
+        lambda path: path.symlink_to("/dev/null"),
+        "path-not-regular",
+        "it is a device; expected a regular file",
+    ),
+    "loop": (lambda path: path.symlink_to(path), "path-loop", "its symbolic links form a loop"),
 }
 
 

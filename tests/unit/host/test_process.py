@@ -13,7 +13,8 @@ from typing import cast
 
 import pytest
 
-from mstunnel_setup.host.process import ProcessError, Processes
+from mstunnel_setup.host.errors import ProcessError
+from mstunnel_setup.host.process import Processes
 
 _SHOW_ENVIRONMENT = [sys.executable, "-c", "import json,os;print(json.dumps(dict(os.environ)))"]
 
@@ -44,7 +45,7 @@ def test_lines_of_a_program_that_fails() -> None:
     assert [next(lines), next(lines)] == ["one", "no such container"]
     with pytest.raises(ProcessError) as caught:
         next(lines)
-    assert caught.value.message.endswith("ended with 125: no such container")
+    assert caught.value.message.endswith("exited with code 125: no such container")
     with pytest.raises(ProcessError):
         list(Processes().lines(["no-such-program-anywhere"]))
 
@@ -59,7 +60,7 @@ def test_a_shell_never_sees_arguments() -> None:
         (["no-such-program-anywhere"], "program-missing"),
         (["sleep", "5"], "program-timeout"),
         (["false"], "program-failed"),
-        (["/etc/passwd"], "program-failed"),
+        (["/etc/passwd"], "program-not-started"),
     ],
 )
 def test_failures_are_named(arguments: list[str], code: str) -> None:
@@ -102,7 +103,7 @@ def test_a_signal_stops_what_is_attended_first(tmp_path: Path) -> None:
 def test_what_cannot_be_attended_is_named() -> None:
     with pytest.raises(ProcessError) as caught:
         Processes().attend(["no-such-program-anywhere"])
-    assert caught.value.code == "program-failed"
+    assert caught.value.code == "program-not-started"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another account")

@@ -10,8 +10,8 @@ import pytest
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from mstunnel_setup.host import messages
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.safe_paths import FileError
 
 FOLDER = "/var/agent"
 PLACE = f"{FOLDER}/message.json"

@@ -8,7 +8,7 @@ from tests.crash.faults import CHANGES
 from tests.crash.points import WRITER
 
 _FOLDER = Path(host.__file__).parent
-# They write into memory, and to a terminal.
+# Write into memory, and to terminals, only.
 _HARMLESS = {"client_certificate", "terminal"}
 
 

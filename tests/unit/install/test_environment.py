@@ -9,6 +9,7 @@ from mstunnel_setup.engine.file_actions import CopyFile, WriteFile
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import ExitCode, StepError, UsageError, WaitingError
 from mstunnel_setup.gateway import env_file
+from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.steps import environment
 from tests.unit.install.worlds import Scene
 from tests.unit.tls.pki import Pki, key_bytes
@@ -170,7 +171,7 @@ def test_a_comment_in_another_encoding_stays_as_it_is(scene: Scene) -> None:
 
 def test_a_line_that_is_no_assignment_stops_the_run_before_anything_is_written(scene: Scene) -> None:
     scene.write(paths.ENVIRONMENT, "A=$(id)\n")
-    with pytest.raises(env_file.EnvironmentFileError) as caught:
+    with pytest.raises(EnvironmentFileError) as caught:
         _install(scene)
     assert caught.value.exit_code is ExitCode.STEP
     assert "line 1" in caught.value.message

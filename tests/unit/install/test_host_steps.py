@@ -68,8 +68,8 @@ def test_the_kernel_is_made_ready_once_and_put_back(machine: Machine) -> None:
     before = machine.tree()
 
     assert machine.run(kernel.STEP) == [
-        "create folder /etc/modules-load.d",
-        "create folder /etc/sysctl.d",
+        "create directory /etc/modules-load.d",
+        "create directory /etc/sysctl.d",
         "write /etc/modules-load.d/mstunnel_tun.conf",
         "load kernel module tun",
         "write /etc/modules-load.d/mstunnel_iptables.conf",
@@ -276,7 +276,7 @@ def semanage(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("semanage")
 def test_selinux_gets_to_know_the_port_and_forgets_it(machine: Machine) -> None:
     selinux(machine, "80", "443")
-    assert "give TCP port 3128 the SELinux type http_port_t" in install_proxy(machine, https_proxy=PROXY)
+    assert "set the SELinux type of TCP port 3128 to http_port_t" in install_proxy(machine, https_proxy=PROXY)
     assert machine.host.ports == {3128: "http_port_t"}
     machine.uninstall()
     assert machine.host.ports == {}
@@ -314,7 +314,7 @@ def test_a_file_of_cni_counts_only_where_podman_reads_it(machine: Machine, backe
     machine.scene.write(CONFLIST, json.dumps({"plugins": [plugin]}))
     machine.scene.write("/var/lib/containers/storage/defaultNetworkBackend", backend)
     done = machine.run(bridge.STEP, bridge="192.168.240.0/24")
-    assert done[-1] == f"write {path} and have podman.service follow it"
+    assert done[-1] == f"write {path} and apply it to podman.service"
 
 
 def test_docker_keeps_its_other_settings(machine: Machine) -> None:

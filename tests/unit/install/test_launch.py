@@ -93,13 +93,13 @@ def test_without_systemd_an_init_that_takes_scripts_starts_them_at_boot(
     *_, script, enabled = launch.STEP.decide(launched)
     assert (script.key, enabled.key) == ("file:/etc/init.d/mstunnel", "init-script:mstunnel")
 
-    scene.chosen = Chosen("docker", "26.1.5", "the only engine here")
+    scene.chosen = Chosen("docker", "26.1.5", "the only engine installed")
     assert launch.STEP.gather(_context(scene)).init is None
     assert "have the init of this host start it" in scene.prompter.said[0]
 
 
 def test_docker_gets_units_of_ours_which_the_daemon_starts_too(scene: Scene) -> None:
-    scene.chosen = Chosen("docker", "26.1.5", "the only engine here")
+    scene.chosen = Chosen("docker", "26.1.5", "the only engine installed")
     actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
     assert [action.key for action in actions if isinstance(action, InstallUnit | StartService)] == [
         f"unit:{paths.UNITS}/mstunnel-server.service",
@@ -124,7 +124,7 @@ def test_an_installation_stays_with_its_run_method(scene: Scene, tmp_path: Path)
 
 
 def test_an_image_that_docker_has_loaded_runs_by_its_local_name(scene: Scene) -> None:
-    scene.chosen = Chosen("docker", "26.1.5", "the only engine here")
+    scene.chosen = Chosen("docker", "26.1.5", "the only engine installed")
     tag = digest_tag(SERVER_IMAGE)
     scene.engine.images = {
         SERVER_IMAGE: Image(tag, "sha256:" + "a" * 64, "id"),

@@ -45,7 +45,7 @@ def test_a_person_sees_what_it_is_and_sudo_may_ask(tmp_path: Path, asked: list[S
     assert result.data["actions"] == 2
     assert asked == [("sudo", "--", *COMMAND, "--unattended", "--output", "json")]
     # What is only remembered is no change of the host.
-    assert console.said == ["This needs root privileges:\n  - create folder /x"]
+    assert console.said == ["This needs root privileges:\n  - create directory /x"]
 
 
 def test_unattended_sudo_does_not_ask(tmp_path: Path, asked: list[Sequence[str]]) -> None:

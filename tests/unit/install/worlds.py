@@ -165,7 +165,7 @@ class Scene:
     graph: FakeGraph = field(default_factory=FakeGraph)
     engine: FakeEngine = field(default_factory=FakeEngine)
     systemd: FakeSystemd = field(default_factory=FakeSystemd)
-    chosen: Chosen = field(default_factory=lambda: Chosen("podman", "5.4.2", "the only engine here"))
+    chosen: Chosen = field(default_factory=lambda: Chosen("podman", "5.4.2", "the only engine installed"))
     trusted: tuple[Any, ...] = ()
     secrets: list[str] = field(default_factory=list)
 

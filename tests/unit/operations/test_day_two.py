@@ -217,11 +217,11 @@ def test_what_the_program_brings_is_listed_on_demand(tmp_path: Path, monkeypatch
     world = SimpleNamespace(files=Files(tmp_path), engine=SimpleNamespace(version=lambda: "5.4.2"))
     monkeypatch.setattr(version, "open_host", lambda _session: nullcontext(world))
     monkeypatch.setattr(bundle, "folder", lambda: tmp_path)
-    assert version.version(SESSION, verbose=True).data["packages"] == []
+    assert version.version(OPERATOR, verbose=True).data["packages"] == []
     (tmp_path / "packages").write_text("libc6 2.41-12 amd64\ntyper 0.29.2 wheel\n")
-    shown = version.version(SESSION, verbose=True)
+    shown = version.version(OPERATOR, verbose=True)
     assert cast("Any", shown.text)[-2:] == ["libc6    2.41-12 (amd64)", "typer    0.29.2 (wheel)"]
-    assert "packages" not in version.version(SESSION).data
+    assert "packages" not in version.version(OPERATOR).data
 
 
 @dataclass

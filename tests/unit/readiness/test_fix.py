@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, ProcessError
+from mstunnel_setup.host.process import Completed
 from mstunnel_setup.readiness.checks import CHECKS
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
 from mstunnel_setup.readiness.model import judge

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.facts import Engine, Facts, Firewall, Settings
 from mstunnel_setup.readiness.model import Group, Outcome, judge

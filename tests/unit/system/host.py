@@ -9,8 +9,9 @@ from typing import Any
 
 from mstunnel_setup.engine.action import Action, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, ProcessError, Processes
+from mstunnel_setup.host.process import Completed, Processes
 
 
 @dataclass

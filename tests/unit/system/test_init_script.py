@@ -9,8 +9,9 @@ import pytest
 
 from mstunnel_setup.engine.action import Undo
 from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import ProcessError, Processes
+from mstunnel_setup.host.process import Processes
 from mstunnel_setup.system import init_script
 from mstunnel_setup.system.init_script import EnableInitScript, Init, Name
 from tests.unit.system.host import Host, apply, undo

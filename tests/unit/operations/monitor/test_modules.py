@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from mstunnel_setup import paths
+from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, ProcessError
+from mstunnel_setup.host.process import Completed
 from mstunnel_setup.operations.monitor import modules as monitor_modules
 from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.rounds import Monitor

@@ -10,7 +10,8 @@ import pytest
 
 from mstunnel_setup.containers.engine import Finished, LogOptions
 from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.host.process import Completed, ProcessError
+from mstunnel_setup.host.errors import ProcessError
+from mstunnel_setup.host.process import Completed
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.operations.upgrade.reconnect import await_devices, connected
 from tests.unit.clocks import FakeClock
