@@ -11,14 +11,17 @@ from mstunnel_setup.answers.problems import problems
 from mstunnel_setup.answers.rules import RULES
 from mstunnel_setup.errors import UsageError
 
-_HINT = "`mstunnel-setup answers new` writes a commented answer file to compare with."
+_HINT = (
+    "Correct them. `mstunnel-setup answers new` writes a commented answer file to compare with, `--help` "
+    "shows all options."
+)
 
 
 class AnswersError(UsageError):
     """Answers that cannot be used. `problems` are lines of the form `place: what is wrong`."""
 
-    def __init__(self, problems: tuple[str, ...], hint: str = _HINT) -> None:
-        super().__init__("answers-invalid", "\n".join(problems), hint)
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("answers-invalid", "\n".join(problems), _HINT)
         self.problems = problems
 
 

@@ -36,9 +36,9 @@ ACCOUNT_ROOT = declare(
     "a rootless gateway does not run as root",
     "Name another account.",
 )
-ANSWERS_MISSING = declare(
+ANSWER_FILE_MISSING = declare(
     UsageError,
-    "answers-missing",
+    "answer-file-missing",
     "there is no answer file to check",
     "Name it with --answers FILE.",
 )

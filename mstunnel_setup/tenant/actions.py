@@ -258,7 +258,7 @@ def require_free_name(graph: Graph, site_id: str, name: str, *, removable: bool 
         raise _at_work(name)
     if removable:
         return
-    raise SERVER_RECORD_LEFT(found=record_left(found), name=name, site_id=site_id)
+    raise SERVER_RECORD_LEFT(record=record_left(found), name=name, site_id=site_id)
 
 
 def is_silent(server: TunnelServer) -> bool:
@@ -302,7 +302,7 @@ def _grant(graph: Graph, application: Application, principal: ServicePrincipal) 
     resource = graph.graph_principal()
     app_role_id = resource.app_role_id(CONFIGURATION_READ_WRITE)
     if app_role_id is None:
-        raise APP_ROLE_MISSING(configuration_read_write=CONFIGURATION_READ_WRITE)
+        raise APP_ROLE_MISSING(permission=CONFIGURATION_READ_WRITE)
     if any(granted.app_role_id == app_role_id for granted in graph.grants(principal.id)):
         return
     try:
@@ -319,6 +319,4 @@ def _grant(graph: Graph, application: Application, principal: ServicePrincipal) 
 def consent_needed(graph: Graph, app_id: str, application: str) -> WaitingError:
     """The error for an application without permission, with the page where an administrator grants it."""
     address = graph.cloud.consent_address(graph.tenant_id(), app_id)
-    return ADMIN_CONSENT_NEEDED(
-        application=application, configuration_read_write=CONFIGURATION_READ_WRITE, address=address
-    )
+    return ADMIN_CONSENT_NEEDED(application=application, permission=CONFIGURATION_READ_WRITE, address=address)

@@ -12,6 +12,7 @@ from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.readiness.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
 from mstunnel_setup.tls.ca_trust import added_roots
 from mstunnel_setup.tls.chain_building import best_path
@@ -125,7 +126,7 @@ class CertificateReader:
     def _content(self, path: str) -> bytes:
         content = self.files.read_given(path)
         if content is None:
-            raise CertificateError("file-missing", f"there is no file {path}", "Correct the path.")
+            raise CERTIFICATE_FILE_MISSING(path=path)
         return content
 
     def _findings(self, identity: Identity) -> tuple[CertificateFinding, ...]:

@@ -148,7 +148,7 @@ REFUSED = {
     "mstunnel-setup plan --ignore-check port-in-use": (2, "answers-missing"),
     "mstunnel-setup step images": (2, "answers-missing"),
     "mstunnel-setup step nonsense": (2, "step-unknown"),
-    "mstunnel-setup answers check": (2, "answers-missing"),
+    "mstunnel-setup answers check": (2, "answer-file-missing"),
     "mst-cli": (2, "command-missing"),
     "mst-cli install": (2, "answers-missing"),
     "mst-cli status": (2, "not-installed"),
