@@ -91,7 +91,7 @@ def _read(graph: AdminGraph, declared: Declared) -> Tenant:
 
 
 def _confirm(operator: Operator, changes: Sequence[Change], *, yes: bool) -> None:
-    """Show a person the plan and ask; where nobody is, only deletions need a word (--yes)."""
+    """Show the plan and ask for confirmation; without a terminal only deletions need --yes."""
     names = [f"{change.kind} {change.name}" for change in changes if change.verb == "delete"]
     if operator.console.interactive and changes and not yes:
         operator.console.say("\n".join(_lines(changes, "to make")))

@@ -36,7 +36,7 @@ Named = TypeVar("Named", TunnelConfiguration, TunnelSite)
 
 @dataclass(frozen=True)
 class Tenant:
-    """What the tenant has; profiles and trusted roots are there only when somebody asked for them."""
+    """What the tenant has; profiles and trusted roots are there only when they were requested, for them."""
 
     configurations: tuple[TunnelConfiguration, ...] = ()
     sites: tuple[TunnelSite, ...] = ()

@@ -125,7 +125,7 @@ def lint(operator: Operator, settings: Settings, wanted: str) -> Result:
     warnings = _notices(item for item in findings if not item.fatal)
     if fatal:
         return Result("error", {"profile": wanted}, warnings, _notices(fatal), exit_code=ExitCode.CHECK)
-    text = [f"Nothing in {wanted} keeps it from working."]
+    text = [f"No problem found in {wanted}."]
     return Result("warning" if warnings else "ok", {"profile": wanted}, warnings, text=text)
 
 

@@ -30,7 +30,7 @@ def judge(raw: Mapping[str, Any]) -> tuple[AnswerFile | None, list[Problem]]:
     try:
         return AnswerFile.model_validate(raw), []
     except ValidationError as error:
-        # What has no place comes from the rules across sections, which are told one by one below.
+        # What has no place comes from the rules across sections, which are reported one by one below.
         own = [problem for problem in problems(error, AnswerFile) if problem.path]
     return None, [*own, *_rule_problems(raw)]
 

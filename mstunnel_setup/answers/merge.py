@@ -237,7 +237,7 @@ def _origin(problem: Problem, chosen: _Layer) -> Origin:
 
 
 def _in_words_of(origin: Origin, problem: Problem) -> str:
-    """The problem; whoever gave an option or a variable knows nothing of the keys of answer files."""
+    """The problem in terms of the option or variable that was given, instead of keys of the answer file."""
     text, section = problem.text, problem.path[0]
     for setting in SETTINGS if origin.kind in _NAMES else ():
         name = _NAMES[origin.kind](setting)

@@ -46,7 +46,7 @@ class Secret:
         return hash(self._value)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not written anywhere")
+        raise TypeError("a secret cannot be serialized")
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class SecretReference:
         place, colon, name = str(text).partition(":")
         if not isinstance(text, str) or not colon or place not in _FORMS:
             raise ValueError(
-                "must name the place of a secret, never the secret: put that into a file, write `file:/path` "
-                "(or `env:NAME`, `credential:NAME`)"
+                "must be the location of a secret, not the secret itself: put the secret into a file and "
+                "write `file:/path` (or `env:NAME`, `credential:NAME`)"
             )
         form, what = _FORMS[place]
         if not form.fullmatch(name):

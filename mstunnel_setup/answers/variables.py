@@ -11,7 +11,7 @@ from mstunnel_setup.answers.errors import (
 )
 
 PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy")
-"""The proxy variables; programs read them in the one case or the other."""
+"""The proxy variables; programs read them in lower or upper case."""
 
 _LEVEL = re.compile(r"[0-9]+")
 _TRACE = re.compile(r"[012]")

@@ -27,7 +27,7 @@ class Settings:
     """How to serve. `port` 0 takes a free one; the first of `names` is the one in addresses.
 
     `seeds` has one file per tenant, the home tenant first. With `cloud` the addresses are those of a cloud of
-    Microsoft's, for hosts that are told to find them here.
+    Microsoft's, for hosts that resolve them to the lab.
     """
 
     directory: Path

@@ -36,7 +36,7 @@ class _Part(BaseModel):
 
 
 class SeedTenant(_Part):
-    """Name, domain and, where it must be known beforehand, id of the tenant."""
+    """Name, domain and, where it must be known in advance, id of the tenant."""
 
     name: Name
     domain: Name

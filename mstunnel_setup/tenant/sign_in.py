@@ -51,7 +51,7 @@ SETUP_PERMISSIONS: Final = (
 """Delegated permissions that an installation needs."""
 
 PREPARED_PERMISSIONS: Final = (CONFIGURATION_READ_WRITE,)
-"""Those that are left when the server's own identity was made beforehand."""
+"""Those that are left when the server's own identity was created in advance."""
 
 _OF_INTUNE: Final = frozenset({CONFIGURATION_READ, CONFIGURATION_READ_WRITE})
 
@@ -61,12 +61,12 @@ _LONGEST_PAUSE: Final = 60
 
 
 def _nobody_looks(_seconds_left: float) -> None:
-    """Nothing is shown while somebody signs in."""
+    """Nothing is shown while the user signs in."""
 
 
 @dataclass(frozen=True)
 class DeviceCode:
-    """What the administrator is told: open `url`, enter `code`, before `expires_at` (UTC).
+    """What the administrator is shown: open `url`, enter `code`, before `expires_at` (UTC).
 
     `complete_url` leads there with the code already entered (RFC 8628, 3.3.1); empty when there is none.
     """
@@ -100,7 +100,7 @@ class SignIn:
     ) -> AccessToken:
         """Let a person sign in on another device; `show` is called once, then this waits.
 
-        `waiting` is told before every question how many seconds are left, and 0 when the wait is over.
+        `waiting` is called before every poll with the seconds that are left, and 0 when the wait is over.
 
         Waiting ends with the person's answer, with the code's time, or with KeyboardInterrupt. Raises
         SignInError; `role-missing` when Intune's permissions are wanted and the token says that the person

@@ -59,9 +59,11 @@ def _undeclared(package: str) -> Iterator[str]:
     kinds = set(_kinds())
     for path in sorted((PACKAGE / package).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds:
-                if any(isinstance(code, ast.Constant | ast.JoinedStr) for code in node.args[:1]):
-                    yield f"{path.relative_to(PACKAGE)}:{node.lineno}"
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            written = any(isinstance(code, ast.Constant | ast.JoinedStr) for code in node.args[:1])
+            if node.func.id in kinds and written:
+                yield f"{path.relative_to(PACKAGE)}:{node.lineno}"
 
 
 def _values() -> Iterator[str]:

@@ -97,7 +97,7 @@ def test_problems_name_the_origin_and_come_all_at_once() -> None:
     assert caught.value.message.splitlines() == [
         "earlier answer: `authentication` must be `oidc`, `certificate` or `radius`",
         "environment MSTUNNEL_ENGINE: `MSTUNNEL_ENGINE` must be `auto`, `podman` or `docker`",
-        "option --cert: `--cert` needs `--key` beside it: add it",
+        "option --cert: `--cert` requires `--key`: add it",
     ]
 
 
@@ -126,7 +126,7 @@ def test_another_cloud_or_method_drops_what_belonged_to_the_old_one() -> None:
 
 
 def test_both_forms_from_one_source_stay_an_error() -> None:
-    with pytest.raises(UsageError, match="give either `--cert` and `--key`, or `--pfx`"):
+    with pytest.raises(UsageError, match="use either `--cert` and `--key`, or `--pfx`"):
         merge({"certificate.pfx": "/s", "certificate.chain": "/c", "certificate.key": "/k"}, {})
 
 
@@ -226,7 +226,7 @@ def test_the_schema_has_titles_and_no_null() -> None:
 @pytest.mark.parametrize(
     ("options", "environment", "message"),
     [
-        ({"certificate.chain": "/c"}, {}, "option --cert: `--cert` needs `--key` beside it: add it"),
+        ({"certificate.chain": "/c"}, {}, "option --cert: `--cert` requires `--key`: add it"),
         (
             {"certificate.passphrase": "file:/p"},
             {},
@@ -238,7 +238,7 @@ def test_the_schema_has_titles_and_no_null() -> None:
         (
             {},
             {"MSTUNNEL_KEY": "/k"},
-            "environment MSTUNNEL_KEY: `MSTUNNEL_KEY` needs `MSTUNNEL_CERT` beside it: add it",
+            "environment MSTUNNEL_KEY: `MSTUNNEL_KEY` requires `MSTUNNEL_CERT`: add it",
         ),
     ],
 )
