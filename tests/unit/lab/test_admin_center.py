@@ -187,7 +187,7 @@ def test_two_administrators_do_not_overwrite_each_other(administrator: Pages, la
     administrator.open(f"/admin/sites/{site}/edit")
     lab.graph("admin", "PATCH", f"/deviceManagement/microsoftTunnelSites/{site}", {"description": "changed"})
     page = administrator.send(description="mine")
-    assert (page.status, "Somebody else has changed this" in page.text) == (400, True)
+    assert (page.status, "Someone else has changed this" in page.text) == (400, True)
     stored = lab.graph("admin", "GET", f"/deviceManagement/microsoftTunnelSites/{site}").json()
     assert stored["description"] == "changed"
 
