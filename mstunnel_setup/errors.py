@@ -193,6 +193,12 @@ CONFIGURATION_MISSING = declare(
     "the site has no server configuration",
     "Assign a server configuration to the site in the admin center, then run the command again.",
 )
+DEBUG_LEVEL_INVALID = declare(
+    UsageError,
+    "debug-level-invalid",
+    "DEBUG_LEVEL cannot be {value}",
+    "Set a number from 0 to {highest}, in env.sh and in the answers.",
+)
 FILE_EXISTS = declare(
     UsageError,
     "file-exists",

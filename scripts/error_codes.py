@@ -106,19 +106,9 @@ class _Module:
             yield from self._made(int(errors.ExitCode.DONE), node.args)
         elif name in self._exits:
             yield from self._made(self._exits[name], node.args)
-        elif name.endswith("Meaning"):
-            yield from self._meaning(node.args)
         elif name == "Finding" and any(ast.unparse(item) == "Severity.ERROR" for item in node.args):
             judged = [item for item in node.args if ast.unparse(item) != "Severity.ERROR"]
             yield from self._made(int(errors.ExitCode.CERTIFICATE), judged)
-
-    def _meaning(self, given: list[ast.expr]) -> Iterator[Code]:
-        """A row of a table of refusals: (class, code, hint) of Graph, or (code, message, hint) of Entra."""
-        exit_code = self._exits.get(ast.unparse(given[0]))
-        if exit_code is None:
-            yield from self._made(int(errors.ExitCode.SIGN_IN), given)
-        else:
-            yield from self._made(exit_code, [given[1], ast.Constant(PLACEHOLDER), *given[2:]])
 
     def _table(self, node: ast.Dict) -> Iterator[Code]:
         """Causes in the words of the operating system: `errno.NAME: ("code", "hint")`."""

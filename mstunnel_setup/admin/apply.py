@@ -7,6 +7,7 @@ from pathlib import Path
 from mstunnel_setup.admin.carry_out import carry_out, read_tenant
 from mstunnel_setup.admin.change import Change
 from mstunnel_setup.admin.declared import Declared, load_declarations
+from mstunnel_setup.admin.errors import EXPORT_EXISTS
 from mstunnel_setup.admin.export import SCHEMA_FILE, declarations_of, shared_names, unsaid
 from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant, plan
@@ -14,7 +15,7 @@ from mstunnel_setup.admin.session import make_sure, open_tenant
 from mstunnel_setup.admin.written_files import write_named
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.errors import ExitCode, SetupError, UsageError
+from mstunnel_setup.errors import ExitCode, SetupError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.network import addresses_of
 from mstunnel_setup.operator import Operator, Settings
@@ -69,13 +70,8 @@ def export(operator: Operator, settings: Settings, directory: Path, *, force: bo
     present = sorted(item.name for item in target.glob("*.y*ml"))
     strangers = [name for name in present if name not in contents]
     if strangers or (present and not force):
-        raise UsageError(
-            "export-exists",
-            f"{target} has declarations already: {', '.join(strangers or present)}",
-            "Name an empty directory, or remove them first."
-            if strangers
-            else "Name an empty directory, or overwrite them with --force.",
-        )
+        remedy = "remove them first" if strangers else "overwrite them with --force"
+        raise EXPORT_EXISTS(directory=target, names=", ".join(strangers or present), remedy=remedy)
     write_named(target, contents)
     names = sorted(contents)
     data = {"directory": str(target), "files": names}
@@ -95,7 +91,7 @@ def _read(graph: AdminGraph, declared: Declared) -> Tenant:
 
 
 def _confirm(operator: Operator, changes: Sequence[Change], *, yes: bool) -> None:
-    """Show a person the plan and ask; where nobody is, only deletions need a word (--yes)."""
+    """Show the plan and ask for confirmation; without a terminal only deletions need --yes."""
     names = [f"{change.kind} {change.name}" for change in changes if change.verb == "delete"]
     if operator.console.interactive and changes and not yes:
         operator.console.say("\n".join(_lines(changes, "to make")))

@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mstunnel_setup.admin.change import CONFIGURATION, Change
-from mstunnel_setup.admin.errors import SERVER_CONFIGURATION_UNKNOWN
+from mstunnel_setup.admin.errors import NAME_UNKNOWN
 from mstunnel_setup.admin.plan import Tenant, only
 from mstunnel_setup.admin.profile_changes import ASSIGNMENTS, SITE, SITE_ID, TYPE, PresentProfile
 from mstunnel_setup.admin.profiles.present import is_tunnel_profile
 from mstunnel_setup.admin.profiles.wire import ROOT_TYPES
-from mstunnel_setup.errors import TenantError
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 
@@ -111,7 +110,7 @@ def configuration_id(wanted: str, graph: AdminGraph) -> str:
     named = only(graph.configurations(wanted), wanted, "server configuration")
     found = named or next((item for item in graph.configurations() if item.id == wanted.lower()), None)
     if found is None:
-        raise SERVER_CONFIGURATION_UNKNOWN(wanted=wanted)
+        raise NAME_UNKNOWN(place="tenant", kind="server configuration", name=wanted, command="config")
     return found.id
 
 
@@ -119,9 +118,7 @@ def site_id(wanted: str, graph: AdminGraph) -> str:
     """The id of the site with this name. Raises TenantError."""
     found = only(graph.site_list(wanted), wanted, "site")
     if found is None:
-        raise TenantError(
-            "site-unknown", f"the tenant has no site {wanted}", "`mst-admin site list` shows those there are."
-        )
+        raise NAME_UNKNOWN(place="tenant", kind="site", name=wanted, command="site")
     return found.id
 
 

@@ -109,7 +109,7 @@ def _files(path: Path) -> list[Path]:
     try:
         found = sorted(item for item in path.iterdir() if item.suffix in _SUFFIXES and item.is_file())
     except OSError as error:
-        raise _missing(path, error.strerror or "it is not there") from error
+        raise _missing(path, error.strerror or "it does not exist") from error
     if not found:
         raise _missing(path, "there is no .yaml file in it")
     return found
@@ -135,7 +135,7 @@ def _networks(parsed: Sequence[tuple[Document, Declarations]]) -> Iterator[tuple
 def _judged(
     found: Declared, networks: Sequence[str], resolve: Resolve | None
 ) -> Iterator[tuple[str, Finding]]:
-    """What the rules say about every object, each with its line; bad networks are told by themselves."""
+    """The findings for every object, each with its line; bad networks are reported by themselves."""
     usable = [] if list(judge_networks(networks)) else networks
     yield from _told(found.configurations, lambda value: judge_configuration(value, usable))
     yield from _told(found.sites, lambda value: judge_site(value, resolve))

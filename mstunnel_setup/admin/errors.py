@@ -5,14 +5,14 @@ from mstunnel_setup.errors import CertificateError, TenantError, UsageError, dec
 CONNECTION_TYPE_FIXED = declare(
     TenantError,
     "connection-type-fixed",
-    "the tenant's profile {name} has the connection type {connection}",
-    "Remove connection_type, or choose another name: the type of a profile cannot be changed.",
+    "the profile {name} in the tenant has the connection type {connection}",
+    "Remove connection_type, or use another name: the type of a profile cannot be changed.",
 )
 DECLARATIONS_MISSING = declare(
     UsageError,
     "declarations-missing",
-    "no declarations can be read from {path}: {reason}",
-    "Name a directory with YAML files; `mst-admin export DIR` writes one from a tenant.",
+    "declarations cannot be read from {path}: {reason}",
+    "Use a directory with YAML files; `mst-admin export DIR` writes one from a tenant.",
 )
 EXCLUSIONS_MISSING = declare(
     UsageError,
@@ -23,38 +23,80 @@ EXCLUSIONS_MISSING = declare(
 EXCLUSIONS_NOT_SUPPORTED = declare(
     TenantError,
     "exclusions-not-supported",
-    "{display_name} is no Android profile: only those have a proxy exclusion list",
-    "Choose an Android profile.",
+    "{profile} is not an Android profile: only those have a proxy exclusion list",
+    "Use an Android profile.",
+)
+EXCLUSIONS_UNREADABLE = declare(
+    UsageError,
+    "exclusions-unreadable",
+    "{path} is not a CSV file in UTF-8: {reason}",
+    "Write one entry on each line and save the file as UTF-8.",
 )
 EXCLUSIONS_WITHOUT_DIRECT_PROXY = declare(
     TenantError,
     "exclusions-without-direct-proxy",
-    "the profile {display_name} has no direct proxy, so a list would have no effect",
-    "Give the profile a proxy with address and port first.",
+    "the profile {profile} has no direct proxy, so an exclusion list has no effect",
+    "Set a proxy with address and port in the profile first.",
+)
+EXPORT_EXISTS = declare(
+    UsageError,
+    "export-exists",
+    "{directory} already has declarations: {names}",
+    "Use an empty directory, or {remedy}.",
 )
 METRIC_NOT_KNOWN = declare(
     UsageError,
     "metric-not-known",
-    "no metric {metric} has thresholds",
-    "Known are: {names}.",
+    "Microsoft Tunnel does not report a metric {metric}",
+    "Use one of: {names}.",
 )
 METRIC_UNKNOWN = declare(
     TenantError,
     "metric-unknown",
-    "no metric {metric} has thresholds",
-    "Give one of: {names}.",
+    "the tenant has no thresholds for the metric {metric}",
+    "Use one of: {names}.",
+)
+NAME_AMBIGUOUS = declare(
+    TenantError,
+    "name-ambiguous",
+    "{count} objects of the kind {kind} are called {name}",
+    "Use the id, or rename or delete all but one of: {ids}.",
+)
+NAME_TAKEN = declare(
+    TenantError,
+    "name-taken",
+    "the {place} already has a {kind} called {name}",
+    "Use another name, or change the existing {kind} with `mst-admin {command}`.",
+)
+NAME_UNKNOWN = declare(
+    TenantError,
+    "name-unknown",
+    "the {place} has no {kind} {name}",
+    "Use the name or the id of an existing one; `mst-admin {command} list` shows them.",
+)
+NOT_CONFIRMED = declare(
+    UsageError,
+    "not-confirmed",
+    "not confirmed, so nothing was changed: {question}",
+    "Answer yes, or use --yes.",
+)
+PROFILE_INVALID = declare(
+    UsageError,
+    "profile-invalid",
+    "{problem}",
+    "Correct the file; `mst-admin profile schema` prints a JSON Schema that editors check it with.",
 )
 PROFILE_PLATFORM_FIXED = declare(
     TenantError,
     "profile-platform-fixed",
-    "the tenant's profile {display_name} is for another platform than {platform}",
-    "Choose another name: the type of a profile cannot be changed.",
+    "the profile {profile} in the tenant is not for the platform {platform}",
+    "Use another name: the type of a profile cannot be changed.",
 )
 PROFILE_UNKNOWN = declare(
     TenantError,
     "profile-unknown",
     "the tenant has no profile {name}",
-    "Use `mst-admin profile create`.",
+    "Create it with `mst-admin profile create`.",
 )
 PROFILE_UNREADABLE = declare(
     UsageError,
@@ -62,27 +104,21 @@ PROFILE_UNREADABLE = declare(
     "the profile {path} cannot be read: {reason}",
     "Check the path.",
 )
-SERVER_CONFIGURATION_UNKNOWN = declare(
-    TenantError,
-    "server-configuration-unknown",
-    "the tenant has no server configuration {wanted}",
-    "`mst-admin config list` shows those there are.",
-)
 SERVER_NOT_INSTALLED = declare(
     UsageError,
     "server-not-installed",
-    "a server is created by its installation, which gives it an identity of its own",
+    "a server is created by its installation, which gives it its own identity",
     "Run `mstunnel-setup --site NAME` on the server.",
 )
 TRUSTED_ROOT_MISSING = declare(
     CertificateError,
     "trusted-root-missing",
-    "there is no certificate at {given}",
+    "there is no certificate at {path}",
     "Check the path.",
 )
 TRUSTED_ROOT_UNSUITABLE = declare(
     CertificateError,
     "trusted-root-unsuitable",
-    "{name} is not the certificate of one authority",
-    "Give the root of the authority that issued the gateway's certificate, and nothing else.",
+    "{path} does not hold exactly one CA certificate",
+    "Use only the root certificate of the CA that issued the gateway's certificate.",
 )

@@ -1,10 +1,9 @@
 """Find one object of the tenant by its name or its id."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from mstunnel_setup.admin.errors import METRIC_UNKNOWN
-from mstunnel_setup.errors import TenantError
+from mstunnel_setup.admin.errors import METRIC_UNKNOWN, NAME_AMBIGUOUS, NAME_UNKNOWN
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import (
@@ -15,23 +14,30 @@ from mstunnel_setup.tenant.wire import (
     TunnelSite,
 )
 
+COMMANDS: Final = {
+    "server configuration": "config",
+    "site": "site",
+    "server": "server",
+    "profile": "profile",
+}
+"""The `mst-admin` command for each kind of object."""
+
 Named = TypeVar("Named", TunnelConfiguration, TunnelSite, TunnelServer, DeviceConfiguration)
 
 
 def chosen(what: str, wanted: str, by_name: Sequence[Named], by_id: Named | None) -> Named:
-    """The one object meant. Raises TenantError `WHAT-unknown` and `WHAT-ambiguous`."""
-    code = what.replace(" ", "-").lower()
+    """The one object with this name or id; `what` is a key of COMMANDS.
+
+    Raises TenantError `name-unknown` and `name-ambiguous`.
+    """
     if by_id is not None:
         return by_id
     if not by_name:
-        raise TenantError(f"{code}-unknown", f"the tenant has no {what} {wanted}", "Give its name or its id.")
+        place = "site" if what == "server" else "tenant"
+        raise NAME_UNKNOWN(place=place, kind=what, name=wanted, command=COMMANDS[what])
     if len(by_name) > 1:
         ids = ", ".join(item.id for item in by_name)
-        raise TenantError(
-            f"{code}-ambiguous",
-            f"{len(by_name)} objects of the kind {what} are called {wanted}",
-            f"Give an id: {ids}.",
-        )
+        raise NAME_AMBIGUOUS(count=len(by_name), kind=what, name=wanted, ids=ids)
     return by_name[0]
 
 

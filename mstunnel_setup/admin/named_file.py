@@ -7,7 +7,7 @@ _STARTS = ("/", "./", "../", "~")
 
 
 def names_file(text: str, suffixes: Collection[str]) -> bool:
-    """Whether an argument names a file, there or not: so that a slip of the pen in it is no other thing.
+    """Whether an argument names a file, there or not: so that a typo in it is no other thing.
 
     A file that is there is one; else what is written as a path, or ends in one of the `suffixes`.
     """

@@ -6,6 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from mstunnel_setup.admin.carry_out import carry_out
 from mstunnel_setup.admin.change import Change, Kind
+from mstunnel_setup.admin.errors import NAME_TAKEN
 from mstunnel_setup.admin.find import find_configuration, find_site
 from mstunnel_setup.admin.judged_values import judged, renamed
 from mstunnel_setup.admin.lines import details, result_of, table
@@ -17,7 +18,7 @@ from mstunnel_setup.admin.session import make_sure, open_tenant
 from mstunnel_setup.admin.wire import DEFAULT_SESSION_SECONDS, configuration_object, site_object
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.validated import validated
-from mstunnel_setup.errors import TenantError, ValuesError
+from mstunnel_setup.errors import ValuesError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.network import addresses_of
 from mstunnel_setup.operator import Operator, Settings
@@ -149,11 +150,7 @@ class Objects(Generic[Declared, Present, Options]):
     def _require_free(self, graph: AdminGraph, name: str) -> None:
         """Graph allows two of one name, which no command and no declaration could tell apart."""
         if self.named(graph, name):
-            raise TenantError(
-                "name-taken",
-                f"the tenant has a {self.what} {name} already",
-                f"Choose another name; `mst-admin {self.command} update` changes the one that is there.",
-            )
+            raise NAME_TAKEN(place="tenant", kind=self.what, name=name, command=f"{self.command} update")
 
     def _document(self, found: Present) -> Extra:
         return {self.kind: found.model_dump(mode="json", by_alias=True)}

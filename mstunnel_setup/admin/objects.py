@@ -12,7 +12,7 @@ from mstunnel_setup.answers.model import Line
 from mstunnel_setup.answers.part import Part
 
 DEFAULT_SCOPE_TAGS = ("0",)
-"""The scope tag that everything has unless it was given another one (docs/reference/mst-admin.md)."""
+"""The default scope tag (docs/reference/mst-admin.md)."""
 
 _LONGEST_TEXT = 1500
 
@@ -27,7 +27,7 @@ Prose = Annotated[str, AfterValidator(_prose)]
 
 
 class Trimmed(Part):
-    """A section whose texts lose the spaces around them, which nobody means."""
+    """A section whose texts lose the spaces around them."""
 
     model_config = ConfigDict(str_strip_whitespace=True)
 

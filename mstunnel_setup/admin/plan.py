@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from mstunnel_setup.admin.change import CONFIGURATION, Change, update_of
 from mstunnel_setup.admin.declared import DeclarationError, Declared, Placed
+from mstunnel_setup.admin.errors import NAME_AMBIGUOUS
 from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject, ThresholdObject
 from mstunnel_setup.admin.profile_changes import (
     Place,
@@ -27,7 +28,6 @@ from mstunnel_setup.admin.wire import (
     threshold_object,
     without_empty,
 )
-from mstunnel_setup.errors import TenantError
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 
@@ -36,7 +36,7 @@ Named = TypeVar("Named", TunnelConfiguration, TunnelSite)
 
 @dataclass(frozen=True)
 class Tenant:
-    """What the tenant has; profiles and trusted roots are there only when somebody asked for them."""
+    """What the tenant has; profiles and trusted roots are there only when they were requested, for them."""
 
     configurations: tuple[TunnelConfiguration, ...] = ()
     sites: tuple[TunnelSite, ...] = ()
@@ -114,11 +114,7 @@ def only(objects: Sequence[Named], name: str, what: str) -> Named | None:
     found = [item for item in objects if item.display_name.casefold() == name.casefold()]
     if len(found) > 1:
         ids = ", ".join(item.id for item in found)
-        raise TenantError(
-            "name-ambiguous",
-            f"the tenant has {len(found)} objects of the kind {what} called {name}",
-            f"Rename or delete all but one of: {ids}.",
-        )
+        raise NAME_AMBIGUOUS(count=len(found), kind=what, name=name, ids=ids)
     return found[0] if found else None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mstunnel_setup.admin.change import Change, Kind
-from mstunnel_setup.admin.errors import CONNECTION_TYPE_FIXED, PROFILE_PLATFORM_FIXED
+from mstunnel_setup.admin.errors import CONNECTION_TYPE_FIXED, NAME_AMBIGUOUS, PROFILE_PLATFORM_FIXED
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.present import (
     TARGETS,
@@ -18,7 +18,6 @@ from mstunnel_setup.admin.profiles.present import (
 from mstunnel_setup.admin.profiles.root import root_of
 from mstunnel_setup.admin.profiles.wire import CLIENT_KEYS, TYPES, profile_body, root_body, root_name, targets
 from mstunnel_setup.admin.wire import without_empty
-from mstunnel_setup.errors import TenantError
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 
 SITE: Final = "site"
@@ -139,17 +138,13 @@ def _named(name: str, present: Sequence[PresentProfile], *, tunnel: bool) -> Pre
     ]
     if len(found) > 1:
         ids = ", ".join(item.found.id for item in found)
-        raise TenantError(
-            "name-ambiguous",
-            f"the tenant has {len(found)} profiles called {name}",
-            f"Rename or delete all but one of: {ids}.",
-        )
+        raise NAME_AMBIGUOUS(count=len(found), kind="profile", name=name, ids=ids)
     return found[0] if found else None
 
 
 def _require_platform(profile: ProfileObject, found: DeviceConfiguration, wanted: str = "") -> None:
     if found.odata_type != (wanted or TYPES[profile.platform]):
-        raise PROFILE_PLATFORM_FIXED(display_name=found.display_name, platform=profile.platform)
+        raise PROFILE_PLATFORM_FIXED(profile=found.display_name, platform=profile.platform)
 
 
 def _require_connection(profile: ProfileObject, present: ProfileObject) -> None:

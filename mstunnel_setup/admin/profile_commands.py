@@ -8,7 +8,7 @@ from typing import Any
 
 from mstunnel_setup.admin.carry_out import carry_out, read_profiles
 from mstunnel_setup.admin.change import Change
-from mstunnel_setup.admin.errors import PROFILE_UNKNOWN, PROFILE_UNREADABLE
+from mstunnel_setup.admin.errors import NAME_TAKEN, PROFILE_INVALID, PROFILE_UNKNOWN, PROFILE_UNREADABLE
 from mstunnel_setup.admin.find import chosen, find_site
 from mstunnel_setup.admin.judged_values import judged
 from mstunnel_setup.admin.lines import NOTHING, details, table
@@ -33,14 +33,12 @@ from mstunnel_setup.answers.document import Document, DocumentError, read
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.problems import parse_as
-from mstunnel_setup.errors import ExitCode, TenantError, UsageError, ValuesError
+from mstunnel_setup.errors import ExitCode, ValuesError
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import DeviceConfiguration
-
-_HINT = "Correct the file; `mst-admin profile schema` prints a JSON Schema that editors check it with."
 
 
 def list_profiles(operator: Operator, settings: Settings) -> Result:
@@ -101,11 +99,7 @@ def _apply(operator: Operator, settings: Settings, file: Path, *, new: bool) -> 
 def _require_presence(profile: ProfileObject, present: Sequence[PresentProfile], *, new: bool) -> None:
     there = any(is_tunnel(item) for item in present)
     if new and there:
-        raise TenantError(
-            "name-taken",
-            f"the tenant has a profile {profile.name} already",
-            "Use `mst-admin profile update`, or choose another name.",
-        )
+        raise NAME_TAKEN(place="tenant", kind="profile", name=profile.name, command="profile update")
     if not new and not there:
         raise PROFILE_UNKNOWN(name=profile.name)
 
@@ -131,7 +125,7 @@ def lint(operator: Operator, settings: Settings, wanted: str) -> Result:
     warnings = _notices(item for item in findings if not item.fatal)
     if fatal:
         return Result("error", {"profile": wanted}, warnings, _notices(fatal), exit_code=ExitCode.CHECK)
-    text = [f"Nothing in {wanted} keeps it from working."]
+    text = [f"No problem found in {wanted}."]
     return Result("warning" if warnings else "ok", {"profile": wanted}, warnings, text=text)
 
 
@@ -145,7 +139,7 @@ def find_profile(graph: AdminGraph, wanted: str) -> DeviceConfiguration:
     """The VPN profile with this name or id. Raises TenantError."""
     by_id = graph.profile(wanted) if is_guid(wanted) else None
     named = [] if by_id else [item for item in graph.profiles(wanted) if is_tunnel_profile(item)]
-    return chosen("VPN profile", wanted, named, by_id)
+    return chosen("profile", wanted, named, by_id)
 
 
 def _load(file: Path) -> tuple[Document, ProfileFile]:
@@ -157,7 +151,7 @@ def _load(file: Path) -> tuple[Document, ProfileFile]:
     except OSError as error:
         raise PROFILE_UNREADABLE(path=path, reason=error.strerror) from error
     except DocumentError as error:
-        raise ValuesError([UsageError("profile-invalid", line, _HINT) for line in error.problems]) from error
+        raise ValuesError([PROFILE_INVALID(problem=line) for line in error.problems]) from error
 
 
 def _placed(findings: Iterable[Finding], document: Document) -> list[Finding]:

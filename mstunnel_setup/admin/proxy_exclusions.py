@@ -7,6 +7,7 @@ from typing import Any
 from mstunnel_setup.admin.errors import (
     EXCLUSIONS_MISSING,
     EXCLUSIONS_NOT_SUPPORTED,
+    EXCLUSIONS_UNREADABLE,
     EXCLUSIONS_WITHOUT_DIRECT_PROXY,
 )
 from mstunnel_setup.admin.judged_values import judged
@@ -15,7 +16,7 @@ from mstunnel_setup.admin.profile_commands import find_profile
 from mstunnel_setup.admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_setup.admin.session import open_tenant
 from mstunnel_setup.admin.written_files import write_named
-from mstunnel_setup.errors import ExitCode, UsageError
+from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
@@ -47,7 +48,7 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
     found = find_profile(graph, profile)
     present = _present(found)
     if not ((found.model_extra or {}).get("proxyServer") or {}).get("address"):
-        raise EXCLUSIONS_WITHOUT_DIRECT_PROXY(display_name=found.display_name)
+        raise EXCLUSIONS_WITHOUT_DIRECT_PROXY(profile=found.display_name)
     data = {"id": found.id, "before": present, "after": entries}
     if entries == present:
         return Result("unchanged", data, warnings, text=["Nothing to change."])
@@ -72,7 +73,7 @@ def export_list(operator: Operator, settings: Settings, profile: str, file: Path
 def _present(found: DeviceConfiguration) -> list[str]:
     listed = (found.model_extra or {}).get(_LIST)
     if listed is None:
-        raise EXCLUSIONS_NOT_SUPPORTED(display_name=found.display_name)
+        raise EXCLUSIONS_NOT_SUPPORTED(profile=found.display_name)
     return [str(item) for item in listed]
 
 
@@ -90,8 +91,6 @@ def _read(file: Path) -> tuple[str, ...]:
     try:
         return read_csv(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise UsageError("exclusions-unreadable", f"{path} is not UTF-8 text", "Save it as UTF-8.") from error
+        raise EXCLUSIONS_UNREADABLE(path=path, reason=error.reason) from error
     except csv.Error as error:
-        raise UsageError(
-            "exclusions-unreadable", f"{path} is not a CSV file: {error}", "Write one entry on each line."
-        ) from error
+        raise EXCLUSIONS_UNREADABLE(path=path, reason=error) from error

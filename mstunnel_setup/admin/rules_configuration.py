@@ -86,8 +86,8 @@ def _settings(declared: ConfigurationObject) -> Iterator[Finding]:
             yield Finding(
                 "advanced-setting-malformed",
                 "advanced_settings",
-                f"advanced_settings has {shown(name)} = {shown(value)}: it is not a setting and its value",
-                "Write one by its ocserv name, such as idle-timeout, with a value.",
+                f"advanced_settings has {shown(name)} = {shown(value)}: this is not a valid setting",
+                "Write the ocserv name of a setting, such as idle-timeout, with a value.",
             )
             continue
         try:
@@ -113,8 +113,8 @@ def _settings(declared: ConfigurationObject) -> Iterator[Finding]:
         yield Finding(
             "session-timeout-invalid",
             "session_timeout",
-            f"session_timeout is {shown(declared.session_timeout)}: no session can last that long",
-            "Write a whole number of seconds from 1; 3600 is what servers do without it.",
+            f"session_timeout is {shown(declared.session_timeout)}: out of range",
+            "Write a whole number of seconds from 1; 3600 is the default.",
         )
 
 
@@ -124,7 +124,7 @@ def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
             "dns-suffix-invalid",
             "default_domain_suffix",
             f"default_domain_suffix is {shown(declared.default_domain_suffix)}: it is more than one domain",
-            "Write the one domain that clients get as their default.",
+            "Write one domain.",
         )
     if EVERYTHING in declared.route_includes and len(declared.route_includes) > 1:
         yield Finding(
@@ -160,16 +160,16 @@ def _advice(declared: ConfigurationObject, corporate_networks: Sequence[str]) ->
         yield Finding(
             "network-not-apipa",
             "network",
-            f"network is {shown(declared.network)}: nobody has said that none of your networks overlaps it",
-            f"Use {_APIPA}, which no network of yours can be, or name your networks (corporate_networks).",
+            f"network is {shown(declared.network)}: not checked against your networks",
+            f"List your networks in `corporate_networks`, or use {_APIPA}, which cannot overlap them.",
             fatal=False,
         )
     if declared.disable_udp_connections:
         yield Finding(
             "udp-off",
             "disable_udp_connections",
-            "without UDP, only devices whose client is Microsoft Defender for Endpoint can connect",
-            "Move all devices to that client first.",
+            "without UDP, only devices with Microsoft Defender for Endpoint can connect",
+            "Move all devices to Microsoft Defender for Endpoint first.",
             fatal=False,
         )
 
@@ -184,7 +184,7 @@ def _host_bits(declared: ConfigurationObject) -> Iterator[Finding]:
                     "host-bits-cut",
                     key,
                     f"{key} has {shown(text)}, which is an address in {network}",
-                    f"Write {network}: that is what is sent.",
+                    f"Write {network}; this network is sent.",
                     fatal=False,
                 )
 
@@ -198,7 +198,7 @@ def _overlaps(
                 "network-overlap",
                 "network" if isinstance(network, IPv4Network) else "ipv6_network",
                 f"the address range for devices {network} overlaps your network {other}",
-                "Devices could not reach what lies there: choose another range, such as 169.254.0.0/16.",
+                "Devices cannot reach that network: use another range, such as 169.254.0.0/16.",
                 fatal=False,
             )
 

@@ -40,12 +40,12 @@ def judge_threshold(declared: ThresholdObject) -> tuple[Finding, ...]:
     """What there is to say about the thresholds of a metric."""
     kind = kind_of(declared.metric)
     if declared.healthy == declared.unhealthy:
-        message = f"healthy and unhealthy are both {declared.healthy}: nothing could lie between them"
+        message = f"healthy and unhealthy are both {declared.healthy}: they must differ"
         return (Finding("thresholds-equal", "unhealthy", message, "Write two different values."),)
     if kind is None:
         words = ", ".join(item.word for item in KINDS)
-        message = f"{shown(declared.metric)} is no metric that is known to have thresholds"
-        hint = f"Metrics are known by a word in their names: {words}. Gateways pass others over."
+        message = f"{shown(declared.metric)} is not a known metric with thresholds"
+        hint = f"Metrics are known by a word in their names: {words}. Gateways ignore others."
         return (Finding("metric-not-known", "metric", message, hint, fatal=False),)
     return (*_range(declared, kind), *_direction(declared, kind))
 
@@ -112,7 +112,7 @@ def _window(window: WindowObject) -> Iterator[Finding]:
         yield Finding(
             "window-time-invalid",
             "upgrade_window",
-            f"upgrade_window.{name} is {shown(getattr(window, name))}: it is no time of day",
+            f"upgrade_window.{name} is {shown(getattr(window, name))}: it is not a time of day",
             "Write hours and minutes, such as 22:00.",
         )
     if not wrong and (_minutes(window.end) - _minutes(window.start)) % _DAY < _HOUR:
@@ -160,8 +160,8 @@ def _zone_advice(window: WindowObject | None) -> Iterator[Finding]:
         yield Finding(
             "window-offset-fixed",
             "upgrade_window",
-            f"the tenant keeps the present UTC offset of {window.time_zone}, not the time zone",
-            "Where the clocks change, apply again afterwards.",
+            f"the tenant stores the current UTC offset of {window.time_zone}, not the time zone",
+            "Apply again after each daylight saving change.",
             fatal=False,
         )
 
@@ -173,7 +173,7 @@ def _reachable(text: str, resolve: Resolve | None) -> Iterator[Finding]:
         yield Finding(
             "public-address-unresolved",
             "public_address",
-            f"public_address is {shown(text)}: no address was found for that name",
+            f"public_address is {shown(text)}: the name does not resolve",
             "Publish it in public DNS before devices use the site.",
             fatal=False,
         )
@@ -183,6 +183,6 @@ def _reachable(text: str, resolve: Resolve | None) -> Iterator[Finding]:
             "public-address-private",
             "public_address",
             f"public_address is {shown(text)}: {private[0]} cannot be reached from the internet",
-            "Devices outside need an address that is routed publicly.",
+            "Devices on the internet need a public address.",
             fatal=False,
         )

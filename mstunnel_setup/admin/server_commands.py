@@ -1,13 +1,12 @@
 """Servers of a site: their records in the tenant."""
 
 from mstunnel_setup.admin.change import Change
-from mstunnel_setup.admin.errors import SERVER_NOT_INSTALLED
+from mstunnel_setup.admin.errors import NAME_TAKEN, SERVER_NOT_INSTALLED
 from mstunnel_setup.admin.find import find_server, find_site
 from mstunnel_setup.admin.lines import details, result_of, table
 from mstunnel_setup.admin.objects import ServerObject
 from mstunnel_setup.admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.validated import validated
-from mstunnel_setup.errors import TenantError
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 
@@ -53,7 +52,7 @@ def rename(operator: Operator, settings: Settings, site: str, wanted: str, name:
         return result_of(None, {"id": found.id})
     others = [item.display_name.casefold() for item in graph.servers(place) if item.id != found.id]
     if declared.casefold() in others:
-        raise TenantError("name-taken", f"the site has a server {declared} already", "Choose another name.")
+        raise NAME_TAKEN(place="site", kind="server", name=declared, command="server rename")
     graph.rename_server(place, found.id, declared)
     names = {"displayName": declared}, {"displayName": found.display_name}
     return result_of(Change("update", "server", found.display_name, found.id, *names), {"id": found.id})

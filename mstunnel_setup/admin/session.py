@@ -2,11 +2,11 @@
 
 import os
 
+from mstunnel_setup.admin.errors import NOT_CONFIRMED
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.answers.secret import SecretReference, resolve
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
@@ -88,7 +88,5 @@ def make_sure(operator: Operator, question: str, *, yes: bool) -> None:
     """Raise UsageError `not-confirmed` unless the person says yes, or has said so by an option."""
     if yes:
         return
-    if not operator.console.interactive:
-        raise UsageError("not-confirmed", f"unattended, but: {question}", "Say so with --yes.")
-    if not operator.console.confirm(question):
-        raise UsageError("not-confirmed", "nothing was changed", "Answer yes, or give --yes.")
+    if not operator.console.interactive or not operator.console.confirm(question):
+        raise NOT_CONFIRMED(question=question)

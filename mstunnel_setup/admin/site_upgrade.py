@@ -14,7 +14,7 @@ def request_upgrade(operator: Operator, settings: Settings, wanted: str, *, yes:
         text = [f"No server of the site {found.display_name} can be upgraded: nothing was approved."]
         return Result("unchanged", {"id": found.id}, text=text)
     make_sure(
-        operator, f"Upgrade all servers of the site {found.display_name}? It cannot be taken back.", yes=yes
+        operator, f"Upgrade all servers of the site {found.display_name}? It cannot be undone.", yes=yes
     )
     graph.request_upgrade(found.id)
     text = [f"The upgrade of the site {found.display_name} is approved."]

@@ -25,7 +25,7 @@ def web_address_problem(text: str) -> str:
     if len(text) > _LONGEST:
         return f"it is longer than {_LONGEST} characters"
     if not text.isprintable() or _UNSAFE.intersection(text):
-        return "it holds blanks, control characters or other characters that no address holds"
+        return "it has spaces, control characters or other characters that are not allowed"
     try:
         parts = urlsplit(text)
         return _problem(parts.scheme, parts.netloc, parts.hostname or "", parts.port)

@@ -1,4 +1,4 @@
-"""What can be told about answers: a commented file to fill in, the JSON Schema, the merged values."""
+"""Descriptions of answers: a commented file to fill in, the JSON Schema, the merged values."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -30,7 +30,7 @@ class _Schema(GenerateJsonSchema):
 def new_file(answers: Answers | None = None) -> str:
     """A commented answer file. Values that `answers` got from anywhere but a default are filled in."""
     values: JsonObject = answers.record() if answers else {}
-    lines = ["# Answers for mstunnel-setup. Take the `#` away from what you need.", ""]
+    lines = ["# Answers for mstunnel-setup. Uncomment what you need.", ""]
     for name, info in AnswerFile.model_fields.items():
         lines += _field(name, info, {**values, "version": VERSION})
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """YAML files that people write: YAML 1.2, strict, bounded, with the place of every problem.
 
 Nodes are composed and walked here instead of being constructed: only so does every key keep its place, is a
-duplicate seen, and is a number that shall be text taken as it is written.
+duplicate seen, and is a number where text is expected taken as it is written.
 """
 
 import re
@@ -83,7 +83,7 @@ class Document:
             if value is not None:
                 result[here[-1]] = value
             elif here not in self.sections:
-                text = f"`{'.'.join(here)}` is empty: give a value or remove the key"
+                text = f"`{'.'.join(here)}` is empty: set a value or remove the key"
                 self.problems.append((_place(key_node), text))
         return result
 
@@ -105,7 +105,7 @@ class Document:
         if tag == _TAG + "bool":
             return text.lower() == "true"
         if tag not in _SCALARS:
-            message = f"`{'.'.join(path)}` has a YAML tag, which means nothing here: remove it"
+            message = f"`{'.'.join(path)}` has a YAML tag, which is not supported: remove it"
             self.problems.append((_place(node), message))
         return int(text) if tag == _TAG + "int" and _NUMBER.fullmatch(text) else text
 
@@ -114,7 +114,7 @@ def read(path: Path) -> bytes:
     """The content of a file that a person named. Raises OSError, or DocumentError when it is too large."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-        raise _fault(str(path), Position(1, 1), "must be a file of at most 1 MiB: give another one")
+        raise _fault(str(path), Position(1, 1), "must be a file of at most 1 MiB: use another one")
     return Files().read(str(path)) or b""
 
 
@@ -131,7 +131,7 @@ def compose(content: bytes, name: str, kind: str, sections: frozenset[KeyPath] =
     except MarkedYAMLError as error:
         raise _syntax(error, name, text) from error
     except YAMLError as error:
-        raise _fault(name, Position(1, 1), "is not valid YAML: check what was written last") from error
+        raise _fault(name, Position(1, 1), "is not valid YAML: check the last change") from error
     if not isinstance(root, MappingNode):
         raise _fault(name, Position(1, 1), "must consist of keys with values: start with `version: 1`")
     document = Document(name, sections)
@@ -141,7 +141,7 @@ def compose(content: bytes, name: str, kind: str, sections: frozenset[KeyPath] =
 
 def _decode(content: bytes, name: str, kind: str) -> str:
     if len(content) > _LARGEST:
-        raise _fault(name, Position(1, 1), "must be a file of at most 1 MiB: give another one")
+        raise _fault(name, Position(1, 1), "must be a file of at most 1 MiB: use another one")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -173,7 +173,7 @@ def _refuse_abuse(text: str, name: str) -> None:
             raise _fault(name, place, "is too large, too deep, or has too many aliases: make it simpler")
         anchor = event.anchor if isinstance(event, ScalarEvent | CollectionStartEvent) else None
         if anchor in anchors:
-            raise _fault(name, place, "names an anchor for the second time: write the value out")
+            raise _fault(name, place, "defines an anchor twice: write the value out")
         anchors |= {anchor} if anchor else set()
 
 
@@ -184,7 +184,7 @@ def _syntax(error: MarkedYAMLError, name: str, text: str) -> DocumentError:
     line = lines[place.line - 1] if place.line <= len(lines) else ""
     if line[place.column - 1 : place.column] == "\t":
         return _fault(name, place, "YAML does not allow tabs here: use spaces")
-    # An alias may be a secret that somebody forgot to quote: `*` is a fine first character of a password.
+    # An alias may be a secret without quotes: `*` is a fine first character of a password.
     problem = re.sub(r"(alias|anchor|tag handle)\b.*", r"\1", error.problem or "broken")
     return _fault(name, place, f"is not valid YAML ({problem}): correct this line or the one above")
 

@@ -11,14 +11,17 @@ from mstunnel_setup.answers.problems import problems
 from mstunnel_setup.answers.rules import RULES
 from mstunnel_setup.errors import UsageError
 
-_HINT = "`mstunnel-setup answers new` writes a commented answer file to compare with."
+_HINT = (
+    "Correct them. `mstunnel-setup answers new` writes a commented answer file to compare with, `--help` "
+    "shows all options."
+)
 
 
 class AnswersError(UsageError):
     """Answers that cannot be used. `problems` are lines of the form `place: what is wrong`."""
 
-    def __init__(self, problems: tuple[str, ...], hint: str = _HINT) -> None:
-        super().__init__("answers-invalid", "\n".join(problems), hint)
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("answers-invalid", "\n".join(problems), _HINT)
         self.problems = problems
 
 
@@ -27,7 +30,7 @@ def judge(raw: Mapping[str, Any]) -> tuple[AnswerFile | None, list[Problem]]:
     try:
         return AnswerFile.model_validate(raw), []
     except ValidationError as error:
-        # What has no place comes from the rules across sections, which are told one by one below.
+        # What has no place comes from the rules across sections, which are reported one by one below.
         own = [problem for problem in problems(error, AnswerFile) if problem.path]
     return None, [*own, *_rule_problems(raw)]
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mstunnel_setup.answers.document import DocumentError, Position, compose, read
-from mstunnel_setup.answers.errors import ANSWERS_UNREADABLE
+from mstunnel_setup.answers.errors import ANSWERS_FORBIDDEN, ANSWERS_UNREADABLE
 from mstunnel_setup.answers.judge import AnswersError, judge
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.problem import KeyPath
-from mstunnel_setup.errors import NOT_ROOT
 
 _SECTIONS = frozenset(
     {
@@ -31,13 +30,13 @@ class LoadedAnswers:
 def load(path: Path) -> LoadedAnswers:
     """Read the answer file at `path`, a full path of this machine whatever `--root` says.
 
-    Raises CheckError `not-root` when this account may not read it, UsageError `answers-unreadable`, or
-    AnswersError `answers-invalid` with all problems at once.
+    Raises CheckError `answers-forbidden` when this account cannot read it, UsageError `answers-unreadable`,
+    or AnswersError `answers-invalid` with all problems at once.
     """
     try:
         content = read(path)
     except PermissionError as error:
-        raise NOT_ROOT(what=f"reading the answer file {path}") from error
+        raise ANSWERS_FORBIDDEN(path=path) from error
     except OSError as error:
         raise ANSWERS_UNREADABLE(path=path, reason=error.strerror) from error
     except DocumentError as error:

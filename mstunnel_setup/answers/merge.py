@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import Field
 
+from mstunnel_setup.answers.errors import ANSWERS_MISSING, ENVIRONMENT_INVALID
 from mstunnel_setup.answers.judge import AnswersError, judge
 from mstunnel_setup.answers.load import LoadedAnswers
 from mstunnel_setup.answers.model import VERSION, AnswerFile
@@ -13,7 +14,6 @@ from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import UsageError
 
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "default"]
 
@@ -113,16 +113,7 @@ def require(answers: Answers, paths: Iterable[str]) -> None:
     missing = [BY_PATH[path] for path in paths if answers.value(path) in (None, (), {})]
     if missing:
         lines = [f"`{setting.path}`: give {setting.ways()}" for setting in missing]
-        raise UsageError(
-            "answers-missing",
-            "\n".join(
-                [
-                    f"{len(missing)} answers are missing" if len(missing) > 1 else "an answer is missing",
-                    *lines,
-                ]
-            ),
-            "Answer them, or run without --unattended to be asked.",
-        )
+        raise ANSWERS_MISSING(settings="\n".join(lines))
 
 
 def _from_options(options: Mapping[str, Any]) -> _Layer:
@@ -146,18 +137,14 @@ def _vendor_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, _Gi
     cloud = environment.get("intune_env", "")
     if cloud:
         if cloud not in _VENDOR_CLOUDS:
-            raise UsageError(
-                "environment-invalid",
-                "intune_env names a cloud without Microsoft Tunnel",
-                "Set it to FXP (GCC High) or PE (public), or unset it.",
-            )
+            raise ENVIRONMENT_INVALID(variable="intune_env", expected="FXP (GCC High) or PE (public)")
         yield "tenant.cloud", _Given(_VENDOR_CLOUDS[cloud], Origin("environment", "intune_env"))
 
 
 def _truth(variable: str, text: str) -> bool:
     if text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
-    raise UsageError("environment-invalid", f"{variable} must be 1 or 0", f"Set {variable}=1, or unset it.")
+    raise ENVIRONMENT_INVALID(variable=variable, expected="1 or 0")
 
 
 def _implied(layer: _Layer) -> _Layer:
@@ -237,8 +224,6 @@ def _refused(problems: Sequence[Problem], chosen: _Layer) -> AnswersError:
     """All problems, each in the words of the place where its value was given."""
     found = [(_origin(problem, chosen), problem) for problem in problems]
     lines = tuple(sorted({f"{origin}: {_in_words_of(origin, problem)}" for origin, problem in found}))
-    if all(origin.kind in _NAMES for origin, _ in found):
-        return AnswersError(lines, "Correct them and run it again; `--help` shows all options.")
     return AnswersError(lines)
 
 
@@ -252,7 +237,7 @@ def _origin(problem: Problem, chosen: _Layer) -> Origin:
 
 
 def _in_words_of(origin: Origin, problem: Problem) -> str:
-    """The problem; whoever gave an option or a variable knows nothing of the keys of answer files."""
+    """The problem in terms of the option or variable that was given, instead of keys of the answer file."""
     text, section = problem.text, problem.path[0]
     for setting in SETTINGS if origin.kind in _NAMES else ():
         name = _NAMES[origin.kind](setting)

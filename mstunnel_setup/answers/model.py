@@ -183,11 +183,11 @@ class TenantAnswers(Part):
     )
     ca_file: FilePath | None = Field(
         default=None,
-        description="Further trusted roots (PEM), for a TLS-inspecting proxy or a private authority",
+        description="Further trusted roots (PEM), for a TLS-inspecting proxy or a private CA",
         examples=["/etc/ssl/private-root.pem"],
     )
     id: TenantId = Field(
-        default="organizations", description="Tenant id or domain; organizations lets the account decide"
+        default="organizations", description="Tenant id or domain; organizations: that of the account"
     )
     issuer: Issuer | None = Field(
         default=None,
@@ -201,7 +201,7 @@ class SignInAnswers(Part):
 
     method: Literal["device-code", "client-secret", "client-certificate", "token-file"] = Field(
         default="device-code",
-        description="device-code (a person), client-secret, client-certificate, or token-file",
+        description="device-code (interactive), client-secret, client-certificate, or token-file",
     )
     client_id: ClientId | None = Field(
         default=None,
@@ -210,7 +210,7 @@ class SignInAnswers(Part):
     )
     client_secret: SecretPlace | None = Field(
         default=None,
-        description="Place of the client secret: file:PATH, env:NAME or credential:NAME",
+        description="Location of the client secret: file:PATH, env:NAME or credential:NAME",
         examples=["file:/root/client-secret"],
     )
     certificate: FilePath | None = Field(
@@ -225,7 +225,9 @@ class SignInAnswers(Part):
         examples=["/root/app.pfx"],
     )
     passphrase: SecretPlace | None = Field(
-        default=None, description="Place of the passphrase of the PFX", examples=["file:/root/app-passphrase"]
+        default=None,
+        description="Location of the passphrase of the PFX",
+        examples=["file:/root/app-passphrase"],
     )
     token_file: FilePath | None = Field(
         default=None,
@@ -235,15 +237,15 @@ class SignInAnswers(Part):
 
 
 class IdentityAnswers(Part):
-    """This server's own identity in the tenant: how it signs in, or an application made beforehand."""
+    """This server's own identity in the tenant: how it signs in, or an application created in advance."""
 
     credential: Literal["certificate", "secret"] = Field(
         default="certificate",
-        description="What the application that the installation makes signs in with: certificate, or secret",
+        description="How the application that the installation creates signs in: certificate, or secret",
     )
     client_id: Guid | None = Field(
         default=None,
-        description="Id of the application; without it, the installation makes one",
+        description="Id of the application; without it, the installation creates one",
         examples=["11111111-2222-3333-4444-555555555555"],
     )
     certificate: FilePath | None = Field(
@@ -257,12 +259,12 @@ class IdentityAnswers(Part):
     )
     passphrase: SecretPlace | None = Field(
         default=None,
-        description="Place of the passphrase of the PFX",
+        description="Location of the passphrase of the PFX",
         examples=["file:/root/agent-passphrase"],
     )
     client_secret: SecretPlace | None = Field(
         default=None,
-        description="Instead of a certificate: place of its client secret",
+        description="Instead of a certificate: location of its client secret",
         examples=["file:/root/agent-secret"],
     )
 
@@ -284,7 +286,7 @@ class CertificateAnswers(Part):
     )
     passphrase: SecretPlace | None = Field(
         default=None,
-        description="Place of the passphrase of the PFX",
+        description="Location of the passphrase of the PFX",
         examples=["file:/root/site-passphrase"],
     )
 
@@ -328,14 +330,15 @@ class AnswerFile(Part):
     )
     mode: Literal["rootful", "rootless"] = Field(default="rootful", description="rootful, or rootless Podman")
     account: AccountName = Field(
-        default="mstunnel", description="Account that a rootless gateway runs as; made when it is not there"
+        default="mstunnel",
+        description="Account that a rootless gateway runs as; created if it does not exist",
     )
     engine: Literal["auto", "podman", "docker"] = Field(
-        default="auto", description="Container engine; auto takes Podman, else Docker"
+        default="auto", description="Container engine; auto uses Podman, else Docker"
     )
     bridge: Ipv4Range | None = Field(
         default=None,
-        description="Range for the bridge of the container engine, when its own is in the way",
+        description="Range for the bridge of the container engine, when its default conflicts",
         examples=["192.168.240.0/24"],
     )
     server_name: Line | None = Field(
@@ -353,7 +356,7 @@ class AnswerFile(Part):
     )
     left_record: Literal["refuse", "remove"] = Field(
         default="refuse",
-        description="If the site has a record of this name whose server is silent: refuse, or remove it",
+        description="If the site has the record of an offline server of this name: refuse, or remove it",
     )
     certificate: CertificateAnswers = Field(
         default=CertificateAnswers(), description="TLS certificate of the site"
@@ -365,12 +368,12 @@ class AnswerFile(Part):
     )
     images: ImageAnswers = Field(default=ImageAnswers(), description="Container images")
     authentication: Literal["oidc", "certificate", "radius"] = Field(
-        default="oidc", description="What devices present: oidc (an Entra token), certificate or radius"
+        default="oidc", description="How devices authenticate: oidc (an Entra token), certificate or radius"
     )
-    token: TokenAnswers = Field(default=TokenAnswers(), description="Which Entra tokens let a device in")
+    token: TokenAnswers = Field(default=TokenAnswers(), description="Which Entra tokens the gateway accepts")
 
     client_to_client: bool = Field(
-        default=False, description="true: devices reach each other through the gateway"
+        default=False, description="true: devices can reach each other through the gateway"
     )
 
     @property

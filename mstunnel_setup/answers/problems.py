@@ -12,7 +12,7 @@ from mstunnel_setup.answers.problem import KeyPath, Problem, suggest
 _WORDS = {
     "int": "must be a whole number",
     "bool": "must be true or false",
-    "tuple": "must be a list: put each entry on a line of its own, after `- `",
+    "tuple": "must be a list: put each entry on its own line, after `- `",
     "model": "must be a section: put its keys below it, indented",
     "dict": "must be a section: put its keys below it, indented",
     "string": "must be text: write one value, in quotes",

@@ -75,7 +75,7 @@ def _method_needs(method: str, section: Section) -> Iterator[Finding]:
 
 
 def needed_to_sign_in(method: str, *, has_pfx: bool) -> tuple[str, ...]:
-    """The settings that signing in by `method` needs when nobody can be asked."""
+    """The settings that signing in by `method` needs without prompts."""
     certificate = () if has_pfx else ("sign_in.certificate", "sign_in.key")
     needed = {
         "device-code": ("sign_in.client_id",),
@@ -92,12 +92,12 @@ def foreign_keys(method: str) -> Mapping[str, str]:
 
 
 def identity(section: Section) -> Iterator[Finding]:
-    """An application made beforehand signs in with a certificate or a secret."""
+    """An application created in advance signs in with a certificate or a secret."""
     beforehand = {key: value for key, value in section.items() if key != "credential"}
     if not beforehand:
         return
     if "credential" in section:
-        yield "credential", "`credential` is for an application that the installation makes: remove it"
+        yield "credential", "`credential` is for an application that the installation creates: remove it"
     if "client_id" not in section:
         yield next(iter(beforehand)), "`identity` needs `client_id`: add the id of the application"
     if "client_secret" not in section:
@@ -105,7 +105,7 @@ def identity(section: Section) -> Iterator[Finding]:
         return
     for key in ("certificate", "key", "pfx", "passphrase"):
         if key in section:
-            yield key, "give either a certificate or `client_secret`: remove one of them"
+            yield key, "use either a certificate or `client_secret`: remove one of them"
 
 
 def certificate(section: Section) -> Iterator[Finding]:
@@ -127,13 +127,13 @@ def _pair_or_pfx(section: Section, leaf: str, otherwise: str) -> Iterator[Findin
     pair = [key for key in (leaf, "key") if section.get(key)]
     if "pfx" in section:
         for key in pair:
-            yield key, f"give either `{leaf}` and `key`, or `pfx`: remove one of them"
+            yield key, f"use either `{leaf}` and `key`, or `pfx`: remove one of them"
         return
     if "passphrase" in section:
         yield "passphrase", "`passphrase` is for `pfx` only: add `pfx` or remove `passphrase`"
     if len(pair) == 1:
         missing = "key" if pair == [leaf] else leaf
-        yield pair[0], f"`{pair[0]}` needs `{missing}` beside it: add it"
+        yield pair[0], f"`{pair[0]}` requires `{missing}`: add it"
     elif not pair and otherwise:
         yield otherwise, f"add `{leaf}` and `key`, or `pfx`"
 

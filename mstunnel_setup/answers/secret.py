@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, NoReturn, TypeAlias, cast
 
-from mstunnel_setup.answers.errors import SECRET_EXPOSED
+from mstunnel_setup.answers.errors import SECRET_EXPOSED, SECRET_INVALID, SECRET_MISSING
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.redaction import STARS
@@ -46,7 +46,7 @@ class Secret:
         return hash(self._value)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not written anywhere")
+        raise TypeError("a secret cannot be serialized")
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class SecretReference:
         place, colon, name = str(text).partition(":")
         if not isinstance(text, str) or not colon or place not in _FORMS:
             raise ValueError(
-                "must name the place of a secret, never the secret: put that into a file, write `file:/path` "
-                "(or `env:NAME`, `credential:NAME`)"
+                "must be the location of a secret, not the secret itself: put the secret into a file and "
+                "write `file:/path` (or `env:NAME`, `credential:NAME`)"
             )
         form, what = _FORMS[place]
         if not form.fullmatch(name):
@@ -86,7 +86,7 @@ def resolve(reference: SecretReference, files: Files, environment: Mapping[str, 
     else:
         value = _credential(files, reference, environment)
     if not value:
-        raise UsageError("secret-missing", f"the secret {reference} is empty or not set", _hint(reference))
+        raise _missing(reference, "it is empty or not set")
     return Secret(value)
 
 
@@ -102,16 +102,9 @@ def _read(files: Files, path: str, reference: SecretReference, forbidden: int) -
     try:
         found = files.locate(path).stat()
     except OSError as error:
-        reason = error.strerror or "it cannot be read"
-        raise UsageError(
-            "secret-missing", f"the secret {reference} cannot be read: {reason}", _hint(reference)
-        ) from error
+        raise _missing(reference, error.strerror or type(error).__name__) from error
     if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-        raise UsageError(
-            "secret-invalid",
-            f"the secret {reference} is not a file of at most {_LARGEST} bytes",
-            "Put the secret, and nothing else, into a file of its own.",
-        )
+        raise SECRET_INVALID(reference=reference, expected=f"a file of at most {_LARGEST} bytes")
     if found.st_mode & forbidden:
         mode = stat.S_IMODE(found.st_mode)
         raise SECRET_EXPOSED(path=path, mode=mode)
@@ -122,15 +115,14 @@ def _text(content: bytes, reference: SecretReference) -> str:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UsageError(
-            "secret-invalid", f"the secret {reference} is not UTF-8 text", "Save the file as UTF-8."
-        ) from error
+        raise SECRET_INVALID(reference=reference, expected="UTF-8 text") from error
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _hint(reference: SecretReference) -> str:
-    return {
-        "file": f"Put the secret into {reference.name}, mode 0600.",
-        "env": f"Set the environment variable {reference.name}.",
-        "credential": f"Give the service `LoadCredential={reference.name}:/path`.",
+def _missing(reference: SecretReference, reason: str) -> UsageError:
+    place = {
+        "file": f"in {reference.name}, mode 0600",
+        "env": f"in the environment variable {reference.name}",
+        "credential": f"with `LoadCredential={reference.name}:/path` of the service",
     }[reference.place]
+    return SECRET_MISSING(reference=reference, reason=reason, place=place)

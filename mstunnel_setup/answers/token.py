@@ -70,7 +70,7 @@ class TokenAnswers(Part):
     )
     scope: Annotated[str, AfterValidator(_scope)] | None = Field(
         default=None,
-        description="Delegated permission that the claim scp has to contain; default: Tunnel_Allow",
+        description="Delegated permission that the claim scp must contain; default: Tunnel_Allow",
         examples=["Tunnel_Allow"],
     )
     maximum_lifetime: Annotated[int, AfterValidator(_lifetime)] = Field(
@@ -79,6 +79,6 @@ class TokenAnswers(Part):
     )
     required_claims: Claims = Field(
         default_factory=dict,
-        description="Further claims that a token must have, each with this very value",
+        description="Further claims that a token must have, each with exactly this value",
         examples=[{"azp": "11111111-2222-3333-4444-555555555555", "acct": 0}],
     )

@@ -5,8 +5,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from mstunnel_setup.answers.errors import VALUES_INVALID
 from mstunnel_setup.answers.problems import problems
-from mstunnel_setup.errors import UsageError, ValuesError
+from mstunnel_setup.errors import ValuesError
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -17,5 +18,4 @@ def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
         return model.model_validate(dict(values))
     except ValidationError as error:
         lines = sorted({problem.text for problem in problems(error, model)})
-        hint = "Correct the options and run it again."
-        raise ValuesError([UsageError("values-invalid", line, hint) for line in lines]) from error
+        raise ValuesError([VALUES_INVALID(problem=line) for line in lines]) from error

@@ -3,12 +3,17 @@
 import re
 from typing import Final
 
-from mstunnel_setup.answers.errors import CLIENT_TO_CLIENT_INVALID, PROXY_INVALID, TRACE_SESSIONS_INVALID
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.answers.errors import (
+    CLIENT_TO_CLIENT_INVALID,
+    PROXY_INVALID,
+    TRACE_SESSIONS_INVALID,
+)
+from mstunnel_setup.errors import DEBUG_LEVEL_INVALID
 
 PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy")
-"""The proxy variables; programs read them in the one case or the other."""
+"""The proxy variables; programs read them in lower or upper case."""
 
+_HIGHEST_LEVEL = 4
 _LEVEL = re.compile(r"[0-9]+")
 _TRACE = re.compile(r"[012]")
 # Without a scheme only a port tells an address from a slip of the hand.
@@ -24,12 +29,10 @@ def refuse_wrong(name: str, value: str) -> None:
     if not value:
         return
     if name == "DEBUG_LEVEL" and not _LEVEL.fullmatch(value):
-        raise UsageError(
-            "debug-level-invalid", f"DEBUG_LEVEL is not a number: {value}", "Write a number from 0 to 4."
-        )
+        raise DEBUG_LEVEL_INVALID(value=value, highest=_HIGHEST_LEVEL)
     if name == "TRACE_SESSIONS" and not _TRACE.fullmatch(value):
         raise TRACE_SESSIONS_INVALID(value=value)
     if name == "CLIENT_TO_CLIENT" and value not in {"true", "false"}:
         raise CLIENT_TO_CLIENT_INVALID(value=value)
     if name.lower() in PROXIES[:2] and not _PROXY.fullmatch(value):
-        raise PROXY_INVALID(name=name)
+        raise PROXY_INVALID(variable=name)

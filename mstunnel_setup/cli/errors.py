@@ -51,9 +51,9 @@ LAB_NOT_INSTALLED = declare(
     "the lab needs {name}, which is not installed",
     "Install the package with its extra: mstunnel-setup[lab].",
 )
-LAB_PORT = declare(
+LAB_PORT_INVALID = declare(
     UsageError,
-    "lab-port",
+    "lab-port-invalid",
     "{port} is not a port number",
     "Give a number from 0 to {largest}.",
 )

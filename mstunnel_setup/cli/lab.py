@@ -8,7 +8,7 @@ import typer
 
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.cli.entry import run_program
-from mstunnel_setup.cli.errors import LAB_CLOUD, LAB_HOST, LAB_NOT_INSTALLED, LAB_PORT
+from mstunnel_setup.cli.errors import LAB_CLOUD, LAB_HOST, LAB_NOT_INSTALLED, LAB_PORT_INVALID
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
@@ -68,7 +68,7 @@ def serve(
         from mstunnel_setup.lab.urls import CLOUD_NAMES  # noqa: PLC0415 (`--help` stays fast)
 
         if not 0 <= port <= _MAX_PORT:
-            raise LAB_PORT(port=port, largest=_MAX_PORT)
+            raise LAB_PORT_INVALID(port=port, largest=_MAX_PORT)
         _require_hosts("--host", [host])
         _require_hosts("--name", name or ())
         if cloud and cloud not in CLOUD_NAMES:

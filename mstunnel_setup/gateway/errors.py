@@ -51,12 +51,6 @@ CONFIGURATION_TOO_LARGE = declare(
     "the server configuration has {size} bytes; the maximum is {limit}",
     "Remove rules, domains or advanced settings from it.",
 )
-DEBUG_LEVEL_INVALID = declare(
-    UsageError,
-    "debug-level-invalid",
-    "DEBUG_LEVEL is not a number: {value}",
-    "Set a number from 0 to {highest} in {path}.",
-)
 ENVIRONMENT_LINE_INVALID = declare(
     EnvironmentFileError,
     "environment-line-invalid",

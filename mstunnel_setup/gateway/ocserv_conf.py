@@ -5,9 +5,10 @@ from enum import StrEnum
 from typing import Final
 
 from mstunnel_setup import paths, rendering
+from mstunnel_setup.errors import DEBUG_LEVEL_INVALID
 from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.errors import AUTHENTICATION_UNSUPPORTED, DEBUG_LEVEL_INVALID
+from mstunnel_setup.gateway.errors import AUTHENTICATION_UNSUPPORTED
 
 CONFIGURATION_MODE: Final = 0o644
 """Mode of `ocserv.conf`; it names keys and holds none."""
@@ -81,7 +82,7 @@ def debug_level(value: str) -> int:
     """
     level = whole_number(value or "0")
     if level is None:
-        raise DEBUG_LEVEL_INVALID(value=value, highest=HIGHEST_LEVEL, path=paths.ENVIRONMENT)
+        raise DEBUG_LEVEL_INVALID(value=value, highest=HIGHEST_LEVEL)
     return min(level, HIGHEST_LEVEL)
 
 

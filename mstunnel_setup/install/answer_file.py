@@ -8,7 +8,7 @@ from mstunnel_setup.answers.load import load
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.errors import ANSWERS_MISSING
+from mstunnel_setup.install.errors import ANSWER_FILE_MISSING
 from mstunnel_setup.install.session import answers
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
@@ -24,7 +24,7 @@ def check(operator: Operator) -> Result:
     """Whether the answer file is valid. Raises UsageError naming everything that is not."""
     path = operator.answers
     if path is None:
-        raise ANSWERS_MISSING()
+        raise ANSWER_FILE_MISSING()
     load(path)
     return Result(data={"file": str(path)}, text=[f"{path} is a valid answer file."])
 

@@ -27,9 +27,9 @@ ACCOUNT_INSTALLED = declare(
     "the gateway on this host belongs to account {installed}, not to {wanted}",
     "Continue as {installed}, or uninstall the gateway first (`mst-cli uninstall`).",
 )
-ACCOUNT_MISSING = declare(
+GATEWAY_ACCOUNT_MISSING = declare(
     CheckError,
-    "account-missing",
+    "gateway-account-missing",
     "the gateway on this host belongs to account {account}, which does not exist any more",
     "Re-create the account with its home directory, or undo root's part: `mstunnel-setup host --remove`.",
 )
@@ -45,11 +45,11 @@ ACCOUNT_ROOT = declare(
     "a rootless gateway cannot run as root",
     "Name another account.",
 )
-ANSWERS_MISSING = declare(
+ANSWER_FILE_MISSING = declare(
     UsageError,
-    "answers-missing",
-    "no answer file is given",
-    "Name one with --answers FILE.",
+    "answer-file-missing",
+    "there is no answer file to check",
+    "Name it with --answers FILE.",
 )
 CA_FILE_WITH_KEY = declare(
     UsageError,

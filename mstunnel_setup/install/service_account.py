@@ -10,7 +10,7 @@ from mstunnel_setup.host import accounts
 from mstunnel_setup.host.accounts import Account
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
-from mstunnel_setup.install.errors import ACCOUNT_MISSING
+from mstunnel_setup.install.errors import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.install.steps import program
 
 # Of root's environment: what was said to our programs, and how the terminal is.
@@ -35,7 +35,7 @@ def have_done(name: str, variables: Mapping[str, str]) -> Completed:
 def _account(name: str) -> Account:
     account = accounts.find(name)
     if account is None:
-        raise ACCOUNT_MISSING(account=name)
+        raise GATEWAY_ACCOUNT_MISSING(account=name)
     return account
 
 

@@ -1,4 +1,4 @@
-"""Request bodies of Graph: the strict base model, and how mistakes are told."""
+"""Request bodies of Graph: the strict base model, and how mistakes are reported."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -38,7 +38,7 @@ class Body(Part):
         return set()
 
     def findings(self) -> Iterable[Finding]:
-        """Return what the rules of mst-admin refuse of it; the first one is told."""
+        """Return what the rules of mst-admin refuse of it; the first one is reported."""
         return ()
 
     def properties(self) -> dict[str, Any]:

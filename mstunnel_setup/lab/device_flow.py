@@ -1,4 +1,4 @@
-"""Device sign-in (RFC 8628): codes, what a waiting device is told, what the user decided."""
+"""Device sign-in (RFC 8628): codes, the response to a waiting device, the user's decision."""
 
 import secrets
 import time
@@ -64,7 +64,7 @@ def approve(lab: Lab, code: DeviceCodeRecord, user: UserRecord, tenant_id: str) 
 
 
 def refuse(lab: Lab, code: DeviceCodeRecord, number: int) -> None:
-    """Entra does not let the user in: the device is told the AADSTS number."""
+    """Entra refuses the user: the device gets the AADSTS number."""
     lab.store.replace(code.model_copy(update={"status": DeviceCodeStatus.REFUSED, "refused_with": number}))
 
 
@@ -95,7 +95,7 @@ def redeem(lab: Lab, device_code: str, client_id: str) -> DeviceCodeRecord:
 
 
 def judge_poll(code: DeviceCodeRecord | None, client_id: str, now: float, interval: int) -> OAuthError | None:
-    """Decide what a device that asks at `now` (Unix time) is told; None means: its tokens."""
+    """The error for a device that polls at `now` (Unix time); None means: its tokens."""
     if code is None or code.client_id != client_id:
         return _bad_code()
     return _judge_end(code, now) or _judge_waiting(code, now, interval)

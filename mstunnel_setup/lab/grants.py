@@ -262,7 +262,7 @@ def _check_assertion(lab: Lab, form: Form, client: ApplicationRecord) -> None:
     try:
         lab.store.add(record, expires=checked.expires_at)
     except sqlite3.IntegrityError as error:
-        message = "The client assertion was used before: each one is good for one request."
+        message = "The client assertion was used before: each one is valid for one request."
         raise OAuthError("invalid_client", 50027, message, UNAUTHORIZED) from error
 
 

@@ -28,7 +28,7 @@ _LEEWAY_SECONDS: Final = 60
 
 
 class AddKeyBody(Body):
-    """The body of addKey; a password only goes with a private key, which nobody should send."""
+    """The body of addKey; a password only goes with a private key, which must not be sent."""
 
     entity = KeyCredential
     type_name = "microsoft.graph.keyCredential"

@@ -112,7 +112,7 @@ def signed_address(request: Request, identifier: str) -> str:
 
 
 async def download(request: Request) -> Response:
-    """Hand out uploaded logs to whoever has their address."""
+    """Serve uploaded logs to any client that has their address."""
     tenant, identifier = request.path_params["tenant"], request.path_params["id"]
     until, given = request.query_params.get("until", ""), request.query_params.get("signature", "")
     signed = labs_of(request).signing.verify(Purpose.LOGS, given, tenant, identifier, until)

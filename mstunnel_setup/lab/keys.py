@@ -53,7 +53,7 @@ class SigningKey:
 class KeyRing:
     """All keys in a directory; the newest one signs, the others still verify until they are retired.
 
-    Each key is a file of its own with a number, so a rotation is one atomic write.
+    Each key is a separate numbered file, so a rotation is one atomic write.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.lab.declared_errors import LAB_SEED_DUPLICATE
 from mstunnel_setup.lab.keys import KeyRing
 from mstunnel_setup.lab.records import ApplicationRecord, TenantRecord, UserRecord
 from mstunnel_setup.lab.seed import read_seed
@@ -27,7 +27,7 @@ class Settings:
     """How to serve. `port` 0 takes a free one; the first of `names` is the one in addresses.
 
     `seeds` has one file per tenant, the home tenant first. With `cloud` the addresses are those of a cloud of
-    Microsoft's, for hosts that are told to find them here.
+    Microsoft's, for hosts that resolve them to the lab.
     """
 
     directory: Path
@@ -115,9 +115,7 @@ def _refuse_twins(labs: list[Lab]) -> None:
     for name in ("id", "domain"):
         values = [getattr(lab.tenant, name) for lab in labs]
         if len(set(values)) < len(values):
-            raise UsageError(
-                "lab-seed-invalid", f"two of the seed files describe a tenant with the same {name}"
-            )
+            raise LAB_SEED_DUPLICATE(name=name)
 
 
 def describe(labs: Labs, ca_file: Path) -> dict[str, Any]:

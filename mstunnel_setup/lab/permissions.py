@@ -53,7 +53,7 @@ _GRANTING_ROLES: Final = frozenset({PRIVILEGED_ROLE_ADMINISTRATOR, GLOBAL_ADMINI
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls Graph: a user through an application, or an application by itself (`user` is None).
+    """Who calls Graph: a user through an application, or an application for itself (`user` is None).
 
     `object_id` is the id of the user, or of the application's service principal.
     """

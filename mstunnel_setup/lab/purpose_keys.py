@@ -1,4 +1,4 @@
-"""HMAC keys of one run of the server: one per purpose, so that no signature is good for another."""
+"""HMAC keys of one run of the server: one per purpose, so that no signature is valid for another."""
 
 import hashlib
 import hmac

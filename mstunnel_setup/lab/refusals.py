@@ -1,7 +1,7 @@
 """What Entra says when it refuses a user who gave the right password.
 
 Numbers: Microsoft Entra authentication and authorization error codes. That the browser shows them and the
-waiting device is told them in these OAuth codes is the lab's reading: no public source says it in full.
+waiting device gets them as these OAuth codes is the lab's reading: no public source says it in full.
 """
 
 from typing import Final, NamedTuple

@@ -8,16 +8,17 @@ from typing import Any, Final
 import requests
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.lab.declared_errors import (
     LAB_BAD_ANSWER,
     LAB_CONTROL_REFUSED,
     LAB_FILE_INVALID,
     LAB_FILE_UNREADABLE,
+    LAB_NOT_RUNNING,
     LAB_SIGN_IN_REFUSED,
     LAB_TOKEN_FILE,
     LAB_TOKEN_REFUSED,
     LAB_UNKNOWN_USER,
+    LAB_UNREACHABLE,
 )
 from mstunnel_setup.lab.pki import write_private
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
@@ -71,10 +72,7 @@ def read_lab_file(directory: Path) -> LabFile:
     try:
         return LabFile.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
-        hint = f"Start it with `mstunnel-lab serve --dir {directory}`, or name its directory with --dir."
-        raise NetworkError(
-            "lab-not-running", f"no lab runs in {directory}: there is no lab.json", hint
-        ) from error
+        raise LAB_NOT_RUNNING(directory=directory) from error
     except OSError as error:
         raise LAB_FILE_UNREADABLE(path=path, reason=error.strerror) from error
     except ValidationError as error:
@@ -162,7 +160,7 @@ class LabBrowser:
         answer = self._answer(method, address, {}, headers=headers, json=document)
         found = _json(answer)
         if not answer.ok:
-            raise LAB_CONTROL_REFUSED(found=found["error"]["message"])
+            raise LAB_CONTROL_REFUSED(reason=found["error"]["message"])
         return found
 
     def _answer(self, method: str, address: str, form: dict[str, str], **options: Any) -> requests.Response:
@@ -171,15 +169,14 @@ class LabBrowser:
                 method, address, data=form or None, timeout=_TIMEOUT_SECONDS, **options
             )
         except requests.RequestException as error:
-            hint = "Is it still running? See its output."
-            raise NetworkError("lab-not-running", f"the lab does not answer at {address}", hint) from error
+            raise LAB_UNREACHABLE(address=address) from error
 
 
 def _json(answer: requests.Response) -> dict[str, Any]:
     try:
         document = answer.json()
     except ValueError as error:
-        raise LAB_BAD_ANSWER(status_code=answer.status_code) from error
+        raise LAB_BAD_ANSWER(status=answer.status_code) from error
     return document if isinstance(document, dict) else {}
 
 
@@ -201,4 +198,4 @@ def write_token(directory: Path, upn: str, out: Path) -> None:
     try:
         write_private(out, token.encode())
     except OSError as error:
-        raise LAB_TOKEN_FILE(out=out, reason=error.strerror) from error
+        raise LAB_TOKEN_FILE(path=out, reason=error.strerror) from error

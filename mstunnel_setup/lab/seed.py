@@ -10,8 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from mstunnel_setup.errors import UsageError
-from mstunnel_setup.lab.declared_errors import LAB_SEED_UNREADABLE
+from mstunnel_setup.lab.declared_errors import LAB_SEED_INVALID, LAB_SEED_NOT_YAML, LAB_SEED_UNREADABLE
 from mstunnel_setup.lab.permissions import APP_ROLE_IDS, DELEGATED_SCOPES
 from mstunnel_setup.lab.records import ROLE_TEMPLATES
 from mstunnel_setup.lab.refusals import REFUSALS
@@ -37,7 +36,7 @@ class _Part(BaseModel):
 
 
 class SeedTenant(_Part):
-    """Name, domain and, where it must be known beforehand, id of the tenant."""
+    """Name, domain and, where it must be known in advance, id of the tenant."""
 
     name: Name
     domain: Name
@@ -180,11 +179,7 @@ def parse_seed(text: str, name: str = "seed.yaml") -> Seed:
         return Seed.model_validate(document)
     except ValidationError as error:
         mistakes = [_mistake(document, name, item["loc"], item["msg"]) for item in error.errors()]
-        raise UsageError(
-            "lab-seed-invalid",
-            "the seed file is wrong:\n" + "\n".join(mistakes),
-            "Compare it with the default seed, to which docs/reference/lab.md leads.",
-        ) from error
+        raise LAB_SEED_INVALID(reason="\n".join(["", *mistakes])) from error
 
 
 def _load(text: str, name: str) -> Any:
@@ -193,9 +188,9 @@ def _load(text: str, name: str) -> Any:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise UsageError("lab-seed-not-yaml", f"{where}: {error.problem or error.context}") from error
+        raise LAB_SEED_NOT_YAML(place=where, reason=error.problem or error.context) from error
     except YAMLError as error:
-        raise UsageError("lab-seed-not-yaml", f"{name}: {error}") from error
+        raise LAB_SEED_NOT_YAML(place=name, reason=error) from error
 
 
 def _mistake(document: Any, name: str, location: tuple[int | str, ...], message: str) -> str:

@@ -14,9 +14,9 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mstunnel_setup.errors import ExitCode, LockedError, NetworkError
+from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.lab.app import make_app
-from mstunnel_setup.lab.declared_errors import LAB_DIRECTORY
+from mstunnel_setup.lab.declared_errors import LAB_DIRECTORY, LAB_PORT, LAB_RUNNING
 from mstunnel_setup.lab.open_lab import Settings, describe, open_labs
 from mstunnel_setup.lab.pki import Authority, write_private
 from mstunnel_setup.lab.state import Labs
@@ -95,8 +95,7 @@ def _locked(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            hint = "Stop it, or give another --dir."
-            raise LockedError("lab-running", f"another lab runs in {directory}", hint) from error
+            raise LAB_RUNNING(directory=directory) from error
         yield
 
 
@@ -110,10 +109,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
             listener.bind((settings.host, settings.port))
             listener.listen(_BACKLOG)
         except OSError as error:
-            where = f"{settings.host} port {settings.port}"
-            raise NetworkError(
-                "lab-port", f"cannot listen on {where}: {error.strerror}", "Give another --host or --port."
-            ) from error
+            raise LAB_PORT(host=settings.host, port=settings.port, reason=error.strerror) from error
         yield listener
 
 

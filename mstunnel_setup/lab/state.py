@@ -1,4 +1,4 @@
-"""What every handler of the lab has at hand."""
+"""State that every handler of the lab uses."""
 
 import base64
 import binascii
@@ -93,7 +93,7 @@ def lab_of(request: Request) -> Lab:
 
 
 def _tenant_of_token(request: Request) -> str:
-    """Return the `tid` claim of a bearer token that nobody has verified yet, or ""."""
+    """Return the `tid` claim of a bearer token that is not verified yet, or ""."""
     parts = request.headers.get("authorization", "").partition(" ")[2].split(".")
     if len(parts) != _PARTS_OF_A_TOKEN:
         return ""

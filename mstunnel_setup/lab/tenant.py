@@ -5,10 +5,9 @@ import secrets
 import uuid
 from typing import Any
 
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_tunnel import ConfigurationBody, SiteBody
-from mstunnel_setup.lab.declared_errors import LAB_SEED_DIFFERS
+from mstunnel_setup.lab.declared_errors import LAB_SEED_DIFFERS, LAB_SEED_INVALID
 from mstunnel_setup.lab.errors import GraphError
 from mstunnel_setup.lab.graph_directory import FIRST_PARTY, new_assignment, new_principal
 from mstunnel_setup.lab.graph_intune import DEFAULT_THRESHOLDS, default_threshold
@@ -118,7 +117,7 @@ def _plant_sites(store: Store, seed: Seed) -> None:
             body_of_site = judge(SiteBody, _document(site))
             store.add(new_site(body_of_site, str(uuid.uuid4()), identifiers[site.configuration]))
     except GraphError as error:
-        raise UsageError("lab-seed-invalid", f"the seed file is wrong: {error.message}") from error
+        raise LAB_SEED_INVALID(reason=error.message) from error
 
 
 def _configuration_document(seed: SeedConfiguration) -> dict[str, Any]:

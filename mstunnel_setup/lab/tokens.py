@@ -66,7 +66,7 @@ class TokenService:
     def application_token(
         self, principal_id: str, app_id: str, resource: Resource, roles: tuple[str, ...], lifetime: int
     ) -> str:
-        """Return an access token of an application by itself; `principal_id` is its service principal."""
+        """Return an access token of an application for itself; `principal_id` is its service principal."""
         claims = {"oid": principal_id, "sub": principal_id, "idtyp": "app", "xms_idrel": "7 18"}
         granted = {"roles": list(roles)} if roles else {}
         return self._access_token({**claims, **granted}, app_id, resource, lifetime, client="1")

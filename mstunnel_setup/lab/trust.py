@@ -22,5 +22,5 @@ def read_trusted(issuer: str, path: Path) -> TrustedIssuer:
     try:
         found = jwt.PyJWKSet.from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValueError, jwt.PyJWTError) as error:
-        raise LAB_KEY_SET(path=path, issuer=issuer, error=error) from error
+        raise LAB_KEY_SET(path=path, issuer=issuer, reason=error) from error
     return TrustedIssuer(issuer, {str(key.key_id): key.key for key in found.keys})

@@ -1,4 +1,4 @@
-"""What can be done with the tunnel entities of a tenant, whoever asks: Graph or the admin center.
+"""Operations on the tunnel entities of a tenant, for both Graph and the admin center.
 
 Functions that take a `document` judge it like Graph and raise `GraphError`.
 """

@@ -15,7 +15,7 @@ _LOGS: Final = "`mst-cli agent logs --tail 20` shows why."
 
 # By the code of the agent's error, where its own hint is for an installation.
 _ERRORS: Final[Mapping[str, str]] = dict.fromkeys(
-    ("server-unknown", "client-unknown", "credential-unknown", "secret-wrong"), _ENROL_AGAIN
+    ("server-unknown", "application-unknown", "credential-unknown", "secret-wrong"), _ENROL_AGAIN
 )
 _ROWS: Final[Mapping[str, str]] = {
     "last-check-in": f"Test the connection to the tenant with `mst-readiness network`; {_LOGS}",

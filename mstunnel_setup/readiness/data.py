@@ -82,7 +82,7 @@ class Endpoint(Section):
     """A name that must be reachable. `host` may name a port; without `host` there is only a pattern.
 
     `expect` are the HTTP statuses of a healthy answer (none: any below 500), `expect_certificate` those when
-    a client certificate is shown that nobody has enrolled.
+    a client certificate that is not enrolled is presented.
     """
 
     purpose: str

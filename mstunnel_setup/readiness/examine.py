@@ -94,7 +94,7 @@ class Examiner:
         return ProgramReader(self.files, self.processes, settings, seconds)
 
     def open_http(self, roots: str, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
-        """A session on the way out that the proxies of all places name; trusts `roots` (PEM) too."""
+        """A session through the proxy that the settings of all places name; trusts `roots` (PEM) too."""
         for item in self.proxies().places:
             os.environ.setdefault(item.name, item.value)
         return HttpSession(self.clock, roots=roots, timeout=timeout, deadline=deadline)

@@ -15,9 +15,9 @@ class Section(BaseModel):
 
 
 class Settings(Section):
-    """What the gateway shall be like. `devices` is how many are expected, `port` serves TCP and UDP.
+    """The planned gateway. `devices` is how many are expected, `port` serves TCP and UDP.
 
-    `bridge` is the range that the engine's bridge will move to, if it shall.
+    `bridge` is the range that the engine's bridge will move to, empty to keep it.
     """
 
     mode: Literal["rootful", "rootless"] = "rootful"
@@ -67,9 +67,9 @@ class KernelFacts(Section):
 
 
 class Engine(Section):
-    """A container engine that is installed; `version` is empty when it does not tell.
+    """A container engine that is installed; `version` is empty when it reports none.
 
-    `running` is None when it has not answered in time: a slow host is not one without an engine.
+    `running` is None when it did not respond in time: a slow host is not one without an engine.
     """
 
     name: EngineName
@@ -104,7 +104,7 @@ class Bridge(Section):
 
 
 class AddressFacts(Section):
-    """Networks around the host: routes (without the default), bridges, resolvers; `mtu` of the way out.
+    """Networks around the host: routes (without the default), bridges, resolvers; `mtu` of the default route.
 
     `ipv6` says whether the kernel has IPv6 at all.
     """
@@ -142,7 +142,7 @@ class ProxyFacts(Section):
 
 
 class Firewall(Section):
-    """The firewall of the host. Whether the gateway's port is let in; None when that cannot be told."""
+    """The firewall of the host. Whether the gateway's port is let in; None when unknown."""
 
     kind: Literal["firewalld", "ufw", "nftables", "none"] = "none"
     tcp: bool | None = None
@@ -180,7 +180,7 @@ class RootlessFacts(Section):
     """The service account of a rootless gateway; counts of subordinate ids; free bytes of its home.
 
     `folder_owner` is the uid of /etc/mstunnel, None when it is not there; `free_subuid` and `free_subgid` are
-    where a range of ids that nobody has may begin.
+    where a free range of ids may begin.
     """
 
     account: str
@@ -224,7 +224,7 @@ class RevocationFacts(Section):
 class Attempt(Section):
     """One try of an endpoint. `target` is an address, or the host itself when a proxy resolves it.
 
-    `trust` tells who vouches for the certificate: a public root, only this host's roots, or nobody.
+    `trust` is what the certificate chains to: a public root, only this host's roots, or none.
     `skew` is this host's clock minus the server's, in seconds.
     """
 

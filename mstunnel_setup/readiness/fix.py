@@ -27,7 +27,7 @@ _SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Fix:
-    """One change: the checks it mends, the file that gets `lines`, the commands that make it so now.
+    """One change: the checks it fixes, the file that gets `lines`, the commands that make it so now.
 
     `may_fail` is a command to run before them, whatever comes of it; `says` and `undo` are for people: what
     will be done, and how to take it back.
@@ -129,7 +129,7 @@ def _selinux_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
 
 
 def _firewall_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
-    """The frontends only: rules of nftables are written by whoever knows their order."""
+    """The frontends only: rules of nftables depend on an order that only their author knows."""
     for protocol in ("tcp", "udp"):
         port = f"{facts.settings.port}/{protocol}"
         kind = None if facts.security is None else facts.security.firewall.kind

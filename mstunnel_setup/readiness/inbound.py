@@ -43,8 +43,8 @@ def listen(
     """Wait until both a TCP and a UDP probe came from elsewhere, for at most `seconds`.
 
     `expected` is a name or an address; in the answer, that of its addresses from which a probe came, if any.
-    `ready` is told the port once both sockets wait. A probe from this host itself proves nothing and does not
-    count, unless `expected` names such an address.
+    `ready` is called with the port once both sockets listen. A probe from this host itself proves nothing and
+    does not count, unless `expected` names such an address.
     """
     seen, known = _Seen(), _addresses(expected)
     try:

@@ -57,9 +57,9 @@ class HasTenant(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateAppIdentity(Action[HasTenant]):
-    """Give the agent an application of its own, which signs in with the certificate at `credential_path`.
+    """Give the agent its own application, which signs in with the certificate at `credential_path`.
 
-    Without a path it gets a secret by an action of its own (`CreateAgentSecret`).
+    Without a path it gets a secret by a separate action (`CreateAgentSecret`).
     `display_name` is unique for this installation, so an application of that name is the one an earlier,
     cut-off run made. Results: `tenant_id`, `app_id`, `application_object_id`, `service_principal_id`.
     """
@@ -96,8 +96,8 @@ class CreateAppIdentity(Action[HasTenant]):
     def capture(self, world: HasTenant) -> JsonObject:
         """Nothing of that name, or TenantError `application-name-taken`.
 
-        From here on an application of that name is ours. One made before may be anybody's: any user may
-        create applications, and whoever owns one can add a key to it and use what is granted to it.
+        From here on an application of that name is ours. One created earlier may belong to any user: any
+        user may create applications, and the owner can add a key and use what is granted to it.
         """
         if world.graph.find_applications(self.display_name):
             raise APPLICATION_NAME_TAKEN(display_name=self.display_name)
@@ -223,7 +223,7 @@ class RemoveServerRecord(Action[HasTenant]):
         return world.graph.server(self.site_id, self.server_id) is None
 
     def capture(self, world: HasTenant) -> JsonObject:
-        """Nothing, or TenantError `server-name-taken`: that server has come back since it was looked at."""
+        """Nothing, or TenantError `server-name-taken`: that server has checked in since it was read."""
         found = world.graph.server(self.site_id, self.server_id)
         if found is not None and not is_silent(found):
             raise _at_work(self.server_name)
@@ -235,7 +235,7 @@ class RemoveServerRecord(Action[HasTenant]):
         return {}
 
     def undo(self, world: HasTenant, record: UndoRecord[HasTenant]) -> Undone:  # noqa: ARG002
-        """Nothing is left to take back: Graph gives a record an id of its own, so it cannot be made again."""
+        """Nothing to undo: Graph assigns the id of a record, so it cannot be created again."""
         return Undone(Undo.ABSENT)
 
 
@@ -248,7 +248,7 @@ def server_named(graph: Graph, site_id: str, name: str) -> TunnelServer | None:
 def require_free_name(graph: Graph, site_id: str, name: str, *, removable: bool = False) -> None:
     """Raise TenantError when the site has a server of that name.
 
-    `server-name-taken`: it is at work; `server-record-left`: nothing was heard of it lately, so it may be
+    `server-name-taken`: it is running; `server-record-left`: it has not checked in lately, so it may be
     what an earlier host (or an earlier installation of this one) left behind; not when it is `removable`.
     """
     found = server_named(graph, site_id, name)
@@ -258,19 +258,19 @@ def require_free_name(graph: Graph, site_id: str, name: str, *, removable: bool 
         raise _at_work(name)
     if removable:
         return
-    raise SERVER_RECORD_LEFT(found=record_left(found), name=name, site_id=site_id)
+    raise SERVER_RECORD_LEFT(record=record_left(found), name=name, site_id=site_id)
 
 
 def is_silent(server: TunnelServer) -> bool:
-    """Tell whether nothing was heard of a server lately: it may be gone."""
+    """Whether a server has not checked in lately: it may be gone."""
     return server.last_checkin_date_time is None or server.tunnel_server_health_status in _SILENT
 
 
 def record_left(server: TunnelServer) -> str:
-    """Say of a record which server it is of, and when that was heard of last."""
+    """Describe a record: the server, and its last check-in."""
     seen = server.last_checkin_date_time
-    when = f"on {seen:%Y-%m-%d at %H:%M} UTC" if seen else "never"
-    return f"the record of a server called {plain(server.display_name)}, last heard of {when}"
+    when = f"{seen:%Y-%m-%d %H:%M} UTC" if seen else "never"
+    return f"the record of a server called {plain(server.display_name)}, last check-in: {when}"
 
 
 def _at_work(name: str) -> TenantError:
@@ -302,7 +302,7 @@ def _grant(graph: Graph, application: Application, principal: ServicePrincipal) 
     resource = graph.graph_principal()
     app_role_id = resource.app_role_id(CONFIGURATION_READ_WRITE)
     if app_role_id is None:
-        raise APP_ROLE_MISSING(configuration_read_write=CONFIGURATION_READ_WRITE)
+        raise APP_ROLE_MISSING(permission=CONFIGURATION_READ_WRITE)
     if any(granted.app_role_id == app_role_id for granted in graph.grants(principal.id)):
         return
     try:
@@ -319,6 +319,4 @@ def _grant(graph: Graph, application: Application, principal: ServicePrincipal) 
 def consent_needed(graph: Graph, app_id: str, application: str) -> WaitingError:
     """The error for an application without permission, with the page where an administrator grants it."""
     address = graph.cloud.consent_address(graph.tenant_id(), app_id)
-    return ADMIN_CONSENT_NEEDED(
-        application=application, configuration_read_write=CONFIGURATION_READ_WRITE, address=address
-    )
+    return ADMIN_CONSENT_NEEDED(application=application, permission=CONFIGURATION_READ_WRITE, address=address)

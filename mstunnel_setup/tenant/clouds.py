@@ -76,7 +76,7 @@ def cloud(name: str, authority: str | None = None, graph: str | None = None) -> 
     if name == "custom":
         return _custom(authority, graph)
     if name not in CLOUDS:
-        raise CLOUD_UNKNOWN(name=name, value=", ".join([*CLOUDS, "custom"]))
+        raise CLOUD_UNKNOWN(name=name, names=", ".join([*CLOUDS, "custom"]))
     if authority or graph:
         raise CLOUD_FIXED(name=name)
     return CLOUDS[name]
@@ -98,5 +98,5 @@ def _address(text: str, setting: str) -> tuple[str, str]:
         tail = parts.query or parts.fragment or parts.username
         usable = parts.scheme == "https" and bool(parts.hostname) and not tail and parts.port != 0
     if not usable:
-        raise CLOUD_ADDRESS(setting=setting, text=text)
+        raise CLOUD_ADDRESS(setting=setting, address=text)
     return f"https://{parts.netloc}", parts.path.strip("/")

@@ -59,7 +59,7 @@ def own_credential(files: Files) -> Credential | ClientSecret:
 
 
 def read_credential(files: Files, path: str, passphrase: str = "", *, key_path: str = "") -> Credential:
-    """Read the credential at `path`: PFX, or PEM whose key may be in a file of its own at `key_path`.
+    """Read the credential at `path`: PFX, or PEM whose key may be in a separate file at `key_path`.
 
     Raises SignInError: `credential-missing`, `credential-unreadable` (neither format, or the passphrase is
     wrong), `credential-unsuitable` (no key, no certificate, not RSA, or they do not belong together).

@@ -1,4 +1,4 @@
-"""Actions for an identity of the agent that an administrator made beforehand: nothing of it is ours."""
+"""Actions for an identity of the agent that an administrator created in advance: nothing of it is ours."""
 
 import hashlib
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ class UseAppIdentity(Action[object]):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"use the application {self.app_id}, which was made beforehand"
+        return f"use the application {self.app_id}, which was created in advance"
 
     def satisfied(self, world: object, outputs: Outputs) -> bool:  # noqa: ARG002
         """Whether it is in use."""
@@ -112,8 +112,10 @@ class UseAppIdentity(Action[object]):
         return self._results()
 
     def undo(self, world: object, record: UndoRecord[object]) -> Undone:  # noqa: ARG002
-        """It stays: whoever made it removes it."""
-        return Undone(Undo.KEPT, f"the application {self.app_id} was made beforehand, not by us")
+        """It stays: its creator removes it."""
+        return Undone(
+            Undo.KEPT, f"the application {self.app_id} was created in advance, not by this installation"
+        )
 
     def _results(self) -> JsonObject:
         return {"tenant_id": self.tenant_id, "app_id": self.app_id}

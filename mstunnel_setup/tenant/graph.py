@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.tenant.clouds import Cloud
-from mstunnel_setup.tenant.errors import GRAPH_PRINCIPAL_MISSING, ID_MALFORMED
+from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED, GRAPH_PRINCIPAL_MISSING, ID_MALFORMED
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.token_sources import AccessToken, claims
 from mstunnel_setup.tenant.transport import GraphTransport, HttpPort, equals, query
@@ -280,8 +280,5 @@ def read_entity(model: type[Model], document: Mapping[str, Any]) -> Model:
         return model.from_wire(document)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise TenantError(
-            "answer-unexpected",
-            f"Graph answered a {model.__name__} that cannot be read (at {plain(place, 80)})",
-            "The API has changed, or this is not Graph: check tenant.graph, else a newer version is needed.",
-        ) from error
+        found = f"a {model.__name__} that cannot be read (at {plain(place, 80)})"
+        raise ANSWER_UNEXPECTED(found=found) from error

@@ -75,7 +75,7 @@ class AdminGraph(Graph):
         return self._delete(f"{_SITES}/{guid(site_id)}", CONFIGURATION_READ_WRITE)
 
     def request_upgrade(self, site_id: str) -> None:
-        """Approve the upgrade of a site's servers. It cannot be taken back."""
+        """Approve the upgrade of a site's servers. It cannot be undone."""
         path = f"{_SITES}/{guid(site_id)}/requestUpgrade"
         self._transport.send("POST", path, needs=CONFIGURATION_READ_WRITE)
 

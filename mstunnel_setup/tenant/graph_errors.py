@@ -1,4 +1,4 @@
-"""What a refusal of Graph means, and what to do about it."""
+"""The error for each refusal of Graph."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,8 +6,19 @@ from http import HTTPStatus
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from mstunnel_setup.errors import NetworkError, SetupError, SignInError, TenantError
-from mstunnel_setup.tenant.errors import ANSWER_NOT_GRAPH
+from mstunnel_setup.errors import Declared, NetworkError, SetupError, SignInError, TenantError
+from mstunnel_setup.tenant.errors import (
+    ANSWER_NOT_GRAPH,
+    CHANGED_MEANWHILE,
+    CONFLICT,
+    GRAPH_UNAVAILABLE,
+    LICENCE_MISSING,
+    NOT_FOUND,
+    PERMISSION_MISSING,
+    REQUEST_REFUSED,
+    THROTTLED,
+    TOKEN_REFUSED,
+)
 from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
@@ -85,37 +96,13 @@ def json_object(response: Any) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-@dataclass(frozen=True)
-class _Meaning:
-    kind: type[SetupError]
-    code: str
-    hint: str
-
-
-_LICENCE_HINT: Final = (
-    "Check that the tenant has an active Intune licence, assign one to the account that signs in, and run "
-    "the command again."
-)
-_MEANINGS: Final[Mapping[int, _Meaning]] = {
-    HTTPStatus.BAD_REQUEST: _Meaning(
-        TenantError, "request-refused", "Correct the value named in the message and run the command again."
-    ),
-    HTTPStatus.UNAUTHORIZED: _Meaning(
-        SignInError, "token-refused", "Sign in again; check tenant.cloud and the clock of this host."
-    ),
-    HTTPStatus.NOT_FOUND: _Meaning(
-        TenantError, "not-found", "Check in the admin center whether it still exists."
-    ),
-    HTTPStatus.GONE: _Meaning(TenantError, "not-found", "Check in the admin center whether it still exists."),
-    HTTPStatus.CONFLICT: _Meaning(
-        TenantError, "conflict", "Something of that name or state is already there; look in the admin center."
-    ),
-    HTTPStatus.PRECONDITION_FAILED: _Meaning(
-        TenantError, "conflict", "Somebody else changed it at the same time; run the command again."
-    ),
-    HTTPStatus.TOO_MANY_REQUESTS: _Meaning(
-        TenantError, "throttled", "Graph asks for patience: run the command again in some minutes."
-    ),
+_REFUSALS: Final[Mapping[int, Declared[SignInError] | Declared[TenantError]]] = {
+    HTTPStatus.UNAUTHORIZED: TOKEN_REFUSED,
+    HTTPStatus.NOT_FOUND: NOT_FOUND,
+    HTTPStatus.GONE: NOT_FOUND,
+    HTTPStatus.CONFLICT: CONFLICT,
+    HTTPStatus.PRECONDITION_FAILED: CHANGED_MEANWHILE,
+    HTTPStatus.TOO_MANY_REQUESTS: THROTTLED,
 }
 
 
@@ -124,11 +111,12 @@ def explain(answer: Answer, needs: str = "") -> SetupError:
     if answer.document is None and not _plausible_without_json(answer):
         return not_graph(answer)
     if _without_licence(answer):
-        return SignInError("licence-missing", f"Graph refused {answer.said}", _LICENCE_HINT)
+        return LICENCE_MISSING(detail=f": {answer.said}")
     if answer.status == HTTPStatus.FORBIDDEN:
         return _forbidden(answer, needs)
-    meaning = _MEANINGS.get(answer.status) or _unknown(answer.status)
-    return meaning.kind(meaning.code, f"Graph refused {answer.said}", meaning.hint)
+    unavailable = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    otherwise = GRAPH_UNAVAILABLE if unavailable else REQUEST_REFUSED
+    return _REFUSALS.get(answer.status, otherwise)(request=answer.said)
 
 
 def not_graph(answer: Answer) -> NetworkError:
@@ -152,18 +140,6 @@ def _without_licence(answer: Answer) -> bool:
 
 
 def _forbidden(answer: Answer, needs: str) -> SignInError:
-    role = _ROLES.get(needs)
-    wanted = f"the permission {needs}" if needs else "another permission"
-    hint = f"It takes {wanted}, consented to for the application"
-    hint += f", and for a user the role {role}." if role else "."
-    return SignInError("permission-missing", f"Graph refused {answer.said}", hint)
-
-
-def _unknown(status: int) -> _Meaning:
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _Meaning(
-            TenantError,
-            "graph-unavailable",
-            "Look at the service health of Intune and run the command again.",
-        )
-    return _Meaning(TenantError, "request-refused", "Run the command again with --verbose and read the log.")
+    role = f", and the user needs the role {_ROLES[needs]}" if needs in _ROLES else ""
+    permission = f"the permission {needs}" if needs else "another permission"
+    return PERMISSION_MISSING(request=answer.said, permission=permission, role=role)

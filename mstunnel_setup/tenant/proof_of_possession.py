@@ -17,7 +17,7 @@ _LIFE: Final = timedelta(minutes=5)
 
 
 def proof_of_possession(credential: Credential, object_id: str, now: datetime) -> str:
-    """A JWT for the application with this object id, signed with the key it has now; good for 5 minutes."""
+    """A JWT for the application with this object id, signed with the key it has now; valid for 5 minutes."""
     import jwt  # noqa: PLC0415 (only a renewal needs it)
 
     claims = {"aud": _AUDIENCE, "iss": object_id, "nbf": now - _LIFE, "exp": now + _LIFE}

@@ -1,4 +1,4 @@
-"""Actions for an identity that signs in with a secret, which is only done where somebody asks for it."""
+"""Actions for an identity that signs in with a secret, which is only done on request: asks for it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -60,7 +60,7 @@ class CreateAgentSecret(FileAction[HasTenant]):
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceAgentSecret(FileAction[HasPassphrases]):
-    """Put the secret of an application that was made beforehand where the agent reads its own.
+    """Put the secret of an application that was created in advance where the agent reads its own.
 
     `secret` says where it is given; the secret itself never enters the journal.
     """

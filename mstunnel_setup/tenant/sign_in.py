@@ -15,7 +15,15 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.tenant.client_assertion import client_assertion
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
 from mstunnel_setup.tenant.credential import ClientSecret, Credential
-from mstunnel_setup.tenant.errors import SIGN_IN_UNAVAILABLE, TENANT_MISSING
+from mstunnel_setup.tenant.errors import (
+    ANSWER_NOT_ENTRA,
+    AUTHORITY_MISMATCH,
+    AUTHORITY_UNUSABLE,
+    DEVICE_CODE_UNREADABLE,
+    ROLE_MISSING,
+    SIGN_IN_UNAVAILABLE,
+    TENANT_MISSING,
+)
 from mstunnel_setup.tenant.graph_errors import json_object
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
 from mstunnel_setup.tenant.text import plain
@@ -43,7 +51,7 @@ SETUP_PERMISSIONS: Final = (
 """Delegated permissions that an installation needs."""
 
 PREPARED_PERMISSIONS: Final = (CONFIGURATION_READ_WRITE,)
-"""Those that are left when the server's own identity was made beforehand."""
+"""Those that are left when the server's own identity was created in advance."""
 
 _OF_INTUNE: Final = frozenset({CONFIGURATION_READ, CONFIGURATION_READ_WRITE})
 
@@ -53,12 +61,12 @@ _LONGEST_PAUSE: Final = 60
 
 
 def _nobody_looks(_seconds_left: float) -> None:
-    """Nothing is shown while somebody signs in."""
+    """Nothing is shown while the user signs in."""
 
 
 @dataclass(frozen=True)
 class DeviceCode:
-    """What the administrator is told: open `url`, enter `code`, before `expires_at` (UTC).
+    """What the administrator is shown: open `url`, enter `code`, before `expires_at` (UTC).
 
     `complete_url` leads there with the code already entered (RFC 8628, 3.3.1); empty when there is none.
     """
@@ -92,7 +100,7 @@ class SignIn:
     ) -> AccessToken:
         """Let a person sign in on another device; `show` is called once, then this waits.
 
-        `waiting` is told before every question how many seconds are left, and 0 when the wait is over.
+        `waiting` is called before every poll with the seconds that are left, and 0 when the wait is over.
 
         Waiting ends with the person's answer, with the code's time, or with KeyboardInterrupt. Raises
         SignInError; `role-missing` when Intune's permissions are wanted and the token says that the person
@@ -222,13 +230,11 @@ def require_intune_role(token: str) -> None:
         return
     if not {INTUNE_ADMINISTRATOR, GLOBAL_ADMINISTRATOR}.intersection(map(str, roles)):
         name = plain(found.get("upn") or found.get("preferred_username") or "the account", 120)
-        guest = ", and a guest in this tenant" if _is_guest(found) else ""
-        raise SignInError(
-            "role-missing",
-            f"{name} is neither Intune Administrator nor Global Administrator{guest}",
-            "Sign in with an account of the tenant itself, or let an administrator give the guest the role."
-            if guest
-            else "Activate or assign one of these roles, then run the command again.",
+        guest = _is_guest(found)
+        raise ROLE_MISSING(
+            account=name,
+            guest=", and a guest in this tenant" if guest else "",
+            alternative=", or sign in with an account of the tenant itself" if guest else "",
         )
 
 
@@ -267,14 +273,9 @@ class _Endpoint:
     def _checked(self, url: str, response: Any) -> Any:
         host = urlsplit(url).netloc
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise SIGN_IN_UNAVAILABLE(host=host, status_code=response.status_code)
+            raise SIGN_IN_UNAVAILABLE(host=host, status=response.status_code)
         if json_object(response) is None:
-            raise NetworkError(
-                "answer-not-entra",
-                f"{host} answered with something that is not Entra's ({response.status_code}, no JSON)",
-                "A captive portal, web filter or proxy page stands in between: let this host through, or "
-                "check https_proxy, no_proxy and tenant.authority.",
-            )
+            raise ANSWER_NOT_ENTRA(host=host, status=response.status_code)
         return response
 
 
@@ -286,11 +287,7 @@ def _require_same_host(url: object, authority: str) -> None:
     except ValueError:
         same = False
     if not same:
-        raise SignInError(
-            "authority-unusable",
-            f"the metadata of {host} names an endpoint elsewhere: {plain(url, 120)}",
-            "Check tenant.authority, and what stands between this host and the sign-in address.",
-        )
+        raise AUTHORITY_MISMATCH(host=host, url=plain(url, 120))
 
 
 def _begun(application: "msal.PublicClientApplication", scopes: Sequence[str]) -> dict[str, Any]:
@@ -298,11 +295,7 @@ def _begun(application: "msal.PublicClientApplication", scopes: Sequence[str]) -
     try:
         flow: dict[str, Any] = application.initiate_device_flow(scopes=scopes)
     except (TypeError, ValueError, OverflowError) as error:
-        raise NetworkError(
-            "answer-not-entra",
-            f"the answer to a sign-in by device code cannot be read: {plain(error)}",
-            "Check tenant.authority, and what stands between this host and the sign-in address.",
-        ) from error
+        raise DEVICE_CODE_UNREADABLE(reason=plain(error)) from error
     if "user_code" in flow:
         flow["expires_in"] = min(flow["expires_in"], _LONGEST_SIGN_IN)
         flow["interval"] = min(max(flow["interval"], 1), _LONGEST_PAUSE)
@@ -325,8 +318,4 @@ def _made(make: Callable[[], Any]) -> Any:
     try:
         return make()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SignInError(
-            "authority-unusable",
-            f"the sign-in address cannot be used: {plain(error)}",
-            "Check tenant.id, tenant.cloud and tenant.authority.",
-        ) from error
+        raise AUTHORITY_UNUSABLE(reason=plain(error)) from error

@@ -13,7 +13,7 @@ from mstunnel_setup.tenant.errors import TOKEN_EXPIRED, TOKEN_MALFORMED, TOKEN_M
 
 
 class AccessToken(Protocol):
-    """A source of access tokens for one resource; it refreshes by itself, in memory."""
+    """A source of access tokens for one resource; it refreshes automatically, in memory."""
 
     def token(self) -> str:
         """Return a token that is valid now. Raises SignInError when there is none any more."""
@@ -33,7 +33,7 @@ class CachedToken:
 
 @dataclass(frozen=True)
 class TokenFile:
-    """The token in a file that somebody else keeps fresh; read anew for every use."""
+    """The token in a file that another program keeps current; read again for every use."""
 
     files: Files = field(repr=False)
     path: str

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 from mstunnel_setup.errors import TenantError
-from mstunnel_setup.tenant.errors import PAGING_BROKEN
+from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED, PAGING_BROKEN
 from mstunnel_setup.tenant.graph_errors import Answer, explain, not_graph
 from mstunnel_setup.tenant.token_sources import AccessToken
 
@@ -101,11 +101,7 @@ def equals(name: str, value: str) -> str:
 def _entities(document: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
     value = document.get("value")
     if not isinstance(value, list):
-        raise TenantError(
-            "answer-unexpected",
-            f"Graph answered {path} without a list of objects",
-            "Run the command again; if it stays, the API has changed and a newer version is needed.",
-        )
+        raise ANSWER_UNEXPECTED(found=f"no list of objects for {path}")
     return value
 
 

@@ -236,7 +236,7 @@ class DeviceConfiguration(WireModel):
 
 
 class AssignmentTarget(WireModel):
-    """Who gets a profile: a group, everybody, or a group that is left out, as the type says."""
+    """The target of an assignment: a group, all users, or an excluded group, depending on the type."""
 
     odata_type: str = Field(default="", alias="@odata.type")
     group_id: str | None = None

@@ -2,12 +2,6 @@
 
 from mstunnel_setup.errors import CertificateError, NetworkError, declare
 
-CERTIFICATE_FILE_MISSING = declare(
-    CertificateError,
-    "certificate-file-missing",
-    "there is no file {path}",
-    "Copy the certificate there, or give another path.",
-)
 CERTIFICATE_IS_PFX = declare(
     CertificateError,
     "certificate-is-pfx",

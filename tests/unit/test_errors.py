@@ -73,14 +73,16 @@ def _kinds(kind: type[SetupError]) -> Iterator[str]:
 
 def _undeclared(package: str) -> Iterator[str]:
     """Where an error or a warning of `package` gets its code in place."""
-    kinds = {*_kinds(SetupError), Notice.__name__}
+    kinds: dict[str, tuple[type[ast.expr], ...]] = dict.fromkeys(
+        _kinds(SetupError), (ast.Constant, ast.JoinedStr)
+    )
+    # The codes of warnings about health follow from the state of a row.
+    kinds[Notice.__name__] = (ast.Constant,)
     for path, tree in _trees(PACKAGE / package):
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and any(
-                isinstance(code, ast.Constant | ast.JoinedStr) for code in node.args[:1]
-            ):
+            if isinstance(node, ast.Call) and node.args:
                 kind = ast.unparse(node.func).rpartition(".")[2]
-                if kind in kinds:
+                if isinstance(node.args[0], kinds.get(kind, ())):
                     yield f"{path}:{node.lineno}"
 
 

@@ -23,7 +23,7 @@ def judge_exclusions(entries: Iterable[str]) -> list[Finding]:
                 Finding("exclusion-malformed", "proxy_exclusions", f"“{entry[:80]}”: {reason}", _HINT)
             )
         elif entry.casefold() in seen:
-            message = f"“{entry}” is there more than once"
+            message = f"“{entry}” is listed more than once"
             found.append(
                 Finding("exclusion-repeated", "proxy_exclusions", message, "Remove one of them.", fatal=False)
             )

@@ -1,4 +1,4 @@
-"""What is wrong with a VPN profile that is in the tenant already, whoever made it."""
+"""What is wrong with a VPN profile that is in the tenant already, whatever created it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -35,7 +35,7 @@ def _connection(found: DeviceConfiguration, profile: ProfileObject) -> Iterator[
             "retired-client",
             "connection",
             "on Android the connection type microsoftTunnel is the retired stand-alone client",
-            "Make a new profile; the type of this one cannot be changed.",
+            "Create a new profile; the type of this one cannot be changed.",
         )
 
 
@@ -59,5 +59,5 @@ def _site(found: DeviceConfiguration, site: TunnelSite | None) -> Iterator[Findi
             "server-address-differs",
             "site",
             f"the profile names {', '.join(addresses) or 'no server'}, the site is at {wanted}",
-            "Choose the site again in the profile, or make a new one.",
+            "Select the site again in the profile, or create a new profile.",
         )

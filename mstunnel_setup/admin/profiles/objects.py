@@ -10,7 +10,7 @@ from mstunnel_setup.answers.part import Part
 
 PEM_START = "-----BEGIN CERTIFICATE-----"
 CONNECT: tuple[str, ...] = ("connect", "establish")
-"""Two words for one action: the admin center has used both."""
+"""Two names of one action: the admin center has used both."""
 
 
 class Platform(StrEnum):
@@ -56,7 +56,7 @@ class ProxyObject(Part):
 
     address: str | None = Field(default=None, description="Host name or address of the proxy")
     port: StrictInt | None = Field(default=None, description="Port of the proxy")
-    pac_url: str | None = Field(default=None, description="Instead: address of a PAC script")
+    pac_url: str | None = Field(default=None, description="Alternative: address of a PAC script")
 
 
 class AppObject(Part):
@@ -84,7 +84,7 @@ class RuleObject(Part):
     interface: Literal["ethernet", "wifi", "cellular"] | None = Field(
         default=None, description="Only over this kind of network"
     )
-    probe_url: str | None = Field(default=None, description="Only if this address answers 200")
+    probe_url: str | None = Field(default=None, description="Only if this address returns HTTP 200")
     probe_required_url: str | None = Field(
         default=None, description="evaluate, connect-if-needed: connect when this address does not answer"
     )
@@ -122,25 +122,25 @@ class ProfileObject(Part):
     lockdown: StrictBool = Field(default=False, description="Android: no traffic while not connected")
     lockdown_exclusions: tuple[str, ...] = Field(default=(), description="Android: packages that bypass it")
     on_demand_rules: tuple[RuleObject, ...] = Field(default=(), description="iOS: when to connect")
-    block_override: StrictBool = Field(default=False, description="iOS: users cannot switch the rules off")
+    block_override: StrictBool = Field(default=False, description="iOS: users cannot turn the rules off")
     safari_domains: tuple[str, ...] = Field(default=(), description="iOS per-app: domains in Safari")
     associated_domains: tuple[str, ...] = Field(default=(), description="iOS per-app: associated domains")
-    excluded_domains: tuple[str, ...] = Field(default=(), description="iOS per-app: domains left out")
+    excluded_domains: tuple[str, ...] = Field(default=(), description="iOS per-app: excluded domains")
     proxy: ProxyObject | None = Field(default=None, description="Proxy")
     proxy_exclusions: tuple[str, ...] = Field(default=(), description="Android: what bypasses the proxy")
     custom_settings: dict[str, Setting] = Field(
         default_factory=dict, description="Settings of Microsoft Defender for Endpoint"
     )
-    eu_data_boundary: StrictBool = Field(default=False, description="Refuse what leaves the EU data boundary")
+    eu_data_boundary: StrictBool = Field(default=False, description="Keep data in the EU data boundary")
     trusted_root: Root | None = Field(
         default=None,
-        description="Root certificate of a private authority, sent to the devices: the full path of a PEM or "
+        description="Root certificate of a private CA, sent to the devices: the full path of a PEM or "
         "DER file, or the PEM itself",
     )
     all_users: StrictBool = Field(default=False, description="All licensed users get the profile")
     all_devices: StrictBool = Field(default=False, description="All devices get the profile")
     groups: tuple[Guid, ...] = Field(default=(), description="Ids of the groups that get the profile")
-    excluded_groups: tuple[Guid, ...] = Field(default=(), description="Ids of groups that do not")
+    excluded_groups: tuple[Guid, ...] = Field(default=(), description="Ids of groups that are excluded")
     role_scope_tag_ids: tuple[str, ...] = Field(default=("0",), description="Ids of scope tags")
 
     @property

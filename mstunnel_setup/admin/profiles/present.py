@@ -1,4 +1,4 @@
-"""VPN profiles of the tenant, whoever made them, as they would be written."""
+"""VPN profiles of the tenant, whatever created them, as they would be written."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -20,7 +20,7 @@ from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 
 TARGETS: Final = frozenset({ALL_USERS, ALL_DEVICES, GROUP, EXCLUDED_GROUP})
-"""The kinds of assignment that a file can say."""
+"""The kinds of assignment that a file can express."""
 
 _PLATFORMS: Final = {name: platform for platform, name in TYPES.items()}
 _CONNECTIONS: Final = {name: connection for connection, name in CONNECTIONS.items()}
@@ -98,7 +98,7 @@ def not_declared(
             "profile-not-declarable",
             "profiles",
             f"{plain(found.display_name)}: a file cannot hold {plain(what)}",
-            "`apply` leaves it as it is in this tenant; where the profile is made anew, set it by hand.",
+            "`apply` leaves it unchanged in this tenant; if the profile is re-created, set it by hand.",
             fatal=False,
         )
 

@@ -27,10 +27,10 @@ def _authority(given: str) -> Certificate:
     name = "trusted_root" if inline else given
     content = given.encode() if inline else Files().read(given)
     if content is None:
-        raise TRUSTED_ROOT_MISSING(given=given)
+        raise TRUSTED_ROOT_MISSING(path=given)
     (root, *others) = read_material(content).certificates or (None,)
     if root is None or others or not _is_authority(root):
-        raise TRUSTED_ROOT_UNSUITABLE(name=name)
+        raise TRUSTED_ROOT_UNSUITABLE(path=name)
     return root
 
 

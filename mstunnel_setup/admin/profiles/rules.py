@@ -53,7 +53,7 @@ def _platform(profile: ProfileObject) -> Iterator[Finding]:
 def _proxy(proxy: ProxyObject) -> Iterator[Finding]:
     if (proxy.pac_url is None) == (proxy.address is None):
         message = "proxy needs either address and port, or pac_url"
-        yield Finding("proxy-incomplete", "proxy", message, "Give one of the two.")
+        yield Finding("proxy-incomplete", "proxy", message, "Set one of the two.")
     elif proxy.pac_url is not None and not is_web_address(proxy.pac_url):
         message = f"proxy.pac_url is “{proxy.pac_url[:80]}”: it is not an http or https address"
         yield Finding("pac-url-invalid", "proxy", message, "Write the full address of the script.")
@@ -63,7 +63,9 @@ def _proxy(proxy: ProxyObject) -> Iterator[Finding]:
             "proxy-address-invalid", "proxy", message, "Write the host alone, the port in proxy.port."
         )
     elif proxy.address is not None and (proxy.port is None or proxy.port not in _PORTS):
-        yield Finding("proxy-port-invalid", "proxy", "proxy.port is missing or no port", "Write 1 to 65535.")
+        yield Finding(
+            "proxy-port-invalid", "proxy", "proxy.port is missing or not a port", "Write 1 to 65535."
+        )
 
 
 def _exclusions(profile: ProfileObject) -> Iterator[Finding]:
@@ -85,7 +87,7 @@ def _connection(profile: ProfileObject) -> Iterator[Finding]:
             "retired-client",
             "connection_type",
             "on Android the connection type microsoft-tunnel is the retired stand-alone client",
-            "Make a new profile without connection_type; the type of one that is there cannot be changed.",
+            "Create a new profile without connection_type; the type of a profile cannot be changed.",
             fatal=False,
         )
 
@@ -105,7 +107,7 @@ def _android(profile: ProfileObject) -> Iterator[Finding]:
             "proxy-needs-android-10",
             "proxy",
             "devices with a version of Android before 10 do not use the proxy",
-            "Leave them out by a group or filter.",
+            "Exclude them with a group or filter.",
             fatal=False,
         )
     if profile.always_on and profile.platform is Platform.ANDROID_DEVICE_OWNER:
@@ -124,7 +126,7 @@ def _ipv6(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Findi
         yield Finding(
             "ipv6-beside-tunnel",
             "lockdown",
-            "a client that takes no IPv6 address leaves the device's IPv6 traffic outside the full tunnel",
+            "a client without an IPv6 address sends the device's IPv6 traffic outside the full tunnel",
             "Add always_on: true and lockdown: true: Android then blocks what the tunnel does not carry.",
             fatal=False,
         )
@@ -135,7 +137,7 @@ def _lockdown(profile: ProfileObject) -> Iterator[Finding]:
         yield Finding(
             "lockdown-needs-always-on",
             "lockdown",
-            "lockdown is a part of always-on VPN",
+            "lockdown requires always-on VPN",
             "Add always_on: true.",
         )
     if profile.lockdown_exclusions and not profile.lockdown:
@@ -173,7 +175,7 @@ def _ios(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Findin
             "per-app-ignores-split-rules",
             "per_app",
             f"with per-app VPN, iOS ignores the split tunnelling rules that the site {has}",
-            "Expect all traffic of the apps in the tunnel.",
+            "All traffic of the apps goes through the tunnel.",
             fatal=False,
         )
     if not profile.per_app and (
@@ -190,13 +192,13 @@ def _ios(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Findin
 def _assignment(profile: ProfileObject) -> Iterator[Finding]:
     both = set(profile.groups) & set(profile.excluded_groups)
     if both:
-        message = f"the group {min(both)} both gets the profile and does not"
+        message = f"the group {min(both)} is both included and excluded"
         yield Finding("group-both-ways", "excluded_groups", message, "Remove it from one list.")
     if not (profile.groups or profile.all_users or profile.all_devices):
         yield Finding(
             "not-assigned",
             "groups",
-            "nobody gets the profile",
-            "Name groups by their ids, or add all_users: true.",
+            "the profile is not assigned to any user",
+            "Add groups by id, or all_users: true.",
             fatal=False,
         )

@@ -38,7 +38,7 @@ ROOT_TYPES: Final = frozenset(_ROOTS.values())
 _ANDROID_CLIENT: Final = {"key": "MicrosoftDefenderAppSettings", "value": None}
 _IOS_CLIENT: Final = {"key": "MSTunnelProtectMode", "value": "1"}
 CLIENT_KEYS: Final = frozenset({str(_ANDROID_CLIENT["key"]), str(_IOS_CLIENT["key"])})
-"""Entries of customData that make Defender the client; they are no settings of an administrator."""
+"""Entries of customData that make Defender the client; they are not settings of an administrator."""
 
 CONNECTIONS: Final = {
     ConnectionType.TUNNEL: "microsoftTunnel",

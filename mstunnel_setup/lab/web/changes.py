@@ -15,7 +15,7 @@ from mstunnel_setup.lab.web.forms import Form, Problems, problems_in
 from mstunnel_setup.lab.web.render import field, page
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelSite
 
-_STALE = "Somebody else has changed this meanwhile. Open it again to see what is there now."
+_STALE = "Someone else has changed this in the meantime. Open it again to see the current values."
 
 
 class RefusedError(Exception):

@@ -17,8 +17,8 @@ from mstunnel_setup.tenant.wire import GRAPH_APP_ID, AppRoleAssignment, ServiceP
 
 _NAMES: Final = {identifier: name for name, identifier in APP_ROLE_IDS.items()}
 _NEEDS_ADMINISTRATOR: Final = (
-    "AADSTS90094: Consent for the whole tenant takes the role Privileged Role Administrator or Global "
-    "Administrator. Sign in with such an account, or send this address to somebody who has one."
+    "AADSTS90094: Consent for the whole tenant requires the role Privileged Role Administrator or Global "
+    "Administrator. Sign in with such an account, or send this address to an administrator."
 )
 
 

@@ -17,7 +17,7 @@ from mstunnel_setup.lab.web.authentication import NeedsCode, Refused, SignedIn, 
 from mstunnel_setup.lab.web.render import EXPIRED_FORM, field, is_own_form, message, page
 
 _TOO_MANY_REQUESTS: Final = 429
-_BAD_CODE: Final = "That code didn't work. Check it and try again; a code is good for a few minutes."
+_BAD_CODE: Final = "That code didn't work. Check it and try again; a code is valid for a few minutes."
 _TOO_MANY: Final = "Too many wrong codes were entered from here. Try again in ten minutes."
 _NOT_IN_TENANT: Final = (
     "AADSTS50020: Your account does not exist in this tenant and cannot use the application there. "

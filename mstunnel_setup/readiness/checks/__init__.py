@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Iterable
 
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.readiness.checks import (
     account,
     addresses,
@@ -15,6 +14,7 @@ from mstunnel_setup.readiness.checks import (
     rootless,
     utils,
 )
+from mstunnel_setup.readiness.errors import CHECK_UNKNOWN
 from mstunnel_setup.readiness.model import Check, Group
 
 CHECKS: tuple[Check, ...] = (
@@ -41,7 +41,4 @@ def refuse_unknown(ignored: Iterable[str], more: Iterable[str] = ()) -> None:
     for name in ignored:
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
-            hint = (
-                f"Did you mean {near[0]}?" if near else "Run `mst-readiness all --verbose` to see all checks."
-            )
-            raise UsageError("check-unknown", f"there is no check called {name}", hint)
+            raise CHECK_UNKNOWN(name=name, suggestion=f"; did you mean {near[0]}?" if near else "")

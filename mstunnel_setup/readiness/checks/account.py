@@ -21,7 +21,7 @@ _AWAY = "not signed in"
 @check("account-sign-in", Group.ACCOUNT, "Sign-in")
 def _sign_in(account: AccountFacts) -> Verdict:
     if not account.tried:
-        return skipped("no sign-in without a person", "Run `mst-readiness account`.")
+        return skipped("not signed in: sign-in is interactive", "Run `mst-readiness account`.")
     if account.error:
         return problem(account.error, account.hint)
     return passed(account.name or "signed in")
@@ -37,14 +37,15 @@ def _role(account: AccountFacts) -> Verdict:
         return away
     if account.roles is None:
         return unknown(
-            "the token names no roles", "See in Entra that the account is Intune Administrator, and active."
+            "the token names no roles",
+            "Check in Entra that the account has the active role Intune Administrator.",
         )
     held = [name for role, name in _ROLES.items() if role in account.roles]
     if held:
         return passed(", ".join(held))
     return problem(
         "neither Intune Administrator nor Global Administrator",
-        "Assign one of these roles in Entra, or activate it, and sign in anew.",
+        "Assign or activate one of these roles in Entra, then sign in again.",
     )
 
 
@@ -54,11 +55,12 @@ def _licence(account: AccountFacts) -> Verdict:
         return away
     if account.licensed is None:
         return unknown(
-            "the tenant does not say", "See in the admin center that the account has one for Intune."
+            "the tenant does not report it",
+            "Check in the admin center that the account has an Intune licence.",
         )
     if account.licensed:
         return passed("the account has an Intune licence")
-    return problem("the account has no Intune licence", "Assign one: registering a server takes it.")
+    return problem("the account has no Intune licence", "Assign one: registering a server requires it.")
 
 
 @check("account-sites", Group.ACCOUNT, "Sites")
@@ -66,13 +68,13 @@ def _sites(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
     if account.sites is None:
-        return unknown("the sites cannot be read", "See in the admin center that there is one to join.")
+        return unknown("the sites cannot be read", "Check in the admin center that there is a site to join.")
     if account.sites:
         return passed(", ".join(account.sites))
     return problem(
         "the tenant has no site",
-        "Make a server configuration, then a site: in the admin center, or `mst-admin config create` and "
-        "`mst-admin site create`.",
+        "Create a server configuration, then a site: in the admin center, or with `mst-admin config create` "
+        "and `mst-admin site create`.",
     )
 
 
@@ -82,13 +84,14 @@ def _gateway_app(account: AccountFacts) -> Verdict:
         return away
     if account.gateway_application is None:
         return unknown(
-            "the applications of the tenant cannot be read", "Ask it: `mst-admin conditional-access status`."
+            "the applications of the tenant cannot be read",
+            "Check with `mst-admin conditional-access status`.",
         )
     if account.gateway_application:
         return passed("Microsoft Tunnel Gateway is in the tenant")
     return problem(
         "Microsoft Tunnel Gateway is not in the tenant",
-        "Conditional Access policies need it: `mst-admin conditional-access provision`.",
+        "Conditional Access policies need it: run `mst-admin conditional-access provision`.",
     )
 
 

@@ -16,11 +16,13 @@ from mstunnel_setup.readiness.model import (
     warning,
 )
 
-_MOVE_BRIDGE = "Move the bridge while installing: answer `bridge: {free}`, which is free here."
-_NO_RANGE = "Free a range of your network for the bridge, and answer `bridge` with it."
+_MOVE_BRIDGE = (
+    "Move the bridge during installation: set `bridge: {free}` in the answer file; this range is free here."
+)
+_NO_RANGE = "Reserve a range of your network for the bridge and set it as `bridge` in the answer file."
 _SPARE = ("192.168.240.0/20", "172.30.0.0/16", "10.250.0.0/16", "100.127.0.0/16")
 _MOVE_POOL = "Choose another range in the server configuration, such as 169.254.0.0/16."
-_UNKNOWN = "the server configuration is not known here yet"
+_UNKNOWN = "the server configuration is not known yet"
 _LEAST_MTU = 1280
 _USUAL_MTU = 1500
 # The names that ocserv gives its devices.
@@ -50,7 +52,7 @@ def _bridges(addresses: AddressFacts) -> list[Named]:
 
 
 def _routes(addresses: AddressFacts) -> list[Named]:
-    """Routes of the host that lead elsewhere than to a bridge, or to devices of a gateway at work."""
+    """Routes of the host that lead elsewhere than to a bridge, or to devices of a running gateway."""
     names = {item.name for item in addresses.bridges}
     return [
         (f"route via {item.device}", item.network) for item in addresses.routes if item.device not in names
@@ -127,15 +129,15 @@ def _dns(addresses: AddressFacts) -> Verdict:
     if addresses.resolvers:
         return passed(", ".join(addresses.resolvers))
     return problem(
-        "/etc/resolv.conf names no server",
-        "Name the DNS servers of your network there: `nameserver ADDRESS`.",
+        "/etc/resolv.conf has no DNS server",
+        "Add the DNS servers of your network: `nameserver ADDRESS`.",
     )
 
 
-@check("mtu", Group.HOST, "MTU of the way out", Severity.RECOMMENDED)
+@check("mtu", Group.HOST, "MTU of the default route", Severity.RECOMMENDED)
 def _mtu(addresses: AddressFacts) -> Verdict:
     if not addresses.mtu:
-        return warning("there is no default route", "Give the host one: `ip route` shows what it has.")
+        return warning("there is no default route", "Add one; `ip route` shows the routes.")
     seen = f"{addresses.mtu} on {addresses.device}"
     if addresses.mtu >= _USUAL_MTU:
         return passed(seen)
@@ -153,13 +155,13 @@ def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     if not tunnel.source:
         return skipped(_UNKNOWN)
     if tunnel.includes:
-        return passed("not a matter of a split tunnel")
+        return passed("does not apply to a split tunnel")
     if not addresses.ipv6:
         return warning(
-            "this kernel has no IPv6: devices get no IPv6 address and may send IPv6 beside the tunnel",
+            "this kernel has no IPv6: devices get no IPv6 address and may send IPv6 outside the tunnel",
             "Boot without `ipv6.disable=1`; the host itself needs no IPv6 address.",
         )
-    return passed("goes into the full tunnel and ends at the gateway")
+    return passed("enters the full tunnel and is blocked at the gateway")
 
 
 CHECKS: tuple[Check, ...] = (

@@ -30,9 +30,9 @@ _OURS = ("ocserv", "conmon", "docker-proxy", "rootlessport", "pasta")
 @check("root", Group.HOST, "Rights", _RECOMMENDED)
 def _root(system: SystemFacts) -> Verdict:
     if system.root:
-        return passed("run as root")
+        return passed("running as root")
     return problem(
-        "not run as root: firewall, SELinux ports and other programs stay hidden", "Run it with sudo."
+        "not running as root: firewall, SELinux ports and other programs are not visible", "Run it with sudo."
     )
 
 
@@ -80,28 +80,28 @@ def _devices(settings: Settings) -> Verdict:
     if servers == 1:
         return passed(f"one server is enough for {settings.devices} devices")
     return problem(
-        f"{settings.devices} devices take {servers} servers of {size.cpus} processors and {size.memory_gb} GB"
+        f"{settings.devices} devices need {servers} servers with {size.cpus} CPUs and {size.memory_gb} GB"
         " each",
-        "Let as many servers join the site; --devices is the share of one.",
+        "Install that many servers in the site; --devices is the share of one server.",
     )
 
 
 @check("cpus", Group.HOST, "Processors", _RECOMMENDED)
 def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
-    seen = f"{system.cpus}, where {_served(settings, size)} devices take {size.cpus}"
+    seen = f"{system.cpus}, where {_served(settings, size)} devices need {size.cpus}"
     if system.cpus >= size.cpus:
         return passed(seen)
-    return problem(seen, "Give the machine more processors.")
+    return problem(seen, "Add CPUs to the machine.")
 
 
 @check("memory", Group.HOST, "Memory", _RECOMMENDED)
 def _memory(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
-    seen = f"{gigabytes(system.memory)}, where {_served(settings, size)} devices take {size.memory_gb} GB"
+    seen = f"{gigabytes(system.memory)}, where {_served(settings, size)} devices need {size.memory_gb} GB"
     if system.memory >= size.memory_gb * 2**30 * _NEARLY:
         return passed(seen)
-    return problem(seen, "Give the machine more memory.")
+    return problem(seen, "Add memory to the machine.")
 
 
 def _served(settings: Settings, size: Size) -> int:
@@ -112,7 +112,7 @@ def _served(settings: Settings, size: Size) -> int:
 @check("disk", Group.HOST, "Disk", _RECOMMENDED)
 def _disk(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
-    seen = f"{gigabytes(system.disk)} for {system.store}, which takes {size.disk_gb} GB"
+    seen = f"{gigabytes(system.disk)} for {system.store}, which needs {size.disk_gb} GB"
     if system.disk >= size.disk_gb * 10**9 * _NEARLY:
         return passed(seen)
     return problem(seen, f"Enlarge the file system: `df -h {system.store}`.")
@@ -123,7 +123,7 @@ def _disk_free(system: SystemFacts) -> Verdict:
     seen = f"{gigabytes(system.disk_free)} free for {system.store}"
     if system.disk_free >= 5 * 10**9:
         return passed(seen)
-    return problem(seen, "Have 5 GB free there: the images and their next version take as much.")
+    return problem(seen, "Free 5 GB there: the images and their next version need it.")
 
 
 @check("cgroup", Group.HOST, "Control groups", _RECOMMENDED)
@@ -131,11 +131,11 @@ def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == 2:  # noqa: PLR2004 (the version)
         return passed("version 2")
     if system.cgroup == 0:
-        return problem("there are none", "Mount /sys/fs/cgroup; in a container, pass it in.")
+        return problem("there are none", "Mount /sys/fs/cgroup. In a container, pass it through.")
     return problem(
-        "version 1, with which Podman has no Quadlet",
+        "version 1, which Quadlet does not support",
         "The installation writes plain units instead. For Quadlet boot with "
-        "`systemd.unified_cgroup_hierarchy=1` (the kernel's command line).",
+        "`systemd.unified_cgroup_hierarchy=1` on the kernel command line.",
     )
 
 
@@ -145,7 +145,7 @@ def _systemd(system: SystemFacts) -> Verdict:
         return passed("systemd runs this host")
     return problem(
         "systemd does not run this host",
-        "The engine alone restarts containers then; docs/how-to/without-systemd.md says what is left to you.",
+        "The engine restarts the containers; docs/how-to/without-systemd.md lists what you must do yourself.",
     )
 
 
@@ -153,15 +153,15 @@ def _systemd(system: SystemFacts) -> Verdict:
 def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "permissive":
         return problem(
-            "permissive: it only logs",
-            "When nothing is logged any more: `setenforce 1`, and SELINUX=enforcing in /etc/selinux/config.",
+            "permissive: violations are only logged",
+            "When no violations are logged: `setenforce 1`, and SELINUX=enforcing in /etc/selinux/config.",
         )
     # With root the engine makes a device node of the container's own; without, it shows that of the host.
     kept = settings.mode == "rootless" and security.container_devices is False
     if security.selinux == "enforcing" and kept:
         return problem(
-            "enforcing: a container without root may not open /dev/net/tun",
-            "Run `setsebool -P container_use_devices on`; it holds for all containers of this host.",
+            "enforcing: a rootless container cannot open /dev/net/tun",
+            "Run `setsebool -P container_use_devices on`; it applies to all containers on this host.",
         )
     return passed({"enforcing": "enforcing", "absent": "not used here"}[security.selinux])
 
@@ -199,11 +199,11 @@ def _port_free(protocol: str) -> Check:
             return passed(f"{protocol.upper()} {settings.port} is free")
         if not others:
             return passed(
-                f"{protocol.upper()} {settings.port} is held by {held[0].program}, a container's program"
+                f"{protocol.upper()} {settings.port} is used by {held[0].program}, part of a container"
             )
-        name = others[0].program or "a program that only root can see"
+        name = others[0].program or "a program visible only to root"
         return problem(
-            f"{protocol.upper()} {settings.port} is taken by {name} ({others[0].address})",
+            f"{protocol.upper()} {settings.port} is in use by {name} ({others[0].address})",
             "Stop that program (`ss -lptun` shows it), or give the server configuration another port.",
         )
 
@@ -219,12 +219,14 @@ def _firewall(protocol: str) -> Check:
             return passed("no firewall is active")
         if is_open is None:
             return unknown(
-                f"{where}: the rules cannot be judged",
-                f"Make sure {protocol.upper()} {settings.port} is let in.",
+                f"{where}: the rules cannot be evaluated",
+                f"Make sure {protocol.upper()} {settings.port} is allowed.",
             )
         if is_open:
-            return passed(f"{where}: let in")
-        return warning(f"{where}: not let in", _OPEN[wall.kind].format(port=settings.port, protocol=protocol))
+            return passed(f"{where}: allowed")
+        return warning(
+            f"{where}: not allowed", _OPEN[wall.kind].format(port=settings.port, protocol=protocol)
+        )
 
     return firewall_open
 

@@ -3,23 +3,23 @@
 from mstunnel_setup.readiness.facts import InboundFacts, Settings
 from mstunnel_setup.readiness.model import Check, Group, Verdict, check, passed, problem, skipped, unknown
 
-_LET_IN = "Let it in at the firewall, the load balancer and the address translation before that host."
+_LET_IN = "Allow it at the firewall, load balancer and NAT in front of that host."
 
 
 def _arrives(protocol: str) -> Check:
     @check(f"inbound-{protocol}", Group.INBOUND, f"{protocol.upper()} arrives")
     def arrives(settings: Settings, inbound: InboundFacts) -> Verdict:
         if inbound.role == "none":
-            return skipped("nobody probed it", "Run `mst-readiness inbound --from HOST`.")
+            return skipped("not probed", "Run `mst-readiness inbound --from HOST`.")
         if inbound.error:
             return unknown(
-                inbound.error, "Probe it from elsewhere: `mst-readiness inbound --probe HOST:PORT`."
+                inbound.error, "Probe it from another host: `mst-readiness inbound --probe HOST:PORT`."
             )
         sources: tuple[str, ...] = getattr(inbound, protocol)
         if inbound.role == "probe":
             return _probed(inbound, protocol, sources)
         if sources:
-            other = f", not {inbound.expected} (address translation?)" if _other(inbound, sources) else ""
+            other = f", not {inbound.expected} (NAT?)" if _other(inbound, sources) else ""
             return passed(f"a probe came from {', '.join(sources)}{other}")
         return problem(f"no probe arrived at {protocol.upper()} {settings.port}", _LET_IN)
 
@@ -32,8 +32,8 @@ def _probed(inbound: InboundFacts, protocol: str, sources: tuple[str, ...]) -> V
         return passed(f"{kind} at {', '.join(sources)} answered")
     if inbound.gateway:
         return unknown(
-            "a gateway at work does not answer UDP probes",
-            "Stop it, run `mst-readiness inbound --from HOST` there, and probe again.",
+            "a running gateway does not answer UDP probes",
+            "Stop the gateway, run `mst-readiness inbound --from HOST` there, then probe again.",
         )
     return problem(f"{inbound.expected} did not answer over {protocol.upper()}", _LET_IN)
 

@@ -1,4 +1,4 @@
-"""Group `network`: every name the cloud needs, who vouches for its certificate, and the clock."""
+"""Group `network`: every name the cloud needs, the issuer of its certificate, and the clock."""
 
 from collections.abc import Sequence
 
@@ -25,10 +25,12 @@ _SOME_SKEW = 30.0
 _LEAST_MTU = 1280
 _SHOWN = 3
 _SERVER_ERROR = 500
-_EXEMPT = "Exempt the hosts of Intune from inspection: the agent's TLS is mutual."
-_REGARDLESS = "To go on regardless: its root below /etc/mstunnel/ca-trust, and --ignore-check inspection."
-_ENDPOINTS = "First mend what keeps the endpoints away: the checks `endpoint-…`."
-_FIREWALL = "Let TCP 443 out to it in firewall and proxy; test with `curl -v https://{host}`."
+_EXEMPT = "Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS."
+_REGARDLESS = (
+    "To continue regardless, put its root below /etc/mstunnel/ca-trust and use --ignore-check inspection."
+)
+_ENDPOINTS = "Fix the failed checks `endpoint-…` first."
+_FIREWALL = "Allow TCP 443 to it in firewall and proxy; test with `curl -v https://{host}`."
 
 
 def _reached(attempt: Attempt) -> bool:
@@ -46,21 +48,21 @@ def _proxied(network: NetworkFacts) -> list[Attempt]:
 
 
 def _proxy_away(network: NetworkFacts) -> bool:
-    """Whether the proxy itself is not to be reached: one cause is told once, not once for every endpoint."""
+    """Whether the proxy itself is unreachable: one cause is reported once, not once for every endpoint."""
     tried = _proxied(network)
     return bool(tried) and not any(_reached(item) or item.error.startswith(REFUSED) for item in tried)
 
 
 def _names_away(network: NetworkFacts) -> bool:
-    """Whether no name could be resolved, so that nothing was tried: that, too, is told once."""
+    """Whether no name could be resolved, so that nothing was tried: this, too, is reported once."""
     found = network.endpoints
     return bool(found) and all(item.unresolved and not item.attempts for item in found)
 
 
 def _no_way(network: NetworkFacts) -> Verdict | None:
-    """What every check says that needs an answer from outside, when one cause keeps them all from it."""
+    """The verdict of every check that needs a response from outside, when one cause prevents them all."""
     if _proxy_away(network):
-        return skipped("the proxy is not to be reached, see proxy-connects")
+        return skipped("the proxy cannot be reached, see proxy-connects")
     return skipped("no name resolves, see dns") if _names_away(network) else None
 
 
@@ -89,7 +91,7 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
     if not attempts:
         return problem(
             f"{endpoint.host}: {endpoint.unresolved or 'no address'}",
-            f"Have DNS resolve it (`getent ahosts {endpoint.host}`), or name a proxy in https_proxy.",
+            f"Check DNS (`getent ahosts {endpoint.host}`), or set a proxy in https_proxy.",
         )
     if len(bad) == len(attempts):
         through = f" through {bad[0].through}" if bad[0].through else ""
@@ -125,8 +127,8 @@ def _dns(network: NetworkFacts) -> Verdict:
         return warning(seen, "The proxy resolves them, so this may be intended.")
     return problem(
         seen,
-        f"Check the DNS servers in /etc/resolv.conf (`getent ahosts {failed[0].host}`); where only a proxy "
-        "resolves them, name it in https_proxy.",
+        f"Check the DNS servers in /etc/resolv.conf (`getent ahosts {failed[0].host}`); if only a proxy "
+        "resolves them, set https_proxy.",
     )
 
 
@@ -140,7 +142,7 @@ def _proxy_connects(network: NetworkFacts) -> Verdict:
     through = attempts[0].through
     return problem(
         f"{through}: {attempts[0].error}",
-        "Check https_proxy, and that the proxy lets this host out: "
+        "Check https_proxy, and that the proxy allows this host: "
         f"`curl -v --proxy http://{through} https://{attempts[0].target}`.",
     )
 
@@ -154,11 +156,11 @@ def _http_answers(network: NetworkFacts) -> Verdict:
         return _no_way(network) or unknown("no server answered HTTP", _ENDPOINTS)
     odd = [(item, one) for item, one in tried if not _expected(one.status, item.expect)]
     if not odd:
-        return passed(f"{len(tried)} answers are those of the service")
+        return passed(f"{len(tried)} responses are those of the service")
     item, one = odd[0]
     return problem(
-        f"{item.host} answers {one.status}, not {_statuses(item.expect)}",
-        f"See what answers in its place: `curl -v https://{item.host}`.",
+        f"{item.host} returned HTTP {one.status}, expected {_statuses(item.expect)}",
+        f"Check which server responds: `curl -v https://{item.host}`.",
     )
 
 
@@ -170,28 +172,28 @@ def _statuses(wanted: Sequence[int]) -> str:
     return " or ".join(map(str, wanted)) if wanted else "anything below 500"
 
 
-@check("client-certificate", Group.NETWORK, "Client certificates get through", Severity.RECOMMENDED)
+@check("client-certificate", Group.NETWORK, "Client certificates pass", Severity.RECOMMENDED)
 def _client_certificate(network: NetworkFacts) -> Verdict:
     shown = [(item, item.with_certificate) for item in network.endpoints if item.with_certificate]
     if not shown:
         return skipped("no endpoint of this cloud asks for one")
     for item, one in shown:
         if one.error:
-            seen = f"{item.host}, shown a client certificate: {one.error}"
+            seen = f"{item.host}, with a client certificate: {one.error}"
             return _no_way(network) or problem(seen, _EXEMPT)
         if one.status not in item.expect_certificate:
             return problem(
-                f"{item.host}, shown a client certificate, answers {one.status}, not "
+                f"{item.host}, with a client certificate, returned HTTP {one.status}, expected "
                 f"{_statuses(item.expect_certificate)}",
                 _EXEMPT,
             )
-    return passed(f"{', '.join(item.host for item, _ in shown)} saw ours, and did not know it")
+    return passed(f"{', '.join(item.host for item, _ in shown)} received the client certificate")
 
 
 @check("inspection", Group.NETWORK, "No TLS inspection")
 def _inspection(network: NetworkFacts) -> Verdict:
     if network.private:
-        return skipped("a custom cloud may have a private authority")
+        return skipped("a custom cloud may have a private CA")
     tried = [(item.host, one) for item in network.endpoints for one in item.attempts if one.trust]
     foreign = [(host, one) for host, one in tried if one.trust == "host"]
     nobody = [(host, one) for host, one in tried if one.trust == "nobody"]
@@ -199,12 +201,12 @@ def _inspection(network: NetworkFacts) -> Verdict:
         return _no_way(network) or unknown("no certificate was seen", _ENDPOINTS)
     if foreign or nobody:
         host, one = (foreign or nobody)[0]
-        known = "known to this host only" if foreign else "that nobody knows"
+        known = "trusted by this host only" if foreign else "which no trust store has"
         return problem(
-            f"{host} shows a certificate of {one.issuer or 'an authority'}, {known}",
+            f"{host} presents a certificate of {one.issuer or 'a CA'}, {known}",
             f"{_EXEMPT} {_REGARDLESS}",
         )
-    return passed(f"{len(tried)} certificates end at public roots")
+    return passed(f"{len(tried)} certificates chain to public roots")
 
 
 @check("clock", Group.NETWORK, "Clock")
@@ -212,7 +214,7 @@ def _clock(network: NetworkFacts) -> Verdict:
     skews = [one.skew for item in network.endpoints for one in item.attempts if one.skew is not None]
     if not skews:
         return _no_way(network) or unknown(
-            "no server told its time", "Compare it with another clock: `date --utc`."
+            "no server reported its time", "Compare `date --utc` with another clock."
         )
     skew = sorted(skews, key=abs)[len(skews) // 2]
     seen = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the servers"
@@ -233,14 +235,14 @@ def _path_mtu(network: NetworkFacts) -> Verdict:
         return passed(f"{min(known)} bytes or more")
     return problem(
         f"{min(known)} bytes",
-        f"Find the link that lets no {_LEAST_MTU} bytes through: `tracepath {network.endpoints[0].host}`.",
+        f"Find the link with an MTU below {_LEAST_MTU}: `tracepath {network.endpoints[0].host}`.",
     )
 
 
 @check("allowed-names", Group.NETWORK, "Names to allow", Severity.INFO)
 def _allowed_names(network: NetworkFacts) -> Verdict:
     if not network.patterns:
-        return skipped("this cloud has no names by pattern")
+        return skipped("this cloud has no wildcard names")
     return passed(f"allow all of {', '.join(network.patterns)}")
 
 

@@ -30,7 +30,7 @@ def _credentials(proxies: ProxyFacts) -> Verdict:
         return passed("no user name or password in any place")
     return problem(
         f"user name or password in {_list(found)}",
-        "Write http://host:port alone there; the proxy has to let this host through without a password.",
+        "Write only http://host:port there; the proxy must allow this host without a password.",
     )
 
 
@@ -44,7 +44,7 @@ def _address(proxies: ProxyFacts) -> Verdict:
         if not item.value.lower().startswith("http://")
     ]
     if not bad:
-        return passed("all begin with http://")
+        return passed("all start with http://")
     return problem(_list(dict.fromkeys(bad)), "Write http://host:port, also for https_proxy.")
 
 

@@ -35,10 +35,10 @@ def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
     if settings.mode != "rootless":
         return skipped("not rootless")
     if found is None or found.name == "docker":
-        return problem("rootless needs Podman; Docker cannot do it", f"Install Podman {least} or later.")
+        return problem("rootless requires Podman", f"Install Podman {least} or later.")
     number, bound = release(found.version), release(least)
     if number is None or bound is None:
-        return unknown("podman does not tell its version", "See what it says: `podman --version`.")
+        return unknown("podman does not report its version", "Check `podman --version`.")
     if number < bound:
         return problem(f"podman {found.version} is older than {least}", f"Update Podman to {least} or later.")
     return passed(f"podman {found.version}")
@@ -50,7 +50,7 @@ def _account(settings: Settings, rootless: RootlessFacts) -> Verdict:
         return _rootful(settings) or passed(f"{rootless.account}, uid {rootless.uid}")
     return _rootful(settings) or problem(
         f"there is no account {rootless.account}",
-        f"Make it: `{' '.join(accounts.creation(rootless.account))}`, or run with --fix.",
+        f"Create it: `{' '.join(accounts.creation(rootless.account))}`, or run with --fix.",
     )
 
 
@@ -71,7 +71,7 @@ def _subordinate(name: accounts.IdKind, known: Callable[[RootlessFacts], tuple[i
 @check("rootless-linger", Group.ROOTLESS, "Linger")
 def _linger(settings: Settings, rootless: RootlessFacts) -> Verdict:
     if rootless.linger:
-        return _rootful(settings) or passed("containers outlive the logout")
+        return _rootful(settings) or passed("containers keep running after logout")
     return _rootful(settings) or problem(
         "containers end at logout and do not start at boot",
         f"Run `{' '.join(accounts.lingering(rootless.account))}`, or run with --fix.",
@@ -83,13 +83,13 @@ def _home_space(settings: Settings, rootless: RootlessFacts) -> Verdict:
     seen = f"{gigabytes(rootless.home_free)} free at {rootless.home}"
     if rootless.home_free >= _HOME:
         return _rootful(settings) or passed(seen)
-    return _rootful(settings) or problem(seen, f"Have 10 GB free there: `df -h {rootless.home}`.")
+    return _rootful(settings) or problem(seen, f"Free 10 GB there: `df -h {rootless.home}`.")
 
 
 @check("rootless-folder", Group.ROOTLESS, "Owner of /etc/mstunnel")
 def _folder(settings: Settings, rootless: RootlessFacts) -> Verdict:
     if settings.mode != "rootless" or rootless.folder_owner is None:
-        return skipped("not rootless" if settings.mode != "rootless" else "/etc/mstunnel is not there yet")
+        return skipped("not rootless" if settings.mode != "rootless" else "/etc/mstunnel does not exist yet")
     if rootless.folder_owner == rootless.uid:
         return passed(f"{rootless.account} owns it")
     return problem(
@@ -118,7 +118,7 @@ def _sysctl(name: str, least: str) -> Check:
         value = kernel.sysctls.get(name)
         if suffices(name, value, least):
             return passed(f"{name} is {value}")
-        seen = f"{name} is {value}" if value is not None else f"{name} is not there (module nf_conntrack)"
+        seen = f"{name} is {value}" if value is not None else f"{name} does not exist (module nf_conntrack)"
         return problem(seen, f"Set it: `sysctl -w {name}={least}`, or run with --fix.")
 
     return sysctl_large_enough
@@ -135,18 +135,18 @@ def _namespaces(settings: Settings, kernel: KernelFacts) -> Verdict:
     value = kernel.sysctls.get(NAMESPACES, "")
     if value not in ("", "0"):
         return passed(f"{NAMESPACES} is {value}")
-    return problem(f"{NAMESPACES} is {value or 'not there'}", f"Allow some: `sysctl -w {NAMESPACES}=15076`.")
+    return problem(f"{NAMESPACES} is {value or 'not set'}", f"Allow some: `sysctl -w {NAMESPACES}=15076`.")
 
 
-@check("rootless-network", Group.ROOTLESS, "User-mode network", Severity.RECOMMENDED)
+@check("rootless-network", Group.ROOTLESS, "User-mode networking", Severity.RECOMMENDED)
 def _network(settings: Settings, engine: EngineFacts) -> Verdict:
     if settings.mode != "rootless":
         return skipped("not rootless")
     if engine.pasta:
         return passed("pasta is installed")
     if engine.slirp4netns:
-        return problem("slirp4netns only, which is slower", "Install passt, which brings pasta.")
-    return problem("neither pasta nor slirp4netns is installed", "Install passt, which brings pasta.")
+        return problem("slirp4netns only, which is slower", "Install passt, which provides pasta.")
+    return problem("neither pasta nor slirp4netns is installed", "Install passt, which provides pasta.")
 
 
 @check("rootless-cgroup", Group.ROOTLESS, "Control groups without root")
@@ -156,8 +156,8 @@ def _cgroup(settings: Settings, system: SystemFacts) -> Verdict:
     if system.cgroup == 2:  # noqa: PLR2004 (the version)
         return passed("version 2")
     return problem(
-        "version 2 is needed to limit containers without root",
-        "Boot with `systemd.unified_cgroup_hierarchy=1` (the kernel's command line).",
+        "rootless containers need version 2 for limits",
+        "Boot with `systemd.unified_cgroup_hierarchy=1` on the kernel command line.",
     )
 
 

@@ -25,7 +25,7 @@ from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES, SYSCTL_FILE
 
 _RECOMMENDED = Severity.RECOMMENDED
 _AUDIT_RULE = (
-    "It watches the gateway's files by a rule to add once they are there: "
+    "To audit the gateway's files, add a rule once they exist: "
     "`-w /etc/mstunnel -p wa -k mstunnel` in /etc/audit/rules.d/mst.rules, then `augenrules --load`."
 )
 
@@ -68,9 +68,9 @@ def _slug(module: str) -> str:
 @check("tun-device", Group.UTILS, "Device /dev/net/tun")
 def _tun_device(kernel: KernelFacts) -> Verdict:
     if kernel.tun_device:
-        return passed("/dev/net/tun is there")
+        return passed("/dev/net/tun exists")
     return problem(
-        "/dev/net/tun is missing", "Load its module: `modprobe tun`; into a container, pass the device in."
+        "/dev/net/tun is missing", "Load its module: `modprobe tun`. In a container, pass the device through."
     )
 
 
@@ -113,11 +113,11 @@ def _running(settings: Settings, engine: EngineFacts) -> Verdict:
     if found.running:
         return passed(f"{found.name} answers")
     if found.running is None:
-        seen = f"{found.name} has not answered in time"
-        return unknown(seen, f"See how long it takes: `time {found.name} info`.")
+        seen = f"{found.name} did not respond in time"
+        return unknown(seen, f"Measure it: `time {found.name} info`.")
     hints = {
         "docker": "Start it: `systemctl start docker.service`, or run with --fix.",
-        "podman": "See all of what it says: `podman info`.",
+        "podman": "Check the output of `podman info`.",
     }
     why = f": {found.reason}" if found.reason else ""
     return problem(f"{found.name} does not answer{why}", hints[found.name])
@@ -131,9 +131,7 @@ def _version(settings: Settings, engine: EngineFacts) -> Verdict:
     number, known = release(found.version), platforms().engines[found.name]
     least = release(known.least)
     if number is None or least is None:
-        return unknown(
-            f"{found.name} does not tell its version", f"See what it says: `{found.name} --version`."
-        )
+        return unknown(f"{found.name} does not report its version", f"Check `{found.name} --version`.")
     if number < least:
         return problem(
             f"{found.name} {found.version} is older than {known.least}",
@@ -153,7 +151,7 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
         return problem(
             f"{found.name} {found.version}: {bad.why}", f"Update {found.name} to {bad.below} or later."
         )
-    return passed(f"nothing is known against {found.name} {found.version}")
+    return passed(f"{found.name} {found.version} has no known problem")
 
 
 @check("engine-tested", Group.UTILS, "Engine version tested", Severity.INFO)
@@ -175,10 +173,10 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
 def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     row, found = platforms().of(system.distribution, system.version), chosen_engine(settings, engine)
     if row is None or found is None:
-        return skipped("no table row, or no engine, to compare with")
+        return skipped("no platform entry or no engine to compare with")
     if found.name != row.engine:
         return problem(
-            f"{found.name}; supported on {system.name} is {row.engine}",
+            f"{found.name}; {system.name} supports {row.engine}",
             f"Install {row.engine}, or expect no support from the vendor.",
         )
     if not row.shipped:

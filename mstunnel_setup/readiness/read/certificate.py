@@ -149,7 +149,7 @@ def _as_facts(found: Iterable[Finding]) -> tuple[CertificateFinding, ...]:
 
 
 def _certificates(bundle: bytes) -> tuple[Certificate, ...]:
-    """The certificates of a PEM bundle; what cannot be read is nobody's root."""
+    """The certificates of a PEM bundle; what cannot be read is not a root."""
     try:
         return read_material(bundle).certificates
     except CertificateError:

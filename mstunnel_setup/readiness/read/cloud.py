@@ -16,7 +16,7 @@ from mstunnel_setup.readiness.text import bypassed, proxy_place
 _HTTPS = 443
 # Names get this part of the time, so that connections have the rest even when DNS is dead.
 _FOR_NAMES = 0.4
-# What was not answered is known this long before the time is over, so that it can still be told.
+# What was not answered is reported this long before the deadline, so that it can still be reported.
 _TO_TELL = 0.3
 _LATE = "no answer in time"
 
@@ -30,7 +30,7 @@ class Way:
 
     @classmethod
     def of(cls, proxies: ProxyFacts) -> "Way":
-        """The way out: of each variable the first place that sets it."""
+        """The proxy settings in use: of each variable the first place that sets it."""
         first = {item.name: item.value for item in reversed(proxies.places)}
         return cls(first.get("https_proxy") or first.get("http_proxy") or "", first.get("no_proxy", ""))
 

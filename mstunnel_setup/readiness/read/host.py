@@ -153,7 +153,7 @@ class HostReader:
         }
 
     def addresses(self) -> AddressFacts:
-        """Routes, bridges, resolvers and the MTU of the way out."""
+        """Routes, bridges, resolvers and the MTU of the default route."""
         table = text_of(self.files, "/proc/net/route")
         device = parse.default_device(table)
         mtu = text_of(self.files, f"/sys/class/net/{device}/mtu").strip() if device else ""

@@ -31,7 +31,7 @@ class ProgramReader:
         daemon = parse.json_object(text_of(self.files, "/etc/docker/daemon.json"))
         podman, backend = self._engine("podman", "{{.Version.Version}} {{.Host.NetworkBackend}}")
         docker, options = self._engine("docker", "{{.ServerVersion}} {{json .SecurityOptions}}")
-        # A daemon may have been told so on its command line, too.
+        # A daemon may have the option on its command line, too.
         remap = "on" if _REMAPPED in options else ""
         return EngineFacts(
             engines=tuple(item for item in (podman, docker) if item is not None),
@@ -75,7 +75,7 @@ class ProgramReader:
         return {"0": False, "1": True}.get(now)
 
     def proxy_ports(self) -> tuple[str, ...] | None:
-        """The TCP ports that SELinux knows as those of proxies; None when it does not tell."""
+        """The TCP ports that SELinux labels as those of proxies; None when they cannot be read."""
         told = self._ask(["semanage", "port", "-l"])
         return parse_security.proxy_port_ranges(told.output) if told is not None and told.code == 0 else None
 
@@ -86,7 +86,7 @@ class ProgramReader:
         return "inactive" if self.processes.find("auditd") is not None else "absent"
 
     def _firewall(self) -> Firewall:
-        """The first firewall that is at work: the frontends before the rules they make."""
+        """The first active firewall: the frontends before the rules they make."""
         port = self.settings.port
         state = self._ask(["firewall-cmd", "--state"])
         if state is not None and state.code == 0:

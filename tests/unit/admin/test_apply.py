@@ -158,7 +158,7 @@ def test_a_person_sees_the_plan_and_is_asked(admin: MstAdmin, tenant: Tenant, tm
     program = "import sys; from mstunnel_setup.cli.admin import main; sys.exit(main())"
     command = ["-c", program, "apply", _declare(tmp_path / "d", text), "--answers", str(tenant.answers())]
     for answer, code in (("no", ExitCode.USAGE), ("yes", ExitCode.DONE)):
-        assert admin("config", "show", "Asked").codes("errors") == ["server-configuration-unknown"]
+        assert admin("config", "show", "Asked").codes("errors") == ["name-unknown"]
         with pexpect.spawn(sys.executable, command, timeout=30, encoding="utf-8") as child:
             child.expect_exact("+ configuration Asked")
             child.expect_exact("1 change to make.")

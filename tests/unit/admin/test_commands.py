@@ -26,7 +26,7 @@ def test_a_configuration_lives(admin: MstAdmin) -> None:
     assert admin("config", "update", shown["id"], "--name", "Newer").status == "changed"
     assert admin("config", "delete", "Newer").codes("errors") == ["not-confirmed"]
     assert admin("config", "delete", "Newer", "--yes").status == "changed"
-    assert admin("config", "show", "Newer").codes("errors") == ["server-configuration-unknown"]
+    assert admin("config", "show", "Newer").codes("errors") == ["name-unknown"]
 
 
 def test_values_are_judged_before_the_call(admin: MstAdmin) -> None:
@@ -108,7 +108,7 @@ def test_no_object_gets_the_name_of_another(admin: MstAdmin) -> None:
 
 def test_a_site_needs_a_configuration_that_exists(admin: MstAdmin) -> None:
     refused = admin("site", "create", "X", "--public-address", "192.0.2.9", "--configuration", "Nowhere")
-    assert refused.codes("errors") == ["server-configuration-unknown"]
+    assert refused.codes("errors") == ["name-unknown"]
     missing = admin("site", "create", "X", "--public-address", "192.0.2.9")
     assert (missing.code, missing.message) == (ExitCode.USAGE, "`--configuration` is missing: add it")
 
@@ -128,7 +128,7 @@ def test_servers_are_made_by_installing(admin: MstAdmin) -> None:
     assert admin("server", "list", "--site", "Berlin").data == {"servers": []}
     assert admin("server", "create").codes("errors") == ["server-not-installed"]
     unknown = admin("server", "delete", "gw1", "--site", "Berlin", "--yes")
-    assert unknown.codes("errors") == ["server-unknown"]
+    assert unknown.codes("errors") == ["name-unknown"]
 
 
 def test_a_server_gets_a_name_that_no_other_of_its_site_has(admin: MstAdmin) -> None:

@@ -62,7 +62,7 @@ def test_when_the_tenant_refuses_it_an_administrator_is_asked(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _registered(scene)
-    doors = _Doors(monkeypatch, SignInError("client-unknown", "no such application"))
+    doors = _Doors(monkeypatch, SignInError("application-unknown", "no such application"))
     context = scene.context()
     sign_in.STEP.gather(context)
     assert doors.opened == ["own", "administrator"]

@@ -163,8 +163,8 @@ def test_serve_refuses(lab_program: str, process: Any, tmp_path: Path) -> None:
             2,
             "bad.yaml:2:1: colour",
         ),
-        (("--dir", str(process.directory), "--port", "0"), 9, "another lab runs"),
-        (("--dir", "/proc/nothing", "--port", "0"), 2, "cannot make the directory"),
+        (("--dir", str(process.directory), "--port", "0"), 9, "another lab is running"),
+        (("--dir", "/proc/nothing", "--port", "0"), 2, "cannot create the directory"),
     ]:
         done = run(lab_program, "serve", *arguments)
         assert done.returncode == code, done.stderr
@@ -217,7 +217,7 @@ def test_a_killed_lab_goes_on_with_everything(
     assert (answer.status_code, answer.json()["displayName"]) == (200, "kept")
     assert again.stop(signal.SIGTERM) == 0
     other = run(lab_program, "serve", "--dir", str(again.directory), "--port", "0", "--seed", __file__)
-    assert (other.returncode, "another seed file" in other.stderr) == (2, True)
+    assert (other.returncode, "different seed file" in other.stderr) == (2, True)
 
 
 def test_certificate_names(tmp_path: Path) -> None:

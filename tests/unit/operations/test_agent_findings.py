@@ -52,7 +52,7 @@ CASES = {
         True,
     ),
     "the record is gone": (report(code="server-unknown"), ["mst-cli reenroll"], False),
-    "the application is gone": (report(code="client-unknown"), ["mst-cli reenroll"], False),
+    "the application is gone": (report(code="application-unknown"), ["mst-cli reenroll"], False),
     "the configuration is refused": (
         report(Observation(**{**vars(WELL), "refusal": "line 3: bad"})),
         ["mst-cli config pull"],

@@ -70,7 +70,7 @@ def test_a_public_root_vouches(server: int, authority: trustme.CA) -> None:
 def test_a_root_that_only_this_host_knows_is_inspection(server: int, authority: trustme.CA) -> None:
     facts = read(f"localhost:{server}", trust=Trust(host_roots=pem(authority)))
 
-    expected = "localhost:{} shows a certificate of Contoso Roots, known to this host only"
+    expected = "localhost:{} presents a certificate of Contoso Roots, trusted by this host only"
     assert result(facts, "inspection") == (Outcome.FAIL, expected.format(server))
 
 
@@ -78,7 +78,7 @@ def test_a_root_that_nobody_knows_is_inspection_too(server: int) -> None:
     outcome, seen = result(read(f"localhost:{server}"), "inspection")
 
     assert outcome is Outcome.FAIL
-    assert "Contoso Roots, that nobody knows" in seen
+    assert "Contoso Roots, which no trust store has" in seen
 
 
 def test_the_clock_is_compared(authority: trustme.CA) -> None:

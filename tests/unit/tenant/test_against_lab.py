@@ -167,7 +167,7 @@ def test_an_unknown_client_is_named(lab: Lab) -> None:
     with pytest.raises(SignInError) as caught:
         sign_in.device_code(lambda _code: None)
 
-    assert caught.value.code == "client-unknown"
+    assert caught.value.code == "application-unknown"
 
 
 def test_the_agents_identity_is_made_once_works_and_goes(world: World, lab: Lab, site_id: str) -> None:

@@ -86,6 +86,12 @@ def test_a_refusal_is_explained(path: Path) -> None:
     assert error.hint == case["hint"]
 
 
+def test_missing_consent_without_an_address_ends_the_sign_in() -> None:
+    error = sign_in_error({"error": "consent_required"})
+
+    assert (error.code, error.exit_code) == ("application-consent-missing", ExitCode.SIGN_IN)
+
+
 def test_every_refusal_that_is_known_has_a_case() -> None:
     known = {*(f"AADSTS{number}" for number in sign_in_errors.BY_NUMBER), *sign_in_errors.BY_NAME}
     assert known <= {path.stem for path in REFUSALS}
@@ -320,7 +326,7 @@ def test_a_refused_device_code_request_is_explained() -> None:
     with pytest.raises(SignInError) as caught:
         entra({"error": "unauthorized_client", "error_codes": [700016]}).device_code()
 
-    assert caught.value.code == "client-unknown"
+    assert caught.value.code == "application-unknown"
 
 
 def test_a_token_that_can_no_longer_be_refreshed_asks_for_a_new_sign_in() -> None:

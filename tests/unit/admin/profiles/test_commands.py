@@ -99,7 +99,7 @@ def test_a_profile_is_deleted_with_its_root_and_only_when_told(admin: MstAdmin, 
         "Tunnel for one day",
         "Tunnel for one day (trusted root)",
     ]
-    assert admin("profile", "show", "Tunnel for one day").codes("errors") == ["vpn-profile-unknown"]
+    assert admin("profile", "show", "Tunnel for one day").codes("errors") == ["name-unknown"]
 
 
 def test_what_is_no_authority_is_no_trusted_root(admin: MstAdmin, tmp_path: Path) -> None:
