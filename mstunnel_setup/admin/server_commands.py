@@ -42,7 +42,7 @@ def create() -> Result:
     raise SERVER_NOT_INSTALLED()
 
 
-def rename(operator: Operator, settings: Settings, site: str, wanted: str, name: str) -> Result:
+def update(operator: Operator, settings: Settings, site: str, wanted: str, name: str) -> Result:
     """Give a server another name. Raises TenantError `name-taken`."""
     declared = validated(ServerObject, {"name": name}).name
     graph = open_tenant(operator, settings)
@@ -52,7 +52,7 @@ def rename(operator: Operator, settings: Settings, site: str, wanted: str, name:
         return result_of(None, {"id": found.id})
     others = [item.display_name.casefold() for item in graph.servers(place) if item.id != found.id]
     if declared.casefold() in others:
-        raise NAME_TAKEN(place="site", kind="server", name=declared, command="server rename")
+        raise NAME_TAKEN(place="site", kind="server", name=declared, command="server update")
     graph.rename_server(place, found.id, declared)
     names = {"displayName": declared}, {"displayName": found.display_name}
     return result_of(Change("update", "server", found.display_name, found.id, *names), {"id": found.id})

@@ -57,7 +57,7 @@ def update(
     run_command(
         f"{_PROGRAM} update",
         common,
-        lambda operator: server_commands.rename(operator, sign_in.settings(), site, wanted, name),
+        lambda operator: server_commands.update(operator, sign_in.settings(), site, wanted, name),
     )
 
 

@@ -252,7 +252,7 @@ def test_the_journal_of_a_newer_release_is_refused_with_a_hint(arena: Arena) -> 
     place(arena, _JOURNAL).write_text(newer.read_text())
     for ended in (arena.install(), arena.uninstall(), arena.run("mstunnel-setup", "status")):
         assert (ended.code, ended.error) == (10, "journal-newer")
-        assert "newer" in ended.envelope["errors"][0]["hint"]
+        assert "a later one" in ended.envelope["errors"][0]["hint"]
     place(arena, _JOURNAL).write_bytes(before)
     assert done(arena.install()).envelope["status"] == "unchanged"
 

@@ -45,7 +45,11 @@ def made(arena: Arena, path: str) -> Path:
 def check_refused(ended: Ended, path: str) -> None:
     """Ended with a named reason that says where."""
     assert ended.code == 10, ended.stdout
-    assert ended.error in {"path-not-regular", "path-unsafe"}
+    assert ended.error in {
+        "path-not-regular",
+        "path-unsafe",
+        *({"journal-damaged"} if path == _JOURNAL else ()),
+    }
     assert path in ended.envelope["errors"][0]["message"], ended.stdout
 
 

@@ -42,6 +42,7 @@ def golden(prepared: Installation) -> dict[str, Entry]:
     """The tree after an undisturbed installation."""
     prepared.restore()
     prepared.setup()
+    prepared.await_verdict()
     found = tree(prepared)
     prepared.uninstall()
     return found
@@ -53,6 +54,7 @@ def ending_as_undisturbed(host: Installation, golden: dict[str, Entry]) -> Itera
     before, tenant = tree(host), host.tenant()
     yield
     host.setup()
+    host.await_verdict()
     assert tree(host) == golden
     assert len(host.tenant()["servers"]) == 1
     assert len(host.tenant()["applications"]) == len(tenant["applications"]) + 1
@@ -91,6 +93,7 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
 
 def test_a_second_run_changes_nothing(host: Installation) -> None:
     host.setup()
+    host.await_verdict()
     before, started = host.server.snapshot(), host.started()
     again = json.loads(host.setup().stdout)
     assert again["status"] == "unchanged"

@@ -80,6 +80,7 @@ def test_a_gateway_is_installed_and_removed_by_typing(person: Person) -> None:
     assert "TRACE_SESSIONS=2" in host.server.read(SETTINGS)
     assert len(host.tenant()["servers"]) == 1
 
+    host.await_verdict()
     installed = host.server.snapshot()
     find_everything_in_order(person)
     decline_the_removal(person)

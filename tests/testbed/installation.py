@@ -133,6 +133,16 @@ class Installation:
             time.sleep(0.5)
         raise TestbedError(f"the containers do not come back: {found}")
 
+    def await_verdict(self) -> None:
+        """Wait until the monitor has judged what the agent handed over; both write no more files then."""
+        verdict = "/etc/mstunnel/messages/out/server-configuration.json"
+        for _ in range(60):
+            found = self.server.run(["cat", verdict], check=False)
+            if found.code == 0 and json.loads(found.stdout)["state"] in {"accepted", "refused"}:
+                return
+            time.sleep(1)
+        raise TestbedError(f"the monitor gave no verdict: {found.describe()}")
+
     def wait_until_healthy(self) -> None:
         """Return once both containers are healthy. Raises TestbedError after a minute."""
         for _ in range(120):

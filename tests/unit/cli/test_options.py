@@ -65,7 +65,7 @@ def test_every_option_has_its_variable(name: str) -> None:
 @pytest.mark.parametrize(
     ("setting", "code", "said"),
     [
-        ("MSTUNNEL_DEVICES=40000", 0, "40000 devices take 8 servers"),
+        ("MSTUNNEL_DEVICES=40000", 0, "40000 devices need 8 servers"),
         ("MSTUNNEL_TIMEOUT=abc", 2, "MSTUNNEL_TIMEOUT"),
         ("MSTUNNEL_PORT=99999", 2, "MSTUNNEL_PORT"),
     ],

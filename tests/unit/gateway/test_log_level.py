@@ -50,5 +50,5 @@ def test_a_spoiled_file_changes_nothing(files: Files, content: str) -> None:
 
 
 def test_a_wrong_setting_is_named(files: Files) -> None:
-    with pytest.raises(UsageError, match="DEBUG_LEVEL is not a number: high"):
+    with pytest.raises(UsageError, match="DEBUG_LEVEL cannot be high"):
         log_level(files, {"DEBUG_LEVEL": "high"}, NOW)

@@ -137,11 +137,8 @@ def test_without_root_each_half_has_its_own_places_of_the_proxy(machine: Machine
     assert machine.run(proxy.SYSTEM, **answers) == []
 
     done = machine.run(environment.STEP, proxy.UNITS, **answers)
-    written = [text for text in done if "follow" in text]
-    assert [text.partition(" and have ")[2] for text in written] == [
-        "podman.service follow it",
-        "mstunnel_monitor.service follow it",
-    ]
+    written = [text.partition(" and apply it to ")[2] for text in done]
+    assert [unit for unit in written if unit] == ["podman.service", "mstunnel_monitor.service"]
     assert f"write {proxy.PROFILE}" not in done
 
 

@@ -90,7 +90,7 @@ def test_the_firewall_is_asked_about_the_port_of_the_site(
     scene.graph.configuration = configuration(8443)
     preflight.refuse_unready(context(scene, eula="accept", site="Berlin"), ALL)
     (told,) = of_firewall(scene)
-    assert "ufw and TCP 8443: not let in. Run `ufw allow 8443/tcp`." in told
+    assert "ufw and TCP 8443: not allowed. Run `ufw allow 8443/tcp`." in told
 
 
 def test_without_the_step_that_mends_it_the_host_is_refused(scene: Scene, host: Any) -> None:

@@ -109,7 +109,7 @@ def test_a_server_without_tls_is_not_reached() -> None:
         outcome, seen = result(read(f"127.0.0.1:{port}"), "endpoint-graph")
 
     assert outcome is Outcome.FAIL
-    assert "TLS fails" in seen or "reset" in seen
+    assert "TLS failed" in seen or "reset" in seen
 
 
 def test_through_the_proxy_the_name_counts(server: int, authority: trustme.CA) -> None:

@@ -112,7 +112,7 @@ def test_a_chain_in_several_files(root: Path, tmp_path: Path, pki: Pki) -> None:
 def test_a_file_that_is_not_there(root: Path) -> None:
     found = reader(root, CertificatePlace(("/nowhere/chain.pem",))).certificate()
 
-    assert found.problem == "there is no file /nowhere/chain.pem"
+    assert found.problem == "the file /nowhere/chain.pem does not exist"
 
 
 def test_authorities_that_cannot_be_reached(tmp_path: Path) -> None:

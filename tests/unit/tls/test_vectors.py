@@ -60,7 +60,7 @@ def _pfx(data: bytes) -> Material:
         try:
             return read_pfx(data, passphrase)
         except SetupError as error:
-            if error.code != "pfx-passphrase-wrong":
+            if error.code not in {"pfx-passphrase-wrong", "pfx-passphrase-unneeded"}:
                 raise
     return read_pfx(data, PASSPHRASES[-1])
 

@@ -270,7 +270,7 @@ def test_without_a_list_nothing_appears_that_no_run_has_made(asking: Asking) -> 
 def test_a_pipe_in_place_of_a_file_of_the_agent_holds_nobody_up(asking: Asking, said: list[str]) -> None:
     os.mkfifo(asking.files.locate(paths.IMAGES_CONFIGURED))
     asking.monitor.round()
-    assert said == [f"file-irregular: {paths.IMAGES_CONFIGURED} is not a regular file but a named pipe"]
+    assert said == [f"file-irregular: {paths.IMAGES_CONFIGURED} is a named pipe, not a regular file"]
     assert asking.files.read(mailbox.OFFER) is not None
 
 
