@@ -153,7 +153,7 @@ def test_a_bad_release_is_gone_back_from_and_the_client_reconnects(
     refused = upgrade(installed, check=False)
     error = json.loads(refused.stdout)["errors"][0]
     assert (refused.code, error["code"]) == (7, "upgrade-failed")
-    assert "the earlier release serves again" in error["message"]
+    assert "the earlier release is in use again" in error["message"]
     assert serving_digest(installed) == digest(installed.references["gateway"])
     assert data(upgrade(installed, "history"))["upgrades"][0]["outcome"] == "went-back"
     assert installed.await_page() == INTRANET_PAGE
