@@ -120,7 +120,7 @@ BEFORE_ANY_STEP = {
     "Docker without root": Refusal(
         2, "rootless-needs-podman", ("--engine docker",), answers(mode="rootless", engine="docker")
     ),
-    "not root": Refusal(3, "not-root", ("sudo",), run("true"), command=nobody(*SETUP)),
+    "not root": Refusal(3, "answers-forbidden", ("sudo",), run("true"), command=nobody(*SETUP)),
 }
 BEFORE_THE_TENANT = {
     "no file of roots": Refusal(
