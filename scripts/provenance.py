@@ -59,7 +59,7 @@ def _sources() -> Iterator[dict[str, object]]:
 
 
 def _wheels() -> Iterator[dict[str, object]]:
-    """Those that were built in, of every architecture that was built for."""
+    """Those of every architecture that this clone has built for."""
     for folder in sorted(wheels.WHEELS.glob("dependencies-*")):
         for path in sorted(folder.iterdir()):
             yield {"name": path.name, "digest": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
