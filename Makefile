@@ -48,7 +48,7 @@ lint: setup-lint
 	@$(BIN)/mypy
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
-	@grep --recursive --files-with-matches --line-regexp --regexp='#!/bin/\(ba\)\?sh' images scripts .ci | xargs shellcheck
+	@grep --recursive --files-with-matches --line-regexp --regexp='#!/bin/\(ba\)\?sh' images packaging scripts .ci | xargs shellcheck
 
 docs: setup-base
 	@$(BIN)/python -m scripts.docs
