@@ -181,7 +181,7 @@ def _prove(context: Context, _environment: Environment) -> None:
     given = ", ".join(f"{name}={value}" for name, value in settings(context).items())
     said = f"sets {given}" if given else "sets nothing yet; all settings have their defaults"
     context.prompter.say(f"{paths.ENVIRONMENT} {said}.")
-    if not context.prompter.confirm("Continue with these settings? Answer no to stop here and edit the file"):
+    if not context.prompter.confirm("Continue with these settings (no: stop and edit the file)"):
         raise ENVIRONMENT_TO_EDIT(path=paths.ENVIRONMENT)
     context.environment = context.world.files.read(paths.ENVIRONMENT)
 
