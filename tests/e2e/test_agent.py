@@ -69,7 +69,7 @@ def gateway_says(installation: Installation, words: str) -> bool:
 def test_a_changed_configuration_reaches_the_next_session_of_a_connected_client(
     installed: Installation,
 ) -> None:
-    # From a full tunnel to rules the pool of IPv6 goes, which takes a restart of ocserv; from rules to rules nothing.
+    # From a full tunnel to rules the pool of IPv6 goes, which takes a restart of ocserv.
     installed.change_configuration({"routeIncludes": ["10.99.0.0/24"]})
     check_in(installed)
     assert "route = 10.99.0.0/24" in installed.server.read("/etc/mstunnel/ocserv.conf")
