@@ -78,7 +78,7 @@ def test_a_changed_configuration_reaches_the_next_session_of_a_connected_client(
     address = installed.client_address()
     changes = {
         "routeIncludes": ["10.99.0.0/24", "10.77.5.0/24"],
-        "dnsServers": ["10.99.0.54", "10.99.0.53"],
+        "dnsServers": ["10.99.0.54", "10.99.0.1"],
         "advancedSettings": [{"name": "session-timeout", "value": "1200"}],
     }
     installed.change_configuration(changes)
