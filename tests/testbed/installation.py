@@ -141,7 +141,7 @@ class Installation:
             if found.code == 0 and json.loads(found.stdout)["state"] in {"accepted", "refused"}:
                 return
             time.sleep(1)
-        raise TestbedError(f"the monitor gave no verdict: {found.describe()}")
+        raise TestbedError(f"the monitor gave no verdict in {verdict}")
 
     def wait_until_healthy(self) -> None:
         """Return once both containers are healthy. Raises TestbedError after a minute."""
