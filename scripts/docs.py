@@ -3,18 +3,13 @@
 `python -m scripts.docs` writes them; tests/unit/test_docs.py fails when a committed page is out of date.
 """
 
-import contextlib
 import importlib
 import inspect
-import io
-import os
-import tomllib
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any, get_args
 
-import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -24,19 +19,19 @@ from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
+from scripts import command_page
 from scripts.error_codes import codes
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/reference"
 NOTE = "<!-- Written by `make docs` from the code. Do not edit. -->\n"
-WIDTH = "80"
 
 
 def pages() -> dict[Path, str]:
     """The pages, by path."""
     made = {
         "steps.md": steps(),
-        "commands.md": commands(),
+        "commands.md": command_page.commands(),
         "answers.md": answers(),
         "errors.md": error_codes(),
     }
@@ -76,42 +71,6 @@ def _step(number: int, step: Any) -> str:
     heading = f"## {number}." if number else "###"
     title = f"{heading} `{step.name}`: {step.title}\n"
     return "\n".join([title, f"{sentence[:1].upper()}{sentence[1:]}\n", *([needs] if needs else [])])
-
-
-def commands() -> str:
-    """The help of every command, as it is shown 80 columns wide."""
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    parts = ["# Commands\n"]
-    for program, entry in scripts.items():
-        app = importlib.import_module(entry.partition(":")[0]).app
-        # Boxes drawn by the terminal are of no use on a page.
-        app.rich_markup_mode = None
-        command = typer.main.get_command(app)
-        for path in _tree(program, command):
-            heading = "##" if path == program else "###"
-            parts.append(f"{heading} `{path}`\n\n```text\n{_help(path, command)}\n```\n")
-    return "\n".join(parts)
-
-
-def _tree(path: str, command: Any) -> Iterator[str]:
-    yield path
-    for name, child in getattr(command, "commands", {}).items():
-        yield from _tree(f"{path} {name}", child)
-
-
-def _help(path: str, program: Any) -> str:
-    name, *words = path.split()
-    before = {name: os.environ.get(name) for name in ("COLUMNS", "TERMINAL_WIDTH")}
-    os.environ |= dict.fromkeys(before, WIDTH)
-    printed = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(printed):
-            program.main(args=[*words, "--help"], prog_name=name, standalone_mode=False)
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            os.environ |= {} if value is None else {name: value}
-    return "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
 
 
 def answers() -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import docs
+from scripts import command_page, command_tree, docs
 
 PAGES = docs.pages()
 ROOT = Path(__file__).parents[2]
@@ -63,8 +63,21 @@ def _defines(file: Path, test: str) -> bool:
 
 
 def test_no_help_is_wider_than_a_terminal() -> None:
-    wide = [line for line in docs.commands().splitlines() if len(line) > 80]
+    printed = re.findall(r"```text\n(.*?)```", command_page.commands(), re.DOTALL)
+    wide = [line for text in printed for line in text.splitlines() if len(line) > 80]
+    assert len(printed) > 100
     assert wide == []
+
+
+@pytest.mark.parametrize("program", command_tree.PROGRAMS)
+def test_every_option_is_described_with_its_command_or_in_a_set_that_the_command_takes(program: str) -> None:
+    sections = dict(re.findall(r"(?ms)^##+ `?([^`\n]+?)`?\n(.*?)(?=^##|\Z)", command_page.commands()))
+    for command in command_tree.program(program).walk():
+        text = sections[command.path]
+        sets = re.findall(r"#([\w-]+)-options", text)
+        described = "".join([text, *(sections[f"{name.capitalize()} options"] for name in ("common", *sets))])
+        names = {parameter.names[0] for parameter in command.parameters if parameter.names} - {"--help"}
+        assert names - set(re.findall(r"--[\w-]+", described)) == set(), command.path
 
 
 def test_codes_are_found_wherever_they_are_made() -> None:
