@@ -1,7 +1,7 @@
 """Redaction: replacing secrets by stars, those that are known in every form, and what looks like one.
 
-This module is part of the vocabulary of every layer and imports nothing of ours. The time that each function
-takes grows in proportion to the text, whatever the text is.
+This module is part of the vocabulary of every layer. The time that each function takes grows in proportion to
+the text, whatever the text is.
 """
 
 import base64
@@ -13,12 +13,12 @@ from functools import partial
 from typing import Final, TypeAlias
 from urllib.parse import quote_from_bytes, quote_plus
 
+from mstunnel_setup.text import printable
+
 STARS: Final = "********"
 LONGEST_LINE: Final = 16_384
 """Characters of a line that stay in the diagnostic file; the rest is cut, and the line says so."""
 
-# Control characters, and the marks that reorder text on a terminal.
-_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _SMALL: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 # A shorter secret would put stars into ordinary words: one that was given to us, and one found on a host.
 _SHORTEST: Final = 4
@@ -27,11 +27,6 @@ _LINE: Final = re.compile(rb"[A-Za-z0-9+/=_-]{16,}")
 _Match: TypeAlias = re.Match[str]
 _Rule: TypeAlias = tuple[str, re.Pattern[str], Callable[[_Match], str]]
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
-
-
-def printable(text: str) -> str:
-    """`text` without what could move the cursor, recolour or reorder a terminal; newline and tab stay."""
-    return _UNSAFE.sub("", text).encode("utf-8", errors="replace").decode("utf-8")
 
 
 class Known:

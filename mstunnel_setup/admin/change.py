@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.text import plain
 
 Kind: TypeAlias = Literal["configuration", "site", "threshold", "server", "trusted root", "profile"]
 Verb: TypeAlias = Literal["create", "update", "delete"]

@@ -16,7 +16,7 @@ from mstunnel_setup.admin.profiles.present import extra, not_declared, profile_o
 from mstunnel_setup.admin.profiles.wire import root_name
 from mstunnel_setup.admin.wire import configuration_object, site_object, threshold_object
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.text import plain
 
 SCHEMA_FILE = "schema.json"
 _HEAD = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"

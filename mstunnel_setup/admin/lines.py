@@ -5,7 +5,7 @@ from typing import Any
 
 from mstunnel_setup.admin.change import Change
 from mstunnel_setup.result import Notice, Result
-from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.text import plain
 
 _WIDEST = 60
 NOTHING = "Nothing to change."

@@ -15,7 +15,7 @@ from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
 from mstunnel_setup.gateway.errors import PropertyError
-from mstunnel_setup.gateway.fields import shown
+from mstunnel_setup.text import quoted
 
 _APIPA: Final = IPv4Network("169.254.0.0/16")
 _LONGEST_SESSION: Final = 2**31 - 1
@@ -68,7 +68,7 @@ def _served(body: dict[str, Any]) -> Iterator[Finding]:
 
 def _refusal(code: str, key: str, value: object, error: PropertyError) -> Finding:
     reason = "it is a mask, not a network" if _is_mask(str(value)) else error.reason
-    return Finding(code, key, f"{key} is {shown(value)}: {reason}", _sentence(error.advice))
+    return Finding(code, key, f"{key} is {quoted(value)}: {reason}", _sentence(error.advice))
 
 
 def _is_mask(text: str) -> bool:
@@ -86,7 +86,7 @@ def _settings(declared: ConfigurationObject) -> Iterator[Finding]:
             yield Finding(
                 "advanced-setting-malformed",
                 "advanced_settings",
-                f"advanced_settings has {shown(name)} = {shown(value)}: this is not a valid setting",
+                f"advanced_settings has {quoted(name)} = {quoted(value)}: this is not a valid setting",
                 "Write the ocserv name of a setting, such as idle-timeout, with a value.",
             )
             continue
@@ -97,7 +97,7 @@ def _settings(declared: ConfigurationObject) -> Iterator[Finding]:
             yield Finding(
                 "advanced-setting-invalid",
                 key,
-                f"{key}.{name} is {shown(value)}: {error.reason}",
+                f"{key}.{name} is {quoted(value)}: {error.reason}",
                 _sentence(error.advice),
             )
     if declared.session_timeout is None:
@@ -113,7 +113,7 @@ def _settings(declared: ConfigurationObject) -> Iterator[Finding]:
         yield Finding(
             "session-timeout-invalid",
             "session_timeout",
-            f"session_timeout is {shown(declared.session_timeout)}: out of range",
+            f"session_timeout is {quoted(declared.session_timeout)}: out of range",
             "Write a whole number of seconds from 1; 3600 is the default.",
         )
 
@@ -123,14 +123,14 @@ def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
         yield Finding(
             "dns-suffix-invalid",
             "default_domain_suffix",
-            f"default_domain_suffix is {shown(declared.default_domain_suffix)}: it is more than one domain",
+            f"default_domain_suffix is {quoted(declared.default_domain_suffix)}: it is more than one domain",
             "Write one domain.",
         )
     if EVERYTHING in declared.route_includes and len(declared.route_includes) > 1:
         yield Finding(
             "route-invalid",
             "route_includes",
-            f"route_includes has {shown(EVERYTHING)}, which is all traffic, beside other rules",
+            f"route_includes has {quoted(EVERYTHING)}, which is all traffic, beside other rules",
             "Remove it or the others.",
         )
     count = len(declared.route_includes) + len(declared.route_excludes)
@@ -160,7 +160,7 @@ def _advice(declared: ConfigurationObject, corporate_networks: Sequence[str]) ->
         yield Finding(
             "network-not-apipa",
             "network",
-            f"network is {shown(declared.network)}: not checked against your networks",
+            f"network is {quoted(declared.network)}: not checked against your networks",
             f"List your networks in `corporate_networks`, or use {_APIPA}, which cannot overlap them.",
             fatal=False,
         )
@@ -183,7 +183,7 @@ def _host_bits(declared: ConfigurationObject) -> Iterator[Finding]:
                 yield Finding(
                     "host-bits-cut",
                     key,
-                    f"{key} has {shown(text)}, which is an address in {network}",
+                    f"{key} has {quoted(text)}, which is an address in {network}",
                     f"Write {network}; this network is sent.",
                     fatal=False,
                 )

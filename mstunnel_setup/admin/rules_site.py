@@ -14,7 +14,7 @@ from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problem import suggest
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.errors import PropertyError
-from mstunnel_setup.gateway.fields import shown
+from mstunnel_setup.text import quoted
 
 Resolve: TypeAlias = Callable[[str], Sequence[str]]
 """Addresses of a host name, as text; none when it has none."""
@@ -44,7 +44,7 @@ def judge_threshold(declared: ThresholdObject) -> tuple[Finding, ...]:
         return (Finding("thresholds-equal", "unhealthy", message, "Write two different values."),)
     if kind is None:
         words = ", ".join(item.word for item in KINDS)
-        message = f"{shown(declared.metric)} is not a known metric with thresholds"
+        message = f"{quoted(declared.metric)} is not a known metric with thresholds"
         hint = f"Metrics are known by a word in their names: {words}. Gateways ignore others."
         return (Finding("metric-not-known", "metric", message, hint, fatal=False),)
     return (*_range(declared, kind), *_direction(declared, kind))
@@ -78,7 +78,7 @@ def _address(text: str) -> Iterator[Finding]:
         yield Finding(
             "public-address-invalid",
             "public_address",
-            f"public_address is {shown(text)}: it is neither a full domain name nor an IP address",
+            f"public_address is {quoted(text)}: it is neither a full domain name nor an IP address",
             "Write one such as gateway.contoso.com, without https:// and without a port.",
         )
 
@@ -96,7 +96,7 @@ def _probe(text: str) -> Iterator[Finding]:
         yield Finding(
             "probe-url-invalid",
             "internal_network_probe_url",
-            f"internal_network_probe_url is {shown(_without_secrets(text))}: {problem}",
+            f"internal_network_probe_url is {quoted(_without_secrets(text))}: {problem}",
             "Write an http or https address such as https://intranet.contoso.com/.",
         )
 
@@ -112,7 +112,7 @@ def _window(window: WindowObject) -> Iterator[Finding]:
         yield Finding(
             "window-time-invalid",
             "upgrade_window",
-            f"upgrade_window.{name} is {shown(getattr(window, name))}: it is not a time of day",
+            f"upgrade_window.{name} is {quoted(getattr(window, name))}: it is not a time of day",
             "Write hours and minutes, such as 22:00.",
         )
     if not wrong and (_minutes(window.end) - _minutes(window.start)) % _DAY < _HOUR:
@@ -143,7 +143,7 @@ def _zone(window: WindowObject) -> Iterator[Finding]:
         yield Finding(
             "time-zone-unknown",
             "upgrade_window",
-            f"upgrade_window.time_zone is {shown(window.time_zone)}: there is no such time zone{near}",
+            f"upgrade_window.time_zone is {quoted(window.time_zone)}: there is no such time zone{near}",
             "Write an IANA name, such as Europe/Berlin.",
         )
     elif window.utc_offset_minutes is not None and abs(window.utc_offset_minutes) > _FARTHEST:
@@ -173,7 +173,7 @@ def _reachable(text: str, resolve: Resolve | None) -> Iterator[Finding]:
         yield Finding(
             "public-address-unresolved",
             "public_address",
-            f"public_address is {shown(text)}: the name does not resolve",
+            f"public_address is {quoted(text)}: the name does not resolve",
             "Publish it in public DNS before devices use the site.",
             fatal=False,
         )
@@ -182,7 +182,7 @@ def _reachable(text: str, resolve: Resolve | None) -> Iterator[Finding]:
         yield Finding(
             "public-address-private",
             "public_address",
-            f"public_address is {shown(text)}: {private[0]} cannot be reached from the internet",
+            f"public_address is {quoted(text)}: {private[0]} cannot be reached from the internet",
             "Devices on the internet need a public address.",
             fatal=False,
         )

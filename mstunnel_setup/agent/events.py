@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway.warning import ConfigurationWarning
 from mstunnel_setup.redaction import without_tokens
-from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.text import plain
 
 Tell: TypeAlias = Callable[[str], None]
 """Takes one log line without its end."""

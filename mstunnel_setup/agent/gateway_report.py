@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.text import plain
 
 REPORT: Final = f"{paths.SERVER_STATE}/report"
 _LONGEST: Final = 500

@@ -11,7 +11,7 @@ from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.text import plain
 
 REPORT: Final = f"{paths.AGENT_STATE}/health.json"
 

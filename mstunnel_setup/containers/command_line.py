@@ -5,12 +5,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup.containers.engine import Finished, LogOptions, clean
+from mstunnel_setup.containers.engine import Finished, LogOptions
 from mstunnel_setup.containers.errors import CONTAINER_TIMEOUT, ENGINE_FAILED, ENGINE_MISSING
 from mstunnel_setup.containers.run_arguments import volume_arguments
 from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.text import printable
 
 # podman-run(1), `docker run`: the engine itself failed.
 _ENGINE_FAILED = 125
@@ -29,16 +30,18 @@ class CommandLine:
             return self.processes.run((*self.command, *arguments), timeout=timeout, check=not accept_failure)
         except ProcessError as error:
             if error.code == "program-timeout":
-                raise CONTAINER_TIMEOUT(reason=clean(error.message)) from error
+                raise CONTAINER_TIMEOUT(reason=printable(error.message)) from error
             if error.code == "program-missing":
                 raise ENGINE_MISSING(engine=self.command[0]) from error
-            raise ENGINE_FAILED(operation=f"run {self.command[0]}", reason=clean(error.message)) from error
+            raise ENGINE_FAILED(
+                operation=f"run {self.command[0]}", reason=printable(error.message)
+            ) from error
 
     def finish(self, arguments: Sequence[str], timeout: float) -> Finished:
         """Run a program in a container; any exit code is accepted."""
         done = self.run(arguments, timeout, accept_failure=True)
         if done.code == _ENGINE_FAILED:
-            raise ENGINE_FAILED(operation=f"run {self.command[0]}", reason=clean(done.error))
+            raise ENGINE_FAILED(operation=f"run {self.command[0]}", reason=printable(done.error).strip())
         return Finished(done.code, done.output, done.error)
 
 

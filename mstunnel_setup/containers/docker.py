@@ -10,14 +10,7 @@ from typing import Any
 
 from mstunnel_setup.containers import docker_archive
 from mstunnel_setup.containers.command_line import CommandEngine, CommandLine, once_arguments, once_name
-from mstunnel_setup.containers.engine import (
-    ContainerState,
-    Finished,
-    Image,
-    Progress,
-    clean,
-    engine_time,
-)
+from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time
 from mstunnel_setup.containers.errors import (
     ENGINE_FAILED,
     IMAGE_LOAD_FAILED,
@@ -37,6 +30,7 @@ from mstunnel_setup.containers.spec import (
 from mstunnel_setup.errors import Declared, EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import Processes
+from mstunnel_setup.text import printable
 
 # A call that takes longer than stopping a container (90 s at most) has hung.
 _CALL_TIMEOUT = 600.0
@@ -207,7 +201,7 @@ class DockerEngine(CommandEngine):
         for name in (image.id, image.digest):
             if self._image_id(name) is not None:
                 return Image(image.name, image.digest, name)
-        raise IMAGE_LOAD_FAILED(archive=archive, reason=clean(report))
+        raise IMAGE_LOAD_FAILED(archive=archive, reason=printable(report).strip())
 
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:
@@ -232,7 +226,7 @@ def _explained(declared: Declared[EngineError], **values: object) -> Iterator[No
     try:
         yield
     except (OSError, DockerException) as error:
-        raise declared(reason=clean(_reason(error)), **values) from error
+        raise declared(reason=printable(_reason(error)).strip(), **values) from error
 
 
 def _reason(error: Exception) -> str:

@@ -150,8 +150,3 @@ def engine_time(text: str) -> datetime | None:
 
 def no_progress(_fetched: int, _known: int) -> None:
     """A progress listener that does nothing."""
-
-
-def clean(text: str) -> str:
-    """`text` without control characters other than line ends: external text may be hostile."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text).strip()

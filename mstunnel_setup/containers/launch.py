@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from mstunnel_setup.containers.engine import ContainerState, clean
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.errors import CONTAINER_FAILED
 from mstunnel_setup.containers.world import HasEngine
 from mstunnel_setup.errors import EngineError
+from mstunnel_setup.text import printable
 
 LOG_LINES = 10
 _POLL_SECONDS = 0.5
@@ -57,7 +58,7 @@ def wait_until_up(world: HasEngine, name: str, timeout: float, log: Callable[[],
 
 def launch_failure(name: str, state: ContainerState | None, log: str) -> EngineError:
     """The error for a container that does not start."""
-    lines = [line for line in clean(log).splitlines() if line.strip()][-LOG_LINES:]
+    lines = [line for line in printable(log).splitlines() if line.strip()][-LOG_LINES:]
     tail = "".join(f"\n  {line}" for line in lines) or " nothing"
     return CONTAINER_FAILED(name=name, state=_words(state), log=tail)
 

@@ -9,14 +9,7 @@ from contextlib import closing, contextmanager
 from typing import IO, Any
 
 from mstunnel_setup.containers.command_line import CommandEngine, CommandLine, once_arguments, once_name
-from mstunnel_setup.containers.engine import (
-    ContainerState,
-    Finished,
-    Image,
-    Progress,
-    clean,
-    engine_time,
-)
+from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time
 from mstunnel_setup.containers.errors import (
     ENGINE_FAILED,
     IMAGE_LOAD_FAILED,
@@ -30,6 +23,7 @@ from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_referenc
 from mstunnel_setup.errors import Declared, EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import Processes
+from mstunnel_setup.text import printable
 
 _LOAD_TIMEOUT = 3600
 _CREATE_TIMEOUT = 600.0
@@ -230,7 +224,7 @@ def _explained(declared: Declared[EngineError], **values: object) -> Iterator[No
     try:
         yield
     except OSError as error:
-        raise declared(reason=clean(_reason(error)), **values) from error
+        raise declared(reason=printable(_reason(error)).strip(), **values) from error
 
 
 def _reason(error: OSError) -> str:

@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mstunnel_setup.containers.engine import ContainerEngine, Image, Progress, clean
+from mstunnel_setup.containers.engine import ContainerEngine, Image, Progress
 from mstunnel_setup.containers.errors import IMAGE_NOT_PULLED, IMAGE_PULL_FAILED, PullError
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.text import sentence
+from mstunnel_setup.text import printable, sentence
 
 _ADVICE = {
     "manifest unknown": "Check name and digest of the image.",
@@ -119,6 +119,6 @@ def pull_failure(reference: str, reason: str, engine: EngineName = "podman") -> 
     lowered = reason.lower()
     hint = next((hint for word, hint in _ADVICE.items() if word in lowered), "Run the command again.")
     advice = sentence(hint, {"engine": engine, "folder": _FOLDERS[engine]})
-    failure = IMAGE_PULL_FAILED(image=reference, reason=clean(reason), advice=advice)
+    failure = IMAGE_PULL_FAILED(image=reference, reason=printable(reason).strip(), advice=advice)
     failure.permanent = any(word in lowered for word in _PERMANENT)
     return failure

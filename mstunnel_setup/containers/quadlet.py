@@ -11,12 +11,12 @@ from pathlib import PurePosixPath
 from packaging.version import Version
 
 from mstunnel_setup import paths, rendering
-from mstunnel_setup.containers.engine import clean
 from mstunnel_setup.containers.errors import QUADLET_MISSING, QUADLET_REFUSED
 from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
+from mstunnel_setup.text import printable
 
 # Debian, Fedora and RHEL; older Debian and Ubuntu; built from source.
 _GENERATORS = (
@@ -79,6 +79,6 @@ def _judge(processes: Processes, generator: str, folder: str, name: str) -> str:
     # Older generators exit with 0 although they rejected a file: check for the service itself.
     marker = f"---{PurePosixPath(name).stem}.service---"
     if done.code != 0 or marker not in done.output:
-        reason = clean(done.error).replace(folder, "")
+        reason = printable(done.error).strip().replace(folder, "")
         raise QUADLET_REFUSED(name=name, reason=reason)
     return done.output.partition(marker)[2].lstrip("\n")

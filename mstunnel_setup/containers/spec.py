@@ -90,7 +90,7 @@ class HealthCheck:
         """Refuse empty commands and control characters."""
         _require("health check", " ".join(self.command), ok=bool(self.command))
         for word in self.command:
-            _printable("health check", word)
+            _visible("health check", word)
         for number in (self.interval, self.timeout, self.retries):
             _require("health check", str(number), ok=number > 0)
         _require("health check start period", str(self.start_period), ok=self.start_period >= 0)
@@ -155,7 +155,7 @@ class ContainerSpec:
         return self.local_name or self.image
 
     def _check_description(self) -> None:
-        _printable("description", self.description)
+        _visible("description", self.description)
         # A backslash at the end of a line continues it in unit files.
         _require("description", self.description, ok="\\" not in self.description)
         _require("description", self.description, ok=self.description.strip() == self.description != "")
@@ -167,14 +167,14 @@ class ContainerSpec:
         _matching("capability", _CAPABILITY, self.capabilities)
         _matching("sysctl", _SYSCTL, self.sysctls)
         for value in self.sysctls.values():
-            _printable("sysctl value", value)
+            _visible("sysctl value", value)
             # Podman's generator mishandles these: it drops the line, or doubles them.
             _require("sysctl value", value, ok=not {'"', "\\"} & set(value))
 
     def _check_labels(self) -> None:
         _matching("label", _LABEL, self.labels)
         for value in self.labels.values():
-            _printable("label value", value)
+            _visible("label value", value)
         _require("label", MANAGED_LABEL, ok=MANAGED_LABEL not in self.labels)
 
 
@@ -200,11 +200,11 @@ def digest_tag(reference: str) -> str:
 
 
 def _absolute(what: str, path: str) -> None:
-    _printable(what, path)
+    _visible(what, path)
     _require(what, path, ok=path.startswith("/") and ":" not in path)
 
 
-def _printable(what: str, value: str) -> None:
+def _visible(what: str, value: str) -> None:
     _require(what, value, ok=value.isprintable())
 
 

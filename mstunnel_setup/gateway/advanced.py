@@ -7,12 +7,13 @@ that names a file, runs a program, or changes how devices authenticate. Source: 
 from collections.abc import Mapping
 from typing import Final
 
-from mstunnel_setup.gateway.fields import invalid, shown
+from mstunnel_setup.gateway.fields import invalid
 from mstunnel_setup.gateway.warning import (
     ADVANCED_SETTING_IGNORED,
     ADVANCED_SETTING_REPEATED,
     ConfigurationWarning,
 )
+from mstunnel_setup.text import quoted
 
 _FIELD: Final = "advancedSettings"
 _LARGEST: Final = 2**31 - 1
@@ -75,7 +76,7 @@ def read_advanced(
     for name, value in pairs:
         if name not in NUMBERS and name not in SWITCHES:
             supported = ", ".join(sorted({*NUMBERS, *SWITCHES}))
-            warnings.append(ADVANCED_SETTING_IGNORED(name=shown(name), supported=supported))
+            warnings.append(ADVANCED_SETTING_IGNORED(name=quoted(name), supported=supported))
             continue
         if name in settings:
             warnings.append(ADVANCED_SETTING_REPEATED(name=name))

@@ -11,8 +11,9 @@ from typing import Final, Self
 
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.advanced import read_advanced
-from mstunnel_setup.gateway.fields import Document, Network, invalid, shown
+from mstunnel_setup.gateway.fields import Document, Network, invalid
 from mstunnel_setup.gateway.warning import DNS_SERVER_OUTSIDE_TUNNEL, ConfigurationWarning
+from mstunnel_setup.text import quoted
 
 DEFAULT_PORT: Final = 443
 EVERYTHING: Final = "default"
@@ -163,7 +164,7 @@ def _unreachable(
 ) -> tuple[ConfigurationWarning, ...]:
     """A warning for each DNS server that devices would contact outside the tunnel."""
     return tuple(
-        DNS_SERVER_OUTSIDE_TUNNEL(server=shown(server))
+        DNS_SERVER_OUTSIDE_TUNNEL(server=quoted(server))
         for server in servers
         if (includes and not _within(server, includes)) or _within(server, excludes)
     )

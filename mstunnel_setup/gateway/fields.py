@@ -11,13 +11,13 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final, TypeVar
 
 from mstunnel_setup.gateway.errors import CONFIGURATION_INVALID, PropertyError
+from mstunnel_setup.text import quoted
 
 Document = Mapping[str, object]
 Network = IPv4Network | IPv6Network
 Item = TypeVar("Item")
 
 _PLACE: Final = "Tenant administration > Microsoft Tunnel Gateway > Server configurations"
-_SHOWN: Final = 80
 _DOMAIN: Final = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
     r"(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*"
@@ -47,17 +47,9 @@ def invalid(field: str, value: object, reason: str, advice: str) -> PropertyErro
         if label
         else f"With Microsoft Graph, change {field}"
     )
-    error = CONFIGURATION_INVALID(field=field, value=shown(value), reason=reason, place=place, advice=advice)
+    error = CONFIGURATION_INVALID(field=field, value=quoted(value), reason=reason, place=place, advice=advice)
     error.field, error.reason, error.advice = field, reason, advice
     return error
-
-
-def shown(value: object) -> str:
-    """`value` for a message: short, quoted, without control characters."""
-    clean = "".join(
-        "\N{REPLACEMENT CHARACTER}" if _invisible(character) else character for character in str(value)
-    )
-    return f"“{clean[:_SHOWN]}…”" if len(clean) > _SHOWN else f"“{clean}”"
 
 
 def text(document: Document, field: str) -> str:
@@ -173,11 +165,6 @@ def domain(field: str, value: str) -> str:
 def _breaks_lines(character: str) -> bool:
     """Control characters, line and paragraph separators, and halves of surrogate pairs (UTF-8 has none)."""
     return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
-
-
-def _invisible(character: str) -> bool:
-    """Also characters that change the text direction of a terminal."""
-    return _breaks_lines(character) or unicodedata.category(character) == "Cf"
 
 
 def _line(field: str, value: object) -> str:

@@ -20,6 +20,7 @@ from mstunnel_setup.gateway.errors import (
     ARGUMENT_UNEXPECTED,
     OCCTL_ANSWER_INVALID,
 )
+from mstunnel_setup.text import plain
 
 NOT_FOUND: Final = 2
 """Exit code of `show user` and `show id` for an unknown user or connection."""
@@ -170,5 +171,4 @@ def _records(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
 
 
 def _not_understood(text: str) -> EngineError:
-    start = "".join(c if c.isprintable() else " " for c in text[:80]).strip()
-    return OCCTL_ANSWER_INVALID(answer=start or "nothing")
+    return OCCTL_ANSWER_INVALID(answer=plain(text, 80) or "nothing")

@@ -16,6 +16,7 @@ from mstunnel_setup.foreign import http_date
 from mstunnel_setup.host.client_certificate import show_unknown_certificate
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.errors import ENDPOINT_UNREACHABLE, NAME_UNRESOLVED
+from mstunnel_setup.text import plain
 
 _LARGEST_HEAD = 16 * 1024
 # linux/in.h: the path MTU of a connected socket (ip(7)).
@@ -23,6 +24,7 @@ _IP_MTU = 14
 # Fills whole packets, so that a link with a smaller MTU is noticed before the MTU is read.
 _PADDING = "x" * 3000
 _OK = 200
+_LONGEST = 80
 REFUSED = "the proxy answers"
 """Start of the reason when a proxy refuses CONNECT; its status follows."""
 
@@ -110,9 +112,9 @@ def presented_issuer(destination: Destination, clock: Clock, end: float) -> str:
     Nothing is verified and no request is sent: only for the message about an untrusted certificate.
     """
     try:
-        with _connected(destination, clock, end) as plain:
-            plain.settimeout(_left(clock, end))
-            with _trusting().wrap_socket(plain, server_hostname=destination.host) as secure:
+        with _connected(destination, clock, end) as connection:
+            connection.settimeout(_left(clock, end))
+            with _trusting().wrap_socket(connection, server_hostname=destination.host) as secure:
                 return _issuer(secure.getpeercert(binary_form=True) or b"")
     except OSError:
         return ""
@@ -135,9 +137,9 @@ def _reach(
     clock: Clock,
     end: float,
 ) -> Reached:
-    with _connected(destination, clock, end) as plain:
-        plain.settimeout(_left(clock, end))
-        with context.wrap_socket(plain, server_hostname=destination.host) as secure:
+    with _connected(destination, clock, end) as connection:
+        connection.settimeout(_left(clock, end))
+        with context.wrap_socket(connection, server_hostname=destination.host) as secure:
             leaf = secure.getpeercert(binary_form=True) or b""
             status, date = _ask(secure, destination, clock, end)
             mtu = _path_mtu(secure)
@@ -147,18 +149,18 @@ def _reach(
 @contextmanager
 def _connected(destination: Destination, clock: Clock, end: float) -> Iterator[socket.socket]:
     target = destination.proxy or (destination.address, destination.port)
-    with socket.create_connection(target, _left(clock, end)) as plain:
+    with socket.create_connection(target, _left(clock, end)) as connection:
         if destination.proxy is not None:
-            _tunnel(plain, destination, clock, end)
-        yield plain
+            _tunnel(connection, destination, clock, end)
+        yield connection
 
 
-def _tunnel(plain: socket.socket, destination: Destination, clock: Clock, end: float) -> None:
+def _tunnel(connection: socket.socket, destination: Destination, clock: Clock, end: float) -> None:
     """Ask the proxy to CONNECT (RFC 9110, section 9.3.6)."""
     bracketed = f"[{destination.address}]" if ":" in destination.address else destination.address
     authority = f"{bracketed}:{destination.port}"
-    plain.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
-    status, _ = _head(plain, clock, end)
+    connection.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
+    status, _ = _head(connection, clock, end)
     if status != _OK:
         raise OSError(f"{REFUSED} {status}" if status else "the proxy does not speak HTTP")
 
@@ -222,14 +224,10 @@ def _issuer(leaf: bytes) -> str:
         *issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME),
         *issuer.get_attributes_for_oid(NameOID.COMMON_NAME),
     ]
-    return _printable(str(names[0].value)) if names else ""
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)[:80]
+    return plain(names[0].value, _LONGEST) if names else ""
 
 
 def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or 'no handshake'}"
-    return _printable(str(error.strerror or error)).lower()
+    return plain(error.strerror or error, _LONGEST).lower()

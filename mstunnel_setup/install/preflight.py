@@ -23,7 +23,7 @@ from mstunnel_setup.readiness.data import endpoints_of, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import EngineFacts, Facts, Section, TunnelFacts
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, judge, undecided
-from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.text import plain
 
 _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
 # Which port it will be, only the server configuration of the site tells; about the others it has a say.

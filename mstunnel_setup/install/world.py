@@ -10,7 +10,7 @@ from cryptography.x509 import Certificate
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
-from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Progress, clean
+from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Progress
 from mstunnel_setup.containers.spec import Volume
 from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.errors import CertificateError
@@ -20,6 +20,7 @@ from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install.errors import GATEWAY_CONFIGURATION_REFUSED, IMAGE_NOT_GATEWAY, NOT_SIGNED_IN
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.text import printable
 from mstunnel_setup.tls.ca_trust import added_roots
 from mstunnel_setup.tls.read import read_material
 
@@ -119,7 +120,7 @@ class World:
         if finished.code in _NO_SUCH_PROGRAM:
             raise IMAGE_NOT_GATEWAY(image=image)
         if finished.code != 0:
-            raise GATEWAY_CONFIGURATION_REFUSED(error=clean(finished.error or finished.output))
+            raise GATEWAY_CONFIGURATION_REFUSED(error=printable(finished.error or finished.output).strip())
 
     def _seen(self, path: str) -> Volume:
         """A path of the host that a container sees, read-only, under the same name."""

@@ -4,13 +4,13 @@ import ipaddress
 from typing import Literal
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers.engine import clean
 from mstunnel_setup.gateway.occtl import judge_word
 from mstunnel_setup.install.session import open_gateway
 from mstunnel_setup.operations.errors import ADDRESS_INVALID, OCCTL_FAILED
 from mstunnel_setup.operations.sessions import server_process
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
+from mstunnel_setup.text import printable
 
 _SECONDS = 20.0
 
@@ -44,5 +44,5 @@ def _ask(operator: Operator, *words: str) -> bool:
         return True
     if finished.output.startswith(f"could not {words[0]} "):
         return False
-    reason = clean(finished.error or finished.output) or f"exit code {finished.code}"
+    reason = printable(finished.error or finished.output).strip() or f"exit code {finished.code}"
     raise OCCTL_FAILED(reason=reason)

@@ -1,7 +1,7 @@
 """`mst-cli server show …`: what ocserv's control program knows about sessions."""
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers.engine import Finished, clean
+from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.gateway.occtl import (
     NOT_FOUND,
@@ -16,6 +16,7 @@ from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.errors import OCCTL_FAILED, SERVER_NOT_RUNNING, SHOW_UNKNOWN
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
+from mstunnel_setup.text import printable
 
 _SECONDS = 20.0
 
@@ -54,7 +55,7 @@ def ask(world: World, command: ShowCommand) -> JsonObject | list[JsonValue]:
 
 def _require(finished: Finished) -> None:
     if finished.code != 0:
-        reason = clean(finished.error or finished.output) or f"exit code {finished.code}"
+        reason = printable(finished.error or finished.output).strip() or f"exit code {finished.code}"
         raise OCCTL_FAILED(reason=reason)
 
 

@@ -19,7 +19,6 @@ from mstunnel_setup.tenant.errors import (
     SITE_DELETED,
 )
 from mstunnel_setup.tenant.graph import Graph
-from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ_WRITE,
     Application,
@@ -29,6 +28,7 @@ from mstunnel_setup.tenant.wire import (
     ServicePrincipal,
     TunnelServer,
 )
+from mstunnel_setup.text import plain
 
 
 class HasTenant(Protocol):

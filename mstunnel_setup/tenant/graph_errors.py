@@ -19,13 +19,13 @@ from mstunnel_setup.tenant.errors import (
     THROTTLED,
     TOKEN_REFUSED,
 )
-from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
     APPLICATION_READ_WRITE,
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
 )
+from mstunnel_setup.text import plain
 
 _ROLES: Final = {
     CONFIGURATION_READ: "Intune Administrator",

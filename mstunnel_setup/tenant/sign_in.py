@@ -26,7 +26,6 @@ from mstunnel_setup.tenant.errors import (
 )
 from mstunnel_setup.tenant.graph_errors import json_object
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
-from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.token_sources import AccessToken, CachedToken, claims
 from mstunnel_setup.tenant.transport import HttpPort
 from mstunnel_setup.tenant.wire import (
@@ -35,6 +34,7 @@ from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
 )
+from mstunnel_setup.text import plain
 
 if TYPE_CHECKING:
     import msal

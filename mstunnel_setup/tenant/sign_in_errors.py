@@ -30,7 +30,7 @@ from mstunnel_setup.tenant.errors import (
     SIGN_IN_FAILED,
     WRONG_TENANT,
 )
-from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.text import plain
 
 Refusal: TypeAlias = Declared[SignInError]
 

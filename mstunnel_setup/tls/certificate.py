@@ -10,11 +10,12 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 
+from mstunnel_setup.text import plain
 from mstunnel_setup.tls.errors import CERTIFICATE_UNREADABLE, CERTIFICATE_UNSUPPORTED
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
-_SHOWN = 80
+LONGEST_NAME = 80
 # Exceptions of the library for an invalid certificate, key or bundle.
 MALFORMED = (
     ValueError,
@@ -44,9 +45,9 @@ def parse_certificate(der: bytes, where: str) -> x509.Certificate:
         with lenient_library():
             return examined(x509.load_der_x509_certificate(der))
     except UnsupportedAlgorithm as error:
-        raise CERTIFICATE_UNSUPPORTED(where=where, reason=plain(str(error))) from error
+        raise CERTIFICATE_UNSUPPORTED(where=where, reason=plain(error)) from error
     except MALFORMED as error:
-        problem = f"{where} is not a valid certificate: {plain(str(error))}"
+        problem = f"{where} is not a valid certificate: {plain(error)}"
         raise CERTIFICATE_UNREADABLE(problem=problem) from error
 
 
@@ -64,23 +65,18 @@ def serial_number(certificate: x509.Certificate) -> int:
         return certificate.serial_number
 
 
-def plain(text: str, limit: int = _SHOWN) -> str:
-    """Text from a certificate or a library, on one line, without control characters, shortened."""
-    clean = "".join(character if character.isprintable() else " " for character in text)
-    return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
-
-
 def title(certificate: x509.Certificate) -> str:
     """A name for people: common name, else the whole subject, else the serial number."""
     common_names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     text = str(common_names[0].value) if common_names else certificate.subject.rfc4514_string()
-    return plain(text) or f"serial number {serial_number(certificate):x}"
+    return plain(text, LONGEST_NAME) or f"serial number {serial_number(certificate):x}"
 
 
 def issuer_title(certificate: x509.Certificate) -> str:
     """The issuer's name for people."""
     common_names = certificate.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    return plain(str(common_names[0].value) if common_names else certificate.issuer.rfc4514_string())
+    text = str(common_names[0].value) if common_names else certificate.issuer.rfc4514_string()
+    return plain(text, LONGEST_NAME)
 
 
 def extension(

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from mstunnel_setup.text import plain
 from mstunnel_setup.tls.certificate import (
     extension,
     is_ca,
     is_self_signed,
     issuer_title,
-    plain,
     title,
 )
 from mstunnel_setup.tls.chain_building import Path, paths

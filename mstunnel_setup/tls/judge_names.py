@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import idna
 from cryptography import x509
 
-from mstunnel_setup.tls.certificate import extension, plain
+from mstunnel_setup.text import plain
+from mstunnel_setup.tls.certificate import LONGEST_NAME, extension
 from mstunnel_setup.tls.model import Finding, Severity
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -103,7 +104,7 @@ def shown_names(names: x509.SubjectAlternativeName) -> str:
         *(str(address) for address in names.get_values_for_type(x509.IPAddress)),
     ]
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return (", ".join(plain(name) for name in found[:_SHOWN]) or "no host") + more
+    return (", ".join(plain(name, LONGEST_NAME) for name in found[:_SHOWN]) or "no host") + more
 
 
 def _mismatch_hint(names: x509.SubjectAlternativeName, wanted: str | IpAddress) -> str:

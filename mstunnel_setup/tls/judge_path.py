@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.x509 import verification
 
-from mstunnel_setup.tls.certificate import extension, plain
+from mstunnel_setup.text import plain
+from mstunnel_setup.tls.certificate import extension
 from mstunnel_setup.tls.chain_building import Path
 from mstunnel_setup.tls.judge_names import parse_address
 from mstunnel_setup.tls.model import Finding, Severity

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.serialization import load_der_private_key, pkcs12
 
 from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.text import plain
 from mstunnel_setup.tls import pfx_mac
-from mstunnel_setup.tls.certificate import MALFORMED, examined, lenient_library, plain
+from mstunnel_setup.tls.certificate import MALFORMED, examined, lenient_library
 from mstunnel_setup.tls.der import DerError
 from mstunnel_setup.tls.errors import (
     CERTIFICATE_UNREADABLE,

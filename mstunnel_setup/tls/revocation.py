@@ -13,7 +13,8 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.tls.certificate import extension, is_self_signed, plain, title
+from mstunnel_setup.text import plain
+from mstunnel_setup.tls.certificate import extension, is_self_signed, title
 from mstunnel_setup.tls.model import Finding, Severity
 from mstunnel_setup.tls.revocation_answers import Answer, RevocationState, ocsp_request, read_crl, read_ocsp
 

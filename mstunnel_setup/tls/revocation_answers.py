@@ -15,6 +15,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
 from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.text import plain
 from mstunnel_setup.tls.certificate import (
     MALFORMED,
     extension,
@@ -22,7 +23,6 @@ from mstunnel_setup.tls.certificate import (
     is_ca,
     is_issued_by,
     lenient_library,
-    plain,
     serial_number,
 )
 from mstunnel_setup.tls.errors import CRL_UNUSABLE, OCSP_UNUSABLE
@@ -69,7 +69,7 @@ def read_ocsp(data: bytes, certificate: x509.Certificate, issuer: x509.Certifica
             response = ocsp.load_der_ocsp_response(data)
             return _ocsp_answer(response, certificate, issuer, now)
     except (*MALFORMED, UnsupportedAlgorithm) as error:
-        raise _unusable("ocsp", f"the answer is not a valid OCSP response: {plain(str(error))}") from error
+        raise _unusable("ocsp", f"the answer is not a valid OCSP response: {plain(error)}") from error
 
 
 def _ocsp_answer(
@@ -153,7 +153,7 @@ def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificat
         with lenient_library():
             return _crl_answer(_load_crl(data), certificate, issuer, now)
     except (*MALFORMED, UnsupportedAlgorithm) as error:
-        raise _unusable("crl", f"it is not a valid revocation list: {plain(str(error))}") from error
+        raise _unusable("crl", f"it is not a valid revocation list: {plain(error)}") from error
 
 
 def _load_crl(data: bytes) -> x509.CertificateRevocationList:

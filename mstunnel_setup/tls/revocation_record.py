@@ -16,7 +16,7 @@ from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.tls.certificate import plain
+from mstunnel_setup.text import plain
 from mstunnel_setup.tls.errors import REVOCATION_REFUSED
 from mstunnel_setup.tls.revocation import Fetch, Verdict
 from mstunnel_setup.tls.revocation_answers import RevocationState

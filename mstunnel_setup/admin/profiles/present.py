@@ -16,8 +16,8 @@ from mstunnel_setup.admin.profiles.wire import (
     profile_body,
 )
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
+from mstunnel_setup.text import plain
 
 TARGETS: Final = frozenset({ALL_USERS, ALL_DEVICES, GROUP, EXCLUDED_GROUP})
 """The kinds of assignment that a file can express."""

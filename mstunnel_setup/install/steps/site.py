@@ -15,8 +15,8 @@ from mstunnel_setup.install.errors import SITE_AMBIGUOUS, SITE_CHANGED, SITE_MIS
 from mstunnel_setup.install.steps.certificate import examine
 from mstunnel_setup.tenant.actions import site_deleted
 from mstunnel_setup.tenant.graph import is_guid
-from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.wire import TunnelSite
+from mstunnel_setup.text import plain
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.model import Identity
 

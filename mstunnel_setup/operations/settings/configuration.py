@@ -17,7 +17,7 @@ from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.operations.errors import CONFIGURATION_NOT_PULLED
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result, notice_of
-from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.text import plain
 
 
 def show(operator: Operator) -> Result:

@@ -16,7 +16,7 @@ from mstunnel_setup.operations.upgrade.notices import kept
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, notice_of
-from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.text import plain
 from mstunnel_setup.upgrade.last_decision import LastDecision, read_standing
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Release, offered, published

@@ -7,12 +7,12 @@ notifies the devices still connected at the end that the server shuts down, as a
 from typing import Final
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers.engine import clean
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.errors import DRAIN_FAILED
 from mstunnel_setup.operations.upgrade.reconnect import connected
+from mstunnel_setup.text import printable
 
 _PAUSE: Final = 5.0
 _SECONDS: Final = 20.0
@@ -56,5 +56,5 @@ def _close(world: World, port: int) -> None:
 def _add(world: World, *words: str) -> None:
     finished = world.engine.execute(paths.SERVER, ["nft", "add", *words], _SECONDS)
     if finished.code != 0:
-        reason = clean(finished.error or finished.output)
+        reason = printable(finished.error or finished.output).strip()
         raise DRAIN_FAILED(reason=reason)

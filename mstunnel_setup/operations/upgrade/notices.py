@@ -8,7 +8,7 @@ from mstunnel_setup.install.steps.monitor import UNIT
 from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.errors import MONITOR_DOWN, UPGRADE_FAILED, UPGRADE_UNFINISHED, UPGRADE_WAITS
 from mstunnel_setup.result import Notice, notice_of
-from mstunnel_setup.tenant.text import plain
+from mstunnel_setup.text import plain
 from mstunnel_setup.upgrade.last_decision import read_standing
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
 

@@ -9,10 +9,10 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.readiness.facts import AccountFacts, TunnelFacts
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.graph import Graph
-from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.token_sources import AccessToken, claims
 from mstunnel_setup.tenant.transport import GraphTransport, HttpPort
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, TunnelSite
+from mstunnel_setup.text import plain
 
 USER_READ = "User.Read"
 """The delegated permission to read one's own licences."""

@@ -10,6 +10,7 @@ from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.readiness import parse, parse_security
 from mstunnel_setup.readiness.facts import Engine, EngineFacts, EngineName, Firewall, SecurityFacts, Settings
 from mstunnel_setup.readiness.read import text_of
+from mstunnel_setup.text import plain
 
 _SECONDS = 15.0
 _PASTA = ("pasta", "passt")
@@ -116,4 +117,4 @@ def _version(told: Completed | None) -> str:
 
 def _last(text: str) -> str:
     lines = text.strip().splitlines()
-    return "".join(letter if letter.isprintable() else " " for letter in lines[-1])[:120] if lines else ""
+    return plain(lines[-1], 120) if lines else ""

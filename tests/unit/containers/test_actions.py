@@ -210,7 +210,7 @@ def test_a_container_without_health_check_has_to_last(world: World) -> None:
 @pytest.mark.parametrize("health", ["unhealthy", "starting"])
 def test_a_service_that_does_not_come_up_fails_with_its_log(world: World, health: Health) -> None:
     world.memory.healths = [health]
-    with pytest.raises(EngineError, match=rf"running and {health}.*\n  first\n  last  \[1mwords") as caught:
+    with pytest.raises(EngineError, match=rf"running and {health}.*\n  first\n  last \[1mwords") as caught:
         _service().apply(world, {})
     assert caught.value.code == "container-failed"
     assert world.clock.elapsed == pytest.approx(10, abs=1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.containers.engine import Image, clean
+from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.podman import PodmanEngine, container_state, image_from
 from mstunnel_setup.containers.pull import Pull, pull_failure
 from mstunnel_setup.errors import EngineError
@@ -126,10 +126,6 @@ def test_an_image_of_several_platforms_has_the_digest_asked_for() -> None:
     inspected = {"Id": "abc", "Digest": _PLATFORM, "RepoDigests": [f"r/s@{_INDEX}", f"r/s@{_PLATFORM}"]}
     assert image_from(f"r/s@{_INDEX}", inspected) == Image(f"r/s@{_INDEX}", _INDEX, "abc")
     assert image_from("r/s:1", inspected).digest == _PLATFORM
-
-
-def test_control_characters_are_not_shown() -> None:
-    assert clean("a\x1b[31mb\r\nc\x00") == "a [31mb \nc"
 
 
 class Dying:

@@ -74,7 +74,7 @@ def test_a_docker_that_does_not_answer_still_has_a_version_and_a_reason(tmp_path
 
     (found,) = reader(tmp_path, answers).engine().engines
 
-    assert found == Engine(name="docker", version="28.1.1", running=False, reason="Is it  [31mrunning?")
+    assert found == Engine(name="docker", version="28.1.1", running=False, reason="Is it [31mrunning?")
 
 
 def test_an_engine_that_hangs_may_run(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mstunnel_setup.errors import TenantError
-from mstunnel_setup.tenant.text import plain
 from mstunnel_setup.tenant.transport import GraphTransport, equals, query
 from tests.unit.tenant.fakes import FakeHttp, FixedToken, response
 
@@ -89,12 +88,3 @@ def test_a_filter_value_comes_out_as_it_went_in(value: str) -> None:
 
     assert expression == "displayName eq '{}'".format(value.replace("'", "''"))
     assert "+" not in address.query
-
-
-@given(st.text())
-def test_shown_text_is_one_printable_line(text: str) -> None:
-    shown = plain(text, 50)
-
-    assert len(shown) <= 50
-    assert shown.isprintable()
-    assert plain(shown, 50) == shown
