@@ -61,6 +61,9 @@ def _entry(
     if isinstance(shown, dict):
         yield f"{front}{name}:"
         yield from (f"{front}    {key}: {_scalar(item)}" for key, item in shown.items())
+    elif isinstance(shown, str) and "\n" in shown:
+        yield f"{front}{name}: |"
+        yield from (f"{front}    {line}" for line in shown.splitlines())
     elif isinstance(shown, list | tuple):
         yield f"{front}{name}: [{', '.join(map(_scalar, shown))}]"
     else:
@@ -103,7 +106,7 @@ def _words(value: Any) -> str:
         return " ".join(f"{name}={item}" for name, item in value.items())
     if isinstance(value, bool):
         return str(value).lower()
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value).replace("\n", " ").rstrip()
 
 
 def show(answers: Answers) -> JsonObject:

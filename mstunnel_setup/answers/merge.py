@@ -211,6 +211,9 @@ def _alternatives(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
         yield cloud.rank, ("tenant.authority", "tenant.graph")
     if method:
         yield method.rank, tuple(f"sign_in.{key}" for key in foreign_keys(str(method.value)))
+    for one, other in (("tenant.ca_file", "tenant.ca_pem"), ("tenant.ca_pem", "tenant.ca_file")):
+        if one in chosen:
+            yield chosen[one].rank, (other,)
     for section, leaf in (("certificate", "chain"), ("sign_in", "certificate"), ("identity", "certificate")):
         pair, pfx = (f"{section}.{leaf}", f"{section}.key"), f"{section}.pfx"
         ranks = [chosen[path].rank for path in pair if path in chosen]

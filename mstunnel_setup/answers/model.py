@@ -32,6 +32,7 @@ _URL = re.compile(
 )
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DOMAIN = re.compile(r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
+_PEM = re.compile(r"(-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n*)+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What useradd(8) takes everywhere.
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -64,6 +65,13 @@ def _url(text: str) -> str:
     if not _URL.fullmatch(text):
         raise ValueError("must be an https address such as `https://login.example.com`: correct it")
     return text.rstrip("/")
+
+
+def _certificates(text: str) -> str:
+    """Nothing but certificates, so that no key comes to lie where all users read it."""
+    if not _PEM.fullmatch(text):
+        raise ValueError("must be certificates in PEM and nothing else: correct it")
+    return text.rstrip("\n") + "\n"
 
 
 def _guid(text: str) -> str:
@@ -139,6 +147,7 @@ def _one_or_more(value: object) -> object:
 Line: TypeAlias = Annotated[str, AfterValidator(_line)]
 FilePath: TypeAlias = Annotated[str, AfterValidator(_path)]
 Url: TypeAlias = Annotated[str, AfterValidator(_url)]
+Certificates: TypeAlias = Annotated[str, AfterValidator(_certificates)]
 Guid: TypeAlias = Annotated[str, AfterValidator(_guid)]
 ClientId: TypeAlias = Annotated[str, AfterValidator(_client_id)]
 TenantId: TypeAlias = Annotated[str, AfterValidator(_tenant_id)]
@@ -186,6 +195,11 @@ class TenantAnswers(Part):
         description="Further trusted roots (PEM), for a TLS-inspecting proxy or a private CA",
         examples=["/etc/ssl/private-root.pem"],
     )
+    ca_pem: Certificates | None = Field(
+        default=None,
+        description="Instead of ca_file: the certificates themselves (PEM); `--lab` sets it",
+        examples=["-----BEGIN CERTIFICATE-----\n...\n-----END CERTIFICATE-----\n"],
+    )
     id: TenantId = Field(
         default="organizations", description="Tenant id or domain; organizations: that of the account"
     )
@@ -205,7 +219,8 @@ class SignInAnswers(Part):
     )
     client_id: ClientId | None = Field(
         default=None,
-        description="Id of your application for sign-in, or graph-command-line-tools",
+        description="Id of your application for sign-in; default: graph-command-line-tools (device code, "
+        "not in a custom cloud)",
         examples=["11111111-2222-3333-4444-555555555555"],
     )
     client_secret: SecretPlace | None = Field(
@@ -375,6 +390,13 @@ class AnswerFile(Part):
     client_to_client: bool = Field(
         default=False, description="true: devices can reach each other through the gateway"
     )
+
+    @property
+    def client_id(self) -> str | None:
+        """The application to sign in with: the one named, else for a device code that of every tenant."""
+        if self.sign_in.client_id or self.sign_in.method != "device-code" or self.tenant.cloud == "custom":
+            return self.sign_in.client_id
+        return GRAPH_COMMAND_LINE_TOOLS
 
     @property
     def eula_accepted(self) -> bool:

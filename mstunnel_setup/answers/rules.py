@@ -38,6 +38,8 @@ def tenant(section: Section) -> Iterator[Finding]:
             yield "cloud", f"`cloud: custom` needs `{key}`: add its https address"
         elif not custom and key in section:
             yield key, f"`{key}` is for `cloud: custom` only: set that cloud or remove `{key}`"
+    if "ca_file" in section and "ca_pem" in section:
+        yield "ca_pem", "use either `ca_file` or `ca_pem`: remove one of them"
     yield from _issuer_of_another(str(section.get("issuer", "")), str(section.get("id", "")))
 
 
@@ -74,11 +76,11 @@ def _method_needs(method: str, section: Section) -> Iterator[Finding]:
             yield "method", f"`method: {method}` needs `{key}`: add it"
 
 
-def needed_to_sign_in(method: str, *, has_pfx: bool) -> tuple[str, ...]:
-    """The settings that signing in by `method` needs without prompts."""
+def needed_to_sign_in(method: str, *, cloud: str, has_pfx: bool) -> tuple[str, ...]:
+    """The settings that signing in to `cloud` by `method` needs without prompts."""
     certificate = () if has_pfx else ("sign_in.certificate", "sign_in.key")
     needed = {
-        "device-code": ("sign_in.client_id",),
+        "device-code": ("sign_in.client_id",) if cloud == "custom" else (),
         "client-secret": ("sign_in.client_id", "sign_in.client_secret"),
         "client-certificate": ("sign_in.client_id", *certificate),
         "token-file": ("sign_in.token_file",),

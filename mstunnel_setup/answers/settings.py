@@ -42,6 +42,7 @@ SETTINGS = (
     Setting("tenant.authority"),
     Setting("tenant.graph"),
     Setting("tenant.ca_file", "--ca-file"),
+    Setting("tenant.ca_pem"),
     Setting("tenant.id"),
     Setting("tenant.issuer"),
     Setting("sign_in.method"),

@@ -1,8 +1,9 @@
 """The command line of `mstunnel-lab`: a local tenant for demos, tests and training."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -13,6 +14,7 @@ from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
 from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
 _PROGRAM = "mstunnel-lab"
@@ -29,16 +31,16 @@ UserCode = Annotated[str, typer.Argument(metavar="USER_CODE", help="The code sho
 _DEFAULT_DIRECTORY: Final = Path("lab")
 
 
-def _run(name: str, common: CommonOptions, function: Callable[[], Result]) -> NoReturn:
+def _run(name: str, common: CommonOptions, function: Callable[[Operator], Result]) -> NoReturn:
     """Run a command; what only the extra `lab` brings is imported by `function`."""
 
-    def work() -> Result:
+    def work(operator: Operator) -> Result:
         try:
-            return function()
+            return function(operator)
         except ModuleNotFoundError as error:
             raise LAB_NOT_INSTALLED(name=error.name) from error
 
-    run_command(f"{_PROGRAM} {name}", common, lambda _operator: work())
+    run_command(f"{_PROGRAM} {name}", common, work)
 
 
 @app.command()
@@ -62,7 +64,7 @@ def serve(
 ) -> None:
     """Serve the tenant in the foreground; DIR/lab.json appears when it is ready."""
 
-    def work() -> Result:
+    def work(operator: Operator) -> Result:
         from mstunnel_setup.lab.open_lab import Settings  # noqa: PLC0415 (`--help` stays fast)
         from mstunnel_setup.lab.serve import serve as run  # noqa: PLC0415 (`--help` stays fast)
         from mstunnel_setup.lab.urls import CLOUD_NAMES  # noqa: PLC0415 (`--help` stays fast)
@@ -75,11 +77,19 @@ def serve(
             known = ", ".join(CLOUD_NAMES)
             raise LAB_CLOUD(cloud=cloud, known=known)
         settings = Settings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
-        if run(settings) is ExitCode.INTERRUPTED:
+        if run(settings, partial(_announce, operator, directory)) is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
         return Result(data={"dir": str(directory)})
 
     _run("serve", common, work)
+
+
+def _announce(operator: Operator, directory: Path, lab: Mapping[str, Any]) -> None:
+    """Print how to use the lab, now that it is ready; with JSON only the result is printed."""
+    if not operator.json:
+        lines = (f"The lab tenant is ready: {lab['admin_center']}", "Install a gateway for it with:")
+        accounts = f"Accounts and their passwords are in {directory / 'lab.json'}."
+        operator.sinks.stream([*lines, f"  {lab['setup']}", accounts])
 
 
 def _require_hosts(option: str, given: Iterable[str]) -> None:
@@ -95,7 +105,7 @@ def approve(
 ) -> None:
     """Complete the device sign-in with USER_CODE as a user of the lab."""
 
-    def work() -> Result:
+    def work(_operator: Operator) -> Result:
         from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
 
         remote.approve(directory, user_code, user)
@@ -114,7 +124,7 @@ def token(
 ) -> None:
     """Write an access token of a device user for the gateway to a file."""
 
-    def work() -> Result:
+    def work(_operator: Operator) -> Result:
         from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
 
         remote.write_token(directory, user, out)
@@ -145,7 +155,7 @@ def fault(
     wish = {"path": path, "status": default if status is None else status, "times": times, "delay": delay}
     wish |= {"retry_after": retry_after, "aadsts": aadsts}
 
-    def work() -> Result:
+    def work(_operator: Operator) -> Result:
         from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
 
         if clear:
@@ -176,7 +186,7 @@ def user(
     wish = {"refused_with": refused_with, "mfa_code": mfa_code, "licensed": licensed}
     changes = {name: value for name, value in wish.items() if value is not None}
 
-    def work() -> Result:
+    def work(_operator: Operator) -> Result:
         from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
 
         found = remote.control(directory, "PATCH", f"users/{upn}", changes)
@@ -197,7 +207,7 @@ def rotate_keys(
 ) -> None:
     """Sign tokens with a new key; tokens of the older keys stay valid until those are retired."""
 
-    def work() -> Result:
+    def work(_operator: Operator) -> Result:
         from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
 
         keys = remote.control(directory, "POST", "keys")

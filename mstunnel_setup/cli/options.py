@@ -188,6 +188,15 @@ class InstallOptions(SignInOptions, CertificateOptions):
     account: Annotated[
         str | None, typer.Option("--account", metavar="NAME", help="Account of a rootless gateway.")
     ] = None
+    lab: Annotated[
+        str,
+        typer.Option(
+            "--lab",
+            metavar="URL#FINGERPRINT",
+            envvar="MSTUNNEL_LAB",
+            help="Lab tenant, as `mstunnel-lab serve` prints it.",
+        ),
+    ] = ""
     engine: Annotated[EngineChoice | None, typer.Option("--engine", help="Container engine.")] = None
     site: Annotated[str | None, typer.Option("--site", metavar="ID_OR_NAME", help="Site to join.")] = None
     offline: Annotated[
@@ -245,6 +254,7 @@ class InstallOptions(SignInOptions, CertificateOptions):
             ignored_checks=tuple(self.ignore_check or ()),
             rollback_on_failure=self.rollback_on_failure,
             progress_fd=self.progress_fd,
+            lab=self.lab,
         )
 
 

@@ -74,11 +74,11 @@ class Trust:
         if self.host_roots:
             host.load_verify_locations(cadata=self.host_roots)
         yield "host", host
-        yield "nobody", _trusting()
+        yield "nobody", unverified_context()
 
 
-def _trusting() -> ssl.SSLContext:
-    """A context that does not verify: only to read the certificate."""
+def unverified_context() -> ssl.SSLContext:
+    """A context that does not verify: only to read what is verified by other means, or only shown."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -114,7 +114,7 @@ def presented_issuer(destination: Destination, clock: Clock, end: float) -> str:
     try:
         with _connected(destination, clock, end) as connection:
             connection.settimeout(_left(clock, end))
-            with _trusting().wrap_socket(connection, server_hostname=destination.host) as secure:
+            with unverified_context().wrap_socket(connection, server_hostname=destination.host) as secure:
                 return _issuer(secure.getpeercert(binary_form=True) or b"")
     except OSError:
         return ""

@@ -179,6 +179,12 @@ PROGRAM_FAILED = declare(
     "`{command}` exited with code {exit_code}: {output}",
     "Fix the cause, then run the command again.",
 )
+ROOT_UNREACHABLE = declare(
+    NetworkError,
+    "root-unreachable",
+    "no root certificate from {url}: {reason}",
+    "Check the address, and that this host reaches it (proxy, firewall).",
+)
 PROGRAM_MISSING = declare(
     ProcessError,
     "program-missing",

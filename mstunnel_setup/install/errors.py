@@ -172,6 +172,31 @@ PROGRAM_OLDER = declare(
     "this program is version {version}, but version {installed} is installed",
     "Run the installed {file}. To downgrade, use --ignore-check program-older.",
 )
+LAB_ADDRESS_INVALID = declare(
+    UsageError,
+    "lab-address-invalid",
+    "--lab: {address} is not an https address",
+    "Copy the whole command that `mstunnel-lab serve` prints.",
+)
+LAB_CONNECTION_INVALID = declare(
+    TenantError,
+    "lab-connection-invalid",
+    "{address} does not describe a lab tenant",
+    "Check that `mstunnel-lab serve` runs there, in a version like this one.",
+)
+LAB_FINGERPRINT_MISSING = declare(
+    UsageError,
+    "lab-fingerprint-missing",
+    "--lab: {address} comes without a fingerprint (`#sha256:` and 64 hex digits)",
+    "Copy the whole command that `mstunnel-lab serve` prints.",
+)
+LAB_FINGERPRINT_WRONG = declare(
+    NetworkError,
+    "lab-fingerprint-wrong",
+    "the root certificate of {address} has the fingerprint {found}, not {expected}; nothing was changed",
+    "Copy the command that `mstunnel-lab serve` prints now. If its fingerprint is the same, another server "
+    "answers in its place.",
+)
 PROXY_OVERRULED = declare(
     StepError,
     "proxy-overruled",

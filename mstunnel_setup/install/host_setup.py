@@ -6,6 +6,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.errors import NOT_ROOT
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.install import installed, run_scope
+from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import scope_to_install
 from mstunnel_setup.install.scope import Scope
@@ -18,6 +19,7 @@ def host(operator: Operator, request: InstallRequest, port: int, *, remove: bool
     """Do the host part for a gateway on `port`, or undo it. Raises CheckError without root."""
     if paths.ROOTLESS:
         raise NOT_ROOT(what="this command")
+    request = with_lab(request)
     request = replace(request, settings={**request.settings, "mode": "rootless"})
     scope_to_install(operator, request.settings)
     if remove:

@@ -11,6 +11,7 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import (
@@ -41,6 +42,7 @@ class Outcome:
 
 def install(operator: Operator, request: InstallRequest) -> Result:
     """Run all steps but the skipped ones; without root first those of root, then those of the account."""
+    request = with_lab(request)
     scope = scope_to_install(operator, request.settings)
     if scope is Scope.HOST:
         outcome = run_scope(operator, request, scope)
@@ -54,6 +56,7 @@ def install(operator: Operator, request: InstallRequest) -> Result:
 
 def one_step(operator: Operator, request: InstallRequest, name: str) -> Result:
     """Run one step, and before it the steps it needs."""
+    request = with_lab(request)
     scope = scope_to_install(operator, request.settings)
     if scope is Scope.HOST and name not in [step.name for step in chosen_steps((), scope)]:
         become(_account(operator, request))
@@ -108,6 +111,7 @@ def _done_by_root(operator: Operator, request: InstallRequest) -> Result:
     answers = operator.answers
     given = [*(("--answers", str(answers)) if answers else ())]
     given += [word for name in skipped for word in ("--skip", name)]
+    given += ["--lab", request.lab] if request.lab else []
     given += [word for check in ignored for word in ("--ignore-check", check)]
     return have_root_do(operator, planned, host_command(*given, variables=proxies))
 

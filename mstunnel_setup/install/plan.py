@@ -12,6 +12,7 @@ from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.host import accounts
 from mstunnel_setup.install.errors import PLAN_INCOMPLETE
 from mstunnel_setup.install.install import steps_data
+from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import scope_to_install
@@ -25,6 +26,7 @@ from mstunnel_setup.result import Result
 
 def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Result:
     """Show the actions that a run would apply; with `exit_code` the code is 20 when there are any."""
+    request = with_lab(request)
     scope = scope_to_install(operator, request.settings)
     planned: list[Planned] = []
     lines: list[str] = []

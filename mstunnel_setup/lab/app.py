@@ -6,6 +6,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from mstunnel_setup.lab import (
+    connection,
     control,
     graph_credentials,
     graph_directory,
@@ -35,7 +36,14 @@ def make_app(labs: Labs) -> Starlette:
     beta = [Mount("/deviceManagement", routes=intune), *directory]
     graph = [Mount("/beta", routes=beta), Mount("/v1.0", routes=directory)]
     app = Starlette(
-        routes=[*graph, *control.ROUTES, *graph_logs.DOWNLOADS, *web.ROUTES, *oauth.ROUTES],
+        routes=[
+            *graph,
+            *connection.ROUTES,
+            *control.ROUTES,
+            *graph_logs.DOWNLOADS,
+            *web.ROUTES,
+            *oauth.ROUTES,
+        ],
         middleware=[Middleware(BodyLimit), Middleware(FaultLayer, faults=labs.faults)],
         exception_handlers={
             GraphError: graph_error,

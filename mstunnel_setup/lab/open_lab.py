@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mstunnel_setup.lab import connection
 from mstunnel_setup.lab.declared_errors import LAB_SEED_DUPLICATE
 from mstunnel_setup.lab.keys import KeyRing
-from mstunnel_setup.lab.records import ApplicationRecord, TenantRecord, UserRecord
+from mstunnel_setup.lab.pki import Authority
+from mstunnel_setup.lab.records import TenantRecord, UserRecord
 from mstunnel_setup.lab.seed import read_seed
 from mstunnel_setup.lab.state import Lab, Labs
 from mstunnel_setup.lab.store import Store
@@ -86,7 +88,7 @@ def open_labs(settings: Settings, port: int) -> Labs:
         for lab in opened:
             lab.store.close()
         raise
-    return Labs(tuple(opened), ring)
+    return Labs(tuple(opened), ring, Authority(directory))
 
 
 def _database(directory: Path, number: int) -> Path:
@@ -118,12 +120,14 @@ def _refuse_twins(labs: list[Lab]) -> None:
             raise LAB_SEED_DUPLICATE(name=name)
 
 
-def describe(labs: Labs, ca_file: Path) -> dict[str, Any]:
+def describe(labs: Labs) -> dict[str, Any]:
     """Return the content of lab.json: the home tenant, and all of them below `tenants`."""
     tenants = [_describe_tenant(lab) for lab in labs.tenants]
     return {
         **tenants[0],
-        "ca_file": str(ca_file.resolve()),
+        "ca_file": str(labs.authority.certificate_path.resolve()),
+        "fingerprint": labs.authority.fingerprint,
+        "setup": connection.command(labs),
         "tenants": tenants,
         "control": {"address": labs.home.urls.control, "key": labs.control_key},
         "pid": os.getpid(),
@@ -137,8 +141,8 @@ def _describe_tenant(lab: Lab) -> dict[str, Any]:
         "authority": lab.urls.authority,
         "graph": lab.urls.graph,
         "tenant_id": lab.tenant.id,
-        "client_id": _application_for(lab, "setup"),
-        "device_client_id": _application_for(lab, "device"),
+        "client_id": connection.application_for(lab, "setup"),
+        "device_client_id": connection.application_for(lab, "device"),
         "admin_center": lab.urls.admin_center,
         "device_login": lab.urls.device_login,
         "internal_url": lab.tenant.internal_url,
@@ -160,7 +164,3 @@ def _describe_user(user: UserRecord) -> dict[str, Any]:
         "mfa_code": user.mfa_code,
         "refused_with": user.refused_with,
     }
-
-
-def _application_for(lab: Lab, use: str) -> str:
-    return lab.store.each(ApplicationRecord, parent=use)[0].app_id

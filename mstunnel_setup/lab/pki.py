@@ -56,6 +56,11 @@ class Authority:
             raise TypeError(f"{self._key_path} is not an EC key")
         self._key = key
 
+    @property
+    def fingerprint(self) -> str:
+        """`sha256:` and the SHA-256 of the root certificate (DER) in hex digits."""
+        return f"sha256:{self._certificate.fingerprint(hashes.SHA256()).hex()}"
+
     def _create(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         name = _name("Lab tenant root")

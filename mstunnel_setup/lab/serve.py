@@ -6,10 +6,10 @@ import fcntl
 import json
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -18,10 +18,13 @@ from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.lab.app import make_app
 from mstunnel_setup.lab.declared_errors import LAB_DIRECTORY, LAB_PORT, LAB_RUNNING
 from mstunnel_setup.lab.open_lab import Settings, describe, open_labs
-from mstunnel_setup.lab.pki import Authority, write_private
+from mstunnel_setup.lab.pki import write_private
 from mstunnel_setup.lab.state import Labs
 
 _BACKLOG: Final = 2048
+
+Announce: TypeAlias = Callable[[Mapping[str, Any]], None]
+"""Takes the content of lab.json once the lab is ready."""
 
 
 @dataclass
@@ -34,10 +37,13 @@ class _Stop:
 class _Server(uvicorn.Server):
     """uvicorn that leaves signals to us and says when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, ready: Path, description: dict[str, Any]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Path, description: dict[str, Any], announce: Announce
+    ) -> None:
         super().__init__(config)
         self._ready = ready
         self._description = description
+        self._announce = announce
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -45,11 +51,12 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then write lab.json."""
+        """Listen, then write lab.json and announce it."""
         await super().startup(sockets)
         if self.started:
             text = json.dumps(self._description, indent=2) + "\n"
             write_private(self._ready, text.encode())
+            self._announce(self._description)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drop connections without a request at once: an idle client never answers a TLS farewell."""
@@ -63,8 +70,8 @@ def _is_idle(connection: H11Protocol) -> bool:
     return connection.cycle is None or connection.cycle.response_complete
 
 
-def serve(settings: Settings) -> ExitCode:
-    """Serve until SIGTERM (DONE) or SIGINT (INTERRUPTED).
+def serve(settings: Settings, announce: Announce) -> ExitCode:
+    """Serve until SIGTERM (DONE) or SIGINT (INTERRUPTED); `announce` is called when the lab is ready.
 
     Raises `UsageError` (directory, port, seed), `NetworkError` (port in use), `LockedError` (another lab
     runs in the directory).
@@ -75,7 +82,7 @@ def serve(settings: Settings) -> ExitCode:
         ready.unlink(missing_ok=True)
         labs = open_labs(settings, listener.getsockname()[1])
         try:
-            stop = asyncio.run(_run(settings, labs, listener, ready))
+            stop = asyncio.run(_run(settings, labs, listener, ready, announce))
         finally:
             ready.unlink(missing_ok=True)
             labs.close()
@@ -113,9 +120,10 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         yield listener
 
 
-async def _run(settings: Settings, labs: Labs, listener: socket.socket, ready: Path) -> _Stop:
-    authority = Authority(settings.directory)
-    chain, key = authority.server_certificate(settings.directory, settings.certificate_names)
+async def _run(
+    settings: Settings, labs: Labs, listener: socket.socket, ready: Path, announce: Announce
+) -> _Stop:
+    chain, key = labs.authority.server_certificate(settings.directory, settings.certificate_names)
     config = uvicorn.Config(
         make_app(labs),
         ssl_certfile=str(chain),
@@ -128,7 +136,7 @@ async def _run(settings: Settings, labs: Labs, listener: socket.socket, ready: P
         server_header=False,
         timeout_graceful_shutdown=3,
     )
-    server = _Server(config, ready, describe(labs, authority.certificate_path))
+    server = _Server(config, ready, describe(labs), announce)
     stop = _Stop()
     _stop_on_signals(server, stop, (signal.SIGTERM, signal.SIGINT))
     await server.serve([listener])

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from mstunnel_setup.lab.faults import Faults
 from mstunnel_setup.lab.keys import KeyRing
+from mstunnel_setup.lab.pki import Authority
 from mstunnel_setup.lab.purpose_keys import PurposeKeys
 from mstunnel_setup.lab.records import TenantRecord, UserRecord
 from mstunnel_setup.lab.store import Store
@@ -47,6 +48,7 @@ class Labs:
 
     tenants: tuple[Lab, ...]
     keys: KeyRing
+    authority: Authority
     faults: Faults = field(default_factory=Faults)
     limits: Limits = field(default_factory=Limits)
     signing: PurposeKeys = field(default_factory=lambda: PurposeKeys(secrets.token_bytes(32)), repr=False)
