@@ -31,7 +31,8 @@ def open_tenant(
     """
     given = _answers(operator, settings)
     clock = SystemClock()
-    http = HttpSession(clock, given.tenant.ca_file, roots=_added_roots(Files(operator.root)))
+    roots = f"{_added_roots(Files(operator.root))}\n{given.tenant.ca_pem or ''}".strip()
+    http = HttpSession(clock, given.tenant.ca_file, roots=roots)
     where = cloud(given.tenant.cloud, given.tenant.authority, given.tenant.graph)
 
     def show(code: DeviceCode) -> None:
@@ -54,13 +55,14 @@ def _answers(operator: Operator, settings: Settings) -> Answers:
     path = operator.answers
     given = merge(settings, os.environ, None if path is None else load(path))
     if not operator.console.interactive:
-        require(given, needed_to_sign_in(given.sign_in.method, has_pfx=given.sign_in.pfx is not None))
+        has_pfx = given.sign_in.pfx is not None
+        require(given, needed_to_sign_in(given.sign_in.method, cloud=given.tenant.cloud, has_pfx=has_pfx))
     return given
 
 
 def _account(operator: Operator, given: Answers) -> Account:
     answers = given.sign_in
-    client_id = answers.client_id or ""
+    client_id = given.client_id or ""
     if not client_id and answers.method != "token-file":
         client_id = operator.console.ask(CLIENT_ID_QUESTION)
     return Account(

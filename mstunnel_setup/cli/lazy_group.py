@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import typer
 
-from mstunnel_setup.cli.options import CommandGroup, new_group
+from mstunnel_setup.cli.help import Word
+from mstunnel_setup.cli.options import new_group
 
 
-class LazyGroup(CommandGroup):
+class LazyGroup(Word):
     """A group with the commands of the typer app `name` in `module`."""
 
     module: ClassVar[str]

@@ -8,11 +8,11 @@ import typer
 from mstunnel_setup import paths
 from mstunnel_setup.cli.certificate_options import ImportOptions
 from mstunnel_setup.cli.entry import run_program
+from mstunnel_setup.cli.install_options import InstallOptions
 from mstunnel_setup.cli.lazy_group import add_lazy_group
 from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
-    InstallOptions,
     SignInOptions,
     new_app,
     with_options,

@@ -13,18 +13,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 import typer
-from typer.core import TyperGroup
-from typer.models import ArgumentInfo, OptionInfo
+from typer.core import TyperCommand
+from typer.models import ArgumentInfo, CommandFunctionType, OptionInfo
 
-from mstunnel_setup.answers.settings import SETTINGS
-from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.cli.errors import COMMAND_MISSING
+from mstunnel_setup.cli.help import CERTIFICATE, COMMON, SIGN_IN, Command, CommandGroup, Word
 
 _CONTEXT = "context_"
-_LONGEST_SUMMARY = 1000
-_VARIABLES = {setting.option: setting.variable for setting in SETTINGS if setting.option}
+_STYLE: Mapping[str, Any] = {
+    "add_completion": False,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    # The vendor's reference documents both.
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
 
 
 class OutputFormat(StrEnum):
@@ -42,11 +47,13 @@ class EngineChoice(StrEnum):
     DOCKER = "docker"
 
 
-def _full(path: Path | None) -> Path | None:
+def full(path: Path | None) -> Path | None:
+    """The full path, of a run that may change its directory."""
     return None if path is None else path.absolute()
 
 
-def _all_full(paths: list[Path] | None) -> list[Path] | None:
+def all_full(paths: list[Path] | None) -> list[Path] | None:
+    """The full paths."""
     return None if paths is None else [path.absolute() for path in paths]
 
 
@@ -54,10 +61,12 @@ def _all_full(paths: list[Path] | None) -> list[Path] | None:
 class CommonOptions:
     """The options of every command."""
 
+    SECTION: ClassVar[str] = COMMON
+
     answers: Annotated[
         Path | None,
         typer.Option(
-            "--answers", metavar="FILE", envvar="MSTUNNEL_ANSWERS", callback=_full, help="The answer file."
+            "--answers", metavar="FILE", envvar="MSTUNNEL_ANSWERS", callback=full, help="The answer file."
         ),
     ] = None
     unattended: Annotated[
@@ -65,7 +74,7 @@ class CommonOptions:
         typer.Option(
             "--unattended",
             envvar=["MSTUNNEL_UNATTENDED", "mst_no_prompt"],
-            help="Never ask; fail when an answer is missing.",
+            help="Never ask; fail when an answer is missing (also mst_no_prompt=1).",
         ),
     ] = False
     output: Annotated[
@@ -76,9 +85,13 @@ class CommonOptions:
         bool,
         typer.Option(
             "--verbose",
+            "-v",
             envvar=["MSTUNNEL_VERBOSE", "mst_log_verbose", "mst_verbose_log"],
-            help="Print more detail.",
+            help="Print more detail (also mst_log_verbose=1).",
         ),
+    ] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", envvar="MSTUNNEL_QUIET", help="Print no progress.")
     ] = False
     no_color: Annotated[
         bool, typer.Option("--no-color", envvar="MSTUNNEL_NO_COLOR", help="Show no colors.")
@@ -91,7 +104,7 @@ class CommonOptions:
             envvar="MSTUNNEL_ROOT",
             exists=True,
             file_okay=False,
-            callback=_full,
+            callback=full,
             help="Use DIR as the root of the host's file system.",
         ),
     ] = Path("/")
@@ -117,26 +130,28 @@ def given(settings: Mapping[str, Any]) -> dict[str, Any]:
 class CertificateOptions:
     """Where the TLS certificate of the site is."""
 
+    SECTION: ClassVar[str] = CERTIFICATE
+
     cert: Annotated[
         list[Path] | None,
         typer.Option(
             "--cert",
             metavar="PATH",
-            callback=_all_full,
+            callback=all_full,
             help="Certificate with its chain (PEM); may be repeated.",
         ),
     ] = None
     key: Annotated[
-        Path | None, typer.Option("--key", metavar="PATH", callback=_full, help="Private key (PEM).")
+        Path | None, typer.Option("--key", metavar="PATH", callback=full, help="Private key (PEM).")
     ] = None
     pfx: Annotated[
         Path | None,
-        typer.Option("--pfx", metavar="PATH", callback=_full, help="PFX, instead of --cert and --key."),
+        typer.Option("--pfx", metavar="PATH", callback=full, help="PFX, instead of --cert and --key."),
     ] = None
     passphrase_file: Annotated[
         Path | None,
         typer.Option(
-            "--passphrase-file", metavar="PATH", callback=_full, help="File with the PFX passphrase."
+            "--passphrase-file", metavar="PATH", callback=full, help="File with the PFX passphrase."
         ),
     ] = None
 
@@ -156,14 +171,16 @@ class CertificateOptions:
 class SignInOptions:
     """How to reach the tenant and sign in."""
 
+    SECTION: ClassVar[str] = SIGN_IN
+
     ca_file: Annotated[
         Path | None,
-        typer.Option("--ca-file", metavar="PATH", callback=_full, help="Further trusted roots (PEM)."),
+        typer.Option("--ca-file", metavar="PATH", callback=full, help="Further trusted roots (PEM)."),
     ] = None
     token_file: Annotated[
         Path | None,
         typer.Option(
-            "--token-file", metavar="PATH", callback=_full, help="Access token, instead of a device code."
+            "--token-file", metavar="PATH", callback=full, help="Access token, instead of a device code."
         ),
     ] = None
 
@@ -177,132 +194,40 @@ class SignInOptions:
         )
 
 
-@dataclass(frozen=True)
-class InstallOptions(SignInOptions, CertificateOptions):
-    """The options of commands that install or plan; `answers.merge` reads MSTUNNEL_<OPTION> for settings."""
+class App(typer.Typer):
+    """A program, or the commands below one word, with the help of `cli.help`."""
 
-    accept_eula: Annotated[
-        bool, typer.Option("--accept-eula", help="I have read the licence terms and accept them.")
-    ] = False
-    rootless: Annotated[bool, typer.Option("--rootless", help="Install into rootless Podman.")] = False
-    account: Annotated[
-        str | None, typer.Option("--account", metavar="NAME", help="Account of a rootless gateway.")
-    ] = None
-    lab: Annotated[
-        str,
-        typer.Option(
-            "--lab",
-            metavar="URL#FINGERPRINT",
-            envvar="MSTUNNEL_LAB",
-            help="Lab tenant, as `mstunnel-lab serve` prints it.",
-        ),
-    ] = ""
-    engine: Annotated[EngineChoice | None, typer.Option("--engine", help="Container engine.")] = None
-    site: Annotated[str | None, typer.Option("--site", metavar="ID_OR_NAME", help="Site to join.")] = None
-    offline: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--offline", metavar="ARCHIVE", callback=_all_full, help="Load the images from this archive."
-        ),
-    ] = None
-    skip: Annotated[
-        list[str] | None,
-        typer.Option("--skip", metavar="STEP", envvar="MSTUNNEL_SKIP", help="Skip a step."),
-    ] = None
-    ignore_check: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--ignore-check", metavar="ID", envvar="MSTUNNEL_IGNORE_CHECK", help="Ignore a failed check."
-        ),
-    ] = None
-    rollback_on_failure: Annotated[
-        bool,
-        typer.Option(
-            "--rollback-on-failure",
-            envvar="MSTUNNEL_ROLLBACK_ON_FAILURE",
-            help="Roll back everything when a step fails.",
-        ),
-    ] = False
-    progress_fd: Annotated[
-        int | None,
-        typer.Option(
-            "--progress-fd",
-            metavar="N",
-            min=1,
-            envvar="MSTUNNEL_PROGRESS_FD",
-            help="Write events (JSON lines) to N.",
-        ),
-    ] = None
-
-    def settings(self) -> dict[str, Any]:
-        """What was given, by setting path, for `answers.merge.merge`."""
-        own = {
-            "eula": "accept" if self.accept_eula else None,
-            "mode": "rootless" if self.rootless else None,
-            "account": self.account,
-            "engine": self.engine and self.engine.value,
-            "site": self.site,
-            "images.archive": [str(path) for path in self.offline or ()],
-        }
-        return {**CertificateOptions.settings(self), **SignInOptions.settings(self), **given(own)}
-
-    def request(self) -> InstallRequest:
-        """All of them as values."""
-        return InstallRequest(
-            settings=self.settings(),
-            skip=tuple(self.skip or ()),
-            ignored_checks=tuple(self.ignore_check or ()),
-            rollback_on_failure=self.rollback_on_failure,
-            progress_fd=self.progress_fd,
-            lab=self.lab,
-        )
+    def command(
+        self, name: str | None = None, *, cls: type[TyperCommand] | None = Command, **options: Any
+    ) -> Callable[[CommandFunctionType], CommandFunctionType]:
+        """Declare a command."""
+        return super().command(name, cls=cls, **options)
 
 
-class CommandGroup(TyperGroup):
-    """Finds commands in either spelling; lists them with whole summaries."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
-        first, *others = args
-        vendors = first.replace("-", "_")
-        return super().resolve_command(ctx, [vendors if vendors in self.commands else first, *others])
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The commands and the first sentence of the help of each, folded where it is long."""
-        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        with formatter.section("Commands"):
-            formatter.write_dl(
-                [
-                    (name, command.get_short_help_str(_LONGEST_SUMMARY))
-                    for name, command in found.items()
-                    if command is not None
-                ]
-            )
-
-
-def new_group(about: str = "") -> typer.Typer:
+def new_group(about: str = "") -> App:
     """Commands below one word, with the help `about`; common options may stand before their names."""
-    group = new_app(about)
+    group = App(cls=Word, **_STYLE)
 
-    @group.callback(help=about)
+    @group.callback(help=about, invoke_without_command=True)
     @with_options
-    def options(common: CommonOptions) -> None:
-        """Nothing to do: commands find the options in the context."""
+    def options(context: typer.Context, common: CommonOptions) -> None:
+        """Commands find the options in the context; without a command the help is shown."""
+        show_help(context, common)
 
     return group
 
 
-def new_app(about: str) -> typer.Typer:
+def show_help(context: typer.Context, common: CommonOptions) -> None:
+    """Print the help of a word without a command. Raises UsageError where JSON is wanted: help is none."""
+    if context.invoked_subcommand is None:
+        if common.output is OutputFormat.JSON:
+            raise COMMAND_MISSING(program=context.command_path)
+        typer.echo(context.get_help())
+
+
+def new_app(about: str, examples: str = "") -> App:
     """A command line program in the house style: plain help, our own error messages."""
-    return typer.Typer(
-        help=about,
-        cls=CommandGroup,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        # The vendor's reference documents both.
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
+    return App(help=about, epilog=examples, cls=CommandGroup, **_STYLE)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -353,23 +278,23 @@ def _parameters(group: type) -> list[inspect.Parameter]:
             item.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=item.default,
-            annotation=_with_variable(hints[item.name]),
+            annotation=_in_section(hints[item.name], _section(group, item.name)),
         )
         for item in fields(group)
     ]
 
 
-def _with_variable(hint: Any) -> Any:
-    """`hint`; the help of an option that is a setting names the variable that `answers.merge` reads.
+def _section(group: type, name: str) -> str:
+    """The section of the help in which the class that declares the option `name` stands."""
+    owner = next(each for each in group.__mro__ if name in vars(each).get("__annotations__", {}))
+    return str(getattr(owner, "SECTION", ""))
 
-    typer itself must not read it: it could not tell it from the option, which counts more.
-    """
+
+def _in_section(hint: Any, section: str) -> Any:
+    """`hint`, with the section that `cli.help` puts the option in."""
     for item in getattr(hint, "__metadata__", ()):
-        if isinstance(item, OptionInfo) and item.envvar is None:
-            # In an annotation typer takes the first name for the default.
-            names = (item.default, *(item.param_decls or ()))
-            note = next((f"  [env var: {_VARIABLES[name]}]" for name in names if name in _VARIABLES), "")
-            item.help = (item.help or "").removesuffix(note) + note
+        if isinstance(item, OptionInfo):
+            item.rich_help_panel = section or None
     return hint
 
 

@@ -94,7 +94,7 @@ class ProgressStream:
             self._descriptor = None
 
 
-def download_bar(stream: TextIO | None = None) -> Callable[[int, int], None]:
+def download_bar(stream: TextIO | None = None, *, quiet: bool = False) -> Callable[[int, int], None]:
     """A listener for bytes fetched and bytes known of; draws one line on a terminal, else nothing."""
     terminal = stream or sys.stderr
     drawn = -1
@@ -102,7 +102,7 @@ def download_bar(stream: TextIO | None = None) -> Callable[[int, int], None]:
     def show(fetched: int, known: int) -> None:
         nonlocal drawn
         percent = min(100, fetched * 100 // known) if known > 0 else 0
-        if not terminal.isatty() or percent == drawn:
+        if quiet or not terminal.isatty() or percent == drawn:
             return
         drawn = percent
         bar = "#" * (percent * _BAR // 100)

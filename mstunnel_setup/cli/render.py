@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 from mstunnel_setup import paths
 from mstunnel_setup.cli.console import NoPrompts, TerminalConsole
 from mstunnel_setup.cli.errors import INTERRUPTED, LOG_UNWRITABLE, USAGE_INVALID
+from mstunnel_setup.cli.help import Word
 from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
 from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, download_bar
@@ -66,7 +67,7 @@ class TerminalSinks:
         """A listener for the runner: log, lines on stderr, and JSON lines on `progress_fd`."""
         reasons = self.common.output is OutputFormat.JSON
         lines = ProgressLines(sys.stderr, self.redactor, steps, verbose=self.common.verbose, reasons=reasons)
-        sinks = [self.log.event, lines.event]
+        sinks = [self.log.event, *([] if self.common.quiet else [lines.event])]
         if progress_fd is not None:
             sinks.append(ProgressStream(progress_fd, self.redactor).event)
 
@@ -139,7 +140,7 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
         answers=common.answers,
         json=common.output is OutputFormat.JSON,
         verbose=common.verbose,
-        download=download_bar(),
+        download=download_bar(quiet=common.quiet),
     )
     with interruptible():
         result = _attempt(lambda: function(operator), log, redactor, common.verbose)
@@ -164,7 +165,7 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
         codes.append(code if isinstance(code, int) else 0)
         return Result()
 
-    result = _attempt(parse, None, Redactor(), "--verbose" in given)
+    result = _attempt(parse, None, Redactor(), not {"--verbose", "-v"}.isdisjoint(given))
     color = _colorful(CommonOptions(no_color="--no-color" in given))
     if not codes:
         Renderer(names[0], _wanted_output(given), Redactor(), color).show(result)
@@ -245,7 +246,7 @@ def _usage(error: TyperException, program: str) -> UsageError:
 def _command(error: TyperException, program: str) -> str:
     """The command whose line is wrong; a word that only leads to commands is none, and has no schema."""
     context = getattr(error, "ctx", None)
-    while context and not getattr(context.command, "invoke_without_command", True):
+    while context and isinstance(context.command, Word):
         context = context.parent
     return str(context.command_path if context else program)
 

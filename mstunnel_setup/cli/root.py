@@ -5,8 +5,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from mstunnel_setup import __version__
-from mstunnel_setup.cli.errors import COMMAND_MISSING
-from mstunnel_setup.cli.options import CommonOptions, OutputFormat, with_options
+from mstunnel_setup.cli.options import CommonOptions, show_help, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.result import Result
 
@@ -27,7 +26,4 @@ def add_root(app: typer.Typer, program: str) -> None:
     def root(context: typer.Context, common: CommonOptions, version: VersionOption = False) -> None:
         if version:
             show_version(program, common)
-        if context.invoked_subcommand is None:
-            if common.output is OutputFormat.JSON:
-                raise COMMAND_MISSING(program=program)
-            typer.echo(context.get_help())
+        show_help(context, common)

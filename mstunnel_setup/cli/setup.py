@@ -5,15 +5,21 @@ from typing import Annotated
 import typer
 
 from mstunnel_setup.cli.entry import run_program
-from mstunnel_setup.cli.options import CommonOptions, InstallOptions, new_app, new_group, with_options
+from mstunnel_setup.cli.install_options import InstallOptions
+from mstunnel_setup.cli.options import CommonOptions, new_app, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
 
 _PROGRAM = "mstunnel-setup"
+_EXAMPLES = """\
+sudo mstunnel-setup
+sudo mstunnel-setup --pfx /root/site.pfx --site Berlin
+sudo mstunnel-setup --answers answers.yaml --unattended"""
 
 app = new_app(
     "Turn this server into a Microsoft Tunnel gateway. Without a command: install, or continue where the "
-    "last run stopped."
+    "last run stopped.",
+    _EXAMPLES,
 )
 answers_app = new_group("Write, check and show answer files.")
 app.add_typer(answers_app, name="answers")

@@ -19,6 +19,12 @@ from mstunnel_setup.tenant.sign_in import PREPARED_PERMISSIONS, SETUP_PERMISSION
 from mstunnel_setup.tenant.token_sources import AccessToken
 from mstunnel_setup.tls.ca_trust import added_roots_pem
 
+_PUBLIC_CLIENT = (
+    "The page may ask for your consent to Microsoft Graph Command Line Tools, for "
+    f"{', '.join(SETUP_PERMISSIONS)}. To use your own registration instead, stop and set "
+    "MSTUNNEL_SIGN_IN_CLIENT_ID to its client id."
+)
+
 
 def cloud_of(context: Context) -> Cloud:
     """The cloud of the tenant. Raises UsageError."""
@@ -32,8 +38,9 @@ def http_session(context: Context, *, timeout: float = 30, deadline: float = 120
     Proxies come from the shell, else from `env.sh`. Raises NetworkError when a root cannot be read.
     """
     environment.adopt_proxies(context)
-    roots, ca_file = added_roots_pem(context.world.files), context.answers.tenant.ca_file
-    return HttpSession(context.world.clock, ca_file, roots=roots, timeout=timeout, deadline=deadline)
+    tenant = context.answers.tenant
+    roots = f"{added_roots_pem(context.world.files)}\n{tenant.ca_pem or ''}".strip()
+    return HttpSession(context.world.clock, tenant.ca_file, roots=roots, timeout=timeout, deadline=deadline)
 
 
 def registered(receipt: Receipt) -> bool:
@@ -81,7 +88,8 @@ def missing(context: Context) -> Sequence[str]:
     if registered(context.receipt) and not context.administrator:
         return ()
     answers = context.answers.sign_in
-    return needed_to_sign_in(answers.method, has_pfx=answers.pfx is not None)
+    cloud = context.answers.tenant.cloud
+    return needed_to_sign_in(answers.method, cloud=cloud, has_pfx=answers.pfx is not None)
 
 
 def _token_source(context: Context, http: HttpSession, where: Cloud) -> AccessToken:
@@ -99,7 +107,7 @@ def _account(context: Context) -> Account:
     return Account(
         method=answers.method,
         tenant=context.answers.tenant.id,
-        client_id="" if token else context.answer("sign_in.client_id", CLIENT_ID_QUESTION),
+        client_id="" if token else _client_id(context),
         client_secret=context.secret(answers.client_secret),
         certificate=answers.certificate or "",
         key=answers.key or "",
@@ -107,6 +115,15 @@ def _account(context: Context) -> Account:
         passphrase=context.secret(answers.passphrase),
         token_file=answers.token_file or "",
     )
+
+
+def _client_id(context: Context) -> str:
+    """The application to sign in with; a person is asked in a cloud that has none for every tenant."""
+    if context.answers.client_id is None:
+        return context.answer("sign_in.client_id", CLIENT_ID_QUESTION)
+    if context.answers.sign_in.client_id is None:
+        context.prompter.say(_PUBLIC_CLIENT)
+    return context.answers.client_id
 
 
 def _show(context: Context, code: DeviceCode) -> None:

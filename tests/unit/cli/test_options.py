@@ -1,6 +1,7 @@
 """Shared options: taken by every command, before or after its name, and from the environment."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ import pytest
 import typer
 
 from mstunnel_setup.answers.merge import merge
-from mstunnel_setup.answers.settings import SETTINGS, Setting
+from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.cli import mst_cli, readiness, setup
-from mstunnel_setup.cli.options import CommonOptions, InstallOptions, OutputFormat, new_app, with_options
+from mstunnel_setup.cli.install_options import InstallOptions
+from mstunnel_setup.cli.options import CommonOptions, OutputFormat, new_app, with_options
 from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.readiness import checks
@@ -179,13 +181,68 @@ def _help(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize("setting", [setting for setting in SETTINGS if setting.option], ids=str)
-def test_the_help_names_the_variable_of_each_setting(
-    setting: Setting, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shown = _help(capsys, "install")
-    described = shown.partition(f" {setting.option} ")[2].partition("]")[0]
-    assert described.endswith(f"[env var: {setting.variable}")
+def sections(shown: str) -> dict[str, list[str]]:
+    """The options of each section of a help page, by their long names."""
+    found: dict[str, list[str]] = {}
+    title = ""
+    for line in shown.splitlines():
+        if line and not line.startswith(" "):
+            title = line.rstrip(":")
+        elif option := re.match(r"  (?:-\w, )?(--[a-z-]+)", line):
+            found.setdefault(title, []).append(option[1])
+    return found
+
+
+def test_the_options_of_an_installation_stand_in_sections(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(setup.app, "mstunnel-setup", ["--help"]) == 0
+    shown = capsys.readouterr().out
+    found = sections(shown)
+    assert list(found) == ["Common", "Certificate", "Sign-in", "Images", "Recovery"]
+    assert found["Certificate"] == ["--cert", "--key", "--pfx", "--passphrase-file"]
+    assert {"--accept-eula", "--verbose", "--help"} <= {*found["Common"]}
+    assert {"--site", "--lab", "--ca-file"} <= {*found["Sign-in"]}
+    assert found["Images"] == ["--engine", "--offline"]
+    assert {"--skip", "--ignore-check", "--rollback-on-failure"} <= {*found["Recovery"]}
+    assert sum(line.startswith("  sudo mstunnel-setup") for line in shown.splitlines()) == 3
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"], ["answers", "--help"]], ids=str)
+def test_one_line_names_the_variables(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(setup.app, "mstunnel-setup", arguments) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("MSTUNNEL_") == 1
+    assert shown.endswith("MSTUNNEL_ANSWERS=FILE is --answers FILE.\n")
+    assert "env var" not in shown
+
+
+def test_options_without_a_variable_are_promised_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "MSTUNNEL_" not in _help(capsys, "uninstall")
+
+
+def test_an_option_of_one_command_stands_before_those_of_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(setup.app, "mstunnel-setup", ["plan", "--help"]) == 0
+    assert next(iter(sections(capsys.readouterr().out).items())) == ("Options", ["--exit-code"])
+
+
+@pytest.mark.parametrize(
+    ("app", "words"), [(setup.app, ["answers"]), (setup.app, ["self"]), (mst_cli.app, ["cert"])], ids=str
+)
+def test_a_bare_group_prints_its_help(app: Any, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(app, "program", words) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith(f"Usage: program {words[0]} [OPTIONS] COMMAND")
+    assert shown.err == ""
+
+
+def test_a_bare_group_has_no_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(setup.app, "mstunnel-setup", ["answers", "--output", "json"]) == ExitCode.USAGE
+    (error,) = json.loads(capsys.readouterr().out)["errors"]
+    assert (error["code"], error["hint"]) == ("command-missing", "See `mstunnel-setup answers --help`.")
+
+
+@pytest.mark.parametrize(("letter", "field"), [("-v", "verbose"), ("-q", "quiet")])
+def test_short_options(letter: str, field: str) -> None:
+    assert getattr(_run([letter, "plan"])[1][1][1], field) is True
 
 
 def test_no_summary_of_a_command_is_cut(capsys: pytest.CaptureFixture[str]) -> None:

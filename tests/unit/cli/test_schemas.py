@@ -13,6 +13,7 @@ import typer
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.cli import admin, lab, mst_cli, readiness, setup
+from mstunnel_setup.cli.help import Word
 from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import Severity
@@ -32,7 +33,7 @@ PROGRAMS = {
 def _names(program: str, command: Any) -> Iterator[tuple[str, bool]]:
     """Each command and group of a program, and whether it runs without a subcommand."""
     children = getattr(command, "commands", {})
-    yield program, not children or command.invoke_without_command
+    yield program, not isinstance(command, Word)
     for name, child in children.items():
         yield from _names(f"{program} {name}", child)
 
@@ -185,7 +186,7 @@ REFUSED = {
     "mst-cli restore nowhere.tar.gz": (2, "file-missing"),
     "mst-cli diagnose /etc/passwd": (2, "file-exists"),
     "mst-cli server capture eth0 /etc/passwd": (2, "file-exists"),
-    "mst-admin config list": (2, "answers-missing"),
+    "mst-admin config list --token-file /nowhere": (5, "token-missing"),
     "mst-admin server create": (2, "server-not-installed"),
     "mst-admin apply nowhere": (2, "declarations-missing"),
     "mst-admin proxy-exclusions check contoso.*": (3, "exclusion-malformed"),

@@ -1,0 +1,111 @@
+"""Help pages: options in sections, then examples, and one line about variables."""
+
+from collections.abc import Iterable
+from copy import copy
+from typing import Any, Final
+
+from typer.core import TyperCommand, TyperGroup
+
+from mstunnel_setup.answers.settings import SETTINGS
+
+COMMON: Final = "Common"
+CERTIFICATE: Final = "Certificate"
+SIGN_IN: Final = "Sign-in"
+IMAGES: Final = "Images"
+RECOVERY: Final = "Recovery"
+_OWN = "Options"
+_ORDER = (_OWN, COMMON, CERTIFICATE, SIGN_IN, IMAGES, RECOVERY)
+_VARIABLES = "Each option can also be a variable: MSTUNNEL_ANSWERS=FILE is --answers FILE."
+_LONGEST_SUMMARY = 1000
+# `answers.merge` reads their variables.
+_OF_SETTINGS = frozenset(setting.option for setting in SETTINGS if setting.option)
+# What click adds itself, and what ends the command at once.
+_OF_EVERY_PROGRAM = frozenset({"help", "version"})
+
+
+class Command(TyperCommand):
+    """A command whose help has its options in sections."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The options, a section after the other."""
+        _write_options(self.get_params(ctx), ctx, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Examples, and how variables are named."""
+        _write_end(self.epilog or "", self.get_params(ctx), formatter)
+
+
+class CommandGroup(TyperGroup):
+    """Finds commands in either spelling; lists them with whole summaries."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
+        first, *others = args
+        vendors = first.replace("-", "_")
+        return super().resolve_command(ctx, [vendors if vendors in self.commands else first, *others])
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The options, a section after the other; then the commands."""
+        _write_options(self.get_params(ctx), ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands and the first sentence of the help of each, folded where it is long."""
+        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(_LONGEST_SUMMARY))
+                    for name, command in found.items()
+                    if command is not None
+                ]
+            )
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Examples, and how variables are named."""
+        _write_end(self.epilog or "", self.get_params(ctx), formatter)
+
+
+class Word(CommandGroup):
+    """A word that only leads to commands: alone it prints its help, and has no result."""
+
+
+def _write_options(parameters: Iterable[Any], context: Any, formatter: Any) -> None:
+    rows: dict[str, list[tuple[str, str]]] = {title: [] for title in _ORDER}
+    for parameter in parameters:
+        shown = copy(parameter)
+        # One line names the variables of all; a message about a wrong value still names its own.
+        shown.show_envvar = False
+        if (record := shown.get_help_record(context)) is not None:
+            rows[_section(parameter)].append(record)
+    for title, records in rows.items():
+        if records:
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def _section(parameter: Any) -> str:
+    if parameter.name in _OF_EVERY_PROGRAM:
+        return COMMON
+    return getattr(parameter, "rich_help_panel", None) or _OWN
+
+
+def _write_end(examples: str, parameters: Iterable[Any], formatter: Any) -> None:
+    """`examples` as they are, a command a line; the line about variables where all options have one."""
+    if examples:
+        with formatter.section("Examples"):
+            _write_lines(examples.splitlines(), formatter)
+    options = [each for each in parameters if each.param_type_name == "option"]
+    own = [each for each in options if each.name not in _OF_EVERY_PROGRAM]
+    if own and all(_has_variable(each) for each in own):
+        formatter.write_paragraph()
+        _write_lines([_VARIABLES], formatter)
+
+
+def _write_lines(lines: Iterable[str], formatter: Any) -> None:
+    for line in lines:
+        formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+
+def _has_variable(option: Any) -> bool:
+    return bool(option.envvar) or not _OF_SETTINGS.isdisjoint(option.opts)
