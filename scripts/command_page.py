@@ -7,10 +7,11 @@ from typing import Any
 
 import typer
 
+from mstunnel_setup.cli.help import row
+from mstunnel_setup.cli.install_options import InstallOptions
 from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
-    InstallOptions,
     SignInOptions,
     option_names,
 )
@@ -28,7 +29,8 @@ INTRO = (
     "# Commands\n\n"
     "Options that several commands share are described once, at the top. Every command\n"
     "takes the common options unless it says otherwise, and names the other sets that it\n"
-    "takes. `-h` or `--help` prints all options of a command.\n"
+    "takes. `-h` or `--help` prints all options of a command. Each option of the sets can also\n"
+    "be given as a variable: `MSTUNNEL_CA_FILE=PATH` is `--ca-file PATH`.\n"
 )
 
 
@@ -75,7 +77,7 @@ def _described(name: str, contexts: list[Any], shared: dict[str, str]) -> str:
     context = next(context for context in contexts if name in _sets(context))
     formatter = context.make_formatter()
     options = [each for each in context.command.params if shared.get(each.opts[0]) == name]
-    formatter.write_dl([each.get_help_record(context) for each in options])
+    formatter.write_dl(filter(None, (row(each, context) for each in options)))
     return _trimmed(formatter.getvalue())
 
 

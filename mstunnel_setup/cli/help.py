@@ -14,7 +14,8 @@ SIGN_IN: Final = "Sign-in"
 IMAGES: Final = "Images"
 RECOVERY: Final = "Recovery"
 _OWN = "Options"
-_ORDER = (_OWN, COMMON, CERTIFICATE, SIGN_IN, IMAGES, RECOVERY)
+_ARGUMENTS = "Arguments"
+_ORDER = (_ARGUMENTS, _OWN, COMMON, CERTIFICATE, SIGN_IN, IMAGES, RECOVERY)
 _VARIABLES = "Each option can also be a variable: MSTUNNEL_ANSWERS=FILE is --answers FILE."
 _LONGEST_SUMMARY = 1000
 # `answers.merge` reads their variables.
@@ -73,18 +74,26 @@ class Word(CommandGroup):
 def _write_options(parameters: Iterable[Any], context: Any, formatter: Any) -> None:
     rows: dict[str, list[tuple[str, str]]] = {title: [] for title in _ORDER}
     for parameter in parameters:
-        shown = copy(parameter)
-        # One line names the variables of all; a message about a wrong value still names its own.
-        shown.show_envvar = False
-        if (record := shown.get_help_record(context)) is not None:
-            rows[_section(parameter)].append(record)
+        if (shown := row(parameter, context)) is not None:
+            rows[_section(parameter)].append(shown)
     for title, records in rows.items():
         if records:
             with formatter.section(title):
                 formatter.write_dl(records)
 
 
+def row(parameter: Any, context: Any) -> tuple[str, str] | None:
+    """Name and help of an option; None for a hidden one. One line names the variables of all."""
+    shown = copy(parameter)
+    # Only in the copy: a message about a wrong value names its variable.
+    shown.show_envvar = False
+    found: tuple[str, str] | None = shown.get_help_record(context)
+    return found
+
+
 def _section(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return _ARGUMENTS
     if parameter.name in _OF_EVERY_PROGRAM:
         return COMMON
     return getattr(parameter, "rich_help_panel", None) or _OWN
@@ -95,7 +104,7 @@ def _write_end(examples: str, parameters: Iterable[Any], formatter: Any) -> None
     if examples:
         with formatter.section("Examples"):
             _write_lines(examples.splitlines(), formatter)
-    options = [each for each in parameters if each.param_type_name == "option"]
+    options = [each for each in parameters if each.param_type_name == "option" and not each.hidden]
     own = [each for each in options if each.name not in _OF_EVERY_PROGRAM]
     if own and all(_has_variable(each) for each in own):
         formatter.write_paragraph()

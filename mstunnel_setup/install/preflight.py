@@ -142,6 +142,8 @@ def _examine(context: Context) -> Facts:
 
 
 def _ca_pem(context: Context) -> str:
+    if context.answers.tenant.ca_pem:
+        return context.answers.tenant.ca_pem
     path = context.answers.tenant.ca_file
     content = None if path is None else context.world.files.read_given(path)
     return (content or b"").decode("ascii", errors="ignore")

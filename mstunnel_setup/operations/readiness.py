@@ -238,7 +238,7 @@ def _service_account(answers: Answers, files: Files) -> str:
 def _ca_pem(answers: Answers, files: Files) -> str:
     path = answers.tenant.ca_file
     if path is None:
-        return ""
+        return answers.tenant.ca_pem or ""
     content = files.read_given(path)
     if content is None:
         raise CA_FILE_MISSING(path=path)

@@ -10,7 +10,7 @@ from typing import Any
 from mstunnel_setup import paths
 from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, MergeFile
+from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, MergeFile, WriteFile
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.errors import CA_FILE_MISSING, CertificateError
@@ -35,7 +35,7 @@ _FOLDERS = (
 
 @dataclass(frozen=True)
 class Environment:
-    """The text of `env.sh`, the settings in it that are ours, and the extra root (file and SHA-256).
+    """The text of `env.sh`, the settings in it that are ours, and the extra roots (file and SHA-256, or PEM).
 
     `rootless` says that the agent is the account, and needs no folder given to it.
     """
@@ -44,6 +44,7 @@ class Environment:
     wanted: Mapping[str, str] = field(default_factory=dict)
     ca_file: str | None = None
     ca_digest: str = ""
+    ca_pem: str = ""
     rootless: bool = False
 
 
@@ -56,7 +57,8 @@ def _gather(context: Context) -> Environment:
     text = env_file.merge(present, before, wanted | edited, paths.ENVIRONMENT)
     context.environment = text.encode()
     ca_file = context.answers.tenant.ca_file
-    return Environment(text, wanted, ca_file, _digest(context, ca_file), paths.ROOTLESS)
+    ca_pem = context.answers.tenant.ca_pem or ""
+    return Environment(text, wanted, ca_file, _digest(context, ca_file), ca_pem, paths.ROOTLESS)
 
 
 def content(context: Context) -> bytes:
@@ -171,6 +173,8 @@ def _decide(environment: Environment) -> Sequence[Action[Any]]:
     actions.append(StoreAnswer(name=WANTED, value={**environment.wanted}))
     if environment.ca_file is not None:
         actions.append(CopyFile(source=environment.ca_file, digest=environment.ca_digest, path=TENANT_ROOTS))
+    elif environment.ca_pem:
+        actions.append(WriteFile(path=TENANT_ROOTS, text=environment.ca_pem))
     return actions
 
 

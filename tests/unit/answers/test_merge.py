@@ -249,3 +249,30 @@ def test_a_mistake_is_told_in_the_words_of_whoever_made_it(
         merge(options, environment)
     assert caught.value.message == message
     assert "`--help`" in caught.value.hint
+
+
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
+def test_roots_stand_in_the_file_itself_or_beside_it() -> None:
+    """The stronger source counts; both at once in one source contradict each other."""
+    assert merge({"tenant.ca_file": "/a.pem"}, {}, None, {"tenant.ca_pem": PEM}).tenant.ca_pem is None
+    assert merge({"tenant.ca_pem": PEM}, {}, None, {"tenant.ca_file": "/a.pem"}).tenant.ca_file is None
+    with pytest.raises(UsageError) as caught:
+        merge({"tenant.ca_pem": PEM, "tenant.ca_file": "/a.pem"}, {})
+    assert "use either" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n", f"{PEM}more\n", f"key\n{PEM}"],
+)
+def test_roots_hold_nothing_but_certificates(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        merge({"tenant.ca_pem": text or "x"}, {})
+    assert "certificates in PEM and nothing else" in caught.value.message
+
+
+def test_roots_come_back_from_a_written_file() -> None:
+    written = new_file(merge({"tenant.ca_pem": PEM * 2}, {}))
+    assert parse(written.encode(), "answers.yaml").answers.tenant.ca_pem == PEM * 2

@@ -217,3 +217,12 @@ def test_a_root_in_a_file_with_its_key_is_refused(scene: Scene) -> None:
     with pytest.raises(UsageError) as caught:
         environment.STEP.gather(scene.context(tenant__ca_file=str(ca_file)))
     assert caught.value.code == "ca-file-with-key"
+
+
+def test_roots_given_as_text_are_written_where_the_containers_read_them(scene: Scene) -> None:
+    """`--lab` brings them without a file."""
+    pem = Pki().pem("root").decode()
+    _install(scene, tenant__ca_pem=pem)
+    assert scene.files.read(f"{paths.CA_TRUST}/tenant-ca.crt") == pem.encode()
+    scene.undo()
+    assert scene.files.state(f"{paths.CA_TRUST}/tenant-ca.crt") is None

@@ -1,4 +1,4 @@
-"""`--lab`: a lab tenant is known by the fingerprint that it prints, and answers everything about the tenant."""
+"""`--lab`: a lab tenant is known by the fingerprint that it prints, and answers all about the tenant."""
 
 import json
 from collections.abc import Iterator

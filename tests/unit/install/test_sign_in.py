@@ -14,6 +14,11 @@ from mstunnel_setup.tenant.graph import Graph
 from tests.unit.install.worlds import BERLIN, FakeGraph, Scene
 
 _CLIENT = "44444444-0000-0000-0000-000000000000"
+LAB = {
+    "tenant__cloud": "custom",
+    "tenant__authority": "https://lab.example/1",
+    "tenant__graph": "https://lab.example",
+}
 
 
 class _Doors:
@@ -111,8 +116,8 @@ def test_an_unfinished_registration_does_not_count(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("answers", "missing"),
     [
-        ({}, ("sign_in.client_id",)),
-        ({"method": "device-code"}, ("sign_in.client_id",)),
+        ({}, ()),
+        ({"method": "device-code"}, ()),
         ({"method": "client-secret"}, ("sign_in.client_id", "sign_in.client_secret")),
         ({"method": "client-certificate"}, ("sign_in.client_id", "sign_in.certificate", "sign_in.key")),
         ({"method": "client-certificate", "pfx": "/a.pfx"}, ("sign_in.client_id",)),
@@ -131,7 +136,33 @@ def test_a_registered_server_needs_no_answer(scene: Scene) -> None:
     context = scene.context()
     assert sign_in.STEP.missing(context) == ()
     context.administrator = True
+    section = context.answers.sign_in.model_copy(update={"method": "token-file"})
+    context.answers = context.answers.model_copy(update={"sign_in": section})
+    assert sign_in.STEP.missing(context) == ("sign_in.token_file",)
+
+
+def test_a_custom_cloud_has_no_application_for_every_tenant(scene: Scene) -> None:
+    context = scene.context(**LAB)
     assert sign_in.STEP.missing(context) == ("sign_in.client_id",)
+    scene.prompter.typed = [_CLIENT]
+    assert tenant_access._client_id(context) == _CLIENT
+    assert scene.prompter.asked == ["Client id, or graph-command-line-tools"]
+
+
+@pytest.mark.parametrize("cloud", ["public", "gcc-high", "dod"])
+def test_in_the_clouds_of_the_vendor_no_client_id_is_asked_for(scene: Scene, cloud: str) -> None:
+    """The consent page shows a name that the administrator has not seen before, so it is announced."""
+    assert tenant_access._client_id(scene.context(tenant__cloud=cloud)) == "graph-command-line-tools"
+    assert scene.prompter.asked == []
+    (said,) = scene.prompter.said
+    assert "Microsoft Graph Command Line Tools" in said
+    assert "DeviceManagementConfiguration.ReadWrite.All" in said
+    assert "MSTUNNEL_SIGN_IN_CLIENT_ID" in said
+
+
+def test_an_own_registration_needs_no_announcement(scene: Scene) -> None:
+    assert tenant_access._client_id(scene.context(sign_in__client_id=_CLIENT)) == _CLIENT
+    assert scene.prompter.said == []
 
 
 def test_a_client_id_that_was_typed_is_remembered(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
