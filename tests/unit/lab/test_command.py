@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from mstunnel_setup.lab.pki import Authority
 from tests.unit.schemas import validate
@@ -183,6 +185,18 @@ def test_stops_cleanly(start_lab: Callable[..., Any], number: int, code: int, st
     validate(envelope)
     assert (envelope["status"], running.errors) == (status, "")
     assert not (running.directory / "lab.json").exists()
+
+
+def test_serve_prints_the_command_that_installs_a_gateway(start_lab: Callable[..., Any]) -> None:
+    running = start_lab("--port", "0", "--name", "lab.test")
+    description = running.description
+    running.stop(signal.SIGTERM)
+    printed = [line.strip() for line in running.printed.splitlines()]
+    assert description["setup"] in printed
+    assert description["setup"].startswith("sudo mstunnel-setup --lab https://lab.test:")
+    root = x509.load_pem_x509_certificate((running.directory / "ca.pem").read_bytes())
+    assert description["fingerprint"] == f"sha256:{root.fingerprint(SHA256()).hex()}"
+    assert description["setup"].endswith(f"#{description['fingerprint']}")
 
 
 def test_a_killed_lab_goes_on_with_everything(
