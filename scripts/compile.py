@@ -1,4 +1,4 @@
-"""`compile.py FOLDER`: replace sources by their compiled form.
+"""`compile.py FOLDER LEVEL`: replace sources by their compiled form, optimized at LEVEL (py_compile).
 
 Runs in the interpreter that loads them later. What is compiled is never checked against a source.
 """
@@ -13,6 +13,7 @@ for source in sorted(Path(sys.argv[1]).rglob("*.py")):
         cfile=str(source.with_suffix(".pyc")),
         dfile=str(source.relative_to(sys.argv[1])),
         doraise=True,
+        optimize=int(sys.argv[2]),
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
     source.unlink()

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,18 +51,19 @@ def here() -> Architecture:
     return next(known for known in ARCHITECTURES.values() if known.machine == os.uname().machine)
 
 
-def unpacked(target: Architecture) -> Path:
-    """Folder with the files of PACKAGES, downloaded once per state of this list.
+def unpacked(target: Architecture, *others: str) -> Path:
+    """Folder with the files of PACKAGES, or of `others` instead, downloaded once per state of this module.
 
     Beside `files`, `packages` has one line for each: name, version, architecture; `digests` one for each
     archive: SHA-256, file name.
     """
-    folder = CACHE / f"{target.debian}-{wheels.digest([Path(__file__).resolve()])}"
+    folder = CACHE / "-".join((*others, target.debian, wheels.digest([Path(__file__).resolve()])))
     if not folder.is_dir():
-        print(f"debian: packages for {target.debian}", file=sys.stderr, flush=True)
+        print(f"debian: {' '.join(others) or 'packages'} for {target.debian}", file=sys.stderr, flush=True)
         partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        _download(target, partial / "archives")
+        wanted = (*(others or PACKAGES), *_LICENSES)
+        _download(target, wanted, partial / "archives")
         archives = sorted((partial / "archives").iterdir())
         lines = [_unpack(archive, partial / "files") for archive in archives]
         bundled = [line for line in lines if not line.startswith(_LICENSES)]
@@ -74,7 +76,7 @@ def unpacked(target: Architecture) -> Path:
     return folder
 
 
-def _download(target: Architecture, archives: Path) -> None:
+def _download(target: Architecture, packages: Sequence[str], archives: Path) -> None:
     """With the machine's sources and a state of its own, so that nothing of the machine changes."""
     archives.mkdir(parents=True)
     state = archives.with_name("state")
@@ -90,9 +92,7 @@ def _download(target: Architecture, archives: Path) -> None:
     }
     apt = ["apt-get", "--quiet=2", *(f"--option={name}={value}" for name, value in options.items())]
     subprocess.run([*apt, "update"], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=True, timeout=300)
-    subprocess.run(
-        [*apt, "download", *PACKAGES, *_LICENSES], cwd=archives, stdout=sys.stderr, check=True, timeout=300
-    )
+    subprocess.run([*apt, "download", *packages], cwd=archives, stdout=sys.stderr, check=True, timeout=300)
     shutil.rmtree(state)
 
 

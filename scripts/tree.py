@@ -16,7 +16,7 @@ import re
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -51,22 +51,26 @@ def build(
     target: Architecture,
     folder: Path,
     more: Mapping[str, str] = MappingProxyType({}),
+    left_out: Sequence[str] = (),
+    optimize: int = 0,
 ) -> None:
-    """Build the tree in `folder`, with `more` files by their path in it."""
+    """Build the tree in `folder`, with `more` files by their path in it.
+
+    Modules that match a pattern of `left_out` stay out; `optimize` is a level of py_compile.
+    """
     given = debian.unpacked(target)
     library = folder / "lib" / PYTHON
     _interpreter(given / "files", folder)
-    packages = (given / "packages").read_text()
     for wheel in [*wheels.dependencies(target.machine).iterdir(), *wheels.program().iterdir()]:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(library)
-        name, version = wheel.name.split("-")[:2]
-        packages += f"{name} {version} wheel\n"
-    (folder / "licenses").write_text(licenses.collected(given / "files", library))
-    for path in [path for pattern in _LEFT_OUT for path in library.glob(pattern)]:
+    for path in [path for pattern in (*_LEFT_OUT, *left_out) for path in library.glob(pattern)]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (folder / "licenses").write_text(licenses.collected(given / "files", library))
+    installed = [path.stem.split("-") for path in library.glob("*.dist-info")]
+    packages = (given / "packages").read_text() + "".join(f"{' '.join(each)} wheel\n" for each in installed)
     _libraries(given / "files", folder, target)
-    _compile(library)
+    _compile(library, optimize)
     for name, content in more.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
@@ -106,14 +110,14 @@ def needed(path: Path) -> set[str]:
     return set(_NEEDED.findall(shown))
 
 
-def _compile(library: Path) -> None:
+def _compile(library: Path, optimize: int) -> None:
     """Replace each source by its compiled form, in an interpreter without any state that could show there."""
     here = debian.here()
     system = debian.unpacked(here) / "files/usr"
     libraries = system / "lib" / f"{here.machine}-linux-gnu"
     loader = [libraries / here.loader, "--library-path", libraries, "--argv0", system / "bin" / PYTHON]
     command = [*map(str, loader), str(system / "bin" / PYTHON), "-S", "-s", "-P", "-B"]
-    command += [str(COMPILE), str(library)]
+    command += [str(COMPILE), str(library), str(optimize)]
     subprocess.run(command, env={"PYTHONHASHSEED": "0"}, check=True, timeout=300)
 
 

@@ -33,8 +33,9 @@ def size(reference: str) -> float:
     return int(inspected(reference, "{{.Size}}")) / MEGABYTE
 
 
-def test_the_gateway_is_small(built: ImageSet) -> None:
+def test_they_are_small(built: ImageSet) -> None:
     assert size(built["gateway"].reference) <= size(BASE) + 25
+    assert size(built["agent"].reference) <= 70
 
 
 @pytest.mark.parametrize("name", release.IMAGES)
@@ -51,6 +52,28 @@ def test_the_gateway_can_install_unpack_and_compile_nothing(built: ImageSet) -> 
     run = ("run", "--rm", "--network=none", "--entrypoint=sh", built["gateway"].reference, "-c", script)
     with cache.writing():
         assert builder(*run, check=False).stdout == ""
+
+
+@pytest.mark.parametrize("name", release.IMAGES)
+def test_a_health_check_of_one_word_finds_the_shell_that_engines_run_it_in(
+    name: str, built: ImageSet
+) -> None:
+    """Docker runs every check in a shell, Podman turns a list of one word into a shell's command."""
+    command = '["/usr/libexec/mstunnel/healthcheck"]'
+    with cache.writing():
+        made = builder("create", f"--health-cmd={command}", built[name].reference).stdout.strip()
+        check = builder("inspect", "--format={{index .Config.Healthcheck.Test 0}}", made).stdout.strip()
+        builder("rm", made)
+        shell = ("run", "--rm", "--network=none", "--entrypoint=/bin/sh", built[name].reference)
+        assert (check, builder(*shell, "-c", "echo ran").stdout) == ("CMD-SHELL", "ran\n")
+
+
+def test_the_agent_has_nothing_beside_the_program_but_a_shell_for_its_health_check(built: ImageSet) -> None:
+    script = "find / -xdev -perm /6000 -type f; find /bin /usr/bin /usr/sbin /sbin 2>/dev/null"
+    run = ("run", "--rm", "--network=none", "--entrypoint=sh", built["agent"].reference, "-c", script)
+    with cache.writing():
+        found = builder(*run, check=False).stdout.split()
+    assert sorted(found) == ["/bin", *(f"/bin/{name}" for name in ("busybox", "cat", "find", "grep", "sh"))]
 
 
 def test_one_archive_has_both_under_the_digests_that_are_loaded(

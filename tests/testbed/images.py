@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 
 from mstunnel_setup import __version__
-from scripts import dist, wheels
+from scripts import agent_root, debian, dist, wheels
 from tests.testbed import cache
 from tests.testbed.paths import BUILDER, CACHE, IN_TESTBED, ROOT, RUNS
 from tests.testbed.process import Completed, TestbedError, progress, run
@@ -14,7 +14,7 @@ SUITE = "trixie"
 # `program` first: the others copy it. Servers have what an administrator copies there: the one file.
 NAMES = ("program", "gateway", "agent", "server", "client", "lab")
 DOCKER_SERVER = "server-docker"
-USES_PROGRAM = ("agent", "lab")
+USES_PROGRAM = ("lab",)
 USES_ONE_FILE = ("server", DOCKER_SERVER)
 # Made from another image's recipe: its folder, and the build arguments that differ.
 VARIANTS = {DOCKER_SERVER: ("server", {"ENGINE": "docker-cli docker.io runc"})}
@@ -94,6 +94,8 @@ def _recipes(base: str) -> dict[str, _Recipe]:
         copied = {"PROGRAM": program.reference} if name in USES_PROGRAM else {}
         if name in USES_ONE_FILE:
             copied = {"ONE_FILE": dist.one_file().parent.name}
+        if name == "agent":
+            copied = {"ROOT": wheels.digest([*dist.inputs(), *wheels.files_below("scripts/agent_root.py")])}
         recipes[name] = _recipe(name, {"BASE": base, **copied})
     return recipes
 
@@ -120,6 +122,9 @@ def _build(name: str, recipe: _Recipe) -> None:
         shutil.copytree(wheels.program(), context / "program")
     if name in USES_ONE_FILE:
         shutil.copy(dist.one_file(), context)
+    if name == "agent":
+        (context / "root").mkdir()
+        agent_root.build(debian.here(), context / "root")
     progress(f"image {name}: building")
     options = [f"--build-arg={key}={value}" for key, value in recipe.arguments.items()]
     result = builder(

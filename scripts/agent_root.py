@@ -1,0 +1,84 @@
+"""File system of the agent's image: the folder of scripts/tree.py on an otherwise empty image."""
+
+import os
+import shutil
+from pathlib import Path
+
+from scripts import debian, licenses, tree
+from scripts.debian import Architecture
+
+_HOME = "opt/mstunnel-setup"
+_AGENT = f"""#!/{_HOME}/bin/{tree.PYTHON} -ISB
+import sys
+from mstunnel_setup.cli.agent import main
+sys.exit(main())
+"""
+_ACCOUNTS = "root:x:0:0::/:\nmstunnel-agent:x:65532:65532::/:\n"
+# The agent serves no lab, has no engine, and signs in without showing a QR code.
+_MODULES = (
+    *("mstunnel_setup/lab", "starlette*", "uvicorn*", "python_multipart*", "multipart", "anyio*", "h11*"),
+    *("sqlite3", "lib-dynload/_sqlite3*", "docker*", "podman*", "segno*", "unittest"),
+)
+_SHELL = "busybox-static"
+"""Docker runs health checks in a shell, and Podman those of a single word."""
+_APPLETS = ("sh", "cat", "find", "grep")
+
+
+def build(target: Architecture, root: Path) -> None:
+    """Build it in `root`, which must be there."""
+    home = root / _HOME
+    home.mkdir(parents=True)
+    # A process that runs for months carries no docstrings along.
+    tree.build(target, home, left_out=_MODULES, optimize=2)
+    _programs(home / "bin")
+    _loader(target, root)
+    _shell(target, root)
+    _trust(debian.unpacked(target) / "files", root)
+    (root / "etc/passwd").write_text(_ACCOUNTS)
+    (root / "etc/nsswitch.conf").write_text("hosts: files dns\n")
+    for name in ("run", "tmp", "var/lib", "usr/libexec"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    (root / "tmp").chmod(0o1777)
+
+
+def _programs(folder: Path) -> None:
+    """The agent, and the interpreter by its short name: nothing here needs the launcher of that name."""
+    (folder / "python").unlink()
+    (folder / "python").symlink_to(tree.PYTHON)
+    (folder / "mstunnel-agent").write_text(_AGENT)
+    (folder / "mstunnel-agent").chmod(0o755)
+
+
+def _loader(target: Architecture, root: Path) -> None:
+    """Links where the interpreter names its loader, and the loader looks for libraries."""
+    for name in ("lib64", f"lib/{target.machine}-linux-gnu", f"lib/{target.loader}"):
+        link = root / name
+        link.parent.mkdir(exist_ok=True)
+        inside = f"{_HOME}/lib/{target.loader}" if name.endswith(target.loader) else f"{_HOME}/lib"
+        link.symlink_to(os.path.relpath(inside, Path(name).parent))
+
+
+def _shell(target: Architecture, root: Path) -> None:
+    """A shell and what the health check calls; what it is made of is recorded with the rest."""
+    given = debian.unpacked(target, _SHELL)
+    (root / "bin").mkdir()
+    shutil.copy(given / "files/usr/bin/busybox", root / "bin")
+    for name in _APPLETS:
+        (root / "bin" / name).symlink_to("busybox")
+    packages = root / _HOME / "packages"
+    lines = packages.read_text() + (given / "packages").read_text()
+    packages.write_text("".join(sorted(lines.splitlines(keepends=True))))
+    with (root / _HOME / "licenses").open("a") as file:
+        file.write(licenses.collected(given / "files", root))
+
+
+def _trust(files: Path, root: Path) -> None:
+    """The roots of Debian's ca-certificates, at the two places where OpenSSL looks."""
+    roots = sorted((files / "usr/share/ca-certificates/mozilla").iterdir())
+    folder = root / "etc/ssl/certs"
+    folder.mkdir(parents=True)
+    (folder / "ca-certificates.crt").write_text("".join(path.read_text() for path in roots))
+    places = root / "usr/lib/ssl"
+    places.mkdir(parents=True)
+    (places / "certs").symlink_to("/etc/ssl/certs")
+    (places / "cert.pem").symlink_to("/etc/ssl/certs/ca-certificates.crt")
