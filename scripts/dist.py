@@ -89,9 +89,9 @@ def build(
     target.chmod(0o755)
 
 
-def release_images(architecture: Architecture) -> dict[str, str]:
-    """A file that only a release has: which images `make images` built before; none when it did not."""
-    recorded = DIST / f"images-{architecture.debian}.json"
+def release_images(architecture: Architecture, folder: Path = DIST) -> dict[str, str]:
+    """A file that only a release has: which images were written into `folder` before; none without them."""
+    recorded = folder / f"images-{architecture.debian}.json"
     if not recorded.is_file():
         return {}
     images: dict[str, str] = json.loads(recorded.read_text())

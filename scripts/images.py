@@ -13,36 +13,41 @@ from pathlib import Path
 from mstunnel_setup import __version__
 from scripts import archive, debian, dist, release, sbom
 from tests.testbed import images
-from tests.testbed.images import Image, builder
+from tests.testbed.images import Image, ImageSet, builder
 
 IMAGES = ("gateway", "agent")
 NAME = "localhost/mstunnel"
 
 
 def main() -> None:
-    """Write the archive and the SBOMs; print what each image weighs beyond Debian's own base."""
+    """Write archive, SBOMs and digests; print what each image weighs."""
     if debian.architecture() != debian.here():
         sys.exit("images: an image is built on a machine of its own architecture")
-    built = images.build()
-    layout = dist.DIST / "images.work"
-    shutil.rmtree(layout, ignore_errors=True)
     dist.DIST.mkdir(exist_ok=True)
+    target = write(images.build(), dist.DIST)
+    print(f"dist/{target.name}: {target.stat().st_size / 1e6:.1f} MB")
+    release.finish(dist.DIST, dist.EPOCH)
+
+
+def write(built: ImageSet, folder: Path) -> Path:
+    """Write the archive (returned), the SBOMs, and the file with the digests that scripts/dist.py takes."""
+    layout = folder / "images.work"
+    shutil.rmtree(layout, ignore_errors=True)
     for name in IMAGES:
         _add(built[name], name, layout)
-        document = sbom.document(f"mstunnel-{name}", _packages(built[name]), "container")
-        (dist.DIST / f"mstunnel-{name}-{__version__}.cdx.json").write_text(document)
-    target = dist.DIST / f"mstunnel-images-{__version__}-{debian.architecture().debian}.tar"
+        document = sbom.document(f"mstunnel-{name}", _packages(built[name], folder), "container")
+        (folder / f"mstunnel-{name}-{__version__}.cdx.json").write_text(document)
+    target = folder / f"mstunnel-images-{__version__}-{debian.here().debian}.tar"
     with target.open("wb") as file:
         archive.write(layout, file, int(dist.EPOCH))
     manifests = json.loads((layout / "index.json").read_text())["manifests"]
     digests = {name: manifest["digest"] for name, manifest in zip(IMAGES, manifests, strict=True)}
     for name, digest in digests.items():
         print(f"{name}: {digest}")
-    recorded = dist.DIST / f"images-{debian.architecture().debian}.json"
+    recorded = folder / f"images-{debian.here().debian}.json"
     recorded.write_text(json.dumps({**digests, "archive": target.name}) + "\n")
     shutil.rmtree(layout)
-    print(f"dist/{target.name}: {target.stat().st_size / 1e6:.1f} MB")
-    release.finish(dist.DIST, dist.EPOCH)
+    return target
 
 
 def _add(image: Image, name: str, layout: Path) -> None:
@@ -59,11 +64,11 @@ def _add(image: Image, name: str, layout: Path) -> None:
     print(f"{name}: {size / 1e6:.1f} MB")
 
 
-def _packages(image: Image) -> str:
+def _packages(image: Image, folder: Path) -> str:
     """The list of packages that each image has: name, version, kind; one a line."""
     container = builder("create", image.reference).stdout.strip()
     try:
-        copy = dist.DIST / "images.work" / "packages.tar"
+        copy = folder / "images.work" / "packages.tar"
         builder("export", f"--output={copy}", container, timeout=120)
         with tarfile.open(copy) as content:
             (member,) = (

@@ -11,13 +11,19 @@ from tests.testbed.paths import BUILDER, CACHE, IN_TESTBED, ROOT, RUNS
 from tests.testbed.process import Completed, TestbedError, progress, run
 
 SUITE = "trixie"
-# `program` first: the others copy it. Servers have what an administrator copies there: the one file.
-NAMES = ("program", "gateway", "agent", "server", "client", "lab")
+# `program` and `host` first: others are made of them. A server is a host with the one file.
+NAMES = ("program", "host", "gateway", "agent", "server", "client", "lab")
 DOCKER_SERVER = "server-docker"
+RPM_HOST = "host-rpm"
 USES_PROGRAM = ("lab",)
 USES_ONE_FILE = ("server", DOCKER_SERVER)
-# Made from another image's recipe: its folder, and the build arguments that differ.
-VARIANTS = {DOCKER_SERVER: ("server", {"ENGINE": "docker-cli docker.io runc"})}
+HOST_OF = {"server": "host", DOCKER_SERVER: "host-docker"}
+# Made from another image's recipe: its folder, and the build arguments that differ; hosts first.
+VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
+    "host-docker": ("host", {"ENGINE": "docker-cli docker.io runc"}),
+    RPM_HOST: ("host", {"MORE": "rpm"}),
+    DOCKER_SERVER: ("server", {}),
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,8 @@ def build(*more: str) -> ImageSet:
     cache.hold()
     with cache.writing():
         recipes = _recipes(_base())
-        images = {name: _image(name, recipes[name]) for name in (*NAMES, *more)}
+        hosts = [HOST_OF[name] for name in more if name in HOST_OF]
+        images = {name: _image(name, recipes[name]) for name in (*NAMES, *hosts, *more)}
         _prune({recipe.reference for recipe in recipes.values()} | {recipes["program"].arguments["BASE"]})
         return ImageSet(images)
 
@@ -93,7 +100,8 @@ def _recipes(base: str) -> dict[str, _Recipe]:
     for name in (*NAMES[1:], *VARIANTS):
         copied = {"PROGRAM": program.reference} if name in USES_PROGRAM else {}
         if name in USES_ONE_FILE:
-            copied = {"ONE_FILE": dist.one_file().parent.name}
+            host = recipes[HOST_OF[name]].reference
+            copied = {"HOST": host, "ONE_FILE": dist.one_file().parent.name}
         if name == "agent":
             copied = {"ROOT": wheels.digest([*dist.inputs(), *wheels.files_below("scripts/agent_root.py")])}
         recipes[name] = _recipe(name, {"BASE": base, **copied})

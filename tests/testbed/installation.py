@@ -43,7 +43,7 @@ class Installation:
 
     def prepare(self) -> None:
         """Start the lab tenant; put certificate, trusted root and answer file on the server."""
-        self._start_lab()
+        self.start_lab()
         self.server.write("/root/kill_at.py", Path(__file__).with_name("kill_at.py").read_text())
         self.server.write(self.path("lab-ca.pem"), self.testbed.lab.read(self.lab["ca_file"]))
         self.restore()
@@ -262,7 +262,8 @@ class Installation:
             json.loads(self.testbed.lab.run(["python3", "-", f"{LAB}/lab.sqlite"], stdin=script).stdout)
         )
 
-    def _start_lab(self) -> None:
+    def start_lab(self) -> None:
+        """Serve the tenant, and wait until it is ready. Raises TestbedError after 20 s."""
         lab = self.testbed.lab
         lab.write("/root/seed.yaml", Path(__file__).with_name("seed.yaml").read_text())
         serve = (

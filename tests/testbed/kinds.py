@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.testbed.images import DOCKER_SERVER
+from tests.testbed.images import DOCKER_SERVER, RPM_HOST
 from tests.testbed.machine import TREES
 
 # An init that only reaps, as hosts without systemd may have; programs of systemd are not even there.
@@ -77,6 +77,9 @@ PODMAN_ROOTLESS = Kind(
     "podman-rootless", answers={"mode": "rootless"}, account="mstunnel", folder="/srv/mstunnel"
 )
 PODMAN_UNIT = Kind("podman-unit", start=_NO_QUADLET)
+# As an administrator finds it: nothing is copied there yet.
+BARE = Kind("bare", image="host")
+BARE_RPM = Kind("bare-rpm", image=RPM_HOST)
 PODMAN_PLAIN = Kind(
     "podman-plain",
     start=_PLAIN.format(starts=""),

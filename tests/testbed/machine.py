@@ -87,6 +87,11 @@ class Machine:
         )
         self.run(["sh", "-c", script], stdin=content)
 
+    def copy(self, files: Sequence[Path], folder: str) -> None:
+        """Copy files of the machine below into a folder, as `scp` does."""
+        for path in files:
+            self.namespace.podman("cp", str(path), f"{self.name}:{folder}/{path.name}")
+
     def read(self, path: str) -> str:
         """Content of a text file."""
         return self.run(["cat", path]).stdout

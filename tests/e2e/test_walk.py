@@ -1,0 +1,110 @@
+"""A new administrator: copy files to a host with a container engine, type one command, connect a device.
+
+The host has no Python, and reaches nothing but the tenant, which is the lab.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.testbed import kinds, release
+from tests.testbed.installation import ADMINISTRATOR, LAB, PUBLIC_ADDRESS, Installation
+from tests.testbed.kinds import Kind
+from tests.testbed.process import progress
+from tests.testbed.release import Release
+from tests.testbed.terminal import Terminal
+from tests.testbed.testbed import INTRANET_PAGE, Testbed
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+# With the archive beside the program, on two cores that have nothing else to do.
+SECONDS = 40
+CHAIN = "/etc/mstunnel/certs/site.crt"
+KEY = "/etc/mstunnel/private/site.key"
+ARCHIVES = "/var/lib/mstunnel/images"
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the program comes to a host: what is copied, and what is typed there in /root."""
+
+    host: Kind
+    copied: Callable[[Release], list[Path]]
+    typed: str
+
+
+ONE_FILE = Way(kinds.BARE, lambda made: [made.program, made.archive], "sudo ./mstunnel-setup")
+_KEEP = f"mkdir -p {ARCHIVES} && mv mstunnel-images-*.tar {ARCHIVES}"
+DEB = Way(
+    kinds.BARE,
+    lambda made: [made.packages["deb"], made.archive],
+    f"{_KEEP} && sudo dpkg --install mstunnel-setup*.deb && sudo mstunnel-setup",
+)
+
+
+@pytest.fixture
+def host(request: pytest.FixtureRequest) -> Iterator[Installation]:
+    """A booted host with nothing of ours on it."""
+    with Testbed(kind=request.param.host) as testbed:
+        installation = Installation(testbed, {})
+        installation.start_lab()
+        found = testbed.server.shell("command -v python3 python perl-base mstunnel-setup", check=False)
+        assert found.stdout == ""
+        yield installation
+
+
+@pytest.mark.parametrize(("host", "way"), [(ONE_FILE, ONE_FILE)], ids=["one-file"], indirect=["host"])
+def test_two_files_and_four_answers_make_a_gateway(host: Installation, way: Way) -> None:
+    made = release.prepare(host.testbed.images)
+    begin = time.monotonic()
+    host.server.copy(way.copied(made), "/root")
+    with Terminal(host.server, ["sh", "-c", f"cd /root && {way.typed}"], tenant(host)) as terminal:
+        answer(host, terminal)
+        assert terminal.end(120) == 0, terminal.screen
+    seconds = time.monotonic() - begin
+    progress(f"walk: {seconds:.1f} s from the copy to serving; load {os.getloadavg()[0]:.1f}")
+    assert "Traceback" not in terminal.screen
+    connect(host)
+
+
+def tenant(host: Installation) -> dict[str, str]:
+    host.server.write("/root/lab-ca.pem", host.testbed.lab.read(host.lab["ca_file"]))
+    return {
+        "MSTUNNEL_TENANT_CLOUD": "custom",
+        "MSTUNNEL_TENANT_AUTHORITY": host.lab["authority"],
+        "MSTUNNEL_TENANT_GRAPH": host.lab["graph"],
+        "MSTUNNEL_CA_FILE": "/root/lab-ca.pem",
+        "MSTUNNEL_SIGN_IN_CLIENT_ID": host.lab["client_id"],
+    }
+
+
+def answer(host: Installation, terminal: Terminal) -> None:
+    """Read what is asked, and answer it: terms, sign-in, site, settings, certificate."""
+    terminal.wait_for("-- more")
+    terminal.type("q")
+    terminal.wait_for("Do you accept these terms?")
+    terminal.type("yes")
+    code = terminal.match(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
+    host.testbed.lab.run(["mstunnel-lab", "approve", code, "--user", ADMINISTRATOR, "--dir", LAB])
+    number = terminal.match(rf"(\d) +Testbed +{re.escape(PUBLIC_ADDRESS)}")
+    terminal.wait_for("Number, name or id:")
+    terminal.type(number)
+    terminal.wait_for("[y/N]")
+    terminal.type("yes")
+    terminal.wait_for("Waiting for the TLS certificate")
+    chain, key = host.authority.issue(PUBLIC_ADDRESS)
+    host.server.write(CHAIN, chain)
+    host.server.write(KEY, key, 0o600)
+
+
+def connect(host: Installation) -> None:
+    """The real client signs in at the gateway, and reaches the internal network."""
+    assert host.fetch_internal_page(check=False).code != 0
+    host.connect()
+    assert host.await_page() == INTRANET_PAGE
+    host.disconnect()
