@@ -101,7 +101,10 @@ def merge(
 
 def answered(answers: Answers, path: str, value: Any) -> Answers:
     """`answers` with one more, given meanwhile; the origins of the others stay. Raises AnswersError."""
-    merged = merge({path: value}, {}, earlier=answers.record())
+    values = _flat(answers.model_dump(mode="json"))
+    # Defaults with a name are those of a release: no other merge would bring them back.
+    kept = {name: values[name] for name, origin in answers.origins.items() if origin != Origin("default")}
+    merged = merge({path: value}, {}, earlier=kept)
     for name, origin in answers.origins.items():
         if merged.origins[name].kind == "earlier":
             merged.origins[name] = origin

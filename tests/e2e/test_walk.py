@@ -38,12 +38,12 @@ class Way:
     typed: str
 
 
-ONE_FILE = Way(kinds.BARE, lambda made: [made.program, made.archive], "sudo ./mstunnel-setup")
+ONE_FILE = Way(kinds.BARE, lambda made: [made.program, made.archive], "sudo {tenant} ./mstunnel-setup")
 _KEEP = f"mkdir -p {ARCHIVES} && mv mstunnel-images-*.tar {ARCHIVES}"
 DEB = Way(
     kinds.BARE,
     lambda made: [made.packages["deb"], made.archive],
-    f"{_KEEP} && sudo dpkg --install mstunnel-setup*.deb && sudo mstunnel-setup",
+    _KEEP + " && sudo dpkg --install mstunnel-setup*.deb && sudo {tenant} mstunnel-setup",
 )
 
 
@@ -63,7 +63,8 @@ def test_two_files_and_four_answers_make_a_gateway(host: Installation, way: Way)
     made = release.prepare(host.testbed.images)
     begin = time.monotonic()
     host.server.copy(way.copied(made), "/root")
-    with Terminal(host.server, ["sh", "-c", f"cd /root && {way.typed}"], tenant(host)) as terminal:
+    typed = way.typed.format(tenant=" ".join(f"{name}={value}" for name, value in tenant(host).items()))
+    with Terminal(host.server, ["sh", "-c", f"cd /root && {typed}"]) as terminal:
         answer(host, terminal)
         assert terminal.end(120) == 0, terminal.screen
     seconds = time.monotonic() - begin

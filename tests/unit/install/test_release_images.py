@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.answers.merge import answered, merge
 from mstunnel_setup.containers.release_images import ReleaseImages, release_images
 from mstunnel_setup.install import release_images as release
 from mstunnel_setup.install.release_images import with_release_images
@@ -54,6 +54,28 @@ def test_an_archive_that_is_given_comes_first(beside: Path) -> None:
     images = with_release_images(merge({"images.archive": "/root/given.tar"}, {})).images
     assert images.archive == ("/root/given.tar",)
     assert images.server == f"registry.example.com/mstunnel/gateway@{GATEWAY}"
+
+
+def test_they_stay_when_a_person_answers_another_question(beside: Path) -> None:
+    beside.touch()
+    answers = answered(with_release_images(merge({}, {})), "site", "Office")
+    assert answers.images.server == f"registry.example.com/mstunnel/gateway@{GATEWAY}"
+    assert answers.images.archive == (str(beside),)
+    assert str(answers.origins["images.archive"]) == "default of this release"
+    assert answers.record() == {"site": "Office"}
+
+
+def test_a_run_that_stopped_before_loading_finds_the_archive_again(beside: Path) -> None:
+    beside.touch()
+    first = with_release_images(merge({}, {}))
+    earlier = {"images.server": first.images.server, "images.agent": first.images.agent}
+    assert with_release_images(merge({}, {}, earlier=earlier)).images.archive == (str(beside),)
+
+
+def test_images_of_another_release_are_not_looked_for_in_the_archive(beside: Path) -> None:
+    beside.touch()
+    earlier = {f"images.{name}": f"localhost/mstunnel/{name}@sha256:{'c' * 64}" for name in ("server", "agent")}
+    assert with_release_images(merge({}, {}, earlier=earlier)).images.archive == ()
 
 
 def test_images_that_are_named_stay(beside: Path) -> None:
