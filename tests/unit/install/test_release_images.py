@@ -74,7 +74,9 @@ def test_a_run_that_stopped_before_loading_finds_the_archive_again(beside: Path)
 
 def test_images_of_another_release_are_not_looked_for_in_the_archive(beside: Path) -> None:
     beside.touch()
-    earlier = {f"images.{name}": f"localhost/mstunnel/{name}@sha256:{'c' * 64}" for name in ("server", "agent")}
+    earlier = {
+        f"images.{name}": f"localhost/mstunnel/{name}@sha256:{'c' * 64}" for name in ("server", "agent")
+    }
     assert with_release_images(merge({}, {}, earlier=earlier)).images.archive == ()
 
 
