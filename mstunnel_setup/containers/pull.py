@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import ContainerEngine, Image, Progress
 from mstunnel_setup.containers.errors import IMAGE_NOT_PULLED, IMAGE_PULL_FAILED, PullError
+from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.text import printable, sentence
@@ -119,6 +121,9 @@ def pull_failure(reference: str, reason: str, engine: EngineName = "podman") -> 
     lowered = reason.lower()
     hint = next((hint for word, hint in _ADVICE.items() if word in lowered), "Run the command again.")
     advice = sentence(hint, {"engine": engine, "folder": _FOLDERS[engine]})
+    own = release_images()
+    if own is not None and reference.endswith((own.gateway, own.agent)):
+        advice += f" Or copy {own.archive} to {paths.IMAGE_ARCHIVES}, then run the command again."
     failure = IMAGE_PULL_FAILED(image=reference, reason=printable(reason).strip(), advice=advice)
     failure.permanent = any(word in lowered for word in _PERMANENT)
     return failure

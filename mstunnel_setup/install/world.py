@@ -49,6 +49,7 @@ class World:
         self.processes = processes
         self.clock = clock
         self.progress = progress
+        self.scope = scope
         self.systemd = Systemd(processes, user=scope is Scope.ACCOUNT)
         self.state_directory = paths.HOST_STATE if scope is Scope.HOST else paths.STATE
         self.wish = EnginePreference()

@@ -1,6 +1,7 @@
 """Step `program`: put the one file this run was started from into /usr/sbin, under all its names.
 
-Completions and manual pages go where the shells and `man` of the host look for them.
+Completions and manual pages go where the shells and `man` of the host look for them; for a rootless gateway,
+the archive of the images goes from beside the file to where the account can read it.
 """
 
 import sys
@@ -12,8 +13,9 @@ from typing import Any
 from packaging.version import Version
 
 from mstunnel_setup import __version__, paths
+from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import CopyFile, Link
+from mstunnel_setup.engine.file_actions import CopyFile, Link, folders
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.host import bundle
@@ -21,6 +23,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import support_files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import PROGRAM_OLDER
+from mstunnel_setup.install.scope import Scope
 
 FILE = "mstunnel-setup"
 LINKS = ("mst-cli", "mst-readiness", "mst-admin", "mstunnel_monitor", "mstunnel-lab")
@@ -31,7 +34,7 @@ _REMEMBERED = "program"
 class Program:
     """The file that runs (path, SHA-256), None when the program came as a package; and where it belongs.
 
-    `support` is what copies its completions and manual pages.
+    `support` copies its completions and manual pages, `archive` the archive of the images.
     """
 
     source: str | None = None
@@ -39,6 +42,7 @@ class Program:
     folder: str = paths.PROGRAMS
     version: str = __version__
     support: Sequence[CopyFile] = ()
+    archive: Sequence[Action[Any]] = ()
 
 
 def _gather(context: Context) -> Program:
@@ -49,7 +53,19 @@ def _gather(context: Context) -> Program:
     _refuse_older(context)
     files = context.world.files
     support = tuple(support_files.placed(files, bundle.folder() / "support"))
-    return Program(source, digest, _folder(files), support=support)
+    return Program(source, digest, _folder(files), support=support, archive=_archive(context))
+
+
+def _archive(context: Context) -> Sequence[Action[Any]]:
+    """Nothing where the account finds the archive already, or none lies beside the program."""
+    own = release_images()
+    if own is None or context.world.scope is not Scope.HOST:
+        return ()
+    beside, *_, kept = own.places()
+    digest = context.world.files.digest_given(str(beside))
+    if digest is None or context.world.files.state(str(kept)) is not None:
+        return ()
+    return (*folders(str(kept.parent)), CopyFile(path=str(kept), source=str(beside), digest=digest))
 
 
 def path_of(files: Files, name: str) -> str:
@@ -83,6 +99,7 @@ def _decide(program: Program) -> Sequence[Action[Any]]:
         CopyFile(path=target, mode=0o755, source=program.source, digest=program.digest, managed=True),
         *(Link(path=f"{program.folder}/{name}", target=FILE) for name in LINKS),
         *program.support,
+        *program.archive,
     )
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.containers import pull
 from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.podman import PodmanEngine, container_state, image_from
 from mstunnel_setup.containers.pull import Pull, pull_failure
+from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.process import Processes
 
@@ -90,6 +92,17 @@ def test_an_error_after_http_200_is_an_error(report: dict[str, Any]) -> None:
 def test_every_failure_has_a_hint() -> None:
     assert pull_failure("image", "x509: unknown authority").hint.startswith("Add the authority")
     assert pull_failure("image", "something new").hint
+
+
+def test_a_pull_of_this_release_that_fails_names_the_archive_to_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = ReleaseImages(_INDEX, _PLATFORM, "mstunnel-images-1.0-amd64.tar", "registry.example.com")
+    monkeypatch.setattr(pull, "release_images", lambda: own)
+    refused = "connect: connection refused"
+    assert pull_failure(f"registry.example.com/gateway@{_INDEX}", refused).hint == (
+        "Check the network, firewall and proxy settings. "
+        "Or copy mstunnel-images-1.0-amd64.tar to /var/lib/mstunnel/images, then run the command again."
+    )
+    assert "copy" not in pull_failure(f"registry.example.com/gateway@sha256:{'3' * 64}", refused).hint
 
 
 def test_the_state_of_a_container() -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__, paths
+from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host import bundle
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import program
 from tests.unit.install.worlds import Scene, paths_of
 
@@ -51,6 +53,23 @@ def test_the_placed_file_has_nothing_to_do(
     copied.unlink()
     started_from(scene, FILE, monkeypatch)
     assert scene.run(program.STEP, scene.context()) == ()
+
+
+def test_the_account_of_a_rootless_gateway_finds_the_archive_that_lay_beside_the_file(
+    scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = ReleaseImages("sha256:" + "a" * 64, "sha256:" + "b" * 64, "images.tar", "")
+    monkeypatch.setattr(program, "release_images", lambda: own)
+    copied.with_name("images.tar").write_bytes(b"both images")
+    kept = f"{paths.IMAGE_ARCHIVES}/images.tar"
+    scene.run(program.STEP, scene.context())
+    assert scene.files.state(kept) is None
+
+    context = scene.context()
+    context.world.scope = Scope.HOST
+    assert paths_of(scene.run(program.STEP, context))[-1] == f"file:{kept}"
+    assert scene.files.read(kept) == b"both images"
+    assert scene.run(program.STEP, context) == ()
 
 
 @pytest.mark.parametrize("left", [b"", b"the pro", bytes(11)])
