@@ -24,9 +24,12 @@ test: setup
 check: setup
 	@$(BIN)/python -m scripts.check $(FILES)
 
+# Writes the outcomes of all attacks into docs/explanation/security.md.
 e2e: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
-	@$(BIN)/pytest -m "e2e or long" -n 2 --dist loadfile
+	@rm -rf build/attack
+	@$(BIN)/pytest -m "e2e or long or attack" -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m scripts.attack_table
 
 crash: setup
 	@mkdir -p build/crash

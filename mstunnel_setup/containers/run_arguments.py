@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
-from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, HealthCheck, Volume
+from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, HealthCheck, Tmpfs, Volume
 
 EngineName: TypeAlias = Literal["podman", "docker"]
 
@@ -16,17 +16,27 @@ def create_arguments(spec: ContainerSpec, engine: EngineName = "podman") -> tupl
     return ("create", *own, "--restart=always", *container_options(spec, engine), spec.local_image)
 
 
-# docker-run(1) does not support these options of a bind mount; `--security-opt=no-new-privileges`, dropped
-# capabilities and the device cgroup make programs and devices there harmless.
-_PODMAN_ONLY = frozenset({"noexec", "nosuid", "nodev"})
+# docker-run(1) does not support the first three for a bind mount; `--security-opt=no-new-privileges`, dropped
+# capabilities and the device cgroup make programs and devices there harmless. Podman alone fills a tmpfs with
+# what lies below it, unless the last is given (podman-run(1)).
+_PODMAN_ONLY = frozenset({"noexec", "nosuid", "nodev", "notmpcopyup"})
 
 
 def volume_arguments(volumes: Sequence[Volume], engine: EngineName = "podman") -> Iterator[str]:
     """The options that mount `volumes`."""
     for volume in volumes:
-        unknown = _PODMAN_ONLY if engine == "docker" else frozenset[str]()
-        options = [option for option in volume.options if option not in unknown]
-        yield f"--volume={volume.host}:{volume.container}:{','.join(options or ['rw'])}"
+        yield f"--volume={volume.host}:{volume.container}:{_known_options(volume.options, engine)}"
+
+
+def tmpfs_arguments(mounts: Sequence[Tmpfs], engine: EngineName = "podman") -> Iterator[str]:
+    """The options that mount a tmpfs at each place."""
+    for mount in mounts:
+        yield f"--tmpfs={mount.path}:{_known_options(mount.options, engine)}"
+
+
+def _known_options(options: Sequence[str], engine: EngineName) -> str:
+    unknown = _PODMAN_ONLY if engine == "docker" else frozenset[str]()
+    return ",".join([option for option in options if option not in unknown] or ["rw"])
 
 
 def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
@@ -40,7 +50,7 @@ def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
     yield from (f"--device={path}" for path in spec.devices)
     yield from (f"--env-file={path}" for path in spec.environment_files)
     yield from volume_arguments(spec.volumes, engine)
-    yield from (f"--tmpfs={mount.path}:{','.join(mount.options or ('rw',))}" for mount in spec.tmpfs)
+    yield from tmpfs_arguments(spec.tmpfs, engine)
     if spec.network:
         yield f"--network={spec.network}"
     yield from (f"--publish={port.host}:{port.container}/{port.protocol}" for port in spec.ports)

@@ -33,6 +33,12 @@ _COUNTING = {
     "net.netfilter.nf_conntrack_timestamp": "1",
 }
 _ROOTS = ("mode=0755",)
+# Of the configuration's folder the gateway gets what it serves with: the agent's identity and the letters
+# between agent and monitor lie under an empty folder there, whichever user its main process becomes.
+_NOT_OF_THE_GATEWAY = tuple(
+    Tmpfs(path=path, options=("ro", "notmpcopyup", "size=4k", "mode=0500"))
+    for path in (paths.AGENT_FOLDER, paths.MESSAGES)
+)
 _IN_MEMORY = (Tmpfs(path="/run"), Tmpfs(path="/tmp"))  # noqa: S108 (inside the container)
 
 
@@ -96,6 +102,7 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
             Tmpfs(path="/run", options=_ROOTS),
             Tmpfs(path="/tmp"),  # noqa: S108 (inside the container)
             Tmpfs(path="/etc/ssl/certs", options=_ROOTS),
+            *_NOT_OF_THE_GATEWAY,
         ),
         health=HealthCheck(command=_HEALTH_COMMAND, interval=10, start_period=20),
         # A container keeps the port and the network that it was created with.

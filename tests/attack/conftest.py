@@ -1,5 +1,16 @@
-"""The attacks run on the testbed of the end-to-end tests."""
+"""The attacks run on the testbed of the end-to-end tests, all of them in `make e2e`."""
+
+from pathlib import Path
+
+import pytest
 
 from tests.e2e.conftest import gateway, host, prepared
 
 __all__ = ["gateway", "host", "prepared"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies in this folder; the hook sees the tests of all folders."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.attack)

@@ -2,12 +2,13 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from tests.attack.monitor import LOOK, Monitor, eventually
 from tests.attack.record import record
 from tests.testbed.installation import Installation
 from tests.testbed.process import Completed
@@ -20,8 +21,6 @@ REQUEST = "/etc/mstunnel/messages/in/images_configured.upgrade"
 VERDICT = "/etc/mstunnel/messages/out/server-configuration.json"
 OWN = ("/etc/mstunnel/agent", "/etc/mstunnel/messages/in", "/var/lib/mstunnel-agent")
 KEY = "/etc/mstunnel/private/active/key.pem"
-# The monitor looks every eight seconds, and may wait ten for the gateway's word.
-LOOK = 9.0
 HEAD = """
 import itertools, json, os, pathlib, socket, sys, time
 handed, request, own = sys.argv[1:4]
@@ -50,7 +49,7 @@ class Hostile:
     """An agent that was taken over, and what must stay as it was."""
 
     installation: Installation
-    monitor: str
+    monitor: Monitor
     configuration: str
 
     def run(self, code: str, *, check: bool = True, seconds: float = 60) -> Completed:
@@ -66,33 +65,6 @@ class Hostile:
             "replace(own[2] + '/status.json', json.dumps(status, indent=2).encode())"
         )
 
-    def descriptors(self) -> int:
-        return len(self.installation.server.run(["ls", f"/proc/{self.monitor}/fd"]).stdout.split())
-
-    def unharmed(self) -> None:
-        """The monitor is the same and holds nothing, the gateway serves what was installed."""
-        server = self.installation.server
-        assert monitor_pid(self.installation) == self.monitor
-        assert self.descriptors() < 40
-        assert server.run(["mst-cli", "server", "status"], check=False).code == 0
-        log = server.run(["journalctl", "--no-pager", "--identifier=mstunnel_monitor"]).stdout
-        assert "internal-error" not in log
-        assert "Traceback" not in log
-
-
-def monitor_pid(installation: Installation) -> str:
-    shown = ["systemctl", "show", "--property=MainPID", "--value", "mstunnel_monitor.service"]
-    return installation.server.run(shown).stdout.strip()
-
-
-def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.5)
-    return True
-
 
 @pytest.fixture(scope="module")
 def taken(gateway: Installation) -> Hostile:
@@ -100,7 +72,7 @@ def taken(gateway: Installation) -> Hostile:
     # Once the agent has handed over what the tenant wants, nothing is left to be done.
     assert eventually(lambda: gateway.server.run(["cat", VERDICT], check=False).code == 0, 120)
     gateway.server.run(["kill", "-STOP", gateway.processes()[1]])
-    return Hostile(gateway, monitor_pid(gateway), gateway.server.read("/etc/mstunnel/ocserv.conf"))
+    return Hostile(gateway, Monitor.of(gateway), gateway.server.read("/etc/mstunnel/ocserv.conf"))
 
 
 @pytest.fixture
@@ -109,7 +81,7 @@ def hostile(taken: Hostile) -> Iterator[Hostile]:
     yield taken
     for path in (HANDED, REQUEST):
         taken.run(f"clear({path!r})")
-    taken.unharmed()
+    taken.monitor.unharmed()
 
 
 @pytest.mark.parametrize(
@@ -213,9 +185,9 @@ OBJECTS = {
 @pytest.mark.parametrize("attack", OBJECTS)
 def test_whatever_lies_in_its_folders_ends_no_work_of_the_monitor(hostile: Hostile, attack: str) -> None:
     hostile.run(f"places = [handed, request]\n[clear(p) for p in places]\n{OBJECTS[attack]}")
-    before = hostile.descriptors()
+    before = hostile.monitor.descriptors()
     time.sleep(2 * LOOK)
-    assert hostile.descriptors() <= before + 2
+    assert hostile.monitor.descriptors() <= before + 2
     assert hostile.installation.server.read("/etc/mstunnel/ocserv.conf") == hostile.configuration
     key = hostile.installation.server.read("/etc/mstunnel/private/active/key.pem").splitlines()[1]
     outbox = "cat /etc/mstunnel/messages/out/* /var/lib/mstunnel-agent/* 2>/dev/null; true"
@@ -284,7 +256,7 @@ def test_uninstall_leaves_nothing_of_what_it_put_there(taken: Hostile) -> None:
         "    os.chdir(folder)\n"
         "    for n in range(1200): os.mkdir('deep'); os.chdir('deep')"
     )
-    taken.unharmed()
+    taken.monitor.unharmed()
     taken.installation.uninstall()
     left = taken.installation.server.shell("ls -d /etc/mstunnel /var/lib/mstunnel* 2>/dev/null; true").stdout
     assert left == ""

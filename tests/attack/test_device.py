@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.attack.record import record
+from tests.attack.test_gateway import examine_neighbour
 from tests.attack.tokens import ACCEPTED, REFUSED, Forger
 from tests.testbed import kinds, vpn
 from tests.testbed.installation import LAB, PUBLIC_ADDRESS, TOKEN, Installation
@@ -191,9 +192,10 @@ def test_a_worker_that_was_taken_over_reaches_neither_key_nor_command(gateway: G
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", [kinds.PODMAN_ROOTLESS, kinds.DOCKER], ids=lambda kind: kind.name)
-def test_a_worker_has_no_rights_with_other_engines_either(kind: kinds.Kind) -> None:
+def test_neither_worker_nor_main_process_reaches_more_with_other_engines(kind: kinds.Kind) -> None:
     with Testbed(kind=kind) as testbed:
         other = Gateway(testbed, testbed.start_registry().references).installed()
+        examine_neighbour(other, kind.name)
         examine_worker(other, kind.name)
         examine_service(other)
 

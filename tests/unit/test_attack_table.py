@@ -24,3 +24,10 @@ def test_the_page_has_its_place_for_the_table() -> None:
     assert with_table(PAGE.read_text(), [])
     with pytest.raises(ValueError, match="lacks"):
         with_table("no markers", [])
+
+
+def test_every_promise_of_the_security_page_names_its_test() -> None:
+    blocks = PAGE.read_text().partition(BEGIN)[0].split("\n\n")
+    rows = [row for block in blocks if "| Proved by |" in block for row in block.splitlines()[2:]]
+    assert len(rows) > 25
+    assert [row for row in rows if "`tests/" not in row] == []
