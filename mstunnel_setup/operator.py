@@ -1,11 +1,14 @@
-"""The operator: who runs a command, how they are asked and told, and which host they mean."""
+"""The operator: who runs a command, how they are asked and informed, and which host they mean."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from mstunnel_setup.events import Listener
+from mstunnel_setup.host.clock import Clock, SystemClock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
 from mstunnel_setup.redaction import Redactor
 
 Settings: TypeAlias = Mapping[str, Any]
@@ -69,15 +72,17 @@ class Sinks(Protocol):
 class Operator:
     """Who runs a command, and what they said about all commands.
 
-    `secrets` gets every secret that is read, so that no output shows it. `root` is the root of the host's
-    file system, `answers` the answer file. `json` and `verbose` are how results are wanted; `download` gets
-    the bytes fetched and the bytes expected.
+    `secrets` gets every secret that is read, so that no output shows it. `files`, `processes` and `clock` are
+    the ports of the host that is meant: each process builds them once, here. `answers` is the answer file.
+    `json` and `verbose` are how results are wanted; `download` gets the bytes fetched and the bytes expected.
     """
 
     console: Prompter
     secrets: Redactor
     sinks: Sinks
-    root: Path = Path("/")
+    files: Files = field(default_factory=Files)
+    processes: Processes = field(default_factory=Processes)
+    clock: Clock = field(default_factory=SystemClock)
     answers: Path | None = None
     json: bool = False
     verbose: bool = False

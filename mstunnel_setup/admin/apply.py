@@ -16,7 +16,6 @@ from mstunnel_setup.admin.written_files import write_named
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.errors import ExitCode, SetupError
-from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.network import addresses_of
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
@@ -35,7 +34,7 @@ def diff(
     """What `apply` would change."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
     changes = plan(
-        declared, _read(open_tenant(operator, settings), declared), SystemClock().now(), prune=prune
+        declared, _read(open_tenant(operator, settings), declared), operator.clock.now(), prune=prune
     )
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
     data = {"changes": [change.document() for change in changes]}
@@ -48,7 +47,7 @@ def apply(
     """Make the tenant as declared. When a change is refused, those before it stay and are in the result."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
     graph = open_tenant(operator, settings)
-    changes = plan(declared, _read(graph, declared), SystemClock().now(), prune=prune)
+    changes = plan(declared, _read(graph, declared), operator.clock.now(), prune=prune)
     _confirm(operator, changes, yes=yes)
     done: list[Change] = []
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from mstunnel_setup.admin.carry_out import carry_out
@@ -19,7 +20,6 @@ from mstunnel_setup.admin.wire import DEFAULT_SESSION_SECONDS, configuration_obj
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.validated import validated
 from mstunnel_setup.errors import ValuesError
-from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.network import addresses_of
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
@@ -89,7 +89,7 @@ class Objects(Generic[Declared, Present, Options]):
     declare: Callable[[Extra], Declared]
     object_of: Callable[[Present], Declared]
     judge: Callable[[Declared, Options], Iterable[Finding]]
-    change: Callable[[Declared, Present | None], Change | None]
+    change: Callable[[Declared, Present | None, datetime], Change | None]
 
     def list(self, operator: Operator, settings: Settings) -> Result:
         """All of them, by name."""
@@ -113,7 +113,7 @@ class Objects(Generic[Declared, Present, Options]):
         declared, warnings = self._declared(options, {**options.given({}), "name": name})
         graph = open_tenant(operator, settings)
         self._require_free(graph, name)
-        change = self._made(graph, self.change(declared, None))
+        change = self._made(graph, self.change(declared, None, operator.clock.now()))
         return result_of(change, self._document(self.find(graph, name)), warnings)
 
     def update(
@@ -127,7 +127,7 @@ class Objects(Generic[Declared, Present, Options]):
         declared, warnings = self._declared(options, {**known, **options.given(known), **new_name})
         if declared.name.casefold() != present.display_name.casefold():
             self._require_free(graph, declared.name)
-        change = self._made(graph, self.change(declared, present))
+        change = self._made(graph, self.change(declared, present, operator.clock.now()))
         return result_of(change, {"id": present.id}, warnings)
 
     def delete(self, operator: Operator, settings: Settings, wanted: str, *, yes: bool) -> Result:
@@ -195,7 +195,7 @@ CONFIGURATIONS = Objects[ConfigurationObject, TunnelConfiguration, Configuration
     declare=lambda values: validated(ConfigurationObject, {"network": "", **values}),
     object_of=configuration_object,
     judge=_judge_configuration,
-    change=configuration_change,
+    change=lambda declared, present, _now: configuration_change(declared, present),
 )
 _LISTED = ("id", "displayName", "publicAddress", "upgradeAvailable")
 SITES = Objects[SiteObject, TunnelSite, SiteProperties](
@@ -211,5 +211,5 @@ SITES = Objects[SiteObject, TunnelSite, SiteProperties](
     declare=lambda values: validated(SiteObject, values),
     object_of=site_object,
     judge=lambda declared, options: judge_site(declared, addresses_of if options.resolve else None),
-    change=lambda declared, present: site_change(declared, present, SystemClock().now()),
+    change=site_change,
 )

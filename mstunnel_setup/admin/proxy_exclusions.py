@@ -17,7 +17,6 @@ from mstunnel_setup.admin.profiles.exclusions import judge_exclusions, read_csv,
 from mstunnel_setup.admin.session import open_tenant
 from mstunnel_setup.admin.written_files import write_named
 from mstunnel_setup.errors import ExitCode
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.wire import DeviceConfiguration
@@ -25,12 +24,12 @@ from mstunnel_setup.tenant.wire import DeviceConfiguration
 _LIST = "proxyExclusionList"
 
 
-def check(entries: list[str]) -> Result:
+def check(operator: Operator, entries: list[str]) -> Result:
     """Judge entries, and those in files; the exit code is that of a failed check when one is refused.
 
     Raises UsageError for a file that is missing.
     """
-    listed = [item for entry in entries for item in _entries(entry)]
+    listed = [item for entry in entries for item in _entries(operator, entry)]
     findings = judge_exclusions(listed)
     warnings = tuple(Notice(item.code, item.message, item.hint) for item in findings if not item.fatal)
     errors = tuple(Notice(item.code, item.message, item.hint) for item in findings if item.fatal)
@@ -42,7 +41,7 @@ def check(entries: list[str]) -> Result:
 
 def import_list(operator: Operator, settings: Settings, file: Path, profile: str) -> Result:
     """Replace the list of a profile. Raises UsageError when an entry cannot be used."""
-    entries = list(_read(file))
+    entries = list(_read(operator, file))
     warnings = judged(judge_exclusions(entries))
     graph = open_tenant(operator, settings)
     found = find_profile(graph, profile)
@@ -77,15 +76,15 @@ def _present(found: DeviceConfiguration) -> list[str]:
     return [str(item) for item in listed]
 
 
-def _entries(given: str) -> tuple[str, ...]:
+def _entries(operator: Operator, given: str) -> tuple[str, ...]:
     """An entry, or those in a file. No entry has a slash in it, and no domain ends in `.csv` or `.txt`."""
     is_file = "/" in given or names_file(given, (".csv", ".txt"))
-    return _read(Path(given)) if is_file else (given,)
+    return _read(operator, Path(given)) if is_file else (given,)
 
 
-def _read(file: Path) -> tuple[str, ...]:
+def _read(operator: Operator, file: Path) -> tuple[str, ...]:
     path = str(file.absolute())
-    content = Files().read_given(path)
+    content = operator.files.read_given(path)
     if content is None:
         raise EXCLUSIONS_MISSING(path=path)
     try:

@@ -7,7 +7,6 @@ from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.answers.secret import SecretReference, resolve
-from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
@@ -30,8 +29,8 @@ def open_tenant(
     Raises UsageError for answers that are wrong or missing, SignInError, NetworkError.
     """
     given = _answers(operator, settings)
-    clock = SystemClock()
-    roots = f"{_added_roots(Files(operator.root))}\n{given.tenant.ca_pem or ''}".strip()
+    clock = operator.clock
+    roots = f"{_added_roots(operator.files)}\n{given.tenant.ca_pem or ''}".strip()
     http = HttpSession(clock, given.tenant.ca_file, roots=roots)
     where = cloud(given.tenant.cloud, given.tenant.authority, given.tenant.graph)
 
@@ -39,7 +38,8 @@ def open_tenant(
         left = (code.expires_at - clock.now()).total_seconds()
         operator.console.device_code(code.url, code.code, left, code.complete_url)
 
-    entrance = Authenticator(http, clock, where, show, operator.console.waiting, Files(), permissions)
+    files, waiting = operator.files, operator.console.waiting
+    entrance = Authenticator(http, clock, where, show, waiting, files.given, permissions)
     return AdminGraph(http, where, entrance.enter(_account(operator, given)), clock)
 
 
@@ -81,7 +81,7 @@ def _account(operator: Operator, given: Answers) -> Account:
 def _secret(operator: Operator, reference: SecretReference | None) -> str:
     if reference is None:
         return ""
-    value = resolve(reference, Files(), os.environ).reveal()
+    value = resolve(reference, operator.files.given, os.environ).reveal()
     operator.secrets.register(value)
     return value
 

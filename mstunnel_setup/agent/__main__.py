@@ -13,9 +13,7 @@ sys.modules["charset_normalizer"] = None  # type: ignore[assignment]  # an impor
 warnings.filterwarnings("ignore", "Unable to find acceptable character detection dependency")
 
 from mstunnel_setup.agent.build import assembled  # noqa: E402
-from mstunnel_setup.agent.status_file import write_status  # noqa: E402
 from mstunnel_setup.errors import ExitCode  # noqa: E402
-from mstunnel_setup.host.files import Files  # noqa: E402
 from mstunnel_setup.host.memory import keep_private  # noqa: E402
 
 
@@ -23,7 +21,7 @@ def main(root: Path) -> None:
     """Check in and keep the configuration in step, until SIGTERM."""
     keep_private()
     signal.signal(signal.SIGTERM, _end)
-    assembled(root, lambda status: write_status(Files(root), status), watching=True).run()
+    assembled(root, watching=True).run()
 
 
 def _end(signum: int, frame: object) -> None:  # noqa: ARG001 (signal's contract)

@@ -1,22 +1,28 @@
 """The agent put together from this host's files, clock and network."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.loop import Agent, Note
 from mstunnel_setup.agent.registry import asking
 from mstunnel_setup.agent.renewal import Renewal
+from mstunnel_setup.agent.status_file import write_status
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 
 
-def assembled(root: Path, note: Note, *, watching: bool) -> Agent:
-    """An agent of the host below `root`; one that is not `watching` only checks in and brings into step."""
+def assembled(root: Path, *, watching: bool) -> Agent:
+    """An agent of the host below `root`, `watching` to stay there and show its status.
+
+    One that is not only checks in and brings into step; the status of a running agent stays as it is.
+    """
     files, clock, counters = Files(root), SystemClock(), Counters()
     watch = Watch(files, clock, tell, counters, asking(clock)) if watching else None
+    note: Note = partial(write_status, files) if watching else lambda _status: None
     renewal = Renewal(files, clock, tell, counters) if watching else None
     return Agent(lambda: enrol(files, clock), files, clock, tell, note, counters, watch, renewal)
 

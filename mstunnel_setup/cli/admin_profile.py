@@ -119,7 +119,7 @@ def check(
     ],
 ) -> None:
     """Show which entries Android accepts."""
-    run_command(f"{_EXCLUSIONS} check", common, lambda _operator: proxy_exclusions.check(entries))
+    run_command(f"{_EXCLUSIONS} check", common, lambda operator: proxy_exclusions.check(operator, entries))
 
 
 @exclusions_app.command("import")

@@ -37,7 +37,7 @@ def check_in(root: Root = _HOST) -> None:
     """Check in and sync the configuration once; the status of a running agent stays as it is."""
     from mstunnel_setup.agent.build import assembled  # noqa: PLC0415 (keeps --help fast)
 
-    if error := assembled(root, lambda _: None, watching=False).round():
+    if error := assembled(root, watching=False).round():
         raise typer.Exit(error.exit_code)
 
 

@@ -8,7 +8,6 @@ import typer
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
@@ -37,7 +36,7 @@ def program(
 def _work(operator: Operator, *, once: bool) -> Result:
     from mstunnel_setup.operations.monitor.rounds import Monitor  # noqa: PLC0415 (`--help` stays fast)
 
-    monitor, clock = Monitor(operator, _tell), SystemClock()
+    monitor, clock = Monitor(operator, _tell), operator.clock
     try:
         monitor.round()
         while not once:

@@ -131,12 +131,14 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
     redactor = Redactor()
     color = _colorful(common)
     console = (NoPrompts if common.unattended else TerminalConsole)(redactor, color=color)
-    log = SetupLog(Files(common.root), SystemClock(), redactor, uuid.uuid4().hex, paths.SETUP_LOG)
+    files, clock = Files(common.root), SystemClock()
+    log = SetupLog(files, clock, redactor, uuid.uuid4().hex, paths.SETUP_LOG)
     operator = Operator(
         console,
         redactor,
         TerminalSinks(common, redactor, log),
-        root=common.root,
+        files=files,
+        clock=clock,
         answers=common.answers,
         json=common.output is OutputFormat.JSON,
         verbose=common.verbose,

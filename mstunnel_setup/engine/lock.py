@@ -46,24 +46,24 @@ def _locked(files: Files, path: str, opened: ExitStack) -> Appender:
         try:
             fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise _held(lock) from error
+            raise _held(files, lock) from error
         if not lock.is_gone():
             return lock
 
 
-def _held(lock: Appender) -> LockedError:
+def _held(files: Files, lock: Appender) -> LockedError:
     """The error for a held lock, with the holder if the kernel confirms it."""
     try:
         holder = json.loads(lock.read())
         named = f" (process {holder['pid']}, since {holder['since']}: {holder['command']})"
-        known = holder["pid"] in _holders(os.fstat(lock.fileno()).st_ino)
+        known = holder["pid"] in _holders(files, os.fstat(lock.fileno()).st_ino)
     except (ValueError, KeyError, TypeError):
         known, named = False, ""
     return LOCKED(holder=named if known else "")
 
 
-def _holders(inode: int) -> set[int]:
+def _holders(files: Files, inode: int) -> set[int]:
     """Processes that hold a lock on this inode (proc_locks(5), one lock per line)."""
-    lines = (Files().read("/proc/locks") or b"").decode().splitlines()
+    lines = (files.given.read("/proc/locks") or b"").decode().splitlines()
     fields = [line.split() for line in lines if " FLOCK " in line and "->" not in line]
     return {int(words[4]) for words in fields if words[5].rpartition(":")[2] == str(inode)}

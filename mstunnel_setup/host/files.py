@@ -66,6 +66,11 @@ class Files:
         """Whether these are the files of the running host, not those below another root."""
         return self.root.samefile("/")
 
+    @property
+    def given(self) -> "Files":
+        """The files of this machine, for paths that an administrator named: not below `root`."""
+        return Files()
+
     def locate(self, path: str) -> Path:
         """The real path (below `root`) of the host path `path`."""
         return self.root / path.lstrip("/")
@@ -110,7 +115,7 @@ class Files:
         None when there is none. Raises UsageError when it cannot be read.
         """
         try:
-            return Files().read(path)
+            return self.given.read(path)
         except FileError as error:
             raise as_kind(UsageError, error) from error
 

@@ -2,14 +2,11 @@
 
 import json
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.load import load
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.errors import ANSWER_FILE_MISSING
-from mstunnel_setup.install.session import answers
+from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.install.session import answers, journal_of
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 
@@ -37,6 +34,6 @@ def schema() -> Result:
 
 def show(operator: Operator, settings: Settings) -> Result:
     """The merged answers, each with its origin."""
-    journal = Journal(Files(operator.root), SystemClock(), paths.STATE)
-    data = describe.show(answers(operator, settings, journal.receipt))
+    receipt = journal_of(Scope.ALL, operator).receipt
+    data = describe.show(answers(operator, settings, receipt))
     return Result(data=data, text=describe.lines(data))

@@ -2,44 +2,62 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, resolve
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.errors import CheckError, UsageError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.world import World
+from mstunnel_setup.install.ports import Ports, no_tenant
 from mstunnel_setup.operator import Prompter
+from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.tls.model import Identity
 
 
 @dataclass
-class Context:
-    """World, answers, the administrator, and the journal folded as it stands now.
+class Gathered:
+    """The cache of one run: what was found out or answered in it, each field by one step.
 
-    `protect` gets every secret that is read, so that no output shows it. `administrator` asks for an
-    administrator's sign-in even where the server's own identity would do (to remove that identity). `port` is
-    what the gateway will listen on, where that matters before the tenant was asked. The
-    fields from `environment` on are what was found out earlier in this run: later steps need it before it
-    lies on the disk, so that a plan is the same as the run, and no question is asked twice.
+    Later steps need it before it lies on the disk, so that a plan is the same as the run; and no question is
+    asked twice.
     """
 
-    world: World
     answers: Answers
+    eula_accepted: bool = False
+    environment: bytes | None = None
+    passphrase: str | None = None
+    identity: Identity | None = None
+    graph: Graph | None = None
+    administrator: bool = False
+    """Whether `graph` is signed in to as an administrator, not as this server."""
+    site: TunnelSite | None = None
+
+    def typed(self) -> bytes | None:
+        """The passphrase that was typed during this run."""
+        return None if self.passphrase is None else self.passphrase.encode()
+
+    def tenant(self) -> Graph:
+        """The tenant. Raises SignInError before the step `sign-in`."""
+        return self.graph or no_tenant()
+
+
+@dataclass(frozen=True)
+class Context:
+    """Ports, answers, the administrator, and the journal folded as it stands now.
+
+    `protect` gets every secret that is read, so that no output shows it. `port` is what the gateway will
+    listen on, where that matters before the tenant was asked.
+    """
+
+    ports: Ports
+    gathered: Gathered
     prompter: Prompter
     read_receipt: Callable[[], Receipt]
     protect: Callable[[str], None]
     host_name: str
     ignored_checks: frozenset[str] = frozenset()
-    administrator: bool = False
     port: int = 443
-    environment: bytes | None = None
-    identity: Identity | None = None
-    site: TunnelSite | None = None
-    eula_accepted: bool = False
-    signed_in: bool = False
 
     @property
     def receipt(self) -> Receipt:
@@ -47,19 +65,32 @@ class Context:
         return self.read_receipt()
 
     @property
+    def answers(self) -> Answers:
+        """The answers, those that a person gave during this run among them."""
+        return self.gathered.answers
+
+    @property
     def server_name(self) -> str:
         """Name of this server in the tenant."""
         return self.answers.server_name or self.host_name
+
+    def take(self, path: str, value: str) -> None:
+        """Use what a person just answered as the value of the setting with `path`. Raises UsageError."""
+        self.gathered.answers = answered(self.answers, path, value)
 
     def answer(self, path: str, question: str) -> str:
         """The value of the setting with `path`; a person is asked for what is missing, until it fits."""
         while self.answers.value(path) is None:
             typed = self.prompter.ask(question)
             try:
-                self.answers = answered(self.answers, path, typed)
+                self.take(path, typed)
             except UsageError as error:
                 self.prompter.say(error.message.removeprefix("option: "))
         return str(self.answers.value(path))
+
+    def answering(self, answers: Answers) -> "Context":
+        """The same run with other answers."""
+        return replace(self, gathered=replace(self.gathered, answers=answers))
 
     def fail(self, error: CheckError) -> None:
         """Raise the failed check, unless the administrator chose to ignore it by its code."""
@@ -71,6 +102,6 @@ class Context:
         """The secret that `reference` names; empty without one. Raises UsageError."""
         if reference is None:
             return ""
-        value = resolve(reference, Files(), os.environ).reveal()
+        value = resolve(reference, self.ports.files.given, os.environ).reveal()
         self.protect(value)
         return value

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from mstunnel_setup import paths
 from mstunnel_setup.errors import NOT_ROOT
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.install import installed, run_scope
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.request import InstallRequest
@@ -24,7 +23,7 @@ def host(operator: Operator, request: InstallRequest, port: int, *, remove: bool
     scope_to_install(operator, request.settings)
     if remove:
         result = remove_host_setup(operator)
-        forget_program(Files(operator.root))
+        forget_program(operator.files)
         return result
     outcome = run_scope(operator, request, Scope.HOST, port)
     return installed(

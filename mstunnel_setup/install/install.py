@@ -46,7 +46,7 @@ def install(operator: Operator, request: InstallRequest) -> Result:
     scope = scope_to_install(operator, request.settings)
     if scope is Scope.HOST:
         outcome = run_scope(operator, request, scope)
-        become(outcome.account, {DONE: json.dumps(outcome.data)})
+        become(operator, outcome.account, {DONE: json.dumps(outcome.data)})
     done = _done_by_root(operator, request) if scope is Scope.ACCOUNT else Result()
     if done.errors:
         return done
@@ -59,7 +59,7 @@ def one_step(operator: Operator, request: InstallRequest, name: str) -> Result:
     request = with_lab(request)
     scope = scope_to_install(operator, request.settings)
     if scope is Scope.HOST and name not in [step.name for step in chosen_steps((), scope)]:
-        become(_account(operator, request))
+        become(operator, _account(operator, request))
     step = step_named(name, scope)
     steps = [*(step_named(needed, scope) for needed in step.needs), step]
     outcome = _run(operator, request, steps, scope)

@@ -40,7 +40,7 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
             scope=each,
         ) as run:
             if scope is Scope.HOST and accounts.find(run.context.answers.account) is not None:
-                become(run.context.answers.account)
+                become(operator, run.context.answers.account)
             require_answers(run, steps)
             refuse_unready(run.context, [step.name for step in steps])
             found = run.runner.plan(steps, run.context)

@@ -47,7 +47,7 @@ def refuse_unready(context: Context, steps: Collection[str]) -> None:
         return
     if "images" in steps:
         images.judge_archives(context)
-    if not context.world.files.live:
+    if not context.ports.files.live:
         return
     if "eula" in steps:
         eula.STEP.gather(context)
@@ -138,14 +138,14 @@ def _examine(context: Context) -> Facts:
         ca_pem=_ca_pem(context),
         deadline=_PATIENCE,
     )
-    return Examiner(context.world.files, context.world.processes, context.world.clock).facts(wanted)
+    return Examiner(context.ports.files, context.ports.processes, context.ports.clock).facts(wanted)
 
 
 def _ca_pem(context: Context) -> str:
     if context.answers.tenant.ca_pem:
         return context.answers.tenant.ca_pem
     path = context.answers.tenant.ca_file
-    content = None if path is None else context.world.files.read_given(path)
+    content = None if path is None else context.ports.files.read_given(path)
     return (content or b"").decode("ascii", errors="ignore")
 
 
@@ -160,7 +160,7 @@ def _with_tenant(context: Context, facts: Facts) -> Facts:
         includes=tuple(map(str, server.routes_include)),
     )
     settings = readiness_settings(context.answers, server.listen_port)
-    reader = Examiner(context.world.files, context.world.processes, context.world.clock)
+    reader = Examiner(context.ports.files, context.ports.processes, context.ports.clock)
     changes: dict[str, Section] = {"ports": reader.host_reader(settings).ports()}
     if settings.port != facts.settings.port:
         changes["security"] = reader.program_reader(settings).security()

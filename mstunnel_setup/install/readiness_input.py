@@ -28,5 +28,5 @@ def engine_name(context: Context) -> EngineName:
         return installed
     if wanted != "auto":
         return wanted
-    find = context.world.processes.find
+    find = context.ports.processes.find
     return "docker" if find("podman") is None and find("docker") is not None else "podman"

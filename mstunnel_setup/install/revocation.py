@@ -30,8 +30,8 @@ class Revocation:
 
 def ask(context: Context, identity: Identity) -> Revocation:
     """Ask responders and lists about every certificate of the path to its root. Raises nothing."""
-    roots = context.world.trusted_roots
-    now = context.world.clock.now()
+    roots = context.ports.trusted_roots
+    now = context.ports.clock.now()
     path = best_path(identity.leaf, identity.given or identity.chain, roots, now)
     http = http_session(context, timeout=_TIMEOUT, deadline=_DEADLINE)
     try:
@@ -42,5 +42,5 @@ def ask(context: Context, identity: Identity) -> Revocation:
 
 def keep(context: Context, identity: Identity, found: Revocation) -> None:
     """Keep the answer for commands that must not wait for the network."""
-    now = context.world.clock.now()
-    revocation_record.keep(context.world.files, LAST, fingerprint(identity), found.verdicts, now)
+    now = context.ports.clock.now()
+    revocation_record.keep(context.ports.files, LAST, fingerprint(identity), found.verdicts, now)

@@ -21,7 +21,7 @@ def _rollback(operator: Operator) -> Result:
     with open_run(operator, {}, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
         receipt = run.context.receipt
         if not receipt.entries:
-            forget(run)
+            forget(run.files, run.journal)
             return Result("unchanged", text=["There is nothing to roll back."])
         if installed(receipt):
             raise INSTALLATION_FINISHED()

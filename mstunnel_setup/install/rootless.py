@@ -15,9 +15,8 @@ from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.errors import NOT_ROOT, ExitCode, UsageError, WaitingError
 from mstunnel_setup.host import bundle
 from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.own_code import changeable
-from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.host.process import Completed
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     ACCOUNT_INSTALLED,
@@ -48,19 +47,19 @@ def scope_to_install(operator: Operator, settings: Mapping[str, Any]) -> Scope:
     Raises UsageError when the gateway here is of the other kind or of another account, CheckError for an
     account that did not ask for a rootless gateway.
     """
-    files = Files(operator.root)
-    receipt = journal_of(Scope.HOST, files).receipt
-    own = journal_of(Scope.ACCOUNT, files).receipt if paths.ROOTLESS else receipt
+    live = operator.files.live
+    receipt = journal_of(Scope.HOST, operator).receipt
+    own = journal_of(Scope.ACCOUNT, operator).receipt if paths.ROOTLESS else receipt
     given = answers(operator, settings, own if own.entries else receipt)
     refuse_unsupported(given)
     wanted, installed = given.mode == "rootless", remembered(receipt, "account")
     if receipt.entries and wanted != bool(installed):
         raise _other_mode(receipt, rootless=bool(installed))
     if not wanted:
-        if paths.ROOTLESS and files.live:
+        if paths.ROOTLESS and live:
             raise NOT_ROOT(what="this command")
         return Scope.ALL
-    if not files.live:
+    if not live:
         raise ROOT_ROOTLESS()
     _refuse_other_account(given.account, installed)
     return Scope.ACCOUNT if paths.ROOTLESS else Scope.HOST
@@ -107,17 +106,16 @@ def have_root_do(operator: Operator, planned: Sequence[Planned], command: Sequen
     console.say("\n".join(["This needs root privileges:", *lines]))
     if console.interactive and not console.confirm("Do it now, with sudo"):
         raise _root_needed("you did not confirm it", command)
-    return by_sudo(command, interactive=console.interactive)
+    return by_sudo(operator, command)
 
 
-def by_sudo(command: Sequence[str], *, interactive: bool) -> Result:
+def by_sudo(operator: Operator, command: Sequence[str]) -> Result:
     """The result of a command of ours that sudo runs. Raises WaitingError `root-needed`."""
-    processes = Processes()
-    if processes.find("sudo") is None:
+    if operator.processes.find("sudo") is None:
         raise _root_needed("sudo is not installed", command)
-    asking = () if interactive else ("--non-interactive",)
+    asking = () if operator.console.interactive else ("--non-interactive",)
     own = (*command, "--unattended", "--output", "json")
-    result = relayed(processes.attend(("sudo", *asking, "--", *own)))
+    result = relayed(operator.processes.attend(("sudo", *asking, "--", *own)))
     if result is None:
         raise _root_needed("sudo refused", command)
     return result

@@ -8,10 +8,10 @@ from typing import NoReturn
 
 from mstunnel_setup.host import accounts
 from mstunnel_setup.host.accounts import Account
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.host.process import Completed
 from mstunnel_setup.install.errors import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.install.steps import program
+from mstunnel_setup.operator import Operator
 
 # Of root's environment: what was said to our programs, and how the terminal is.
 _KEPT = ("TERM", "LANG", "NO_COLOR", "intune_env")
@@ -19,17 +19,18 @@ _KEPT_PREFIXES = ("mst_", "MSTUNNEL_", "LC_")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
-def become(name: str, more: Mapping[str, str] | None = None) -> NoReturn:
+def become(operator: Operator, name: str, more: Mapping[str, str] | None = None) -> NoReturn:
     """Continue this command as the account; `more` are variables for it. Raises CheckError."""
     account = _account(name)
-    Processes().become(account, (_program(), *sys.argv[1:]), _environment(account) | dict(more or {}))
+    command = (_program(operator), *sys.argv[1:])
+    operator.processes.become(account, command, _environment(account) | dict(more or {}))
 
 
-def have_done(name: str, variables: Mapping[str, str]) -> Completed:
+def have_done(operator: Operator, name: str, variables: Mapping[str, str]) -> Completed:
     """Have the account run this very command to its end, with its result as JSON. Raises CheckError."""
     account = _account(name)
-    command = (_program(), *sys.argv[1:], "--output", "json")
-    return Processes().attend_as(account, command, _environment(account) | dict(variables))
+    command = (_program(operator), *sys.argv[1:], "--output", "json")
+    return operator.processes.attend_as(account, command, _environment(account) | dict(variables))
 
 
 def _account(name: str) -> Account:
@@ -39,10 +40,10 @@ def _account(name: str) -> Account:
     return account
 
 
-def _program() -> str:
+def _program(operator: Operator) -> str:
     """This program where the account can run it, too: as it was installed."""
     called = Path(sys.argv[0]).name
-    return program.path_of(Files(), called if called in program.LINKS else program.FILE)
+    return program.path_of(operator.files.given, called if called in program.LINKS else program.FILE)
 
 
 def _environment(account: Account) -> dict[str, str]:

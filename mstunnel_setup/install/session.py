@@ -1,9 +1,9 @@
-"""One run: files, answers, journal, world and steps put together from what the command line says."""
+"""One run: ports, answers, journal and steps put together from what the command line says."""
 
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +13,6 @@ from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
-from mstunnel_setup.containers.engine import no_progress
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.lock import exclusive
@@ -24,22 +23,19 @@ from mstunnel_setup.engine.store_answer import all_remembered, remembered
 from mstunnel_setup.errors import NOT_INSTALLED, NOT_ROOT, SetupError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import Authentication
 from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.context import Context, Gathered
 from mstunnel_setup.install.errors import (
-    PASSPHRASE_UNEXPECTED,
     ROOT_NO_HOST,
     ROOTLESS_NEEDS_PODMAN,
     STEP_UNKNOWN,
 )
+from mstunnel_setup.install.ports import Ports, open_ports
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.step_list import CODEC, steps_of
-from mstunnel_setup.install.world import World
 from mstunnel_setup.operator import Operator, Prompter
 from mstunnel_setup.readiness.checks import refuse_unknown
 
@@ -97,28 +93,39 @@ def open_run(
     Raises UsageError for wrong answers, LockedError when another run is in progress, CheckError without root.
     """
     refuse_unknown(ignored_checks, OF_STEPS)
-    files, clock = Files(operator.root), SystemClock()
+    files, clock = operator.files, operator.clock
     if exclusively:
         _refuse_no_system(files)
-    scope = own_scope(files) if scope is None else scope
-    with exclusive(files, clock, paths.LOCK) if exclusively else nullcontext():
+    scope = own_scope(operator) if scope is None else scope
+    with exclusive(files, clock, paths.LOCK) if exclusively else nullcontext(), ExitStack() as stack:
         if exclusively:
             files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
-        journal = journal_of(scope, files)
-        context = _context(operator, settings, journal, files, ignored=frozenset(ignored_checks), scope=scope)
-        context.port = port
+        stack.callback(operator.sinks.close_log)
+        journal = stack.enter_context(closing(journal_of(scope, operator)))
+        given = answers(operator, settings, journal.receipt)
+        gathered = Gathered(given)
+        ports = open_ports(
+            operator,
+            scope,
+            EnginePreference(given.engine, engine_of(journal.receipt)),
+            tenant=gathered.tenant,
+            passphrases=lambda reference: _passphrase(context, reference),
+        )
+        context = Context(
+            ports=stack.enter_context(ports),
+            gathered=gathered,
+            prompter=operator.console,
+            read_receipt=lambda: journal.receipt,
+            protect=operator.secrets.register,
+            host_name=socket.gethostname().partition(".")[0],
+            ignored_checks=frozenset(ignored_checks),
+            port=port,
+        )
         tell = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
-        try:
-            consent = partial(_may_replace, context.prompter, asked=replacing)
-            runner = Runner(context.world, journal, CODEC, clock, tell, may_replace=consent)
-            with _receipt_written(
-                Run(context, runner, journal, files, scope), exclusively=exclusively
-            ) as run:
-                yield run
-        finally:
-            journal.close()
-            operator.sinks.close_log()
-            context.world.close()
+        consent = partial(_may_replace, operator.console, asked=replacing)
+        runner = Runner(context.ports, journal, CODEC, clock, tell, may_replace=consent)
+        with _receipt_written(Run(context, runner, journal, files, scope), exclusively=exclusively) as run:
+            yield run
 
 
 def _refuse_no_system(files: Files) -> None:
@@ -149,57 +156,21 @@ def _may_replace(prompter: Prompter, changed: str, *, asked: bool) -> bool:
     return prompter.confirm(f"{changed}. Replace it (their version is kept in {paths.STATE}/saved)")
 
 
-def _context(
-    operator: Operator,
-    settings: Mapping[str, Any],
-    journal: Journal,
-    files: Files,
-    *,
-    ignored: frozenset[str],
-    scope: Scope,
-) -> Context:
-    world = World(
-        files,
-        Processes(),
-        SystemClock(),
-        lambda reference: _passphrase(context, reference),
-        operator.download,
-        scope=scope,
-    )
-    receipt = journal.receipt
-    given = answers(operator, settings, receipt)
-    world.wish = EnginePreference(given.engine, engine_of(receipt))
-    context = Context(
-        world=world,
-        answers=given,
-        prompter=operator.console,
-        read_receipt=lambda: journal.receipt,
-        protect=operator.secrets.register,
-        host_name=socket.gethostname().partition(".")[0],
-        ignored_checks=ignored,
-    )
-    return context
+@contextmanager
+def open_host(operator: Operator) -> Iterator[Ports]:
+    """The ports of this host, for commands that look at it or drive its containers."""
+    scope = own_scope(operator)
+    preference = EnginePreference(installed=engine_of(journal_of(scope, operator).receipt))
+    with open_ports(operator, scope, preference) as ports:
+        yield ports
 
 
 @contextmanager
-def open_host(operator: Operator) -> Iterator[World]:
-    """The world of this host, for commands that look at it or drive its containers."""
-    files = Files(operator.root)
-    scope = own_scope(files)
-    world = World(files, Processes(), SystemClock(), _no_passphrase, no_progress, scope=scope)
-    world.wish = EnginePreference(installed=engine_of(journal_of(scope, files).receipt))
-    try:
-        yield world
-    finally:
-        world.close()
-
-
-@contextmanager
-def open_gateway(operator: Operator) -> Iterator[World]:
-    """The world of this host, for commands that need a gateway here. Raises UsageError `not-installed`."""
-    with open_host(operator) as world:
-        require_installed(Journal(world.files, world.clock, paths.STATE).receipt)
-        yield world
+def open_gateway(operator: Operator) -> Iterator[Ports]:
+    """The ports of this host, for commands that need a gateway here. Raises UsageError `not-installed`."""
+    with open_host(operator) as ports:
+        require_installed(journal_of(Scope.ALL, operator).receipt)
+        yield ports
 
 
 def require_installed(receipt: Receipt) -> None:
@@ -254,37 +225,36 @@ def refuse_unsupported(given: Answers) -> None:
         raise ROOTLESS_NEEDS_PODMAN()
 
 
-def own_scope(files: Files) -> Scope:
+def own_scope(operator: Operator) -> Scope:
     """The part of the user that runs this process. Root hands over to the account of a rootless gateway.
 
     Raises CheckError `not-root` for an account that has no gateway.
     """
+    live = operator.files.live
     if paths.ROOTLESS:
-        if files.live and not journal_of(Scope.ACCOUNT, files).receipt.entries:
+        if live and not journal_of(Scope.ACCOUNT, operator).receipt.entries:
             raise NOT_ROOT(what="this command")
         return Scope.ACCOUNT
-    if files.live and (name := rootless_account(files)):
-        become(name)
+    if live and (name := rootless_account(operator)):
+        become(operator, name)
     return Scope.ALL
 
 
-def journal_of(scope: Scope, files: Files) -> Journal:
+def journal_of(scope: Scope, operator: Operator) -> Journal:
     """The journal of one part, or of all."""
-    if scope is Scope.HOST:
-        # The account looks into it, to see whether there is something left for root.
-        return Journal(files, SystemClock(), paths.HOST_STATE, beside=(paths.LOG,), readable=True)
-    return Journal(files, SystemClock(), paths.STATE, beside=(paths.LOG,))
+    # The account looks into that of the host, to see whether there is something left for root.
+    host = scope is Scope.HOST
+    folder = paths.HOST_STATE if host else paths.STATE
+    return Journal(operator.files, operator.clock, folder, beside=(paths.LOG,), readable=host)
 
 
-def rootless_account(files: Files) -> str:
+def rootless_account(operator: Operator) -> str:
     """The account of the rootless gateway here, as root has written down; empty when there is none."""
-    name = remembered(journal_of(Scope.HOST, files).receipt, "account")
+    name = remembered(journal_of(Scope.HOST, operator).receipt, "account")
     return name if isinstance(name, str) else ""
 
 
-def _no_passphrase(reference: str) -> bytes:
-    raise PASSPHRASE_UNEXPECTED(reference=reference)
-
-
-def _passphrase(context: Context, reference: str) -> bytes:
-    return context.secret(SecretReference.parse(reference)).encode()
+def _passphrase(context: Context, reference: str | None) -> bytes | None:
+    if reference is not None:
+        return context.secret(SecretReference.parse(reference)).encode()
+    return context.gathered.typed()

@@ -8,7 +8,6 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.host import accounts
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import journal_of, rootless_account
@@ -20,12 +19,11 @@ from mstunnel_setup.text import fold
 
 def status(operator: Operator) -> Result:
     """Read the journal, without root that of both parts; nothing else is looked at."""
-    files = Files(operator.root)
-    account = rootless_account(files) if files.live else ""
+    account = rootless_account(operator) if operator.files.live else ""
     if account and not paths.ROOTLESS and accounts.find(account) is not None:
-        become(account)
+        become(operator, account)
     scopes = (Scope.HOST, Scope.ACCOUNT) if account else (Scope.ALL,)
-    receipts = [(journal_of(scope, files).receipt, steps_of(scope)) for scope in scopes]
+    receipts = [(journal_of(scope, operator).receipt, steps_of(scope)) for scope in scopes]
     data = _data(receipts)
     return Result("ok", data, text=list(_lines(receipts, data)))
 

@@ -25,15 +25,15 @@ class Installed:
 
 def summary(context: Context) -> list[str]:
     """The lines about the gateway that this run has left here."""
-    world = context.world
+    ports = context.ports
     joined: Any = remembered(context.receipt, "joined-site") or {}
-    leaf = generations.leaf_in_use(world)
+    leaf = generations.leaf_in_use(ports)
     return lines(
         Installed(
             address=joined.get("public_address") or None,
-            port=served_port(world.files.read(paths.OCSERV_CONF) or b""),
+            port=served_port(ports.files.read(paths.OCSERV_CONF) or b""),
             site=joined.get("name"),
-            days_left=None if leaf is None else days_left(leaf, world.clock.now()),
+            days_left=None if leaf is None else days_left(leaf, ports.clock.now()),
         )
     )
 

@@ -21,7 +21,7 @@ def placed(files: Files, support: Path) -> Iterator[CopyFile]:
     """What copies the files of `support` into folders that the host has: a missing shell needs none."""
     for kind, folders in FOLDERS.items():
         target = next((folder for folder in folders if files.state(folder) is not None), None)
-        for name in Files().names(str(support / kind)) if target else ():
+        for name in files.given.names(str(support / kind)) if target else ():
             source = str(support / kind / name)
             digest = files.digest_given(source)
             if digest is not None:

@@ -39,8 +39,8 @@ def http_session(context: Context, *, timeout: float = 30, deadline: float = 120
     """
     environment.adopt_proxies(context)
     tenant = context.answers.tenant
-    roots = f"{added_roots_pem(context.world.files)}\n{tenant.ca_pem or ''}".strip()
-    return HttpSession(context.world.clock, tenant.ca_file, roots=roots, timeout=timeout, deadline=deadline)
+    roots = f"{added_roots_pem(context.ports.files)}\n{tenant.ca_pem or ''}".strip()
+    return HttpSession(context.ports.clock, tenant.ca_file, roots=roots, timeout=timeout, deadline=deadline)
 
 
 def registered(receipt: Receipt) -> bool:
@@ -63,13 +63,13 @@ def administrator(context: Context) -> Graph:
     """The tenant with an administrator's sign-in, by the method of the answers. Raises SignInError."""
     http = http_session(context)
     where = cloud_of(context)
-    return Graph(http, where, _token_source(context, http, where), context.world.clock)
+    return Graph(http, where, _token_source(context, http, where), context.ports.clock)
 
 
 def own_identity(context: Context) -> Graph:
     """The tenant with this server's own identity. Raises SignInError."""
     known = identity(context.receipt) or {}
-    credential = own_credential(context.world.files)
+    credential = own_credential(context.ports.files)
     return as_application(context, str(known["tenant_id"]), str(known["app_id"]), credential)
 
 
@@ -79,13 +79,13 @@ def as_application(
     """The tenant with the identity of an application. Raises SignInError."""
     http = http_session(context)
     where = cloud_of(context)
-    source = SignIn(http, context.world.clock, where, tenant_id, app_id).application(credential)
-    return Graph(http, where, source, context.world.clock, signed_in_as=app_id)
+    source = SignIn(http, context.ports.clock, where, tenant_id, app_id).application(credential)
+    return Graph(http, where, source, context.ports.clock, signed_in_as=app_id)
 
 
 def missing(context: Context) -> Sequence[str]:
     """Settings that an unattended sign-in needs."""
-    if registered(context.receipt) and not context.administrator:
+    if registered(context.receipt):
         return ()
     answers = context.answers.sign_in
     cloud = context.answers.tenant.cloud
@@ -96,7 +96,7 @@ def _token_source(context: Context, http: HttpSession, where: Cloud) -> AccessTo
     show, waiting = partial(_show, context), context.prompter.waiting
     permissions = PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS
     entrance = Authenticator(
-        http, context.world.clock, where, show, waiting, context.world.files, permissions
+        http, context.ports.clock, where, show, waiting, context.ports.files, permissions
     )
     return entrance.enter(_account(context))
 
@@ -127,7 +127,7 @@ def _client_id(context: Context) -> str:
 
 
 def _show(context: Context, code: DeviceCode) -> None:
-    left = (code.expires_at - context.world.clock.now()).total_seconds()
+    left = (code.expires_at - context.ports.clock.now()).total_seconds()
     context.prompter.device_code(code.url, code.code, left, code.complete_url)
 
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Undo
+from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Removal
 from mstunnel_setup.engine.values import JsonObject
@@ -14,13 +15,13 @@ from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.errors import ACCOUNT_PART_FAILED, KEPT, UNINSTALL_DECLINED
+from mstunnel_setup.install.ports import CANDIDATE
 from mstunnel_setup.install.rootless import ONLY, by_sudo, host_command, relayed
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import have_done
 from mstunnel_setup.install.session import Run, journal_of, open_run, rootless_account
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant
-from mstunnel_setup.install.world import CANDIDATE
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
@@ -43,7 +44,7 @@ def uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_dat
 def _uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_data: bool) -> Result:
     with open_run(operator, settings, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
         if not run.context.receipt.entries:
-            forget(run)
+            forget(run.files, run.journal)
             return Result("unchanged", text=["No gateway is installed here; there is nothing to remove."])
         registered = in_tenant(run.context.receipt)
         _ask(run, offline=offline, registered=registered)
@@ -67,30 +68,29 @@ def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
 
     Root lets the account do its part first; the account asks root for the host part afterwards.
     """
-    files = Files(operator.root)
-    result = _take_back(operator, own, files)
-    forget_program(files)
+    result = _take_back(operator, own)
+    forget_program(operator.files)
     return result
 
 
-def _take_back(operator: Operator, own: Callable[[], Result], files: Files) -> Result:
-    if not files.live:
+def _take_back(operator: Operator, own: Callable[[], Result]) -> Result:
+    if not operator.files.live:
         return own()
     if not paths.ROOTLESS:
-        name = rootless_account(files)
+        name = rootless_account(operator)
         return _by_root(operator, name) if name else own()
-    if rootless_account(files) != own_name() and not journal_of(Scope.ACCOUNT, files).receipt.entries:
+    if rootless_account(operator) != own_name() and not journal_of(Scope.ACCOUNT, operator).receipt.entries:
         raise NOT_ROOT(what="this command")
     first = own()
-    if os.environ.get(ONLY) or first.errors or not journal_of(Scope.HOST, files).receipt.entries:
+    if os.environ.get(ONLY) or first.errors or not journal_of(Scope.HOST, operator).receipt.entries:
         return first
     command = host_command("--remove")
     operator.console.say("The host part is removed with sudo.")
-    return _joined(first, by_sudo(command, interactive=operator.console.interactive))
+    return _joined(first, by_sudo(operator, command))
 
 
 def _by_root(operator: Operator, account: str) -> Result:
-    first = relayed(have_done(account, {ONLY: Scope.ACCOUNT.value}))
+    first = relayed(have_done(operator, account, {ONLY: Scope.ACCOUNT.value}))
     if first is None:
         raise ACCOUNT_PART_FAILED(account=account)
     return first if first.errors else _joined(first, remove_host_setup(operator))
@@ -100,7 +100,7 @@ def remove_host_setup(operator: Operator) -> Result:
     """Undo the host part."""
     with open_run(operator, {}, scope=Scope.HOST) as run:
         if not run.context.receipt.entries:
-            forget(run)
+            forget(run.files, run.journal)
             return Result("unchanged", {"objects": []}, text=["There is no host part to remove."])
         removals = remove_installation(run)
     return Result("changed", as_data(removals), kept(removals), text=["The host part was removed."])
@@ -123,13 +123,12 @@ def remove_installation(run: Run, *, offline: bool = False, keep_data: bool = Fa
     """
     left = run.runner.leave(_left_in_tenant(run.context.receipt)) if offline else []
     if in_tenant(run.context.receipt):
-        run.context.administrator = True
-        sign_in.STEP.gather(run.context)
+        sign_in.as_administrator(run.context)
     left += run.runner.leave(_data(run.context.receipt)) if keep_data else []
     if run.scope is not Scope.HOST:
         run.files.remove(paths.LOG_LEVEL)
     removals = run.runner.undo()
-    forget(run)
+    forget(run.files, run.journal)
     return [*left, *removals]
 
 
@@ -167,13 +166,12 @@ def as_data(removals: list[Removal]) -> JsonObject:
     }
 
 
-def forget(run: Run) -> None:
+def forget(files: Files, journal: Journal) -> None:
     """Remove what only served the installation: log, saved files, receipt; the journal last.
 
     Nothing of it need be there: a run that was killed right at its beginning, or here, leaves some of it.
     """
-    files = run.files
-    state = run.journal.directory
+    state = journal.directory
     for name in files.names(f"{state}/saved"):
         files.remove(f"{state}/saved/{name}")
     if files.state(f"{state}/saved") is not None:
@@ -191,7 +189,7 @@ def forget(run: Run) -> None:
             if f"{paths.LOG}/{name}".startswith(paths.SETUP_LOG):
                 files.remove(f"{paths.LOG}/{name}")
         files.remove_directory(paths.LOG)
-    run.journal.remove()
+    journal.remove()
 
 
 def forget_program(files: Files) -> None:

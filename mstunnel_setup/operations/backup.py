@@ -31,7 +31,7 @@ def backup(operator: Operator, file: Path) -> Result:
         contents[HISTORY] = _upgrades(run.files)
         present = {path: content for path, content in contents.items() if content}
         manifest = _manifest(run)
-        Files().write(str(file), pack({MANIFEST: json_bytes(manifest), **present}), 0o600)
+        operator.files.given.write(str(file), pack({MANIFEST: json_bytes(manifest), **present}), 0o600)
     warning = BACKUP_HOLDS_KEY(path=file)
     return Result(
         "changed", {"file": str(file), "contents": [*present]}, (warning,), text=[f"Written: {file}."]
@@ -68,7 +68,7 @@ def _manifest(run: Run) -> JsonObject:
     return {
         "schema": SCHEMA,
         "version": __version__,
-        "created": run.context.world.clock.now().isoformat(timespec="seconds"),
+        "created": run.context.ports.clock.now().isoformat(timespec="seconds"),
         "answers": _answers(run),
         "site": remembered(receipt, "joined-site"),
         "server_name": run.context.server_name,

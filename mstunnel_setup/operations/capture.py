@@ -8,9 +8,8 @@ from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.gateway.occtl import ShowCommand
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.capture import enter_network_of, interfaces, record
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import open_gateway
-from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.errors import CLIENT_UNKNOWN, FOLDER_MISSING, INTERFACE_UNKNOWN
 from mstunnel_setup.operations.sessions import ask, server_process
 from mstunnel_setup.operator import Operator
@@ -37,15 +36,15 @@ def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
         raise FILE_EXISTS(path=target)
     if not target.parent.is_dir():
         raise FOLDER_MISSING(parent=target.parent)
-    with open_gateway(operator) as world:
-        process = server_process(world)
-        device = _device(world, what)
+    with open_gateway(operator) as ports:
+        process = server_process(ports)
+        device = _device(ports, what)
     operator.console.say(f"Recording {device} for at most {bounds.seconds} s; Ctrl-C stops it.")
     # Reading and writing files goes on as before: only the network is another one.
     enter_network_of(process)
     if device not in interfaces():
         raise INTERFACE_UNKNOWN(device=device, interfaces=", ".join(interfaces()))
-    with Files().growing(str(target)) as recording:
+    with operator.files.given.growing(str(target)) as recording:
         packets, size = _record(recording, device, bounds)
     data = {"file": str(target), "interface": device, "packets": packets, "bytes": size}
     return Result("changed", data, text=[f"{packets} packets in {target}."])
@@ -65,13 +64,13 @@ def _record(recording: Appender, device: str, bounds: Bounds) -> tuple[int, int]
     return pieces - 1, size
 
 
-def _device(world: World, what: str) -> str:
+def _device(ports: Ports, what: str) -> str:
     """The interface to record; each client has a separate one. Raises UsageError `client-unknown`."""
     try:
         address = str(ipaddress.ip_address(what))
     except ValueError:
         return what
-    rows = ask(world, _USERS)
+    rows = ask(ports, _USERS)
     for row in rows if isinstance(rows, list) else ():
         if isinstance(row, dict) and address in (row.get("IPv4"), row.get("IPv6")):
             return str(row["Device"])

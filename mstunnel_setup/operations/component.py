@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from mstunnel_setup.containers import control
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.errors import ExitCode
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import open_gateway, open_host
-from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.errors import CONTAINER_MISSING
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
@@ -17,8 +17,8 @@ _ABSENT = "absent"
 
 def state(operator: Operator, container: str) -> Result:
     """State and health of a container, in the two lines that scripts in the field look for."""
-    with open_host(operator) as world:
-        found = world.container(container)
+    with open_host(operator) as ports:
+        found = control.state_of(ports, container)
     data = {"state": _ABSENT if found is None else found.status, "health": health(found)}
     code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
     text = [f"State: {data['state']}", f"Health: {data['health']}"]
@@ -34,39 +34,39 @@ def health(found: ContainerState | None) -> str:
 
 def start(operator: Operator, container: str) -> Result:
     """Start a container that is stopped."""
-    return _switch(operator, container, "started", World.start)
+    return _switch(operator, container, "started", control.start)
 
 
 def stop(operator: Operator, container: str) -> Result:
     """Stop a container; it stays down until it is started by hand or the server reboots."""
-    return _switch(operator, container, "stopped", World.stop)
+    return _switch(operator, container, "stopped", control.stop)
 
 
 def restart(operator: Operator, container: str) -> Result:
     """Stop and start a container."""
-    return _switch(operator, container, "restarted", World.restart)
+    return _switch(operator, container, "restarted", control.restart)
 
 
 def logs(operator: Operator, container: str, options: LogOptions) -> Result:
     """The lines of the engine's log, as they come; as JSON all at once unless it is followed."""
-    with _existing(operator, container) as world:
-        command = world.engine.logs_command(container, options)
-    lines = Processes().lines(command)
+    with _existing(operator, container) as ports:
+        command = ports.engine.logs_command(container, options)
+    lines = operator.processes.lines(command)
     if operator.json and not options.follow:
         return Result(data={"lines": [*lines]})
     operator.sinks.stream(lines)
     return Result()
 
 
-def _switch(operator: Operator, container: str, done: str, switch: Callable[[World, str], None]) -> Result:
-    with _existing(operator, container) as world:
-        switch(world, container)
+def _switch(operator: Operator, container: str, done: str, switch: Callable[[Ports, str], None]) -> Result:
+    with _existing(operator, container) as ports:
+        switch(ports, container)
     return Result("changed", {"container": container, "action": done}, text=[f"{container} {done}."])
 
 
 @contextmanager
-def _existing(operator: Operator, container: str) -> Iterator[World]:
-    with open_gateway(operator) as world:
-        if not world.systemd.known(f"{container}.service") and world.engine.inspect(container) is None:
+def _existing(operator: Operator, container: str) -> Iterator[Ports]:
+    with open_gateway(operator) as ports:
+        if not ports.systemd.known(f"{container}.service") and ports.engine.inspect(container) is None:
             raise CONTAINER_MISSING(container=container)
-        yield world
+        yield ports

@@ -37,9 +37,9 @@ def unban(operator: Operator, address: str) -> Result:
 
 def _ask(operator: Operator, *words: str) -> bool:
     """Whether occtl did it; it ends with 1 and says what it could not when there is nothing of that name."""
-    with open_gateway(operator) as world:
-        server_process(world)
-        finished = world.engine.execute(paths.SERVER, ["occtl", "--no-pager", *words], _SECONDS)
+    with open_gateway(operator) as ports:
+        server_process(ports)
+        finished = ports.engine.execute(paths.SERVER, ["occtl", "--no-pager", *words], _SECONDS)
     if finished.code == 0:
         return True
     if finished.output.startswith(f"could not {words[0]} "):

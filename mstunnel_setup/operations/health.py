@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from mstunnel_setup import paths
 from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, read_health
 from mstunnel_setup.agent.health_rows import State
-from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.containers import control
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
-from mstunnel_setup.install.session import open_gateway
+from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.install.session import journal_of, open_gateway
 from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, row_notice, rows_of
 from mstunnel_setup.operations.certificate.summary import (
     certificate_facts,
@@ -38,11 +39,11 @@ def health(operator: Operator) -> Result:
     Exit code 7 for a container, 4 for a certificate, 3 for another row that is unhealthy, else 0.
     Raises UsageError `not-installed`.
     """
-    with open_gateway(operator) as world:
-        facts = certificate_facts(world, Journal(world.files, world.clock, paths.STATE).receipt)
-        containers = {name: container_health(world.container(name)) for name in _CONTAINERS}
-        report = read_health(world.files)
-        rows = rows_of(report, world.clock.now())
+    with open_gateway(operator) as ports:
+        facts = certificate_facts(ports, journal_of(Scope.ALL, operator).receipt)
+        containers = {name: container_health(control.state_of(ports, name)) for name in _CONTAINERS}
+        report = read_health(ports.files)
+        rows = rows_of(report, ports.clock.now())
         notices = (*_sick(containers), *certificate_notices(facts), *_of_agent(report, rows))
     data: JsonObject = {
         "containers": {**containers},

@@ -11,9 +11,8 @@ from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import SecretReference, resolve
 from mstunnel_setup.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.clock import Clock, SystemClock
+from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.session import rootless_account
 from mstunnel_setup.operations import readiness_report as report
@@ -83,7 +82,7 @@ def run(operator: Operator, request: ReadinessRequest) -> Result:
     checks.refuse_unknown(request.ignored_checks)
     _refuse_misplaced(request)
     answers = _answers(operator, request)
-    examiner = Examiner(Files(operator.root), Processes(), SystemClock(), answered=answers.environment)
+    examiner = Examiner(operator.files, operator.processes, operator.clock, answered=answers.environment)
     wanted = _wanted(operator, request, answers, examiner)
     facts = examiner.facts(wanted)
     found = judge(checks.of(wanted.groups), facts)
@@ -187,7 +186,7 @@ def _agreed(console: Prompter) -> bool:
 
 
 def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, examiner: Examiner) -> Wanted:
-    settings = _settings(request, answers, examiner.files)
+    settings = _settings(operator, request, answers, examiner.files)
     where = cloud(answers.tenant.cloud, answers.tenant.authority, answers.tenant.graph)
     tenant = _Tenant(answers, where, _ca_pem(answers, examiner.files))
     read_account = _account(operator, request, tenant, examiner)
@@ -217,12 +216,12 @@ def _answers(operator: Operator, request: ReadinessRequest) -> Answers:
     return with_release_images(merge({**request.settings, **own}, os.environ, file))
 
 
-def _settings(request: ReadinessRequest, answers: Answers, files: Files) -> Settings:
+def _settings(operator: Operator, request: ReadinessRequest, answers: Answers, files: Files) -> Settings:
     installed = json_object((files.read(paths.ADMIN_SETTINGS) or b"").decode(errors="replace"))
     known = installed.get("ListenPort")
     return Settings(
         mode=answers.mode,
-        account=_service_account(answers, files),
+        account=_service_account(operator, answers),
         engine=answers.engine,
         cloud=answers.tenant.cloud,
         port=request.port or (known if isinstance(known, int) else _PORT),
@@ -230,9 +229,9 @@ def _settings(request: ReadinessRequest, answers: Answers, files: Files) -> Sett
     )
 
 
-def _service_account(answers: Answers, files: Files) -> str:
+def _service_account(operator: Operator, answers: Answers) -> str:
     """The account of the gateway here, or of the one to be: the one that runs this, or the one named."""
-    return rootless_account(files) or (own_name() if paths.ROOTLESS else answers.account)
+    return rootless_account(operator) or (own_name() if paths.ROOTLESS else answers.account)
 
 
 def _ca_pem(answers: Answers, files: Files) -> str:
@@ -257,7 +256,7 @@ def _certificate_place(operator: Operator, answers: Answers) -> CertificatePlace
 def _secret(operator: Operator, reference: SecretReference | None) -> str:
     if reference is None:
         return ""
-    value = resolve(reference, Files(), os.environ).reveal()
+    value = resolve(reference, operator.files.given, os.environ).reveal()
     operator.secrets.register(value)
     return value
 
@@ -290,7 +289,7 @@ def _sign_in(operator: Operator, tenant: _Tenant, clock: Clock, http: HttpPort) 
     """How to sign in, by the method of the answers."""
     named = tenant.answers.sign_in
     if named.method == "token-file":
-        return lambda: TokenFile(Files(), str(named.token_file), clock)
+        return lambda: TokenFile(operator.files.given, str(named.token_file), clock)
     client_id = named.client_id or operator.console.ask(CLIENT_ID_QUESTION)
     sign_in = SignIn(http, clock, tenant.cloud, tenant.answers.tenant.id, client_id)
     if named.method == "client-secret":
@@ -308,12 +307,12 @@ def _sign_in(operator: Operator, tenant: _Tenant, clock: Clock, http: HttpPort) 
 def _credential(operator: Operator, answers: Answers) -> Credential:
     named = answers.sign_in
     if named.pfx:
-        return read_credential(Files(), named.pfx, _secret(operator, named.passphrase))
-    return read_credential(Files(), str(named.certificate), key_path=str(named.key))
+        return read_credential(operator.files.given, named.pfx, _secret(operator, named.passphrase))
+    return read_credential(operator.files.given, str(named.certificate), key_path=str(named.key))
 
 
 def _inbound(operator: Operator, request: ReadinessRequest, settings: Settings) -> InboundFacts:
-    clock = SystemClock()
+    clock = operator.clock
     if Group.INBOUND not in request.groups:
         return InboundFacts()
     if request.probe:

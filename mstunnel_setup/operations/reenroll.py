@@ -25,8 +25,7 @@ def reenroll(operator: Operator, settings: Settings) -> Result:
         prompter = run.context.prompter
         if prompter.interactive and not prompter.confirm("Give this server a new identity in the tenant?"):
             raise REENROLL_DECLINED()
-        run.context.administrator = True
-        sign_in.STEP.gather(run.context)
+        sign_in.as_administrator(run.context)
         site.chosen_id(run.context)
         removals = take_back(run, _IDENTITY)
         enrol(run)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from mstunnel_setup import paths
+from mstunnel_setup.containers import control
 from mstunnel_setup.engine.runner import Removal
 from mstunnel_setup.install.session import Run, step_named
 
@@ -22,6 +23,6 @@ def enrol(run: Run, *, first: Collection[str] = ()) -> bool:
     """
     steps = [step_named(name) for name in ("sign-in", *first, *_AFTERWARDS[:-1])]
     done = run.runner.run(steps, run.context)
-    run.context.world.restart(paths.AGENT)
+    control.restart(run.context.ports, paths.AGENT)
     run.runner.run([step_named(_AFTERWARDS[-1])], run.context)
     return any(planned.actions for planned in done)

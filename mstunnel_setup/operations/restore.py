@@ -13,7 +13,6 @@ from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import FILE_MISSING
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.session import Run, open_run, require_answers, step_named
@@ -42,7 +41,7 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
     Given once more it continues a restoration that was cut off. Raises UsageError where a gateway is
     installed already, or for a file that is no backup.
     """
-    content = _content(file)
+    content = _content(operator, file)
     manifest, files = unpack(content)
     digest = hashlib.sha256(content).hexdigest()
     with open_run(operator, {**_answers(manifest), **settings}) as run:
@@ -54,11 +53,11 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
     return Result("changed", steps_data(done), text=["Restored. Look at it with `mst-cli status`."])
 
 
-def _content(file: Path) -> bytes:
+def _content(operator: Operator, file: Path) -> bytes:
     """The file. Raises UsageError when there is none, or one that is larger than a backup can be."""
     with suppress(OSError):  # why it cannot be read is said below
         refuse_large(file.stat().st_size)
-    content = Files().read_given(str(file))
+    content = operator.files.read_given(str(file))
     if content is None:
         raise FILE_MISSING(path=file)
     return content
@@ -132,9 +131,8 @@ def _staged(run: Run, files: Mapping[str, bytes]) -> list[CopyFile]:
 
 def _remove_old(run: Run, manifest: JsonObject) -> None:
     """Remove from the tenant what the old host had there; absent is fine."""
-    run.context.administrator = True
-    sign_in.STEP.gather(run.context)
-    graph, site = run.context.world.graph, manifest.get("site")
+    sign_in.as_administrator(run.context)
+    graph, site = run.context.ports.graph, manifest.get("site")
     if isinstance(site, dict) and manifest.get("server_id"):
         graph.delete_server(str(site["id"]), str(manifest["server_id"]))
     if manifest.get("application_object_id"):

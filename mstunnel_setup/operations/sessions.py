@@ -10,9 +10,8 @@ from mstunnel_setup.gateway.occtl import (
     occtl_arguments,
     read_answer,
 )
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import open_gateway
-from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.errors import OCCTL_FAILED, SERVER_NOT_RUNNING, SHOW_UNKNOWN
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
@@ -28,9 +27,9 @@ def show(operator: Operator, words: list[str]) -> Result:
     arguments = occtl_arguments(command, argument, as_json=as_json)
     if command.streams:
         return _follow(operator, arguments)
-    with open_gateway(operator) as world:
-        server_process(world)
-        finished = world.engine.execute(paths.SERVER, arguments, _SECONDS)
+    with open_gateway(operator) as ports:
+        server_process(ports)
+        finished = ports.engine.execute(paths.SERVER, arguments, _SECONDS)
     if finished.code == NOT_FOUND:
         return Result(data={"rows": []}, text=[f"There is no {' '.join(words)}."])
     _require(finished)
@@ -38,17 +37,17 @@ def show(operator: Operator, words: list[str]) -> Result:
     return Result(data=data if isinstance(data, dict) else {"rows": data}, text=finished.output.splitlines())
 
 
-def server_process(world: World) -> int:
+def server_process(ports: Ports) -> int:
     """The id of the server's first process. Raises EngineError `server-not-running`."""
-    found = world.engine.inspect(paths.SERVER)
+    found = ports.engine.inspect(paths.SERVER)
     if found is None or found.process_id is None:
         raise SERVER_NOT_RUNNING()
     return found.process_id
 
 
-def ask(world: World, command: ShowCommand) -> JsonObject | list[JsonValue]:
+def ask(ports: Ports, command: ShowCommand) -> JsonObject | list[JsonValue]:
     """What the control program answers, as data. Raises EngineError."""
-    finished = world.engine.execute(paths.SERVER, occtl_arguments(command, as_json=True), _SECONDS)
+    finished = ports.engine.execute(paths.SERVER, occtl_arguments(command, as_json=True), _SECONDS)
     _require(finished)
     return read_answer(command, finished.output)
 
@@ -61,13 +60,13 @@ def _require(finished: Finished) -> None:
 
 def _follow(operator: Operator, arguments: list[str]) -> Result:
     """Become the control program, until it is stopped, or have its lines as JSON, since it knows none."""
-    with open_gateway(operator) as world:
-        server_process(world)
-        command = world.engine.execute_command(paths.SERVER, arguments)
-    Processes().hold_input()
+    with open_gateway(operator) as ports:
+        server_process(ports)
+        command = ports.engine.execute_command(paths.SERVER, arguments)
+    operator.processes.hold_input()
     if not operator.json:
-        Processes().replace(command)
-    operator.sinks.stream(Processes().lines(command))
+        operator.processes.replace(command)
+    operator.sinks.stream(operator.processes.lines(command))
     return Result()
 
 

@@ -38,7 +38,7 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result:
         if chosen.id != before.get("id"):
             site.require_named(run.context, chosen)
             removable = run.context.answers.left_record == "remove"
-            graph, name = run.context.world.graph, run.context.server_name
+            graph, name = run.context.ports.graph, run.context.server_name
             require_free_name(graph, chosen.id, name, removable=removable)
             take_back(run, {RegisterServer.kind})
             run.runner.take_back([f"answer:{_JOINED}"])

@@ -5,15 +5,16 @@ from typing import Any
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.agent.health_report import read_health
-from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.containers import control
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
-from mstunnel_setup.install.session import open_gateway
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.install.session import journal_of, open_gateway
 from mstunnel_setup.install.status import installed
-from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.agent_findings import agent_troubles, is_serious
 from mstunnel_setup.operations.certificate.summary import (
     certificate_facts,
@@ -33,22 +34,22 @@ def overview(operator: Operator) -> Result:
     Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
     it should be, else 0.
     """
-    with open_gateway(operator) as world:
-        receipt = Journal(world.files, world.clock, paths.STATE).receipt
-        facts = certificate_facts(world, receipt)
+    with open_gateway(operator) as ports:
+        receipt = journal_of(Scope.ALL, operator).receipt
+        facts = certificate_facts(ports, receipt)
         data: JsonObject = {
             "version": __version__,
             "site": _site(receipt),
             "certificate_days_left": facts["days_left"],
             "certificate": facts,
-            **{name: _container(world, name) for name in (paths.SERVER, paths.AGENT)},
+            **{name: _container(ports, name) for name in (paths.SERVER, paths.AGENT)},
         }
-        report, now = read_health(world.files), world.clock.now()
+        report, now = read_health(ports.files), ports.clock.now()
         kept_going = (
             *agent_troubles(report, now),
-            *monitor_notices(world),
-            *upgrade_notices(world.files),
-            *waiting_notices(world.files),
+            *monitor_notices(ports),
+            *upgrade_notices(ports.files),
+            *waiting_notices(ports.files),
         )
     healthy = all(_health(data[name]) == "healthy" for name in (paths.SERVER, paths.AGENT))
     code = ExitCode.CHECK if is_serious(report, now) else ExitCode.DONE
@@ -74,8 +75,8 @@ def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
             yield notice_of(CONTAINER_UNHEALTHY(container=name, state=shown, component=short))
 
 
-def _container(world: World, name: str) -> JsonObject:
-    found = world.container(name)
+def _container(ports: Ports, name: str) -> JsonObject:
+    found = control.state_of(ports, name)
     return {
         "state": "absent" if found is None else found.status,
         "health": health(found),

@@ -5,19 +5,19 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host import bundle
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import open_host
-from mstunnel_setup.install.world import World
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
 
 def version(operator: Operator, *, verbose: bool = False) -> Result:
     """What is known; less without an engine or an installation. `verbose` adds the packages inside."""
-    with open_host(operator) as world:
+    with open_host(operator) as ports:
         data: JsonObject = {
             "version": __version__,
-            "engine": _engine(world),
-            "images": _images(world),
+            "engine": _engine(ports),
+            "images": _images(ports),
         }
     images = data["images"]
     rows = [("mst-cli", data["version"]), ("Engine", data["engine"] or "none")]
@@ -32,17 +32,17 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     return Result("ok", data, text=[f"{name:{width}} {value}" for name, value in rows])
 
 
-def _engine(world: World) -> str | None:
+def _engine(ports: Ports) -> str | None:
     try:
-        return world.engine.version()
+        return ports.engine.version()
     except SetupError:
         return None
 
 
-def _images(world: World) -> JsonObject:
+def _images(ports: Ports) -> JsonObject:
     """The digests that are configured to run."""
     try:
-        found = json_value(world.files.read(paths.IMAGES_CONFIGURED) or b"{}")
+        found = json_value(ports.files.read(paths.IMAGES_CONFIGURED) or b"{}")
     except ValueError:
         found = None  # it was edited by hand
     configured = found if isinstance(found, dict) else {}

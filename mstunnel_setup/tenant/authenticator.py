@@ -56,11 +56,10 @@ class Authenticator:
             return sign_in.device_code(self.show, self.permissions, self.waiting)
         if account.method == "client-secret":
             return sign_in.client_secret(account.client_secret)
-        return sign_in.certificate(_credential(account))
+        return sign_in.certificate(_credential(self.token_files.given, account))
 
 
-def _credential(account: Account) -> Credential:
-    files = Files()
+def _credential(files: Files, account: Account) -> Credential:
     if account.pfx:
         return read_credential(files, account.pfx, account.passphrase)
     return read_credential(files, account.certificate, key_path=account.key)

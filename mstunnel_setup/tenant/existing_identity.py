@@ -10,7 +10,6 @@ from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import FileAction, HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import SetupError
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.tenant.errors import CREDENTIAL_CHANGED
 
@@ -38,9 +37,9 @@ class CredentialSource:
     def load(self, world: HasPassphrases) -> Credential:
         """Read it. Raises SignInError (see `read_credential`)."""
         if not self.pfx:
-            return read_credential(Files(), self.certificate, key_path=self.key)
+            return read_credential(world.files.given, self.certificate, key_path=self.key)
         secret = world.passphrase(self.passphrase) if self.passphrase else None
-        return read_credential(Files(), self.pfx, (secret or b"").decode())
+        return read_credential(world.files.given, self.pfx, (secret or b"").decode())
 
 
 def certificate_sha256(credential: Credential) -> str:

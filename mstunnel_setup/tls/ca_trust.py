@@ -1,5 +1,6 @@
-"""The roots that an administrator added below ca-trust, read alike by everything of ours that trusts them."""
+"""The roots of this system, and those below ca-trust, read alike by everything of ours that trusts them."""
 
+import ssl
 from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -13,6 +14,18 @@ from mstunnel_setup.tls.model import Finding, Severity
 from mstunnel_setup.tls.read import read_material
 
 _PEM = b"-----BEGIN CERTIFICATE-----"
+# Debian's bundle, then that of the Red Hat family.
+_SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+
+
+def system_roots(files: Files) -> tuple[Certificate, ...]:
+    """The public authorities that this system trusts; a bundle that cannot be read has none."""
+    bundles = (*_SYSTEM_BUNDLES, ssl.get_default_verify_paths().openssl_cafile)
+    contents = (files.read_given(path) for path in bundles)
+    try:
+        return read_material(next(filter(None, contents), b"")).certificates
+    except CertificateError:
+        return ()
 
 
 def added_roots(files: Files) -> Iterator[tuple[str, Certificate]]:

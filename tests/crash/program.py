@@ -11,14 +11,17 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msal  # noqa: F401 (imported here, not in every run)
 
+import mstunnel_setup.cli.render as render_module
 import mstunnel_setup.install.install
 import mstunnel_setup.install.plan
 import mstunnel_setup.install.rollback
@@ -35,6 +38,7 @@ from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.install.ports import Ports, open_ports
 from mstunnel_setup.install.steps import launch
 from tests.crash import faults, kernel, sabotage, warm
 from tests.crash.engine import RecordedEngine
@@ -123,33 +127,40 @@ def _run(request: dict[str, Any]) -> None:
 
 
 def prepare(request: dict[str, Any], points: Points) -> None:
-    """Put the recording engine into the world, and what the request wants broken into the actions."""
+    """Put the recording engine into the ports, and what the request wants broken into the actions."""
 
-    class RecordedWorld(warm.WarmWorld):
-        """The product's world with another engine, and another systemd where one is asked for."""
+    @contextmanager
+    def recorded_ports(*arguments: Any, **options: Any) -> Iterator[Ports]:
+        with open_ports(*arguments, **options) as ports:
+            yield _recorded(ports, request, points)
 
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            if request.get("manner"):
-                self.processes = RecordedProcesses(cast("Any", self.engine), request["root"])
-                absent = f"{request['root']}/run/systemd/system"
-                marker = absent if request["manner"] == "engine" else request["root"]
-                self.systemd = Systemd(self.processes, marker=marker)
-
-        @cached_property
-        def _opened(self) -> Any:
-            chosen = Chosen(request.get("engine_name", "podman"), "5.0.0", "the engine of the tests")
-            return RecordedEngine(request["engine"], points.hit), chosen
-
-    run_module.World = RecordedWorld  # type: ignore[attr-defined]
+    run_module.open_ports = recorded_ports  # type: ignore[attr-defined]
+    Ports.system_roots = property(lambda _: warm.system_roots())  # type: ignore[method-assign,assignment]
     _pretend(request)
     QuickClock.wrong = timedelta(days=request.get("days_wrong", 0))
     if request.get("quick", True):
-        run_module.SystemClock = QuickClock  # type: ignore[attr-defined,assignment]
+        render_module.SystemClock = QuickClock  # type: ignore[attr-defined,assignment]
     if request.get("host_name"):
         socket.gethostname = lambda: str(request["host_name"])
     if request.get("sabotage"):
         sabotage.BROKEN[request["sabotage"]]()
+
+
+def _recorded(ports: Ports, request: dict[str, Any], points: Points) -> Ports:
+    """The ports with another engine, and another systemd where one is asked for."""
+
+    @cache
+    def opened() -> Any:
+        chosen = Chosen(request.get("engine_name", "podman"), "5.0.0", "the engine of the tests")
+        return RecordedEngine(request["engine"], points.hit), chosen
+
+    ports = replace(ports, engine_opener=opened)
+    if not request.get("manner"):
+        return ports
+    processes = RecordedProcesses(opened()[0], request["root"])
+    absent = f"{request['root']}/run/systemd/system"
+    marker = absent if request["manner"] == "engine" else request["root"]
+    return replace(ports, processes=processes, systemd=Systemd(processes, marker=marker))
 
 
 def _pretend(request: dict[str, Any]) -> None:

@@ -18,15 +18,13 @@ from typing import Any
 import typer
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509 import Certificate
 
 from mstunnel_setup import rendering
 from mstunnel_setup.engine import action
-from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install.step_list import CODEC
-from mstunnel_setup.install.world import World
-from mstunnel_setup.tls import actions, agent_credential
+from mstunnel_setup.tls import actions, agent_credential, ca_trust
 
 # The credentials made so far, by name and day.
 _credentials: dict[tuple[str, str], tuple[bytes, bytes]] = {}
@@ -57,7 +55,7 @@ def up(apps: Iterable[typer.Typer]) -> None:
     rendering._environment().get_template("gateway/ocserv.conf.j2")
     for kind in CODEC._kinds.values():
         action._adapter(kind)
-    _system_roots()
+    system_roots()
     gc.freeze()
 
 
@@ -98,13 +96,6 @@ def leave_at(out: str) -> None:
 
 
 @cache
-def _system_roots() -> Any:
-    return World(Files(), Processes(), SystemClock(), lambda _reference: b"", lambda *_: None).system_roots
-
-
-class WarmWorld(World):
-    """The product's world, which knows the public roots already."""
-
-    @property
-    def system_roots(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return _system_roots()
+def system_roots() -> tuple[Certificate, ...]:
+    """The public roots of this machine."""
+    return ca_trust.system_roots(Files())

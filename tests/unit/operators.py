@@ -6,16 +6,27 @@ from mstunnel_setup.cli.console import NoPrompts
 from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
 from mstunnel_setup.cli.render import TerminalSinks
-from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.clock import Clock, SystemClock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
 from mstunnel_setup.operator import Operator, Prompter
 from mstunnel_setup.redaction import Redactor
 
 
-def operator_of(root: Path, console: Prompter | None = None, *, json: bool = False) -> Operator:
+def operator_of(
+    root: Path,
+    console: Prompter | None = None,
+    *,
+    json: bool = False,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
+) -> Operator:
     """Whoever runs a command on the host below `root`, at `console` or unattended."""
     redactor = Redactor()
     output = OutputFormat.JSON if json else OutputFormat.TEXT
-    log = SetupLog(Files(root), SystemClock(), redactor, "run", "/var/log/setup.log")
+    files, clock = Files(root), clock or SystemClock()
+    log = SetupLog(files, clock, redactor, "run", "/var/log/setup.log")
     sinks = TerminalSinks(CommonOptions(root=root, output=output), redactor, log)
-    return Operator(console or NoPrompts(redactor), redactor, sinks, root=root, json=json)
+    return Operator(
+        console or NoPrompts(redactor), redactor, sinks, files, processes or Processes(), clock, json=json
+    )

@@ -40,7 +40,7 @@ MODULES = re.compile(
     r"|urllib\.request|urllib3)(\..*)?"
 )
 TYPE_CHECKING_ONLY = "TYPE_CHECKING"
-OWN_REPLACE = ("dataclasses.replace", "Processes().replace")
+OWN_REPLACE = ("dataclasses.replace", "Processes().replace", "operator.processes.replace")
 
 
 def effects(source: str) -> list[str]:
@@ -302,7 +302,7 @@ UPWARD = {
     "tenant to cli": ("tenant/graph.py", "mstunnel_setup.cli.render"),
     "tls to tenant": ("tls/judge.py", "mstunnel_setup.tenant.graph"),
     "gateway to containers": ("gateway/oidc.py", "mstunnel_setup.containers.spec"),
-    "agent to steps": ("agent/loop.py", "mstunnel_setup.install.world"),
+    "agent to steps": ("agent/loop.py", "mstunnel_setup.install.context"),
     "errors to host": ("errors.py", "mstunnel_setup.host.files"),
 }
 

@@ -26,11 +26,11 @@ class ServiceAccount:
 
 
 def _gather(context: Context) -> ServiceAccount:
-    files, name = context.world.files, context.answers.account
+    files, name = context.ports.files, context.answers.account
     if name == "root":
         raise ACCOUNT_ROOT()
     settings = Settings(mode="rootless", account=name)
-    facts = HostReader(files, context.world.clock, settings, {}).rootless()
+    facts = HostReader(files, context.ports.clock, settings, {}).rootless()
     member = known_accounts.is_member(name, accounts.JOURNAL_GROUP)
     return ServiceAccount(facts, member if known_accounts.has_group(accounts.JOURNAL_GROUP) else None)
 

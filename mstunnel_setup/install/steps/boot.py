@@ -20,7 +20,7 @@ _WANTS = "/etc/systemd/system/multi-user.target.wants"
 
 def _gather(context: Context) -> bool:
     """Whether the service manager of this host runs now."""
-    return context.world.files.live
+    return context.ports.files.live
 
 
 def _decide(live: bool) -> Sequence[Action[Any]]:

@@ -7,7 +7,6 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from mstunnel_setup import rendering
-from mstunnel_setup.answers.merge import answered
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import folders, json_bytes
 from mstunnel_setup.engine.step import Step
@@ -49,9 +48,9 @@ def _gather(context: Context) -> Move:
     network, engine = context.answers.bridge or "", readiness_input.engine_name(context)
     if not network or context.answers.mode == "rootless":
         return Move("", engine)
-    files = context.world.files
+    files = context.ports.files
     texts = {path: text_of(files, path) for path in (DAEMON, NETAVARK)}
-    if HostReader(files, context.world.clock, Settings(), {}).network_backend() == "cni":
+    if HostReader(files, context.ports.clock, Settings(), {}).network_backend() == "cni":
         texts |= texts_below(files, (_CNI,), ".conflist")
     return Move(network, engine, {path: text for path, text in texts.items() if text})
 
@@ -118,7 +117,7 @@ def offer(context: Context, facts: Facts) -> bool:
         f"The bridge of the container engine overlaps your networks. Move it to {free}?"
     ):
         return False
-    context.answers = answered(context.answers, "bridge", free)
+    context.take("bridge", free)
     return True
 
 

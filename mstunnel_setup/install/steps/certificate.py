@@ -46,7 +46,7 @@ class Certificate:
 def _gather(context: Context) -> Certificate:
     source = _source(context) or _source_in_use(context) or _wait(context)
     found = _kept(context, _read(context, source))
-    context.identity = found.identity
+    context.gathered.identity = found.identity
     examine(context, found.identity, address(context))
     refuse_revoked(context, found.identity)
     return found
@@ -71,21 +71,21 @@ def find(context: Context) -> Certificate:
 def _is_linked(context: Context, source: IdentitySource) -> bool:
     """Whether what lies there is in use already; what cannot be read is not."""
     try:
-        return fingerprint(source.load(context.world)) == generations.linked(context.world)
+        return fingerprint(source.load(context.ports)) == generations.linked(context.ports)
     except CertificateError:
         return False
 
 
 def _read(context: Context, source: IdentitySource) -> Certificate:
     identity = _load(context, source)
-    for finding in exposed_keys(context.world):
+    for finding in exposed_keys(context.ports):
         context.prompter.say(f"Certificate: {finding.message}. {finding.hint}")
     return Certificate(source, identity, tuple(copies(context, source, identity)))
 
 
 def _kept(context: Context, found: Certificate) -> Certificate:
     """`found`, or the one in use where taking `found` would be a step back, or before its time."""
-    current = generations.in_use(context.world)
+    current = generations.in_use(context.ports)
     if current is None or fingerprint(current) == found.fingerprint:
         return found
     if found.fingerprint in {pending.fingerprint for pending in pending_imports(context.receipt)}:
@@ -95,7 +95,7 @@ def _kept(context: Context, found: Certificate) -> Certificate:
     else:
         return found
     context.prompter.say(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
-    return Certificate(generations.source(context.world, paths.ACTIVE), current)
+    return Certificate(generations.source(context.ports, paths.ACTIVE), current)
 
 
 def pending_imports(receipt: Receipt) -> tuple[ScheduleImport, ...]:
@@ -116,14 +116,14 @@ def _load(context: Context, source: IdentitySource) -> Identity:
     asks = _PASSPHRASE_ASKS if source.passphrase is None and context.prompter.interactive else 0
     while True:
         try:
-            return source.load(context.world)
+            return source.load(context.ports)
         except CertificateError as error:
             if not (asks and error.code.startswith("pfx-passphrase")):
                 raise
             if error.code in ("pfx-passphrase-wrong", "pfx-passphrase-unneeded"):
                 context.prompter.say(f"{error.message}. {error.hint}")
         asks -= 1
-        context.world.typed_passphrase = context.prompter.ask(f"Passphrase of {source.pfx}", secret=True)
+        context.gathered.passphrase = context.prompter.ask(f"Passphrase of {source.pfx}", secret=True)
 
 
 def findings(
@@ -133,9 +133,9 @@ def findings(
     return judge(
         identity,
         public_address=public_address,
-        now=now or context.world.clock.now(),
-        trusted_roots=context.world.system_roots,
-        private_roots=context.world.private_roots,
+        now=now or context.ports.clock.now(),
+        trusted_roots=context.ports.system_roots,
+        private_roots=context.ports.private_roots,
         allow_self_signed=context.answers.tenant.cloud == "custom",
     )
 
@@ -190,13 +190,13 @@ def _source(context: Context) -> IdentitySource | None:
 
 def _source_in_use(context: Context) -> IdentitySource | None:
     """What an earlier run has placed, when the files it came from are gone."""
-    current = generations.in_use(context.world)
-    return None if current is None else generations.source(context.world, paths.ACTIVE)
+    current = generations.in_use(context.ports)
+    return None if current is None else generations.source(context.ports, paths.ACTIVE)
 
 
 def usual(context: Context) -> tuple[IdentitySource, IdentitySource]:
     """The usual places: PEM, and PFX with the passphrase that the answers name."""
-    locate = context.world.files.locate
+    locate = context.ports.files.locate
     passphrase = _given(context).passphrase
     return (
         IdentitySource(chain=str(locate(paths.SITE_CERTIFICATE)), key=str(locate(paths.SITE_KEY))),
@@ -205,7 +205,7 @@ def usual(context: Context) -> tuple[IdentitySource, IdentitySource]:
 
 
 def _there(context: Context, path: str) -> bool:
-    return context.world.files.read_given(path) is not None
+    return context.ports.files.read_given(path) is not None
 
 
 def _wait(context: Context) -> IdentitySource:
@@ -217,7 +217,7 @@ def _wait(context: Context) -> IdentitySource:
     )
     said = ""
     while True:
-        context.world.clock.sleep(_POLL_SECONDS)
+        context.ports.clock.sleep(_POLL_SECONDS)
         source = _source(context)
         problem = "" if source is None else _problem(context, source)
         if source is not None and not problem:
@@ -244,7 +244,7 @@ def _places(context: Context) -> str:
 def _problem(context: Context, source: IdentitySource) -> str:
     """Why the files cannot be taken as they are now, perhaps half copied; empty when they can."""
     try:
-        identity = source.load(context.world)
+        identity = source.load(context.ports)
     except CertificateError as error:
         # The passphrase is asked for once the files are taken.
         return "" if error.code.startswith("pfx-passphrase") else error.message
@@ -259,7 +259,7 @@ def copies(context: Context, source: IdentitySource, identity: Identity) -> Iter
     """
     if source.pfx:
         if _is_wanted(context, (source.pfx,), paths.SITE_PFX):
-            digest = str(context.world.files.digest_given(source.pfx))
+            digest = str(context.ports.files.digest_given(source.pfx))
             yield CopyFile(source=source.pfx, digest=digest, path=paths.SITE_PFX, mode=0o600)
         return
     if _is_wanted(context, source.certificates, paths.SITE_CERTIFICATE):
@@ -270,7 +270,7 @@ def copies(context: Context, source: IdentitySource, identity: Identity) -> Iter
 
 
 def _is_wanted(context: Context, given: tuple[str, ...], place: str) -> bool:
-    files = context.world.files
+    files = context.ports.files
     state = files.state(place)
     return given != (str(files.locate(place)),) and (state is None or state.kind != "link")
 

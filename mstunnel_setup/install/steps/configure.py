@@ -42,15 +42,15 @@ class Configuration:
 def pulled(context: Context) -> ServerConfiguration:
     """The server configuration of the site, from the tenant. Raises TenantError."""
     site_id = site.chosen_id(context)
-    wire = context.world.graph.configuration_of(site_id)
+    wire = context.ports.graph.configuration_of(site_id)
     if wire is None:
         raise CONFIGURATION_MISSING()
     return ServerConfiguration.from_wire(wire.to_wire())
 
 
 def _gather(context: Context) -> Configuration:
-    world = context.world
-    level = log_level(world.files, environment.settings(context), world.clock.now()).level
+    ports = context.ports
+    level = log_level(ports.files, environment.settings(context), ports.clock.now()).level
     options = GatewayOptions(Authentication(context.answers.authentication), level)
     server = pulled(context)
     for warning in server.warnings:
@@ -71,7 +71,7 @@ def _token_rules(context: Context) -> TokenRules:
         context.answers.token,
         context.answers.tenant.issuer,
     )
-    issuers = Issuers(cloud.name, cloud.authority, context.world.graph.tenant_id())
+    issuers = Issuers(cloud.name, cloud.authority, context.ports.graph.tenant_id())
     version = _VERSIONS[answers.version] if answers.version else issuers.version(issuer)
     return TokenRules(
         metadata=issuers.metadata(version),

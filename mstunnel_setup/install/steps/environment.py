@@ -49,13 +49,13 @@ class Environment:
 
 
 def _gather(context: Context) -> Environment:
-    current = context.world.files.read(paths.ENVIRONMENT)
+    current = context.ports.files.read(paths.ENVIRONMENT)
     present = None if current is None else _text(current)
     # From a file that does not exist no line was removed.
     before, wanted = _before(context) if present is not None else {}, _wanted(context)
     edited = _edited_proxies(env_file.parse(present or "", paths.ENVIRONMENT), before)
     text = env_file.merge(present, before, wanted | edited, paths.ENVIRONMENT)
-    context.environment = text.encode()
+    context.gathered.environment = text.encode()
     ca_file = context.answers.tenant.ca_file
     ca_pem = context.answers.tenant.ca_pem or ""
     return Environment(text, wanted, ca_file, _digest(context, ca_file), ca_pem, paths.ROOTLESS)
@@ -63,9 +63,9 @@ def _gather(context: Context) -> Environment:
 
 def content(context: Context) -> bytes:
     """What `env.sh` holds once its step is done."""
-    if context.environment is not None:
-        return context.environment
-    return context.world.files.read(paths.ENVIRONMENT) or b""
+    if context.gathered.environment is not None:
+        return context.gathered.environment
+    return context.ports.files.read(paths.ENVIRONMENT) or b""
 
 
 def settings(context: Context) -> Mapping[str, str]:
@@ -112,7 +112,7 @@ def _wanted(context: Context) -> dict[str, str]:
 
 def _profile(context: Context) -> str:
     """The proxies of all shells; empty where an earlier run wrote them, which no user asked for."""
-    text = (context.world.files.read(_SHELL_PROXIES) or b"").decode("utf-8", errors="replace")
+    text = (context.ports.files.read(_SHELL_PROXIES) or b"").decode("utf-8", errors="replace")
     written = context.receipt.entries.get(f"file:{_SHELL_PROXIES}")
     return "" if written is not None and written.versions[-1].get("text") == text else text
 
@@ -150,7 +150,7 @@ def _assignments(profile: str) -> dict[str, str]:
 def _digest(context: Context, ca_file: str | None) -> str:
     if ca_file is None:
         return ""
-    content = context.world.files.read_given(ca_file)
+    content = context.ports.files.read_given(ca_file)
     if content is None:
         raise CA_FILE_MISSING(path=ca_file)
     _refuse_key(ca_file, content)
@@ -187,7 +187,7 @@ def _prove(context: Context, _environment: Environment) -> None:
     context.prompter.say(f"{paths.ENVIRONMENT} {said}.")
     if not context.prompter.confirm("Continue with these settings (no: stop and edit the file)"):
         raise ENVIRONMENT_TO_EDIT(path=paths.ENVIRONMENT)
-    context.environment = context.world.files.read(paths.ENVIRONMENT)
+    context.gathered.environment = None
 
 
 STEP = Step("environment", "Settings of the gateway (env.sh)", _gather, _decide, _prove)

@@ -55,7 +55,7 @@ def _record(context: Context) -> JsonObject | None:
     if not _outstanding(context):
         earlier = remembered(context.receipt, "accepted-eula")
         return earlier if isinstance(earlier, dict) else None
-    if context.answers.eula != "accept" and not context.eula_accepted:
+    if context.answers.eula != "accept" and not context.gathered.eula_accepted:
         _ask(context)
     return {"sha256": _digest(), "who": getpass.getuser()}
 
@@ -65,7 +65,7 @@ def _outstanding(context: Context) -> bool:
     earlier = remembered(context.receipt, "accepted-eula")
     if isinstance(earlier, dict):
         return earlier.get("sha256") != _digest()
-    return context.world.files.state(paths.EULA_ACCEPTED) is None
+    return context.ports.files.state(paths.EULA_ACCEPTED) is None
 
 
 def _digest() -> str:
@@ -77,7 +77,7 @@ def _ask(context: Context) -> None:
     answer = context.prompter.ask("Do you accept these terms? Type yes or no", default="no")
     if answer.strip().lower() != "yes":
         raise EULA_DECLINED()
-    context.eula_accepted = True
+    context.gathered.eula_accepted = True
 
 
 def _decide(acceptance: Acceptance) -> Sequence[Action[Any]]:

@@ -35,8 +35,8 @@ class Kernel:
 
 
 def _gather(context: Context) -> Kernel:
-    files = context.world.files
-    reader = HostReader(files, context.world.clock, Settings(), {})
+    files = context.ports.files
+    reader = HostReader(files, context.ports.clock, Settings(), {})
     port = context.port if context.answers.mode == "rootless" else None
     return Kernel(reader.kernel(), files.live, port)
 

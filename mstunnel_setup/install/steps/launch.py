@@ -76,21 +76,21 @@ def _gather(context: Context) -> Launch:
 
 
 def _containers(context: Context, port: int) -> Launch:
-    world = context.world
+    ports = context.ports
     if not Path(_TUN).exists():
         context.fail(TUN_MISSING(device=_TUN))
     server_image, agent_image = images.references(context)
     _refuse_taken(context, port)
     setting = container_specs.Setting(
-        configuration=str(world.files.locate(paths.CONFIGURATION)),
-        server_state=str(world.files.locate(paths.SERVER_STATE)),
-        agent_state=str(world.files.locate(paths.AGENT_STATE)),
+        configuration=str(ports.files.locate(paths.CONFIGURATION)),
+        server_state=str(ports.files.locate(paths.SERVER_STATE)),
+        agent_state=str(ports.files.locate(paths.AGENT_STATE)),
         environment=environment.content(context),
-        limits_processes=_limits_processes(),
+        limits_processes=_limits_processes(ports.files),
         traced=environment.settings(context).get("TRACE_SESSIONS") in _TRACED,
         journal=_JOURNAL if Path(_JOURNAL_SOCKET).exists() else "",
         local_names=images.local_names(context),
-        network=network(world.processes, rootless=paths.ROOTLESS),
+        network=network(ports.processes, rootless=paths.ROOTLESS),
         rootless=paths.ROOTLESS,
     )
     containers = (
@@ -102,23 +102,23 @@ def _containers(context: Context, port: int) -> Launch:
         raise ROOTLESS_NEEDS_QUADLET()
     init = _init(context) if chosen is RunMethod.ENGINE else None
     if chosen is RunMethod.ENGINE and init is None:
-        context.prompter.say(_REBOOT[world.chosen.name])
+        context.prompter.say(_REBOOT[ports.chosen.name])
     return Launch(
         containers,
-        world.chosen.name,
+        ports.chosen.name,
         chosen,
         paths.ROOTLESS,
         init,
-        path_of(world.files, "mst-cli"),
-        own_addresses(world.files),
+        path_of(ports.files, "mst-cli"),
+        own_addresses(ports.files, ports.clock),
     )
 
 
 def _init(context: Context) -> Init | None:
     """The init that can start Podman's containers; Docker's are started by its daemon."""
-    if context.world.chosen.name == "docker" or not context.world.files.live:
+    if context.ports.chosen.name == "docker" or not context.ports.files.live:
         return None
-    return init_script.running(context.world.files, context.world.processes)
+    return init_script.running(context.ports.files, context.ports.processes)
 
 
 def network(processes: Processes, *, rootless: bool) -> Network:
@@ -132,27 +132,27 @@ def network(processes: Processes, *, rootless: bool) -> Network:
     raise ROOTLESS_NETWORK_MISSING()
 
 
-def _limits_processes() -> bool:
-    return b"pids" in (Files().read(_CONTROLLERS) or b"") or Path(_PIDS).is_dir()
+def _limits_processes(files: Files) -> bool:
+    return b"pids" in (files.given.read(_CONTROLLERS) or b"") or Path(_PIDS).is_dir()
 
 
 def _run_method(context: Context) -> RunMethod:
-    world = context.world
+    ports = context.ports
     facts = run_method.HostFacts(
-        engine=world.chosen.name,
-        systemd=world.systemd.running(),
+        engine=ports.chosen.name,
+        systemd=ports.systemd.running(),
         cgroup_v2=Path(_CONTROLLERS).exists(),
-        generator=quadlet.available(world.processes, world.chosen.version),
+        generator=quadlet.available(ports.processes, ports.chosen.version),
     )
     return run_method.choose(facts, context.receipt.entries)
 
 
 def _refuse_taken(context: Context, port: int) -> None:
     """Raise CheckError when another program listens on the port."""
-    ours = context.world.engine.inspect(paths.SERVER)
+    ours = context.ports.engine.inspect(paths.SERVER)
     if ours is not None and ours.ours and ours.status == "running":
         return
-    taken = [_named(listener) for listener in listening(Files(), port)]
+    taken = [_named(listener) for listener in listening(context.ports.files.given, port)]
     if taken:
         context.fail(PORT_IN_USE(port=port, programs=", ".join(taken)))
 

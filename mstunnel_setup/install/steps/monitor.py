@@ -35,15 +35,15 @@ class Monitor:
 
 
 def _gather(context: Context) -> Monitor:
-    world = context.world
-    systemd = world.systemd.running()
-    init = init_script.running(world.files, world.processes) if world.files.live and not systemd else None
+    ports = context.ports
+    systemd = ports.systemd.running()
+    init = init_script.running(ports.files, ports.processes) if ports.files.live and not systemd else None
     if not systemd and init is None:
         context.prompter.say(
             f"No systemd runs here: have the init of this host run `{PROGRAM}`, and start it again when it "
             "ends. It carries out upgrades and restarts what is unhealthy."
         )
-    program, engine = path_of(world.files, PROGRAM), engine_name(context)
+    program, engine = path_of(ports.files, PROGRAM), engine_name(context)
     return Monitor(program, systemd, engine, paths.ROOTLESS, init)
 
 

@@ -47,11 +47,11 @@ class Program:
 
 def _gather(context: Context) -> Program:
     source = bundle.one_file()
-    digest = None if source is None else context.world.files.digest_given(source)
+    digest = None if source is None else context.ports.files.digest_given(source)
     if source is None or digest is None:
         return Program()
     _refuse_older(context)
-    files = context.world.files
+    files = context.ports.files
     support = tuple(support_files.placed(files, bundle.folder() / "support"))
     return Program(source, digest, _folder(files), support=support, archive=_archive(context))
 
@@ -59,11 +59,11 @@ def _gather(context: Context) -> Program:
 def _archive(context: Context) -> Sequence[Action[Any]]:
     """Nothing where the account finds the archive already, or none lies beside the program."""
     own = release_images()
-    if own is None or context.world.scope is not Scope.HOST:
+    if own is None or context.ports.scope is not Scope.HOST:
         return ()
     beside, *_, kept = own.places()
-    digest = context.world.files.digest_given(str(beside))
-    if digest is None or context.world.files.state(str(kept)) is not None:
+    digest = context.ports.files.digest_given(str(beside))
+    if digest is None or context.ports.files.state(str(kept)) is not None:
         return ()
     return (*folders(str(kept.parent)), CopyFile(path=str(kept), source=str(beside), digest=digest))
 

@@ -67,7 +67,7 @@ def _gather(context: Context) -> Proxy:
     wanted, engine = environment.proxies(context), readiness_input.engine_name(context)
     if not wanted:
         return Proxy(wanted, engine)
-    files = context.world.files
+    files = context.ports.files
     texts = {path: text_of(files, path) for path in (PROFILE, ENVIRONMENT)}
     folders = tuple(f"{paths.UNITS}/{unit}.d" for unit in units(engine))
     for folder in folders:
@@ -103,10 +103,10 @@ def units(engine: EngineName) -> tuple[str, ...]:
 
 def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
     """Ports that SELinux keeps from proxies; a person is asked whether to change that."""
-    world = context.world
-    if not (wanted and world.files.live) or text_of(world.files, "/sys/fs/selinux/enforce").strip() != "1":
+    ports = context.ports
+    if not (wanted and ports.files.live) or text_of(ports.files, "/sys/fs/selinux/enforce").strip() != "1":
         return ()
-    reader = ProgramReader(world.files, world.processes, readiness_input.readiness_settings(context.answers))
+    reader = ProgramReader(ports.files, ports.processes, readiness_input.readiness_settings(context.answers))
     security = SecurityFacts(selinux="enforcing", proxy_ports=reader.proxy_ports())
     found = unlabelled(security, ProxyFacts(places=proxy_places("env.sh", wanted)))
     question = f"SELinux has no proxy on port {', '.join(map(str, found))}. Allow it (type http_port_t)?"
@@ -182,7 +182,7 @@ def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Actio
 
 def _prove(context: Context, proxy: Proxy) -> None:
     """Ask systemd what the units get to see: another drop-in may come after ours."""
-    systemd = context.world.systemd
+    systemd = context.ports.systemd
     known = [
         unit
         for unit in (units(proxy.engine) if proxy.wanted and proxy.units else ())
@@ -196,7 +196,7 @@ def _prove(context: Context, proxy: Proxy) -> None:
 
 
 def _environment_of(context: Context, unit: str) -> dict[str, str]:
-    words = shlex.split(context.world.systemd.environment(unit))
+    words = shlex.split(context.ports.systemd.environment(unit))
     return dict(word.split("=", 1) for word in words if "=" in word)
 
 

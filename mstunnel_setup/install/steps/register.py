@@ -109,7 +109,7 @@ def _left_record(context: Context, registration: Registration) -> str:
     """
     if registration.server.key in context.receipt.entries:
         return ""
-    found = server_named(context.world.graph, registration.site_id, registration.server_name)
+    found = server_named(context.ports.graph, registration.site_id, registration.server_name)
     if found is None or not is_silent(found):
         return ""
     question = (
@@ -134,8 +134,8 @@ def _prepared(context: Context) -> Prepared | None:
         passphrase=str(given.passphrase) if given.passphrase else None,
     )
     secret = context.secret(given.client_secret)
-    credential = ClientSecret(secret) if secret else source.load(context.world)
-    tenant_id = context.world.graph.tenant_id()
+    credential = ClientSecret(secret) if secret else source.load(context.ports)
+    tenant_id = context.ports.graph.tenant_id()
     graph = tenant_access.as_application(context, tenant_id, given.client_id, credential)
     try:
         graph.site(site.chosen_id(context))
@@ -168,7 +168,7 @@ def _refuse_other_credential(context: Context, path: str) -> None:
 
 def _machine(context: Context) -> str:
     """Eight hex digits that tell this machine from others of the same name; the machine id stays private."""
-    machine_id = context.world.files.read("/etc/machine-id") or context.host_name.encode()
+    machine_id = context.ports.files.read("/etc/machine-id") or context.host_name.encode()
     return hashlib.sha256(b"mstunnel-gateway " + machine_id.strip()).hexdigest()[:8]
 
 

@@ -20,24 +20,34 @@ class SignedIn:
 
 
 def _gather(context: Context) -> SignedIn:
-    if context.signed_in:
+    if context.gathered.administrator:
         return SignedIn(context.answers.sign_in.client_id or "")
-    if context.administrator or not tenant_access.registered(context.receipt) or not _own_identity(context):
-        context.world.graph = tenant_access.administrator(context)
-        context.signed_in = True
+    if not tenant_access.registered(context.receipt) or not _own_identity(context):
+        as_administrator(context)
     return SignedIn(context.answers.sign_in.client_id or "")
+
+
+def as_administrator(context: Context) -> None:
+    """Sign in as an administrator, once in a run: even where this server's own identity would do.
+
+    For what removes that identity. Raises SignInError.
+    """
+    if not context.gathered.administrator:
+        context.gathered.graph = tenant_access.administrator(context)
+        context.gathered.administrator = True
 
 
 def _own_identity(context: Context) -> bool:
     """Sign in as this server; False when the tenant no longer knows it."""
     try:
-        context.world.graph = tenant_access.own_identity(context)
-        context.world.graph.sites()
+        graph = tenant_access.own_identity(context)
+        graph.sites()
     except SignInError as error:
         context.prompter.say(
             f"This server's own sign-in is refused ({error.message}); an administrator is needed."
         )
         return False
+    context.gathered.graph = graph
     return True
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from mstunnel_setup import paths
-from mstunnel_setup.answers.merge import answered
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
@@ -47,8 +46,8 @@ def require_named(context: Context, site: TunnelSite) -> None:
 
 def chosen_id(context: Context) -> str:
     """The GUID of the chosen site. Raises TenantError before the step `site`."""
-    if context.site is not None:
-        return context.site.id
+    if context.gathered.site is not None:
+        return context.gathered.site.id
     earlier = remembered(context.receipt, "joined-site")
     if not isinstance(earlier, dict):
         raise SITE_MISSING()
@@ -57,9 +56,9 @@ def chosen_id(context: Context) -> str:
 
 def choose(context: Context) -> TunnelSite:
     """The site to join, chosen once in a run. Raises TenantError when there is none such."""
-    if context.site is None:
-        context.site = _chosen(context)
-    return context.site
+    if context.gathered.site is None:
+        context.gathered.site = _chosen(context)
+    return context.gathered.site
 
 
 def _chosen(context: Context) -> TunnelSite:
@@ -68,7 +67,7 @@ def _chosen(context: Context) -> TunnelSite:
     found = _by_id(context, (wanted or "").strip())
     if found is not None:
         return found
-    sites = sorted(context.world.graph.sites(), key=lambda site: site.display_name.casefold())
+    sites = sorted(context.ports.graph.sites(), key=lambda site: site.display_name.casefold())
     if not sites:
         raise SITE_NONE()
     if isinstance(earlier, dict) and wanted == earlier["id"] and all(site.id != wanted for site in sites):
@@ -78,13 +77,13 @@ def _chosen(context: Context) -> TunnelSite:
     rows = [(site.id, plain(site.display_name), plain(site.public_address or "")) for site in sites]
     chosen = _find(sites, context.prompter.choose("Site to join", rows))
     # An answer is kept with the first change, so that a run that stops before this step need not ask again.
-    context.answers = answered(context.answers, "site", chosen.id)
+    context.take("site", chosen.id)
     return chosen
 
 
 def _by_id(context: Context, wanted: str) -> TunnelSite | None:
     """The site with this GUID, asked for alone: a tenant may have thousands."""
-    return context.world.graph.site(wanted) if is_guid(wanted) else None
+    return context.ports.graph.site(wanted) if is_guid(wanted) else None
 
 
 def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
@@ -103,9 +102,9 @@ def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
 
 def _identity(context: Context) -> Identity:
     """The identity judged in this run, or the one placed by an earlier one."""
-    if context.identity is not None:
-        return context.identity
-    return generations.source(context.world, paths.ACTIVE).load(context.world)
+    if context.gathered.identity is not None:
+        return context.gathered.identity
+    return generations.source(context.ports, paths.ACTIVE).load(context.ports)
 
 
 def _decide(site: Site) -> Sequence[Action[Any]]:

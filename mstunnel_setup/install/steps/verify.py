@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
+from mstunnel_setup.containers import control
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import SetupError
@@ -56,7 +57,7 @@ def serves(context: Context, port: int, patience: float = _PATIENCE, pause: floa
 
     Raises NetworkError after `patience` seconds.
     """
-    chain = context.world.files.read(f"{paths.ACTIVE}/chain.pem") or b""
+    chain = context.ports.files.read(f"{paths.ACTIVE}/chain.pem") or b""
     leaf = x509.load_pem_x509_certificate(chain).public_bytes(Encoding.DER)
     within_patience(context, lambda: _serves(port, leaf), patience, pause)
 
@@ -70,14 +71,14 @@ def within_patience(
     context: Context, check: Callable[[], None], patience: float = _PATIENCE, pause: float = _PAUSE
 ) -> None:
     """Repeat a check until it passes or the time is over; then raise its error."""
-    end = context.world.clock.monotonic() + patience
+    end = context.ports.clock.monotonic() + patience
     while True:
         try:
             check()
         except SetupError:
-            if context.world.clock.monotonic() > end:
+            if context.ports.clock.monotonic() > end:
                 raise
-            context.world.clock.sleep(pause)
+            context.ports.clock.sleep(pause)
         else:
             return
 
@@ -89,7 +90,7 @@ def _serves(port: int, leaf: bytes) -> None:
 
 def _containers_are_healthy(context: Context) -> None:
     for name in (paths.SERVER, paths.AGENT):
-        state = context.world.container(name)
+        state = control.state_of(context.ports, name)
         # The engine keeps the last health of a container that has ended.
         if state is None or state.status != "running" or state.health != "healthy":
             seen = "missing" if state is None else f"{state.status}, {state.health or 'no health reported'}"
@@ -97,7 +98,7 @@ def _containers_are_healthy(context: Context) -> None:
 
 
 def _is_listed(context: Context, promise: Promise) -> None:
-    if context.world.graph.server(promise.site_id, promise.server_id) is None:
+    if context.ports.graph.server(promise.site_id, promise.server_id) is None:
         raise SERVER_NOT_LISTED()
 
 

@@ -79,13 +79,13 @@ def activate(run: Run, name: str, copies: Sequence[Action[Any]] = ()) -> Activat
     before = previous(run, name)
     # Asked first: opening the engine takes longer than all the rest.
     port = serving_port(run.context)
-    started = run.context.world.clock.monotonic()
+    started = run.context.ports.clock.monotonic()
     apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
     try:
         serving = prove(run.context, port)
     except SetupError as error:
         raise _taken_back(run, name, before, error) from error
-    seconds = run.context.world.clock.monotonic() - started
+    seconds = run.context.ports.clock.monotonic() - started
     finish_switch(run, name, copies)
     return Activation(serving, seconds)
 
@@ -97,14 +97,14 @@ def finish_switch(run: Run, name: str, copies: Sequence[Action[Any]]) -> None:
 
 
 def _refuse_flattened(context: Context) -> None:
-    state = context.world.files.state(paths.ACTIVE)
+    state = context.ports.files.state(paths.ACTIVE)
     if state is not None and state.kind != "link":
         raise LINK_FLATTENED(path=paths.ACTIVE, kind=state.kind)
 
 
 def previous(run: Run, name: str) -> str | None:
     """The generation in use before `name`: what is linked now, else what the journal says."""
-    linked = generations.linked(run.context.world)
+    linked = generations.linked(run.context.ports)
     if linked is not None and linked != name:
         return linked
     entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
@@ -121,7 +121,7 @@ def prove(context: Context, port: int | None) -> bool:
     if port is None:
         return False
     for left in reversed(range(_ATTEMPTS)):
-        generations.freshen(context.world)
+        generations.freshen(context.ports)
         reload_gateway(context)
         try:
             verify.serves(context, port, _PATIENCE, _PAUSE)
@@ -135,18 +135,18 @@ def prove(context: Context, port: int | None) -> bool:
 
 def serving_port(context: Context) -> int | None:
     """The port of the running gateway; None when none runs, or when the paths are below another root."""
-    if not context.world.files.live:
+    if not context.ports.files.live:
         return None
-    state = context.world.engine.inspect(paths.SERVER)
+    state = context.ports.engine.inspect(paths.SERVER)
     if state is None or state.status != "running":
         return None
-    return port_in_use(context.world.files)
+    return port_in_use(context.ports.files)
 
 
 def reload_gateway(context: Context) -> None:
     """Reload the gateway's files now; without this it does so a few seconds later."""
     try:
-        context.world.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
+        context.ports.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
     except SetupError as error:
         context.prompter.say(
             f"The gateway could not be reloaded now and will reload within seconds: {error.message}"
@@ -156,7 +156,7 @@ def reload_gateway(context: Context) -> None:
 def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> CertificateError:
     """Link the earlier generation again and drop the refused one; the error to raise."""
     why = f"the gateway does not serve the new certificate: {cause.message}"
-    if before is None or run.context.world.files.state(generations.folder(before)) is None:
+    if before is None or run.context.ports.files.state(generations.folder(before)) is None:
         return IMPORT_UNPROVEN(reason=why)
     apply_actions(run, "Switch back", [certificate.switching(before)])
     outcome = _served_again(run.context)
@@ -187,6 +187,6 @@ def _waiting(run: Run) -> set[str | None]:
 
 def drop(run: Run, name: str) -> None:
     """Remove a generation, unless it is the one in use."""
-    if name != generations.linked(run.context.world):
+    if name != generations.linked(run.context.ports):
         directory = generations.folder(name)
         run.runner.take_back([f"identity:{directory}", f"directory:{directory}"])

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
+from mstunnel_setup.containers import control
 from mstunnel_setup.engine.file_actions import WriteFile
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import FILE_MISSING, CertificateError
@@ -53,7 +54,7 @@ class _Root:
             "name": self.file,
             "subject": title(self.certificate),
             "sha256": self.certificate.fingerprint(hashes.SHA256()).hex(),
-            "days_left": days_left(self.certificate, run.context.world.clock.now()),
+            "days_left": days_left(self.certificate, run.context.ports.clock.now()),
         }
 
 
@@ -123,7 +124,7 @@ def _refuse_unfit(context: Context, certificate: x509.Certificate) -> None:
     usage = extension(certificate, x509.KeyUsage)
     if not is_ca(certificate) or (usage is not None and not usage.key_cert_sign):
         raise ROOT_NOT_CA(certificate=title(certificate))
-    if days_left(certificate, context.world.clock.now()) < 0:
+    if days_left(certificate, context.ports.clock.now()) < 0:
         raise ROOT_EXPIRED(certificate=title(certificate), ended=certificate.not_valid_after_utc)
 
 
@@ -149,4 +150,4 @@ def _tell_containers(run: Run) -> None:
     if serving_port(run.context) is None:
         return
     reload_gateway(run.context)
-    run.context.world.restart(paths.AGENT)
+    control.restart(run.context.ports, paths.AGENT)

@@ -30,7 +30,7 @@ from mstunnel_setup.tls.model import Finding, Identity, Severity
 def show(operator: Operator) -> Result:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
     with installed_run(operator, {}, exclusively=False) as run:
-        identity = generations.read(run.context.world, paths.ACTIVE)
+        identity = generations.read(run.context.ports, paths.ACTIVE)
         data = _data(run, identity)
     rows = [
         ("Subject", data["subject"]),
@@ -66,10 +66,10 @@ def check(operator: Operator) -> Result:
 
 def _placed_or_judged(run: Run) -> Iterator[Finding]:
     context = run.context
-    placement = tuple(placement_findings(context.world))
+    placement = tuple(placement_findings(context.ports))
     yield from placement
-    yield from exposed_keys(context.world)
-    identity = generations.in_use(context.world)
+    yield from exposed_keys(context.ports)
+    identity = generations.in_use(context.ports)
     if identity is None:
         if not placement:
             message = "no certificate is in use"
@@ -106,11 +106,11 @@ def _data(run: Run, identity: Identity) -> JsonObject:
         "serial": f"{serial_number(leaf):x}",
         "not_before": f"{leaf.not_valid_before_utc:%Y-%m-%d}",
         "not_after": f"{leaf.not_valid_after_utc:%Y-%m-%d}",
-        "days_left": days_left(leaf, run.context.world.clock.now()),
+        "days_left": days_left(leaf, run.context.ports.clock.now()),
         "sha256": leaf.fingerprint(hashes.SHA256()).hex(),
         "chain": list(chain),
-        "generation": generations.linked(run.context.world),
-        "previous": previous(run, str(generations.linked(run.context.world))),
+        "generation": generations.linked(run.context.ports),
+        "previous": previous(run, str(generations.linked(run.context.ports))),
     }
 
 

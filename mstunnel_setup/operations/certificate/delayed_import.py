@@ -33,7 +33,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
     """
     if not run.files.live:
         raise DELAY_NEEDS_HOST()
-    timer = run.context.world.systemd.running()
+    timer = run.context.ports.systemd.running()
     pending = ScheduleImport(
         name=found.fingerprint[:_NAME_DIGITS],
         at=due.isoformat(),
@@ -54,7 +54,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
 
 def list_pending(run: Run) -> Result:
     """The delayed imports, the earliest first."""
-    now = run.context.world.clock.now()
+    now = run.context.ports.clock.now()
     found = sorted(certificate.pending_imports(run.context.receipt), key=lambda pending: pending.due)
     lines = [
         f"{pending.name}  {_shown(pending)}{'  overdue' if pending.due < now else ''}" for pending in found
@@ -76,15 +76,15 @@ def take_pending(run: Run, name: str) -> Result:
     """What the timer runs. The certificate is judged once more; a refused one stays listed as overdue."""
     pending = _named(run, name)
     directory = generations.folder(pending.fingerprint)
-    identity = generations.read(run.context.world, directory)
-    current = generations.leaf_in_use(run.context.world)
+    identity = generations.read(run.context.ports, directory)
+    current = generations.leaf_in_use(run.context.ports)
     if current is not None and generations.is_older(identity.leaf, current):
         raise IMPORT_OLDER(name=name)
     certificate.examine(run.context, identity, certificate.address(run.context))
     asked = revocation.ask(run.context, identity)
     certificate.tell(run.context, asked.findings)
     # What came from elsewhere goes to the usual places as PEM.
-    source = generations.source(run.context.world, directory)
+    source = generations.source(run.context.ports, directory)
     copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()
     done = activate(run, pending.fingerprint, copies)
     revocation.keep(run.context, identity, asked)

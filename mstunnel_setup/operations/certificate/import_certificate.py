@@ -4,7 +4,6 @@ from datetime import datetime
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
@@ -41,7 +40,7 @@ def import_certificate(operator: Operator, settings: Settings, how: ImportReques
     Without options it is read from its usual place. Sessions stay up.
     """
     how.refuse_contradictions()
-    due = how.due(SystemClock().now())
+    due = how.due(operator.clock.now())
     exclusively = not (how.dry_run or how.list_pending)
     with installed_run(operator, settings, exclusively=exclusively) as run:
         if how.list_pending:
@@ -54,7 +53,7 @@ def import_certificate(operator: Operator, settings: Settings, how: ImportReques
 
 
 def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | None) -> Result:
-    in_use = found.fingerprint == generations.linked(run.context.world)
+    in_use = found.fingerprint == generations.linked(run.context.ports)
     if in_use and not how.dry_run:
         return _in_use_already(run, found, how)
     _refuse_step_back(run.context, found, agreed=how.yes or how.dry_run)
@@ -101,7 +100,7 @@ def _in_use_already(run: Run, found: Certificate, how: ImportRequest) -> Result:
 
 def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> None:
     """Never to an older certificate without asking; an unattended run is asked by `--yes`."""
-    current = generations.leaf_in_use(context.world)
+    current = generations.leaf_in_use(context.ports)
     if agreed or current is None or not generations.is_older(found.identity.leaf, current):
         return
     ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
@@ -113,7 +112,7 @@ def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> 
 
 def _would_import(context: Context, found: Certificate, due: datetime | None, *, in_use: bool) -> Result:
     leaf = found.identity.leaf
-    now = context.world.clock.now()
+    now = context.ports.clock.now()
     judged = certificate.findings(context, found.identity, certificate.address(context), due)
     data: JsonObject = {
         "would_import": found.fingerprint,

@@ -27,9 +27,9 @@ class _Place:
     refused: int = _BY_OTHERS
 
 
-def mode_findings(world: HasFiles) -> Iterator[Finding]:
+def mode_findings(ports: HasFiles) -> Iterator[Finding]:
     """What others may read or change, or own; the target of a link is the administrator's."""
-    for place, state in _present(world.files):
+    for place, state in _present(ports.files):
         if state.mode & place.refused:
             code = "chain-mode" if place.refused == _WRITABLE_BY_OTHERS else "key-mode"
             message = f"{place.path} has mode {state.mode:04o}, not {place.mode:04o}"

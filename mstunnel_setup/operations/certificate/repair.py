@@ -47,7 +47,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
     Where none is, another one is taken only when the administrator agrees. Raises CertificateError.
     """
     with installed_run(operator, {}) as run:
-        problems = tuple(placement_findings(run.context.world))
+        problems = tuple(placement_findings(run.context.ports))
         if not problems:
             return Result("unchanged", text=["The link and the certificate in use are intact."])
         mend_modes(run.files)
@@ -64,24 +64,24 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
     return Result("changed", data, text=fold_all(text))
 
 
-def placement_findings(world: HasFiles) -> Iterator[Finding]:
+def placement_findings(ports: HasFiles) -> Iterator[Finding]:
     """What is wrong with the link, the generation it names, and who may read the keys."""
-    state = world.files.state(paths.ACTIVE)
-    name = generations.linked(world)
+    state = ports.files.state(paths.ACTIVE)
+    name = generations.linked(ports)
     if state is None:
         yield Finding("link-missing", Severity.ERROR, f"the link {paths.ACTIVE} is missing", _REPAIR)
     elif name is None:
         message = f"{paths.ACTIVE} is not a link to a generation"
         yield Finding("link-flattened", Severity.ERROR, message, _REPAIR)
     else:
-        yield from _generation_findings(world, name)
-    yield from mode_findings(world)
+        yield from _generation_findings(ports, name)
+    yield from mode_findings(ports)
 
 
-def _generation_findings(world: HasFiles, name: str) -> Iterator[Finding]:
+def _generation_findings(ports: HasFiles, name: str) -> Iterator[Finding]:
     directory = generations.folder(name)
     try:
-        sound = fingerprint(generations.read(world, directory)) == name
+        sound = fingerprint(generations.read(ports, directory)) == name
         message = f"the generation {directory} does not hold what its name says"
     except CertificateError as error:
         sound, message = False, f"the generation {directory} is damaged: {error.message}"
@@ -91,7 +91,7 @@ def _generation_findings(world: HasFiles, name: str) -> Iterator[Finding]:
 
 def _wanted(run: Run) -> str | None:
     """The generation in use: what is linked, else what was linked last according to the journal."""
-    linked = generations.linked(run.context.world)
+    linked = generations.linked(run.context.ports)
     entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
     return linked or (PurePosixPath(str(entry.versions[-1]["target"])).name if entry else None)
 
@@ -124,13 +124,13 @@ def _require_agreement(context: Context, best: _Candidate, *, agreed: bool) -> N
 def _candidates(context: Context) -> Iterator[_Candidate]:
     """What can be read of: a flattened link, the generations, and the usual places; not what is for later."""
     waiting = {pending.fingerprint for pending in certificate.pending_imports(context.receipt)}
-    names = context.world.files.names(paths.GENERATIONS)
+    names = context.ports.files.names(paths.GENERATIONS)
     folders = (paths.ACTIVE, *(generations.folder(name) for name in names))
-    places = [(place, generations.source(context.world, place)) for place in folders]
+    places = [(place, generations.source(context.ports, place)) for place in folders]
     usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate.usual(context), strict=True)
     for place, source in (*places, *usual):
         try:
-            identity = source.load(context.world)
+            identity = source.load(context.ports)
         except SetupError:  # also a passphrase that the answers name and that is not to be had
             continue
         if fingerprint(identity) not in waiting:
@@ -139,9 +139,9 @@ def _candidates(context: Context) -> Iterator[_Candidate]:
 
 def _clear_way(context: Context) -> None:
     """Remove what stands in the place of the link: a file, or a folder with nothing but chain and key."""
-    files = context.world.files
+    files = context.ports.files
     state = files.state(paths.ACTIVE)
-    if state is None or generations.linked(context.world) is not None:
+    if state is None or generations.linked(context.ports) is not None:
         return
     if state.kind != "directory":
         files.remove(paths.ACTIVE)

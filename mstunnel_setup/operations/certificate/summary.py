@@ -6,8 +6,8 @@ from typing import Any
 
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import certificate
-from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.errors import (
     CERTIFICATE_EXPIRED,
     CERTIFICATE_EXPIRES_SOON,
@@ -27,14 +27,14 @@ _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, R
 _PATIENCE = timedelta(minutes=10)
 
 
-def certificate_facts(world: World, receipt: Receipt) -> JsonObject:
+def certificate_facts(ports: Ports, receipt: Receipt) -> JsonObject:
     """Days left, the revocation answer kept last, and the names of delayed imports; nothing is fetched."""
-    leaf = generations.leaf_in_use(world)
-    asked = revocation_record.last(world.files, str(generations.linked(world)), world.clock.now())
-    now = world.clock.now()
+    leaf = generations.leaf_in_use(ports)
+    asked = revocation_record.last(ports.files, str(generations.linked(ports)), ports.clock.now())
+    now = ports.clock.now()
     pending = sorted(certificate.pending_imports(receipt), key=lambda item: item.due)
     return {
-        "days_left": None if leaf is None else days_left(leaf, world.clock.now()),
+        "days_left": None if leaf is None else days_left(leaf, ports.clock.now()),
         "not_after": None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
         "revocation": None if asked is None else _answer(asked),
         "pending": [

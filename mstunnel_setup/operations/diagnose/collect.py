@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.errors import SetupError
-from mstunnel_setup.install.world import World
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.certificate.check import check
 from mstunnel_setup.operations.health import health
 from mstunnel_setup.operations.readiness import ReadinessRequest
@@ -39,18 +39,18 @@ _SETTING = re.compile(
 )
 
 
-def collect(operator: Operator, world: World) -> dict[str, str]:
+def collect(operator: Operator, ports: Ports) -> dict[str, str]:
     """Contents by name in the archive, secrets still in them."""
-    return {name: _attempt(read) for name, read in _parts(operator, world)}
+    return {name: _attempt(read) for name, read in _parts(operator, ports)}
 
 
-def known_secrets(world: World) -> list[bytes]:
+def known_secrets(ports: Ports) -> list[bytes]:
     """Every secret that lies on this host where ours are kept: keys, proxy credentials, env.sh."""
     ours = (paths.SITE_KEY, paths.SITE_PFX, paths.AGENT_CREDENTIAL, paths.AGENT_SECRET)
-    found = [world.files.read(path) for path in ours]
-    names = world.files.names(paths.GENERATIONS)
-    found += [world.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
-    settings = (world.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")
+    found = [ports.files.read(path) for path in ours]
+    names = ports.files.names(paths.GENERATIONS)
+    found += [ports.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
+    settings = (ports.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")
     # Up to the last @ of the line: a password in an address is seldom encoded.
     for account in _ACCOUNT.findall(settings):
         _user, _colon, password = account.partition(":")
@@ -59,7 +59,7 @@ def known_secrets(world: World) -> list[bytes]:
     return [secret for secret in found if secret]
 
 
-def _parts(operator: Operator, world: World) -> Iterator[tuple[str, Callable[[], str]]]:
+def _parts(operator: Operator, ports: Ports) -> Iterator[tuple[str, Callable[[], str]]]:
     commands: dict[str, Callable[[Operator], Result]] = {
         "readiness": _readiness,
         "health": health,
@@ -70,13 +70,13 @@ def _parts(operator: Operator, world: World) -> Iterator[tuple[str, Callable[[],
     for name, command in commands.items():
         yield f"checks/{name}.json", partial(_command, command, operator)
     for path in _CONFIGURATION:
-        if world.files.state(path) is not None:
-            yield f"files{path}", partial(_file, world, path)
+        if ports.files.state(path) is not None:
+            yield f"files{path}", partial(_file, ports, path)
     for name in (paths.SERVER, paths.AGENT):
-        yield f"containers/{name}.json", partial(_inspected, world, name)
-        yield f"logs/{name}.log", partial(_container_log, world, name)
-    if world.systemd.running():
-        yield "logs/journal.log", partial(_journal, world)
+        yield f"containers/{name}.json", partial(_inspected, ports, name)
+        yield f"logs/{name}.log", partial(_container_log, ports, name)
+    if ports.systemd.running():
+        yield "logs/journal.log", partial(_journal, ports)
 
 
 def _attempt(read: Callable[[], str]) -> str:
@@ -96,24 +96,24 @@ def _command(command: Callable[[Operator], Result], operator: Operator) -> str:
     return json.dumps({"status": result.status, "data": dict(result.data), **problems}, indent=2) + "\n"
 
 
-def _inspected(world: World, name: str) -> str:
-    found = world.engine.inspect(name)
+def _inspected(ports: Ports, name: str) -> str:
+    found = ports.engine.inspect(name)
     return json.dumps(None if found is None else vars(found), indent=2, default=str) + "\n"
 
 
-def _container_log(world: World, name: str) -> str:
-    command = world.engine.logs_command(name, LogOptions(lines=_LOG_LINES, since="24h", timestamps=True))
-    finished = world.processes.run(command, timeout=_SECONDS, check=False)
+def _container_log(ports: Ports, name: str) -> str:
+    command = ports.engine.logs_command(name, LogOptions(lines=_LOG_LINES, since="24h", timestamps=True))
+    finished = ports.processes.run(command, timeout=_SECONDS, check=False)
     return _without_access_log(f"{finished.output}{finished.error}")
 
 
-def _journal(world: World) -> str:
+def _journal(ports: Ports) -> str:
     which = [f"--identifier={tag}" for tag in _TAGS]
     fixed = ("journalctl", "--no-pager", "--utc", f"--since={_SINCE}", f"--lines={_LOG_LINES}")
     option = "--user-unit" if paths.ROOTLESS else "--unit"
     units = [f"{option}={unit}" for unit in _UNITS]
-    tagged = world.processes.run([*fixed, *which], timeout=_SECONDS, check=False)
-    of_units = world.processes.run([*fixed, *units], timeout=_SECONDS, check=False)
+    tagged = ports.processes.run([*fixed, *which], timeout=_SECONDS, check=False)
+    of_units = ports.processes.run([*fixed, *units], timeout=_SECONDS, check=False)
     return _without_access_log(f"{tagged.output}{of_units.output}{of_units.error}")
 
 
@@ -121,5 +121,5 @@ def _without_access_log(text: str) -> str:
     return _ACCESS_LOG.sub("", text)
 
 
-def _file(world: World, path: str) -> str:
-    return (world.files.read(path) or b"").decode("utf-8", errors="replace")
+def _file(ports: Ports, path: str) -> str:
+    return (ports.files.read(path) or b"").decode("utf-8", errors="replace")

@@ -9,7 +9,6 @@ from mstunnel_setup import __version__
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.errors import FILE_EXISTS
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.session import open_host
 from mstunnel_setup.operations.backup_archive import pack
 from mstunnel_setup.operations.diagnose.collect import collect, known_secrets
@@ -33,10 +32,10 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
     """
     if file is not None and file.exists():
         raise FILE_EXISTS(path=file)
-    with open_host(operator) as world:
-        now = world.clock.now().isoformat(timespec="seconds")
-        secrets = known_secrets(world)
-        contents, redactions = _redacted(collect(operator, world), Scrubber(secrets))
+    with open_host(operator) as ports:
+        now = ports.clock.now().isoformat(timespec="seconds")
+        secrets = known_secrets(ports)
+        contents, redactions = _redacted(collect(operator, ports), Scrubber(secrets))
     taken_out: JsonObject = {name: {**counts} for name, counts in redactions.items()}
     files = {_REDACTIONS: json_bytes(taken_out), **{name: text.encode() for name, text in contents.items()}}
     about: JsonObject = {"file": None if file is None else str(file), "redactions": taken_out}
@@ -55,7 +54,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
         return Result("ok", data, text=text)
     _agree(operator, preview)
     _refuse_secrets(files, Scrubber(secrets))
-    Files().write(str(file), pack(files), 0o600)
+    operator.files.given.write(str(file), pack(files), 0o600)
     return Result("changed", data, (LOOK_BEFORE_SENDING(),), text=[f"Written: {file}."])
 
 

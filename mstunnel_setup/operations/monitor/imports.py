@@ -30,7 +30,7 @@ def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[Schedu
 
 def take(run: Run, pending: ScheduleImport) -> Result:
     """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
-    now = run.context.world.clock.now().isoformat()
+    now = run.context.ports.clock.now().isoformat()
     tried = {**_tried(run.context.receipt), pending.name: now}
     apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
     return take_pending(run, pending.name)

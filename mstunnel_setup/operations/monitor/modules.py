@@ -6,9 +6,9 @@ from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.errors import StepError
-from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.world import World
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.facts import Settings
 from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.sysctls import MODULE_FILES
@@ -17,9 +17,9 @@ from mstunnel_setup.system.modules import LoadModule
 TUN: Final = "/dev/net/tun"
 
 
-def lost() -> Sequence[str]:
+def lost(files: Files, clock: Clock) -> Sequence[str]:
     """The modules that the gateway needs and this kernel can load, but has not; `tun` without its device."""
-    reader = HostReader(Files(), SystemClock(), Settings(), {})
+    reader = HostReader(files.given, clock, Settings(), {})
     away = [name for name in MODULE_FILES if name not in reader.modules()]
     found = set(away) & reader.loadable() if away else set[str]()
     if not Path(TUN).exists():
@@ -27,13 +27,13 @@ def lost() -> Sequence[str]:
     return sorted(found)
 
 
-def load(world: World, names: Sequence[str]) -> str:
+def load(ports: Ports, names: Sequence[str]) -> str:
     """Load modules; returns why that did not work, empty when it did."""
     if paths.ROOTLESS:
         return f"only root may load it: run `modprobe --all {' '.join(names)}` as root"
     try:
         for name in names:
-            LoadModule(name=name).apply(world, {})
+            LoadModule(name=name).apply(ports, {})
     except StepError as error:
         return error.message
     return ""

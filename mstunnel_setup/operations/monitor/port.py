@@ -42,7 +42,7 @@ def move(run: Run, port: int) -> None:
     """
     before = port_in_use(run.files)
     if not _published(run, port):
-        _refuse_taken(port)
+        _refuse_taken(run.files, port)
     try:
         run.runner.run([launch.again(port)], run.context)
     except SetupError:
@@ -58,12 +58,12 @@ def move(run: Run, port: int) -> None:
 def _published(run: Run, port: int) -> bool:
     """Whether an interrupted move has made the container already; it then holds the port itself."""
     made_for = launch.again(port).gather(run.context).specifications[0].labels[CONFIGURATION_LABEL]
-    found = run.context.world.engine.inspect(paths.SERVER)
+    found = run.context.ports.engine.inspect(paths.SERVER)
     return found is not None and found.labels.get(CONFIGURATION_LABEL) == made_for
 
 
-def _refuse_taken(port: int) -> None:
+def _refuse_taken(files: Files, port: int) -> None:
     """The container that runs would be gone before the engine finds that it cannot publish the port."""
-    taken = [item.program or "an unknown program" for item in listening(Files(), port)]
+    taken = [item.program or "an unknown program" for item in listening(files.given, port)]
     if taken:
         raise PORT_IN_USE(port=port, programs=", ".join(sorted(set(taken))))

@@ -10,13 +10,13 @@ from pydantic import BaseModel
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.upgrade import running as running_here
-from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.containers import control
 from mstunnel_setup.errors import LockedError, SetupError, declared
-from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.session import Run, open_host, open_run
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.install.session import Run, journal_of, open_host, open_run
 from mstunnel_setup.install.steps.certificate import pending_imports
-from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.certificate.activation import NUDGE, NUDGE_SECONDS, installed_run
 from mstunnel_setup.operations.errors import MODULE_LOST, UPGRADE_LIMITED, UPGRADE_REFUSED
 from mstunnel_setup.operations.monitor import imports, modules
@@ -51,7 +51,7 @@ class Monitor:
     tell: Tell
     _watch: Watch = field(default_factory=Watch)
     _open: ExitStack = field(default_factory=ExitStack)
-    _world: World | None = None
+    _ports: Ports | None = None
     _next_load: float = 0.0
     _next_import: float = 0.0
     _next_addresses: float = 0.0
@@ -62,9 +62,10 @@ class Monitor:
 
     def __post_init__(self) -> None:
         """What the agent leaves can make neither the log grow nor one look cost more than the others."""
-        self._log = LimitedLog(self.tell, SystemClock())
+        self._files, self._clock = self.operator.files, self.operator.clock
+        self._log = LimitedLog(self.tell, self._clock)
         self.tell = self._log.tell
-        self._configurations = Configurations(self._files, SystemClock(), self._nudge, self.tell)
+        self._configurations = Configurations(self._files, self._clock, self._nudge, self.tell)
 
     def round(self) -> None:
         """Look once and do what is due. Whatever fails is logged, once; the next round tries again.
@@ -94,12 +95,8 @@ class Monitor:
 
     def close(self) -> None:
         """Let go of the engine; the next look opens it again."""
-        self._world = None
+        self._ports = None
         self._open.close()
-
-    @property
-    def _files(self) -> Files:
-        return Files(self.operator.root)
 
     def _nudge(self) -> None:
         """Have the gateway look at its files now; without this it looks a few seconds later."""
@@ -115,11 +112,11 @@ class Monitor:
         self._configurations.keep_level()
 
     @property
-    def _host(self) -> World:
+    def _host(self) -> Ports:
         """This host. Opening the engine costs more than a look, so it stays open from look to look."""
-        if self._world is None:
-            self._world = self._open.enter_context(open_host(self.operator))
-        return self._world
+        if self._ports is None:
+            self._ports = self._open.enter_context(open_host(self.operator))
+        return self._ports
 
     def _offer(self) -> None:
         """Tell the agent which release it may ask for, and what else it needs of the list."""
@@ -136,7 +133,7 @@ class Monitor:
         _show(files, mailbox.SUMMARY, summary if summary != Summary() else None)
 
     def _upgrade(self) -> None:
-        files, now = self._files, SystemClock().monotonic()
+        files, now = self._files, self._clock.monotonic()
         asked = files.state(mailbox.REQUEST) is not None and now >= self._next_request
         if read_history(files).unfinished is None and not asked:
             return
@@ -154,7 +151,7 @@ class Monitor:
             return
         if why := _refusal(run.files, asked):
             _refuse(run, asked, why)
-        _limit_upgrades(run.files, SystemClock().now())
+        _limit_upgrades(run.files, self._clock.now())
         catalogue = offered(run.files)
         name = release_names(catalogue, asked)[0]
         self.tell(f"upgrade: to release {name}, as the agent asks")
@@ -166,11 +163,11 @@ class Monitor:
 
     def _imports(self) -> None:
         """Take the certificates into use whose time has come and whose timer has not done it."""
-        files, now = self._files, SystemClock().monotonic()
+        now = self._clock.monotonic()
         if now < self._next_import:
             return
         self._next_import = now + _IMPORT_PAUSE
-        receipt = Journal(files, SystemClock(), paths.STATE).receipt
+        receipt = journal_of(Scope.ALL, self.operator).receipt
         if not pending_imports(receipt):
             return
         timers = self._host.systemd.running()
@@ -181,7 +178,7 @@ class Monitor:
 
     def _port(self) -> None:
         """Follow the port that the tenant wants, at most every ten minutes, whether it works or not."""
-        now, ledger = SystemClock().now(), Ledger(self._files)
+        now, ledger = self._clock.now(), Ledger(self._files)
         cut_off = ledger.moving
         wanted = cut_off or wanted_port(self._files)
         if wanted is None or (cut_off is None and ledger.wait("port", now)):
@@ -201,27 +198,27 @@ class Monitor:
         """Load lost modules and have the server use them; tried every ten minutes, complained of once."""
         if not self._files.live:
             return
-        lost, now = modules.lost(), SystemClock().monotonic()
+        lost, now = modules.lost(self._files, self._clock), self._clock.monotonic()
         if lost and now >= self._next_load:
             self._next_load = now + _LOAD_PAUSE
             self._not_loaded = modules.load(self._host, lost)
         self._lost = self._lost or lost
-        if left := lost and modules.lost():
+        if left := lost and modules.lost(self._files, self._clock):
             why = self._not_loaded or "loading it did not help"
             raise MODULE_LOST(modules=", ".join(left), reason=why)
         if self._lost:
             self.tell(f"modules: {', '.join(self._lost)} was missing, and is loaded")
             self._lost = ()
-            self._host.restart(paths.SERVER)
+            control.restart(self._host, paths.SERVER)
 
     def _addresses(self) -> None:
         """Keep the gateway informed of this host's addresses, which devices must not reach."""
-        files, now = Files(self.operator.root), SystemClock().monotonic()
+        files, now = self._files, self._clock.monotonic()
         written = files.read(paths.HOST_ADDRESSES)
         if written is None or now < self._next_addresses:
             return
         self._next_addresses = now + _ADDRESSES_PAUSE
-        found = own_addresses(files).encode()
+        found = own_addresses(files, self._clock).encode()
         if found and found != written:
             files.write(paths.HOST_ADDRESSES, found, 0o644)
             self.tell("addresses: those of this host have changed, and the gateway refuses the new ones")
@@ -233,19 +230,19 @@ class Monitor:
         self._watch, due = self._watch.look(seen, self._host.clock.monotonic())
         for name in due:
             self.tell(f"restart: {name} is {seen[name]}")
-            self._host.restart(name)
+            control.restart(self._host, name)
 
 
-def condition(world: World, container: str) -> Condition:
+def condition(ports: Ports, container: str) -> Condition:
     """How a container is; what an administrator stopped is let alone."""
     unit = f"{container}.service"
-    if world.systemd.known(unit):
-        if world.systemd.failed(unit):
+    if ports.systemd.known(unit):
+        if ports.systemd.failed(unit):
             return "failed"
-        if not world.systemd.active(unit):
+        if not ports.systemd.active(unit):
             return "stopped"
     # Without systemd only the monitor makes Podman check the health.
-    found = world.engine.inspect(container) if world.systemd.running() else world.container(container)
+    found = ports.engine.inspect(container) if ports.systemd.running() else control.state_of(ports, container)
     if found is None or found.status != "running":
         return "stopped"
     if found.health == "unhealthy":
@@ -303,7 +300,7 @@ def _limit_upgrades(files: Files, now: datetime) -> None:
 def _refuse(run: Run, asked: Digests, why: str) -> None:
     """Let the agent know, so that it does not ask again every minute."""
     answer = Answer(
-        state="refused", server=asked.server, agent=asked.agent, reason=why, at=run.context.world.clock.now()
+        state="refused", server=asked.server, agent=asked.agent, reason=why, at=run.context.ports.clock.now()
     )
     mailbox.write_answer(run.files, answer)
     raise UPGRADE_REFUSED(image=asked.server, reason=why)

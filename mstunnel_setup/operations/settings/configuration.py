@@ -52,7 +52,7 @@ def pull(operator: Operator, settings: Settings) -> Result:
         wish = _wanted(run.context)
         changes = rendering.changes(rendering.current(run.files), wish.files)
         if changes:
-            run.context.world.check_gateway_configuration(images.references(run.context)[0], wish.text)
+            run.context.ports.check_gateway_configuration(images.references(run.context)[0], wish.text)
             rendering.write(run.files, changes)
     warnings = _notices(wish)
     data: JsonObject = {"written": [*changes]}
@@ -63,13 +63,13 @@ def pull(operator: Operator, settings: Settings) -> Result:
 
 def _wanted(context: Context) -> Rendered:
     sign_in.STEP.gather(context)
-    found = context.world.graph.configuration_of(site.chosen_id(context))
+    found = context.ports.graph.configuration_of(site.chosen_id(context))
     if found is None:
         raise CONFIGURATION_MISSING()
     options = read_gateway_options(
-        context.world.files, context.answers.authentication, context.world.clock.now()
+        context.ports.files, context.answers.authentication, context.ports.clock.now()
     )
-    port = rendering.open_port(rendering.current(context.world.files))
+    port = rendering.open_port(rendering.current(context.ports.files))
     return rendering.render(ServerConfiguration.from_wire(found.to_wire()), options, port)
 
 

@@ -41,7 +41,7 @@ def _judge(wanted: str | None) -> None:
 
 def _set(run: Run, wanted: str) -> None:
     if wanted == "verbose":
-        log_level.begin_verbose(run.files, run.context.world.clock.now() + timedelta(hours=VERBOSE_HOURS))
+        log_level.begin_verbose(run.files, run.context.ports.clock.now() + timedelta(hours=VERBOSE_HOURS))
         return
     if wanted != "normal":
         text = env_file.assign(_environment(run), "DEBUG_LEVEL", wanted, paths.ENVIRONMENT)
@@ -51,7 +51,7 @@ def _set(run: Run, wanted: str) -> None:
 
 def _now(run: Run) -> LogLevel:
     settings = env_file.parse(_environment(run), paths.ENVIRONMENT)
-    return log_level.log_level(run.files, settings, run.context.world.clock.now())
+    return log_level.log_level(run.files, settings, run.context.ports.clock.now())
 
 
 def _environment(run: Run) -> str:

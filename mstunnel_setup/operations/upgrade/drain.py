@@ -9,7 +9,7 @@ from typing import Final
 from mstunnel_setup import paths
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.world import World
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.errors import DRAIN_FAILED
 from mstunnel_setup.operations.upgrade.reconnect import connected
 from mstunnel_setup.text import printable
@@ -26,35 +26,35 @@ def drain(context: Context, port: int, minutes: int) -> None:
 
     A gateway that does not answer has no sessions to wait for. The container that comes next lets devices in.
     """
-    clock = context.world.clock
+    clock = context.ports.clock
     end = clock.monotonic() + 60 * minutes
     try:
-        _close(context.world, port)
-        left = len(connected(context.world))
+        _close(context.ports, port)
+        left = len(connected(context.ports))
         if left:
             context.prompter.say(f"Waiting for {left} sessions to end, at most {minutes} minutes.")
         while left and clock.monotonic() < end:
             clock.sleep(_PAUSE)
-            left = len(connected(context.world))
+            left = len(connected(context.ports))
     except SetupError as error:
         context.prompter.say(f"Not waiting for sessions: {error.message}.")
 
 
-def reopen(world: World) -> None:
+def reopen(ports: Ports) -> None:
     """Let devices in again, where the container was not replaced after all."""
-    world.engine.execute(paths.SERVER, ["nft", "delete", "table", *_TABLE], _SECONDS)
+    ports.engine.execute(paths.SERVER, ["nft", "delete", "table", *_TABLE], _SECONDS)
 
 
-def _close(world: World, port: int) -> None:
+def _close(ports: Ports, port: int) -> None:
     """The health check, which comes by the loopback, is let in; UDP belongs to sessions that there are."""
-    _add(world, "table", *_TABLE)
-    _add(world, "chain", *_CHAIN, "{ type filter hook input priority filter; }")
+    _add(ports, "table", *_TABLE)
+    _add(ports, "chain", *_CHAIN, "{ type filter hook input priority filter; }")
     match = ("iifname", "!=", "lo", "tcp", "dport", str(port), "ct", "state", "new")
-    _add(world, "rule", *_CHAIN, *match, "reject", "with", "tcp", "reset")
+    _add(ports, "rule", *_CHAIN, *match, "reject", "with", "tcp", "reset")
 
 
-def _add(world: World, *words: str) -> None:
-    finished = world.engine.execute(paths.SERVER, ["nft", "add", *words], _SECONDS)
+def _add(ports: Ports, *words: str) -> None:
+    finished = ports.engine.execute(paths.SERVER, ["nft", "add", *words], _SECONDS)
     if finished.code != 0:
         reason = printable(finished.error or finished.output).strip()
         raise DRAIN_FAILED(reason=reason)

@@ -26,7 +26,7 @@ def reaches_inside(context: Context, url: str) -> None:
 
 
 def _reached(context: Context, url: str) -> None:
-    probe, state = _probe(context.world.files), context.world.engine.inspect(paths.SERVER)
+    probe, state = _probe(context.ports.files), context.ports.engine.inspect(paths.SERVER)
     started = state.started_at if state is not None else None
     tried = probe is not None and started is not None and probe.at >= started.replace(microsecond=0)
     if probe is None or not tried:

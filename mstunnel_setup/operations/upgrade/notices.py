@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps.monitor import UNIT
-from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.errors import MONITOR_DOWN, UPGRADE_FAILED, UPGRADE_UNFINISHED, UPGRADE_WAITS
 from mstunnel_setup.result import Notice, notice_of
 from mstunnel_setup.text import plain
@@ -25,9 +25,9 @@ def kept(upgrade: Upgrade) -> str:
     )
 
 
-def monitor_notices(world: World) -> Iterator[Notice]:
+def monitor_notices(ports: Ports) -> Iterator[Notice]:
     """The monitor is installed but not running. Without systemd this is unknown."""
-    if world.systemd.known(UNIT) and not world.systemd.active(UNIT):
+    if ports.systemd.known(UNIT) and not ports.systemd.active(UNIT):
         yield MONITOR_DOWN(unit=UNIT)
 
 

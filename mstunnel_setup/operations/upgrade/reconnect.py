@@ -11,7 +11,7 @@ from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.errors import EngineError, SetupError
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.world import World
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.errors import DEVICES_REFUSED
 from mstunnel_setup.operations.sessions import ask
 from mstunnel_setup.upgrade.devices import judge, refused_addresses
@@ -22,9 +22,9 @@ _PAUSE: Final = 2.0
 _SECONDS: Final = 20.0
 
 
-def connected(world: World) -> tuple[str, ...]:
+def connected(ports: Ports) -> tuple[str, ...]:
     """The address of each device that is connected. Raises EngineError when the gateway cannot be asked."""
-    rows = [row for row in ask(world, _USERS) if isinstance(row, dict)]
+    rows = [row for row in ask(ports, _USERS) if isinstance(row, dict)]
     # occtl lists every open connection, also before and after a sign-in that is refused.
     return tuple(str(row.get("Remote IP", "")) for row in rows if row.get("State") == "connected")
 
@@ -34,31 +34,31 @@ def await_devices(context: Context, before: tuple[str, ...]) -> int:
 
     Raises NetworkError `devices-refused` when none is let in and one of those from before was turned away.
     """
-    clock = context.world.clock
+    clock = context.ports.clock
     end = clock.monotonic() + _PATIENCE
-    if not (found := _count(context.world)):
+    if not (found := _count(context.ports)):
         context.prompter.say(f"Waiting for a device to come back, at most {_PATIENCE:.0f} s.")
     while not found and clock.monotonic() < end:
         clock.sleep(_PAUSE)
-        found = _count(context.world)
-    if judge(found, before, refused_addresses("" if found else _log(context.world))) == "refused":
+        found = _count(context.ports)
+    if judge(found, before, refused_addresses("" if found else _log(context.ports))) == "refused":
         raise DEVICES_REFUSED()
     return found
 
 
-def _count(world: World) -> int:
+def _count(ports: Ports) -> int:
     """How many devices are connected; a gateway that does not answer just now has none yet."""
     try:
-        return len(connected(world))
+        return len(connected(ports))
     except EngineError:
         return 0
 
 
-def _log(world: World) -> str:
+def _log(ports: Ports) -> str:
     """The log of the container that runs now; empty when the engine does not keep one."""
-    command = world.engine.logs_command(paths.SERVER, LogOptions())
+    command = ports.engine.logs_command(paths.SERVER, LogOptions())
     try:
-        done = world.processes.run(command, timeout=_SECONDS, check=False)
+        done = ports.processes.run(command, timeout=_SECONDS, check=False)
     except SetupError:
         return ""
     return done.output + done.error

@@ -13,6 +13,7 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.errors import EngineError, SetupError
 from mstunnel_setup.gateway.port import port_in_use
+from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run, require_installed
 from mstunnel_setup.install.steps import images, launch, verify
 from mstunnel_setup.operations.errors import IMAGES_MISSING, UPGRADE_CHANGED_FILE
@@ -69,7 +70,7 @@ def upgrade_to(run: Run, wish: UpgradeRequest) -> Upgrade:
             passes_over=wish.passes_over,
             drain_minutes=wish.drain_minutes,
             probe_url=reached_address(run.files),
-            begun=run.context.world.clock.now(),
+            begun=run.context.ports.clock.now(),
         ),
     )
 
@@ -91,10 +92,9 @@ def _carry_on(run: Run, upgrade: Upgrade) -> Upgrade:
 def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
     """Pull the images; they are not in use yet, so a failure leaves everything as it was."""
     wanted = (upgrade.target.server, upgrade.target.agent)
-    steps = _switching(run, upgrade.target)
     try:
-        _refuse_edited(run, steps)
-        run.runner.run([images.fetch(wanted)], run.context)
+        _refuse_edited(run, upgrade.target)
+        run.runner.run([images.fetch(wanted)], _answering_with(run, upgrade.target))
     except SetupError as error:
         _drop_images(run, keep=upgrade.source)
         return _ended(run, upgrade, Outcome.NOT_BEGUN, error.message)
@@ -112,7 +112,7 @@ def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
 def _ready(run: Run, upgrade: Upgrade) -> Upgrade:
     """Record the connected devices: once the switch has begun, an interruption would lose them."""
     try:
-        devices = connected(run.context.world)
+        devices = connected(run.context.ports)
     except EngineError:
         # A gateway that does not answer may be why there is an upgrade.
         return upgrade.model_copy(update={"phase": Phase.SWITCH})
@@ -145,7 +145,7 @@ def _back(run: Run, upgrade: Upgrade) -> Upgrade:
     """Take the earlier images into use again; they, too, have to prove themselves."""
     _take(run, upgrade.source)
     if upgrade.drain_minutes:
-        reopen(run.context.world)
+        reopen(run.context.ports)
     _drop_images(run, keep=upgrade.source)
     return _ended(run, upgrade, Outcome.WENT_BACK, upgrade.reason)
 
@@ -159,29 +159,28 @@ _PHASES: Final[Mapping[Phase, Callable[[Run, Upgrade], Upgrade]]] = {
 
 
 def _take(run: Run, wanted: Images) -> None:
-    run.runner.run(_switching(run, wanted), run.context)
+    run.runner.run(_switching(run), _answering_with(run, wanted))
     verify.serves(run.context, port_in_use(run.files), _PATIENCE, _PAUSE)
     verify.healthy(run.context, _PATIENCE)
 
 
-def _switching(run: Run, wanted: Images) -> Sequence[Step[Any, Any]]:
+def _switching(run: Run) -> Sequence[Step[Context, Any]]:
     """The steps that take images into use."""
-    _answer_with(run, wanted)
     return (images.STEP, launch.again(port_in_use(run.files)))
 
 
-def _refuse_edited(run: Run, steps: Sequence[Step[Any, Any]]) -> None:
+def _refuse_edited(run: Run, wanted: Images) -> None:
     """Raise StepError when a file that would be overwritten was edited by hand: nothing is switched then."""
-    for planned in run.runner.plan(steps, run.context):
+    for planned in run.runner.plan(_switching(run), _answering_with(run, wanted)):
         for edited in filter(None, map(run.runner.changed, planned.actions)):
             raise UPGRADE_CHANGED_FILE(changed=edited)
 
 
-def _answer_with(run: Run, wanted: Images) -> None:
-    """Let the steps find these images as answers. An archive of the installation does not hold others."""
+def _answering_with(run: Run, wanted: Images) -> Context:
+    """The run with these images as answers. An archive of the installation does not hold others."""
     earlier = {key: value for key, value in run.context.answers.record().items() if key != "images.archive"}
     given = {"images.server": wanted.server, "images.agent": wanted.agent}
-    run.context.answers = merge(given, {}, earlier=earlier)
+    return run.context.answering(merge(given, {}, earlier=earlier))
 
 
 def _drop_images(run: Run, keep: Images, and_keep: Images | None = None) -> None:
@@ -197,7 +196,7 @@ def _image_keys(run: Run) -> Sequence[str]:
 
 def _ended(run: Run, upgrade: Upgrade, outcome: Outcome, reason: str = "") -> Upgrade:
     end = {"phase": Phase.ENDED, "outcome": outcome, "reason": reason, "devices": ()}
-    return upgrade.model_copy(update={**end, "ended": run.context.world.clock.now()})
+    return upgrade.model_copy(update={**end, "ended": run.context.ports.clock.now()})
 
 
 def _note(run: Run, upgrade: Upgrade) -> None:
@@ -209,7 +208,7 @@ def _note(run: Run, upgrade: Upgrade) -> None:
         server=digests.server,
         agent=digests.agent,
         reason=upgrade.reason,
-        at=run.context.world.clock.now(),
+        at=run.context.ports.clock.now(),
     )
     mailbox.write_answer(run.files, answer)
 

@@ -1,6 +1,5 @@
 """The certificate: read and judged with the house judge, and asked about at its authorities."""
 
-import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
-from mstunnel_setup.tls.ca_trust import added_roots
+from mstunnel_setup.tls.ca_trust import added_roots, system_roots
 from mstunnel_setup.tls.chain_building import best_path
 from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.tls.judge import judge
@@ -23,8 +22,6 @@ from mstunnel_setup.tls.read import read_material
 from mstunnel_setup.tls.revocation import ask, revocation_findings
 from mstunnel_setup.tls.revocation_answers import RevocationState
 from mstunnel_setup.tls.revocation_record import fetching
-
-_SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
 
 @dataclass(frozen=True)
@@ -92,9 +89,7 @@ class CertificateReader:
     @cached_property
     def roots(self) -> tuple[Certificate, ...]:
         """The authorities that the system trusts."""
-        bundles = (*_SYSTEM_BUNDLES, ssl.get_default_verify_paths().openssl_cafile)
-        contents = (self.files.read_given(path) for path in bundles)
-        return _certificates(next((content for content in contents if content), b""))
+        return system_roots(self.files)
 
     @property
     def private_roots(self) -> tuple[Certificate, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from mstunnel_setup import paths
-from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.readiness.facts import Settings
 from mstunnel_setup.readiness.read import text_of
@@ -14,13 +14,13 @@ from mstunnel_setup.readiness.read.host import HostReader
 _LOCAL = re.compile(r"\|-- ([0-9.]+)\s+/32 host LOCAL")
 
 
-def own_addresses(files: Files) -> str:
+def own_addresses(files: Files, clock: Clock) -> str:
     """Networks of the container engine and the host's addresses outside of them, one a line.
 
     Loopback and link-local addresses are left out: the gateway refuses them all. Empty where the kernel tells
     nothing, such as below another root.
     """
-    reader = HostReader(files, SystemClock(), Settings(), {})
+    reader = HostReader(files, clock, Settings(), {})
     # The address of a bridge is there once a container has run, its network is known before.
     standing = [item for item in reader.addresses().bridges if item.source == "now" or not paths.ROOTLESS]
     bridges = [ip_network(bridge.network) for bridge in standing]

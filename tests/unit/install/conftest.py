@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.install.worlds import Scene
+from tests.unit.install.scenes import Scene
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.read import read_material
-from tests.unit.install.worlds import Scene
+from tests.unit.install.scenes import Scene
 from tests.unit.tls.pki import Pki, key_bytes, private_key
 
 _USUAL_PEM = (paths.SITE_CERTIFICATE, paths.SITE_KEY)
@@ -105,7 +105,7 @@ def test_only_certificates_get_into_the_file_that_all_may_read(
     # What was written can be read again from there.
     scene.prompter.said.clear()
     found = certificate.STEP.gather(scene.context())
-    assert (found.copies, found.fingerprint) == ((), generations.linked(context.world))
+    assert (found.copies, found.fingerprint) == ((), generations.linked(context.ports))
     assert scene.prompter.said == []
 
 
@@ -292,7 +292,7 @@ def test_a_self_signed_certificate_will_do_in_a_lab(scene: Scene) -> None:
     lab = {"tenant__authority": "https://lab:1", "tenant__graph": "https://lab:1/graph"}
     context = scene.context(tenant__cloud="custom", **lab)
     certificate.STEP.gather(context)
-    assert context.identity is not None
+    assert context.gathered.identity is not None
     (said,) = scene.prompter.said
     assert "self-signed, which a lab tenant allows" in said
 
@@ -308,7 +308,7 @@ def test_without_a_site_no_address_is_judged(scene: Scene) -> None:
     _pem(scene, *_USUAL_PEM)
     context = scene.context()
     certificate.STEP.gather(context)
-    assert context.identity is not None
+    assert context.gathered.identity is not None
 
 
 def test_a_renewed_pfx_beside_the_pem_files_in_use_is_the_one_to_import(scene: Scene) -> None:

@@ -1,8 +1,7 @@
 """The step waits for a usable certificate, and never goes back to an older one by itself."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 from cryptography import x509
@@ -10,24 +9,21 @@ from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     NoEncryption,
-    load_pem_private_key,
     pkcs12,
 )
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import merge
-from mstunnel_setup.containers.engine import no_progress
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.errors import CertificateError, SetupError, WaitingError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.context import Context, Gathered
 from mstunnel_setup.install.steps.certificate import STEP, Certificate
-from mstunnel_setup.install.world import World
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.load import fingerprint, load_identity
 from tests.unit.clocks import FakeClock
-from tests.unit.tls.pki import NOW, Pki, key_bytes
+from tests.unit.fakes import ports_of
+from tests.unit.install.scenes import FakePrompter
+from tests.unit.tls.pki import NOW, Pki, key_bytes, private_key
 
 PKI = Pki({"old": {"start": -60, "days": 80}, "over": {"start": -60, "days": 30}})
 ROOT = PKI.pem("inter") + PKI.pem("root")
@@ -42,37 +38,10 @@ class Clock(FakeClock):
 
 
 @dataclass
-class Prompter:
-    interactive: bool = True
-    said: list[str] = field(default_factory=list)
-    typed: list[str] = field(default_factory=list)
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def page(self, text: str) -> None:
-        raise AssertionError(text)
-
-    def device_code(self, url: str, code: str, expires_in_seconds: float) -> None:
-        raise AssertionError(url)
-
-    def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
-        assert secret
-        assert self.typed, question
-        return self.typed.pop(0)
-
-    def confirm(self, question: str) -> bool:
-        raise AssertionError(question)
-
-    def choose(self, title: str, rows: object) -> str:
-        raise AssertionError(title)
-
-
-@dataclass
 class Host:
     root: Path
     clock: Clock = field(default_factory=lambda: Clock(NOW))
-    prompter: Prompter = field(default_factory=Prompter)
+    prompter: FakePrompter = field(default_factory=FakePrompter)
 
     def place(self, path: str, content: bytes) -> None:
         where = self.root / path.lstrip("/")
@@ -86,7 +55,7 @@ class Host:
     def put_pfx(self, passphrase: str) -> None:
         protection = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
         leaf, *others = x509.load_pem_x509_certificates(PKI.pem("leaf") + ROOT)
-        key = cast("Any", load_pem_private_key(key_bytes("p256"), None))
+        key = private_key("p256")
         pfx = pkcs12.serialize_key_and_certificates(None, key, leaf, others, protection)
         self.place(paths.SITE_PFX, pfx)
 
@@ -101,11 +70,11 @@ class Host:
         return used
 
     def gather(self) -> Certificate:
-        world = World(Files(self.root), Processes(), self.clock, lambda _reference: b"", no_progress)
+        gathered = Gathered(merge({}, {}))
         context = Context(
-            world=world,
-            answers=merge({}, {}, None, {}),
-            prompter=cast("Any", self.prompter),
+            ports=replace(ports_of(self.root, clock=self.clock), passphrases=lambda _: gathered.typed()),
+            gathered=gathered,
+            prompter=self.prompter,
             read_receipt=Receipt,
             protect=lambda _secret: None,
             host_name="gw",

@@ -9,7 +9,7 @@ from mstunnel_setup.engine.file_actions import WriteFile, WriteJson
 from mstunnel_setup.errors import SetupError, TenantError
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.install.steps import configure, environment
-from tests.unit.install.worlds import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration
+from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration
 
 _ANSWERS = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE}
 
@@ -43,7 +43,7 @@ def test_the_first_address_to_try_is_judged_as_every_later_one(
     scene: Scene, address: str | None, tried: str
 ) -> None:
     context = scene.context(**_ANSWERS)
-    context.site = OSAKA.model_copy(update={"internal_network_probe_url": address})
+    context.gathered.site = OSAKA.model_copy(update={"internal_network_probe_url": address})
     actions = configure.STEP.decide(configure.STEP.gather(context))
     texts = {action.path: action.text for action in actions if isinstance(action, WriteFile)}
     assert texts == {paths.PROBE_URL: f"{tried}\n"}

@@ -11,7 +11,7 @@ from mstunnel_setup.errors import ExitCode, StepError, UsageError, WaitingError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.steps import environment
-from tests.unit.install.worlds import Scene
+from tests.unit.install.scenes import Scene
 from tests.unit.tls.pki import Pki, key_bytes
 
 _PROFILE = "/etc/profile.d/http_proxy.sh"
@@ -153,7 +153,7 @@ def test_a_run_that_died_after_writing_the_file_still_knows_its_own_lines(scene:
     context = scene.context(environment={"A": "2", "B": "2"})
     for action in environment.STEP.decide(environment.STEP.gather(context)):
         if isinstance(action, WriteFile):
-            action.apply(context.world, {})
+            action.apply(context.ports, {})
     assert _install(scene, environment={"A": "2", "B": "2"}) == {"A": "2", "B": "2"}
     assert _install(scene, environment={"A": "3"}) == {"A": "3"}
 

@@ -6,7 +6,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.errors import ExitCode, UsageError
 from mstunnel_setup.install.steps import eula
-from tests.unit.install.worlds import Scene, paths_of
+from tests.unit.install.scenes import Scene, paths_of
 
 _NEW = [
     "answer:accepted-eula",

@@ -1,6 +1,7 @@
 """Step `register` with an application made beforehand, against a running lab tenant."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.steps import register
-from tests.unit.install.worlds import Scene
+from tests.unit.install.scenes import Scene
 from tests.unit.tenant import test_against_lab as against_lab
 from tests.unit.tenant.credentials import write_pfx
 from tests.unit.tenant.test_against_lab import Lab
@@ -37,8 +38,9 @@ def test_it_registers_the_server_and_becomes_its_identity(
         tenant__graph=running.facts["graph"],
         tenant__ca_file=running.facts["ca_file"],
     )
-    context.world.graph = running.graph("intune")
-    context.world.clock = SystemClock()  # the lab looks at its own clock
+    context.gathered.graph = running.graph("intune")
+    ports = replace(context.ports, clock=SystemClock())  # the lab looks at its own clock
+    context = replace(context, ports=ports)
 
     scene.run(register.STEP, context)
 

@@ -22,7 +22,7 @@ from mstunnel_setup.install.steps import account, boot, bridge, kernel, launch, 
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import Engine, Facts
 from mstunnel_setup.readiness.proxy_ports import unlabelled
-from tests.unit.install.worlds import AGENT_IMAGE, SERVER_IMAGE
+from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
 CASES = sorted(HOSTS.glob("*.json"))

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -13,7 +13,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import bridge, environment, kernel, proxy
-from tests.unit.install.worlds import Scene
+from tests.unit.install.scenes import Scene
 from tests.unit.system.host import Host
 
 FORWARD = "/proc/sys/net/ipv4/ip_forward"
@@ -27,6 +27,7 @@ class Machine:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.host = Host(scene.root)
+        scene.processes, scene.systemd = self.host, self.host.systemd
         self.host.set_sysctl("net.ipv4.ip_forward", "0")
         scene.write("/proc/sys/kernel/osrelease", "6.1.0\n")
         scene.write("/lib/modules/6.1.0/modules.dep", DEP)
@@ -36,10 +37,7 @@ class Machine:
             scene.files.make_directories(folder)
 
     def context(self, **answers: Any) -> Context:
-        context = self.scene.context(**answers)
-        context.world.processes = self.host
-        context.world.systemd = cast("Any", self.host.systemd)
-        return context
+        return self.scene.context(**answers)
 
     def run(self, *steps: Any, **answers: Any) -> list[str]:
         context = self.context(**answers)
@@ -47,7 +45,7 @@ class Machine:
 
     def uninstall(self) -> None:
         context = self.context()
-        Runner(context.world, self.scene.journal, CODEC, self.scene.clock, lambda _event: None).undo()
+        Runner(context.ports, self.scene.journal, CODEC, self.scene.clock, lambda _event: None).undo()
 
     def text(self, path: str) -> str:
         return (self.scene.files.read(path) or b"").decode()
@@ -218,7 +216,7 @@ def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
 
     machine.scene.write(paths.ENVIRONMENT, "TRACE_SESSIONS=1\n")
     context = machine.context(environment={"https_proxy": PROXY})
-    runner = Runner(context.world, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
+    runner = Runner(context.ports, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
     runner.take_back(proxy.given_up(context))
 
     assert install_proxy(machine, https_proxy=PROXY) == []

@@ -14,7 +14,7 @@ from mstunnel_setup.engine.file_actions import WriteJson
 from mstunnel_setup.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images
-from tests.unit.install.worlds import AGENT_IMAGE, SERVER_IMAGE, Scene
+from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE, Scene
 
 _BOTH = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE}
 _SERVER, _AGENT = SERVER_IMAGE.partition("@")[2], AGENT_IMAGE.partition("@")[2]

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -18,7 +19,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import launch
 from mstunnel_setup.system import init_script
-from tests.unit.install.worlds import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration, container
+from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration, container
 
 
 @pytest.fixture(autouse=True)
@@ -232,9 +233,7 @@ def test_any_other_container_may_not(scene: Scene, other: object) -> None:
 
 @pytest.mark.usefixtures("taken")
 def test_an_administrator_may_ignore_a_check_by_its_id(scene: Scene) -> None:
-    context = _context(scene)
-    context.ignored_checks = frozenset({"port-in-use"})
+    context = replace(_context(scene), ignored_checks=frozenset({"port-in-use"}))
     launch.STEP.gather(context)
     assert scene.prompter.said[0].startswith("Ignored (--ignore-check): port ")
-    context.ignored_checks = frozenset({"tun-missing"})
-    assert _refused(context).code == "port-in-use"
+    assert _refused(replace(context, ignored_checks=frozenset({"tun-missing"}))).code == "port-in-use"

@@ -7,7 +7,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.steps import monitor
 from mstunnel_setup.system import init_script
 from mstunnel_setup.system.init_script import EnableInitScript
-from tests.unit.install.worlds import Scene
+from tests.unit.install.scenes import Scene
 
 
 @pytest.fixture(autouse=True)

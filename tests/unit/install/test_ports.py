@@ -1,44 +1,36 @@
 """The state of a container, as commands show it."""
 
-from dataclasses import replace
-
-from tests.unit.install.worlds import FakeEngine, Scene, container
-
-
-class Forgetful(FakeEngine):
-    """An engine that checks health only when it is asked to, as Podman does without systemd."""
-
-    def probe(self, name: str) -> bool:
-        self.containers[name] = replace(self.containers[name], health="unhealthy")
-        return False
+from mstunnel_setup.containers import control
+from tests.unit.fakes import Forgetful
+from tests.unit.install.scenes import Scene, container
 
 
 def test_without_systemd_health_is_checked_when_somebody_looks(scene: Scene) -> None:
     scene.engine = Forgetful({"box": container()})
     scene.systemd.runs = False
-    state = scene.context().world.container("box")
+    state = control.state_of(scene.context().ports, "box")
     assert state is not None
     assert state.health == "unhealthy"
 
 
 def test_with_systemd_the_engine_has_checked_it(scene: Scene) -> None:
     scene.engine = Forgetful({"box": container()})
-    state = scene.context().world.container("box")
+    state = control.state_of(scene.context().ports, "box")
     assert state is not None
     assert state.health == "healthy"
 
 
 def test_what_is_not_decided_yet_is_decided_by_a_check(scene: Scene) -> None:
     scene.engine.containers["box"] = container(health="starting")
-    world = scene.context().world
-    assert world.container("box") == container(health="starting")
+    ports = scene.context().ports
+    assert control.state_of(ports, "box") == container(health="starting")
     scene.engine.passes = True
-    assert world.container("box") == container(health="healthy")
+    assert control.state_of(ports, "box") == container(health="healthy")
 
 
 def test_what_does_not_run_is_not_checked(scene: Scene) -> None:
     scene.engine = Forgetful({"box": container("exited", None)})
     scene.systemd.runs = False
-    world = scene.context().world
-    assert world.container("box") == container("exited", None)
-    assert world.container("nobody") is None
+    ports = scene.context().ports
+    assert control.state_of(ports, "box") == container("exited", None)
+    assert control.state_of(ports, "nobody") is None

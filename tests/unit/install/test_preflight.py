@@ -1,6 +1,7 @@
 """The required checks before the first change: what they refuse, what they ask, and when they keep quiet."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mstunnel_setup.install.steps import eula, sign_in, site
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import Facts, Firewall, SecurityFacts
 from mstunnel_setup.readiness.read.programs import ProgramReader
-from tests.unit.install.worlds import AGENT_IMAGE, BERLIN, SERVER_IMAGE, Scene, configuration
+from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, Scene, configuration
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
 ALL = [step.name for step in ORDER]
@@ -112,8 +113,7 @@ def test_all_failures_are_named_at_once(scene: Scene, host: Any) -> None:
 
 def test_a_check_may_be_ignored_by_its_id(scene: Scene, host: Any) -> None:
     host("docker-userns-remap")
-    one = context(scene)
-    one.ignored_checks = frozenset({"userns-remap"})
+    one = replace(context(scene), ignored_checks=frozenset({"userns-remap"}))
     preflight.refuse_unready(one, HOST_ONLY)
     assert scene.prompter.said[-1].startswith("Ignored (--ignore-check): Docker user namespaces")
 
@@ -148,7 +148,7 @@ def signed_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def administrator(one: Context) -> Any:
         entered.append("once")
-        return one.world.graph
+        return one.ports.graph
 
     monkeypatch.setattr(tenant_access, "administrator", administrator)
     scene.secrets = entered

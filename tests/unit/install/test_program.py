@@ -1,5 +1,6 @@
 """Step `program`: the one file goes into /usr/sbin, a newer one over an older, and out again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host import bundle
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import program
-from tests.unit.install.worlds import Scene, paths_of
+from tests.unit.install.scenes import Scene, paths_of
 
 FILE = f"{paths.PROGRAMS}/mstunnel-setup"
 PLACED = ["answer:program", f"file:{FILE}", *(f"link:{paths.PROGRAMS}/{name}" for name in program.LINKS)]
@@ -66,7 +67,7 @@ def test_the_account_of_a_rootless_gateway_finds_the_archive_that_lay_beside_the
     assert scene.files.state(kept) is None
 
     context = scene.context()
-    context.world.scope = Scope.HOST
+    context = replace(context, ports=replace(context.ports, scope=Scope.HOST))
     assert paths_of(scene.run(program.STEP, context))[-1] == f"file:{kept}"
     assert scene.files.read(kept) == b"both images"
     assert scene.run(program.STEP, context) == ()
@@ -100,8 +101,7 @@ def test_an_older_file_is_refused_unless_asked_for(scene: Scene, copied: Path) -
         f"this program is version {__version__}, but version 999.0 is installed",
     )
     assert scene.files.state(FILE) is None
-    context = scene.context()
-    context.ignored_checks = frozenset({"program-older"})
+    context = replace(scene.context(), ignored_checks=frozenset({"program-older"}))
     assert f"file:{FILE}" in paths_of(scene.run(program.STEP, context))
 
 

@@ -21,7 +21,7 @@ from mstunnel_setup.tenant.existing_identity import PlaceAgentCredential, UseApp
 from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, TunnelServer
 from mstunnel_setup.tls.actions import CreateAgentCredential
-from tests.unit.install.worlds import BERLIN, FakeGraph, Scene
+from tests.unit.install.scenes import BERLIN, FakeGraph, Scene
 from tests.unit.tenant.credentials import rsa_key, write_pfx
 
 
@@ -152,7 +152,7 @@ def test_a_server_that_has_come_back_keeps_its_record(scene: Scene) -> None:
     removal = next(item for item in register.STEP.decide(facts) if isinstance(item, RemoveServerRecord))
     scene.graph.listed = [AT_WORK]
     with pytest.raises(TenantError) as caught:
-        removal.capture(scene.context().world)
+        removal.capture(scene.context().ports)
     assert caught.value.code == "server-name-taken"
 
 
@@ -195,20 +195,20 @@ def test_an_application_made_beforehand_is_proved_and_used_instead_of_a_new_one(
     scene: Scene, proved: list[str], tmp_path: Path
 ) -> None:
     context = _prepared(scene, tmp_path)
-    context.world.files.make_directories(paths.AGENT_FOLDER)
+    context.ports.files.make_directories(paths.AGENT_FOLDER)
     place, use, *rest = register.STEP.decide(register.STEP.gather(context))
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
     assert isinstance(place, PlaceAgentCredential)
     assert isinstance(use, UseAppIdentity)
     assert [type(action) for action in rest] == [RegisterServer, WriteJson, WriteJson, LinkInPlace]
-    assert not place.satisfied(context.world, {})
+    assert not place.satisfied(context.ports, {})
 
-    placed = place.apply(context.world, {})
-    assert place.satisfied(context.world, {})
+    placed = place.apply(context.ports, {})
+    assert place.satisfied(context.ports, {})
     assert placed["certificate_sha256"] == place.certificate_sha256
-    assert context.world.files.locate(paths.AGENT_CREDENTIAL).stat().st_mode & 0o777 == 0o600
-    assert use.apply(context.world, {}) == {"app_id": PREPARED, "tenant_id": scene.graph.tenant_id()}
-    assert use.undo(context.world, UndoRecord({})).outcome is Undo.KEPT
+    assert context.ports.files.locate(paths.AGENT_CREDENTIAL).stat().st_mode & 0o777 == 0o600
+    assert use.apply(context.ports, {}) == {"app_id": PREPARED, "tenant_id": scene.graph.tenant_id()}
+    assert use.undo(context.ports, UndoRecord({})).outcome is Undo.KEPT
     assert "s3cret" not in str(CODEC.dump(place))
 
 
@@ -220,20 +220,20 @@ def _prepared_secret(scene: Scene) -> Context:
 
 def test_the_secret_of_an_application_made_beforehand_is_placed(scene: Scene, proved: list[str]) -> None:
     context = _prepared_secret(scene)
-    context.world.files.make_directories(paths.AGENT_FOLDER)
+    context.ports.files.make_directories(paths.AGENT_FOLDER)
     place, use, *_ = register.STEP.decide(register.STEP.gather(context))
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
     assert isinstance(place, PlaceAgentSecret)
     assert isinstance(use, UseAppIdentity)
-    record = UndoRecord[Any](place.capture(context.world))
-    assert not place.satisfied(context.world, {})
-    place.apply(context.world, {})
-    assert place.satisfied(context.world, {})
-    assert own_credential(context.world.files) == ClientSecret("s3cret")
-    assert context.world.files.locate(paths.AGENT_SECRET).stat().st_mode & 0o777 == 0o600
+    record = UndoRecord[Any](place.capture(context.ports))
+    assert not place.satisfied(context.ports, {})
+    place.apply(context.ports, {})
+    assert place.satisfied(context.ports, {})
+    assert own_credential(context.ports.files) == ClientSecret("s3cret")
+    assert context.ports.files.locate(paths.AGENT_SECRET).stat().st_mode & 0o777 == 0o600
     assert "s3cret" in scene.secrets
     assert "s3cret" not in str(CODEC.dump(place))
-    assert place.undo(context.world, record).outcome is Undo.REMOVED
+    assert place.undo(context.ports, record).outcome is Undo.REMOVED
 
 
 @pytest.mark.parametrize("before", ["certificate", "secret"])
@@ -259,7 +259,7 @@ def test_a_credential_that_was_exchanged_meanwhile_is_not_placed(
     place = register.STEP.decide(register.STEP.gather(context))[0]
     write_pfx(tmp_path / "agent.pfx", rsa_key(1), b"s3cret")
     with pytest.raises(SignInError) as caught:
-        place.apply(context.world, {})
+        place.apply(context.ports, {})
     assert caught.value.code == "credential-changed"
 
 

@@ -14,7 +14,7 @@ from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.errors import ExitCode, WaitingError
 from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.install import rootless
-from tests.unit.install.worlds import FakePrompter
+from tests.unit.install.scenes import FakePrompter
 from tests.unit.operators import operator_of
 
 COMMAND = ("/usr/sbin/mstunnel-setup", "host", "--account", "gateway")

@@ -1,17 +1,17 @@
 """Step `sign-in`: this server's own identity where it has one; an administrator otherwise."""
 
 import os
-from typing import Any, cast
 
 import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.store_answer import StoreAnswer
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import NetworkError, SignInError
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.tenant.graph import Graph
-from tests.unit.install.worlds import BERLIN, FakeGraph, Scene
+from tests.unit.install.scenes import BERLIN, FakeGraph, Scene
 
 _CLIENT = "44444444-0000-0000-0000-000000000000"
 LAB = {
@@ -34,7 +34,7 @@ class _Doors:
 
     def _open(self, name: str, refusal: Exception | None) -> Graph:
         self.opened.append(name)
-        return cast("Graph", FakeGraph(refusal=refusal))
+        return FakeGraph(refusal=refusal)
 
 
 def _registered(scene: Scene) -> None:
@@ -71,7 +71,7 @@ def test_when_the_tenant_refuses_it_an_administrator_is_asked(
     context = scene.context()
     sign_in.STEP.gather(context)
     assert doors.opened == ["own", "administrator"]
-    assert context.world.graph.sites() == [*FakeGraph().all_sites]
+    assert context.ports.graph.sites() == [*FakeGraph().all_sites]
     assert "no such application" in scene.prompter.said[0]
 
 
@@ -89,7 +89,7 @@ def test_removal_needs_an_administrator_even_so(scene: Scene, monkeypatch: pytes
     _registered(scene)
     doors = _Doors(monkeypatch)
     context = scene.context()
-    context.administrator = True
+    sign_in.as_administrator(context)
     sign_in.STEP.gather(context)
     assert doors.opened == ["administrator"]
 
@@ -99,15 +99,15 @@ def test_a_lost_credential_leads_to_the_administrator(scene: Scene, monkeypatch:
     monkeypatch.setattr(tenant_access, "administrator", lambda _context: FakeGraph([BERLIN]))
     context = scene.context()
     sign_in.STEP.gather(context)
-    assert context.world.graph.sites() == [BERLIN]
+    assert context.ports.graph.sites() == [BERLIN]
     assert paths.AGENT_CREDENTIAL in scene.prompter.said[0]
 
 
 def test_an_unfinished_registration_does_not_count(scene: Scene) -> None:
-    application = {"kind": "create-app-identity", "display_name": "a", "credential_path": "/c"}
+    application: JsonObject = {"kind": "create-app-identity", "display_name": "a", "credential_path": "/c"}
     journal = scene.journal
     journal.begin_installation()
-    journal.append("begin", step="register", key="application:a", action=cast("Any", application), before={})
+    journal.append("begin", step="register", key="application:a", action=application, before={})
     receipt = scene.context().receipt
     assert not tenant_access.registered(receipt)
     assert tenant_access.in_tenant(receipt)
@@ -127,18 +127,13 @@ def test_an_unfinished_registration_does_not_count(scene: Scene) -> None:
 def test_what_each_method_needs(scene: Scene, answers: dict[str, str], missing: tuple[str, ...]) -> None:
     context = scene.context()
     section = context.answers.sign_in.model_copy(update=answers)
-    context.answers = context.answers.model_copy(update={"sign_in": section})
-    assert sign_in.STEP.missing(context) == missing
+    given = context.answering(context.answers.model_copy(update={"sign_in": section}))
+    assert sign_in.STEP.missing(given) == missing
 
 
 def test_a_registered_server_needs_no_answer(scene: Scene) -> None:
     _registered(scene)
-    context = scene.context()
-    assert sign_in.STEP.missing(context) == ()
-    context.administrator = True
-    section = context.answers.sign_in.model_copy(update={"method": "token-file"})
-    context.answers = context.answers.model_copy(update={"sign_in": section})
-    assert sign_in.STEP.missing(context) == ("sign_in.token_file",)
+    assert sign_in.STEP.missing(scene.context(sign_in__method="token-file")) == ()
 
 
 def test_a_custom_cloud_has_no_application_for_every_tenant(scene: Scene) -> None:
@@ -176,7 +171,7 @@ def test_a_token_file_is_enough(scene: Scene) -> None:
     context = scene.context(sign_in__token_file=str(token))
     facts = sign_in.STEP.gather(context)
     assert sign_in.STEP.decide(facts) == ()
-    assert isinstance(context.world.graph, Graph)
+    assert isinstance(context.ports.graph, Graph)
 
 
 def test_the_proxy_of_env_sh_is_used_unless_the_shell_names_one(

@@ -7,17 +7,17 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import site
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.tls.actions import IdentitySource
-from tests.unit.install.worlds import BERLIN, OSAKA, Scene
+from tests.unit.install.scenes import BERLIN, OSAKA, Scene
 from tests.unit.tls.pki import Pki
 
 
-def _with_certificate(scene: Scene, context: Context, names: list[str] | None = None) -> Context:
+def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: str) -> Context:
     """What the step `certificate` found in the same run."""
     pki = Pki({"leaf": {"names": names or ["vpn.example.org"]}})
     scene.trusted = (pki.certificate("root"),)
-    context.world.__dict__["system_roots"] = scene.trusted
+    context = scene.context(**answers)
     chain, key = scene.place_certificate(pki=pki)
-    context.identity = IdentitySource(chain=chain, key=key).load(context.world)
+    context.gathered.identity = IdentitySource(chain=chain, key=key).load(context.ports)
     return context
 
 
@@ -30,7 +30,7 @@ def _refused(context: Context) -> TenantError:
 
 @pytest.mark.parametrize("wanted", [BERLIN.id, BERLIN.id.upper(), "Berlin", "berlin", " BERLIN "])
 def test_a_site_by_guid_or_name(scene: Scene, wanted: str) -> None:
-    found = site.STEP.gather(_with_certificate(scene, scene.context(site=wanted)))
+    found = site.STEP.gather(_with_certificate(scene, site=wanted))
     assert found == site.Site(BERLIN.id, "Berlin", "vpn.example.org")
     assert scene.prompter.asked == []
 
@@ -38,7 +38,7 @@ def test_a_site_by_guid_or_name(scene: Scene, wanted: str) -> None:
 @pytest.mark.parametrize(("wanted", "listings"), [(BERLIN.id, 0), ("Berlin", 1)])
 def test_a_guid_costs_no_list_of_the_sites(scene: Scene, wanted: str, listings: int) -> None:
     """A tenant may have thousands of them."""
-    site.STEP.gather(_with_certificate(scene, scene.context(site=wanted)))
+    site.STEP.gather(_with_certificate(scene, site=wanted))
     assert scene.graph.listings == listings
 
 
@@ -111,7 +111,7 @@ def test_another_site_than_before_is_refused(scene: Scene) -> None:
 
 
 def test_a_certificate_for_another_address_is_refused(scene: Scene) -> None:
-    context = _with_certificate(scene, scene.context(site="Berlin"), ["vpn.example.com"])
+    context = _with_certificate(scene, ["vpn.example.com"], site="Berlin")
     with pytest.raises(CertificateError) as caught:
         site.STEP.gather(context)
     assert caught.value.exit_code is ExitCode.CERTIFICATE
@@ -119,7 +119,7 @@ def test_a_certificate_for_another_address_is_refused(scene: Scene) -> None:
 
 
 def test_a_site_without_public_address_needs_no_name_in_the_certificate(scene: Scene) -> None:
-    context = _with_certificate(scene, scene.context(site="Osaka"), ["anything.example.com"])
+    context = _with_certificate(scene, ["anything.example.com"], site="Osaka")
     assert site.STEP.gather(context).public_address == ""
 
 

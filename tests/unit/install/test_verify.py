@@ -13,7 +13,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.errors import EngineError, NetworkError, TenantError
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.tenant.wire import TunnelServer
-from tests.unit.install.worlds import OSAKA, Scene, configuration, container
+from tests.unit.install.scenes import OSAKA, Scene, configuration, container
 from tests.unit.tls.pki import Pki, key_bytes
 
 _PKI = Pki()

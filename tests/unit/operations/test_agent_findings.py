@@ -4,7 +4,6 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +18,8 @@ from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations import status
 from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, agent_troubles, is_serious, row_notice
-from tests.unit.clocks import START, FakeClock
+from tests.unit.clocks import START
+from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.operators import operator_of
 
 WEEK = timedelta(days=7)
@@ -107,16 +107,13 @@ def test_status_ends_with_what_the_agent_reports(
 ) -> None:
     files = Files(tmp_path)
     write_health(files, found)
-    world = SimpleNamespace(
-        files=files, clock=FakeClock(), container=lambda _name: ContainerState("running", health)
-    )
-    receipt = SimpleNamespace(entries={"x": None}, outputs={}, failure=None)
-    monkeypatch.setattr(status, "open_gateway", lambda _session: nullcontext(world))
-    monkeypatch.setattr(status, "Journal", lambda *_: SimpleNamespace(receipt=receipt))
+    engine = FakeEngine(dict.fromkeys((paths.SERVER, paths.AGENT), ContainerState("running", health)))
+    ports = ports_of(tmp_path, engine=engine)
+    monkeypatch.setattr(status, "open_gateway", lambda _operator: nullcontext(ports))
     monkeypatch.setattr(status, "installed", lambda _receipt: True)
     certificate = {"days_left": 90, "not_after": "2027-01-01", "revocation": None, "pending": []}
     monkeypatch.setattr(status, "certificate_facts", lambda *_: certificate)
-    monkeypatch.setattr(status, "monitor_notices", lambda _world: ())
+    monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
     result = status.overview(operator_of(Path("/nowhere")))
     assert result.exit_code is code
     assert (result.status == "ok") == (code is ExitCode.DONE)

@@ -3,43 +3,42 @@
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import ContainerState, Finished, LogOptions
 from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.engine.values import JsonValue
 from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.gateway.occtl import NOT_FOUND
 from mstunnel_setup.host import bundle
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.operations import backup_archive, component, disconnect, sessions, status, version
 from mstunnel_setup.operations.backup_archive import pack, unpack
 from mstunnel_setup.operations.diagnose.collect import known_secrets
 from mstunnel_setup.operator import Operator
+from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.operators import operator_of
+from tests.unit.results import lines_of, list_of
 
 OPERATOR = operator_of(Path("/nowhere"))
 
 
+DONE = Finished(0, "", "")
+
+
 @dataclass
-class Control:
+class Control(FakeEngine):
     """An engine whose one container answers `finished` to every command."""
 
-    finished: Finished
+    finished: Finished = DONE
     running: bool = True
     asked: list[Sequence[str]] = field(default_factory=list)
-
-    @property
-    def engine(self) -> "Control":
-        return self
 
     def inspect(self, name: str) -> ContainerState:
         return ContainerState("running", "healthy", process_id=42 if self.running else None)
@@ -50,15 +49,12 @@ class Control:
 
 
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Control]:
+def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Control]:
     def prepare(code: int, output: str = "", error: str = "") -> Control:
-        control = Control(Finished(code, output, error))
+        control = Control(finished=Finished(code, output, error))
 
-        @contextmanager
-        def open_gateway(_session: object) -> Iterator[Control]:
-            yield control
-
-        monkeypatch.setattr(disconnect, "open_gateway", open_gateway)
+        ports = ports_of(tmp_path, engine=control)
+        monkeypatch.setattr(disconnect, "open_gateway", lambda _operator: nullcontext(ports))
         return control
 
     return prepare
@@ -107,7 +103,7 @@ def test_what_occtl_would_take_apart_is_refused(answers: Callable[..., Control],
     assert control.asked == []
 
 
-def state(server: tuple[str, str], agent: tuple[str, str]) -> Any:
+def state(server: tuple[str, str], agent: tuple[str, str]) -> dict[str, JsonValue]:
     found = {paths.SERVER: server, paths.AGENT: agent}
     return {name: {"state": each[0], "health": each[1]} for name, each in found.items()}
 
@@ -188,15 +184,14 @@ def test_what_is_no_backup_is_refused(packed: bytes) -> None:
 def test_what_proxies_are_told_is_known_as_secret(line: str, secrets: set[bytes], tmp_path: Path) -> None:
     (tmp_path / "etc/mstunnel/private").mkdir(parents=True)
     (tmp_path / paths.ENVIRONMENT.lstrip("/")).write_text(f"{line}\n")
-    world = cast("Any", SimpleNamespace(files=Files(tmp_path)))
-    assert set(known_secrets(world)) == secrets
+    assert set(known_secrets(ports_of(tmp_path))) == secrets
 
 
 def test_somebody_who_is_not_there_is_an_empty_list(
-    answers: Callable[..., Control], monkeypatch: pytest.MonkeyPatch
+    answers: Callable[..., Control], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    control = answers(NOT_FOUND)
-    monkeypatch.setattr(sessions, "open_gateway", lambda _session: nullcontext(control))
+    ports = ports_of(tmp_path, engine=answers(NOT_FOUND))
+    monkeypatch.setattr(sessions, "open_gateway", lambda _operator: nullcontext(ports))
     operator = operator_of(Path("/nowhere"), json=True)
     result = sessions.show(operator, ["user", "nobody"])
     assert (result.status, result.data) == ("ok", {"rows": []})
@@ -205,51 +200,52 @@ def test_somebody_who_is_not_there_is_an_empty_list(
 def test_a_version_that_is_not_there_is_none_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = SimpleNamespace(files=Files(tmp_path), engine=SimpleNamespace(version=lambda: "5.4.2"))
-    monkeypatch.setattr(version, "open_host", lambda _session: nullcontext(world))
+    monkeypatch.setattr(version, "open_host", lambda _operator: nullcontext(ports_of(tmp_path)))
     shown = version.version(OPERATOR)
     assert shown.data["images"] == {"server": None, "agent": None}
-    assert cast("Any", shown.text)[2:] == ["server   none", "agent    none"]
+    assert lines_of(shown)[2:] == ["server   none", "agent    none"]
 
 
 def test_what_the_program_brings_is_listed_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Python package brings nothing, and says so with an empty list."""
-    world = SimpleNamespace(files=Files(tmp_path), engine=SimpleNamespace(version=lambda: "5.4.2"))
-    monkeypatch.setattr(version, "open_host", lambda _session: nullcontext(world))
+    monkeypatch.setattr(version, "open_host", lambda _operator: nullcontext(ports_of(tmp_path)))
     monkeypatch.setattr(bundle, "folder", lambda: tmp_path)
     assert version.version(OPERATOR, verbose=True).data["packages"] == []
     (tmp_path / "packages").write_text("libc6 2.41-12 amd64\ntyper 0.29.2 wheel\n")
     shown = version.version(OPERATOR, verbose=True)
-    assert cast("Any", shown.text)[-2:] == ["libc6    2.41-12 (amd64)", "typer    0.29.2 (wheel)"]
+    assert lines_of(shown)[-2:] == ["libc6    2.41-12 (amd64)", "typer    0.29.2 (wheel)"]
     assert "packages" not in version.version(OPERATOR).data
 
 
 @dataclass
-class Logged:
+class Logged(FakeEngine):
     """A gateway whose engine's log command prints three lines."""
 
-    systemd: Any = field(default_factory=lambda: SimpleNamespace(known=lambda _unit: True))
-    engine: Any = field(
-        default_factory=lambda: SimpleNamespace(
-            inspect=lambda _name: ContainerState("running", "healthy", process_id=42),
-            logs_command=lambda *_: ("printf", r"one\ntwo \033[31m\nthree"),
-            execute_command=lambda *_: ("printf", r"connected alice\n"),
-        )
-    )
+    log: tuple[str, ...] = ("printf", r"one\ntwo \033[31m\nthree")
+
+    def inspect(self, name: str) -> ContainerState:
+        return ContainerState("running", "healthy", process_id=42)
+
+    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
+        return self.log
+
+    def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
+        return ("printf", r"connected alice\n")
 
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Operator:
     """An operator that wants JSON, with a gateway that logs."""
+    ports = ports_of(tmp_path, engine=Logged())
     for module in (component, sessions):
-        monkeypatch.setattr(module, "open_gateway", lambda _session: nullcontext(Logged()))
+        monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
     monkeypatch.setattr(Processes, "hold_input", lambda _self: None)  # the tests' own input stays
     return operator_of(tmp_path, json=True)
 
 
 def test_a_log_as_json_is_in_the_envelope(logged: Operator, capsys: pytest.CaptureFixture[str]) -> None:
     result = component.logs(logged, paths.SERVER, LogOptions())
-    assert cast("Any", result.data["lines"])[::2] == ["one", "three"]
+    assert list_of(result, "lines")[::2] == ["one", "three"]
     assert capsys.readouterr().out == ""
 
 
@@ -266,8 +262,7 @@ def test_a_log_is_on_standard_output_whichever_stream_it_was_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     both = ("sh", "-c", r"echo to the one; printf 'to the \033[31mother\n' >&2")
-    engine = Logged().engine
-    engine.logs_command = lambda *_: both
-    monkeypatch.setattr(component, "open_gateway", lambda _session: nullcontext(Logged(engine=engine)))
+    ports = ports_of(tmp_path, engine=Logged(log=both))
+    monkeypatch.setattr(component, "open_gateway", lambda _operator: nullcontext(ports))
     component.logs(operator_of(tmp_path), paths.SERVER, LogOptions())
     assert capsys.readouterr() == ("to the one\nto the [31mother\n", "")

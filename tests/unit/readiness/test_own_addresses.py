@@ -6,6 +6,7 @@ import pytest
 
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.readiness.read.own_addresses import own_addresses
+from tests.unit.clocks import FakeClock
 
 _FIB = """\
 Main:
@@ -41,15 +42,15 @@ def _host(root: Path, **files: str) -> Files:
 
 
 def test_the_engines_networks_and_all_other_addresses(tmp_path: Path) -> None:
-    found = own_addresses(_host(tmp_path, fib_trie=_FIB + _FIB, if_inet6=_INET6))
+    found = own_addresses(_host(tmp_path, fib_trie=_FIB + _FIB, if_inet6=_INET6), FakeClock())
     assert found == "10.88.0.0/16\n192.0.2.2\n2001:db8::2\n"
 
 
 def test_a_gateway_without_root_has_no_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mstunnel_setup.paths.ROOTLESS", True)
-    found = own_addresses(_host(tmp_path, fib_trie=_FIB, if_inet6=_INET6))
+    found = own_addresses(_host(tmp_path, fib_trie=_FIB, if_inet6=_INET6), FakeClock())
     assert found == "10.88.0.1\n192.0.2.2\n2001:db8::2\n"
 
 
 def test_without_ipv6_and_without_a_kernel_to_ask(tmp_path: Path) -> None:
-    assert own_addresses(_host(tmp_path, fib_trie=_FIB)) == "10.88.0.0/16\n192.0.2.2\n"
+    assert own_addresses(_host(tmp_path, fib_trie=_FIB), FakeClock()) == "10.88.0.0/16\n192.0.2.2\n"

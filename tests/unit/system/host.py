@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,48 +11,17 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
-
-
-@dataclass
-class Units:
-    """The service manager: which units run, and what it was told."""
-
-    runs: bool = True
-    running_units: set[str] = field(default_factory=set)
-    told: list[str] = field(default_factory=list)
-    environments: dict[str, str] = field(default_factory=dict)
-
-    def running(self) -> bool:
-        return self.runs
-
-    def daemon_reload(self) -> None:
-        self.told.append("daemon-reload")
-
-    def active(self, unit: str) -> bool:
-        return unit in self.running_units
-
-    def known(self, unit: str) -> bool:
-        return self.active(unit)
-
-    def environment(self, unit: str) -> str:
-        return self.environments.get(unit, "")
-
-    def start(self, unit: str) -> None:
-        self.told.append(f"start {unit}")
-        self.running_units.add(unit)
-
-    def restart(self, unit: str) -> None:
-        self.told.append(f"restart {unit}")
+from tests.unit.fakes import FakeSystemd
 
 
 class Host(Processes):
-    """World and programs in one; `in_use` modules cannot be unloaded, `locked` parameters not be set."""
+    """Ports and programs in one; `in_use` modules cannot be unloaded, `locked` parameters not be set."""
 
     state_directory = "/var/lib/mstunnel"
 
     def __init__(self, root: Path) -> None:
         self.files = Files(root)
-        self.systemd = Units()
+        self.systemd = FakeSystemd()
         self.modules: set[str] = set()
         self.in_use: set[str] = set()
         self.locked: set[str] = set()

@@ -9,6 +9,7 @@ import pytest
 from mstunnel_setup.admin.profile_commands import lint
 from mstunnel_setup.admin.proxy_exclusions import check
 from mstunnel_setup.errors import UsageError
+from tests.unit.operators import operator_of
 
 _SESSION = cast("Any", SimpleNamespace())
 
@@ -21,7 +22,7 @@ def test_a_list_that_is_missing_is_no_entry(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError) as caught:
-        check(["sub.contoso.com", name])
+        check(operator_of(tmp_path), ["sub.contoso.com", name])
     assert caught.value.code == "exclusions-missing"
 
 
@@ -29,13 +30,13 @@ def test_entries_and_files_are_told_apart(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     (tmp_path / "list").write_text("a.contoso.com\nb.contoso.com\n")
     (tmp_path / "folder").mkdir()
-    found = check(["list", "*.contoso.com", "10.0.0.1"]).data
+    found = check(operator_of(tmp_path), ["list", "*.contoso.com", "10.0.0.1"]).data
     assert found == {
         "entries": ["a.contoso.com", "b.contoso.com", "*.contoso.com", "10.0.0.1"],
         "accepted": 4,
     }
     with pytest.raises(UsageError):
-        check(["./folder"])
+        check(operator_of(tmp_path), ["./folder"])
 
 
 @pytest.mark.parametrize("name", ["./profile", "profile.yaml", "../profile.yml"])

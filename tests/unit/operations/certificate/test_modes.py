@@ -20,7 +20,7 @@ _FILES = {
 }
 
 
-class _World:
+class _Ports:
     def __init__(self, files: Files) -> None:
         self.files = files
         self.state_directory = paths.STATE
@@ -38,7 +38,7 @@ def files(tmp_path: Path) -> Files:
 
 
 def ids(files: Files) -> list[str]:
-    return [finding.id for finding in mode_findings(_World(files))]
+    return [finding.id for finding in mode_findings(_Ports(files))]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def ids(files: Files) -> list[str]:
 def test_a_mode_that_is_too_open_is_found_and_mended(files: Files, path: str, mode: int, found: str) -> None:
     assert ids(files) == []
     files.locate(path).chmod(mode)
-    (finding,) = mode_findings(_World(files))
+    (finding,) = mode_findings(_Ports(files))
     assert finding.id == found
     assert f"{path} has mode {mode:04o}, not" in finding.message
     mend_modes(files)
@@ -70,7 +70,7 @@ def test_a_mode_that_is_too_open_is_found_and_mended(files: Files, path: str, mo
 @pytest.mark.parametrize("path", [paths.PRIVATE, _FOLDER, paths.SITE_KEY, f"{_FOLDER}/key.pem"])
 def test_a_foreign_owner_is_found_and_mended(files: Files, path: str) -> None:
     os.chown(files.locate(path), 12345, 0)
-    (finding,) = mode_findings(_World(files))
+    (finding,) = mode_findings(_Ports(files))
     assert (finding.id, "12345" in finding.message) == ("key-owner", True)
     mend_modes(files)
     assert ids(files) == []

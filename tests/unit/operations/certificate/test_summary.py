@@ -6,13 +6,9 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.containers.engine import no_progress
 from mstunnel_setup.engine.action import Codec
 from mstunnel_setup.engine.receipt import Entry, Receipt
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
-from mstunnel_setup.install.world import World
 from mstunnel_setup.operations.certificate.summary import (
     certificate_facts,
     certificate_lines,
@@ -20,6 +16,7 @@ from mstunnel_setup.operations.certificate.summary import (
 )
 from mstunnel_setup.tls.schedule import ScheduleImport
 from tests.unit.clocks import StoppedClock
+from tests.unit.fakes import ports_of
 from tests.unit.tls.pki import NOW
 
 _ASKED = "2026-11-25T09:41:27+00:00"
@@ -79,8 +76,7 @@ def test_an_import_that_failed_at_its_time_is_warned_of(
     due = NOW - timedelta(minutes=minutes)
     pending = ScheduleImport(name="0123456789ab", at=due.isoformat(), fingerprint="f", program="/bin/true")
     entry = Entry(pending.key, "import", {}, (Codec([ScheduleImport]).dump(pending),), finished=True)
-    world = World(Files(tmp_path), Processes(), StoppedClock(NOW), lambda _reference: b"", no_progress)
-    facts = certificate_facts(world, Receipt({pending.key: entry}))
+    facts = certificate_facts(ports_of(tmp_path, clock=StoppedClock(NOW)), Receipt({pending.key: entry}))
     found = [notice for notice in certificate_notices(facts) if notice.code != "certificate-not-in-use"]
     assert [notice.code for notice in found] == warned
     assert all("--cancel 0123456789ab" in notice.hint for notice in found)

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed
+from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.operations.diagnose import collect
 from mstunnel_setup.result import Result
+from tests.unit.fakes import ports_of
+from tests.unit.operators import operator_of
 
 _RECORD = "ACCESS_LOG,user,device,tcp,10.20.0.2:4000,10.99.0.3:80,1,2,0"
 _JOURNAL = f"""\
@@ -24,25 +24,19 @@ Nov 25 10:00:03 gw1 ocserv[7]: the last one
 _CONTAINER = f"2026-11-25T10:00:00Z ready\n2026-11-25T10:00:01Z {_RECORD}\n{_RECORD}"
 
 
-class Programs:
+class Programs(Processes):
     """Answers every program: the journal with one text, the engine's log command with another."""
 
-    def run(self, arguments: Sequence[str], *, timeout: float, check: bool = True) -> Completed:
+    def run(self, arguments: Sequence[str], **_options: Any) -> Completed:
         return Completed(0, *((_JOURNAL, "") if arguments[0] == "journalctl" else ("", _CONTAINER)))
-
-
-def host(root: Path) -> Any:
-    engine = SimpleNamespace(inspect=lambda _name: None, logs_command=lambda *_: ("podman", "logs"))
-    systemd = SimpleNamespace(running=lambda: True)
-    return SimpleNamespace(files=Files(root), processes=Programs(), engine=engine, systemd=systemd)
 
 
 def test_the_access_log_stays_out_wherever_it_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for command in ("_readiness", "health", "overview", "check", "version"):
-        monkeypatch.setattr(collect, command, lambda _session: Result())
-    found = collect.collect(cast("Any", None), host(tmp_path))
+        monkeypatch.setattr(collect, command, lambda _operator: Result())
+    found = collect.collect(operator_of(tmp_path), ports_of(tmp_path, processes=Programs()))
     logs = {name: text for name, text in found.items() if name.startswith("logs/")}
     assert logs.keys() == {f"logs/{paths.SERVER}.log", f"logs/{paths.AGENT}.log", "logs/journal.log"}
     assert logs[f"logs/{paths.SERVER}.log"] == "2026-11-25T10:00:00Z ready\n"

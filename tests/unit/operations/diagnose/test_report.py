@@ -4,20 +4,20 @@ import io
 import tarfile
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed
 from mstunnel_setup.operations.diagnose import collect, report
+from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from tests.testbed.canary import LOGGED, SETTINGS, forms, leaks
-from tests.unit.clocks import FakeClock
-from tests.unit.install.worlds import FakePrompter
+from tests.unit.fakes import Printing, ports_of
+from tests.unit.install.scenes import FakePrompter
+from tests.unit.operators import operator_of
+from tests.unit.results import lines_of, rows_of
 from tests.unit.schemas import validate
 
 SECRETS = {name: secret.encode() for name, (secret, _) in {**LOGGED, **SETTINGS}.items()}
@@ -38,41 +38,36 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     settings = "".join(f"{line.format(secret)}\n" for secret, line in SETTINGS.values())
     files.write(paths.ENVIRONMENT, settings.encode())
     files.write(paths.SETUP_LOG, logged.encode())
-    world = SimpleNamespace(
-        files=files,
-        clock=FakeClock(),
-        processes=SimpleNamespace(run=lambda *_, **__: Completed(0, logged, "")),
-        engine=SimpleNamespace(inspect=lambda _name: None, logs_command=lambda *_: ("podman", "logs")),
-        systemd=SimpleNamespace(running=lambda: True),
-    )
+    ports = ports_of(tmp_path, processes=Printing(logged))
     for command in ("_readiness", "health", "overview", "check", "version"):
         monkeypatch.setattr(collect, command, lambda _session: Result(data={"said": logged}))
-    monkeypatch.setattr(report, "open_host", lambda _session: nullcontext(world))
-    monkeypatch.setattr(report, "Files", lambda: files)
+    monkeypatch.setattr(report, "open_host", lambda _operator: nullcontext(ports))
+    monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     return files
 
 
-def session(*typed: str) -> Any:
-    return cast("Any", SimpleNamespace(console=FakePrompter([*typed], interactive=bool(typed))))
+def operator() -> Operator:
+    return operator_of(Path("/"), FakePrompter(interactive=False))
 
 
 def test_secrets_of_all_kinds_stay_on_the_host(host: Files) -> None:
-    result = report.diagnose(session(), Path("/bundle.tar.gz"))
+    result = report.diagnose(operator(), Path("/bundle.tar.gz"))
     with tarfile.open(fileobj=io.BytesIO(host.read("/bundle.tar.gz") or b"")) as archive:
         streams = {member.name: archive.extractfile(member) for member in archive}
         files = {name: stream.read() for name, stream in streams.items() if stream is not None}
     assert leaks(SECRETS, files) == []
     assert b"radiusclient" in files["logs/journal.log"]
-    listed = cast("Any", result.data["contents"])
-    assert {row["name"]: row["bytes"] for row in listed} == {name: len(text) for name, text in files.items()}
+    assert {row["name"]: row["bytes"] for row in rows_of(result, "contents")} == {
+        name: len(text) for name, text in files.items()
+    }
     envelope = {"schema": "mstunnel/1", "command": "mst-cli diagnose", "status": result.status}
     validate({**envelope, "data": result.data, "warnings": [vars(w) for w in result.warnings], "errors": []})
 
 
 @pytest.mark.usefixtures("host")
 def test_the_preview_tells_what_was_taken_out_and_lists_everything() -> None:
-    result = report.diagnose(session(), None)
-    lines = cast("list[str]", result.text)
+    result = report.diagnose(operator(), None)
+    lines = lines_of(result)
     rows = {line.split()[2]: line.split()[:2] for line in lines[1:-1]}
     assert lines[0].split() == ["Bytes", "Redacted", "File"]
     assert {"manifest.json", "redactions.json", f"files{paths.ENVIRONMENT}"} <= rows.keys()
@@ -81,8 +76,8 @@ def test_the_preview_tells_what_was_taken_out_and_lists_everything() -> None:
 
 
 def test_who_says_no_gets_the_preview_and_no_file(host: Files) -> None:
-    asked = session("no")
+    prompter = FakePrompter(["no"])
     with pytest.raises(UsageError):
-        report.diagnose(asked, Path("/bundle.tar.gz"))
-    assert "manifest.json" in asked.console.said[0]
+        report.diagnose(operator_of(Path("/"), prompter), Path("/bundle.tar.gz"))
+    assert "manifest.json" in prompter.said[0]
     assert host.read("/bundle.tar.gz") is None

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed
+from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.operations.monitor import modules as monitor_modules
-from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.rounds import Monitor
-from tests.unit.clocks import START
+from tests.unit.clocks import FakeClock
+from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.operators import operator_of
 
 RELEASE = "6.12.0"
@@ -22,13 +22,13 @@ ON_DISK = "kernel/drivers/net/tun.ko.xz:\nkernel/net/ipv4/netfilter/ip_tables.ko
 
 
 @dataclass
-class Kernel:
+class Kernel(Processes):
     """A kernel that has its modules on disk and loaded; `modprobe` is what the program does."""
 
     root: Path
     said: list[str] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
-    restarts: list[str] = field(default_factory=list)
+    engine: FakeEngine = field(default_factory=FakeEngine)
     refuses: bool = False
     helps: bool = True
 
@@ -43,7 +43,7 @@ class Kernel:
         if not device:
             (self.root / "dev/net/tun").unlink()
 
-    def run(self, arguments: Sequence[str], **_options: object) -> Completed:
+    def run(self, arguments: Sequence[str], **_options: Any) -> Completed:
         self.loads.append(arguments[-1])
         if self.refuses:
             raise ProcessError("program-failed", f"`{' '.join(arguments)}` ended with 1: no such module")
@@ -62,22 +62,19 @@ def kernel(tmp_path: Path) -> Kernel:
 
 
 @pytest.fixture
-def now() -> list[float]:
-    return [1000.0]
+def clock() -> FakeClock:
+    return FakeClock(elapsed=1000.0)
 
 
 @pytest.fixture
-def monitor(kernel: Kernel, now: list[float], monkeypatch: pytest.MonkeyPatch) -> Monitor:
-    monkeypatch.setattr(monitor_modules, "Files", lambda: Files(kernel.root))
+def monitor(kernel: Kernel, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Monitor:
     monkeypatch.setattr(monitor_modules, "TUN", str(kernel.root / "dev/net/tun"))
-    monkeypatch.setattr(
-        rounds, "SystemClock", lambda: SimpleNamespace(monotonic=lambda: now[0], now=lambda: START)
-    )
+    monkeypatch.setattr(Files, "given", property(lambda _files: Files(kernel.root)))
     for work in ("_offer", "_upgrade", "_port", "_containers"):
         monkeypatch.setattr(Monitor, work, lambda _self: None)
-    host = SimpleNamespace(processes=kernel, files=Files(kernel.root), restart=kernel.restarts.append)
+    host = ports_of(kernel.root, engine=kernel.engine, processes=kernel)
     monkeypatch.setattr(Monitor, "_host", host)
-    return Monitor(operator_of(Path("/")), kernel.said.append)
+    return Monitor(operator_of(Path("/"), clock=clock), kernel.said.append)
 
 
 @pytest.mark.parametrize(
@@ -90,36 +87,40 @@ def monitor(kernel: Kernel, now: list[float], monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_what_is_lost_is_loaded_and_the_server_restarted_once(
-    monitor: Monitor, kernel: Kernel, left: tuple[str, ...], device: bool, loaded: list[str]
+    monitor: Monitor,
+    kernel: Kernel,
+    left: tuple[str, ...],
+    device: bool,
+    loaded: list[str],
 ) -> None:
     kernel.has(*left, device=device)
     for _ in range(3):
         monitor.round()
     assert kernel.loads == loaded
-    assert kernel.restarts == [paths.SERVER]
+    assert kernel.engine.restarts == [paths.SERVER]
     assert kernel.said == [f"modules: {', '.join(loaded)} was missing, and is loaded"]
 
 
 def test_with_all_modules_nothing_is_done(monitor: Monitor, kernel: Kernel) -> None:
     monitor.round()
-    assert (kernel.loads, kernel.restarts, kernel.said) == ([], [], [])
+    assert (kernel.loads, kernel.engine.restarts, kernel.said) == ([], [], [])
 
 
 def test_a_module_that_this_kernel_does_not_have_is_not_lost(monitor: Monitor, kernel: Kernel) -> None:
     kernel.write(f"lib/modules/{RELEASE}/modules.dep", "kernel/drivers/net/tun.ko.xz:\n")
     kernel.has("tun")
     monitor.round()
-    assert (kernel.loads, kernel.restarts, kernel.said) == ([], [], [])
+    assert (kernel.loads, kernel.engine.restarts, kernel.said) == ([], [], [])
 
 
 def test_a_device_that_stays_away_restarts_nothing(
-    monitor: Monitor, kernel: Kernel, now: list[float]
+    monitor: Monitor, kernel: Kernel, clock: FakeClock
 ) -> None:
     kernel.has("tun", "ip_tables", device=False)
     kernel.helps = False
-    for now[0] in (1000.0, 1008.0, 1016.0, 1599.0, 1600.0, 1608.0):
+    for clock.elapsed in (1000.0, 1008.0, 1016.0, 1599.0, 1600.0, 1608.0):
         monitor.round()
-    assert kernel.restarts == []
+    assert kernel.engine.restarts == []
     assert kernel.loads == ["tun", "tun"]
     assert kernel.said == ["module-lost: kernel module missing: tun: loading it did not help"]
 
@@ -129,7 +130,7 @@ def test_a_module_that_cannot_be_loaded_is_complained_of_once(monitor: Monitor, 
     kernel.refuses = True
     for _ in range(5):
         monitor.round()
-    assert (kernel.loads, kernel.restarts) == (["ip_tables"], [])
+    assert (kernel.loads, kernel.engine.restarts) == (["ip_tables"], [])
     assert len(kernel.said) == 1
     assert "no such module" in kernel.said[0]
 
@@ -148,4 +149,4 @@ def test_an_account_says_what_root_has_to_do_and_restarts_when_it_is_done(
     kernel.has("tun", "ip_tables")
     for _ in range(3):
         monitor.round()
-    assert kernel.restarts == [paths.SERVER]
+    assert kernel.engine.restarts == [paths.SERVER]

@@ -5,25 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.gateway_report import REPORT
 from mstunnel_setup.errors import EngineError, LockedError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.upgrade.run import UpgradeRequest
 from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.record import Outcome, write_history
+from mstunnel_setup.upgrade.record import Outcome, Upgrade, write_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Digests
-from tests.unit.clocks import START
-from tests.unit.install.worlds import container
+from tests.unit.clocks import FakeClock
+from tests.unit.fakes import FakeSystemd, Forgetful, ports_of
+from tests.unit.install.scenes import Scene, container
 from tests.unit.operators import operator_of
 from tests.unit.upgrade.test_record import history, images, upgrade
 
@@ -34,12 +34,17 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def monitor(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> Monitor:
+def clock() -> FakeClock:
+    return FakeClock(elapsed=1000.0)
+
+
+@pytest.fixture
+def monitor(tmp_path: Path, said: list[str], clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Monitor:
     """A monitor of a host without containers, whose catalogue can be spoiled."""
     monkeypatch.setattr(Monitor, "_modules", lambda _self: None)
     monkeypatch.setattr(Monitor, "_level", lambda _self: None)
     monkeypatch.setattr(Monitor, "_containers", lambda _self: None)
-    return Monitor(operator_of(tmp_path), said.append)
+    return Monitor(operator_of(tmp_path, clock=clock), said.append)
 
 
 def spoil(root: Path, text: str) -> None:
@@ -91,38 +96,34 @@ def test_nothing_is_done_behind_the_back_of_somebody_at_work(
 
 
 def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
-    monitor: Monitor, said: list[str], monkeypatch: pytest.MonkeyPatch
+    monitor: Monitor, said: list[str], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now, moves = [0.0], list[int]()
+    moves: list[int] = []
     monitor._files.make_directories(paths.STATE)
 
     def fail(_run: object, port: int) -> None:
         moves.append(port)
         raise EngineError("container-failed", "it does not start", "")
 
-    clock = SimpleNamespace(monotonic=lambda: now[0], now=lambda: START + timedelta(seconds=now[0]))
-    monkeypatch.setattr(rounds, "SystemClock", lambda: clock)
     monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8443)
     monkeypatch.setattr(rounds, "open_run", lambda *_arguments: nullcontext())
     monkeypatch.setattr(rounds, "move", fail)
-    for now[0] in (1000.0, 1015.0, 1599.0, 1600.0):
+    for clock.elapsed in (1000.0, 1015.0, 1599.0, 1600.0):
         monitor.round()
     assert moves == [8443, 8443]
     assert said.count("container-failed: it does not start") == 2
 
 
 def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
-    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+    monitor: Monitor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent that wants another port at every look, of a monitor that starts again at every look."""
-    now, moves = [0.0], list[int]()
+    moves: list[int] = []
     monitor._files.make_directories(paths.STATE)
-    clock = SimpleNamespace(monotonic=lambda: now[0], now=lambda: START + timedelta(seconds=now[0]))
-    monkeypatch.setattr(rounds, "SystemClock", lambda: clock)
-    monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8000 + int(now[0]))
+    monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8000 + int(clock.elapsed))
     monkeypatch.setattr(rounds, "open_run", lambda *_arguments: nullcontext())
     monkeypatch.setattr(rounds, "move", lambda _run, port: moves.append(port))
-    for now[0] in range(0, 3600, 8):
+    for clock.elapsed in range(0, 3600, 8):
         Monitor(monitor.operator, lambda _text: None).round()
     assert len(moves) == 6
 
@@ -178,7 +179,7 @@ def test_whatever_lies_in_a_folder_of_a_container_ends_no_round(
     put(asking.files.locate(path))
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(30):
-        asking.elapsed += 8
+        asking.clock.elapsed += 8
         asking.monitor.round()
     assert len(looked) == 30
     assert len(list(Path("/proc/self/fd").iterdir())) == before
@@ -198,16 +199,12 @@ def test_upgrades_at_the_word_of_the_agent_are_limited(asking: Asking, said: lis
 class Asking:
     """A host that runs release b of the releases a, b and c, and an agent that is not to be trusted."""
 
-    files: Files
+    scene: Scene
     monitor: Monitor
-    elapsed: float = 1000.0
     upgraded: list[Digests] = field(default_factory=list)
-    clock: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self.clock = SimpleNamespace(
-            now=lambda: START + timedelta(seconds=self.elapsed), monotonic=lambda: self.elapsed
-        )
+        self.files, self.clock = self.scene.files, self.scene.clock
         for folder in (mailbox.INBOX, mailbox.OUTBOX, paths.STATE):
             self.files.make_directories(folder)
         table = '[[release]]\nlabel = "{0}"\npublished = 2026-0{1}-01\nserver = "{2}"\nagent = "{2}"\n'
@@ -216,18 +213,16 @@ class Asking:
         self.files.write(CATALOGUE, "".join(releases).encode())
 
     @contextmanager
-    def opened(self, *_arguments: Any) -> Iterator[Any]:
-        yield SimpleNamespace(
-            files=self.files, context=SimpleNamespace(world=SimpleNamespace(clock=self.clock))
-        )
+    def opened(self, *_arguments: object) -> Iterator[Run]:
+        yield self.scene.opened()
 
-    def upgrade(self, _run: Any, wish: Any) -> Any:
+    def upgrade(self, _run: Run, wish: UpgradeRequest) -> Upgrade:
         self.upgraded.append(wish.digests)
         return upgrade("b", wish.release, Outcome.DONE)
 
     def ask(self, name: str) -> str | None:
         """Have the monitor look a minute later; returns what became of the request."""
-        self.elapsed += 60
+        self.clock.elapsed += 60
         self.files.write(mailbox.REQUEST, mailbox.render(images(name).digests))
         self.monitor.round()
         answer = mailbox.read_answer(self.files.read(mailbox.ANSWER))
@@ -239,9 +234,8 @@ def digest(name: str) -> str:
 
 
 @pytest.fixture
-def asking(monitor: Monitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asking:
-    scene = Asking(Files(tmp_path), monitor)
-    monkeypatch.setattr(rounds, "SystemClock", lambda: scene.clock)
+def asking(monitor: Monitor, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asking:
+    scene = Asking(Scene(tmp_path, clock=clock), monitor)
     monkeypatch.setattr(rounds, "open_run", scene.opened)
     monkeypatch.setattr(rounds, "running", lambda _run: images("b"))
     monkeypatch.setattr(rounds, "upgrade_to", scene.upgrade)
@@ -315,23 +309,20 @@ def test_a_release_that_an_administrator_did_not_want_is_neither_offered_nor_giv
 
 def test_an_agent_that_asks_all_the_time_is_heard_once_a_minute(asking: Asking, said: list[str]) -> None:
     for _ in range(60):
-        asking.elapsed -= 52
+        asking.clock.elapsed -= 52
         asking.ask("a")
     assert len(said) == 8
     assert asking.files.state(mailbox.REQUEST) is not None
 
 
 @pytest.mark.parametrize(("systemd", "expected"), [(True, "starting"), (False, "unhealthy")])
-def test_without_systemd_the_health_is_checked_at_every_look(systemd: bool, expected: str) -> None:
+def test_without_systemd_the_health_is_checked_at_every_look(
+    tmp_path: Path, systemd: bool, expected: str
+) -> None:
     """Podman checks it by timers of systemd: without them it says `starting` for ever."""
-    known = container(health="starting")
-    world = SimpleNamespace(
-        systemd=SimpleNamespace(running=lambda: systemd, known=lambda _unit: False),
-        engine=SimpleNamespace(inspect=lambda _name: known),
-        container=lambda _name: replace(known, health="unhealthy"),
-    )
-
-    assert rounds.condition(cast("Any", world), "mstunnel-server") == expected
+    engine = Forgetful({"mstunnel-server": container(health="starting")})
+    ports = ports_of(tmp_path, engine=engine, systemd=FakeSystemd(runs=systemd))
+    assert rounds.condition(ports, "mstunnel-server") == expected
 
 
 def test_the_gateway_learns_new_addresses_of_the_host(

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import time, timedelta, timezone, tzinfo
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.upgrade import commands
 from mstunnel_setup.operations.upgrade.notices import waiting_notices
 from mstunnel_setup.result import Result
@@ -20,7 +19,9 @@ from mstunnel_setup.upgrade.last_decision import standing, write_standing
 from mstunnel_setup.upgrade.release import CATALOGUE
 from mstunnel_setup.upgrade.window import Window
 from tests.unit.clocks import START
+from tests.unit.install.scenes import Scene
 from tests.unit.operators import operator_of
+from tests.unit.results import lines_of, object_of
 from tests.unit.schemas import validate
 from tests.unit.upgrade.test_record import images
 
@@ -49,8 +50,8 @@ def check(files: Files, monkeypatch: pytest.MonkeyPatch, runs: str = "b") -> Res
     """What the command says; its JSON keeps the schema."""
 
     @contextmanager
-    def opened(*_arguments: object, **_options: object) -> Iterator[Any]:
-        yield SimpleNamespace(files=files)
+    def opened(*_arguments: object, **_options: object) -> Iterator[Run]:
+        yield Scene(files.root).opened()
 
     monkeypatch.setattr(commands, "open_run", opened)
     monkeypatch.setattr(commands, "running", lambda _run: images(runs))
@@ -64,7 +65,7 @@ def check(files: Files, monkeypatch: pytest.MonkeyPatch, runs: str = "b") -> Res
 
 
 def lines(result: Result) -> list[str]:
-    return [str(line) for line in cast("Any", result.text)]
+    return lines_of(result)
 
 
 def decided(files: Files, code: str, reason: str, window: Window | None = None) -> None:
@@ -77,7 +78,7 @@ def test_it_says_what_the_upgrade_waits_for_and_since_when_that_is_known(
     decided(files, "turn", "gw1 comes first")
     result = check(files, monkeypatch)
     assert f"Waits:   gw1 comes first (turn, as of {START:%Y-%m-%d %H:%M} UTC)" in lines(result)
-    assert cast("Any", result.data["decision"])["code"] == "turn"
+    assert object_of(result, "decision")["code"] == "turn"
 
 
 def test_words_of_the_agent_cannot_steer_the_terminal(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

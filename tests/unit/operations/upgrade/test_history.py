@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.upgrade import commands
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest
 from mstunnel_setup.upgrade.record import HISTORY, Outcome, Upgrade, write_history
-from mstunnel_setup.upgrade.release import CATALOGUE
+from mstunnel_setup.upgrade.release import CATALOGUE, Release
+from tests.unit.install.scenes import Scene
 from tests.unit.operators import operator_of
+from tests.unit.results import lines_of
 from tests.unit.schemas import validate
 from tests.unit.upgrade.test_record import history, images, upgrade
 
@@ -24,8 +26,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     found.make_directories(HISTORY.rpartition("/")[0])
 
     @contextmanager
-    def opened(*_arguments: object, **_options: object) -> Iterator[Any]:
-        yield SimpleNamespace(files=found)
+    def opened(*_arguments: object, **_options: object) -> Iterator[Run]:
+        yield Scene(tmp_path).opened()
 
     monkeypatch.setattr(commands, "open_run", opened)
     return found
@@ -37,7 +39,7 @@ def shown(files: Files, *upgrades: Upgrade) -> list[str]:
     result = commands.history(operator_of(Path("/nowhere")))
     envelope = {"schema": "mstunnel/1", "command": "mst-cli upgrade history", "status": result.status}
     validate({**envelope, "data": result.data, "warnings": [], "errors": []})
-    return [str(line).strip() for line in cast("Any", result.text)]
+    return [line.strip() for line in lines_of(result)]
 
 
 def test_it_says_how_many_devices_were_there_and_are_back(files: Files) -> None:
@@ -67,9 +69,9 @@ def test_a_release_that_no_device_has_proved_warns(
     monkeypatch.setattr(commands, "running", lambda _run: images("a"))
     monkeypatch.setattr(commands, "finish", lambda _run: None)
     monkeypatch.setattr(commands, "upgrade_to", lambda _run, _wish: done)
-    monkeypatch.setattr(
-        commands, "_chosen", lambda _catalogue, _name: SimpleNamespace(name="b", digests=images("b").digests)
-    )
+    wanted = images("b").digests
+    release = Release(label="b", published=date(2026, 1, 1), server=wanted.server, agent=wanted.agent)
+    monkeypatch.setattr(commands, "_chosen", lambda _catalogue, _name: release)
     result = commands.apply(operator_of(Path("/nowhere")), None)
     assert [notice.code for notice in result.warnings] == codes
     warnings = [vars(notice) for notice in result.warnings]
@@ -104,4 +106,4 @@ def test_an_earlier_release_that_is_chosen_by_name_passes_the_newest_over(
     result = commands.apply(operator_of(Path("/nowhere")), name)
     assert [wish.passes_over for wish in wished] == [images("c").digests if passed_over else None]
     assert result.data["held"] is passed_over
-    assert any("Held at 1.0" in str(line) for line in cast("Any", result.text)) is passed_over
+    assert any("Held at 1.0" in line for line in lines_of(result)) is passed_over

@@ -3,8 +3,7 @@
 import json
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -13,9 +12,10 @@ from mstunnel_setup.agent.gateway_report import REPORT
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.operations.upgrade.internal_probe import reached_address, reaches_inside
 from tests.unit.clocks import START, FakeClock
+from tests.unit.fakes import FakeEngine, ports_of
+from tests.unit.install.scenes import context_of
 
 URL = "http://intranet.example/"
 WELL = {"http_code": 200}
@@ -30,10 +30,8 @@ class Scene:
         self.files.make_directories(paths.SERVER_STATE)
         self.clock = FakeClock()
         state = ContainerState("running", "healthy", started_at=START + timedelta(milliseconds=700))
-        world = SimpleNamespace(
-            files=self.files, clock=self.clock, engine=SimpleNamespace(inspect=lambda _name: state)
-        )
-        self.context = cast("Context", SimpleNamespace(world=world))
+        engine = FakeEngine({paths.SERVER: state})
+        self.context = context_of(ports_of(root, engine=engine, clock=self.clock))
 
     def report(self, account: dict[str, Any], after: float = 0, url: str = URL) -> None:
         """The gateway has tried, so many seconds after its start."""

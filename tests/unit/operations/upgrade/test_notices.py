@@ -1,18 +1,20 @@
 """What status says of the monitor and of the last upgrade, each with the command that fixes it."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.steps.monitor import UNIT
 from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices
+from mstunnel_setup.result import Notice
 from mstunnel_setup.upgrade.record import HISTORY, Outcome, write_history
+from tests.unit.fakes import FakeSystemd, ports_of
 from tests.unit.upgrade.test_record import history, upgrade
 
 
-def codes(notices: Any) -> list[str]:
+def codes(notices: Iterable[Notice]) -> list[str]:
     return [notice.code for notice in notices]
 
 
@@ -20,9 +22,12 @@ def codes(notices: Any) -> list[str]:
     ("known", "active", "said"),
     [(True, True, []), (True, False, ["monitor-down"]), (False, False, [])],
 )
-def test_a_monitor_that_is_down_is_told(*, known: bool, active: bool, said: list[str]) -> None:
-    systemd = SimpleNamespace(known=lambda _unit: known, active=lambda _unit: active)
-    assert codes(monitor_notices(cast("Any", SimpleNamespace(systemd=systemd)))) == said
+def test_a_monitor_that_is_down_is_told(
+    tmp_path: Path, *, known: bool, active: bool, said: list[str]
+) -> None:
+    unit = {UNIT}
+    systemd = FakeSystemd(units=unit if known else set(), running_units=unit if active else set())
+    assert codes(monitor_notices(ports_of(tmp_path, systemd=systemd))) == said
 
 
 @pytest.mark.parametrize(

@@ -1,31 +1,37 @@
-"""A small world for one test: files below a temporary root, and stand-ins behind the other ports."""
+"""A host and its tenant for one test: files below a temporary root, and stand-ins behind the other ports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+
+from cryptography.x509 import Certificate
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.containers.choice import Chosen
-from mstunnel_setup.containers.engine import ContainerState, Image, no_progress
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.spec import MANAGED_LABEL
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import fold
+from mstunnel_setup.engine.receipt import Receipt, fold
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.context import Context, Gathered
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.step_list import CODEC
-from mstunnel_setup.install.world import World
 from mstunnel_setup.tenant.clouds import CLOUDS, Cloud
+from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer, TunnelSite
 from tests.unit.clocks import FakeClock
+from tests.unit.fakes import PODMAN, FakeEngine, FakePorts, FakeSystemd
 from tests.unit.tls.pki import NOW, Pki, key_bytes
 
 SERVER_IMAGE = "registry.example.com/server@sha256:" + "a" * 64
@@ -77,7 +83,7 @@ class FakePrompter:
 
 
 @dataclass
-class FakeGraph:
+class FakeGraph(Graph):
     """A tenant that answers from memory."""
 
     all_sites: list[TunnelSite] = field(default_factory=lambda: [OSAKA, BERLIN])
@@ -112,34 +118,6 @@ class FakeGraph:
         return "99999999-0000-0000-0000-000000000000"
 
 
-@dataclass
-class FakeEngine:
-    """Containers by name."""
-
-    containers: dict[str, ContainerState] = field(default_factory=dict)
-    images: dict[str, Image] = field(default_factory=dict)
-    passes: bool = False
-
-    def image(self, reference: str) -> Image | None:
-        return self.images.get(reference)
-
-    def probe(self, name: str) -> bool:
-        return self.passes
-
-    def inspect(self, name: str) -> ContainerState | None:
-        return self.containers.get(name)
-
-
-@dataclass
-class FakeSystemd:
-    """Whether systemd is PID 1."""
-
-    runs: bool = True
-
-    def running(self) -> bool:
-        return self.runs
-
-
 def container(status: str = "running", health: Any = "healthy", *, ours: bool = True) -> ContainerState:
     return ContainerState(status, health, {MANAGED_LABEL: "1"} if ours else {})
 
@@ -155,6 +133,18 @@ def configuration(port: int = 443, **more: Any) -> TunnelConfiguration:
     )
 
 
+def context_of(ports: Ports, prompter: FakePrompter | None = None) -> Context:
+    """What a step sees on these ports, without answers and before the first run."""
+    return Context(
+        ports=ports,
+        gathered=Gathered(merge({}, {})),
+        prompter=prompter or FakePrompter(),
+        read_receipt=Receipt,
+        protect=lambda _secret: None,
+        host_name="gw1",
+    )
+
+
 @dataclass
 class Scene:
     """One host and its tenant. `context` is what a step sees of them, a new one for every run."""
@@ -165,8 +155,9 @@ class Scene:
     graph: FakeGraph = field(default_factory=FakeGraph)
     engine: FakeEngine = field(default_factory=FakeEngine)
     systemd: FakeSystemd = field(default_factory=FakeSystemd)
-    chosen: Chosen = field(default_factory=lambda: Chosen("podman", "5.4.2", "the only engine installed"))
-    trusted: tuple[Any, ...] = ()
+    processes: Processes = field(default_factory=Processes)
+    chosen: Chosen = PODMAN
+    trusted: tuple[Certificate, ...] = ()
     secrets: list[str] = field(default_factory=list)
 
     @property
@@ -187,29 +178,47 @@ class Scene:
     def context(self, **answers: Any) -> Context:
         """`answers` by setting path, with `__` for the dot: `tenant__cloud="custom"`."""
         given = {name.replace("__", "."): value for name, value in answers.items()}
-        world = World(self.files, Processes(), self.clock, self._passphrase, no_progress)
-        world.__dict__["engine"] = self.engine
-        world.__dict__["chosen"] = self.chosen
-        world.__dict__["system_roots"] = self.trusted
-        world.systemd = cast("Any", self.systemd)
-        world.graph = cast("Any", self.graph)
-        return Context(
-            world=world,
-            answers=merge(given, {}),
+        gathered = Gathered(merge(given, {}), graph=self.graph)
+
+        def passphrase(reference: str | None) -> bytes | None:
+            if reference is None:
+                return gathered.typed()
+            return context.secret(SecretReference.parse(reference)).encode()
+
+        ports = FakePorts(
+            self.files,
+            self.processes,
+            self.clock,
+            self.systemd,
+            lambda: (self.engine, self.chosen),
+            gathered.tenant,
+            passphrase,
+            trusted=self.trusted,
+        )
+        context = Context(
+            ports=ports,
+            gathered=gathered,
             prompter=self.prompter,
             read_receipt=lambda: fold(self.journal.records),
             protect=self.secrets.append,
             host_name="gw1",
         )
+        return context
+
+    def opened(self) -> Run:
+        """What a command works with that has opened this host."""
+        context, journal = self.context(), self.journal
+        runner = Runner(context.ports, journal, CODEC, self.clock, lambda _event: None)
+        return Run(context, runner, journal, self.files, Scope.ALL)
 
     def run(self, step: Step[Context, Any], context: Context) -> tuple[Action[Any], ...]:
         """Run one step to its end, journal and all; returns what was done."""
-        runner = Runner(context.world, self.journal, CODEC, self.clock, lambda _event: None)
+        runner = Runner(context.ports, self.journal, CODEC, self.clock, lambda _event: None)
         return runner.run([step], context)[0].actions
 
     def undo(self) -> None:
         """Take everything back, as an uninstallation does."""
-        Runner(self.context().world, self.journal, CODEC, self.clock, lambda _event: None).undo()
+        Runner(self.context().ports, self.journal, CODEC, self.clock, lambda _event: None).undo()
 
     def remember(self, name: str, value: Any) -> None:
         """A finished `Remember` of an earlier run."""
@@ -228,9 +237,6 @@ class Scene:
         chain = self.write(f"{folder}/chain.pem", pki.pem("leaf") + pki.pem("inter"))
         key = self.write(f"{folder}/key.pem", key_bytes(pki.key_name("leaf")))
         return str(chain), str(key)
-
-    def _passphrase(self, reference: str) -> bytes:
-        return self.context().secret(SecretReference.parse(reference)).encode()
 
 
 def paths_of(actions: Sequence[Action[Any]]) -> list[str]:

@@ -1,0 +1,155 @@
+"""The ports of one run: built once, passed on; the expensive ones are opened when first used."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+from cryptography.x509 import Certificate
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
+from mstunnel_setup.containers.engine import ContainerEngine, Progress
+from mstunnel_setup.containers.spec import Volume
+from mstunnel_setup.containers.systemd import Systemd
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.errors import (
+    GATEWAY_CONFIGURATION_REFUSED,
+    IMAGE_NOT_GATEWAY,
+    NOT_SIGNED_IN,
+    PASSPHRASE_UNEXPECTED,
+)
+from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.text import printable
+from mstunnel_setup.tls.ca_trust import added_roots, system_roots
+
+CANDIDATE = f"{paths.STATE}/candidate-ocserv.conf"
+_CHECK = "/usr/libexec/mstunnel/check-configuration"
+_CHECK_SECONDS = 60.0
+# podman-run(1): the command cannot be run, or is not there.
+_NO_SUCH_PROGRAM = (126, 127)
+
+OpenedEngine: TypeAlias = tuple[ContainerEngine, Chosen]
+Passphrases: TypeAlias = Callable[[str | None], bytes | None]
+"""The passphrase that a reference names; without a reference the one typed during this run, if any."""
+
+
+def no_tenant() -> Graph:
+    """Raise SignInError: nothing has signed in."""
+    raise NOT_SIGNED_IN()
+
+
+def no_passphrases(reference: str | None) -> bytes | None:
+    """Raise UsageError for a reference: this command reads no secrets."""
+    if reference is not None:
+        raise PASSPHRASE_UNEXPECTED(reference=reference)
+    return None
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What the actions of a run act on.
+
+    `engine_opener` and `tenant` are called when the engine or the tenant is first needed.
+    """
+
+    files: Files
+    processes: Processes
+    clock: Clock
+    systemd: Systemd
+    engine_opener: Callable[[], OpenedEngine]
+    tenant: Callable[[], Graph] = no_tenant
+    passphrases: Passphrases = no_passphrases
+    progress: Progress = lambda _fetched, _known: None
+    scope: Scope = Scope.ALL
+
+    @property
+    def state_directory(self) -> str:
+        """Where journal and saved files of this part lie."""
+        return paths.HOST_STATE if self.scope is Scope.HOST else paths.STATE
+
+    @property
+    def engine(self) -> ContainerEngine:
+        """The container engine. Raises EngineError when there is none, or none that can run the gateway."""
+        return self._opened[0]
+
+    @property
+    def chosen(self) -> Chosen:
+        """Which engine that is, and why. Raises EngineError as `engine` does."""
+        return self._opened[1]
+
+    @cached_property
+    def _opened(self) -> OpenedEngine:
+        return self.engine_opener()
+
+    @property
+    def graph(self) -> Graph:
+        """The tenant. Raises SignInError before the step `sign-in`."""
+        return self.tenant()
+
+    @cached_property
+    def system_roots(self) -> tuple[Certificate, ...]:
+        """The public authorities that this system trusts."""
+        return system_roots(self.files)
+
+    @property
+    def private_roots(self) -> tuple[Certificate, ...]:
+        """The roots that an administrator added below ca-trust."""
+        return tuple(root for _, root in added_roots(self.files))
+
+    @property
+    def trusted_roots(self) -> tuple[Certificate, ...]:
+        """All roots that devices may be expected to know."""
+        return (*self.system_roots, *self.private_roots)
+
+    def passphrase(self, reference: str | None) -> bytes | None:
+        """The passphrase `reference` names; without a reference the one typed during this run, if any."""
+        return self.passphrases(reference)
+
+    def check_gateway_configuration(self, image: str, text: str) -> None:
+        """Have the gateway image test `text` as its ocserv.conf.
+
+        Raises StepError `gateway-configuration-refused` with ocserv's reason.
+        """
+        self.files.write(CANDIDATE, text.encode(), 0o600)
+        seen = [
+            Volume(host=str(self.files.locate(path)), container=path, options=("ro", "z"))
+            for path in (paths.CONFIGURATION, CANDIDATE)
+        ]
+        try:
+            finished = self.engine.run_once(image, (_CHECK, CANDIDATE), seen, _CHECK_SECONDS)
+        finally:
+            self.files.remove(CANDIDATE)
+        if finished.code in _NO_SUCH_PROGRAM:
+            raise IMAGE_NOT_GATEWAY(image=image)
+        if finished.code != 0:
+            raise GATEWAY_CONFIGURATION_REFUSED(error=printable(finished.error or finished.output).strip())
+
+
+@contextmanager
+def open_ports(
+    operator: Operator,
+    scope: Scope,
+    preference: EnginePreference,
+    *,
+    tenant: Callable[[], Graph] = no_tenant,
+    passphrases: Passphrases = no_passphrases,
+) -> Iterator[Ports]:
+    """The ports of one run on the operator's host. What was started for the run alone ends with it."""
+    with ExitStack() as stack:
+        yield Ports(
+            operator.files,
+            operator.processes,
+            operator.clock,
+            Systemd(operator.processes, user=scope is Scope.ACCOUNT),
+            lambda: open_engine(preference, operator.files, operator.processes, operator.clock, stack),
+            tenant,
+            passphrases,
+            operator.download,
+            scope,
+        )

@@ -1,0 +1,178 @@
+"""Typed stand-ins behind the ports: what a test does not set up fails when it is used."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cryptography.x509 import Certificate
+
+from mstunnel_setup.containers.choice import Chosen
+from mstunnel_setup.containers.engine import (
+    ContainerEngine,
+    ContainerState,
+    Finished,
+    Image,
+    LogOptions,
+    Progress,
+)
+from mstunnel_setup.containers.spec import ContainerSpec, Volume
+from mstunnel_setup.containers.systemd import Systemd
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.install.ports import Ports
+from tests.unit.clocks import FakeClock
+
+PODMAN = Chosen("podman", "5.4.2", "the only engine installed")
+
+
+@dataclass
+class FakeEngine(ContainerEngine):
+    """Containers by name and images by reference; `answers` what programs print, one after the other."""
+
+    containers: dict[str, ContainerState] = field(default_factory=dict)
+    images: dict[str, Image] = field(default_factory=dict)
+    passes: bool = False
+    answer: Callable[[Sequence[str]], Finished] | None = None
+    restarts: list[str] = field(default_factory=list)
+
+    def version(self) -> str:
+        return PODMAN.version
+
+    def image(self, reference: str) -> Image | None:
+        return self.images.get(reference)
+
+    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
+        raise AssertionError(reference)
+
+    def load(self, archive: str) -> tuple[Image, ...]:
+        raise AssertionError(archive)
+
+    def tag(self, image: str, name: str) -> None:
+        raise AssertionError(name)
+
+    def remove_image(self, reference: str) -> bool:
+        raise AssertionError(reference)
+
+    def create(self, spec: ContainerSpec) -> None:
+        raise AssertionError(spec)
+
+    def start(self, name: str) -> None:
+        raise AssertionError(name)
+
+    def stop(self, name: str) -> None:
+        raise AssertionError(name)
+
+    def restart(self, name: str) -> None:
+        self.restarts.append(name)
+
+    def remove(self, name: str) -> None:
+        raise AssertionError(name)
+
+    def inspect(self, name: str) -> ContainerState | None:
+        return self.containers.get(name)
+
+    def probe(self, name: str) -> bool:
+        return self.passes
+
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+        assert self.answer is not None, arguments
+        return self.answer(arguments)
+
+    def run_once(
+        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
+    ) -> Finished:
+        raise AssertionError(arguments)
+
+    def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
+        return ("podman", "exec", name, *arguments)
+
+    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
+        return ("podman", "logs", name)
+
+
+class Forgetful(FakeEngine):
+    """An engine that checks health only when it is asked to, as Podman does without systemd."""
+
+    def probe(self, name: str) -> bool:
+        self.containers[name] = replace(self.containers[name], health="unhealthy")
+        return False
+
+
+@dataclass
+class FakeSystemd(Systemd):
+    """Whether systemd is PID 1, which units it has, and what was asked of them."""
+
+    runs: bool = True
+    units: set[str] = field(default_factory=set)
+    running_units: set[str] = field(default_factory=set)
+    failed_units: set[str] = field(default_factory=set)
+    told: list[str] = field(default_factory=list)
+    environments: dict[str, str] = field(default_factory=dict)
+
+    def running(self) -> bool:
+        return self.runs
+
+    def daemon_reload(self) -> None:
+        self.told.append("daemon-reload")
+
+    def active(self, unit: str) -> bool:
+        return unit in self.running_units
+
+    def failed(self, unit: str) -> bool:
+        return unit in self.failed_units
+
+    def known(self, unit: str) -> bool:
+        return unit in self.units or unit in self.running_units
+
+    def environment(self, unit: str) -> str:
+        return self.environments.get(unit, "")
+
+    def start(self, unit: str) -> None:
+        self.told.append(f"start {unit}")
+        self.running_units.add(unit)
+
+    def restart(self, unit: str) -> None:
+        self.told.append(f"restart {unit}")
+
+
+@dataclass
+class Printing(Processes):
+    """Every program prints `output` and ends well."""
+
+    output: str = ""
+
+    def run(self, arguments: Sequence[str], **_options: Any) -> Completed:
+        return Completed(0, self.output, "")
+
+
+@dataclass(frozen=True)
+class FakePorts(Ports):
+    """Ports on a machine that trusts the authorities `trusted`."""
+
+    trusted: tuple[Certificate, ...] = ()
+
+    @cached_property
+    def system_roots(self) -> tuple[Certificate, ...]:
+        return self.trusted
+
+
+def ports_of(
+    root: Path,
+    *,
+    engine: ContainerEngine | None = None,
+    clock: Clock | None = None,
+    processes: Processes | None = None,
+    systemd: Systemd | None = None,
+) -> Ports:
+    """Ports on the files below `root`; what is not given is empty."""
+    engine = engine or FakeEngine()
+    return FakePorts(
+        Files(root),
+        processes or Processes(),
+        clock or FakeClock(),
+        systemd or FakeSystemd(),
+        lambda: (engine, PODMAN),
+    )
