@@ -133,7 +133,7 @@ def test_what_each_method_needs(scene: Scene, answers: dict[str, str], missing: 
 
 def test_a_registered_server_needs_no_answer(scene: Scene) -> None:
     _registered(scene)
-    assert sign_in.STEP.missing(scene.context(sign_in__method="token-file")) == ()
+    assert sign_in.STEP.missing(scene.context(**LAB)) == ()
 
 
 def test_a_custom_cloud_has_no_application_for_every_tenant(scene: Scene) -> None:
