@@ -53,8 +53,8 @@ def _rootless() -> str:
     known = {id(step) for step in ORDER}
     intro = (
         "# Steps without root\n\n"
-        "With `--rootless` root and the service account do their parts one after the other, each with a\n"
-        "journal of its own. What is not described here is the step of the same name above.\n"
+        "With `--rootless` root and the service account run their parts one after the other, each with a\n"
+        "separate journal. Steps that are not described here are those of the same name above.\n"
     )
     parts = [intro]
     for scope, title in ((Scope.HOST, "The part of root"), (Scope.ACCOUNT, "The part of the account")):
@@ -79,9 +79,9 @@ def answers() -> str:
         "# Answer file\n\n"
         "YAML in UTF-8, strict: an unknown key is an error with line and column.\n"
         "`mstunnel-setup answers new` writes a commented file, `answers check` judges one,\n"
-        "`answers schema` prints its JSON Schema, and `answers show` tells every value with its origin.\n\n"
-        "An option counts before a variable, a variable before the file, the file before earlier answers.\n\n"
-        "Secrets are never written into the file, only their place: `file:PATH`, `env:NAME` or\n"
+        "`answers schema` prints its JSON Schema, and `answers show` lists every value with its origin.\n\n"
+        "Precedence: option, variable, file, earlier answers.\n\n"
+        "Secrets are never written into the file, only a reference to them: `file:PATH`, `env:NAME` or\n"
         "`credential:NAME` (systemd).\n\n"
         "| Setting | Values, default | Option | Variable | Meaning |\n| --- | --- | --- | --- | --- |\n"
     )
@@ -132,8 +132,8 @@ def error_codes() -> str:
     found = sorted(set(codes()))
     intro = (
         "# Errors\n\n"
-        "Codes are stable; messages and hints are for people and may change. `…` stands for what is only\n"
-        "known when it happens. Exit codes are explained in [exit-codes.md](exit-codes.md).\n"
+        "Codes are stable; messages and hints are for people and may change. `…` stands for a value that is only\n"
+        "known at run time. Exit codes are explained in [exit-codes.md](exit-codes.md).\n"
     )
     parts = [intro]
     # Warnings, which have no exit code of their own, come last.

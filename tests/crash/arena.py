@@ -254,11 +254,11 @@ class Arena:
         self.write_answers({})
 
     def prepared_identity(self) -> dict[str, str]:
-        """The answers for an application that was made beforehand; the tenant knows its certificate."""
+        """The answers for an application that was created in advance; the tenant knows its certificate."""
         return {"client_id": PREPARED, "pfx": f"{self.directory}/prepared.pfx"}
 
     def secret_identity(self) -> dict[str, str]:
-        """The answers for an application that was made beforehand and has a secret."""
+        """The answers for an application that was created in advance and has a secret."""
         return {"client_id": CLIENT, "client_secret": f"file:{self.directory}/secret"}
 
     def write_answers(self, changes: Mapping[str, Any]) -> None:

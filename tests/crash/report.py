@@ -28,21 +28,21 @@ _PORTS = {
 _INTRODUCTION = """\
 # Reliability
 
-Written by the test run (`make crash`, `make crash-strace`); do not edit. What is
-promised: after a kill or a loss of power at any instant the next run ends where
-an undisturbed one does, or stops with one named reason, and uninstall removes
-what was made and nothing else.
+Written by the test run (`make crash`, `make crash-strace`); do not edit. The
+guarantee: after a kill or a power failure at any point the next run ends in the same
+state as an undisturbed one, or stops with one named reason, and uninstallation removes
+what was created and nothing else.
 """
 _LIMITS = """\
 ## What is not covered
 
 - The exhaustive loops run the real programs with real files and a real lab
   tenant; the container engine and systemd are recording stand-ins. On real
-  Podman with systemd one run is killed in each step (`make test`), and a sample of
-  points is (`make e2e` and `make crash`, `tests/crash/test_kill_real.py`).
-- What somebody edits while a run is at work, between the look at a file and
-  its replacement, is lost: nobody else is kept from writing as root.
-- Loss of power is a model: what was not synced may be lost in any combination.
+  Podman with systemd, `make test` kills one run in each step, and `make e2e` and
+  `make crash` kill at a sample of points (`tests/crash/test_kill_real.py`).
+- An edit during a run, between the check of a file and its replacement, is lost:
+  other processes of root are not kept from writing.
+- Power failure is a model: what was not synced may be lost in any combination.
 """
 
 
@@ -82,12 +82,12 @@ def _kills() -> Iterator[tuple[str, int, int]]:
 def _commands() -> Iterator[tuple[str, int, int]]:
     runs = plugin.recorded("commands")
     names = len({run["command"] for run in runs})
-    yield _row(f"Kill points of {names} commands: given once more, then uninstalled", runs)
+    yield _row(f"Kill points of {names} commands: run again, then uninstalled", runs)
 
 
 def _asked() -> Iterator[tuple[str, int, int]]:
     runs = plugin.recorded("asked")
-    yield _row("Kill points of a monitor at an upgrade that the agent asks for, good and bad image", runs)
+    yield _row("Kill points of a monitor during an upgrade requested by the agent, good and bad image", runs)
 
 
 def _real() -> Iterator[tuple[str, int, int]]:
@@ -105,7 +105,7 @@ def _strace() -> Iterator[tuple[str, int, int]]:
 def _disks() -> Iterator[tuple[str, int, int]]:
     latest = {item["what"]: item for item in plugin.recorded("disks")}
     for what, item in latest.items():
-        yield f"Disks after a loss of power: {what} ({item['moments']} moments)", item["disks"], item["disks"]
+        yield f"Disks after a power failure: {what} ({item['moments']} moments)", item["disks"], item["disks"]
 
 
 def _faults() -> Iterator[tuple[str, int, int]]:
@@ -151,7 +151,7 @@ fails at {limit} %.
 
 
 def _found() -> Iterator[str]:
-    yield "## Crash bugs found and mended\n"
+    yield "## Crash bugs found and fixed\n"
     yield "| What | Found by | Command that shows it |\n| --- | --- | --- |"
     for item in YAML(typ="safe").load(_KNOWN.read_text()):
         yield f"| {item['what']} | {item['found']} | `pytest {item['shown']}` |"

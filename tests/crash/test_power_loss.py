@@ -225,7 +225,7 @@ def test_a_first_installation_that_is_taken_back_after_the_loss(workshop: Worksh
     wanted: disk.Picture = {
         path.lstrip("/"): value for path, value in history.before.items() if path.startswith("/etc/")
     }
-    assert check(history, memory, recover, wanted, "undo after the loss") > 80
+    assert check(history, memory, recover, wanted, "undo after the power failure") > 80
 
 
 def test_an_uninstallation(workshop: Workshop, memory: Path) -> None:

@@ -86,8 +86,8 @@ def _secret(arena: Arena) -> None:
     place.write_bytes(b"theirs")
 
 
-def _secret_beforehand(arena: Arena) -> None:
-    """The same with an application that was made beforehand."""
+def _secret_in_advance(arena: Arena) -> None:
+    """The same with an application that was created in advance."""
     arena.write_answers({"identity": arena.secret_identity()})
 
 
@@ -119,5 +119,5 @@ VARIANTS = {
     ),
     "openrc": Variant(_openrc, {"manner": "engine", "live": True}, every=10),
     "secret": Variant(_secret, every=10),
-    "secret beforehand": Variant(_secret_beforehand, every=20),
+    "secret in advance": Variant(_secret_in_advance, every=20),
 }
