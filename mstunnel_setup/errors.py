@@ -215,7 +215,7 @@ INTERNAL_ERROR = declare(
     SetupError,
     "internal-error",
     "unexpected error: {reason}",
-    "This is a bug. {report}",
+    "This is an error in the program. {report}",
 )
 NOT_INSTALLED = declare(
     UsageError,

@@ -1,4 +1,4 @@
-"""What happens during a run, told as values; the renderer and the log decide what to make of them."""
+"""What happens during a run, as values; the renderer and the log decide how to present them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

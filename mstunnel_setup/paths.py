@@ -85,7 +85,7 @@ OUTBOX = f"{MESSAGES}/out"
 CONFIGURATION_HANDED = f"{INBOX}/server-configuration.json"
 CONFIGURATION_VERDICT = f"{OUTBOX}/server-configuration.json"
 
-# What the agent changes is its own, in a folder of its own; the names of the reference are links to it.
+# The agent owns the files that it changes, in a separate directory; the names of the reference are links.
 AGENT_FOLDER = f"{CONFIGURATION}/agent"
 AGENT_CREDENTIAL = f"{AGENT_FOLDER}/agent.p12"
 AGENT_SECRET = f"{AGENT_FOLDER}/agent-secret"

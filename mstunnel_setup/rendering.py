@@ -1,6 +1,6 @@
 """The generated files: `render` fills in a template of `templates/`; one filter for each quoting rule.
 
-No value can begin a line of its own: what a text file gets is refused if it holds control characters.
+No value can add a line: values of a text file are refused if they contain control characters.
 Sources: systemd.syntax(7), systemd.service(5), podman-systemd.unit(5), ocserv(8), the shell of POSIX.
 """
 

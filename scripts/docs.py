@@ -132,8 +132,8 @@ def error_codes() -> str:
     found = sorted(set(codes()))
     intro = (
         "# Errors\n\n"
-        "Codes are stable; messages and hints are for people and may change. `…` stands for a value that is only\n"
-        "known at run time. Exit codes are explained in [exit-codes.md](exit-codes.md).\n"
+        "Codes are stable; messages and hints are for people and may change. `…` stands for a value that is\n"
+        "only known at run time. Exit codes are explained in [exit-codes.md](exit-codes.md).\n"
     )
     parts = [intro]
     # Warnings, which have no exit code of their own, come last.

@@ -297,7 +297,7 @@ SECRET_IN_BUNDLE = declare(
     CheckError,
     "secret-in-bundle",
     "nothing was written: the file would contain a secret: {found}",
-    "This is a bug. Report it.",
+    "This is an error in the program. Report it.",
 )
 SERVER_NOT_RUNNING = declare(
     EngineError,

@@ -21,7 +21,7 @@ _BACKDATED = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class AgentCredential:
-    """What the tenant is told of the credential: its certificate, and until when it is good."""
+    """What the tenant stores of the credential: its certificate, and its expiry."""
 
     certificate_der: bytes
     not_after: datetime
