@@ -155,7 +155,7 @@ def test_no_key_of_ocserv_is_reached_from_the_data(hostile: Hostile) -> None:
         {"listenPort": "443\nconnect-script = /x"},
     ],
 )
-def test_no_text_becomes_a_line_of_its_own(hostile: Hostile, changes: dict[str, Any]) -> None:
+def test_no_text_adds_a_line(hostile: Hostile, changes: dict[str, Any]) -> None:
     # In one go: `data` has its own names for two of them.
     hostile.run(
         f"document = json.loads(data()); document['configuration'].update({changes!r})\n"

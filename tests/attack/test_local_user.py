@@ -240,9 +240,7 @@ def test_root_runs_no_code_that_another_user_can_change(place: Path, change: Cal
     )
 
 
-def test_no_administrator_is_told_to_run_a_program_of_the_account_as_root(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_hint_runs_a_program_of_the_account_as_root(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = place / "mstunnel-setup"
     own.write_text("#!/bin/sh\n")
     os.chown(own, UID, UID)

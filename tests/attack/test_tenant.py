@@ -227,7 +227,7 @@ def test_a_session_chosen_by_the_attacker_is_never_the_victims(lab: LabClient) -
     record("tenant", "plant a session before an administrator signs in", "a new session is made")
 
 
-def test_cookies_are_for_this_server_and_for_pages_of_its_own(lab: LabClient, browser: Pages) -> None:
+def test_cookies_are_limited_to_this_server_and_its_pages(lab: LabClient, browser: Pages) -> None:
     browser.open("/admin/sign-in")
     form = browser.page.fields | {"upn": ADMIN, "password": lab.password("admin")}
     answer = browser.session.post(f"{browser.base}/admin/sign-in", form, allow_redirects=False, timeout=20)

@@ -165,7 +165,7 @@ PAGES = {
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_everybody_can_use_the_page(site: Site, path: str) -> None:
+def test_the_page_is_accessible(site: Site, path: str) -> None:
     """Wide in light colours, on a phone in dark ones: axe-core has nothing to say, nothing is cut off."""
     for size, colours in ((WIDE, "light"), (PHONE, "dark")):
         site.browser.size(size)
@@ -239,7 +239,7 @@ def _tab_to(browser: Browser, wanted: str) -> None:
     raise AssertionError(f"{wanted} cannot be reached")
 
 
-def test_what_is_wrong_is_said_at_its_field(site: Site, screenshots: Path) -> None:
+def test_an_error_is_shown_at_its_field(site: Site, screenshots: Path) -> None:
     site.browser.size(WIDE)
     site.browser.colours("light")
     browser = site.open("/admin/configurations/new")

@@ -55,7 +55,7 @@ def test_an_edit_of_env_sh_is_kept(fresh: Scene, arena: Arena) -> None:
     assert "MINE=1" in place(arena, paths.ENVIRONMENT).read_text()
 
 
-def test_a_file_edited_by_somebody_else_survives_the_uninstallation_and_is_named(arena: Arena) -> None:
+def test_a_file_edited_by_others_survives_the_uninstallation_and_is_named(arena: Arena) -> None:
     done(arena.install())
     place(arena, paths.OIDC_JSON).write_text("theirs\n")
     removed = done(arena.uninstall())
@@ -104,7 +104,7 @@ def test_an_edited_unit_is_named_and_not_overwritten(variant: Callable[[str], Sc
     assert place(scene.arena, unit).read_text() == theirs
 
 
-def test_a_link_that_somebody_turned_elsewhere_is_found(arena: Arena) -> None:
+def test_a_link_that_was_changed_is_found(arena: Arena) -> None:
     done(arena.install())
     active = place(arena, paths.ACTIVE)
     active.unlink()
@@ -194,7 +194,7 @@ def test_a_removed_configuration_folder_does_not_stop_the_uninstallation(fresh: 
     assert differences(fresh.before, arena.state()) == []
 
 
-def test_a_container_of_somebody_else_is_refused_by_name(fresh: Scene, arena: Arena) -> None:
+def test_a_foreign_container_is_refused_by_name(fresh: Scene, arena: Arena) -> None:
     stopped(fresh, "engine create")
     image = "registry.crash.test/other@sha256:" + "3" * 64
     arena.daemon.answer({"do": "pull", "reference": image})

@@ -136,7 +136,7 @@ def test_a_folder_swapped_for_a_link_during_the_run_leads_nowhere(arena: Arena, 
     check_refused(ended, paths.CONFIGURATION)
 
 
-def test_nothing_is_put_where_everybody_may_write(fresh: Scene, arena: Arena) -> None:
+def test_nothing_is_written_where_all_users_may_write(fresh: Scene, arena: Arena) -> None:
     """Not even with a hostile TMPDIR: the program has no temporary files but beside their targets."""
     before = {path.name for path in Path("/tmp").iterdir()}
     assert arena.install().code == 0

@@ -98,7 +98,7 @@ def test_a_move_that_is_killed_anywhere_is_brought_to_its_end(moving: Moving, ev
     assert failed == []
 
 
-def test_a_port_that_somebody_has_leaves_the_gateway_where_it_is(moving: Moving) -> None:
+def test_a_port_in_use_leaves_the_gateway_on_its_port(moving: Moving) -> None:
     before = moving.label()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", moving.port))

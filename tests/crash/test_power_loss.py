@@ -216,7 +216,9 @@ def test_a_switch_of_the_certificate(workshop: Workshop, memory: Path) -> None:
     assert check(history, memory, recover, outcome(memory, history), "certificate switch") > 50
 
 
-def test_a_first_installation_that_is_taken_back_after_the_loss(workshop: Workshop, memory: Path) -> None:
+def test_a_first_installation_that_is_undone_after_the_power_failure(
+    workshop: Workshop, memory: Path
+) -> None:
     history = recorded(memory, lambda _root: None, partial(workshop.run, which=0), disk.RecordingOs)
 
     def recover(root: Path) -> None:

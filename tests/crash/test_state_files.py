@@ -85,7 +85,7 @@ def test_what_was_written_before_there_were_versions_is_read(tmp_path: Path, fix
 
 
 @pytest.mark.parametrize("fixture", named(*(FILES.keys() - {"upgrades"})))
-def test_what_a_newer_release_wrote_is_found_out_anew(tmp_path: Path, fixture: Path) -> None:
+def test_a_file_of_a_newer_release_is_determined_again(tmp_path: Path, fixture: Path) -> None:
     assert not read(tmp_path, fixture, 2)
 
 

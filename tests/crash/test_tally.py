@@ -27,7 +27,7 @@ def test_all_points_are_none_left_out() -> None:
     assert list(tally.left_out(runs(1, 3, 5, every=2))) == []
 
 
-def test_a_point_that_nobody_ran_is_named() -> None:
+def test_a_point_that_was_not_run_is_named() -> None:
     found = list(tally.left_out(runs(1, 2, 4, 5, 6) + runs(3, then=2)))
     assert found == ["LEFT OUT: 1 of 6 points (fresh host, resumed): 3, ..."]
 

@@ -130,7 +130,7 @@ def test_a_configuration_that_cannot_be_served_is_not_taken_over(installed: Inst
 
 
 @pytest.mark.long
-def test_what_the_gateway_refuses_is_taken_back(installed: Installation) -> None:
+def test_a_configuration_refused_by_the_gateway_is_rolled_back(installed: Installation) -> None:
     """Devices with certificates need an authority, which is not there: only ocserv itself can tell."""
     before = installed.server.read("/etc/mstunnel/ocserv.conf")
     info = installed.server.read("/etc/mstunnel/agent-info.json")

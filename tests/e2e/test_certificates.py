@@ -133,7 +133,7 @@ def test_a_bad_certificate_is_refused_and_the_old_one_still_served(
     ]
 
 
-def test_a_certificate_that_the_gateway_does_not_take_is_taken_back(gateway: Installation) -> None:
+def test_a_certificate_that_the_gateway_does_not_accept_is_rolled_back(gateway: Installation) -> None:
     before, link = served(gateway), gateway.server.run(["readlink", ACTIVE]).stdout
     place_new(gateway)
     mute(gateway)
@@ -223,7 +223,7 @@ def test_a_delayed_import_survives_a_reboot_and_its_files(gateway: Installation)
         ),
     ],
 )
-def test_what_somebody_damaged_is_found_and_mended(gateway: Installation, damage: str, found: str) -> None:
+def test_damage_is_found_and_repaired(gateway: Installation, damage: str, found: str) -> None:
     leaf = place_new(gateway)
     cli(gateway, "import_cert", *FILES)
     link = gateway.server.run(["readlink", ACTIVE]).stdout

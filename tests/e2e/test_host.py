@@ -143,7 +143,7 @@ def test_a_client_pool_that_is_taken_is_refused_before_anything_is_changed(host:
     assert host.tenant()["servers"] == []
 
 
-def test_what_is_amiss_is_mended_and_each_change_says_how_it_is_taken_back(host: Installation) -> None:
+def test_problems_are_fixed_and_each_change_shows_how_to_undo_it(host: Installation) -> None:
     mend = ("mst-readiness", "rootless", "--fix", "--unattended", "--output", "json")
     mended = host.program(*mend, check=False)
     fixes = json.loads(mended.stdout)["data"]["fixes"]

@@ -238,7 +238,7 @@ def test_wrong_answers_are_refused_before_anything_is_done(
 
 
 @pytest.mark.parametrize("name", sample(BEFORE_THE_TENANT, kept=set(BEFORE_THE_TENANT) - LONG))
-def test_what_is_refused_on_the_way_is_taken_back(host: Installation, untouched: State, name: str) -> None:
+def test_a_change_refused_midway_is_rolled_back(host: Installation, untouched: State, name: str) -> None:
     case = BEFORE_THE_TENANT[name]
     case.arrange(host)
     try:
@@ -254,7 +254,7 @@ def rolled_back(host: Installation) -> Completed:
     return host.program("mstunnel-setup", "rollback", "--unattended", "--output", "json")
 
 
-def test_the_place_of_an_unknown_key_is_told(host: Installation) -> None:
+def test_the_position_of_an_unknown_key_is_reported(host: Installation) -> None:
     host.write_answers({"tenant": {**host.answers()["tenant"], "autority": "x"}})
     lines = host.server.read(FILE).splitlines()
     line = next(number for number, text in enumerate(lines, 1) if "autority" in text)
@@ -311,7 +311,7 @@ def test_two_runs_at_once(host: Installation, untouched: State) -> None:
     assert state(host) == untouched
 
 
-def test_what_is_refused_late_is_resumed_or_taken_back(host: Installation, untouched: State) -> None:
+def test_a_change_refused_late_is_resumed_or_rolled_back(host: Installation, untouched: State) -> None:
     for case in AFTER_REGISTRATION.values():
         case.arrange(host)
         try:

@@ -248,7 +248,7 @@ def give_up(person: Person, places: tuple[Stop, ...], key: str) -> str:
 
 
 @pytest.mark.long
-def test_whoever_gives_up_goes_on_later(person: Person) -> None:
+def test_an_interrupted_run_continues_later(person: Person) -> None:
     host = person.host
     before, tenant = host_tree(host), host.tenant()
     places = stops(person)
@@ -263,7 +263,7 @@ def test_whoever_gives_up_goes_on_later(person: Person) -> None:
     assert host.tenant() == tenant
 
 
-def test_the_end_of_the_input_is_told(person: Person) -> None:
+def test_the_end_of_the_input_is_reported(person: Person) -> None:
     before = host_tree(person.host)
     for last in (0, 1, 2, CHANGED):
         screen = give_up(person, stops(person)[: last + 1], CTRL_D)

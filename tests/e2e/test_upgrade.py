@@ -111,7 +111,7 @@ class Outage(threading.Thread):
         return self.longest
 
 
-def test_a_good_release_serves_within_ten_seconds_and_can_be_taken_back(installed: Installation) -> None:
+def test_a_good_release_serves_within_ten_seconds_and_can_be_rolled_back(installed: Installation) -> None:
     offer(installed, "gateway-next", "agent-next")
     assert data(upgrade(installed, "check"))["upgrade_available"] is True
     outage = Outage(installed)
@@ -222,7 +222,7 @@ def test_only_signed_images_are_taken_where_the_engine_wants_signatures(signed_o
 
 
 @pytest.mark.long
-def test_a_site_that_upgrades_by_itself_does_so(installed: Installation) -> None:
+def test_a_site_with_automatic_upgrades_upgrades(installed: Installation) -> None:
     """The agent sees that its turn has come and asks; the monitor does it."""
     wanted = digest(installed.references["gateway-next"])
     offer(installed, "gateway-next", "agent-next")
@@ -234,7 +234,7 @@ def test_a_site_that_upgrades_by_itself_does_so(installed: Installation) -> None
 
 
 @pytest.mark.long
-def test_what_the_catalogue_does_not_list_is_refused_whoever_asks_for_it(installed: Installation) -> None:
+def test_a_release_missing_in_the_catalogue_is_refused_for_every_requester(installed: Installation) -> None:
     """A request in the agent's own hand, for images that the registry has."""
     started = installed.started()
     offer(installed, "gateway-next", "agent-next")
@@ -255,7 +255,7 @@ def test_what_the_catalogue_does_not_list_is_refused_whoever_asks_for_it(install
 
 
 @pytest.mark.long
-def test_sessions_may_end_by_themselves_while_nobody_new_comes_in(installed: Installation) -> None:
+def test_sessions_may_end_while_new_connections_are_refused(installed: Installation) -> None:
     installed.connect()
     offer(installed, "gateway-next", "agent-next")
     installed.server.start(["sh", "-c", "mst-cli upgrade apply --drain 10 --output json >/root/drained 2>&1"])

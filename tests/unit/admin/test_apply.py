@@ -123,7 +123,7 @@ def test_an_export_applied_to_an_empty_tenant_gives_an_equal_one(
     assert source("export", str(target), "--force").code == 0
 
 
-def test_an_export_says_what_no_declaration_can_tell_apart() -> None:
+def test_an_export_reports_what_no_declaration_can_distinguish() -> None:
     sites = [TunnelSite(display_name=name) for name in ("Berlin", "Oslo", "BERLIN")]
     (found,) = shared_names(plan.Tenant(sites=tuple(sites)))
     assert (found.code, found.message) == ("name-ambiguous", "2 objects of the kind site are called Berlin")
@@ -169,7 +169,7 @@ def test_a_person_sees_the_plan_and_is_asked(admin: MstAdmin, tenant: Tenant, tm
     assert admin("config", "delete", "Asked", "--yes").status == "changed"
 
 
-def test_only_prune_deletes_and_only_when_told(admin: MstAdmin, tmp_path: Path) -> None:
+def test_only_prune_deletes_and_only_after_confirmation(admin: MstAdmin, tmp_path: Path) -> None:
     directory = _declare(tmp_path / "d", DECLARED)
     admin("apply", directory)
     assert admin("apply", directory, "--prune").codes("errors") == ["not-confirmed"]

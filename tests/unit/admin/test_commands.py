@@ -113,7 +113,7 @@ def test_a_site_needs_a_configuration_that_exists(admin: MstAdmin) -> None:
     assert (missing.code, missing.message) == (ExitCode.USAGE, "`--configuration` is missing: add it")
 
 
-def test_values_of_a_site_are_told_one_by_one(admin: MstAdmin) -> None:
+def test_values_of_a_site_are_listed_one_by_one(admin: MstAdmin) -> None:
     refused = admin(
         "site", "create", "X", "--public-address", "-", "--configuration", "Main", "--probe-url", "ftp://x",
         "--window", "22:00-22:10", "--time-zone", "Europe/Berlim",
@@ -145,7 +145,7 @@ def test_a_server_gets_a_name_that_no_other_of_its_site_has(admin: MstAdmin) -> 
         assert admin("server", "delete", name, "--site", "Berlin", "--yes").status == "changed"
 
 
-def test_thresholds_change_and_go_back(admin: MstAdmin) -> None:
+def test_thresholds_change_and_are_restored(admin: MstAdmin) -> None:
     assert admin("threshold", "update", "cpuUsage", "--unhealthy", "90").status == "changed"
     assert admin("threshold", "update", "cpuUsage", "--unhealthy", "90").status == "unchanged"
     assert admin("threshold", "show", "cpuUsage").data["threshold"]["unhealthyThreshold"] == 90
@@ -171,14 +171,14 @@ def test_the_cloud_app_is_added_once(admin: MstAdmin) -> None:
     assert admin("conditional-access", "status").data["provisioned"] is True
 
 
-def test_who_may_only_read_is_told_what_it_takes(admin: MstAdmin) -> None:
+def test_a_read_only_user_gets_the_missing_permission(admin: MstAdmin) -> None:
     assert admin("config", "list", client=READER).code == 0
     refused = admin("config", "update", "Main", "--port", "444", client=READER)
     assert (refused.code, refused.codes("errors")) == (ExitCode.SIGN_IN, ["permission-missing"])
     assert "DeviceManagementConfiguration.ReadWrite.All" in refused.envelope["errors"][0]["hint"]
 
 
-def test_people_see_tables_and_their_own_words(admin: MstAdmin) -> None:
+def test_text_output_has_tables_and_plain_words(admin: MstAdmin) -> None:
     lines = admin.text("site", "list").splitlines()
     assert lines[0].split() == ["NAME", "PUBLIC", "ADDRESS", "ID"]
     assert "東京" in lines[2]

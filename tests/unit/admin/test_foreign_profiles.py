@@ -111,7 +111,7 @@ def test_an_export_names_everything_that_a_file_cannot_hold(foreign: MstAdmin, t
     }
 
 
-def test_a_change_writes_only_what_the_file_says_otherwise(foreign: MstAdmin, tmp_path: Path) -> None:
+def test_a_change_writes_only_what_differs_from_the_file(foreign: MstAdmin, tmp_path: Path) -> None:
     assert foreign("export", str(tmp_path / "export")).code == 0
     file = _file(tmp_path / "export")
     text = file.read_text().replace("connection_name: Contoso", "connection_name: Fabrikam")

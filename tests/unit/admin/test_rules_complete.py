@@ -32,7 +32,7 @@ def test_the_codes_are_found() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_a_rule_has_a_case_and_is_told_in_the_reference(code: str) -> None:
+def test_a_rule_has_a_case_and_is_in_the_reference(code: str) -> None:
     cases = "".join(path.read_text(encoding="utf-8") for path in FIXTURES)
     assert re.search(rf"\b{code}\b", cases)
     assert f"`{code}`" in (ROOT / "docs/reference/mst-admin.md").read_text(encoding="utf-8")

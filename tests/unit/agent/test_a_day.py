@@ -65,7 +65,7 @@ def test_memory_is_flat(day: dict[str, Any]) -> None:
     assert max(sizes) < 100
 
 
-def test_the_log_is_bounded_and_says_each_thing_once(day: dict[str, Any]) -> None:
+def test_the_log_is_bounded_and_has_each_message_once(day: dict[str, Any]) -> None:
     log = day["log"]
     codes = Counter(line.partition(":")[0] for line in log)
     print(len(log), codes)

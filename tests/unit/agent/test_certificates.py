@@ -109,7 +109,7 @@ def test_a_root_that_is_not_in_the_generation_is_found_among_the_trusted(scene: 
         assert scene.watch().look().revocation is RevocationState.GOOD
 
 
-def test_without_its_issuer_nobody_can_be_asked(scene: Scene) -> None:
+def test_without_its_issuer_no_responder_is_queried(scene: Scene) -> None:
     scene.files.remove(f"{paths.GENERATIONS}/{NAME}/root.pem")
     assert scene.watch().look().revocation is RevocationState.NOT_OFFERED
 

@@ -41,7 +41,7 @@ def test_version() -> None:
     assert done.stdout == f"{__version__}\n"
 
 
-def test_a_wrong_command_line_is_told_without_boxes(tmp_path: Path) -> None:
+def test_a_wrong_command_line_is_reported_without_boxes(tmp_path: Path) -> None:
     done = agent(tmp_path, "health", "--nonsense")
 
     assert (done.returncode, done.stdout) == (2, "")

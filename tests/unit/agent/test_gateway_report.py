@@ -63,7 +63,7 @@ def test_without_a_time_it_is_no_report(text: str) -> None:
         "probe 1", "something new 1 2 3",
     ],
 )  # fmt: skip
-def test_a_line_that_means_nothing_tells_nothing(line: str) -> None:
+def test_a_meaningless_line_has_no_effect(line: str) -> None:
     found = parse_report(f"time 1\n{line}\n")
 
     assert found is not None

@@ -55,7 +55,7 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(Beside(files=Files(tmp_path)))
 
 
-def test_a_configuration_is_served_within_seconds_and_said_once(scene: Scene) -> None:
+def test_a_configuration_is_applied_within_seconds_and_reported_once(scene: Scene) -> None:
     assert scene.give(network="10.2.0.0/16") is None
     assert scene.host.elapsed <= 9
     assert scene.give(network="10.2.0.0/16") is None
@@ -73,7 +73,7 @@ def test_the_agent_writes_nothing_but_its_data(scene: Scene) -> None:
     assert handed == {"version": 1, "configuration": document(network="10.2.0.0/16"), "probe_url": ""}
 
 
-def test_a_refused_one_is_said_once_and_again_after_a_start(scene: Scene) -> None:
+def test_a_refused_one_is_reported_once_and_again_after_a_start(scene: Scene) -> None:
     for _ in range(3):
         assert "line 3: bad" in str(scene.give(network="10.66.0.0/16"))
     assert scene.codes() == ["configuration-handed-over", "configuration-refused"]
@@ -98,7 +98,7 @@ def test_a_monitor_that_does_not_run_is_not_waited_for_every_minute_and_named(sc
     assert scene.give(network="10.2.0.0/16") is None
 
 
-def test_a_gateway_that_is_down_keeps_nobody(scene: Scene) -> None:
+def test_a_configuration_is_applied_while_the_gateway_is_down(scene: Scene) -> None:
     scene.host.alive = False
     scene.host.later(minutes=5)
     assert scene.give(network="10.2.0.0/16") is None

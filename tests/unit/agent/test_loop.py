@@ -91,7 +91,7 @@ def test_a_tenant_that_is_away_is_waited_for(scene: Scene) -> None:
     assert 5 <= scene.enrolments <= 7
 
 
-def test_the_report_tells_what_the_last_round_failed_at(scene: Scene) -> None:
+def test_the_report_contains_the_error_of_the_last_round(scene: Scene) -> None:
     known: list[Known] = []
     agent = scene.agent()
     agent.watch = cast("Any", SimpleNamespace(look=known.append, state=State.UNKNOWN))
@@ -153,7 +153,7 @@ def test_what_the_tenant_no_longer_has_is_named(scene: Scene, missing: str, code
     assert scene.tenant.check_ins == ([] if missing == "record" else [{"displayName": "gw1"}])
 
 
-def test_warnings_are_said_once(scene: Scene) -> None:
+def test_warnings_are_reported_once(scene: Scene) -> None:
     agent = scene.agent()
     scene.configure(advancedSettings=[{"name": "connect-script", "value": "/bin/sh"}])
     agent.round()

@@ -34,7 +34,7 @@ def offer(scene: Scene) -> None:
     )
 
 
-def test_why_an_upgrade_waits_is_said_once_and_written_at_every_check_in(scene: Scene) -> None:
+def test_the_reason_why_an_upgrade_waits_is_logged_once_and_written_at_every_check_in(scene: Scene) -> None:
     offer(scene)
     agent = scene.agent()
     for _ in range(3):

@@ -139,7 +139,7 @@ def test_a_candidate_that_the_tenant_never_learnt_of_is_handed_in(
     assert ageing.files.read(paths.AGENT_CREDENTIAL) == made
 
 
-def test_a_refusal_is_said_and_leaves_the_old_credential(ageing: Installed, enrolment: Enrolment) -> None:
+def test_a_refusal_is_reported_and_leaves_the_old_credential(ageing: Installed, enrolment: Enrolment) -> None:
     old, log = ageing.files.read(paths.AGENT_CREDENTIAL), list[str]()
     elsewhere = dataclasses.replace(enrolment, object_id="00000000-0000-0000-0000-000000000000")
     assert not renewal(ageing, log).renew_in_time(elsewhere)

@@ -51,7 +51,7 @@ def test_every_metric_of_the_lab_tenant_is_known() -> None:
 
 
 @pytest.mark.parametrize("unusable", [{"id": "somethingNew"}, {"id": "cpuUsage", "healthy_threshold": None}])
-def test_what_the_tenant_does_not_say_stays(unusable: dict[str, str | None]) -> None:
+def test_properties_missing_in_the_tenant_stay(unusable: dict[str, str | None]) -> None:
     assert with_tenant(Thresholds(), [HealthThreshold.model_validate(unusable)]) == Thresholds()
 
 

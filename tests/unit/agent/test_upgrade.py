@@ -59,7 +59,7 @@ def answer(files: Files, state: Any, digests: Digests = NEW) -> None:
     mailbox.write_answer(files, found)
 
 
-def test_it_asks_in_the_words_that_the_monitor_reads(files: Files) -> None:
+def test_it_requests_in_the_format_that_the_monitor_reads(files: Files) -> None:
     assert ask(files) == "begin"
     assert mailbox.parse(files.read(mailbox.REQUEST) or b"") == NEW
 
@@ -165,7 +165,7 @@ def test_another_server_comes_first(files: Files, status: str, expected: str) ->
     ("state", "expected"),
     [("upgrading", "upgradeInProgress"), ("failed", "upgradeFailed"), ("done", None), ("refused", None)],
 )
-def test_the_tenant_is_told_of_an_upgrade(files: Files, state: str, expected: str | None) -> None:
+def test_an_upgrade_is_reported_to_the_tenant(files: Files, state: str, expected: str | None) -> None:
     answer(files, state)
     assert upgrade.reported(files) == expected
 

@@ -115,7 +115,7 @@ def test_the_tenant_s_limits_win_over_the_server_s(scene: Scene) -> None:
     assert scene.state("memory-usage") == "unhealthy"
 
 
-def test_a_wrong_file_of_limits_is_said_once_and_the_defaults_hold(scene: Scene) -> None:
+def test_an_invalid_file_of_limits_is_reported_once_and_the_defaults_apply(scene: Scene) -> None:
     scene.files.write(paths.HEALTH_THRESHOLDS, b"{")
     watch = scene.watch()
     for _ in range(3):
@@ -149,14 +149,14 @@ def test_whom_the_engine_trusts_is_not_the_agent_s_to_judge(scene: Scene) -> Non
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"serverImageDigest": "sha256:00"}'])
-def test_without_a_known_registry_nobody_is_asked(scene: Scene, content: bytes) -> None:
+def test_without_a_known_registry_none_is_contacted(scene: Scene, content: bytes) -> None:
     scene.files.write(paths.IMAGES_CONFIGURED, content)
     scene.watch().look(Known())
 
     assert (scene.asked, scene.state("upgradeability")) == ([], "unknown")
 
 
-def test_health_is_said_when_it_changes(scene: Scene) -> None:
+def test_health_is_logged_when_it_changes(scene: Scene) -> None:
     watch = scene.watch()
     for _ in range(3):
         watch.look(Known(last_check_in=scene.clock.now()))
@@ -172,7 +172,7 @@ def test_health_is_said_when_it_changes(scene: Scene) -> None:
     )
 
 
-def test_the_report_of_a_broken_disk_is_said_and_nothing_more(scene: Scene) -> None:
+def test_a_disk_error_is_reported_and_nothing_else(scene: Scene) -> None:
     scene.files.make_directories(f"{paths.AGENT_STATE}/health.json")
     watch = scene.watch()
     watch.look(Known())

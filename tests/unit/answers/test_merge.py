@@ -172,7 +172,7 @@ def test_nothing_missing_is_no_error() -> None:
     assert answers.site == "x"
 
 
-def test_show_tells_value_and_origin() -> None:
+def test_show_lists_value_and_origin() -> None:
     shown = show(merge({"site": "Berlin"}, {}, parse(FULL, "answers.yaml")))
     assert shown["site"] == {"value": "Berlin", "origin": "option", "source": "--site"}
     assert shown["authentication"] == {"value": "oidc", "origin": "file", "source": "answers.yaml:26:17"}
@@ -242,7 +242,7 @@ def test_the_schema_has_titles_and_no_null() -> None:
         ),
     ],
 )
-def test_a_mistake_is_told_in_the_words_of_whoever_made_it(
+def test_a_mistake_is_reported_in_terms_of_the_option_or_variable(
     options: dict[str, str], environment: dict[str, str], message: str
 ) -> None:
     with pytest.raises(UsageError) as caught:

@@ -81,7 +81,7 @@ def test_ids_stay_whole_where_names_are_long() -> None:
     assert max(map(len, shown.getvalue().splitlines())) <= 80
 
 
-def test_what_is_told_is_folded_between_words() -> None:
+def test_messages_are_wrapped_between_words() -> None:
     console, shown = _console("")
     path = "/etc/mstunnel/private/" + "x" * 70
     console.say(f"{'word ' * 20}{path}\nend")

@@ -251,7 +251,7 @@ def test_no_summary_of_a_command_is_cut(capsys: pytest.CaptureFixture[str]) -> N
     assert "for example after a proxy change in env.sh." in commands
 
 
-def test_the_delay_in_bare_words_is_shown_as_it_is_typed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_delay_without_dashes_is_shown_as_it_is_typed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "import_cert [OPTIONS] [delay] [MINUTES]" in _help(capsys, "import_cert")
 
 

@@ -50,7 +50,7 @@ def test_the_reason_of_a_failure_may_be_left_to_the_error_that_follows() -> None
     assert stream.getvalue() == "  not finished\n"
 
 
-def test_long_lines_are_folded_between_words() -> None:
+def test_long_lines_are_wrapped_between_words() -> None:
     stream = io.StringIO()
     ProgressLines(stream, Redactor(), []).event(Event("site", "undone", "file:/x", "write " + "/xy " * 40))
     lines = stream.getvalue().splitlines()

@@ -117,7 +117,7 @@ def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert _check_envelope(capsys.readouterr().out)["errors"][0]["code"] == "interrupted"
 
 
-def test_a_bug_is_told_and_its_traceback_goes_to_the_log(
+def test_an_unexpected_error_is_reported_and_its_traceback_goes_to_the_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run(_fail(ValueError("boom")), "--root", str(tmp_path)) == 1
@@ -254,7 +254,7 @@ def test_a_pipe_that_closes_early_ends_it_quietly(variables: dict[str, str], fun
 
 
 @pytest.mark.parametrize("arguments", [[], ["--output", "json"], ["--help"]], ids=" ".join)
-def test_a_full_disk_is_told(arguments: list[str]) -> None:
+def test_a_full_disk_is_reported(arguments: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
             [*_command(MUCH), *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False

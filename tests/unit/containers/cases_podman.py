@@ -139,7 +139,7 @@ def test_health_is_checked_without_systemd(world: World, reference: str) -> None
     assert world.engine.probe("box")
 
 
-def test_an_unhealthy_container_fails_with_its_last_words(world: World, reference: str) -> None:
+def test_an_unhealthy_container_fails_with_its_last_log_lines(world: World, reference: str) -> None:
     health = HealthCheck(command=("test", "-e", "/no such file"), interval=1, retries=2)
     with pytest.raises(EngineError, match=r"unhealthy.*\n  started") as caught:
         RunContainer(spec=box(reference, health=health), timeout=5).apply(world, {})

@@ -146,7 +146,7 @@ def test_a_refused_quadlet_is_not_written(world: World) -> None:
     assert world.processes.calls == []
 
 
-def test_the_quadlet_of_somebody_else_comes_back(world: World) -> None:
+def test_a_foreign_quadlet_file_is_restored(world: World) -> None:
     world.files.write(_PATH, b"theirs", 0o640)
     action = InstallQuadlet(path=_PATH, text=render(_spec()))
     before = action.capture(world)
@@ -218,7 +218,7 @@ def test_a_service_that_does_not_come_up_fails_with_its_log(world: World, health
     assert log in world.processes.calls
 
 
-def test_unhealthy_is_no_last_word_for_a_service_that_is_slow_to_begin(world: World) -> None:
+def test_unhealthy_is_not_final_for_a_service_that_starts_slowly(world: World) -> None:
     """The engine counts our checks as its own, and they come every second."""
     starting: list[Health | None] = ["starting"] * 10
     unhealthy: list[Health | None] = ["unhealthy"] * 60

@@ -83,7 +83,7 @@ def _image(blobs: Path, name: str) -> str:
     return blob(json.dumps({**parts, "layers": layers}).encode())
 
 
-def test_each_image_of_an_archive_is_an_archive_of_its_own(tmp_path: Path) -> None:
+def test_each_image_of_an_archive_becomes_a_separate_archive(tmp_path: Path) -> None:
     blobs = tmp_path / "layout/blobs/sha256"
     blobs.mkdir(parents=True)
     digests = [_image(blobs, name) for name in ("gateway", "agent")]

@@ -89,7 +89,7 @@ def _refused(environment: dict[str, str], processes: Processes | None = None) ->
 # --- the daemon -------------------------------------------------------------------------------------------
 
 
-def test_the_daemon_tells_its_version(engine: ContainerEngine) -> None:
+def test_the_daemon_reports_its_version(engine: ContainerEngine) -> None:
     assert engine.version() == "26.1.5"
 
 
@@ -155,7 +155,7 @@ def _layer(status: str, done: int) -> dict[str, Any]:
     return {"id": "layer", "status": status, "progressDetail": {"current": done, "total": 10}}
 
 
-def test_a_pull_shows_progress_that_never_goes_back(engine: ContainerEngine, daemon: Daemon) -> None:
+def test_a_pull_shows_progress_that_never_decreases(engine: ContainerEngine, daemon: Daemon) -> None:
     daemon.registry[IMAGE] = "id"
     daemon.report = [_layer("Downloading", 4), _layer("Downloading", 10), _layer("Extracting", 1)]
     seen: list[tuple[int, int]] = []

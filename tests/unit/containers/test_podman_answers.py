@@ -175,14 +175,14 @@ def test_podman_is_asked_again_to_remove_what_takes_long_to_die(reason: str) -> 
     assert (service.asked, clock.seconds) == (4, 3)
 
 
-def test_what_does_not_die_within_five_minutes_is_told() -> None:
+def test_a_failure_longer_than_five_minutes_is_reported() -> None:
     service, clock = Dying(5000, _ALIVE), Ticking()
     with pytest.raises(EngineError, match=r"cannot remove the container box: .* given PID did not die"):
         PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")
     assert clock.seconds == 300
 
 
-def test_what_waiting_does_not_mend_is_told_at_once() -> None:
+def test_a_failure_that_waiting_does_not_fix_is_reported_at_once() -> None:
     service, clock = Dying(1000, "no space left on device"), Ticking()
     with pytest.raises(EngineError, match="no space left"):
         PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")

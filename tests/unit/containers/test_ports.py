@@ -53,7 +53,7 @@ def test_a_connection_is_no_listener(host: Path) -> None:
     assert [socket.inode for socket in parse(_HEAD + _TABLES["udp"], "udp")] == [104]
 
 
-def test_nobody_listens_on_a_free_port(host: Path) -> None:
+def test_a_free_port_has_no_listener(host: Path) -> None:
     assert listening(Files(host), 8443) == ()
 
 

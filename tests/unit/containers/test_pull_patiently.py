@@ -40,7 +40,7 @@ def test_a_failure_that_may_pass_is_tried_again_within_the_deadline() -> None:
     assert registry.deadlines == [100.0, 98.0, 93.0]
 
 
-def test_the_third_failure_is_told() -> None:
+def test_the_third_failure_is_reported() -> None:
     registry = Registry(FakeClock(), *["connection refused"] * 9)
     with pytest.raises(EngineError, match="connection refused"):
         _pull(registry)
@@ -51,7 +51,7 @@ def test_the_third_failure_is_told() -> None:
     "reason",
     ["manifest unknown", "unauthorized: no", "denied", "no space left on device", "x509: unknown authority"],
 )
-def test_what_will_not_pass_is_told_at_once(reason: str) -> None:
+def test_a_permanent_failure_is_reported_at_once(reason: str) -> None:
     registry = Registry(FakeClock(), reason)
     with pytest.raises(EngineError):
         _pull(registry)

@@ -76,7 +76,7 @@ def test_the_file_comes_back_though_the_link_led_to_its_like(world: World) -> No
     assert state.kind == "file"
 
 
-def test_a_link_of_somebody_else_is_pointed_back(world: World) -> None:
+def test_a_foreign_link_is_restored(world: World) -> None:
     world.files.link(PLACE, "/srv/theirs")
     before = ACTION.capture(world)
     ACTION.apply(world, {})
@@ -87,7 +87,7 @@ def test_a_link_of_somebody_else_is_pointed_back(world: World) -> None:
     assert state.target == "/srv/theirs"
 
 
-def test_what_somebody_put_there_later_is_kept(world: World) -> None:
+def test_files_added_later_are_kept(world: World) -> None:
     before = ACTION.capture(world)
     ACTION.apply(world, {})
     world.files.remove(PLACE)
@@ -134,7 +134,7 @@ def test_an_edited_file_in_the_place_of_a_link_is_not_replaced_unasked(world: Wo
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
-def test_an_edited_file_that_may_be_replaced_is_kept_aside(world: World, link: Link) -> None:
+def test_an_edited_file_that_may_be_replaced_is_backed_up(world: World, link: Link) -> None:
     run(world, link, agreed=False)
     edited_in_place(world)
     run(world, link, agreed=True)
@@ -154,7 +154,7 @@ def test_a_folder_in_the_place_of_a_link_is_found_too(world: World, link: Link) 
         run(world, link, agreed=False)
 
 
-def test_a_file_that_nobody_has_kept_is_not_replaced(world: World) -> None:
+def test_a_file_without_a_saved_copy_is_not_replaced(world: World) -> None:
     world.files.write(PLACE, b"theirs\n")
     with pytest.raises(FileError):
         ACTION.apply(world, {})

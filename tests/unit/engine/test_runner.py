@@ -211,7 +211,7 @@ def test_undo_puts_back_what_stood_there_before(root: Path) -> None:
     assert {removal.key: removal.undone.outcome for removal in removals}["file:/etc/present"] is Undo.RESTORED
 
 
-def test_undo_after_two_versions_goes_back_to_the_time_before_the_first(root: Path) -> None:
+def test_undo_after_two_versions_restores_the_state_before_the_first(root: Path) -> None:
     before = _tree(root)
     for text in ("first\n", "second\n"):
         _runner(root).run([_step([WriteFile(path="/etc/present", text=text)])], None)
@@ -261,7 +261,7 @@ def _die(*_arguments: object) -> None:
     raise Killed
 
 
-def test_undo_keeps_and_names_what_somebody_else_changed(root: Path) -> None:
+def test_undo_keeps_and_names_what_others_changed(root: Path) -> None:
     _runner(root).run([_step()], None)
     (root / "etc/tunnel/a").write_text("edited by hand\n")
     (root / "etc/tunnel/foreign").write_text("not ours\n")
@@ -270,7 +270,7 @@ def test_undo_keeps_and_names_what_somebody_else_changed(root: Path) -> None:
     assert (root / "etc/tunnel/foreign").exists()
 
 
-def test_a_file_that_the_agent_manages_is_removed_whatever_it_says_by_then(root: Path) -> None:
+def test_a_file_that_the_agent_manages_is_removed_whatever_its_content(root: Path) -> None:
     managed = WriteFile(path="/etc/managed", text="as installed\n", managed=True)
     _runner(root).run([_step([managed])], None)
     (root / "etc/managed").write_text("as the tenant wants it today\n")
@@ -282,7 +282,7 @@ _EDITED = ("/etc/tunnel/a", "/etc/present", "/etc/tunnel/b.json")
 
 
 @pytest.mark.parametrize("path", _EDITED)
-def test_what_somebody_else_changed_is_not_overwritten_unasked(root: Path, path: str) -> None:
+def test_files_changed_by_others_are_not_overwritten_without_confirmation(root: Path, path: str) -> None:
     _runner(root).run([_step()], None)
     edited = root / path.lstrip("/")
     edited.write_text("edited by hand\n")
@@ -292,7 +292,7 @@ def test_what_somebody_else_changed_is_not_overwritten_unasked(root: Path, path:
     assert edited.read_text() == "edited by hand\n"
 
 
-def test_a_replaced_file_of_somebody_else_is_kept_aside(root: Path) -> None:
+def test_a_replaced_file_of_others_is_backed_up(root: Path) -> None:
     _runner(root).run([_step()], None)
     before = _tree(root)
     (root / "etc/tunnel/a").write_text("edited by hand\n")

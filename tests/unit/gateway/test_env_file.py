@@ -193,7 +193,7 @@ def _merged(current: str | None, before: dict[str, str], wanted: dict[str, str])
     return parse(merge(current, before, wanted, "env.sh"), "env.sh")
 
 
-def test_a_wanted_value_follows_the_answers_while_nobody_touches_it() -> None:
+def test_a_wanted_value_follows_the_answers_while_it_is_not_edited() -> None:
     assert _merged("A=1\n", {"A": "1"}, {"A": "2"}) == {"A": "2"}
     assert _merged("A=1\n", {"A": "1"}, {}) == {}
 

@@ -27,7 +27,7 @@ def test_without_the_mode_it_is_the_setting(files: Files, value: str | None, lev
 
 
 @pytest.mark.parametrize("usual", ["0", "1", "4"])
-def test_the_mode_ends_by_itself_and_the_setting_counts_again(files: Files, usual: str) -> None:
+def test_the_mode_ends_automatically_and_the_setting_applies_again(files: Files, usual: str) -> None:
     begin_verbose(files, END)
     settings = {"DEBUG_LEVEL": usual}
     assert log_level(files, settings, END - timedelta(seconds=1)) == LogLevel(4, int(usual), END)

@@ -71,7 +71,7 @@ def test_every_sound_configuration_is_served_on_lines_that_ocserv_knows(document
 @given(DOCUMENTS)
 @example({"network": "10.0.0.0/8", "dnsServers": ["fe80::1%\nauth = plain"]})
 @example({"network": "10.0.0.0/8", "displayName": "x" * 3000 + "auth = plain"})
-def test_nothing_from_the_tenant_becomes_a_line_of_its_own(document: dict[str, object]) -> None:
+def test_no_value_of_the_tenant_adds_a_line(document: dict[str, object]) -> None:
     try:
         configuration = ServerConfiguration.from_wire(document)
     except TenantError:
@@ -168,7 +168,7 @@ def test_a_full_tunnel_takes_ipv6_in_and_split_tunnels_leave_it_alone(
 
 
 @pytest.mark.parametrize(("value", "level"), [("", 0), ("0", 0), ("3", 3), ("4", 4), ("9", 4)])
-def test_the_log_never_tells_what_users_do(value: str, level: int) -> None:
+def test_the_log_never_contains_what_users_do(value: str, level: int) -> None:
     assert debug_level(value) == level
 
 

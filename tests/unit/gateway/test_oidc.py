@@ -53,7 +53,7 @@ def test_the_version_unless_it_is_set(cloud: str, issuer: str | None, version: T
     assert Issuers(cloud, "https://login", TENANT).version(issuer) == version
 
 
-def test_each_version_has_an_openid_document_of_its_own() -> None:
+def test_each_version_has_its_openid_document() -> None:
     issuers = Issuers("public", "https://login.microsoftonline.com", TENANT)
     base = f"https://login.microsoftonline.com/{TENANT}"
     assert issuers.metadata(1) == f"{base}/.well-known/openid-configuration"

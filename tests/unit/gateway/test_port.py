@@ -28,7 +28,7 @@ def test_another_port_gives_the_file_that_would_have_been_made_for_it(
     assert with_port(conf(before, tcp_only=tcp_only), after) == conf(after, tcp_only=tcp_only)
 
 
-def test_a_host_without_the_file_is_told_so(tmp_path: Path) -> None:
+def test_a_host_without_the_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StepError) as caught:
         port_in_use(Files(tmp_path))
     assert caught.value.code == "settings-unreadable"

@@ -128,7 +128,7 @@ def test_what_may_be_set_is_a_number_or_a_switch_and_nothing_behind_it(name: str
         ("routeExcludes", "10.1.0.0/16", True),
     ],
 )
-def test_no_text_of_the_tenant_becomes_a_line_of_its_own(field: str, good: str, several: bool) -> None:
+def test_no_text_of_the_tenant_adds_a_line(field: str, good: str, several: bool) -> None:
     for tail in ("", *TAILS, *(f"{found} {good}" for found in TAILS)):
         value = good + tail
         text = rendered({**BASE, field: [value] if several else value})

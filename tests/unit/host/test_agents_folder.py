@@ -56,7 +56,7 @@ def test_a_pipe_of_the_agent_is_not_waited_for(files: Files) -> None:
         files.read(f"{FOLDER}/ocserv.conf")
 
 
-def test_somebody_elses_folder_is_still_refused(files: Files) -> None:
+def test_the_folder_of_another_user_is_still_refused(files: Files) -> None:
     files.give(FOLDER, AGENT_USER - 1, -1)
 
     with pytest.raises(FileError) as caught:

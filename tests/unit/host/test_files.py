@@ -171,9 +171,7 @@ def test_takes_a_parent_that_only_the_own_group_may_change(
         assert caught.value.code == "path-unsafe"
 
 
-def test_nobody_is_told_to_take_a_right_from_the_folder_that_everybody_shares(
-    files: Files, tmp_path: Path
-) -> None:
+def test_no_hint_removes_a_permission_from_a_shared_folder(files: Files, tmp_path: Path) -> None:
     (tmp_path / "etc").chmod(0o1777)
     with pytest.raises(FileError) as caught:
         files.write("/etc/name", b"x")
@@ -196,7 +194,7 @@ def test_a_folder_is_given_away_with_all_that_is_in_it_and_no_more(files: Files,
 
 
 @_AS_ROOT
-def test_refuses_a_parent_that_belongs_to_somebody_else(files: Files, tmp_path: Path) -> None:
+def test_refuses_a_parent_of_another_user(files: Files, tmp_path: Path) -> None:
     os.chown(tmp_path / "etc", 65534, 0)
     with pytest.raises(FileError) as caught:
         files.write("/etc/name", b"x")

@@ -106,7 +106,7 @@ def test_who_issued_a_certificate_that_is_not_trusted_is_named(server: Server) -
     assert "--ca-file" in caught.value.hint
 
 
-def test_a_clock_that_is_behind_is_told_from_a_stranger(
+def test_a_clock_that_is_behind_is_distinguished_from_an_untrusted_server(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object, **__: object) -> NoReturn:
@@ -200,7 +200,7 @@ def test_a_server_that_is_not_there_is_named(server: Server) -> None:
     assert "localhost:1" in caught.value.message
 
 
-def test_where_nobody_is_the_error_comes_soon_and_reads_plainly() -> None:
+def test_without_a_listener_the_error_is_quick_and_clear() -> None:
     clock = FakeClock()
     with pytest.raises(NetworkError) as caught:
         HttpSession(clock, deadline=600).get("https://localhost:1/")

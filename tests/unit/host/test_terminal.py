@@ -148,7 +148,7 @@ def test_output_that_goes_elsewhere_is_not_mixed_with_the_terminal() -> None:
     os.close(reading)
 
 
-def test_what_it_leaves_running_keeps_nobody_waiting() -> None:
+def test_a_background_process_does_not_block_the_caller() -> None:
     started = time.monotonic()
     left = "subprocess.Popen(['sleep', '20'])"
     assert begun(f"import subprocess; {left}; print('done')").ended() == (0, "done\r\n")

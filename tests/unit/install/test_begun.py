@@ -49,7 +49,7 @@ def test_a_server_that_was_never_registered_is_not_removed_from_the_tenant(begun
 
 
 @pytest.mark.parametrize("way_back", ["mstunnel-setup rollback", "mst-cli uninstall"])
-def test_taken_back_the_tree_is_as_it_was(tmp_path: Path, begun: Run, way_back: str) -> None:
+def test_undone_the_tree_is_as_before(tmp_path: Path, begun: Run, way_back: str) -> None:
     """With the folders that an image may lack, and without the lock."""
     before = tree(tmp_path)
     begun("mstunnel-setup", "step", "kernel")
@@ -60,7 +60,7 @@ def test_taken_back_the_tree_is_as_it_was(tmp_path: Path, begun: Run, way_back: 
     assert tree(tmp_path) == before
 
 
-def test_a_folder_somebody_else_uses_by_then_stays(tmp_path: Path, begun: Run) -> None:
+def test_a_folder_used_by_others_by_then_stays(tmp_path: Path, begun: Run) -> None:
     begun("mstunnel-setup", "step", "kernel")
     (tmp_path / "var/log/theirs").touch()
 

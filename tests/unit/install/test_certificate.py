@@ -109,7 +109,7 @@ def test_only_certificates_get_into_the_file_that_all_may_read(
     assert scene.prompter.said == []
 
 
-def test_a_key_that_others_may_read_at_the_usual_place_is_said(scene: Scene) -> None:
+def test_a_key_that_others_may_read_at_the_usual_path_is_reported(scene: Scene) -> None:
     _pem(scene, *_USUAL_PEM)
     place = scene.write(paths.SITE_CERTIFICATE, scene.files.read(paths.SITE_CERTIFICATE) + key_bytes("p256"))  # type: ignore[operator]
     place.chmod(0o600)
@@ -259,7 +259,7 @@ def test_a_certificate_that_has_expired(scene: Scene) -> None:
     assert _refused(scene).code == "expired"
 
 
-def test_what_deserves_a_warning_is_said_and_goes_on(scene: Scene) -> None:
+def test_a_warning_is_reported_and_the_run_continues(scene: Scene) -> None:
     _pem(scene, *_USUAL_PEM)
     scene.clock.elapsed = timedelta(days=75).total_seconds()
     certificate.STEP.gather(scene.context())
@@ -267,7 +267,7 @@ def test_what_deserves_a_warning_is_said_and_goes_on(scene: Scene) -> None:
     assert said.startswith("Certificate: the certificate ends on 2026-08-20, in ")
 
 
-def test_what_devices_need_for_an_own_authority_is_said(scene: Scene) -> None:
+def test_what_devices_need_for_a_private_authority_is_shown(scene: Scene) -> None:
     _pem(scene, *_USUAL_PEM)
     scene.trusted = ()
     scene.write(f"{paths.CA_TRUST}/own.crt", _PKI.pem("root"))

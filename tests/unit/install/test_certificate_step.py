@@ -147,12 +147,12 @@ def test_one_that_is_over_is_refused_when_nothing_is_in_use(host: Host) -> None:
     assert caught.value.code == "expired"
 
 
-def test_nobody_is_asked_for_a_passphrase_that_is_not_needed(host: Host) -> None:
+def test_an_unneeded_passphrase_is_not_asked_for(host: Host) -> None:
     host.put_pfx("")
     assert name_of(host.gather()) == PKI.pem("leaf")
 
 
-def test_a_slip_in_the_passphrase_is_told_and_may_be_mended(host: Host) -> None:
+def test_a_wrong_passphrase_is_reported_and_can_be_corrected(host: Host) -> None:
     host.put_pfx("right")
     host.prompter.typed = ["wrong", "Right", "right"]
     assert name_of(host.gather()) == PKI.pem("leaf")

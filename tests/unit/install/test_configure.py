@@ -115,7 +115,7 @@ def test_a_configuration_that_cannot_be_served(scene: Scene) -> None:
     assert caught.value.code == "configuration-invalid"
 
 
-def test_what_the_gateway_will_ignore_is_said(scene: Scene) -> None:
+def test_settings_that_the_gateway_ignores_are_reported(scene: Scene) -> None:
     scene.graph.configuration = configuration(route_includes=("192.168.0.0/16",))
     _files(scene)
     assert [text for text in scene.prompter.said if "10.0.0.53" in text]

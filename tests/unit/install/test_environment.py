@@ -66,7 +66,7 @@ def test_proxies_of_profile_d_count_as_well_and_its_other_lines_do_not(scene: Sc
     assert _install(scene) == {"http_proxy": "http://p:1", "HTTP_PROXY": "http://p:1"}
 
 
-def test_what_an_earlier_run_wrote_for_all_shells_is_no_wish_of_anybody(scene: Scene) -> None:
+def test_a_proxy_written_by_an_earlier_run_is_no_setting_of_the_administrator(scene: Scene) -> None:
     text = "export http_proxy=http://gone:1\n"
     scene.files.make_directories("/etc/profile.d")
     writing: Step[Any, Any] = Step(

@@ -80,7 +80,7 @@ def test_the_acceptance_of_an_old_text_is_no_earlier_answer(scene: Scene) -> Non
     assert remembered(scene.context().receipt, "answers") == {"server_name": "gw7"}
 
 
-def test_a_marker_of_somebody_else_is_respected(scene: Scene) -> None:
+def test_a_marker_of_another_program_is_respected(scene: Scene) -> None:
     scene.write(paths.EULA_ACCEPTED, "")
     assert paths_of(scene.run(eula.STEP, scene.context())) == ["answer:answers"]
     assert scene.prompter.asked == []
@@ -92,9 +92,7 @@ def test_an_unattended_run_needs_the_answer_unless_it_was_given_before(scene: Sc
     assert eula.STEP.missing(scene.context()) == ()
 
 
-def test_a_new_text_is_missing_again_when_nobody_is_there(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_text_is_missing_again_when_unattended(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.run(eula.STEP, scene.context(eula="accept"))
     monkeypatch.setattr(eula, "text", lambda: "New terms.\n")
     assert eula.STEP.missing(scene.context()) == ("eula",)

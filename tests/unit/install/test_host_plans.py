@@ -136,7 +136,7 @@ def test_a_host_gets_its_plan(path: Path) -> None:
     assert plan(facts, case.get("files", {})) == case["plan"]
 
 
-def test_what_steps_mend_is_refused_when_they_are_left_out() -> None:
+def test_problems_that_steps_fix_are_refused_when_the_steps_are_skipped() -> None:
     facts = Facts.model_validate(json.loads((HOSTS / "rhel-9.6.json").read_text())["facts"])
 
     assert [item.id for item in refusals(facts, STEPS)] == []

@@ -249,7 +249,7 @@ def test_docker_has_its_own_places(machine: Machine) -> None:
     assert "restart docker.service" in machine.host.systemd.told
 
 
-def test_a_drop_in_of_somebody_else_that_wins_is_an_error(machine: Machine) -> None:
+def test_a_foreign_drop_in_with_precedence_is_an_error(machine: Machine) -> None:
     machine.host.systemd.running_units.add("podman.service")
     machine.host.systemd.environments["podman.service"] = "http_proxy=http://other:1"
     with pytest.raises(StepError) as caught:

@@ -5,7 +5,7 @@ from tests.unit.fakes import Forgetful
 from tests.unit.install.scenes import Scene, container
 
 
-def test_without_systemd_health_is_checked_when_somebody_looks(scene: Scene) -> None:
+def test_without_systemd_health_is_checked_on_demand(scene: Scene) -> None:
     scene.engine = Forgetful({"box": container()})
     scene.systemd.runs = False
     state = control.state_of(scene.context().ports, "box")

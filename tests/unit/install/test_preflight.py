@@ -69,7 +69,7 @@ def of_firewall(scene: Scene) -> list[str]:
     ("name", "command"),
     [("rhel-10.0", "`firewall-cmd --permanent --add-port=443/udp`"), ("debian-13", "")],
 )
-def test_a_firewall_that_keeps_devices_out_is_told_with_the_command(
+def test_a_firewall_that_blocks_devices_is_reported_with_the_command(
     scene: Scene, host: Any, name: str, command: str
 ) -> None:
     """No step opens it. RHEL's lets TCP in, Debian's both."""
@@ -94,7 +94,7 @@ def test_the_firewall_is_asked_about_the_port_of_the_site(
     assert "ufw and TCP 8443: not allowed. Run `ufw allow 8443/tcp`." in told
 
 
-def test_without_the_step_that_mends_it_the_host_is_refused(scene: Scene, host: Any) -> None:
+def test_without_the_step_that_fixes_it_the_host_is_refused(scene: Scene, host: Any) -> None:
     host("rhel-9.6")
     with pytest.raises(CheckError) as caught:
         preflight.refuse_unready(context(scene), [name for name in HOST_ONLY if name != "kernel"])
@@ -118,7 +118,9 @@ def test_a_check_may_be_ignored_by_its_id(scene: Scene, host: Any) -> None:
     assert scene.prompter.said[-1].startswith("Ignored (--ignore-check): Docker user namespaces")
 
 
-def test_what_could_not_be_found_out_is_told_by_reason_and_refuses_nothing(scene: Scene, host: Any) -> None:
+def test_checks_that_could_not_be_completed_are_reported_by_reason_and_refuse_nothing(
+    scene: Scene, host: Any
+) -> None:
     host("debian-13", network=None, unread={"network": "no answer within 20 s"})
     preflight.refuse_unready(context(scene), HOST_ONLY)
     (said,) = scene.prompter.said
@@ -135,7 +137,7 @@ def test_a_person_is_offered_a_free_range_for_the_bridge(scene: Scene, host: Any
     assert one.answers.record()["bridge"] == "192.168.240.0/24"
 
 
-def test_a_person_who_declines_is_told_what_is_in_the_way(scene: Scene, host: Any) -> None:
+def test_a_declined_fix_refuses_the_host(scene: Scene, host: Any) -> None:
     host("cni")
     scene.prompter.typed = ["no"]
     with pytest.raises(ChecksFailedError):
@@ -167,7 +169,9 @@ def test_what_the_site_demands_is_checked_before_anything_is_changed(
     assert scene.files.state("/etc/mstunnel") is None
 
 
-def test_nobody_signs_in_or_chooses_twice(scene: Scene, host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_sign_in_or_choice_is_asked_for_twice(
+    scene: Scene, host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     host("debian-13")
     signed_in(scene, monkeypatch)
     scene.graph.configuration = configuration()

@@ -113,7 +113,7 @@ def test_where_sbin_and_bin_are_one_the_real_folder_is_taken(scene: Scene, copie
     assert scene.files.read("/usr/bin/mst-cli") == copied.read_bytes()
 
 
-def test_a_file_of_somebody_else_comes_back(scene: Scene, copied: Path) -> None:
+def test_a_foreign_file_is_restored(scene: Scene, copied: Path) -> None:
     scene.files.write(FILE, b"of somebody else", 0o700)
     scene.run(program.STEP, scene.context())
     scene.undo()

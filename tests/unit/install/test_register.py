@@ -122,7 +122,7 @@ AT_WORK = LEFT.model_copy(
     ],
     ids=["yes", "no", "answered", "at work", "another name"],
 )
-def test_a_record_left_behind_is_removed_when_somebody_says_so(
+def test_a_record_left_behind_is_removed_after_confirmation(
     scene: Scene, record: TunnelServer, answers: dict[str, str], typed: list[str], removed: str
 ) -> None:
     scene.graph.listed = [record]
@@ -131,7 +131,7 @@ def test_a_record_left_behind_is_removed_when_somebody_says_so(
     assert len(scene.prompter.asked) == len(typed)
 
 
-def test_a_record_left_behind_stays_when_nobody_is_there_to_say_so(scene: Scene) -> None:
+def test_a_record_left_behind_stays_when_unattended(scene: Scene) -> None:
     scene.graph.listed = [LEFT]
     scene.prompter.interactive = False
     assert register.STEP.gather(scene.context()).left_record == ""
@@ -191,7 +191,7 @@ def _prepared(scene: Scene, tmp_path: Path) -> Context:
     )
 
 
-def test_an_application_made_beforehand_is_proved_and_used_instead_of_a_new_one(
+def test_an_existing_application_is_verified_and_used_instead_of_a_new_one(
     scene: Scene, proved: list[str], tmp_path: Path
 ) -> None:
     context = _prepared(scene, tmp_path)
@@ -218,7 +218,7 @@ def _prepared_secret(scene: Scene) -> Context:
     return scene.context(identity__client_id=PREPARED, identity__client_secret=f"file:{place}")
 
 
-def test_the_secret_of_an_application_made_beforehand_is_placed(scene: Scene, proved: list[str]) -> None:
+def test_the_secret_of_an_existing_application_is_installed(scene: Scene, proved: list[str]) -> None:
     context = _prepared_secret(scene)
     context.ports.files.make_directories(paths.AGENT_FOLDER)
     place, use, *_ = register.STEP.decide(register.STEP.gather(context))

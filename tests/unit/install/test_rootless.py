@@ -67,14 +67,14 @@ def test_a_person_may_leave_it_to_an_administrator(tmp_path: Path, asked: list[S
 
 
 @pytest.mark.usefixtures("asked")
-def test_without_sudo_the_command_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_sudo_the_command_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Processes, "find", lambda _self, _name: None)
     assert "not installed" in refused(tmp_path, FakePrompter(interactive=False)).message
 
 
 @pytest.mark.usefixtures("asked")
 @pytest.mark.parametrize("output", ["", "not JSON", "[]", '{"status": "ok"}'])
-def test_where_sudo_refuses_the_command_is_said(
+def test_where_sudo_refuses_the_command_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
 ) -> None:
     monkeypatch.setattr(Processes, "attend", lambda *_given: Completed(1, output, ""))

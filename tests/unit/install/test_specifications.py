@@ -35,7 +35,7 @@ def test_without_an_access_log_nothing_is_counted_and_no_journal_is_seen() -> No
     assert seen(plain) == {"/etc/mstunnel", "/server"}
 
 
-def test_an_access_log_has_the_kernel_count_and_a_tag_of_its_own() -> None:
+def test_an_access_log_enables_accounting_and_has_a_separate_tag() -> None:
     traced = server(traced=True, journal="/run/systemd/journal")
     assert traced.sysctls[ACCOUNTING] == "1"
     assert [volume.options for volume in traced.volumes if "journal" in volume.host] == [("ro",)]

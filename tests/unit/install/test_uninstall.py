@@ -18,7 +18,7 @@ def test_the_log_goes_with_those_that_were_rotated(tmp_path: Path) -> None:
     assert files.state(paths.LOG) is None
 
 
-def test_a_file_of_somebody_else_beside_the_log_stays(tmp_path: Path) -> None:
+def test_a_foreign_file_beside_the_log_stays(tmp_path: Path) -> None:
     files = Files(tmp_path)
     files.make_directories(paths.LOG)
     files.write(f"{paths.LOG}/notes", b"", 0o600)

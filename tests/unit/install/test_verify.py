@@ -83,7 +83,7 @@ def test_another_certificate_on_the_port(scene: Scene, tmp_path: Path) -> None:
     assert 180 < scene.clock.elapsed < 190
 
 
-def test_nobody_on_the_port(scene: Scene) -> None:
+def test_no_listener_on_the_port(scene: Scene) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(NetworkError) as caught:

@@ -11,7 +11,7 @@ FORMS = ("/admin/sites/new", "/admin/configurations/new", "/admin/health/thresho
 
 
 @pytest.mark.parametrize("tab", TABS)
-def test_nobody_comes_in_without_signing_in(browser: Pages, tab: str) -> None:
+def test_access_requires_a_sign_in(browser: Pages, tab: str) -> None:
     page = browser.open(f"/admin/{tab}")
     assert page.address.endswith(f"/admin/sign-in?next=%2Fadmin%2F{tab}")
     assert "Berlin" not in page.source
@@ -284,6 +284,6 @@ def test_thresholds(administrator: Pages, lab: Any) -> None:
     assert lab.graph("admin", "GET", path).json()["healthyThreshold"] == 50
 
 
-def test_what_is_gone_is_said(administrator: Pages) -> None:
+def test_missing_objects_are_reported(administrator: Pages) -> None:
     page = administrator.open("/admin/sites/00000000-0000-4000-8000-000000000000")
     assert (page.status, "was not found" in page.text) == (404, True)

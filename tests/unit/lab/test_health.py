@@ -92,7 +92,7 @@ def test_figures_are_shown_in_their_units() -> None:
     assert shown == ["40 GB", "310 Mbit/s", "4 ms"]
 
 
-def test_what_has_no_thresholds_is_as_the_server_says() -> None:
+def test_rows_without_thresholds_keep_the_verdict_of_the_server() -> None:
     verdict = {"id": "internal-network", "status": "unhealthy", "text": "http://x/: status 502"}
     found = checked({"checks": [verdict]})
     assert (

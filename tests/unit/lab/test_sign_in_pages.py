@@ -67,7 +67,7 @@ def test_a_second_factor_cannot_be_guessed(lab: Any, browser: Pages) -> None:
     assert unlocked.status_code == 200
 
 
-def test_conditional_access_is_told_on_the_page_and_to_the_device(lab: Any, browser: Pages) -> None:
+def test_conditional_access_is_reported_on_the_page_and_to_the_device(lab: Any, browser: Pages) -> None:
     app = client(lab, browser.session)
     flow = app.initiate_device_flow([SCOPE])
     page = typed(browser, flow["user_code"], "blocked@lab.example")

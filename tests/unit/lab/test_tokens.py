@@ -68,7 +68,7 @@ def test_the_seed_chooses_the_gateway_issuer(tmp_path: Path, version: int, issue
         (2, GATEWAY, {"azp", "azpacr"}, {"appid"}),
     ],
 )
-def test_each_version_has_claims_of_its_own(
+def test_each_version_has_its_claims(
     tmp_path: Path, version: int, audience: str, names: set[str], others: set[str]
 ) -> None:
     resource = Resource(GATEWAY, f"api://{GATEWAY}")

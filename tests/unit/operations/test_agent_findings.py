@@ -70,7 +70,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_wrong_and_what_mends_it(case: str) -> None:
+def test_an_error_names_its_fix(case: str) -> None:
     found, mended_by, serious = CASES[case]
     notices = list(agent_troubles(found, START))
     assert len(notices) == len(mended_by), notices
@@ -78,7 +78,7 @@ def test_what_is_wrong_and_what_mends_it(case: str) -> None:
     assert is_serious(found, START) is serious
 
 
-def test_what_was_reported_long_ago_is_not_said_as_of_now() -> None:
+def test_an_old_report_is_not_shown_as_current() -> None:
     old = with_row("internal-network", State.UNHEALTHY)
     later = START + timedelta(minutes=6)
     assert (list(agent_troubles(old, later)), is_serious(old, later)) == ([], False)

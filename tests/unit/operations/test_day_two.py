@@ -60,14 +60,14 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Co
     return prepare
 
 
-def test_a_user_is_disconnected_by_the_words_of_occtl(answers: Callable[..., Control]) -> None:
+def test_a_user_is_disconnected_with_the_command_of_occtl(answers: Callable[..., Control]) -> None:
     control = answers(0, "user 'alice' was disconnected\n")
     result = disconnect.disconnect(OPERATOR, "user", "alice")
     assert control.asked == [(paths.SERVER, "occtl", "--no-pager", "disconnect", "user", "alice")]
     assert (result.status, result.data) == ("changed", {"ended": {"user": "alice"}})
 
 
-def test_nobody_of_that_name_is_no_failure(answers: Callable[..., Control]) -> None:
+def test_an_unknown_user_name_is_no_failure(answers: Callable[..., Control]) -> None:
     answers(1, "could not disconnect ID '7'\n")
     result = disconnect.disconnect(OPERATOR, "id", "7")
     assert (result.status, result.data) == ("unchanged", {"ended": None})
@@ -120,7 +120,7 @@ GOOD = ("running", "healthy")
         (("absent", "unhealthy"), ("exited", "unhealthy"), ["mst-cli server start", "mst-cli agent start"]),
     ],
 )
-def test_status_names_the_command_that_mends_it(
+def test_status_names_the_command_that_fixes_it(
     server: tuple[str, str], agent: tuple[str, str], mended_by: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "installed", lambda _receipt: True)
@@ -129,7 +129,7 @@ def test_status_names_the_command_that_mends_it(
     assert all(command in notice.hint for notice, command in zip(notices, mended_by, strict=True))
 
 
-def test_an_unfinished_installation_is_told() -> None:
+def test_an_unfinished_installation_is_reported() -> None:
     assert [notice.code for notice in status.troubles(Receipt(), state(GOOD, GOOD))] == [
         "installation-unfinished"
     ]
@@ -181,13 +181,13 @@ def test_what_is_no_backup_is_refused(packed: bytes) -> None:
         ("RADIUS_KEY=/etc/radius/key.pem", set()),
     ],
 )
-def test_what_proxies_are_told_is_known_as_secret(line: str, secrets: set[bytes], tmp_path: Path) -> None:
+def test_proxy_credentials_are_registered_as_secrets(line: str, secrets: set[bytes], tmp_path: Path) -> None:
     (tmp_path / "etc/mstunnel/private").mkdir(parents=True)
     (tmp_path / paths.ENVIRONMENT.lstrip("/")).write_text(f"{line}\n")
     assert set(known_secrets(ports_of(tmp_path))) == secrets
 
 
-def test_somebody_who_is_not_there_is_an_empty_list(
+def test_an_unknown_user_is_an_empty_list(
     answers: Callable[..., Control], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ports = ports_of(tmp_path, engine=answers(NOT_FOUND))

@@ -103,7 +103,7 @@ def test_who_removes_the_package_under_a_gateway_is_warned(
     assert ("mst-cli uninstall" in finished.stderr) == warned
 
 
-def test_a_run_at_work_goes_on_in_the_log_that_was_rotated(tmp_path: Path) -> None:
+def test_a_running_program_continues_in_the_rotated_log(tmp_path: Path) -> None:
     """The next run begins another, as private as the first."""
     files, path = Files(tmp_path), "/log/setup.log"
     configuration = tmp_path / "logrotate"

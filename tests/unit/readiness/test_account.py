@@ -89,7 +89,7 @@ def test_a_refused_sign_in_is_the_finding() -> None:
     assert (found.error, found.hint) == ("the account is blocked", "Unblock it.")
 
 
-def test_nobody_is_asked_without_a_way_to_sign_in() -> None:
+def test_no_question_without_a_way_to_sign_in() -> None:
     assert not AccountReader(FakeHttp(), SystemClock(), CLOUDS["public"], None).account().tried
 
 

@@ -86,7 +86,7 @@ def test_a_place_without_the_proxy_gets_it_by_a_command(changes: dict[str, Any],
     assert command in finding.hint
 
 
-def test_what_could_not_be_found_out_is_unknown_and_says_why() -> None:
+def test_a_check_that_could_not_be_completed_is_unknown_with_the_reason() -> None:
     found = judge(CHECKS, Facts(unread={"kernel": "no answer within 20 s"}))
 
     assert {item.result for item in found if item.id != "devices"} == {Outcome.UNKNOWN}

@@ -74,7 +74,7 @@ def test_a_root_that_only_this_host_knows_is_inspection(server: int, authority: 
     assert result(facts, "inspection") == (Outcome.FAIL, expected.format(server))
 
 
-def test_a_root_that_nobody_knows_is_inspection_too(server: int) -> None:
+def test_an_unknown_root_is_inspection_too(server: int) -> None:
     outcome, seen = result(read(f"localhost:{server}"), "inspection")
 
     assert outcome is Outcome.FAIL

@@ -154,7 +154,7 @@ def test_a_host_that_is_not_there_is_wrong_usage(capsys: pytest.CaptureFixture[s
     assert "'/nonexistent'" in capsys.readouterr().err
 
 
-def test_fixes_are_shown_and_made_when_nobody_has_to_be_asked(run: Any, tmp_path: Path) -> None:
+def test_fixes_are_shown_and_applied_when_unattended(run: Any, tmp_path: Path) -> None:
     prepare(tmp_path)
     (tmp_path / "etc/modules").unlink()
     (tmp_path / "etc/sysctl.d/a.conf").unlink()
@@ -206,7 +206,7 @@ def test_without_an_answer_findings_are_shown_and_nothing_is_changed(
     assert not (tmp_path / "etc/modules-load.d").exists()
 
 
-def test_below_another_root_only_files_are_offered_and_a_fix_that_fails_is_told(
+def test_below_another_root_only_files_are_offered_and_a_failed_fix_is_reported(
     run: Any, tmp_path: Path
 ) -> None:
     prepare(tmp_path)
@@ -229,7 +229,7 @@ def test_below_another_root_only_files_are_offered_and_a_fix_that_fails_is_told(
     assert failed[0].startswith("could not write /etc/modules-load.d/mstunnel_tun.conf, which loads tun at")
 
 
-def test_nothing_to_mend(run: Any, tmp_path: Path) -> None:
+def test_nothing_to_fix(run: Any, tmp_path: Path) -> None:
     prepare(tmp_path)
 
     _, out, err = run("utils", "--fix", "--output", "json")
@@ -259,7 +259,7 @@ def test_everything_ends_within_the_deadline_though_nothing_answers(run: Any, tm
     assert rows["inbound-tcp"]["result"] == "skipped"
 
 
-def test_within_all_nobody_is_asked_to_sign_in(run: Any) -> None:
+def test_all_never_asks_for_a_sign_in(run: Any) -> None:
     _, out, _ = run("all", "--timeout", "1", "--output", "json")
 
     rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}

@@ -23,11 +23,11 @@ def proposed(changes: dict[str, Any]) -> tuple[Fix, ...]:
     return fixes(judge(CHECKS, found), found)
 
 
-def test_nothing_is_mended_where_all_is_well() -> None:
+def test_nothing_is_changed_where_nothing_is_wrong() -> None:
     assert proposed({}) == ()
 
 
-def test_everything_that_can_be_mended_is() -> None:
+def test_everything_fixable_is_fixed() -> None:
     made = proposed({"kernel": BARE})
 
     assert [item.says for item in made[:4]] == [

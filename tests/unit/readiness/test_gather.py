@@ -35,7 +35,7 @@ def test_a_reader_that_hangs_costs_its_own_section_only() -> None:
     assert facts.unread == {"kernel": "no answer within 0 s"}
 
 
-def test_failures_are_told() -> None:
+def test_failures_are_reported() -> None:
     facts = gather({"engine": _refuse, "ports": _deny}, Settings(), SystemClock(), 5)
 
     assert facts.unread == {"engine": "podman cannot be started", "ports": "Permission denied"}

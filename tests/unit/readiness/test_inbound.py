@@ -138,21 +138,21 @@ def test_strangers_do_not_end_the_wait() -> None:
     assert sent.udp
 
 
-def test_a_port_in_use_is_said() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with socket.create_server(("", 0)) as taken:
         got = inbound.listen(taken.getsockname()[1], "198.51.100.7", CLOCK, 1)
 
     assert "cannot be listened on" in got.error
 
 
-def test_a_gateway_at_work_answers_with_tls() -> None:
+def test_a_running_gateway_answers_with_tls() -> None:
     with serving(tls(trustme.CA(), "localhost", b"")) as port:
         sent = inbound.probe("127.0.0.1", port, CLOCK, 4)
 
     assert (sent.gateway, sent.tcp, sent.udp) == (True, ("127.0.0.1",), ())
 
 
-def test_nobody_there_ends_in_time() -> None:
+def test_no_listener_ends_in_time() -> None:
     began = time.monotonic()
 
     sent = inbound.probe("127.0.0.1", 1, CLOCK, 2)

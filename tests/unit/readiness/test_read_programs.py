@@ -54,7 +54,7 @@ def reader(root: Path, answers: Mapping[str, Answer], *installed: str) -> Progra
     return ProgramReader(Files(root), FakeProcesses(answers, frozenset(installed)), Settings())
 
 
-def test_podman_at_work(tmp_path: Path) -> None:
+def test_the_facts_of_podman_are_read(tmp_path: Path) -> None:
     answers = {
         "podman --version": said("podman version 5.4.0\n"),
         "podman info --format {{.Version.Version}} {{.Host": said("5.4.0 netavark\n"),
@@ -108,7 +108,7 @@ def test_userns_remap_may_be_on_the_command_line_of_the_daemon(
     assert found.userns_remap == expected
 
 
-def test_a_client_without_a_daemon_tells_no_version(tmp_path: Path) -> None:
+def test_a_client_without_a_daemon_reports_no_version(tmp_path: Path) -> None:
     answers = {
         "docker --version": said("Docker version 28.1.1, build 4eba377\n"),
         "docker info": said(" null\n"),

@@ -122,7 +122,7 @@ def test_what_the_account_gets_is_taken_from_it_again(host: AccountHost, action:
     assert undone(host, action, {}) is Undo.ABSENT
 
 
-def test_ids_are_those_that_nobody_has(host: AccountHost) -> None:
+def test_ids_are_unused(host: AccountHost) -> None:
     host.add(NAME)
     host.files.write("/etc/subuid", b"other:100000:65536\n")
     GiveIds(name=NAME, ids="subuid", first=165536).apply(host, {})
@@ -135,7 +135,7 @@ def test_an_account_is_made_and_goes_with_its_home(host: AccountHost) -> None:
     assert host.files.names("/home") == []
 
 
-def test_an_account_without_its_home_is_made_anew(host: AccountHost) -> None:
+def test_an_account_without_its_home_is_created_again(host: AccountHost) -> None:
     """As a run leaves it that was killed in between."""
     host.add(NAME, home=False)
     CreateAccount(name=NAME).apply(host, {})
@@ -153,7 +153,7 @@ def test_an_account_whose_home_holds_files_of_others_stays(host: AccountHost) ->
     assert NAME in host.known
 
 
-def test_an_account_at_work_stays(host: AccountHost) -> None:
+def test_an_account_with_running_processes_stays(host: AccountHost) -> None:
     host.add(NAME)
     host.busy.add(NAME)
     assert undone(host, CreateAccount(name=NAME), {}) is Undo.KEPT
@@ -176,7 +176,7 @@ def test_a_service_manager_that_does_not_start_is_an_error(host: AccountHost) ->
     assert caught.value.code == "linger-failed"
 
 
-def test_what_a_program_refuses_is_said(host: AccountHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_refusal_of_a_program_is_reported(host: AccountHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AccountHost, "_useradd", lambda _self, _words: (1, ""))
     with pytest.raises(StepError) as caught:
         CreateAccount(name=NAME).apply(host, {})
@@ -213,7 +213,7 @@ def test_a_folder_that_was_made_goes(given: AccountHost) -> None:
     assert owner(given) is None
 
 
-def test_a_folder_that_was_there_goes_back_to_its_owner(given: AccountHost) -> None:
+def test_an_existing_folder_is_returned_to_its_owner(given: AccountHost) -> None:
     given.files.make_directories(FOLDER.path)
     given.files.write(f"{FOLDER.path}/env.sh", b"theirs")
     assert there_and_back(given, FOLDER) is Undo.RESTORED

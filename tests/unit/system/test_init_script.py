@@ -140,7 +140,7 @@ def test_the_script_starts_the_server_first_and_stops_it_last(tmp_path: Path, in
 
 
 @pytest.mark.parametrize("init", ["openrc", "sysv"])
-def test_the_script_tells_its_init_that_a_start_failed(tmp_path: Path, init: Init) -> None:
+def test_the_script_reports_a_failed_start_to_its_init_system(tmp_path: Path, init: Init) -> None:
     code, asked = _run(tmp_path, init, "start", fails="server start")
     assert (code, asked) == (1, ["server start"])
 
@@ -178,7 +178,7 @@ def monitor_script(tmp_path: Path) -> Iterator[Callable[[str], int]]:
     run("stop")
 
 
-def test_the_monitor_of_sysv_runs_once_speaks_to_the_log_and_ends(
+def test_the_monitor_of_sysv_runs_once_logs_and_ends(
     tmp_path: Path, monitor_script: Callable[[str], int]
 ) -> None:
     number = tmp_path / "mstunnel_monitor.pid"

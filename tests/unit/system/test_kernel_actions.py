@@ -44,7 +44,7 @@ def test_a_module_that_was_loaded_before_stays(host: Host) -> None:
     assert host.modules == {"tun"}
 
 
-def test_a_module_that_somebody_uses_by_now_is_kept_and_named(host: Host) -> None:
+def test_a_module_in_use_by_now_is_kept_and_named(host: Host) -> None:
     before = apply(host, TUN)
     host.in_use.add("tun")
 
@@ -77,7 +77,7 @@ def test_a_parameter_is_set_and_gets_its_old_value_back(host: Host) -> None:
     assert value(host) == "0"
 
 
-def test_a_parameter_that_somebody_changed_since_is_kept(host: Host) -> None:
+def test_a_parameter_that_others_changed_since_is_kept(host: Host) -> None:
     before = apply(host, ON)
     host.set_sysctl(FORWARD, "2")
 

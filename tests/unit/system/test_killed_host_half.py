@@ -126,9 +126,7 @@ def undo(host: Mortal) -> None:
 @pytest.mark.parametrize(
     "there", sample([False, True], kept=[False]), ids=["new account", "account that was there"]
 )
-def test_a_killed_half_is_brought_to_its_end_and_taken_back(
-    host_of: Callable[[str, bool], Mortal], there: bool
-) -> None:
+def test_a_killed_part_is_completed_and_undone(host_of: Callable[[str, bool], Mortal], there: bool) -> None:
     undisturbed = host_of("undisturbed", there)
     before = undisturbed.state()
     run(undisturbed, there=there)

@@ -36,7 +36,7 @@ def test_an_earlier_local_rule_comes_back(host: Host) -> None:
     assert host.ports == {8888: "mine_port_t"}
 
 
-def test_a_rule_that_somebody_changed_since_stays(host: Host) -> None:
+def test_a_rule_that_others_changed_since_stays(host: Host) -> None:
     action = LabelPort(port=8888)
     before = apply(host, action)
     host.ports[8888] = "other_port_t"

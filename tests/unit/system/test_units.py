@@ -44,7 +44,7 @@ def test_without_systemd_the_file_alone_is_written(host: Host) -> None:
     assert host.systemd.told == []
 
 
-def test_a_file_that_somebody_changed_since_stays_and_nothing_is_restarted(host: Host) -> None:
+def test_a_file_that_others_changed_since_stays_and_nothing_is_restarted(host: Host) -> None:
     before = apply(host, DROP_IN)
     host.files.write(PATH, b"theirs\n")
     host.systemd.told.clear()

@@ -362,7 +362,7 @@ def _consent(graph: Graph, name: str) -> None:
         graph.grant(principal.id, resource.id, access["id"])
 
 
-def test_an_account_without_a_licence_is_told_so(world: World, lab: Lab, site_id: str) -> None:
+def test_an_account_without_a_licence_is_reported(world: World, lab: Lab, site_id: str) -> None:
     with pytest.raises(SignInError, match="licence") as caught:
         server(site_id, "gw9").apply(World(world.files, lab.graph("unlicensed")), {})
 

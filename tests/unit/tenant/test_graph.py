@@ -68,7 +68,7 @@ def test_what_is_not_there_is_none() -> None:
     assert graph.delete_application(SERVER) is False
 
 
-def test_what_was_deleted_is_told() -> None:
+def test_deleted_objects_are_reported() -> None:
     _, _, graph = over(response(204))
 
     assert graph.delete_server(SITE, SERVER) is True

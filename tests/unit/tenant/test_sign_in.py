@@ -137,7 +137,7 @@ def test_a_guest_without_the_role_is_named_as_one(says: dict[str, object]) -> No
     assert "of the tenant itself" in caught.value.hint
 
 
-def test_entras_words_are_kept_without_their_trace() -> None:
+def test_the_message_of_entra_is_kept_without_its_trace() -> None:
     error = sign_in_error(
         {"error_description": "AADSTS53003: Blocked.\u001b[2J Trace ID: 1\r\nTimestamp: now"}
     )
@@ -158,7 +158,7 @@ def test_a_device_code_is_shown_then_asked_for_on_our_clock() -> None:
     assert token == granted()["access_token"]
 
 
-def test_the_time_left_is_told_until_the_wait_is_over() -> None:
+def test_the_remaining_time_is_shown_until_the_wait_ends() -> None:
     tenant, told = entra(FLOW, PENDING, {"error": "slow_down"}, granted()), list[float]()
 
     tenant.sign_in().device_code(tenant.shown.append, ("A.All",), told.append)
@@ -193,7 +193,7 @@ def test_a_device_sign_in_asks_for_permissions_of_this_clouds_graph() -> None:
     assert {"https://graph.example/A.All", "https://graph.example/B.All", "offline_access"} <= set(asked)
 
 
-def test_a_code_nobody_uses_expires_by_our_clock() -> None:
+def test_an_unused_code_expires_by_our_clock() -> None:
     tenant = entra(FLOW, PENDING)
 
     with pytest.raises(SignInError) as caught:
@@ -256,7 +256,7 @@ def test_a_permission_of_another_service_takes_no_role_of_intune() -> None:
     ],
     ids=["opaque", "no JSON", "roles not listed", "application", "odd roles", "Intune", "Global"],
 )
-def test_what_the_token_does_not_say_is_left_to_graph(token: str) -> None:
+def test_claims_missing_in_the_token_are_left_to_graph(token: str) -> None:
     assert require_intune_role(token) is None  # type: ignore[func-returns-value]
 
 

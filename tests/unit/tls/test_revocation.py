@@ -136,7 +136,7 @@ def test_rsa_signatures_of_both_kinds_prove_an_answer(
         assert verdict(rsa_authority, name).state.value == name
 
 
-def test_a_pss_signature_of_somebody_else_proves_nothing(rsa_authority: Authority) -> None:
+def test_a_pss_signature_of_another_key_proves_nothing(rsa_authority: Authority) -> None:
     with rsa_authority.responding("good", "-rsigopt", "rsa_padding_mode:pss"):
         assert "not signed by the authority" in verdict(rsa_authority, "revoked").attempts[0].problem
 
@@ -195,7 +195,7 @@ def pointing(*addresses: str) -> x509.Certificate:
     return builder.sign(private_key("p256/inter"), hashes.SHA256())
 
 
-def test_a_list_in_a_directory_alone_has_a_verdict_of_its_own() -> None:
+def test_a_crl_only_in_a_directory_has_a_separate_verdict() -> None:
     (found,) = ask([pointing("ldap:///CN=CA,DC=corp?certificateRevocationList"), ISSUER], _nobody, NOW)
     (finding,) = revocation_findings([found])
     assert found.state is RevocationState.NOT_ASKED
@@ -310,7 +310,9 @@ def test_a_list_of_leaves_and_one_that_names_a_delta_list_are_whole(extension: x
 
 
 @pytest.mark.parametrize("extension", [PARTIAL, UNKNOWN])
-def test_who_is_in_a_list_is_revoked_whatever_else_it_says(extension: x509.ExtensionType) -> None:
+def test_a_certificate_in_a_crl_is_revoked_whatever_else_the_crl_contains(
+    extension: x509.ExtensionType,
+) -> None:
     data = revocation_list(extensions=[(extension, True)])
     assert read_crl(data, LEAF, ISSUER, NOW).state is RevocationState.REVOKED
 

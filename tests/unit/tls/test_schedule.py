@@ -86,7 +86,7 @@ def test_systemd_finds_nothing_wrong(world: World) -> None:
 
 
 @pytest.mark.parametrize("done", range(4))
-def test_cut_off_anywhere_it_is_completed_or_taken_back(world: World, done: int) -> None:
+def test_interrupted_anywhere_it_is_completed_or_undone(world: World, done: int) -> None:
     before = everything(world)
     for part in PENDING.parts[:done]:
         part.apply(world, {})

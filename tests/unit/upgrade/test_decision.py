@@ -100,7 +100,7 @@ hours = st.builds(
 
 @settings(deadline=None, max_examples=10)
 @given(st.integers(2, 7), st.none() | hours, st.integers(0, 365))
-def test_servers_whose_digests_nobody_sees_all_have_their_turn_and_nobody_has_it_with_them(
+def test_servers_with_unknown_digests_take_turns_one_at_a_time(
     count: int, window: Window | None, day: int
 ) -> None:
     blind = Blind([f"gw{number}" for number in range(count)], window)

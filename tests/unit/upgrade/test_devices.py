@@ -19,7 +19,7 @@ PHONE, LAPTOP, STRANGER = "192.0.2.7", "2001:db8::7", "198.51.100.9"
         (0, [PHONE], "refused"),
     ],
 )
-def test_only_who_was_let_in_before_and_is_turned_away_speaks_against_a_release(
+def test_only_a_device_that_was_connected_before_and_is_refused_counts_against_a_release(
     connected: int, refused: list[str], verdict: str
 ) -> None:
     assert judge(connected, (PHONE, LAPTOP), refused) == verdict

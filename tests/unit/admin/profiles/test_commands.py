@@ -90,7 +90,9 @@ def test_a_file_is_the_whole_profile_when_it_is_updated(admin: MstAdmin, tmp_pat
     assert other.codes("errors") == ["profile-platform-fixed"], other.message
 
 
-def test_a_profile_is_deleted_with_its_root_and_only_when_told(admin: MstAdmin, tmp_path: Path) -> None:
+def test_a_profile_is_deleted_with_its_root_and_only_after_confirmation(
+    admin: MstAdmin, tmp_path: Path
+) -> None:
     text = f"{IOS.replace('iOS', 'one day')}trusted_root: {root_file(tmp_path)}\n"
     assert admin("profile", "create", _file(tmp_path, text)).code == 0
     assert admin("profile", "delete", "Tunnel for one day").codes("errors") == ["not-confirmed"]
@@ -120,7 +122,7 @@ def test_mistakes_have_line_and_column(admin: MstAdmin, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["create", "update"])
-def test_every_mistake_of_a_file_is_an_error_of_its_own(admin: MstAdmin, tmp_path: Path, verb: str) -> None:
+def test_every_mistake_of_a_file_is_a_separate_error(admin: MstAdmin, tmp_path: Path, verb: str) -> None:
     keys = ANDROID.replace("always_on", "always_om").replace("proxy:", "proxi:")
     refused = admin("profile", verb, _file(tmp_path, keys))
     assert refused.codes("errors") == ["profile-invalid", "profile-invalid"]

@@ -26,7 +26,7 @@ def test_a_list_that_is_missing_is_no_entry(
     assert caught.value.code == "exclusions-missing"
 
 
-def test_entries_and_files_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entries_and_files_are_distinguished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "list").write_text("a.contoso.com\nb.contoso.com\n")
     (tmp_path / "folder").mkdir()

@@ -151,7 +151,7 @@ def test_what_is_exported_is_imported_again(entries: list[str]) -> None:
         ("ios", {}, False, False),
     ],
 )
-def test_ipv6_beside_a_full_tunnel_is_told_where_the_profile_can_block_it(
+def test_ipv6_outside_a_full_tunnel_is_reported_where_the_profile_can_block_it(
     on: str, keys: dict[str, Any], split_rules: bool | None, said: bool
 ) -> None:
     found = judge_profile(_profile({"on": on, "with": keys}), split_rules=split_rules)

@@ -9,7 +9,7 @@ from mstunnel_setup.text import WIDTH
 from tests.unit.operations.conftest import Command
 
 
-def test_a_hook_hears_nothing_when_nothing_is_new(installed: Command) -> None:
+def test_a_hook_gets_no_output_when_nothing_is_new(installed: Command) -> None:
     assert installed("import_cert", "--if-changed") == (0, "", "")
 
 

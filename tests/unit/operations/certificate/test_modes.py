@@ -55,7 +55,7 @@ def ids(files: Files) -> list[str]:
         (f"{_FOLDER}/root.pem", 0o664, "chain-mode"),
     ],
 )
-def test_a_mode_that_is_too_open_is_found_and_mended(files: Files, path: str, mode: int, found: str) -> None:
+def test_a_mode_that_is_too_open_is_found_and_fixed(files: Files, path: str, mode: int, found: str) -> None:
     assert ids(files) == []
     files.locate(path).chmod(mode)
     (finding,) = mode_findings(_Ports(files))
@@ -68,7 +68,7 @@ def test_a_mode_that_is_too_open_is_found_and_mended(files: Files, path: str, mo
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 @pytest.mark.parametrize("path", [paths.PRIVATE, _FOLDER, paths.SITE_KEY, f"{_FOLDER}/key.pem"])
-def test_a_foreign_owner_is_found_and_mended(files: Files, path: str) -> None:
+def test_a_foreign_owner_is_found_and_fixed(files: Files, path: str) -> None:
     os.chown(files.locate(path), 12345, 0)
     (finding,) = mode_findings(_Ports(files))
     assert (finding.id, "12345" in finding.message) == ("key-owner", True)

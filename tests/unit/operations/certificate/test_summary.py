@@ -30,7 +30,7 @@ _ASKED = "2026-11-25T09:41:27+00:00"
         ("not-offered", "the certificate names no OCSP responder or CRL"),
     ],
 )
-def test_what_the_authority_said_last(state: str, said: str) -> None:
+def test_the_last_revocation_status(state: str, said: str) -> None:
     answer: JsonObject = {"state": state, "asked": _ASKED, "problems": []}
     lines = certificate_lines({"days_left": 89, "revocation": answer, "pending": []})
     assert lines == [("Certificate", "89 days left"), ("Revocation", said)]

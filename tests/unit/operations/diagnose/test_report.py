@@ -65,7 +65,7 @@ def test_secrets_of_all_kinds_stay_on_the_host(host: Files) -> None:
 
 
 @pytest.mark.usefixtures("host")
-def test_the_preview_tells_what_was_taken_out_and_lists_everything() -> None:
+def test_the_preview_counts_redactions_and_lists_everything() -> None:
     result = report.diagnose(operator(), None)
     lines = lines_of(result)
     rows = {line.split()[2]: line.split()[:2] for line in lines[1:-1]}
@@ -75,7 +75,7 @@ def test_the_preview_tells_what_was_taken_out_and_lists_everything() -> None:
     assert rows["manifest.json"][1] == "0"
 
 
-def test_who_says_no_gets_the_preview_and_no_file(host: Files) -> None:
+def test_a_declined_confirmation_shows_the_preview_and_writes_no_file(host: Files) -> None:
     prompter = FakePrompter(["no"])
     with pytest.raises(UsageError):
         report.diagnose(operator_of(Path("/"), prompter), Path("/bundle.tar.gz"))

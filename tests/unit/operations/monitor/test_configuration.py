@@ -40,7 +40,7 @@ def test_the_first_look_after_the_installation_changes_nothing(host: Host) -> No
     assert (host.conf(), host.looks) == (before, [])
 
 
-def test_what_is_served_already_is_neither_written_nor_said_again(host: Host) -> None:
+def test_an_unchanged_configuration_is_neither_written_nor_reported_again(host: Host) -> None:
     host.give(network="10.2.0.0/16")
     lines, looks, place = len(host.log), len(host.looks), host.files.locate(paths.OCSERV_CONF)
     before = place.stat().st_ino
@@ -50,7 +50,7 @@ def test_what_is_served_already_is_neither_written_nor_said_again(host: Host) ->
     assert (len(host.log), len(host.looks), place.stat().st_ino) == (lines, looks, before)
 
 
-def test_a_refused_one_is_taken_back_and_not_tried_again(host: Host) -> None:
+def test_a_refused_one_is_rolled_back_and_not_retried(host: Host) -> None:
     before, settings = host.conf(), host.settings()
     verdicts = [host.give(network="10.66.0.0/16") for _ in range(3)]
     host.restart()

@@ -53,7 +53,7 @@ def spoil(root: Path, text: str) -> None:
     path.write_text(text)
 
 
-def test_what_stays_wrong_is_said_once(monitor: Monitor, said: list[str], tmp_path: Path) -> None:
+def test_a_persistent_problem_is_reported_once(monitor: Monitor, said: list[str], tmp_path: Path) -> None:
     spoil(tmp_path, "[[release]\n")
     for _ in range(10):
         monitor.round()
@@ -64,7 +64,7 @@ def test_what_stays_wrong_is_said_once(monitor: Monitor, said: list[str], tmp_pa
     assert len(said) == 2
 
 
-def test_what_is_wrong_again_is_said_again(monitor: Monitor, said: list[str], tmp_path: Path) -> None:
+def test_a_recurring_problem_is_reported_again(monitor: Monitor, said: list[str], tmp_path: Path) -> None:
     for text in ("[[release]\n", "", "[[release]\n"):
         spoil(tmp_path, text)
         monitor.round()
@@ -83,7 +83,7 @@ def test_one_part_that_fails_does_not_stop_the_others(
     assert [line.partition(":")[0] for line in said] == ["releases-invalid", "engine-unreachable"]
 
 
-def test_nothing_is_done_behind_the_back_of_somebody_at_work(
+def test_nothing_is_changed_while_another_run_is_active(
     monitor: Monitor, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def locked(_self: Monitor) -> None:
@@ -128,7 +128,7 @@ def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
     assert len(moves) == 6
 
 
-def test_a_bug_in_one_part_is_said_once_and_ends_nothing(
+def test_an_unexpected_error_in_one_part_is_reported_once_and_stops_nothing(
     monitor: Monitor, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str] = []
@@ -187,7 +187,7 @@ def test_whatever_lies_in_a_folder_of_a_container_ends_no_round(
     assert len(said) <= 3
 
 
-def test_upgrades_at_the_word_of_the_agent_are_limited(asking: Asking, said: list[str]) -> None:
+def test_upgrades_requested_by_the_agent_are_rate_limited(asking: Asking, said: list[str]) -> None:
     for _ in range(10):
         asking.ask("c")
     assert len(asking.upgraded) == 2
@@ -261,7 +261,7 @@ def test_without_a_list_nothing_appears_that_no_run_has_made(asking: Asking) -> 
     assert asking.files.names(mailbox.OUTBOX) == before
 
 
-def test_a_pipe_in_place_of_a_file_of_the_agent_holds_nobody_up(asking: Asking, said: list[str]) -> None:
+def test_a_pipe_in_place_of_a_file_of_the_agent_blocks_nothing(asking: Asking, said: list[str]) -> None:
     os.mkfifo(asking.files.locate(paths.IMAGES_CONFIGURED))
     asking.monitor.round()
     assert said == [f"file-irregular: {paths.IMAGES_CONFIGURED} is a named pipe, not a regular file"]
@@ -286,7 +286,7 @@ def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(
     assert asking.upgraded == []
 
 
-def test_the_agent_gets_neither_images_of_its_own_nor_a_release_that_failed(asking: Asking) -> None:
+def test_the_agent_gets_neither_other_images_nor_a_release_that_failed(asking: Asking) -> None:
     assert asking.ask("d") == f"{CATALOGUE} does not list these images"
     write_history(asking.files, history(upgrade("b", "c", Outcome.WENT_BACK)))
     assert asking.ask("c") == "it failed on this host before"

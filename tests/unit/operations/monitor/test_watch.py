@@ -52,7 +52,7 @@ def test_a_good_look_alone_is_not_believed() -> None:
     assert restarts([*times(4, "failed"), "well", *times(3, "failed")]) == [0, 1, 3, 7]
 
 
-def test_after_ten_good_minutes_patience_starts_anew() -> None:
+def test_after_ten_good_minutes_the_retry_delay_is_reset() -> None:
     assert restarts([*times(4, "failed"), *times(11, "well"), *times(2, "failed")]) == [0, 1, 3, 15, 16]
 
 

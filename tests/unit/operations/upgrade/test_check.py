@@ -81,12 +81,14 @@ def test_it_says_what_the_upgrade_waits_for_and_since_when_that_is_known(
     assert object_of(result, "decision")["code"] == "turn"
 
 
-def test_words_of_the_agent_cannot_steer_the_terminal(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_of_the_agent_cannot_control_the_terminal(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     decided(files, "turn", "\x1b[2Jgw1\n comes first")
     assert "\x1b" not in "".join(lines(check(files, monkeypatch)))
 
 
-def test_without_a_word_of_the_agent_nothing_is_said(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_report_of_the_agent_nothing_is_shown(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = check(files, monkeypatch)
     assert result.data["decision"] is None
     assert not any(line.startswith("Waits") for line in lines(result))

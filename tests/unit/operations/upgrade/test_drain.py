@@ -76,7 +76,7 @@ def test_new_connections_are_refused_before_anybody_is_counted_and_the_health_ch
     assert gateway.rules[-1] == "delete table inet mstunnel_drain"
 
 
-def test_a_gateway_that_does_not_answer_has_nobody_to_wait_for() -> None:
+def test_a_gateway_that_does_not_answer_has_no_sessions_to_wait_for() -> None:
     gateway = Gateway(left=[1], gone=True)
     drain(gateway.context, 443, minutes=60)
     assert gateway.clock.naps == []
@@ -85,7 +85,7 @@ def test_a_gateway_that_does_not_answer_has_nobody_to_wait_for() -> None:
         connected(gateway.context.ports)
 
 
-def test_where_nobody_can_be_kept_out_there_is_no_end_to_wait_for() -> None:
+def test_without_refusing_new_connections_there_is_no_drain() -> None:
     gateway = Gateway(left=[1], complaint="Error: Could not process rule")
     drain(gateway.context, 443, minutes=60)
     assert gateway.clock.naps == []

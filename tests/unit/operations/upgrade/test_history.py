@@ -49,7 +49,7 @@ def test_it_says_how_many_devices_were_there_and_are_back(files: Files) -> None:
     assert shown(files, first)[1] == "Sessions: 3 before, 2 back when it was proved."
 
 
-def test_without_a_count_nothing_is_said(files: Files) -> None:
+def test_without_a_count_nothing_is_shown(files: Files) -> None:
     assert len(shown(files, upgrade("a", "b"))) == 1
 
 

@@ -22,7 +22,7 @@ def codes(notices: Iterable[Notice]) -> list[str]:
     ("known", "active", "said"),
     [(True, True, []), (True, False, ["monitor-down"]), (False, False, [])],
 )
-def test_a_monitor_that_is_down_is_told(
+def test_a_monitor_that_is_down_is_reported(
     tmp_path: Path, *, known: bool, active: bool, said: list[str]
 ) -> None:
     unit = {UNIT}
@@ -39,9 +39,7 @@ def test_a_monitor_that_is_down_is_told(
         (None, ["upgrade-unfinished"]),
     ],
 )
-def test_an_upgrade_that_is_not_well_is_told(
-    tmp_path: Path, outcome: Outcome | None, said: list[str]
-) -> None:
+def test_an_unhealthy_upgrade_is_reported(tmp_path: Path, outcome: Outcome | None, said: list[str]) -> None:
     files = Files(tmp_path)
     files.make_directories(HISTORY.rpartition("/")[0])
     write_history(files, history(upgrade("a", "b", outcome, reason="no TLS")))
@@ -50,7 +48,7 @@ def test_an_upgrade_that_is_not_well_is_told(
     assert all("mst-cli upgrade apply" in notice.hint for notice in notices)
 
 
-def test_without_upgrades_there_is_nothing_to_say_and_a_damaged_history_is_told(tmp_path: Path) -> None:
+def test_without_upgrades_nothing_is_shown_and_a_damaged_history_is_reported(tmp_path: Path) -> None:
     files = Files(tmp_path)
     assert codes(upgrade_notices(files)) == []
     files.make_directories(HISTORY.rpartition("/")[0])

@@ -95,7 +95,7 @@ def test_a_release_that_turns_away_whom_the_earlier_one_let_in_is_found_out() ->
         await_devices(gateway.context, (PHONE,))
 
 
-def test_a_gateway_that_cannot_be_asked_has_nobody_yet() -> None:
+def test_a_gateway_that_cannot_be_queried_has_no_sessions_yet() -> None:
     gateway = Gateway(connected=[[PHONE]], code=1)
     assert await_devices(gateway.context, (PHONE,)) == 0
 
