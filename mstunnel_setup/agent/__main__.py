@@ -20,13 +20,9 @@ from mstunnel_setup.host.memory import keep_private  # noqa: E402
 def main(root: Path) -> None:
     """Check in and keep the configuration in step, until SIGTERM."""
     keep_private()
-    signal.signal(signal.SIGTERM, _end)
+    # At once, wherever the program is; half-written files are removed before that.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
     assembled(root, watching=True).run()
-
-
-def _end(signum: int, frame: object) -> None:  # noqa: ARG001 (signal's contract)
-    """End at once, wherever the program is; half-written files are removed before that."""
-    raise SystemExit(ExitCode.DONE)
 
 
 if __name__ == "__main__":

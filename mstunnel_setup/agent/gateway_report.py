@@ -7,9 +7,10 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from mstunnel_setup import paths
+from mstunnel_setup.engine.values import JsonObject, as_object
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.text import plain
 
@@ -42,7 +43,7 @@ class Probe:
 
     at: datetime
     url: str
-    account: dict[str, Any] = field(default_factory=dict)
+    account: JsonObject = field(default_factory=dict)
 
     @property
     def status(self) -> int:
@@ -146,9 +147,8 @@ def _probe(text: str) -> Probe | None:
     return None if at is None or not url else Probe(at, url, _object(account))
 
 
-def _object(text: str) -> dict[str, Any]:
+def _object(text: str) -> JsonObject:
     try:
-        found: Any = json.loads(text)
+        return as_object(json.loads(text))
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}

@@ -1,10 +1,10 @@
 """The agent's loop: check in, keep the configuration in step, look at this server, wait."""
 
-import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from random import SystemRandom
 from typing import Final
 
 from mstunnel_setup.agent import upgrade
@@ -84,7 +84,7 @@ class Agent:
         while True:
             self.round()
             # Many gateways start at once after a power failure; they need not stay in step.
-            self._wait(wait_seconds(self._failures) * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
+            self._wait(wait_seconds(self._failures) * SystemRandom().uniform(1 - _JITTER, 1 + _JITTER))
 
     def _wait(self, seconds: float) -> None:
         """Wait, and look at this server every minute meanwhile, whether there is a tenant or not."""

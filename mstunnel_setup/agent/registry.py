@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from mstunnel_setup import paths
+from mstunnel_setup.engine.values import as_object
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
@@ -67,10 +68,9 @@ def asking(clock: Clock) -> Ask:
 def _host(files: Files) -> str | None:
     content = files.read(paths.IMAGES_CONFIGURED)
     try:
-        found: Any = json.loads(content or b"{}")
+        found = as_object(json.loads(content or b"{}"))
     except ValueError:
         return None
-    name = found.get("serverImageName") if isinstance(found, dict) else None
-    host = str(name or "").partition("/")[0]
+    host = str(found.get("serverImageName") or "").partition("/")[0]
     # What podman calls images that were loaded from an archive, or built here.
     return None if host in ("", "localhost") else host

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -84,6 +84,10 @@ class Action(ABC, Generic[World]):
         return ""
 
 
+AnyAction: TypeAlias = Action[Any]
+"""An action on whatever ports: the engine passes them on without a look."""
+
+
 @dataclass(frozen=True)
 class UndoRecord(Generic[World]):
     """The journal's records of the object of one action.
@@ -100,26 +104,26 @@ class UndoRecord(Generic[World]):
 class Codec:
     """Converts actions to journal data and back. `kinds` are all known action classes."""
 
-    def __init__(self, kinds: Iterable[type[Action[Any]]]) -> None:
-        self._kinds: Mapping[str, type[Action[Any]]] = {kind.kind: kind for kind in kinds}
+    def __init__(self, kinds: Iterable[type[AnyAction]]) -> None:
+        self._kinds: Mapping[str, type[AnyAction]] = {kind.kind: kind for kind in kinds}
 
-    def dump(self, action: Action[Any]) -> JsonObject:
+    def dump(self, action: AnyAction) -> JsonObject:
         """The action as JSON data."""
         data = _adapter(type(action)).dump_python(action, mode="json")
         return {"kind": action.kind, **data}
 
-    def load(self, data: JsonObject) -> Action[Any]:
+    def load(self, data: JsonObject) -> AnyAction:
         """The action of data written by `dump`. Raises JournalError for an unknown kind or unknown fields."""
         fields = dict(data)
         kind = self._kinds.get(str(fields.pop("kind", "")))
         try:
             if kind is not None:
-                return cast("Action[Any]", _adapter(kind).validate_python(fields))
+                return _adapter(kind).validate_python(fields)
         except ValidationError:
             pass
         raise JOURNAL_NEWER(reason=f"unknown action {data.get('kind')}")
 
 
 @cache
-def _adapter(kind: type[Action[Any]]) -> TypeAdapter[Any]:
+def _adapter(kind: type[AnyAction]) -> TypeAdapter[AnyAction]:
     return TypeAdapter(kind)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import ClassVar, Protocol, TypeVar
 
+from typing_extensions import override
+
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.errors import SOURCE_CHANGED
 from mstunnel_setup.engine.values import JsonObject, JsonValue, Outputs, resolve
@@ -44,25 +46,28 @@ class MakeDirectory(Action[HasFiles]):
     mode: int = 0o755
 
     @property
+    @override
     def key(self) -> str:
-        """The path."""
         return f"directory:{self.path}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"create directory {self.path}"
 
-    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:
         """Whether the directory exists."""
         state = world.files.state(self.path)
         return state is not None and state.kind == "directory"
 
-    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
         """Create it, or set the mode that an interrupted run has not set."""
         world.files.make_directory(self.path, self.mode)
         return {}
 
-    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:  # noqa: ARG002
+    @override
+    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Remove it, unless it is not empty."""
         if world.files.state(self.path) is None:
             return Undone(Undo.ABSENT)
@@ -84,14 +89,16 @@ class FileAction(Action[Place]):
     path: str
 
     @property
+    @override
     def key(self) -> str:
-        """The path."""
         return f"file:{self.path}"
 
+    @override
     def capture(self, world: Place) -> JsonObject:
         """Save the current file, if there is one."""
         return save(world, self.path)
 
+    @override
     def undo(self, world: Place, record: UndoRecord[Place]) -> Undone:
         """Restore the earlier file, or remove this one."""
         return put_back(world, self.path, record.before)
@@ -112,6 +119,7 @@ class PlacedFile(FileAction[Place]):
     def content_digest(self, outputs: Outputs) -> str:
         """SHA-256 in hex of `content`, known without reading anything."""
 
+    @override
     def satisfied(self, world: Place, outputs: Outputs) -> bool:
         """Whether content and mode match."""
         state = world.files.state(self.path)
@@ -119,11 +127,13 @@ class PlacedFile(FileAction[Place]):
             return False
         return world.files.digest(self.path) == self.content_digest(outputs)
 
+    @override
     def apply(self, world: Place, outputs: Outputs) -> JsonObject:
         """Write it."""
         world.files.write(self.path, self.content(world, outputs), self.mode)
         return {}
 
+    @override
     def undo(self, world: Place, record: UndoRecord[Place]) -> Undone:
         """Restore the earlier file, unless others have changed this one since."""
         current = world.files.digest(self.path)
@@ -131,6 +141,7 @@ class PlacedFile(FileAction[Place]):
             return Undone(Undo.KEPT, _edited(self.path))
         return super().undo(world, record)
 
+    @override
     def changed(self, world: Place, record: UndoRecord[Place]) -> str:
         """An edit by others; a removed file is written again without asking."""
         current = world.files.digest(self.path)
@@ -145,15 +156,17 @@ class WriteFile(PlacedFile[HasFiles]):
     kind: ClassVar[str] = "write-file"
     text: str
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"write {self.path}"
 
-    def content(self, world: HasFiles, outputs: Outputs) -> bytes:  # noqa: ARG002
+    @override
+    def content(self, world: HasFiles, outputs: Outputs) -> bytes:
         """The text in UTF-8."""
         return self.text.encode()
 
-    def content_digest(self, outputs: Outputs) -> str:  # noqa: ARG002
+    @override
+    def content_digest(self, outputs: Outputs) -> str:
         """Digest of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
@@ -164,7 +177,8 @@ class MergeFile(WriteFile):
 
     kind: ClassVar[str] = "merge-file"
 
-    def changed(self, world: HasFiles, record: UndoRecord[HasFiles]) -> str:  # noqa: ARG002
+    @override
+    def changed(self, world: HasFiles, record: UndoRecord[HasFiles]) -> str:
         """Edits of others are part of the text."""
         return ""
 
@@ -176,18 +190,21 @@ class WriteJson(PlacedFile[HasFiles]):
     kind: ClassVar[str] = "write-json"
     value: JsonValue
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"write {self.path}"
 
-    def content(self, world: HasFiles, outputs: Outputs) -> bytes:  # noqa: ARG002
+    @override
+    def content(self, world: HasFiles, outputs: Outputs) -> bytes:
         """The value, references resolved, indented."""
         return json_bytes(resolve(self.value, outputs))
 
+    @override
     def resolved(self, outputs: Outputs) -> "WriteJson":
         """With references replaced by the outputs."""
         return replace(self, value=resolve(self.value, outputs))
 
+    @override
     def content_digest(self, outputs: Outputs) -> str:
         """Digest of the resolved value."""
         return hashlib.sha256(json_bytes(resolve(self.value, outputs))).hexdigest()
@@ -201,18 +218,20 @@ class CopyFile(PlacedFile[HasFiles]):
     source: str
     digest: str
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"copy {self.source} to {self.path}"
 
-    def content(self, world: HasFiles, outputs: Outputs) -> bytes:  # noqa: ARG002
+    @override
+    def content(self, world: HasFiles, outputs: Outputs) -> bytes:
         """The source; StepError `source-changed` when it is no longer the file that was checked."""
         content = world.files.read_given(self.source)
         if content is None or hashlib.sha256(content).hexdigest() != self.digest:
             raise SOURCE_CHANGED(path=self.source)
         return content
 
-    def content_digest(self, outputs: Outputs) -> str:  # noqa: ARG002
+    @override
+    def content_digest(self, outputs: Outputs) -> str:
         """The digest of the checked file."""
         return self.digest
 
@@ -230,32 +249,36 @@ class Link(Action[HasFiles]):
     target: str
 
     @property
+    @override
     def key(self) -> str:
-        """The path."""
         return f"link:{self.path}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"link {self.path} to {self.target}"
 
-    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:
         """Whether the link points there."""
         state = world.files.state(self.path)
         return state is not None and state.target == self.target
 
+    @override
     def capture(self, world: HasFiles) -> JsonObject:
         """The earlier target of the link, or the earlier file."""
         state = world.files.state(self.path)
         kept = save(world, self.path) if state and state.kind == "file" else {"digest": None}
         return {"target": state.target if state else None, **kept}
 
-    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
         """Switch the link. A file that was not saved stays: FileError `path-not-regular`."""
         if _is_kept(world, self.path):
             world.files.remove(self.path)
         world.files.link(self.path, self.target)
         return {}
 
+    @override
     def changed(self, world: HasFiles, record: UndoRecord[HasFiles]) -> str:
         """Another target than ours, or no link any more; a removed link is made again without asking."""
         state = world.files.state(self.path)
@@ -268,6 +291,7 @@ class Link(Action[HasFiles]):
         )
         return "" if ours else _edited(self.path)
 
+    @override
     def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Restore the earlier target or file, or remove the link."""
         state = world.files.state(self.path)

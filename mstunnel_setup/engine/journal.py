@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import PurePosixPath
-from typing import cast
 
 from mstunnel_setup.engine.compaction import essential
 from mstunnel_setup.engine.errors import JOURNAL_DAMAGED, JOURNAL_NEWER
@@ -118,7 +117,8 @@ class Journal:
     def _folders_above(self, *places: str) -> list[str]:
         """The parents of these directories that were missing before the first record, topmost first."""
         if self._records:
-            return cast("list[str]", self._records[0].get("folders", []))
+            recorded = self._records[0].get("folders")
+            return [str(folder) for folder in recorded] if isinstance(recorded, list) else []
         above = [str(PurePosixPath(place).parent) for place in places]
         return list(dict.fromkeys(folder for place in above for folder in self._files.missing(place)))
 

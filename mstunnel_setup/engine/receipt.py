@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
 
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.engine.values import JsonObject, as_object
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,12 @@ def _apply(receipt: Receipt, record: JsonObject) -> Receipt:
 
 
 def _begin(receipt: Receipt, record: JsonObject) -> Receipt:
-    key, data, number = str(record["key"]), _object(record["action"]), int(str(record["sequence"]))
+    key, data, number = str(record["key"]), as_object(record["action"]), int(str(record["sequence"]))
     known = receipt.entries.get(key)
     if known is None:
-        entry = Entry(key, str(record["step"]), _object(record["before"]), (data,), first=number, last=number)
+        entry = Entry(
+            key, str(record["step"]), as_object(record["before"]), (data,), first=number, last=number
+        )
         return _put(receipt, entry)
     versions = known.versions if known.versions[-1] == data else (*known.versions, data)
     first = known.first if known.made else number
@@ -82,13 +83,9 @@ def _put(receipt: Receipt, entry: Entry) -> Receipt:
     return replace(receipt, entries={**receipt.entries, entry.key: entry})
 
 
-def _object(value: Any) -> JsonObject:
-    return cast("JsonObject", value)
-
-
 def _done(receipt: Receipt, record: JsonObject) -> Receipt:
     entry = receipt.entries[str(record["key"])]
-    return _put(receipt, replace(entry, outputs=_object(record["outputs"]), finished=True, made=True))
+    return _put(receipt, replace(entry, outputs=as_object(record["outputs"]), finished=True, made=True))
 
 
 def _without(receipt: Receipt, key: str) -> Receipt:

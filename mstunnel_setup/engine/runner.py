@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.action import AnyAction, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.errors import CHANGED_BY_OTHERS
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Entry, Receipt
-from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.events import Event, Listener, Phase
 from mstunnel_setup.host.clock import Clock
@@ -23,7 +23,7 @@ class Planned:
 
     step: str
     title: str
-    actions: tuple[Action[Any], ...]
+    actions: tuple[AnyAction, ...]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Runner:
 
     def __init__(
         self,
-        world: Any,
+        world: object,
         journal: Journal,
         codec: Codec,
         clock: Clock,
@@ -63,13 +63,13 @@ class Runner:
         """The objects on this host that we made."""
         return self._journal.receipt
 
-    def plan(self, steps: Iterable[Step[Any, Any]], context: Any) -> list[Planned]:
+    def plan(self, steps: Iterable[AnyStep], context: object) -> list[Planned]:
         """The actions that `run` would apply."""
         return [
             Planned(step.name, step.title, self._pending(step.decide(step.gather(context)))) for step in steps
         ]
 
-    def run(self, steps: Iterable[Step[Any, Any]], context: Any) -> list[Planned]:
+    def run(self, steps: Iterable[AnyStep], context: object) -> list[Planned]:
         """Run the steps in order; satisfied actions are skipped. Returns the applied actions.
 
         Raises SetupError when a step fails; finished actions stay, and the next run continues.
@@ -77,7 +77,7 @@ class Runner:
         self._journal.compact()
         return [self._run_step(step, context) for step in steps]
 
-    def changed(self, action: Action[Any]) -> str:
+    def changed(self, action: AnyAction) -> str:
         """The change by others that `action` would overwrite; empty when there is none."""
         receipt = self.receipt
         known = receipt.entries.get(action.key)
@@ -110,7 +110,7 @@ class Runner:
 
         return sorted(self.receipt.entries.values(), key=age, reverse=True)
 
-    def _run_step(self, step: Step[Any, Any], context: Any) -> Planned:
+    def _run_step(self, step: AnyStep, context: object) -> Planned:
         self._tell(Event(step.name, "begin", text=step.title))
         started = self._clock.monotonic()
         try:
@@ -128,16 +128,16 @@ class Runner:
         self._tell(Event(step.name, "done" if done else "unchanged", text=step.title, seconds=elapsed))
         return Planned(step.name, step.title, done)
 
-    def _pending(self, actions: Sequence[Action[Any]]) -> tuple[Action[Any], ...]:
+    def _pending(self, actions: Sequence[AnyAction]) -> tuple[AnyAction, ...]:
         return tuple(action for action in actions if not self._settled(action, self.receipt))
 
-    def _settled(self, action: Action[Any], receipt: Receipt) -> bool:
+    def _settled(self, action: AnyAction, receipt: Receipt) -> bool:
         """Satisfied, and not interrupted by a crash."""
         entry = receipt.entries.get(action.key)
         torn = entry is not None and not entry.finished
         return not torn and action.satisfied(self._world, receipt.outputs)
 
-    def _run_action(self, step: str, action: Action[Any]) -> bool:
+    def _run_action(self, step: str, action: AnyAction) -> bool:
         receipt = self.receipt
         if self._settled(action, receipt):
             return False
@@ -163,7 +163,7 @@ class Runner:
             if self._codec.load(entry.versions[-1]).satisfied(self._world, receipt.outputs):
                 self._journal.append("done", key=entry.key, outputs={})
 
-    def _respect(self, action: Action[Any]) -> None:
+    def _respect(self, action: AnyAction) -> None:
         """Raise WaitingError before a change by others is lost; with consent it is backed up and replaced."""
         changed = self.changed(action)
         if not changed:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
-from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.action import AnyAction
 
 Context = TypeVar("Context")
 Facts = TypeVar("Facts")
@@ -23,7 +23,11 @@ class Step(Generic[Context, Facts]):
     name: str
     title: str
     gather: Callable[[Context], Facts]
-    decide: Callable[[Facts], Sequence[Action[Any]]]
+    decide: Callable[[Facts], Sequence[AnyAction]]
     prove: Callable[[Context, Facts], None] = lambda _context, _facts: None
     missing: Callable[[Context], Sequence[str]] = lambda _context: ()
     needs: tuple[str, ...] = ()
+
+
+AnyStep: TypeAlias = Step[Any, Any]
+"""A step of whatever facts, as lists of steps hold them."""

@@ -1,7 +1,9 @@
 """An action that only stores an answer in the journal, for later runs."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
+
+from typing_extensions import override
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.receipt import Receipt
@@ -9,7 +11,7 @@ from mstunnel_setup.engine.values import JsonObject, JsonValue, Outputs
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoreAnswer(Action[Any]):
+class StoreAnswer(Action[object]):
     """Store `value` under `name`; read it with `remembered`."""
 
     kind: ClassVar[str] = "remember"
@@ -17,23 +19,27 @@ class StoreAnswer(Action[Any]):
     value: JsonValue
 
     @property
+    @override
     def key(self) -> str:
         """The name."""
         return f"answer:{self.name}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"remember {self.name}"
 
-    def satisfied(self, world: Any, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: object, outputs: Outputs) -> bool:
         """Whether this value is stored."""
         return outputs.get(self.key) == {"value": self.value}
 
-    def apply(self, world: Any, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: object, outputs: Outputs) -> JsonObject:
         """The journal record is the effect."""
         return {"value": self.value}
 
-    def undo(self, world: Any, record: UndoRecord[Any]) -> Undone:  # noqa: ARG002
+    @override
+    def undo(self, world: object, record: UndoRecord[object]) -> Undone:
         """Removed with the record."""
         return Undone(Undo.REMOVED)
 

@@ -5,13 +5,23 @@ from typing import TypeAlias
 
 from pydantic import JsonValue
 
-__all__ = ["JsonObject", "JsonValue", "Outputs", "output", "resolve"]
+__all__ = ["JsonObject", "JsonValue", "Outputs", "as_list", "as_object", "output", "resolve"]
 
 JsonObject: TypeAlias = dict[str, JsonValue]
 Outputs: TypeAlias = Mapping[str, JsonObject]
 """Outputs of finished actions, by action key."""
 
 _REFERENCE = "$output"
+
+
+def as_object(value: JsonValue) -> JsonObject:
+    """`value`; empty where it is no object."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: JsonValue) -> list[JsonValue]:
+    """`value`; empty where it is no list."""
+    return value if isinstance(value, list) else []
 
 
 def output(key: str, name: str) -> JsonValue:

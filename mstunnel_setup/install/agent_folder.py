@@ -3,15 +3,15 @@
 import os
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import LinkInPlace
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.system.give_to_agent import GiveToAgent
 
 
-def given(folder: str, *, rootless: bool) -> Sequence[Action[Any]]:
+def given(folder: str, *, rootless: bool) -> Sequence[Action[Ports]]:
     """The action that lets the agent write into a folder; none without root, where it is the account."""
     return () if rootless else (GiveToAgent(path=folder),)
 

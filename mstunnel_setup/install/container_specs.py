@@ -39,7 +39,8 @@ _NOT_OF_THE_GATEWAY = tuple(
     Tmpfs(path=path, options=("ro", "notmpcopyup", "size=4k", "mode=0500"))
     for path in (paths.AGENT_FOLDER, paths.MESSAGES)
 )
-_IN_MEMORY = (Tmpfs(path="/run"), Tmpfs(path="/tmp"))  # noqa: S108 (inside the container)
+_TEMPORARY = Tmpfs(path="/tmp")  # noqa: S108 (inside the container)
+_IN_MEMORY = (Tmpfs(path="/run"), _TEMPORARY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         # Root's alone, where an engine would let every user write; the workers are one.
         tmpfs=(
             Tmpfs(path="/run", options=_ROOTS),
-            Tmpfs(path="/tmp"),  # noqa: S108 (inside the container)
+            _TEMPORARY,
             Tmpfs(path="/etc/ssl/certs", options=_ROOTS),
             *_NOT_OF_THE_GATEWAY,
         ),

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mstunnel_setup.engine.runner import Planned
-from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import SetupError
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.request import InstallRequest
@@ -125,7 +124,7 @@ def run_scope(operator: Operator, request: InstallRequest, scope: Scope, port: i
 def _run(
     operator: Operator,
     request: InstallRequest,
-    steps: Sequence[Step[Context, Any]],
+    steps: Sequence[AnyStep],
     scope: Scope,
     port: int = 443,
     *,
@@ -153,7 +152,7 @@ def _account(operator: Operator, request: InstallRequest) -> str:
         return run.context.answers.account
 
 
-def _run_or_roll_back(run: Run, steps: Sequence[Step[Context, Any]], *, roll_back: bool) -> list[Planned]:
+def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) -> list[Planned]:
     try:
         return run.runner.run(steps, run.context)
     except SetupError:

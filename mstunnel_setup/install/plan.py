@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from difflib import unified_diff
-from typing import Any
 
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import WriteFile
@@ -13,6 +12,7 @@ from mstunnel_setup.host import accounts
 from mstunnel_setup.install.errors import PLAN_INCOMPLETE
 from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.lab_tenant import with_lab
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import scope_to_install
@@ -68,7 +68,7 @@ def _lines(run: Run, planned: Sequence[Planned]) -> Iterator[str]:
             yield from (f"      {line}" for line in _diff(run, action))
 
 
-def _diff(run: Run, action: Action[Any]) -> Iterator[str]:
+def _diff(run: Run, action: Action[Ports]) -> Iterator[str]:
     """The lines that a text file would lose and gain."""
     if isinstance(action, WriteFile | WriteGatewayConfiguration):
         current = (run.files.read(action.path) or b"").decode("utf-8", errors="replace")

@@ -3,21 +3,20 @@
 import json
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Planned
-from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.errors import NOT_ROOT, ExitCode, UsageError, WaitingError
 from mstunnel_setup.host import bundle
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.own_code import changeable
 from mstunnel_setup.host.process import Completed
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     ACCOUNT_INSTALLED,
     ACCOUNT_OTHER,
@@ -32,7 +31,7 @@ from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import answers, journal_of, open_run, refuse_unsupported
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import environment, program
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 
 DONE: Final = "MSTUNNEL_HOST_DONE"
@@ -41,7 +40,7 @@ ONLY: Final = "MSTUNNEL_ONLY_PART"
 """Tells the account that root does the host part itself."""
 
 
-def scope_to_install(operator: Operator, settings: Mapping[str, Any]) -> Scope:
+def scope_to_install(operator: Operator, settings: Settings) -> Scope:
     """The part an installation begins with: all, the host part, or the account part.
 
     Raises UsageError when the gateway here is of the other kind or of another account, CheckError for an
@@ -81,8 +80,8 @@ def _refuse_other_account(wanted: str, installed: object) -> None:
 
 def planned_by_root(
     operator: Operator,
-    settings: Mapping[str, Any],
-    steps: Sequence[Step[Context, Any]],
+    settings: Settings,
+    steps: Sequence[AnyStep],
     ignored: Sequence[str],
 ) -> tuple[list[Planned], tuple[str, ...]]:
     """What root still has to do, found out without root privileges; and the proxies to pass on.

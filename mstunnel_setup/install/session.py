@@ -2,11 +2,10 @@
 
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.load import load
@@ -18,8 +17,9 @@ from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Runner
-from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.store_answer import all_remembered, remembered
+from mstunnel_setup.engine.values import JsonValue
 from mstunnel_setup.errors import NOT_INSTALLED, NOT_ROOT, SetupError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import Authentication
 from mstunnel_setup.host.accounts import own_name
@@ -36,7 +36,7 @@ from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.step_list import CODEC, steps_of
-from mstunnel_setup.operator import Operator, Prompter
+from mstunnel_setup.operator import Operator, Prompter, Settings
 from mstunnel_setup.readiness.checks import refuse_unknown
 
 _OF_EVERY_HOST = ("/etc", "/run", "/var")
@@ -55,7 +55,7 @@ class Run:
     def write_receipt(self) -> None:
         """Put the receipt, as people may read it, beside the journal; only when it has changed."""
         entries = self.runner.receipt.entries.values()
-        objects: Any = [
+        objects: list[JsonValue] = [
             {
                 "key": entry.key,
                 "step": entry.step,
@@ -73,7 +73,7 @@ class Run:
 @contextmanager
 def open_run(
     operator: Operator,
-    settings: Mapping[str, Any],
+    settings: Settings,
     *,
     progress_fd: int | None = None,
     ignored_checks: Sequence[str] = (),
@@ -179,7 +179,7 @@ def require_installed(receipt: Receipt) -> None:
         raise NOT_INSTALLED()
 
 
-def answers(operator: Operator, settings: Mapping[str, Any], receipt: Receipt) -> Answers:
+def answers(operator: Operator, settings: Settings, receipt: Receipt) -> Answers:
     """The merged answers: options, environment, answer file, earlier answers, defaults. Raises UsageError."""
     file = None if operator.answers is None else load(operator.answers)
     earlier = all_remembered(receipt)
@@ -189,7 +189,7 @@ def answers(operator: Operator, settings: Mapping[str, Any], receipt: Receipt) -
     return with_release_images(merge(settings, os.environ, file, known))
 
 
-def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[Step[Context, Any]]:
+def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[AnyStep]:
     """The steps of a part to run, in order. Raises UsageError for a name that is no step anywhere."""
     known = [step.name for each in Scope for step in steps_of(each)]
     for name in skipped:
@@ -198,7 +198,7 @@ def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[Step[
     return [step for step in steps_of(scope) if step.name not in skipped]
 
 
-def step_named(name: str, scope: Scope = Scope.ALL) -> Step[Context, Any]:
+def step_named(name: str, scope: Scope = Scope.ALL) -> AnyStep:
     """The step `name` of a part. Raises UsageError, naming all steps."""
     for step in steps_of(scope):
         if step.name == name:
@@ -211,7 +211,7 @@ def _unknown(name: str, known: Sequence[str]) -> UsageError:
     return STEP_UNKNOWN(name=name, names=names)
 
 
-def require_answers(run: Run, steps: Sequence[Step[Context, Any]]) -> None:
+def require_answers(run: Run, steps: Sequence[AnyStep]) -> None:
     """Raise UsageError naming every answer that an unattended run still lacks; a person is asked instead."""
     refuse_unsupported(run.context.answers)
     if not run.context.prompter.interactive:

@@ -1,12 +1,11 @@
 """`mstunnel-setup status`: which steps are done, which comes next, and why the last run stopped."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.engine.step import AnyStep
+from mstunnel_setup.engine.values import JsonObject, as_object
 from mstunnel_setup.host import accounts
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
@@ -34,7 +33,7 @@ def installed(receipt: Receipt) -> bool:
     return all(step.name in receipt.steps for step in own)
 
 
-def _data(receipts: Sequence[tuple[Receipt, Sequence[Step[Any, Any]]]]) -> JsonObject:
+def _data(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]]) -> JsonObject:
     done = [step.name for receipt, steps in receipts for step in steps if step.name in receipt.steps]
     waiting = [step.name for receipt, steps in receipts for step in steps if step.name not in receipt.steps]
     failure = next((receipt.failure for receipt, _ in receipts if receipt.failure is not None), None)
@@ -48,7 +47,7 @@ def _data(receipts: Sequence[tuple[Receipt, Sequence[Step[Any, Any]]]]) -> JsonO
     }
 
 
-def _lines(receipts: Sequence[tuple[Receipt, Sequence[Step[Any, Any]]]], data: JsonObject) -> Iterator[str]:
+def _lines(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], data: JsonObject) -> Iterator[str]:
     if not any(receipt.entries for receipt, _ in receipts):
         yield "Nothing is installed. Start with `mstunnel-setup`."
         return
@@ -56,8 +55,8 @@ def _lines(receipts: Sequence[tuple[Receipt, Sequence[Step[Any, Any]]]], data: J
         for step in steps:
             mark = "done" if step.name in receipt.steps else "next" if step.name == data["next"] else "open"
             yield f"{mark:5} {step.name:12} {step.title}"
-    stopped: Any = data["stopped"]
-    if stopped is not None:
+    stopped = as_object(data["stopped"])
+    if stopped:
         yield from fold(f"Stopped at {stopped['step']}: {stopped['message']}")
         yield from fold(f"  {stopped['hint'] or 'Run mstunnel-setup again to continue.'}")
     elif data["next"] is not None:

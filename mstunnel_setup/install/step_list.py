@@ -1,7 +1,6 @@
 """The lists of steps: they drive the order of a run, `step NAME`, `--skip`, help and the docs page."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
 from mstunnel_setup.containers.choice import ChooseEngine
@@ -17,7 +16,7 @@ from mstunnel_setup.engine.file_actions import (
     WriteFile,
     WriteJson,
 )
-from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.install.scope import Scope
@@ -57,7 +56,7 @@ from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity, Pla
 from mstunnel_setup.tls.schedule import ScheduleImport
 from mstunnel_setup.upgrade.actions import OpenMailbox
 
-ORDER: tuple[Step[Any, Any], ...] = (
+ORDER: tuple[AnyStep, ...] = (
     eula.STEP,
     program.STEP,
     environment.STEP,
@@ -75,7 +74,7 @@ ORDER: tuple[Step[Any, Any], ...] = (
     verify.STEP,
 )
 
-ROOTLESS: Mapping[Scope, tuple[Step[Any, Any], ...]] = {
+ROOTLESS: Mapping[Scope, tuple[AnyStep, ...]] = {
     Scope.HOST: (account.STEP, program.STEP, kernel.STEP, proxy.SYSTEM, boot.STEP),
     Scope.ACCOUNT: (
         eula.STEP,
@@ -94,7 +93,7 @@ ROOTLESS: Mapping[Scope, tuple[Step[Any, Any], ...]] = {
 }
 
 
-def steps_of(scope: Scope) -> tuple[Step[Any, Any], ...]:
+def steps_of(scope: Scope) -> tuple[AnyStep, ...]:
     """The steps of one part, or of all, in order."""
     return ORDER if scope is Scope.ALL else ROOTLESS[scope]
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.store_answer import remembered
+from mstunnel_setup.engine.values import as_object
 from mstunnel_setup.gateway.port import served_port
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.text import fold_all
@@ -26,13 +26,13 @@ class Installed:
 def summary(context: Context) -> list[str]:
     """The lines about the gateway that this run has left here."""
     ports = context.ports
-    joined: Any = remembered(context.receipt, "joined-site") or {}
+    joined = as_object(remembered(context.receipt, "joined-site"))
     leaf = generations.leaf_in_use(ports)
     return lines(
         Installed(
-            address=joined.get("public_address") or None,
+            address=str(joined.get("public_address") or "") or None,
             port=served_port(ports.files.read(paths.OCSERV_CONF) or b""),
-            site=joined.get("name"),
+            site=str(joined.get("name") or "") or None,
             days_left=None if leaf is None else days_left(leaf, ports.clock.now()),
         )
     )

@@ -8,7 +8,7 @@ import io
 import tarfile
 import zlib
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.values import JsonObject
@@ -110,7 +110,7 @@ def _refuse_odd(member: tarfile.TarInfo, files: Collection[str]) -> None:
         raise _no_backup("it holds more files, longer names or larger files than any backup")
 
 
-def _judge(manifest: dict[str, Any]) -> None:
+def _judge(manifest: JsonObject) -> None:
     """Raise UsageError where the manifest has other kinds of values than `backup` writes."""
     site = manifest.get("site")
     texts = ["server_name", "server_id", "application_object_id"]

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.load import load
@@ -36,7 +35,7 @@ from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
 from mstunnel_setup.tenant.transport import HttpPort
 from mstunnel_setup.tls.ca_trust import added_roots_pem
 
-_PORT = 443
+_PORT, _LAST_PORT = 443, 65535
 _ALL = "all"
 # Of the time for everything, so that a tenant that does not answer is still reported.
 _ACCOUNT_SHARE = 0.8
@@ -51,7 +50,7 @@ class ReadinessRequest:
     """
 
     scope: str = _ALL
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
     ignored_checks: tuple[str, ...] = ()
     fix: bool = False
     timeout: float = 20.0
@@ -334,6 +333,6 @@ def _target(text: str) -> tuple[str, int]:
     """Host and port of HOST:PORT or [IPv6]:PORT. Raises UsageError."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= 65535:  # noqa: PLR2004
+    if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
         raise PROBE_INVALID(text=text)
     return host, int(port)

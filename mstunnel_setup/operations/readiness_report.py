@@ -3,8 +3,8 @@
 import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
 
+from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.readiness.data import Platform, Platforms
 from mstunnel_setup.readiness.model import (
     DOCUMENTATION,
@@ -107,7 +107,7 @@ def _support(row: Platform) -> str:
     return "" if row.vendor else "tested here, not listed"
 
 
-def platform_data(table: Platforms) -> dict[str, Any]:
+def platform_data(table: Platforms) -> JsonObject:
     """The same as JSON data."""
     data = table.model_dump(mode="json", include={"date", "engines", "bad"}, by_alias=True)
     data["platform"] = [
@@ -116,9 +116,9 @@ def platform_data(table: Platforms) -> dict[str, Any]:
     return data
 
 
-def data(findings: Sequence[Finding], ignored: Collection[str] = ()) -> dict[str, Any]:
+def data(findings: Sequence[Finding], ignored: Collection[str] = ()) -> JsonObject:
     """The findings as JSON data (docs/reference/readiness.md)."""
-    rows = [
+    rows: list[JsonValue] = [
         {
             "id": item.id,
             "group": item.group.value,
@@ -134,6 +134,6 @@ def data(findings: Sequence[Finding], ignored: Collection[str] = ()) -> dict[str
     return {
         "verdict": readiness(findings, ignored).value,
         "findings": rows,
-        "summary": summary(findings),
-        "ignored": sorted(ignored),
+        "summary": {**summary(findings)},
+        "ignored": [*sorted(ignored)],
     }

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
@@ -139,9 +138,9 @@ def _remove_old(run: Run, manifest: JsonObject) -> None:
         graph.delete_application(str(manifest["application_object_id"]))
 
 
-def _answers(manifest: JsonObject) -> dict[str, Any]:
+def _answers(manifest: JsonObject) -> JsonObject:
     given = manifest.get("answers")
-    answers: dict[str, Any] = dict(given) if isinstance(given, dict) else {}
+    answers = given if isinstance(given, dict) else {}
     kept = {path: value for path, value in answers.items() if path.partition(".")[0] not in _NOT_TAKEN}
     site = manifest.get("site")
     return {

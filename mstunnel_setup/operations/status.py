@@ -1,14 +1,13 @@
 """`mst-cli status`: site, certificate, containers and what the agent reports."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.agent.health_report import read_health
 from mstunnel_setup.containers import control
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.engine.values import JsonObject, JsonValue, as_object
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.ports import Ports
@@ -89,15 +88,14 @@ def _site(receipt: Receipt) -> str | None:
     return str(joined["name"]) if isinstance(joined, dict) else None
 
 
-def _health(container: Any) -> str:
-    return str(container["health"])
+def _health(container: JsonValue) -> str:
+    return str(as_object(container)["health"])
 
 
 def _lines(data: JsonObject) -> list[str]:
-    facts: Any = data["certificate"]
     rows = [
         ("Site", data["site"] or "not joined yet"),
-        *certificate_lines(facts),
+        *certificate_lines(as_object(data["certificate"])),
         *((_name(key), _words(data[key])) for key in (paths.SERVER, paths.AGENT)),
         ("Version", data["version"]),
     ]
@@ -108,5 +106,6 @@ def _name(container: str) -> str:
     return container.removeprefix("mstunnel-").capitalize()
 
 
-def _words(container: Any) -> str:
+def _words(found: JsonValue) -> str:
+    container = as_object(found)
     return f"{container['state']}, {container['health']}"

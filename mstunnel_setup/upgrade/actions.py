@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles
@@ -19,26 +21,30 @@ class OpenMailbox(Action[HasFiles]):
     kind: ClassVar[str] = "open-mailbox"
 
     @property
+    @override
     def key(self) -> str:
         """There is one mailbox."""
         return f"mailbox:{paths.MESSAGES}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"create the mailbox {paths.MESSAGES}"
 
-    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:
         """Whether all directories exist."""
         states = [world.files.state(folder) for folder in _FOLDERS]
         return all(state is not None and state.kind == "directory" for state in states)
 
-    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
         """Create them."""
         for folder in _FOLDERS:
             world.files.make_directories(folder, 0o755)
         return {}
 
-    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:  # noqa: ARG002
+    @override
+    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Remove the directories with the content of the inbox and the messages of the monitor.
 
         Other files are kept, and so are their directories.

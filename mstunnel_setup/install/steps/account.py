@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
@@ -11,6 +10,7 @@ from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.host import accounts as known_accounts
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ACCOUNT_ROOT
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.facts import RootlessFacts, Settings
 from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.system import accounts
@@ -35,9 +35,9 @@ def _gather(context: Context) -> ServiceAccount:
     return ServiceAccount(facts, member if known_accounts.has_group(accounts.JOURNAL_GROUP) else None)
 
 
-def _decide(account: ServiceAccount) -> Sequence[Action[Any]]:
+def _decide(account: ServiceAccount) -> Sequence[Action[Ports]]:
     facts, name = account.facts, account.facts.account
-    actions: list[Action[Any]] = [
+    actions: list[Action[Ports]] = [
         StoreAnswer(name="mode", value="rootless"),
         StoreAnswer(name="account", value=name),
         *_identity(facts),
@@ -51,11 +51,11 @@ def _decide(account: ServiceAccount) -> Sequence[Action[Any]]:
     return actions
 
 
-def _identity(facts: RootlessFacts) -> Sequence[Action[Any]]:
+def _identity(facts: RootlessFacts) -> Sequence[Action[Ports]]:
     """A new account gets its subordinate ids with its creation (useradd(8))."""
     if facts.uid is None:
         return (accounts.CreateAccount(name=facts.account),)
-    actions: list[Action[Any]] = []
+    actions: list[Action[Ports]] = []
     if facts.subuids < accounts.IDS:
         actions.append(accounts.GiveIds(name=facts.account, ids="subuid", first=facts.free_subuid))
     if facts.subgids < accounts.IDS:

@@ -5,12 +5,12 @@ and in vain where nothing pulls it in (podman-user-wait-network-online.service).
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import Link, folders
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.system.targets import ReachTarget
 
 TARGET = "network-online.target"
@@ -23,7 +23,7 @@ def _gather(context: Context) -> bool:
     return context.ports.files.live
 
 
-def _decide(live: bool) -> Sequence[Action[Any]]:
+def _decide(live: bool) -> Sequence[Action[Ports]]:
     link = Link(path=f"{_WANTS}/{TARGET}", target=f"/usr/lib/systemd/system/{TARGET}")
     return (*folders(_WANTS), link, *([ReachTarget(unit=TARGET)] if live else []))
 

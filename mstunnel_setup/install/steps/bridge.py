@@ -1,17 +1,17 @@
 """Step `bridge`: another range for the engine's bridge, where the answers ask for one."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from typing import Any
 
 from mstunnel_setup import rendering
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import folders, json_bytes
 from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.checks.addresses import free_range
 from mstunnel_setup.readiness.facts import (
     AddressFacts,
@@ -55,7 +55,7 @@ def _gather(context: Context) -> Move:
     return Move(network, engine, {path: text for path, text in texts.items() if text})
 
 
-def _decide(move: Move) -> Sequence[Action[Any]]:
+def _decide(move: Move) -> Sequence[Action[Ports]]:
     if not move.network:
         return ()
     path, text = _file(move)
@@ -77,25 +77,23 @@ def _file(move: Move) -> tuple[str, str]:
     return DROP_IN, rendering.render("podman/90-mstunnel-bridge.conf", network=network)
 
 
-def _cni(document: dict[str, Any], network: IPv4Network) -> dict[str, Any]:
+def _cni(document: JsonObject, network: IPv4Network) -> JsonObject:
     """The list with the range of its bridge replaced; routes and other plugins stay."""
-    plugins = [
-        {**plugin, "ipam": {**plugin["ipam"], "ranges": [[_range(network)]]}}
-        if plugin.get("bridge") == "cni-podman0"
-        else plugin
-        for plugin in document["plugins"]
-    ]
-    for plugin in plugins:
-        plugin.get("ipam", {}).pop("subnet", None)
+    plugins: list[JsonValue] = []
+    for plugin in map(as_object, as_list(document["plugins"])):
+        addresses = {name: value for name, value in as_object(plugin.get("ipam")).items() if name != "subnet"}
+        if plugin.get("bridge") == "cni-podman0":
+            addresses["ranges"] = [[_range(network)]]
+        plugins.append({**plugin, "ipam": addresses} if "ipam" in plugin else plugin)
     return {**document, "plugins": plugins}
 
 
-def _range(network: IPv4Network) -> dict[str, str]:
+def _range(network: IPv4Network) -> JsonValue:
     return {"subnet": str(network), "gateway": str(network[1])}
 
 
-def _json(document: Any) -> str:
-    return json_bytes(json.loads(json.dumps(document))).decode()
+def _json(document: JsonObject) -> str:
+    return json_bytes(document).decode()
 
 
 def expected(addresses: AddressFacts, network: str) -> AddressFacts:

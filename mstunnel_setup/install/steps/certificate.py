@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action, Codec
@@ -16,6 +16,7 @@ from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.actions import IdentitySource, PlaceIdentity, PlaceKey
 from mstunnel_setup.tls.exposure import exposed_keys
@@ -35,7 +36,7 @@ class Certificate:
 
     source: IdentitySource
     identity: Identity = field(repr=False)
-    copies: tuple[Action[Any], ...] = ()
+    copies: tuple[Action[Ports], ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -252,7 +253,7 @@ def _problem(context: Context, source: IdentitySource) -> str:
     return "; ".join(finding.message for finding in found if finding.severity is Severity.ERROR)
 
 
-def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action[Any]]:
+def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action[Ports]]:
     """What brings the files given elsewhere to the usual places; a link there was made by the administrator.
 
     Others may read `site.crt`, and the file given may hold more than certificates: it is written again.
@@ -275,7 +276,7 @@ def _is_wanted(context: Context, given: tuple[str, ...], place: str) -> bool:
     return given != (str(files.locate(place)),) and (state is None or state.kind != "link")
 
 
-def placing(certificate: Certificate) -> tuple[Action[Any], ...]:
+def placing(certificate: Certificate) -> tuple[Action[Ports], ...]:
     """The actions that make a generation of the certificate."""
     generation = generations.folder(certificate.fingerprint)
     return (
@@ -290,7 +291,7 @@ def switching(name: str) -> Link:
     return Link(path=paths.ACTIVE, target=generations.target(name))
 
 
-def _decide(certificate: Certificate) -> Sequence[Action[Any]]:
+def _decide(certificate: Certificate) -> Sequence[Action[Ports]]:
     return (*certificate.copies, *placing(certificate), switching(certificate.fingerprint))
 
 

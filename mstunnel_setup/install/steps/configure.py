@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.address import is_probe_address
@@ -23,6 +22,7 @@ from mstunnel_setup.gateway.oidc import (
 from mstunnel_setup.gateway.rendering import render
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import environment, images, site
 
 _VERSIONS: Mapping[str, TokenVersion] = {"1": 1, "2": 2}
@@ -85,7 +85,7 @@ def _token_rules(context: Context) -> TokenRules:
     )
 
 
-def _decide(configuration: Configuration) -> Sequence[Action[Any]]:
+def _decide(configuration: Configuration) -> Sequence[Action[Ports]]:
     rendered = render(configuration.server, configuration.options)
     return (
         WriteJson(path=paths.ADMIN_SETTINGS, value=rendered.settings, managed=True),

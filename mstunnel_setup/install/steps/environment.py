@@ -5,7 +5,6 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.state_actions import MakeStateDirectory
@@ -19,6 +18,7 @@ from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install import agent_folder
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_NOT_UTF8, ENVIRONMENT_TO_EDIT
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.tls.read import read_material
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
@@ -164,8 +164,8 @@ def _refuse_key(ca_file: str, content: bytes) -> None:
             raise CA_FILE_WITH_KEY(ca_file=ca_file)
 
 
-def _decide(environment: Environment) -> Sequence[Action[Any]]:
-    actions: list[Action[Any]] = [MakeDirectory(path=path, mode=mode) for path, mode in _FOLDERS]
+def _decide(environment: Environment) -> Sequence[Action[Ports]]:
+    actions: list[Action[Ports]] = [MakeDirectory(path=path, mode=mode) for path, mode in _FOLDERS]
     actions.append(MakeStateDirectory(path=paths.AGENT_FOLDER))
     actions += agent_folder.given(paths.AGENT_FOLDER, rootless=environment.rootless)
     # Remembered after the file is written: a run cut off in between must still know the older lines as ours.

@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
@@ -15,6 +14,7 @@ from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import EULA_DECLINED
+from mstunnel_setup.install.ports import Ports
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _ask(context: Context) -> None:
     context.gathered.eula_accepted = True
 
 
-def _decide(acceptance: Acceptance) -> Sequence[Action[Any]]:
+def _decide(acceptance: Acceptance) -> Sequence[Action[Ports]]:
     folder = MakeDirectory(path=paths.CONFIGURATION, mode=0o755)
     answers = StoreAnswer(name="answers", value=acceptance.answers)
     if acceptance.record is None:

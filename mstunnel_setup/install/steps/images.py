@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.archive import archived_images
@@ -18,6 +17,7 @@ from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ENGINE_INSTALLED, IMAGE_ARCHIVE_MISSING, IMAGE_NOT_IN_ARCHIVE
+from mstunnel_setup.install.ports import Ports
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,13 @@ def _refuse_unreachable(context: Context, wanted: Sequence[str]) -> None:
 def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:
     """Pull or load images without using them."""
 
-    def decide(archives: Mapping[str, str]) -> Sequence[Action[Any]]:
+    def decide(archives: Mapping[str, str]) -> Sequence[Action[Ports]]:
         return [_bring(reference, archives) for reference in references]
 
     return Step("images", STEP.title, lambda context: _archives(context, references), decide)
 
 
-def _decide(images: Images) -> Sequence[Action[Any]]:
+def _decide(images: Images) -> Sequence[Action[Ports]]:
     configured: JsonObject = {
         "serverImageDigest": images.server.rpartition("@")[2],
         "agentImageDigest": images.agent.rpartition("@")[2],
@@ -129,7 +129,7 @@ def _decide(images: Images) -> Sequence[Action[Any]]:
     )
 
 
-def _bring(reference: str, archives: Mapping[str, str]) -> Action[Any]:
+def _bring(reference: str, archives: Mapping[str, str]) -> Action[Ports]:
     if reference in archives:
         return LoadImage(archive=archives[reference], reference=reference)
     return PullImage(reference=reference)

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mstunnel_setup import rendering
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.facts import KernelFacts, Settings
 from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.sysctls import (
@@ -41,7 +41,7 @@ def _gather(context: Context) -> Kernel:
     return Kernel(reader.kernel(), files.live, port)
 
 
-def _decide(kernel: Kernel) -> Sequence[Action[Any]]:
+def _decide(kernel: Kernel) -> Sequence[Action[Ports]]:
     files = _module_files(kernel.rootless_port)
     actions = [action for module, file in files.items() for action in _module(module, file, kernel)]
     actions += _settings(kernel)
@@ -55,9 +55,9 @@ def _module_files(rootless_port: int | None) -> Mapping[str, str]:
     return MODULE_FILES if rootless_port is None else {**MODULE_FILES, **ROOTLESS_MODULE_FILES}
 
 
-def _module(name: str, file: str, kernel: Kernel) -> list[Action[Any]]:
+def _module(name: str, file: str, kernel: Kernel) -> list[Action[Ports]]:
     """What is built in, or not to be had, needs no loading; any file that names a module loads it at boot."""
-    actions: list[Action[Any]] = []
+    actions: list[Action[Ports]] = []
     if name not in kernel.facts.loadable:
         return actions
     if name not in kernel.facts.module_files:
@@ -67,8 +67,8 @@ def _module(name: str, file: str, kernel: Kernel) -> list[Action[Any]]:
     return actions
 
 
-def _settings(kernel: Kernel) -> list[Action[Any]]:
-    actions: list[Action[Any]] = []
+def _settings(kernel: Kernel) -> list[Action[Ports]]:
+    actions: list[Action[Ports]] = []
     least, at_boot = wanted(kernel.rootless_port), kernel.facts.sysctl_files
     lacking = {name for name in least if not suffices(name, at_boot.get(name, ("", None))[1], least[name])}
     if lacking:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers import engine_unit, quadlet, run_method
@@ -26,6 +25,7 @@ from mstunnel_setup.install.errors import (
     ROOTLESS_NETWORK_MISSING,
     TUN_MISSING,
 )
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.install.steps.program import path_of
 from mstunnel_setup.readiness.read.own_addresses import own_addresses
@@ -162,8 +162,8 @@ def _named(listener: Listener) -> str:
     return f"{program} on {listener.protocol} {listener.address}"
 
 
-def _decide(launch: Launch) -> Sequence[Action[Any]]:
-    state: list[Action[Any]] = [
+def _decide(launch: Launch) -> Sequence[Action[Ports]]:
+    state: list[Action[Ports]] = [
         *(MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)),
         *agent_folder.given(paths.AGENT_STATE, rootless=launch.rootless),
         OpenMailbox(),
@@ -176,7 +176,7 @@ def _decide(launch: Launch) -> Sequence[Action[Any]]:
         containers = (RunContainer(spec=specification) for specification in launch.specifications)
         scripts = init_script.at_boot(launch.init, "mstunnel", launch.program) if launch.init else ()
         return [*state, *containers, *scripts]
-    actions: list[Action[Any]] = [*state, *_folders(launch)]
+    actions: list[Action[Ports]] = [*state, *_folders(launch)]
     for item in launch.specifications:
         actions += (
             _quadlet(item, launch) if launch.run_method is RunMethod.QUADLET else _unit(item, launch.engine)
@@ -186,18 +186,18 @@ def _decide(launch: Launch) -> Sequence[Action[Any]]:
     return actions
 
 
-def _folders(launch: Launch) -> Sequence[Action[Any]]:
+def _folders(launch: Launch) -> Sequence[Action[Ports]]:
     if launch.run_method is RunMethod.QUADLET:
         return folders(paths.QUADLETS)
     return [MakeDirectory(path=_wants(target)) for target in engine_unit.WANTED_BY[launch.engine]]
 
 
-def _quadlet(specification: ContainerSpec, launch: Launch) -> Sequence[Action[Any]]:
+def _quadlet(specification: ContainerSpec, launch: Launch) -> Sequence[Action[Ports]]:
     path = f"{paths.QUADLETS}/{specification.name}.container"
     return (InstallQuadlet(path=path, text=quadlet.render(specification, rootless=launch.rootless)),)
 
 
-def _unit(specification: ContainerSpec, engine: EngineName) -> Sequence[Action[Any]]:
+def _unit(specification: ContainerSpec, engine: EngineName) -> Sequence[Action[Ports]]:
     """The links are what `systemctl enable` would make; systemd reloads its units once, at the end."""
     path = f"{paths.UNITS}/{specification.name}.service"
     links = (

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from mstunnel_setup import paths, rendering
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import folders
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.readiness_input import engine_name
 from mstunnel_setup.install.steps.program import path_of
 from mstunnel_setup.readiness.facts import EngineName
@@ -47,7 +48,7 @@ def _gather(context: Context) -> Monitor:
     return Monitor(program, systemd, engine, paths.ROOTLESS, init)
 
 
-def _decide(monitor: Monitor) -> Sequence[Action[Any]]:
+def _decide(monitor: Monitor) -> Sequence[Action[Ports]]:
     if not monitor.systemd:
         return init_script.at_boot(monitor.init, PROGRAM, monitor.program, now=True) if monitor.init else ()
     text = rendering.render(

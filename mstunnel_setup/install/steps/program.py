@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from packaging.version import Version
 
@@ -23,6 +22,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import support_files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import PROGRAM_OLDER
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
 
 FILE = "mstunnel-setup"
@@ -42,7 +42,7 @@ class Program:
     folder: str = paths.PROGRAMS
     version: str = __version__
     support: Sequence[CopyFile] = ()
-    archive: Sequence[Action[Any]] = ()
+    archive: Sequence[Action[Ports]] = ()
 
 
 def _gather(context: Context) -> Program:
@@ -56,7 +56,7 @@ def _gather(context: Context) -> Program:
     return Program(source, digest, _folder(files), support=support, archive=_archive(context))
 
 
-def _archive(context: Context) -> Sequence[Action[Any]]:
+def _archive(context: Context) -> Sequence[Action[Ports]]:
     """Nothing where the account finds the archive already, or none lies beside the program."""
     own = release_images()
     if own is None or context.ports.scope is not Scope.HOST:
@@ -89,7 +89,7 @@ def _refuse_older(context: Context) -> None:
         context.fail(error)
 
 
-def _decide(program: Program) -> Sequence[Action[Any]]:
+def _decide(program: Program) -> Sequence[Action[Ports]]:
     if program.source is None:
         return ()
     target = f"{program.folder}/{FILE}"

@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
@@ -14,6 +13,7 @@ from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.install import proxy_files, readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import PROXY_OVERRULED
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.readiness.facts import EngineName, ProxyFacts, SecurityFacts
 from mstunnel_setup.readiness.parse import proxy_places
@@ -115,11 +115,11 @@ def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
     return found
 
 
-def _decide(proxy: Proxy) -> Sequence[Action[Any]]:
+def _decide(proxy: Proxy) -> Sequence[Action[Ports]]:
     if not proxy.wanted:
         return ()
     both = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
-    actions: list[Action[Any]] = [LabelPort(port=port) for port in proxy.unlabelled]
+    actions: list[Action[Ports]] = [LabelPort(port=port) for port in proxy.unlabelled]
     if proxy.system:
         actions += _shells(proxy, both)
     wanted = units(proxy.engine) if proxy.units else ()
@@ -128,13 +128,13 @@ def _decide(proxy: Proxy) -> Sequence[Action[Any]]:
     return [*actions, *(folders(paths.UNITS) if drop_ins else ()), *drop_ins]
 
 
-def _decide_system(proxy: Proxy) -> Sequence[Action[Any]]:
+def _decide_system(proxy: Proxy) -> Sequence[Action[Ports]]:
     """Remembered, so that a later run takes the lines in `env.sh` that came from us for ours."""
     wanted = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
     return (*_decide(proxy), StoreAnswer(name=environment.WANTED, value={**wanted})) if wanted else ()
 
 
-def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Any]]:
+def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Ports]]:
     """A file that is there keeps its mode; a new one with a password in it is root's alone."""
     path = proxy.shells
     present = proxy.texts.get(path, "")
@@ -161,7 +161,7 @@ def expected(security: SecurityFacts, proxies: ProxyFacts) -> SecurityFacts:
     return security.model_copy(update={"proxy_ports": (*security.proxy_ports, *more)})
 
 
-def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Any]]:
+def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Ports]]:
     """Ours, unless the drop-ins that are there already say the same in other words."""
     folder = f"{paths.UNITS}/{unit}.d"
     present = {

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
@@ -14,6 +13,7 @@ from mstunnel_setup.errors import SignInError
 from mstunnel_setup.install import agent_folder, tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import IDENTITY_CHANGED, SERVER_RENAMED
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import site
 from mstunnel_setup.tenant.actions import (
     CreateAppIdentity,
@@ -172,7 +172,7 @@ def _machine(context: Context) -> str:
     return hashlib.sha256(b"mstunnel-gateway " + machine_id.strip()).hexdigest()[:8]
 
 
-def _decide(registration: Registration) -> Sequence[Action[Any]]:
+def _decide(registration: Registration) -> Sequence[Action[Ports]]:
     application = _application(registration)
     credential = _credential(registration, application.key)
     # An application is made with its certificate, but it must be there before it can have a secret.
@@ -205,7 +205,7 @@ def _decide(registration: Registration) -> Sequence[Action[Any]]:
     )
 
 
-def _application(registration: Registration) -> Action[Any]:
+def _application(registration: Registration) -> Action[Ports]:
     """As which application the agent signs in."""
     prepared = registration.prepared
     if prepared is not None:
@@ -216,7 +216,7 @@ def _application(registration: Registration) -> Action[Any]:
     )
 
 
-def _credential(registration: Registration, application: str) -> Action[Any]:
+def _credential(registration: Registration, application: str) -> Action[Ports]:
     """What the agent signs in with; `application` is the key of the action that makes its application."""
     path, prepared = registration.credential_path, registration.prepared
     if prepared is None and registration.secret:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
@@ -10,6 +9,7 @@ from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.errors import SignInError
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.ports import Ports
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _own_identity(context: Context) -> bool:
     return True
 
 
-def _decide(signed_in: SignedIn) -> Sequence[Action[Any]]:
+def _decide(signed_in: SignedIn) -> Sequence[Action[Ports]]:
     """Signing in changes nothing on the host; a client id that was typed is remembered."""
     return (StoreAnswer(name="sign_in.client_id", value=signed_in.client_id),) if signed_in.client_id else ()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
@@ -11,6 +10,7 @@ from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import SITE_AMBIGUOUS, SITE_CHANGED, SITE_MISSING, SITE_NONE, SITE_UNKNOWN
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps.certificate import examine
 from mstunnel_setup.tenant.actions import site_deleted
 from mstunnel_setup.tenant.graph import is_guid
@@ -107,7 +107,7 @@ def _identity(context: Context) -> Identity:
     return generations.source(context.ports, paths.ACTIVE).load(context.ports)
 
 
-def _decide(site: Site) -> Sequence[Action[Any]]:
+def _decide(site: Site) -> Sequence[Action[Ports]]:
     value: JsonObject = {"id": site.id, "name": site.name, "public_address": site.public_address}
     return (StoreAnswer(name="joined-site", value=value),)
 

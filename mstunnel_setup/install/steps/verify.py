@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -16,6 +15,7 @@ from mstunnel_setup.host.network import served_leaf
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY, SERVER_NOT_LISTED, WRONG_LEAF_SERVED
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
 from mstunnel_setup.tenant.actions import RegisterServer
 
@@ -41,7 +41,7 @@ def _gather(context: Context) -> Promise:
     )
 
 
-def _decide(_promise: Promise) -> Sequence[Action[Any]]:
+def _decide(_promise: Promise) -> Sequence[Action[Ports]]:
     """Looking changes nothing."""
     return ()
 

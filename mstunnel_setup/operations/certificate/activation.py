@@ -1,9 +1,8 @@
 """Switch the gateway to another generation of the certificate, prove it, and go back when it must."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
@@ -12,10 +11,11 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError, NetworkError, SetupError
 from mstunnel_setup.gateway.port import port_in_use
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import Run, open_run, require_installed
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.operations.errors import IMPORT_TAKEN_BACK, IMPORT_UNPROVEN, LINK_FLATTENED
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.tls import generations
 
 # A reload takes less than a second; a gateway that is still starting may miss the first one.
@@ -48,16 +48,14 @@ class Activation:
 
 
 @contextmanager
-def installed_run(
-    operator: Operator, settings: Mapping[str, Any], *, exclusively: bool = True
-) -> Iterator[Run]:
+def installed_run(operator: Operator, settings: Settings, *, exclusively: bool = True) -> Iterator[Run]:
     """A run on a server that has an installation. Raises UsageError where there is none."""
     with open_run(operator, settings, exclusively=exclusively, replacing=True) as run:
         require_installed(run.context.receipt)
         yield run
 
 
-def apply_actions(run: Run, title: str, actions: Sequence[Action[Any]]) -> bool:
+def apply_actions(run: Run, title: str, actions: Sequence[Action[Ports]]) -> bool:
     """Run actions that are decided already; whether there was anything to do. Raises as `Runner.run` does.
 
     What is done already prints nothing: a renewal hook without output sends no mail.
@@ -69,7 +67,7 @@ def apply_actions(run: Run, title: str, actions: Sequence[Action[Any]]) -> bool:
     return any(planned.actions for planned in run.runner.run([step], run.context))
 
 
-def activate(run: Run, name: str, copies: Sequence[Action[Any]] = ()) -> Activation:
+def activate(run: Run, name: str, copies: Sequence[Action[Ports]] = ()) -> Activation:
     """Take the generation `name` into use, prove it by a handshake, then put copies at the usual places.
 
     Raises CertificateError `import-taken-back` when the gateway does not serve it; the earlier one is then in
@@ -90,7 +88,7 @@ def activate(run: Run, name: str, copies: Sequence[Action[Any]] = ()) -> Activat
     return Activation(serving, seconds)
 
 
-def finish_switch(run: Run, name: str, copies: Sequence[Action[Any]]) -> None:
+def finish_switch(run: Run, name: str, copies: Sequence[Action[Ports]]) -> None:
     """What follows once `name` is in use: copies at the usual places, and no generations but the last two."""
     apply_actions(run, "Copies for the usual places", copies)
     _prune(run, {name, previous(run, name)})

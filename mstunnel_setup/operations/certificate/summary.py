@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.engine.values import JsonObject, as_list, as_object
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.operations.errors import (
@@ -52,8 +51,8 @@ def _answer(record: Record) -> JsonObject:
 
 def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
     """Warnings: 30 days before the end, of a revoked one, of one not asked about, of a failed import."""
-    days: Any = facts["days_left"]
-    if days is None:
+    days = facts["days_left"]
+    if not isinstance(days, int):
         yield CERTIFICATE_NOT_IN_USE()
     elif days < 0:
         yield CERTIFICATE_EXPIRED(date=facts["not_after"])
@@ -63,38 +62,32 @@ def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
         yield CERTIFICATE_REVOKED()
     elif _state(facts) in _UNANSWERED:
         yield REVOCATION_UNDETERMINED(why=_unanswered(facts))
-    for item in _rows(facts["pending"]):
+    for item in map(as_object, as_list(facts["pending"])):
         if item["overdue"]:
             yield IMPORT_OVERDUE(name=item["name"])
 
 
 def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:
     """Rows for people."""
-    days, pending = facts["days_left"], facts["pending"]
+    days, answer = facts["days_left"], as_object(facts["revocation"])
     rows = [("Certificate", "not installed yet" if days is None else f"{days} days left")]
-    answer: Any = facts["revocation"]
-    if answer is not None:
+    if answer:
         rows.append(("Revocation", _said(answer)))
-    rows += [("Next", f"{item['name']} at {item['at']}") for item in _rows(pending)]
+    pending = map(as_object, as_list(facts["pending"]))
+    rows += [("Next", f"{item['name']} at {item['at']}") for item in pending]
     return rows
 
 
-def _said(answer: Any) -> str:
+def _said(answer: JsonObject) -> str:
     if answer["state"] == RevocationState.NOT_OFFERED:
         return "the certificate names no OCSP responder or CRL"
-    return f"{answer['state']}, asked on {datetime.fromisoformat(answer['asked']):%Y-%m-%d %H:%M} UTC"
+    return f"{answer['state']}, asked on {datetime.fromisoformat(str(answer['asked'])):%Y-%m-%d %H:%M} UTC"
 
 
 def _unanswered(facts: JsonObject) -> str:
-    answer: Any = facts["revocation"]
-    why = "; ".join(answer["problems"])
+    why = "; ".join(map(str, as_list(as_object(facts["revocation"])["problems"])))
     return f": {why}" if why else ""
 
 
 def _state(facts: JsonObject) -> str:
-    answer: Any = facts["revocation"]
-    return "" if answer is None else str(answer["state"])
-
-
-def _rows(value: Any) -> list[Any]:
-    return list(value)
+    return str(as_object(facts["revocation"]).get("state", ""))

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from mstunnel_setup import __version__
 from mstunnel_setup.engine.file_actions import json_bytes
-from mstunnel_setup.engine.values import JsonObject, JsonValue
+from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object
 from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.install.session import open_host
 from mstunnel_setup.operations.backup_archive import pack
@@ -77,8 +77,9 @@ def _listed(files: Mapping[str, bytes], redactions: _Redactions) -> JsonObject:
     return {"contents": contents}
 
 
-def _preview(data: Mapping[str, Any]) -> list[str]:
-    rows = [(str(row["bytes"]), str(row["redactions"]), row["name"]) for row in data["contents"]]
+def _preview(data: JsonObject) -> list[str]:
+    listed = [as_object(row) for row in as_list(data["contents"])]
+    rows = [(str(row["bytes"]), str(row["redactions"]), str(row["name"])) for row in listed]
     return [
         f"{size:>9} {redacted:>9} {name}" for size, redacted, name in [("Bytes", "Redacted", "File"), *rows]
     ]

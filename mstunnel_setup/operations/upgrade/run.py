@@ -6,10 +6,10 @@ next command completes an unfinished upgrade, which always ends with a release t
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from mstunnel_setup.answers.merge import merge
-from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.errors import EngineError, SetupError
 from mstunnel_setup.gateway.port import port_in_use
@@ -164,7 +164,7 @@ def _take(run: Run, wanted: Images) -> None:
     verify.healthy(run.context, _PATIENCE)
 
 
-def _switching(run: Run) -> Sequence[Step[Context, Any]]:
+def _switching(run: Run) -> Sequence[AnyStep]:
     """The steps that take images into use."""
     return (images.STEP, launch.again(port_in_use(run.files)))
 

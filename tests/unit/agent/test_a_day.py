@@ -73,5 +73,5 @@ def test_the_log_is_bounded_and_has_each_message_once(day: dict[str, Any]) -> No
     assert sum(map(len, log)) < 200_000
     assert max(map(len, log)) <= 2000
     assert codes["checked-in"] == 1
-    assert codes["configuration-written"] == HOURS + 1
+    assert codes["configuration-handed-over"] == HOURS + 1
     assert not any("key-" in line for line in log), "no token is ever logged"
