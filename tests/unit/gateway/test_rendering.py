@@ -92,9 +92,7 @@ def test_a_configuration_that_cannot_be_served_is_no_state() -> None:
         ({"disableUdpConnections": True}, True),
     ],
 )
-def test_which_changes_end_the_sessions_is_known(
-    properties: dict[str, Any], restart: bool
-) -> None:
+def test_which_changes_end_the_sessions_is_known(properties: dict[str, Any], restart: bool) -> None:
     assert needs_restart(conf(), conf(**properties)) is restart
 
 
