@@ -1,4 +1,4 @@
-# Completion of PROGRAM for bash, from a table of its commands: nothing is started when a key is pressed.
+# Completion of PROGRAM for bash, from a table of its commands: completion starts no program.
 
 # Set `lines` of the caller to what the command $1 offers: WORD@KIND. A word is a command or an option, none is an
 # argument. Kinds: `-` no value, `v` any value, `f` a file, `=A,B` one of these.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Before the package is removed: 0 is rpm's word for that (1: a newer version is installed), `remove` is dpkg's.
+# Before the package is removed: rpm passes 0 (1: a newer version is installed), dpkg passes `remove`.
 case "$1" in
 0 | remove) ;;
 *) exit 0 ;;

@@ -25,7 +25,7 @@ _APPLETS = ("sh", "cat", "find", "grep")
 
 
 def build(target: Architecture, root: Path) -> None:
-    """Build it in `root`, which must be there."""
+    """Build it in `root`, which must exist."""
     home = root / _HOME
     home.mkdir(parents=True)
     # A process that runs for months carries no docstrings along.

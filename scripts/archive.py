@@ -1,4 +1,4 @@
-"""Archives whose bytes follow from names, modes and content alone."""
+"""Archives whose bytes depend only on names, modes and content."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""Writes the attacks that were tried into the security page: `python -m scripts.attack_table`."""
+"""Writes the attacks that were run to the security page: `python -m scripts.attack_table`."""
 
 from collections.abc import Iterable
 from pathlib import Path

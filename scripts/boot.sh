@@ -6,7 +6,7 @@ digest='DIGEST'
 tree='TREE'
 reasons=''
 
-# Run the interpreter of the folder $1.
+# Run the interpreter of the directory $1.
 python() {
     folder="$1"
     shift
@@ -14,7 +14,7 @@ python() {
         "$folder/bin/PYTHON" -I -S -B "$@"
 }
 
-# Whether the place $1 has all of it. The mark was written last; what got lost later shows in the sizes. An exit code
+# Whether the directory $1 is complete. The mark was written last; what got lost later shows in the sizes. An exit code
 # would prove nothing: the shell runs an empty file as a script that succeeds.
 ready() {
     [ -r "$1/$tree/complete" ] && read -r found <"$1/$tree/complete" && [ "$found" = "$digest" ] &&
@@ -33,7 +33,7 @@ payload() {
     "$@"
 }
 
-# Unpack below the place $1 under a temporary name; the interpreter inside does the rest (complete.py).
+# Unpack below the directory $1 under a temporary name; the interpreter inside does the rest (complete.py).
 unpack() {
     partial="$1/.$tree.$$"
     mask="$(umask)"

@@ -1,4 +1,4 @@
-"""`compile.py FOLDER LEVEL`: replace sources by their compiled form, optimized at LEVEL (py_compile).
+"""`compile.py FOLDER LEVEL`: replace sources with their compiled form, optimized at LEVEL (py_compile).
 
 Runs in the interpreter that loads them later. What is compiled is never checked against a source.
 """

@@ -77,7 +77,7 @@ def unpacked(target: Architecture, *others: str) -> Path:
 
 
 def _download(target: Architecture, packages: Sequence[str], archives: Path) -> None:
-    """With the machine's sources and a state of its own, so that nothing of the machine changes."""
+    """With the machine's sources and a separate state, so that nothing on the machine changes."""
     archives.mkdir(parents=True)
     state = archives.with_name("state")
     for name in ("lists/partial", "cache/archives/partial"):

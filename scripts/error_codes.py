@@ -56,7 +56,7 @@ def _exit_codes(trees: Iterable[ast.Module]) -> dict[str, int]:
 
 
 def _assigned(body: Iterable[ast.AST]) -> dict[str, ast.expr]:
-    """Values by name, where a name is given a value once and by itself."""
+    """Values by name, for names that are assigned once and alone."""
     return {
         target.id: node.value
         for node in body

@@ -22,7 +22,7 @@ NAME = "localhost/mstunnel"
 def main() -> None:
     """Write archive, SBOMs and digests; print what each image weighs."""
     if debian.architecture() != debian.here():
-        sys.exit("images: an image is built on a machine of its own architecture")
+        sys.exit("images: an image is built on a machine of the same architecture")
     dist.DIST.mkdir(exist_ok=True)
     target = write(images.build(), dist.DIST)
     print(f"dist/{target.name}: {target.stat().st_size / 1e6:.1f} MB")

@@ -5,7 +5,7 @@
 #
 # The word names the packages of scripts/packages.txt that are installed: `test`, which is the default, has all of
 # them and the modules of npm that tests use. No service or timer of a package is left enabled on the machine.
-# Exit code 2: something is missing that this script may not install; it says what.
+# Exit code 2: something is missing that this script may not install; it is listed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 needed_for="${1:-test}"
@@ -72,7 +72,7 @@ install_packages() {
     fi
 }
 
-# The tools are wanted, not their services: certbot.timer and netavark-dhcp-proxy.socket start with the machine.
+# Only the tools are needed, not their services: certbot.timer and netavark-dhcp-proxy.socket start with the machine.
 # Without systemd as process 1 the units are disabled for a later boot; the units of systemd itself are left alone.
 disable_units() {
     local units now=()
@@ -92,7 +92,7 @@ without_those_there() {
     done < <(listed)
 }
 
-# Of everything that decides what is in the environment, and of its place, which its scripts name.
+# Hash of everything that determines the content of the environment, and of its path, which its scripts contain.
 stamp() {
     { cat requirements/dev.txt pyproject.toml scripts/setup.sh && /usr/bin/python3 --version && pwd; } | sha256sum
 }
@@ -104,7 +104,7 @@ virtual_environment() {
     say "creating .venv"
     rm -f .venv/.stamp
     /usr/bin/python3 -m venv --clear .venv
-    # Locked hashes decide what is right; a local folder of wheels must not decide what is tried.
+    # Locked hashes decide what is accepted; a local directory of wheels must not change what is tried.
     unset PIP_FIND_LINKS
     local install=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
     "${install[@]}" --require-hashes --requirement requirements/dev.txt

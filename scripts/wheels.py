@@ -58,7 +58,7 @@ def _fill(folder: Path, arguments: list[str]) -> None:
     print(f"wheels: {folder.name}", file=sys.stderr, flush=True)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    # Locked hashes decide what is right; a local folder of wheels must not decide what is tried.
+    # Locked hashes decide what is accepted; a local directory of wheels must not change what is tried.
     environment = {name: value for name, value in os.environ.items() if name != "PIP_FIND_LINKS"}
     command = [sys.executable, "-m", "pip", "--quiet", *arguments, str(partial)]
     subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True, timeout=300)

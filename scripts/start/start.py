@@ -22,7 +22,7 @@ def isolate() -> None:
 
 
 def hold() -> None:
-    """Have whoever removes older versions see that this one is in use, as long as the process lives."""
+    """Mark this version as in use while the process lives, so that no other removes it."""
     folder = os.open(FOLDER, os.O_RDONLY)
     # Not one of the numbers of the standard streams, should one of them be closed.
     held = fcntl.fcntl(folder, fcntl.F_DUPFD_CLOEXEC, 3)
