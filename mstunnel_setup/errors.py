@@ -11,9 +11,11 @@ Findings and warnings are declared alike. docs/reference/errors.md is generated 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from mstunnel_setup.text import sentence
+
+ERRORS_PAGE: Final = "docs/reference/errors.md"
 
 
 class ExitCode(IntEnum):
@@ -80,9 +82,10 @@ class ValuesError(UsageError):
 
     def __init__(self, failures: Sequence[UsageError]) -> None:
         hints = dict.fromkeys(failure.hint for failure in failures)
-        super().__init__(
-            "values-invalid", "\n".join(failure.message for failure in failures), " ".join(hints)
+        made = VALUES_INVALID(
+            problems="\n".join(failure.message for failure in failures), hints=" ".join(hints)
         )
+        super().__init__(made.code, made.message, made.hint)
         self.failures = tuple(failures)
 
 
@@ -96,12 +99,8 @@ class ChecksFailedError(CheckError):
     """Several required checks of the host failed; all of `failures` are shown."""
 
     def __init__(self, failures: Sequence[CheckError]) -> None:
-        names = ", ".join(failure.code for failure in failures)
-        super().__init__(
-            "checks-failed",
-            f"{len(failures)} required checks failed: {names}",
-            "Fix them, or ignore one with --ignore-check ID; `mst-readiness` shows all checks.",
-        )
+        made = CHECKS_FAILED(count=len(failures), names=", ".join(failure.code for failure in failures))
+        super().__init__(made.code, made.message, made.hint)
         self.failures = tuple(failures)
 
 
@@ -161,22 +160,31 @@ Made = TypeVar("Made", covariant=True)
 class Declared(Generic[Made]):
     """An error, finding or warning: its code, and its texts with named parameters in braces.
 
-    `kind` is its class, or a function that makes it of code, message and hint.
+    `kind` is its class, or a function that makes it of code, message and hint. `page` is the reference page
+    that lists it.
     """
 
     kind: Callable[[str, str, str], Made]
     code: str
     message: str
     hint: str
+    page: str = ERRORS_PAGE
+
+    @property
+    def docs(self) -> str:
+        """The place in the documentation that describes it."""
+        return f"{self.page}#{self.code}"
 
     def __call__(self, **values: object) -> Made:
         """The error with these values for the parameters of `message` and `hint`."""
         return self.kind(self.code, sentence(self.message, values), sentence(self.hint, values))
 
 
-def declare(kind: Callable[[str, str, str], Made], code: str, message: str, hint: str = "") -> Declared[Made]:
+def declare(
+    kind: Callable[[str, str, str], Made], code: str, message: str, hint: str = "", page: str = ERRORS_PAGE
+) -> Declared[Made]:
     """Declare an error, finding or warning. `code` is a contract: its meaning never changes."""
-    return Declared(kind, code, message, hint)
+    return Declared(kind, code, message, hint, page)
 
 
 # Errors of several packages.
@@ -186,6 +194,12 @@ CA_FILE_MISSING = declare(
     "ca-file-missing",
     "there is no file {path}",
     "Correct tenant.ca_file or --ca-file.",
+)
+CHECKS_FAILED = declare(
+    CheckError,
+    "checks-failed",
+    "{count} required checks failed: {names}",
+    "Fix them, or ignore one with --ignore-check ID; `mst-readiness` shows all checks.",
 )
 CONFIGURATION_MISSING = declare(
     TenantError,
@@ -228,4 +242,10 @@ NOT_ROOT = declare(
     "not-root",
     "{what} needs root privileges",
     "Run it with sudo. For a gateway without root, use --rootless and files that the account can read.",
+)
+VALUES_INVALID = declare(
+    UsageError,
+    "values-invalid",
+    "{problems}",
+    "{hints}",
 )

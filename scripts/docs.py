@@ -6,21 +6,18 @@
 import importlib
 import inspect
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mstunnel_setup import errors
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from scripts import command_page
-from scripts.error_codes import codes
+from scripts import command_page, error_codes
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/reference"
@@ -33,9 +30,13 @@ def pages() -> dict[Path, str]:
         "steps.md": steps(),
         "commands.md": command_page.commands(),
         "answers.md": answers(),
-        "errors.md": error_codes(),
+        "errors.md": error_codes.errors_page(),
     }
-    return {PAGES / name: f"{NOTE}\n{text.rstrip()}\n" for name, text in made.items()}
+    with_tables = {
+        PAGES / name: error_codes.with_tables((PAGES / name).read_text())
+        for name in ("certificates.md", "mst-admin.md", "readiness.md")
+    }
+    return {PAGES / name: f"{NOTE}\n{text.rstrip()}\n" for name, text in made.items()} | with_tables
 
 
 def steps() -> str:
@@ -125,25 +126,6 @@ def _flat(annotation: Any) -> Iterator[Any]:
         yield annotation
     for part in parts:
         yield from _flat(part)
-
-
-def error_codes() -> str:
-    """Every code an error of ours may have."""
-    found = sorted(set(codes()))
-    intro = (
-        "# Errors\n\n"
-        "Codes are stable; messages and hints are for people and may change. `…` stands for a value that is\n"
-        "only known at run time. Exit codes are explained in [exit-codes.md](exit-codes.md).\n"
-    )
-    parts = [intro]
-    # Warnings, which have no exit code of their own, come last.
-    ordered = sorted(found, key=lambda item: item.exit_code or max(errors.ExitCode) + 1)
-    for exit_code, group in groupby(ordered, lambda item: item.exit_code):
-        name = errors.ExitCode(exit_code).name.lower().replace("_", "-")
-        title = f"Exit code {exit_code}: {name}" if exit_code else "Warnings"
-        parts.append(f"## {title}\n\n| Code | Message | What to do |\n| --- | --- | --- |")
-        parts.append("".join(f"| `{item.code}` | {item.message} | {item.hint} |\n" for item in group))
-    return "\n".join(parts)
 
 
 def main() -> None:

@@ -1,150 +1,151 @@
-"""Find the code of every error of ours in the source, with the texts as far as the source tells them."""
+"""The declarations of the package, and the tables of the reference pages that list them."""
 
-import ast
+import pkgutil
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from itertools import groupby
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from mstunnel_setup import errors
+import mstunnel_setup
+from mstunnel_setup.answers.finding import Finding as Rule
+from mstunnel_setup.errors import ERRORS_PAGE, Declared, ExitCode, SetupError
+from mstunnel_setup.readiness.checks import CHECKS
+from mstunnel_setup.readiness.model import Group
+from mstunnel_setup.tls.model import Finding, Severity
 
-PACKAGE = Path(__file__).parents[1] / "mstunnel_setup"
-PLACEHOLDER = "…"
-# A parameter of a declared text.
-PARAMETER = re.compile(r"\{\w+(?:![rsa])?(?::[^{}]*)?\}")
-KEBAB = re.compile(r"[a-z0-9…]+(-[a-z0-9…]+)*")
-
-
-@dataclass(frozen=True, order=True)
-class Code:
-    """One code: its exit code (0: a warning), and the texts with `…` for what is only known at run time."""
-
-    code: str
-    exit_code: int
-    message: str
-    hint: str
+Item: TypeAlias = Declared[object]
+# Modules that hold declarations; the lab's own `errors` are those of Graph and OAuth.
+_MODULES = ("errors", "findings", "warning", "rendering")
+_WARNINGS = max(ExitCode) + 1
 
 
-def codes() -> Iterator[Code]:
-    """Every code in the package, one for each place that makes it."""
-    trees = {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
-    exits = _exit_codes(trees.values())
-    for tree in trees.values():
-        yield from _Module(tree, exits).codes()
+class _Unknown:
+    """A value that is only known at run time."""
+
+    def __format__(self, spec: str) -> str:
+        return "…"
+
+    def __repr__(self) -> str:
+        return "…"
 
 
-def _exit_codes(trees: Iterable[ast.Module]) -> dict[str, int]:
-    """Exit code of every class below SetupError, by its name."""
-    bases = {
-        node.name: ast.unparse(node.bases[0])
-        for tree in trees
-        for node in tree.body
-        if isinstance(node, ast.ClassDef) and node.bases
+def declarations() -> dict[str, Item]:
+    """Every declaration by its name in the source; one in a table by the name of the table and its code."""
+    found: dict[str, Item] = {}
+    for _, module, _ in pkgutil.walk_packages(mstunnel_setup.__path__, "mstunnel_setup."):
+        if module.endswith(_MODULES):
+            for name, value in vars(import_module(module)).items():
+                table = value.values() if name.isupper() and isinstance(value, Mapping) else ()
+                found |= {
+                    f"{module}.{name}.{item.code}": item for item in table if isinstance(item, Declared)
+                }
+                if name.isupper() and isinstance(value, Declared):
+                    found[f"{module}.{name}"] = value
+    return found
+
+
+def parameters(item: Item) -> set[str]:
+    """The names in braces of both texts."""
+    return {name for _, name, _, _ in string.Formatter().parse(f"{item.message} {item.hint}") if name}
+
+
+def example(item: Item) -> object:
+    """What a declaration makes, with `…` for what is only known at run time."""
+    return item(**dict.fromkeys(parameters(item), _Unknown()))
+
+
+def errors_page() -> str:
+    """Every error by its exit code, findings that are errors among them, then the warnings."""
+    intro = (
+        "# Errors\n\n"
+        "Codes are stable; messages and hints are for people and may change. `…` stands for a value that is\n"
+        "only known at run time. Exit codes are explained in [exit-codes.md](exit-codes.md).\n"
+    )
+    parts = [intro]
+    items = {id(item): item for item in declarations().values()}.values()
+    listed = sorted(
+        (item for item in items if _exit_code(item)), key=lambda item: (_exit_code(item), item.code)
+    )
+    for exit_code, rows in groupby(listed, _exit_code):
+        name = "" if exit_code == _WARNINGS else ExitCode(exit_code).name.lower().replace("_", "-")
+        title = f"Exit code {exit_code}: {name}" if name else "Warnings"
+        cells = ((_code(item), *_texts(item)) for item in rows)
+        parts.append(f"## {title}\n\n{_table(('Code', 'Message', 'What to do'), cells)}")
+    return "\n".join(parts)
+
+
+def _code(item: Item) -> str:
+    """The code, with the anchor of its description or a link to it."""
+    return _anchor(item.code) if item.page == ERRORS_PAGE else f"[`{item.code}`]({Path(item.docs).name})"
+
+
+def _exit_code(item: Item) -> int:
+    """The section of the page: an exit code, `_WARNINGS`, or 0 for what only other pages list."""
+    made = example(item)
+    if isinstance(made, SetupError):
+        return made.exit_code
+    if isinstance(made, Finding):
+        return ExitCode.CERTIFICATE if made.severity is Severity.ERROR else 0
+    return _WARNINGS if item.page == ERRORS_PAGE else 0
+
+
+def with_tables(page: str) -> str:
+    """A hand-written page with its tables: each between `<!-- NAME: begin -->` and `<!-- NAME: end -->`."""
+    for name, table in _tables().items():
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+        before, found, rest = page.partition(begin)
+        page = f"{before}{begin}{table}{end}{rest.partition(end)[2]}" if found else page
+    return page
+
+
+def _tables() -> dict[str, str]:
+    checks = {
+        f"checks-{group}": _table(
+            ("Id", "Severity", "Passes when"),
+            ((_anchor(item.id), item.severity, item.passes) for item in CHECKS if item.group is group),
+        )
+        for group in Group
     }
-    known = {
-        name: int(kind.exit_code)
-        for name, kind in vars(errors).items()
-        if isinstance(kind, type) and issubclass(kind, errors.SetupError)
+    made = [(name, item, example(item)) for name, item in declarations().items()]
+    certificates = _table(
+        ("Id", "Severity", "Message", "What to do"),
+        (
+            (_anchor(item.code), found.severity, *_texts(item))
+            for _, item, found in made
+            if isinstance(found, Finding)
+        ),
+    )
+    rules = {
+        f"{kind}-{'refusals' if fatal else 'warnings'}": _table(
+            ("Code", "Message", "What to do"),
+            (
+                (_anchor(item.code), *_texts(item))
+                for name, item, found in made
+                if isinstance(found, Rule)
+                and found.fatal is fatal
+                and (".profiles." in name) is (kind == "profile")
+            ),
+        )
+        for kind in ("object", "profile")
+        for fatal in (True, False)
     }
-    for name in bases:
-        ancestor = name
-        while ancestor not in known and ancestor in bases:
-            ancestor = bases[ancestor]
-        if ancestor in known:
-            known[name] = known[ancestor]
-    return known
+    return {**checks, "certificates": certificates, **rules}
 
 
-def _assigned(body: Iterable[ast.AST]) -> dict[str, ast.expr]:
-    """Values by name, for names that are assigned once and alone."""
-    return {
-        target.id: node.value
-        for node in body
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
-        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-        if isinstance(target, ast.Name)
-    }
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-class _Module:
-    """One source file: finds what makes an error, and the texts in it."""
-
-    def __init__(self, tree: ast.Module, exits: dict[str, int]) -> None:
-        self._tree = tree
-        self._exits = exits
-        self._constants = _assigned(tree.body)
-        self._local = {
-            id(inner): function
-            for function in ast.walk(tree)
-            if isinstance(function, ast.FunctionDef)
-            for inner in ast.walk(function)
-        }
-
-    def codes(self) -> Iterator[Code]:
-        """The codes of this file."""
-        for node in ast.walk(self._tree):
-            if isinstance(node, ast.ClassDef) and node.name in self._exits:
-                yield from self._constructor(node)
-            elif isinstance(node, ast.Call):
-                yield from self._call(node)
-            elif isinstance(node, ast.Dict):
-                yield from self._table(node)
-
-    def _constructor(self, node: ast.ClassDef) -> Iterator[Code]:
-        """A class that names its own code: `super().__init__("code", …)`."""
-        for call in ast.walk(node):
-            if isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__":
-                yield from self._made(self._exits[node.name], call.args)
-
-    def _call(self, node: ast.Call) -> Iterator[Code]:
-        name = ast.unparse(node.func)
-        if name == "declare":
-            # Warnings and findings have no exit code.
-            exit_code = self._exits.get(ast.unparse(node.args[0]))
-            yield from () if exit_code is None else self._made(exit_code, node.args[1:])
-        elif name == "declare_notice":
-            yield from self._made(int(errors.ExitCode.DONE), node.args)
-        elif name in self._exits:
-            yield from self._made(self._exits[name], node.args)
-        elif name == "Finding" and any(ast.unparse(item) == "Severity.ERROR" for item in node.args):
-            judged = [item for item in node.args if ast.unparse(item) != "Severity.ERROR"]
-            yield from self._made(int(errors.ExitCode.CERTIFICATE), judged)
-
-    def _table(self, node: ast.Dict) -> Iterator[Code]:
-        """Causes in the words of the operating system: `errno.NAME: ("code", "hint")`."""
-        for key, value in zip(node.keys, node.values, strict=True):
-            if key is not None and ast.unparse(key).startswith("errno.") and isinstance(value, ast.Tuple):
-                code, hint = value.elts
-                yield from self._made(int(errors.ExitCode.STEP), [code, ast.Constant(PLACEHOLDER), hint])
-
-    def _made(self, exit_code: int, given: list[ast.expr]) -> Iterator[Code]:
-        texts = [_cell(self._text(item)) for item in given]
-        code, message, hint = (*texts, "", "")[:3]
-        for one in code.split(" / "):
-            if KEBAB.fullmatch(one) and one.strip("…-"):
-                yield Code(one, exit_code, message, hint)
-
-    def _text(self, node: ast.expr) -> str:
-        """The text that an expression gives, as far as the source tells."""
-        if isinstance(node, ast.Constant):
-            return PARAMETER.sub(PLACEHOLDER, str(node.value))
-        if isinstance(node, ast.JoinedStr):
-            return "".join(self._text(part) for part in node.values)
-        if isinstance(node, ast.BinOp):
-            return self._text(node.left) + self._text(node.right)
-        if isinstance(node, ast.IfExp):
-            return f"{self._text(node.body)} / {self._text(node.orelse)}"
-        return self._named(node) if isinstance(node, ast.Name) else PLACEHOLDER
-
-    def _named(self, node: ast.Name) -> str:
-        """The text of a constant of the file, or of a name that its function gives a value to."""
-        function = self._local.get(id(node))
-        known = self._constants | (_assigned(ast.walk(function)) if function else {})
-        value = known.get(node.id, node)
-        # A value made from what the name held before tells nothing.
-        itself = any(isinstance(inner, ast.Name) and inner.id == node.id for inner in ast.walk(value))
-        return PLACEHOLDER if itself else self._text(value)
+def _anchor(code: str) -> str:
+    return f'<a id="{code}"></a>`{code}`'
 
 
-def _cell(text: str) -> str:
-    return re.sub(r"…(\s*…)+", PLACEHOLDER, " ".join(text.split())).replace("|", "\\|")
+def _texts(item: Item) -> tuple[str, str]:
+    """Message and hint as cells of a table."""
+    made: Any = example(item)
+    message, hint = (re.sub(r"…(\s*…)+", "…", " ".join(text.split())) for text in (made.message, made.hint))
+    return message.replace("|", "\\|"), hint.replace("|", "\\|")

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from mstunnel_setup.admin.errors import DECLARATIONS_MISSING
+from mstunnel_setup.admin.errors import DECLARATIONS_INVALID, DECLARATIONS_MISSING
 from mstunnel_setup.admin.objects import ConfigurationObject, Declarations, SiteObject, ThresholdObject
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.root import with_root
@@ -26,14 +26,14 @@ _SUFFIXES = frozenset({".yaml", ".yml"})
 _SECTIONS = frozenset(
     {("configurations",), ("sites",), ("thresholds",), ("corporate_networks",), ("profiles",)}
 )
-_HINT = "Correct the files; `mst-admin schema` prints a JSON Schema that editors check them with."
 
 
 class DeclarationError(UsageError):
     """Declarations that cannot be used. The message has one line `file:line:column: …` for each problem."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        super().__init__("declarations-invalid", "\n".join(lines), _HINT)
+        made = DECLARATIONS_INVALID(problems="\n".join(lines))
+        super().__init__(made.code, made.message, made.hint)
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,12 @@ def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve |
         any("profiles" in declarations.model_fields_set for _, declarations in parsed),
     )
     networks = [network for _, declarations in parsed for network in declarations.corporate_networks]
-    told = [*_networks(parsed), *_judged(found, [] if lines else networks, resolve)]
-    lines += [line for line, finding in told if finding.fatal]
+    judged = [*_networks(parsed), *_judged(found, [] if lines else networks, resolve)]
+    lines += [line for line, finding in judged if finding.fatal]
     lines += _twins(found)
     if lines:
         raise DeclarationError(lines)
-    warnings = tuple(Finding(item.code, item.key, line, item.hint, fatal=False) for line, item in told)
+    warnings = tuple(replace(item, message=line) for line, item in judged)
     return replace(found, profiles=tuple(_with_roots(found)), warnings=warnings)
 
 

@@ -8,18 +8,19 @@ CONNECTION_TYPE_FIXED = declare(
     "the profile {name} in the tenant has the connection type {connection}",
     "Remove connection_type, or use another name: the type of a profile cannot be changed.",
 )
+DECLARATIONS_INVALID = declare(
+    UsageError,
+    "declarations-invalid",
+    "{problems}",
+    "Correct the files; `mst-admin schema` prints a JSON Schema that editors check them with.",
+)
 DECLARATIONS_MISSING = declare(
     UsageError,
     "declarations-missing",
     "declarations cannot be read from {path}: {reason}",
     "Use a directory with YAML files; `mst-admin export DIR` writes one from a tenant.",
 )
-EXCLUSIONS_MISSING = declare(
-    UsageError,
-    "exclusions-missing",
-    "there is no file {path}",
-    "Check the path.",
-)
+EXCLUSIONS_MISSING = declare(UsageError, "exclusions-missing", "there is no file {path}", "Check the path.")
 EXCLUSIONS_NOT_SUPPORTED = declare(
     TenantError,
     "exclusions-not-supported",
@@ -99,10 +100,7 @@ PROFILE_UNKNOWN = declare(
     "Create it with `mst-admin profile create`.",
 )
 PROFILE_UNREADABLE = declare(
-    UsageError,
-    "profile-unreadable",
-    "the profile {path} cannot be read: {reason}",
-    "Check the path.",
+    UsageError, "profile-unreadable", "the profile {path} cannot be read: {reason}", "Check the path."
 )
 SERVER_NOT_INSTALLED = declare(
     UsageError,
@@ -111,10 +109,7 @@ SERVER_NOT_INSTALLED = declare(
     "Run `mstunnel-setup --site NAME` on the server.",
 )
 TRUSTED_ROOT_MISSING = declare(
-    CertificateError,
-    "trusted-root-missing",
-    "there is no certificate at {path}",
-    "Check the path.",
+    CertificateError, "trusted-root-missing", "there is no certificate at {path}", "Check the path."
 )
 TRUSTED_ROOT_UNSUITABLE = declare(
     CertificateError,

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from mstunnel_setup.admin.findings import NAME_SHARED
 from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.profile_changes import PresentProfile, is_tunnel
 from mstunnel_setup.admin.profiles.objects import ProfileObject
@@ -47,13 +48,7 @@ def shared_names(tenant: Tenant) -> Iterator[Finding]:
         for name, count in Counter(map(str.casefold, names)).items():
             if count > 1:
                 shown = plain(next(item for item in names if item.casefold() == name))
-                yield Finding(
-                    "name-ambiguous",
-                    "name",
-                    f"{count} objects of the kind {what} are called {shown}",
-                    "Rename all but one in the tenant: `apply` and `diff` find objects by name.",
-                    fatal=False,
-                )
+                yield NAME_SHARED(count=count, kind=what, name=shown)
 
 
 def unsaid(tenant: Tenant) -> Iterator[Finding]:

@@ -7,6 +7,22 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, TypeAlias
 from zoneinfo import available_timezones
 
+from mstunnel_setup.admin.findings import (
+    METRIC_WITHOUT_THRESHOLDS,
+    PROBE_URL_INVALID,
+    PUBLIC_ADDRESS_INVALID,
+    PUBLIC_ADDRESS_PRIVATE,
+    PUBLIC_ADDRESS_UNRESOLVED,
+    THRESHOLD_OUT_OF_RANGE,
+    THRESHOLDS_EQUAL,
+    THRESHOLDS_REVERSED,
+    TIME_ZONE_UNKNOWN,
+    UTC_OFFSET_INVALID,
+    WINDOW_OFFSET_FIXED,
+    WINDOW_SHORT,
+    WINDOW_TIME_INVALID,
+    WINDOW_ZONE_MISSING,
+)
 from mstunnel_setup.admin.metrics import KINDS, Kind, kind_of
 from mstunnel_setup.admin.objects import SiteObject, ThresholdObject, WindowObject
 from mstunnel_setup.answers.address import web_address_problem
@@ -27,7 +43,7 @@ _FARTHEST: Final = 14 * 60
 
 
 def judge_site(declared: SiteObject, resolve: Resolve | None = None) -> tuple[Finding, ...]:
-    """Everything there is to say about a site; without `resolve` no name is looked up."""
+    """All findings about a site; warnings only when nothing is fatal. `resolve` looks names up."""
     fatal = [*_address(declared.public_address), *_probe(declared.internal_network_probe_url)]
     if declared.upgrade_window is not None:
         fatal += _window(declared.upgrade_window)
@@ -37,34 +53,30 @@ def judge_site(declared: SiteObject, resolve: Resolve | None = None) -> tuple[Fi
 
 
 def judge_threshold(declared: ThresholdObject) -> tuple[Finding, ...]:
-    """What there is to say about the thresholds of a metric."""
+    """All findings about the thresholds of a metric."""
     kind = kind_of(declared.metric)
     if declared.healthy == declared.unhealthy:
-        message = f"healthy and unhealthy are both {declared.healthy}: they must differ"
-        return (Finding("thresholds-equal", "unhealthy", message, "Write two different values."),)
+        return (THRESHOLDS_EQUAL(value=declared.healthy),)
     if kind is None:
         words = ", ".join(item.word for item in KINDS)
-        message = f"{quoted(declared.metric)} is not a known metric with thresholds"
-        hint = f"Metrics are known by a word in their names: {words}. Gateways ignore others."
-        return (Finding("metric-not-known", "metric", message, hint, fatal=False),)
+        return (METRIC_WITHOUT_THRESHOLDS(metric=quoted(declared.metric), words=words),)
     return (*_range(declared, kind), *_direction(declared, kind))
 
 
 def _range(declared: ThresholdObject, kind: Kind) -> Iterator[Finding]:
     for key, value in (("healthy", declared.healthy), ("unhealthy", declared.unhealthy)):
         if kind.highest is not None and value > kind.highest:
-            message = f"{key} is {value}: {declared.metric} never exceeds {kind.highest}"
-            yield Finding("threshold-out-of-range", key, message, f"Write 0 to {kind.highest}.")
+            finding = THRESHOLD_OUT_OF_RANGE(
+                key=key, value=value, metric=declared.metric, highest=kind.highest
+            )
+            yield finding.at(key)
 
 
 def _direction(declared: ThresholdObject, kind: Kind) -> Iterator[Finding]:
     if (declared.healthy > declared.unhealthy) is not kind.more_is_better:
         better, order = ("more", "above") if kind.more_is_better else ("less", "below")
-        yield Finding(
-            "thresholds-reversed",
-            "unhealthy",
-            f"healthy is {declared.healthy}, unhealthy {declared.unhealthy}: {better} is better",
-            f"Write a value for healthy that is {order} the one for unhealthy.",
+        yield THRESHOLDS_REVERSED(
+            healthy=declared.healthy, unhealthy=declared.unhealthy, better=better, order=order
         )
 
 
@@ -75,12 +87,7 @@ def _address(text: str) -> Iterator[Finding]:
         elif "." not in fields.domain("public_address", text).strip(".") or text.replace(".", "").isdigit():
             raise fields.invalid("public_address", text, "", "")
     except PropertyError:
-        yield Finding(
-            "public-address-invalid",
-            "public_address",
-            f"public_address is {quoted(text)}: it is neither a full domain name nor an IP address",
-            "Write one such as gateway.contoso.com, without https:// and without a port.",
-        )
+        yield PUBLIC_ADDRESS_INVALID(address=quoted(text))
 
 
 def _as_address(text: str) -> IPv4Address | IPv6Address | None:
@@ -93,35 +100,16 @@ def _as_address(text: str) -> IPv4Address | IPv6Address | None:
 def _probe(text: str) -> Iterator[Finding]:
     problem = web_address_problem(text) if text else ""
     if problem:
-        yield Finding(
-            "probe-url-invalid",
-            "internal_network_probe_url",
-            f"internal_network_probe_url is {quoted(_without_secrets(text))}: {problem}",
-            "Write an http or https address such as https://intranet.contoso.com/.",
-        )
-
-
-def _without_secrets(text: str) -> str:
-    """The address for a message: what stands before an @ may be a password."""
-    return re.sub(r"//[^/]*@", "//…@", text)
+        # What stands before an @ may be a password.
+        yield PROBE_URL_INVALID(url=quoted(re.sub(r"//[^/]*@", "//…@", text)), reason=problem)
 
 
 def _window(window: WindowObject) -> Iterator[Finding]:
     wrong = [name for name in ("start", "end") if not _CLOCK.fullmatch(getattr(window, name))]
     for name in wrong:
-        yield Finding(
-            "window-time-invalid",
-            "upgrade_window",
-            f"upgrade_window.{name} is {quoted(getattr(window, name))}: it is not a time of day",
-            "Write hours and minutes, such as 22:00.",
-        )
+        yield WINDOW_TIME_INVALID(name=name, value=quoted(getattr(window, name)))
     if not wrong and (_minutes(window.end) - _minutes(window.start)) % _DAY < _HOUR:
-        yield Finding(
-            "window-short",
-            "upgrade_window",
-            "upgrade_window is shorter than one hour",
-            "Write an end at least one hour after the start; it may be on the next day.",
-        )
+        yield WINDOW_SHORT()
     yield from _zone(window)
 
 
@@ -132,57 +120,24 @@ def _minutes(text: str) -> int:
 
 def _zone(window: WindowObject) -> Iterator[Finding]:
     if (window.time_zone is None) == (window.utc_offset_minutes is None):
-        yield Finding(
-            "window-zone-missing",
-            "upgrade_window",
-            "upgrade_window needs either time_zone or utc_offset_minutes",
-            "Write the time zone of the site, such as Europe/Berlin.",
-        )
+        yield WINDOW_ZONE_MISSING()
     elif window.time_zone is not None and window.time_zone not in available_timezones():
         near = suggest(window.time_zone, sorted(available_timezones()))
-        yield Finding(
-            "time-zone-unknown",
-            "upgrade_window",
-            f"upgrade_window.time_zone is {quoted(window.time_zone)}: there is no such time zone{near}",
-            "Write an IANA name, such as Europe/Berlin.",
-        )
+        yield TIME_ZONE_UNKNOWN(value=quoted(window.time_zone), near=near)
     elif window.utc_offset_minutes is not None and abs(window.utc_offset_minutes) > _FARTHEST:
-        yield Finding(
-            "utc-offset-invalid",
-            "upgrade_window",
-            f"upgrade_window.utc_offset_minutes is {window.utc_offset_minutes}: it is too far from UTC",
-            f"Write minutes from -{_FARTHEST} to {_FARTHEST}.",
-        )
+        yield UTC_OFFSET_INVALID(minutes=window.utc_offset_minutes, farthest=_FARTHEST)
 
 
 def _zone_advice(window: WindowObject | None) -> Iterator[Finding]:
     if window is not None and window.time_zone is not None and window.time_zone not in _WITHOUT_SUMMER_TIME:
-        yield Finding(
-            "window-offset-fixed",
-            "upgrade_window",
-            f"the tenant stores the current UTC offset of {window.time_zone}, not the time zone",
-            "Apply again after each daylight saving change.",
-            fatal=False,
-        )
+        yield WINDOW_OFFSET_FIXED(zone=window.time_zone)
 
 
 def _reachable(text: str, resolve: Resolve | None) -> Iterator[Finding]:
     own = _as_address(text)
     found = [str(own)] if own else list(resolve(text)) if resolve else []
     if resolve and not found:
-        yield Finding(
-            "public-address-unresolved",
-            "public_address",
-            f"public_address is {quoted(text)}: the name does not resolve",
-            "Publish it in public DNS before devices use the site.",
-            fatal=False,
-        )
+        yield PUBLIC_ADDRESS_UNRESOLVED(address=quoted(text))
     private = [address for address in found if not ip_address(address).is_global]
     if private:
-        yield Finding(
-            "public-address-private",
-            "public_address",
-            f"public_address is {quoted(text)}: {private[0]} cannot be reached from the internet",
-            "Devices on the internet need a public address.",
-            fatal=False,
-        )
+        yield PUBLIC_ADDRESS_PRIVATE(address=quoted(text), private=private[0])

@@ -8,6 +8,13 @@ ANSWERS_FORBIDDEN = declare(
     "this account cannot read the answer file {path}",
     "Run the command with sudo, or, for a rootless gateway, give the account its own answer file.",
 )
+ANSWERS_INVALID = declare(
+    UsageError,
+    "answers-invalid",
+    "{problems}",
+    "Correct them. `mstunnel-setup answers new` writes a commented answer file to compare with, `--help` "
+    "shows all options.",
+)
 ANSWERS_MISSING = declare(
     UsageError,
     "answers-missing",
@@ -61,10 +68,4 @@ TRACE_SESSIONS_INVALID = declare(
     "trace-sessions-invalid",
     "TRACE_SESSIONS cannot be {value}",
     "Write 0 (off), 1 (the access log) or 2 (the access log with DNS connections).",
-)
-VALUES_INVALID = declare(
-    UsageError,
-    "values-invalid",
-    "{problem}",
-    "Correct the options, then run the command again.",
 )

@@ -1,6 +1,11 @@
-"""What a rule has to say about a declared object."""
+"""What a rule finds in a declared object."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
+
+from mstunnel_setup.errors import Declared, declare
+
+PAGE: Final = "docs/reference/mst-admin.md"
 
 
 @dataclass(frozen=True)
@@ -15,3 +20,18 @@ class Finding:
     message: str
     hint: str
     fatal: bool = True
+
+    def at(self, key: str) -> "Finding":
+        """The same about another key."""
+        return replace(self, key=key)
+
+
+def declare_finding(
+    key: str, code: str, message: str, hint: str = "", *, fatal: bool = True
+) -> Declared[Finding]:
+    """Declare a finding about `key`. `code` is a contract: its meaning never changes."""
+
+    def made(code: str, message: str, hint: str) -> Finding:
+        return Finding(code, key, message, hint, fatal)
+
+    return declare(made, code, message, hint, PAGE)

@@ -5,23 +5,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mstunnel_setup.answers.errors import ANSWERS_INVALID
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.problems import problems
 from mstunnel_setup.answers.rules import RULES
 from mstunnel_setup.errors import UsageError
 
-_HINT = (
-    "Correct them. `mstunnel-setup answers new` writes a commented answer file to compare with, `--help` "
-    "shows all options."
-)
-
 
 class AnswersError(UsageError):
     """Answers that cannot be used. `problems` are lines of the form `place: what is wrong`."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__("answers-invalid", "\n".join(problems), _HINT)
+        made = ANSWERS_INVALID(problems="\n".join(problems))
+        super().__init__(made.code, made.message, made.hint)
         self.problems = problems
 
 

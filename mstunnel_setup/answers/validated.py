@@ -1,14 +1,14 @@
 """Objects from options: the same types as in declarations, with errors that name keys instead of places."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mstunnel_setup.answers.errors import VALUES_INVALID
 from mstunnel_setup.answers.problems import problems
-from mstunnel_setup.errors import ValuesError
+from mstunnel_setup.errors import VALUES_INVALID, ValuesError
 
+_HINT: Final = "Correct the options, then run the command again."
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -18,4 +18,4 @@ def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
         return model.model_validate(dict(values))
     except ValidationError as error:
         lines = sorted({problem.text for problem in problems(error, model)})
-        raise ValuesError([VALUES_INVALID(problem=line) for line in lines]) from error
+        raise ValuesError([VALUES_INVALID(problems=line, hints=_HINT) for line in lines]) from error

@@ -91,8 +91,9 @@ class ConfigurationOptions:
         """Values that cannot be parsed."""
         for text in filter(None, self.advanced_settings or ()):
             if "=" not in text:
-                message = f"--advanced {text[:80]} has no value"
-                yield Finding("setting-malformed", "advanced_settings", message, "Write NAME=VALUE.")
+                from mstunnel_setup.admin.findings import SETTING_MALFORMED  # noqa: PLC0415
+
+                yield SETTING_MALFORMED(text=text[:80])
 
 
 config_app = ObjectCommands(

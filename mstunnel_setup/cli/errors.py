@@ -9,12 +9,7 @@ ANSWER_NEEDED = declare(
     "this run is unattended, but an answer is needed: {question}",
     "Answer it in the answer file or with an option, or run without --unattended.",
 )
-COMMAND_MISSING = declare(
-    UsageError,
-    "command-missing",
-    "no command is given",
-    "See `{program} --help`.",
-)
+COMMAND_MISSING = declare(UsageError, "command-missing", "no command is given", "See `{program} --help`.")
 DELAY_UNCLEAR = declare(
     UsageError,
     "delay-unclear",
@@ -27,18 +22,8 @@ INPUT_ENDED = declare(
     "the input ended before the question was answered",
     "Run the command at a terminal, or give the answers with --answers and --unattended.",
 )
-INPUT_INVALID = declare(
-    UsageError,
-    "input-invalid",
-    "the input is not UTF-8 text",
-    "Type it again.",
-)
-LAB_CLOUD = declare(
-    UsageError,
-    "lab-cloud",
-    "there is no cloud {cloud}",
-    "Use one of: {known}.",
-)
+INPUT_INVALID = declare(UsageError, "input-invalid", "the input is not UTF-8 text", "Type it again.")
+LAB_CLOUD = declare(UsageError, "lab-cloud", "there is no cloud {cloud}", "Use one of: {known}.")
 LAB_HOST = declare(
     UsageError,
     "lab-host",
@@ -52,10 +37,7 @@ LAB_NOT_INSTALLED = declare(
     "Install the package with its extra: mstunnel-setup[lab].",
 )
 LAB_PORT_INVALID = declare(
-    UsageError,
-    "lab-port-invalid",
-    "{port} is not a port number",
-    "Give a number from 0 to {largest}.",
+    UsageError, "lab-port-invalid", "{port} is not a port number", "Give a number from 0 to {largest}."
 )
 PROGRESS_FD_CLOSED = declare(
     UsageError,
@@ -63,12 +45,7 @@ PROGRESS_FD_CLOSED = declare(
     "file descriptor {descriptor} of --progress-fd is not open",
     "Open it in the shell, for example with `{descriptor}>progress.jsonl`.",
 )
-USAGE_INVALID = declare(
-    UsageError,
-    "usage-invalid",
-    "{problem}",
-    "See `{command} --help`.",
-)
+USAGE_INVALID = declare(UsageError, "usage-invalid", "{problem}", "See `{command} --help`.")
 WINDOW_MISSING = declare(
     UsageError,
     "window-missing",
@@ -78,13 +55,5 @@ WINDOW_MISSING = declare(
 
 # Warnings
 
-INTERRUPTED = declare_notice(
-    "interrupted",
-    "interrupted",
-    "Run the same command again to continue.",
-)
-LOG_UNWRITABLE = declare_notice(
-    "log-unwritable",
-    "the log cannot be written: {reason}",
-    "{hint}",
-)
+INTERRUPTED = declare_notice("interrupted", "interrupted", "Run the same command again to continue.")
+LOG_UNWRITABLE = declare_notice("log-unwritable", "the log cannot be written: {reason}", "{hint}")

@@ -22,7 +22,7 @@ from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import endpoints_of, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import EngineFacts, Facts, Section, TunnelFacts
-from mstunnel_setup.readiness.model import Finding, Group, Outcome, judge, undecided
+from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
 from mstunnel_setup.text import plain
 
 _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
@@ -82,7 +82,7 @@ def refusals(facts: Facts, steps: Collection[str]) -> list[Finding]:
 
 def _expected(facts: Facts, steps: Collection[str]) -> tuple[Finding, ...]:
     """What the checks will find after the steps."""
-    return judge(checks.of(_GROUPS), planned(facts, steps))
+    return checks.judge(checks.of(_GROUPS), planned(facts, steps))
 
 
 def _tell_undecided(context: Context, found: Iterable[Finding]) -> None:
@@ -96,7 +96,7 @@ def _tell_undecided(context: Context, found: Iterable[Finding]) -> None:
 
 def _tell_closed(context: Context, facts: Facts) -> None:
     """Say what keeps devices out at the firewall of the host: no step opens it."""
-    closed = [item for item in judge(checks.of(_GROUPS), facts) if item.id in _FIREWALL]
+    closed = [item for item in checks.judge(checks.of(_GROUPS), facts) if item.id in _FIREWALL]
     for item in closed:
         if item.result is Outcome.WARNING and item.id not in context.ignored_checks:
             context.prompter.say(f"{item.title}: {item.seen}. {item.hint}")

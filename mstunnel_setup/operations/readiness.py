@@ -22,7 +22,7 @@ from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registri
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import AccountFacts, InboundFacts, Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
-from mstunnel_setup.readiness.model import Finding, Group, Outcome, judge, undecided
+from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
 from mstunnel_setup.readiness.parse import json_object
 from mstunnel_setup.readiness.read.account import USER_READ, AccountReader
 from mstunnel_setup.readiness.read.certificate import CertificatePlace
@@ -84,7 +84,7 @@ def run(operator: Operator, request: ReadinessRequest) -> Result:
     examiner = Examiner(operator.files, operator.processes, operator.clock, answered=answers.environment)
     wanted = _wanted(operator, request, answers, examiner)
     facts = examiner.facts(wanted)
-    found = judge(checks.of(wanted.groups), facts)
+    found = checks.judge(checks.of(wanted.groups), facts)
     if not request.fix:
         return _result(operator, request, found)
     live = examiner.files.live

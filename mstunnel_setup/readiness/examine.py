@@ -20,7 +20,7 @@ from mstunnel_setup.readiness.facts import (
     TunnelFacts,
 )
 from mstunnel_setup.readiness.gather import Reader, gather
-from mstunnel_setup.readiness.model import Finding, Group, judge
+from mstunnel_setup.readiness.model import Finding, Group
 from mstunnel_setup.readiness.read.certificate import CertificatePlace, CertificateReader
 from mstunnel_setup.readiness.read.cloud import CloudReader, Way
 from mstunnel_setup.readiness.read.host import HostReader
@@ -69,7 +69,7 @@ class Examiner:
 
     def findings(self, wanted: Wanted) -> tuple[Finding, ...]:
         """The findings of all checks of the wanted groups."""
-        return judge(checks.of(wanted.groups), self.facts(wanted))
+        return checks.judge(checks.of(wanted.groups), self.facts(wanted))
 
     def facts(self, wanted: Wanted) -> Facts:
         """Everything that the wanted groups need, found out within the deadline."""

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 DOCUMENTATION = "docs/reference/readiness.md"
 
@@ -43,7 +43,7 @@ class Outcome(StrEnum):
 class Verdict:
     """The judgement of one check: outcome, what was seen, and what to do about it.
 
-    PROBLEM verdicts (`outcome` None) become a failure or a warning by the severity of their check.
+    Without `outcome` it is a problem: a failure or a warning, by the severity of the check.
     """
 
     outcome: Outcome | None
@@ -78,12 +78,16 @@ Judge: TypeAlias = Callable[..., Verdict]
 
 @dataclass(frozen=True)
 class Check:
-    """A pure judgement. `needs` names the sections of `Facts` that `judge` takes, in order."""
+    """A pure judgement. `needs` names the sections of `Facts` that `judge` takes, in order.
+
+    `passes` says when it passes, for the documentation (Markdown).
+    """
 
     id: str
     group: Group
     severity: Severity
     title: str
+    passes: str
     needs: tuple[str, ...]
     judge: Judge = field(repr=False)
 
@@ -98,45 +102,25 @@ class Check:
 
 
 def check(
-    identifier: str, group: Group, title: str, severity: Severity = Severity.REQUIRED
+    identifier: str, group: Group, title: str, severity: Severity = Severity.REQUIRED, *, passes: str
 ) -> Callable[[Judge], Check]:
     """Make a check of a function; its parameters are named after the sections of `Facts` it needs."""
 
     def made(judge: Judge) -> Check:
         needs = tuple(inspect.signature(judge).parameters)
-        return Check(identifier, group, severity, title, needs, judge)
+        return Check(identifier, group, severity, title, passes, needs, judge)
 
     return made
 
 
 def passed(seen: str) -> Verdict:
-    """All is well."""
+    """The host has what the check wants."""
     return Verdict(Outcome.PASS, seen)
-
-
-def problem(seen: str, hint: str) -> Verdict:
-    """Something is wrong; how bad that is depends on the severity of the check."""
-    return Verdict(None, seen, hint)
-
-
-def warning(seen: str, hint: str) -> Verdict:
-    """Something is doubtful, however severe the check."""
-    return Verdict(Outcome.WARNING, seen, hint)
 
 
 def skipped(reason: str, hint: str = "") -> Verdict:
     """The check does not apply here."""
     return Verdict(Outcome.SKIPPED, reason, hint)
-
-
-def unknown(reason: str, hint: str = "") -> Verdict:
-    """What the check needs could not be found out."""
-    return Verdict(Outcome.UNKNOWN, reason, hint)
-
-
-def judge(checks: tuple[Check, ...], facts: Any) -> tuple[Finding, ...]:
-    """The findings of all checks; a section of `facts` that is missing makes its checks unknown."""
-    return tuple(item.finding(_verdict(item, facts)) for item in checks)
 
 
 def undecided(findings: Iterable[Finding], ignored: Collection[str] = ()) -> tuple[Finding, ...]:
@@ -153,12 +137,3 @@ def readiness(findings: Sequence[Finding], ignored: Collection[str] = ()) -> Rea
     if any(item.result is Outcome.FAIL and item.id not in ignored for item in findings):
         return Readiness.NOT_READY
     return Readiness.UNDECIDED if undecided(findings, ignored) else Readiness.READY
-
-
-def _verdict(item: Check, facts: Any) -> Verdict:
-    sections = [getattr(facts, name) for name in item.needs]
-    missing = [name for name, section in zip(item.needs, sections, strict=True) if section is None]
-    if missing:
-        reason = facts.unread.get(missing[0], "this was not found out in time")
-        return unknown(reason, "Run it again; give it more time with --timeout.")
-    return item.judge(*sections)

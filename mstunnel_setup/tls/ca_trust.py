@@ -1,4 +1,4 @@
-"""The roots of this system, and those below ca-trust, read alike by everything of ours that trusts them."""
+"""Roots of this system, those below ca-trust, and private keys that other accounts can read."""
 
 import ssl
 from collections.abc import Iterator
@@ -7,13 +7,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
 from mstunnel_setup import paths
+from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tls.certificate import is_ca, title
-from mstunnel_setup.tls.model import Finding, Severity
+from mstunnel_setup.tls.findings import KEY_EXPOSED, ROOT_NOT_CA, ROOT_NOT_PEM, ROOT_UNREADABLE
+from mstunnel_setup.tls.model import Finding
 from mstunnel_setup.tls.read import read_material
 
 _PEM = b"-----BEGIN CERTIFICATE-----"
+_FOR_OTHERS = 0o044
 # Debian's bundle, then that of the Red Hat family.
 _SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
@@ -29,7 +32,7 @@ def system_roots(files: Files) -> tuple[Certificate, ...]:
 
 
 def added_roots(files: Files) -> Iterator[tuple[str, Certificate]]:
-    """Every certificate (PEM or DER) with the name of its file; what cannot be read is nobody's root."""
+    """Every certificate (PEM or DER) with the name of its file; unreadable files are skipped."""
     for name in files.names(paths.CA_TRUST):
         content = files.read(f"{paths.CA_TRUST}/{name}") if name.endswith(".crt") else None
         try:
@@ -46,7 +49,7 @@ def is_for_gateway(content: bytes) -> bool:
 
 
 def root_findings(files: Files) -> Iterator[Finding]:
-    """What is wrong with the files below ca-trust that somebody has put there by hand."""
+    """What is wrong with the files below ca-trust that were put there by hand."""
     for name in files.names(paths.CA_TRUST):
         if name.endswith(".crt"):
             path = f"{paths.CA_TRUST}/{name}"
@@ -56,25 +59,35 @@ def root_findings(files: Files) -> Iterator[Finding]:
 def _about_file(path: str, content: bytes) -> Iterator[Finding]:
     try:
         certificates = read_material(content).certificates
-        problem = "" if certificates else "it holds no certificate"
+        problem = "" if certificates else "it contains no certificate"
     except CertificateError as error:
         certificates, problem = (), error.message
     if problem:
-        message = f"nobody can read {path}: {problem}"
-        yield Finding(
-            "root-unreadable", Severity.WARNING, message, "Remove it, or give the authority as PEM."
-        )
+        yield ROOT_UNREADABLE(path=path, problem=problem)
         return
     if not is_for_gateway(content):
-        message = f"{path} is not PEM, so our programs trust it, but the gateway does not"
-        yield Finding("root-not-pem", Severity.WARNING, message, f"Run `mst-cli ca-trust add {path}`.")
+        yield ROOT_NOT_PEM(path=path)
     for certificate in certificates:
         if not is_ca(certificate):
-            message = f"{path} holds the certificate of {title(certificate)}, which is no authority (CA)"
-            hint = "Give the certificate of the authority instead."
-            yield Finding("root-not-ca", Severity.WARNING, message, hint)
+            yield ROOT_NOT_CA(path=path, subject=title(certificate))
 
 
 def added_roots_pem(files: Files) -> str:
     """The same, PEM after PEM; empty when there are none."""
     return "".join(root.public_bytes(Encoding.PEM).decode() for _, root in added_roots(files))
+
+
+def exposed_keys(ports: HasFiles) -> Iterator[Finding]:
+    """A finding for each certificate file with a key that others can read; links are not followed."""
+    roots = (f"{paths.CA_TRUST}/{name}" for name in ports.files.names(paths.CA_TRUST))
+    for path in (paths.SITE_CERTIFICATE, *roots):
+        state = ports.files.state(path)
+        if state is not None and state.kind == "file" and state.mode & _FOR_OTHERS and _has_key(ports, path):
+            yield KEY_EXPOSED(path=path, mode=state.mode)
+
+
+def _has_key(ports: HasFiles, path: str) -> bool:
+    try:
+        return bool(read_material(ports.files.read(path) or b"").keys)
+    except CertificateError:
+        return False

@@ -62,12 +62,7 @@ PFX_PASSPHRASE_MISSING = declare(
     "the PFX file is protected by a passphrase, but none was given",
     "Give the passphrase (`passphrase: file:PATH`).",
 )
-REVOCATION_REFUSED = declare(
-    NetworkError,
-    "revocation-refused",
-    "the answer has HTTP status {status}",
-    "",
-)
+REVOCATION_REFUSED = declare(NetworkError, "revocation-refused", "the answer has HTTP status {status}", "")
 CERTIFICATE_FILE_MISSING = declare(
     CertificateError,
     "certificate-file-missing",

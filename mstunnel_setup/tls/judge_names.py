@@ -1,4 +1,4 @@
-"""Names: does the certificate speak for the address that devices connect to (RFC 9525)?"""
+"""Names: whether the certificate is valid for the address that devices connect to (RFC 9525)."""
 
 import ipaddress
 import re
@@ -9,7 +9,13 @@ from cryptography import x509
 
 from mstunnel_setup.text import plain
 from mstunnel_setup.tls.certificate import LONGEST_NAME, extension
-from mstunnel_setup.tls.model import Finding, Severity
+from mstunnel_setup.tls.findings import (
+    NAME_MISMATCH,
+    NAME_MISSING,
+    PUBLIC_ADDRESS_INVALID,
+    WILDCARD_PARTIAL,
+)
+from mstunnel_setup.tls.model import Finding
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -22,31 +28,17 @@ def name_findings(leaf: x509.Certificate, public_address: str | None) -> Iterato
     """Compare the subject alternative names with the address; the common name does not count."""
     names = extension(leaf, x509.SubjectAlternativeName)
     if names is None:
-        yield Finding(
-            "name-missing",
-            Severity.ERROR,
-            "the certificate has no subject alternative name (SAN); a common name alone is not accepted",
-            "Request a certificate with the gateway's public address as SAN.",
-        )
+        yield NAME_MISSING()
         return
-    yield from _partial_wildcards(names)
+    bad = [name for name in names.get_values_for_type(x509.DNSName) if "*" in name and not _is_wildcard(name)]
+    if bad:
+        yield WILDCARD_PARTIAL(names=plain(", ".join(bad)))
     if public_address is not None:
         yield from _address(names, public_address)
 
 
-def _partial_wildcards(names: x509.SubjectAlternativeName) -> Iterator[Finding]:
-    bad = [name for name in names.get_values_for_type(x509.DNSName) if "*" in name and not _is_wildcard(name)]
-    if bad:
-        yield Finding(
-            "wildcard-partial",
-            Severity.WARNING,
-            f"a wildcard only counts as the whole first label (`*.example.org`): {plain(', '.join(bad))}",
-            "Request a certificate for the full name or for `*.` and the domain.",
-        )
-
-
 def _is_wildcard(name: str) -> bool:
-    """Whether it is `*.` and a domain of at least two labels: `*.org` is honoured by nobody."""
+    """Whether it is `*.` and a domain of at least two labels: no client accepts `*.org`."""
     rest = name.removeprefix("*.")
     return rest != name and "*" not in rest and "." in rest.rstrip(".")
 
@@ -55,20 +47,13 @@ def _address(names: x509.SubjectAlternativeName, public_address: str) -> Iterato
     try:
         wanted = parse_address(public_address)
     except ValueError:
-        yield Finding(
-            "public-address-invalid",
-            Severity.ERROR,
-            f"the site's public address is neither a host name nor an IP address: {plain(public_address)}",
-            "Correct the public address of the site.",
-        )
+        yield PUBLIC_ADDRESS_INVALID(address=plain(public_address))
         return
     if not covers(names, wanted):
-        yield Finding(
-            "name-mismatch",
-            Severity.ERROR,
-            f"the certificate is not valid for {wanted}; it names {shown_names(names)}",
-            _mismatch_hint(names, wanted),
-        )
+        remedy = "Request a certificate for this address, or correct the public address of the site."
+        if str(wanted) in names.get_values_for_type(x509.DNSName):
+            remedy = "The address is there as a DNS name; request it as an IP address entry."
+        yield NAME_MISMATCH(address=wanted, names=shown_names(names), remedy=remedy)
 
 
 def parse_address(text: str) -> str | IpAddress:
@@ -105,9 +90,3 @@ def shown_names(names: x509.SubjectAlternativeName) -> str:
     ]
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return (", ".join(plain(name, LONGEST_NAME) for name in found[:_SHOWN]) or "no host") + more
-
-
-def _mismatch_hint(names: x509.SubjectAlternativeName, wanted: str | IpAddress) -> str:
-    if str(wanted) in names.get_values_for_type(x509.DNSName):
-        return "The address is there as a DNS name; request it as an IP address entry."
-    return "Request a certificate for this address, or correct the public address of the site."

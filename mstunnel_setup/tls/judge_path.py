@@ -1,4 +1,4 @@
-"""The library's own path verification as the last word: name constraints and critical extensions."""
+"""Path verification by the library, after our rules: name constraints and critical extensions."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,26 +9,27 @@ from cryptography.x509 import verification
 from mstunnel_setup.text import plain
 from mstunnel_setup.tls.certificate import extension
 from mstunnel_setup.tls.chain_building import Path
+from mstunnel_setup.tls.findings import CHAIN_REFUSED
 from mstunnel_setup.tls.judge_names import parse_address
-from mstunnel_setup.tls.model import Finding, Severity
+from mstunnel_setup.tls.model import Finding
 
 _AGNOSTIC = verification.Criticality.AGNOSTIC
 _LONGEST_REASON = 300
-# What the library says, what that means, and what to do.
+# A part of the message of the library, what it means, and what to do.
 _CAUSES = (
     (
         "name constraints",
         "an authority in the chain may not issue certificates for these names (name constraints)",
-        "Request a certificate for a name that the authority may issue for, or take another authority.",
+        "Request a certificate for a name that the authority may issue for, or use another authority.",
     ),
     (
         "Forbidden",
-        "an authority in the chain has a key, or has made a signature, of a kind that devices do not accept",
-        "Take an authority with RSA or EC keys and signatures with SHA-256.",
+        "an authority in the chain uses a key or a signature of a type that devices do not accept",
+        "Use an authority with RSA or EC keys and signatures with SHA-256.",
     ),
     (
         "critical extension",
-        "a certificate of the chain has a critical extension that nobody here knows, so it must be refused",
+        "a certificate of the chain has an unknown critical extension, so it must be refused",
         "Ask the authority for a certificate without it.",
     ),
 )
@@ -38,7 +39,7 @@ def path_findings(path: Path, public_address: str | None, now: datetime) -> Iter
     """Verify the path from its end; called only when our own rules found no error.
 
     The library's web rules are stricter than private authorities are (they demand key identifiers, for one),
-    so only what RFC 5280 makes fatal is asked of it.
+    so only what RFC 5280 makes fatal is checked.
     """
     leaf, *issuers = path.certificates
     subject = _subject(leaf, public_address)
@@ -46,16 +47,10 @@ def path_findings(path: Path, public_address: str | None, now: datetime) -> Iter
         return
     reason = _refusal(leaf, issuers, subject, now)
     if reason:
-        message, hint = _explained(reason)
-        yield Finding("chain-refused", Severity.ERROR, message, hint)
-
-
-def _explained(reason: str) -> tuple[str, str]:
-    """The library's words in ours, and what to do."""
-    for sign, message, hint in _CAUSES:
-        if sign in reason:
-            return message, hint
-    return f"strict verification refuses the chain: {reason}", "Show these words to the authority."
+        other = (f"strict verification refuses the chain: {reason}", "Show this message to the authority.")
+        found = ((message, remedy) for sign, message, remedy in _CAUSES if sign in reason)
+        message, remedy = next(found, other)
+        yield CHAIN_REFUSED(reason=message, remedy=remedy)
 
 
 def _refusal(

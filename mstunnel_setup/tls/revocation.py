@@ -15,7 +15,13 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.text import plain
 from mstunnel_setup.tls.certificate import extension, is_self_signed, title
-from mstunnel_setup.tls.model import Finding, Severity
+from mstunnel_setup.tls.findings import (
+    REVOCATION_NOT_ASKED,
+    REVOCATION_UNKNOWN,
+    REVOCATION_UNREACHABLE,
+    REVOKED,
+)
+from mstunnel_setup.tls.model import Finding
 from mstunnel_setup.tls.revocation_answers import Answer, RevocationState, ocsp_request, read_crl, read_ocsp
 
 Fetch = Callable[[str, bytes | None], bytes]
@@ -91,11 +97,12 @@ def revocation_findings(verdicts: Sequence[Verdict]) -> Iterator[Finding]:
         if verdict.state is RevocationState.REVOKED:
             yield _revoked(verdict)
         elif verdict.state is RevocationState.UNKNOWN:
-            yield _unknown(verdict)
+            yield REVOCATION_UNKNOWN(subject=verdict.subject, addresses=_addresses(verdict))
         elif verdict.state is RevocationState.UNREACHABLE:
-            yield _unreachable(verdict)
+            tried = "; ".join(f"{attempt.address}: {attempt.problem}" for attempt in verdict.attempts)
+            yield REVOCATION_UNREACHABLE(subject=verdict.subject, tried=tried)
         elif verdict.state is RevocationState.NOT_ASKED:
-            yield _not_asked(verdict)
+            yield REVOCATION_NOT_ASKED(subject=verdict.subject, addresses=_addresses(verdict))
 
 
 def _ask_about(
@@ -145,42 +152,7 @@ def _revoked(verdict: Verdict) -> Finding:
     since = f" since {answer.since:%Y-%m-%d %H:%M} UTC" if answer and answer.since else ""
     reason = f" ({answer.detail})" if answer and answer.detail else ""
     where = f", says {attempt.address}" if attempt else ""
-    return Finding(
-        "revoked",
-        Severity.ERROR,
-        f"the certificate of {verdict.subject} is revoked{since}{reason}{where}",
-        "Request a new certificate with a new key from the authority.",
-    )
-
-
-def _unknown(verdict: Verdict) -> Finding:
-    return Finding(
-        "revocation-unknown",
-        Severity.WARNING,
-        f"the authority's responder does not know the certificate of {verdict.subject} "
-        f"({_addresses(verdict)})",
-        "A certificate issued minutes ago may not be known yet; ask the authority if this stays.",
-    )
-
-
-def _unreachable(verdict: Verdict) -> Finding:
-    tried = "; ".join(f"{attempt.address}: {attempt.problem}" for attempt in verdict.attempts)
-    return Finding(
-        "revocation-unreachable",
-        Severity.WARNING,
-        f"whether the certificate of {verdict.subject} is revoked could not be learnt: {tried}",
-        "Let this server reach these addresses, directly or through the proxy in env.sh.",
-    )
-
-
-def _not_asked(verdict: Verdict) -> Finding:
-    return Finding(
-        "revocation-not-asked",
-        Severity.WARNING,
-        f"the certificate of {verdict.subject} says where its revocation list is only by addresses that "
-        f"devices do not ask ({_addresses(verdict)})",
-        "Have the authority put an http address into its certificates: for OCSP, or for the list.",
-    )
+    return REVOKED(subject=verdict.subject, details=f"{since}{reason}{where}")
 
 
 def _addresses(verdict: Verdict) -> str:

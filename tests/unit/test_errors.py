@@ -1,44 +1,26 @@
 """Errors are declared once: every code, text and parameter is known before anything goes wrong."""
 
 import ast
-import pkgutil
-import string
 from collections import Counter
 from collections.abc import Iterator
-from importlib import import_module
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
 import mstunnel_setup
-from mstunnel_setup.errors import Declared, SetupError, UsageError, declare
+from mstunnel_setup.errors import SetupError, UsageError, declare
+from mstunnel_setup.readiness import checks
+from mstunnel_setup.readiness.model import DOCUMENTATION, Verdict
 from mstunnel_setup.result import Notice, declare_notice, notice_of
+from scripts.error_codes import declarations, example, parameters
 
 PACKAGE = Path(mstunnel_setup.__file__).parent
 PACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
-# Places where declarations stand; the lab's own `errors` are those of Graph and OAuth.
-MODULES = ("errors", "findings", "warning")
-
-
-def declared() -> dict[str, Declared[object]]:
-    """Every declaration by its name in the source."""
-    modules = [
-        import_module(name)
-        for _, name, _ in pkgutil.walk_packages(mstunnel_setup.__path__, "mstunnel_setup.")
-        if name.endswith(MODULES)
-    ]
-    return {
-        f"{module.__name__}.{name}": value
-        for module in modules
-        for name, value in vars(module).items()
-        if isinstance(value, Declared) and name.isupper()
-    }
-
-
-def parameters(item: Declared[object]) -> set[str]:
-    """The names in braces of both texts."""
-    texts = f"{item.message} {item.hint}"
-    return {name for _, name, _, _ in string.Formatter().parse(texts) if name}
+DECLARED = declarations()
+PAGES = Path(__file__).parents[2]
+# Codes of one page that stand for a check, which may find different things.
+CHECKS = [item.id for item in checks.CHECKS]
 
 
 def _trees(folder: Path = PACKAGE) -> Iterator[tuple[Path, ast.Module]]:
@@ -46,21 +28,36 @@ def _trees(folder: Path = PACKAGE) -> Iterator[tuple[Path, ast.Module]]:
         yield path.relative_to(PACKAGE), ast.parse(path.read_text())
 
 
+def _names(path: Path, tree: ast.Module) -> dict[str, str]:
+    """What a module imports from others, by the name it has there."""
+    module = ".".join(("mstunnel_setup", *path.with_suffix("").parts))
+    own = {name.rpartition(".")[2]: name for name in DECLARED if name.rpartition(".")[0] == module}
+    return own | {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
 def _calls() -> Iterator[tuple[str, str, set[str]]]:
-    """Where a declaration is called: the place, its name, the parameters given."""
+    """Where a declaration is called: the place, its full name, the parameters given."""
     for path, tree in _trees():
+        names = _names(path, tree)
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.isupper():
-                yield f"{path}:{node.lineno}", node.func.id, {str(keyword.arg) for keyword in node.keywords}
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+                given = {str(keyword.arg) for keyword in node.keywords}
+                yield f"{path}:{node.lineno}", names[node.func.id], given
 
 
 def _read() -> set[str]:
-    """Names of constants that are read anywhere: a declaration in a table is called by its key."""
+    """Full names of what is read anywhere: a declaration in a table is called by its key."""
     return {
-        node.id
-        for _path, tree in _trees()
+        names[node.id]
+        for path, tree in _trees()
+        for names in [_names(path, tree)]
         for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id.isupper()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names
     }
 
 
@@ -76,8 +73,11 @@ def _undeclared(package: str) -> Iterator[str]:
     kinds: dict[str, tuple[type[ast.expr], ...]] = dict.fromkeys(
         _kinds(SetupError), (ast.Constant, ast.JoinedStr)
     )
+    kinds["Finding"] = (ast.Constant, ast.JoinedStr)
     # The codes of warnings about health follow from the state of a row.
     kinds[Notice.__name__] = (ast.Constant,)
+    # What is a verdict of a check is made by the declarations of the package.
+    kinds[Verdict.__name__] = (ast.Constant, ast.Attribute) if package == "readiness/checks" else ()
     for path, tree in _trees(PACKAGE / package):
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and node.args:
@@ -99,18 +99,41 @@ def test_a_warning_is_made_from_its_declaration() -> None:
     assert notice_of(UsageError("late", "it is late", "Wait for it.")) == late(name="it")
 
 
-def test_a_code_is_declared_once() -> None:
-    counted = Counter(item.code for item in {id(item): item for item in declared().values()}.values())
-    assert [code for code, count in counted.items() if count > 1] == []
+def test_a_code_is_declared_once_on_its_page() -> None:
+    unique = {id(item): item for item in DECLARED.values()}.values()
+    # A check may find different things.
+    counted = Counter(
+        (item.docs, repr(example(item)) if item.page == DOCUMENTATION else "") for item in unique
+    )
+    assert [place for place, count in counted.items() if count > 1] == []
+
+
+def test_the_findings_of_checks_belong_to_checks() -> None:
+    found = [item for item in DECLARED.values() if item.page == DOCUMENTATION]
+    assert len(found) > 80
+    assert [item.code for item in found if not any(fnmatch(name, item.code) for name in CHECKS)] == []
+
+
+def test_every_declaration_is_described_at_its_anchor() -> None:
+    pages = {item.page: (PAGES / item.page).read_text() for item in DECLARED.values()}
+    anchors = [item for item in DECLARED.values() if "*" not in item.code]
+    assert [item.docs for item in anchors if f'<a id="{item.code}">' not in pages[item.page]] == []
+
+
+def test_a_declaration_can_be_shown_without_values() -> None:
+    assert [name for name, item in DECLARED.items() if not example(item)] == []
 
 
 def test_every_declaration_is_used_with_its_parameters() -> None:
-    by_name = {name.rpartition(".")[2]: parameters(item) for name, item in declared().items()}
-    calls = [call for call in _calls() if call[1] in by_name]
-    assert [call for call in calls if call[2] != by_name[call[1]]] == []
-    assert set(by_name) - _read() == set()
+    calls = [call for call in _calls() if call[1] in DECLARED]
+    assert len(calls) > 500
+    assert [call for call in calls if call[2] != parameters(DECLARED[call[1]])] == []
+    # What stands in a table of declarations has a code in place of a name.
+    named = {name: item for name, item in DECLARED.items() if name.rpartition(".")[2].isupper()}
+    read = {DECLARED[name] for name in _read() & set(DECLARED)}
+    assert [name for name, item in named.items() if item not in read] == []
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", [*PACKAGES, "readiness/checks"])
 def test_no_error_or_warning_is_made_without_a_declaration(package: str) -> None:
     assert list(_undeclared(package)) == []

@@ -5,11 +5,11 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from mstunnel_setup.admin.profiles.findings import EXCLUSION_MALFORMED, EXCLUSION_REPEATED
 from mstunnel_setup.answers.address import is_host, is_ip_address
 from mstunnel_setup.answers.finding import Finding
 
 _HEADS: Final = frozenset({"exclusion", "exclusions", "url", "proxyexclusionlist", "address", "value"})
-_HINT: Final = "Write sub.contoso.com, *.contoso.com, or an IPv4 or IPv6 address."
 
 
 def judge_exclusions(entries: Iterable[str]) -> list[Finding]:
@@ -19,14 +19,9 @@ def judge_exclusions(entries: Iterable[str]) -> list[Finding]:
     for entry in entries:
         reason = _reason(entry)
         if reason:
-            found.append(
-                Finding("exclusion-malformed", "proxy_exclusions", f"“{entry[:80]}”: {reason}", _HINT)
-            )
+            found.append(EXCLUSION_MALFORMED(entry=entry[:80], reason=reason))
         elif entry.casefold() in seen:
-            message = f"“{entry}” is listed more than once"
-            found.append(
-                Finding("exclusion-repeated", "proxy_exclusions", message, "Remove one of them.", fatal=False)
-            )
+            found.append(EXCLUSION_REPEATED(entry=entry))
         seen.add(entry.casefold())
     return found
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from mstunnel_setup.admin.profiles.findings import PROFILE_NOT_DECLARABLE
 from mstunnel_setup.admin.profiles.objects import AppObject, ProfileObject, ProxyObject, RuleObject
 from mstunnel_setup.admin.profiles.wire import (
     ALL_DEVICES,
@@ -94,13 +95,7 @@ def not_declared(
 ) -> Iterator[Finding]:
     """What a file cannot say of a profile: a tenant that is made from the file does not get it."""
     for what in (*_lost_properties(found, assignments), *_lost_targets(assignments)):
-        yield Finding(
-            "profile-not-declarable",
-            "profiles",
-            f"{plain(found.display_name)}: a file cannot hold {plain(what)}",
-            "`apply` leaves it unchanged in this tenant; if the profile is re-created, set it by hand.",
-            fatal=False,
-        )
+        yield PROFILE_NOT_DECLARABLE(profile=plain(found.display_name), what=plain(what))
 
 
 def _lost_properties(

@@ -14,14 +14,14 @@ from mstunnel_setup.install import revocation
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.operations.certificate.activation import installed_run, previous, serving_port
+from mstunnel_setup.operations.certificate.findings import NONE_IN_USE, NOT_SERVED
 from mstunnel_setup.operations.certificate.repair import placement_findings
-from mstunnel_setup.operations.errors import CERTIFICATE_NOT_IN_USE
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import fold_all
 from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.ca_trust import exposed_keys
 from mstunnel_setup.tls.certificate import extension, issuer_title, serial_number, title
-from mstunnel_setup.tls.exposure import exposed_keys
 from mstunnel_setup.tls.judge_names import shown_names
 from mstunnel_setup.tls.judge_time import days_left
 from mstunnel_setup.tls.model import Finding, Identity, Severity
@@ -72,10 +72,7 @@ def _placed_or_judged(run: Run) -> Iterator[Finding]:
     identity = generations.in_use(context.ports)
     if identity is None:
         if not placement:
-            message = "no certificate is in use"
-            yield Finding(
-                CERTIFICATE_NOT_IN_USE.code, Severity.ERROR, message, "Import one with `mst-cli import_cert`."
-            )
+            yield NONE_IN_USE()
         return
     yield from certificate.findings(context, identity, certificate.address(context))
     asked = revocation.ask(context, identity)
@@ -89,10 +86,11 @@ def _served(run: Run, identity: Identity) -> Iterator[Finding]:
         port = serving_port(run.context)
         if port is None or served_leaf("127.0.0.1", port) == _der(identity.leaf):
             return
-        message, hint = f"port {port} serves another certificate", "Run `mst-cli server restart`."
+        yield NOT_SERVED(
+            reason=f"port {port} serves another certificate", remedy="Run `mst-cli server restart`."
+        )
     except NetworkError as error:
-        message, hint = error.message, error.hint
-    yield Finding("not-served", Severity.ERROR, message, hint)
+        yield NOT_SERVED(reason=error.message, remedy=error.hint)
 
 
 def _data(run: Run, identity: Identity) -> JsonObject:

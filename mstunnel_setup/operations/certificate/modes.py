@@ -8,10 +8,10 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.host.files import Files, FileState
 from mstunnel_setup.host.safe_paths import Kind
+from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_MODE, KEY_OWNER
 from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.model import Finding, Severity
+from mstunnel_setup.tls.model import Finding
 
-_REPAIR = "Repair it with `mst-cli cert repair`."
 _BY_OTHERS = 0o077
 _INTO_BY_OTHERS = _BY_OTHERS & ~paths.PRIVATE_MODE
 _WRITABLE_BY_OTHERS = 0o022
@@ -31,12 +31,10 @@ def mode_findings(ports: HasFiles) -> Iterator[Finding]:
     """What others may read or change, or own; the target of a link is the administrator's."""
     for place, state in _present(ports.files):
         if state.mode & place.refused:
-            code = "chain-mode" if place.refused == _WRITABLE_BY_OTHERS else "key-mode"
-            message = f"{place.path} has mode {state.mode:04o}, not {place.mode:04o}"
-            yield Finding(code, Severity.ERROR, message, _REPAIR)
+            finding = CHAIN_MODE if place.refused == _WRITABLE_BY_OTHERS else KEY_MODE
+            yield finding(path=place.path, mode=state.mode, wanted=place.mode)
         if _is_foreign(state):
-            message = f"{place.path} belongs to the account number {state.uid}"
-            yield Finding("key-owner", Severity.ERROR, message, _REPAIR)
+            yield KEY_OWNER(path=place.path, uid=state.uid)
 
 
 def mend_modes(files: Files) -> None:

@@ -13,6 +13,11 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run, prove, serving_port
+from mstunnel_setup.operations.certificate.findings import (
+    GENERATION_DAMAGED,
+    LINK_FLATTENED,
+    LINK_MISSING,
+)
 from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
 from mstunnel_setup.operations.errors import LINK_BLOCKED, REPAIR_IMPOSSIBLE, REPAIR_UNSURE
 from mstunnel_setup.operator import Operator
@@ -22,9 +27,8 @@ from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.actions import IdentitySource
 from mstunnel_setup.tls.certificate import title
 from mstunnel_setup.tls.load import fingerprint
-from mstunnel_setup.tls.model import Finding, Identity, Severity
+from mstunnel_setup.tls.model import Finding, Identity
 
-_REPAIR = "Repair it with `mst-cli cert repair`."
 _OURS = ("chain.pem", "root.pem", "key.pem")
 
 
@@ -69,10 +73,9 @@ def placement_findings(ports: HasFiles) -> Iterator[Finding]:
     state = ports.files.state(paths.ACTIVE)
     name = generations.linked(ports)
     if state is None:
-        yield Finding("link-missing", Severity.ERROR, f"the link {paths.ACTIVE} is missing", _REPAIR)
+        yield LINK_MISSING(path=paths.ACTIVE)
     elif name is None:
-        message = f"{paths.ACTIVE} is not a link to a generation"
-        yield Finding("link-flattened", Severity.ERROR, message, _REPAIR)
+        yield LINK_FLATTENED(path=paths.ACTIVE)
     else:
         yield from _generation_findings(ports, name)
     yield from mode_findings(ports)
@@ -81,12 +84,10 @@ def placement_findings(ports: HasFiles) -> Iterator[Finding]:
 def _generation_findings(ports: HasFiles, name: str) -> Iterator[Finding]:
     directory = generations.folder(name)
     try:
-        sound = fingerprint(generations.read(ports, directory)) == name
-        message = f"the generation {directory} does not hold what its name says"
+        if fingerprint(generations.read(ports, directory)) != name:
+            yield GENERATION_DAMAGED(directory=directory, reason="its name is not that of its content")
     except CertificateError as error:
-        sound, message = False, f"the generation {directory} is damaged: {error.message}"
-    if not sound:
-        yield Finding("generation-damaged", Severity.ERROR, message, _REPAIR)
+        yield GENERATION_DAMAGED(directory=directory, reason=error.message)
 
 
 def _wanted(run: Run) -> str | None:

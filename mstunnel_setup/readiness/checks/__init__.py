@@ -1,4 +1,4 @@
-"""All checks, in the order of the report."""
+"""All checks, in the order of the report, and what they find."""
 
 import difflib
 from collections.abc import Iterable
@@ -15,7 +15,9 @@ from mstunnel_setup.readiness.checks import (
     utils,
 )
 from mstunnel_setup.readiness.errors import CHECK_UNKNOWN
-from mstunnel_setup.readiness.model import Check, Group
+from mstunnel_setup.readiness.facts import Facts
+from mstunnel_setup.readiness.findings import NOT_FOUND_OUT
+from mstunnel_setup.readiness.model import Check, Finding, Group, Verdict
 
 CHECKS: tuple[Check, ...] = (
     *utils.CHECKS,
@@ -33,6 +35,19 @@ CHECKS: tuple[Check, ...] = (
 def of(groups: frozenset[Group]) -> tuple[Check, ...]:
     """The checks of these groups."""
     return tuple(item for item in CHECKS if item.group in groups)
+
+
+def judge(checks: Iterable[Check], facts: Facts) -> tuple[Finding, ...]:
+    """The findings of the checks; a section of `facts` that is missing makes its checks unknown."""
+    return tuple(item.finding(_verdict(item, facts)) for item in checks)
+
+
+def _verdict(item: Check, facts: Facts) -> Verdict:
+    sections = {name: getattr(facts, name) for name in item.needs}
+    for name, section in sections.items():
+        if section is None:
+            return NOT_FOUND_OUT(reason=facts.unread.get(name, "this was not found out in time"))
+    return item.judge(*sections.values())
 
 
 def refuse_unknown(ignored: Iterable[str], more: Iterable[str] = ()) -> None:

@@ -4,6 +4,16 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from mstunnel_setup.readiness.facts import AddressFacts, TunnelFacts
+from mstunnel_setup.readiness.findings import (
+    BRIDGE_OVERLAP,
+    BRIDGE_OVERLAP_EVERYWHERE,
+    DEFAULT_ROUTE_MISSING,
+    IPV6_OFF,
+    MTU_TOO_SMALL,
+    MTU_UNUSUAL,
+    POOL_OVERLAP,
+    RESOLVERS_MISSING,
+)
 from mstunnel_setup.readiness.model import (
     Check,
     Group,
@@ -11,17 +21,10 @@ from mstunnel_setup.readiness.model import (
     Verdict,
     check,
     passed,
-    problem,
     skipped,
-    warning,
 )
 
-_MOVE_BRIDGE = (
-    "Move the bridge during installation: set `bridge: {free}` in the answer file; this range is free here."
-)
-_NO_RANGE = "Reserve a range of your network for the bridge and set it as `bridge` in the answer file."
 _SPARE = ("192.168.240.0/20", "172.30.0.0/16", "10.250.0.0/16", "100.127.0.0/16")
-_MOVE_POOL = "Choose another range in the server configuration, such as 169.254.0.0/16."
 _UNKNOWN = "the server configuration is not known yet"
 _LEAST_MTU = 1280
 _USUAL_MTU = 1500
@@ -79,77 +82,107 @@ def free_range(addresses: AddressFacts, tunnel: TunnelFacts) -> str:
     return next((item for item in candidates if not list(overlaps([("", item)], taken))), "")
 
 
-def _move(addresses: AddressFacts, tunnel: TunnelFacts) -> str:
+def _bridge(addresses: AddressFacts, tunnel: TunnelFacts, others: Iterable[Named]) -> Verdict:
+    found = "; ".join(overlaps(_bridges(addresses), others))
+    if not found:
+        return passed("nothing overlaps")
     free = free_range(addresses, tunnel)
-    return _MOVE_BRIDGE.format(free=free) if free else _NO_RANGE
+    return BRIDGE_OVERLAP(overlaps=found, free=free) if free else BRIDGE_OVERLAP_EVERYWHERE(overlaps=found)
 
 
-def _judged(left: Iterable[Named], right: Iterable[Named], hint: str) -> Verdict:
-    found = list(overlaps(left, right))
-    return problem("; ".join(found), hint) if found else passed("nothing overlaps")
-
-
-@check("bridge-route", Group.HOST, "Bridges and routes")
-def _bridge_route(addresses: AddressFacts) -> Verdict:
-    return _judged(_bridges(addresses), _routes(addresses), _move(addresses, TunnelFacts()))
-
-
-@check("bridge-dns", Group.HOST, "Bridges and DNS servers")
-def _bridge_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
-    return _judged(_bridges(addresses), [*_resolvers(addresses), *_servers(tunnel)], _move(addresses, tunnel))
-
-
-@check("bridge-rules", Group.HOST, "Bridges and include rules")
-def _bridge_rules(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
-    if not tunnel.source:
-        return skipped(_UNKNOWN)
-    rules = [("include rule", item) for item in tunnel.includes]
-    return _judged(_bridges(addresses), rules, _move(addresses, tunnel))
-
-
-@check("pool-route", Group.HOST, "Client pool and routes")
-def _pool_route(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
-    return _judged(_pool(tunnel), _routes(addresses), _MOVE_POOL) if tunnel.pool else skipped(_UNKNOWN)
-
-
-@check("pool-bridge", Group.HOST, "Client pool and bridges")
-def _pool_bridge(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
-    return _judged(_pool(tunnel), _bridges(addresses), _MOVE_POOL) if tunnel.pool else skipped(_UNKNOWN)
-
-
-@check("pool-dns", Group.HOST, "Client pool and DNS servers")
-def _pool_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
+def _pool_against(tunnel: TunnelFacts, others: Iterable[Named]) -> Verdict:
     if not tunnel.pool:
         return skipped(_UNKNOWN)
-    return _judged(_pool(tunnel), [*_resolvers(addresses), *_servers(tunnel)], _MOVE_POOL)
+    found = "; ".join(overlaps(_pool(tunnel), others))
+    return POOL_OVERLAP(overlaps=found) if found else passed("nothing overlaps")
 
 
-@check("resolvers", Group.HOST, "DNS servers of the host")
+@check(
+    "bridge-route",
+    Group.HOST,
+    "Bridges and routes",
+    passes=(
+        "No bridge of the engine (existing, in `daemon.json`, netavark or CNI files, or the "
+        "default) overlaps a route."
+    ),
+)
+def _bridge_route(addresses: AddressFacts) -> Verdict:
+    return _bridge(addresses, TunnelFacts(), _routes(addresses))
+
+
+@check(
+    "bridge-dns",
+    Group.HOST,
+    "Bridges and DNS servers",
+    passes="No bridge contains a DNS server of the host or of the clients.",
+)
+def _bridge_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
+    return _bridge(addresses, tunnel, [*_resolvers(addresses), *_servers(tunnel)])
+
+
+@check("bridge-rules", Group.HOST, "Bridges and include rules", passes="No bridge overlaps an include rule.")
+def _bridge_rules(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
+    rules = [("include rule", item) for item in tunnel.includes]
+    return _bridge(addresses, tunnel, rules) if tunnel.source else skipped(_UNKNOWN)
+
+
+@check("pool-route", Group.HOST, "Client pool and routes", passes="The client pool overlaps no route.")
+def _pool_route(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
+    return _pool_against(tunnel, _routes(addresses))
+
+
+@check("pool-bridge", Group.HOST, "Client pool and bridges", passes="The client pool overlaps no bridge.")
+def _pool_bridge(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
+    return _pool_against(tunnel, _bridges(addresses))
+
+
+@check(
+    "pool-dns", Group.HOST, "Client pool and DNS servers", passes="The client pool contains no DNS server."
+)
+def _pool_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
+    return _pool_against(tunnel, [*_resolvers(addresses), *_servers(tunnel)])
+
+
+@check(
+    "resolvers",
+    Group.HOST,
+    "DNS servers of the host",
+    passes="`/etc/resolv.conf` names a DNS server (behind systemd-resolved: its servers).",
+)
 def _dns(addresses: AddressFacts) -> Verdict:
     if addresses.resolvers:
         return passed(", ".join(addresses.resolvers))
-    return problem(
-        "/etc/resolv.conf has no DNS server",
-        "Add the DNS servers of your network: `nameserver ADDRESS`.",
-    )
+    return RESOLVERS_MISSING()
 
 
-@check("mtu", Group.HOST, "MTU of the default route", Severity.RECOMMENDED)
+@check(
+    "mtu",
+    Group.HOST,
+    "MTU of the default route",
+    Severity.RECOMMENDED,
+    passes="The MTU of the default route's device is 1500 or more.",
+)
 def _mtu(addresses: AddressFacts) -> Verdict:
     if not addresses.mtu:
-        return warning("there is no default route", "Add one; `ip route` shows the routes.")
+        return DEFAULT_ROUTE_MISSING()
     seen = f"{addresses.mtu} on {addresses.device}"
     if addresses.mtu >= _USUAL_MTU:
         return passed(seen)
     if addresses.mtu < _LEAST_MTU:
-        return problem(f"{seen}: too small for IPv6 through the tunnel", f"Raise it to {_LEAST_MTU} or more.")
-    return problem(
-        f"{seen}: less than the usual {_USUAL_MTU}",
-        "Usual in clouds. If large pages stall in the tunnel, set `mtu` in the server configuration.",
-    )
+        return MTU_TOO_SMALL(seen=seen)
+    return MTU_UNUSUAL(seen=seen)
 
 
-@check("ipv6-leak", Group.HOST, "IPv6 of devices", Severity.RECOMMENDED)
+@check(
+    "ipv6-leak",
+    Group.HOST,
+    "IPv6 of devices",
+    Severity.RECOMMENDED,
+    passes=(
+        "With a full tunnel: the kernel has IPv6, so that devices send IPv6 into the tunnel, "
+        "where it is refused."
+    ),
+)
 def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     """Without IPv6 the gateway's tunnel devices take no IPv6 address, and ocserv then offers none."""
     if not tunnel.source:
@@ -157,10 +190,7 @@ def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     if tunnel.includes:
         return passed("does not apply to a split tunnel")
     if not addresses.ipv6:
-        return warning(
-            "this kernel has no IPv6: devices get no IPv6 address and may send IPv6 outside the tunnel",
-            "Boot without `ipv6.disable=1`; the host itself needs no IPv6 address.",
-        )
+        return IPV6_OFF()
     return passed("enters the full tunnel and is blocked at the gateway")
 
 

@@ -1,9 +1,16 @@
-"""Group `certificate`: the house judge's verdicts, by subject."""
+"""Group `certificate`: the findings about the certificate, by subject."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mstunnel_setup import paths
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
+from mstunnel_setup.readiness.findings import (
+    CERTIFICATE_DOUBTFUL,
+    CERTIFICATE_EXPIRES,
+    CERTIFICATE_MISSING,
+    CERTIFICATE_REFUSED,
+    CERTIFICATE_UNUSABLE,
+)
 from mstunnel_setup.readiness.model import (
     Check,
     Group,
@@ -11,9 +18,7 @@ from mstunnel_setup.readiness.model import (
     Verdict,
     check,
     passed,
-    problem,
     skipped,
-    warning,
 )
 
 _NAMES = frozenset({"name-missing", "wildcard-partial", "public-address-invalid", "name-mismatch"})
@@ -31,30 +36,37 @@ def subject(finding: str) -> str:
     return "chain" if finding.startswith(_CHAIN) else "leaf"
 
 
-@check("certificate-present", Group.CERTIFICATE, "Certificate is there", Severity.RECOMMENDED)
+@check(
+    "certificate-present",
+    Group.CERTIFICATE,
+    "Certificate is there",
+    Severity.RECOMMENDED,
+    passes="The certificate is at its usual path, or where `--cert`, `--pfx` or the answer file specify.",
+)
 def _present(certificate: CertificateFacts) -> Verdict:
     if certificate.problem:
         return skipped(f"{certificate.place}: see certificate-readable")
     if certificate.place:
         return passed(certificate.place)
-    return problem(
-        "no certificate yet",
-        f"Put it at {paths.SITE_CERTIFICATE} and {paths.SITE_KEY}, or name it with --cert and --key "
-        "or with --pfx.",
-    )
+    return CERTIFICATE_MISSING(certificate=paths.SITE_CERTIFICATE, key=paths.SITE_KEY)
 
 
-@check("certificate-readable", Group.CERTIFICATE, "Certificate and key")
+@check(
+    "certificate-readable",
+    Group.CERTIFICATE,
+    "Certificate and key",
+    passes="Certificate and key can be read and match.",
+)
 def _readable(certificate: CertificateFacts) -> Verdict:
     if not certificate.place:
         return skipped("no certificate yet")
     if certificate.problem:
-        return problem(certificate.problem, certificate.hint)
+        return CERTIFICATE_UNUSABLE(problem=certificate.problem, hint=certificate.hint)
     return passed("the key belongs to the certificate")
 
 
-def _judged(name: str, title: str, fine: str) -> Check:
-    @check(f"certificate-{name}", Group.CERTIFICATE, title)
+def _judged(name: str, title: str, fine: str, passes: str) -> Check:
+    @check(f"certificate-{name}", Group.CERTIFICATE, title, passes=passes)
     def certificate_judged(certificate: CertificateFacts) -> Verdict:
         if not certificate.place or certificate.problem:
             return skipped("no certificate to judge")
@@ -69,21 +81,34 @@ def _judged(name: str, title: str, fine: str) -> Check:
 def _worst(found: Sequence[CertificateFinding]) -> Verdict:
     """What the errors say, and without any the warnings; the first one's hint."""
     errors = [item for item in found if item.severity == "error"]
-    make: Callable[[str, str], Verdict] = problem if errors else warning
     said = errors or found
-    return make("; ".join(item.message for item in said), said[0].hint)
+    finding = CERTIFICATE_REFUSED if errors else CERTIFICATE_DOUBTFUL
+    return finding(findings="; ".join(item.message for item in said), hint=said[0].hint)
 
 
-@check("certificate-days-left", Group.CERTIFICATE, "Days left", Severity.RECOMMENDED)
+@check(
+    "certificate-days-left",
+    Group.CERTIFICATE,
+    "Days left",
+    Severity.RECOMMENDED,
+    passes="More than 30 days are left.",
+)
 def _days_left(certificate: CertificateFacts) -> Verdict:
     if certificate.days_left is None:
         return skipped("no certificate to judge")
     if certificate.days_left > _SOON:
         return passed(f"{certificate.days_left} days")
-    return problem(f"{certificate.days_left} days", "Renew it and import it with `mst-cli import_cert`.")
+    return CERTIFICATE_EXPIRES(days_left=certificate.days_left)
 
 
-@check("certificate-revocation", Group.CERTIFICATE, "Revocation")
+@check(
+    "certificate-revocation",
+    Group.CERTIFICATE,
+    "Revocation",
+    passes=(
+        "OCSP or CRL, queried now, do not report it as revoked. An address that does not answer is a warning."
+    ),
+)
 def _revocation(revocation: RevocationFacts) -> Verdict:
     if not revocation.asked:
         return skipped("no certificate with an authority to ask")
@@ -93,10 +118,25 @@ def _revocation(revocation: RevocationFacts) -> Verdict:
 CHECKS: tuple[Check, ...] = (
     _present,
     _readable,
-    _judged("names", "Names in the certificate", "the names fit"),
-    _judged("time", "Times of the certificate", "valid now and for a while"),
-    _judged("chain", "Chain of the certificate", "the chain is complete"),
-    _judged("leaf", "Key and purpose", "key and purpose fit"),
+    _judged(
+        "names",
+        "Names in the certificate",
+        "the names fit",
+        "Its names match `--address`; no partial wildcards.",
+    ),
+    _judged(
+        "time",
+        "Times of the certificate",
+        "valid now and for a while",
+        "Valid now, with its whole chain, and its lifetime is not too long for devices.",
+    ),
+    _judged(
+        "chain",
+        "Chain of the certificate",
+        "the chain is complete",
+        "The chain is complete and every issuer may sign.",
+    ),
+    _judged("leaf", "Key and purpose", "key and purpose fit", "Key size and type, signature, purposes."),
     _days_left,
     _revocation,
 )

@@ -5,6 +5,28 @@ from collections.abc import Sequence
 from mstunnel_setup.readiness import proxy_ports
 from mstunnel_setup.readiness.data import Size, platforms
 from mstunnel_setup.readiness.facts import PortFacts, ProxyFacts, SecurityFacts, Settings, SystemFacts
+from mstunnel_setup.readiness.findings import (
+    ARCHITECTURE_UNSUPPORTED,
+    CGROUP_MISSING,
+    CGROUP_OLD,
+    CPUS_TOO_FEW,
+    DEVICES_TOO_MANY,
+    DISK_FULL,
+    DISK_TOO_SMALL,
+    FIREWALL_CLOSED,
+    FIREWALL_UNKNOWN,
+    MEMORY_TOO_SMALL,
+    NOT_RUN_AS_ROOT,
+    PLATFORM_ENDED,
+    PLATFORM_NO_LONGER_LISTED,
+    PLATFORM_NOT_LISTED,
+    PORT_IN_USE,
+    PORT_TYPES_UNKNOWN,
+    PROXY_PORT_UNLABELLED,
+    SELINUX_DEVICES,
+    SELINUX_PERMISSIVE,
+    SYSTEMD_MISSING,
+)
 from mstunnel_setup.readiness.model import (
     Check,
     Group,
@@ -12,10 +34,7 @@ from mstunnel_setup.readiness.model import (
     Verdict,
     check,
     passed,
-    problem,
     skipped,
-    unknown,
-    warning,
 )
 from mstunnel_setup.readiness.text import gigabytes
 
@@ -27,23 +46,33 @@ _ARCHITECTURES = ("x86_64", "amd64")
 _OURS = ("ocserv", "conmon", "docker-proxy", "rootlessport", "pasta")
 
 
-@check("root", Group.HOST, "Rights", _RECOMMENDED)
+@check(
+    "root",
+    Group.HOST,
+    "Rights",
+    _RECOMMENDED,
+    passes="Run as root; otherwise several facts are not available.",
+)
 def _root(system: SystemFacts) -> Verdict:
     if system.root:
         return passed("running as root")
-    return problem(
-        "not running as root: firewall, SELinux ports and other programs are not visible", "Run it with sudo."
-    )
+    return NOT_RUN_AS_ROOT()
 
 
-@check("architecture", Group.HOST, "Processor")
+@check("architecture", Group.HOST, "Processor", passes="64-bit AMD or Intel.")
 def _architecture(system: SystemFacts) -> Verdict:
     if system.architecture in _ARCHITECTURES:
         return passed(system.architecture)
-    return problem(f"the processor is {system.architecture}", "Use a 64-bit AMD or Intel machine.")
+    return ARCHITECTURE_UNSUPPORTED(architecture=system.architecture)
 
 
-@check("platform", Group.HOST, "Supported platform", _RECOMMENDED)
+@check(
+    "platform",
+    Group.HOST,
+    "Supported platform",
+    _RECOMMENDED,
+    passes="Distribution and version are on the vendor's list. Shows the date of the table.",
+)
 def _platform(system: SystemFacts) -> Verdict:
     table = platforms()
     row = table.of(system.distribution, system.version)
@@ -52,56 +81,72 @@ def _platform(system: SystemFacts) -> Verdict:
     listed = "not in the table"
     if row is not None:
         listed = f"{'no longer' if row.vendor else 'tested by this project, but not'} on the vendor's list"
-    return problem(
-        f"{system.name} is {listed} of {table.date}",
-        "Expect no support from the vendor; `mst-readiness host` shows the list.",
-    )
+    return PLATFORM_NOT_LISTED(name=system.name, listed=listed, date=table.date)
 
 
-@check("platform-end", Group.HOST, "End of platform support", _RECOMMENDED)
+@check(
+    "platform-end",
+    Group.HOST,
+    "End of platform support",
+    _RECOMMENDED,
+    passes=(
+        "Support has not ended. A platform that is only in earlier editions of the vendor's list "
+        "counts as ended, with the date of the last one."
+    ),
+)
 def _platform_end(system: SystemFacts) -> Verdict:
     row = platforms().of(system.distribution, system.version)
     if row is None:
         return skipped(f"{system.name} is not in the table")
     if row.last_listed is not None:
-        return problem(
-            f"support of {system.name} has ended: last listed on {row.last_listed}",
-            _UPGRADE,
-        )
+        return PLATFORM_NO_LONGER_LISTED(name=system.name, last_listed=row.last_listed)
     if row.ended is None or row.ended >= system.today:
         return passed("supported" if row.ended is None else f"supported until {row.ended}")
-    return problem(f"support of {system.name} ended on {row.ended}", _UPGRADE)
+    return PLATFORM_ENDED(name=system.name, ended=row.ended)
 
 
-@check("devices", Group.HOST, "Devices of one server", _RECOMMENDED)
+@check(
+    "devices",
+    Group.HOST,
+    "Devices of one server",
+    _RECOMMENDED,
+    passes=(
+        "One server is enough for `--devices`: at most 5,000 by the table, where 40,000 take "
+        "eight. Otherwise it reports how many servers are needed."
+    ),
+)
 def _devices(settings: Settings) -> Verdict:
     table = platforms()
     size, servers = table.size_for(settings.devices), table.servers_for(settings.devices)
     if servers == 1:
         return passed(f"one server is enough for {settings.devices} devices")
-    return problem(
-        f"{settings.devices} devices need {servers} servers with {size.cpus} CPUs and {size.memory_gb} GB"
-        " each",
-        "Install that many servers in the site; --devices is the share of one server.",
+    return DEVICES_TOO_MANY(
+        devices=settings.devices, servers=servers, cpus=size.cpus, memory_gb=size.memory_gb
     )
 
 
-@check("cpus", Group.HOST, "Processors", _RECOMMENDED)
+@check("cpus", Group.HOST, "Processors", _RECOMMENDED, passes="Enough processors for `--devices`.")
 def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
     seen = f"{system.cpus}, where {_served(settings, size)} devices need {size.cpus}"
     if system.cpus >= size.cpus:
         return passed(seen)
-    return problem(seen, "Add CPUs to the machine.")
+    return CPUS_TOO_FEW(seen=seen)
 
 
-@check("memory", Group.HOST, "Memory", _RECOMMENDED)
+@check(
+    "memory",
+    Group.HOST,
+    "Memory",
+    _RECOMMENDED,
+    passes="Enough memory for `--devices` (8 % less is accepted: the kernel reserves some).",
+)
 def _memory(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
     seen = f"{gigabytes(system.memory)}, where {_served(settings, size)} devices need {size.memory_gb} GB"
     if system.memory >= size.memory_gb * 2**30 * _NEARLY:
         return passed(seen)
-    return problem(seen, "Add memory to the machine.")
+    return MEMORY_TOO_SMALL(seen=seen)
 
 
 def _served(settings: Settings, size: Size) -> int:
@@ -109,81 +154,73 @@ def _served(settings: Settings, size: Size) -> int:
     return min(settings.devices, size.share)
 
 
-@check("disk", Group.HOST, "Disk", _RECOMMENDED)
+@check("disk", Group.HOST, "Disk", _RECOMMENDED, passes="The file system of the containers is large enough.")
 def _disk(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
     seen = f"{gigabytes(system.disk)} for {system.store}, which needs {size.disk_gb} GB"
     if system.disk >= size.disk_gb * 10**9 * _NEARLY:
         return passed(seen)
-    return problem(seen, f"Enlarge the file system: `df -h {system.store}`.")
+    return DISK_TOO_SMALL(seen=seen, store=system.store)
 
 
-@check("disk-free", Group.HOST, "Free space")
+@check("disk-free", Group.HOST, "Free space", passes="5 GB are free there.")
 def _disk_free(system: SystemFacts) -> Verdict:
     seen = f"{gigabytes(system.disk_free)} free for {system.store}"
     if system.disk_free >= 5 * 10**9:
         return passed(seen)
-    return problem(seen, "Free 5 GB there: the images and their next version need it.")
+    return DISK_FULL(seen=seen)
 
 
-@check("cgroup", Group.HOST, "Control groups", _RECOMMENDED)
+@check("cgroup", Group.HOST, "Control groups", _RECOMMENDED, passes="Control groups version 2.")
 def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == 2:  # noqa: PLR2004 (the version)
         return passed("version 2")
     if system.cgroup == 0:
-        return problem("there are none", "Mount /sys/fs/cgroup. In a container, pass it through.")
-    return problem(
-        "version 1, which Quadlet does not support",
-        "The installation writes plain units instead. For Quadlet boot with "
-        "`systemd.unified_cgroup_hierarchy=1` on the kernel command line.",
-    )
+        return CGROUP_MISSING()
+    return CGROUP_OLD()
 
 
-@check("systemd", Group.HOST, "systemd", _RECOMMENDED)
+@check("systemd", Group.HOST, "systemd", _RECOMMENDED, passes="systemd is process 1.")
 def _systemd(system: SystemFacts) -> Verdict:
     if system.systemd:
         return passed("systemd runs this host")
-    return problem(
-        "systemd does not run this host",
-        "The engine restarts the containers; docs/how-to/without-systemd.md lists what you must do yourself.",
-    )
+    return SYSTEMD_MISSING()
 
 
-@check("selinux", Group.HOST, "SELinux", Severity.INFO)
+@check(
+    "selinux",
+    Group.HOST,
+    "SELinux",
+    Severity.INFO,
+    passes="SELinux enforces, or is not used. Without root also: its boolean `container_use_devices` is on.",
+)
 def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "permissive":
-        return problem(
-            "permissive: violations are only logged",
-            "When no violations are logged: `setenforce 1`, and SELINUX=enforcing in /etc/selinux/config.",
-        )
+        return SELINUX_PERMISSIVE()
     # With root the engine makes a device node of the container's own; without, it shows that of the host.
     kept = settings.mode == "rootless" and security.container_devices is False
     if security.selinux == "enforcing" and kept:
-        return problem(
-            "enforcing: a rootless container cannot open /dev/net/tun",
-            "Run `setsebool -P container_use_devices on`; it applies to all containers on this host.",
-        )
+        return SELINUX_DEVICES()
     return passed({"enforcing": "enforcing", "absent": "not used here"}[security.selinux])
 
 
-@check("selinux-proxy-port", Group.HOST, "SELinux and the proxy's port")
+@check(
+    "selinux-proxy-port",
+    Group.HOST,
+    "SELinux and the proxy's port",
+    passes="With SELinux and a proxy: the proxy's port is of type `http_port_t`.",
+)
 def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict:
     named = proxy_ports.ports(proxies)
     if security.selinux != "enforcing" or not named:
         return skipped("no proxy" if security.selinux == "enforcing" else "SELinux does not enforce")
     if security.proxy_ports is None:
-        return unknown(
-            "the port types cannot be read",
-            "Install semanage (`dnf install policycoreutils-python-utils`), and run this as root.",
-        )
+        return PORT_TYPES_UNKNOWN()
     missing = proxy_ports.unlabelled(security, proxies)
     if not missing:
         return passed(f"{_list(named)} is of type http_port_t")
     commands = ", ".join(f"`semanage port -a -t http_port_t -p tcp {port}`" for port in missing)
-    return problem(
-        f"{_list(missing)} is not of type http_port_t",
-        f"Run {commands} (-m in place of -a if it has a type), or run with --fix.",
-    )
+    return PROXY_PORT_UNLABELLED(missing=_list(missing), commands=commands)
 
 
 def _list(ports: Sequence[int]) -> str:
@@ -191,7 +228,13 @@ def _list(ports: Sequence[int]) -> str:
 
 
 def _port_free(protocol: str) -> Check:
-    @check(f"port-{protocol}", Group.HOST, f"{protocol.upper()} port of the gateway")
+    @check(
+        f"port-{protocol}",
+        Group.HOST,
+        f"{protocol.upper()} port of the gateway",
+        passes=f"No other program listens on the gateway's {protocol.upper()} port. A container's "
+        "forwarder is accepted.",
+    )
     def port_free(settings: Settings, ports: PortFacts) -> Verdict:
         held = [item for item in ports.holders if item.protocol == protocol]
         others = [item for item in held if item.program not in _OURS]
@@ -202,30 +245,33 @@ def _port_free(protocol: str) -> Check:
                 f"{protocol.upper()} {settings.port} is used by {held[0].program}, part of a container"
             )
         name = others[0].program or "a program visible only to root"
-        return problem(
-            f"{protocol.upper()} {settings.port} is in use by {name} ({others[0].address})",
-            "Stop that program (`ss -lptun` shows it), or give the server configuration another port.",
+        return PORT_IN_USE(
+            protocol=protocol.upper(), port=settings.port, name=name, address=others[0].address
         )
 
     return port_free
 
 
 def _firewall(protocol: str) -> Check:
-    @check(f"firewall-{protocol}", Group.HOST, f"Firewall of the host, {protocol.upper()}", _RECOMMENDED)
+    @check(
+        f"firewall-{protocol}",
+        Group.HOST,
+        f"Firewall of the host, {protocol.upper()}",
+        _RECOMMENDED,
+        passes=f"firewalld (all active zones), ufw or nftables allows the {protocol.upper()} port. Rules "
+        'that are too complex give "unknown".',
+    )
     def firewall_open(settings: Settings, security: SecurityFacts) -> Verdict:
         wall = security.firewall
         is_open, where = getattr(wall, protocol), f"{wall.kind} and {protocol.upper()} {settings.port}"
         if wall.kind == "none":
             return passed("no firewall is active")
         if is_open is None:
-            return unknown(
-                f"{where}: the rules cannot be evaluated",
-                f"Make sure {protocol.upper()} {settings.port} is allowed.",
-            )
+            return FIREWALL_UNKNOWN(where=where, protocol=protocol.upper(), port=settings.port)
         if is_open:
             return passed(f"{where}: allowed")
-        return warning(
-            f"{where}: not allowed", _OPEN[wall.kind].format(port=settings.port, protocol=protocol)
+        return FIREWALL_CLOSED(
+            where=where, remedy=_OPEN[wall.kind].format(port=settings.port, protocol=protocol)
         )
 
     return firewall_open

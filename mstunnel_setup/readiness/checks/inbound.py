@@ -1,27 +1,31 @@
 """Group `inbound`: does what is sent from elsewhere arrive at the gateway's port?"""
 
 from mstunnel_setup.readiness.facts import InboundFacts, Settings
-from mstunnel_setup.readiness.model import Check, Group, Verdict, check, passed, problem, skipped, unknown
+from mstunnel_setup.readiness.findings import GATEWAY_RUNNING, PROBE_FAILED, PROBE_MISSING, PROBE_UNANSWERED
+from mstunnel_setup.readiness.model import Check, Group, Verdict, check, passed, skipped
 
 _LET_IN = "Allow it at the firewall, load balancer and NAT in front of that host."
 
 
 def _arrives(protocol: str) -> Check:
-    @check(f"inbound-{protocol}", Group.INBOUND, f"{protocol.upper()} arrives")
+    @check(
+        f"inbound-{protocol}",
+        Group.INBOUND,
+        f"{protocol.upper()} arrives",
+        passes=f"A {protocol.upper()} probe from a second machine arrived (with `--probe`: was answered).",
+    )
     def arrives(settings: Settings, inbound: InboundFacts) -> Verdict:
         if inbound.role == "none":
             return skipped("not probed", "Run `mst-readiness inbound --from HOST`.")
         if inbound.error:
-            return unknown(
-                inbound.error, "Probe it from another host: `mst-readiness inbound --probe HOST:PORT`."
-            )
+            return PROBE_FAILED(error=inbound.error)
         sources: tuple[str, ...] = getattr(inbound, protocol)
         if inbound.role == "probe":
             return _probed(inbound, protocol, sources)
         if sources:
             other = f", not {inbound.expected} (NAT?)" if _other(inbound, sources) else ""
             return passed(f"a probe came from {', '.join(sources)}{other}")
-        return problem(f"no probe arrived at {protocol.upper()} {settings.port}", _LET_IN)
+        return PROBE_MISSING(protocol=protocol.upper(), port=settings.port)
 
     return arrives
 
@@ -31,11 +35,8 @@ def _probed(inbound: InboundFacts, protocol: str, sources: tuple[str, ...]) -> V
         kind = "a TLS server" if inbound.gateway and protocol == "tcp" else "the listener"
         return passed(f"{kind} at {', '.join(sources)} answered")
     if inbound.gateway:
-        return unknown(
-            "a running gateway does not answer UDP probes",
-            "Stop the gateway, run `mst-readiness inbound --from HOST` there, then probe again.",
-        )
-    return problem(f"{inbound.expected} did not answer over {protocol.upper()}", _LET_IN)
+        return GATEWAY_RUNNING()
+    return PROBE_UNANSWERED(expected=inbound.expected, protocol=protocol.upper())
 
 
 def _other(inbound: InboundFacts, sources: tuple[str, ...]) -> bool:

@@ -5,6 +5,25 @@ from collections.abc import Sequence
 from mstunnel_setup.host.endpoint import REFUSED
 from mstunnel_setup.readiness.data import endpoints
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts
+from mstunnel_setup.readiness.findings import (
+    CLIENT_CERTIFICATE_FAILS,
+    CLIENT_CERTIFICATE_LOST,
+    CLOCK_DRIFTS,
+    CLOCK_UNKNOWN,
+    CLOCK_WRONG,
+    DNS_BEHIND_PROXY,
+    DNS_FAILS,
+    ENDPOINT_PARTLY_REACHABLE,
+    ENDPOINT_UNREACHABLE,
+    ENDPOINT_UNRESOLVED,
+    HTTP_UNEXPECTED,
+    HTTP_UNKNOWN,
+    INSPECTION_UNKNOWN,
+    PATH_MTU_TOO_SMALL,
+    PATH_MTU_UNKNOWN,
+    PROXY_UNREACHABLE,
+    TLS_INSPECTED,
+)
 from mstunnel_setup.readiness.model import (
     Check,
     Group,
@@ -12,10 +31,7 @@ from mstunnel_setup.readiness.model import (
     Verdict,
     check,
     passed,
-    problem,
     skipped,
-    unknown,
-    warning,
 )
 
 # Entra refuses tokens and assertions whose times differ by more than five minutes.
@@ -31,6 +47,12 @@ _REGARDLESS = (
 )
 _ENDPOINTS = "Fix the failed checks `endpoint-…` first."
 _FIREWALL = "Allow TCP 443 to it in firewall and proxy; test with `curl -v https://{host}`."
+
+
+_REACHED = "every address answers with TLS; behind a proxy the proxy connects us by name."
+_PASSES = {
+    "storage": "its names are assigned later, so there is usually none to test; see `allowed-names`.",
+}
 
 
 def _reached(attempt: Attempt) -> bool:
@@ -67,7 +89,7 @@ def _no_way(network: NetworkFacts) -> Verdict | None:
 
 
 def _endpoint(purpose: str, title: str) -> Check:
-    @check(f"endpoint-{purpose}", Group.NETWORK, title)
+    @check(f"endpoint-{purpose}", Group.NETWORK, title, passes=f"{title}: {_PASSES.get(purpose, _REACHED)}")
     def endpoint_reachable(network: NetworkFacts) -> Verdict:
         found = [item for item in network.endpoints if item.purpose == purpose]
         if not found:
@@ -89,18 +111,14 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
     attempts = _deciding(endpoint)
     bad = [item for item in attempts if not _reached(item)]
     if not attempts:
-        return problem(
-            f"{endpoint.host}: {endpoint.unresolved or 'no address'}",
-            f"Check DNS (`getent ahosts {endpoint.host}`), or set a proxy in https_proxy.",
-        )
+        return ENDPOINT_UNRESOLVED(host=endpoint.host, reason=endpoint.unresolved or "no address")
     if len(bad) == len(attempts):
         through = f" through {bad[0].through}" if bad[0].through else ""
-        return problem(f"{endpoint.host}{through}: {bad[0].error}", _FIREWALL.format(host=endpoint.host))
+        return ENDPOINT_UNREACHABLE(host=endpoint.host, through=through, error=bad[0].error)
     if bad:
         names = ", ".join(item.target for item in bad[:_SHOWN])
-        return warning(
-            f"{endpoint.host}: {len(bad)} of {len(attempts)} addresses fail ({names}: {bad[0].error})",
-            _FIREWALL.format(host=endpoint.host),
+        return ENDPOINT_PARTLY_REACHABLE(
+            host=endpoint.host, bad=len(bad), attempts=len(attempts), names=names, error=bad[0].error
         )
     return passed(endpoint.host)
 
@@ -116,7 +134,12 @@ def _together(found: Sequence[EndpointFacts], verdicts: Sequence[Verdict]) -> Ve
     return passed(f"{hosts} ({count} {'try' if count == 1 else 'tries'}{by})")
 
 
-@check("dns", Group.NETWORK, "Names resolve")
+@check(
+    "dns",
+    Group.NETWORK,
+    "Names resolve",
+    passes="Every name resolves. Behind a proxy that resolves them this is a warning.",
+)
 def _dns(network: NetworkFacts) -> Verdict:
     failed = [item for item in network.endpoints if item.unresolved]
     if not failed:
@@ -124,15 +147,16 @@ def _dns(network: NetworkFacts) -> Verdict:
     names = ", ".join(item.host for item in failed[:_SHOWN])
     seen = f"{len(failed)} of {len(network.endpoints)} names do not resolve ({names}: {failed[0].unresolved})"
     if all(any(map(_reached, _deciding(item))) for item in failed):
-        return warning(seen, "The proxy resolves them, so this may be intended.")
-    return problem(
-        seen,
-        f"Check the DNS servers in /etc/resolv.conf (`getent ahosts {failed[0].host}`); if only a proxy "
-        "resolves them, set https_proxy.",
-    )
+        return DNS_BEHIND_PROXY(seen=seen)
+    return DNS_FAILS(seen=seen, host=failed[0].host)
 
 
-@check("proxy-connects", Group.NETWORK, "Proxy connects")
+@check(
+    "proxy-connects",
+    Group.NETWORK,
+    "Proxy connects",
+    passes="The proxy connects to at least one endpoint.",
+)
 def _proxy_connects(network: NetworkFacts) -> Verdict:
     attempts = _proxied(network)
     if not attempts:
@@ -140,28 +164,28 @@ def _proxy_connects(network: NetworkFacts) -> Verdict:
     if any(map(_reached, attempts)):
         return passed(attempts[0].through)
     through = attempts[0].through
-    return problem(
-        f"{through}: {attempts[0].error}",
-        "Check https_proxy, and that the proxy allows this host: "
-        f"`curl -v --proxy http://{through} https://{attempts[0].target}`.",
-    )
+    return PROXY_UNREACHABLE(through=through, error=attempts[0].error, target=attempts[0].target)
 
 
-@check("http-answers", Group.NETWORK, "HTTP answers as expected", Severity.RECOMMENDED)
+@check(
+    "http-answers",
+    Group.NETWORK,
+    "HTTP answers as expected",
+    Severity.RECOMMENDED,
+    passes="Every answer has the HTTP status that the endpoint table expects, or any below 500 where it "
+    "expects none.",
+)
 def _http_answers(network: NetworkFacts) -> Verdict:
     tried = [
         (item, one) for item in network.endpoints for one in _deciding(item) if not one.error and one.status
     ]
     if not tried:
-        return _no_way(network) or unknown("no server answered HTTP", _ENDPOINTS)
+        return _no_way(network) or HTTP_UNKNOWN()
     odd = [(item, one) for item, one in tried if not _expected(one.status, item.expect)]
     if not odd:
         return passed(f"{len(tried)} responses are those of the service")
     item, one = odd[0]
-    return problem(
-        f"{item.host} returned HTTP {one.status}, expected {_statuses(item.expect)}",
-        f"Check which server responds: `curl -v https://{item.host}`.",
-    )
+    return HTTP_UNEXPECTED(host=item.host, status=one.status, expected=_statuses(item.expect))
 
 
 def _expected(status: int, wanted: Sequence[int]) -> bool:
@@ -172,7 +196,16 @@ def _statuses(wanted: Sequence[int]) -> str:
     return " or ".join(map(str, wanted)) if wanted else "anything below 500"
 
 
-@check("client-certificate", Group.NETWORK, "Client certificates pass", Severity.RECOMMENDED)
+@check(
+    "client-certificate",
+    Group.NETWORK,
+    "Client certificates pass",
+    Severity.RECOMMENDED,
+    passes=(
+        "The Intune service refuses a certificate that is not enrolled (403, where it answers 400"
+        " without one): client certificates reach it."
+    ),
+)
 def _client_certificate(network: NetworkFacts) -> Verdict:
     shown = [(item, item.with_certificate) for item in network.endpoints if item.with_certificate]
     if not shown:
@@ -180,17 +213,23 @@ def _client_certificate(network: NetworkFacts) -> Verdict:
     for item, one in shown:
         if one.error:
             seen = f"{item.host}, with a client certificate: {one.error}"
-            return _no_way(network) or problem(seen, _EXEMPT)
+            return _no_way(network) or CLIENT_CERTIFICATE_FAILS(seen=seen)
         if one.status not in item.expect_certificate:
-            return problem(
-                f"{item.host}, with a client certificate, returned HTTP {one.status}, expected "
-                f"{_statuses(item.expect_certificate)}",
-                _EXEMPT,
+            return CLIENT_CERTIFICATE_LOST(
+                host=item.host, status=one.status, expected=_statuses(item.expect_certificate)
             )
     return passed(f"{', '.join(item.host for item, _ in shown)} received the client certificate")
 
 
-@check("inspection", Group.NETWORK, "No TLS inspection")
+@check(
+    "inspection",
+    Group.NETWORK,
+    "No TLS inspection",
+    passes=(
+        "Every certificate chains to a public root (Mozilla's list). One that chains only to this"
+        " host's own roots means that a proxy inspects TLS; the check names the issuer."
+    ),
+)
 def _inspection(network: NetworkFacts) -> Verdict:
     if network.private:
         return skipped("a custom cloud may have a private CA")
@@ -198,48 +237,63 @@ def _inspection(network: NetworkFacts) -> Verdict:
     foreign = [(host, one) for host, one in tried if one.trust == "host"]
     nobody = [(host, one) for host, one in tried if one.trust == "nobody"]
     if not tried:
-        return _no_way(network) or unknown("no certificate was seen", _ENDPOINTS)
+        return _no_way(network) or INSPECTION_UNKNOWN()
     if foreign or nobody:
         host, one = (foreign or nobody)[0]
         known = "trusted by this host only" if foreign else "which no trust store has"
-        return problem(
-            f"{host} presents a certificate of {one.issuer or 'a CA'}, {known}",
-            f"{_EXEMPT} {_REGARDLESS}",
-        )
+        return TLS_INSPECTED(host=host, issuer=one.issuer or "a CA", known=known)
     return passed(f"{len(tried)} certificates chain to public roots")
 
 
-@check("clock", Group.NETWORK, "Clock")
+@check(
+    "clock",
+    Group.NETWORK,
+    "Clock",
+    passes="This host's clock differs from the servers' (`Date`) by at most 30 s (warning) or 300 s "
+    "(failure).",
+)
 def _clock(network: NetworkFacts) -> Verdict:
     skews = [one.skew for item in network.endpoints for one in item.attempts if one.skew is not None]
     if not skews:
-        return _no_way(network) or unknown(
-            "no server reported its time", "Compare `date --utc` with another clock."
-        )
+        return _no_way(network) or CLOCK_UNKNOWN()
     skew = sorted(skews, key=abs)[len(skews) // 2]
     seen = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the servers"
     hint = "Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`."
     if abs(skew) > _MOST_SKEW:
-        return problem(seen, hint)
+        return CLOCK_WRONG(seen=seen, hint=hint)
     return (
-        warning(seen, hint) if abs(skew) > _SOME_SKEW else passed(f"within {_SOME_SKEW:.0f} s of the servers")
+        CLOCK_DRIFTS(seen=seen, hint=hint)
+        if abs(skew) > _SOME_SKEW
+        else passed(f"within {_SOME_SKEW:.0f} s of the servers")
     )
 
 
-@check("path-mtu", Group.NETWORK, "MTU to the cloud", Severity.RECOMMENDED)
+@check(
+    "path-mtu",
+    Group.NETWORK,
+    "MTU to the cloud",
+    Severity.RECOMMENDED,
+    passes=(
+        "The path to the cloud carries packets of 1280 bytes: read after a request of several "
+        "full packets, when the kernel has discovered a smaller path MTU."
+    ),
+)
 def _path_mtu(network: NetworkFacts) -> Verdict:
     known = [one.mtu for item in network.endpoints for one in item.attempts if one.mtu]
     if not known:
-        return _no_way(network) or unknown("no connection was made", _ENDPOINTS)
+        return _no_way(network) or PATH_MTU_UNKNOWN()
     if min(known) >= _LEAST_MTU:
         return passed(f"{min(known)} bytes or more")
-    return problem(
-        f"{min(known)} bytes",
-        f"Find the link with an MTU below {_LEAST_MTU}: `tracepath {network.endpoints[0].host}`.",
-    )
+    return PATH_MTU_TOO_SMALL(least=min(known), host=network.endpoints[0].host)
 
 
-@check("allowed-names", Group.NETWORK, "Names to allow", Severity.INFO)
+@check(
+    "allowed-names",
+    Group.NETWORK,
+    "Names to allow",
+    Severity.INFO,
+    passes="Lists the name patterns that firewall and proxy must allow but that cannot be tested.",
+)
 def _allowed_names(network: NetworkFacts) -> Verdict:
     if not network.patterns:
         return skipped("this cloud has no wildcard names")

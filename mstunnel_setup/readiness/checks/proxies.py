@@ -4,7 +4,14 @@ from collections.abc import Iterable
 
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import EngineFacts, ProxyFacts, ProxyPlace, Settings
-from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, problem, skipped
+from mstunnel_setup.readiness.findings import (
+    NO_PROXY_MISSING,
+    PROXIES_DIFFER,
+    PROXY_NOT_EVERYWHERE,
+    PROXY_NOT_HTTP,
+    PROXY_WITH_PASSWORD,
+)
+from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
 
 ENV_SH = "/etc/mstunnel/env.sh"
 PROFILE = "/etc/profile.d/http_proxy.sh"
@@ -21,20 +28,27 @@ def _urls(proxies: ProxyFacts) -> list[ProxyPlace]:
     return [item for item in proxies.places if item.name != "no_proxy" and item.value]
 
 
-@check("proxy-credentials", Group.NETWORK, "Proxy without a password")
+@check(
+    "proxy-credentials",
+    Group.NETWORK,
+    "Proxy without a password",
+    passes="No proxy address contains a user name or password.",
+)
 def _credentials(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
         return skipped("no proxy")
     found = sorted({item.place for item in proxies.places if item.credentials})
     if not found:
         return passed("no user name or password in any place")
-    return problem(
-        f"user name or password in {_list(found)}",
-        "Write only http://host:port there; the proxy must allow this host without a password.",
-    )
+    return PROXY_WITH_PASSWORD(places=_list(found))
 
 
-@check("proxy-address", Group.NETWORK, "Form of the proxy's address")
+@check(
+    "proxy-address",
+    Group.NETWORK,
+    "Form of the proxy's address",
+    passes="Every proxy address begins with `http://`.",
+)
 def _address(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
         return skipped("no proxy")
@@ -45,10 +59,20 @@ def _address(proxies: ProxyFacts) -> Verdict:
     ]
     if not bad:
         return passed("all start with http://")
-    return problem(_list(dict.fromkeys(bad)), "Write http://host:port, also for https_proxy.")
+    return PROXY_NOT_HTTP(addresses=_list(dict.fromkeys(bad)))
 
 
-@check("proxy-same", Group.NETWORK, "Proxy the same everywhere", Severity.RECOMMENDED)
+@check(
+    "proxy-same",
+    Group.NETWORK,
+    "Proxy the same everywhere",
+    Severity.RECOMMENDED,
+    passes=(
+        "All files contain the same proxy: environment, `/etc/environment`, "
+        "`/etc/profile.d/http_proxy.sh`, `env.sh`, drop-ins of `docker`, `podman` and "
+        "`mstunnel_monitor`."
+    ),
+)
 def _same(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
         return skipped("no proxy")
@@ -57,11 +81,7 @@ def _same(proxies: ProxyFacts) -> Verdict:
     ]
     if not differing:
         return passed(f"the same in {_list(sorted({item.place for item in _urls(proxies)}))}")
-    return problem(
-        "; ".join(differing),
-        "Make them the same. With a gateway here the one in env.sh counts: `mst-cli install` writes it "
-        "to all places.",
-    )
+    return PROXIES_DIFFER(differences="; ".join(differing))
 
 
 def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
@@ -75,7 +95,16 @@ def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
             yield f"{name} is {first.value} in {first.place} but {other.value} in {other.place}"
 
 
-@check("proxy-places", Group.NETWORK, "Proxy in all places", Severity.RECOMMENDED)
+@check(
+    "proxy-places",
+    Group.NETWORK,
+    "Proxy in all places",
+    Severity.RECOMMENDED,
+    passes=(
+        "The files that the engine reads contain it: Docker `/etc/environment` and its drop-in, "
+        "Podman `/etc/profile.d/http_proxy.sh`."
+    ),
+)
 def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
         return skipped("no proxy")
@@ -91,7 +120,9 @@ def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Ver
         if ENV_SH in named
         else f"The installation writes it there. Without one: {_by_hand(missing, one)}."
     )
-    return problem(f"{one.name} is {one.value} in {one.place}, but not named in {_list(missing)}", hint)
+    return PROXY_NOT_EVERYWHERE(
+        name=one.name, value=one.value, place=one.place, missing=_list(missing), hint=hint
+    )
 
 
 def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
@@ -104,17 +135,14 @@ def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
     return "; ".join(ways[place] for place in missing)
 
 
-@check("proxy-no-proxy", Group.NETWORK, "Addresses without proxy", Severity.INFO)
+@check("proxy-no-proxy", Group.NETWORK, "Addresses without proxy", Severity.INFO, passes="`no_proxy` is set.")
 def _no_proxy(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
         return skipped("no proxy")
     values = sorted({item.value for item in proxies.places if item.name == "no_proxy" and item.value})
     if values:
         return passed(f"no_proxy is {_list(values)}")
-    return problem(
-        "no_proxy is not set",
-        "Name what is reached without it, such as no_proxy=localhost,127.0.0.1,.contoso.com.",
-    )
+    return NO_PROXY_MISSING()
 
 
 def _list(items: Iterable[str]) -> str:

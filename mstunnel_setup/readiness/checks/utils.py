@@ -10,6 +10,26 @@ from mstunnel_setup.readiness.facts import (
     Settings,
     SystemFacts,
 )
+from mstunnel_setup.readiness.findings import (
+    AUDITD_INACTIVE,
+    AUDITD_MISSING,
+    ENGINE_BAD,
+    ENGINE_DOWN,
+    ENGINE_MISSING,
+    ENGINE_NOT_UPDATED,
+    ENGINE_OLD,
+    ENGINE_SLOW,
+    ENGINE_UNSUPPORTED,
+    ENGINE_UNTESTED,
+    ENGINE_VERSION_UNKNOWN,
+    IP_FORWARD_NOT_AT_BOOT,
+    IP_FORWARD_OFF,
+    IP_FORWARD_UNKNOWN,
+    MODULE_NOT_AT_BOOT,
+    MODULE_NOT_LOADED,
+    TUN_MISSING,
+    USERNS_REMAPPED,
+)
 from mstunnel_setup.readiness.model import (
     Check,
     Group,
@@ -17,11 +37,9 @@ from mstunnel_setup.readiness.model import (
     Verdict,
     check,
     passed,
-    problem,
     skipped,
-    unknown,
 )
-from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES, SYSCTL_FILE
+from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES
 
 _RECOMMENDED = Severity.RECOMMENDED
 _AUDIT_RULE = (
@@ -36,27 +54,37 @@ def chosen_engine(settings: Settings, engine: EngineFacts) -> Engine | None:
     return next((item for name in wanted for item in engine.engines if item.name == name), None)
 
 
-def _loaded(module: str, severity: Severity) -> Check:
-    @check(f"module-{_slug(module)}", Group.UTILS, f"Kernel module {module}", severity)
+def _loaded(module: str, severity: Severity, more: str = "") -> Check:
+    @check(
+        f"module-{_slug(module)}",
+        Group.UTILS,
+        f"Kernel module {module}",
+        severity,
+        passes=f"The module `{module}` is available: loaded, built in, or seen in `/proc/misc`.{more}",
+    )
     def module_loaded(kernel: KernelFacts) -> Verdict:
         if module in kernel.modules:
             return passed(f"{module} is loaded or built in")
-        return problem(f"{module} is not loaded", f"Load it: `modprobe {module}`, or run with --fix.")
+        return MODULE_NOT_LOADED(module=module)
 
     return module_loaded
 
 
 def _persisted(module: str) -> Check:
-    @check(f"module-{_slug(module)}-boot", Group.UTILS, f"Module {module} at boot", _RECOMMENDED)
+    @check(
+        f"module-{_slug(module)}-boot",
+        Group.UTILS,
+        f"Module {module} at boot",
+        _RECOMMENDED,
+        passes="A file of `modules-load.d` (any name, any of its directories) or `/etc/modules` loads it at "
+        "boot, or it is built in.",
+    )
     def module_at_boot(kernel: KernelFacts) -> Verdict:
         if module in kernel.module_files:
             return passed(f"{kernel.module_files[module]} loads {module}")
         if module in kernel.built_in:
             return passed(f"{module} is built into the kernel")
-        return problem(
-            f"no file loads {module} at boot",
-            f"Write one: `echo {module} >{MODULE_FILES[module]}`, or run with --fix.",
-        )
+        return MODULE_NOT_AT_BOOT(module=module, file=MODULE_FILES[module])
 
     return module_at_boot
 
@@ -65,47 +93,54 @@ def _slug(module: str) -> str:
     return module.replace("_", "-")
 
 
-@check("tun-device", Group.UTILS, "Device /dev/net/tun")
+@check("tun-device", Group.UTILS, "Device /dev/net/tun", passes="`/dev/net/tun` exists.")
 def _tun_device(kernel: KernelFacts) -> Verdict:
     if kernel.tun_device:
         return passed("/dev/net/tun exists")
-    return problem(
-        "/dev/net/tun is missing", "Load its module: `modprobe tun`. In a container, pass the device through."
-    )
+    return TUN_MISSING()
 
 
-@check("ip-forward", Group.UTILS, "IP forwarding")
+@check("ip-forward", Group.UTILS, "IP forwarding", passes="`net.ipv4.ip_forward` is 1 now.")
 def _ip_forward(kernel: KernelFacts) -> Verdict:
     value = kernel.sysctls.get(FORWARD)
     if value is None:
-        return unknown(f"{FORWARD} cannot be read", f"It must be 1: `sysctl {FORWARD}` shows it.")
+        return IP_FORWARD_UNKNOWN()
     if value == "1":
         return passed(f"{FORWARD} is 1")
-    return problem(f"{FORWARD} is {value}", f"Set it: `sysctl -w {FORWARD}=1`, or run with --fix.")
+    return IP_FORWARD_OFF(value=value)
 
 
-@check("ip-forward-boot", Group.UTILS, "IP forwarding at boot", _RECOMMENDED)
+@check(
+    "ip-forward-boot",
+    Group.UTILS,
+    "IP forwarding at boot",
+    _RECOMMENDED,
+    passes="The last file of `sysctl.d` that sets it sets it to 1; `/etc/sysctl.conf` counts where a "
+    "link there leads to it (Debian 13 has none), or systemd is not installed.",
+)
 def _ip_forward_boot(kernel: KernelFacts) -> Verdict:
     file, value = kernel.sysctl_files.get(FORWARD, ("", ""))
     if value == "1":
         return passed(f"{file} sets {FORWARD} to 1")
     seen = f"{file} sets {FORWARD} to {value}" if file else f"no file sets {FORWARD} at boot"
-    return problem(seen, f"Set it there: `echo {FORWARD}=1 >>{SYSCTL_FILE}`, or run with --fix.")
+    return IP_FORWARD_NOT_AT_BOOT(seen=seen)
 
 
-@check("engine-present", Group.UTILS, "Container engine")
+@check(
+    "engine-present",
+    Group.UTILS,
+    "Container engine",
+    passes="The requested engine, else Podman, else Docker, is installed.",
+)
 def _present(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is not None:
         return passed(f"{found.name} {found.version}".strip())
     wanted = "neither Podman nor Docker is" if settings.engine == "auto" else f"{settings.engine} is not"
-    return problem(
-        f"{wanted} installed",
-        "Install it: `dnf install podman` on RHEL, Docker CE (docs.docker.com) on Ubuntu.",
-    )
+    return ENGINE_MISSING(wanted=wanted)
 
 
-@check("engine-running", Group.UTILS, "Engine answers")
+@check("engine-running", Group.UTILS, "Engine answers", passes="`podman info` or `docker info` answers.")
 def _running(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is None:
@@ -114,16 +149,21 @@ def _running(settings: Settings, engine: EngineFacts) -> Verdict:
         return passed(f"{found.name} answers")
     if found.running is None:
         seen = f"{found.name} did not respond in time"
-        return unknown(seen, f"Measure it: `time {found.name} info`.")
+        return ENGINE_SLOW(seen=seen, name=found.name)
     hints = {
         "docker": "Start it: `systemctl start docker.service`, or run with --fix.",
         "podman": "Check the output of `podman info`.",
     }
     why = f": {found.reason}" if found.reason else ""
-    return problem(f"{found.name} does not answer{why}", hints[found.name])
+    return ENGINE_DOWN(name=found.name, why=why, remedy=hints[found.name])
 
 
-@check("engine-version", Group.UTILS, "Engine version")
+@check(
+    "engine-version",
+    Group.UTILS,
+    "Engine version",
+    passes="It is not older than the minimum version of the table.",
+)
 def _version(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is None:
@@ -131,16 +171,18 @@ def _version(settings: Settings, engine: EngineFacts) -> Verdict:
     number, known = release(found.version), platforms().engines[found.name]
     least = release(known.least)
     if number is None or least is None:
-        return unknown(f"{found.name} does not report its version", f"Check `{found.name} --version`.")
+        return ENGINE_VERSION_UNKNOWN(name=found.name)
     if number < least:
-        return problem(
-            f"{found.name} {found.version} is older than {known.least}",
-            f"Update {found.name} to {known.least} or later.",
-        )
+        return ENGINE_OLD(name=found.name, version=found.version, least=known.least)
     return passed(f"{found.name} {found.version} is {known.least} or later")
 
 
-@check("engine-known-bad", Group.UTILS, "Known bad engine version")
+@check(
+    "engine-known-bad",
+    Group.UTILS,
+    "Known bad engine version",
+    passes="It is in no refused range of versions; the table has the reasons.",
+)
 def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     number = None if found is None else release(found.version)
@@ -148,13 +190,17 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
         return skipped("no engine version is known")
     bad = bad_range(found.name, number)
     if bad is not None:
-        return problem(
-            f"{found.name} {found.version}: {bad.why}", f"Update {found.name} to {bad.below} or later."
-        )
+        return ENGINE_BAD(name=found.name, version=found.version, why=bad.why, below=bad.below)
     return passed(f"{found.name} {found.version} has no known problem")
 
 
-@check("engine-tested", Group.UTILS, "Engine version tested", Severity.INFO)
+@check(
+    "engine-tested",
+    Group.UTILS,
+    "Engine version tested",
+    Severity.INFO,
+    passes="Its release line was tested.",
+)
 def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     number = None if found is None else release(found.version)
@@ -163,22 +209,22 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     lines = platforms().engines[found.name].tested
     if is_tested(found.name, number):
         return passed(f"{found.name} {found.version} is in the tested range")
-    return problem(
-        f"{found.name} {found.version} is not among the tested ones ({', '.join(lines)})",
-        "It is expected to work; please report it if it does not.",
-    )
+    return ENGINE_UNTESTED(name=found.name, version=found.version, tested=", ".join(lines))
 
 
-@check("engine-shipped", Group.UTILS, "Engine of the distribution", Severity.INFO)
+@check(
+    "engine-shipped",
+    Group.UTILS,
+    "Engine of the distribution",
+    Severity.INFO,
+    passes="It is the distribution's supported engine, and not older than the version shipped.",
+)
 def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     row, found = platforms().of(system.distribution, system.version), chosen_engine(settings, engine)
     if row is None or found is None:
         return skipped("no platform entry or no engine to compare with")
     if found.name != row.engine:
-        return problem(
-            f"{found.name}; {system.name} supports {row.engine}",
-            f"Install {row.engine}, or expect no support from the vendor.",
-        )
+        return ENGINE_UNSUPPORTED(name=found.name, system=system.name, engine=row.engine)
     if not row.shipped:
         return passed(f"{found.name}, as supported on {system.name}")
     number, shipped = release(found.version), release(row.shipped)
@@ -186,42 +232,53 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
         return skipped("no engine version is known")
     if number >= shipped:
         return passed(f"{found.name} {found.version}; {system.name} came with {row.shipped}")
-    return problem(
-        f"{found.name} {found.version} is older than {row.shipped}", "Install the distribution's updates."
-    )
+    return ENGINE_NOT_UPDATED(name=found.name, version=found.version, shipped=row.shipped)
 
 
-@check("userns-remap", Group.UTILS, "Docker user namespaces")
+@check(
+    "userns-remap",
+    Group.UTILS,
+    "Docker user namespaces",
+    passes="Docker does not remap user namespaces: the certificate's key could not be read.",
+)
 def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is None or found.name != "docker":
         return skipped("Docker is not used")
     if not engine.userns_remap:
         return passed("userns-remap is not set")
-    return problem(
-        f"userns-remap is {engine.userns_remap}: containers cannot read the certificate's key",
-        "Remove userns-remap from /etc/docker/daemon.json (or from the options of dockerd), then "
-        "`systemctl restart docker`.",
-    )
+    return USERNS_REMAPPED(userns_remap=engine.userns_remap)
 
 
-@check("auditd", Group.UTILS, "Auditing", _RECOMMENDED)
+@check(
+    "auditd",
+    Group.UTILS,
+    "Auditing",
+    _RECOMMENDED,
+    passes=(
+        "`auditd` is active. This program writes no rules for it: to audit the gateway's files, "
+        "add `-w /etc/mstunnel -p wa -k mstunnel` to `/etc/audit/rules.d/mst.rules` after the "
+        "installation (newer kernels refuse rules for directories that do not exist) and run "
+        "`augenrules --load`."
+    ),
+)
 def _auditd(security: SecurityFacts) -> Verdict:
     if security.auditd == "active":
         return passed("auditd is active")
     if security.auditd == "inactive":
-        return problem(
-            "auditd is installed but not active",
-            f"Start it: `systemctl enable --now auditd`, or run with --fix. {_AUDIT_RULE}",
-        )
-    return problem("auditd is not installed", f"Install the package auditd (RHEL: audit). {_AUDIT_RULE}")
+        return AUDITD_INACTIVE()
+    return AUDITD_MISSING()
 
 
 CHECKS: tuple[Check, ...] = (
     _loaded("tun", Severity.REQUIRED),
     _persisted("tun"),
-    # The gateway translates addresses with nftables; engines and the vendor's own images use ip_tables.
-    _loaded("ip_tables", _RECOMMENDED),
+    _loaded(
+        "ip_tables",
+        _RECOMMENDED,
+        " The gateway translates addresses with nftables and runs without it; engines with the old backend "
+        "and the vendor's images need it.",
+    ),
     _persisted("ip_tables"),
     _tun_device,
     _ip_forward,

@@ -264,7 +264,7 @@ def test_a_warning_is_reported_and_the_run_continues(scene: Scene) -> None:
     scene.clock.elapsed = timedelta(days=75).total_seconds()
     certificate.STEP.gather(scene.context())
     (said,) = scene.prompter.said
-    assert said.startswith("Certificate: the certificate ends on 2026-08-20, in ")
+    assert said.startswith("Certificate: the certificate expires on 2026-08-20, in ")
 
 
 def test_what_devices_need_for_a_private_authority_is_shown(scene: Scene) -> None:
@@ -294,7 +294,7 @@ def test_a_self_signed_certificate_will_do_in_a_lab(scene: Scene) -> None:
     certificate.STEP.gather(context)
     assert context.gathered.identity is not None
     (said,) = scene.prompter.said
-    assert "self-signed, which a lab tenant allows" in said
+    assert "the certificate is self-signed: devices do not trust it" in said
 
 
 def test_the_address_of_a_site_joined_earlier_is_judged(scene: Scene) -> None:

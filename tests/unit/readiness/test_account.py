@@ -14,10 +14,10 @@ from mstunnel_setup.errors import SignInError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.lab import remote
-from mstunnel_setup.readiness.checks import of
+from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.examine import known_tunnel
 from mstunnel_setup.readiness.facts import AccountFacts, Facts, TunnelFacts
-from mstunnel_setup.readiness.model import Group, judge
+from mstunnel_setup.readiness.model import Group
 from mstunnel_setup.readiness.read.account import USER_READ, AccountReader
 from mstunnel_setup.tenant.clouds import CLOUDS, cloud
 from mstunnel_setup.tenant.sign_in import INTUNE_ADMINISTRATOR, SETUP_PERMISSIONS, DeviceCode, SignIn

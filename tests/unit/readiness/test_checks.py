@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.readiness.checks import CHECKS
+from mstunnel_setup.readiness.checks import CHECKS, judge
 from mstunnel_setup.readiness.facts import Facts
-from mstunnel_setup.readiness.model import Finding, Outcome, judge
+from mstunnel_setup.readiness.model import Finding, Outcome
 from tests.unit.readiness.known import BROKEN, facts
 
 DOCKER: dict[str, Any] = {

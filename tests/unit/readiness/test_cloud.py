@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.endpoint import Trust, read_head
-from mstunnel_setup.readiness.checks import of
+from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.data import Endpoint, endpoints, endpoints_of
 from mstunnel_setup.readiness.facts import Facts, NetworkFacts, ProxyFacts, ProxyPlace
-from mstunnel_setup.readiness.model import Group, Outcome, judge
+from mstunnel_setup.readiness.model import Group, Outcome
 from mstunnel_setup.readiness.read.cloud import CloudReader, Way
 from mstunnel_setup.tenant.clouds import CLOUDS
 from tests.unit.readiness.servers import proxy, serving, silent, tls

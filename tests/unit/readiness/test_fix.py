@@ -7,9 +7,8 @@ from typing import Any
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed
-from mstunnel_setup.readiness.checks import CHECKS
+from mstunnel_setup.readiness.checks import CHECKS, judge
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
-from mstunnel_setup.readiness.model import judge
 from mstunnel_setup.readiness.sysctls import SYSCTL_FILE
 from tests.unit.readiness.known import facts
 from tests.unit.readiness.test_read_programs import FakeProcesses, said

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.readiness.checks import of
+from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.facts import Facts
-from mstunnel_setup.readiness.model import Group, Outcome, judge
+from mstunnel_setup.readiness.model import Group, Outcome
 
 CASES = sorted((Path(__file__).parent / "hosts").glob("*.json"))
 GROUPS = frozenset({Group.UTILS, Group.HOST, Group.ROOTLESS})

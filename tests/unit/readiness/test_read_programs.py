@@ -11,7 +11,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.facts import Engine, Facts, Firewall, Settings
-from mstunnel_setup.readiness.model import Group, Outcome, judge
+from mstunnel_setup.readiness.model import Group, Outcome
 from mstunnel_setup.readiness.read.programs import ProgramReader
 
 Answer = Completed | None
@@ -185,7 +185,7 @@ def test_an_engine_that_is_slow_is_not_one_that_is_down(tmp_path: Path) -> None:
 
     found = reader(tmp_path, answers).engine()
     facts = Facts(settings=Settings(), engine=found)
-    results = {item.id: item.result for item in judge(checks.of(frozenset({Group.UTILS})), facts)}
+    results = {item.id: item.result for item in checks.judge(checks.of(frozenset({Group.UTILS})), facts)}
 
     assert found.engines[0].running is None
     assert results["engine-running"] is Outcome.UNKNOWN
