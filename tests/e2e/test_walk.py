@@ -39,23 +39,23 @@ class Way:
     typed: str
 
 
-ONE_FILE = Way("one-file", kinds.BARE, lambda made: made.program, "sudo {tenant} ./mstunnel-setup")
+ONE_FILE = Way("one-file", kinds.BARE, lambda made: made.program, "sudo ./mstunnel-setup --lab {lab}")
 _KEEP = f"sudo mkdir -p {ARCHIVES} && sudo mv mstunnel-images-*.tar {ARCHIVES}"
 OTHERS = (
     Way(
         "deb",
         kinds.BARE,
         lambda made: made.packages["deb"],
-        _KEEP + " && sudo dpkg --install mstunnel-setup*.deb && sudo {tenant} mstunnel-setup",
+        _KEEP + " && sudo dpkg --install mstunnel-setup*.deb && sudo mstunnel-setup --lab {lab}",
     ),
     # No registry of packages has Podman as an RPM package here: the host is Debian's, with the real rpm.
     Way(
         "rpm",
         kinds.BARE_RPM,
         lambda made: made.packages["rpm"],
-        _KEEP + " && sudo rpm --install mstunnel-setup*.rpm && sudo {tenant} mstunnel-setup",
+        _KEEP + " && sudo rpm --install mstunnel-setup*.rpm && sudo mstunnel-setup --lab {lab}",
     ),
-    Way("rootless", kinds.BARE, lambda made: made.program, "sudo {tenant} ./mstunnel-setup --rootless"),
+    Way("rootless", kinds.BARE, lambda made: made.program, "sudo ./mstunnel-setup --lab {lab} --rootless"),
 )
 
 
@@ -90,7 +90,8 @@ def test_packages_and_a_gateway_without_root_ask_the_same(host: Installation, wa
 def walk(host: Installation, way: Way) -> float:
     """Copy, type, answer; the seconds until the program ends, which then serves."""
     made = release.prepare(host.testbed.images)
-    typed = way.typed.format(tenant=" ".join(f"{name}={value}" for name, value in tenant(host).items()))
+    # As `mstunnel-lab serve` prints it.
+    typed = way.typed.format(lab=host.lab["setup"].rpartition(" ")[2])
     begin = time.monotonic()
     host.server.copy([way.copied(made), made.archive], "/root")
     with Terminal(host.server, ["sh", "-c", f"cd /root && {typed}"]) as terminal:
@@ -98,17 +99,6 @@ def walk(host: Installation, way: Way) -> float:
         assert terminal.end(120) == 0, terminal.screen
     assert "Traceback" not in terminal.screen
     return time.monotonic() - begin
-
-
-def tenant(host: Installation) -> dict[str, str]:
-    host.server.write("/srv/lab-ca.pem", host.testbed.lab.read(host.lab["ca_file"]))
-    return {
-        "MSTUNNEL_TENANT_CLOUD": "custom",
-        "MSTUNNEL_TENANT_AUTHORITY": host.lab["authority"],
-        "MSTUNNEL_TENANT_GRAPH": host.lab["graph"],
-        "MSTUNNEL_CA_FILE": "/srv/lab-ca.pem",
-        "MSTUNNEL_SIGN_IN_CLIENT_ID": host.lab["client_id"],
-    }
 
 
 def answer(host: Installation, terminal: Terminal) -> None:

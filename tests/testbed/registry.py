@@ -74,10 +74,13 @@ def _create(folder: Path, images: ImageSet) -> None:
         volumes = [f"--volume={path}:{where}" for path, where in _volumes(folder)]
         lab = images["lab"].reference
         namespace.podman("run", "--detach", "--name=registry", "--network=host", *volumes, lab, *COMMAND)
+        # As `podman push` does it for a release: under the digests that the archive has.
         references = {name: _push(namespace, folder, name, images[name].reference) for name in SERVED}
+        # Speed before size: the layers stay on this machine.
+        fast = ("--compression-format=zstd", "--compression-level=1")
         for name, (base, recipe) in variants.RECIPES.items():
             local = _build(namespace, images[base], name, recipe)
-            references[name] = _push(namespace, folder, base, local)
+            references[name] = _push(namespace, folder, base, local, *fast)
         _sign(namespace, folder, references)
     finally:
         namespace.close()
@@ -101,13 +104,12 @@ def _build(namespace: Namespace, base: Image, name: str, recipe: str) -> str:
     return reference
 
 
-def _push(namespace: Namespace, folder: Path, name: str, reference: str) -> str:
+def _push(namespace: Namespace, folder: Path, name: str, reference: str, *compression: str) -> str:
     """Push one image over TLS and return `name@digest`, the digest being the registry's."""
     digest = folder / "digest"
     trust = [f"--cert-dir={folder / 'tls'}"]
     (folder / "tls" / "ca.crt").write_bytes((folder / "tls" / "ca.pem").read_bytes())
-    # Speed before size: the layers stay on this machine.
-    options = [f"--digestfile={digest}", "--compression-format=zstd", "--compression-level=1", "--retry=5"]
+    options = [f"--digestfile={digest}", *compression, "--retry=5"]
     target = f"127.0.0.1:443/mstunnel/{name}:latest"
     namespace.podman("push", "--quiet", *trust, *options, reference, target, timeout=120)
     return f"{NAME}/mstunnel/{name}@{digest.read_text().strip()}"
