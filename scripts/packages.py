@@ -37,12 +37,13 @@ def build(one_file: Path, target: Path, architecture: Architecture, version: str
     """Make the packages of both kinds in the folder `target`; returns them."""
     with tempfile.TemporaryDirectory() as folder:
         unpacked = Path(folder) / "tree"
-        _unpack(one_file, unpacked)
+        unpack(one_file, unpacked)
         _launcher(Path(folder) / "launcher", architecture)
         return [_package(kind, Path(folder), target, architecture, version) for kind in KINDS]
 
 
-def _unpack(one_file: Path, folder: Path) -> None:
+def unpack(one_file: Path, folder: Path) -> None:
+    """Unpack what the one file unpacks at its first start."""
     payload = one_file.read_bytes().partition(b"\n__PAYLOAD__\n")[2]
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(payload))) as archive:
         archive.extractall(folder, filter="tar")

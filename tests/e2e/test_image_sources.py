@@ -63,6 +63,8 @@ def booted() -> Iterator[Host]:
         )
         installation.restore()
         installation.server.copy([made.program], "/root")
+        # An earlier step of an installation makes it.
+        installation.server.run(["mkdir", "/etc/mstunnel"])
         yield Host(installation, made)
 
 

@@ -37,6 +37,7 @@ class Way:
     host: Kind
     copied: Callable[[Release], Path]
     typed: str
+    account: str = "root"
 
 
 ONE_FILE = Way("one-file", kinds.BARE, lambda made: made.program, "sudo ./mstunnel-setup --lab {lab}")
@@ -55,7 +56,13 @@ OTHERS = (
         lambda made: made.packages["rpm"],
         _KEEP + " && sudo rpm --install mstunnel-setup*.rpm && sudo mstunnel-setup --lab {lab}",
     ),
-    Way("rootless", kinds.BARE, lambda made: made.program, "sudo ./mstunnel-setup --lab {lab} --rootless"),
+    Way(
+        "rootless",
+        kinds.BARE,
+        lambda made: made.program,
+        "sudo ./mstunnel-setup --lab {lab} --rootless",
+        account="mstunnel",
+    ),
 )
 
 
@@ -95,13 +102,13 @@ def walk(host: Installation, way: Way) -> float:
     begin = time.monotonic()
     host.server.copy([way.copied(made), made.archive], "/root")
     with Terminal(host.server, ["sh", "-c", f"cd /root && {typed}"]) as terminal:
-        answer(host, terminal)
+        answer(host, terminal, way.account)
         assert terminal.end(120) == 0, terminal.screen
     assert "Traceback" not in terminal.screen
     return time.monotonic() - begin
 
 
-def answer(host: Installation, terminal: Terminal) -> None:
+def answer(host: Installation, terminal: Terminal, account: str) -> None:
     """Read what is asked, and answer it: terms, sign-in, site, settings, certificate."""
     terminal.wait_for("-- more")
     terminal.type("q")
@@ -115,9 +122,9 @@ def answer(host: Installation, terminal: Terminal) -> None:
     terminal.wait_for("[y/N]")
     terminal.type("yes")
     terminal.wait_for("Waiting for the TLS certificate")
-    chain, key = host.authority.issue(PUBLIC_ADDRESS)
-    host.server.write(CHAIN, chain)
-    host.server.write(KEY, key, 0o600)
+    for path, content in zip((CHAIN, KEY), host.authority.issue(PUBLIC_ADDRESS), strict=True):
+        host.server.write("/root/copied", content, 0o600)
+        host.server.shell(f"chown {account} /root/copied && mv /root/copied {path}")
 
 
 def connect(host: Installation) -> None:
