@@ -1,11 +1,12 @@
 """The log of the set-up: JSON lines of what was done to the host."""
 
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import PurePosixPath
+from typing import Any
 
 from mstunnel_setup import paths
-from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.events import Event
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.clock import Clock
@@ -38,7 +39,7 @@ class SetupLog:
 
     def event(self, event: Event) -> None:
         """Log an event; the first one of an action opens the log."""
-        fields: JsonObject = {
+        fields = {
             "step": event.step,
             "phase": event.phase,
             "action": event.action,
@@ -49,7 +50,7 @@ class SetupLog:
 
     def crash(self, trace: str) -> None:
         """Log the traceback of a bug."""
-        fields: JsonObject = {"step": "", "phase": "crash", "action": "", "text": trace, "seconds": 0.0}
+        fields = {"step": "", "phase": "crash", "action": "", "text": trace, "seconds": 0.0}
         self._put(fields, at_once=True)
         self.close()
 
@@ -58,7 +59,7 @@ class SetupLog:
         self._appender = None
         self._opened.close()
 
-    def _put(self, fields: JsonObject, *, at_once: bool) -> None:
+    def _put(self, fields: Mapping[str, Any], *, at_once: bool) -> None:
         time = self._clock.now().isoformat(timespec="milliseconds")
         record = self._redactor.clean_value({"time": time, "run": self._run, **fields})
         self._waiting.append(json.dumps(record).encode() + b"\n")

@@ -10,7 +10,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import typer
 from typer.exceptions import TyperException
@@ -23,7 +23,6 @@ from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
 from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, download_bar
 from mstunnel_setup.cli.streams import deserted, interruptible, lost
-from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import (
     INTERNAL_ERROR,
     ChecksFailedError,
@@ -103,7 +102,7 @@ class Renderer:
         for notice in result.errors:
             self._notice(_WORDS.get(result.exit_code, "error"), "31", notice)
 
-    def envelope(self, result: Result) -> JsonObject:
+    def envelope(self, result: Result) -> dict[str, Any]:
         """The JSON envelope (docs/reference: JSON output)."""
         cleaned = self.redactor.clean_value(
             {
