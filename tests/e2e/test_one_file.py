@@ -157,8 +157,9 @@ def test_the_other_architecture_does_the_same_under_emulation(one_file: OneFile,
     here = debian.architecture().debian
     other = debian.ARCHITECTURES["arm64" if here == "amd64" else "amd64"]
     dist.build(tmp_path / "mstunnel-setup", other)
-    folder = tmp_path / "tree"
+    folder = tmp_path / "place/tree"
     packages.unpack(tmp_path / "mstunnel-setup", folder)
+    (folder / "complete").touch()
     loader = [
         f"/usr/bin/qemu-{other.machine}",
         folder / "lib" / other.loader,
