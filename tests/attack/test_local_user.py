@@ -139,7 +139,8 @@ def said(text: str, what: str) -> Any:
 
 
 @pytest.mark.skipif(
-    not _TIOCSTI.exists() or _TIOCSTI.read_text() != "1\n", reason="this kernel lets nobody type for others"
+    not _TIOCSTI.exists() or _TIOCSTI.read_text() != "1\n",
+    reason="this kernel lets no process type for others",
 )
 @pytest.mark.parametrize("way", _WAYS)
 def test_the_account_types_nothing_into_the_shell_of_root(way: str) -> None:
@@ -169,7 +170,7 @@ _RUN = "import sys; from mstunnel_setup.cli.setup import main; sys.exit(main())"
 
 
 def copied(place: Path) -> Path:
-    """The program in a place of its own, as root has unpacked it."""
+    """The program in a separate directory, as root has unpacked it."""
     package = ROOT / "mstunnel_setup"
     shutil.copytree(package, place / "lib/mstunnel_setup", ignore=shutil.ignore_patterns("__pycache__"))
     return place / "lib"
@@ -290,7 +291,7 @@ def refused_or_without_effect() -> Iterator[None]:
 
 
 def test_the_lock_cannot_be_held_against_root(place: Path) -> None:
-    """Neither while a run is at work, nor what a killed one has left behind."""
+    """Neither that of an active run, nor the one that a killed run left behind."""
     name = "/mstunnel-setup.lock"
     left = place / name[1:]
 

@@ -1,4 +1,4 @@
-"""Attacker: a device, on the other kinds of hosts; each engine has a network of its own for the gateway."""
+"""Attacker: a device, on the other kinds of hosts; each engine has a separate network for the gateway."""
 
 import pytest
 

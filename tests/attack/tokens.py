@@ -21,7 +21,7 @@ _NO_CLAIM = object()
 
 
 class Forger:
-    """Somebody with a good token of the tenant, and for odd claims with its signing key."""
+    """An attacker with a valid token of the tenant, and for odd claims with its signing key."""
 
     def __init__(self, installation: Installation) -> None:
         self.good = installation.token().strip()
@@ -58,7 +58,7 @@ class Forger:
         return self._signed(self._claims, key or self._key, algorithm, merged)
 
     def by_public_key(self) -> str:
-        """Signed with HMAC, the secret being the public key that everybody can fetch."""
+        """Signed with HMAC, the secret being the public key, which all can fetch."""
         public = self._key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )

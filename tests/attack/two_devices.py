@@ -62,7 +62,7 @@ class TwoDevices:
         self.second = self.testbed.start_client("client2", 21)
 
     def connect(self) -> None:
-        """Connect both devices anew."""
+        """Connect both devices again."""
         for device in (self.first, self.second):
             vpn.disconnect(device)
             connected = vpn.connect(

@@ -105,7 +105,7 @@ class Browser:
         path = f"//button[normalize-space()='{name}'] | //a[normalize-space()='{name}']"
         self.driver.execute_script("window.isLeft = true")
         self.driver.find_element(By.XPATH, path).click()
-        # Whoever asks while one page makes way for the next is answered with errors of several kinds.
+        # A query while one page is replaced by the next gets errors of several kinds.
         waiting = WebDriverWait(self.driver, 20, ignored_exceptions=[WebDriverException])
         waiting.until(lambda driver: driver.execute_script(_ARRIVED))
 

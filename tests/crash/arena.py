@@ -1,4 +1,4 @@
-"""One place to run in: a tenant, a recording engine, a fork server, and a root that is made anew."""
+"""One place to run in: a tenant, a recording engine, a fork server, and a new root for each run."""
 
 import contextlib
 import json
@@ -65,7 +65,7 @@ class Kept:
 
 
 class Arena:
-    """Where installations are made, killed and removed; `request` is what every run of a program is told."""
+    """Where installations are made, killed and removed; every run of a program gets `request`."""
 
     images: ClassVar[Mapping[str, str]] = {"server": IMAGES["gateway"], "agent": IMAGES["agent"]}
 
@@ -302,7 +302,7 @@ def _sorted(receipt: str) -> str:
 
 
 def free_port() -> int:
-    """A port nobody has, below those that the kernel gives to others at any moment (ip_local_port_range)."""
+    """An unused port, below those that the kernel gives to others at any moment (ip_local_port_range)."""
     while True:
         port = random.randint(20_000, 30_000)
         with socket.socket() as probe, contextlib.suppress(OSError):

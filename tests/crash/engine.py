@@ -287,7 +287,7 @@ class _Listener:
 
 
 class RecordedEngine:
-    """The client: a `ContainerEngine`. `hit` is told before and after everything that changes something."""
+    """The client: a `ContainerEngine`. `hit` is called before and after everything that changes something."""
 
     def __init__(self, path: str, hit: Callable[[str], None]) -> None:
         self._path = path
@@ -348,7 +348,7 @@ class RecordedEngine:
         return True
 
     def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
-        """What the gateway is told and asked: its port is closed or opened; somebody is always connected."""
+        """Commands and queries to the gateway: its port is closed or opened; a device is always connected."""
         if arguments[0] == "nft":
             self._hit(f"engine nft {' '.join(arguments[1:3])}")
         return Finished(0, _USERS if "occtl" in arguments[0] else "", "")

@@ -57,7 +57,7 @@ def install(fault: dict[str, Any]) -> None:
 
 
 def _due(port: str, label: str) -> str | None:
-    """Count a call; what shall come instead of it, if anything."""
+    """Count a call; the fault to raise instead of it, if any."""
     if _active is None or _active.port != port:
         return None
     seen.append(label)
@@ -118,7 +118,7 @@ def _engine(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         answer = None if what == "refused" else call(*arguments, **options)
         if what is None:
             return answer
-        hint = "Mend the cause and run the command again."
+        hint = "Fix the cause, then run the command again."
         raise EngineError("container-failed", f"{name}: made to fail by a test", hint)
 
     return maybe

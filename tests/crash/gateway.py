@@ -1,4 +1,4 @@
-"""A server, its administrator and somebody else, in any order: the state machine of the crash tests."""
+"""A server, its administrator and other users, in any order: the state machine of the crash tests."""
 
 import json
 import os
@@ -106,7 +106,7 @@ class Gateway(RuleBasedStateMachine):
         return f"file:{path}" in self.arena.receipt()["entries"]
 
     def saved(self, path: str) -> bool:
-        """Whether the installation found the file of somebody else there, and will put it back."""
+        """Whether the installation found a foreign file there, and will restore it."""
         entry = self.arena.receipt()["entries"].get(f"file:{path}")
         return bool(entry and entry[1]["digest"])
 
@@ -200,7 +200,7 @@ class Gateway(RuleBasedStateMachine):
             self.removed()
 
     def _edited_since_merged(self) -> bool:
-        """Whether somebody has changed the settings since a run wrote them with the changes of before."""
+        """Whether the settings were changed since a run wrote them with the changes of before."""
         version = self.arena.receipt()["entries"][f"file:{paths.ENVIRONMENT}"][2][-1]
         place = self.place(paths.ENVIRONMENT)
         return place.exists() and bool(place.read_text() != version["text"])
@@ -208,7 +208,7 @@ class Gateway(RuleBasedStateMachine):
     @rule(command=st.sampled_from(["install", "uninstall", "roll_back", "renew"]))
     @told
     def two_runs_at_once(self, command: str) -> None:
-        """P6: the second says who is at work, and changes nothing."""
+        """P6: the second names the active run, and changes nothing."""
         with exclusive(Files(self.arena.root), SystemClock(), paths.LOCK):
             before = self.arena.state()
             ended = getattr(self.arena, command)(days_wrong=self.clock)
@@ -254,7 +254,7 @@ class Gateway(RuleBasedStateMachine):
         self._kept_aside()
 
     def _kept_aside(self) -> None:
-        """A command that was asked to write a file anew keeps what somebody has made of it.
+        """A command that rewrites a file keeps edits of others.
 
         What an uninstallation had left to them, and a new installation saved, will be put back at the end.
         """
@@ -342,7 +342,7 @@ class Gateway(RuleBasedStateMachine):
             context.load_cert_chain(active / "chain.pem", active / "key.pem")
 
     def _check_what_others_left(self) -> None:
-        """P2: nobody's file is touched."""
+        """P2: no foreign file is touched."""
         for path in self.foreign:
             assert self.place(path).read_text() == "mine\n"
         for path in self.edited:

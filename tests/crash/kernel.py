@@ -72,7 +72,7 @@ def _rc_update(options: Sequence[str], levels: Path) -> dict[str, object]:
 
 
 def _service(options: Sequence[str], started: Path) -> dict[str, object]:
-    """A script of the init, run by itself: openrc-run(8)."""
+    """A script of the init system, run directly: openrc-run(8)."""
     if options == ["start"]:
         started.touch()
     elif options == ["stop"]:

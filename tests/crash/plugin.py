@@ -36,7 +36,7 @@ def recorded(figure: str) -> list[dict[str, Any]]:
 
 
 def forget(figure: str) -> None:
-    """Begin a figure anew."""
+    """Start a new record of a figure."""
     (FIGURES / f"{figure}.jsonl").unlink(missing_ok=True)
 
 

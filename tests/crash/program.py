@@ -1,7 +1,7 @@
 """The real programs with a recording container engine: a server that forks one run for every request.
 
 `python -m tests.crash.program` reads one JSON request a line and answers how the run ended. Everything is
-imported beforehand, so a run costs no more than its work.
+imported in advance, so a run costs no more than its work.
 """
 
 import json
@@ -48,7 +48,7 @@ APPS = {"mstunnel-setup": setup.app, "mst-cli": mst_cli.app, "mstunnel_monitor":
 
 
 class QuickClock:
-    """A clock on which waiting takes no time, and that somebody may have set wrong."""
+    """A clock on which waiting takes no time, and that may be wrong."""
 
     waited = 0.0
     wrong = timedelta()

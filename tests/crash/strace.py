@@ -53,7 +53,7 @@ def traced(arena: Arena, *options: str) -> subprocess.CompletedProcess[bytes]:
 def places(lines: Iterable[str]) -> list[tuple[str, int]]:
     """The calls to kill at, each with its number among the calls of that name in one thread or process.
 
-    strace counts for each of them by itself. An `openat` is one only where it may make a file.
+    strace counts each of them separately. An `openat` is one only where it may make a file.
     """
     made: Counter[tuple[str, str]] = Counter()
     found: dict[tuple[str, int], None] = {}

@@ -1,4 +1,4 @@
-"""The tenant of an arena: a lab in a process of its own, whose database is looked into and set back."""
+"""The tenant of an arena: a lab in a separate process, whose database is read and reset."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from mstunnel_setup.lab.graph_directory import stored_credentials
 from mstunnel_setup.tls.agent_credential import new_agent_credential
 
 CERTIFICATE_DAYS = 90
-# The applications of the seed: an installer with a secret, and one that was made beforehand.
+# The applications of the seed: an installer with a secret, and one that was created in advance.
 CLIENT = "77777777-7777-4777-8777-777777777777"
 PREPARED = "88888888-8888-4888-8888-888888888888"
 _SEED = Path(__file__).with_name("seed.yaml")

@@ -39,7 +39,7 @@ def offer(arena: Arena, label: str, image: str) -> str:
 
 @pytest.fixture
 def private() -> Iterator[Path]:
-    """A folder that nobody else can change anything above: elsewhere no backup is written."""
+    """A folder whose parents no other user can change: elsewhere no backup is written."""
     with tempfile.TemporaryDirectory(dir=pwd.getpwuid(os.geteuid()).pw_dir) as folder:
         yield Path(folder)
 

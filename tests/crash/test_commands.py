@@ -17,7 +17,7 @@ from tests.crash.variants import VARIANTS
 from tests.parameters import sample
 from tests.unit.system.test_killed_host_half import OF_ROOT
 
-# Within what the certificate is good for.
+# Within the validity of the certificate.
 _DUE = f"{datetime.now(UTC) + timedelta(days=20):%Y-%m-%dT%H:%M}+00:00"
 _ASKED_FOR = {step.name for step in ORDER}
 Arguments = Callable[[Arena], Sequence[str]]
@@ -45,7 +45,7 @@ def signed_in(*words: str) -> Arguments:
 
 
 def by_a_person(arena: Arena) -> Sequence[str]:
-    """Somebody has registered this server at the keyboard."""
+    """This server was registered interactively."""
     arena.tenant.registered_by_a_person()
     return ("env", "get")
 
@@ -115,7 +115,7 @@ class Rehearsed:
             self.points = done(self.run()).points
             self.golden = self.state()
         done(arena.uninstall())
-        # A setting that somebody made is kept, and the file with it.
+        # A setting of the administrator is kept, and the file with it.
         self.removed = arena.state()
         return self
 
@@ -140,10 +140,10 @@ class Rehearsed:
         return [*complaints, *self._left()]
 
     def state(self) -> dict[str, Any]:
-        """Everything but earlier versions of an object, and what an authority said: it is asked anew.
+        """Everything but earlier versions of an object, and revocation statuses: they are queried again.
 
         And but for the record that a command came to its end: given once more, with nothing left to do, it
-        stays quiet, and nobody asks for that record.
+        prints nothing, and that record is not needed.
         """
         state = self.scene.arena.state()
         state["receipt"]["steps"] = [name for name in state["receipt"]["steps"] if name in _ASKED_FOR]
@@ -188,7 +188,7 @@ def unknown(*goldens: dict[str, Any]) -> set[str]:
 
 
 def test_every_kind_of_action_is_killed(variant: Callable[[str], Scene]) -> None:
-    """Whoever adds a kind of action adds it to a host or a command of the kill loops.
+    """A new kind of action must be added to a host or a command of the kill loops.
 
     What root does for an account is killed in tests/unit/system/test_killed_host_half.py.
     """

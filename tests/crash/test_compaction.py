@@ -41,7 +41,7 @@ def opened(arena: Arena) -> Iterator[Journal]:
 
 
 def worn(arena: Arena) -> Sequence[str]:
-    """The server has been at work for years, and its journal is due for compaction."""
+    """The server has run for years, and its journal is due for compaction."""
     with opened(arena) as journal:
         for number in range(LARGE // 2000):
             action = StoreAnswer(name="worn", value={"try": number, "text": "x" * 2000})

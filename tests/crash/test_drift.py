@@ -1,4 +1,4 @@
-"""Between stop and resume somebody else changes something; and journals of older and newer releases (P1)."""
+"""Between stop and resume others change something; and journals of older and newer releases (P1)."""
 
 import contextlib
 import json
@@ -64,7 +64,7 @@ def test_a_file_edited_by_others_survives_the_uninstallation_and_is_named(arena:
 
 
 def edited(arena: Arena, path: str) -> str:
-    """Add a line to a file of ours, as somebody with an editor does."""
+    """Add a line to a file of ours, as an editor does."""
     with place(arena, path).open("a") as stream:
         stream.write("# theirs\n")
     return place(arena, path).read_text()

@@ -217,7 +217,7 @@ print(json.dumps(found))
 @pytest.mark.timeout(1600)
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
 def test_a_full_disk_is_named_and_the_next_run_goes_on(tmp_path: Path, every: int) -> None:
-    """A real file system of 1 MiB, fuller and fuller, in a mount namespace of its own."""
+    """A real file system of 1 MiB, fuller and fuller, in a separate mount namespace."""
     sizes = list(range(0, 1024, 8)) if every == 1 else [0, 850, 950, 1000, 1016]
     command = ["unshare", "--mount", sys.executable, "-c", _FULL, str(tmp_path), json.dumps(sizes)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)

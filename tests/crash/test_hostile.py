@@ -1,4 +1,4 @@
-"""Somebody has put something else where our files will be: refused by name, nothing of theirs touched."""
+"""Foreign objects are where our files will be: refused by name, and not touched."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ Trick = Callable[[Path, Path], None]
 
 @pytest.fixture
 def treasure(arena: Arena) -> Iterator[Path]:
-    """A folder of somebody else with one file; neither may change."""
+    """A foreign folder with one file; neither may change."""
     folder = arena.directory / "treasure"
     folder.mkdir()
     (folder / "file").write_text("A=1\n")

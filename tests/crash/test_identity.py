@@ -1,4 +1,4 @@
-"""The server's own identity, by whole runs: consent of somebody else, a secret instead of a certificate."""
+"""The server's own identity, by whole runs: consent by another person, a secret instead of a certificate."""
 
 from pathlib import Path
 from urllib.parse import urlsplit

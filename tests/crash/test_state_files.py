@@ -1,6 +1,6 @@
 """Files that outlive a release: what the earlier ones wrote is read, what a newer one wrote is no surprise.
 
-Only the history of upgrades is refused: everything else is found out anew.
+Only the history of upgrades is refused: everything else is determined again.
 Fixtures: releases/RELEASE-NAME-VERSION.json.
 """
 

@@ -1,4 +1,4 @@
-"""The hosts of the kill loop: what is there beforehand, what the answers want, and how runs see the host."""
+"""The hosts of the kill loop: what exists before, what the answers request, and how runs see the host."""
 
 import io
 import json
@@ -39,7 +39,7 @@ def _fresh(arena: Arena) -> None:
 
 
 def _occupied(arena: Arena) -> None:
-    """Files of somebody else where ours will be: undo has to bring them back."""
+    """Foreign files where ours will be: undo must restore them."""
     arena.write_answers({})
     folder = arena.root / "etc/mstunnel"
     (folder / "private").mkdir(parents=True)
@@ -57,7 +57,7 @@ def _systemd(arena: Arena) -> None:
 
 
 def _everything(arena: Arena) -> None:
-    """Every step has work to do: kernel, proxy, bridge, archive, identity made beforehand, the one file."""
+    """Every step has work to do: kernel, proxy, bridge, archive, existing identity, the self-contained file."""
     kernel.lay_down(arena.root)
     (arena.root / "usr/sbin").mkdir(parents=True)
     arena.write_answers(
@@ -79,7 +79,7 @@ def _openrc(arena: Arena) -> None:
 
 
 def _secret(arena: Arena) -> None:
-    """The server signs in with a secret, and somebody has a file where it will be."""
+    """The server signs in with a secret, and a foreign file is where it will be."""
     arena.write_answers({"identity": {"credential": "secret"}})
     place = arena.root / "etc/mstunnel/private/agent-secret"
     place.parent.mkdir(parents=True)

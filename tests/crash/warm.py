@@ -1,4 +1,4 @@
-"""What every run of the program would work out anew, and what comes out the same each time.
+"""Values that every run of the program would compute again with the same result.
 
 The fork server does it once, so that a run costs its own work only: an RSA key, the agent's credential made
 with it and read back (the library tests the key for primes each time), the public roots of this machine, the

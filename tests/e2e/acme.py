@@ -42,7 +42,7 @@ class Acme:
         return self.folder / "letsencrypt" / "live" / name
 
     def certbot(self, *arguments: str) -> None:
-        """Run certbot; the certificate of the server is the only thing it is told not to look at."""
+        """Run certbot; only the certificate of the server is not verified."""
         folders = [
             f"--{kind}-dir={self.folder / name}"
             for kind, name in (("config", "letsencrypt"), ("work", "work"), ("logs", "logs"))

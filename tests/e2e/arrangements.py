@@ -1,4 +1,4 @@
-"""What a case of an end-to-end test makes wrong beforehand."""
+"""Faults that a case of an end-to-end test prepares."""
 
 from collections.abc import Callable
 from typing import Any

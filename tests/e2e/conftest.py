@@ -7,7 +7,7 @@ import pytest
 from tests.testbed.installation import Installation
 from tests.testbed.testbed import Testbed
 
-# Begun last, one of these files would keep one worker at work long after the other.
+# Begun last, one of these files would keep one worker busy long after the other.
 _BEGUN_FIRST = ("test_upgrade", "test_installation", "test_hosts", "test_refusals")
 
 

@@ -1,4 +1,4 @@
-"""The one file as `make dist` makes it, with places of its own to unpack into."""
+"""The one file as `make dist` makes it, with separate directories to unpack into."""
 
 import os
 import subprocess

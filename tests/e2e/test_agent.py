@@ -150,7 +150,7 @@ def test_a_configuration_refused_by_the_gateway_is_rolled_back(installed: Instal
 
 @pytest.mark.long
 def test_a_changed_port_is_served_with_no_hand_on_the_host(installed: Installation) -> None:
-    """The agent tells what is wanted; the monitor makes the container anew, which publishes the new port."""
+    """The agent passes on the port; the monitor re-creates the container, which publishes it."""
     installed.connect()
     installed.change_configuration({"listenPort": 8443})
     assert "listen-port-changed" in check_in(installed)
@@ -193,7 +193,7 @@ def test_the_agent_can_change_nothing_but_its_own(installed: Installation) -> No
 
 @pytest.mark.long
 def test_the_internal_address_is_tried_by_the_gateway_itself(installed: Installation) -> None:
-    """Through the network that devices will use; an error is told in curl's words, with DNS and proxy."""
+    """Through the network that devices will use; an error has curl's message, with DNS and proxy."""
     assert eventually(lambda: row(installed, "internal-network")["state"] == "healthy", 90)
     # The gateway tries another address at once.
     installed.server.write(PROBE, "http://10.99.0.80:81/\n")

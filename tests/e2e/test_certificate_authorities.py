@@ -100,7 +100,7 @@ def health(gateway: Installation) -> dict[str, Any]:
 
 
 def revocation(gateway: Installation) -> str:
-    """What the agent says about revocation, once it has started anew and asked."""
+    """The revocation status that the agent reports after a restart."""
     rows = {row["id"]: row for row in health(gateway)["data"]["rows"]}
     return str(rows["tls-revocation"]["state"])
 
@@ -196,7 +196,7 @@ def test_no_key_is_ever_readable_by_others(gateway: Installation) -> None:
     # Copies at the usual places are part of it.
     gateway.server.run(["rm", "-f", "/etc/mstunnel/private/site.key", "/etc/mstunnel/certs/site.crt"])
     calls = "trace=open,openat,openat2,creat,chmod,fchmod,fchmodat,fchmodat2"
-    # A file for each thread: in one for all, a call that another interrupts is told in two halves.
+    # A file for each thread: in one for all, a call that another interrupts is written in two parts.
     traced = (
         f"umask 0; exec strace -ff -s 300 -o /root/trace -e {calls} mst-cli import_cert {' '.join(FILES)}"
     )

@@ -150,7 +150,7 @@ def bundle(gateway: Installation) -> dict[str, bytes]:
 
 def test_the_configuration_is_compared_and_pulled(gateway: Installation) -> None:
     assert cli(gateway, "config", "diff", "--exit-code")["status"] == "unchanged"
-    # The agent would bring the change within a minute by itself.
+    # The agent would apply the change automatically within a minute.
     cli(gateway, "agent", "stop")
     gateway.change_configuration({"routeIncludes": ["10.99.0.0/24", "10.77.5.0/24"]})
     difference = cli(gateway, "config", "diff", "--exit-code", code=20)["data"]["diff"]

@@ -1,4 +1,4 @@
-"""The host around the gateway on real parts: proxy, kernel, bridge, and what is refused beforehand."""
+"""The host around the gateway on real parts: proxy, kernel, bridge, and what is refused in advance."""
 
 import json
 import re
@@ -116,7 +116,7 @@ def test_behind_a_proxy_everything_goes_through_it_and_follows_when_it_changes(
         assert host.server.shell(f"grep -l {NEW} {' '.join(PLACES)}", check=False).stdout == ""
         assert [host.server.run(["test", "-e", path], check=False).code for path in PLACES[1:]] == [1, 1, 1]
         kept = {item["code"] for item in json.loads(host.uninstall().stdout)["warnings"]}
-    # Whoever took the proxy out of env.sh may want the rest of it.
+    # The proxy was removed from env.sh; the rest of the file stays.
     assert kept == {"kept"}
     host.server.run(["rm", "-r", "/etc/mstunnel"])
     host.restore()

@@ -61,7 +61,7 @@ class Host(Installation):
             ("mst-cli", "server", "logs", "--tail", "25"),
             ("mst-cli", "agent", "logs", "--tail", "25"),
             ("tail", "--lines=25", "/var/log/mstunnel/setup.log"),
-            # Without systemd the monitor speaks to whoever runs it.
+            # Without systemd the monitor writes to its standard output.
             ("journalctl", "--no-pager", "--lines=25", "--identifier=mstunnel_monitor"),
         )
         return "\n".join(self.server.run(command, check=False).describe() for command in commands)

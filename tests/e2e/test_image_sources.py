@@ -27,7 +27,7 @@ class Host:
     release: Release
 
     def brings(self, *arguments: str, registry: str = UNREACHABLE) -> Completed:
-        """Run the step that brings the images."""
+        """Run the step that pulls or loads the images."""
         answers = {**self.installation.answers(), "images": {"registry": registry}}
         self.installation.write_answers(answers)
         fixed = ("--answers", self.installation.path("answers.yaml"), "--unattended", "--output", "json")

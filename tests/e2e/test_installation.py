@@ -71,7 +71,7 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
 
     host.setup()
     journal = [json.loads(line) for line in host.server.read("/var/lib/mstunnel/journal.jsonl").splitlines()]
-    # The journal has the results that were not known beforehand.
+    # The journal has the results that were not known in advance.
     results = {record["key"]: record["outputs"] for record in journal if record["type"] == "done"}
     assert resolve(planned, results) == [record["action"] for record in journal if record["type"] == "begin"]
 

@@ -30,7 +30,7 @@ def built() -> bytes:
 
 @pytest.fixture(scope="module")
 def one_file(built: bytes, tmp_path_factory: pytest.TempPathFactory) -> OneFile:
-    """A copy that unpacks itself into folders of its own, kept between the tests."""
+    """A copy that unpacks itself into separate folders, kept between the tests."""
     file = OneFile(built, tmp_path_factory.mktemp("copied"))
     file.run("--version")
     return file

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.e2e
 
 @dataclass(frozen=True)
 class Refusal:
-    """`arrange` makes things wrong, `mend` right again; `said` are parts of message and hint."""
+    """`arrange` prepares the fault, `mend` removes it; `said` are parts of message and hint."""
 
     code: int
     error: str
@@ -52,7 +52,7 @@ class Refusal:
 
 @pytest.fixture(scope="module", autouse=True)
 def stocked(prepared: Installation) -> Iterator[None]:
-    """Both images are there beforehand, so that no case waits for a download."""
+    """Both images are preloaded, so that no case waits for a download."""
     references = [prepared.references["gateway"], prepared.references["agent"]]
     for reference in references:
         prepared.server.run(["podman", "pull", "--quiet", reference], timeout=120)
@@ -62,7 +62,7 @@ def stocked(prepared: Installation) -> Iterator[None]:
 
 @pytest.fixture
 def host(prepared: Installation) -> Iterator[Installation]:
-    """A server without a gateway; tests here take back what they did themselves, unless they fail."""
+    """A server without a gateway; tests here undo what they did, unless they fail."""
     prepared.restore()
     yield prepared
     if prepared.server.run(["test", "-e", "/var/lib/mstunnel/journal.jsonl"], check=False).code == 0:
@@ -96,7 +96,7 @@ FILE = "/root/answers.yaml"
 SETUP = ("mstunnel-setup", "--answers", ANSWERS, "--unattended", "--output", "json")
 BREAK_PODMAN = "mv /usr/bin/podman /usr/bin/podman.away"
 MEND_PODMAN = "mv /usr/bin/podman.away /usr/bin/podman"
-# A file of its own below the folder keeps the file system from having a single free block.
+# A separate file below the folder keeps the file system from having a single free block.
 FULL = (
     "mkdir -p {0} && mount -t tmpfs -o size=16k,mode=755 tmpfs {0} && ! dd if=/dev/zero of={0}/filling 2>&1"
 )
@@ -201,7 +201,7 @@ LONG = {
     *("Podman does not start", "no such site"),
 }
 AFTER_REGISTRATION = {
-    "port in use, which the checks were told to ignore": Refusal(
+    "port in use, which the checks ignore": Refusal(
         3,
         "port-in-use",
         ("443", "python3"),
@@ -273,7 +273,7 @@ def test_a_secret_in_the_answer_file_is_not_repeated(host: Installation) -> None
 
 @contextmanager
 def waiting_run(host: Installation) -> Iterator[subprocess.Popen[bytes]]:
-    """An installation that waits for somebody to enter its device code."""
+    """An installation that waits for its device code."""
     process = subprocess.Popen(
         host.server.argv(("mstunnel-setup", "--answers", ANSWERS, "--unattended")),
         stdin=subprocess.DEVNULL,

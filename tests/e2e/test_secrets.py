@@ -34,7 +34,7 @@ STOP, SAMPLES = "/tmp/stop-sampling", "/tmp/samples"
 
 @dataclass
 class Evidence:
-    """What a run showed, by run; and the secrets that were at work."""
+    """What a run showed, by run; and the secrets that were used."""
 
     host: Installation
     shown: dict[str, bytes] = field(default_factory=dict)
@@ -68,7 +68,7 @@ def sampling(host: Installation) -> Iterator[dict[str, bytes]]:
 
 
 def place_pfx(host: Installation) -> bytes:
-    """Put a PFX file and its passphrase on the server; 32 bytes of the key that nobody may see."""
+    """Put a PFX file and its passphrase on the server; 32 bytes of the key that must not appear."""
     chain, key = host.authority.issue(PUBLIC_ADDRESS)
     leaf, *others = x509.load_pem_x509_certificates(chain)
     private = load_pem_private_key(key, None)
@@ -112,7 +112,7 @@ def evidence(host: Installation) -> Iterator[Evidence]:
         "wrong secret": b"Wrong/secret+of the & testbed~9",
         "key of the site": place_pfx(host),
         "access token": token.rpartition(".")[2].encode(),
-        # The same for all tokens of this tenant, so it stands for those that nobody knows here.
+        # The same for all tokens of this tenant, so it also finds tokens that are not known here.
         "any access token": token.partition(".")[0].encode(),
     }
     yield Evidence(host, secrets=secrets)

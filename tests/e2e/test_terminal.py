@@ -20,7 +20,7 @@ QUESTION = re.compile(r"(: |\[y/N\] |-- )$", re.MULTILINE)
 
 @dataclass
 class Person:
-    """Somebody in front of the server who knows where the tenant is, and the rest by heart."""
+    """A person at the server's terminal who knows the tenant and all answers."""
 
     host: Installation
     certificate: tuple[bytes, bytes]
@@ -203,7 +203,7 @@ def answer_up_to_the_certificate(person: Person, terminal: Terminal) -> None:
 
 @dataclass(frozen=True)
 class Stop:
-    """A place where somebody may give up: what is on the screen then, and what is typed the next time."""
+    """A point at which a person may interrupt: what the screen shows, and what is typed the next time."""
 
     shown: str
     answer: str = ""

@@ -223,7 +223,7 @@ def as_user(*command: str, **environment: str) -> subprocess.CompletedProcess[st
 
 @pytest.fixture
 def home(one_file: OneFile) -> Path:
-    """A home of the account nobody, who can get at the file."""
+    """A home of the account `nobody`, which can read the file."""
     folder = one_file.path.parent
     home = folder / "home"
     home.mkdir()

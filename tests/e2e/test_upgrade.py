@@ -259,7 +259,7 @@ def test_sessions_may_end_while_new_connections_are_refused(installed: Installat
     installed.connect()
     offer(installed, "gateway-next", "agent-next")
     installed.server.start(["sh", "-c", "mst-cli upgrade apply --drain 10 --output json >/root/drained 2>&1"])
-    # The client asks other name servers now, so somebody else knocks.
+    # The client queries other DNS servers now, so another address connects.
     knock = ["curl", "--silent", "--insecure", "--max-time", "2", "https://127.0.0.1/"]
     assert eventually(lambda: installed.server.run(knock, check=False).code == CURL_REFUSED, 60)
     time.sleep(6)

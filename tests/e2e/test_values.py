@@ -22,7 +22,7 @@ _ARGUMENTS = "#!/usr/bin/python3\nimport json, sys\njson.dump(sys.argv, open('/r
 
 
 def values(count: int, seed: int, *, refused: str = "") -> list[str]:
-    """Printable texts, full of characters special to somebody; none that holds all of `refused`."""
+    """Printable texts, full of characters that are special in some format; none contains all of `refused`."""
     dice = random.Random(seed)
     found = ["", " ", "%n", "$HOME", "${HOME}", "$(id)", "\\", "a\\", '"', "#", ";", "~", "%%", "$$", "é"]
     while len(found) < count:

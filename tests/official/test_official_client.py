@@ -1,6 +1,6 @@
 """Microsoft's own client for Graph beta (PyPI msgraph-beta-sdk) works with every tunnel entity of the lab.
 
-It runs in an environment of its own, made once from requirements/official-client.txt; see tour.py.
+It runs in a separate environment, created once from requirements/official-client.txt; see tour.py.
 """
 
 import fcntl

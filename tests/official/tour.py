@@ -61,7 +61,7 @@ SITE = (
 
 
 class Token(AccessTokenProvider):
-    """A token that somebody else got."""
+    """A token that was obtained elsewhere."""
 
     def __init__(self, token: str) -> None:
         self._token = token

@@ -21,7 +21,7 @@ def writing() -> Iterator[None]:
 
 
 def hold() -> None:
-    """Until this program ends, nobody else removes what is in the cache."""
+    """Until this program ends, no other process removes content of the cache."""
     if not _held:
         CACHE.mkdir(parents=True, exist_ok=True)
         _held.append((CACHE / "in-use").open("w"))

@@ -35,7 +35,7 @@ LOGGED = {
     "signature": ("U2lnbmF0dXJlT2ZBQmxvYg%3D%3D", "PUT https://blob.example/x?sv=1&sig={}"),
     "RADIUS key": ("Radius,Key;with=signs", "radiusclient: shared_key='{}'"),
 }
-"""Kind of secret -> the secret, and how somebody's program writes it down."""
+"""Kind of secret -> the secret, and how other programs write it."""
 
 SETTINGS = {
     "proxy without a scheme": ("Proxy:word@of/it", "https_proxy=user:{}@proxy.example:3128"),

@@ -60,7 +60,7 @@ class Installation:
         self.server.write(self.path("key.pem"), key, 0o644 if self.testbed.kind.account else 0o600)
 
     def path(self, name: str) -> str:
-        """Where an administrator puts the file `name`, so that whoever runs the gateway can read it."""
+        """Where an administrator puts the file `name`, so that the user of the gateway can read it."""
         return f"{self.testbed.kind.folder}/{name}"
 
     def answers(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Installation:
         return self.server.run([*command, *CONTAINERS]).stdout
 
     def reboot(self) -> None:
-        """Stop the server as a whole and boot it again; its init does what it was told to."""
+        """Stop the server as a whole and boot it again; its init system starts what is enabled."""
         self.testbed.restart_server()
         if self.testbed.kind.at_boot:
             self.server.shell(self.testbed.kind.at_boot, timeout=120)

@@ -1,7 +1,7 @@
 """Runs on the server: start a command and kill it with SIGKILL inside a step: `kill_at.py STEP COMMAND…`.
 
 The moment is the first action that the step begins; a step without actions is met at its own beginning and
-killed a moment later, so that it is at work.
+killed a moment later, while it runs.
 """
 
 import json

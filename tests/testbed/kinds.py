@@ -42,11 +42,11 @@ class Kind:
     folder: str = "/root"
 
     def engine_command(self, *arguments: str) -> tuple[str, ...]:
-        """A command of the engine, run as whoever runs the containers."""
+        """A command of the engine, run as the user of the containers."""
         return self.as_account(self.engine, *arguments)
 
     def as_account(self, *command: str) -> tuple[str, ...]:
-        """A command, run as whoever runs the containers."""
+        """A command, run as the user of the containers."""
         if not self.account:
             return command
         # The first account of a new system.

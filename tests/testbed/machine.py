@@ -19,7 +19,7 @@ TREES = (
     "/var/lib/mstunnel",
     "/var/log/mstunnel",
 )
-# What a running system changes by itself.
+# What a running system changes automatically.
 UNSTABLE = (
     "/etc/mtab",
     "/etc/hosts",

@@ -22,7 +22,7 @@ def sweep(seen: set[bytes]) -> None:
 
 
 def main(stop: Path, output: Path) -> None:
-    """Sample until told to stop."""
+    """Sample until stopped."""
     seen: set[bytes] = set()
     while not stop.exists():
         sweep(seen)

@@ -82,6 +82,6 @@ class Terminal:
 
     @property
     def screen(self) -> str:
-        """Everything that was shown, as lines without escape sequences; a line drawn anew counts once."""
+        """Everything that was shown, as lines without escape sequences; a redrawn line counts once."""
         lines = _ESCAPES.sub("", self.raw).replace("\r\n", "\n").split("\n")
         return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)

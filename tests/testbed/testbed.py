@@ -29,7 +29,7 @@ class Testbed:
     Two networks: `outside` (client, server, lab, registry) and `internal` (server, intranet); no way from one
     to the other but through the server. Names end in `tunnel.test`; the server is also `vpn.tunnel.test`.
 
-    `kind` is what the server is like. `preloaded` gives its Podman the images beforehand, so that no test has
+    `kind` is what the server is like. `preloaded` loads the images into its Podman, so that no test has
     to wait for them.
     """
 

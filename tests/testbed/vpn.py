@@ -10,7 +10,7 @@ AUTHORITY = "/root/openconnect-ca.pem"
 LOG = "/root/openconnect.log"
 PID = "/run/openconnect.pid"
 _KEEPER = "/run/openconnect-keeper.pid"
-# openconnect goes to the background while its script, which begins with the address, is still at work.
+# openconnect goes to the background while its script, which begins with the address, still runs.
 _SETTLED = """
 until ip -4 -oneline address show dev tun0 2>/dev/null | grep -q inet; do sleep 0.05; done
 while pgrep -f '[/]vpnc-script' >/dev/null; do sleep 0.05; done
@@ -55,7 +55,7 @@ def address(client: Machine, seconds: float = 10) -> str:
 
 
 def disconnect(client: Machine) -> None:
-    """End the connection, if there is one, and whoever keeps it up; the client takes its routes back."""
+    """End the connection, if there is one, and the process that keeps it; the client removes its routes."""
     client.shell(
         f"[ ! -e {_KEEPER} ] || kill $(cat {_KEEPER}); rm -f {_KEEPER}; pkill -x openconnect", check=False
     )

@@ -10,7 +10,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass
 class FakeClock:
-    """Time that passes only while somebody sleeps; `during` is what happens meanwhile, one for each sleep."""
+    """Time that passes only during a sleep; `during` is what happens meanwhile, one for each sleep."""
 
     start: datetime = START
     elapsed: float = 0.0
@@ -31,7 +31,7 @@ class FakeClock:
 
 
 class StoppedClock(FakeClock):
-    """Time that stands: whoever waits for it is in the wrong."""
+    """Time that stands still: waiting for it is an error."""
 
     def sleep(self, seconds: float) -> None:
         raise AssertionError(seconds)

@@ -21,7 +21,7 @@ def operator_of(
     processes: Processes | None = None,
     clock: Clock | None = None,
 ) -> Operator:
-    """Whoever runs a command on the host below `root`, at `console` or unattended."""
+    """The operator of a command on the host below `root`, at `console` or unattended."""
     redactor = Redactor()
     output = OutputFormat.JSON if json else OutputFormat.TEXT
     files, clock = Files(root), clock or SystemClock()

@@ -1,4 +1,4 @@
-"""A lab tenant in a process of its own, for as long as a test needs it."""
+"""A lab tenant in a separate process, for as long as a test needs it."""
 
 import json
 import subprocess

@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "mstunnel_setup"
-# The ports themselves, and the lab tenant, which is a server of its own.
+# The ports themselves, and the lab tenant, which is a separate server.
 OUTSIDE = ("host", "lab")
 
 # Method names that change the file system. Our own file writer has none of them.

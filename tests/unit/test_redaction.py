@@ -143,7 +143,7 @@ _NO_STARS = _ANYTHING.filter(lambda text: "*" not in text)
 
 
 def _gone(secret: str, text: str) -> None:
-    """Nothing of `secret` but what stands around it anyway is left, even where nobody knows it."""
+    """Nothing of `secret` but what stands around it anyway is left, even if it is not registered."""
     assume(text.count(secret) == 1)
     cleaned = Scrubber([]).clean(text)
     assert secret not in cleaned
@@ -152,7 +152,7 @@ def _gone(secret: str, text: str) -> None:
 
 @given(_NO_STARS, st.sampled_from(["https_proxy=", "HTTP_PROXY: ", 'export http_proxy="', "'all_proxy': '"]))
 def test_any_password_of_a_proxy_goes(secret: str, name: str) -> None:
-    """Whoever writes a password into an address seldom encodes it."""
+    """Passwords in addresses are seldom encoded."""
     _gone(secret, f"{name}http://user:{secret}@proxy.example:3128")
     _gone(secret, f"{name}user:{secret}@proxy.example:3128")
 

@@ -1,4 +1,4 @@
-"""Profiles that other tools made: exported, compared and applied without loss, or told."""
+"""Profiles that other tools made: exported, compared and applied without loss, or reported."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A day of an agent, in a process of its own: real code, real HTTP, a clock that only sleeps move.
+"""A day of an agent, in a separate process: real code, real HTTP, a clock that only sleeps move.
 
 `day.py ROOT HOURS` serves a misbehaving tenant in a second process and prints what became of it as JSON.
 """

@@ -1,4 +1,4 @@
-"""A tenant in memory, and a clock that moves only when somebody sleeps."""
+"""A tenant in memory, and a clock that moves only during a sleep."""
 
 from dataclasses import dataclass, field
 

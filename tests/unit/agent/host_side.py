@@ -41,7 +41,7 @@ def with_host(agent: Agent) -> Agent:
 
     def at_once(digest: str, _patience: float) -> Verdict | None:
         monitor.look()
-        # The gateway's first word comes with its report, after the monitor has told it to look.
+        # The gateway first answers with its report, after the monitor's signal.
         monitor.look()
         found: Verdict | None = hear(digest, 0)
         return found

@@ -34,7 +34,7 @@ FAULTS = (
 
 @dataclass
 class Tenant:
-    """The state of the tenant. The agent's clock is told to it, so that faults come by its time."""
+    """The state of the tenant. It knows the agent's clock, so that faults follow that time."""
 
     minutes: float = 0.0
     key: int = 0

@@ -52,7 +52,7 @@ def test_every_change_that_was_asked_for_arrives(day: dict[str, Any]) -> None:
 
 
 def test_every_release_that_was_offered_is_asked_for_once(day: dict[str, Any]) -> None:
-    """Each hour has one, offered while the tenant misbehaves; the site says that it upgrades by itself."""
+    """Each hour has one, offered while the tenant misbehaves; the site upgrades automatically."""
     assert day["taken"] == list(range(1, HOURS + 1))
     assert day["ends"][-1]["offered"] == HOURS
 

@@ -19,7 +19,7 @@ NAME = "generation-1"
 
 @dataclass
 class RealStart(FakeClock):
-    """Begins at the time of day, which a responder signs with, and moves only when somebody sleeps."""
+    """Begins at the time of day, which a responder signs with, and moves only during a sleep."""
 
     def now(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.elapsed)
@@ -65,7 +65,7 @@ def test_it_is_asked_at_once_then_every_hour(scene: Scene) -> None:
     end = scene.authority.read("leaf").not_valid_after_utc
     assert found == Served(end, RevocationState.GOOD, "")
 
-    # Nobody answers now, and for an hour nobody is asked.
+    # No responder answers now, and for an hour none is queried.
     scene.clock.sleep(3599)
     assert watch.look().revocation is RevocationState.GOOD
     scene.clock.sleep(1)

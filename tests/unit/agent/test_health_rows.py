@@ -1,4 +1,4 @@
-"""The health table, row by row: what makes it healthy, a warning, unhealthy, and what nobody knows."""
+"""The health table, row by row: what makes it healthy, a warning, unhealthy or unknown."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Upgrades in the rounds of the agent: asked for, waited for, told, and never in the way of the rest."""
+"""Upgrades in the rounds of the agent: requested, awaited, reported, and never blocking the rest."""
 
 from datetime import timedelta
 

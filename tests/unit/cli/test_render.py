@@ -94,12 +94,12 @@ def test_json_is_the_envelope_and_makes_no_text(capsys: pytest.CaptureFixture[st
 def test_every_foreseen_failure_has_its_exit_code(
     kind: type[SetupError], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _run(_fail(kind("it-failed", "it failed", "Mend it."))) == kind.exit_code
+    assert _run(_fail(kind("it-failed", "it failed", "Fix it."))) == kind.exit_code
     word = "waiting" if kind is WaitingError else "error"
-    assert capsys.readouterr() == ("", f"{word}: it failed\n  Mend it.\n")
-    assert _run(_fail(kind("it-failed", "it failed", "Mend it.")), "--output", "json") == kind.exit_code
+    assert capsys.readouterr() == ("", f"{word}: it failed\n  Fix it.\n")
+    assert _run(_fail(kind("it-failed", "it failed", "Fix it.")), "--output", "json") == kind.exit_code
     envelope = _check_envelope(capsys.readouterr().out)
-    assert envelope["errors"] == [{"code": "it-failed", "message": "it failed", "hint": "Mend it."}]
+    assert envelope["errors"] == [{"code": "it-failed", "message": "it failed", "hint": "Fix it."}]
 
 
 def test_messages_are_at_most_80_columns_wide(capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,7 +160,7 @@ def test_a_container_that_is_slow_to_begin_is_waited_for(
 
 
 def test_a_container_that_is_slow_to_die_is_replaced(world: World, reference: str) -> None:
-    """Whoever has to reap it does not get to it for longer than Podman waits."""
+    """Its parent reaps it only after the time that Podman waits."""
     RunContainer(spec=box(reference)).apply(world, {})
     conmon = int(podman("inspect", "--format={{.State.ConmonPid}}", "box"))
     os.kill(conmon, signal.SIGSTOP)

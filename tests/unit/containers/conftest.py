@@ -4,4 +4,4 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "podman: runs real containers in namespaces of its own (root)")
+    config.addinivalue_line("markers", "podman: runs real containers in separate namespaces (root)")

@@ -1,4 +1,4 @@
-"""Fetching again: what may pass is tried again, what will not is told at once; one deadline for all."""
+"""Retries of pulls: temporary failures are retried, permanent ones reported at once; one deadline for all."""
 
 from typing import Any, cast
 

@@ -30,7 +30,7 @@ _EVENTS = st.one_of(
 
 
 def _records(events: list[tuple[str, str, int]]) -> list[JsonObject]:
-    """What a runner could have written: nothing is done, replaced or taken back that was not begun."""
+    """What a runner could have written: nothing is done, replaced or undone that was not started."""
     records: list[JsonObject] = [{"type": "installation", "installation": "i", "folders": [], "sequence": 1}]
     begun: dict[str, int] = {}
     for kind, name, number in events:

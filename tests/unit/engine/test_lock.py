@@ -1,4 +1,4 @@
-"""One run at a time; the file of the lock goes with the lock, and nobody slips in on a removed one."""
+"""One run at a time; the file of the lock goes with the lock, and no process can lock a removed one."""
 
 import fcntl
 import json

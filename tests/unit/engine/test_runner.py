@@ -32,7 +32,7 @@ _ACTIONS = (
     WriteFile(path="/etc/tunnel/a", text="A\n"),
     WriteFile(path="/etc/present", text="ours\n", mode=0o600),
     StoreAnswer(name="site", value={"id": "7"}),
-    # Names out of order: a journal that sorts them would no longer know its own file.
+    # Names not sorted: a journal that sorts them would no longer know its own file.
     WriteJson(path="/etc/tunnel/b.json", value={"site": output("answer:site", "value"), "first": 1}),
     Link(path="/etc/tunnel/active", target="a"),
 )
@@ -245,7 +245,7 @@ def test_what_was_made_at_last_goes_before_what_it_rests_on(
 
 
 def test_a_link_goes_before_the_newer_folder_it_points_to(root: Path) -> None:
-    """Whoever reads through the link while it is taken back finds everything or nothing."""
+    """A reader of the link during undo finds everything or nothing."""
     for name in ("one", "two"):
         actions = (
             MakeDirectory(path=f"/etc/{name}"),

@@ -24,7 +24,7 @@ class World:
     def check_gateway_configuration(self, image: str, text: str) -> None:
         self.checked.append((image, text))
         if "bad" in text:
-            raise StepError("gateway-configuration-refused", "ocserv: bad", "Mend it.")
+            raise StepError("gateway-configuration-refused", "ocserv: bad", "Fix it.")
 
 
 @pytest.fixture

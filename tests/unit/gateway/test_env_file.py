@@ -240,7 +240,7 @@ class EditedByTwo(RuleBasedStateMachine):
 
     @rule(wanted=st.dictionaries(NAMES, RENDERED, max_size=3))
     def the_installer_runs_again(self, wanted: dict[str, str]) -> None:
-        # A value that was typed and is also what we wrote may follow the answers: nobody can tell.
+        # A value that was typed and is also what we wrote may follow the answers: both look the same.
         self.foreign = {name: value for name, value in self.foreign.items() if self.before.get(name) != value}
         self.text, self.before = merge(self.text, self.before, wanted, "env.sh"), wanted
         again = merge(self.text, wanted, wanted, "env.sh")

@@ -1,4 +1,4 @@
-"""The verbose mode lasts eight hours, and what was before comes back by itself."""
+"""The verbose mode lasts eight hours, then the earlier level is restored automatically."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

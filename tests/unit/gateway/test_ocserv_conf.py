@@ -11,7 +11,7 @@ from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import DEAD_END_NETWORK, Authentication, debug_level, ocserv_conf
 
 LONGEST_LINE = 2047
-"""Bytes that ocserv reads as one line; the rest would be a line of its own."""
+"""Bytes that ocserv reads as one line; the rest would be another line."""
 
 OURS = set(ocserv_conf(ServerConfiguration.from_wire({"network": "10.0.0.0/8"})).splitlines())
 FROM_THE_TENANT = {

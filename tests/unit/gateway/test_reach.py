@@ -57,7 +57,7 @@ BASE: Final[dict[str, Any]] = {"id": "c", "displayName": "d", "network": "10.0.0
 
 
 def keys(text: str) -> set[str]:
-    """The keys that ocserv finds in a configuration; a vhost has keys of its own."""
+    """The keys that ocserv finds in a configuration; a vhost has separate keys."""
     lines = [line for line in text.split("\n") if line and not line.startswith("#")]
     assert all("=" in line and line.isprintable() and len(line) < 2048 for line in lines), text
     return {line.partition("=")[0].strip() for line in lines}

@@ -28,7 +28,7 @@ for piece in pieces:
 
 @pytest.fixture
 def process_id() -> Iterator[int]:
-    """A process alone in a network of its own."""
+    """A process alone in a separate network."""
     command = ["unshare", "--net", "sh", "-c", "ip link set lo up && echo up && exec sleep 60"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

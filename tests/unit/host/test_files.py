@@ -155,7 +155,7 @@ def test_a_service_group_with_a_person_in_it_is_a_group_of_people(
 def test_takes_a_parent_that_only_the_own_group_may_change(
     files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As homes are where every account has a group of its own (umask 0002)."""
+    """As homes are where every account has its private group (umask 0002)."""
     me = pwd.struct_passwd(("me", "x", os.geteuid(), os.getegid(), "", "/", "/bin/sh"))
     monkeypatch.setattr(pwd, "getpwuid", lambda _uid: me)
     (tmp_path / "etc").chmod(0o775)
@@ -271,7 +271,7 @@ def test_a_pipe_that_the_shell_has_opened_is_read(files: Files) -> None:
 
 
 class _Swapping:
-    """The module `os` for the writer; before call number `at` somebody puts a link in a folder's place."""
+    """The module `os` for the writer; before call number `at` a folder is replaced by a link."""
 
     def __init__(self, at: int, swap: Callable[[], None]) -> None:
         self._at, self._swap, self.calls = at, swap, 0
@@ -306,7 +306,7 @@ _CHANGES: dict[str, Callable[[Files], object]] = {
 def test_a_parent_swapped_for_a_link_at_any_moment_leads_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    """Somebody who may rename the folder above puts a link to another place there, at every single call."""
+    """An attacker who may rename the folder above puts a link to another place there, at every call."""
     for at in range(1, 200):
         place = tmp_path / str(at)
         for name in ("etc/sub/empty", "elsewhere/empty"):

@@ -1,4 +1,4 @@
-"""The HTTP session trusts what it is told to, whatever the environment says, and repeats with measure."""
+"""The HTTP session trusts the given roots, whatever the environment contains, and limits its retries."""
 
 import contextlib
 import gzip

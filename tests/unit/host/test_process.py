@@ -83,7 +83,7 @@ def test_attending_keeps_only_the_output() -> None:
 
 
 def test_a_signal_stops_what_is_attended_first(tmp_path: Path) -> None:
-    """Its own end is awaited, so that nobody is left at work behind our back."""
+    """Its own end is awaited, so that no process is left running."""
     on_term = f"trap 'sleep 0.3; echo done >{tmp_path}/end; exit' TERM"
     script = f"{on_term}; echo >{tmp_path}/up; while :; do sleep 0.05; done"
 

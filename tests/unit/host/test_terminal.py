@@ -1,4 +1,4 @@
-"""A program of another account on a terminal of its own: what reaches it, and how it ends."""
+"""A program of another account on a separate terminal: what reaches it, and how it ends."""
 
 import fcntl
 import json

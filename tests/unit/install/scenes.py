@@ -44,7 +44,7 @@ OSAKA = TunnelSite(id="11111111-0000-0000-0000-000000000002", display_name="Osak
 
 @dataclass
 class FakePrompter:
-    """A person who types `typed`, one after the other; nobody when `interactive` is false."""
+    """A person who types `typed`, one after the other; unattended when `interactive` is false."""
 
     typed: list[str] = field(default_factory=list)
     interactive: bool = True
@@ -169,7 +169,7 @@ class Scene:
         return Journal(self.files, self.clock, paths.STATE)
 
     def write(self, path: str, content: str | bytes) -> Path:
-        """Put a file below the root, as somebody else would; returns where it really is."""
+        """Put a file below the root, as others would; returns its real path."""
         file = self.files.locate(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -13,7 +13,7 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def begun(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command of the host below a root of its own; exit code and everything it said."""
+    """Run a command of the host below a separate root; exit code and output."""
     for name in ("etc", "run", "var"):
         (tmp_path / name).mkdir()
 

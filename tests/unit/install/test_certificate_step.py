@@ -1,4 +1,4 @@
-"""The step waits for a usable certificate, and never goes back to an older one by itself."""
+"""The step waits for a usable certificate, and never returns to an older one automatically."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ ROOT = PKI.pem("inter") + PKI.pem("root")
 
 
 class Clock(FakeClock):
-    """Every sleep lets somebody do the next thing."""
+    """Every sleep runs the next action."""
 
     def sleep(self, seconds: float) -> None:
         assert self.during, "it waits for ever"

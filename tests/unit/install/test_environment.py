@@ -212,7 +212,7 @@ def test_later_steps_of_a_plan_see_the_file_before_it_is_written(scene: Scene) -
 
 
 def test_a_root_in_a_file_with_its_key_is_refused(scene: Scene) -> None:
-    """The copy below ca-trust is for everybody to read."""
+    """All users may read the copy below ca-trust."""
     ca_file = scene.write("/root/ca.pem", Pki().pem("root") + key_bytes("p256"))
     with pytest.raises(UsageError) as caught:
         environment.STEP.gather(scene.context(tenant__ca_file=str(ca_file)))

@@ -1,4 +1,4 @@
-"""Step `eula`: every new text is asked for again; a marker of somebody else counts; no means nothing done."""
+"""Step `eula`: every new text is asked for again; a marker of another program counts; a refusal stops."""
 
 import pytest
 

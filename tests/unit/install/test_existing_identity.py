@@ -1,4 +1,4 @@
-"""Step `register` with an application made beforehand, against a running lab tenant."""
+"""Step `register` with an application created in advance, against a running lab tenant."""
 
 import json
 from dataclasses import replace
@@ -23,7 +23,7 @@ def test_it_registers_the_server_and_becomes_its_identity(
 ) -> None:
     folder = tmp_path_factory.mktemp("beforehand")
     write_pfx(folder / "agent.p12")
-    made = against_lab.identity("made beforehand").apply(
+    made = against_lab.identity("made in advance").apply(
         against_lab.World(Files(folder), running.graph()), {}
     )
     site = running.graph().sites()[0]

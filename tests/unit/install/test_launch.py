@@ -36,7 +36,7 @@ def ready(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture
 def taken(scene: Scene) -> Iterator[int]:
-    """A port of the configuration on which somebody else listens."""
+    """A port of the configuration on which another program listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         scene.graph.configuration = configuration(port)

@@ -169,7 +169,7 @@ PREPARED = "11111111-2222-3333-4444-555555555555"
 
 @pytest.fixture
 def proved(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """As which applications somebody signed in."""
+    """The applications that signed in."""
     told = list[str]()
 
     def sign_in(_context: Context, tenant_id: str, app_id: str, _credential: Credential) -> FakeGraph:

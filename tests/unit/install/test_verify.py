@@ -21,7 +21,7 @@ _PKI = Pki()
 
 @contextmanager
 def _serving(folder: Path, pki: Pki) -> Iterator[int]:
-    """A TLS server with the leaf of `pki` on a port of its own."""
+    """A TLS server with the leaf of `pki` on a separate port."""
     bundle = folder / "served.pem"
     bundle.write_bytes(pki.pem("leaf") + key_bytes(pki.key_name("leaf")))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

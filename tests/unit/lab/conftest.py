@@ -140,7 +140,7 @@ class LabClient:
         return str(answer.json()["access_token"])
 
     def token_as(self, who: str) -> str:
-        """Return a token of `user`, `user/app` or `app:name`, of the last five minutes; "" for nobody."""
+        """Return a token of `user`, `user/app` or `app:name`, of the last five minutes; "" for `nobody`."""
         key = (who, int(time.monotonic() // 300))
         if key not in self.tokens:
             self.tokens[key] = self._new_token(who)

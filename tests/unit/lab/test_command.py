@@ -96,7 +96,7 @@ ANSWERS = {
 def test_answers_come_in_the_envelope(
     start_lab: Callable[..., Any], lab_program: str, tmp_path: Path
 ) -> None:
-    """In a lab of its own: a retired key ends the tokens that other tests hold."""
+    """In a separate lab: a retired key ends the tokens that other tests hold."""
     process = start_lab("--port", "0", "--seed", SEED)
     out = str(tmp_path / "token")
     for line, wanted in ANSWERS.items():

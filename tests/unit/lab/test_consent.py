@@ -12,7 +12,7 @@ ROLE = "9241abd9-d0e6-425a-bd4f-47ba86e767a4"
 
 @pytest.fixture
 def application(lab: Any) -> Any:
-    """Registered by somebody who may not grant it its permission."""
+    """Registered by a user who may not grant it its permission."""
     access = [{"id": ROLE, "type": "Role"}]
     body = {
         "displayName": "Waiting gateway",

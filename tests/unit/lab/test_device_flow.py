@@ -1,4 +1,4 @@
-"""What a waiting device is told (RFC 8628 section 3.5)."""
+"""Responses to a waiting device (RFC 8628 section 3.5)."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""A certified OpenID provider that nobody here wrote stands in for the lab's sign-in (npm oidc-provider).
+"""A certified third-party OpenID provider replaces the lab's sign-in (npm oidc-provider).
 
-The tenant client signs in there by device code, and the lab's Graph, told of that issuer, takes its tokens.
+The tenant client signs in there by device code, and the lab's Graph, set to that issuer, accepts its tokens.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A capture goes to the disk while it lasts, and what there is when somebody interrupts is kept."""
+"""A capture goes to the disk while it lasts, and an interrupted one is kept."""
 
 import stat
 import tracemalloc

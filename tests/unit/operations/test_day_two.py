@@ -1,4 +1,4 @@
-"""Commands of mst-cli on a host where the gateway's control program answers as told."""
+"""Commands of mst-cli on a host where the gateway's control program answers as configured."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Fixes: only what can be taken back, and only what is broken."""
+"""Fixes: only what can be undone, and only what is broken."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -85,7 +85,7 @@ NEEDS_NAMESPACES = pytest.mark.skipif(
 def second_place() -> Iterator[tuple[str, str]]:
     """Another host, a network namespace: its name, and how the addresses begin (we end with 1, it with 2).
 
-    They are of this run alone: what a killed one left behind is in nobody's way.
+    They are of this run alone: the files of a killed one do no harm.
     """
     name, net = f"mst{secrets.token_hex(3)}", f"10.213.{secrets.randbelow(256)}"
     commands = [

@@ -1,4 +1,4 @@
-"""The account of a rootless gateway: made, prepared, taken back, with stand-ins for programs and accounts."""
+"""The account of a rootless gateway: created, prepared, removed, with stand-ins for programs and accounts."""
 
 import shlex
 from collections.abc import Sequence

@@ -25,7 +25,7 @@ OF_ROOT = {"create-account", "give-ids", "join-group", "enable-linger", "give-fo
 
 
 class Killed(BaseException):
-    """The process is gone: nobody catches this."""
+    """The process is gone: nothing catches this."""
 
 
 class Mortal(AccountHost):

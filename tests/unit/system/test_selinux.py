@@ -1,4 +1,4 @@
-"""The SELinux type of the proxy's port: given, and taken back to whatever rule there was."""
+"""The SELinux type of the proxy's port: set, and restored to the earlier rule."""
 
 from pathlib import Path
 

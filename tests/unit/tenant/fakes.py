@@ -1,4 +1,4 @@
-"""An HTTP port that gives prepared answers, a clock that moves only when somebody sleeps, token helpers."""
+"""An HTTP port that gives prepared answers, a clock that moves only during a sleep, token helpers."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A token file is read anew for every use, and judged before Graph has to."""
+"""A token file is read for every use, and checked before it is sent to Graph."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The roots below ca-trust: whatever the form, and nobody's root for what is none."""
+"""The roots below ca-trust: in any format, and files that are none."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """NIST PKITS: every path of the suite judged against its own revocation lists.
 
 The suite says in the name of each end certificate whether its path is valid. A valid path has nothing revoked
-in it; of the others, those below are invalid because of revocation alone: revoked, or nobody can tell.
+in it; of the others, those below are invalid because of revocation alone: revoked, or unknown.
 """
 
 import itertools

@@ -251,7 +251,7 @@ def response(**changes: object) -> bytes:
 
 
 def test_a_responder_whose_certificate_cannot_be_checked_proves_nothing() -> None:
-    """Somebody on the way makes one in the name of the authority; the library checks no such signature."""
+    """An attacker in between makes one in the name of the authority; the library checks no such signature."""
     key = private_key("p256/forger")
     builder = x509.CertificateBuilder(
         ISSUER.subject,

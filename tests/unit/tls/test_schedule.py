@@ -21,7 +21,7 @@ TIMER = "mstunnel-import-0123456789ab.timer"
 
 @dataclass
 class Services:
-    """A service manager that notes what it is told."""
+    """A service manager that records its calls."""
 
     told: list[str] = field(default_factory=list)
 

@@ -49,7 +49,7 @@ def verdict(path: Path) -> str:
 
 
 def _answer(read: Callable[..., Answer], data: bytes) -> str:
-    """What a list or a response says about a certificate of somebody else: never anything good."""
+    """The verdict of a list or a response about another certificate: never good."""
     pki = Pki()
     answer = read(data, pki.certificate("leaf"), pki.certificate("inter"), NOW)
     raise AssertionError(answer)

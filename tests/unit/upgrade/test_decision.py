@@ -77,7 +77,7 @@ class Blind:
     begun: dict[str, datetime] = field(default_factory=dict)
 
     def live(self, now: datetime) -> None:
-        """Every server decides; one that has begun runs the release, and nobody else sees it."""
+        """Every server decides; one that has begun runs the release, which no other server sees."""
         target = release("2026-11-01")
         for name in [name for name in self.names if name not in self.begun]:
             own = Member(name, name, "unknown", digests("ab"), now)

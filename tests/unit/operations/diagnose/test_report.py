@@ -33,7 +33,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     # Of a setting every form is known, wherever it turns up.
     for secret, _line in SETTINGS.values():
         lines += [f"said {form.decode('latin-1')} once" for form in forms(secret.encode()).values()]
-    # A key that was cut off takes the rest along, so each line is a text of its own.
+    # A truncated key removes the rest as well, so each line is a separate text.
     logged = "\n-----END PRIVATE KEY-----\n".join(lines)
     settings = "".join(f"{line.format(secret)}\n" for secret, line in SETTINGS.values())
     files.write(paths.ENVIRONMENT, settings.encode())

@@ -29,7 +29,7 @@ def document(**properties: Any) -> dict[str, Any]:
 
 @dataclass
 class Host(FakeClock):
-    """Its gateway looks when it is told to, while it is `alive`, and refuses what names `refused`."""
+    """Its gateway checks on a signal, while it is `alive`, and refuses what contains `refused`."""
 
     files: Files = field(default_factory=Files)
     refused: str = "10.66."

@@ -1,4 +1,4 @@
-"""The monitor serves what the agent hands over: judged, rendered, proved, and taken back when refused."""
+"""The monitor applies the agent's data: checked, rendered, tested, and rolled back when refused."""
 
 import itertools
 import os
@@ -85,7 +85,7 @@ def test_a_gateway_that_is_down_is_heard_in_a_later_look(host: Host) -> None:
     elapsed = host.elapsed
     verdict = host.give(network="10.66.0.0/16")
     assert verdict is not None
-    assert (verdict.state, host.elapsed) == ("applying", elapsed), "nobody is waited for"
+    assert (verdict.state, host.elapsed) == ("applying", elapsed), "no session is waited for"
 
     host.alive = True
     host.gateway_looks()

@@ -24,7 +24,7 @@ def test_the_debug_level_comes_from_env_sh(host: Host) -> None:
     host.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=3\n")
     host.monitor.keep_level()
     assert b"log-level = 3\n" in host.conf()
-    assert host.looks == [host.conf()], "the gateway is told"
+    assert host.looks == [host.conf()], "the gateway is notified"
 
     host.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=$(id)\n")
     with pytest.raises(SetupError) as caught:

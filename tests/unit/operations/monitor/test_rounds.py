@@ -1,4 +1,4 @@
-"""A round of the monitor: each part by itself, each complaint once."""
+"""A round of the monitor: each part independently, each complaint once."""
 
 from __future__ import annotations
 

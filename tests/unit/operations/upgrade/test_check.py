@@ -1,4 +1,4 @@
-"""`mst-cli upgrade check` says which release runs, and why it does not upgrade by itself."""
+"""`mst-cli upgrade check` shows which release runs, and why it does not upgrade automatically."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

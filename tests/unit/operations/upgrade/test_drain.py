@@ -1,4 +1,4 @@
-"""Letting a gateway run empty: nobody new, a wait with an end, and no wait where nobody answers."""
+"""Draining a gateway: no new connections, a bounded wait, and no wait where the gateway does not answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

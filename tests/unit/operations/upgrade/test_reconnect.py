@@ -58,7 +58,7 @@ class Gateway(FakeEngine):
 
 
 def user(address: str) -> dict[str, object]:
-    """One row of `show users`; `?` marks somebody who has not signed in."""
+    """One row of `show users`; `?` marks a device that has not signed in."""
     state = "pre-auth" if address.endswith("?") else "connected"
     return {"ID": 1, "Remote IP": address.removesuffix("?"), "State": state}
 
