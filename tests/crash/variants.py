@@ -57,7 +57,7 @@ def _systemd(arena: Arena) -> None:
 
 
 def _everything(arena: Arena) -> None:
-    """Every step has work to do: kernel, proxy, bridge, archive, existing identity, the self-contained file."""
+    """Every step has work to do: kernel, proxy, bridge, archive, identity, the self-contained file."""
     kernel.lay_down(arena.root)
     (arena.root / "usr/sbin").mkdir(parents=True)
     arena.write_answers(

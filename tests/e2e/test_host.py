@@ -144,15 +144,15 @@ def test_a_client_pool_that_is_taken_is_refused_before_anything_is_changed(host:
 
 
 def test_problems_are_fixed_and_each_change_shows_how_to_undo_it(host: Installation) -> None:
-    mend = ("mst-readiness", "rootless", "--fix", "--unattended", "--output", "json")
-    mended = host.program(*mend, check=False)
-    fixes = json.loads(mended.stdout)["data"]["fixes"]
+    fix = ("mst-readiness", "rootless", "--fix", "--unattended", "--output", "json")
+    fixed = host.program(*fix, check=False)
+    fixes = json.loads(fixed.stdout)["data"]["fixes"]
     assert [fix["says"] for fix in fixes if not fix["done"]] == []
     checks = {name for fix in fixes for name in fix["checks"]}
     assert {"rootless-account", "rootless-linger", "rootless-port"} <= checks
-    found = findings(mended.stdout)
+    found = findings(fixed.stdout)
     assert {name: found[name] for name in checks if found[name] != "pass"} == {}
-    assert json.loads(host.program(*mend, check=False).stdout)["data"]["fixes"] == []
+    assert json.loads(host.program(*fix, check=False).stdout)["data"]["fixes"] == []
 
     for fix in reversed(fixes):
         host.server.shell(fix["undo"].partition(", and ")[0])

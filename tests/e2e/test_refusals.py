@@ -39,13 +39,13 @@ pytestmark = pytest.mark.e2e
 
 @dataclass(frozen=True)
 class Refusal:
-    """`arrange` prepares the fault, `mend` removes it; `said` are parts of message and hint."""
+    """`arrange` prepares the fault, `fix` removes it; `said` are parts of message and hint."""
 
     code: int
     error: str
     said: tuple[str, ...]
     arrange: Change
-    mend: Change = lambda _host: None
+    fix: Change = lambda _host: None
     user: str = ADMINISTRATOR
     command: tuple[str, ...] = ()
 
@@ -245,7 +245,7 @@ def test_a_change_refused_midway_is_rolled_back(host: Installation, untouched: S
         refused(host, case)
         assert host.tenant() == untouched.tenant
     finally:
-        case.mend(host)
+        case.fix(host)
     rolled_back(host)
     assert state(host) == untouched
 
@@ -317,7 +317,7 @@ def test_a_change_refused_late_is_resumed_or_rolled_back(host: Installation, unt
         try:
             refused(host, case)
         finally:
-            case.mend(host)
+            case.fix(host)
     assert len(host.tenant()["servers"]) == 1
     rolled_back(host)
     assert state(host) == untouched
@@ -336,7 +336,7 @@ def test_after_many_refusals_the_good_answers_install(host: Installation, untouc
     try:
         refused(host, case)
     finally:
-        case.mend(host)
+        case.fix(host)
     done = json.loads(host.setup().stdout)
     assert done["status"] == "changed"
     assert len(host.tenant()["servers"]) == 1

@@ -71,10 +71,10 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_an_error_names_its_fix(case: str) -> None:
-    found, mended_by, serious = CASES[case]
+    found, fixed_by, serious = CASES[case]
     notices = list(agent_troubles(found, START))
-    assert len(notices) == len(mended_by), notices
-    assert all(command in notice.hint for notice, command in zip(notices, mended_by, strict=True))
+    assert len(notices) == len(fixed_by), notices
+    assert all(command in notice.hint for notice, command in zip(notices, fixed_by, strict=True))
     assert is_serious(found, START) is serious
 
 

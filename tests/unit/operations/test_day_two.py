@@ -112,7 +112,7 @@ GOOD = ("running", "healthy")
 
 
 @pytest.mark.parametrize(
-    ("server", "agent", "mended_by"),
+    ("server", "agent", "fixed_by"),
     [
         (GOOD, GOOD, []),
         (("exited", "unhealthy"), GOOD, ["mst-cli server start"]),
@@ -121,12 +121,12 @@ GOOD = ("running", "healthy")
     ],
 )
 def test_status_names_the_command_that_fixes_it(
-    server: tuple[str, str], agent: tuple[str, str], mended_by: list[str], monkeypatch: pytest.MonkeyPatch
+    server: tuple[str, str], agent: tuple[str, str], fixed_by: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "installed", lambda _receipt: True)
     notices = list(status.troubles(Receipt(), state(server, agent)))
-    assert len(notices) == len(mended_by)
-    assert all(command in notice.hint for notice, command in zip(notices, mended_by, strict=True))
+    assert len(notices) == len(fixed_by)
+    assert all(command in notice.hint for notice, command in zip(notices, fixed_by, strict=True))
 
 
 def test_an_unfinished_installation_is_reported() -> None:
