@@ -80,7 +80,7 @@ def _list_addresses(certificate: x509.Certificate) -> Iterator[str]:
 
 
 def _directory_attempts(certificate: x509.Certificate) -> tuple[Attempt, ...]:
-    """The addresses of a certificate that names only directories; nobody asks those from outside."""
+    """The addresses of a certificate that names only directories; those cannot be queried from outside."""
     addresses = (plain(address, 200) for address in _list_addresses(certificate))
     return tuple(Attempt("crl", address, problem=_NOT_HTTP) for address in addresses)
 

@@ -206,7 +206,7 @@ def test_an_unused_code_expires_by_our_clock() -> None:
 @pytest.mark.parametrize(
     "disturbance",
     [response(503), NetworkError("network-timeout", "slow"), NetworkError("network-unreachable", "gone")],
-    ids=["out of order", "timeout", "unreachable"],
+    ids=["status 503", "timeout", "unreachable"],
 )
 def test_a_passing_disturbance_does_not_end_the_waiting(disturbance: Reply) -> None:
     tenant = entra(FLOW, disturbance, granted())
@@ -308,7 +308,7 @@ def test_an_application_needs_a_tenant() -> None:
         (lambda: response(503), SignInError, "sign-in-unavailable"),
         (lambda: response(200, "<html>Hotel</html>"), NetworkError, "answer-not-entra"),
     ],
-    ids=["unknown tenant", "refused", "no endpoints", "out of order", "captive portal"],
+    ids=["unknown tenant", "refused", "no endpoints", "status 503", "captive portal"],
 )
 def test_an_authority_that_does_not_answer_as_one(
     reply: Callable[[], Any], kind: type[SetupError], code: str
