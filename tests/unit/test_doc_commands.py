@@ -97,9 +97,11 @@ def relative(page: Path) -> list[tuple[str, str]]:
 
 
 def anchors(page: Path) -> set[str]:
-    """`#heading` of each heading, as Git's web interfaces make it."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
-    return {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    """`#heading` of each heading, as Git's web interfaces make it, and `#id` of each `<a id="…">`."""
+    text = page.read_text()
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    made = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return made | {f"#{name}" for name in re.findall(r'<a id="([^"]+)">', text)}
 
 
 def test_what_does_not_exist_is_found() -> None:
