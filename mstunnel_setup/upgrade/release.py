@@ -1,5 +1,6 @@
 """The release catalogue: names of pairs of image digests, and the newest one."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup.foreign import toml_table
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.upgrade import LONGEST_DRAIN
 from mstunnel_setup.upgrade.errors import RELEASES_INVALID
 
@@ -30,7 +30,10 @@ class Digests:
 
 
 class Release(BaseModel):
-    """One release. `label` is the version number; releases before September 2025 have none."""
+    """One release. `label` is the version number; releases before September 2025 have none.
+
+    Agents may request it at `percent` of all sites, at none of them while it is 0.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,6 +41,7 @@ class Release(BaseModel):
     published: date
     server: _Digest
     agent: _Digest
+    percent: Annotated[int, Field(ge=0, le=100)] = 100
 
     @property
     def digests(self) -> Digests:
@@ -48,6 +52,11 @@ class Release(BaseModel):
     def name(self) -> str:
         """Its name: the label, else the publication date."""
         return self.label or self.published.isoformat()
+
+    def reaches(self, site: str) -> bool:
+        """Whether the agents of the site with this id may request it: the same sites at each larger share."""
+        place = hashlib.sha256(f"{self.name} {site.lower()}".encode()).digest()
+        return int.from_bytes(place) % 100 < self.percent
 
 
 def _time_zone(name: str) -> str:
@@ -84,6 +93,11 @@ class Catalogue:
         """The release published last."""
         return self.releases[0] if self.releases else None
 
+    def newest_for(self, site: str, present: Digests | None) -> Release | None:
+        """The newest release that reaches this site, but none that is older than the present one."""
+        wanted = (item for item in self.releases if item.digests == present or item.reaches(site))
+        return next(wanted, None)
+
     def named(self, digests: Digests) -> Sequence[Release]:
         """All releases with these images, the newest first."""
         return [release for release in self.releases if release.digests == digests]
@@ -99,15 +113,6 @@ class Catalogue:
             return None
         newer = self.releases[: self.releases.index(known[0])]
         return len({release.digests for release in newer} - {digests})
-
-
-def offered(files: Files) -> Catalogue:
-    """The releases offered for an upgrade: the administrator's /etc/mstunnel-setup/releases.toml, if any.
-
-    Raises UsageError `releases-invalid`.
-    """
-    content = files.read(CATALOGUE) or b""
-    return parse(content.decode(errors="replace"), CATALOGUE)
 
 
 def published() -> Catalogue:

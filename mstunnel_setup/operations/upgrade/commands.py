@@ -17,9 +17,10 @@ from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, runnin
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, notice_of
 from mstunnel_setup.text import plain
+from mstunnel_setup.upgrade.feed import offered
 from mstunnel_setup.upgrade.last_decision import LastDecision, read_standing
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
-from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Release, offered, published
+from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Release, published
 
 # Supported are the newest release and the one before it (docs/reference/releases.md).
 _SUPPORTED_BEHIND = 1
@@ -28,7 +29,7 @@ _SUPPORTED_BEHIND = 1
 def check(operator: Operator) -> Result:
     """Which release runs, which one is newest, and how far apart they are; nothing is fetched or changed."""
     with open_run(operator, {}, exclusively=False) as run:
-        images, catalogue, found = running(run), offered(run.files), read_standing(run.files)
+        images, catalogue, found = running(run), offered(run.files, run.clock.now()), read_standing(run.files)
     behind = catalogue.behind(images.digests)
     newest = catalogue.newest
     names = release_names(catalogue, images.digests)
@@ -54,7 +55,7 @@ def apply(operator: Operator, name: str | None, drain_minutes: int | None = None
     """Upgrade to the release `name`, or to the newest one offered; sessions may go on for `drain_minutes`."""
     with open_run(operator, {}) as run:
         running(run)
-        catalogue = offered(run.files)
+        catalogue = offered(run.files, run.clock.now())
         release = _chosen(catalogue, name)
         finish(run)
         if running(run).digests == release.digests:
@@ -78,7 +79,7 @@ def rollback(operator: Operator) -> Result:
         if last is None or running(run).digests != last.target.digests:
             raise NOTHING_TO_ROLL_BACK()
         earlier = last.source.digests
-        name = _name(offered(run.files), earlier)
+        name = _name(offered(run.files, run.clock.now()), earlier)
         return _ended(upgrade_to(run, UpgradeRequest(name, earlier, "administrator", rejects_source=True)))
 
 

@@ -1,0 +1,88 @@
+"""The releases offered to this server: the administrator's list, or else what it last saw of a signed feed."""
+
+from datetime import datetime
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from mstunnel_setup import paths
+from mstunnel_setup.foreign import toml_table
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.upgrade.errors import FEED_SETTINGS_INVALID
+from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, parse
+
+SETTINGS: Final = "/etc/mstunnel-setup/release-feed.toml"
+KNOWN: Final = f"{paths.STATE}/release-feed.json"
+TARGET: Final = "releases.toml"
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError("not an http or https address without user and password")
+    return url.rstrip("/")
+
+
+class Feed(BaseModel):
+    """Where the feed is, and the file with the root that this server trusts at first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Annotated[str, AfterValidator(_address)]
+    root: str = "/etc/mstunnel-setup/release-feed-root.json"
+
+
+class Known(BaseModel):
+    """What this server has seen of a feed.
+
+    `anchor` is the SHA-256 of the root it began with, `metadata` the last verified file of each role. Since
+    `seen` the `catalogue` is the last verified list; it is not offered after `expires`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    anchor: str
+    metadata: dict[str, str]
+    catalogue: str = ""
+    seen: AwareDatetime | None = None
+    expires: AwareDatetime | None = None
+
+
+def read_feed(files: Files) -> Feed | None:
+    """The feed that the administrator has named, if any. Raises UsageError `feed-settings-invalid`."""
+    content = files.read(SETTINGS)
+    if content is None:
+        return None
+    try:
+        return Feed.model_validate(toml_table(content.decode(errors="replace")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise FEED_SETTINGS_INVALID(path=SETTINGS, reason=reason) from error
+    except ValueError as error:
+        raise FEED_SETTINGS_INVALID(path=SETTINGS, reason=error) from error
+
+
+def read_known(files: Files) -> Known | None:
+    """What was seen of the feed; None when nothing was, or the file is damaged: a refresh begins again."""
+    content = files.read(KNOWN)
+    try:
+        return None if content is None else Known.model_validate_json(content)
+    except ValidationError:
+        return None
+
+
+def offered(files: Files, now: datetime) -> Catalogue:
+    """The releases offered for an upgrade: /etc/mstunnel-setup/releases.toml, else those of the feed.
+
+    None are offered from a feed that has expired, because newer ones may be withheld. Raises UsageError
+    `releases-invalid`.
+    """
+    content = files.read(CATALOGUE)
+    if content is not None:
+        return parse(content.decode(errors="replace"), CATALOGUE)
+    known = read_known(files)
+    if known is None or known.expires is None or known.expires <= now:
+        return Catalogue(())
+    return parse(known.catalogue, KNOWN)

@@ -1,0 +1,153 @@
+"""Refreshes the release feed from its address or from a file.
+
+The feed is a repository of The Update Framework (https://theupdateframework.github.io/specification/latest/).
+Its reference client refuses what is signed by other keys, expired, older than what was seen before, cut, or
+mixed from several versions. What is known of the feed is one file here, replaced at once.
+"""
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from tuf.api.exceptions import (
+    BadVersionNumberError,
+    DownloadError,
+    DownloadHTTPError,
+    DownloadLengthMismatchError,
+    ExpiredMetadataError,
+    LengthOrHashMismatchError,
+    RepositoryError,
+    UnsignedMetadataError,
+)
+from tuf.ngclient import Updater
+from tuf.ngclient.fetcher import FetcherInterface
+from typing_extensions import override
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import NetworkError, SetupError
+from mstunnel_setup.foreign import aware
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.upgrade.errors import FEED_ARCHIVE_INVALID, FEED_REFUSED, FEED_ROOT_MISSING
+from mstunnel_setup.upgrade.feed import KNOWN, SETTINGS, TARGET, Feed, Known, read_known
+from mstunnel_setup.upgrade.release import Catalogue, parse
+
+_ROLES: Final = ("root", "timestamp", "snapshot", "targets")
+_OK, _NOT_FOUND = 200, 404
+_LARGEST_ARCHIVE: Final = 4 << 20
+_REASONS: Final[Mapping[type[Exception], str]] = {
+    UnsignedMetadataError: "it is not signed by the keys that the trusted root names",
+    ExpiredMetadataError: "it has expired",
+    BadVersionNumberError: "it is older than what this server has seen of it",
+    LengthOrHashMismatchError: "a file is not the signed one: it is cut, changed or of another version",
+    DownloadLengthMismatchError: "a file is longer than the signed one",
+}
+
+
+class Remote(FetcherInterface):
+    """The feed at its address, through our HTTP session: proxies, trust, bounds on time and size."""
+
+    def __init__(self, feed: Feed, http: HttpSession) -> None:
+        self._url = feed.url
+        self._http = http
+
+    @override
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        response = self._http.get(f"{self._url}/{url}")
+        if response.status_code != _OK:
+            raise DownloadHTTPError(f"HTTP status {response.status_code} for {url}", response.status_code)
+        return iter([response.content])
+
+
+class Archive(FetcherInterface):
+    """The feed in a tar file, for a server without a way to it; verified like what is fetched."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the archive. Raises UsageError `feed-archive-invalid`: no tar file, or larger than a feed."""
+        try:
+            if path.stat().st_size > _LARGEST_ARCHIVE:
+                raise FEED_ARCHIVE_INVALID(path=path, reason="it is larger than a feed")
+            with tarfile.open(path, "r:") as opened:
+                self._files = dict(_content(opened))
+        except (OSError, tarfile.TarError, EOFError) as error:
+            raise FEED_ARCHIVE_INVALID(path=path, reason=error) from error
+
+    @override
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        if url not in self._files:
+            raise DownloadHTTPError(f"the archive has no {url}", _NOT_FOUND)
+        return iter([self._files[url]])
+
+
+def _content(opened: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
+    for member in opened:
+        if stream := opened.extractfile(member):
+            yield member.name.removeprefix("./"), stream.read()
+
+
+def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -> Catalogue:
+    """Get what is new of the feed, verify and keep it; the releases that it lists.
+
+    What was verified before an error is kept as well, so that nothing older is believed later. Raises
+    UsageError `feed-root-missing` or `releases-invalid`, NetworkError, StepError `feed-refused`.
+    """
+    known = _begin(files, feed)
+    with TemporaryDirectory(prefix="mstunnel-feed-") as name:
+        folder = Path(name)
+        for role, text in known.metadata.items():
+            (folder / f"{role}.json").write_text(text)
+        try:
+            text = _verified_target(folder, source)
+        except (RepositoryError, DownloadError) as error:
+            _keep(files, known.model_copy(update={"metadata": _verified(folder) or known.metadata}))
+            raise _failure(feed, error) from error
+        metadata = _verified(folder)
+    catalogue = parse(text, f"{feed.url}/{TARGET}")
+    ends = [json.loads(role)["signed"]["expires"] for role in metadata.values()]
+    expires = min(aware(datetime.fromisoformat(end)) for end in ends)
+    _keep(files, Known(anchor=known.anchor, metadata=metadata, catalogue=text, seen=now, expires=expires))
+    return catalogue
+
+
+def _begin(files: Files, feed: Feed) -> Known:
+    """What is known of this feed: another root begins another one."""
+    root = files.read(feed.root)
+    if root is None:
+        raise FEED_ROOT_MISSING(path=feed.root, settings=SETTINGS)
+    anchor = hashlib.sha256(root).hexdigest()
+    known = read_known(files)
+    if known is not None and known.anchor == anchor:
+        return known
+    return Known(anchor=anchor, metadata={"root": root.decode(errors="replace")})
+
+
+def _verified_target(folder: Path, source: FetcherInterface) -> str:
+    updater = Updater(str(folder), "metadata", str(folder), "targets", source, bootstrap=None)
+    updater.refresh()
+    info = updater.get_targetinfo(TARGET)
+    if info is None:
+        raise RepositoryError(f"it has no {TARGET}")
+    return Path(updater.download_target(info)).read_text(errors="replace")
+
+
+def _verified(folder: Path) -> dict[str, str]:
+    """The client keeps a file of each role once it has verified it."""
+    found = {role: folder / f"{role}.json" for role in _ROLES}
+    return {role: path.read_text() for role, path in found.items() if path.exists()}
+
+
+def _keep(files: Files, known: Known) -> None:
+    files.make_directories(paths.STATE)
+    files.write(KNOWN, known.model_dump_json().encode() + b"\n", 0o600)
+
+
+def _failure(feed: Feed, error: RepositoryError | DownloadError) -> SetupError:
+    if isinstance(error.__cause__, NetworkError):
+        return error.__cause__
+    known = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
+    return FEED_REFUSED(url=feed.url, reason=next(known, error))
