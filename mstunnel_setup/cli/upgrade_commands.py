@@ -1,12 +1,13 @@
 """The command line of `mst-cli upgrade`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.operations.upgrade import commands
+from mstunnel_setup.operations.upgrade import commands, releases
 from mstunnel_setup.upgrade import LONGEST_DRAIN
 
 upgrade_app = new_group()
@@ -39,6 +40,23 @@ def apply(
 ) -> None:
     """Upgrade now; roll back if the new release does not serve."""
     run_command(f"{_COMMAND} apply", common, lambda operator: commands.apply(operator, release, drain))
+
+
+@upgrade_app.command()
+@with_options
+def refresh(common: CommonOptions) -> None:
+    """Fetch the list of releases from the release feed."""
+    run_command(f"{_COMMAND} refresh", common, releases.fetch_now)
+
+
+@upgrade_app.command("import")
+@with_options
+def import_(
+    common: CommonOptions,
+    archive: Annotated[Path, typer.Argument(help="Archive of the release feed.", metavar="FILE")],
+) -> None:
+    """Take the list of releases from a file, on a server without a way to the feed."""
+    run_command(f"{_COMMAND} import", common, lambda operator: releases.import_archive(operator, archive))
 
 
 @upgrade_app.command()

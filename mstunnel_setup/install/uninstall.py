@@ -25,7 +25,7 @@ from mstunnel_setup.install.tenant_access import in_tenant
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
-from mstunnel_setup.upgrade import record
+from mstunnel_setup.upgrade import feed, record
 
 _TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
 _DATA_STEPS = frozenset({"eula", "environment", "certificate", "import"})
@@ -181,6 +181,8 @@ def forget(files: Files, journal: Journal) -> None:
         files.remove(revocation.LAST)
         files.remove(CANDIDATE)
         files.remove(record.HISTORY)
+        files.remove(feed.KNOWN)
+        files.remove_tree(feed.WORK)
         files.remove(paths.SERVED_CONFIGURATION)
         files.remove(paths.AGENT_CHANGES)
     if files.state(paths.LOG) is not None:

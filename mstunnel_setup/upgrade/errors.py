@@ -55,5 +55,5 @@ FEED_REFUSED = declare(
 FEED_EXPIRED = declare_notice(
     "feed-expired",
     "the release feed expired on {date}: no release of it is offered",
-    "Refresh it with `mst-cli upgrade refresh`, or import a newer archive with `mst-cli upgrade import FILE`.",
+    "Run `mst-cli upgrade refresh`, or `mst-cli upgrade import FILE` with a newer archive.",
 )

@@ -1,4 +1,4 @@
-"""The releases offered to this server: the administrator's list, or else what it last saw of a signed feed."""
+"""The releases offered to this server: the administrator's list, else what was last seen of a signed feed."""
 
 from datetime import datetime
 from typing import Annotated, Final
@@ -14,6 +14,8 @@ from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, parse
 
 SETTINGS: Final = "/etc/mstunnel-setup/release-feed.toml"
 KNOWN: Final = f"{paths.STATE}/release-feed.json"
+WORK: Final = f"{paths.STATE}/release-feed.new"
+"""A folder that is there while the feed is refreshed, and after a kill."""
 TARGET: Final = "releases.toml"
 
 
@@ -47,6 +49,10 @@ class Known(BaseModel):
     catalogue: str = ""
     seen: AwareDatetime | None = None
     expires: AwareDatetime | None = None
+
+    def expired(self, now: datetime) -> bool:
+        """Whether its list may be used no more."""
+        return self.expires is not None and self.expires <= now
 
 
 def read_feed(files: Files) -> Feed | None:
@@ -83,6 +89,6 @@ def offered(files: Files, now: datetime) -> Catalogue:
     if content is not None:
         return parse(content.decode(errors="replace"), CATALOGUE)
     known = read_known(files)
-    if known is None or known.expires is None or known.expires <= now:
+    if known is None or known.seen is None or known.expired(now):
         return Catalogue(())
     return parse(known.catalogue, KNOWN)

@@ -11,7 +11,6 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from tuf.api.exceptions import (
@@ -24,8 +23,8 @@ from tuf.api.exceptions import (
     RepositoryError,
     UnsignedMetadataError,
 )
-from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
+from tuf.ngclient.updater import Updater
 from typing_extensions import override
 
 from mstunnel_setup import paths
@@ -34,7 +33,7 @@ from mstunnel_setup.foreign import aware
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.upgrade.errors import FEED_ARCHIVE_INVALID, FEED_REFUSED, FEED_ROOT_MISSING
-from mstunnel_setup.upgrade.feed import KNOWN, SETTINGS, TARGET, Feed, Known, read_known
+from mstunnel_setup.upgrade.feed import KNOWN, SETTINGS, TARGET, WORK, Feed, Known, read_known
 from mstunnel_setup.upgrade.release import Catalogue, parse
 
 _ROLES: Final = ("root", "timestamp", "snapshot", "targets")
@@ -97,16 +96,19 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
     UsageError `feed-root-missing` or `releases-invalid`, NetworkError, StepError `feed-refused`.
     """
     known = _begin(files, feed)
-    with TemporaryDirectory(prefix="mstunnel-feed-") as name:
-        folder = Path(name)
+    files.remove_tree(WORK)
+    files.make_directories(WORK, 0o700)
+    try:
         for role, text in known.metadata.items():
-            (folder / f"{role}.json").write_text(text)
-        try:
-            text = _verified_target(folder, source)
-        except (RepositoryError, DownloadError) as error:
-            _keep(files, known.model_copy(update={"metadata": _verified(folder) or known.metadata}))
-            raise _failure(feed, error) from error
-        metadata = _verified(folder)
+            files.write(f"{WORK}/{role}.json", text.encode(), 0o600)
+        text = _verified_target(files.locate(WORK), source)
+        metadata = _verified(files.locate(WORK))
+    except (RepositoryError, DownloadError) as error:
+        metadata = _verified(files.locate(WORK)) or known.metadata
+        _keep(files, known.model_copy(update={"metadata": metadata}))
+        raise _failure(feed, error) from error
+    finally:
+        files.remove_tree(WORK)
     catalogue = parse(text, f"{feed.url}/{TARGET}")
     ends = [json.loads(role)["signed"]["expires"] for role in metadata.values()]
     expires = min(aware(datetime.fromisoformat(end)) for end in ends)

@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from mstunnel_setup import paths
+from mstunnel_setup.agent.settings import read_agent_settings
 from mstunnel_setup.agent.upgrade import running as running_here
 from mstunnel_setup.containers import control
 from mstunnel_setup.errors import LockedError, SetupError, declared
@@ -25,13 +26,15 @@ from mstunnel_setup.operations.monitor.port import move, wanted_port
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
 from mstunnel_setup.operations.upgrade.commands import release_names
+from mstunnel_setup.operations.upgrade.releases import fetch
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.own_addresses import own_addresses
 from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.feed import offered, read_feed
 from mstunnel_setup.upgrade.mailbox import Answer, Summary
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
-from mstunnel_setup.upgrade.release import CATALOGUE, Digests, offered
+from mstunnel_setup.upgrade.release import Catalogue, Digests, Release
 
 Tell = Callable[[str], None]
 
@@ -41,6 +44,7 @@ _REQUEST_PAUSE: Final = 60.0
 _ADDRESSES_PAUSE: Final = 60.0
 # To the minute is what cron does, too.
 _IMPORT_PAUSE: Final = 60.0
+_FEED_PAUSE: Final = 3600.0
 
 
 @dataclass
@@ -55,6 +59,7 @@ class Monitor:
     _next_load: float = 0.0
     _next_import: float = 0.0
     _next_addresses: float = 0.0
+    _next_feed: float = 0.0
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
     _next_request: float = 0.0
@@ -73,8 +78,8 @@ class Monitor:
         Also what was not foreseen: what the agent leaves here must not end the work on everything else.
         """
         for work in (
-            *(self._offer, self._upgrade, self._configuration, self._level, self._imports, self._port),
-            *(self._modules, self._containers, self._addresses),
+            *(self._feed, self._offer, self._upgrade, self._configuration, self._level, self._imports),
+            *(self._port, self._modules, self._containers, self._addresses),
         ):
             try:
                 work()
@@ -118,16 +123,24 @@ class Monitor:
             self._ports = self._open.enter_context(open_host(self.operator))
         return self._ports
 
+    def _feed(self) -> None:
+        """Refresh the release feed, where there is one."""
+        now = self._clock.monotonic()
+        if now >= self._next_feed and (feed := read_feed(self._files)) is not None:
+            self._next_feed = now + _FEED_PAUSE
+            fetch(self.operator, feed)
+
     def _offer(self) -> None:
         """Tell the agent which release it may ask for, and what else it needs of the list."""
         files = self._files
-        catalogue = offered(files)
+        catalogue = offered(files, self._clock.now())
         if files.state(mailbox.OUTBOX) is None:
             return
-        _show(files, mailbox.OFFER, catalogue.newest)
+        offer = _offer_here(files, catalogue)
+        _show(files, mailbox.OFFER, offer)
         present = running_here(files)
         behind = catalogue.behind(present) if present else None
-        held = catalogue.newest is not None and catalogue.newest.digests in read_history(files).held
+        held = offer is not None and offer.digests in read_history(files).held
         summary = Summary(time_zone=catalogue.time_zone, behind=behind, held=held)
         # Without a list there is nothing to say, and nothing appears that no run has made.
         _show(files, mailbox.SUMMARY, summary if summary != Summary() else None)
@@ -149,10 +162,10 @@ class Monitor:
         asked = _take_request(run.files)
         if asked is None or asked == running(run).digests:
             return
-        if why := _refusal(run.files, asked):
+        catalogue = offered(run.files, self._clock.now())
+        if why := _refusal(run.files, catalogue, asked):
             _refuse(run, asked, why)
         _limit_upgrades(run.files, self._clock.now())
-        catalogue = offered(run.files)
         name = release_names(catalogue, asked)[0]
         self.tell(f"upgrade: to release {name}, as the agent asks")
         self.tell(
@@ -271,16 +284,26 @@ def _take_request(files: Files) -> Digests | None:
         files.discard(mailbox.REQUEST)
 
 
-def _refusal(files: Files, asked: Digests) -> str:
+def _offer_here(files: Files, catalogue: Catalogue) -> Release | None:
+    """The release that the agent may request at this site; an unknown site gets what every site gets."""
+    site, present = "", None
+    with suppress(SetupError):
+        site = read_agent_settings(files).site_id
+    with suppress(SetupError):
+        present = running_here(files)
+    return catalogue.newest_for(site, present)
+
+
+def _refusal(files: Files, catalogue: Catalogue, asked: Digests) -> str:
     """Why this server does not take a release at the agent's word; empty when it does.
 
     Only the newest is taken, and it once: a compromised agent cannot end sessions with it repeatedly.
     """
-    catalogue = offered(files)
     if not catalogue.named(asked):
-        return f"{CATALOGUE} does not list these images"
-    if catalogue.newest is None or asked != catalogue.newest.digests:
-        return f"it is not the newest release of {CATALOGUE}"
+        return "no release that is offered to this server has these images"
+    offer = _offer_here(files, catalogue)
+    if offer is None or asked != offer.digests:
+        return "it is not the newest release that is offered to this site"
     history = read_history(files)
     if asked in history.failed:
         return "it failed on this host before"

@@ -1,6 +1,7 @@
 """`mst-cli upgrade check|apply|rollback|history`."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.session import open_run
@@ -17,7 +18,8 @@ from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, runnin
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, notice_of
 from mstunnel_setup.text import plain
-from mstunnel_setup.upgrade.feed import offered
+from mstunnel_setup.upgrade.errors import FEED_EXPIRED
+from mstunnel_setup.upgrade.feed import Known, offered, read_known
 from mstunnel_setup.upgrade.last_decision import LastDecision, read_standing
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Release, published
@@ -28,8 +30,10 @@ _SUPPORTED_BEHIND = 1
 
 def check(operator: Operator) -> Result:
     """Which release runs, which one is newest, and how far apart they are; nothing is fetched or changed."""
+    now = operator.clock.now()
     with open_run(operator, {}, exclusively=False) as run:
-        images, catalogue, found = running(run), offered(run.files, run.clock.now()), read_standing(run.files)
+        images, catalogue, found = running(run), offered(run.files, now), read_standing(run.files)
+        expired = _feed_notices(read_known(run.files), now)
     behind = catalogue.behind(images.digests)
     newest = catalogue.newest
     names = release_names(catalogue, images.digests)
@@ -42,7 +46,7 @@ def check(operator: Operator) -> Result:
         "upgrade_available": newest is not None and newest.digests != images.digests,
         "decision": found.model_dump(mode="json", exclude={"version"}) if found else None,
     }
-    notices = tuple(_notices(catalogue, behind))
+    notices = (*expired, *_notices(catalogue, behind))
     text = [f"Running: {', '.join(names) or 'images of no known release'}", f"Newest:  {_offer(newest)}"]
     text += _window(found)
     if data["upgrade_available"]:
@@ -55,7 +59,7 @@ def apply(operator: Operator, name: str | None, drain_minutes: int | None = None
     """Upgrade to the release `name`, or to the newest one offered; sessions may go on for `drain_minutes`."""
     with open_run(operator, {}) as run:
         running(run)
-        catalogue = offered(run.files, run.clock.now())
+        catalogue = offered(run.files, operator.clock.now())
         release = _chosen(catalogue, name)
         finish(run)
         if running(run).digests == release.digests:
@@ -79,7 +83,7 @@ def rollback(operator: Operator) -> Result:
         if last is None or running(run).digests != last.target.digests:
             raise NOTHING_TO_ROLL_BACK()
         earlier = last.source.digests
-        name = _name(offered(run.files, run.clock.now()), earlier)
+        name = _name(offered(run.files, operator.clock.now()), earlier)
         return _ended(upgrade_to(run, UpgradeRequest(name, earlier, "administrator", rejects_source=True)))
 
 
@@ -135,6 +139,12 @@ def _held(upgrade: Upgrade) -> Sequence[str]:
         return []
     ends = "until a newer release is published, or until `mst-cli upgrade apply`"
     return [f"Held at {upgrade.release}: {ends}."]
+
+
+def _feed_notices(known: Known | None, now: datetime) -> Sequence[Notice]:
+    if known is None or known.expires is None or not known.expired(now):
+        return []
+    return [FEED_EXPIRED(date=f"{known.expires:%Y-%m-%d}")]
 
 
 def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:

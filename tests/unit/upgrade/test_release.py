@@ -1,13 +1,11 @@
 """The release catalogue: names for pairs of digests, ties included."""
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 
 from mstunnel_setup.errors import UsageError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.upgrade.release import Digests, Release, offered, parse, published
+from mstunnel_setup.upgrade.release import Digests, Release, parse, published
 
 
 def digest(letter: str) -> str:
@@ -63,10 +61,6 @@ def test_the_vendor_s_list_has_the_tie_that_its_page_shows() -> None:
     assert catalogue.newest is not None
     names = [release.label for release in catalogue.named(catalogue.newest.digests)]
     assert names == ["20260407.1", "20251028.1"]
-
-
-def test_without_a_file_nothing_is_offered(tmp_path: Path) -> None:
-    assert offered(Files(tmp_path)).newest is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""`mst-cli upgrade refresh|import`: the release feed, fetched or brought as a file."""
+
+from pathlib import Path
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.tenant import trusted_roots
+from mstunnel_setup.engine.lock import exclusive
+from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+from mstunnel_setup.upgrade.errors import FEED_MISSING
+from mstunnel_setup.upgrade.feed import SETTINGS, Feed, read_feed, read_known
+from mstunnel_setup.upgrade.release import Catalogue
+
+_TIMEOUT, _DEADLINE = 30, 60
+
+
+def fetch(operator: Operator, feed: Feed) -> Catalogue:
+    """Refresh the feed from its address. Raises as `feed_client.refresh`."""
+    # The client of the feed costs more to load than all else of a command.
+    from mstunnel_setup.upgrade.feed_client import Remote, refresh  # noqa: PLC0415
+
+    roots = trusted_roots(operator.files)
+    http = HttpSession(operator.clock, roots, timeout=_TIMEOUT, deadline=_DEADLINE)
+    return refresh(operator.files, feed, Remote(feed, http), operator.clock.now())
+
+
+def fetch_now(operator: Operator) -> Result:
+    """Refresh the feed; the releases that it offers."""
+    feed = _feed(operator)
+    with exclusive(operator.files, operator.clock, paths.LOCK):
+        return _result(operator, fetch(operator, feed))
+
+
+def import_archive(operator: Operator, archive: Path) -> Result:
+    """Take the feed from a tar file of its publisher, verified like a fetched one."""
+    from mstunnel_setup.upgrade.feed_client import Archive, refresh  # noqa: PLC0415 (as in fetch)
+
+    feed = _feed(operator)
+    source = Archive(archive)
+    with exclusive(operator.files, operator.clock, paths.LOCK):
+        return _result(operator, refresh(operator.files, feed, source, operator.clock.now()))
+
+
+def _feed(operator: Operator) -> Feed:
+    feed = read_feed(operator.files)
+    if feed is None:
+        raise FEED_MISSING(settings=SETTINGS)
+    return feed
+
+
+def _result(operator: Operator, catalogue: Catalogue) -> Result:
+    known = read_known(operator.files)
+    expires = known.expires if known else None
+    newest = catalogue.newest
+    name = newest.name if newest else None
+    until = f"{expires:%Y-%m-%d %H:%M} UTC" if expires else "now"
+    text = [f"Newest release: {name or 'none'}. The feed is valid until {until}."]
+    return Result(
+        "ok",
+        {
+            "releases": [release.name for release in catalogue.releases],
+            "newest": name,
+            "expires": expires.isoformat() if expires else None,
+        },
+        text=text,
+    )

@@ -1,0 +1,102 @@
+"""Publishes the release feed: `python -m scripts.feed FOLDER --catalogue releases.toml --keys KEYS`.
+
+FOLDER is what a web server serves, and `FOLDER.tar` what servers without a way to it import. KEYS holds two
+private keys (PEM), made at the first run: `root.pem`, kept offline afterwards, signs who may sign;
+`release.pem` signs the list. Hand FOLDER/metadata/1.root.json to administrators as the trusted root.
+"""
+
+import argparse
+import tarfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
+
+from mstunnel_setup.upgrade.feed import TARGET
+from mstunnel_setup.upgrade.release import parse
+
+_YEARS_OF_ROOT = 365 * 2
+
+
+def signer(path: Path) -> CryptoSigner:
+    """The key at `path`; made when there is none."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(0o600)
+        made = Ed25519PrivateKey.generate()
+        path.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key = load_pem_private_key(path.read_bytes(), None)
+    assert isinstance(key, Ed25519PrivateKey)
+    return CryptoSigner(key)
+
+
+def publish(folder: Path, catalogue: Path, keys: Path, days: int = 14, now: datetime | None = None) -> None:
+    """Put the catalogue, signed for so many days, into `folder`. Raises UsageError `releases-invalid`."""
+    parse(catalogue.read_text(), str(catalogue))
+    now = now or datetime.now(UTC)
+    expires = now.replace(microsecond=0) + timedelta(days=days)
+    metadata = folder / "metadata"
+    metadata.mkdir(parents=True, exist_ok=True)
+    release = signer(keys / "release.pem")
+    if not (metadata / "1.root.json").exists():
+        _begin(metadata, signer(keys / "root.pem"), release, now)
+    version = _version(metadata) + 1
+
+    listed = TargetFile.from_file(TARGET, str(catalogue))
+    digest = listed.hashes["sha256"]
+    (folder / "targets").mkdir(exist_ok=True)
+    (folder / "targets" / f"{digest}.{TARGET}").write_bytes(catalogue.read_bytes())
+    targets = Metadata(Targets(version, expires=expires, targets={TARGET: listed}))
+    snapshot = Metadata(Snapshot(version, expires=expires, meta={"targets.json": MetaFile(version)}))
+    timestamp = Metadata(Timestamp(version, expires=expires, snapshot_meta=MetaFile(version)))
+    for signed, name in (
+        (targets, f"{version}.targets.json"),
+        (snapshot, f"{version}.snapshot.json"),
+        (timestamp, "timestamp.json"),
+    ):
+        signed.sign(release)
+        signed.to_file(str(metadata / name))
+    with tarfile.open(f"{folder}.tar", "w:") as archive:
+        archive.add(metadata, "metadata")
+        archive.add(folder / "targets", "targets")
+
+
+def _begin(metadata: Path, root: CryptoSigner, release: CryptoSigner, now: datetime) -> None:
+    """The first root: one key for itself, the other for everything that changes."""
+    expires = now.replace(microsecond=0) + timedelta(days=_YEARS_OF_ROOT)
+    first = Root(1, expires=expires, consistent_snapshot=True)
+    first.add_key(root.public_key, "root")
+    for role in ("targets", "snapshot", "timestamp"):
+        first.add_key(release.public_key, role)
+    signed = Metadata(first)
+    signed.sign(root)
+    signed.to_file(str(metadata / "1.root.json"))
+
+
+def _version(metadata: Path) -> int:
+    """The version that was published last; 0 before the first."""
+    timestamp = metadata / "timestamp.json"
+    return Metadata.from_file(str(timestamp)).signed.version if timestamp.exists() else 0
+
+
+def main() -> None:
+    """Publish, as the command line says."""
+    parser = argparse.ArgumentParser(description="Publish the release feed.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--catalogue", type=Path, required=True)
+    parser.add_argument("--keys", type=Path, required=True)
+    parser.add_argument("--days", type=int, default=14)
+    given = parser.parse_args()
+    publish(given.folder, given.catalogue, given.keys, given.days)
+
+
+if __name__ == "__main__":
+    main()

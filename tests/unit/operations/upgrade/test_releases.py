@@ -1,0 +1,74 @@
+"""`mst-cli upgrade refresh|import`, and the monitor that follows the feed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.errors import SetupError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.upgrade.releases import fetch_now, import_archive
+from mstunnel_setup.upgrade import feed, mailbox
+from tests.unit.operators import operator_of
+from tests.unit.schemas import validate
+from tests.unit.upgrade.publisher import Publisher, release, served
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Publisher:
+    found = Publisher(tmp_path / "publisher")
+    found.publish(release(1), release(2, "percent = 0"))
+    return found
+
+
+@pytest.fixture
+def root(publisher: Publisher, tmp_path: Path) -> Iterator[Path]:
+    """A server that follows the feed."""
+    with served(publisher) as url:
+        (tmp_path / "host").mkdir()
+        files = Files(tmp_path / "host")
+        for folder in ("/etc/mstunnel-setup", "/run", mailbox.OUTBOX):
+            files.make_directories(folder)
+        files.write(feed.SETTINGS, f'url = "{url}"\n'.encode())
+        files.write("/etc/mstunnel-setup/release-feed-root.json", publisher.root)
+        yield tmp_path / "host"
+
+
+@pytest.mark.parametrize("command", ["refresh", "import"])
+def test_both_ways_bring_the_same_releases(root: Path, publisher: Publisher, command: str) -> None:
+    operator = operator_of(root)
+    archive = publisher.folder.with_suffix(".tar")
+    result = fetch_now(operator) if command == "refresh" else import_archive(operator, archive)
+    assert [item.name for item in feed.offered(Files(root), operator.clock.now()).releases] == [
+        "2026-01-02",
+        "2026-01-01",
+    ]
+    envelope = {"schema": "mstunnel/1", "command": f"mst-cli upgrade {command}", "status": result.status}
+    validate({**envelope, "data": result.data, "warnings": [], "errors": []})
+
+
+def test_without_a_feed_the_file_to_write_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SetupError) as caught:
+        fetch_now(operator_of(tmp_path))
+    assert caught.value.code == "feed-missing"
+    assert feed.SETTINGS in caught.value.hint
+
+
+def test_the_monitor_follows_the_feed_and_offers_the_agent_no_held_release(root: Path) -> None:
+    said: list[str] = []
+    monitor = Monitor(operator_of(root), said.append)
+    monitor._feed()
+    monitor._offer()
+    offer = Files(root).read(mailbox.OFFER)
+    assert offer is not None
+    assert b"2026-01-01" in offer
+    assert b"2026-01-02" not in offer
+
+
+def test_a_feed_that_is_refused_is_asked_again_after_an_hour_only(root: Path, publisher: Publisher) -> None:
+    monitor = Monitor(operator_of(root), list[str]().append)
+    publisher.publish(release(3), keys="keys of an attacker")
+    with pytest.raises(SetupError):
+        monitor._feed()
+    monitor._feed()
