@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test check lint e2e crash crash-strace bench docs screenshots dist packages sign images setup clean
+.PHONY: demo test check lint e2e e2e-short crash crash-strace bench docs screenshots dist packages sign images setup clean
 
 # Everything; setup-base, setup-demo and setup-lint install only the packages that such a target needs.
 setup:
@@ -14,15 +14,20 @@ setup-%:
 demo: setup-demo
 	@$(BIN)/python -m tests.testbed demo
 
-# The images first: no test has to wait for them. Files on a testbed run in the order of tests/e2e/conftest.py.
+# What it takes to trust a change. The images first: no test has to wait for them.
 test: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest -m "not e2e and not long" -n 2 --dist loadscope
-	@$(BIN)/pytest -m "e2e and not long" -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -m core -n 2 --dist loadfile
 
 # What a change touches, in under a minute: `make check FILES="…"`, or without FILES what differs from HEAD.
 check: setup
 	@$(BIN)/python -m scripts.check $(FILES)
+
+# Files on a testbed run in the order of tests/e2e/conftest.py.
+e2e-short: setup
+	@$(BIN)/python -m tests.testbed images >/dev/null
+	@$(BIN)/pytest -m "e2e and not long and not core" -n 2 --dist loadfile --no-loadscope-reorder
 
 # Writes the outcomes of all attacks into docs/explanation/security.md.
 e2e: setup

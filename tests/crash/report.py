@@ -38,8 +38,8 @@ _LIMITS = """\
 
 - The exhaustive loops run the real programs with real files and a real lab
   tenant; the container engine and systemd are recording stand-ins. On real
-  Podman with systemd, `make test` kills one run in each step, and `make e2e` and
-  `make crash` kill at a sample of points (`tests/crash/test_kill_real.py`).
+  Podman with systemd, `make e2e` kills one run in each step, and it and `make crash`
+  kill at a sample of points (`tests/crash/test_kill_real.py`).
 - An edit during a run, between the check of a file and its replacement, is lost:
   other processes of root are not kept from writing.
 - Power failure is a model: what was not synced may be lost in any combination.

@@ -63,6 +63,7 @@ def ending_as_undisturbed(host: Installation, golden: dict[str, Entry]) -> Itera
     assert host.tenant() == tenant
 
 
+@pytest.mark.core
 def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(host: Installation) -> None:
     before, tenant = tree(host), host.tenant()
     assert host.fetch_internal_page(check=False).code != 0
@@ -91,6 +92,7 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
     assert host.server.run(["podman", "ps", "--all", "--quiet"]).stdout == ""
 
 
+@pytest.mark.core
 def test_a_second_run_changes_nothing(host: Installation) -> None:
     host.setup()
     host.await_verdict()
