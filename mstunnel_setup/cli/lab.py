@@ -3,19 +3,29 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.errors import LAB_CLOUD, LAB_HOST, LAB_NOT_INSTALLED, LAB_PORT_INVALID
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
+
+if TYPE_CHECKING:
+    from mstunnel_setup.lab import open_lab, remote, urls
+    from mstunnel_setup.lab import serve as serve_work
+else:
+    open_lab = LazyModule("lab.open_lab")
+    remote = LazyModule("lab.remote")
+    serve_work = LazyModule("lab.serve")
+    urls = LazyModule("lab.urls")
 
 _PROGRAM = "mstunnel-lab"
 _MAX_PORT: Final = 65535
@@ -65,19 +75,15 @@ def serve(
     """Serve the tenant in the foreground; DIR/lab.json appears when it is ready."""
 
     def work(operator: Operator) -> Result:
-        from mstunnel_setup.lab.open_lab import Settings  # noqa: PLC0415 (`--help` stays fast)
-        from mstunnel_setup.lab.serve import serve as run  # noqa: PLC0415 (`--help` stays fast)
-        from mstunnel_setup.lab.urls import CLOUD_NAMES  # noqa: PLC0415 (`--help` stays fast)
-
         if not 0 <= port <= _MAX_PORT:
             raise LAB_PORT_INVALID(port=port, largest=_MAX_PORT)
         _require_hosts("--host", [host])
         _require_hosts("--name", name or ())
-        if cloud and cloud not in CLOUD_NAMES:
-            known = ", ".join(CLOUD_NAMES)
+        if cloud and cloud not in urls.CLOUD_NAMES:
+            known = ", ".join(urls.CLOUD_NAMES)
             raise LAB_CLOUD(cloud=cloud, known=known)
-        settings = Settings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
-        if run(settings, partial(_announce, operator, directory)) is ExitCode.INTERRUPTED:
+        settings = open_lab.Settings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
+        if serve_work.serve(settings, partial(_announce, operator, directory)) is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
         return Result(data={"dir": str(directory)})
 
@@ -106,8 +112,6 @@ def approve(
     """Complete the device sign-in with USER_CODE as a user of the lab."""
 
     def work(_operator: Operator) -> Result:
-        from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
-
         remote.approve(directory, user_code, user)
         return Result("changed", {"user": user}, text=[f"The device is signed in as {user}."])
 
@@ -125,8 +129,6 @@ def token(
     """Write an access token of a device user for the gateway to a file."""
 
     def work(_operator: Operator) -> Result:
-        from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
-
         remote.write_token(directory, user, out)
         return Result("changed", {"user": user, "file": str(out)}, text=[f"{out} has a token of {user}."])
 
@@ -156,8 +158,6 @@ def fault(
     wish |= {"retry_after": retry_after, "aadsts": aadsts}
 
     def work(_operator: Operator) -> Result:
-        from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
-
         if clear:
             waiting = remote.control(directory, "DELETE", "faults")
         else:
@@ -187,8 +187,6 @@ def user(
     changes = {name: value for name, value in wish.items() if value is not None}
 
     def work(_operator: Operator) -> Result:
-        from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
-
         found = remote.control(directory, "PATCH", f"users/{upn}", changes)
         shown = {name: found[name] for name in ("upn", *wish)}
         text = [f"{name}: {value}" for name, value in shown.items()]
@@ -208,8 +206,6 @@ def rotate_keys(
     """Sign tokens with a new key; tokens of the older keys stay valid until those are retired."""
 
     def work(_operator: Operator) -> Result:
-        from mstunnel_setup.lab import remote  # noqa: PLC0415 (`--help` stays fast)
-
         keys = remote.control(directory, "POST", "keys")
         if retire:
             keys = remote.control(directory, "DELETE", "keys")

@@ -1,15 +1,21 @@
 """The command line of `mstunnel_monitor`, which looks after the gateway from outside its containers."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mstunnel_setup.cli.entry import run_program
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
+
+if TYPE_CHECKING:
+    from mstunnel_setup.operations.monitor import rounds
+else:
+    rounds = LazyModule("operations.monitor.rounds")
 
 _PROGRAM = "mstunnel_monitor"
 # podman-system-service(1) drops a client that is silent for 10 s, and would be started again for every round.
@@ -34,9 +40,7 @@ def program(
 
 
 def _work(operator: Operator, *, once: bool) -> Result:
-    from mstunnel_setup.operations.monitor.rounds import Monitor  # noqa: PLC0415 (`--help` stays fast)
-
-    monitor, clock = Monitor(operator, _tell), operator.clock
+    monitor, clock = rounds.Monitor(operator, _tell), operator.clock
     try:
         monitor.round()
         while not once:

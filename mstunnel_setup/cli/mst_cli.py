@@ -1,7 +1,7 @@
 """The command line of `mst-cli`: options and names; the work is in one module per command."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +9,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.cli.certificate_options import ImportOptions
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.install_options import InstallOptions
-from mstunnel_setup.cli.lazy_group import add_lazy_group
+from mstunnel_setup.cli.lazy import LazyModule, add_lazy_group
 from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
@@ -21,6 +21,43 @@ from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
 from mstunnel_setup.result import Result
 
+if TYPE_CHECKING:
+    from mstunnel_setup.install import install as install_work
+    from mstunnel_setup.install import uninstall as uninstall_work
+    from mstunnel_setup.install.steps import eula as eula_work
+    from mstunnel_setup.operations import (
+        backup as backup_work,
+    )
+    from mstunnel_setup.operations import (
+        health as health_work,
+    )
+    from mstunnel_setup.operations import (
+        reenroll as reenroll_work,
+    )
+    from mstunnel_setup.operations import (
+        restore as restore_work,
+    )
+    from mstunnel_setup.operations import (
+        status as status_work,
+    )
+    from mstunnel_setup.operations import (
+        version as version_work,
+    )
+    from mstunnel_setup.operations.certificate import import_certificate as import_work
+    from mstunnel_setup.operations.diagnose import report as diagnose_work
+else:
+    install_work = LazyModule("install.install")
+    eula_work = LazyModule("install.steps.eula")
+    uninstall_work = LazyModule("install.uninstall")
+    backup_work = LazyModule("operations.backup")
+    import_work = LazyModule("operations.certificate.import_certificate")
+    diagnose_work = LazyModule("operations.diagnose.report")
+    health_work = LazyModule("operations.health")
+    reenroll_work = LazyModule("operations.reenroll")
+    restore_work = LazyModule("operations.restore")
+    status_work = LazyModule("operations.status")
+    version_work = LazyModule("operations.version")
+
 _PROGRAM = "mst-cli"
 
 app = new_app("Run, watch and remove the Microsoft Tunnel gateway on this server.")
@@ -31,28 +68,24 @@ add_root(app, _PROGRAM)
 @with_options
 def status(common: CommonOptions) -> None:
     """Show site, certificate and containers."""
-    from mstunnel_setup.operations.status import overview  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} status", common, overview)
+    run_command(f"{_PROGRAM} status", common, status_work.overview)
 
 
 @app.command("health")
 @with_options
 def show_health(common: CommonOptions) -> None:
     """Check containers, certificate and health rows, for monitoring systems."""
-    from mstunnel_setup.operations.health import health  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} health", common, health)
+    run_command(f"{_PROGRAM} health", common, health_work.health)
 
 
 @app.command()
 @with_options
 def eula(common: CommonOptions) -> None:
     """Show the licence and terms of use."""
-    from mstunnel_setup.install.steps.eula import text  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
-        f"{_PROGRAM} eula", common, lambda _operator: Result(data={"text": text()}, text=text().splitlines())
+        f"{_PROGRAM} eula",
+        common,
+        lambda _operator: Result(data={"text": eula_work.text()}, text=eula_work.text().splitlines()),
     )
 
 
@@ -60,21 +93,19 @@ def eula(common: CommonOptions) -> None:
 @with_options
 def install(common: CommonOptions, options: InstallOptions) -> None:
     """Re-create the containers whose settings changed, for example after a proxy change in env.sh."""
-    from mstunnel_setup.install.install import install as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} install", common, lambda operator: run(operator, options.request()))
+    run_command(
+        f"{_PROGRAM} install", common, lambda operator: install_work.install(operator, options.request())
+    )
 
 
 @app.command("import_cert")
 @with_options
 def import_cert(common: CommonOptions, options: CertificateOptions, how: ImportOptions) -> None:
     """Install a new TLS certificate without ending sessions."""
-    from mstunnel_setup.operations.certificate.import_certificate import import_certificate  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
         f"{_PROGRAM} import_cert",
         common,
-        lambda operator: import_certificate(operator, options.settings(), how.request()),
+        lambda operator: import_work.import_certificate(operator, options.settings(), how.request()),
     )
 
 
@@ -91,12 +122,12 @@ def uninstall(
     ] = False,
 ) -> None:
     """Remove the gateway from this server and from the tenant."""
-    from mstunnel_setup.install.uninstall import uninstall as run  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
         f"{_PROGRAM} uninstall",
         common,
-        lambda operator: run(operator, options.settings(), offline=offline, keep_data=keep_data),
+        lambda operator: uninstall_work.uninstall(
+            operator, options.settings(), offline=offline, keep_data=keep_data
+        ),
     )
 
 
@@ -104,18 +135,18 @@ def uninstall(
 @with_options
 def reenroll(common: CommonOptions, options: SignInOptions) -> None:
     """Give this server a new identity and record in the tenant; site and certificate stay."""
-    from mstunnel_setup.operations.reenroll import reenroll as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} reenroll", common, lambda operator: run(operator, options.settings()))
+    run_command(
+        f"{_PROGRAM} reenroll", common, lambda operator: reenroll_work.reenroll(operator, options.settings())
+    )
 
 
 @app.command()
 @with_options
 def version(common: CommonOptions) -> None:
     """Show the versions of this program, the engine and both images; --verbose lists all parts."""
-    from mstunnel_setup.operations.version import version as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} version", common, lambda operator: run(operator, verbose=common.verbose))
+    run_command(
+        f"{_PROGRAM} version", common, lambda operator: version_work.version(operator, verbose=common.verbose)
+    )
 
 
 @app.command()
@@ -127,18 +158,18 @@ def diagnose(
     ] = None,
 ) -> None:
     """Collect diagnostic data without secrets; shows a preview before it writes a file."""
-    from mstunnel_setup.operations.diagnose.report import diagnose as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} diagnose", common, lambda operator: run(operator, file and file.absolute()))
+    run_command(
+        f"{_PROGRAM} diagnose",
+        common,
+        lambda operator: diagnose_work.diagnose(operator, file and file.absolute()),
+    )
 
 
 @app.command()
 @with_options
 def backup(common: CommonOptions, file: Annotated[Path, typer.Argument(help="The new archive.")]) -> None:
     """Back up what another host needs to replace this one; contains the private key."""
-    from mstunnel_setup.operations.backup import backup as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} backup", common, lambda operator: run(operator, file.absolute()))
+    run_command(f"{_PROGRAM} backup", common, lambda operator: backup_work.backup(operator, file.absolute()))
 
 
 @app.command()
@@ -152,12 +183,10 @@ def restore(
     ] = False,
 ) -> None:
     """Install a backup of another host on this one."""
-    from mstunnel_setup.operations.restore import restore as run  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
         f"{_PROGRAM} restore",
         common,
-        lambda operator: run(operator, options.settings(), file.absolute(), replace=replace),
+        lambda operator: restore_work.restore(operator, options.settings(), file.absolute(), replace=replace),
     )
 
 

@@ -12,6 +12,7 @@ from mstunnel_setup.redaction import Redactor
 from mstunnel_setup.text import fold
 
 _BAR = 40
+_ALL = 100  # percent
 
 
 class ProgressLines:
@@ -101,12 +102,12 @@ def download_bar(stream: TextIO | None = None, *, quiet: bool = False) -> Callab
 
     def show(fetched: int, known: int) -> None:
         nonlocal drawn
-        percent = min(100, fetched * 100 // known) if known > 0 else 0
+        percent = min(_ALL, fetched * _ALL // known) if known > 0 else 0
         if quiet or not terminal.isatty() or percent == drawn:
             return
         drawn = percent
-        bar = "#" * (percent * _BAR // 100)
-        end = "\n" if percent == 100 else ""  # noqa: PLR2004 (all of it)
+        bar = "#" * (percent * _BAR // _ALL)
+        end = "\n" if percent == _ALL else ""
         terminal.write(f"\r  [{bar:<{_BAR}}] {percent:3} % of {known / 1e6:.1f} MB{end}")
         terminal.flush()
 

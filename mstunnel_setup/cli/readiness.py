@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mstunnel_setup.cli.entry import run_program
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
@@ -18,6 +19,11 @@ from mstunnel_setup.cli.options import (
 )
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
+
+if TYPE_CHECKING:
+    from mstunnel_setup.operations import readiness as work
+else:
+    work = LazyModule("operations.readiness")
 
 _PROGRAM = "mst-readiness"
 
@@ -144,14 +150,12 @@ def readiness(
     """Check this host, its network and the tenant before an installation."""
     if version:
         show_version(_PROGRAM, common)
-    from mstunnel_setup.operations.readiness import ReadinessRequest, run  # noqa: PLC0415 (`--help` stays fast)
-
     own = {
         "mode": "rootless" if options.rootless else None,
         "engine": options.engine and options.engine.value,
         "site": options.site or None,
     }
-    request = ReadinessRequest(
+    request = work.ReadinessRequest(
         scope=scope.value,
         settings={**certificate.settings(), **sign_in.settings(), **given(own)},
         ignored_checks=tuple(options.ignore_check or ()),
@@ -164,7 +168,7 @@ def readiness(
         probe=options.probe,
         wait=options.wait,
     )
-    run_command(_PROGRAM, common, lambda operator: run(operator, request))
+    run_command(_PROGRAM, common, lambda operator: work.run(operator, request))
 
 
 def main() -> int:

@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 EngineName: TypeAlias = Literal["podman", "docker"]
+CGROUP_V2 = 2
+"""`SystemFacts.cgroup` with the unified hierarchy of control groups."""
 
 
 class Section(BaseModel):

@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from functools import partial
 from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from typing import Any
 
@@ -161,19 +160,21 @@ def subordinate_ids(text: str, account: str, uid: int | None) -> int:
 def _id_ranges(text: str) -> Iterator[tuple[str, int, int]]:
     """Owner, first id and how many, line by line; other lines are passed over, as the kernel's tools do."""
     for line in text.splitlines():
-        owner, *numbers = line.strip().split(":")
-        found = [number for number in map(partial(whole_number, digits=10), numbers) if number is not None]
-        if len(numbers) == len(found) == 2:  # noqa: PLR2004 (first id, how many)
-            yield owner, found[0], found[1]
+        match line.strip().split(":"):
+            case [owner, first, count]:
+                numbers = whole_number(first, 10), whole_number(count, 10)
+                if numbers[0] is not None and numbers[1] is not None:
+                    yield owner, numbers[0], numbers[1]
 
 
 def account_line(passwd: str, account: str) -> tuple[int, str] | None:
     """Uid and home of an account in the text of /etc/passwd (passwd(5))."""
     for line in passwd.splitlines():
-        cells = line.split(":")
-        number = whole_number(cells[2], 10) if len(cells) > 5 and cells[0] == account else None  # noqa: PLR2004
-        if number is not None:
-            return number, cells[5]
+        match line.split(":"):
+            case [name, _, number, _, _, home, *_] if name == account:
+                uid = whole_number(number, 10)
+                if uid is not None:
+                    return uid, home
     return None
 
 

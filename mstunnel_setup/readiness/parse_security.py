@@ -18,10 +18,10 @@ _UFW_RULE = re.compile(
 def proxy_port_ranges(semanage: str) -> tuple[str, ...]:
     """The TCP ports ("80", "8008-8010") of type http_port_t in the output of `semanage port -l`."""
     for line in semanage.splitlines():
-        cells = line.split(None, 2)
-        if len(cells) == 3 and cells[:2] == ["http_port_t", "tcp"]:  # noqa: PLR2004
-            words = (word.strip() for word in cells[2].split(","))
-            return tuple(word for word in words if re.fullmatch(r"[0-9]+(-[0-9]+)?", word, re.ASCII))
+        match line.split(None, 2):
+            case ["http_port_t", "tcp", ports]:
+                words = (word.strip() for word in ports.split(","))
+                return tuple(word for word in words if re.fullmatch(r"[0-9]+(-[0-9]+)?", word, re.ASCII))
     return ()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from cryptography.x509 import Certificate
+from typing_extensions import override
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import FileAction, HasFiles, PlacedFile
@@ -29,6 +30,8 @@ from mstunnel_setup.tls.load import (
     root_pem,
 )
 from mstunnel_setup.tls.model import Identity
+
+_PRIVATE = 0o600
 
 
 class HasIdentities(HasFiles, Protocol):
@@ -101,18 +104,21 @@ class PlaceIdentity(Action[HasIdentities]):
     fingerprint: str
 
     @property
+    @override
     def key(self) -> str:
         """The folder."""
         return f"identity:{self.directory}"
 
+    @override
     def describe(self) -> str:
         """What will be done."""
         return f"place certificate and key from {' and '.join(self.source.paths)}"
 
-    def satisfied(self, world: HasIdentities, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasIdentities, outputs: Outputs) -> bool:
         """Whether the folder holds this identity, with a key that only its owner can read."""
         state = world.files.state(f"{self.directory}/key.pem")
-        if state is None or state.mode != 0o600:  # noqa: PLR2004
+        if state is None or state.mode != _PRIVATE:
             return False
         chain, private = (
             world.files.read(f"{self.directory}/{name}") or b"" for name in ("chain.pem", "key.pem")
@@ -122,18 +128,20 @@ class PlaceIdentity(Action[HasIdentities]):
         except SetupError:
             return False
 
-    def apply(self, world: HasIdentities, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasIdentities, outputs: Outputs) -> JsonObject:
         """Write the files. Raises CertificateError when the source has changed since the check."""
         identity = self.source.load(world)
         if fingerprint(identity) != self.fingerprint:
             raise _source_changed(self.source)
-        world.files.write(f"{self.directory}/key.pem", key_pem(identity), 0o600)
+        world.files.write(f"{self.directory}/key.pem", key_pem(identity), _PRIVATE)
         if root := root_pem(identity):
             world.files.write(f"{self.directory}/root.pem", root, 0o644)
         world.files.write(f"{self.directory}/chain.pem", chain_pem(identity), 0o644)
         return {}
 
-    def undo(self, world: HasIdentities, record: UndoRecord[HasIdentities]) -> Undone:  # noqa: ARG002
+    @override
+    def undo(self, world: HasIdentities, record: UndoRecord[HasIdentities]) -> Undone:
         """Remove the files."""
         for name in ("key.pem", "root.pem", "chain.pem"):
             if world.files.state(self.directory) is not None:
@@ -146,22 +154,25 @@ class PlaceKey(PlacedFile[HasIdentities]):
     """Write only the key of a checked identity to `path`. The journal gets its digest only."""
 
     kind: ClassVar[str] = "place-key"
-    mode: int = 0o600
+    mode: int = _PRIVATE
     source: IdentitySource
     digest: str
 
+    @override
     def describe(self) -> str:
         """What will be done."""
         return f"copy the key in {' or '.join(dict.fromkeys(self.source.paths))} to {self.path}"
 
-    def content(self, world: HasIdentities, outputs: Outputs) -> bytes:  # noqa: ARG002
+    @override
+    def content(self, world: HasIdentities, outputs: Outputs) -> bytes:
         """The key. Raises CertificateError when the source has changed since the check."""
         content = key_pem(self.source.load(world))
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise _source_changed(self.source)
         return content
 
-    def content_digest(self, outputs: Outputs) -> str:  # noqa: ARG002
+    @override
+    def content_digest(self, outputs: Outputs) -> str:
         """The digest of the checked key."""
         return self.digest
 
@@ -182,11 +193,13 @@ class CreateAgentCredential(FileAction[HasClock]):
     kind: ClassVar[str] = "create-agent-credential"
     common_name: str
 
+    @override
     def describe(self) -> str:
         """What will be done."""
         return f"create the agent's certificate {self.path}"
 
-    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:
         """Whether there is a valid credential."""
         content = world.files.read(self.path)
         if content is None:
@@ -196,11 +209,12 @@ class CreateAgentCredential(FileAction[HasClock]):
         except SetupError:
             return False
 
+    @override
     def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
         """Create it, unless an interrupted run has done so."""
         if not self.satisfied(world, outputs):
             pfx, _ = new_agent_credential(self.common_name, world.clock.now(), CREDENTIAL_DAYS)
-            world.files.write(self.path, pfx, 0o600)
+            world.files.write(self.path, pfx, _PRIVATE)
         credential = read_agent_credential(world.files.read(self.path) or b"")
         return {
             "not_after": credential.not_after.isoformat(),

@@ -24,6 +24,7 @@ DIGESTS = {
     "1.2.840.113549.2.10": "sha384",
     "1.2.840.113549.2.11": "sha512",
 }
+_LONGEST_KEY = 1024  # bytes; no MAC key is longer
 _MAC_KEY = 3  # the purpose byte of RFC 7292 appendix B.3
 
 
@@ -42,7 +43,7 @@ def opens(mac: Mac, content: bytes, passphrase: bytes | None) -> bool:
 
 def _pbmac1_key(mac: Mac, passphrase: bytes) -> bytes:
     length = mac.pbmac1_key_length
-    if not 1 <= length <= 1024:  # noqa: PLR2004 -- no MAC key is longer
+    if not 1 <= length <= _LONGEST_KEY:
         length = hashlib.new(DIGESTS[mac.digest_algorithm]).digest_size
     return hashlib.pbkdf2_hmac(DIGESTS[mac.pbmac1_prf], passphrase, mac.salt, mac.rounds, length)
 

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from mstunnel_setup.readiness import proxy_ports
 from mstunnel_setup.readiness.data import Size, platforms
-from mstunnel_setup.readiness.facts import PortFacts, ProxyFacts, SecurityFacts, Settings, SystemFacts
+from mstunnel_setup.readiness.facts import (
+    CGROUP_V2,
+    PortFacts,
+    ProxyFacts,
+    SecurityFacts,
+    Settings,
+    SystemFacts,
+)
 from mstunnel_setup.readiness.findings import (
     ARCHITECTURE_UNSUPPORTED,
     CGROUP_MISSING,
@@ -173,7 +180,7 @@ def _disk_free(system: SystemFacts) -> Verdict:
 
 @check("cgroup", Group.HOST, "Control groups", _RECOMMENDED, passes="Control groups version 2.")
 def _cgroup(system: SystemFacts) -> Verdict:
-    if system.cgroup == 2:  # noqa: PLR2004 (the version)
+    if system.cgroup == CGROUP_V2:
         return passed("version 2")
     if system.cgroup == 0:
         return CGROUP_MISSING()

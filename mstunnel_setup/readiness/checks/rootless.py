@@ -5,7 +5,14 @@ from collections.abc import Callable
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.data import platforms
-from mstunnel_setup.readiness.facts import EngineFacts, KernelFacts, RootlessFacts, Settings, SystemFacts
+from mstunnel_setup.readiness.facts import (
+    CGROUP_V2,
+    EngineFacts,
+    KernelFacts,
+    RootlessFacts,
+    Settings,
+    SystemFacts,
+)
 from mstunnel_setup.readiness.findings import (
     ACCOUNT_MISSING,
     CGROUP_ROOTLESS,
@@ -181,7 +188,7 @@ def _network(settings: Settings, engine: EngineFacts) -> Verdict:
 def _cgroup(settings: Settings, system: SystemFacts) -> Verdict:
     if settings.mode != "rootless":
         return skipped("not rootless")
-    if system.cgroup == 2:  # noqa: PLR2004 (the version)
+    if system.cgroup == CGROUP_V2:
         return passed("version 2")
     return CGROUP_ROOTLESS()
 

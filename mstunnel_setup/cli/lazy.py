@@ -1,4 +1,4 @@
-"""Command groups whose module, and so the work of their commands, is imported when one of them is needed."""
+"""What a command needs is imported when it is needed: modules, and groups of commands."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -9,6 +9,19 @@ import typer
 
 from mstunnel_setup.cli.help import Word
 from mstunnel_setup.cli.options import new_group
+
+
+class LazyModule:
+    """The module `name`, imported when something of it is used.
+
+    A command line binds it where it is run, and the module itself where types are checked.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = f"mstunnel_setup.{name}"
+
+    def __getattr__(self, attribute: str) -> object:
+        return getattr(import_module(self._name), attribute)
 
 
 class LazyGroup(Word):

@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from mstunnel_setup.admin import site_upgrade
 from mstunnel_setup.admin.object_commands import SITES
-from mstunnel_setup.cli.admin_objects import ObjectCommands, Yes
+from mstunnel_setup.cli.admin.objects import ObjectCommands, Yes
 from mstunnel_setup.cli.errors import WINDOW_MISSING
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, option_names, with_options
 from mstunnel_setup.cli.render import run_command
-
-if TYPE_CHECKING:
-    from mstunnel_setup.errors import UsageError
 
 _PROGRAM = "mst-admin site"
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The site.")]
@@ -87,16 +84,11 @@ class SiteOptions:
         if self.window == "":
             return None
         if self.window is None and not present:
-            raise _window_missing()
+            raise WINDOW_MISSING()
         start, _, end = (self.window or "").partition("-")
         times = {"start": start.strip(), "end": end.strip()} if self.window else {}
         zone = {"time_zone": self.time_zone, "utc_offset_minutes": None} if self.time_zone else {}
         return {**present, **times, **zone}
-
-
-def _window_missing() -> "UsageError":
-
-    return WINDOW_MISSING()
 
 
 site_app = ObjectCommands(

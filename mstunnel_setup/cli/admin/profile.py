@@ -1,21 +1,18 @@
-"""`mst-admin profile` and `mst-admin proxy-exclusions`: options and names."""
+"""`mst-admin profile`: VPN profiles."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mstunnel_setup.admin import profile_commands, proxy_exclusions
+from mstunnel_setup.admin import profile_commands
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
-_PROFILE = "mst-admin profile"
-_EXCLUSIONS = "mst-admin proxy-exclusions"
+_PROGRAM = "mst-admin profile"
 profile_app = new_group()
-exclusions_app = new_group()
 
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The profile in the tenant.")]
-Profile = Annotated[str, typer.Option("--profile", metavar="NAME_OR_ID", help="The profile in the tenant.")]
 
 
 @profile_app.command("list")
@@ -23,7 +20,7 @@ Profile = Annotated[str, typer.Option("--profile", metavar="NAME_OR_ID", help="T
 def list_(common: CommonOptions, sign_in: SignInOptions) -> None:
     """List the VPN profiles for Microsoft Tunnel."""
     run_command(
-        f"{_PROFILE} list",
+        f"{_PROGRAM} list",
         common,
         lambda operator: profile_commands.list_profiles(operator, sign_in.settings()),
     )
@@ -34,7 +31,7 @@ def list_(common: CommonOptions, sign_in: SignInOptions) -> None:
 def show(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted) -> None:
     """Show a profile of the tenant, and to whom it is assigned."""
     run_command(
-        f"{_PROFILE} show",
+        f"{_PROGRAM} show",
         common,
         lambda operator: profile_commands.show(operator, sign_in.settings(), wanted),
     )
@@ -49,7 +46,7 @@ def create(
 ) -> None:
     """Check a profile, create it with its trusted root, and assign both."""
     run_command(
-        f"{_PROFILE} create",
+        f"{_PROGRAM} create",
         common,
         lambda operator: profile_commands.create(operator, sign_in.settings(), file),
     )
@@ -64,7 +61,7 @@ def update(
 ) -> None:
     """Change a profile, its trusted root and its groups to match a file."""
     run_command(
-        f"{_PROFILE} update",
+        f"{_PROGRAM} update",
         common,
         lambda operator: profile_commands.update(operator, sign_in.settings(), file),
     )
@@ -80,7 +77,7 @@ def delete(
 ) -> None:
     """Delete a profile and its trusted root."""
     run_command(
-        f"{_PROFILE} delete",
+        f"{_PROGRAM} delete",
         common,
         lambda operator: profile_commands.delete(operator, sign_in.settings(), wanted, yes=yes),
     )
@@ -97,7 +94,7 @@ def lint(
 ) -> None:
     """Show the problems of a profile: a file (without sign-in), or one of the tenant."""
     run_command(
-        f"{_PROFILE} lint",
+        f"{_PROGRAM} lint",
         common,
         lambda operator: profile_commands.lint(operator, sign_in.settings(), wanted),
     )
@@ -107,50 +104,4 @@ def lint(
 @with_options
 def schema(common: CommonOptions) -> None:
     """Print the JSON Schema of profile files, for editors."""
-    run_command(f"{_PROFILE} schema", common, lambda _operator: profile_commands.schema())
-
-
-@exclusions_app.command()
-@with_options
-def check(
-    common: CommonOptions,
-    entries: Annotated[
-        list[str], typer.Argument(metavar="FILE_OR_ENTRY...", help="CSV files, or single entries.")
-    ],
-) -> None:
-    """Show which entries Android accepts."""
-    run_command(f"{_EXCLUSIONS} check", common, lambda operator: proxy_exclusions.check(operator, entries))
-
-
-@exclusions_app.command("import")
-@with_options
-def import_(
-    common: CommonOptions,
-    sign_in: SignInOptions,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The list, in CSV.")],
-    profile: Profile,
-) -> None:
-    """Replace the list of a profile with that of a CSV file."""
-    run_command(
-        f"{_EXCLUSIONS} import",
-        common,
-        lambda operator: proxy_exclusions.import_list(operator, sign_in.settings(), file, profile),
-    )
-
-
-@exclusions_app.command()
-@with_options
-def export(
-    common: CommonOptions,
-    sign_in: SignInOptions,
-    profile: Profile,
-    file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="CSV file to write; without it, standard output.")
-    ] = None,
-) -> None:
-    """Write the list of a profile as CSV."""
-    run_command(
-        f"{_EXCLUSIONS} export",
-        common,
-        lambda operator: proxy_exclusions.export_list(operator, sign_in.settings(), profile, file),
-    )
+    run_command(f"{_PROGRAM} schema", common, lambda _operator: profile_commands.schema())

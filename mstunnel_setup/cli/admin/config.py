@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
+from mstunnel_setup.admin.findings import SETTING_MALFORMED
 from mstunnel_setup.admin.object_commands import CONFIGURATIONS
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.cli.admin_objects import ObjectCommands
+from mstunnel_setup.cli.admin.objects import ObjectCommands
 from mstunnel_setup.cli.options import option_names
-
-if TYPE_CHECKING:
-    from mstunnel_setup.answers.finding import Finding
 
 
 def _list_option(name: str, metavar: str, about: str) -> Any:
@@ -87,12 +85,10 @@ class ConfigurationOptions:
             }
         return {**found, **lists}
 
-    def malformed(self) -> Iterator["Finding"]:
+    def malformed(self) -> Iterator[Finding]:
         """Values that cannot be parsed."""
         for text in filter(None, self.advanced_settings or ()):
             if "=" not in text:
-                from mstunnel_setup.admin.findings import SETTING_MALFORMED  # noqa: PLC0415
-
                 yield SETTING_MALFORMED(text=text[:80])
 
 

@@ -2,15 +2,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mstunnel_setup.cli.entry import run_program
-from mstunnel_setup.cli.lazy_group import add_lazy_group
+from mstunnel_setup.cli.lazy import LazyModule, add_lazy_group
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
+
+if TYPE_CHECKING:
+    from mstunnel_setup.admin import apply as work
+else:
+    work = LazyModule("admin.apply")
 
 _PROGRAM = "mst-admin"
 
@@ -20,39 +25,43 @@ add_lazy_group(
     app,
     "config",
     "Server configurations: the settings that the servers of a site share.",
-    "admin_config",
+    "admin.config",
     "config_app",
 )
 add_lazy_group(
     app,
     "site",
     "Sites: servers with one public address and one server configuration.",
-    "admin_site",
+    "admin.site",
     "site_app",
 )
 add_lazy_group(
     app,
     "server",
     "Servers of a site. `mstunnel-setup` creates them, on the server itself.",
-    "admin_server",
+    "admin.server",
     "server_app",
 )
 add_lazy_group(
     app,
     "threshold",
     "Health thresholds: where a metric turns healthy and unhealthy.",
-    "admin_threshold",
+    "admin.threshold",
     "threshold_app",
 )
-add_lazy_group(app, "profile", "VPN profiles for Android Enterprise and iOS.", "admin_profile", "profile_app")
+add_lazy_group(app, "profile", "VPN profiles for Android Enterprise and iOS.", "admin.profile", "profile_app")
 add_lazy_group(
-    app, "proxy-exclusions", "Proxy exclusion lists of Android profiles.", "admin_profile", "exclusions_app"
+    app,
+    "proxy-exclusions",
+    "Proxy exclusion lists of Android profiles.",
+    "admin.proxy_exclusions",
+    "exclusions_app",
 )
 add_lazy_group(
     app,
     "conditional-access",
     "The cloud app Microsoft Tunnel Gateway, which Conditional Access policies name.",
-    "admin_access",
+    "admin.conditional_access",
     "access_app",
 )
 
@@ -83,12 +92,10 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Show the plan, ask, and change the tenant to match the declarations."""
-    from mstunnel_setup.admin.apply import apply as run  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
         f"{_PROGRAM} apply",
         common,
-        lambda operator: run(
+        lambda operator: work.apply(
             operator, sign_in.settings(), directory, prune=how.prune, resolve=how.resolve, yes=yes
         ),
     )
@@ -106,12 +113,10 @@ def diff(
     ] = False,
 ) -> None:
     """Show what `apply` would change."""
-    from mstunnel_setup.admin.apply import diff as run  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
         f"{_PROGRAM} diff",
         common,
-        lambda operator: run(
+        lambda operator: work.diff(
             operator, sign_in.settings(), directory, prune=how.prune, resolve=how.resolve, exit_code=exit_code
         ),
     )
@@ -126,12 +131,10 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Write the tenant as files, with a JSON Schema for editors."""
-    from mstunnel_setup.admin.apply import export as run  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
         f"{_PROGRAM} export",
         common,
-        lambda operator: run(operator, sign_in.settings(), directory, force=force),
+        lambda operator: work.export(operator, sign_in.settings(), directory, force=force),
     )
 
 
@@ -139,9 +142,7 @@ def export(
 @with_options
 def schema(common: CommonOptions) -> None:
     """Print the JSON Schema of declarations, for editors."""
-    from mstunnel_setup.admin.apply import schema as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} schema", common, lambda _operator: run())
+    run_command(f"{_PROGRAM} schema", common, lambda _operator: work.schema())
 
 
 def main() -> int:
