@@ -20,8 +20,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from mstunnel_setup import __version__
-from mstunnel_setup.install.steps.program import FILE, LINKS
-from mstunnel_setup.install.support_files import FOLDERS
+from mstunnel_setup.install.steps.program import FILE, FOLDERS, LINKS
 from scripts import debian, dist, release, tree
 from scripts.debian import Architecture
 from scripts.wheels import ROOT

@@ -9,7 +9,7 @@ from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.operations import capture as capture_work
-from mstunnel_setup.operations import component, disconnect, sessions
+from mstunnel_setup.operations import component, sessions
 from mstunnel_setup.operations.capture import Bounds
 
 
@@ -90,7 +90,7 @@ def disconnect_user(
     run_command(
         "mst-cli server disconnect user",
         common,
-        lambda operator: disconnect.disconnect(operator, "user", name),
+        lambda operator: sessions.disconnect(operator, "user", name),
     )
 
 
@@ -106,7 +106,7 @@ def disconnect_id(
     run_command(
         "mst-cli server disconnect id",
         common,
-        lambda operator: disconnect.disconnect(operator, "id", str(connection)),
+        lambda operator: sessions.disconnect(operator, "id", str(connection)),
     )
 
 
@@ -117,7 +117,7 @@ def unban_address(
     address: Annotated[str, typer.Argument(help="The address, as `server show ip bans` lists it.")],
 ) -> None:
     """Unban an address."""
-    run_command("mst-cli server unban ip", common, lambda operator: disconnect.unban(operator, address))
+    run_command("mst-cli server unban ip", common, lambda operator: sessions.unban(operator, address))
 
 
 @server_app.command()

@@ -98,7 +98,7 @@ def host(
     remove: Annotated[bool, typer.Option("--remove", envvar="MSTUNNEL_REMOVE", help="Undo it.")] = False,
 ) -> None:
     """Run only the host part of a rootless installation, as root."""
-    from mstunnel_setup.install.host_setup import host as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.install import host as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(
         f"{_PROGRAM} host", common, lambda operator: run(operator, options.request(), port, remove=remove)
@@ -118,7 +118,7 @@ def status(common: CommonOptions) -> None:
 @with_options
 def rollback(common: CommonOptions) -> None:
     """Undo an unfinished installation."""
-    from mstunnel_setup.install.rollback import rollback as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.uninstall import rollback as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} rollback", common, run)
 
@@ -163,7 +163,7 @@ def show_answers(common: CommonOptions, options: InstallOptions) -> None:
 @with_options
 def self_verify(common: CommonOptions) -> None:
     """Verify this file and its unpacked files against the checksums of the build."""
-    from mstunnel_setup.operations.self_verify import self_verify as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.version import self_verify as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} self verify", common, lambda _session: run())
 
@@ -172,7 +172,7 @@ def self_verify(common: CommonOptions) -> None:
 @with_options
 def self_licenses(common: CommonOptions) -> None:
     """Show the licences of everything that this program brings."""
-    from mstunnel_setup.operations.self_licenses import self_licenses as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.operations.version import self_licenses as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} self licenses", common, lambda _operator: run())
 

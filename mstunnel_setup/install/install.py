@@ -1,15 +1,16 @@
-"""`mstunnel-setup`, `mstunnel-setup step NAME`: install, or continue where it stopped."""
+"""`mstunnel-setup`, `mstunnel-setup step NAME` and `host`: install, or continue where it stopped."""
 
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from mstunnel_setup import paths
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.errors import NOT_ROOT, SetupError
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.request import InstallRequest
@@ -25,7 +26,7 @@ from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
 from mstunnel_setup.install.steps import proxy
 from mstunnel_setup.install.summary import summary
-from mstunnel_setup.install.uninstall import forget_program, remove_installation
+from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
@@ -41,7 +42,7 @@ class Outcome:
 
 def install(operator: Operator, request: InstallRequest) -> Result:
     """Run all steps but the skipped ones; without root first those of root, then those of the account."""
-    request = with_lab(request)
+    request = with_lab(operator.clock, request)
     scope = scope_to_install(operator, request.settings)
     if scope is Scope.HOST:
         outcome = run_scope(operator, request, scope)
@@ -55,7 +56,7 @@ def install(operator: Operator, request: InstallRequest) -> Result:
 
 def one_step(operator: Operator, request: InstallRequest, name: str) -> Result:
     """Run one step, and before it the steps it needs."""
-    request = with_lab(request)
+    request = with_lab(operator.clock, request)
     scope = scope_to_install(operator, request.settings)
     if scope is Scope.HOST and name not in [step.name for step in chosen_steps((), scope)]:
         become(operator, _account(operator, request))
@@ -160,3 +161,20 @@ def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) ->
             remove_installation(run)
             forget_program(run.files)
         raise
+
+
+def host(operator: Operator, request: InstallRequest, port: int, *, remove: bool) -> Result:
+    """Do the host part for a gateway on `port`, or undo it. Raises CheckError without root."""
+    if paths.ROOTLESS:
+        raise NOT_ROOT(what="this command")
+    request = with_lab(operator.clock, request)
+    request = replace(request, settings={**request.settings, "mode": "rootless"})
+    scope_to_install(operator, request.settings)
+    if remove:
+        result = remove_host_setup(operator)
+        forget_program(operator.files)
+        return result
+    outcome = run_scope(operator, request, Scope.HOST, port)
+    return installed(
+        outcome.data, "The host part is done. Continue as the account: `mstunnel-setup --rootless`."
+    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mstunnel_setup.foreign import json_value
-from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.host.pinned import FINGERPRINT, fetch_root
 from mstunnel_setup.install.errors import (
@@ -20,7 +20,7 @@ _ROOT, _CONNECTION = "/lab/ca.pem", "/lab/connection"
 _SETTINGS = {"authority": "tenant.authority", "graph": "tenant.graph", "client_id": "sign_in.client_id"}
 
 
-def with_lab(request: InstallRequest) -> InstallRequest:
+def with_lab(clock: Clock, request: InstallRequest) -> InstallRequest:
     """The request with what the lab that it names answers; settings that were given count more.
 
     Raises UsageError for an address without its fingerprint, NetworkError when no lab answers there, or one
@@ -30,7 +30,7 @@ def with_lab(request: InstallRequest) -> InstallRequest:
         return request
     address, fingerprint = _parts(request.lab)
     root = _root(address, fingerprint)
-    tenant = {"tenant.cloud": "custom", "tenant.ca_pem": root, **_connection(address, root)}
+    tenant = {"tenant.cloud": "custom", "tenant.ca_pem": root, **_connection(clock, address, root)}
     return replace(request, settings={**tenant, **request.settings})
 
 
@@ -52,9 +52,9 @@ def _root(address: str, fingerprint: str) -> str:
     return root
 
 
-def _connection(address: str, root: str) -> Mapping[str, str]:
+def _connection(clock: Clock, address: str, root: str) -> Mapping[str, str]:
     """The settings that the lab names, over a connection that the root verifies."""
-    http = HttpSession(SystemClock(), roots=root, timeout=15, deadline=30)
+    http = HttpSession(clock, roots=root, timeout=15, deadline=30)
     try:
         answer = http.get(f"{address}{_CONNECTION}")
         found = json_value(answer.content)

@@ -26,7 +26,7 @@ from mstunnel_setup.result import Result
 
 def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Result:
     """Show the actions that a run would apply; with `exit_code` the code is 20 when there are any."""
-    request = with_lab(request)
+    request = with_lab(operator.clock, request)
     scope = scope_to_install(operator, request.settings)
     planned: list[Planned] = []
     lines: list[str] = []

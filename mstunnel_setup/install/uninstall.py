@@ -1,4 +1,4 @@
-"""`mst-cli uninstall`, and every other removal: the receipt in reverse order, then the journal."""
+"""`mst-cli uninstall`, `mstunnel-setup rollback`, every removal: the receipt in reverse, then the journal."""
 
 import os
 from collections.abc import Callable
@@ -14,12 +14,13 @@ from mstunnel_setup.errors import NOT_ROOT, NetworkError
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import revocation
-from mstunnel_setup.install.errors import ACCOUNT_PART_FAILED, KEPT, UNINSTALL_DECLINED
+from mstunnel_setup.install.errors import ACCOUNT_PART_FAILED, INSTALLATION_FINISHED, KEPT, UNINSTALL_DECLINED
 from mstunnel_setup.install.ports import CANDIDATE
 from mstunnel_setup.install.rootless import ONLY, by_sudo, host_command, relayed
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import have_done
 from mstunnel_setup.install.session import Run, journal_of, open_run, rootless_account
+from mstunnel_setup.install.status import installed
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant
 from mstunnel_setup.operator import Operator, Settings
@@ -198,3 +199,21 @@ def forget_program(files: Files) -> None:
     """Remove the one file as it unpacked itself: the very last act, for nothing can be loaded any more."""
     for folder in paths.UNPACKED:
         files.remove_tree(folder)
+
+
+def rollback(operator: Operator) -> Result:
+    """Undo what an unfinished installation did. Raises UsageError when it is finished."""
+    return take_back(operator, partial(_rollback, operator))
+
+
+def _rollback(operator: Operator) -> Result:
+    with open_run(operator, {}, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
+        receipt = run.context.receipt
+        if not receipt.entries:
+            forget(run.files, run.journal)
+            return Result("unchanged", text=["There is nothing to roll back."])
+        if installed(receipt):
+            raise INSTALLATION_FINISHED()
+        removals = remove_installation(run)
+    text = ["The unfinished installation was rolled back."]
+    return Result("changed", as_data(removals), kept(removals), text=text)

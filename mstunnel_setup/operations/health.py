@@ -12,19 +12,18 @@ from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import journal_of, open_gateway
 from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, row_notice, rows_of
+from mstunnel_setup.operations.certificate.errors import (
+    CERTIFICATE_EXPIRED,
+    CERTIFICATE_NOT_IN_USE,
+    CERTIFICATE_REVOKED,
+)
 from mstunnel_setup.operations.certificate.summary import (
     certificate_facts,
     certificate_lines,
     certificate_notices,
 )
 from mstunnel_setup.operations.component import health as container_health
-from mstunnel_setup.operations.errors import (
-    AGENT_SILENT,
-    CERTIFICATE_EXPIRED,
-    CERTIFICATE_NOT_IN_USE,
-    CERTIFICATE_REVOKED,
-    NO_HEALTH_REPORT,
-)
+from mstunnel_setup.operations.errors import AGENT_SILENT, NO_HEALTH_REPORT
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, notice_of
 

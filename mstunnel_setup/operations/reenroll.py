@@ -1,19 +1,45 @@
 """`mst-cli reenroll`: a new identity and a new record in the tenant; site, certificate and data stay."""
 
+from collections.abc import Collection
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers import control
+from mstunnel_setup.engine.runner import Removal
+from mstunnel_setup.install.session import Run, step_named
 from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.install.uninstall import as_data, kept
 from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.operations.errors import REENROLL_DECLINED
-from mstunnel_setup.operations.registration import enrol, take_back
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.tenant.secret import CreateAgentSecret
 from mstunnel_setup.tls.actions import CreateAgentCredential
 
+_AFTERWARDS = ("register", "configure", "launch", "verify")
+
+
 _IDENTITY = frozenset(
     {CreateAgentCredential.kind, CreateAgentSecret.kind, CreateAppIdentity.kind, RegisterServer.kind}
 )
+
+
+def take_back(run: Run, kinds: Collection[str]) -> list[Removal]:
+    """Undo the objects of these kinds of actions, newest first; the rest of the installation stays."""
+    entries = run.context.receipt.entries.values()
+    return run.runner.take_back([entry.key for entry in entries if entry.versions[-1]["kind"] in kinds])
+
+
+def enrol(run: Run, *, first: Collection[str] = ()) -> bool:
+    """Run the steps `first`, then those from the registration on; the agent starts with what is new then.
+
+    Returns whether there was anything to do.
+    """
+    steps = [step_named(name) for name in ("sign-in", *first, *_AFTERWARDS[:-1])]
+    done = run.runner.run(steps, run.context)
+    control.restart(run.context.ports, paths.AGENT)
+    run.runner.run([step_named(_AFTERWARDS[-1])], run.context)
+    return any(planned.actions for planned in done)
 
 
 def reenroll(operator: Operator, settings: Settings) -> Result:

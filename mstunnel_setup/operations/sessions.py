@@ -1,4 +1,7 @@
-"""`mst-cli server show …`: what ocserv's control program knows about sessions."""
+"""`mst-cli server show|disconnect|unban`: ocserv's control program, by its own words."""
+
+import ipaddress
+from typing import Literal
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import Finished
@@ -7,12 +10,13 @@ from mstunnel_setup.gateway.occtl import (
     NOT_FOUND,
     SHOW_COMMANDS,
     ShowCommand,
+    judge_word,
     occtl_arguments,
     read_answer,
 )
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import open_gateway
-from mstunnel_setup.operations.errors import OCCTL_FAILED, SERVER_NOT_RUNNING, SHOW_UNKNOWN
+from mstunnel_setup.operations.errors import ADDRESS_INVALID, OCCTL_FAILED, SERVER_NOT_RUNNING, SHOW_UNKNOWN
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import printable
@@ -78,3 +82,34 @@ def _parse(words: list[str]) -> tuple[ShowCommand, str]:
             return command, "".join(words[count:])
     known = ", ".join(" ".join(command.words) for command in SHOW_COMMANDS)
     raise SHOW_UNKNOWN(words=" ".join(words), known=known)
+
+
+def disconnect(operator: Operator, kind: Literal["user", "id"], value: str) -> Result:
+    """End the sessions of a user, or one by its number. Nothing of that name: unchanged."""
+    judge_word("NAME" if kind == "user" else "ID", value)
+    ended = _done_by_occtl(operator, "disconnect", kind, value)
+    if not ended:
+        return Result("unchanged", {"ended": None}, text=[f"There is no connected {kind} {value}."])
+    return Result("changed", {"ended": {kind: value}}, text=[f"Disconnected {kind} {value}."])
+
+
+def unban(operator: Operator, address: str) -> Result:
+    """Let an address in again. Raises UsageError for what is no address."""
+    try:
+        plain = str(ipaddress.ip_address(address))
+    except ValueError as error:
+        raise ADDRESS_INVALID(address=address) from error
+    if not _done_by_occtl(operator, "unban", "ip", plain):
+        return Result("unchanged", {"address": plain}, text=[f"{plain} is not banned."])
+    return Result("changed", {"address": plain}, text=[f"{plain} may connect again."])
+
+
+def _done_by_occtl(operator: Operator, *words: str) -> bool:
+    """Whether occtl did it; it ends with 1 and says what it could not when there is nothing of that name."""
+    with open_gateway(operator) as ports:
+        server_process(ports)
+        finished = ports.engine.execute(paths.SERVER, ["occtl", "--no-pager", *words], _SECONDS)
+    if finished.code != 0 and finished.output.startswith(f"could not {words[0]} "):
+        return False
+    _require(finished)
+    return True

@@ -6,7 +6,7 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.operations.errors import SITE_NOT_JOINED
-from mstunnel_setup.operations.registration import enrol, take_back
+from mstunnel_setup.operations.reenroll import enrol, take_back
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.tenant.actions import RegisterServer, require_free_name

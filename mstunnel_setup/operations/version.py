@@ -1,4 +1,6 @@
-"""`mst-cli version`: of this program and what it brings, of the engine, and of both images by digest."""
+"""`mst-cli version`, `mstunnel-setup self …`: this program and what it brings, the engine, both images."""
+
+from pathlib import Path
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.engine.values import JsonObject
@@ -7,6 +9,12 @@ from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host import bundle
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import open_host
+from mstunnel_setup.operations.errors import (
+    LICENSES_NOT_BUNDLED,
+    NOT_ONE_FILE,
+    PROGRAM_DAMAGED,
+    PROGRAM_FOLDER_DAMAGED,
+)
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
@@ -47,3 +55,26 @@ def _images(ports: Ports) -> JsonObject:
         found = None  # it was edited by hand
     configured = found if isinstance(found, dict) else {}
     return {name: configured.get(f"{name}ImageDigest") for name in ("server", "agent")}
+
+
+def self_licenses() -> Result:
+    """The texts as they were bundled. Raises UsageError where the program brings nothing."""
+    text = bundle.licenses()
+    if text is None:
+        raise LICENSES_NOT_BUNDLED()
+    return Result("ok", {"licenses": text}, text=text.splitlines())
+
+
+def self_verify() -> Result:
+    """The file and its folder. Raises CheckError when they differ, UsageError where there is no such file."""
+    file = bundle.one_file()
+    if file is None:
+        raise NOT_ONE_FILE()
+    stated, found = bundle.digests(Path(file))
+    if stated != found:
+        raise PROGRAM_DAMAGED(file=file, actual=found, expected=stated)
+    folder = bundle.folder()
+    if wrong := bundle.differences(folder):
+        raise PROGRAM_FOLDER_DAMAGED(folder=folder, files=", ".join(wrong))
+    data = {"file": file, "sha256": found, "folder": str(folder)}
+    return Result("ok", data, text=[f"{file} and {folder} are as built (SHA-256 {found})."])

@@ -24,7 +24,6 @@ import msal  # noqa: F401 (imported here, not in every run)
 import mstunnel_setup.cli.render as render_module
 import mstunnel_setup.install.install
 import mstunnel_setup.install.plan
-import mstunnel_setup.install.rollback
 import mstunnel_setup.install.session as run_module
 import mstunnel_setup.install.status
 import mstunnel_setup.install.uninstall

@@ -5,20 +5,21 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory, MergeFile, WriteFile
+from mstunnel_setup.engine.file_actions import CopyFile, LinkInPlace, MakeDirectory, MergeFile, WriteFile
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.errors import CA_FILE_MISSING, CertificateError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
-from mstunnel_setup.install import agent_folder
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_NOT_UTF8, ENVIRONMENT_TO_EDIT
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.tls.read import read_material
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
@@ -167,7 +168,7 @@ def _refuse_key(ca_file: str, content: bytes) -> None:
 def _decide(environment: Environment) -> Sequence[Action[Ports]]:
     actions: list[Action[Ports]] = [MakeDirectory(path=path, mode=mode) for path, mode in _FOLDERS]
     actions.append(MakeStateDirectory(path=paths.AGENT_FOLDER))
-    actions += agent_folder.given(paths.AGENT_FOLDER, rootless=environment.rootless)
+    actions += given_to_agent(paths.AGENT_FOLDER, rootless=environment.rootless)
     # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
     actions.append(MergeFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))
     actions.append(StoreAnswer(name=WANTED, value={**environment.wanted}))
@@ -191,3 +192,14 @@ def _prove(context: Context, _environment: Environment) -> None:
 
 
 STEP = Step("environment", "Settings of the gateway (env.sh)", _gather, _decide, _prove)
+
+
+def given_to_agent(folder: str, *, rootless: bool) -> Sequence[Action[Ports]]:
+    """The action that lets the agent write into a folder; none without root, where it is the account."""
+    return () if rootless else (GiveToAgent(path=folder),)
+
+
+def usual_name(path: str) -> LinkInPlace:
+    """The action that makes a file of the agent known by the name that the vendor's reference has for it."""
+    name = paths.USUAL_NAMES[path]
+    return LinkInPlace(path=name, target=os.path.relpath(path, PurePosixPath(name).parent))

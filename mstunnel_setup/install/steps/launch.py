@@ -17,7 +17,7 @@ from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, f
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
-from mstunnel_setup.install import agent_folder, container_specs
+from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     PORT_IN_USE,
@@ -165,9 +165,9 @@ def _named(listener: Listener) -> str:
 def _decide(launch: Launch) -> Sequence[Action[Ports]]:
     state: list[Action[Ports]] = [
         *(MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)),
-        *agent_folder.given(paths.AGENT_STATE, rootless=launch.rootless),
+        *environment.given_to_agent(paths.AGENT_STATE, rootless=launch.rootless),
         OpenMailbox(),
-        *agent_folder.given(mailbox.INBOX, rootless=launch.rootless),
+        *environment.given_to_agent(mailbox.INBOX, rootless=launch.rootless),
     ]
     if launch.host_addresses:
         # The monitor follows what changes later.

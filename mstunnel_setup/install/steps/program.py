@@ -5,7 +5,7 @@ the archive of the images goes from beside the file to where the account can rea
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.host import bundle
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.install import support_files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import PROGRAM_OLDER
 from mstunnel_setup.install.ports import Ports
@@ -28,6 +27,17 @@ from mstunnel_setup.install.scope import Scope
 FILE = "mstunnel-setup"
 LINKS = ("mst-cli", "mst-readiness", "mst-admin", "mstunnel_monitor", "mstunnel-lab")
 _REMEMBERED = "program"
+
+
+SUPPORT_FOLDERS = {
+    "bash": ("/usr/share/bash-completion/completions",),
+    "fish": ("/usr/share/fish/vendor_completions.d",),
+    "zsh": ("/usr/share/zsh/vendor-completions", "/usr/share/zsh/site-functions"),
+    "man1": ("/usr/share/man/man1",),
+    "man5": ("/usr/share/man/man5",),
+    "man8": ("/usr/share/man/man8",),
+}
+"""By a folder of ours (scripts/support.py), those of the host: Debian's, then that of other distributions."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ def _gather(context: Context) -> Program:
         return Program()
     _refuse_older(context)
     files = context.ports.files
-    support = tuple(support_files.placed(files, bundle.folder() / "support"))
+    support = tuple(support_files(files, bundle.folder() / "support"))
     return Program(source, digest, _folder(files), support=support, archive=_archive(context))
 
 
@@ -104,3 +114,14 @@ def _decide(program: Program) -> Sequence[Action[Ports]]:
 
 
 STEP = Step("program", "The program in /usr/sbin", _gather, _decide)
+
+
+def support_files(files: Files, support: Path) -> Iterator[CopyFile]:
+    """What copies the files of `support` into folders that the host has: a missing shell needs none."""
+    for kind, places in SUPPORT_FOLDERS.items():
+        target = next((folder for folder in places if files.state(folder) is not None), None)
+        for name in files.given.names(str(support / kind)) if target else ():
+            source = str(support / kind / name)
+            digest = files.digest_given(source)
+            if digest is not None:
+                yield CopyFile(path=f"{target}/{name}", source=source, digest=digest, managed=True)

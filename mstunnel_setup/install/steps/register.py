@@ -10,11 +10,11 @@ from mstunnel_setup.engine.file_actions import WriteJson
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import output
 from mstunnel_setup.errors import SignInError
-from mstunnel_setup.install import agent_folder, tenant_access
+from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import IDENTITY_CHANGED, SERVER_RENAMED
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.steps import site
+from mstunnel_setup.install.steps import environment, site
 from mstunnel_setup.tenant.actions import (
     CreateAppIdentity,
     RegisterServer,
@@ -201,7 +201,7 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
         server,
         WriteJson(path=paths.AGENT_INFO, value=info, mode=0o640),
         WriteJson(path=paths.AGENT_SETTINGS, value=settings, mode=0o640, managed=True),
-        agent_folder.usual_name(registration.credential_path),
+        environment.usual_name(registration.credential_path),
     )
 
 

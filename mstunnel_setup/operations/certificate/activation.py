@@ -14,7 +14,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import Run, open_run, require_installed
 from mstunnel_setup.install.steps import certificate, verify
-from mstunnel_setup.operations.errors import IMPORT_TAKEN_BACK, IMPORT_UNPROVEN, LINK_FLATTENED
+from mstunnel_setup.operations.certificate.errors import IMPORT_TAKEN_BACK, IMPORT_UNPROVEN, LINK_FLATTENED
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.tls import generations
 

@@ -23,7 +23,7 @@ from mstunnel_setup.operations.certificate.activation import (
     reload_gateway,
     serving_port,
 )
-from mstunnel_setup.operations.errors import (
+from mstunnel_setup.operations.certificate.errors import (
     ROOT_EXPIRED,
     ROOT_FILE_EMPTY,
     ROOT_FILE_UNREADABLE,

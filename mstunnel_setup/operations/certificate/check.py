@@ -15,6 +15,7 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.operations.certificate.activation import installed_run, previous, serving_port
 from mstunnel_setup.operations.certificate.findings import NONE_IN_USE, NOT_SERVED
+from mstunnel_setup.operations.certificate.errors import CERTIFICATE_NOT_IN_USE
 from mstunnel_setup.operations.certificate.repair import placement_findings
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result

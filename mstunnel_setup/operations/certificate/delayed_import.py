@@ -1,18 +1,21 @@
-"""Delayed imports: hand in, list, cancel, and what the timer runs when the time has come."""
+"""Delayed imports: hand in, list, cancel, what the timer runs, and what is done where it has not."""
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from mstunnel_setup.engine.file_actions import MakeDirectory
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install import readiness_input, revocation
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.operations.certificate.activation import activate, apply_actions, drop
-from mstunnel_setup.operations.errors import (
+from mstunnel_setup.operations.certificate.errors import (
     DELAY_NEEDS_HOST,
     DELAY_NEEDS_MONITOR,
     IMPORT_OLDER,
@@ -24,6 +27,13 @@ from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.schedule import WANTED, ScheduleImport
 
 _NAME_DIGITS = 12
+
+
+# The timer's own run may wait for the lock.
+_GRACE: Final = timedelta(minutes=5)
+# One that is refused is refused again; where cron runs the monitor, only the journal remembers.
+_PAUSE: Final = timedelta(hours=1)
+_TRIED: Final = "imports-tried"
 
 
 def schedule(run: Run, found: Certificate, due: datetime) -> Result:
@@ -111,3 +121,26 @@ def _data(pending: ScheduleImport) -> JsonObject:
 
 def _shown(pending: ScheduleImport) -> str:
     return f"{pending.due.astimezone():%Y-%m-%d %H:%M %Z}"
+
+
+def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[ScheduleImport]:
+    """The imports to take into use at `now`; where `timers` run they come first, for five minutes."""
+    late = now - _GRACE if timers else now
+    recent = {name for name, at in _tried(receipt).items() if now - datetime.fromisoformat(at) < _PAUSE}
+    found = (pending for pending in certificate.pending_imports(receipt) if pending.due <= late)
+    return [pending for pending in found if pending.name not in recent]
+
+
+def take(run: Run, pending: ScheduleImport) -> Result:
+    """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
+    now = run.context.ports.clock.now().isoformat()
+    tried = {**_tried(run.context.receipt), pending.name: now}
+    apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
+    return take_pending(run, pending.name)
+
+
+def _tried(receipt: Receipt) -> dict[str, str]:
+    """When each import that is still pending was tried last, by its name; the next try forgets the others."""
+    found = remembered(receipt, _TRIED)
+    waiting = {pending.name for pending in certificate.pending_imports(receipt)}
+    return {name: str(at) for name, at in found.items() if name in waiting} if isinstance(found, dict) else {}

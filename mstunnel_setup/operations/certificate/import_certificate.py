@@ -24,8 +24,8 @@ from mstunnel_setup.operations.certificate.delayed_import import (
     schedule,
     take_pending,
 )
+from mstunnel_setup.operations.certificate.errors import CERTIFICATE_OLDER
 from mstunnel_setup.operations.certificate.import_request import ImportRequest
-from mstunnel_setup.operations.errors import CERTIFICATE_OLDER
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import fold, fold_all

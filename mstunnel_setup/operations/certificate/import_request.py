@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from mstunnel_setup.operations.errors import (
+from mstunnel_setup.operations.certificate.errors import (
     DELAY_TOO_LONG,
     IMPORT_UNCLEAR,
     TIME_PAST,

@@ -18,8 +18,8 @@ from mstunnel_setup.operations.certificate.findings import (
     LINK_FLATTENED,
     LINK_MISSING,
 )
+from mstunnel_setup.operations.certificate.errors import LINK_BLOCKED, REPAIR_IMPOSSIBLE, REPAIR_UNSURE
 from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
-from mstunnel_setup.operations.errors import LINK_BLOCKED, REPAIR_IMPOSSIBLE, REPAIR_UNSURE
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import fold_all

@@ -7,7 +7,7 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject, as_list, as_object
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import certificate
-from mstunnel_setup.operations.errors import (
+from mstunnel_setup.operations.certificate.errors import (
     CERTIFICATE_EXPIRED,
     CERTIFICATE_EXPIRES_SOON,
     CERTIFICATE_NOT_IN_USE,

@@ -18,15 +18,17 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run, journal_of, open_host, open_run
 from mstunnel_setup.install.steps.certificate import pending_imports
+from mstunnel_setup.operations.certificate import delayed_import
 from mstunnel_setup.operations.certificate.activation import NUDGE, NUDGE_SECONDS, installed_run
-from mstunnel_setup.operations.errors import MODULE_LOST, UPGRADE_LIMITED, UPGRADE_REFUSED
-from mstunnel_setup.operations.monitor import imports, modules
+from mstunnel_setup.operations.errors import MODULE_LOST
+from mstunnel_setup.operations.monitor import modules
 from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
 from mstunnel_setup.operations.monitor.port import move, wanted_port
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
 from mstunnel_setup.operations.upgrade.commands import release_names
 from mstunnel_setup.operations.upgrade.releases import fetch
+from mstunnel_setup.operations.upgrade.errors import UPGRADE_LIMITED, UPGRADE_REFUSED
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.own_addresses import own_addresses
@@ -184,10 +186,10 @@ class Monitor:
         if not pending_imports(receipt):
             return
         timers = self._host.systemd.running()
-        for pending in imports.overdue(receipt, self._host.clock.now(), timers=timers):
+        for pending in delayed_import.overdue(receipt, self._host.clock.now(), timers=timers):
             with installed_run(self.operator, {}) as run:
                 self.tell(f"certificate: {pending.name} is taken into use; its time has passed")
-                imports.take(run, pending)
+                delayed_import.take(run, pending)
 
     def _port(self) -> None:
         """Follow the port that the tenant wants, at most every ten minutes, whether it works or not."""

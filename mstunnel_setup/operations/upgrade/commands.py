@@ -5,7 +5,7 @@ from datetime import datetime
 
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.session import open_run
-from mstunnel_setup.operations.errors import (
+from mstunnel_setup.operations.upgrade.errors import (
     DEVICES_AWAY,
     NO_RELEASES,
     NOTHING_TO_ROLL_BACK,

@@ -10,7 +10,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.operations.errors import DRAIN_FAILED
+from mstunnel_setup.operations.upgrade.errors import DRAIN_FAILED
 from mstunnel_setup.operations.upgrade.reconnect import connected
 from mstunnel_setup.text import printable
 

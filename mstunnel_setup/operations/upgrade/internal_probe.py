@@ -8,7 +8,7 @@ from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import verify
-from mstunnel_setup.operations.errors import INSIDE_UNREACHABLE
+from mstunnel_setup.operations.upgrade.errors import INSIDE_UNREACHABLE
 
 # It tries within five seconds of its start, gives up after twenty, and reports every fifteen.
 _PATIENCE: Final = 60.0

@@ -6,7 +6,12 @@ from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps.monitor import UNIT
-from mstunnel_setup.operations.errors import MONITOR_DOWN, UPGRADE_FAILED, UPGRADE_UNFINISHED, UPGRADE_WAITS
+from mstunnel_setup.operations.upgrade.errors import (
+    MONITOR_DOWN,
+    UPGRADE_FAILED,
+    UPGRADE_UNFINISHED,
+    UPGRADE_WAITS,
+)
 from mstunnel_setup.result import Notice, notice_of
 from mstunnel_setup.text import plain
 from mstunnel_setup.upgrade.last_decision import read_standing

@@ -4,7 +4,9 @@ Tokens are for devices, so the host cannot sign in to its own gateway; those tha
 themselves within seconds, unless they sleep.
 """
 
-from typing import Final
+import re
+from collections.abc import Collection
+from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import LogOptions
@@ -12,14 +14,37 @@ from mstunnel_setup.errors import EngineError, SetupError
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.operations.errors import DEVICES_REFUSED
 from mstunnel_setup.operations.sessions import ask
-from mstunnel_setup.upgrade.devices import judge, refused_addresses
+from mstunnel_setup.operations.upgrade.errors import DEVICES_REFUSED
+
+Verdict: TypeAlias = Literal["let-in", "refused", "away"]
+
+# ocserv 1.3.0, worker-log.c and worker-auth.c; an error, so it is logged at every level, with its source.
+_REFUSAL: Final = re.compile(
+    r"worker(?:\[[^\]]*\])?: ([0-9a-fA-F.:]+) (?:[\w.-]+:\d+: )?failed authentication for "
+)
+
 
 _USERS: Final = next(command for command in SHOW_COMMANDS if command.words == ("users",))
 _PATIENCE: Final = 60.0
 _PAUSE: Final = 2.0
 _SECONDS: Final = 20.0
+
+
+def refused_addresses(log: str) -> frozenset[str]:
+    """The addresses of devices whose sign-in the gateway refused, from its log."""
+    return frozenset(_REFUSAL.findall(log))
+
+
+def judge(connected: int, before: Collection[str], refused: Collection[str]) -> Verdict:
+    """Judge a new release by its sessions and the addresses that it refused.
+
+    `before` are the addresses that were connected. Other refused addresses prove nothing, the earlier release
+    may have refused them too; nor does a device that has not reconnected, it may sleep.
+    """
+    if connected:
+        return "let-in"
+    return "refused" if set(before) & set(refused) else "away"
 
 
 def connected(ports: Ports) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ from mstunnel_setup.gateway.port import port_in_use
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run, require_installed
 from mstunnel_setup.install.steps import images, launch, verify
-from mstunnel_setup.operations.errors import IMAGES_MISSING, UPGRADE_CHANGED_FILE
 from mstunnel_setup.operations.upgrade.drain import drain, reopen
+from mstunnel_setup.operations.upgrade.errors import IMAGES_MISSING, UPGRADE_CHANGED_FILE
 from mstunnel_setup.operations.upgrade.internal_probe import reached_address, reaches_inside
 from mstunnel_setup.operations.upgrade.reconnect import await_devices, connected
 from mstunnel_setup.upgrade import mailbox

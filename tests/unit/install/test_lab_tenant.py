@@ -33,7 +33,7 @@ def printed(lab: dict[str, Any]) -> str:
 
 
 def test_the_printed_command_answers_everything_about_the_tenant(lab: dict[str, Any]) -> None:
-    answers = merge(with_lab(InstallRequest(lab=printed(lab))).settings, {})
+    answers = merge(with_lab(SystemClock(), InstallRequest(lab=printed(lab))).settings, {})
     assert (answers.tenant.cloud, answers.tenant.authority, answers.tenant.graph) == (
         "custom",
         lab["authority"],
@@ -44,7 +44,7 @@ def test_the_printed_command_answers_everything_about_the_tenant(lab: dict[str, 
 
 
 def test_the_root_it_gives_verifies_the_lab(lab: dict[str, Any]) -> None:
-    settings = with_lab(InstallRequest(lab=printed(lab))).settings
+    settings = with_lab(SystemClock(), InstallRequest(lab=printed(lab))).settings
     session = HttpSession(SystemClock(), roots=settings["tenant.ca_pem"])
     assert session.get(f"{lab['authority']}/v2.0/.well-known/openid-configuration").status_code == 200
     session.close()
@@ -53,13 +53,13 @@ def test_the_root_it_gives_verifies_the_lab(lab: dict[str, Any]) -> None:
 def test_what_is_given_besides_counts_more(lab: dict[str, Any]) -> None:
     own = "44444444-0000-0000-0000-000000000000"
     request = InstallRequest(settings={"sign_in.client_id": own, "site": "Berlin"}, lab=printed(lab))
-    settings = with_lab(request).settings
+    settings = with_lab(SystemClock(), request.settings
     assert (settings["sign_in.client_id"], settings["site"]) == (own, "Berlin")
 
 
 def test_without_a_lab_nothing_is_fetched() -> None:
     request = InstallRequest(settings={"site": "Berlin"})
-    assert with_lab(request) is request
+    assert with_lab(SystemClock(), request is request
 
 
 @pytest.mark.parametrize(
@@ -80,20 +80,20 @@ def test_without_a_lab_nothing_is_fetched() -> None:
 )
 def test_refused(lab: dict[str, Any], change: Any, kind: type[SetupError], code: str, said: str) -> None:
     with pytest.raises(kind) as caught:
-        with_lab(InstallRequest(lab=change(printed(lab))))
+        with_lab(SystemClock(), InstallRequest(lab=change(printed(lab))))
     assert caught.value.code == code
     assert said in caught.value.message
 
 
 def test_the_fingerprint_may_be_in_upper_case(lab: dict[str, Any]) -> None:
     address, _, digits = printed(lab).partition("#sha256:")
-    assert with_lab(InstallRequest(lab=f"{address}/#sha256:{digits.upper()}")).settings
+    assert with_lab(SystemClock(), InstallRequest(lab=f"{address}/#sha256:{digits.upper()}")).settings
 
 
 def test_a_server_that_is_no_lab_is_named(lab: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lab_tenant, "_CONNECTION", "/devicelogin")
     with pytest.raises(TenantError) as caught:
-        with_lab(InstallRequest(lab=printed(lab)))
+        with_lab(SystemClock(), InstallRequest(lab=printed(lab)))
     assert caught.value.code == "lab-connection-invalid"
 
 

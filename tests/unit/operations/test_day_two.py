@@ -18,7 +18,7 @@ from mstunnel_setup.errors import EngineError, UsageError
 from mstunnel_setup.gateway.occtl import NOT_FOUND
 from mstunnel_setup.host import bundle
 from mstunnel_setup.host.process import Processes
-from mstunnel_setup.operations import backup_archive, component, disconnect, sessions, status, version
+from mstunnel_setup.operations import backup_archive, component, sessions, status, version
 from mstunnel_setup.operations.backup_archive import pack, unpack
 from mstunnel_setup.operations.diagnose.collect import known_secrets
 from mstunnel_setup.operator import Operator
@@ -54,7 +54,7 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Co
         control = Control(finished=Finished(code, output, error))
 
         ports = ports_of(tmp_path, engine=control)
-        monkeypatch.setattr(disconnect, "open_gateway", lambda _operator: nullcontext(ports))
+        monkeypatch.setattr(sessions, "open_gateway", lambda _operator: nullcontext(ports))
         return control
 
     return prepare
@@ -62,27 +62,27 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Co
 
 def test_a_user_is_disconnected_with_the_command_of_occtl(answers: Callable[..., Control]) -> None:
     control = answers(0, "user 'alice' was disconnected\n")
-    result = disconnect.disconnect(OPERATOR, "user", "alice")
+    result = sessions.disconnect(OPERATOR, "user", "alice")
     assert control.asked == [(paths.SERVER, "occtl", "--no-pager", "disconnect", "user", "alice")]
     assert (result.status, result.data) == ("changed", {"ended": {"user": "alice"}})
 
 
 def test_an_unknown_user_name_is_no_failure(answers: Callable[..., Control]) -> None:
     answers(1, "could not disconnect ID '7'\n")
-    result = disconnect.disconnect(OPERATOR, "id", "7")
+    result = sessions.disconnect(OPERATOR, "id", "7")
     assert (result.status, result.data) == ("unchanged", {"ended": None})
 
 
 def test_an_address_is_given_in_its_shortest_form(answers: Callable[..., Control]) -> None:
     control = answers(0, "IP '2001:db8::1' was unbanned\n")
-    assert disconnect.unban(OPERATOR, "2001:0db8:0:0::1").status == "changed"
+    assert sessions.unban(OPERATOR, "2001:0db8:0:0::1").status == "changed"
     assert control.asked[0][-3:] == ("unban", "ip", "2001:db8::1")
 
 
 def test_a_gateway_that_does_not_answer_is_a_failure(answers: Callable[..., Control]) -> None:
     answers(1, "", "could not send message; possibly insufficient permissions or server is offline.\n")
     with pytest.raises(EngineError) as caught:
-        disconnect.unban(OPERATOR, "192.0.2.1")
+        sessions.unban(OPERATOR, "192.0.2.1")
     assert caught.value.code == "occtl-failed"
     assert "server is offline" in caught.value.message
 
@@ -91,7 +91,7 @@ def test_a_gateway_that_does_not_run_is_not_asked(answers: Callable[..., Control
     control = answers(0)
     control.running = False
     with pytest.raises(EngineError) as caught:
-        disconnect.disconnect(OPERATOR, "user", "alice")
+        sessions.disconnect(OPERATOR, "user", "alice")
     assert (caught.value.code, control.asked) == ("server-not-running", [])
 
 
@@ -99,7 +99,7 @@ def test_a_gateway_that_does_not_run_is_not_asked(answers: Callable[..., Control
 def test_what_occtl_would_take_apart_is_refused(answers: Callable[..., Control], name: str) -> None:
     control = answers(0)
     with pytest.raises(UsageError):
-        disconnect.disconnect(OPERATOR, "user", name)
+        sessions.disconnect(OPERATOR, "user", name)
     assert control.asked == []
 
 
