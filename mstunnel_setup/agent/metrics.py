@@ -30,10 +30,7 @@ GAUGES: Final = {
     "latency": ("mstunnel_latency_seconds", "Time to connect to the internal address of the site."),
     "agent-certificate": ("mstunnel_agent_certificate_days_left", "Days until the agent's credential ends."),
     "tls-certificate": ("mstunnel_tls_certificate_days_left", "Days until the TLS certificate ends."),
-    "upgradeability": (
-        "mstunnel_registry_contact_age_seconds",
-        "Seconds since the image registry answered.",
-    ),
+    "upgradeability": ("mstunnel_registry_contact_age_seconds", "Seconds since the image registry answered."),
     "server-version": ("mstunnel_releases_behind", "Releases that are newer than the running one."),
 }
 """For each row that has a figure: the name of its metric and what it says."""

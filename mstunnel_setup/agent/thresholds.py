@@ -37,12 +37,7 @@ class Thresholds(BaseModel):
 
 
 # No public source tells Intune's names of the metrics, so they are known by the word they must contain.
-_WORDS: Final = {
-    "cpu": "cpu_usage",
-    "memory": "memory_usage",
-    "disk": "disk_space",
-    "latency": "latency",
-}
+_WORDS: Final = {"cpu": "cpu_usage", "memory": "memory_usage", "disk": "disk_space", "latency": "latency"}
 
 
 def read_thresholds(files: Files) -> Thresholds:
@@ -63,7 +58,7 @@ def with_tenant(local: Thresholds, tenant: Iterable[HealthThreshold]) -> Thresho
     """The thresholds of the tenant over those of the server; metrics it does not name stay as they are."""
     found: dict[str, Threshold] = {}
     for item in tenant:
-        name = _field(item.id)
+        name = next((field for word, field in _WORDS.items() if word in item.id.casefold()), None)
         if name and item.healthy_threshold is not None and item.unhealthy_threshold is not None:
             found[name] = Threshold(healthy=item.healthy_threshold, unhealthy=item.unhealthy_threshold)
     return local.model_copy(update=found)
@@ -72,7 +67,3 @@ def with_tenant(local: Thresholds, tenant: Iterable[HealthThreshold]) -> Thresho
 def as_data(thresholds: Thresholds) -> Mapping[str, Mapping[str, float]]:
     """The thresholds as JSON data."""
     return {name: dict(value) for name, value in thresholds.model_dump().items()}
-
-
-def _field(metric: str) -> str | None:
-    return next((field for word, field in _WORDS.items() if word in metric.casefold()), None)

@@ -52,7 +52,9 @@ def ask(
     own = Member(server_id, "this server", "unknown", present, now)
     # A server whose images are the wanted ones need not look at the others.
     settled = target is None or present == target.digests
-    others = [] if settled else _others(tenant, site.id, server_id)
+    others = (
+        [] if settled else [_member(server) for server in tenant.servers(site.id) if server.id != server_id]
+    )
     held = mailbox.read_summary(files.read(mailbox.SUMMARY)).held
     verdict = decide(settings(site, files), own, others, target, failed=_failed(files), held=held, now=now)
     if verdict.begin and target is not None:
@@ -148,10 +150,6 @@ def _offered(files: Files) -> Release | None:
         return Release.model_validate_json(files.read(mailbox.OFFER) or b"")
     except ValidationError:
         return None
-
-
-def _others(tenant: Servers, site_id: str, server_id: str) -> list[Member]:
-    return [_member(server) for server in tenant.servers(site_id) if server.id != server_id]
 
 
 def _member(server: TunnelServer) -> Member:

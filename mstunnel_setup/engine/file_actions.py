@@ -284,8 +284,9 @@ class Link(Action[HasFiles]):
         state = world.files.state(self.path)
         if state is None:
             return ""
+        targets = [version.target for version in record.versions if isinstance(version, Link)]
         ours = (
-            state.target in (record.before.get("target"), *_targets(record))
+            state.target in (record.before.get("target"), *targets)
             if state.kind == "link"
             else self._is_earlier_file(world, record)
         )
@@ -373,10 +374,6 @@ def _is_kept(world: HasFiles, path: str) -> bool:
     if state is None or state.kind != "file":
         return False
     return world.files.state(f"{world.state_directory}/saved/{world.files.digest(path)}") is not None
-
-
-def _targets(record: UndoRecord[HasFiles]) -> Sequence[str]:
-    return [version.target for version in record.versions if isinstance(version, Link)]
 
 
 def _ours(record: UndoRecord[Place]) -> Sequence[str | None]:

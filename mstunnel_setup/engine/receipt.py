@@ -57,13 +57,9 @@ _NOTHING = Receipt()
 def fold(records: Iterable[JsonObject], receipt: Receipt = _NOTHING) -> Receipt:
     """The receipt after the journal `records`, which follow those of `receipt`."""
     for record in records:
-        receipt = _apply(receipt, record)
+        handler = _HANDLERS.get(str(record["type"]))
+        receipt = handler(receipt, record) if handler else receipt
     return receipt
-
-
-def _apply(receipt: Receipt, record: JsonObject) -> Receipt:
-    handler = _HANDLERS.get(str(record["type"]))
-    return handler(receipt, record) if handler else receipt
 
 
 def _begin(receipt: Receipt, record: JsonObject) -> Receipt:

@@ -40,16 +40,10 @@ ACCOUNT_OTHER = declare(
     "Run the command as {wanted} or with sudo, or correct the answer `account`.",
 )
 ACCOUNT_ROOT = declare(
-    UsageError,
-    "account-root",
-    "a rootless gateway cannot run as root",
-    "Name another account.",
+    UsageError, "account-root", "a rootless gateway cannot run as root", "Name another account."
 )
 ANSWER_FILE_MISSING = declare(
-    UsageError,
-    "answer-file-missing",
-    "there is no answer file to check",
-    "Name it with --answers FILE.",
+    UsageError, "answer-file-missing", "there is no answer file to check", "Name it with --answers FILE."
 )
 CA_FILE_WITH_KEY = declare(
     UsageError,
@@ -141,12 +135,7 @@ MODE_INSTALLED = declare(
     "the gateway on this host was installed {mode}",
     "Uninstall it first (`mst-cli uninstall`), or keep that mode.",
 )
-NOT_SIGNED_IN = declare(
-    SignInError,
-    "not-signed-in",
-    "not signed in",
-    "Run the step `sign-in` first.",
-)
+NOT_SIGNED_IN = declare(SignInError, "not-signed-in", "not signed in", "Run the step `sign-in` first.")
 PASSPHRASE_UNEXPECTED = declare(
     UsageError,
     "passphrase-unexpected",
@@ -234,10 +223,7 @@ ROOT_NO_HOST = declare(
     "Give the directory where the host's file system is mounted.",
 )
 ROOT_ROOTLESS = declare(
-    UsageError,
-    "root-rootless",
-    "--root and --rootless cannot be combined",
-    "Leave out one of them.",
+    UsageError, "root-rootless", "--root and --rootless cannot be combined", "Leave out one of them."
 )
 SERVER_NOT_LISTED = declare(
     TenantError,
@@ -252,10 +238,7 @@ SERVER_RENAMED = declare(
     "Set `server_name` to the earlier name, or remove the server with `mst-cli uninstall` first.",
 )
 SITE_AMBIGUOUS = declare(
-    TenantError,
-    "site-ambiguous",
-    "{count} sites are named {site}",
-    "Give the GUID of one of them: {guids}.",
+    TenantError, "site-ambiguous", "{count} sites are named {site}", "Give the GUID of one of them: {guids}."
 )
 SITE_CHANGED = declare(
     TenantError,
@@ -264,10 +247,7 @@ SITE_CHANGED = declare(
     "Remove it with `mst-cli uninstall` first, or correct the answer `site`.",
 )
 SITE_MISSING = declare(
-    TenantError,
-    "site-missing",
-    "no site has been chosen yet",
-    "Run the step `site` first.",
+    TenantError, "site-missing", "no site has been chosen yet", "Run the step `site` first."
 )
 SITE_NONE = declare(
     TenantError,
@@ -275,18 +255,8 @@ SITE_NONE = declare(
     "the tenant has no site",
     "Create a site in the admin center, then run the command again.",
 )
-SITE_UNKNOWN = declare(
-    TenantError,
-    "site-unknown",
-    "the tenant has no site {site}",
-    "Give one of: {names}.",
-)
-STEP_UNKNOWN = declare(
-    UsageError,
-    "step-unknown",
-    "there is no step {name}",
-    "The steps are: {names}.",
-)
+SITE_UNKNOWN = declare(TenantError, "site-unknown", "the tenant has no site {site}", "Give one of: {names}.")
+STEP_UNKNOWN = declare(UsageError, "step-unknown", "there is no step {name}", "The steps are: {names}.")
 TUN_MISSING = declare(
     CheckError,
     "tun-missing",
@@ -294,10 +264,7 @@ TUN_MISSING = declare(
     "Load the module: `modprobe tun`.",
 )
 UNINSTALL_DECLINED = declare(
-    UsageError,
-    "uninstall-declined",
-    "nothing was removed",
-    "Run the command again and answer yes.",
+    UsageError, "uninstall-declined", "nothing was removed", "Run the command again and answer yes."
 )
 WRONG_LEAF_SERVED = declare(
     NetworkError,
@@ -308,11 +275,7 @@ WRONG_LEAF_SERVED = declare(
 
 # Warnings
 
-KEPT = declare_notice(
-    "kept",
-    "left in place: {reason}",
-    "Remove it by hand if you no longer need it.",
-)
+KEPT = declare_notice("kept", "left in place: {reason}", "Remove it by hand if you no longer need it.")
 PLAN_INCOMPLETE = declare_notice(
     "plan-incomplete",
     "the account's steps cannot be planned before the account exists",

@@ -77,10 +77,7 @@ def joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> JsonObject:
     """The steps of both parts; `first` may be empty."""
     if not first:
         return dict(second)
-    return {
-        "steps": [*first["steps"], *second["steps"]],
-        "actions": first["actions"] + second["actions"],
-    }
+    return {"steps": [*first["steps"], *second["steps"]], "actions": first["actions"] + second["actions"]}
 
 
 def steps_data(planned: Sequence[Planned]) -> JsonObject:

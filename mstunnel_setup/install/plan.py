@@ -33,11 +33,7 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
     for each in (scope,) if scope is not Scope.ACCOUNT else (Scope.HOST, Scope.ACCOUNT):
         steps = chosen_steps(request.skip, each)
         with open_run(
-            operator,
-            request.settings,
-            ignored_checks=request.ignored_checks,
-            exclusively=False,
-            scope=each,
+            operator, request.settings, ignored_checks=request.ignored_checks, exclusively=False, scope=each
         ) as run:
             if scope is Scope.HOST and accounts.find(run.context.answers.account) is not None:
                 become(operator, run.context.answers.account)

@@ -79,10 +79,7 @@ def _refuse_other_account(wanted: str, installed: object) -> None:
 
 
 def planned_by_root(
-    operator: Operator,
-    settings: Settings,
-    steps: Sequence[AnyStep],
-    ignored: Sequence[str],
+    operator: Operator, settings: Settings, steps: Sequence[AnyStep], ignored: Sequence[str]
 ) -> tuple[list[Planned], tuple[str, ...]]:
     """What root still has to do, found out without root privileges; and the proxies to pass on.
 

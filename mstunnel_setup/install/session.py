@@ -25,11 +25,7 @@ from mstunnel_setup.gateway.ocserv_conf import Authentication
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context, Gathered
-from mstunnel_setup.install.errors import (
-    ROOT_NO_HOST,
-    ROOTLESS_NEEDS_PODMAN,
-    STEP_UNKNOWN,
-)
+from mstunnel_setup.install.errors import ROOT_NO_HOST, ROOTLESS_NEEDS_PODMAN, STEP_UNKNOWN
 from mstunnel_setup.install.ports import Ports, open_ports
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.release_images import with_release_images

@@ -1,6 +1,5 @@
 """`mst-cli backup`: what another host needs to replace this one, in one archive."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from mstunnel_setup import __version__, paths
@@ -27,7 +26,9 @@ def backup(operator: Operator, file: Path) -> Result:
     with installed_run(operator, {}, exclusively=False) as run:
         roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
         places = {**FILES, **{path: (path,) for path in roots}}
-        contents = {path: _together(run.files, parts) for path, parts in places.items()}
+        contents = {
+            path: b"".join(run.files.read(part) or b"" for part in parts) for path, parts in places.items()
+        }
         contents[HISTORY] = _upgrades(run.files)
         present = {path: content for path, content in contents.items() if content}
         manifest = _manifest(run)
@@ -36,10 +37,6 @@ def backup(operator: Operator, file: Path) -> Result:
     return Result(
         "changed", {"file": str(file), "contents": [*present]}, (warning,), text=[f"Written: {file}."]
     )
-
-
-def _together(files: Files, places: Iterable[str]) -> bytes:
-    return b"".join(files.read(place) or b"" for place in places)
 
 
 def _upgrades(files: Files) -> bytes:

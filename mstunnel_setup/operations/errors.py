@@ -1,13 +1,6 @@
 """Errors and warnings of `operations`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import (
-    CheckError,
-    EngineError,
-    LockedError,
-    StepError,
-    UsageError,
-    declare,
-)
+from mstunnel_setup.errors import CheckError, EngineError, LockedError, StepError, UsageError, declare
 from mstunnel_setup.result import declare_notice
 
 ADDRESS_INVALID = declare(
@@ -48,28 +41,13 @@ CONFIGURATION_NOT_PULLED = declare(
     "Complete the installation: run mstunnel-setup.",
 )
 CONTAINER_MISSING = declare(
-    EngineError,
-    "container-missing",
-    "there is no container {container}",
-    "Run mstunnel-setup to create it.",
+    EngineError, "container-missing", "there is no container {container}", "Run mstunnel-setup to create it."
 )
 DIAGNOSE_DECLINED = declare(
-    UsageError,
-    "diagnose-declined",
-    "nothing was written",
-    "Run the command again and answer yes.",
+    UsageError, "diagnose-declined", "nothing was written", "Run the command again and answer yes."
 )
-FOLDER_MISSING = declare(
-    UsageError,
-    "folder-missing",
-    "there is no directory {parent}",
-    "Correct the path.",
-)
-GATEWAY_REMOVED = declare(
-    LockedError,
-    "gateway-removed",
-    "the gateway was removed a moment ago",
-)
+FOLDER_MISSING = declare(UsageError, "folder-missing", "there is no directory {parent}", "Correct the path.")
+GATEWAY_REMOVED = declare(LockedError, "gateway-removed", "the gateway was removed a moment ago")
 INTERFACE_UNKNOWN = declare(
     UsageError,
     "interface-unknown",
@@ -107,10 +85,7 @@ OCCTL_FAILED = declare(
     "Check it with `mst-cli server status`.",
 )
 PROBE_INVALID = declare(
-    UsageError,
-    "probe-invalid",
-    "{text} is not of the form HOST:PORT",
-    "Write it as gw.example.com:443.",
+    UsageError, "probe-invalid", "{text} is not of the form HOST:PORT", "Write it as gw.example.com:443."
 )
 PROBE_MISPLACED = declare(
     UsageError,
@@ -137,10 +112,7 @@ PROGRAM_FOLDER_DAMAGED = declare(
     "Remove {folder}; the next start unpacks it again.",
 )
 REENROLL_DECLINED = declare(
-    UsageError,
-    "reenroll-declined",
-    "nothing was changed",
-    "Run the command again and answer yes.",
+    UsageError, "reenroll-declined", "nothing was changed", "Run the command again and answer yes."
 )
 SECRET_IN_BUNDLE = declare(
     CheckError,
@@ -149,16 +121,10 @@ SECRET_IN_BUNDLE = declare(
     "This is an error in the program. Report it.",
 )
 SERVER_NOT_RUNNING = declare(
-    EngineError,
-    "server-not-running",
-    "the server is not running",
-    "Start it: `mst-cli server start`.",
+    EngineError, "server-not-running", "the server is not running", "Start it: `mst-cli server start`."
 )
 SETTING_MISSING = declare(
-    UsageError,
-    "setting-missing",
-    "{path} does not set {name}",
-    "List all settings with `mst-cli env get`.",
+    UsageError, "setting-missing", "{path} does not set {name}", "List all settings with `mst-cli env get`."
 )
 SETTING_NAME_INVALID = declare(
     UsageError,
@@ -166,17 +132,9 @@ SETTING_NAME_INVALID = declare(
     "{name} is not a valid name of a setting",
     "Use letters, digits and _.",
 )
-SHOW_UNKNOWN = declare(
-    UsageError,
-    "show-unknown",
-    "there is no `show {words}`",
-    "Use one of: {known}.",
-)
+SHOW_UNKNOWN = declare(UsageError, "show-unknown", "there is no `show {words}`", "Use one of: {known}.")
 SITE_NOT_JOINED = declare(
-    UsageError,
-    "site-not-joined",
-    "this server has not joined a site yet",
-    "Run mstunnel-setup.",
+    UsageError, "site-not-joined", "this server has not joined a site yet", "Run mstunnel-setup."
 )
 AGENT_SILENT = declare_notice(
     "agent-silent",
@@ -189,19 +147,11 @@ BACKUP_HOLDS_KEY = declare_notice(
     "Protect it like the key; restore it on another host with `mst-cli restore`.",
 )
 CONTAINER_DOWN = declare_notice(
-    "container-down",
-    "{container} is not running",
-    "Run `mst-cli {component} start`.",
+    "container-down", "{container} is not running", "Run `mst-cli {component} start`."
 )
-FIX_FAILED = declare_notice(
-    "fix-failed",
-    "could not {fix}: {reason}",
-    "{hint}",
-)
+FIX_FAILED = declare_notice("fix-failed", "could not {fix}: {reason}", "{hint}")
 INSTALLATION_UNFINISHED = declare_notice(
-    "installation-unfinished",
-    "the installation is not finished{why}",
-    "Run mstunnel-setup.",
+    "installation-unfinished", "the installation is not finished{why}", "Run mstunnel-setup."
 )
 LOOK_BEFORE_SENDING = declare_notice(
     "look-before-sending",

@@ -28,19 +28,11 @@ _WORDS = {
 _ID_WIDTH = 28
 
 
-_VERDICTS = {
-    Readiness.READY: "Ready",
-    Readiness.UNDECIDED: "Undecided",
-    Readiness.NOT_READY: "Not ready",
-}
+_VERDICTS = {Readiness.READY: "Ready", Readiness.UNDECIDED: "Undecided", Readiness.NOT_READY: "Not ready"}
 
 
 def lines(
-    findings: Sequence[Finding],
-    ignored: Collection[str] = (),
-    more: Iterable[str] = (),
-    *,
-    verbose: bool,
+    findings: Sequence[Finding], ignored: Collection[str] = (), more: Iterable[str] = (), *, verbose: bool
 ) -> Iterator[str]:
     """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
     for group in Group:

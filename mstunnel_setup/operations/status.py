@@ -7,7 +7,7 @@ from mstunnel_setup.agent.health_report import read_health
 from mstunnel_setup.containers import control
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.engine.values import JsonObject, JsonValue, as_object
+from mstunnel_setup.engine.values import JsonObject, as_object
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.ports import Ports
@@ -38,7 +38,7 @@ def overview(operator: Operator) -> Result:
         facts = certificate_facts(ports, receipt)
         data: JsonObject = {
             "version": __version__,
-            "site": _site(receipt),
+            "site": as_object(remembered(receipt, "joined-site")).get("name"),
             "certificate_days_left": facts["days_left"],
             "certificate": facts,
             **{name: _container(ports, name) for name in (paths.SERVER, paths.AGENT)},
@@ -50,7 +50,7 @@ def overview(operator: Operator) -> Result:
             *upgrade_notices(ports.files),
             *waiting_notices(ports.files),
         )
-    healthy = all(_health(data[name]) == "healthy" for name in (paths.SERVER, paths.AGENT))
+    healthy = all(as_object(data[name])["health"] == "healthy" for name in (paths.SERVER, paths.AGENT))
     code = ExitCode.CHECK if is_serious(report, now) else ExitCode.DONE
     notices = (*troubles(receipt, data), *kept_going, *certificate_notices(facts))
     status: Status = "ok" if healthy and not notices else "warning"
@@ -83,29 +83,14 @@ def _container(ports: Ports, name: str) -> JsonObject:
     }
 
 
-def _site(receipt: Receipt) -> str | None:
-    joined = remembered(receipt, "joined-site")
-    return str(joined["name"]) if isinstance(joined, dict) else None
-
-
-def _health(container: JsonValue) -> str:
-    return str(as_object(container)["health"])
-
-
 def _lines(data: JsonObject) -> list[str]:
     rows = [
         ("Site", data["site"] or "not joined yet"),
         *certificate_lines(as_object(data["certificate"])),
-        *((_name(key), _words(data[key])) for key in (paths.SERVER, paths.AGENT)),
+        *(
+            (key.removeprefix("mstunnel-").capitalize(), "{state}, {health}".format_map(as_object(data[key])))
+            for key in (paths.SERVER, paths.AGENT)
+        ),
         ("Version", data["version"]),
     ]
     return [f"{name:12} {value}" for name, value in rows]
-
-
-def _name(container: str) -> str:
-    return container.removeprefix("mstunnel-").capitalize()
-
-
-def _words(found: JsonValue) -> str:
-    container = as_object(found)
-    return f"{container['state']}, {container['health']}"

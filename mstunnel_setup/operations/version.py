@@ -22,11 +22,7 @@ from mstunnel_setup.result import Result
 def version(operator: Operator, *, verbose: bool = False) -> Result:
     """What is known; less without an engine or an installation. `verbose` adds the packages inside."""
     with open_host(operator) as ports:
-        data: JsonObject = {
-            "version": __version__,
-            "engine": _engine(ports),
-            "images": _images(ports),
-        }
+        data: JsonObject = {"version": __version__, "engine": _engine(ports), "images": _images(ports)}
     images = data["images"]
     rows = [("mst-cli", data["version"]), ("Engine", data["engine"] or "none")]
     rows += [

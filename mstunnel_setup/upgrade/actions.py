@@ -54,11 +54,10 @@ class OpenMailbox(Action[HasFiles]):
         world.files.empty(paths.INBOX)
         for message in (mailbox.ANSWER, mailbox.OFFER, mailbox.SUMMARY, paths.CONFIGURATION_VERDICT):
             world.files.remove(message)
-        gone = [_gone(world, folder) for folder in reversed(_FOLDERS)]
+        gone = [
+            world.files.state(folder) is None or world.files.remove_directory(folder)
+            for folder in reversed(_FOLDERS)
+        ]
         if all(gone):
             return Undone(Undo.REMOVED)
         return Undone(Undo.KEPT, f"{paths.MESSAGES} contains files that mstunnel-setup did not write")
-
-
-def _gone(world: HasFiles, folder: str) -> bool:
-    return world.files.state(folder) is None or world.files.remove_directory(folder)

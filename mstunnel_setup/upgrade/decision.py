@@ -132,10 +132,7 @@ def _in_slot(window: Window, own: Member, others: Sequence[Member], now: datetim
     early = slot == window.slot(now + _SLOT / 2, _SLOT)
     if slot is not None and early and slot % len(order) == order.index(own.id):
         return None
-    return _wait(
-        "slot",
-        f"the tenant does not show the release of {min(unknown)}; waiting for a time slot",
-    )
+    return _wait("slot", f"the tenant does not show the release of {min(unknown)}; waiting for a time slot")
 
 
 def _wait(code: str, reason: str) -> Verdict:

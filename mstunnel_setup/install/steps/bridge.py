@@ -13,14 +13,7 @@ from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.checks.addresses import free_range
-from mstunnel_setup.readiness.facts import (
-    AddressFacts,
-    Bridge,
-    EngineName,
-    Facts,
-    Settings,
-    TunnelFacts,
-)
+from mstunnel_setup.readiness.facts import AddressFacts, Bridge, EngineName, Facts, Settings, TunnelFacts
 from mstunnel_setup.readiness.parse import cni_bridges, json_object
 from mstunnel_setup.readiness.read import text_of, texts_below
 from mstunnel_setup.readiness.read.host import HostReader

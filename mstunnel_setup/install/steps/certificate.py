@@ -172,11 +172,7 @@ def _given(context: Context) -> IdentitySource:
     passphrase = None if given.passphrase is None else str(given.passphrase)
     chain, *further = given.chain or ("",)
     return IdentitySource(
-        chain=chain,
-        further=tuple(further),
-        key=given.key or "",
-        pfx=given.pfx or "",
-        passphrase=passphrase,
+        chain=chain, further=tuple(further), key=given.key or "", pfx=given.pfx or "", passphrase=passphrase
     )
 
 

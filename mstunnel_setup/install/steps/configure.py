@@ -14,11 +14,7 @@ from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import log_level
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
-from mstunnel_setup.gateway.oidc import (
-    Issuers,
-    TokenRules,
-    TokenVersion,
-)
+from mstunnel_setup.gateway.oidc import Issuers, TokenRules, TokenVersion
 from mstunnel_setup.gateway.rendering import render
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context

@@ -27,11 +27,7 @@ WANTED = "environment.wanted"
 TENANT_ROOTS = f"{paths.CA_TRUST}/tenant-ca.crt"
 """Where the certificates of `tenant.ca_file` are kept."""
 _SHELL_PROXIES = "/etc/profile.d/http_proxy.sh"
-_FOLDERS = (
-    (paths.CERTIFICATES, 0o755),
-    (paths.PRIVATE, paths.PRIVATE_MODE),
-    (paths.CA_TRUST, 0o755),
-)
+_FOLDERS = ((paths.CERTIFICATES, 0o755), (paths.PRIVATE, paths.PRIVATE_MODE), (paths.CA_TRUST, 0o755))
 
 
 @dataclass(frozen=True)

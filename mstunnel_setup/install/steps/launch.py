@@ -15,7 +15,6 @@ from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, folders
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.context import Context
@@ -86,7 +85,7 @@ def _containers(context: Context, port: int) -> Launch:
         server_state=str(ports.files.locate(paths.SERVER_STATE)),
         agent_state=str(ports.files.locate(paths.AGENT_STATE)),
         environment=environment.content(context),
-        limits_processes=_limits_processes(ports.files),
+        limits_processes=b"pids" in (ports.files.given.read(_CONTROLLERS) or b"") or Path(_PIDS).is_dir(),
         traced=environment.settings(context).get("TRACE_SESSIONS") in _TRACED,
         journal=_JOURNAL if Path(_JOURNAL_SOCKET).exists() else "",
         local_names=images.local_names(context),
@@ -130,10 +129,6 @@ def network(processes: Processes, *, rootless: bool) -> Network:
     if processes.find("slirp4netns") is not None:
         return "slirp4netns:port_handler=slirp4netns"
     raise ROOTLESS_NETWORK_MISSING()
-
-
-def _limits_processes(files: Files) -> bool:
-    return b"pids" in (files.given.read(_CONTROLLERS) or b"") or Path(_PIDS).is_dir()
 
 
 def _run_method(context: Context) -> RunMethod:

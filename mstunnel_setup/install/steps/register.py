@@ -179,9 +179,7 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
     made_later = isinstance(credential, CreateAgentSecret)
     server = registration.server
     left = RemoveServerRecord(
-        site_id=registration.site_id,
-        server_id=registration.left_record,
-        server_name=registration.server_name,
+        site_id=registration.site_id, server_id=registration.left_record, server_name=registration.server_name
     )
     info = {
         "AgentId": output(application.key, "app_id"),
@@ -230,12 +228,7 @@ def _credential(registration: Registration, application: str) -> Action[Ports]:
 
 
 _CREDENTIALS = frozenset(
-    {
-        CreateAgentCredential.kind,
-        CreateAgentSecret.kind,
-        PlaceAgentCredential.kind,
-        PlaceAgentSecret.kind,
-    }
+    {CreateAgentCredential.kind, CreateAgentSecret.kind, PlaceAgentCredential.kind, PlaceAgentSecret.kind}
 )
 
 STEP = Step("register", "Registration in the tenant", _gather, _decide, needs=("sign-in",))

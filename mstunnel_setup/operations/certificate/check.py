@@ -15,7 +15,6 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.operations.certificate.activation import installed_run, previous, serving_port
 from mstunnel_setup.operations.certificate.findings import NONE_IN_USE, NOT_SERVED
-from mstunnel_setup.operations.certificate.errors import CERTIFICATE_NOT_IN_USE
 from mstunnel_setup.operations.certificate.repair import placement_findings
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
@@ -85,7 +84,7 @@ def _placed_or_judged(run: Run) -> Iterator[Finding]:
 def _served(run: Run, identity: Identity) -> Iterator[Finding]:
     try:
         port = serving_port(run.context)
-        if port is None or served_leaf("127.0.0.1", port) == _der(identity.leaf):
+        if port is None or served_leaf("127.0.0.1", port) == identity.leaf.public_bytes(Encoding.DER):
             return
         yield NOT_SERVED(
             reason=f"port {port} serves another certificate", remedy="Run `mst-cli server restart`."
@@ -115,7 +114,3 @@ def _data(run: Run, identity: Identity) -> JsonObject:
 
 def _titles(identity: Identity) -> list[str]:
     return [title(certificate) for certificate in identity.chain]
-
-
-def _der(leaf: x509.Certificate) -> bytes:
-    return leaf.public_bytes(Encoding.DER)

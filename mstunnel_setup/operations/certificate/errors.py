@@ -1,11 +1,6 @@
 """Errors of `operations.certificate`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import (
-    CertificateError,
-    CheckError,
-    UsageError,
-    declare,
-)
+from mstunnel_setup.errors import CertificateError, CheckError, UsageError, declare
 from mstunnel_setup.result import declare_notice
 
 CERTIFICATE_OLDER = declare(
@@ -33,17 +28,9 @@ IMPORT_OLDER = declare(
     "Cancel it: `mst-cli import_cert --cancel {name}`.",
 )
 IMPORT_TAKEN_BACK = declare(
-    CertificateError,
-    "import-taken-back",
-    "{reason}; {outcome}",
-    "See why with `mst-cli server logs`.",
+    CertificateError, "import-taken-back", "{reason}; {outcome}", "See why with `mst-cli server logs`."
 )
-IMPORT_UNCLEAR = declare(
-    UsageError,
-    "import-unclear",
-    "{asked} exclude each other",
-    "Give one of them.",
-)
+IMPORT_UNCLEAR = declare(UsageError, "import-unclear", "{asked} exclude each other", "Give one of them.")
 IMPORT_UNKNOWN = declare(
     UsageError,
     "import-unknown",
@@ -87,10 +74,7 @@ ROOT_EXPIRED = declare(
     "Get the authority's current certificate.",
 )
 ROOT_FILE_EMPTY = declare(
-    CertificateError,
-    "root-file-empty",
-    "{path} contains no certificate",
-    "Give a file in PEM or DER.",
+    CertificateError, "root-file-empty", "{path} contains no certificate", "Give a file in PEM or DER."
 )
 ROOT_FILE_UNREADABLE = declare(
     CertificateError,
@@ -105,10 +89,7 @@ ROOT_NOT_CA = declare(
     "Give the certificate of the authority, not one that it issued.",
 )
 ROOT_UNKNOWN = declare(
-    UsageError,
-    "root-unknown",
-    "there is no file {path}",
-    "List the names with `mst-cli ca-trust list`.",
+    UsageError, "root-unknown", "there is no file {path}", "List the names with `mst-cli ca-trust list`."
 )
 ROOT_WITH_KEY = declare(
     CertificateError,
@@ -117,17 +98,9 @@ ROOT_WITH_KEY = declare(
     "Give a file that contains certificates only.",
 )
 TIME_PAST = declare(
-    UsageError,
-    "time-past",
-    "{due:%Y-%m-%d %H:%M} UTC is in the past",
-    "Give a later time, or none.",
+    UsageError, "time-past", "{due:%Y-%m-%d %H:%M} UTC is in the past", "Give a later time, or none."
 )
-TIME_TWICE = declare(
-    UsageError,
-    "time-twice",
-    "both a delay and a time are given",
-    "Give one of them.",
-)
+TIME_TWICE = declare(UsageError, "time-twice", "both a delay and a time are given", "Give one of them.")
 TIME_UNCLEAR = declare(
     UsageError,
     "time-unclear",
@@ -145,9 +118,7 @@ CERTIFICATE_EXPIRES_SOON = declare_notice(
     "Renew it and run `mst-cli import_cert`; docs/how-to/renew-certificates.md has hooks that do both.",
 )
 CERTIFICATE_NOT_IN_USE = declare_notice(
-    "certificate-not-in-use",
-    "no usable certificate is in use",
-    "Run `mst-cli cert check`.",
+    "certificate-not-in-use", "no usable certificate is in use", "Run `mst-cli cert check`."
 )
 CERTIFICATE_REVOKED = declare_notice(
     "certificate-revoked",

@@ -13,12 +13,12 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run, prove, serving_port
+from mstunnel_setup.operations.certificate.errors import LINK_BLOCKED, REPAIR_IMPOSSIBLE, REPAIR_UNSURE
 from mstunnel_setup.operations.certificate.findings import (
     GENERATION_DAMAGED,
     LINK_FLATTENED,
     LINK_MISSING,
 )
-from mstunnel_setup.operations.certificate.errors import LINK_BLOCKED, REPAIR_IMPOSSIBLE, REPAIR_UNSURE
 from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result

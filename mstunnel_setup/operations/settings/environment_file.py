@@ -27,7 +27,9 @@ def get(operator: Operator, name: str | None) -> Result:
 
 def put(operator: Operator, name: str, value: str | None) -> Result:
     """Set `name` to `value`, or take it out (None). Raises UsageError for what cannot be a setting."""
-    _judge(name, value)
+    if not env_file.is_name(name):
+        raise SETTING_NAME_INVALID(name=name)
+    refuse_wrong(name, value or "")
     with installed_run(operator, {}) as run:
         before = _text(run)
         after = before
@@ -39,12 +41,6 @@ def put(operator: Operator, name: str, value: str | None) -> Result:
         run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
     done = f"{name} is not set any more." if value is None else f"{name} is set."
     return Result("changed", data, text=[done, *(f"To take effect: `{command}`." for command in _then(name))])
-
-
-def _judge(name: str, value: str | None) -> None:
-    if not env_file.is_name(name):
-        raise SETTING_NAME_INVALID(name=name)
-    refuse_wrong(name, value or "")
 
 
 def _spellings(name: str) -> tuple[str, ...]:

@@ -19,7 +19,9 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
 
     Raises UsageError `log-level-invalid` for any other word.
     """
-    _judge(wanted)
+    levels = map(str, range(HIGHEST_LEVEL + 1))
+    if wanted not in (None, "verbose", "normal", *levels):
+        raise LOG_LEVEL_INVALID(level=wanted, highest=HIGHEST_LEVEL)
     with installed_run(operator, {}, exclusively=wanted is not None) as run:
         before = _now(run)
         if wanted is None:
@@ -31,12 +33,6 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
         if after.level != before.level:
             _apply(run, after.level)
     return Result("changed", _data(after), text=_lines(after))
-
-
-def _judge(wanted: str | None) -> None:
-    levels = map(str, range(HIGHEST_LEVEL + 1))
-    if wanted not in (None, "verbose", "normal", *levels):
-        raise LOG_LEVEL_INVALID(level=wanted, highest=HIGHEST_LEVEL)
 
 
 def _set(run: Run, wanted: str) -> None:

@@ -47,7 +47,8 @@ def check(operator: Operator) -> Result:
         "decision": found.model_dump(mode="json", exclude={"version"}) if found else None,
     }
     notices = (*expired, *_notices(catalogue, behind))
-    text = [f"Running: {', '.join(names) or 'images of no known release'}", f"Newest:  {_offer(newest)}"]
+    offer = f"{newest.name}, published {newest.published}" if newest else "none is offered"
+    text = [f"Running: {', '.join(names) or 'images of no known release'}", f"Newest:  {offer}"]
     text += _window(found)
     if data["upgrade_available"]:
         text += _waits(found)
@@ -83,7 +84,8 @@ def rollback(operator: Operator) -> Result:
         if last is None or running(run).digests != last.target.digests:
             raise NOTHING_TO_ROLL_BACK()
         earlier = last.source.digests
-        name = _name(offered(run.files, operator.clock.now()), earlier)
+        known = release_names(offered(run.files, operator.clock.now()), earlier)
+        name = next(iter(known), "earlier")
         return _ended(upgrade_to(run, UpgradeRequest(name, earlier, "administrator", rejects_source=True)))
 
 
@@ -115,14 +117,13 @@ def _chosen(catalogue: Catalogue, name: str | None) -> Release:
 
 def _ended(upgrade: Upgrade) -> Result:
     if upgrade.outcome is Outcome.DONE:
-        text = f"Release {upgrade.release} is in use. The upgrade took {_seconds(upgrade):.0f} s."
+        seconds = (upgrade.ended - upgrade.begun).total_seconds() if upgrade.ended else 0.0
+        text = f"Release {upgrade.release} is in use. The upgrade took {seconds:.0f} s."
         text_lines = [text, *_sessions(upgrade), *_held(upgrade)]
-        return Result("changed", _data(upgrade), tuple(_unproved(upgrade)), text=text_lines)
+        return Result(
+            "changed", _data(upgrade), (DEVICES_AWAY(),) if upgrade.unproved else (), text=text_lines
+        )
     raise UPGRADE_FAILED(release=upgrade.release, reason=upgrade.reason, kept=kept(upgrade))
-
-
-def _unproved(upgrade: Upgrade) -> Sequence[Notice]:
-    return [DEVICES_AWAY()] if upgrade.unproved else []
 
 
 def _sessions(upgrade: Upgrade) -> Sequence[str]:
@@ -170,21 +171,9 @@ def _waits(found: LastDecision | None) -> Sequence[str]:
     return [f"Waits:   {plain(found.reason)} ({found.code}, as of {found.at:%Y-%m-%d %H:%M} UTC)"]
 
 
-def _offer(newest: Release | None) -> str:
-    return f"{newest.name}, published {newest.published}" if newest else "none is offered"
-
-
-def _name(catalogue: Catalogue, digests: Digests) -> str:
-    return next(iter(release_names(catalogue, digests)), "earlier")
-
-
 def _data(upgrade: Upgrade) -> JsonObject:
     data: JsonObject = upgrade.model_dump(mode="json", exclude={"rejects_source", "passes_over", "devices"})
     return {**data, "held": upgrade.outcome is Outcome.DONE and upgrade.held_back is not None}
-
-
-def _seconds(upgrade: Upgrade) -> float:
-    return (upgrade.ended - upgrade.begun).total_seconds() if upgrade.ended else 0.0
 
 
 def _lines(upgrade: Upgrade, held: Collection[Digests]) -> Sequence[str]:

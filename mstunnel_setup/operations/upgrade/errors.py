@@ -1,12 +1,6 @@
 """Errors of `operations.upgrade`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import (
-    EngineError,
-    NetworkError,
-    StepError,
-    UsageError,
-    declare,
-)
+from mstunnel_setup.errors import EngineError, NetworkError, StepError, UsageError, declare
 from mstunnel_setup.result import declare_notice
 
 DEVICES_REFUSED = declare(
@@ -15,16 +9,9 @@ DEVICES_REFUSED = declare(
     "devices that were connected before are refused now, and none is accepted",
     "Search `mst-cli server logs` for `failed authentication`.",
 )
-DRAIN_FAILED = declare(
-    EngineError,
-    "drain-failed",
-    "the gateway cannot refuse new connections: {reason}",
-)
+DRAIN_FAILED = declare(EngineError, "drain-failed", "the gateway cannot refuse new connections: {reason}")
 IMAGES_MISSING = declare(
-    UsageError,
-    "images-missing",
-    "the installation has no images yet",
-    "Run mstunnel-setup.",
+    UsageError, "images-missing", "the installation has no images yet", "Run mstunnel-setup."
 )
 INSIDE_UNREACHABLE = declare(
     NetworkError,
@@ -45,10 +32,7 @@ NO_RELEASES = declare(
     "List releases in {catalogue}, then run the command again.",
 )
 RELEASE_UNKNOWN = declare(
-    UsageError,
-    "release-unknown",
-    "there is no release {release}",
-    "{catalogue} lists {known}.",
+    UsageError, "release-unknown", "there is no release {release}", "{catalogue} lists {known}."
 )
 UPGRADE_CHANGED_FILE = declare(
     StepError,
@@ -69,9 +53,7 @@ UPGRADE_LIMITED = declare(
     "To upgrade now, run `mst-cli upgrade apply`.",
 )
 UPGRADE_REFUSED = declare(
-    StepError,
-    "upgrade-refused",
-    "the agent's request for {image} is refused: {reason}",
+    StepError, "upgrade-refused", "the agent's request for {image} is refused: {reason}"
 )
 DEVICES_AWAY = declare_notice(
     "devices-away",
@@ -93,8 +75,4 @@ UPGRADE_UNFINISHED = declare_notice(
     "the upgrade to {release} is in progress or was interrupted (phase {phase})",
     "The monitor completes it; so does `mst-cli upgrade apply`.",
 )
-UPGRADE_WAITS = declare_notice(
-    "upgrade-waits",
-    "{reason}",
-    "See `mst-cli upgrade check`.",
-)
+UPGRADE_WAITS = declare_notice("upgrade-waits", "{reason}", "See `mst-cli upgrade check`.")

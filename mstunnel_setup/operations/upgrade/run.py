@@ -187,11 +187,8 @@ def _drop_images(run: Run, keep: Images, and_keep: Images | None = None) -> None
     """Remove the images of ours that no release needs any more."""
     needed = [item for images in (keep, and_keep) if images for item in (images.server, images.agent)]
     kept = {f"image:{reference}" for reference in needed}
-    run.runner.take_back({key for key in _image_keys(run) if key not in kept})
-
-
-def _image_keys(run: Run) -> Sequence[str]:
-    return [key for key in run.context.receipt.entries if key.startswith("image:")]
+    ours = (key for key in run.context.receipt.entries if key.startswith("image:"))
+    run.runner.take_back({key for key in ours if key not in kept})
 
 
 def _ended(run: Run, upgrade: Upgrade, outcome: Outcome, reason: str = "") -> Upgrade:

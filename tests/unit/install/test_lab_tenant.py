@@ -53,13 +53,13 @@ def test_the_root_it_gives_verifies_the_lab(lab: dict[str, Any]) -> None:
 def test_what_is_given_besides_counts_more(lab: dict[str, Any]) -> None:
     own = "44444444-0000-0000-0000-000000000000"
     request = InstallRequest(settings={"sign_in.client_id": own, "site": "Berlin"}, lab=printed(lab))
-    settings = with_lab(SystemClock(), request.settings
+    settings = with_lab(SystemClock(), request).settings
     assert (settings["sign_in.client_id"], settings["site"]) == (own, "Berlin")
 
 
 def test_without_a_lab_nothing_is_fetched() -> None:
     request = InstallRequest(settings={"site": "Berlin"})
-    assert with_lab(SystemClock(), request is request
+    assert with_lab(SystemClock(), request) is request
 
 
 @pytest.mark.parametrize(
