@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from mstunnel_setup.admin.change import CONFIGURATION, Change
+from mstunnel_setup.admin.change import CONFIGURATION, Body, Change
 from mstunnel_setup.admin.errors import NAME_UNKNOWN
 from mstunnel_setup.admin.plan import Tenant, only
 from mstunnel_setup.admin.profile_changes import ASSIGNMENTS, SITE, SITE_ID, TYPE, PresentProfile
@@ -78,7 +78,7 @@ def _update_profile(change: Change, graph: AdminGraph) -> None:
         graph.assign(change.identifier, change.after[ASSIGNMENTS])
 
 
-def _profile_body(change: Change, graph: AdminGraph) -> dict[str, Any]:
+def _profile_body(change: Change, graph: AdminGraph) -> Body:
     """The properties to write; the site by its id, which it may have been given a moment ago."""
     body = {name: value for name, value in change.after.items() if name not in {ASSIGNMENTS, SITE}}
     if SITE in change.after:
@@ -122,5 +122,5 @@ def site_id(wanted: str, graph: AdminGraph) -> str:
     return found.id
 
 
-def _without_reference(change: Change) -> dict[str, Any]:
+def _without_reference(change: Change) -> Body:
     return {name: value for name, value in change.after.items() if name != CONFIGURATION}

@@ -8,6 +8,10 @@ from mstunnel_setup.text import plain
 
 Kind: TypeAlias = Literal["configuration", "site", "threshold", "server", "trusted root", "profile"]
 Verb: TypeAlias = Literal["create", "update", "delete"]
+Body: TypeAlias = dict[str, Any]
+"""Properties of an object of the tenant, by their names in Graph."""
+Wire: TypeAlias = Mapping[str, Any]
+"""The same, only to read."""
 CONFIGURATION = "configuration"
 """Name under which a site's server configuration stands among its properties."""
 
@@ -26,10 +30,10 @@ class Change:
     kind: Kind
     name: str
     identifier: str = ""
-    after: Mapping[str, Any] = field(default_factory=dict)
-    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Wire = field(default_factory=dict)
+    before: Wire = field(default_factory=dict)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> Body:
         """The change as JSON."""
         own = {"verb": self.verb, "kind": self.kind, "name": self.name, "id": self.identifier}
         return {**own, "before": dict(self.before), "after": dict(self.after)}
@@ -43,16 +47,14 @@ class Change:
             yield f"    {name}: {old}{_words(value)}"
 
 
-def update_of(
-    kind: Kind, name: str, identifier: str, before: Mapping[str, Any], after: Mapping[str, Any]
-) -> Change | None:
+def update_of(kind: Kind, name: str, identifier: str, before: Wire, after: Wire) -> Change | None:
     """The change that writes `after`; None when that is nothing."""
     if not after:
         return None
     return Change("update", kind, name, identifier, after, {key: before.get(key) for key in after})
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     """A value for people: lists without brackets, settings as name=value."""
     if value in (None, [], ""):
         return "(none)"
@@ -63,7 +65,7 @@ def _words(value: Any) -> str:
     return plain(value, _LONGEST)
 
 
-def _pairs(value: Mapping[str, Any]) -> str:
+def _pairs(value: Wire) -> str:
     if set(value) in ({"name", "value"}, {"key", "value"}):
         return "=".join(plain(item) for item in value.values())
     return " ".join(f"{plain(name)}={_words(item)}" for name, item in value.items() if item is not None)

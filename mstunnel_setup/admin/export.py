@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from ssl import DER_cert_to_PEM_cert
-from typing import Any
 
 from pydantic import BaseModel
 
+from mstunnel_setup.admin.change import Body, Wire
 from mstunnel_setup.admin.findings import NAME_SHARED
 from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.profile_changes import PresentProfile, is_tunnel
@@ -70,7 +70,7 @@ def _profile(item: PresentProfile, tenant: Tenant) -> ProfileObject:
     return profile.model_copy(update={"site": names.get(profile.site, profile.site), "trusted_root": pem})
 
 
-def to_yaml(document: Mapping[str, Any]) -> str:
+def to_yaml(document: Wire) -> str:
     """A mapping as block-style YAML, keys in their order."""
     from ruamel.yaml import YAML  # noqa: PLC0415 (only exports need it)
 
@@ -81,5 +81,5 @@ def to_yaml(document: Mapping[str, Any]) -> str:
     return stream.getvalue()
 
 
-def _plain(item: BaseModel) -> dict[str, Any]:
+def _plain(item: BaseModel) -> Body:
     return item.model_dump(mode="json", exclude_defaults=True)

@@ -1,9 +1,8 @@
 """Objects of the tenant as lines for people."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from mstunnel_setup.admin.change import Change
+from mstunnel_setup.admin.change import Change, Wire
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.text import plain
 
@@ -11,7 +10,7 @@ _WIDEST = 60
 NOTHING = "Nothing to change."
 
 
-def result_of(change: Change | None, data: Mapping[str, Any], warnings: tuple[Notice, ...] = ()) -> Result:
+def result_of(change: Change | None, data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:
     """The result of a command that makes at most one change."""
     if change is None:
         return Result("unchanged", data, warnings, text=[NOTHING])
@@ -30,13 +29,13 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str], nothing: str) -> l
     ]
 
 
-def details(document: Mapping[str, Any]) -> list[str]:
+def details(document: Wire) -> list[str]:
     """One line for every property that has a value."""
     width = max(map(len, document), default=0)
     return [f"{name:<{width}}  {line}" for name, value in document.items() if (line := _words(value))]
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {_words(item)}" for name, item in value.items() if item is not None)
     if isinstance(value, list | tuple):

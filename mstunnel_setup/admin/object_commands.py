@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from mstunnel_setup.admin.carry_out import carry_out
-from mstunnel_setup.admin.change import Change, Kind
+from mstunnel_setup.admin.change import Body, Change, Kind, Wire
 from mstunnel_setup.admin.errors import NAME_TAKEN
 from mstunnel_setup.admin.find import find_configuration, find_site
 from mstunnel_setup.admin.judged_values import judged, renamed
@@ -28,7 +28,7 @@ from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelSite
 
 Declared = TypeVar("Declared", ConfigurationObject, SiteObject)
 Present = TypeVar("Present", TunnelConfiguration, TunnelSite)
-Extra = dict[str, Any]
+Extra = Body
 
 
 class Properties(Protocol):
@@ -39,7 +39,7 @@ class Properties(Protocol):
         """The option of each key."""
         ...
 
-    def given(self, present: Mapping[str, Any], /) -> dict[str, Any]:
+    def given(self, present: Wire, /) -> Body:
         """What was given, by the keys of a declaration; `present` is what the object has now."""
         ...
 

@@ -1,10 +1,10 @@
 """VPN profiles and the trusted roots that go with them, compared with the tenant's."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from mstunnel_setup.admin.change import Change, Kind
+from mstunnel_setup.admin.change import Body, Change, Kind, Wire
 from mstunnel_setup.admin.errors import CONNECTION_TYPE_FIXED, NAME_AMBIGUOUS, PROFILE_PLATFORM_FIXED
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.present import (
@@ -76,18 +76,18 @@ def profile_changes(
     yield from _update("profile", found.found, {**_before(found), SITE: said[SITE]}, differs)
 
 
-def _body(profile: ProfileObject, place: Place) -> dict[str, Any]:
+def _body(profile: ProfileObject, place: Place) -> Body:
     body = {**profile_body(profile, place.site_id, place.address), ASSIGNMENTS: list(targets(profile))}
     del body[SITE_ID]
     return {**body, SITE: place.name}
 
 
-def _custom_settings(body: Mapping[str, Any], found: DeviceConfiguration) -> dict[str, Any]:
+def _custom_settings(body: Wire, found: DeviceConfiguration) -> Body:
     """Declared settings in the one list, the other one empty; the entries that choose the client stay."""
     wire = extra(found)
     client = [item for item in wire.get("customData") or () if item.get("key") in CLIENT_KEYS]
     settings = [item for item in body["customData"] if item["key"] not in CLIENT_KEYS]
-    other: dict[str, Any] = {"customKeyValueData": []} if wire.get("customKeyValueData") else {}
+    other: Body = {"customKeyValueData": []} if wire.get("customKeyValueData") else {}
     return {"customData": [*client, *settings], **other}
 
 
@@ -121,9 +121,7 @@ def _root(profile: ProfileObject, found: PresentProfile | None) -> Iterator[Chan
     yield from _update("trusted root", found.found, before, _differences(before, body))
 
 
-def _update(
-    kind: Kind, found: DeviceConfiguration, before: Mapping[str, Any], differs: Mapping[str, Any]
-) -> Iterator[Change]:
+def _update(kind: Kind, found: DeviceConfiguration, before: Wire, differs: Wire) -> Iterator[Change]:
     """The change, if any; `before` also tells the type, which every write has to name."""
     if differs:
         known = {name: before.get(name) for name in (TYPE, *differs)}
@@ -152,7 +150,7 @@ def _require_connection(profile: ProfileObject, present: ProfileObject) -> None:
         raise CONNECTION_TYPE_FIXED(name=profile.name, connection=present.connection)
 
 
-def _assigned(profile: ProfileObject, present: PresentProfile) -> list[Mapping[str, Any]]:
+def _assigned(profile: ProfileObject, present: PresentProfile) -> list[Wire]:
     """The declared targets, each as it is there already, with its filter; and those that no file can say."""
     there = [_target(item) for item in present.assignments]
     known = {_identity(item): item for item in there}
@@ -160,16 +158,16 @@ def _assigned(profile: ProfileObject, present: PresentProfile) -> list[Mapping[s
     return [*(known.get(_identity(item), item) for item in targets(profile)), *others]
 
 
-def _before(present: PresentProfile) -> dict[str, Any]:
+def _before(present: PresentProfile) -> Body:
     wire = present.found.model_dump(mode="json", by_alias=True)
     return {**wire, ASSIGNMENTS: [_target(item) for item in present.assignments]}
 
 
-def _target(item: DeviceConfigurationAssignment) -> dict[str, Any]:
+def _target(item: DeviceConfigurationAssignment) -> Body:
     return item.target.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def _differences(before: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+def _differences(before: Wire, body: Wire) -> Body:
     """The properties of `body` that are not so in `before`; null, empty and false mean the same."""
     differs = {
         name: value
@@ -181,10 +179,10 @@ def _differences(before: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str
     return differs
 
 
-def _unordered(found: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
+def _unordered(found: Sequence[Wire]) -> set[tuple[str, str]]:
     return {_identity(item) for item in found}
 
 
-def _identity(target: Mapping[str, Any]) -> tuple[str, str]:
+def _identity(target: Wire) -> tuple[str, str]:
     """Who is meant: a filter only narrows it."""
     return str(target[TYPE]), str(target.get("groupId") or "").casefold()

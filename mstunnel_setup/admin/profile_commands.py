@@ -1,13 +1,12 @@
 """`mst-admin profile`: the work."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from mstunnel_setup.admin.carry_out import carry_out, read_profiles
-from mstunnel_setup.admin.change import Change
+from mstunnel_setup.admin.change import Change, Wire
 from mstunnel_setup.admin.errors import NAME_TAKEN, PROFILE_INVALID, PROFILE_UNKNOWN, PROFILE_UNREADABLE
 from mstunnel_setup.admin.find import chosen, find_site
 from mstunnel_setup.admin.judged_values import judged
@@ -104,7 +103,7 @@ def _require_presence(profile: ProfileObject, present: Sequence[PresentProfile],
         raise PROFILE_UNKNOWN(name=profile.name)
 
 
-def _result(changes: Sequence[Change], data: Mapping[str, Any], warnings: tuple[Notice, ...] = ()) -> Result:
+def _result(changes: Sequence[Change], data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:
     documents = {**data, "changes": [change.document() for change in changes]}
     lines = [line for change in changes for line in change.lines()]
     return Result("changed" if changes else "unchanged", documents, warnings, text=lines or [NOTHING])

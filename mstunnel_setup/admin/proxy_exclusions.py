@@ -2,8 +2,8 @@
 
 import csv
 from pathlib import Path
-from typing import Any
 
+from mstunnel_setup.admin.change import Body
 from mstunnel_setup.admin.errors import (
     EXCLUSIONS_MISSING,
     EXCLUSIONS_NOT_SUPPORTED,
@@ -60,7 +60,7 @@ def export_list(operator: Operator, settings: Settings, profile: str, file: Path
     """Write the list of a profile to a file, or to standard output."""
     found = find_profile(open_tenant(operator, settings), profile)
     entries = _present(found)
-    data: dict[str, Any] = {"id": found.id, "entries": entries}
+    data: Body = {"id": found.id, "entries": entries}
     content = write_csv(entries)
     if file is None:
         return Result(data=data, text=content.splitlines())

@@ -7,8 +7,9 @@ docs/reference/mst-admin.md.
 import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any, Final
+from typing import Final
 
+from mstunnel_setup.admin.change import Body
 from mstunnel_setup.admin.findings import (
     ADVANCED_SETTING_INVALID,
     ADVANCED_SETTING_MALFORMED,
@@ -75,7 +76,7 @@ def judge_networks(networks: Sequence[str]) -> Iterator[Finding]:
             yield _refusal(CORPORATE_NETWORK_INVALID, "corporate_networks", network, error)
 
 
-def _served(body: dict[str, Any]) -> Iterator[Finding]:
+def _served(body: Body) -> Iterator[Finding]:
     """What the gateway refuses of each property alone."""
     for name, (key, finding) in _FIELDS.items():
         values = body[name] if isinstance(body[name], list) else [body[name]]
@@ -143,7 +144,7 @@ def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
         yield ROUTES_TOO_MANY(count=count, most=_MOST_RULES).at(key)
 
 
-def _as_a_whole(body: dict[str, Any]) -> Iterator[Finding]:
+def _as_a_whole(body: Body) -> Iterator[Finding]:
     """The gateway's warnings: settings without effect, DNS servers outside the tunnel."""
     for warning in ServerConfiguration.from_wire(body).warnings:
         key = "dns_servers" if warning.code.startswith("dns-") else "advanced_settings"

@@ -4,12 +4,12 @@ A body has every property that declarations speak about, null for what is not se
 compared property by property.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, time
 from ipaddress import ip_network
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from mstunnel_setup.admin.change import Body, Wire
 from mstunnel_setup.admin.objects import (
     DEFAULT_SCOPE_TAGS,
     ConfigurationObject,
@@ -19,8 +19,6 @@ from mstunnel_setup.admin.objects import (
 )
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
-
-Body: TypeAlias = dict[str, Any]
 
 SESSION_TIMEOUT: Final = "session-timeout"
 DEFAULT_SESSION_SECONDS: Final = 3600
@@ -112,7 +110,7 @@ def threshold_object(found: HealthThreshold) -> ThresholdObject:
     return ThresholdObject.model_construct(metric=found.id, healthy=healthy, unhealthy=unhealthy)
 
 
-def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Body:
+def changed(before: Wire, after: Wire) -> Body:
     """The properties of `after` that are not so in `before`."""
     return {
         name: value
@@ -121,7 +119,7 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Body:
     }
 
 
-def without_empty(body: Mapping[str, Any]) -> Body:
+def without_empty(body: Wire) -> Body:
     """A body to create something with: what is null is left out."""
     return {name: value for name, value in body.items() if value is not None}
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from copy import copy
-from typing import Any, Final
+from typing import Final, TypeAlias
 
-from typer.core import TyperCommand, TyperGroup
+from typer._click.core import Command as AnyCommand
+from typer._click.core import Context, Parameter
+from typer._click.formatting import HelpFormatter
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from mstunnel_setup.answers.settings import SETTINGS
 
@@ -24,14 +27,17 @@ _OF_SETTINGS = frozenset(setting.option for setting in SETTINGS if setting.optio
 _OF_EVERY_PROGRAM = frozenset({"help", "version"})
 
 
+_Resolved: TypeAlias = tuple[str | None, AnyCommand | None, list[str]]
+
+
 class Command(TyperCommand):
     """A command whose help has its options in sections."""
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         """The options, a section after the other."""
         _write_options(self.get_params(ctx), ctx, formatter)
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Examples, and how variables are named."""
         _write_end(self.epilog or "", self.get_params(ctx), formatter)
 
@@ -39,18 +45,18 @@ class Command(TyperCommand):
 class CommandGroup(TyperGroup):
     """Finds commands in either spelling; lists them with whole summaries."""
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+    def resolve_command(self, ctx: Context, args: list[str]) -> _Resolved:
         """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
         first, *others = args
         vendors = first.replace("-", "_")
         return super().resolve_command(ctx, [vendors if vendors in self.commands else first, *others])
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         """The options, a section after the other; then the commands."""
         _write_options(self.get_params(ctx), ctx, formatter)
         self.format_commands(ctx, formatter)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         """The commands and the first sentence of the help of each, folded where it is long."""
         found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
         with formatter.section("Commands"):
@@ -62,7 +68,7 @@ class CommandGroup(TyperGroup):
                 ]
             )
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Examples, and how variables are named."""
         _write_end(self.epilog or "", self.get_params(ctx), formatter)
 
@@ -71,7 +77,7 @@ class Word(CommandGroup):
     """A word that only leads to commands: alone it prints its help, and has no result."""
 
 
-def _write_options(parameters: Iterable[Any], context: Any, formatter: Any) -> None:
+def _write_options(parameters: Iterable[Parameter], context: Context, formatter: HelpFormatter) -> None:
     rows: dict[str, list[tuple[str, str]]] = {title: [] for title in _ORDER}
     for parameter in parameters:
         if (shown := row(parameter, context)) is not None:
@@ -82,16 +88,17 @@ def _write_options(parameters: Iterable[Any], context: Any, formatter: Any) -> N
                 formatter.write_dl(records)
 
 
-def row(parameter: Any, context: Any) -> tuple[str, str] | None:
+def row(parameter: Parameter, context: Context) -> tuple[str, str] | None:
     """Name and help of an option; None for a hidden one. One line names the variables of all."""
     shown = copy(parameter)
     # Only in the copy: a message about a wrong value names its variable.
-    shown.show_envvar = False
+    if isinstance(shown, TyperOption | TyperArgument):
+        shown.show_envvar = False
     found: tuple[str, str] | None = shown.get_help_record(context)
     return found
 
 
-def _section(parameter: Any) -> str:
+def _section(parameter: Parameter) -> str:
     if parameter.param_type_name == "argument":
         return _ARGUMENTS
     if parameter.name in _OF_EVERY_PROGRAM:
@@ -99,22 +106,22 @@ def _section(parameter: Any) -> str:
     return getattr(parameter, "rich_help_panel", None) or _OWN
 
 
-def _write_end(examples: str, parameters: Iterable[Any], formatter: Any) -> None:
+def _write_end(examples: str, parameters: Iterable[Parameter], formatter: HelpFormatter) -> None:
     """`examples` as they are, a command a line; the line about variables where all options have one."""
     if examples:
         with formatter.section("Examples"):
             _write_lines(examples.splitlines(), formatter)
-    options = [each for each in parameters if each.param_type_name == "option" and not each.hidden]
+    options = [each for each in parameters if isinstance(each, TyperOption) and not each.hidden]
     own = [each for each in options if each.name not in _OF_EVERY_PROGRAM]
     if own and all(_has_variable(each) for each in own):
         formatter.write_paragraph()
         _write_lines([_VARIABLES], formatter)
 
 
-def _write_lines(lines: Iterable[str], formatter: Any) -> None:
+def _write_lines(lines: Iterable[str], formatter: HelpFormatter) -> None:
     for line in lines:
         formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
 
-def _has_variable(option: Any) -> bool:
+def _has_variable(option: Parameter) -> bool:
     return bool(option.envvar) or not _OF_SETTINGS.isdisjoint(option.opts)

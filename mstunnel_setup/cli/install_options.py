@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import typer
 
 from mstunnel_setup.cli.help import COMMON, IMAGES, RECOVERY, SIGN_IN
 from mstunnel_setup.cli.options import CertificateOptions, EngineChoice, SignInOptions, all_full, given
 from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.operator import Settings
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ImageOptions:
         ),
     ] = None
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Settings:
         """What was given, by setting path, for `answers.merge.merge`."""
         return given(
             {
@@ -103,7 +104,7 @@ class InstallOptions(RecoveryOptions, ImageOptions, TenantOptions, SignInOptions
         str | None, typer.Option("--account", metavar="NAME", help="Account of a rootless gateway.")
     ] = None
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Settings:
         """What was given, by setting path, for `answers.merge.merge`."""
         own = {
             "eula": "accept" if self.accept_eula else None,
@@ -111,8 +112,8 @@ class InstallOptions(RecoveryOptions, ImageOptions, TenantOptions, SignInOptions
             "account": self.account,
             "site": self.site,
         }
-        parts = (CertificateOptions, SignInOptions, ImageOptions)
-        return {path: value for part in parts for path, value in part.settings(self).items()} | given(own)
+        parts = (CertificateOptions.settings, SignInOptions.settings, ImageOptions.settings)
+        return {**{path: value for part in parts for path, value in part(self).items()}, **given(own)}
 
     def request(self) -> InstallRequest:
         """All of them as values."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
@@ -90,7 +90,7 @@ def serve(
     _run("serve", common, work)
 
 
-def _announce(operator: Operator, directory: Path, lab: Mapping[str, Any]) -> None:
+def _announce(operator: Operator, directory: Path, lab: Mapping[str, object]) -> None:
     """Print how to use the lab, now that it is ready; with JSON only the result is printed."""
     if not operator.json:
         lines = (f"The lab tenant is ready: {lab['admin_center']}", "Install a gateway for it with:")

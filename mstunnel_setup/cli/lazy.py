@@ -1,11 +1,12 @@
 """What a command needs is imported when it is needed: modules, and groups of commands."""
 
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from functools import cached_property
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import typer
+from typer._click.core import Command
 
 from mstunnel_setup.cli.help import Word
 from mstunnel_setup.cli.options import new_group
@@ -31,18 +32,18 @@ class LazyGroup(Word):
     name_of_app: ClassVar[str]
 
     @cached_property
-    def _loaded(self) -> Mapping[str, Any]:
+    def _loaded(self) -> MutableMapping[str, Command]:
         found = typer.main.get_command(getattr(import_module(self.module), self.name_of_app))
-        commands: Mapping[str, Any] = vars(found)["commands"]
+        commands: MutableMapping[str, Command] = vars(found)["commands"]
         return commands
 
     @property
-    def commands(self) -> Any:
+    def commands(self) -> MutableMapping[str, Command]:
         """The commands by name."""
         return self._loaded
 
     @commands.setter
-    def commands(self, value: Any) -> None:
+    def commands(self, value: MutableMapping[str, Command]) -> None:
         """Ignore the commands that typer has found, for there are none."""
 
 

@@ -21,6 +21,7 @@ from typer.models import ArgumentInfo, CommandFunctionType, OptionInfo
 
 from mstunnel_setup.cli.errors import COMMAND_MISSING
 from mstunnel_setup.cli.help import CERTIFICATE, COMMON, SIGN_IN, Command, CommandGroup, Word
+from mstunnel_setup.operator import Settings
 
 _CONTEXT = "context_"
 _STYLE: Mapping[str, Any] = {
@@ -121,7 +122,7 @@ class CommonOptions:
         return CommonOptions(**own)
 
 
-def given(settings: Mapping[str, Any]) -> dict[str, Any]:
+def given(settings: Settings) -> Settings:
     """The settings that were given, by setting path."""
     return {path: value for path, value in settings.items() if value not in (None, [])}
 
@@ -155,7 +156,7 @@ class CertificateOptions:
         ),
     ] = None
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Settings:
         """What was given, by setting path, for `answers.merge.merge`."""
         return given(
             {
@@ -184,7 +185,7 @@ class SignInOptions:
         ),
     ] = None
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Settings:
         """What was given, by setting path, for `answers.merge.merge`."""
         return given(
             {
@@ -254,7 +255,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     return expanded
 
 
-def _named(name: str, hint: Any) -> Any:
+def _named(name: str, hint: object) -> object:
     """`hint`; an argument without a metavar gets the name of the parameter."""
     for item in getattr(hint, "__metadata__", ()):
         if isinstance(item, ArgumentInfo):
@@ -262,7 +263,7 @@ def _named(name: str, hint: Any) -> Any:
     return hint
 
 
-def _gather(group: type, given: dict[str, Any], context: typer.Context) -> Any:
+def _gather(group: type, given: dict[str, object], context: typer.Context) -> object:
     made = group(**{item.name: given.pop(item.name) for item in fields(group)})
     if isinstance(made, CommonOptions):
         outer = context.parent.obj if context.parent else None
@@ -272,7 +273,7 @@ def _gather(group: type, given: dict[str, Any], context: typer.Context) -> Any:
 
 
 def _parameters(group: type) -> list[inspect.Parameter]:
-    hints: Mapping[str, Any] = get_type_hints(group, include_extras=True)
+    hints: Mapping[str, object] = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(
             item.name,
@@ -290,7 +291,7 @@ def _section(group: type, name: str) -> str:
     return str(getattr(owner, "SECTION", ""))
 
 
-def _in_section(hint: Any, section: str) -> Any:
+def _in_section(hint: object, section: str) -> object:
     """`hint`, with the section that `cli.help` puts the option in."""
     for item in getattr(hint, "__metadata__", ()):
         if isinstance(item, OptionInfo):

@@ -52,7 +52,7 @@ def interruptible() -> Iterator[None]:
         told = True
         raise KeyboardInterrupt
 
-    ignored: Any = signal.SIG_IGN
+    ignored = signal.SIG_IGN
     before = {number: signal.getsignal(number) for number in _STOPPING}
     for number, handler in before.items():
         if handler != ignored:

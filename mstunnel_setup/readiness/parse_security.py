@@ -9,6 +9,9 @@ from mstunnel_setup.readiness.facts import Firewall
 
 Protocol: TypeAlias = Literal["tcp", "udp"]
 
+NftObject: TypeAlias = dict[str, Any]
+"""An object in the output of `nft --json` (libnftables-json(5))."""
+
 _SERVICES = {("https", 443, "tcp"), ("http3", 443, "udp")}
 _UFW_RULE = re.compile(
     r"(?P<what>\S+|Anywhere)(?: \(v6\))?\s+(?P<verb>ALLOW|LIMIT|DENY|REJECT)(?: IN)?\s+(?P<source>.+)"
@@ -104,7 +107,7 @@ def nftables(ruleset: str, port: int) -> Firewall | None:
     return Firewall(kind="nftables", tcp=tcp, udp=udp)
 
 
-def _nft_objects(ruleset: str) -> list[dict[str, Any]]:
+def _nft_objects(ruleset: str) -> list[NftObject]:
     try:
         found = json_value(ruleset)
     except ValueError:
@@ -113,11 +116,11 @@ def _nft_objects(ruleset: str) -> list[dict[str, Any]]:
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
-def _of(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+def _of(objects: list[NftObject], kind: str) -> list[NftObject]:
     return [item[kind] for item in objects if isinstance(item.get(kind), dict)]
 
 
-def _rules(chain: dict[str, Any], objects: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def _rules(chain: NftObject, objects: list[NftObject]) -> list[list[NftObject]]:
     """The expressions of each rule of a chain."""
     place = [chain.get(key) for key in ("family", "table", "name")]
     rules = [
@@ -129,12 +132,12 @@ def _rules(chain: dict[str, Any], objects: list[dict[str, Any]]) -> list[list[di
     return [[part for part in parts if isinstance(part, dict)] for parts in lists if isinstance(parts, list)]
 
 
-def _ends_closed(chain: dict[str, Any], objects: list[dict[str, Any]]) -> bool:
+def _ends_closed(chain: NftObject, objects: list[NftObject]) -> bool:
     rules = _rules(chain, objects)
     return bool(rules) and len(rules[-1]) == 1 and not {"drop", "reject"}.isdisjoint(rules[-1][0])
 
 
-def _nft(rules: list[list[dict[str, Any]]], port: int, protocol: str) -> bool | None:
+def _nft(rules: list[list[NftObject]], port: int, protocol: str) -> bool | None:
     for parts in rules:
         if any("accept" in part for part in parts) and any(_nft_port(part, port, protocol) for part in parts):
             return True
@@ -142,7 +145,7 @@ def _nft(rules: list[list[dict[str, Any]]], port: int, protocol: str) -> bool | 
     return None if jumps else False
 
 
-def _nft_port(part: dict[str, Any], port: int, protocol: str) -> bool:
+def _nft_port(part: NftObject, port: int, protocol: str) -> bool:
     match = part.get("match")
     if not isinstance(match, dict) or match.get("op") != "==":
         return False
@@ -150,7 +153,7 @@ def _nft_port(part: dict[str, Any], port: int, protocol: str) -> bool:
     return match.get("left") in list(wanted) and _nft_value(match.get("right"), port)
 
 
-def _nft_value(right: Any, port: int) -> bool:
+def _nft_value(right: object, port: int) -> bool:
     """Whether a number, a set or a range holds the port (libnftables-json(5))."""
     if isinstance(right, dict):
         if isinstance(right.get("set"), list):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from mstunnel_setup.admin.change import Body, Wire
 from mstunnel_setup.admin.profiles.findings import PROFILE_NOT_DECLARABLE
 from mstunnel_setup.admin.profiles.objects import AppObject, ProfileObject, ProxyObject, RuleObject
 from mstunnel_setup.admin.profiles.wire import (
@@ -13,7 +14,6 @@ from mstunnel_setup.admin.profiles.wire import (
     EXCLUDED_GROUP,
     GROUP,
     TYPES,
-    Body,
     profile_body,
 )
 from mstunnel_setup.answers.finding import Finding
@@ -143,16 +143,16 @@ def addresses_of(found: DeviceConfiguration) -> list[str]:
     return [str(item.get("address")) for item in servers if item]
 
 
-def extra(found: DeviceConfiguration) -> dict[str, Any]:
+def extra(found: DeviceConfiguration) -> Body:
     """The properties of the derived type."""
     return found.model_extra or {}
 
 
-def _texts(wire: Mapping[str, Any], name: str) -> tuple[str, ...]:
+def _texts(wire: Wire, name: str) -> tuple[str, ...]:
     return tuple(map(str, wire.get(name) or ()))
 
 
-def _apps(wire: Mapping[str, Any]) -> Iterator[AppObject]:
+def _apps(wire: Wire) -> Iterator[AppObject]:
     listed = {str(item.get("appId")): item for item in wire.get("targetedMobileApps") or ()}
     for package in dict.fromkeys([*_texts(wire, "targetedPackageIds"), *listed]):
         known = listed.get(package, {})
@@ -164,7 +164,7 @@ def _apps(wire: Mapping[str, Any]) -> Iterator[AppObject]:
         )
 
 
-def _proxy(wire: Mapping[str, Any] | None) -> ProxyObject | None:
+def _proxy(wire: Wire | None) -> ProxyObject | None:
     if not wire or not any(wire.get(name) for name in ("address", "automaticConfigurationScriptUrl")):
         return None
     return ProxyObject.model_construct(
@@ -174,7 +174,7 @@ def _proxy(wire: Mapping[str, Any] | None) -> ProxyObject | None:
     )
 
 
-def _rule(wire: Mapping[str, Any]) -> RuleObject:
+def _rule(wire: Wire) -> RuleObject:
     action, domain_action = str(wire.get("action")), wire.get("domainAction")
     return RuleObject.model_construct(
         action=_ACTIONS.get(action, action),
@@ -189,7 +189,7 @@ def _rule(wire: Mapping[str, Any]) -> RuleObject:
     )
 
 
-def _custom(wire: Mapping[str, Any]) -> dict[str, str]:
+def _custom(wire: Wire) -> dict[str, str]:
     entries = [(item.get("key"), item.get("value")) for item in wire.get("customData") or ()]
     entries += [(item.get("name"), item.get("value")) for item in wire.get("customKeyValueData") or ()]
     return {str(key): str(value) for key, value in entries if key not in CLIENT_KEYS and value is not None}

@@ -5,14 +5,15 @@ retired stand-alone client; Defender is `microsoftProtect`.
 """
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
+from mstunnel_setup.admin.change import Body, Wire
 from mstunnel_setup.admin.profiles.objects import (
     AppObject,
     ConnectionType,
@@ -21,8 +22,6 @@ from mstunnel_setup.admin.profiles.objects import (
     ProxyObject,
     RuleObject,
 )
-
-Body: TypeAlias = dict[str, Any]
 
 TYPES: Final = {
     Platform.ANDROID_WORK_PROFILE: "#microsoft.graph.androidWorkProfileVpnConfiguration",
@@ -169,6 +168,6 @@ def _rule(rule: RuleObject) -> Body:
     return {name: value for name, value in body.items() if value is not None}
 
 
-def _custom(profile: ProfileObject, client: Mapping[str, Any]) -> list[Body]:
+def _custom(profile: ProfileObject, client: Wire) -> list[Body]:
     settings = [{"key": key, "value": value} for key, value in profile.custom_settings.items()]
     return [dict(client), *settings]

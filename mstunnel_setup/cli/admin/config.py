@@ -1,11 +1,12 @@
 """`mst-admin config`: server configurations."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar
 
 import typer
 
+from mstunnel_setup.admin.change import Body, Wire
 from mstunnel_setup.admin.findings import SETTING_MALFORMED
 from mstunnel_setup.admin.object_commands import CONFIGURATIONS
 from mstunnel_setup.answers.finding import Finding
@@ -70,12 +71,12 @@ class ConfigurationOptions:
         """The option of each key of a declaration."""
         return {**option_names(type(self)), **self.NAMES}
 
-    def given(self, _present: Mapping[str, Any]) -> dict[str, Any]:
+    def given(self, _present: Wire) -> Body:
         """What was given, by the keys of a declaration."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         del values["corporate_network"]
         found = {name: value for name, value in values.items() if value is not None}
-        lists: dict[str, Any] = {
+        lists: Body = {
             name: tuple(filter(None, value)) for name, value in found.items() if isinstance(value, list)
         }
         if "advanced_settings" in lists:

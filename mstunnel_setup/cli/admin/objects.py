@@ -42,7 +42,7 @@ class ObjectCommands:
         return app
 
     @property
-    def wanted(self) -> Any:
+    def wanted(self) -> object:
         """The argument that names one object."""
         return Annotated[str, typer.Argument(metavar="NAME_OR_ID", help=f"The {self.one}.")]
 

@@ -1,12 +1,12 @@
 """`mst-admin site`: sites."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import typer
 
 from mstunnel_setup.admin import site_upgrade
+from mstunnel_setup.admin.change import Body, Wire
 from mstunnel_setup.admin.object_commands import SITES
 from mstunnel_setup.cli.admin.objects import ObjectCommands, Yes
 from mstunnel_setup.cli.errors import WINDOW_MISSING
@@ -62,7 +62,7 @@ class SiteOptions:
         """The option of each key of a declaration."""
         return {**option_names(type(self)), **self.NAMES}
 
-    def given(self, present: Mapping[str, Any]) -> dict[str, Any]:
+    def given(self, present: Wire) -> Body:
         """What was given, by the keys of a declaration; `present` are those that the site has now.
 
         Raises UsageError `window-missing`.
@@ -79,7 +79,7 @@ class SiteOptions:
             found["upgrade_window"] = self._window(present.get("upgrade_window") or {})
         return found
 
-    def _window(self, present: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _window(self, present: Wire) -> Body | None:
         """The maintenance window; its times or its zone stay as they are where only the other was given."""
         if self.window == "":
             return None
