@@ -107,7 +107,7 @@ def test_it_is_taken_as_soon_as_it_is_complete_and_valid(host: Host) -> None:
     for place in (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX):
         assert place in waiting
     assert scope.startswith("Not usable yet: ")
-    assert "ended on" in over
+    assert "expired on" in over
     assert "Give devices the whole chain" in private
 
 
