@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
-from mstunnel_setup.containers import docker_archive
+from mstunnel_setup.containers.archive import Loadable, for_docker, loadable
 from mstunnel_setup.containers.command_line import CommandEngine, CommandLine, once_arguments, once_name
 from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time
 from mstunnel_setup.containers.errors import (
@@ -85,14 +85,14 @@ class DockerEngine(CommandEngine):
 
     def load(self, archive: str) -> tuple[Image, ...]:
         """Load an archive in OCI format; the digest of each image is verified first."""
-        images = docker_archive.loadable(archive)
+        images = loadable(archive)
         with _explained(IMAGE_LOAD_FAILED, archive=archive):
             response = self._request(
                 "POST",
                 "/images/load",
                 _LOAD_TIMEOUT,
                 params={"quiet": True},
-                data=docker_archive.stream(archive, images),
+                data=for_docker(archive, images),
                 headers={"Content-Type": "application/x-tar"},
             )
             response.raise_for_status()
@@ -196,7 +196,7 @@ class DockerEngine(CommandEngine):
             found = self._get(f"/images/{name}/json")
         return None if found is None else str(found["Id"])
 
-    def _loaded(self, archive: str, image: docker_archive.Loadable, report: str) -> Image:
+    def _loaded(self, archive: str, image: Loadable, report: str) -> Image:
         # Docker's newer image store names images by the digest of the manifest.
         for name in (image.id, image.digest):
             if self._image_id(name) is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import IO, Any
 
+from mstunnel_setup.containers.archive import for_podman
 from mstunnel_setup.containers.command_line import CommandEngine, CommandLine, once_arguments, once_name
 from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time
 from mstunnel_setup.containers.errors import (
@@ -16,7 +17,6 @@ from mstunnel_setup.containers.errors import (
     IMAGE_REMOVE_FAILED,
     IMAGE_TAG_FAILED,
 )
-from mstunnel_setup.containers.oci_archive import each
 from mstunnel_setup.containers.pull import Pull, fetched, pull_failure
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
@@ -74,7 +74,7 @@ class PodmanEngine(CommandEngine):
     def load(self, archive: str) -> tuple[Image, ...]:
         """Load every image of an archive."""
         with _explained(IMAGE_LOAD_FAILED, archive=archive):
-            return tuple(image for content in each(archive) for image in self._load(content))
+            return tuple(image for content in for_podman(archive) for image in self._load(content))
 
     def _load(self, archive: IO[bytes] | Iterator[bytes]) -> list[Image]:
         """Load what is streamed; `load` of podman-py reads all of it into memory."""

@@ -1,8 +1,9 @@
 """Image pulls: both engines answer 200 first, then report progress and failure line by line."""
 
-import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Protocol
+
+from pydantic import BaseModel, Field, ValidationError
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import ContainerEngine, Image, Progress
@@ -10,7 +11,7 @@ from mstunnel_setup.containers.errors import IMAGE_NOT_PULLED, IMAGE_PULL_FAILED
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.text import printable, sentence
+from mstunnel_setup.text import plain, printable, sentence
 
 _ADVICE = {
     "manifest unknown": "Check name and digest of the image.",
@@ -25,7 +26,51 @@ _ADVICE = {
 # Reasons for which a retry is pointless.
 _PERMANENT = ("manifest unknown", "unauthorized", "denied", "no space left", "x509", "time allowed")
 _PAUSES = (1.0, 4.0)
+_CHUNK = 512
+# Bytes; a line holds the progress of one layer, or the words of a registry.
+_LONGEST_LINE = 1024 * 1024
 _FOLDERS: Mapping[EngineName, str] = {"podman": "containers", "docker": "docker"}
+
+
+class Streamed(Protocol):
+    """The engine's answer to a pull, as requests streams it."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is one of success."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The whole body."""
+        ...
+
+    @property
+    def raw(self) -> object:
+        """The connection below."""
+        ...
+
+    def iter_content(self, chunk_size: int) -> Iterator[bytes]:
+        """The body in pieces of at most that size."""
+        ...
+
+
+Bytes = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class _Detail(BaseModel):
+    current: Bytes = 0
+    total: Bytes | None = None
+
+
+class _Report(BaseModel):
+    """One line of the report."""
+
+    id: str | None = None
+    status: str | None = None
+    progress: _Detail | None = Field(default=None, alias="progressDetail")
+    error: object = None
+    detail: object = Field(default=None, alias="errorDetail")
 
 
 def fetched(image: Image | None, reference: str) -> Image:
@@ -68,28 +113,34 @@ class Pull:
         self._engine: EngineName = engine
         self._layers: dict[str, tuple[int, int]] = {}
 
-    def follow(self, response: Any) -> None:
-        """Read the report to the end. Raises EngineError `image-pull-failed`."""
+    def follow(self, response: Streamed) -> None:
+        """Read the report to the end. Raises EngineError `image-pull-failed`, also for an unreadable one."""
         if not response.ok:
             raise self._failure(response.text)
         for line in self._lines(response):
-            report = json.loads(line)
-            error = report.get("error") or report.get("errorDetail")
-            if error:
-                raise self._failure(str(error))
+            try:
+                report = _Report.model_validate_json(line)
+            except ValidationError as error:
+                shown = plain(line.decode(errors="replace"), 80)
+                raise self._failure(f"unreadable progress report: {shown}") from error
+            if report.error or report.detail:
+                raise self._failure(str(report.error or report.detail))
             self._count(report)
 
-    def _lines(self, response: Any) -> Iterator[bytes]:
-        lines = response.iter_lines()
-        while True:
+    def _lines(self, response: Streamed) -> Iterator[bytes]:
+        """The lines that are not empty, each read within the time that is left."""
+        rest = b""
+        chunks = response.iter_content(_CHUNK)
+        while len(rest) <= _LONGEST_LINE:
             self._limit(response)
-            line = next(lines, None)
-            if line is None:
+            chunk = next(chunks, b"")
+            *lines, rest = (rest + chunk).split(b"\n") if chunk else (rest, b"")
+            yield from filter(bytes.strip, lines)
+            if not chunk:
                 return
-            if line:
-                yield line
+        raise self._failure("unreadable progress report: one line is longer than 1 MiB")
 
-    def _limit(self, response: Any) -> None:
+    def _limit(self, response: Streamed) -> None:
         """Limit the next read to the remaining time: requests only limits each single read."""
         left = self._until - self._clock.monotonic()
         if left <= 0:
@@ -101,13 +152,12 @@ class Pull:
     def _failure(self, reason: str) -> PullError:
         return pull_failure(self._reference, reason, self._engine)
 
-    def _count(self, report: Mapping[str, Any]) -> None:
-        layer = str(report.get("id", ""))
-        detail = report.get("progressDetail") or {}
+    def _count(self, report: _Report) -> None:
+        layer, detail = report.id or "", report.progress
         # Docker counts a second time while it extracts.
-        if "total" in detail and report.get("status") != "Extracting":
-            self._layers[layer] = (int(detail.get("current", 0)), int(detail["total"]))
-        elif report.get("status") == "Download complete" and layer in self._layers:
+        if detail is not None and detail.total is not None and report.status != "Extracting":
+            self._layers[layer] = (detail.current, detail.total)
+        elif report.status == "Download complete" and layer in self._layers:
             total = self._layers[layer][1]
             self._layers[layer] = (total, total)
         else:

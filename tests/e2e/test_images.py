@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.containers.archive import archived_images
-from mstunnel_setup.containers.oci_archive import each
+from mstunnel_setup.containers.archive import archived_images, for_podman
 from scripts import debian, dist
 from scripts import images as release
 from tests.testbed import cache, images
@@ -90,7 +89,7 @@ def test_one_archive_has_both_under_the_digests_that_are_loaded(
         recorded["gateway"],
         recorded["agent"],
     ]
-    for name, content in zip(release.IMAGES, each(str(archive)), strict=True):
+    for name, content in zip(release.IMAGES, for_podman(str(archive)), strict=True):
         (tmp_path / name).write_bytes(b"".join(content))
         with cache.writing():
             loaded = builder("load", "--quiet", f"--input={tmp_path / name}", timeout=120).stdout.split()[-1]

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.containers.archive import Archived, archived_images
-from mstunnel_setup.containers.oci_archive import each
+from mstunnel_setup.containers.archive import Archived, archived_images, for_docker, for_podman, loadable
 from mstunnel_setup.errors import EngineError
 
 _DIGEST = "sha256:" + "ab" * 32
@@ -91,7 +90,7 @@ def test_each_image_of_an_archive_becomes_a_separate_archive(tmp_path: Path) -> 
     (tmp_path / "layout/oci-layout").write_text("{}")
     with tarfile.open(tmp_path / "both", "w") as opened:
         opened.add(tmp_path / "layout", ".")
-    for digest, content in zip(digests, each(str(tmp_path / "both")), strict=True):
+    for digest, content in zip(digests, for_podman(str(tmp_path / "both")), strict=True):
         one = tmp_path / "one"
         one.write_bytes(b"".join(content))
         assert archived_images(str(one)) == (Archived(digest, ""),)
@@ -102,5 +101,81 @@ def test_each_image_of_an_archive_becomes_a_separate_archive(tmp_path: Path) -> 
 
 def test_an_archive_with_one_image_stays_as_it_is(tmp_path: Path) -> None:
     archive = _archive(tmp_path / "a", "index.json", _index({"digest": _DIGEST}))
-    (content,) = (b"".join(content) for content in each(archive))
+    (content,) = (b"".join(content) for content in for_podman(archive))
     assert content == Path(archive).read_bytes()
+
+
+def _layout(path: Path, *images: bytes, index: bytes = b"") -> str:
+    """An archive in OCI format whose manifests are these, and its blobs by digest."""
+    digests = [hashlib.sha256(image).hexdigest() for image in images]
+    files = {f"blobs/sha256/{digest}": image for digest, image in zip(digests, images, strict=True)}
+    files["index.json"] = index or _index(*({"digest": f"sha256:{digest}"} for digest in digests))
+    with tarfile.open(path, "w") as opened:
+        for name, content in {"oci-layout": b"{}", **files}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            opened.addfile(member, io.BytesIO(content))
+    return str(path)
+
+
+_PART = {"digest": _DIGEST}
+_HOSTILE_MANIFESTS = {
+    "nested too deep": b"[" * 100_000,
+    "no object": b"[]",
+    "no text": b"\xff\xfe",
+    "no layers": json.dumps({"config": _PART}).encode(),
+    "layers that are a number": json.dumps({"config": _PART, "layers": 5}).encode(),
+    "a layer that is a number": json.dumps({"config": _PART, "layers": [5]}).encode(),
+    "a configuration that is a text": json.dumps({"config": "x", "layers": []}).encode(),
+    "a digest that is a list": json.dumps({"config": {"digest": []}, "layers": []}).encode(),
+    "a digest that is a path": json.dumps({"config": {"digest": "sha256:../../x"}, "layers": []}).encode(),
+    "longer than any": json.dumps({"config": _PART, "layers": [], "more": "x" * (5 << 20)}).encode(),
+}
+
+
+@pytest.mark.parametrize("manifest", _HOSTILE_MANIFESTS.values(), ids=_HOSTILE_MANIFESTS)
+def test_a_hostile_manifest_is_refused_for_both_engines(tmp_path: Path, manifest: bytes) -> None:
+    # Podman gets single images from an archive of several.
+    archive = _layout(tmp_path / "a", manifest, json.dumps({"config": _PART, "layers": []}).encode())
+    for read in (lambda: loadable(archive), lambda: [b"".join(each) for each in for_podman(archive)]):
+        with pytest.raises(EngineError) as caught:
+            read()
+        assert caught.value.code == "image-archive-damaged"
+
+
+def test_an_archive_that_lacks_a_layer_is_refused_for_podman(tmp_path: Path) -> None:
+    images = [json.dumps({"config": _PART, "layers": [], "no": number}).encode() for number in range(2)]
+    with pytest.raises(EngineError, match=f"blobs/sha256/{_DIGEST[7:]} is missing"):
+        [b"".join(each) for each in for_podman(_layout(tmp_path / "a", *images))]
+
+
+@pytest.mark.parametrize("digest", ["sha256:../../x", "md5:aa", "", f"{_DIGEST}\n", 5])
+def test_an_index_with_a_digest_of_another_kind_is_refused(tmp_path: Path, digest: object) -> None:
+    with pytest.raises(EngineError) as caught:
+        loadable(_layout(tmp_path / "a", index=_index({"digest": digest})))
+    assert caught.value.code == "image-archive-unusable"
+
+
+def test_a_manifest_that_links_to_itself_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with tarfile.open(path, "w") as opened:
+        link = tarfile.TarInfo(f"blobs/sha256/{_DIGEST[7:]}")
+        link.type, link.linkname = tarfile.SYMTYPE, _DIGEST[7:]
+        opened.addfile(link)
+        index = tarfile.TarInfo("index.json")
+        index.size = len(content := _index({"digest": _DIGEST}))
+        opened.addfile(index, io.BytesIO(content))
+    with pytest.raises(EngineError, match="is missing"):
+        loadable(str(path))
+
+
+def test_docker_gets_the_archive_with_a_manifest_of_its_own(tmp_path: Path) -> None:
+    manifest = json.dumps({"config": _PART, "layers": [_PART]}).encode()
+    archive = _layout(tmp_path / "a", manifest)
+    (tmp_path / "b").write_bytes(b"".join(for_docker(archive, loadable(archive))))
+    with tarfile.open(tmp_path / "b") as opened:
+        content = opened.extractfile("manifest.json")
+        assert content is not None
+        blob = f"blobs/sha256/{_DIGEST[7:]}"
+        assert json.loads(content.read()) == [{"Config": blob, "RepoTags": None, "Layers": [blob]}]
+        assert opened.getnames()[-2] == "index.json"

@@ -37,21 +37,21 @@ class Ticking:
 
 
 class Answer:
-    """A streamed answer of the service; each line takes `seconds`."""
+    """A streamed answer of the service; each piece takes `seconds`."""
 
-    def __init__(self, clock: Ticking, *reports: dict[str, Any], seconds: float = 0.0) -> None:
+    def __init__(self, clock: Ticking, *pieces: dict[str, Any] | bytes, seconds: float = 0.0) -> None:
         self.ok = True
         self.text = ""
         self.limits: list[float] = []
         sock = SimpleNamespace(settimeout=self.limits.append)
         self.raw = SimpleNamespace(connection=SimpleNamespace(sock=sock))
-        self._clock, self._reports, self._seconds = clock, reports, seconds
+        self._clock, self._pieces, self._seconds = clock, pieces, seconds
 
-    def iter_lines(self) -> Iterator[bytes]:
-        for report in self._reports:
+    def iter_content(self, chunk_size: int) -> Iterator[bytes]:
+        assert chunk_size <= 512
+        for piece in self._pieces:
             self._clock.sleep(self._seconds)
-            yield json.dumps(report).encode()
-            yield b""
+            yield piece if isinstance(piece, bytes) else json.dumps(piece).encode() + b"\r\n"
 
 
 def _layer(name: str, current: int, total: int) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def test_the_deadline_counts_for_the_whole() -> None:
     with pytest.raises(EngineError, match="time allowed") as caught:
         Pull("image", clock, 10.0, lambda _done, _known: None).follow(answer)
     assert caught.value.code == "image-pull-failed"
-    assert answer.limits == [10.0, 6.0, 6.0, 2.0, 2.0]
+    assert answer.limits == [10.0, 6.0, 2.0]
 
 
 @pytest.mark.parametrize("report", [{"error": "denied: no"}, {"errorDetail": {"message": "denied"}}])
@@ -87,6 +87,42 @@ def test_an_error_after_http_200_is_an_error(report: dict[str, Any]) -> None:
     with pytest.raises(EngineError, match="denied") as caught:
         Pull("image", Ticking(), 10.0, lambda _done, _known: None).follow(Answer(Ticking(), report))
     assert "podman login" in caught.value.hint
+
+
+def test_lines_come_in_any_pieces_and_the_last_may_lack_its_end() -> None:
+    seen: list[tuple[int, int]] = []
+    line = json.dumps(_layer("a", 5, 10)).encode()
+    answer = Answer(Ticking(), line[:7], line[7:] + b"\n\n" + line[:3], line[3:])
+    Pull("image", Ticking(), 10.0, lambda done, known: seen.append((done, known))).follow(answer)
+    assert seen == [(5, 10), (5, 10)]
+
+
+_HOSTILE = {
+    "no JSON": b"<html>\x1b[31m",
+    "no text": b"\xff\xfe",
+    "no object": b"[]",
+    "nested too deep": b"[" * 100_000,
+    "an object nested too deep": b'{"error": ' + b"[" * 100_000,
+    "a size that is a text": b'{"progressDetail": {"total": "many"}}',
+    "a size beyond all": b'{"progressDetail": {"total": 1' + b"0" * 5000 + b"}}",
+    "a size below nothing": b'{"progressDetail": {"total": -1}}',
+    "a detail that is a list": b'{"progressDetail": [1]}',
+    "a name that is an object": b'{"id": {"a": 1}}',
+}
+
+
+@pytest.mark.parametrize("line", _HOSTILE.values(), ids=_HOSTILE)
+def test_an_unreadable_report_is_an_error(line: bytes) -> None:
+    with pytest.raises(EngineError, match="unreadable progress report") as caught:
+        Pull("image", Ticking(), 10.0, lambda _done, _known: None).follow(Answer(Ticking(), line + b"\n"))
+    assert caught.value.code == "image-pull-failed"
+    assert caught.value.message.isprintable()
+
+
+def test_a_line_without_end_is_not_collected_forever() -> None:
+    answer = Answer(Ticking(), *[b"x" * 512] * 10_000)
+    with pytest.raises(EngineError, match="longer than 1 MiB"):
+        Pull("image", Ticking(), 10.0, lambda _done, _known: None).follow(answer)
 
 
 def test_every_failure_has_a_hint() -> None:
