@@ -1,12 +1,15 @@
 """Probe of a TLS endpoint, at one address or through a proxy, and which trust its certificate passes."""
 
+import io
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, Literal
 
 import certifi
 from cryptography import x509
@@ -18,12 +21,14 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.errors import ENDPOINT_UNREACHABLE, NAME_UNRESOLVED
 from mstunnel_setup.text import plain
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 _LARGEST_HEAD = 16 * 1024
 # linux/in.h: the path MTU of a connected socket (ip(7)).
 _IP_MTU = 14
 # Fills whole packets, so that a link with a smaller MTU is noticed before the MTU is read.
 _PADDING = "x" * 3000
-_OK = 200
 _LONGEST = 80
 REFUSED = "the proxy answers"
 """Start of the reason when a proxy refuses CONNECT; its status follows."""
@@ -68,7 +73,10 @@ class Trust:
     def contexts(self) -> Iterator[tuple[Literal["public", "host", "nobody"], ssl.SSLContext]]:
         """TLS contexts, the strictest first; the last one does not verify."""
         public = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        public.load_verify_locations(cadata=self.public_roots or None, cafile=_public_file(self.public_roots))
+        if self.public_roots:
+            public.load_verify_locations(cadata=self.public_roots)
+        else:
+            public.load_verify_locations(cafile=certifi.where())
         yield "public", public
         host = ssl.create_default_context()
         if self.host_roots:
@@ -83,10 +91,6 @@ def unverified_context() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _public_file(given: str) -> str | None:
-    return None if given else certifi.where()
 
 
 def reach(destination: Destination, trust: Trust, clock: Clock, end: float) -> Reached:
@@ -159,9 +163,8 @@ def _tunnel(connection: socket.socket, destination: Destination, clock: Clock, e
     """Ask the proxy to CONNECT (RFC 9110, section 9.3.6)."""
     bracketed = f"[{destination.address}]" if ":" in destination.address else destination.address
     authority = f"{bracketed}:{destination.port}"
-    connection.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
-    status, _ = _head(connection, clock, end)
-    if status != _OK:
+    status, _ = exchange(Limited(connection, clock, end), "CONNECT", authority, {"Host": authority})
+    if status != HTTPStatus.OK:
         raise OSError(f"{REFUSED} {status}" if status else "the proxy does not speak HTTP")
 
 
@@ -169,36 +172,63 @@ def _ask(
     secure: ssl.SSLSocket, destination: Destination, clock: Clock, end: float
 ) -> tuple[int, datetime | None]:
     """Status and date of a GET; 0 and None when the server closes the connection (no client certificate)."""
-    request = (
-        f"GET {destination.path} HTTP/1.1\r\nHost: {destination.host}\r\n"
-        f"User-Agent: mst-readiness\r\nX-Padding: {_PADDING}\r\nConnection: close\r\n\r\n"
-    )
+    headers = {"User-Agent": "mst-readiness", "X-Padding": _PADDING, "Connection": "close"}
     try:
-        secure.sendall(request.encode())
-        return _head(secure, clock, end)
+        limited = Limited(secure, clock, end)
+        return exchange(limited, "GET", destination.path, {"Host": destination.host, **headers})
     except OSError:
         return 0, None
 
 
-def _head(connection: socket.socket, clock: Clock, end: float) -> tuple[int, datetime | None]:
-    """Status and `Date` of an HTTP answer, without its body."""
-    head = b""
-    while b"\r\n\r\n" not in head and len(head) < _LARGEST_HEAD:
-        connection.settimeout(_left(clock, end))
-        chunk = connection.recv(1024)
-        if not chunk:
-            break
-        head += chunk
-    return read_head(head)
+class Limited(io.RawIOBase):
+    """A connection for `http.client`, until the monotonic time `end`, that reads a head of 16 KiB at most."""
+
+    def __init__(self, connection: socket.socket, clock: Clock, end: float) -> None:
+        super().__init__()
+        self._connection, self._clock, self._end = connection, clock, end
+        self._size = _LARGEST_HEAD
+
+    def sendall(self, data: bytes) -> None:
+        """Send; TimeoutError after `end`, as for reading."""
+        self._connection.settimeout(_left(self._clock, self._end))
+        self._connection.sendall(data)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What `http.client` reads from."""
+        return io.BufferedReader(self)
+
+    def close(self) -> None:
+        """The connection is its owner's to close."""
+
+    def readable(self) -> bool:
+        """Part of the contract of RawIOBase."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """The bytes of one read of the connection; none once the head is too large."""
+        if self._size == 0:
+            return 0
+        self._connection.settimeout(_left(self._clock, self._end))
+        count = self._connection.recv_into(memoryview(buffer)[: self._size])
+        self._size -= count
+        return count
 
 
-def read_head(head: bytes) -> tuple[int, datetime | None]:
-    """Status and `Date` of the head of an HTTP answer (RFC 9112); 0 and None when it is none."""
-    first, *lines = head.decode("latin-1").split("\r\n")
-    words = first.split(" ")
-    valid = len(words) > 1 and words[0].startswith("HTTP/1.") and words[1].isascii() and words[1].isdigit()
-    dates = [line.partition(":")[2].strip() for line in lines if line.lower().startswith("date:")]
-    return (int(words[1][:3]), http_date(dates[0]) if dates else None) if valid else (0, None)
+def exchange(
+    connection: Limited, method: str, target: str, headers: Mapping[str, str]
+) -> tuple[int, datetime | None]:
+    """Status and `Date` of the answer to a request, without its body; 0 and None when it is not HTTP.
+
+    Raises OSError when the connection breaks or is too slow.
+    """
+    client = HTTPConnection("")
+    client.sock = connection
+    try:
+        client.request(method, target, headers=headers)
+        with client.getresponse() as answer:
+            return answer.status, http_date(answer.headers.get("Date", ""))
+    except HTTPException:
+        return 0, None
 
 
 def _left(clock: Clock, end: float) -> float:

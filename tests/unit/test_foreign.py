@@ -26,7 +26,6 @@ from mstunnel_setup.errors import SetupError, UsageError
 from mstunnel_setup.gateway.log_level import log_level, served_level
 from mstunnel_setup.gateway.ocserv_conf import debug_level
 from mstunnel_setup.gateway.port import served_port
-from mstunnel_setup.host.endpoint import read_head
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import _retry_after
 from mstunnel_setup.readiness import parse, parse_security
@@ -35,6 +34,7 @@ from mstunnel_setup.tenant.token_sources import claims
 from mstunnel_setup.tenant.wire import TunnelServer
 from mstunnel_setup.upgrade import release
 from tests.unit.clocks import FakeClock
+from tests.unit.host.test_endpoint import answered
 
 _NOW = datetime(2026, 7, 1, tzinfo=UTC)
 _LONG = "9" * 5000
@@ -74,7 +74,7 @@ _TEXTS = st.one_of(
 
 
 def _head(text: str) -> Any:
-    return read_head(f"HTTP/1.1 {text} OK\r\nDate: {text}\r\n\r\n".encode("latin-1", errors="replace"))
+    return answered(f"HTTP/1.1 {text} OK\r\nDate: {text}\r\n\r\n".encode("latin-1", errors="replace"))
 
 
 def _wait(text: str) -> Any:
