@@ -21,7 +21,7 @@ def answered(head: bytes) -> tuple[int, datetime | None]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         # As much as the kernel takes at once is more than is read.
-        theirs.setblocking(False)
+        theirs.settimeout(0)
         theirs.send(head)
         theirs.shutdown(socket.SHUT_WR)
         clock = SystemClock()
@@ -70,14 +70,16 @@ def test_no_answer_makes_the_reader_crash(data: bytes) -> None:
         assert 0 <= status <= 999
 
 
-@pytest.mark.parametrize("line", [b"x" * 1024, b"Header: value\r\n" * 64])
+@pytest.mark.parametrize(
+    "line", [b"x" * 1024, b"Header: " + b"x" * 60_000 + b"\r\n", b"\r\nHTTP/1.1 100 Continue\r\n" * 64]
+)
 def test_a_head_without_end_is_read_up_to_its_limit(line: bytes) -> None:
     clock = SystemClock()
-    endless = itertools.chain([b"HTTP/1.1 200 OK\r\n"], itertools.repeat(line, 100_000))
+    endless = itertools.chain([b"HTTP/1.1 100 Continue\r\n"], itertools.repeat(line, 100_000))
     with sending(endless) as (connection, sent):
         exchange(Limited(connection, clock, clock.monotonic() + 10), "GET", "/", {"Host": "h"})
         # What the kernel holds for the reader comes on top.
-        assert sum(sent) < 4_000_000
+        assert sum(sent) < 1_000_000
 
 
 def test_a_server_that_sends_a_byte_at_a_time_gets_no_more_time() -> None:
