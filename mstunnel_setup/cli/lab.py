@@ -162,7 +162,9 @@ def fault(
             waiting = remote.control(directory, "DELETE", "faults")
         else:
             waiting = remote.control(directory, "POST", "faults", {"faults": [wish]})
-        return Result("changed", waiting, text=[f"Pending faults: {len(waiting['faults'])}."])
+        pending = waiting["faults"]
+        count = len(pending) if isinstance(pending, list) else 0
+        return Result("changed", waiting, text=[f"Pending faults: {count}."])
 
     _run("fault", common, work)
 
@@ -209,7 +211,9 @@ def rotate_keys(
         keys = remote.control(directory, "POST", "keys")
         if retire:
             keys = remote.control(directory, "DELETE", "keys")
-        return Result("changed", keys, text=[f"Valid keys: {', '.join(keys['keys'])}."])
+        valid = keys["keys"]
+        names = ", ".join(map(str, valid)) if isinstance(valid, list) else ""
+        return Result("changed", keys, text=[f"Valid keys: {names}."])
 
     _run("rotate-keys", common, work)
 

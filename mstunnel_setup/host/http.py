@@ -10,7 +10,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Unpack
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -32,6 +32,7 @@ from mstunnel_setup.host.errors import (
     TLS_UNTRUSTED,
 )
 from mstunnel_setup.host.http_adapter import BoundedAdapter, ContextAdapter
+from mstunnel_setup.host.http_port import RequestOptions
 
 _TRY_AGAIN = frozenset({502, 503, 504})
 _REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
@@ -64,19 +65,19 @@ class HttpSession:
         self._session.mount("http://", BoundedAdapter(clock, patience))
         self._session.mount("https://", ContextAdapter(clock, patience, _tls_context(ca_file, roots)))
 
-    def get(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> requests.Response:
+    def get(self, url: str, **options: Unpack[RequestOptions]) -> requests.Response:
         """GET; see `request`."""
-        return self.request("GET", url, params=params, **options)
+        return self.request("GET", url, **options)
 
-    def post(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> requests.Response:
+    def post(self, url: str, **options: Unpack[RequestOptions]) -> requests.Response:
         """POST; see `request`."""
-        return self.request("POST", url, params=params, **options)
+        return self.request("POST", url, **options)
 
     def close(self) -> None:
         """Close all connections (part of MSAL's http_client contract)."""
         self._session.close()
 
-    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> requests.Response:
         """Send one request; retried until the deadline while the server asks for it.
 
         Raises NetworkError when no complete answer arrives, earlier when no connection is made at all. Any
@@ -85,7 +86,7 @@ class HttpSession:
         _require_readable(url)
         options.setdefault("allow_redirects", method == "GET")
         options.setdefault("timeout", self._timeout)
-        options.setdefault("proxies", get_environ_proxies(url))
+        proxies = options.setdefault("proxies", get_environ_proxies(url))
         started = self._clock.monotonic()
         end = started + self._deadline
         for attempt in itertools.count(1):
@@ -95,7 +96,7 @@ class HttpSession:
             except requests.RequestException as error:
                 patience = end if _was_there(error) else started + min(self._deadline, _UNCONNECTED)
                 if not _passing(method, error) or self._clock.monotonic() + wait > patience:
-                    raise self._explained(url, error, options["proxies"]) from error
+                    raise self._explained(url, error, proxies) from error
             except ValueError as error:
                 # A redirect, or a proxy in the environment.
                 raise ADDRESS_UNREADABLE(
@@ -203,9 +204,9 @@ def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
 
 def _cause(error: BaseException) -> str:
     """The innermost reason, without urllib3's object representations."""
-    reason: Any = error
+    reason = error
     while True:
-        inner = getattr(reason, "reason", None) or (reason.args[0] if getattr(reason, "args", None) else None)
+        inner = getattr(reason, "reason", None) or (reason.args[0] if reason.args else None)
         if not isinstance(inner, BaseException):
             text = str(getattr(reason, "strerror", None) or reason).rsplit(">: ", 1)[-1]
             return _OBJECT.sub("", text)

@@ -4,12 +4,14 @@ import base64
 import hashlib
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import BaseModel
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.encoding import base64url
 from mstunnel_setup.lab.errors import UNAUTHORIZED, OAuthError
 from mstunnel_setup.tenant.wire import KeyCredential
@@ -31,6 +33,13 @@ class CheckedAssertion:
     expires_at: float
 
 
+class _Claims(BaseModel):
+    iss: str
+    sub: str
+    exp: float
+    jti: str
+
+
 def check_assertion(
     assertion: str, client_id: str, audience: str, credentials: tuple[KeyCredential, ...]
 ) -> CheckedAssertion:
@@ -45,12 +54,12 @@ def check_assertion(
     if not isinstance(key, rsa.RSAPublicKey):
         raise _invalid(700027, "The certificate of the client assertion has no RSA key.")
     claims = _claims(assertion, key, audience)
-    if claims["iss"] != client_id or claims["sub"] != client_id:
+    if client_id != claims.iss or client_id != claims.sub:
         raise _invalid(700021, "Client assertion application identifier doesn't match 'client_id' parameter.")
-    end = float(claims["exp"]) + _LEEWAY_SECONDS
+    end = claims.exp + _LEEWAY_SECONDS
     if end > time.time() + _LONGEST_SECONDS + 2 * _LEEWAY_SECONDS:
         raise _invalid(700024, "Client assertion is not within its valid time range: it ends too late.")
-    return CheckedAssertion(str(claims["jti"]), end)
+    return CheckedAssertion(claims.jti, end)
 
 
 def thumbprints(certificate: bytes) -> tuple[str, str]:
@@ -59,9 +68,9 @@ def thumbprints(certificate: bytes) -> tuple[str, str]:
     return base64url(sha1.digest()), base64url(hashlib.sha256(certificate).digest())
 
 
-def _header(assertion: str) -> dict[str, Any]:
+def _header(assertion: str) -> JsonObject:
     try:
-        header: dict[str, Any] = jwt.get_unverified_header(assertion)
+        header: JsonObject = jwt.get_unverified_header(assertion)
     except (jwt.PyJWTError, RecursionError) as error:
         raise _invalid(50027, "JWT token is invalid or malformed.") from error
     if header.get("alg") not in _ALGORITHMS:
@@ -69,7 +78,7 @@ def _header(assertion: str) -> dict[str, Any]:
     return header
 
 
-def _certificate(header: dict[str, Any], credentials: tuple[KeyCredential, ...]) -> x509.Certificate:
+def _certificate(header: JsonObject, credentials: tuple[KeyCredential, ...]) -> x509.Certificate:
     # MSAL for Python pads the thumbprints, which RFC 7515 does not; Entra takes both.
     named = {str(header[name]).rstrip("=") for name in ("x5t", "x5t#S256") if header.get(name)}
     if not named:
@@ -84,9 +93,9 @@ def _certificate(header: dict[str, Any], credentials: tuple[KeyCredential, ...])
     )
 
 
-def _claims(assertion: str, key: rsa.RSAPublicKey, audience: str) -> dict[str, Any]:
+def _claims(assertion: str, key: rsa.RSAPublicKey, audience: str) -> _Claims:
     try:
-        claims: dict[str, Any] = jwt.decode(
+        claims = jwt.decode(
             assertion,
             key,
             algorithms=_ALGORITHMS,
@@ -94,9 +103,9 @@ def _claims(assertion: str, key: rsa.RSAPublicKey, audience: str) -> dict[str, A
             leeway=_LEEWAY_SECONDS,
             options={"require": ["exp", "aud", "iss", "sub", "jti"]},
         )
+        return _Claims.model_validate(claims)
     except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:
         raise _refusal(error) from error
-    return claims
 
 
 def _refusal(error: Exception) -> OAuthError:

@@ -1,12 +1,13 @@
 """Request bodies of Graph: the strict base model, and how mistakes are reported."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.model import Line
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.errors import BAD_REQUEST, GraphError
 from mstunnel_setup.tenant.wire import WireModel, wire_name
 
@@ -19,6 +20,10 @@ class Part(BaseModel):
     """Base of objects inside bodies: wire names only, nothing unknown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=wire_name)
+
+    def document(self) -> JsonObject:
+        """Return all properties, as JSON values under wire names."""
+        return self.model_dump(mode="json", by_alias=True)
 
 
 class Body(Part):
@@ -33,7 +38,7 @@ class Body(Part):
     code: ClassVar[str] = "BadRequest"
 
     @classmethod
-    def superseded(cls, _changes: Mapping[str, Any]) -> set[str]:
+    def superseded(cls, _changes: Mapping[str, object]) -> set[str]:
         """Return the stored properties that lose their say when `changes` are made."""
         return set()
 
@@ -41,15 +46,11 @@ class Body(Part):
         """Return what the rules of mst-admin refuse of it; the first one is reported."""
         return ()
 
-    def properties(self) -> dict[str, Any]:
-        """Return all properties, as JSON values under wire names."""
-        return self.model_dump(mode="json", by_alias=True)
-
 
 B = TypeVar("B", bound=Body)
 
 
-def judge(kind: type[B], document: object, stored: Mapping[str, Any] | None = None) -> B:
+def judge(kind: type[B], document: object, stored: Mapping[str, object] | None = None) -> B:
     """Read a body to create an entity, or to change the one whose properties are `stored`.
 
     Returns the whole new state of the writable properties; raises `GraphError` 400 for an unknown or

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -116,7 +116,7 @@ class ApplicationBody(Body):
     sign_in_audience: Literal["AzureADMyOrg"] = "AzureADMyOrg"
     tags: tuple[StrictStr, ...] = ()
     key_credentials: tuple[KeyCredentialBody, ...] = ()
-    password_credentials: Annotated[tuple[Any, ...], Field(max_length=0)] = ()
+    password_credentials: Annotated[tuple[object, ...], Field(max_length=0)] = ()
     required_resource_access: tuple[RequiredResourceAccessBody, ...] = ()
 
 

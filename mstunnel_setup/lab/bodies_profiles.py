@@ -6,11 +6,12 @@ that Microsoft Tunnel uses.
 
 import base64
 import binascii
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from cryptography import x509
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.bodies import Body, Guid, Name, Part, Text
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 
@@ -238,6 +239,6 @@ class AssignBody(Body):
 
     assignments: tuple[AssignmentBody, ...]
 
-    def targets(self) -> list[dict[str, Any]]:
+    def targets(self) -> list[JsonObject]:
         """Return the targets as JSON values under wire names."""
-        return [item.target.model_dump(mode="json", by_alias=True) for item in self.assignments]
+        return [item.target.document() for item in self.assignments]

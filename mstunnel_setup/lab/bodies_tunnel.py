@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import time
 from enum import StrEnum
 from ipaddress import ip_interface
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, StrictBool, StrictInt, StrictStr, model_validator
 
@@ -16,6 +16,7 @@ from mstunnel_setup.admin.rules_configuration import judge_configuration
 from mstunnel_setup.admin.rules_site import judge_site, judge_threshold
 from mstunnel_setup.admin.wire import SESSION_TIMEOUT, configuration_object, site_object
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.bodies import Body, Guid, Name, Part, Text
 from mstunnel_setup.lab.health import metric_in_graph
 from mstunnel_setup.tenant.wire import (
@@ -106,13 +107,13 @@ class ConfigurationBody(Body):
     role_scope_tag_ids: tuple[StrictStr, ...] = ("0",)
 
     @classmethod
-    def superseded(cls, changes: Mapping[str, Any]) -> set[str]:
+    def superseded(cls, changes: Mapping[str, object]) -> set[str]:
         """The other name of a route property that is written."""
         return {name for pair in _ROUTE_PAIRS if not changes.keys().isdisjoint(pair) for name in pair}
 
     @model_validator(mode="before")
     @classmethod
-    def _both_route_names(cls, data: Any) -> Any:
+    def _both_route_names(cls, data: Mapping[str, object]) -> dict[str, object]:
         filled = dict(data)
         for new, old in _ROUTE_PAIRS:
             values = [filled[name] for name in (new, old) if name in filled]
@@ -131,7 +132,7 @@ class ConfigurationBody(Body):
 
     def findings(self) -> Iterable[Finding]:
         """Return what the rules for server configurations refuse."""
-        wish = configuration_object(TunnelConfiguration.from_wire(self.properties()))
+        wish = configuration_object(TunnelConfiguration.from_wire(self.document()))
         return (item for item in judge_configuration(wish) if item.fatal and item.code != _OF_THE_GATEWAY)
 
 
@@ -180,10 +181,10 @@ class SiteBody(Body):
 
     def findings(self) -> Iterable[Finding]:
         """Return what the rules for sites refuse."""
-        wish = site_object(TunnelSite.from_wire(self.properties()))
+        wish = site_object(TunnelSite.from_wire(self.document()))
         return (item for item in judge_site(wish) if item.fatal)
 
-    def properties(self) -> dict[str, Any]:
+    def document(self) -> JsonObject:
         """Return all properties, without the reference to the configuration."""
         reference = {"microsoft_tunnel_configuration", "configuration_bind"}
         return self.model_dump(mode="json", by_alias=True, exclude=reference)

@@ -4,14 +4,14 @@ The key in lab.json opens them. Nothing here is Graph's: docs/reference/lab.md.
 """
 
 import hmac
-import json
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from mstunnel_setup.foreign import json_value
 from mstunnel_setup.lab.errors import BAD_REQUEST, NOT_FOUND, UNAUTHORIZED, GraphError
 from mstunnel_setup.lab.faults import Fault
 from mstunnel_setup.lab.records import ROLE_TEMPLATES, SiteRecord, UserRecord
@@ -19,6 +19,7 @@ from mstunnel_setup.lab.refusals import REFUSALS
 from mstunnel_setup.lab.state import Labs, labs_of
 
 _BAD: Final = "BadRequest"
+B = TypeVar("B", bound=BaseModel)
 
 
 class _FaultsBody(BaseModel):
@@ -50,14 +51,14 @@ def _opened(request: Request) -> Labs:
     return labs
 
 
-async def _read(request: Request, kind: type[Any]) -> Any:
+async def _read(request: Request, kind: type[B]) -> B:
     try:
-        return kind.model_validate(json.loads(await request.body()))
+        return kind.model_validate(json_value(await request.body()))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise GraphError(BAD_REQUEST, _BAD, f"{where}: {first['msg']}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise GraphError(BAD_REQUEST, _BAD, "The body must be JSON.") from error
 
 
@@ -90,21 +91,21 @@ async def user(request: Request) -> Response:
     if owner is None:
         raise GraphError(NOT_FOUND, "ResourceNotFound", "There is no such user.")
     lab, found = owner
-    update = (await _read(request, _UserBody)).model_dump(exclude_none=True)
-    _judge_user(update)
-    changed = UserRecord.model_validate(found.model_dump() | update)
+    wish = await _read(request, _UserBody)
+    _judge_user(wish)
+    changed = UserRecord.model_validate(found.model_dump() | wish.model_dump(exclude_none=True))
     lab.store.replace(changed)
     for tries in (labs.limits.passwords, labs.limits.codes):
         tries.forget(changed.id)
     return JSONResponse(changed.model_dump(exclude={"password"}))
 
 
-def _judge_user(update: dict[str, Any]) -> None:
-    number = update.get("refused_with", 0)
+def _judge_user(wish: _UserBody) -> None:
+    number = wish.refused_with
     if number and number not in REFUSALS:
         known = ", ".join(map(str, REFUSALS))
         raise GraphError(BAD_REQUEST, _BAD, f"refused_with: {number} is not one of 0, {known}")
-    if unknown := set(update.get("roles", ())) - set(ROLE_TEMPLATES):
+    if unknown := set(wish.roles or ()) - set(ROLE_TEMPLATES):
         raise GraphError(BAD_REQUEST, _BAD, f"roles: there is no {min(unknown)}")
 
 

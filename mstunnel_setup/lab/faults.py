@@ -4,10 +4,11 @@ import fnmatch
 import json
 import threading
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.refusals import REFUSALS
 
 
@@ -48,7 +49,7 @@ class Fault(BaseModel):
         document = self._oauth() if "/oauth2/" in path else self._graph()
         return "application/json", json.dumps(document).encode()
 
-    def _oauth(self) -> dict[str, Any]:
+    def _oauth(self) -> JsonObject:
         refusal = REFUSALS.get(self.aadsts or 0)
         if refusal is None:
             return {
@@ -59,7 +60,7 @@ class Fault(BaseModel):
         text = f"AADSTS{self.aadsts}: {refusal.message}"
         return {"error": refusal.error, "error_description": text, "error_codes": [self.aadsts]}
 
-    def _graph(self) -> dict[str, Any]:
+    def _graph(self) -> JsonObject:
         code = {429: "TooManyRequests", 503: "ServiceUnavailable", 504: "GatewayTimeout"}.get(
             self.status, "UnknownError"
         )

@@ -6,8 +6,9 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import device_flow
 from mstunnel_setup.lab.assertion import ASSERTION_TYPE, check_assertion
 from mstunnel_setup.lab.encoding import base64url
@@ -88,7 +89,7 @@ def sign_in(labs: Labs, lab: Lab, upn: str, password: str) -> UserRecord | None:
     return user
 
 
-def token_answer(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
+def token_answer(lab: Lab, form: Form, labs: Labs) -> JsonObject:
     """Answer a request to the token endpoint of `lab`, one of `labs`; raises `OAuthError`."""
     grant_type = parameter(form, "grant_type")
     grant = _GRANTS.get(grant_type)
@@ -98,14 +99,14 @@ def token_answer(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
     return grant(lab, form, labs)
 
 
-def _device_code(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
+def _device_code(lab: Lab, form: Form, labs: Labs) -> JsonObject:
     client = public_client_of(lab, form)
     code = device_flow.redeem(lab, parameter(form, "device_code"), client.app_id)
     owner = labs.named(code.tenant_id) or lab
     return _user_answer(owner, form, public_client_of(owner, form), _user(owner, code.user_id), code.scope)
 
 
-def _password(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
+def _password(lab: Lab, form: Form, labs: Labs) -> JsonObject:
     client = public_client_of(lab, form)
     if not client.password_grant:
         raise OAuthError("unauthorized_client", 700016, "The application may not use the password grant.")
@@ -118,7 +119,7 @@ def _password(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
     return _user_answer(lab, form, client, user, parameter(form, "scope"))
 
 
-def _refresh_token(lab: Lab, form: Form, labs: Labs) -> dict[str, Any]:
+def _refresh_token(lab: Lab, form: Form, labs: Labs) -> JsonObject:
     token = digest(parameter(form, "refresh_token"))
     # A sign-in for any tenant is continued at the tenant of the user who signed in.
     owner = next((item for item in labs.tenants if item.store.get(RefreshTokenRecord, token)), lab)
@@ -137,15 +138,13 @@ def _user(lab: Lab, user_id: str) -> UserRecord:
     return user
 
 
-def _user_answer(
-    lab: Lab, form: Form, client: ApplicationRecord, user: UserRecord, scope: str
-) -> dict[str, Any]:
+def _user_answer(lab: Lab, form: Form, client: ApplicationRecord, user: UserRecord, scope: str) -> JsonObject:
     if user.refused_with:
         raise refused(user.refused_with)
     request = parse_scope(scope, lab.urls)
     granted = granted_scopes(client, request)
     lifetime = lab.tenant.token_lifetime
-    answer: dict[str, Any] = {
+    answer: JsonObject = {
         "token_type": "Bearer",
         "scope": " ".join(_qualified(request, granted)),
         "expires_in": lifetime,
@@ -177,7 +176,7 @@ def _new_refresh_token(lab: Lab, client: ApplicationRecord, user: UserRecord, sc
     return token
 
 
-def _client_credentials(lab: Lab, form: Form, _labs: Labs) -> dict[str, Any]:
+def _client_credentials(lab: Lab, form: Form, _labs: Labs) -> JsonObject:
     client = client_of(lab, form)
     _authenticate(lab, form, client)
     request = _default_scope(lab, form)
@@ -266,7 +265,7 @@ def _check_assertion(lab: Lab, form: Form, client: ApplicationRecord) -> None:
         raise OAuthError("invalid_client", 50027, message, UNAUTHORIZED) from error
 
 
-_GRANTS: Final[Mapping[str, Callable[[Lab, Form, Labs], dict[str, Any]]]] = {
+_GRANTS: Final[Mapping[str, Callable[[Lab, Form, Labs], JsonObject]]] = {
     "urn:ietf:params:oauth:grant-type:device_code": _device_code,
     "device_code": _device_code,
     "client_credentials": _client_credentials,

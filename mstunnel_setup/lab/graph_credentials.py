@@ -47,7 +47,7 @@ async def add_password(request: Request) -> Response:
         "secrets": {**found.secrets, digest(text): str(made.key_id)},
     }
     lab_of(request).store.replace(found.model_copy(update=update))
-    shown = made.model_copy(update={"secret_text": text}).model_dump(mode="json", by_alias=True)
+    shown = made.model_copy(update={"secret_text": text}).document()
     return entity(request, shown, "microsoft.graph.passwordCredential")
 
 

@@ -3,7 +3,7 @@
 import base64
 import uuid
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import permissions
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_directory import (
@@ -69,13 +70,13 @@ def application_of(lab: Lab, app_id: str) -> ApplicationRecord | None:
     return lab.store.with_app_id(ApplicationRecord, app_id)
 
 
-def _public(item: ServicePrincipal | AppRoleAssignment) -> dict[str, Any]:
-    return item.model_dump(mode="json", by_alias=True)
+def _public(item: ServicePrincipal | AppRoleAssignment) -> JsonObject:
+    return item.document()
 
 
 def stored_credentials(
     bodies: tuple[KeyCredentialBody, ...], present: tuple[KeyCredential, ...]
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Return the credentials after a write: new certificates get an id, those named by id are kept.
 
     Raises `GraphError` 400 for an id that is not there and for a certificate given twice.
@@ -88,17 +89,17 @@ def stored_credentials(
     return result
 
 
-def _stored_credential(body: KeyCredentialBody, known: dict[str | None, KeyCredential]) -> dict[str, Any]:
+def _stored_credential(body: KeyCredentialBody, known: dict[str | None, KeyCredential]) -> JsonObject:
     certificate = body.certificate
     if certificate is None:
         if body.key_id not in known:
             raise bad_request(f"The key credential '{body.key_id}' does not exist.")
         return known[body.key_id].to_wire()
-    document = body.model_dump(mode="json", by_alias=True)
+    document = body.document()
     return document | _certificate_facts(body, certificate)
 
 
-def _certificate_facts(body: KeyCredentialBody, certificate: x509.Certificate) -> dict[str, Any]:
+def _certificate_facts(body: KeyCredentialBody, certificate: x509.Certificate) -> JsonObject:
     thumbprint = certificate.fingerprint(hashes.SHA1())  # noqa: S303
     start = body.start_date_time or certificate.not_valid_before_utc
     end = body.end_date_time or certificate.not_valid_after_utc
@@ -120,7 +121,7 @@ async def applications(request: Request) -> Response:
         return collection(request, documents, _APPLICATION, "applications")
     permissions.may_create_application(caller)
     body = await read_body(request, ApplicationBody)
-    document = body.properties() | {
+    document = body.document() | {
         "id": str(uuid.uuid4()),
         "appId": str(uuid.uuid4()),
         "createdDateTime": datetime.now(UTC).isoformat(),
@@ -154,13 +155,13 @@ async def _change_application(request: Request, lab: Lab, found: ApplicationReco
     credentials = {"keyCredentials", "passwordCredentials"}
     stored = {name: value for name, value in found.public().items() if name not in credentials}
     body = judge(ApplicationBody, changes, stored)
-    update = body.properties()
+    update = body.document()
     del update["passwordCredentials"]
-    if "keyCredentials" in changes:
-        update["keyCredentials"] = stored_credentials(body.key_credentials, found.key_credentials)
+    if isinstance(changes, dict) and "keyCredentials" in changes:
+        update["keyCredentials"] = [*stored_credentials(body.key_credentials, found.key_credentials)]
     else:
         del update["keyCredentials"]
-    lab.store.replace(ApplicationRecord.from_wire(found.model_dump(mode="json", by_alias=True) | update))
+    lab.store.replace(ApplicationRecord.from_wire(found.document() | update))
 
 
 def _delete_application(lab: Lab, found: ApplicationRecord) -> None:
@@ -299,9 +300,9 @@ async def organization(request: Request) -> Response:
     """Name the tenant."""
     lab, caller = lab_of(request), caller_of(request)
     permissions.may_read_organization(caller)
-    document = {"id": lab.tenant.id, "displayName": lab.tenant.name}
-    domain = {"name": lab.tenant.domain, "isDefault": True, "isInitial": True}
-    return collection(request, [document | {"verifiedDomains": [domain]}], _ORGANIZATION, "organization")
+    domain: JsonObject = {"name": lab.tenant.domain, "isDefault": True, "isInitial": True}
+    document: JsonObject = {"id": lab.tenant.id, "displayName": lab.tenant.name, "verifiedDomains": [domain]}
+    return collection(request, [document], _ORGANIZATION, "organization")
 
 
 async def me(request: Request) -> Response:
@@ -312,7 +313,7 @@ async def me(request: Request) -> Response:
     if "User.Read" not in caller.permissions:
         message = "Insufficient privileges to complete the operation."
         raise GraphError(FORBIDDEN, "Authorization_RequestDenied", message)
-    document = {"id": user.id, "displayName": user.name, "userPrincipalName": user.upn}
+    document: JsonObject = {"id": user.id, "displayName": user.name, "userPrincipalName": user.upn}
     return one(request, document, _USER, "users/$entity")
 
 

@@ -1,21 +1,22 @@
 """Graph's manners: who calls, JSON bodies, answers and the error envelope."""
 
-import json
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.foreign import json_value
 from mstunnel_setup.lab.bodies import Body, judge
 from mstunnel_setup.lab.errors import BAD_REQUEST, UNAUTHORIZED, GraphError
 from mstunnel_setup.lab.odata import EntityType, page, parse_entity_query, parse_query, selected
 from mstunnel_setup.lab.permissions import Caller
 from mstunnel_setup.lab.records import UserRecord
-from mstunnel_setup.lab.state import Lab, lab_of
+from mstunnel_setup.lab.state import lab_of
 from mstunnel_setup.tenant.wire import ServicePrincipal
 
 CREATED: Final = 201
@@ -29,48 +30,40 @@ def caller_of(request: Request) -> Caller:
         raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", "Access token is empty.")
     lab = lab_of(request)
     claims = lab.tokens.check_graph_token(token)
-    if claims.get("idtyp") == "app":
-        return _application(lab, claims)
-    return _user(lab, claims)
-
-
-def _application(lab: Lab, claims: dict[str, Any]) -> Caller:
-    if lab.store.get(ServicePrincipal, claims["oid"]) is None:
-        message = "The identity of the calling application could not be established."
-        raise GraphError(UNAUTHORIZED, "Authorization_IdentityNotFound", message)
-    return Caller(claims["appid"], claims["oid"], frozenset(claims.get("roles", ())))
-
-
-def _user(lab: Lab, claims: dict[str, Any]) -> Caller:
-    user = lab.store.get(UserRecord, claims["oid"])
+    if claims.idtyp == "app":
+        if lab.store.get(ServicePrincipal, claims.oid) is None:
+            message = "The identity of the calling application could not be established."
+            raise GraphError(UNAUTHORIZED, "Authorization_IdentityNotFound", message)
+        return Caller(claims.appid, claims.oid, frozenset(claims.roles))
+    user = lab.store.get(UserRecord, claims.oid)
     if user is None:
         raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", "The user account does not exist.")
-    return Caller(claims["appid"], user.id, frozenset(claims.get("scp", "").split()), user)
+    return Caller(claims.appid, user.id, frozenset(claims.scp.split()), user)
 
 
-async def read_json(request: Request) -> Any:
+async def read_json(request: Request) -> object:
     """Return the JSON body; raises `GraphError` 400 for anything else."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise GraphError(BAD_REQUEST, "BadRequest", "The request body must have the type application/json.")
     body = await request.body()
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
+        return json_value(body)
+    except ValueError as error:
         raise GraphError(BAD_REQUEST, "BadRequest", "Unable to read JSON request payload.") from error
 
 
-async def read_body(request: Request, kind: type[B], stored: dict[str, Any] | None = None) -> B:
+async def read_body(request: Request, kind: type[B], stored: JsonObject | None = None) -> B:
     """Return the body, judged by its model (`stored`: the entity that it changes)."""
     return judge(kind, await read_json(request), stored)
 
 
-def entity(request: Request, document: dict[str, Any], context: str, status: int = 200) -> JSONResponse:
+def entity(request: Request, document: JsonObject, context: str, status: int = 200) -> JSONResponse:
     """Answer one entity; `context` is the part of `@odata.context` after the hash."""
     address = f"{lab_of(request).urls.graph}/beta/$metadata#{context}"
     return JSONResponse({"@odata.context": address, **document}, status)
 
 
-def one(request: Request, document: dict[str, Any], kind: EntityType, context: str) -> JSONResponse:
+def one(request: Request, document: JsonObject, kind: EntityType, context: str) -> JSONResponse:
     """Answer a GET for one entity with its query options; raises `GraphError`."""
     query = parse_entity_query(request.query_params, kind)
     return entity(request, selected(document, query), context)
@@ -78,10 +71,10 @@ def one(request: Request, document: dict[str, Any], kind: EntityType, context: s
 
 def collection(
     request: Request,
-    documents: Sequence[dict[str, Any]],
+    documents: Sequence[JsonObject],
     kind: EntityType,
     context: str,
-    complete: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    complete: Callable[[JsonObject], JsonObject] = dict,
 ) -> JSONResponse:
     """Answer a GET for a collection with its query options; `complete` expands one document.
 
@@ -94,9 +87,9 @@ def collection(
     return entity(request, page(documents, query, address, options, size, complete=complete), context)
 
 
-def values(request: Request, found: Sequence[dict[str, Any]], context: str) -> JSONResponse:
+def values(request: Request, found: Sequence[JsonObject], context: str) -> JSONResponse:
     """Answer the list that an action returns."""
-    return entity(request, {"value": list(found)}, context)
+    return entity(request, {"value": [*found]}, context)
 
 
 def text_value(request: Request, text: str) -> JSONResponse:

@@ -2,12 +2,13 @@
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import permissions
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_profiles import PROFILE_BODIES, AssignBody, ProfileBody
@@ -49,8 +50,8 @@ def default_threshold(metric: str, healthy: int, unhealthy: int) -> HealthThresh
     )
 
 
-def _public(item: HealthThreshold | DeviceConfiguration | DeviceConfigurationAssignment) -> dict[str, Any]:
-    return item.model_dump(mode="json", by_alias=True)
+def _public(item: HealthThreshold | DeviceConfiguration | DeviceConfigurationAssignment) -> JsonObject:
+    return item.document()
 
 
 def _threshold(request: Request) -> HealthThreshold:
@@ -72,7 +73,7 @@ async def thresholds(request: Request) -> Response:
     body = await read_body(request, ThresholdBody)
     if body.id is None or lab.store.get(HealthThreshold, body.id):
         raise GraphError(CONFLICT, "Conflict", "A new threshold needs the id of a metric that has none.")
-    created = HealthThreshold.from_wire(body.properties())
+    created = HealthThreshold.from_wire(body.document())
     lab.store.add(created)
     return entity(request, _public(created), f"{_THRESHOLDS}/$entity", CREATED)
 
@@ -97,7 +98,7 @@ async def threshold(request: Request) -> Response:
     body = await read_body(request, ThresholdBody, _public(found))
     if body.id != found.id:
         raise GraphError(BAD_REQUEST, "BadRequest", "The property 'id' is read-only and cannot be set.")
-    changed = HealthThreshold.from_wire(_public(found) | body.properties())
+    changed = HealthThreshold.from_wire(_public(found) | body.document())
     lab.store.replace(changed)
     return entity(request, _public(changed), f"{_THRESHOLDS}/$entity")
 
@@ -131,7 +132,7 @@ async def profiles(request: Request) -> Response:
     now = datetime.now(UTC).isoformat()
     facts = {"id": str(uuid.uuid4()), "version": 1, "createdDateTime": now, "lastModifiedDateTime": now}
     typed = {"@odata.type": f"#{kind.type_name}"}
-    created = DeviceConfiguration.from_wire(typed | facts | judge(kind, document).properties())
+    created = DeviceConfiguration.from_wire(typed | facts | judge(kind, document).document())
     lab.store.add(created)
     return entity(request, _public(created), f"{_PROFILES}/$entity", CREATED)
 
@@ -159,7 +160,7 @@ def _changed(document: object, found: DeviceConfiguration) -> DeviceConfiguratio
         raise GraphError(BAD_REQUEST, "BadRequest", "The type of a deviceConfiguration cannot be changed.")
     body = judge(kind, document, _public(found))
     facts = {"lastModifiedDateTime": datetime.now(UTC).isoformat(), "version": (found.version or 0) + 1}
-    return DeviceConfiguration.from_wire(_public(found) | body.properties() | facts)
+    return DeviceConfiguration.from_wire(_public(found) | body.document() | facts)
 
 
 def _remove_assignments(lab: Lab, identifier: str) -> None:
@@ -184,7 +185,7 @@ async def assign(request: Request) -> Response:
         _remove_assignments(lab, found.id)
         for target in targets:
             document = {
-                "id": f"{found.id}_{target['groupId'] or target['@odata.type'][17:]}",
+                "id": f"{found.id}_{target['groupId'] or str(target['@odata.type'])[17:]}",
                 "target": target,
             }
             lab.store.add(DeviceConfigurationAssignment.from_wire(document), parent=found.id)

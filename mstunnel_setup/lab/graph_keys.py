@@ -2,7 +2,7 @@
 
 import base64
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import jwt
 from cryptography import x509
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import permissions
 from mstunnel_setup.lab.assertion import thumbprints
 from mstunnel_setup.lab.bodies import Body, Guid
@@ -107,7 +108,7 @@ def _proves(proof: str, certificate: bytes, object_id: str) -> bool:
     if read.not_valid_after_utc < datetime.now(UTC):
         return False
     try:
-        claims: dict[str, Any] = jwt.decode(
+        claims = jwt.decode(
             proof,
             read.public_key(),  # type: ignore[arg-type]  # bodies take RSA keys only
             algorithms=["RS256"],
@@ -121,12 +122,12 @@ def _proves(proof: str, certificate: bytes, object_id: str) -> bool:
     return bool(claims["exp"] - claims["nbf"] <= _LONGEST.total_seconds())
 
 
-def _named(credential: KeyCredential) -> dict[str, Any]:
+def _named(credential: KeyCredential) -> JsonObject:
     return {"keyId": credential.key_id, "type": credential.type, "usage": credential.usage}
 
 
-def _replace(lab: Lab, found: ApplicationRecord, credentials: list[dict[str, Any]]) -> None:
-    document = found.model_dump(mode="json", by_alias=True) | {"keyCredentials": credentials}
+def _replace(lab: Lab, found: ApplicationRecord, credentials: list[JsonObject]) -> None:
+    document = found.document() | {"keyCredentials": credentials}
     lab.store.replace(ApplicationRecord.from_wire(document))
 
 

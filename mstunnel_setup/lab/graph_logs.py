@@ -6,12 +6,13 @@ servers do it is not public.
 
 import time
 import uuid
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import permissions
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_tunnel import LogCollectionBody
@@ -30,8 +31,8 @@ _LOG: Final = entity_type("microsoft.graph.microsoftTunnelServerLogCollectionRes
 _ADDRESS_LIFE: Final = 600
 
 
-def _public(item: LogCollection) -> dict[str, Any]:
-    return item.model_dump(mode="json", by_alias=True)
+def _public(item: LogCollection) -> JsonObject:
+    return item.document()
 
 
 def _found(request: Request) -> LogCollection:
@@ -49,7 +50,7 @@ async def collections(request: Request) -> Response:
         return collection(request, Documents(lab.store, LogCollection, _public), _LOG, _LOGS)
     permissions.may_write_tunnel(caller)
     body = judge(LogCollectionBody, await read_json(request))
-    created = LogCollection.from_wire({"id": str(uuid.uuid4()), **body.properties()})
+    created = LogCollection.from_wire({"id": str(uuid.uuid4()), **body.document()})
     if lab.store.get(ServerRecord, created.server_id) is None:
         raise not_found("microsoftTunnelServer", created.server_id)
     lab.store.add(created, parent=created.server_id)
@@ -75,7 +76,7 @@ async def one_collection(request: Request) -> Response:
         lab.store.remove(LogCollection, found.id)
         return Response(status_code=204)
     body = judge(LogCollectionBody, await read_json(request), _public(found))
-    changed = LogCollection.from_wire(_public(found) | body.properties())
+    changed = LogCollection.from_wire(_public(found) | body.document())
     lab.store.replace(changed)
     return entity(request, _public(changed), f"{_LOGS}/$entity")
 

@@ -1,11 +1,12 @@
 """Graph below /deviceManagement: the servers of a site, their health and the collection of their logs."""
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import permissions, trends, tunnel
 from mstunnel_setup.lab.bodies_tunnel import LogRequestBody, MetricNamesBody, TimeSeriesBody
 from mstunnel_setup.lab.graph_http import (
@@ -80,7 +81,9 @@ async def health_metrics(request: Request) -> Response:
     names = (await read_body(request, MetricNamesBody)).metric_names
     health = _server(request).lab_health
     known = health.metrics if health else {}
-    found = [{"name": name, "value": known[row]} for name in names if (row := _row(name)) in known]
+    found: list[JsonObject] = [
+        {"name": name, "value": known[row]} for name in names if (row := _row(name)) in known
+    ]
     return values(request, found, "Collection(microsoft.graph.keyLongValuePair)")
 
 
@@ -102,7 +105,7 @@ async def health_time_series(request: Request) -> Response:
         wish.start_date_time.timestamp(),
         wish.end_date_time.timestamp(),
     )
-    shown: list[dict[str, Any]] = [
+    shown: list[JsonObject] = [
         {"dateTime": moment(point.at), "value": round(point.value)} for point in series
     ]
     return values(request, shown, "Collection(microsoft.graph.metricTimeSeriesDataPoint)")
@@ -113,7 +116,7 @@ async def request_logs(request: Request) -> Response:
     permissions.may_write_tunnel(caller_of(request))
     wish = await read_body(request, LogRequestBody)
     made = tunnel.ask_for_logs(lab_of(request), _server(request), wish.start_date_time, wish.end_date_time)
-    return entity(request, made.model_dump(mode="json", by_alias=True), f"{_LOGS}/$entity")
+    return entity(request, made.document(), f"{_LOGS}/$entity")
 
 
 _SERVERS: Final = "/microsoftTunnelSites/{id}/microsoftTunnelServers"

@@ -1,11 +1,12 @@
 """Graph below /deviceManagement: server configurations and sites."""
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import permissions, tunnel
 from mstunnel_setup.lab.errors import BAD_REQUEST, GraphError
 from mstunnel_setup.lab.graph_http import CREATED, caller_of, collection, entity, one, read_json
@@ -69,19 +70,19 @@ async def _one_configuration(request: Request, identifier: str) -> Response:
     return entity(request, tunnel.configuration_document(changed), f"{_CONFIGURATIONS}/$entity")
 
 
-def _site_document(lab: Lab, site: SiteRecord, expand: frozenset[str]) -> dict[str, Any]:
+def _site_document(lab: Lab, site: SiteRecord, expand: frozenset[str]) -> JsonObject:
     document = site.public()
     if "microsoftTunnelConfiguration" in expand:
         found = lab.store.get(TunnelConfiguration, site.configuration_id)
-        document["microsoftTunnelConfiguration"] = found and tunnel.configuration_document(found)
+        document["microsoftTunnelConfiguration"] = None if found is None else found.document()
     if "microsoftTunnelServers" in expand:
         servers = lab.store.each(ServerRecord, parent=site.id)
         document["microsoftTunnelServers"] = [tunnel.server_document(lab, server) for server in servers]
     return document
 
 
-def _expanded_site(lab: Lab, document: dict[str, Any], expand: frozenset[str]) -> dict[str, Any]:
-    found = lab.store.get(SiteRecord, document["id"]) if expand else None
+def _expanded_site(lab: Lab, document: JsonObject, expand: frozenset[str]) -> JsonObject:
+    found = lab.store.get(SiteRecord, str(document["id"])) if expand else None
     return _site_document(lab, found, expand) if found else document
 
 

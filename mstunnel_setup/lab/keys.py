@@ -5,11 +5,12 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.encoding import base64url
 from mstunnel_setup.lab.pki import self_signed, signing_key
 
@@ -34,7 +35,7 @@ class SigningKey:
         key_id = base64url(hashlib.sha256(public).digest())[:27]
         return cls(private, self_signed(private, "Lab tenant token signing"), key_id)
 
-    def to_jwk(self, issuer: str) -> dict[str, Any]:
+    def to_jwk(self, issuer: str) -> JsonObject:
         """Return the public key as Entra publishes it (RFC 7517)."""
         numbers = self.private.public_key().public_numbers()
         return {

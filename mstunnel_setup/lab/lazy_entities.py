@@ -1,8 +1,9 @@
 """Entities of the store as sequences: only the part that is wanted is read."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, overload
+from typing import Generic, overload
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.store import E, Store
 
 
@@ -33,11 +34,11 @@ class Rows(Sequence[E], Generic[E]):
         return self._store.some(self._kind, start, max(0, stop - start), self._parent)
 
 
-class Documents(Sequence[dict[str, Any]], Generic[E]):
+class Documents(Sequence[JsonObject], Generic[E]):
     """The same as JSON documents, as `show` renders them."""
 
     def __init__(
-        self, store: Store, kind: type[E], show: Callable[[E], dict[str, Any]], parent: str | None = None
+        self, store: Store, kind: type[E], show: Callable[[E], JsonObject], parent: str | None = None
     ) -> None:
         self._rows = Rows(store, kind, parent)
         self._show = show
@@ -45,16 +46,16 @@ class Documents(Sequence[dict[str, Any]], Generic[E]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[JsonObject]:
         return (self._show(item) for item in self._rows)
 
     @overload
-    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    def __getitem__(self, index: int) -> JsonObject: ...
 
     @overload
-    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, index: slice) -> list[JsonObject]: ...
 
-    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+    def __getitem__(self, index: int | slice) -> JsonObject | list[JsonObject]:
         if isinstance(index, int):
             return self._show(self._rows[index])
         return [self._show(item) for item in self._rows[index]]

@@ -2,12 +2,12 @@
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import device_flow
 from mstunnel_setup.lab.errors import OAuthError
 from mstunnel_setup.lab.grants import Form, parameter, public_client_of, token_answer
@@ -45,7 +45,7 @@ def _lab(request: Request) -> Lab:
     return lab
 
 
-def _document(request: Request, version: int) -> dict[str, Any]:
+def _document(request: Request, version: int) -> JsonObject:
     """Return OpenID discovery; under an alias of all tenants the addresses keep it, as Entra's do."""
     lab, name = _lab(request), request.path_params["tenant"]
     alias = name if name in TENANT_ALIASES else ""

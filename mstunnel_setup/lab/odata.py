@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.errors import BAD_REQUEST, GraphError
 from mstunnel_setup.tenant.wire import WireModel, wire_name
 
@@ -76,14 +77,14 @@ def parse_query(options: Mapping[str, str], kind: EntityType) -> Query:
 
 
 def page(
-    documents: Sequence[dict[str, Any]],
+    documents: Sequence[JsonObject],
     query: Query,
     address: str,
     options: Mapping[str, str],
     size: int,
     *,
-    complete: Callable[[dict[str, Any]], dict[str, Any]] = dict,
-) -> dict[str, Any]:
+    complete: Callable[[JsonObject], JsonObject] = dict,
+) -> JsonObject:
     """Return the answer for a collection: matching documents, one page, and where the next one is.
 
     `address` is the URL without query, `size` the server's page size. `$top` is the client's page size, as
@@ -98,7 +99,7 @@ def page(
             matching, key=lambda document: str(document.get(name) or "").lower(), reverse=descending
         )
     end = query.skip + min(query.top or size, size)
-    answer: dict[str, Any] = {"@odata.count": len(matching)} if query.count else {}
+    answer: JsonObject = {"@odata.count": len(matching)} if query.count else {}
     if end < len(matching):
         following = {name: value for name, value in options.items() if name != "$skip"}
         answer["@odata.nextLink"] = f"{address}?{urlencode({**following, '$skiptoken': str(end)}, safe='$')}"
@@ -106,7 +107,7 @@ def page(
     return answer
 
 
-def selected(document: dict[str, Any], query: Query) -> dict[str, Any]:
+def selected(document: JsonObject, query: Query) -> JsonObject:
     """Return the properties that `$select` names, and what was expanded."""
     if not query.select:
         return document
@@ -114,7 +115,7 @@ def selected(document: dict[str, Any], query: Query) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name in wanted}
 
 
-def _matches(document: Mapping[str, Any], wanted: tuple[str, str]) -> bool:
+def _matches(document: Mapping[str, object], wanted: tuple[str, str]) -> bool:
     name, value = wanted
     return str(document.get(name) or "").lower() == value.lower()
 

@@ -4,8 +4,9 @@ import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import connection
 from mstunnel_setup.lab.declared_errors import LAB_SEED_DUPLICATE
 from mstunnel_setup.lab.keys import KeyRing
@@ -120,7 +121,7 @@ def _refuse_twins(labs: list[Lab]) -> None:
             raise LAB_SEED_DUPLICATE(name=name)
 
 
-def describe(labs: Labs) -> dict[str, Any]:
+def describe(labs: Labs) -> JsonObject:
     """Return the content of lab.json: the home tenant, and all of them below `tenants`."""
     tenants = [_describe_tenant(lab) for lab in labs.tenants]
     return {
@@ -128,13 +129,13 @@ def describe(labs: Labs) -> dict[str, Any]:
         "ca_file": str(labs.authority.certificate_path.resolve()),
         "fingerprint": labs.authority.fingerprint,
         "setup": connection.command(labs),
-        "tenants": tenants,
+        "tenants": [*tenants],
         "control": {"address": labs.home.urls.control, "key": labs.control_key},
         "pid": os.getpid(),
     }
 
 
-def _describe_tenant(lab: Lab) -> dict[str, Any]:
+def _describe_tenant(lab: Lab) -> JsonObject:
     version = lab.tenant.gateway_token_version
     return {
         "name": lab.tenant.name,
@@ -155,11 +156,11 @@ def _describe_tenant(lab: Lab) -> dict[str, Any]:
     }
 
 
-def _describe_user(user: UserRecord) -> dict[str, Any]:
+def _describe_user(user: UserRecord) -> JsonObject:
     return {
         "upn": user.upn,
         "password": user.password,
-        "roles": user.roles,
+        "roles": [*user.roles],
         "licensed": user.licensed,
         "mfa_code": user.mfa_code,
         "refused_with": user.refused_with,

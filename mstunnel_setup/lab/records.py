@@ -2,10 +2,11 @@
 
 import hashlib
 from enum import StrEnum
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.tenant.wire import Application, TunnelServer, TunnelSite, WireModel
 
 INTUNE_ADMINISTRATOR: Final = "Intune Administrator"
@@ -129,7 +130,7 @@ class _HidingRecord(WireModel):
 
     hidden: ClassVar[frozenset[str]] = frozenset()
 
-    def public(self) -> dict[str, Any]:
+    def public(self) -> JsonObject:
         """Return the JSON object that Graph would answer."""
         return self.model_dump(mode="json", by_alias=True, exclude=set(self.hidden))
 
@@ -161,12 +162,10 @@ class ApplicationRecord(Application, _HidingRecord):
     scopes: tuple[str, ...] = ()
     gateway_access: bool = False
 
-    def public(self) -> dict[str, Any]:
+    def public(self) -> JsonObject:
         """Return the application; like Graph, never the key of a credential."""
-        document = super().public()
-        for credential in document["keyCredentials"]:
-            credential["key"] = None
-        return document
+        keyless = tuple(item.model_copy(update={"key": None}) for item in self.key_credentials)
+        return {**super().public(), "keyCredentials": [item.document() for item in keyless]}
 
 
 class SiteRecord(TunnelSite, _HidingRecord):

@@ -1,13 +1,15 @@
 """What the command line does with a running lab: over the wire, like a person or a device would."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import requests
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.declared_errors import (
     LAB_BAD_ANSWER,
     LAB_CONTROL_REFUSED,
@@ -153,26 +155,34 @@ class LabBrowser:
             raise LAB_SIGN_IN_REFUSED(reason=reader.message or answer.status_code)
         return _Page(reader.hidden, reader.message)
 
-    def control(self, method: str, path: str, document: object) -> dict[str, Any]:
+    def control(self, method: str, path: str, document: object) -> JsonObject:
         """Use a control path; raises `TenantError`."""
         address = f"{self._lab.control.address}/{path}"
         headers = {"Authorization": f"Bearer {self._lab.control.key}"}
         answer = self._answer(method, address, {}, headers=headers, json=document)
         found = _json(answer)
         if not answer.ok:
-            raise LAB_CONTROL_REFUSED(reason=found["error"]["message"])
+            error = found.get("error")
+            raise LAB_CONTROL_REFUSED(reason=error.get("message") if isinstance(error, dict) else error)
         return found
 
-    def _answer(self, method: str, address: str, form: dict[str, str], **options: Any) -> requests.Response:
+    def _answer(
+        self,
+        method: str,
+        address: str,
+        form: dict[str, str],
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
+    ) -> requests.Response:
         try:
             return self._session.request(
-                method, address, data=form or None, timeout=_TIMEOUT_SECONDS, **options
+                method, address, data=form or None, headers=headers, json=json, timeout=_TIMEOUT_SECONDS
             )
         except requests.RequestException as error:
             raise LAB_UNREACHABLE(address=address) from error
 
 
-def _json(answer: requests.Response) -> dict[str, Any]:
+def _json(answer: requests.Response) -> JsonObject:
     try:
         document = answer.json()
     except ValueError as error:
@@ -186,7 +196,7 @@ def approve(directory: Path, user_code: str, upn: str) -> None:
     LabBrowser(lab).approve(user_code, lab.user(upn))
 
 
-def control(directory: Path, method: str, path: str, document: object = None) -> dict[str, Any]:
+def control(directory: Path, method: str, path: str, document: object = None) -> JsonObject:
     """Use a control path of a running lab; raises `SetupError`."""
     return LabBrowser(read_lab_file(directory)).control(method, path, document)
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from mstunnel_setup.lab.declared_errors import LAB_SEED_INVALID, LAB_SEED_NOT_YAML, LAB_SEED_UNREADABLE
@@ -182,30 +183,30 @@ def parse_seed(text: str, name: str = "seed.yaml") -> Seed:
         raise LAB_SEED_INVALID(reason="\n".join(["", *mistakes])) from error
 
 
-def _load(text: str, name: str) -> Any:
+def _load(text: str, name: str) -> object:
     try:
-        return YAML(typ="rt").load(text)
+        document: object = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
         raise LAB_SEED_NOT_YAML(place=where, reason=error.problem or error.context) from error
     except YAMLError as error:
         raise LAB_SEED_NOT_YAML(place=name, reason=error) from error
+    return document
 
 
-def _mistake(document: Any, name: str, location: tuple[int | str, ...], message: str) -> str:
+def _mistake(document: object, name: str, location: tuple[int | str, ...], message: str) -> str:
     line, column = _position(document, location)
     path = ".".join(str(part) for part in location)
     return f"{name}:{line + 1}:{column + 1}: {path + ': ' if path else ''}{message}"
 
 
-def _position(node: Any, location: tuple[int | str, ...]) -> tuple[int, int]:
+def _position(node: object, location: tuple[int | str, ...]) -> tuple[int, int]:
     """Return line and column (from 0) of the deepest part of `location` that the file contains."""
     found = (0, 0)
     for part in location:
-        marks = getattr(getattr(node, "lc", None), "data", None) or {}
-        if part not in marks:
+        if not isinstance(node, CommentedMap | CommentedSeq) or part not in (node.lc.data or ()):
             break
-        found = (marks[part][0], marks[part][1])
+        found = (node.lc.data[part][0], node.lc.data[part][1])
         node = node[part]
     return found

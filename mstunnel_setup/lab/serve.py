@@ -9,11 +9,12 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.lab.app import make_app
 from mstunnel_setup.lab.declared_errors import LAB_DIRECTORY, LAB_PORT, LAB_RUNNING
@@ -23,7 +24,7 @@ from mstunnel_setup.lab.state import Labs
 
 _BACKLOG: Final = 2048
 
-Announce: TypeAlias = Callable[[Mapping[str, Any]], None]
+Announce: TypeAlias = Callable[[Mapping[str, object]], None]
 """Takes the content of lab.json once the lab is ready."""
 
 
@@ -38,7 +39,7 @@ class _Server(uvicorn.Server):
     """uvicorn that leaves signals to us and says when it is ready."""
 
     def __init__(
-        self, config: uvicorn.Config, ready: Path, description: dict[str, Any], announce: Announce
+        self, config: uvicorn.Config, ready: Path, description: JsonObject, announce: Announce
     ) -> None:
         super().__init__(config)
         self._ready = ready

@@ -1,15 +1,14 @@
 """State that every handler of the lab uses."""
 
 import base64
-import binascii
-import json
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 
+from mstunnel_setup.foreign import json_value
 from mstunnel_setup.lab.faults import Faults
 from mstunnel_setup.lab.keys import KeyRing
 from mstunnel_setup.lab.pki import Authority
@@ -100,7 +99,7 @@ def _tenant_of_token(request: Request) -> str:
     if len(parts) != _PARTS_OF_A_TOKEN:
         return ""
     try:
-        claims: Any = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
-    except (ValueError, RecursionError, binascii.Error):
+        claims = json_value(base64.urlsafe_b64decode(parts[1] + "=="))
+    except ValueError:
         return ""
     return str(claims.get("tid", "")) if isinstance(claims, dict) else ""

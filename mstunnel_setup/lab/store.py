@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entity (
@@ -70,13 +70,14 @@ class Store:
         """Run a statement that changes something."""
         self._connection.execute(statement, tuple(values))
 
-    def rows(self, statement: str, values: Sequence[object] = ()) -> tuple[tuple[Any, ...], ...]:
-        """Return the rows that a statement finds."""
-        return tuple(self._connection.execute(statement, tuple(values)))
-
-    def row(self, statement: str, values: Sequence[object] = ()) -> tuple[Any, ...] | None:
-        """Return the first row that a statement finds."""
-        return next(iter(self.rows(statement, values)), None)
+    def trend(self, server: str, start: float, end: float) -> dict[int, str]:
+        """Return the trends of a server by their begin, those in [start, end], oldest first."""
+        return dict(
+            self._connection.execute(
+                "SELECT begin, body FROM trend WHERE server = ? AND begin BETWEEN ? AND ? ORDER BY begin",
+                (server, start, end),
+            )
+        )
 
     @contextmanager
     def passing(self) -> Iterator[None]:
@@ -121,9 +122,7 @@ class Store:
 
     def each(self, kind: type[E], parent: str | None = None) -> tuple[E, ...]:
         """Return all entities of a kind in the order they were added, or those below one parent."""
-        where, values = _which(kind, parent)
-        rows = self.rows(f"SELECT body FROM entity {where} ORDER BY position", values)  # noqa: S608
-        return tuple(kind.model_validate_json(row[0]) for row in rows)
+        return self.some(kind, 0, -1, parent)
 
     def with_app_id(self, kind: type[E], app_id: str) -> E | None:
         """Return the first entity of a kind whose property `appId` is this, or None."""
@@ -136,14 +135,15 @@ class Store:
     def count(self, kind: type[Entity], parent: str | None = None) -> int:
         """Return how many entities of a kind there are, or how many below one parent."""
         where, values = _which(kind, parent)
-        return int(self.rows(f"SELECT count(*) FROM entity {where}", values)[0][0])  # noqa: S608
+        (found,) = self._connection.execute(f"SELECT count(*) FROM entity {where}", values).fetchone()  # noqa: S608
+        return int(found)
 
     def some(self, kind: type[E], skip: int, limit: int, parent: str | None = None) -> tuple[E, ...]:
-        """Return a part of the entities of a kind, in the order they were added."""
+        """Return a part of the entities of a kind, in the order they were added; all for a `limit` of -1."""
         where, values = _which(kind, parent)
         statement = f"SELECT body FROM entity {where} ORDER BY position LIMIT ? OFFSET ?"  # noqa: S608
-        rows = self.rows(statement, (*values, limit, skip))
-        return tuple(kind.model_validate_json(row[0]) for row in rows)
+        rows = self._connection.execute(statement, (*values, limit, skip))
+        return tuple(kind.model_validate_json(body) for (body,) in rows)
 
     def replace(self, entity: Entity) -> None:
         """Store the new state of an entity that exists."""

@@ -3,8 +3,8 @@
 import hashlib
 import secrets
 import uuid
-from typing import Any
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_tunnel import ConfigurationBody, SiteBody
 from mstunnel_setup.lab.declared_errors import LAB_SEED_DIFFERS, LAB_SEED_INVALID
@@ -120,11 +120,13 @@ def _plant_sites(store: Store, seed: Seed) -> None:
         raise LAB_SEED_INVALID(reason=error.message) from error
 
 
-def _configuration_document(seed: SeedConfiguration) -> dict[str, Any]:
-    settings = [{"name": name, "value": value} for name, value in seed.advanced_settings.items()]
-    return _document(seed) | {"advancedSettings": settings}
+def _configuration_document(seed: SeedConfiguration) -> JsonObject:
+    pairs = seed.advanced_settings.items()
+    document = _document(seed)
+    document["advancedSettings"] = [{"name": name, "value": value} for name, value in pairs]
+    return document
 
 
-def _document(seed: SeedConfiguration | SeedSite) -> dict[str, Any]:
+def _document(seed: SeedConfiguration | SeedSite) -> JsonObject:
     values = seed.model_dump(exclude={"name", "configuration"}, exclude_none=True)
     return {"displayName": seed.name} | {wire_name(name): value for name, value in values.items()}

@@ -4,16 +4,18 @@ import hashlib
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import jwt
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.encoding import base64url
 from mstunnel_setup.lab.errors import UNAUTHORIZED, GraphError
 from mstunnel_setup.lab.keys import KeyRing
 from mstunnel_setup.lab.records import ROLE_TEMPLATES, UserRecord
 from mstunnel_setup.lab.scopes import Resource, graph_audiences
-from mstunnel_setup.lab.trust import TrustedIssuer
+from mstunnel_setup.lab.trust import Key, TrustedIssuer
 from mstunnel_setup.lab.urls import Urls
 
 _GRAPH_TOKEN_VERSION: Final = 1
@@ -22,6 +24,19 @@ _LEEWAY_SECONDS: Final = 60
 _REMEMBERED: Final = 50_000
 # The tenant that guests come from.
 _HOME_OF_GUESTS: Final = "https://sts.windows.net/2f7c4b1e-0d4e-4a44-9a8e-6d4f6f6c1b77/"
+
+
+class Claims(BaseModel):
+    """What Graph reads of an access token: who calls, through which application, with which permissions."""
+
+    model_config = ConfigDict(frozen=True)
+
+    oid: str
+    appid: str
+    exp: float
+    idtyp: str = ""
+    scp: str = ""
+    roles: tuple[str, ...] = ()
 
 
 class TokenService:
@@ -37,9 +52,9 @@ class TokenService:
         self._urls = urls
         self._gateway_version = gateway_version
         self._trusted = trusted
-        self._checked: dict[bytes, dict[str, Any]] = {}
+        self._checked: dict[bytes, Claims] = {}
 
-    def key_set(self) -> dict[str, Any]:
+    def key_set(self) -> JsonObject:
         """Return the JSON Web Key Set (RFC 7517), the signing key first."""
         issuer = self._urls.issuer(2)
         return {"keys": [key.to_jwk(issuer) for key in self._ring.keys]}
@@ -85,7 +100,7 @@ class TokenService:
         return self._sign(claims, lifetime)
 
     def _access_token(
-        self, claims: Mapping[str, Any], app_id: str, resource: Resource, lifetime: int, client: str
+        self, claims: Mapping[str, object], app_id: str, resource: Resource, lifetime: int, client: str
     ) -> str:
         """Return a token of the resource's version; `client` says how the application proved itself."""
         version = self._gateway_version if resource.is_gateway else _GRAPH_TOKEN_VERSION
@@ -98,21 +113,21 @@ class TokenService:
         )
         return self._sign({**common, **of_version, **claims}, lifetime)
 
-    def _sign(self, claims: Mapping[str, Any], lifetime: int) -> str:
+    def _sign(self, claims: Mapping[str, object], lifetime: int) -> str:
         now = int(time.time())
         times = {"iat": now, "nbf": now, "exp": now + lifetime}
         payload = {**claims, **times, "tid": self._urls.tenant_id, "uti": secrets.token_urlsafe(16)}
         key = self._ring.current
         return jwt.encode(payload, key.private, algorithm="RS256", headers={"kid": key.key_id})
 
-    def check_graph_token(self, token: str) -> dict[str, Any]:
+    def check_graph_token(self, token: str) -> Claims:
         """Return the claims of an access token for Graph; raises `GraphError` 401 for any other.
 
         A token that was good once is not verified again: thousands of servers call with theirs each minute.
         """
         name = hashlib.sha256(token.encode()).digest()
         claims = self._checked.get(name)
-        if claims is None or claims["exp"] + _LEEWAY_SECONDS <= time.time():
+        if claims is None or claims.exp + _LEEWAY_SECONDS <= time.time():
             claims = self._verified(token)
             if len(self._checked) >= _REMEMBERED:
                 self._checked.clear()
@@ -123,10 +138,10 @@ class TokenService:
         """Verify every token again: a key has been retired."""
         self._checked.clear()
 
-    def _verified(self, token: str) -> dict[str, Any]:
+    def _verified(self, token: str) -> Claims:
         try:
             key, issuers = self._key(str(jwt.get_unverified_header(token).get("kid")))
-            claims: dict[str, Any] = jwt.decode(
+            claims = jwt.decode(
                 token,
                 key,
                 algorithms=["RS256"],
@@ -135,13 +150,11 @@ class TokenService:
                 leeway=_LEEWAY_SECONDS,
                 options={"require": _CLAIMS_NEEDED},
             )
-            if "appid" not in claims:
-                raise jwt.MissingRequiredClaimError("appid")
-        except (jwt.PyJWTError, RecursionError) as error:
+            return Claims.model_validate(claims)
+        except (jwt.PyJWTError, ValidationError, RecursionError) as error:
             raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", _explain(error)) from error
-        return claims
 
-    def _key(self, key_id: str) -> tuple[Any, list[str]]:
+    def _key(self, key_id: str) -> tuple[Key, list[str]]:
         """Return the key of that name and the issuers it speaks for."""
         if self._trusted and key_id in self._trusted.keys:
             return self._trusted.keys[key_id], [self._trusted.issuer]

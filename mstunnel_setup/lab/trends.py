@@ -22,8 +22,8 @@ class Point(NamedTuple):
 def add(store: Store, server: str, metrics: Mapping[str, int], at: float, block: int) -> None:
     """Add what a server reported at a Unix time to the averages of its block of `block` seconds."""
     begin = int(at // block) * block
-    row = store.row("SELECT body FROM trend WHERE server = ? AND begin = ?", (server, begin))
-    sums = json.loads(row[0]) if row else {}
+    present = store.trend(server, begin, begin)
+    sums = json.loads(present[begin]) if present else {}
     for name, value in metrics.items():
         total, count = sums.get(name, (0, 0))
         sums[name] = (total + value, count + 1)
@@ -31,7 +31,7 @@ def add(store: Store, server: str, metrics: Mapping[str, int], at: float, block:
         "INSERT OR REPLACE INTO trend (server, begin, body) VALUES (?, ?, ?)",
         (server, begin, json.dumps(sums)),
     )
-    if row is None:
+    if not present:
         store.execute(
             "DELETE FROM trend WHERE server = ? AND begin < ?", (server, begin - block * _BLOCKS_KEPT)
         )
@@ -39,11 +39,7 @@ def add(store: Store, server: str, metrics: Mapping[str, int], at: float, block:
 
 def points(store: Store, server: str, metric: str, start: float, end: float) -> tuple[Point, ...]:
     """Return the averages of a metric whose blocks begin in [start, end], oldest first."""
-    rows = store.rows(
-        "SELECT begin, body FROM trend WHERE server = ? AND begin BETWEEN ? AND ? ORDER BY begin",
-        (server, start, end),
-    )
-    sums = [(begin, json.loads(body).get(metric)) for begin, body in rows]
+    sums = [(begin, json.loads(body).get(metric)) for begin, body in store.trend(server, start, end).items()]
     return tuple(Point(begin, found[0] / found[1]) for begin, found in sums if found)
 
 

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mstunnel_setup.lab.declared_errors import LAB_KEY_SET
+
+Key: TypeAlias = jwt.PyJWK | rsa.RSAPublicKey
+"""What signatures are verified with."""
 
 
 @dataclass(frozen=True)
@@ -14,7 +18,7 @@ class TrustedIssuer:
     """An issuer and its keys by their names in the key set."""
 
     issuer: str
-    keys: dict[str, Any]
+    keys: dict[str, Key]
 
 
 def read_trusted(issuer: str, path: Path) -> TrustedIssuer:
@@ -23,4 +27,4 @@ def read_trusted(issuer: str, path: Path) -> TrustedIssuer:
         found = jwt.PyJWKSet.from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValueError, jwt.PyJWTError) as error:
         raise LAB_KEY_SET(path=path, issuer=issuer, reason=error) from error
-    return TrustedIssuer(issuer, {str(key.key_id): key.key for key in found.keys})
+    return TrustedIssuer(issuer, {str(key.key_id): key for key in found.keys})

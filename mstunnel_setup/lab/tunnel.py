@@ -5,8 +5,9 @@ Functions that take a `document` judge it like Graph and raise `GraphError`.
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import trends
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_tunnel import ConfigurationBody, ServerBody, SiteBody
@@ -27,22 +28,22 @@ _LOGS_KEPT: Final = timedelta(days=14)
 def new_configuration(body: ConfigurationBody, identifier: str) -> TunnelConfiguration:
     """Return the state of a configuration after a body was written."""
     now = datetime.now(UTC).isoformat()
-    document = {"id": identifier, "lastUpdateDateTime": now, **body.properties()}
+    document = {"id": identifier, "lastUpdateDateTime": now, **body.document()}
     return TunnelConfiguration.from_wire(document)
 
 
 def new_site(body: SiteBody, identifier: str, configuration_id: str) -> SiteRecord:
     """Return the state of a site after a body was written."""
-    document = {"id": identifier, "configurationId": configuration_id, **body.properties()}
+    document = {"id": identifier, "configurationId": configuration_id, **body.document()}
     return SiteRecord.from_wire({"upgradeAvailable": False, **document})
 
 
-def configuration_document(configuration: TunnelConfiguration) -> dict[str, Any]:
+def configuration_document(configuration: TunnelConfiguration) -> JsonObject:
     """Return a configuration as Graph shows it."""
-    return configuration.model_dump(mode="json", by_alias=True)
+    return configuration.document()
 
 
-def server_document(lab: Lab, server: ServerRecord) -> dict[str, Any]:
+def server_document(lab: Lab, server: ServerRecord) -> JsonObject:
     """Return a server as Graph shows it: offline when it has not checked in for long."""
     return server.model_copy(update={"tunnel_server_health_status": status_of(lab, server)}).public()
 
@@ -116,7 +117,7 @@ def change_site(lab: Lab, found: SiteRecord, document: object) -> SiteRecord:
     """Change a site."""
     body = judge(SiteBody, document, found.public())
     configuration_id = _known_configuration(lab, body, found.configuration_id)
-    state = found.model_dump(mode="json", by_alias=True) | body.properties()
+    state = found.document() | body.document()
     changed = SiteRecord.from_wire(state | {"configurationId": configuration_id})
     lab.store.replace(changed)
     return changed
@@ -148,7 +149,7 @@ def register_server(lab: Lab, site: SiteRecord, document: object, caller: Caller
     """Make the record of a server; an application that does so checks in."""
     body = judge(ServerBody, document)
     agent = caller.app_id if caller.user is None else ""
-    facts = {"id": str(uuid.uuid4()), "siteId": site.id, "agentAppId": agent, **body.properties()}
+    facts = {"id": str(uuid.uuid4()), "siteId": site.id, "agentAppId": agent, **body.document()}
     created = ServerRecord.from_wire({"tunnelServerHealthStatus": "unknown", **facts})
     if agent:
         created = _checked_in(lab, created, reported=body.lab_health is not None)
@@ -156,20 +157,21 @@ def register_server(lab: Lab, site: SiteRecord, document: object, caller: Caller
     return created
 
 
-def change_server(lab: Lab, found: ServerRecord, document: dict[str, Any], caller: Caller) -> ServerRecord:
+def change_server(lab: Lab, found: ServerRecord, document: object, caller: Caller) -> ServerRecord:
     """Change the record of a server; when its own application does so, it checks in."""
     body = judge(ServerBody, document, found.public())
-    if "deploymentMode" in document and body.deployment_mode != found.deployment_mode:
+    given = document if isinstance(document, dict) else {}
+    if "deploymentMode" in given and body.deployment_mode != found.deployment_mode:
         raise GraphError(
             BAD_REQUEST, "BadRequest", "The property 'deploymentMode' is set at registration only."
         )
-    changed = ServerRecord.from_wire(found.model_dump(mode="json", by_alias=True) | body.properties())
+    changed = ServerRecord.from_wire(found.document() | body.document())
     if caller.user is not None:
         lab.store.replace(changed)
         return changed
     with lab.store.passing():
         changed = changed.model_copy(update={"agent_app_id": caller.app_id})
-        changed = _checked_in(lab, changed, reported="labHealth" in document)
+        changed = _checked_in(lab, changed, reported="labHealth" in given)
         lab.store.replace(changed)
     return changed
 
@@ -177,7 +179,7 @@ def change_server(lab: Lab, found: ServerRecord, document: dict[str, Any], calle
 def _checked_in(lab: Lab, server: ServerRecord, *, reported: bool) -> ServerRecord:
     """Note a check-in by the server's own application, and what it says of its health."""
     now = datetime.now(UTC)
-    update: dict[str, Any] = {"last_checkin_date_time": now}
+    update: dict[str, object] = {"last_checkin_date_time": now}
     health = server.lab_health
     if health is not None:
         update["tunnel_server_health_status"] = health.status

@@ -12,6 +12,7 @@ from mstunnel_setup.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupErro
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.http_port import HttpPort
 from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.session import rootless_account
 from mstunnel_setup.operations import readiness_report as report
@@ -32,7 +33,6 @@ from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
-from mstunnel_setup.tenant.transport import HttpPort
 from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 _PORT, _LAST_PORT = 443, 65535

@@ -6,11 +6,11 @@ from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.http_port import HttpPort
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
-from mstunnel_setup.tenant.transport import HttpPort
 
 CLIENT_ID_QUESTION: Final = "Client id, or graph-command-line-tools"
 

@@ -7,16 +7,17 @@ it is not there; all others raise TenantError, SignInError or NetworkError (see 
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.http_port import HttpPort
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED, GRAPH_PRINCIPAL_MISSING, ID_MALFORMED
 from mstunnel_setup.tenant.token_sources import AccessToken, claims
-from mstunnel_setup.tenant.transport import GraphTransport, HttpPort, equals, query
+from mstunnel_setup.tenant.transport import GraphTransport, equals, query
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
     APPLICATION_READ_WRITE,
@@ -274,7 +275,7 @@ def guid(text: str) -> str:
     return text
 
 
-def read_entity(model: type[Model], document: Mapping[str, Any]) -> Model:
+def read_entity(model: type[Model], document: Mapping[str, object]) -> Model:
     """Read one entity of an answer. Raises TenantError `answer-unexpected`."""
     try:
         return model.from_wire(document)

@@ -5,8 +5,9 @@ to be written, because null has a meaning there: it clears a property.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.tenant.errors import METRIC_MALFORMED
 from mstunnel_setup.tenant.graph import LARGEST_PAGE, Graph, guid, read_entity
 from mstunnel_setup.tenant.transport import equals, query
@@ -21,7 +22,7 @@ from mstunnel_setup.tenant.wire import (
     TunnelSite,
 )
 
-Body: TypeAlias = Mapping[str, Any]
+Body: TypeAlias = Mapping[str, object]
 
 _CONFIGURATIONS: Final = "/deviceManagement/microsoftTunnelConfigurations"
 _SITES: Final = "/deviceManagement/microsoftTunnelSites"
@@ -130,7 +131,7 @@ class AdminGraph(Graph):
         path = f"{_PROFILES}/{guid(identifier)}/assign"
         self._transport.send("POST", path, body, needs=CONFIGURATION_READ_WRITE)
 
-    def _post(self, path: str, body: Body) -> dict[str, Any]:
+    def _post(self, path: str, body: Body) -> JsonObject:
         return self._transport.send("POST", path, body, needs=CONFIGURATION_READ_WRITE)
 
     def _patch(self, path: str, changes: Body) -> None:
@@ -142,7 +143,7 @@ def _named(name: str, **options: str) -> str:
     return query(**wanted, **options, top=LARGEST_PAGE)
 
 
-def _reference(configuration_id: str) -> dict[str, Any]:
+def _reference(configuration_id: str) -> JsonObject:
     """Refer to a server configuration as clients of the public API do: by a nested id."""
     return {"microsoftTunnelConfiguration": {"id": guid(configuration_id)}}
 

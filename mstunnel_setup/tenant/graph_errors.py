@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import urlsplit
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import Declared, NetworkError, SetupError, SignInError, TenantError
+from mstunnel_setup.host.http_port import HttpAnswer
 from mstunnel_setup.tenant.errors import (
     ANSWER_NOT_GRAPH,
     CHANGED_MEANWHILE,
@@ -46,18 +48,18 @@ class Answer:
     method: str
     url: str
     status: int
-    document: dict[str, Any] | None
+    document: JsonObject | None
     code: str = ""
     message: str = ""
     request_id: str = ""
     html: bool = False
 
     @classmethod
-    def of(cls, response: Any, method: str, url: str) -> Self:
+    def of(cls, response: HttpAnswer, method: str, url: str) -> Self:
         """Read a response of the HTTP session."""
         document = json_object(response)
         envelope = document.get("error") if document else None
-        error: Mapping[str, Any] = envelope if isinstance(envelope, Mapping) else {}
+        error: Mapping[str, object] = envelope if isinstance(envelope, Mapping) else {}
         return cls(
             method,
             url,
@@ -87,7 +89,7 @@ class Answer:
         return f"{self.method} {urlsplit(self.url).path}: {self.status}, {words}{request}"
 
 
-def json_object(response: Any) -> dict[str, Any] | None:
+def json_object(response: HttpAnswer) -> JsonObject | None:
     """Return the JSON object that is the body of `response`, or None."""
     try:
         document = response.json()

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeVar, Unpack
 from urllib.parse import urlsplit
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import NetworkError, SetupError, SignInError
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.http_port import HttpAnswer, HttpPort, RequestOptions
 from mstunnel_setup.tenant.client_assertion import client_assertion
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
 from mstunnel_setup.tenant.credential import ClientSecret, Credential
@@ -27,7 +29,6 @@ from mstunnel_setup.tenant.errors import (
 from mstunnel_setup.tenant.graph_errors import json_object
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
 from mstunnel_setup.tenant.token_sources import AccessToken, CachedToken, claims
-from mstunnel_setup.tenant.transport import HttpPort
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
     APPLICATION_READ_WRITE,
@@ -56,6 +57,7 @@ PREPARED_PERMISSIONS: Final = (CONFIGURATION_READ_WRITE,)
 _OF_INTUNE: Final = frozenset({CONFIGURATION_READ, CONFIGURATION_READ_WRITE})
 
 
+Made = TypeVar("Made")
 _LONGEST_SIGN_IN: Final = 3600
 _LONGEST_PAUSE: Final = 60
 
@@ -185,34 +187,34 @@ class SignIn:
     def _application_id(self) -> str:
         return CLIENT_ALIASES.get(self.client_id, self.client_id)
 
-    def _refusal(self, answer: dict[str, Any]) -> SetupError:
+    def _refusal(self, answer: JsonObject) -> SetupError:
         return sign_in_error(answer, self.cloud.consent_address(self.tenant, self._application_id))
 
-    def _token(self, answer: dict[str, Any] | None) -> str:
+    def _token(self, answer: JsonObject | None) -> str:
         if answer is None:
             raise sign_in_error({"error": "invalid_grant", "error_codes": [700082]})
         if "access_token" not in answer:
             raise self._refusal(answer)
         return str(answer["access_token"])
 
-    def _shown(self, flow: dict[str, Any]) -> DeviceCode:
+    def _shown(self, flow: JsonObject) -> DeviceCode:
         url = plain(flow.get("verification_uri") or self.cloud.device_login)
         code = plain(flow["user_code"], 40)
-        expires_at = self.clock.now() + timedelta(seconds=flow["expires_in"])
+        expires_at = self.clock.now() + timedelta(seconds=_seconds(flow, "expires_in", 1, _LONGEST_SIGN_IN))
         message = plain(flow.get("message") or f"Open {url} and enter {code}.")
         return DeviceCode(url, code, message, expires_at, plain(flow.get("verification_uri_complete") or ""))
 
     def _wait(
         self,
         application: "msal.PublicClientApplication",
-        flow: dict[str, Any],
+        flow: JsonObject,
         expires_at: datetime,
         waiting: Callable[[float], None],
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Ask until there is an answer; the waiting is done here, on our clock, not in MSAL."""
         while (left := (expires_at - self.clock.now()).total_seconds()) > 0:
             waiting(left)
-            self.clock.sleep(flow["interval"])
+            self.clock.sleep(_seconds(flow, "interval", 1, _LONGEST_PAUSE))
             answer = _asked(application, flow)
             if answer.get("error") not in {"authorization_pending", "slow_down"}:
                 return answer
@@ -238,7 +240,7 @@ def require_intune_role(token: str) -> None:
         )
 
 
-def _is_guest(found: Mapping[str, Any]) -> bool:
+def _is_guest(found: Mapping[str, object]) -> bool:
     """Whether a token says so: by `acct`, or by an `idp` other than the issuer (access token claims)."""
     return found.get("acct") in {1, "1"} or found.get("idp", found.get("iss")) != found.get("iss")
 
@@ -256,21 +258,21 @@ class _Endpoint:
         self._http = http
         self._authority = authority
 
-    def get(self, url: str, **options: Any) -> Any:
+    def get(self, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         _require_same_host(url, self._authority)
         response = self._checked(url, self._http.get(url, **options))
         if response.status_code != HTTPStatus.OK:
             raise sign_in_error(json_object(response) or {})
         return response
 
-    def post(self, url: str, **options: Any) -> Any:
+    def post(self, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         _require_same_host(url, self._authority)
         return self._checked(url, self._http.post(url, **options))
 
     def close(self) -> None:
         """The session is not MSAL's to close."""
 
-    def _checked(self, url: str, response: Any) -> Any:
+    def _checked(self, url: str, response: HttpAnswer) -> HttpAnswer:
         host = urlsplit(url).netloc
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise SIGN_IN_UNAVAILABLE(host=host, status=response.status_code)
@@ -290,19 +292,23 @@ def _require_same_host(url: object, authority: str) -> None:
         raise AUTHORITY_MISMATCH(host=host, url=plain(url, 120))
 
 
-def _begun(application: "msal.PublicClientApplication", scopes: Sequence[str]) -> dict[str, Any]:
-    """Begin a sign-in by device code; its times are whole seconds, an hour and a minute at most."""
+def _begun(application: "msal.PublicClientApplication", scopes: Sequence[str]) -> JsonObject:
+    """Begin a sign-in by device code."""
     try:
-        flow: dict[str, Any] = application.initiate_device_flow(scopes=scopes)
+        return dict(application.initiate_device_flow(scopes=scopes))
     except (TypeError, ValueError, OverflowError) as error:
         raise DEVICE_CODE_UNREADABLE(reason=plain(error)) from error
-    if "user_code" in flow:
-        flow["expires_in"] = min(flow["expires_in"], _LONGEST_SIGN_IN)
-        flow["interval"] = min(max(flow["interval"], 1), _LONGEST_PAUSE)
-    return flow
 
 
-def _asked(application: "msal.PublicClientApplication", flow: dict[str, Any]) -> dict[str, Any]:
+def _seconds(flow: JsonObject, name: str, least: int, most: int) -> float:
+    """A time of a sign-in by device code, within limits."""
+    found = flow[name]
+    if not isinstance(found, int | float):
+        raise DEVICE_CODE_UNREADABLE(reason=f"{name} is not a number")
+    return min(max(found, least), most)
+
+
+def _asked(application: "msal.PublicClientApplication", flow: JsonObject) -> JsonObject:
     """Ask once; a disturbance that may pass counts as "not yet", the person is still on the way."""
     flow.pop("latest_attempt_at", None)  # MSAL warns by its own clock
     try:
@@ -313,7 +319,7 @@ def _asked(application: "msal.PublicClientApplication", flow: dict[str, Any]) ->
         return {"error": "authorization_pending"}
 
 
-def _made(make: Callable[[], Any]) -> Any:
+def _made(make: Callable[[], Made]) -> Made:
     """Build an MSAL application, which reads the authority's metadata and fails in many ways at bad ones."""
     try:
         return make()

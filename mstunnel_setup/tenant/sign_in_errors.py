@@ -6,7 +6,7 @@ names are those of RFC 6749 (5.2) and RFC 8628 (3.5).
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from mstunnel_setup.errors import Declared, SetupError, SignInError
 from mstunnel_setup.tenant.errors import (
@@ -88,7 +88,7 @@ BY_NAME: Final[Mapping[str, Refusal]] = {
 _NUMBER: Final = re.compile(r"AADSTS(\d{4,8})")
 
 
-def sign_in_error(answer: Mapping[str, Any], consent_address: str = "") -> SetupError:
+def sign_in_error(answer: Mapping[str, object], consent_address: str = "") -> SetupError:
     """Return the error for an OAuth error response; Entra's own description goes into the message.
 
     Missing consent is a WaitingError that names `consent_address`, every other refusal a SignInError.
@@ -103,14 +103,14 @@ def sign_in_error(answer: Mapping[str, Any], consent_address: str = "") -> Setup
     return refusal(detail=detail)
 
 
-def _refusal(answer: Mapping[str, Any]) -> Refusal:
+def _refusal(answer: Mapping[str, object]) -> Refusal:
     for number in _numbers(answer):
         if number in BY_NUMBER:
             return BY_NUMBER[number]
     return BY_NAME.get(str(answer.get("error")), SIGN_IN_FAILED)
 
 
-def _numbers(answer: Mapping[str, Any]) -> Iterator[int]:
+def _numbers(answer: Mapping[str, object]) -> Iterator[int]:
     listed = answer.get("error_codes")
     if isinstance(listed, list):
         yield from (number for number in listed if isinstance(number, int))

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host.clock import Clock
@@ -53,7 +53,7 @@ class TokenFile:
         return token
 
 
-def claims(token: str) -> Mapping[str, Any]:
+def claims(token: str) -> Mapping[str, object]:
     """Return the claims of a token when it is a JWT (RFC 7519), else nothing. Nothing is verified.
 
     Graph verifies its tokens; here the claims only serve earlier and better messages.

@@ -1,35 +1,18 @@
-"""HTTP to Graph: the bearer token, JSON in and out, paging.
-
-The port is structural: `mstunnel_setup.host.http.HttpSession` fits it, and so does a fake in a test.
-"""
+"""HTTP to Graph: the bearer token, JSON in and out, paging."""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import TenantError
+from mstunnel_setup.host.http_port import HttpPort
 from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED, PAGING_BROKEN
 from mstunnel_setup.tenant.graph_errors import Answer, explain, not_graph
 from mstunnel_setup.tenant.token_sources import AccessToken
 
 _MOST_PAGES: Final = 1000
-
-
-class HttpPort(Protocol):
-    """The part of the HTTP session that sign-in and Graph need. Any HTTP status is an answer."""
-
-    def get(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> Any:
-        """GET."""
-        ...
-
-    def post(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> Any:
-        """POST."""
-        ...
-
-    def request(self, method: str, url: str, **options: Any) -> Any:
-        """Send one request."""
-        ...
 
 
 class GraphTransport:
@@ -41,8 +24,8 @@ class GraphTransport:
         self._token_source = token_source
 
     def send(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, needs: str = ""
-    ) -> dict[str, Any]:
+        self, method: str, path: str, body: Mapping[str, object] | None = None, *, needs: str = ""
+    ) -> JsonObject:
         """Send one request and return the JSON object of the answer, empty for 204.
 
         `path` starts with a slash, `needs` names the permission the request takes. Raises SignInError
@@ -50,7 +33,7 @@ class GraphTransport:
         """
         return self._send(method, f"{self._base}{path}", body, needs)
 
-    def pages(self, path: str, *, needs: str = "") -> Iterator[dict[str, Any]]:
+    def pages(self, path: str, *, needs: str = "") -> Iterator[JsonObject]:
         """Yield the entities of a collection, all pages of it.
 
         Raises TenantError `paging-broken` for a link that leads in a circle or away from Graph.
@@ -72,7 +55,7 @@ class GraphTransport:
         except ValueError:
             return False
 
-    def _send(self, method: str, url: str, body: Mapping[str, Any] | None, needs: str) -> dict[str, Any]:
+    def _send(self, method: str, url: str, body: Mapping[str, object] | None, needs: str) -> JsonObject:
         headers = {"Authorization": f"Bearer {self._token_source.token()}", "Accept": "application/json"}
         response = self._http.request(method, url, json=body, headers=headers, allow_redirects=False)
         answer = Answer.of(response, method, url)
@@ -98,7 +81,7 @@ def equals(name: str, value: str) -> str:
     return f"{name} eq '{doubled}'"
 
 
-def _entities(document: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
+def _entities(document: Mapping[str, object], path: str) -> list[JsonObject]:
     value = document.get("value")
     if not isinstance(value, list):
         raise ANSWER_UNEXPECTED(found=f"no list of objects for {path}")

@@ -8,11 +8,12 @@ Source: docs/reference/graph-api.md (generated models of msgraph-beta-sdk, Graph
 
 from datetime import datetime, time
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self, TypeAlias
+from typing import Annotated, Final, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.foreign import aware
 
 Moment: TypeAlias = Annotated[datetime, AfterValidator(aware)]
@@ -56,9 +57,13 @@ class WireModel(BaseModel):
         frozen=True, extra="allow", alias_generator=wire_name, populate_by_name=True, ser_json_bytes="base64"
     )
 
-    def to_wire(self) -> dict[str, Any]:
+    def to_wire(self) -> JsonObject:
         """Return the JSON object for a request body: wire names, only the properties that were set."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def document(self) -> JsonObject:
+        """Return the JSON object with all properties, under wire names."""
+        return self.model_dump(mode="json", by_alias=True)
 
     @classmethod
     def from_wire(cls, document: object) -> Self:

@@ -1,6 +1,6 @@
 """Admin center: server configurations."""
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from mstunnel_setup.admin.rules_configuration import judge_configuration
 from mstunnel_setup.admin.wire import configuration_body, configuration_object
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import tunnel
 from mstunnel_setup.lab.records import SiteRecord
 from mstunnel_setup.lab.state import Lab
@@ -93,7 +94,7 @@ async def delete(request: Request, lab: Lab) -> Response:
     return go_to(_ALL)
 
 
-def _judged(values: Values) -> dict[str, Any]:
+def _judged(values: Values) -> JsonObject:
     """Return the body for what was typed, judged by the rules of mst-admin; raises `RefusedError`."""
     wish = texts.declared(values)
     if problems := problems_of(judge_configuration(wish)):

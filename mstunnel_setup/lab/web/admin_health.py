@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -100,10 +100,12 @@ async def logs(request: Request, lab: Lab) -> Response:
     )
 
 
-def _server_page(request: Request, lab: Lab, found: ServerRecord, template: str, **values: Any) -> Response:
+def _server_page(
+    request: Request, lab: Lab, found: ServerRecord, template: str, **values: object
+) -> Response:
     site = lab.store.get(SiteRecord, found.site_id)
     state = tunnel.status_of(lab, found).value
-    return page(request, template, tab=_TAB, found=found, site=site, state=state, **values)
+    return page(request, template, 200, tab=_TAB, found=found, site=site, state=state, **values)
 
 
 @signed_in
@@ -173,8 +175,8 @@ def _wished(form: FormData, item: HealthThreshold) -> HealthThreshold:
     for finding in judge_threshold(wish):
         raise GraphError(400, "BadRequest", f"{finding.message}. {finding.hint}")
     document = {"healthyThreshold": wish.healthy, "unhealthyThreshold": wish.unhealthy}
-    stored = item.model_dump(mode="json", by_alias=True)
-    return HealthThreshold.from_wire(stored | judge(ThresholdBody, document, stored).properties())
+    stored = item.document()
+    return HealthThreshold.from_wire(stored | judge(ThresholdBody, document, stored).document())
 
 
 _FORM = ["GET", "POST"]

@@ -1,7 +1,7 @@
 """Admin center: sites."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from mstunnel_setup.admin.rules_site import judge_site
 from mstunnel_setup.admin.wire import site_body, without_empty
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import tunnel
 from mstunnel_setup.lab.lazy_entities import Rows
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
@@ -113,14 +114,14 @@ async def upgrade(request: Request, lab: Lab) -> Response:
     return go_to(f"{_ALL}/{found.id}")
 
 
-def _judged(values: Values) -> dict[str, Any]:
+def _judged(values: Values) -> JsonObject:
     """Return the body for what was typed, judged by the rules of mst-admin; raises `RefusedError`."""
     wish = texts.declared(values)
     problems = problems_of(judge_site(wish))
     if problems:
         raise RefusedError({texts.FIELD_OF.get(name, name): said for name, said in problems.items()})
-    reference = {"microsoftTunnelConfiguration": {"id": wish.configuration}}
-    return site_body(wish, datetime.now(UTC)) | reference
+    reference: JsonObject = {"microsoftTunnelConfiguration": {"id": wish.configuration}}
+    return {**site_body(wish, datetime.now(UTC)), **reference}
 
 
 def _form(

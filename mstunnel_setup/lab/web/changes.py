@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
@@ -73,6 +72,6 @@ def form_page(
     )
 
 
-def keep_scope_tags(body: Mapping[str, Any]) -> dict[str, Any]:
+def keep_scope_tags(body: Mapping[str, object]) -> dict[str, object]:
     """Leave scope tags out of a change: the forms do not show them."""
     return {name: value for name, value in body.items() if name != "roleScopeTagIds"}

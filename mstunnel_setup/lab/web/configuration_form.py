@@ -1,6 +1,6 @@
 """The form of a server configuration, between what is typed and what mst-admin declares and judges."""
 
-from typing import Any, Final
+from typing import Final
 
 from mstunnel_setup.admin.objects import ConfigurationObject
 from mstunnel_setup.lab.web.forms import Field, Group, Values, lines, number
@@ -61,7 +61,7 @@ NEW: Final[Values] = {
 
 def declared(values: Values) -> ConfigurationObject:
     """Return what was typed as an object to judge; raises `pydantic.ValidationError`."""
-    given: dict[str, Any] = dict(values)
+    given: dict[str, object] = dict(values)
     for name in ("dns_servers", "split_dns", "route_includes", "route_excludes"):
         given[name] = lines(values[name])
     given["listen_port"] = number(values["listen_port"], 443)

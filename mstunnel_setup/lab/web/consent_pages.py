@@ -2,11 +2,13 @@
 
 from typing import Final
 
+from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_setup.lab import permissions
+from mstunnel_setup.lab.bodies_directory import RequiredResourceAccessBody
 from mstunnel_setup.lab.graph_directory import application_of, new_assignment, new_principal
 from mstunnel_setup.lab.permissions import APP_ROLE_IDS
 from mstunnel_setup.lab.records import ApplicationRecord
@@ -16,6 +18,7 @@ from mstunnel_setup.lab.web.session import current, to_sign_in
 from mstunnel_setup.tenant.wire import GRAPH_APP_ID, AppRoleAssignment, ServicePrincipal
 
 _NAMES: Final = {identifier: name for name, identifier in APP_ROLE_IDS.items()}
+_DECLARED: Final = TypeAdapter(tuple[RequiredResourceAccessBody, ...])
 _NEEDS_ADMINISTRATOR: Final = (
     "AADSTS90094: Consent for the whole tenant requires the role Privileged Role Administrator or Global "
     "Administrator. Sign in with such an account, or send this address to an administrator."
@@ -24,15 +27,11 @@ _NEEDS_ADMINISTRATOR: Final = (
 
 def wanted_roles(application: ApplicationRecord) -> tuple[str, ...]:
     """Return the ids of Graph's app roles that an application declares and the lab knows."""
-    document = application.model_dump(mode="json", by_alias=True)
-    declared = [
-        access
-        for resource in document.get("requiredResourceAccess") or ()
-        if resource["resourceAppId"] == GRAPH_APP_ID
-        for access in resource["resourceAccess"]
+    declared = _DECLARED.validate_python(application.document().get("requiredResourceAccess") or ())
+    wanted = [
+        access for one in declared if one.resource_app_id == GRAPH_APP_ID for access in one.resource_access
     ]
-    roles = (access["id"] for access in declared if access["type"] == "Role")
-    return tuple(identifier for identifier in roles if identifier in _NAMES)
+    return tuple(access.id for access in wanted if access.type == "Role" and access.id in _NAMES)
 
 
 def grant(lab: Lab, application: ApplicationRecord) -> None:

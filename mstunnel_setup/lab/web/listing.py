@@ -2,24 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Generic, TypeVar
 
 from starlette.requests import Request
 
 _SIZE: Final = 50
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Listing:
+class Listing(Generic[Item]):
     """One page of a list; numbers count from 1."""
 
-    items: Sequence[Any]
+    items: Sequence[Item]
     number: int
     last: int
     total: int
 
 
-def listing(request: Request, everything: Sequence[Any]) -> Listing:
+def listing(request: Request, everything: Sequence[Item]) -> Listing[Item]:
     """Return the page that the query parameter `page` names, the nearest one there is."""
     total = len(everything)
     last = max(1, -(-total // _SIZE))

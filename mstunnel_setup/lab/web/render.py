@@ -5,7 +5,7 @@ cookies are the caller's to choose, so the key of these tokens signs nothing els
 """
 
 import secrets
-from typing import Any, Final
+from typing import Final
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -30,7 +30,7 @@ EXPIRED_FORM: Final = "This form has expired. Please try again."
 _SEE_OTHER: Final = 303
 
 
-def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+def page(request: Request, template: str, status: int = 200, **values: object) -> Response:
     """Render a template; each page sets the cookie that its forms are bound to."""
     cookie = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(24)
     context = {

@@ -1,10 +1,11 @@
 """The form of a site, between what is typed and what mst-admin declares and judges."""
 
 import re
-from typing import Any, Final
+from typing import Final
 from zoneinfo import available_timezones
 
 from mstunnel_setup.admin.objects import SiteObject
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.records import SiteRecord
 from mstunnel_setup.lab.web.forms import Field, Group, Values
 from mstunnel_setup.tenant.wire import TunnelConfiguration
@@ -71,7 +72,7 @@ def new(configurations: tuple[TunnelConfiguration, ...]) -> Values:
 
 def declared(values: Values) -> SiteObject:
     """Return what was typed as an object to judge; raises `pydantic.ValidationError`."""
-    given: dict[str, Any] = {
+    given: JsonObject = {
         name: text for name, text in values.items() if name not in {*_WINDOW, "window_limited"}
     }
     given["upgrade_automatically"] = bool(values["upgrade_automatically"])
@@ -79,7 +80,7 @@ def declared(values: Values) -> SiteObject:
     return SiteObject.model_validate(given)
 
 
-def _window(values: Values) -> dict[str, Any]:
+def _window(values: Values) -> JsonObject:
     zone, offset = _zone(values["window_zone"])
     return {
         "start": values["window_start"],

@@ -6,11 +6,12 @@ from typing import Any, TypeVar
 
 from mstunnel_setup.errors import NetworkError, SignInError, TenantError, WaitingError
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.http_port import HttpPort
 from mstunnel_setup.readiness.facts import AccountFacts, TunnelFacts
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.token_sources import AccessToken, claims
-from mstunnel_setup.tenant.transport import GraphTransport, HttpPort
+from mstunnel_setup.tenant.transport import GraphTransport
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, TunnelSite
 from mstunnel_setup.text import plain
 
@@ -59,9 +60,8 @@ class AccountReader:
     def _licensed(self, source: AccessToken) -> bool:
         """Whether a service plan of Intune is among the account's licences (Graph: licenseDetails)."""
         transport = GraphTransport(self.http, f"{self.cloud.graph}/beta", source)
-        plans = [
-            plan for item in transport.pages("/me/licenseDetails") for plan in item.get("servicePlans") or ()
-        ]
+        listed = [item.get("servicePlans") for item in transport.pages("/me/licenseDetails")]
+        plans = [plan for item in listed if isinstance(item, list) for plan in item]
         return any(_is_intune(plan) for plan in plans if isinstance(plan, dict))
 
 

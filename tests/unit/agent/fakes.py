@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.tenant.wire import (
     HealthThreshold,
@@ -39,7 +40,7 @@ class FakeTenant:
     configuration: TunnelConfiguration | None
     record: TunnelServer | None
     trouble: SetupError | None = None
-    check_ins: list[dict[str, object]] = field(default_factory=list)
+    check_ins: list[JsonObject] = field(default_factory=list)
     site_record: TunnelSite = field(default_factory=lambda: TunnelSite(id=SITE, display_name="Osaka"))
     limits: tuple[HealthThreshold, ...] = ()
     troubled: tuple[str, ...] = ()

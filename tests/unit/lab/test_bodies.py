@@ -38,7 +38,7 @@ def test_read_or_refused(kind: type[Body], document: Any) -> None:
     except GraphError as error:
         refused = error
     else:
-        assert judge(kind, document, body.properties()) == body
+        assert judge(kind, document, body.document()) == body
         return
     assert (refused.status, refused.code) == (400, kind.code)
 

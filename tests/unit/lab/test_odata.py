@@ -39,7 +39,8 @@ def test_following_the_links_gives_everything_once(total: int, size: int, top: i
     options = {"$top": str(top)} if top else {}
     seen: list[str] = []
     while True:
-        answer = page(documents, parse_query(options, SITE), "https://lab/beta/sites", options, size)
+        query = parse_query(options, SITE)
+        answer: dict[str, Any] = page(documents, query, "https://lab/beta/sites", options, size)
         seen += [document["id"] for document in answer["value"]]
         if "@odata.nextLink" not in answer:
             break

@@ -101,7 +101,7 @@ def _claims(token: str) -> dict[str, Any]:
 
 def test_graph_takes_its_own_tokens(service: TokenService) -> None:
     token = service.user_token(USER, "app", GRAPH, ("User.Read",), 60)
-    assert service.check_graph_token(token)["scp"] == "User.Read"
+    assert service.check_graph_token(token).scp == "User.Read"
 
 
 @pytest.mark.parametrize("kind", ["expired", "gateway", "id token", "unsigned", "foreign key", "garbage", ""])

@@ -14,6 +14,7 @@ from mstunnel_setup.errors import SignInError, TenantError, WaitingError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.host.http_port import HttpPort
 from mstunnel_setup.lab import remote
 from mstunnel_setup.tenant.actions import (
     CreateAppIdentity,
@@ -27,7 +28,6 @@ from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.secret import CreateAgentSecret
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
-from mstunnel_setup.tenant.transport import HttpPort
 from mstunnel_setup.tenant.wire import (
     DeploymentMode,
     HealthStatus,
@@ -355,7 +355,8 @@ def _consent(graph: Graph, name: str) -> None:
     (application,) = graph.find_applications(name)
     principal = graph.service_principal(application.app_id)
     resource = graph.graph_principal()
-    (declared,) = application.to_wire()["requiredResourceAccess"]
+    wire: dict[str, Any] = application.to_wire()
+    (declared,) = wire["requiredResourceAccess"]
     assert declared["resourceAppId"] == resource.app_id
     assert principal is not None
     for access in declared["resourceAccess"]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,7 +43,7 @@ def test_only_the_public_half_goes_to_the_tenant(tmp_path: Path) -> None:
     write_pfx(tmp_path / "agent")
     credential = read_credential(Files(tmp_path), "/agent")
 
-    sent = credential.key_credential("agent of gw1").to_wire()
+    sent: dict[str, Any] = credential.key_credential("agent of gw1").to_wire()
 
     assert (sent["displayName"], sent["type"], sent["usage"]) == (
         "agent of gw1",
