@@ -1,7 +1,6 @@
 """Descriptions of answers: a commented file to fill in, the JSON Schema, the merged values."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -52,7 +51,7 @@ def _field(name: str, info: FieldInfo, values: JsonObject) -> Iterator[str]:
 
 
 def _entry(
-    name: str, info: FieldInfo, value: Any, indent: str = "", *, commented: bool = False
+    name: str, info: FieldInfo, value: object, indent: str = "", *, commented: bool = False
 ) -> Iterator[str]:
     example = info.examples[0] if info.examples else info.default
     shown = example if value is None else value
@@ -70,7 +69,7 @@ def _entry(
         yield f"{front}{name}: {_scalar(shown)}"
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: object) -> str:
     """A YAML scalar: plain where that is safe, else double-quoted."""
     text = _words(value)
     plain = isinstance(value, int) or (text.replace("-", "").isalpha() and text.lower() not in _SPECIAL)
@@ -91,17 +90,17 @@ def schema(model: type[BaseModel] = AnswerFile) -> JsonObject:
     return {"$schema": _DRAFT, **model.model_json_schema(schema_generator=_Schema)}
 
 
-def lines(shown: Mapping[str, Any]) -> list[str]:
+def lines(shown: Mapping[str, JsonObject]) -> list[str]:
     """What `show` returned, for people: one line for each setting."""
     width = max(map(len, shown), default=0)
     return [f"{path:<{width}}  {_words(entry['value'])}  ({_origin(entry)})" for path, entry in shown.items()]
 
 
-def _origin(entry: Mapping[str, Any]) -> str:
+def _origin(entry: Mapping[str, object]) -> str:
     return f"{entry['origin']} {entry['source']}".strip()
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     if isinstance(value, dict):
         return " ".join(f"{name}={item}" for name, item in value.items())
     if isinstance(value, bool):
@@ -109,10 +108,10 @@ def _words(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value).replace("\n", " ").rstrip()
 
 
-def show(answers: Answers) -> JsonObject:
+def show(answers: Answers) -> dict[str, JsonObject]:
     """Every setting that has a value, by path, as `{"value", "origin", "source"}`."""
     dumped = answers.model_dump(mode="json")
-    result: JsonObject = {}
+    result: dict[str, JsonObject] = {}
     for setting in SETTINGS:
         section, dot, key = setting.path.partition(".")
         value = dumped[section][key] if dot else dumped[section]

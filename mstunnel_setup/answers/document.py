@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -51,7 +51,7 @@ class Document:
 
     name: str
     sections: frozenset[KeyPath] = frozenset()
-    raw: dict[str, Any] = field(default_factory=dict)
+    raw: dict[str, object] = field(default_factory=dict)
     problems: list[tuple[Position, str]] = field(default_factory=list)
     keys: dict[KeyPath, Position] = field(default_factory=dict)
     values: dict[KeyPath, Position] = field(default_factory=dict)
@@ -69,9 +69,9 @@ class Document:
         found = {*self.problems, *((self.position(problem), problem.text) for problem in problems)}
         return tuple(f"{self.name}:{at.line}:{at.column}: {text}" for at, text in sorted(found))
 
-    def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
+    def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, object]:
         """The mapping; duplicate keys become problems."""
-        result: dict[str, Any] = {}
+        result: dict[str, object] = {}
         for key_node, value_node in node.value:
             here = (*path, str(key_node.value) if isinstance(key_node, ScalarNode) else "?")
             if here in self.keys:
@@ -87,7 +87,7 @@ class Document:
                 self.problems.append((_place(key_node), text))
         return result
 
-    def _value(self, node: Node, path: KeyPath) -> Any:
+    def _value(self, node: Node, path: KeyPath) -> object:
         self.visited += 1
         if self.visited > _MOST_EVENTS or len(path) > _DEEPEST:
             raise _fault(self.name, _place(node), "grows too large through aliases: write the values out")

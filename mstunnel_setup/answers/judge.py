@@ -1,7 +1,6 @@
 """Judging raw answers: every problem at once, each with its place and what to do."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -22,7 +21,7 @@ class AnswersError(UsageError):
         self.problems = problems
 
 
-def judge(raw: Mapping[str, Any]) -> tuple[AnswerFile | None, list[Problem]]:
+def judge(raw: Mapping[str, object]) -> tuple[AnswerFile | None, list[Problem]]:
     """The answers in `raw`, or None and everything that is wrong with them."""
     try:
         return AnswerFile.model_validate(raw), []
@@ -32,7 +31,7 @@ def judge(raw: Mapping[str, Any]) -> tuple[AnswerFile | None, list[Problem]]:
     return None, [*own, *_rule_problems(raw)]
 
 
-def _rule_problems(raw: Mapping[str, Any]) -> Iterator[Problem]:
+def _rule_problems(raw: Mapping[str, object]) -> Iterator[Problem]:
     for name, rule in RULES.items():
         section = raw.get(name, {})
         for key, text in rule(section) if isinstance(section, Mapping) else ():

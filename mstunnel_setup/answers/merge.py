@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from pydantic import Field
 
@@ -50,9 +50,9 @@ class Answers(AnswerFile):
         values = _flat(self.model_dump(mode="json"))
         return {path: values[path] for path, origin in self.origins.items() if origin.kind != "default"}
 
-    def value(self, path: str) -> Any:
+    def value(self, path: str) -> object:
         """The value of the setting with `path`; None when nothing was answered and there is no default."""
-        found: Any = self
+        found: object = self
         for name in path.split("."):
             found = getattr(found, name)
         return found
@@ -60,7 +60,7 @@ class Answers(AnswerFile):
 
 @dataclass(frozen=True)
 class _Given:
-    value: Any
+    value: object
     origin: Origin
 
     @property
@@ -72,10 +72,10 @@ _Layer: TypeAlias = dict[str, _Given]
 
 
 def merge(
-    options: Mapping[str, Any],
+    options: Mapping[str, object],
     environment: Mapping[str, str],
     file: LoadedAnswers | None = None,
-    earlier: Mapping[str, Any] | None = None,
+    earlier: Mapping[str, object] | None = None,
 ) -> Answers:
     """The answers that count.
 
@@ -99,7 +99,7 @@ def merge(
     return Answers(**sections, origins=origins)
 
 
-def answered(answers: Answers, path: str, value: Any) -> Answers:
+def answered(answers: Answers, path: str, value: object) -> Answers:
     """`answers` with one more, given meanwhile; the origins of the others stay. Raises AnswersError."""
     values = _flat(answers.model_dump(mode="json"))
     # Defaults with a name are those of a release: no other merge would bring them back.
@@ -119,7 +119,7 @@ def require(answers: Answers, paths: Iterable[str]) -> None:
         raise ANSWERS_MISSING(settings="\n".join(lines))
 
 
-def _from_options(options: Mapping[str, Any]) -> _Layer:
+def _from_options(options: Mapping[str, object]) -> _Layer:
     given = ((BY_PATH[path], value) for path, value in options.items() if value not in (None, ()))
     return {setting.path: _Given(value, Origin("option", setting.option)) for setting, value in given}
 
@@ -169,31 +169,32 @@ def _from_file(file: LoadedAnswers | None) -> _Layer:
     return layer
 
 
-def _from_earlier(earlier: Mapping[str, Any]) -> _Layer:
+def _from_earlier(earlier: Mapping[str, object]) -> _Layer:
     """The recorded answers; a setting that this version no longer knows is passed over."""
     return {path: _Given(value, Origin("earlier")) for path, value in earlier.items() if path in BY_PATH}
 
 
-def _flat(answers: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(answers: JsonObject) -> JsonObject:
     """Nested answers by setting path."""
-    flat: dict[str, Any] = {}
+    flat: JsonObject = {}
     for name, value in answers.items():
         if name in BY_PATH:
             flat[name] = value
-        elif isinstance(value, Mapping):
+        elif isinstance(value, dict):
             flat |= {f"{name}.{key}": item for key, item in value.items()}
     return flat
 
 
-def _nested(chosen: _Layer) -> dict[str, Any]:
-    raw: dict[str, Any] = {"version": VERSION}
+def _nested(chosen: _Layer) -> dict[str, object]:
+    raw: dict[str, object] = {"version": VERSION}
+    sections: dict[str, dict[str, object]] = {}
     for path, given in chosen.items():
         section, dot, key = path.partition(".")
         if dot:
-            raw.setdefault(section, {})[key] = given.value
+            sections.setdefault(section, {})[key] = given.value
         else:
             raw[section] = given.value
-    return raw
+    return raw | sections
 
 
 def _without_beaten(chosen: _Layer) -> _Layer:

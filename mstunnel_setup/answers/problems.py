@@ -1,10 +1,11 @@
 """What pydantic finds wrong with a file that people write, in their words: place and what to do."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from mstunnel_setup.answers.document import Document, DocumentError, compose
 from mstunnel_setup.answers.problem import KeyPath, Problem, suggest
@@ -46,7 +47,7 @@ def problems(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem
         yield _problem(item, model)
 
 
-def _problem(item: Mapping[str, Any], model: type[BaseModel]) -> Problem:
+def _problem(item: ErrorDetails, model: type[BaseModel]) -> Problem:
     path = tuple(str(part) for part in item["loc"] if part != "[key]")
     name, kind = f"`{'.'.join(path)}`", str(item["type"])
     if kind == "extra_forbidden":
@@ -59,7 +60,7 @@ def _problem(item: Mapping[str, Any], model: type[BaseModel]) -> Problem:
     return Problem(path, f"{name} {_say(kind, item)}", at_key="[key]" in item["loc"])
 
 
-def _say(kind: str, item: Mapping[str, Any]) -> str:
+def _say(kind: str, item: ErrorDetails) -> str:
     if kind == "value_error":
         return str(item["ctx"]["error"])
     if kind in {"literal_error", "enum"}:
@@ -76,7 +77,7 @@ def _keys(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and not get_origin(annotation) and issubclass(annotation, BaseModel):
         yield annotation
     elif get_origin(annotation) is not None or isinstance(annotation, UnionType):

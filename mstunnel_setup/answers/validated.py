@@ -1,7 +1,7 @@
 """Objects from options: the same types as in declarations, with errors that name keys instead of places."""
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -12,7 +12,7 @@ _HINT: Final = "Correct the options, then run the command again."
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
+def validated(model: type[Model], values: Mapping[str, object]) -> Model:
     """The object with these values. Raises ValuesError naming every one that does not fit."""
     try:
         return model.model_validate(dict(values))

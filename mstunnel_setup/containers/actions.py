@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
 
+from typing_extensions import override
+
 from mstunnel_setup.containers import quadlet
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.containers.errors import CONTAINER_FOREIGN
@@ -114,13 +116,15 @@ class StartService(Action[HasEngine]):
         """What will be done."""
         return f"start service {self.unit}"
 
-    def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:
         """Whether the service runs the container of that configuration."""
         if not world.systemd.active(self.unit):
             return False
         return _runs(world.engine.inspect(self.container), self.label_digest)
 
-    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
         """Start it, or restart it with the new configuration, and wait for it."""
         _refuse_foreign(self.container, world.engine.inspect(self.container))
         try:
@@ -132,7 +136,8 @@ class StartService(Action[HasEngine]):
         wait_until_up(world, self.container, self.timeout, log=lambda: self._log(world))
         return {}
 
-    def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:  # noqa: ARG002
+    @override
+    def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
         """Stop it."""
         if not world.systemd.known(self.unit):
             return Undone(Undo.ABSENT)
@@ -167,12 +172,14 @@ class RunContainer(Action[HasEngine]):
         """What will be done."""
         return f"run container {self.spec.name}"
 
-    def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:
         """Whether our container runs with that configuration."""
         state = world.engine.inspect(self.spec.name)
         return state is not None and state.ours and _runs(state, self._digest)
 
-    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
         """Replace our container of that name, start the new one and wait for it."""
         name = self.spec.name
         _refuse_foreign(name, world.engine.inspect(name))
@@ -182,7 +189,8 @@ class RunContainer(Action[HasEngine]):
         wait_until_up(world, name, self.timeout, log=lambda: _container_log(world, name))
         return {}
 
-    def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:  # noqa: ARG002
+    @override
+    def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
         """Stop and remove it."""
         state = world.engine.inspect(self.spec.name)
         if state is None:

@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from typing_extensions import override
+
 from mstunnel_setup.containers.docker_service import docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.errors import ENGINE_MISSING
@@ -65,15 +67,18 @@ class ChooseEngine(Action[Any]):
         """What will be done."""
         return f"use {self.engine.capitalize()}: {self.reason}"
 
-    def satisfied(self, world: Any, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: Any, outputs: Outputs) -> bool:
         """Whether this engine is already recorded."""
         return outputs.get(self.key) == {"engine": self.engine}
 
-    def apply(self, world: Any, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: Any, outputs: Outputs) -> JsonObject:
         """The journal record is the effect."""
         return {"engine": self.engine}
 
-    def undo(self, world: Any, record: UndoRecord[Any]) -> Undone:  # noqa: ARG002
+    @override
+    def undo(self, world: Any, record: UndoRecord[Any]) -> Undone:
         """Removed with the record."""
         return Undone(Undo.REMOVED)
 

@@ -6,6 +6,7 @@ in them (the SDK has no timeout there).
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from http import HTTPStatus
 from typing import Any
 
 from mstunnel_setup.containers.archive import Loadable, for_docker, loadable
@@ -38,8 +39,6 @@ _LOAD_TIMEOUT = 3600.0
 _CREATE_TIMEOUT = 600.0
 _PROBE_TIMEOUT = 120.0
 _SHELL = "CMD-SHELL"
-_MISSING = 404
-_IN_USE = 409
 
 
 class DockerEngine(CommandEngine):
@@ -107,7 +106,7 @@ class DockerEngine(CommandEngine):
     def remove_image(self, reference: str) -> bool:
         """Remove an image by one of its names."""
         with _explained(IMAGE_REMOVE_FAILED, image=reference):
-            return self._delete(f"/images/{reference}") != _IN_USE
+            return self._delete(f"/images/{reference}") != HTTPStatus.CONFLICT
 
     def create(self, spec: ContainerSpec) -> None:
         """Make a container with restart policy `always`."""
@@ -166,7 +165,7 @@ class DockerEngine(CommandEngine):
 
     def _get(self, path: str) -> Mapping[str, Any] | None:
         response = self._request("GET", path)
-        if response.status_code == _MISSING:
+        if response.status_code == HTTPStatus.NOT_FOUND:
             return None
         response.raise_for_status()
         found: Mapping[str, Any] = response.json()
@@ -175,7 +174,7 @@ class DockerEngine(CommandEngine):
     def _delete(self, path: str, **parameters: Any) -> int:
         """The status; what is missing or in use is an answer, anything else raises OSError."""
         response = self._request("DELETE", path, params=parameters)
-        if response.status_code not in (_MISSING, _IN_USE):
+        if response.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
             response.raise_for_status()
         return int(response.status_code)
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.errors import IMAGE_DIGEST_MISMATCH
 from mstunnel_setup.containers.pull import pull_patiently
@@ -26,7 +28,8 @@ class _BringImage(Action[HasEngine]):
         """The reference: a pulled and a loaded image are the same object."""
         return f"image:{self.reference}"
 
-    def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:
         """Whether the image is on this host."""
         return world.engine.image(self.reference) is not None
 
@@ -43,7 +46,7 @@ class _BringImage(Action[HasEngine]):
             return Undone(Undo.KEPT, f"{self.reference} is used by a container that is not ours")
         return Undone(Undo.REMOVED if present else Undo.ABSENT)
 
-    def _names(self, before: JsonObject) -> Sequence[str]:  # noqa: ARG002
+    def _names(self, _before: JsonObject, /) -> Sequence[str]:
         """The names the image may have because of this action."""
         return (self.reference,)
 
@@ -59,7 +62,8 @@ class PullImage(_BringImage):
         """What will be done."""
         return f"pull image {_short(self.reference)}"
 
-    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
         """Pull it. The engine reuses or discards layers of an interrupted pull."""
         image = pull_patiently(world.engine, world.clock, self.reference, self.deadline, world.progress)
         return {"id": image.id}
@@ -81,7 +85,8 @@ class LoadImage(_BringImage):
         full_names = [image.name for image in archived_images(self.archive) if "/" in image.name]
         return {**super().capture(world), "names": [*full_names]}
 
-    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
         """Load it, and tag it for the reference if the archive has another name or none."""
         _, digest = split_reference(self.reference)
         # Checked before loading, so that a wrong archive leaves nothing behind.
@@ -94,7 +99,7 @@ class LoadImage(_BringImage):
             world.engine.tag(image.id, digest_tag(self.reference))
         return {"id": image.id}
 
-    def _names(self, before: JsonObject) -> Sequence[str]:
+    def _names(self, before: JsonObject, /) -> Sequence[str]:
         names = before["names"]
         return (digest_tag(self.reference), *(map(str, names) if isinstance(names, list) else ()))
 

@@ -6,6 +6,7 @@ options match those of the Quadlet file) and runs programs in them (podman-py ha
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from http import HTTPStatus
 from typing import IO, Any
 
 from mstunnel_setup.containers.archive import for_podman
@@ -36,7 +37,6 @@ _REPLACED_PAUSE = 0.5
 _DYING = "could not be stopped"
 _REMOVE_PATIENCE = 300.0
 _REMOVE_PAUSE = 1.0
-_IN_USE = 409
 
 
 class PodmanEngine(CommandEngine):
@@ -98,7 +98,7 @@ class PodmanEngine(CommandEngine):
         """Remove an image by one of its names."""
         with _explained(IMAGE_REMOVE_FAILED, image=reference):
             response = self._client.api.delete(f"/images/{reference}")
-            if response.status_code == _IN_USE:
+            if response.status_code == HTTPStatus.CONFLICT:
                 return False
             if not _missing(response):
                 response.raise_for_status()
@@ -215,7 +215,7 @@ def _replaced(response: Any) -> bool:
 
 
 def _missing(response: Any) -> bool:
-    return bool(response.status_code == 404)  # noqa: PLR2004 (HTTP: not found)
+    return bool(response.status_code == HTTPStatus.NOT_FOUND)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from mstunnel_setup.containers.spec import Protocol
 from mstunnel_setup.host.files import Files
 
 # include/net/tcp_states.h: TCP_LISTEN is 0A; an unconnected UDP socket is 07 (TCP_CLOSE).
+# Columns of the tables.
+_STATE, _INODE = 3, 9
 _WAITING = {"tcp": "0A", "udp": "07"}
 _IPV4_DIGITS = 8
 
@@ -43,9 +45,9 @@ def parse(table: str, protocol: Protocol) -> tuple[Socket, ...]:
     """The listening sockets in a table such as /proc/net/tcp6 (proc_net_tcp.rst)."""
     rows = (line.split() for line in table.splitlines()[1:])
     return tuple(
-        Socket(_address(host), int(port, 16), int(row[9]))
+        Socket(_address(host), int(port, 16), int(row[_INODE]))
         for row in rows
-        if len(row) > 9 and row[3] == _WAITING[protocol]  # noqa: PLR2004 (columns: state, inode)
+        if len(row) > _INODE and row[_STATE] == _WAITING[protocol]
         for host, port in [row[1].split(":")]
     )
 

@@ -49,7 +49,7 @@ def checked(settings: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _check(name: str, value: str) -> None:
-    if any(ord(character) < ord(" ") or ord(character) == 0x7F for character in value):  # noqa: PLR2004
+    if any(character < " " or character == "\x7f" for character in value):
         raise ENVIRONMENT_VALUE_INVALID(name=name, problem="control characters")
     if "'" in value and "!" in value:
         raise ENVIRONMENT_VALUE_INVALID(name=name, problem="both ' and !, which shells read differently")

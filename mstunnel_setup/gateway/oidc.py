@@ -13,6 +13,7 @@ from mstunnel_setup.engine.values import JsonObject
 TokenVersion: TypeAlias = Literal[1, 2]
 ClaimValue: TypeAlias = str | int | bool
 
+_V2: Final = 2
 _KEY_REFRESH_SECONDS: Final = 900
 _MEMBER, _GUEST, _SERVICE_PRINCIPAL = "1", "5", "7"
 _ACCOUNT_OF_AN_AGENT: Final = "13"
@@ -37,13 +38,13 @@ class Issuers:
 
     def issuer(self, version: TokenVersion) -> str:
         """The issuer in tokens of this version; Microsoft's clouds share one host for version 1."""
-        if version == 2:  # noqa: PLR2004 (the version's own number)
+        if version == _V2:
             return f"{self._base}/v2.0"
         return f"{self._base}/" if self.cloud == "custom" else f"https://sts.windows.net/{self.tenant_id}/"
 
     def metadata(self, version: TokenVersion) -> str:
         """The OpenID document that names the keys of tokens of this version."""
-        return f"{self._base}{'/v2.0' if version == 2 else ''}/.well-known/openid-configuration"  # noqa: PLR2004
+        return f"{self._base}{'/v2.0' if version == _V2 else ''}/.well-known/openid-configuration"
 
     @property
     def _base(self) -> str:

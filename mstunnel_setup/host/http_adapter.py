@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from typing_extensions import override
 from urllib3.exceptions import ReadTimeoutError
 
 from mstunnel_setup.host.clock import Clock
@@ -66,7 +67,8 @@ class ContextAdapter(BoundedAdapter):
         """Part of HTTPAdapter's contract."""
         return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
 
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002
+    @override
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Part of HTTPAdapter's contract."""
         conn.cert_reqs = "CERT_REQUIRED"
 

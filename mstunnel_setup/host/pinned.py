@@ -1,6 +1,7 @@
 """A root certificate that is known by its fingerprint: how trust in a server begins without any."""
 
 import re
+from http import HTTPStatus
 from http.client import HTTPException, HTTPSConnection
 from typing import Final
 from urllib.parse import urlsplit
@@ -41,7 +42,7 @@ def _body(url: str, seconds: float) -> bytes:
     try:
         connection.request("GET", urlsplit(url).path)
         answer = connection.getresponse()
-        if answer.status != 200:  # noqa: PLR2004 (HTTP)
+        if answer.status != HTTPStatus.OK:
             raise OSError(f"HTTP {answer.status}")
         return answer.read(_LARGEST)
     finally:

@@ -1,12 +1,13 @@
 """Graph's directory: applications, service principals, app role assignments, organization, me."""
 
 import base64
+import hashlib
 import uuid
 from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -100,7 +101,8 @@ def _stored_credential(body: KeyCredentialBody, known: dict[str | None, KeyCrede
 
 
 def _certificate_facts(body: KeyCredentialBody, certificate: x509.Certificate) -> JsonObject:
-    thumbprint = certificate.fingerprint(hashes.SHA1())  # noqa: S303
+    der = certificate.public_bytes(Encoding.DER)
+    thumbprint = hashlib.sha1(der, usedforsecurity=False).digest()
     start = body.start_date_time or certificate.not_valid_before_utc
     end = body.end_date_time or certificate.not_valid_after_utc
     return {

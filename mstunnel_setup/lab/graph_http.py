@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.lab.bodies import Body, judge
-from mstunnel_setup.lab.errors import BAD_REQUEST, UNAUTHORIZED, GraphError
+from mstunnel_setup.lab.errors import BAD_REQUEST, NOT_FOUND, UNAUTHORIZED, GraphError
 from mstunnel_setup.lab.odata import EntityType, page, parse_entity_query, parse_query, selected
 from mstunnel_setup.lab.permissions import Caller
 from mstunnel_setup.lab.records import UserRecord
@@ -115,7 +115,7 @@ def http_error(request: Request, error: Exception) -> Response:
         raise error
     if not request.url.path.startswith(("/beta", "/v1.0")):
         return Response(error.detail, error.status_code, error.headers)
-    if error.status_code == 404:  # noqa: PLR2004
+    if error.status_code == NOT_FOUND:
         segment = request.url.path.rsplit("/", 1)[-1]
         return _envelope(request, 400, "BadRequest", f"Resource not found for the segment '{segment}'.")
     return _envelope(request, error.status_code, "Request_BadRequest", error.detail)

@@ -1,6 +1,5 @@
 """Open the tenants kept in a directory, and describe them: lab.json."""
 
-import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,10 +67,7 @@ def _address(name: str, port: int) -> str:
 
 
 def _host_in_url(name: str) -> str:
-    try:
-        return f"[{name}]" if ipaddress.ip_address(name).version == 6 else name  # noqa: PLR2004
-    except ValueError:
-        return name
+    return f"[{name}]" if ":" in name else name
 
 
 def open_labs(settings: Settings, port: int) -> Labs:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+_V2: Final = 2
 TENANT_ALIASES: Final = frozenset({"common", "organizations"})
 
 
@@ -68,7 +69,7 @@ class Urls:
 
     def issuer(self, version: int) -> str:
         """Return the `iss` claim of v1 or v2 tokens; in the lab both live on one host."""
-        return f"{self.authority}/v2.0" if version == 2 else f"{self.authority}/"  # noqa: PLR2004
+        return f"{self.authority}/v2.0" if version == _V2 else f"{self.authority}/"
 
     def openid_configuration(self, version: int) -> str:
         """Return the address of the OpenID discovery document with that issuer."""

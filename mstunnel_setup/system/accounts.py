@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
+from typing_extensions import override
+
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.host import accounts
@@ -66,11 +68,13 @@ class CreateAccount(Action[HasClock]):
         """What will be done."""
         return f"create service account {self.name} (no login)"
 
-    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:
         """Whether there is such an account."""
         return accounts.find(self.name) is not None
 
-    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
         """Create it; again, if an interrupted run has not created the home. Raises StepError."""
         found = accounts.find(self.name)
         if found is not None and world.files.state(found.home) is None:
@@ -80,7 +84,8 @@ class CreateAccount(Action[HasClock]):
             _run(world, self.name, creation(self.name))
         return {}
 
-    def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:  # noqa: ARG002
+    @override
+    def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:
         """Remove account and home; both are kept when others put files there, or a program is running."""
         found = accounts.find(self.name)
         if found is None:
@@ -113,7 +118,8 @@ class GiveIds(Action[HasClock]):
         """What will be done."""
         return f"give {self.name} {IDS} ids in /etc/{self.ids}"
 
-    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:
         """Whether the account has this range."""
         return self._line in (world.files.read(f"/etc/{self.ids}") or b"").decode().splitlines()
 
@@ -152,11 +158,13 @@ class JoinGroup(Action[HasClock]):
         """What will be done."""
         return f"make {self.name} a member of {self.group}"
 
-    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:
         """Whether it is a member."""
         return accounts.is_member(self.name, self.group)
 
-    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
         """Add it to the group (usermod(8))."""
         _run(world, self.name, ("usermod", "--append", "--groups", self.group, self.name))
         return {}
@@ -185,11 +193,13 @@ class EnableLinger(Action[HasClock]):
         """What will be done."""
         return f"let the services of {self.name} run without a login"
 
-    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:
         """Whether lingering is enabled in systemd-logind."""
         return world.files.state(f"{LINGERING}/{self.name}") is not None
 
-    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
         """Enable it, and wait for the service manager of the account. Raises StepError."""
         _run(world, self.name, lingering(self.name))
         if not _within(world, lambda: world.files.state(self._manager) is not None):

@@ -4,6 +4,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
@@ -31,7 +33,8 @@ class GivenFolder(Action[HasFiles]):
     def owner(self) -> tuple[int, int]:
         """The new user and group id. Raises StepError when there are none yet."""
 
-    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:
         """Whether that user owns it."""
         state = world.files.state(self.path)
         return state is not None and state.uid == self.owner()[0]
@@ -41,7 +44,8 @@ class GivenFolder(Action[HasFiles]):
         state = world.files.state(self.path)
         return {"uid": None if state is None else state.uid, "gid": None if state is None else state.gid}
 
-    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
         """Create it and change the owner."""
         uid, gid = self.owner()
         if world.files.state(self.path) is None:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from typing_extensions import override
+
 from mstunnel_setup import rendering
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import WriteFile
@@ -69,11 +71,13 @@ class EnableInitScript(Action[HasProcesses]):
         also = "start and " if self.now else ""
         return f"{also}enable {path(self.name)} at boot (`{' '.join(self._enable)}`)"
 
-    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:
         """Whether it is enabled, and with `now` running."""
         return self._linked(world) and (not self.now or self._runs(world))
 
-    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:
         """Enable it with the program of the init system. Raises StepError `init-script-refused`."""
         commands = [self._enable, *([(path(self.name), "start")] if self.now else [])]
         for command in commands:
@@ -85,7 +89,8 @@ class EnableInitScript(Action[HasProcesses]):
                 ) from error
         return {}
 
-    def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:  # noqa: ARG002
+    @override
+    def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
         """Stop and disable it with the program of the init system; the links are kept when that fails."""
         if self.now and world.files.state(path(self.name)) is not None:
             with suppress(ProcessError):  # the links are removed even if stopping hangs

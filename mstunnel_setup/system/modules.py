@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.host.errors import ProcessError
@@ -29,7 +31,8 @@ class LoadModule(Action[HasProcesses]):
         """What will be done."""
         return f"load kernel module {self.name}"
 
-    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:
         """Whether the kernel lists it."""
         return self._loaded(world)
 
@@ -37,7 +40,8 @@ class LoadModule(Action[HasProcesses]):
         """Whether it was loaded before."""
         return {"loaded": self._loaded(world)}
 
-    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:
         """Load it with its dependencies (modprobe(8)). Raises StepError `module-unavailable`."""
         try:
             world.processes.run(["modprobe", "--", self.name], timeout=_SECONDS)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.host.errors import ProcessError
@@ -30,7 +32,8 @@ class LabelPort(Action[HasProcesses]):
         """What will be done."""
         return f"set the SELinux type of TCP port {self.port} to {PROXY_TYPE}"
 
-    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:
         """Whether a local rule already sets it."""
         return self._local_type(world) == PROXY_TYPE
 
@@ -38,7 +41,8 @@ class LabelPort(Action[HasProcesses]):
         """The type in a local rule for the port, if there is one."""
         return {"type": self._local_type(world)}
 
-    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:
         """Add a local rule, or change the existing one. Raises StepError `selinux-refused`."""
         if self._semanage(world, "-a", "-t", PROXY_TYPE) != 0:
             self._must(world, "-m", "-t", PROXY_TYPE)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.host.errors import ProcessError
@@ -29,7 +31,8 @@ class SetSysctl(Action[HasProcesses]):
         """What will be done."""
         return f"set {self.name} to {self.value}"
 
-    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:
         """Whether it has that value."""
         return self._now(world) == self.value
 
@@ -37,7 +40,8 @@ class SetSysctl(Action[HasProcesses]):
         """The value it has."""
         return {"value": self._now(world)}
 
-    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:
         """Set it (sysctl(8)). Raises StepError `sysctl-refused`."""
         self._set(world, self.value)
         return {}

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.system.world import HasUnits
@@ -24,15 +26,18 @@ class ReachTarget(Action[HasUnits]):
         """What will be done."""
         return f"start {self.unit}"
 
-    def satisfied(self, world: HasUnits, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasUnits, outputs: Outputs) -> bool:
         """Whether it is active."""
         return world.systemd.active(self.unit)
 
-    def apply(self, world: HasUnits, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasUnits, outputs: Outputs) -> JsonObject:
         """Start it."""
         world.systemd.start(self.unit)
         return {}
 
-    def undo(self, world: HasUnits, record: UndoRecord[HasUnits]) -> Undone:  # noqa: ARG002
+    @override
+    def undo(self, world: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
         """Nothing to do: it ends with the next boot."""
         return Undone(Undo.ABSENT)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol
 
+from typing_extensions import override
+
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import SignInError, TenantError, WaitingError
@@ -179,7 +181,8 @@ class RegisterServer(Action[HasTenant]):
         require_free_name(world.graph, self.site_id, self.server_name)
         return {}
 
-    def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:
         """Adopt the record that a cut-off run made, or create it. Raises TenantError `site-deleted`."""
         graph = world.graph
         try:
@@ -218,7 +221,8 @@ class RemoveServerRecord(Action[HasTenant]):
         """What will be done."""
         return f"remove the record that an earlier server {self.server_name} left in site {self.site_id}"
 
-    def satisfied(self, world: HasTenant, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasTenant, outputs: Outputs) -> bool:
         """Whether it is gone."""
         return world.graph.server(self.site_id, self.server_id) is None
 
@@ -229,12 +233,14 @@ class RemoveServerRecord(Action[HasTenant]):
             raise _at_work(self.server_name)
         return {}
 
-    def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:
         """Delete it."""
         world.graph.delete_server(self.site_id, self.server_id)
         return {}
 
-    def undo(self, world: HasTenant, record: UndoRecord[HasTenant]) -> Undone:  # noqa: ARG002
+    @override
+    def undo(self, world: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
         """Nothing to undo: Graph assigns the id of a record, so it cannot be created again."""
         return Undone(Undo.ABSENT)
 

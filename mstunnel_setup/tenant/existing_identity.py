@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
+from typing_extensions import override
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import FileAction, HasFiles
@@ -59,7 +60,8 @@ class PlaceAgentCredential(FileAction[HasPassphrases]):
         """What will be done."""
         return f"place the agent's certificate from {self.source.pfx or self.source.certificate}"
 
-    def satisfied(self, world: HasPassphrases, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasPassphrases, outputs: Outputs) -> bool:
         """Whether this credential stands there."""
         if world.files.state(self.path) is None:
             return False
@@ -68,7 +70,8 @@ class PlaceAgentCredential(FileAction[HasPassphrases]):
         except SetupError:
             return False
 
-    def apply(self, world: HasPassphrases, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasPassphrases, outputs: Outputs) -> JsonObject:
         """Write it; refused when the source is not what was looked at."""
         found = self.source.load(world)
         if certificate_sha256(found) != self.certificate_sha256:
@@ -98,19 +101,23 @@ class UseAppIdentity(Action[object]):
         """What will be done."""
         return f"use the application {self.app_id}, which was created in advance"
 
-    def satisfied(self, world: object, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: object, outputs: Outputs) -> bool:
         """Whether it is in use."""
         return outputs.get(self.key) == self._results()
 
-    def capture(self, world: object) -> JsonObject:  # noqa: ARG002
+    @override
+    def capture(self, world: object) -> JsonObject:
         """It is not changed."""
         return {}
 
-    def apply(self, world: object, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: object, outputs: Outputs) -> JsonObject:
         """Nothing has to be done in the tenant."""
         return self._results()
 
-    def undo(self, world: object, record: UndoRecord[object]) -> Undone:  # noqa: ARG002
+    @override
+    def undo(self, world: object, record: UndoRecord[object]) -> Undone:
         """It stays: its creator removes it."""
         return Undone(
             Undo.KEPT, f"the application {self.app_id} was created in advance, not by this installation"

@@ -3,11 +3,12 @@
 Source: Microsoft Graph, application: addKey, "Generate proof of possession tokens for rolling keys".
 """
 
+import hashlib
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
 from typing import Final
 
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.tenant.credential import Credential
 
@@ -21,6 +22,7 @@ def proof_of_possession(credential: Credential, object_id: str, now: datetime) -
     import jwt  # noqa: PLC0415 (only a renewal needs it)
 
     claims = {"aud": _AUDIENCE, "iss": object_id, "nbf": now - _LIFE, "exp": now + _LIFE}
-    thumbprint = credential.certificate.fingerprint(hashes.SHA1())  # noqa: S303 (how Entra names a key)
+    der = credential.certificate.public_bytes(Encoding.DER)
+    thumbprint = hashlib.sha1(der, usedforsecurity=False).digest()
     header = {"x5t": urlsafe_b64encode(thumbprint).rstrip(b"=").decode()}
     return jwt.encode(claims, credential.key, algorithm="RS256", headers=header)

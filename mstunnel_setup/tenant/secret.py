@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
+from typing_extensions import override
+
 from mstunnel_setup.engine.file_actions import FileAction
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.tenant.actions import HasTenant
@@ -72,11 +74,13 @@ class PlaceAgentSecret(FileAction[HasPassphrases]):
         """What will be done."""
         return f"place the agent's secret from {self.secret}"
 
-    def satisfied(self, world: HasPassphrases, outputs: Outputs) -> bool:  # noqa: ARG002
+    @override
+    def satisfied(self, world: HasPassphrases, outputs: Outputs) -> bool:
         """Whether this secret stands there."""
         return world.files.read(self.path) == world.passphrase(self.secret)
 
-    def apply(self, world: HasPassphrases, outputs: Outputs) -> JsonObject:  # noqa: ARG002
+    @override
+    def apply(self, world: HasPassphrases, outputs: Outputs) -> JsonObject:
         """Write it. When it ends is known to who made it alone."""
         world.files.write(self.path, world.passphrase(self.secret) or b"", 0o600)
         return {}

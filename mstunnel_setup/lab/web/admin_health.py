@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from mstunnel_setup.admin.objects import ThresholdObject
 from mstunnel_setup.admin.rules_site import judge_threshold
+from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.lab import health, trends, tunnel
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_tunnel import ThresholdBody
@@ -168,10 +169,12 @@ def _change(lab: Lab, form: FormData, present: dict[str, HealthThreshold]) -> di
 
 
 def _wished(form: FormData, item: HealthThreshold) -> HealthThreshold:
-    texts = {kind: field(form, f"{item.id}-{kind}").strip() for kind in ("healthy", "unhealthy")}
-    if not all(text.isascii() and text.isdecimal() and len(text) < 10 for text in texts.values()):  # noqa: PLR2004
+    healthy, unhealthy = (
+        whole_number(field(form, f"{item.id}-{kind}").strip()) for kind in ("healthy", "unhealthy")
+    )
+    if healthy is None or unhealthy is None:
         raise GraphError(400, "BadRequest", "Write two whole numbers.")
-    wish = ThresholdObject(metric=item.id, healthy=int(texts["healthy"]), unhealthy=int(texts["unhealthy"]))
+    wish = ThresholdObject(metric=item.id, healthy=healthy, unhealthy=unhealthy)
     for finding in judge_threshold(wish):
         raise GraphError(400, "BadRequest", f"{finding.message}. {finding.hint}")
     document = {"healthyThreshold": wish.healthy, "unhealthyThreshold": wish.unhealthy}

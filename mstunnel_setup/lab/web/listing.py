@@ -6,6 +6,8 @@ from typing import Final, Generic, TypeVar
 
 from starlette.requests import Request
 
+from mstunnel_setup.foreign import whole_number
+
 _SIZE: Final = 50
 Item = TypeVar("Item")
 
@@ -24,7 +26,5 @@ def listing(request: Request, everything: Sequence[Item]) -> Listing[Item]:
     """Return the page that the query parameter `page` names, the nearest one there is."""
     total = len(everything)
     last = max(1, -(-total // _SIZE))
-    text = request.query_params.get("page", "1")
-    wanted = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 1  # noqa: PLR2004
-    number = min(max(1, wanted), last)
+    number = min(max(1, whole_number(request.query_params.get("page", "1")) or 1), last)
     return Listing(everything[(number - 1) * _SIZE : number * _SIZE], number, last, total)
