@@ -18,7 +18,7 @@ from mstunnel_setup.admin.rules_site import judge_site
 from mstunnel_setup.admin.session import make_sure, open_tenant
 from mstunnel_setup.admin.wire import DEFAULT_SESSION_SECONDS, configuration_object, site_object
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.validated import validated
+from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.errors import ValuesError
 from mstunnel_setup.host.network import addresses_of
 from mstunnel_setup.operator import Operator, Settings

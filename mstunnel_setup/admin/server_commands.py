@@ -6,7 +6,7 @@ from mstunnel_setup.admin.find import find_server, find_site
 from mstunnel_setup.admin.lines import details, result_of, table
 from mstunnel_setup.admin.objects import ServerObject
 from mstunnel_setup.admin.session import make_sure, open_tenant
-from mstunnel_setup.answers.validated import validated
+from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 

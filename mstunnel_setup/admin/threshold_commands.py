@@ -11,7 +11,7 @@ from mstunnel_setup.admin.objects import ThresholdObject
 from mstunnel_setup.admin.plan import threshold_change
 from mstunnel_setup.admin.rules_site import judge_threshold
 from mstunnel_setup.admin.session import make_sure, open_tenant
-from mstunnel_setup.answers.validated import validated
+from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 

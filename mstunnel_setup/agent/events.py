@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from mstunnel_setup.errors import SetupError
-from mstunnel_setup.gateway.warning import ConfigurationWarning
+from mstunnel_setup.gateway.errors import ConfigurationWarning
 from mstunnel_setup.redaction import without_tokens
 from mstunnel_setup.text import plain
 

@@ -11,9 +11,9 @@ from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.events import Tell, line, problem
 from mstunnel_setup.gateway import handover, rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.errors import ConfigurationWarning
 from mstunnel_setup.gateway.fields import Document
 from mstunnel_setup.gateway.handover import Verdict
-from mstunnel_setup.gateway.warning import ConfigurationWarning
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 

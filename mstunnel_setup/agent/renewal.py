@@ -19,7 +19,7 @@ from mstunnel_setup.errors import SetupError, SignInError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.credential import Credential, read_credential
-from mstunnel_setup.tenant.proof_of_possession import proof_of_possession
+from mstunnel_setup.tenant.signed_proofs import proof_of_possession
 from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS, new_agent_credential
 
 CANDIDATE: Final = f"{paths.AGENT_STATE}/next-agent.p12"

@@ -1,15 +1,17 @@
 """What pydantic finds wrong with a file that people write, in their words: place and what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import UnionType
-from typing import TypeVar, get_args, get_origin
+from typing import Final, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from mstunnel_setup.answers.document import Document, DocumentError, compose
 from mstunnel_setup.answers.problem import KeyPath, Problem, suggest
+from mstunnel_setup.errors import VALUES_INVALID, ValuesError
 
+_HINT: Final = "Correct the options, then run the command again."
 _WORDS = {
     "int": "must be a whole number",
     "bool": "must be true or false",
@@ -61,10 +63,11 @@ def _problem(item: ErrorDetails, model: type[BaseModel]) -> Problem:
 
 
 def _say(kind: str, item: ErrorDetails) -> str:
+    context = item.get("ctx", {})
     if kind == "value_error":
-        return str(item["ctx"]["error"])
+        return str(context["error"])
     if kind in {"literal_error", "enum"}:
-        expected = str(item["ctx"]["expected"]).replace("'", "`")
+        expected = str(context["expected"]).replace("'", "`")
         return f"must be {expected}{suggest(str(item['input']), expected.replace('`', ' ').split())}"
     return _WORDS.get(kind.partition("_")[0], str(item["msg"]))
 
@@ -83,3 +86,12 @@ def _models(annotation: object) -> Iterator[type[BaseModel]]:
     elif get_origin(annotation) is not None or isinstance(annotation, UnionType):
         for inner in get_args(annotation):
             yield from _models(inner)
+
+
+def validated(model: type[Model], values: Mapping[str, object]) -> Model:
+    """The object with these values. Raises ValuesError naming every one that does not fit."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        lines = sorted({problem.text for problem in problems(error, model)})
+        raise ValuesError([VALUES_INVALID(problems=line, hints=_HINT) for line in lines]) from error

@@ -7,12 +7,12 @@ that names a file, runs a program, or changes how devices authenticate. Source: 
 from collections.abc import Mapping
 from typing import Final
 
-from mstunnel_setup.gateway.fields import invalid
-from mstunnel_setup.gateway.warning import (
+from mstunnel_setup.gateway.errors import (
     ADVANCED_SETTING_IGNORED,
     ADVANCED_SETTING_REPEATED,
     ConfigurationWarning,
 )
+from mstunnel_setup.gateway.fields import invalid
 from mstunnel_setup.text import quoted
 
 _FIELD: Final = "advancedSettings"

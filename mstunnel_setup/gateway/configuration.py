@@ -11,8 +11,8 @@ from typing import Final, Self
 
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.advanced import read_advanced
+from mstunnel_setup.gateway.errors import DNS_SERVER_OUTSIDE_TUNNEL, ConfigurationWarning
 from mstunnel_setup.gateway.fields import Document, Network, invalid
-from mstunnel_setup.gateway.warning import DNS_SERVER_OUTSIDE_TUNNEL, ConfigurationWarning
 from mstunnel_setup.text import quoted
 
 DEFAULT_PORT: Final = 443

@@ -1,5 +1,6 @@
 """`ocserv.conf` from a server configuration, by a template. The same input always gives the same bytes."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -8,7 +9,8 @@ from mstunnel_setup import paths, rendering
 from mstunnel_setup.errors import DEBUG_LEVEL_INVALID
 from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.errors import AUTHENTICATION_UNSUPPORTED
+from mstunnel_setup.gateway.errors import AUTHENTICATION_UNSUPPORTED, SETTINGS_UNREADABLE
+from mstunnel_setup.host.files import Files
 
 CONFIGURATION_MODE: Final = 0o644
 """Mode of `ocserv.conf`; it names keys and holds none."""
@@ -23,6 +25,7 @@ With such an address a device sends all IPv6 traffic into a full tunnel, and pre
 section 6, rule 5). `images/gateway/traffic-rules` names the same network and forwards nothing of it.
 """
 
+_PORT: Final = re.compile(rb"^((?:tcp|udp)-port) = (\d{1,5})$", re.MULTILINE)
 _SOCKET: Final = "/run/ocserv.socket"
 _CONTROL_SOCKET: Final = "/run/occtl.socket"
 # In the image: a record in the log for every session that begins or ends.
@@ -105,3 +108,26 @@ def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | No
         run_as_group=RUN_AS_GROUP,
         isolate_workers=ISOLATE_WORKERS,
     )
+
+
+def served_port(configuration: bytes) -> int | None:
+    """The port in the text of an `ocserv.conf`; None when it names none."""
+    found = _PORT.search(configuration)
+    return int(found[2]) if found else None
+
+
+def with_port(configuration: bytes, port: int) -> bytes:
+    """The text of an `ocserv.conf` with another port, the same for TCP and UDP."""
+    return _PORT.sub(rb"\1 = %d" % port, configuration)
+
+
+def port_in_use(files: Files) -> int:
+    """The port in use on this host: the one in `ocserv.conf`, which the gateway's container publishes.
+
+    The tenant may want another (`admin-settings.json`) until the host has re-created the container, because a
+    container publishes only the ports that it was created with. Raises StepError `settings-unreadable`.
+    """
+    port = served_port(files.read(paths.OCSERV_CONF) or b"")
+    if port is None:
+        raise SETTINGS_UNREADABLE(path=paths.OCSERV_CONF)
+    return port

@@ -13,9 +13,8 @@ from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions, ocserv_conf
-from mstunnel_setup.gateway.port import served_port
-from mstunnel_setup.gateway.warning import LISTEN_PORT_CHANGED, ConfigurationWarning
+from mstunnel_setup.gateway.errors import LISTEN_PORT_CHANGED, ConfigurationWarning
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions, ocserv_conf, served_port
 from mstunnel_setup.host.files import Files
 
 RESTART_KEYS: Final = (

@@ -6,7 +6,7 @@ from itertools import chain
 from mstunnel_setup import paths
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.engine.values import as_object
-from mstunnel_setup.gateway.port import served_port
+from mstunnel_setup.gateway.ocserv_conf import served_port
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.text import fold_all
 from mstunnel_setup.tls import generations

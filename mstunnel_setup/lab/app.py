@@ -17,10 +17,9 @@ from mstunnel_setup.lab import (
     graph_tunnel,
     oauth,
 )
-from mstunnel_setup.lab.body_limit import BodyLimit
 from mstunnel_setup.lab.errors import GraphError, OAuthError
-from mstunnel_setup.lab.fault_layer import FaultLayer
 from mstunnel_setup.lab.graph_http import graph_error, http_error
+from mstunnel_setup.lab.layers import BodyLimit, FaultLayer
 from mstunnel_setup.lab.oauth import oauth_error
 from mstunnel_setup.lab.state import Labs
 from mstunnel_setup.lab.web import routes as web

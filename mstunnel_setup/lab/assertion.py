@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import BaseModel
 
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.lab.encoding import base64url
 from mstunnel_setup.lab.errors import UNAUTHORIZED, OAuthError
+from mstunnel_setup.lab.keys import base64url
 from mstunnel_setup.tenant.wire import KeyCredential
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

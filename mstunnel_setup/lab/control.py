@@ -12,10 +12,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mstunnel_setup.foreign import json_value
-from mstunnel_setup.lab.errors import BAD_REQUEST, NOT_FOUND, UNAUTHORIZED, GraphError
+from mstunnel_setup.lab.errors import BAD_REQUEST, NOT_FOUND, REFUSALS, UNAUTHORIZED, GraphError
 from mstunnel_setup.lab.faults import Fault
 from mstunnel_setup.lab.records import ROLE_TEMPLATES, SiteRecord, UserRecord
-from mstunnel_setup.lab.refusals import REFUSALS
 from mstunnel_setup.lab.state import Labs, labs_of
 
 _BAD: Final = "BadRequest"

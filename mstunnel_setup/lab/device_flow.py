@@ -4,9 +4,8 @@ import secrets
 import time
 from typing import Final
 
-from mstunnel_setup.lab.errors import OAuthError
+from mstunnel_setup.lab.errors import OAuthError, refused
 from mstunnel_setup.lab.records import DeviceCodeRecord, DeviceCodeStatus, UserRecord, digest
-from mstunnel_setup.lab.refusals import refused
 from mstunnel_setup.lab.state import Lab
 
 _USER_CODE_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.lab.refusals import REFUSALS
+from mstunnel_setup.lab.errors import REFUSALS
 
 
 def _known_refusal(number: int | None) -> int | None:

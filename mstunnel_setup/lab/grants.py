@@ -11,8 +11,8 @@ from typing import Final
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import device_flow
 from mstunnel_setup.lab.assertion import ASSERTION_TYPE, check_assertion
-from mstunnel_setup.lab.encoding import base64url
-from mstunnel_setup.lab.errors import UNAUTHORIZED, OAuthError
+from mstunnel_setup.lab.errors import ACCOUNT_LOCKED, MFA_REQUIRED, UNAUTHORIZED, OAuthError, refused
+from mstunnel_setup.lab.keys import base64url
 from mstunnel_setup.lab.records import (
     ApplicationRecord,
     AssertionRecord,
@@ -20,7 +20,6 @@ from mstunnel_setup.lab.records import (
     UserRecord,
     digest,
 )
-from mstunnel_setup.lab.refusals import ACCOUNT_LOCKED, MFA_REQUIRED, refused
 from mstunnel_setup.lab.scopes import DEFAULT, Request, granted_scopes, parse_scope
 from mstunnel_setup.lab.state import Lab, Labs
 from mstunnel_setup.tenant.wire import AppRoleAssignment, ServicePrincipal

@@ -11,10 +11,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.lab.encoding import base64url
 from mstunnel_setup.lab.pki import self_signed, signing_key
 
 _FILE: Final = re.compile(r"token-signing(?:-([0-9]+))?\.key")
+
+
+def base64url(data: bytes) -> str:
+    """Return base64url without padding (RFC 7515 section 2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True)

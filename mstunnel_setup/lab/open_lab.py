@@ -15,8 +15,7 @@ from mstunnel_setup.lab.seed import read_seed
 from mstunnel_setup.lab.state import Lab, Labs
 from mstunnel_setup.lab.store import Store
 from mstunnel_setup.lab.tenant import open_tenant
-from mstunnel_setup.lab.tokens import TokenService
-from mstunnel_setup.lab.trust import read_trusted
+from mstunnel_setup.lab.tokens import TokenService, read_trusted
 from mstunnel_setup.lab.urls import CLOUD_NAMES, Urls
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 

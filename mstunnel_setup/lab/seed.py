@@ -12,9 +12,9 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from mstunnel_setup.lab.declared_errors import LAB_SEED_INVALID, LAB_SEED_NOT_YAML, LAB_SEED_UNREADABLE
+from mstunnel_setup.lab.errors import REFUSALS
 from mstunnel_setup.lab.permissions import APP_ROLE_IDS, DELEGATED_SCOPES
 from mstunnel_setup.lab.records import ROLE_TEMPLATES
-from mstunnel_setup.lab.refusals import REFUSALS
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Upn = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+$")]

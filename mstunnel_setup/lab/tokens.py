@@ -4,19 +4,42 @@ import hashlib
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.lab.encoding import base64url
+from mstunnel_setup.lab.declared_errors import LAB_KEY_SET
 from mstunnel_setup.lab.errors import UNAUTHORIZED, GraphError
-from mstunnel_setup.lab.keys import KeyRing
+from mstunnel_setup.lab.keys import KeyRing, base64url
 from mstunnel_setup.lab.records import ROLE_TEMPLATES, UserRecord
 from mstunnel_setup.lab.scopes import Resource, graph_audiences
-from mstunnel_setup.lab.trust import Key, TrustedIssuer
 from mstunnel_setup.lab.urls import Urls
+
+Key: TypeAlias = jwt.PyJWK | rsa.RSAPublicKey
+"""What signatures are verified with."""
+
+
+@dataclass(frozen=True)
+class TrustedIssuer:
+    """An issuer and its keys by their names in the key set."""
+
+    issuer: str
+    keys: dict[str, Key]
+
+
+def read_trusted(issuer: str, path: Path) -> TrustedIssuer:
+    """Read the key set (RFC 7517) of an issuer; raises `UsageError`."""
+    try:
+        found = jwt.PyJWKSet.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError, jwt.PyJWTError) as error:
+        raise LAB_KEY_SET(path=path, issuer=issuer, reason=error) from error
+    return TrustedIssuer(issuer, {str(key.key_id): key for key in found.keys})
+
 
 _GRAPH_TOKEN_VERSION: Final = 1
 _CLAIMS_NEEDED: Final = ["exp", "nbf", "iat", "iss", "aud", "tid", "oid"]

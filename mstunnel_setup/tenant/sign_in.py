@@ -14,7 +14,6 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import NetworkError, SetupError, SignInError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.http_port import HttpAnswer, HttpPort, RequestOptions
-from mstunnel_setup.tenant.client_assertion import client_assertion
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
 from mstunnel_setup.tenant.credential import ClientSecret, Credential
 from mstunnel_setup.tenant.errors import (
@@ -28,6 +27,7 @@ from mstunnel_setup.tenant.errors import (
 )
 from mstunnel_setup.tenant.graph_errors import json_object
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
+from mstunnel_setup.tenant.signed_proofs import client_assertion
 from mstunnel_setup.tenant.token_sources import AccessToken, CachedToken, claims
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,

@@ -24,8 +24,7 @@ from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.engine import engine_time
 from mstunnel_setup.errors import SetupError, UsageError
 from mstunnel_setup.gateway.log_level import log_level, served_level
-from mstunnel_setup.gateway.ocserv_conf import debug_level
-from mstunnel_setup.gateway.port import served_port
+from mstunnel_setup.gateway.ocserv_conf import debug_level, served_port
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import _retry_after
 from mstunnel_setup.readiness import parse, parse_security

@@ -15,8 +15,7 @@ from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.web import configuration_form as texts
 from mstunnel_setup.lab.web.changes import RefusedError, form_page, keep_scope_tags, refusals, refuse_stale
 from mstunnel_setup.lab.web.forms import Form, Problems, Values, problems_of, read
-from mstunnel_setup.lab.web.listing import listing
-from mstunnel_setup.lab.web.render import go_to, page
+from mstunnel_setup.lab.web.render import go_to, listing, page
 from mstunnel_setup.lab.web.session import signed_in
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 

@@ -23,8 +23,7 @@ from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.web.admin_servers import server_in_path
 from mstunnel_setup.lab.web.charts import HEIGHT, WIDTH, Chart, chart
-from mstunnel_setup.lab.web.listing import listing
-from mstunnel_setup.lab.web.render import field, go_to, page
+from mstunnel_setup.lab.web.render import field, go_to, listing, page
 from mstunnel_setup.lab.web.session import signed_in
 from mstunnel_setup.tenant.wire import HealthThreshold, LogCollection
 

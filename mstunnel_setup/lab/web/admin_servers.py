@@ -11,8 +11,7 @@ from mstunnel_setup.lab.errors import GraphError, not_found
 from mstunnel_setup.lab.lazy_entities import Rows
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab
-from mstunnel_setup.lab.web.listing import listing
-from mstunnel_setup.lab.web.render import field, go_to, page
+from mstunnel_setup.lab.web.render import field, go_to, listing, page
 from mstunnel_setup.lab.web.session import caller, signed_in
 
 _ALL: Final = "/admin/servers"

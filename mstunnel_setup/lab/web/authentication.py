@@ -9,11 +9,10 @@ from typing import Final
 from starlette.datastructures import FormData
 from starlette.requests import Request
 
-from mstunnel_setup.lab.errors import OAuthError
+from mstunnel_setup.lab.errors import ACCOUNT_LOCKED, REFUSALS, OAuthError
 from mstunnel_setup.lab.grants import sign_in
 from mstunnel_setup.lab.purpose_keys import Purpose
 from mstunnel_setup.lab.records import UserRecord
-from mstunnel_setup.lab.refusals import ACCOUNT_LOCKED, REFUSALS
 from mstunnel_setup.lab.state import Lab, labs_of
 from mstunnel_setup.lab.web.render import FORM_COOKIE, field
 

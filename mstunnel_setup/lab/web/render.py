@@ -5,13 +5,16 @@ cookies are the caller's to choose, so the key of these tokens signs nothing els
 """
 
 import secrets
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from mstunnel_setup import rendering
+from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.lab.purpose_keys import Purpose
 from mstunnel_setup.lab.state import lab_of, labs_of
 
@@ -76,3 +79,25 @@ async def style(_request: Request) -> Response:
     """The style sheet."""
     text = rendering.render("lab/lab.css")
     return Response(text, media_type="text/css", headers={"X-Content-Type-Options": "nosniff"})
+
+
+_SIZE: Final = 50
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Listing(Generic[Item]):
+    """One page of a list; numbers count from 1."""
+
+    items: Sequence[Item]
+    number: int
+    last: int
+    total: int
+
+
+def listing(request: Request, everything: Sequence[Item]) -> Listing[Item]:
+    """Return the page that the query parameter `page` names, the nearest one there is."""
+    total = len(everything)
+    last = max(1, -(-total // _SIZE))
+    number = min(max(1, whole_number(request.query_params.get("page", "1")) or 1), last)
+    return Listing(everything[(number - 1) * _SIZE : number * _SIZE], number, last, total)

@@ -9,7 +9,7 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError, NetworkError, SetupError
-from mstunnel_setup.gateway.port import port_in_use
+from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import Run, open_run, require_installed

@@ -12,7 +12,7 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.errors import EngineError, SetupError
-from mstunnel_setup.gateway.port import port_in_use
+from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run, require_installed
 from mstunnel_setup.install.steps import images, launch, verify

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
-from mstunnel_setup.gateway.port import port_in_use, served_port, with_port
+from mstunnel_setup.gateway.ocserv_conf import ocserv_conf, port_in_use, served_port, with_port
 from mstunnel_setup.host.files import Files
 
 PORTS = st.integers(1, 65535)

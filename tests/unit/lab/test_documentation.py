@@ -15,8 +15,8 @@ from mstunnel_setup.lab import (
     graph_servers,
     graph_tunnel,
 )
+from mstunnel_setup.lab.errors import REFUSALS
 from mstunnel_setup.lab.health import METRICS
-from mstunnel_setup.lab.refusals import REFUSALS
 
 DOCS = Path(__file__).parents[3] / "docs"
 TEXT = (DOCS / "reference/lab.md").read_text()

@@ -1,9 +1,11 @@
-"""The layer in front of all paths that answers with a fault where one waits."""
+"""The layers in front of all paths: a fault where one waits, and a limit on bodies for every path."""
 
 import asyncio
+from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mstunnel_setup.lab.errors import GraphError
 from mstunnel_setup.lab.faults import Fault, Faults
 
 _CONTROL = "/lab/control/"
@@ -41,3 +43,33 @@ async def _answer(fault: Fault, scope: Scope, send: Send) -> None:
         headers.append((b"retry-after", str(fault.retry_after).encode()))
     await send({"type": "http.response.start", "status": fault.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+LOGS_BYTES: Final = 32 << 20
+_BYTES: Final = 1 << 20
+_TOO_LARGE: Final = 413
+
+
+class BodyLimit:
+    """ASGI layer that ends a body at 1 MiB, at 32 MiB where a server uploads its logs.
+
+    Reading on raises `GraphError` 413 in the handler, which refuses the request as it does others.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        limit = LOGS_BYTES if scope.get("path", "").endswith("/labContent") else _BYTES
+        size = 0
+
+        async def bounded() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > limit:
+                raise GraphError(_TOO_LARGE, "RequestEntityTooLarge", "The request body is too large.")
+            return message
+
+        await self._app(scope, bounded, send)
