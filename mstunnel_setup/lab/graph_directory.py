@@ -71,10 +71,6 @@ def application_of(lab: Lab, app_id: str) -> ApplicationRecord | None:
     return lab.store.with_app_id(ApplicationRecord, app_id)
 
 
-def _public(item: ServicePrincipal | AppRoleAssignment) -> JsonObject:
-    return item.document()
-
-
 def stored_credentials(
     bodies: tuple[KeyCredentialBody, ...], present: tuple[KeyCredential, ...]
 ) -> list[JsonObject]:
@@ -201,7 +197,7 @@ async def service_principals(request: Request) -> Response:
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_directory(caller)
-        documents = [_public(item) for item in lab.store.each(ServicePrincipal)]
+        documents = [item.document() for item in lab.store.each(ServicePrincipal)]
         return collection(request, documents, _PRINCIPAL, "servicePrincipals")
     permissions.may_create_application(caller)
     app_id = (await read_body(request, ServicePrincipalBody)).app_id
@@ -216,7 +212,7 @@ async def service_principals(request: Request) -> Response:
         raise GraphError(CONFLICT, "Request_MultipleObjectsWithSameKeyValue", message)
     created = new_principal(app_id, source.display_name if source else FIRST_PARTY[app_id])
     lab.store.add(created)
-    return entity(request, _public(created), "servicePrincipals/$entity", CREATED)
+    return entity(request, created.document(), "servicePrincipals/$entity", CREATED)
 
 
 def new_principal(app_id: str, name: str) -> ServicePrincipal:
@@ -231,7 +227,7 @@ async def service_principal(request: Request) -> Response:
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_directory(caller)
-        return one(request, _public(_principal(request)), _PRINCIPAL, "servicePrincipals/$entity")
+        return one(request, _principal(request).document(), _PRINCIPAL, "servicePrincipals/$entity")
     permissions.may_create_application(caller)
     found = _principal(request)
     permissions.may_change_application(caller, application_of(lab, found.app_id))
@@ -247,14 +243,14 @@ async def assignments(request: Request) -> Response:
     if request.method == "GET":
         permissions.may_read_directory(caller)
         documents = [
-            _public(item) for item in lab.store.each(AppRoleAssignment, parent=_principal(request).id)
+            item.document() for item in lab.store.each(AppRoleAssignment, parent=_principal(request).id)
         ]
         return collection(request, documents, _ASSIGNMENT, context)
     permissions.may_grant_app_role(caller)
     found = _principal(request)
     created = _granted(lab, found, await read_body(request, AppRoleAssignmentBody))
     lab.store.add(created, parent=found.id)
-    return entity(request, _public(created), f"{context}/$entity", CREATED)
+    return entity(request, created.document(), f"{context}/$entity", CREATED)
 
 
 def _granted(lab: Lab, principal: ServicePrincipal, body: AppRoleAssignmentBody) -> AppRoleAssignment:

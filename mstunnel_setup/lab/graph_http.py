@@ -1,22 +1,23 @@
 """Graph's manners: who calls, JSON bodies, answers and the error envelope."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.lab.bodies import Body, judge
 from mstunnel_setup.lab.errors import BAD_REQUEST, NOT_FOUND, UNAUTHORIZED, GraphError
 from mstunnel_setup.lab.odata import EntityType, page, parse_entity_query, parse_query, selected
-from mstunnel_setup.lab.permissions import Caller
+from mstunnel_setup.lab.permissions import Caller, may_read_tunnel
 from mstunnel_setup.lab.records import UserRecord
 from mstunnel_setup.lab.state import lab_of
+from mstunnel_setup.lab.store import Entity
 from mstunnel_setup.tenant.wire import ServicePrincipal
 
 CREATED: Final = 201
@@ -85,6 +86,16 @@ def collection(
     address = f"{lab.urls.graph}{request.url.path}"
     size = lab.tenant.page_size
     return entity(request, page(documents, query, address, options, size, complete=complete), context)
+
+
+def counting(kind: type[Entity]) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers `$count` of the tunnel entities of a kind, as plain text."""
+
+    async def count(request: Request) -> Response:
+        may_read_tunnel(caller_of(request))
+        return PlainTextResponse(str(lab_of(request).store.count(kind)))
+
+    return count
 
 
 def values(request: Request, found: Sequence[JsonObject], context: str) -> JSONResponse:

@@ -5,16 +5,24 @@ from datetime import UTC, datetime
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import permissions
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_profiles import PROFILE_BODIES, AssignBody, ProfileBody
 from mstunnel_setup.lab.bodies_tunnel import ThresholdBody
-from mstunnel_setup.lab.errors import BAD_REQUEST, CONFLICT, GraphError, not_found
-from mstunnel_setup.lab.graph_http import CREATED, caller_of, collection, entity, one, read_body, read_json
+from mstunnel_setup.lab.errors import BAD_REQUEST, CONFLICT, GraphError
+from mstunnel_setup.lab.graph_http import (
+    CREATED,
+    caller_of,
+    collection,
+    counting,
+    entity,
+    one,
+    read_body,
+    read_json,
+)
 from mstunnel_setup.lab.odata import entity_type
 from mstunnel_setup.lab.state import Lab, lab_of
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, HealthThreshold
@@ -50,24 +58,13 @@ def default_threshold(metric: str, healthy: int, unhealthy: int) -> HealthThresh
     )
 
 
-def _public(item: HealthThreshold | DeviceConfiguration | DeviceConfigurationAssignment) -> JsonObject:
-    return item.document()
-
-
-def _threshold(request: Request) -> HealthThreshold:
-    found = lab_of(request).store.get(HealthThreshold, request.path_params["id"])
-    if found is None:
-        raise not_found("microsoftTunnelHealthThreshold", request.path_params["id"])
-    return found
-
-
 async def thresholds(request: Request) -> Response:
     """List thresholds, or set those of a metric that has none."""
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_tunnel(caller)
         return collection(
-            request, [_public(item) for item in lab.store.each(HealthThreshold)], _THRESHOLD, _THRESHOLDS
+            request, [item.document() for item in lab.store.each(HealthThreshold)], _THRESHOLD, _THRESHOLDS
         )
     permissions.may_write_tunnel(caller)
     body = await read_body(request, ThresholdBody)
@@ -75,13 +72,7 @@ async def thresholds(request: Request) -> Response:
         raise GraphError(CONFLICT, "Conflict", "A new threshold needs the id of a metric that has none.")
     created = HealthThreshold.from_wire(body.document())
     lab.store.add(created)
-    return entity(request, _public(created), f"{_THRESHOLDS}/$entity", CREATED)
-
-
-async def count_thresholds(request: Request) -> Response:
-    """Answer `$count` as plain text."""
-    permissions.may_read_tunnel(caller_of(request))
-    return PlainTextResponse(str(lab_of(request).store.count(HealthThreshold)))
+    return entity(request, created.document(), f"{_THRESHOLDS}/$entity", CREATED)
 
 
 async def threshold(request: Request) -> Response:
@@ -89,25 +80,19 @@ async def threshold(request: Request) -> Response:
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_tunnel(caller)
-        return one(request, _public(_threshold(request)), _THRESHOLD, f"{_THRESHOLDS}/$entity")
+        found = lab.required(HealthThreshold, request.path_params["id"])
+        return one(request, found.document(), _THRESHOLD, f"{_THRESHOLDS}/$entity")
     permissions.may_write_tunnel(caller)
-    found = _threshold(request)
+    found = lab.required(HealthThreshold, request.path_params["id"])
     if request.method == "DELETE":
         lab.store.remove(HealthThreshold, found.id)
         return Response(status_code=204)
-    body = await read_body(request, ThresholdBody, _public(found))
+    body = await read_body(request, ThresholdBody, found.document())
     if body.id != found.id:
         raise GraphError(BAD_REQUEST, "BadRequest", "The property 'id' is read-only and cannot be set.")
-    changed = HealthThreshold.from_wire(_public(found) | body.document())
+    changed = HealthThreshold.from_wire(found.document() | body.document())
     lab.store.replace(changed)
-    return entity(request, _public(changed), f"{_THRESHOLDS}/$entity")
-
-
-def _profile(request: Request) -> DeviceConfiguration:
-    found = lab_of(request).store.get(DeviceConfiguration, request.path_params["id"])
-    if found is None:
-        raise not_found("deviceConfiguration", request.path_params["id"])
-    return found
+    return entity(request, changed.document(), f"{_THRESHOLDS}/$entity")
 
 
 def _kind(document: object) -> type[ProfileBody]:
@@ -124,7 +109,7 @@ async def profiles(request: Request) -> Response:
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_tunnel(caller)
-        documents = [_public(item) for item in lab.store.each(DeviceConfiguration)]
+        documents = [item.document() for item in lab.store.each(DeviceConfiguration)]
         return collection(request, documents, _PROFILE, _PROFILES)
     permissions.may_write_tunnel(caller)
     document = await read_json(request)
@@ -134,7 +119,7 @@ async def profiles(request: Request) -> Response:
     typed = {"@odata.type": f"#{kind.type_name}"}
     created = DeviceConfiguration.from_wire(typed | facts | judge(kind, document).document())
     lab.store.add(created)
-    return entity(request, _public(created), f"{_PROFILES}/$entity", CREATED)
+    return entity(request, created.document(), f"{_PROFILES}/$entity", CREATED)
 
 
 async def profile(request: Request) -> Response:
@@ -142,25 +127,26 @@ async def profile(request: Request) -> Response:
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_tunnel(caller)
-        return one(request, _public(_profile(request)), _PROFILE, f"{_PROFILES}/$entity")
+        found = lab.required(DeviceConfiguration, request.path_params["id"])
+        return one(request, found.document(), _PROFILE, f"{_PROFILES}/$entity")
     permissions.may_write_tunnel(caller)
-    found = _profile(request)
+    found = lab.required(DeviceConfiguration, request.path_params["id"])
     if request.method == "DELETE":
         _remove_assignments(lab, found.id)
         lab.store.remove(DeviceConfiguration, found.id)
         return Response(status_code=204)
     changed = _changed(await read_json(request), found)
     lab.store.replace(changed)
-    return entity(request, _public(changed), f"{_PROFILES}/$entity")
+    return entity(request, changed.document(), f"{_PROFILES}/$entity")
 
 
 def _changed(document: object, found: DeviceConfiguration) -> DeviceConfiguration:
     kind = _kind(document)
     if f"#{kind.type_name}" != found.odata_type:
         raise GraphError(BAD_REQUEST, "BadRequest", "The type of a deviceConfiguration cannot be changed.")
-    body = judge(kind, document, _public(found))
+    body = judge(kind, document, found.document())
     facts = {"lastModifiedDateTime": datetime.now(UTC).isoformat(), "version": (found.version or 0) + 1}
-    return DeviceConfiguration.from_wire(_public(found) | body.document() | facts)
+    return DeviceConfiguration.from_wire(found.document() | body.document() | facts)
 
 
 def _remove_assignments(lab: Lab, identifier: str) -> None:
@@ -171,15 +157,14 @@ def _remove_assignments(lab: Lab, identifier: str) -> None:
 async def assignments(request: Request) -> Response:
     """List to whom a device configuration is assigned."""
     permissions.may_read_tunnel(caller_of(request))
-    found = _profile(request)
-    return _assigned(request, found.id)
+    return _assigned(request, lab_of(request).required(DeviceConfiguration, request.path_params["id"]).id)
 
 
 async def assign(request: Request) -> Response:
     """Replace the assignments of a device configuration."""
     lab, caller = lab_of(request), caller_of(request)
     permissions.may_write_tunnel(caller)
-    found = _profile(request)
+    found = lab.required(DeviceConfiguration, request.path_params["id"])
     targets = (await read_body(request, AssignBody)).targets()
     with lab.store.transaction():
         _remove_assignments(lab, found.id)
@@ -195,14 +180,14 @@ async def assign(request: Request) -> Response:
 def _assigned(request: Request, identifier: str) -> Response:
     found = lab_of(request).store.each(DeviceConfigurationAssignment, parent=identifier)
     context = f"{_PROFILES}('{identifier}')/assignments"
-    return collection(request, [_public(item) for item in found], _ASSIGNMENT, context)
+    return collection(request, [item.document() for item in found], _ASSIGNMENT, context)
 
 
 _BOTH = ["GET", "POST"]
 _EACH = ["GET", "PATCH", "DELETE"]
 ROUTES = [
     Route("/microsoftTunnelHealthThresholds", thresholds, methods=_BOTH),
-    Route("/microsoftTunnelHealthThresholds/$count", count_thresholds),
+    Route("/microsoftTunnelHealthThresholds/$count", counting(HealthThreshold)),
     Route("/microsoftTunnelHealthThresholds/{id}", threshold, methods=_EACH),
     Route("/deviceConfigurations", profiles, methods=_BOTH),
     Route("/deviceConfigurations/{id}", profile, methods=_EACH),

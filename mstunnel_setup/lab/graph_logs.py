@@ -9,15 +9,23 @@ import uuid
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import permissions
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_tunnel import LogCollectionBody
 from mstunnel_setup.lab.errors import CONFLICT, NOT_FOUND, GraphError, not_found
-from mstunnel_setup.lab.graph_http import CREATED, caller_of, collection, entity, one, read_json, text_value
+from mstunnel_setup.lab.graph_http import (
+    CREATED,
+    caller_of,
+    collection,
+    counting,
+    entity,
+    one,
+    read_json,
+    text_value,
+)
 from mstunnel_setup.lab.lazy_entities import Documents
 from mstunnel_setup.lab.odata import entity_type
 from mstunnel_setup.lab.pki import write_private
@@ -31,36 +39,19 @@ _LOG: Final = entity_type("microsoft.graph.microsoftTunnelServerLogCollectionRes
 _ADDRESS_LIFE: Final = 600
 
 
-def _public(item: LogCollection) -> JsonObject:
-    return item.document()
-
-
-def _found(request: Request) -> LogCollection:
-    found = lab_of(request).store.get(LogCollection, request.path_params["id"])
-    if found is None:
-        raise not_found("microsoftTunnelServerLogCollectionResponse", request.path_params["id"])
-    return found
-
-
 async def collections(request: Request) -> Response:
     """List or create the records of collected logs."""
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_tunnel(caller)
-        return collection(request, Documents(lab.store, LogCollection, _public), _LOG, _LOGS)
+        return collection(request, Documents(lab.store, LogCollection, LogCollection.document), _LOG, _LOGS)
     permissions.may_write_tunnel(caller)
     body = judge(LogCollectionBody, await read_json(request))
     created = LogCollection.from_wire({"id": str(uuid.uuid4()), **body.document()})
     if lab.store.get(ServerRecord, created.server_id) is None:
         raise not_found("microsoftTunnelServer", created.server_id)
     lab.store.add(created, parent=created.server_id)
-    return entity(request, _public(created), f"{_LOGS}/$entity", CREATED)
-
-
-async def count(request: Request) -> Response:
-    """Answer `$count` as plain text."""
-    permissions.may_read_tunnel(caller_of(request))
-    return PlainTextResponse(str(lab_of(request).store.count(LogCollection)))
+    return entity(request, created.document(), f"{_LOGS}/$entity", CREATED)
 
 
 async def one_collection(request: Request) -> Response:
@@ -68,24 +59,25 @@ async def one_collection(request: Request) -> Response:
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_tunnel(caller)
-        return one(request, _public(_found(request)), _LOG, f"{_LOGS}/$entity")
+        found = lab.required(LogCollection, request.path_params["id"])
+        return one(request, found.document(), _LOG, f"{_LOGS}/$entity")
     permissions.may_write_tunnel(caller)
-    found = _found(request)
+    found = lab_of(request).required(LogCollection, request.path_params["id"])
     if request.method == "DELETE":
         (lab.uploads / found.id).unlink(missing_ok=True)
         lab.store.remove(LogCollection, found.id)
         return Response(status_code=204)
-    body = judge(LogCollectionBody, await read_json(request), _public(found))
-    changed = LogCollection.from_wire(_public(found) | body.document())
+    body = judge(LogCollectionBody, await read_json(request), found.document())
+    changed = LogCollection.from_wire(found.document() | body.document())
     lab.store.replace(changed)
-    return entity(request, _public(changed), f"{_LOGS}/$entity")
+    return entity(request, changed.document(), f"{_LOGS}/$entity")
 
 
 async def upload(request: Request) -> Response:
     """Take the logs of a server, a file of any kind; this completes the collection."""
     caller = caller_of(request)
     permissions.may_write_tunnel(caller)
-    lab, found = lab_of(request), _found(request)
+    lab, found = lab_of(request), lab_of(request).required(LogCollection, request.path_params["id"])
     if (server := lab.store.get(ServerRecord, found.server_id)) is not None:
         permissions.may_change_server(caller, server)
     content = await request.body()
@@ -99,7 +91,7 @@ async def upload(request: Request) -> Response:
 async def download_address(request: Request) -> Response:
     """Make an address that the logs can be fetched from for ten minutes, without a token."""
     permissions.may_read_tunnel(caller_of(request))
-    found = _found(request)
+    found = lab_of(request).required(LogCollection, request.path_params["id"])
     if found.status is not LogCollectionStatus.COMPLETED:
         raise GraphError(CONFLICT, "Conflict", "The logs have not been collected.")
     return text_value(request, signed_address(request, found.id))
@@ -129,7 +121,7 @@ async def download(request: Request) -> Response:
 _ALL: Final = "/microsoftTunnelServerLogCollectionResponses"
 ROUTES = [
     Route(_ALL, collections, methods=["GET", "POST"]),
-    Route(f"{_ALL}/$count", count),
+    Route(f"{_ALL}/$count", counting(LogCollection)),
     Route(f"{_ALL}/{{id}}", one_collection, methods=["GET", "PATCH", "DELETE"]),
     Route(f"{_ALL}/{{id}}/labContent", upload, methods=["PUT"]),
     Route(f"{_ALL}/{{id}}/createDownloadUrl", download_address, methods=["POST"]),

@@ -3,13 +3,13 @@
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import permissions, tunnel
 from mstunnel_setup.lab.errors import BAD_REQUEST, GraphError
-from mstunnel_setup.lab.graph_http import CREATED, caller_of, collection, entity, one, read_json
+from mstunnel_setup.lab.graph_http import CREATED, caller_of, collection, counting, entity, one, read_json
 from mstunnel_setup.lab.lazy_entities import Documents
 from mstunnel_setup.lab.odata import entity_type, parse_entity_query, selected
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
@@ -28,7 +28,7 @@ _SITE: Final = entity_type(
 
 def site_in_path(request: Request) -> SiteRecord:
     """Return the site that the path names; raises `GraphError` 404."""
-    return tunnel.site_called(lab_of(request), request.path_params["id"])
+    return lab_of(request).required(SiteRecord, request.path_params["id"])
 
 
 async def configurations(request: Request) -> Response:
@@ -37,10 +37,10 @@ async def configurations(request: Request) -> Response:
     if request.method == "POST":
         permissions.may_write_tunnel(caller)
         created = tunnel.create_configuration(lab, await read_json(request))
-        document = tunnel.configuration_document(created)
+        document = created.document()
         return entity(request, document, f"{_CONFIGURATIONS}/$entity", CREATED)
     permissions.may_read_tunnel(caller)
-    documents = Documents(lab.store, TunnelConfiguration, tunnel.configuration_document)
+    documents = Documents(lab.store, TunnelConfiguration, TunnelConfiguration.document)
     return collection(request, documents, _CONFIGURATION, _CONFIGURATIONS)
 
 
@@ -59,15 +59,15 @@ async def _one_configuration(request: Request, identifier: str) -> Response:
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_tunnel(caller)
-        document = tunnel.configuration_document(tunnel.configuration_called(lab, identifier))
+        document = TunnelConfiguration.document(lab.required(TunnelConfiguration, identifier))
         return one(request, document, _CONFIGURATION, f"{_CONFIGURATIONS}/$entity")
     permissions.may_write_tunnel(caller)
-    found = tunnel.configuration_called(lab, identifier)
+    found = lab.required(TunnelConfiguration, identifier)
     if request.method == "DELETE":
         tunnel.delete_configuration(lab, found)
         return Response(status_code=204)
     changed = tunnel.change_configuration(lab, found, await read_json(request))
-    return entity(request, tunnel.configuration_document(changed), f"{_CONFIGURATIONS}/$entity")
+    return entity(request, changed.document(), f"{_CONFIGURATIONS}/$entity")
 
 
 def _site_document(lab: Lab, site: SiteRecord, expand: frozenset[str]) -> JsonObject:
@@ -133,26 +133,14 @@ async def request_upgrade(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def count_configurations(request: Request) -> Response:
-    """Answer `$count` as plain text."""
-    permissions.may_read_tunnel(caller_of(request))
-    return PlainTextResponse(str(lab_of(request).store.count(TunnelConfiguration)))
-
-
-async def count_sites(request: Request) -> Response:
-    """Answer `$count` as plain text."""
-    permissions.may_read_tunnel(caller_of(request))
-    return PlainTextResponse(str(lab_of(request).store.count(SiteRecord)))
-
-
 _BOTH = ["GET", "POST"]
 _EACH = ["GET", "PATCH", "DELETE"]
 ROUTES = [
     Route("/microsoftTunnelConfigurations", configurations, methods=_BOTH),
-    Route("/microsoftTunnelConfigurations/$count", count_configurations),
+    Route("/microsoftTunnelConfigurations/$count", counting(TunnelConfiguration)),
     Route("/microsoftTunnelConfigurations/{id}", configuration, methods=_EACH),
     Route("/microsoftTunnelSites", sites, methods=_BOTH),
-    Route("/microsoftTunnelSites/$count", count_sites),
+    Route("/microsoftTunnelSites/$count", counting(SiteRecord)),
     Route("/microsoftTunnelSites/{id}", site, methods=_EACH),
     Route("/microsoftTunnelSites/{id}/requestUpgrade", request_upgrade, methods=["POST"]),
     Route("/microsoftTunnelSites/{id}/microsoftTunnelConfiguration", site_configuration, methods=_EACH),

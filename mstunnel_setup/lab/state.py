@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -9,17 +10,32 @@ from typing import Final
 from starlette.requests import Request
 
 from mstunnel_setup.foreign import json_value
+from mstunnel_setup.lab.errors import not_found
 from mstunnel_setup.lab.faults import Faults
 from mstunnel_setup.lab.keys import KeyRing
 from mstunnel_setup.lab.pki import Authority
 from mstunnel_setup.lab.purpose_keys import PurposeKeys
-from mstunnel_setup.lab.records import TenantRecord, UserRecord
-from mstunnel_setup.lab.store import Store
+from mstunnel_setup.lab.records import ServerRecord, SiteRecord, TenantRecord, UserRecord
+from mstunnel_setup.lab.store import E, Entity, Store
 from mstunnel_setup.lab.tokens import TokenService
 from mstunnel_setup.lab.tries import Limits
 from mstunnel_setup.lab.urls import TENANT_ALIASES, Urls
+from mstunnel_setup.tenant.wire import (
+    DeviceConfiguration,
+    HealthThreshold,
+    LogCollection,
+    TunnelConfiguration,
+)
 
 _PARTS_OF_A_TOKEN: Final = 3
+_GRAPH_NAMES: Final[Mapping[type[Entity], str]] = {
+    DeviceConfiguration: "deviceConfiguration",
+    HealthThreshold: "microsoftTunnelHealthThreshold",
+    LogCollection: "microsoftTunnelServerLogCollectionResponse",
+    ServerRecord: "microsoftTunnelServer",
+    SiteRecord: "microsoftTunnelSite",
+    TunnelConfiguration: "microsoftTunnelConfiguration",
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +47,13 @@ class Lab:
     urls: Urls
     tokens: TokenService
     uploads: Path
+
+    def required(self, kind: type[E], identifier: str) -> E:
+        """Return the Intune entity with this id; raises `GraphError` 404."""
+        found = self.store.get(kind, identifier)
+        if found is None:
+            raise not_found(_GRAPH_NAMES[kind], identifier)
+        return found
 
     def user(self, upn: str) -> UserRecord | None:
         """Return the user with this name, or None."""

@@ -38,11 +38,6 @@ def new_site(body: SiteBody, identifier: str, configuration_id: str) -> SiteReco
     return SiteRecord.from_wire({"upgradeAvailable": False, **document})
 
 
-def configuration_document(configuration: TunnelConfiguration) -> JsonObject:
-    """Return a configuration as Graph shows it."""
-    return configuration.document()
-
-
 def server_document(lab: Lab, server: ServerRecord) -> JsonObject:
     """Return a server as Graph shows it: offline when it has not checked in for long."""
     return server.model_copy(update={"tunnel_server_health_status": status_of(lab, server)}).public()
@@ -55,22 +50,6 @@ def status_of(lab: Lab, server: ServerRecord) -> HealthStatus:
     if seen is not None and seen < oldest:
         return HealthStatus.OFFLINE
     return server.tunnel_server_health_status or HealthStatus.UNKNOWN
-
-
-def configuration_called(lab: Lab, identifier: str) -> TunnelConfiguration:
-    """Return the configuration with this id; raises `GraphError` 404."""
-    found = lab.store.get(TunnelConfiguration, identifier)
-    if found is None:
-        raise not_found("microsoftTunnelConfiguration", identifier)
-    return found
-
-
-def site_called(lab: Lab, identifier: str) -> SiteRecord:
-    """Return the site with this id; raises `GraphError` 404."""
-    found = lab.store.get(SiteRecord, identifier)
-    if found is None:
-        raise not_found("microsoftTunnelSite", identifier)
-    return found
 
 
 def server_called(lab: Lab, site: SiteRecord, identifier: str) -> ServerRecord:
@@ -90,7 +69,7 @@ def create_configuration(lab: Lab, document: object) -> TunnelConfiguration:
 
 def change_configuration(lab: Lab, found: TunnelConfiguration, document: object) -> TunnelConfiguration:
     """Change a server configuration."""
-    body = judge(ConfigurationBody, document, configuration_document(found))
+    body = judge(ConfigurationBody, document, found.document())
     changed = new_configuration(body, found.id)
     lab.store.replace(changed)
     return changed

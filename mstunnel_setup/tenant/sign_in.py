@@ -200,7 +200,7 @@ class SignIn:
     def _shown(self, flow: JsonObject) -> DeviceCode:
         url = plain(flow.get("verification_uri") or self.cloud.device_login)
         code = plain(flow["user_code"], 40)
-        expires_at = self.clock.now() + timedelta(seconds=_seconds(flow, "expires_in", 1, _LONGEST_SIGN_IN))
+        expires_at = self.clock.now() + timedelta(seconds=_number(flow, "expires_in"))
         message = plain(flow.get("message") or f"Open {url} and enter {code}.")
         return DeviceCode(url, code, message, expires_at, plain(flow.get("verification_uri_complete") or ""))
 
@@ -214,7 +214,7 @@ class SignIn:
         """Ask until there is an answer; the waiting is done here, on our clock, not in MSAL."""
         while (left := (expires_at - self.clock.now()).total_seconds()) > 0:
             waiting(left)
-            self.clock.sleep(_seconds(flow, "interval", 1, _LONGEST_PAUSE))
+            self.clock.sleep(_number(flow, "interval"))
             answer = _asked(application, flow)
             if answer.get("error") not in {"authorization_pending", "slow_down"}:
                 return answer
@@ -293,19 +293,25 @@ def _require_same_host(url: object, authority: str) -> None:
 
 
 def _begun(application: "msal.PublicClientApplication", scopes: Sequence[str]) -> JsonObject:
-    """Begin a sign-in by device code."""
+    """Begin a sign-in by device code; its times are whole seconds, an hour and a minute at most.
+
+    They are changed in the flow itself: MSAL never returns for an interval below 1.
+    """
     try:
-        return dict(application.initiate_device_flow(scopes=scopes))
+        flow: JsonObject = dict(application.initiate_device_flow(scopes=scopes))
     except (TypeError, ValueError, OverflowError) as error:
         raise DEVICE_CODE_UNREADABLE(reason=plain(error)) from error
+    if "user_code" in flow:
+        flow["expires_in"] = min(_number(flow, "expires_in"), _LONGEST_SIGN_IN)
+        flow["interval"] = min(max(_number(flow, "interval"), 1), _LONGEST_PAUSE)
+    return flow
 
 
-def _seconds(flow: JsonObject, name: str, least: int, most: int) -> float:
-    """A time of a sign-in by device code, within limits."""
+def _number(flow: JsonObject, name: str) -> int:
     found = flow[name]
-    if not isinstance(found, int | float):
-        raise DEVICE_CODE_UNREADABLE(reason=f"{name} is not a number")
-    return min(max(found, least), most)
+    if not isinstance(found, int):
+        raise DEVICE_CODE_UNREADABLE(reason=f"{name} is not a whole number")
+    return found
 
 
 def _asked(application: "msal.PublicClientApplication", flow: JsonObject) -> JsonObject:

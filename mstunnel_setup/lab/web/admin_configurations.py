@@ -24,7 +24,7 @@ _TAB: Final = "configurations"
 
 
 def _found(request: Request, lab: Lab) -> TunnelConfiguration:
-    return tunnel.configuration_called(lab, request.path_params["id"])
+    return lab.required(TunnelConfiguration, request.path_params["id"])
 
 
 @signed_in

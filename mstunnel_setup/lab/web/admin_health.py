@@ -21,7 +21,6 @@ from mstunnel_setup.lab.graph_logs import signed_address
 from mstunnel_setup.lab.lazy_entities import Rows
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab
-from mstunnel_setup.lab.web.admin_servers import server_in_path
 from mstunnel_setup.lab.web.charts import HEIGHT, WIDTH, Chart, chart
 from mstunnel_setup.lab.web.render import field, go_to, listing, page
 from mstunnel_setup.lab.web.session import signed_in
@@ -50,7 +49,7 @@ def _thresholds(lab: Lab) -> dict[str, HealthThreshold]:
 @signed_in
 async def check(request: Request, lab: Lab) -> Response:
     """Show what one server reported, judged."""
-    found = server_in_path(request, lab)
+    found = lab.required(ServerRecord, request.path_params["id"])
     lines = health.checks(found.lab_health, found.last_checkin_date_time, _thresholds(lab), datetime.now(UTC))
     return _server_page(request, lab, found, "health_check.html", checks=lines, view="check")
 
@@ -58,7 +57,7 @@ async def check(request: Request, lab: Lab) -> Response:
 @signed_in
 async def trend(request: Request, lab: Lab) -> Response:
     """Show what one server reported over time."""
-    found = server_in_path(request, lab)
+    found = lab.required(ServerRecord, request.path_params["id"])
     span = request.query_params.get("span", "day")
     seconds = _SPANS.get(span, _SPANS["day"])
     end = time.time()
@@ -88,7 +87,7 @@ def _chart(lab: Lab, found: ServerRecord, name: str, start: float, end: float) -
 @signed_in
 async def logs(request: Request, lab: Lab) -> Response:
     """Show the logs that were asked of one server, or ask for some."""
-    found = server_in_path(request, lab)
+    found = lab.required(ServerRecord, request.path_params["id"])
     if request.method == "POST":
         now = datetime.now(UTC)
         tunnel.ask_for_logs(lab, found, now - timedelta(hours=_LOG_HOURS), now)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_setup.lab import permissions, tunnel
-from mstunnel_setup.lab.errors import GraphError, not_found
+from mstunnel_setup.lab.errors import GraphError
 from mstunnel_setup.lab.lazy_entities import Rows
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab
@@ -16,14 +16,6 @@ from mstunnel_setup.lab.web.session import caller, signed_in
 
 _ALL: Final = "/admin/servers"
 _TAB: Final = "servers"
-
-
-def server_in_path(request: Request, lab: Lab) -> ServerRecord:
-    """Return the server that the path names; raises `GraphError` 404."""
-    found = lab.store.get(ServerRecord, request.path_params["id"])
-    if found is None:
-        raise not_found("microsoftTunnelServer", request.path_params["id"])
-    return found
 
 
 @signed_in
@@ -44,7 +36,7 @@ async def create(request: Request, lab: Lab) -> Response:
 @signed_in
 async def server(request: Request, lab: Lab) -> Response:
     """Show one, or change its name."""
-    found = server_in_path(request, lab)
+    found = lab.required(ServerRecord, request.path_params["id"])
     problem = ""
     if request.method == "POST":
         name = field(await request.form(), "name").strip()
@@ -70,7 +62,7 @@ async def server(request: Request, lab: Lab) -> Response:
 @signed_in
 async def delete(request: Request, lab: Lab) -> Response:
     """Remove one, after a question."""
-    found = server_in_path(request, lab)
+    found = lab.required(ServerRecord, request.path_params["id"])
     if request.method == "GET":
         also = "The gateway itself goes on running: uninstall it on its host (mst-cli uninstall)."
         what, back = f"server {found.display_name}", f"{_ALL}/{found.id}"

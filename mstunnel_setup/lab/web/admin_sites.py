@@ -26,7 +26,7 @@ _TAB: Final = "sites"
 
 
 def _found(request: Request, lab: Lab) -> SiteRecord:
-    return tunnel.site_called(lab, request.path_params["id"])
+    return lab.required(SiteRecord, request.path_params["id"])
 
 
 def _configurations(lab: Lab) -> tuple[TunnelConfiguration, ...]:
@@ -53,7 +53,7 @@ async def site(request: Request, lab: Lab) -> Response:
         "site.html",
         tab=_TAB,
         found=found,
-        configuration=tunnel.configuration_called(lab, found.configuration_id),
+        configuration=lab.required(TunnelConfiguration, found.configuration_id),
         window=f"{values['window_start']} to {values['window_end']}, {values['window_zone']}",
         limited=bool(values["window_limited"]),
         servers=lab.store.each(ServerRecord, parent=found.id),
