@@ -40,13 +40,15 @@ from mstunnel_setup.install.steps import (
     verify,
 )
 from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
-from mstunnel_setup.system.folder import GiveFolder, GiveToAgent
+from mstunnel_setup.system.folder import GiveFolder
+from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.system.init_script import EnableInitScript
 from mstunnel_setup.system.modules import LoadModule
 from mstunnel_setup.system.selinux import LabelPort
 from mstunnel_setup.system.service import InstallService
 from mstunnel_setup.system.sysctls import SetSysctl
-from mstunnel_setup.system.units import ConfigureUnit, ReachTarget
+from mstunnel_setup.system.targets import ReachTarget
+from mstunnel_setup.system.units import ConfigureUnit
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, RemoveServerRecord
 from mstunnel_setup.tenant.existing_identity import PlaceAgentCredential, UseAppIdentity
 from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret

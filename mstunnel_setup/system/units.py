@@ -1,9 +1,7 @@
-"""Units that are not ours: their configuration (a drop-in, or that of an engine), and targets to start."""
+"""Configuration of a unit that is not ours: a drop-in, or the configuration of an engine."""
 
 from dataclasses import dataclass
 from typing import ClassVar
-
-from typing_extensions import override
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import WriteFile
@@ -63,36 +61,3 @@ class ConfigureUnit(Action[HasUnits]):
         world.systemd.daemon_reload()
         if world.systemd.active(self.unit):
             world.systemd.restart(self.unit)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReachTarget(Action[HasUnits]):
-    """Start a target that other units wait for. It stays active until the next boot, which is harmless."""
-
-    kind: ClassVar[str] = "reach-target"
-    unit: str
-
-    @property
-    def key(self) -> str:
-        """The target."""
-        return f"target:{self.unit}"
-
-    def describe(self) -> str:
-        """What will be done."""
-        return f"start {self.unit}"
-
-    @override
-    def satisfied(self, world: HasUnits, outputs: Outputs) -> bool:
-        """Whether it is active."""
-        return world.systemd.active(self.unit)
-
-    @override
-    def apply(self, world: HasUnits, outputs: Outputs) -> JsonObject:
-        """Start it."""
-        world.systemd.start(self.unit)
-        return {}
-
-    @override
-    def undo(self, world: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
-        """Nothing to do: it ends with the next boot."""
-        return Undone(Undo.ABSENT)

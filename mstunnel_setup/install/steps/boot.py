@@ -11,7 +11,7 @@ from mstunnel_setup.engine.file_actions import Link, folders
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.system.units import ReachTarget
+from mstunnel_setup.system.targets import ReachTarget
 
 TARGET = "network-online.target"
 # What `systemctl add-wants multi-user.target network-online.target` makes.

@@ -1,0 +1,43 @@
+"""Start a system target now; a link makes every boot start it."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from typing_extensions import override
+
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.system.world import HasUnits
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReachTarget(Action[HasUnits]):
+    """Start a target that other units wait for. It stays active until the next boot, which is harmless."""
+
+    kind: ClassVar[str] = "reach-target"
+    unit: str
+
+    @property
+    def key(self) -> str:
+        """The target."""
+        return f"target:{self.unit}"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"start {self.unit}"
+
+    @override
+    def satisfied(self, world: HasUnits, outputs: Outputs) -> bool:
+        """Whether it is active."""
+        return world.systemd.active(self.unit)
+
+    @override
+    def apply(self, world: HasUnits, outputs: Outputs) -> JsonObject:
+        """Start it."""
+        world.systemd.start(self.unit)
+        return {}
+
+    @override
+    def undo(self, world: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+        """Nothing to do: it ends with the next boot."""
+        return Undone(Undo.ABSENT)
