@@ -9,7 +9,7 @@ from mstunnel_setup.containers.errors import CONTAINER_SPEC
 
 Protocol: TypeAlias = Literal["tcp", "udp"]
 # This port handler of slirp4netns keeps the source address of connections.
-Network: TypeAlias = Literal["", "pasta", "slirp4netns:port_handler=slirp4netns"]
+Network: TypeAlias = Literal["", "pasta", "slirp4netns:port_handler=slirp4netns,mtu=1500"]
 
 MANAGED_LABEL = "org.mstunnel.managed"
 """Label of all our containers, with the value `1`; containers without it are never changed."""

@@ -237,3 +237,27 @@ def test_an_administrator_may_ignore_a_check_by_its_id(scene: Scene) -> None:
     launch.STEP.gather(context)
     assert scene.prompter.said[0].startswith("Ignored (--ignore-check): port ")
     assert _refused(replace(context, ignored_checks=frozenset({"tun-missing"}))).code == "port-in-use"
+
+
+@pytest.mark.parametrize(
+    ("sends_with", "installed", "chosen"),
+    [
+        (b"cubic\n", {"pasta", "slirp4netns"}, "pasta"),
+        (b"bbr\n", {"pasta", "slirp4netns"}, "slirp4netns:port_handler=slirp4netns,mtu=1500"),
+        (b"bbr\n", {"pasta"}, "pasta"),
+        (b"cubic\n", {"slirp4netns"}, "slirp4netns:port_handler=slirp4netns,mtu=1500"),
+    ],
+)
+def test_without_an_uplink_the_faster_program_connects_the_gateway(
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    sends_with: bytes,
+    installed: set[str],
+    chosen: str,
+) -> None:
+    control = scene.root / "congestion-control"
+    control.write_bytes(sends_with)
+    monkeypatch.setattr(launch, "_CONGESTION_CONTROL", str(control))
+    monkeypatch.setattr(scene.processes, "find", lambda name: name if name in installed else None)
+    assert launch.network(scene.files, scene.processes) == chosen
