@@ -27,12 +27,22 @@ class Prompter(Protocol):
         """One line of text; `secret` is not echoed."""
         ...
 
+    def ask_until(self, question: str, poll: Callable[[], str | None]) -> str | None:
+        """One line of text, perhaps empty; None as soon as `poll`, called every few seconds, returns None.
+
+        Else it returns what is still wrong, which is shown when it changes.
+        """
+        ...
+
     def confirm(self, question: str) -> bool:
         """Yes or no."""
         ...
 
-    def choose(self, title: str, rows: Sequence[tuple[str, ...]]) -> str:
-        """The id of the row chosen by number, id or name; `rows` are cells: id, name, further details."""
+    def choose(self, title: str, rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> str:
+        """The id of the row chosen by number, name or id.
+
+        `rows` are cells: id, name, further details; `columns` are headings, from the name on.
+        """
         ...
 
     def page(self, text: str) -> None:

@@ -12,6 +12,8 @@ from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.engine.values import JsonObject
 
+SCHEMA_FILE = "answers.schema.json"
+"""Where an editor finds the schema, beside the answer file."""
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -29,7 +31,12 @@ class _Schema(GenerateJsonSchema):
 def new_file(answers: Answers | None = None) -> str:
     """A commented answer file. Values that `answers` got from anywhere but a default are filled in."""
     values: JsonObject = answers.record() if answers else {}
-    lines = ["# Answers for mstunnel-setup. Uncomment what you need.", ""]
+    lines = [
+        f"# yaml-language-server: $schema={SCHEMA_FILE}",
+        f"# For help in an editor: mstunnel-setup answers schema > {SCHEMA_FILE}",
+        "# Answers for mstunnel-setup. Uncomment what you need.",
+        "",
+    ]
     for name, info in AnswerFile.model_fields.items():
         lines += _field(name, info, {**values, "version": VERSION})
     return "\n".join(lines)

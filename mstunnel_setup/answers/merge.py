@@ -99,12 +99,12 @@ def merge(
     return Answers(**sections, origins=origins)
 
 
-def answered(answers: Answers, path: str, value: object) -> Answers:
-    """`answers` with one more, given meanwhile; the origins of the others stay. Raises AnswersError."""
+def answered(answers: Answers, given: Mapping[str, object]) -> Answers:
+    """`answers` with more, given meanwhile; the origins of the others stay. Raises AnswersError."""
     values = _flat(answers.model_dump(mode="json"))
     # Defaults with a name are those of a release: no other merge would bring them back.
     kept = {name: values[name] for name, origin in answers.origins.items() if origin != Origin("default")}
-    merged = merge({path: value}, {}, earlier=kept)
+    merged = merge(given, {}, earlier=kept)
     for name, origin in answers.origins.items():
         if merged.origins[name].kind == "earlier":
             merged.origins[name] = origin

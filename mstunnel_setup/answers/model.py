@@ -32,7 +32,7 @@ _URL = re.compile(
 )
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DOMAIN = re.compile(r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
-_PEM = re.compile(r"(-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n*)+")
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What useradd(8) takes everywhere.
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -67,11 +67,17 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def pem_certificates(text: str) -> str:
+    """The certificates in a PEM text, without what stands around them; empty when there is none."""
+    return "".join(_PEM.findall(text.replace("\r\n", "\n")))
+
+
 def _certificates(text: str) -> str:
     """Nothing but certificates, so that no key comes to lie where all users read it."""
-    if not _PEM.fullmatch(text):
+    found = pem_certificates(f"{text}\n")
+    if not found or found.split() != text.split():
         raise ValueError("must be certificates in PEM and nothing else: correct it")
-    return text.rstrip("\n") + "\n"
+    return found
 
 
 def _guid(text: str) -> str:

@@ -32,7 +32,7 @@ def check_certificate(common: CommonOptions) -> None:
 def repair_certificate(
     common: CommonOptions,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Use another certificate if the one in use is lost.")
+        bool, typer.Option("--yes", "-y", help="Use another certificate if the one in use is lost.")
     ] = False,
 ) -> None:
     """Repair the link and the files, for example after a copy that followed links."""

@@ -37,7 +37,9 @@ class ImportOptions:
     cancel: Annotated[
         str | None, typer.Option("--cancel", metavar="NAME", help="Cancel a delayed import.")
     ] = None
-    yes: Annotated[bool, typer.Option("--yes", help="Allow a certificate older than the one in use.")] = False
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Allow a certificate older than the one in use.")
+    ] = False
     activate: Annotated[str | None, typer.Option("--activate", metavar="NAME", hidden=True)] = None
 
     def request(self) -> ImportRequest:

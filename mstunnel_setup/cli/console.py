@@ -3,8 +3,10 @@
 import getpass
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, repeat
 from os import get_terminal_size
+from select import select
 from typing import TYPE_CHECKING, TextIO
 
 from mstunnel_setup.cli.errors import ANSWER_NEEDED, INPUT_ENDED, INPUT_INVALID
@@ -21,6 +23,7 @@ _NO = frozenset({"no", "n", ""})
 _INDENT = "    "
 _LINES_AROUND_CODE = 9
 _MOST_ROWS = 40
+_POLL_SECONDS = 2.0
 
 
 class NoPrompts:
@@ -72,11 +75,20 @@ class NoPrompts:
             return default
         raise self._unanswered(question)
 
+    def ask_until(self, question: str, poll: Callable[[], str | None]) -> str | None:  # noqa: ARG002
+        """Raises UsageError `answer-needed`."""
+        raise self._unanswered(question)
+
     def confirm(self, question: str) -> bool:
         """Raises UsageError `answer-needed`."""
         raise self._unanswered(question)
 
-    def choose(self, title: str, rows: Sequence[tuple[str, ...]]) -> str:  # noqa: ARG002
+    def choose(
+        self,
+        title: str,
+        rows: Sequence[tuple[str, ...]],  # noqa: ARG002
+        columns: Sequence[str] = (),  # noqa: ARG002
+    ) -> str:
         """Raises UsageError `answer-needed`."""
         raise self._unanswered(title)
 
@@ -139,6 +151,32 @@ class TerminalConsole(NoPrompts):
             if typed or default is not None:
                 return typed or str(default)
 
+    def ask_until(self, question: str, poll: Callable[[], str | None]) -> str | None:
+        """What the person typed, perhaps nothing; None as soon as `poll` returns None.
+
+        What it returns else is shown when it changes. Raises UsageError `input-ended`.
+        """
+        shown = ""
+        self._print(f"{question}: ", end="")
+        while (problem := poll()) is not None:
+            if problem and problem != shown:
+                self._print("")
+                self.say(problem)
+                self._print(f"{question}: ", end="")
+            shown = problem
+            if self._typed_within(_POLL_SECONDS):
+                return self._read("").strip()
+        self._print("")
+        return None
+
+    def _typed_within(self, seconds: float) -> bool:
+        """Whether there is a line to read before so many seconds are over; a pipe is read at once."""
+        self._stderr.flush()
+        try:
+            return bool(select([self._stdin], [], [], seconds)[0])
+        except (OSError, ValueError):
+            return True
+
     def confirm(self, question: str) -> bool:
         """Whether the person typed yes; an empty line means no, anything else asks again."""
         while True:
@@ -147,30 +185,31 @@ class TerminalConsole(NoPrompts):
                 return typed in _YES
             self._print("Type yes or no.")
 
-    def choose(self, title: str, rows: Sequence[tuple[str, ...]]) -> str:
-        """The first cell (the id) of the row that the person names by number, id, or any name in it.
+    def choose(self, title: str, rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> str:
+        """The first cell (the id) of the row that the person names by number, name, or id.
 
-        `rows` are cells: id, name, further details. Asks again until the answer names exactly one row. Of
-        many rows only those are shown whose name holds what was typed.
+        `rows` are cells: id, name, further details; `columns` their headings, from the name on. The id is
+        not shown. Asks again until the answer names exactly one row. Of many rows only those are shown whose
+        name holds what was typed.
         """
         numbered = list(enumerate(rows, 1))
         if len(rows) > _MOST_ROWS:
             self._print(f"{title}: {len(rows)} entries. Type part of a name to filter them.")
         else:
-            self._table(title, numbered)
+            self._table(title, numbered, columns)
         while True:
-            typed = self.ask("Number, name or id")
+            typed = self.ask("Number or name")
             found = _matching(typed, rows)
             if len(found) == 1:
                 return found[0]
             near = [item for item in numbered if typed.casefold() in "".join(item[1][1:2]).casefold()]
             if len(rows) > _MOST_ROWS and near:
-                self._table(f"{len(near)} names contain it.", near[:_MOST_ROWS])
+                self._table(f"{len(near)} names contain it.", near[:_MOST_ROWS], columns)
                 continue
             self._print(
-                "There is no such entry. Type a number, name or id from the list."
+                f'"{typed}" is not in the list. Type a number from 1 to {len(rows)}, or a name.'
                 if not found
-                else "Several entries have this name. Type the number."
+                else f'"{typed}" is the name of {len(found)} entries. Type the number of one.'
             )
 
     def page(self, text: str) -> None:
@@ -185,20 +224,23 @@ class TerminalConsole(NoPrompts):
             if more and self._read("-- more: Enter; skip to the end: q -- ").strip().lower() == "q":
                 return
 
-    def _table(self, title: str, rows: Sequence[tuple[int, tuple[str, ...]]]) -> None:
+    def _table(self, title: str, rows: Sequence[tuple[int, tuple[str, ...]]], columns: Sequence[str]) -> None:
         from rich.table import Table  # noqa: PLC0415 (not needed by --help)
         from rich.text import Text  # noqa: PLC0415
 
         table = Table(
-            title=Text(self._redactor.clean(title)), title_justify="left", show_header=False, box=None
+            title=Text(self._redactor.clean(title)),
+            title_justify="left",
+            show_header=bool(columns),
+            header_style="bold" if self._color else "",
+            box=None,
         )
-        width = max((len(row) for _, row in rows), default=0)
-        for position in range(1 + width):
-            # Names may be folded on a narrow screen; numbers and ids are copied, so they stay whole.
-            table.add_column(no_wrap=position in (0, width), overflow="fold")
-        for number, (value, *cells) in rows:
-            shown = [str(number), *cells, value]
-            table.add_row(*(Text(self._redactor.clean(cell)) for cell in shown))
+        width = max((len(row) for _, row in rows), default=1)
+        for position, heading in zip(range(width), chain(["No.", *columns], repeat("")), strict=False):
+            # Names may be folded on a narrow screen; numbers are typed, so they stay whole.
+            table.add_column(heading, no_wrap=position == 0, overflow="fold")
+        for number, (_, *cells) in rows:
+            table.add_row(*(Text(self._redactor.clean(cell)) for cell in (str(number), *cells)))
         self._rich().print(table, width=None if self._stderr.isatty() else WIDTH)
 
     def _read(self, prompt: str) -> str:

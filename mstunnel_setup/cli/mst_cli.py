@@ -14,6 +14,7 @@ from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
     SignInOptions,
+    Yes,
     new_app,
     with_options,
 )
@@ -120,23 +121,26 @@ def uninstall(
     keep_data: Annotated[
         bool, typer.Option("--keep-data", help="Keep settings, certificate and roots in /etc/mstunnel.")
     ] = False,
+    yes: Yes = False,
 ) -> None:
     """Remove the gateway from this server and from the tenant."""
     run_command(
         f"{_PROGRAM} uninstall",
         common,
         lambda operator: uninstall_work.uninstall(
-            operator, options.settings(), offline=offline, keep_data=keep_data
+            operator, options.settings(), offline=offline, keep_data=keep_data, yes=yes
         ),
     )
 
 
 @app.command()
 @with_options
-def reenroll(common: CommonOptions, options: SignInOptions) -> None:
+def reenroll(common: CommonOptions, options: SignInOptions, yes: Yes = False) -> None:
     """Give this server a new identity and record in the tenant; site and certificate stay."""
     run_command(
-        f"{_PROGRAM} reenroll", common, lambda operator: reenroll_work.reenroll(operator, options.settings())
+        f"{_PROGRAM} reenroll",
+        common,
+        lambda operator: reenroll_work.reenroll(operator, options.settings(), yes=yes),
     )
 
 

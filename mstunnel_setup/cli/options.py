@@ -122,6 +122,10 @@ class CommonOptions:
         return CommonOptions(**own)
 
 
+Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="MSTUNNEL_YES", help="Do not ask for confirmation.")]
+"""For commands that ask before they change or remove something."""
+
+
 def given(settings: Settings) -> Settings:
     """The settings that were given, by setting path."""
     return {path: value for path, value in settings.items() if value not in (None, [])}

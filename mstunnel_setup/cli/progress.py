@@ -95,20 +95,30 @@ class ProgressStream:
             self._descriptor = None
 
 
-def download_bar(stream: TextIO | None = None, *, quiet: bool = False) -> Callable[[int, int], None]:
-    """A listener for bytes fetched and bytes known of; draws one line on a terminal, else nothing."""
+def transfer_bar(
+    stream: TextIO | None = None, *, quiet: bool = False, color: bool = False
+) -> Callable[[int, int], None]:
+    """A listener for bytes moved and bytes known of; draws one line on a terminal, else nothing."""
     terminal = stream or sys.stderr
     drawn = -1
 
-    def show(fetched: int, known: int) -> None:
+    def show(moved: int, known: int) -> None:
         nonlocal drawn
-        percent = min(_ALL, fetched * _ALL // known) if known > 0 else 0
+        percent = min(_ALL, moved * _ALL // known) if known > 0 else 0
         if quiet or not terminal.isatty() or percent == drawn:
             return
         drawn = percent
-        bar = "#" * (percent * _BAR // _ALL)
-        end = "\n" if percent == _ALL else ""
-        terminal.write(f"\r  [{bar:<{_BAR}}] {percent:3} % of {known / 1e6:.1f} MB{end}")
-        terminal.flush()
+        _draw(terminal, percent, known, color=color)
 
     return show
+
+
+def _draw(terminal: TextIO, percent: int, known: int, *, color: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415 (not needed by --help)
+    from rich.progress_bar import ProgressBar  # noqa: PLC0415
+
+    console = Console(file=terminal, highlight=False, no_color=not color)
+    terminal.write("\r  ")
+    console.print(ProgressBar(total=_ALL, completed=percent, width=_BAR), end="")
+    console.print(f" {percent:3} % of {known / 1e6:.1f} MB", end="\n" if percent == _ALL else "")
+    terminal.flush()

@@ -21,7 +21,7 @@ from mstunnel_setup.cli.errors import INTERRUPTED, LOG_UNWRITABLE, USAGE_INVALID
 from mstunnel_setup.cli.help import Word
 from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
-from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, download_bar
+from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, transfer_bar
 from mstunnel_setup.cli.streams import deserted, interruptible, lost
 from mstunnel_setup.errors import (
     INTERNAL_ERROR,
@@ -141,7 +141,7 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
         answers=common.answers,
         json=common.output is OutputFormat.JSON,
         verbose=common.verbose,
-        download=download_bar(quiet=common.quiet),
+        download=transfer_bar(quiet=common.quiet, color=color),
     )
     with interruptible():
         result = _attempt(lambda: function(operator), log, redactor, common.verbose)

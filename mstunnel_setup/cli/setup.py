@@ -1,5 +1,6 @@
 """The command line of `mstunnel-setup`: options and names; the work is in one module per command."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -157,6 +158,17 @@ def show_answers(common: CommonOptions, options: InstallOptions) -> None:
     from mstunnel_setup.install.answer_file import show  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} answers show", common, lambda operator: show(operator, options.settings()))
+
+
+@answers_app.command("save")
+@with_options
+def save_answers(
+    common: CommonOptions, file: Annotated[Path, typer.Argument(help="The new answer file.")]
+) -> None:
+    """Write the answers of this installation to FILE, for the next server."""
+    from mstunnel_setup.install.saved_answers import save  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} answers save", common, lambda operator: save(operator, file.absolute()))
 
 
 @self_app.command("verify")

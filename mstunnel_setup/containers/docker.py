@@ -28,6 +28,7 @@ from mstunnel_setup.containers.spec import (
     digest_tag,
     split_reference,
 )
+from mstunnel_setup.containers.upload import Upload
 from mstunnel_setup.errors import Declared, EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import Processes
@@ -82,19 +83,21 @@ class DockerEngine(CommandEngine):
             raise pull_failure(reference, str(error.__cause__ or error), "docker") from error
         return fetched(self.image(reference), reference)
 
-    def load(self, archive: str) -> tuple[Image, ...]:
+    def load(self, archive: str, progress: Progress) -> tuple[Image, ...]:
         """Load an archive in OCI format; the digest of each image is verified first."""
         images = loadable(archive)
+        upload = Upload(archive, progress)
         with _explained(IMAGE_LOAD_FAILED, archive=archive):
             response = self._request(
                 "POST",
                 "/images/load",
                 _LOAD_TIMEOUT,
                 params={"quiet": True},
-                data=for_docker(archive, images),
+                data=upload.counted(for_docker(archive, images)),
                 headers={"Content-Type": "application/x-tar"},
             )
             response.raise_for_status()
+            upload.end()
             return tuple(self._loaded(archive, image, response.text) for image in images)
 
     def tag(self, image: str, name: str) -> None:

@@ -81,7 +81,7 @@ class ContainerEngine(Protocol):
         """
         ...
 
-    def load(self, archive: str) -> tuple[Image, ...]:
+    def load(self, archive: str, progress: Progress) -> tuple[Image, ...]:
         """Load the images of an archive file (OCI or Docker format). Raises `image-load-failed`."""
         ...
 

@@ -91,7 +91,7 @@ class LoadImage(_BringImage):
         _, digest = split_reference(self.reference)
         # Checked before loading, so that a wrong archive leaves nothing behind.
         self._require_digest(digest, [image.digest for image in archived_images(self.archive)])
-        images = world.engine.load(self.archive)
+        images = world.engine.load(self.archive, world.progress)
         self._require_digest(digest, [image.digest for image in images])
         image = next(image for image in images if image.digest == digest)
         if world.engine.image(self.reference) is None:

@@ -7,7 +7,7 @@ options match those of the Quadlet file) and runs programs in them (podman-py ha
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from http import HTTPStatus
-from typing import IO, Any
+from typing import Any
 
 from mstunnel_setup.containers.archive import for_podman
 from mstunnel_setup.containers.command_line import CommandEngine, CommandLine, once_arguments, once_name
@@ -21,6 +21,7 @@ from mstunnel_setup.containers.errors import (
 from mstunnel_setup.containers.pull import Pull, fetched, pull_failure
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
+from mstunnel_setup.containers.upload import Upload
 from mstunnel_setup.errors import Declared, EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import Processes
@@ -71,12 +72,15 @@ class PodmanEngine(CommandEngine):
             raise pull_failure(reference, _reason(error)) from error
         return fetched(self.image(reference), reference)
 
-    def load(self, archive: str) -> tuple[Image, ...]:
+    def load(self, archive: str, progress: Progress) -> tuple[Image, ...]:
         """Load every image of an archive."""
         with _explained(IMAGE_LOAD_FAILED, archive=archive):
-            return tuple(image for content in for_podman(archive) for image in self._load(content))
+            upload = Upload(archive, progress)
+            loaded = [self._load(upload.counted(content)) for content in for_podman(archive)]
+        upload.end()
+        return tuple(image for images in loaded for image in images)
 
-    def _load(self, archive: IO[bytes] | Iterator[bytes]) -> list[Image]:
+    def _load(self, archive: Iterator[bytes]) -> list[Image]:
         """Load what is streamed; `load` of podman-py reads all of it into memory."""
         response = self._client.api.post(
             "/images/load",

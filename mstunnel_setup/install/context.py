@@ -1,8 +1,8 @@
 """What every step gets to see."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, resolve
@@ -10,6 +10,7 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.errors import CheckError, UsageError
 from mstunnel_setup.install.ports import Ports, no_tenant
 from mstunnel_setup.operator import Prompter
+from mstunnel_setup.readiness.facts import Facts
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.tls.model import Identity
@@ -32,6 +33,9 @@ class Gathered:
     administrator: bool = False
     """Whether `graph` is signed in to as an administrator, not as this server."""
     site: TunnelSite | None = None
+    host: Facts | None = None
+    """What the checks before the first change have found."""
+    noted: set[str] = field(default_factory=set)
 
     def typed(self) -> bytes | None:
         """The passphrase that was typed during this run."""
@@ -74,16 +78,16 @@ class Context:
         """Name of this server in the tenant."""
         return self.answers.server_name or self.host_name
 
-    def take(self, path: str, value: str) -> None:
-        """Use what a person just answered as the value of the setting with `path`. Raises UsageError."""
-        self.gathered.answers = answered(self.answers, path, value)
+    def take(self, values: Mapping[str, object]) -> None:
+        """Use what a person just answered, by setting path. Raises UsageError."""
+        self.gathered.answers = answered(self.answers, values)
 
     def answer(self, path: str, question: str) -> str:
         """The value of the setting with `path`; a person is asked for what is missing, until it fits."""
         while self.answers.value(path) is None:
             typed = self.prompter.ask(question)
             try:
-                self.take(path, typed)
+                self.take({path: typed})
             except UsageError as error:
                 self.prompter.say(error.message.removeprefix("option: "))
         return str(self.answers.value(path))
@@ -92,11 +96,17 @@ class Context:
         """The same run with other answers."""
         return replace(self, gathered=replace(self.gathered, answers=answers))
 
+    def note(self, text: str) -> None:
+        """Announce something that several steps may find; it is shown once in a run."""
+        if text not in self.gathered.noted:
+            self.gathered.noted.add(text)
+            self.prompter.say(text)
+
     def fail(self, error: CheckError) -> None:
         """Raise the failed check, unless the administrator chose to ignore it by its code."""
         if error.code not in self.ignored_checks:
             raise error
-        self.prompter.say(f"Ignored (--ignore-check): {error.message}")
+        self.note(f"Ignored (--ignore-check): {error.message}")
 
     def secret(self, reference: SecretReference | None) -> str:
         """The secret that `reference` names; empty without one. Raises UsageError."""

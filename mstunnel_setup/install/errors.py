@@ -186,6 +186,11 @@ LAB_FINGERPRINT_WRONG = declare(
     "Copy the command that `mstunnel-lab serve` prints now. If its fingerprint is the same, another server "
     "answers in its place.",
 )
+PROXY_LEFT_OUT = declare_notice(
+    "proxy-left-out",
+    "{names} holds a password, which an answer file cannot; it is left out",
+    "Set it in the shell on the next server, before you run mstunnel-setup there.",
+)
 PROXY_OVERRULED = declare(
     StepError,
     "proxy-overruled",

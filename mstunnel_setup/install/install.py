@@ -12,7 +12,7 @@ from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import NOT_ROOT, SetupError
 from mstunnel_setup.install.lab_tenant import with_lab
-from mstunnel_setup.install.preflight import refuse_unready
+from mstunnel_setup.install.preflight import judging, refuse_unready
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import (
     DONE,
@@ -139,6 +139,7 @@ def _run(
         require_answers(run, steps)
         if checked:
             refuse_unready(run.context, [step.name for step in steps])
+            steps = judging(steps)
             if any(step in steps for step in proxy.STEPS):
                 run.runner.take_back(proxy.given_up(run.context))
         done = _run_or_roll_back(run, steps, roll_back=request.rollback_on_failure)

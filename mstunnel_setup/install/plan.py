@@ -13,7 +13,7 @@ from mstunnel_setup.install.errors import PLAN_INCOMPLETE
 from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.preflight import refuse_unready
+from mstunnel_setup.install.preflight import judging, refuse_unready
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import scope_to_install
 from mstunnel_setup.install.scope import Scope
@@ -39,7 +39,7 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
                 become(operator, run.context.answers.account)
             require_answers(run, steps)
             refuse_unready(run.context, [step.name for step in steps])
-            found = run.runner.plan(steps, run.context)
+            found = run.runner.plan(judging(steps), run.context)
             lines += _lines(run, found)
             planned += found
     data = steps_data(planned)

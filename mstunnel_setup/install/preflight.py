@@ -1,7 +1,10 @@
-"""The required checks, before an installation changes anything: first the host, then what the tenant adds."""
+"""The required checks: of the host before the first change, of its site as soon as that is known."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
+from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.errors import CheckError, ChecksFailedError
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
@@ -11,11 +14,10 @@ from mstunnel_setup.install.steps import (
     bridge,
     configure,
     environment,
-    eula,
     images,
     kernel,
     proxy,
-    sign_in,
+    register,
     site,
 )
 from mstunnel_setup.readiness import checks
@@ -40,8 +42,8 @@ _ALL = frozenset(item.id for item in checks.CHECKS)
 def refuse_unready(context: Context, steps: Collection[str]) -> None:
     """Raise CheckError, or ChecksFailedError naming all, for required checks that fail and are not ignored.
 
-    `steps` are the names of those that will run. An installation that has begun was checked before it did.
-    Questions (terms, sign-in, site) are asked here already, so that all of them come before the first change.
+    These are the checks of the host; nothing is asked and nobody signs in for them. `steps` are the names of
+    those that will run. An installation that has begun was checked before it did.
     """
     if context.receipt.entries:
         return
@@ -49,16 +51,36 @@ def refuse_unready(context: Context, steps: Collection[str]) -> None:
         images.judge_archives(context)
     if not context.ports.files.live:
         return
-    if "eula" in steps:
-        eula.STEP.gather(context)
     environment.STEP.gather(context)
     environment.adopt_proxies(context)
-    facts = _examine(context)
+    context.gathered.host = facts = _examine(context)
     _judge(context, facts, steps, _ALL - _PORTS)
-    if "sign-in" in steps and "site" in steps:
-        facts = _with_tenant(context, facts)
-        _judge(context, facts, steps, _OF_THE_SITE)
+    if site.STEP.name not in steps:
+        _tell_closed(context, facts)
+
+
+def refuse_unsuited(context: Context, steps: Collection[str]) -> None:
+    """Raise as `refuse_unready` does where the host does not suit the site to join.
+
+    Until this server is registered: all that these checks could stop is still to come.
+    """
+    if not context.ports.files.live or register.STEP.name in context.receipt.steps:
+        return
+    facts = _with_tenant(context, context.gathered.host or _examine(context))
+    _judge(context, facts, steps, _OF_THE_SITE)
     _tell_closed(context, facts)
+
+
+def judging(steps: Sequence[AnyStep]) -> list[AnyStep]:
+    """The steps of a run; `site` makes the checks that depend on the site, as soon as it is known."""
+    names = [step.name for step in steps]
+
+    def gather(context: Context) -> Any:
+        site.choose(context)
+        refuse_unsuited(context, names)
+        return site.STEP.gather(context)
+
+    return [replace(step, gather=gather) if step is site.STEP else step for step in steps]
 
 
 def _judge(context: Context, facts: Facts, steps: Collection[str], ids: Collection[str]) -> None:
@@ -91,7 +113,7 @@ def _tell_undecided(context: Context, found: Iterable[Finding]) -> None:
     for item in undecided(found, context.ignored_checks):
         by_reason.setdefault(item.seen, []).append(item.id)
     for reason, ids in by_reason.items():
-        context.prompter.say(f"Not checked, {reason}: {', '.join(ids)}")
+        context.note(f"Not checked, {reason}: {', '.join(ids)}")
 
 
 def _tell_closed(context: Context, facts: Facts) -> None:
@@ -99,7 +121,7 @@ def _tell_closed(context: Context, facts: Facts) -> None:
     closed = [item for item in checks.judge(checks.of(_GROUPS), facts) if item.id in _FIREWALL]
     for item in closed:
         if item.result is Outcome.WARNING and item.id not in context.ignored_checks:
-            context.prompter.say(f"{item.title}: {item.seen}. {item.hint}")
+            context.note(f"{item.title}: {item.seen}. {item.hint}")
 
 
 def planned(facts: Facts, steps: Collection[str]) -> Facts:
@@ -151,7 +173,6 @@ def _ca_pem(context: Context) -> str:
 
 def _with_tenant(context: Context, facts: Facts) -> Facts:
     """The facts with the server configuration of the site, and who holds its port."""
-    sign_in.STEP.gather(context)
     chosen, server = site.choose(context), configure.pulled(context)
     tunnel = TunnelFacts(
         source=f"site {plain(chosen.display_name, 60)}",
@@ -172,7 +193,7 @@ def _refuse(context: Context, failed: Iterable[Finding]) -> None:
     for item in failed:
         error = CheckError(item.id, f"{item.title}: {item.seen}", item.hint)
         if item.id in context.ignored_checks:
-            context.prompter.say(f"Ignored (--ignore-check): {error.message}")
+            context.note(f"Ignored (--ignore-check): {error.message}")
         else:
             errors.append(error)
     if len(errors) == 1:

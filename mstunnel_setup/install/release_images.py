@@ -19,7 +19,6 @@ def with_release_images(answers: Answers) -> Answers:
     found = [str(place) for place in own.places() if place.is_file()][:1]
     if found and not answers.images.archive:
         values["images.archive"] = found
-    for path, value in values.items():
-        answers = answered(answers, path, value)
+    answers = answered(answers, values)
     answers.origins.update(dict.fromkeys(values, _ORIGIN))
     return answers

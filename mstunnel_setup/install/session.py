@@ -19,7 +19,7 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.store_answer import all_remembered, remembered
-from mstunnel_setup.engine.values import JsonValue
+from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.errors import NOT_INSTALLED, NOT_ROOT, SetupError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import Authentication
 from mstunnel_setup.host.accounts import own_name
@@ -178,11 +178,16 @@ def require_installed(receipt: Receipt) -> None:
 def answers(operator: Operator, settings: Settings, receipt: Receipt) -> Answers:
     """The merged answers: options, environment, answer file, earlier answers, defaults. Raises UsageError."""
     file = None if operator.answers is None else load(operator.answers)
-    earlier = all_remembered(receipt)
-    given = earlier.pop("answers", None)
     own = {"account": own_name()} if paths.ROOTLESS else {}
-    known = {**own, **(given if isinstance(given, dict) else {}), **earlier}
+    known = {**own, **earlier_answers(receipt)}
     return with_release_images(merge(settings, os.environ, file, known))
+
+
+def earlier_answers(receipt: Receipt) -> JsonObject:
+    """What earlier runs were told, by setting path; beside it what else they have stored."""
+    stored = all_remembered(receipt)
+    told = stored.pop("answers", None)
+    return {**(told if isinstance(told, dict) else {}), **stored}
 
 
 def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[AnyStep]:

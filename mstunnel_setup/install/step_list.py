@@ -1,4 +1,8 @@
-"""The lists of steps: they drive the order of a run, `step NAME`, `--skip`, help and the docs page."""
+"""The lists of steps: they drive the order of a run, `step NAME`, `--skip`, help and the docs page.
+
+What a person is asked comes first, and nothing that can stop for them comes after the sign-in: once the
+server is registered it signs in itself, so that no later stop costs another sign-in.
+"""
 
 from collections.abc import Mapping
 
@@ -58,16 +62,16 @@ from mstunnel_setup.upgrade.actions import OpenMailbox
 
 ORDER: tuple[AnyStep, ...] = (
     eula.STEP,
-    program.STEP,
     environment.STEP,
-    kernel.STEP,
-    proxy.STEP,
-    bridge.STEP,
-    images.STEP,
     certificate.STEP,
     sign_in.STEP,
     site.STEP,
     register.STEP,
+    program.STEP,
+    kernel.STEP,
+    proxy.STEP,
+    bridge.STEP,
+    images.STEP,
     configure.STEP,
     launch.STEP,
     monitor.STEP,
@@ -79,12 +83,12 @@ ROOTLESS: Mapping[Scope, tuple[AnyStep, ...]] = {
     Scope.ACCOUNT: (
         eula.STEP,
         environment.STEP,
-        proxy.UNITS,
-        images.STEP,
         certificate.STEP,
         sign_in.STEP,
         site.STEP,
         register.STEP,
+        proxy.UNITS,
+        images.STEP,
         configure.STEP,
         launch.STEP,
         monitor.STEP,

@@ -6,11 +6,16 @@ from itertools import chain
 from mstunnel_setup import paths
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.engine.values import as_object
+from mstunnel_setup.errors import SetupError
+from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_answer
 from mstunnel_setup.gateway.ocserv_conf import served_port
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.text import fold_all
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.judge_time import days_left
+
+_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Installed:
     port: int | None
     site: str | None
     days_left: int | None
+    sessions: int | None = None
 
 
 def summary(context: Context) -> list[str]:
@@ -34,8 +40,21 @@ def summary(context: Context) -> list[str]:
             port=served_port(ports.files.read(paths.OCSERV_CONF) or b""),
             site=str(joined.get("name") or "") or None,
             days_left=None if leaf is None else days_left(leaf, ports.clock.now()),
+            sessions=_sessions(ports) if context.prompter.interactive else None,
         )
     )
+
+
+def _sessions(ports: Ports) -> int | None:
+    """How many devices are connected; None when the gateway does not answer."""
+    status = next(command for command in SHOW_COMMANDS if command.words == ("status",))
+    try:
+        finished = ports.engine.execute(paths.SERVER, occtl_arguments(status, as_json=True), _SECONDS)
+        answer = read_answer(status, finished.output)
+    except SetupError:
+        return None
+    found = answer.get("Active sessions") if isinstance(answer, dict) else None
+    return found if isinstance(found, int) else None
 
 
 def lines(found: Installed) -> list[str]:
@@ -46,6 +65,7 @@ def lines(found: Installed) -> list[str]:
         ("Address", found.address and f"{found.address}, port {found.port} (TCP and UDP)"),
         ("Site", found.site),
         ("Certificate", None if found.days_left is None else f"{found.days_left} days left"),
+        ("Sessions", None if found.sessions is None else f"{found.sessions} so far"),
     )
     return list(
         chain(
@@ -55,6 +75,7 @@ def lines(found: Installed) -> list[str]:
                 [
                     f"Allow TCP and UDP port {found.port} to this server in every firewall before it.",
                     "Check the gateway with `mst-cli status`.",
+                    "Save the answers for another server with `mstunnel-setup answers save FILE`.",
                 ]
             ),
         )

@@ -122,7 +122,7 @@ def _client_id(context: Context) -> str:
     if context.answers.client_id is None:
         return context.answer("sign_in.client_id", CLIENT_ID_QUESTION)
     if context.answers.sign_in.client_id is None:
-        context.prompter.say(_PUBLIC_CLIENT)
+        context.note(_PUBLIC_CLIENT)
     return context.answers.client_id
 
 

@@ -33,22 +33,25 @@ _DATA_STEPS = frozenset({"eula", "environment", "certificate", "import"})
 _WAY_OUT = "To continue without the tenant: `mst-cli uninstall --offline`; it lists what remains there."
 
 
-def uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_data: bool) -> Result:
-    """Undo everything in the receipt, newest first. Asks once; an unattended run is its own answer.
+def uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_data: bool, yes: bool) -> Result:
+    """Undo everything in the receipt, newest first. Asks once, unless `yes` or the run is unattended.
 
     Raises NetworkError, which says how to continue, when the tenant is unreachable and `offline` is false.
     """
-    own = partial(_uninstall, operator, settings, offline=offline, keep_data=keep_data)
+    own = partial(_uninstall, operator, settings, offline=offline, keep_data=keep_data, yes=yes)
     return take_back(operator, own)
 
 
-def _uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_data: bool) -> Result:
+def _uninstall(
+    operator: Operator, settings: Settings, *, offline: bool, keep_data: bool, yes: bool
+) -> Result:
     with open_run(operator, settings, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
         if not run.context.receipt.entries:
             forget(run.files, run.journal)
             return Result("unchanged", text=["No gateway is installed here; there is nothing to remove."])
         registered = in_tenant(run.context.receipt)
-        _ask(run, offline=offline, registered=registered)
+        if not yes:
+            _ask(run, offline=offline, registered=registered)
         try:
             removals = remove_installation(run, offline=offline, keep_data=keep_data)
         except NetworkError as error:

@@ -42,14 +42,15 @@ def enrol(run: Run, *, first: Collection[str] = ()) -> bool:
     return any(planned.actions for planned in done)
 
 
-def reenroll(operator: Operator, settings: Settings) -> Result:
+def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result:
     """Remove what the tenant knows of this server, wherever it still does, and register it again.
 
     An administrator signs in first, so that a refused sign-in leaves everything as it is.
     """
     with installed_run(operator, settings) as run:
         prompter = run.context.prompter
-        if prompter.interactive and not prompter.confirm("Give this server a new identity in the tenant?"):
+        ask = prompter.interactive and not yes
+        if ask and not prompter.confirm("Give this server a new identity in the tenant?"):
             raise REENROLL_DECLINED()
         sign_in.as_administrator(run.context)
         site.chosen_id(run.context)

@@ -307,7 +307,7 @@ class RecordedEngine:
         digest = self._change("pull", reference=reference)
         return Image(reference, digest, digest)
 
-    def load(self, archive: str) -> tuple[Image, ...]:
+    def load(self, archive: str, progress: Any) -> tuple[Image, ...]:
         found = archived_images(archive)
         for image in found:
             self._change("pull", reference=image.name, digest=image.digest)

@@ -24,6 +24,7 @@ import msal  # noqa: F401 (imported here, not in every run)
 import mstunnel_setup.cli.render as render_module
 import mstunnel_setup.install.install
 import mstunnel_setup.install.plan
+import mstunnel_setup.install.preflight
 import mstunnel_setup.install.session as run_module
 import mstunnel_setup.install.status
 import mstunnel_setup.install.uninstall
@@ -174,6 +175,8 @@ def _pretend(request: dict[str, Any]) -> None:
         Files.live = property(lambda files: str(files.root) == request["root"])  # type: ignore[method-assign,assignment]
         for module in (mstunnel_setup.install.install, mstunnel_setup.operations.restore):
             module.refuse_unready = lambda *_arguments: None  # type: ignore[attr-defined]
+        for module in (mstunnel_setup.install.preflight, mstunnel_setup.operations.restore):
+            module.refuse_unsuited = lambda *_arguments: None  # type: ignore[attr-defined]
 
 
 def alone(request: dict[str, Any]) -> int:

@@ -15,8 +15,8 @@ from tests.testbed.testbed import INTRANET_PAGE
 pytestmark = pytest.mark.e2e
 
 STEPS = (
-    *("eula", "program", "environment", "kernel", "images", "certificate", "sign-in"),
-    *("site", "register", "configure", "launch", "verify"),
+    *("eula", "environment", "certificate", "sign-in", "site", "register"),
+    *("program", "kernel", "images", "configure", "launch", "verify"),
 )
 # Different in every installation by nature: ids of the tenant, keys, times.
 OF_ONE_RUN = (

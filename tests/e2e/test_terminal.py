@@ -112,37 +112,44 @@ def stop_to_edit_the_settings(person: Person) -> None:
         terminal.type("q")
         terminal.wait_for("Do you accept these terms?")
         terminal.type("yes")
-        sign_in_and_choose_the_site(person, terminal)
-        terminal.wait_for(f"{SETTINGS} sets")
-        terminal.wait_for("[y/N]")
-        terminal.type("no")
+        terminal.wait_for(f"The settings of the gateway are in {SETTINGS}:")
+        for name in ("http_proxy", "https_proxy", "no_proxy", "TRACE_SESSIONS", "DEBUG_LEVEL"):
+            terminal.match(rf"{name} +\w.*not set")
+        terminal.wait_for("then press Enter")
+        terminal.type("stop")
         screen = read(terminal, 11)
         assert "waiting:" in screen
         assert "run the same command again; it continues from here" in screen
+        assert "To sign in" not in screen
 
 
 def sign_in_and_choose_the_site(person: Person, terminal: Terminal) -> None:
-    """All that has to be known of the tenant is asked before anything is changed."""
+    """Nothing that a person has to fetch comes after this."""
     terminal.wait_for("Client id, or")
     terminal.type(person.host.lab["client_id"])
     person.signs_in(terminal)
-    number = terminal.match(rf"(\d) +Testbed +{re.escape(PUBLIC_ADDRESS)}")
-    terminal.wait_for("Number, name or id:")
+    for heading in ("No.", "Name", "Address", "Servers"):
+        terminal.wait_for(heading)
+    number = terminal.match(rf"(\d) +Testbed +{re.escape(PUBLIC_ADDRESS)} +0")
+    terminal.wait_for("Number or name:")
     terminal.type("7")
-    terminal.wait_for("There is no such entry.")
+    terminal.wait_for('"7" is not in the list. Type a number from 1 to 2, or a name.')
     terminal.type(number)
 
 
 def finish(person: Person) -> None:
-    """What was typed before is not asked again; only the sign-in itself is not kept."""
+    """One sign-in is enough for all that follows; no note is shown twice."""
     with person.runs() as terminal:
-        answer_up_to_the_certificate(person, terminal)
+        go_on_with_the_settings(terminal)
         bring_the_certificate_slowly(person, terminal)
-        person.signs_in(terminal)
+        sign_in_and_choose_the_site(person, terminal)
+        name_the_images(person, terminal)
         screen = read(terminal, 0)
-        assert "Client id, or" not in screen
-        assert "Number, name or id" not in screen
+        assert "accept these terms" not in screen
+        assert screen.count("To sign in") == 1
         assert screen.count("Not usable yet") == 1
+        notes = re.findall(r"^Certificate: .*$", screen, re.MULTILINE)
+        assert len(notes) == len(set(notes))
         assert re.search(r"Step (\d+) of \1\b", screen)
         assert "The gateway is installed." in screen
         assert re.search(rf"Address: +{re.escape(PUBLIC_ADDRESS)}, port \d+ \(TCP and UDP\)\n", screen)
@@ -153,6 +160,7 @@ def finish(person: Person) -> None:
 
 def bring_the_certificate_slowly(person: Person, terminal: Terminal) -> None:
     """Read the exact places on the screen; copy half of the key first."""
+    terminal.wait_for("Waiting for the TLS certificate")
     for place in (CHAIN, KEY, "/etc/mstunnel/private/site.pfx"):
         terminal.match(rf"(?<!\S){re.escape(place)}[\s.,]")
     person.host.server.write(CHAIN, person.certificate[0])
@@ -185,12 +193,18 @@ def remove(person: Person) -> None:
         assert f"left in place: {SETTINGS} was changed outside mstunnel-setup" in screen
 
 
-def answer_up_to_the_certificate(person: Person, terminal: Terminal) -> None:
-    """Say yes to the settings and name the images; a slip of the keyboard is no reason to start again."""
-    terminal.wait_for("[y/N]")
+def go_on_with_the_settings(terminal: Terminal) -> None:
+    """A slip of the keyboard is no reason to start again."""
+    terminal.match(r"TRACE_SESSIONS +.* 2\s")
+    terminal.wait_for("then press Enter")
     terminal.type("maybe")
-    terminal.wait_for("Type yes or no.")
-    terminal.type("yes")
+    terminal.wait_for('"maybe" is no answer here.')
+    terminal.wait_for("then press Enter")
+    terminal.type("")
+
+
+def name_the_images(person: Person, terminal: Terminal) -> None:
+    """Only a program that is no release asks for them."""
     terminal.wait_for("Image of the VPN server")
     terminal.type("gateway:latest")
     terminal.wait_for("must name an image by digest")
@@ -198,7 +212,6 @@ def answer_up_to_the_certificate(person: Person, terminal: Terminal) -> None:
     terminal.type(person.host.references["gateway"])
     terminal.wait_for("Image of the agent")
     terminal.type(person.host.references["agent"])
-    terminal.wait_for("Waiting for the TLS certificate")
 
 
 @dataclass(frozen=True)
@@ -214,19 +227,18 @@ def stops(person: Person) -> tuple[Stop, ...]:
     return (
         Stop("-- more", "q"),
         Stop("Do you accept these terms?", "yes"),
+        Stop("then press Enter"),
+        Stop("where it lies already", reads_input=False),
         Stop("Client id, or", person.host.lab["client_id"]),
         Stop("Waiting ...", reads_input=False),
-        Stop("Number, name or id", "Testbed"),
-        Stop("[y/N]", "yes"),
+        Stop("Number or name", "Testbed"),
         Stop("Image of the VPN server", person.host.references["gateway"]),
         Stop("Image of the agent", person.host.references["agent"]),
-        Stop("Waiting for the TLS certificate", reads_input=False),
-        Stop("Waiting ...", reads_input=False),
     )
 
 
 # The first of the stops at which something has been changed.
-CHANGED = 5
+CHANGED = 2
 
 
 def give_up(person: Person, places: tuple[Stop, ...], key: str) -> str:
@@ -252,21 +264,22 @@ def test_an_interrupted_run_continues_later(person: Person) -> None:
     host = person.host
     before, tenant = host_tree(host), host.tenant()
     places = stops(person)
-    for first, last in ((0, 0), (0, 1), (0, 3), (0, 4), (0, 5), (5, 6), (6, 7), (6, 8), (8, 9)):
+    # Where a run begins that continues, and where it is given up.
+    for first, last in ((0, 0), (0, 1), (0, 2), (2, 3), (3, 4), (4, 5), (4, 6), (5, 7), (7, 8)):
         screen = give_up(person, places[first : last + 1], CTRL_C)
         assert screen.endswith("^C\nstopped: interrupted\n  Run the same command again to continue.\n"), (
             screen
         )
         if last < CHANGED:
             assert host_tree(host) == before
-    host.server.run(["mstunnel-setup", "rollback"])
+    host.program("mstunnel-setup", "rollback", "--unattended")
     assert host.tenant() == tenant
 
 
 def test_the_end_of_the_input_is_reported(person: Person) -> None:
     before = host_tree(person.host)
-    for last in (0, 1, 2, CHANGED):
-        screen = give_up(person, stops(person)[: last + 1], CTRL_D)
+    for first, last in ((0, 0), (0, 1), (0, 2), (2, 3), (3, 4)):
+        screen = give_up(person, stops(person)[first : last + 1], CTRL_D)
         assert "error: the input ended before the question was answered" in screen
         assert (host_tree(person.host) == before) == (last < CHANGED)
 

@@ -110,22 +110,22 @@ def walk(host: Installation, way: Way) -> float:
 
 
 def answer(host: Installation, terminal: Terminal, account: str) -> None:
-    """Read what is asked, and answer it: terms, sign-in, site, settings, certificate."""
+    """Read what is asked, and answer it: terms, settings, certificate, sign-in, site."""
     terminal.wait_for("-- more")
     terminal.type("q")
     terminal.wait_for("Do you accept these terms?")
     terminal.type("yes")
-    code = terminal.match(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
-    host.testbed.lab.run(["mstunnel-lab", "approve", code, "--user", ADMINISTRATOR, "--dir", LAB])
-    number = terminal.match(rf"(\d) +Testbed +{re.escape(PUBLIC_ADDRESS)}")
-    terminal.wait_for("Number, name or id:")
-    terminal.type(number)
-    terminal.wait_for("[y/N]")
-    terminal.type("yes")
+    terminal.wait_for("then press Enter")
+    terminal.type("")
     terminal.wait_for("Waiting for the TLS certificate")
     for path, content in zip((CHAIN, KEY), host.authority.issue(PUBLIC_ADDRESS), strict=True):
         host.server.write("/root/copied", content, 0o600)
         host.server.shell(f"chown {account} /root/copied && mv /root/copied {path}")
+    code = terminal.match(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
+    host.testbed.lab.run(["mstunnel-lab", "approve", code, "--user", ADMINISTRATOR, "--dir", LAB])
+    number = terminal.match(rf"(\d) +Testbed +{re.escape(PUBLIC_ADDRESS)}")
+    terminal.wait_for("Number or name:")
+    terminal.type(number)
 
 
 def connect(host: Installation) -> None:

@@ -47,7 +47,7 @@ class FakeEngine(ContainerEngine):
     def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
         raise AssertionError(reference)
 
-    def load(self, archive: str) -> tuple[Image, ...]:
+    def load(self, archive: str, progress: Any) -> tuple[Image, ...]:
         raise AssertionError(archive)
 
     def tag(self, image: str, name: str) -> None:

@@ -89,7 +89,7 @@ def apply(
     sign_in: SignInOptions,
     how: ApplyOptions,
     directory: Declarations,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Show the plan, ask, and change the tenant to match the declarations."""
     run_command(

@@ -73,7 +73,7 @@ def delete(
     common: CommonOptions,
     sign_in: SignInOptions,
     wanted: Wanted,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete a profile and its trusted root."""
     run_command(

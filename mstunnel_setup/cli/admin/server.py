@@ -68,7 +68,7 @@ def delete(
     sign_in: SignInOptions,
     site: Site,
     wanted: Wanted,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete the record of a server that no longer exists; otherwise use `mst-cli uninstall` there."""
     run_command(

@@ -89,7 +89,7 @@ def delete(
     common: CommonOptions,
     sign_in: SignInOptions,
     metric: Metric,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete the thresholds of a metric."""
     run_command(

@@ -108,7 +108,7 @@ def offer(context: Context, facts: Facts) -> bool:
         f"The bridge of the container engine overlaps your networks. Move it to {free}?"
     ):
         return False
-    context.take("bridge", free)
+    context.take({"bridge": free})
     return True
 
 

@@ -12,7 +12,7 @@ from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, Wr
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.errors import CertificateError, UsageError
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
@@ -25,7 +25,8 @@ from mstunnel_setup.tls.load import fingerprint, given_pem, key_pem
 from mstunnel_setup.tls.model import Finding, Identity, Severity
 from mstunnel_setup.tls.schedule import ScheduleImport
 
-_POLL_SECONDS = 2.0
+_LIES_ALREADY = "Or type the path where it lies already"
+_PEM = b"-----BEGIN "
 _PASSPHRASE_ASKS = 3
 _PENDING = Codec([ScheduleImport])
 
@@ -80,7 +81,7 @@ def _is_linked(context: Context, source: IdentitySource) -> bool:
 def _read(context: Context, source: IdentitySource) -> Certificate:
     identity = _load(context, source)
     for finding in exposed_keys(context.ports):
-        context.prompter.say(f"Certificate: {finding.message}. {finding.hint}")
+        context.note(f"Certificate: {finding.message}. {finding.hint}")
     return Certificate(source, identity, tuple(copies(context, source, identity)))
 
 
@@ -95,7 +96,7 @@ def _kept(context: Context, found: Certificate) -> Certificate:
         reason = "is older than the one in use; `mst-cli import_cert --yes` goes back to it"
     else:
         return found
-    context.prompter.say(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
+    context.note(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
     return Certificate(generations.source(context.ports, paths.ACTIVE), current)
 
 
@@ -163,7 +164,7 @@ def tell(context: Context, found: Sequence[Finding]) -> None:
         raise CertificateError(errors[0].id, "; ".join(error.message for error in errors), errors[0].hint)
     for finding in found:
         if finding.severity is Severity.WARNING or finding.hint:
-            context.prompter.say(f"Certificate: {finding.message}. {finding.hint}".rstrip())
+            context.note(f"Certificate: {finding.message}. {finding.hint}".rstrip())
 
 
 def _given(context: Context) -> IdentitySource:
@@ -206,22 +207,32 @@ def _there(context: Context, path: str) -> bool:
 
 
 def _wait(context: Context) -> IdentitySource:
-    """Say where the certificate belongs, and take it as soon as it is there, complete and valid."""
+    """Ask for the certificate; it is taken as soon as it is complete and valid, at its place or another."""
     if not context.prompter.interactive:
         _missing(context)
     context.prompter.say(
-        f"Waiting for the TLS certificate: {_places(context)}. Ctrl-C stops; a later run continues here."
+        f"Waiting for the TLS certificate: {_places(context)}. It is used as soon as it is complete."
     )
-    said = ""
-    while True:
-        context.ports.clock.sleep(_POLL_SECONDS)
-        source = _source(context)
-        problem = "" if source is None else _problem(context, source)
-        if source is not None and not problem:
-            return source
-        if problem != said:
-            context.prompter.say(f"Not usable yet: {problem}" if problem else "The files are gone again.")
-        said = problem
+    while _problem(context) is not None:
+        if path := context.prompter.ask_until(_LIES_ALREADY, lambda: _problem(context)):
+            _take_from(context, path)
+    return _source(context) or _missing(context)
+
+
+def _take_from(context: Context, path: str) -> None:
+    """Use the certificate at `path`, a PFX, or PEM whose key a person names as well."""
+    content = context.ports.files.read_given(path) if path.startswith("/") else None
+    if content is None:
+        context.prompter.say(f"There is no file {path}. Type its full path, such as /root/site.pfx.")
+        return
+    values: dict[str, object] = {"certificate.pfx": path}
+    if _PEM in content:
+        key = context.prompter.ask("Path of its private key (PEM)")
+        values = {"certificate.chain": [path], "certificate.key": key}
+    try:
+        context.take(values)
+    except UsageError as error:
+        context.prompter.say(error.message)
 
 
 def _missing(context: Context) -> NoReturn:
@@ -238,15 +249,22 @@ def _places(context: Context) -> str:
     )
 
 
-def _problem(context: Context, source: IdentitySource) -> str:
-    """Why the files cannot be taken as they are now, perhaps half copied; empty when they can."""
+def _problem(context: Context) -> str | None:
+    """Why the files cannot be taken as they are now, perhaps half copied; empty when there are none yet.
+
+    None when they can be taken.
+    """
+    source = _source(context)
+    if source is None:
+        return ""
     try:
         identity = source.load(context.ports)
     except CertificateError as error:
         # The passphrase is asked for once the files are taken.
-        return "" if error.code.startswith("pfx-passphrase") else error.message
+        return None if error.code.startswith("pfx-passphrase") else f"Not usable yet: {error.message}."
     found = findings(context, identity, address(context))
-    return "; ".join(finding.message for finding in found if finding.severity is Severity.ERROR)
+    errors = [finding.message for finding in found if finding.severity is Severity.ERROR]
+    return f"Not usable yet: {'; '.join(errors)}." if errors else None
 
 
 def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action[Ports]]:

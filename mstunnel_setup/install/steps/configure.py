@@ -50,7 +50,7 @@ def _gather(context: Context) -> Configuration:
     options = GatewayOptions(Authentication(context.answers.authentication), level)
     server = pulled(context)
     for warning in server.warnings:
-        context.prompter.say(f"Server configuration: {warning.message}. {warning.hint}".rstrip())
+        context.note(f"Server configuration: {warning.message}. {warning.hint}".rstrip())
     address = site.choose(context).internal_network_probe_url or ""
     return Configuration(
         server,

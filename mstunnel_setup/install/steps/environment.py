@@ -3,17 +3,18 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from mstunnel_setup import paths
+from mstunnel_setup.answers.variables import refuse_wrong
 from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, LinkInPlace, MakeDirectory, MergeFile, WriteFile
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.errors import CA_FILE_MISSING, CertificateError
+from mstunnel_setup.errors import CA_FILE_MISSING, CertificateError, UsageError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.context import Context
@@ -23,6 +24,16 @@ from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.tls.read import read_material
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+_MEANINGS: Mapping[str, str] = {
+    "http_proxy": "proxy for http addresses",
+    "https_proxy": "proxy for https addresses",
+    "no_proxy": "what is reached without the proxy",
+    "TRACE_SESSIONS": "access log: 1, or 2 with DNS connections",
+    "DEBUG_LEVEL": "detail of the server log: 0 to 4",
+    "CLIENT_TO_CLIENT": "true: devices reach each other",
+}
+_STOP = "stop"
+_EDIT = f"Edit the file now if your network needs it, then press Enter (or type {_STOP})"
 WANTED = "environment.wanted"
 TENANT_ROOTS = f"{paths.CA_TRUST}/tenant-ca.crt"
 """Where the certificates of `tenant.ca_file` are kept."""
@@ -176,15 +187,38 @@ def _decide(environment: Environment) -> Sequence[Action[Ports]]:
 
 
 def _prove(context: Context, _environment: Environment) -> None:
-    """A person gets the chance to edit `env.sh` before anything is built on it; once is enough."""
+    """A person gets the time to edit `env.sh` before anything is built on it; once is enough."""
     if not context.prompter.interactive or STEP.name in context.receipt.steps:
         return
-    given = ", ".join(f"{name}={value}" for name, value in settings(context).items())
-    said = f"sets {given}" if given else "sets nothing yet; all settings have their defaults"
-    context.prompter.say(f"{paths.ENVIRONMENT} {said}.")
-    if not context.prompter.confirm("Continue with these settings (no: stop and edit the file)"):
-        raise ENVIRONMENT_TO_EDIT(path=paths.ENVIRONMENT)
-    context.gathered.environment = None
+    context.prompter.say("\n".join(described(settings(context))))
+    while True:
+        typed = context.prompter.ask(_EDIT, default="")
+        if typed.lower() == _STOP:
+            raise ENVIRONMENT_TO_EDIT(path=paths.ENVIRONMENT)
+        context.gathered.environment = None
+        problem = f'"{typed}" is no answer here.' if typed else _problem(context)
+        if not problem:
+            return
+        context.prompter.say(problem)
+
+
+def described(found: Mapping[str, str]) -> Iterator[str]:
+    """The lines that name `env.sh`, each variable with what it is for, and what it is set to in `found`."""
+    yield f"The settings of the gateway are in {paths.ENVIRONMENT}:"
+    others = {name: "" for name in found if name not in _MEANINGS and name.lower() not in PROXIES}
+    for name, meaning in {**_MEANINGS, **others}.items():
+        value = _either(name, found)
+        yield f"  {name:17} {meaning:42} {value or 'not set'}"
+
+
+def _problem(context: Context) -> str:
+    """What is wrong in `env.sh` as it was edited; empty when it can be used."""
+    try:
+        for name, value in settings(context).items():
+            refuse_wrong(name, value)
+    except (EnvironmentFileError, UsageError) as error:
+        return f"{paths.ENVIRONMENT}: {error.message}. {error.hint}"
+    return ""
 
 
 STEP = Step("environment", "Settings of the gateway (env.sh)", _gather, _decide, _prove)

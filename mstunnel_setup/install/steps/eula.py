@@ -34,11 +34,11 @@ def text() -> str:
 
 
 def _gather(context: Context) -> Acceptance:
-    return Acceptance(_answers(context), _record(context))
+    return Acceptance(told(context), _record(context))
 
 
-def _answers(context: Context) -> JsonObject:
-    """What was answered from outside; what a step asked for and remembers itself is left to that step.
+def told(context: Context) -> JsonObject:
+    """What was answered until now, for later runs; what a step asks for and remembers is left to that step.
 
     Acceptance of one text says nothing about the next, so it is remembered with its digest only.
     """

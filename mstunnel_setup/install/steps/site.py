@@ -11,6 +11,7 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import SITE_AMBIGUOUS, SITE_CHANGED, SITE_MISSING, SITE_NONE, SITE_UNKNOWN
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.steps import eula
 from mstunnel_setup.install.steps.certificate import examine
 from mstunnel_setup.tenant.actions import site_deleted
 from mstunnel_setup.tenant.graph import is_guid
@@ -19,14 +20,19 @@ from mstunnel_setup.text import plain
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.model import Identity
 
+_COLUMNS = ("Name", "Address", "Servers")
+# Each site whose servers are counted costs a request.
+_COUNTED = 10
+
 
 @dataclass(frozen=True)
 class Site:
-    """The chosen site: its GUID, its name, and the public address devices connect to."""
+    """The chosen site: its GUID, its name, the address devices connect to; and all answers until now."""
 
     id: str
     name: str
     public_address: str
+    answers: JsonObject
 
 
 def _gather(context: Context) -> Site:
@@ -35,7 +41,7 @@ def _gather(context: Context) -> Site:
     if isinstance(earlier, dict) and earlier.get("id") != site.id:
         raise SITE_CHANGED(earlier=earlier.get("name"), display_name=plain(site.display_name))
     require_named(context, site)
-    return Site(site.id, plain(site.display_name), plain(site.public_address or ""))
+    return Site(site.id, plain(site.display_name), plain(site.public_address or ""), eula.told(context))
 
 
 def require_named(context: Context, site: TunnelSite) -> None:
@@ -74,11 +80,23 @@ def _chosen(context: Context) -> TunnelSite:
         raise site_deleted(f"{earlier.get('name')} ({wanted})")
     if wanted is not None:
         return _find(sites, wanted)
-    rows = [(site.id, plain(site.display_name), plain(site.public_address or "")) for site in sites]
-    chosen = _find(sites, context.prompter.choose("Site to join", rows))
+    chosen = _find(sites, context.prompter.choose("Site to join", _rows(context, sites), _COLUMNS))
     # An answer is kept with the first change, so that a run that stops before this step need not ask again.
-    context.take("site", chosen.id)
+    context.take({"site": chosen.id})
     return chosen
+
+
+def _rows(context: Context, sites: Sequence[TunnelSite]) -> list[tuple[str, ...]]:
+    """Id, name, address and number of servers of each site; of many sites nobody counts the servers."""
+    return [
+        (
+            site.id,
+            plain(site.display_name),
+            plain(site.public_address or ""),
+            str(len(context.ports.graph.servers(site.id))) if len(sites) <= _COUNTED else "",
+        )
+        for site in sites
+    ]
 
 
 def _by_id(context: Context, wanted: str) -> TunnelSite | None:
@@ -109,7 +127,8 @@ def _identity(context: Context) -> Identity:
 
 def _decide(site: Site) -> Sequence[Action[Ports]]:
     value: JsonObject = {"id": site.id, "name": site.name, "public_address": site.public_address}
-    return (StoreAnswer(name="joined-site", value=value),)
+    # The questions after the terms have been answered: a later run asks none of them again.
+    return (StoreAnswer(name="answers", value=site.answers), StoreAnswer(name="joined-site", value=value))
 
 
 def _missing(context: Context) -> Sequence[str]:

@@ -140,7 +140,7 @@ def test_recorded_answers_come_back_the_same() -> None:
 
 def test_a_value_given_meanwhile_leaves_the_origins_of_the_others() -> None:
     first = merge({"engine": "podman"}, {}, parse(FULL, "answers.yaml"), {"server_name": "gw9"})
-    then = answered(first, "site", "Berlin")
+    then = answered(first, {"site": "Berlin"})
     assert then.site == "Berlin"
     assert {path for path, origin in then.origins.items() if origin != first.origins[path]} == {"site"}
 

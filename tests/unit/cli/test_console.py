@@ -73,12 +73,58 @@ def test_the_rows_are_shown_and_remote_text_is_harmless() -> None:
     assert "\x1b" not in shown.getvalue()
 
 
-def test_ids_stay_whole_where_names_are_long() -> None:
+def test_a_question_ends_when_what_it_waits_for_is_there() -> None:
+    console, shown = _console("/root/site.pfx\n\n")
+    answers: list[str | None] = ["", "half copied", "half copied", None]
+    assert console.ask_until("Path", lambda: answers.pop(0)) == "/root/site.pfx"
+    assert console.ask_until("Path", lambda: answers.pop(0)) == ""
+    assert answers == ["half copied", None]
+    assert shown.getvalue() == "Path: Path: \nhalf copied\nPath: "
+
+
+def test_what_is_wrong_is_shown_when_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    console, shown = _console("")
+    monkeypatch.setattr(console, "_typed_within", lambda _seconds: False)
+    answers: list[str | None] = ["", "half", "half", "", "half", None]
+    assert console.ask_until("Path", lambda: answers.pop(0)) is None
+    assert shown.getvalue().splitlines() == ["Path: ", "half", "Path: ", "half", "Path: "]
+
+
+def test_the_end_of_the_input_ends_a_wait() -> None:
+    with pytest.raises(UsageError, match="the input ended"):
+        _console("")[0].ask_until("Path", lambda: "")
+
+
+def test_rows_are_a_table_with_headings() -> None:
     console, shown = _console("1\n")
     guid = "9cd72797-5ed6-4d2a-8bc7-0eab1e5a81d5"
-    console.choose("Sites", [(guid, "A site with a very long name " * 3, "gateway.of.a.long.example")])
-    assert guid in shown.getvalue()
+    rows = [(guid, "Berlin", "vpn.contoso.example", "2"), (f"{guid[:-1]}6", "Kyoto", "", "0")]
+    assert console.choose("Site to join", rows, ("Name", "Address", "Servers")) == guid
+    lines = [line.split() for line in shown.getvalue().splitlines()]
+    assert ["No.", "Name", "Address", "Servers"] in lines
+    assert ["1", "Berlin", "vpn.contoso.example", "2"] in lines
+    assert ["2", "Kyoto", "0"] in lines
+    assert guid not in shown.getvalue()
+
+
+def test_long_names_are_folded_within_80_columns() -> None:
+    console, shown = _console("1\n")
+    console.choose("Sites", [("id-1", "A site with a very long name " * 3, "gateway.of.a.long.example" * 2)])
     assert max(map(len, shown.getvalue().splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("7", '"7" is not in the list. Type a number from 1 to 4, or a name.'),
+        ("Oslo", '"Oslo" is not in the list.'),
+        ("kyoto", '"kyoto" is the name of 2 entries. Type the number of one.'),
+    ],
+)
+def test_an_answer_that_names_no_row_is_explained(typed: str, said: str) -> None:
+    console, shown = _console(f"{typed}\n1\n")
+    console.choose("Sites", SITES)
+    assert said in shown.getvalue()
 
 
 def test_messages_are_wrapped_between_words() -> None:
@@ -148,7 +194,7 @@ def test_of_many_rows_those_are_shown_that_a_person_looks_for() -> None:
     lines = [line.split() for line in shown.getvalue().splitlines()]
     assert lines[0][:4] == ["Site", "to", "join:", "5000"]
     assert "11 names contain it." in shown.getvalue()
-    assert ["4321", "Site", "04321", "gw.example", "id-4321"] in lines
+    assert ["4321", "Site", "04321", "gw.example"] in lines
     assert len(lines) < 20
 
 
@@ -220,7 +266,7 @@ def test_a_person_at_a_terminal() -> None:
         child.sendline("q")
         child.expect_exact("Passphrase: ")
         child.sendline("hunter2")
-        child.expect_exact("Number, name or id: ")
+        child.expect_exact("Number or name: ")
         assert "hunter2" not in str(child.before)
         child.sendline("kyoto")
         child.expect_exact("id-2")

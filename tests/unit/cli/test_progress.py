@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, download_bar
+from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, transfer_bar
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.events import Event
 from mstunnel_setup.redaction import Redactor
@@ -103,9 +103,10 @@ class _Terminal(io.StringIO):
 def test_a_download_draws_one_line_and_only_on_a_terminal() -> None:
     terminal, pipe = _Terminal(), io.StringIO()
     for stream in (terminal, pipe):
-        show = download_bar(stream)
+        show = transfer_bar(stream)
         for fetched in (0, 1, 1_000_000, 2_000_000, 2_000_000):
             show(fetched, 2_000_000)
     assert terminal.getvalue().count("\r") == 3
-    assert terminal.getvalue().endswith("[########################################] 100 % of 2.0 MB\n")
+    assert terminal.getvalue().endswith("━━━━━━━━ 100 % of 2.0 MB\n")
+    assert "━" not in terminal.getvalue().split("\r")[1]
     assert pipe.getvalue() == ""

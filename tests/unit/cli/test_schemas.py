@@ -227,7 +227,7 @@ def test_an_installation_that_has_begun(run: Run, tmp_path: Path) -> None:
     stopped = run("mstunnel-setup step certificate", code=11)
     assert stopped["errors"][0]["code"] == "certificate-awaited"
     data = run("mstunnel-setup status")["data"]
-    assert (data["installed"], data["done"], data["next"]) == (False, ["eula", "environment"], "program")
+    assert (data["installed"], data["done"], data["next"]) == (False, ["eula", "environment"], "certificate")
     assert data["stopped"]["code"] == "certificate-awaited"
 
     (tmp_path / "host/etc/mstunnel/mine").write_text("")

@@ -95,14 +95,14 @@ def test_a_docker_archive_is_refused_before_it_is_loaded(world: World, archives:
 
 def test_podman_changes_the_digest_of_a_docker_archive(world: World, archives: Archives) -> None:
     """The reason why the format is refused."""
-    (image,) = world.engine.load(str(archives.docker))
+    (image,) = world.engine.load(str(archives.docker), no_progress)
     assert image.digest != archives.digest
 
 
 def test_a_broken_archive_is_an_error(world: World, tmp_path: Path) -> None:
     (tmp_path / "broken").write_bytes(b"no archive")
     with pytest.raises(EngineError) as caught:
-        world.engine.load(str(tmp_path / "broken"))
+        world.engine.load(str(tmp_path / "broken"), no_progress)
     assert caught.value.code == "image-load-failed"
 
 

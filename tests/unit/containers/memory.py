@@ -44,7 +44,7 @@ class Engine:
         self.images[reference] = Image(reference, DIGEST, "id")
         return self.images[reference]
 
-    def load(self, archive: str) -> tuple[Image, ...]:
+    def load(self, archive: str, progress: Progress) -> tuple[Image, ...]:
         self.images["localhost/other:1"] = Image("localhost/other:1", DIGEST, "id")
         return (self.images["localhost/other:1"],)
 

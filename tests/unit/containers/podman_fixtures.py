@@ -12,7 +12,7 @@ import pytest
 from registry import Registry, serve  # type: ignore[import-not-found]
 
 from mstunnel_setup.containers.archive import Archived, archived_images
-from mstunnel_setup.containers.engine import ContainerEngine
+from mstunnel_setup.containers.engine import ContainerEngine, no_progress
 from mstunnel_setup.containers.podman import PodmanEngine
 from mstunnel_setup.containers.podman_service import podman_engine
 from mstunnel_setup.containers.spec import ContainerSpec
@@ -127,7 +127,7 @@ def slow(registry: Registry) -> Iterator[Registry]:
 @pytest.fixture
 def reference(archives: Archives, world: World) -> str:
     """An image that is here."""
-    world.engine.load(str(archives.named))
+    world.engine.load(str(archives.named), no_progress)
     return f"localhost/origin@{archives.digest}"
 
 

@@ -227,6 +227,10 @@ class World:
         self.engine = engine
         self.files = Files(root)
         self.state_directory = "/var/lib/mstunnel"
+        self.moved: list[tuple[int, int]] = []
+
+    def progress(self, moved: int, known: int) -> None:
+        self.moved.append((moved, known))
 
 
 def test_an_archive_is_loaded_named_after_its_digest_and_removed(
@@ -238,6 +242,8 @@ def test_an_archive_is_loaded_named_after_its_digest_and_removed(
     before = action.capture(world)
     action.apply(world, {})
     assert daemon.loaded[0]["RepoTags"] == ["localhost/other:1"]
+    size = (tmp_path / "images.tar").stat().st_size
+    assert world.moved[-1] == (size, size)
     assert action.satisfied(world, {})
     found = engine.image(action.reference)
     assert found is not None
@@ -249,7 +255,7 @@ def test_an_archive_is_loaded_named_after_its_digest_and_removed(
 def test_a_damaged_archive_is_not_loaded(engine: ContainerEngine, daemon: Daemon, tmp_path: Path) -> None:
     _archive(tmp_path / "images.tar", spoiled=True)
     with pytest.raises(EngineError) as caught:
-        engine.load(str(tmp_path / "images.tar"))
+        engine.load(str(tmp_path / "images.tar"), no_progress)
     assert caught.value.code == "image-archive-damaged"
     assert "POST /images/load" not in daemon.asked
 
@@ -258,7 +264,7 @@ def test_a_short_name_in_an_archive_is_not_given(
     engine: ContainerEngine, daemon: Daemon, tmp_path: Path
 ) -> None:
     _archive(tmp_path / "images.tar", name="server")
-    engine.load(str(tmp_path / "images.tar"))
+    engine.load(str(tmp_path / "images.tar"), no_progress)
     assert daemon.loaded[0]["RepoTags"] is None
 
 

@@ -1,6 +1,6 @@
 """A host and its tenant for one test: files below a temporary root, and stand-ins behind the other ports."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -52,6 +52,8 @@ class FakePrompter:
     said: list[str] = field(default_factory=list)
     paged: list[str] = field(default_factory=list)
     rows: Sequence[tuple[str, ...]] = ()
+    meanwhile: list[Callable[[], Any]] = field(default_factory=list)
+    """What happens while a person is waited for, one after the other."""
     left: list[float] = field(default_factory=list)
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
@@ -65,7 +67,20 @@ class FakePrompter:
     def confirm(self, question: str) -> bool:
         return self.ask(question) == "yes"
 
-    def choose(self, title: str, rows: Sequence[tuple[str, ...]]) -> str:
+    def ask_until(self, question: str, poll: Callable[[], str | None]) -> str | None:
+        self.asked.append(question)
+        shown = ""
+        while (problem := poll()) is not None:
+            if problem and problem != shown:
+                self.said.append(problem)
+            shown = problem
+            if not self.meanwhile:
+                return self.typed.pop(0)
+            self.meanwhile.pop(0)()
+        return None
+
+    def choose(self, title: str, rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> str:
+        assert all(len(row) == 1 + len(columns) for row in rows)
         self.rows = rows
         return self.ask(title)
 

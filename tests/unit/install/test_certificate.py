@@ -207,16 +207,55 @@ def test_unattended_the_named_files_are_expected(scene: Scene) -> None:
 def test_a_person_is_waited_for_until_both_files_are_whole(scene: Scene) -> None:
     chain, key = _USUAL_PEM
     whole = _PKI.pem("leaf") + _PKI.pem("inter")
-    scene.clock.during = [
+    scene.prompter.meanwhile = [
         lambda: scene.write(chain, whole[:300]),
         lambda: scene.write(key, key_bytes(_PKI.key_name("leaf"))),
         lambda: None,
         lambda: scene.write(chain, whole),
     ]
     certificate.STEP.gather(scene.context())
-    assert scene.clock.elapsed == 8
+    assert scene.prompter.meanwhile == []
     assert chain in scene.prompter.said[0]
     assert [text for text in scene.prompter.said if text.startswith("Not usable yet")]
+
+
+def test_a_person_may_name_the_place_where_the_certificate_lies_already(scene: Scene) -> None:
+    chain, key = scene.place_certificate(pki=_PKI)
+    scene.prompter.typed = [chain, key]
+    scene.run(certificate.STEP, scene.context())
+    assert scene.prompter.asked == [
+        "Or type the path where it lies already",
+        "Path of its private key (PEM)",
+    ]
+    assert scene.files.read(paths.SITE_CERTIFICATE)
+    assert scene.files.read(f"{paths.ACTIVE}/chain.pem")
+
+
+def test_a_person_may_name_a_pfx(scene: Scene) -> None:
+    pfx = scene.write("/root/site.pfx", _pfx(b"geheim"))
+    scene.prompter.typed = [str(pfx), "geheim"]
+    scene.run(certificate.STEP, scene.context())
+    assert scene.files.read(paths.SITE_PFX) == pfx.read_bytes()
+
+
+def test_a_slip_in_the_place_is_told_and_asked_again(scene: Scene) -> None:
+    chain, key = scene.place_certificate(pki=_PKI)
+    relative = chain.lstrip("/")
+    scene.prompter.typed = ["/nowhere/site.pfx", relative, "", chain, key]
+    scene.run(certificate.STEP, scene.context())
+    for path in ("/nowhere/site.pfx", relative):
+        assert f"There is no file {path}. Type its full path, such as /root/site.pfx." in scene.prompter.said
+
+
+def test_a_warning_is_shown_once_in_a_run(scene: Scene) -> None:
+    """The step `site` judges the certificate again."""
+    chain, key = scene.place_certificate(pki=_PKI)
+    scene.trusted = ()
+    context = scene.context(certificate__chain=chain, certificate__key=key)
+    certificate.STEP.gather(context)
+    assert context.gathered.identity is not None
+    certificate.examine(context, context.gathered.identity, "vpn.example.org")
+    assert len(scene.prompter.said) == len(set(scene.prompter.said)) > 0
 
 
 def test_the_passphrase_of_a_pfx_is_asked_for_without_echo(scene: Scene) -> None:

@@ -94,7 +94,7 @@ def name_of(found: Certificate) -> bytes:
 
 
 def test_it_is_taken_as_soon_as_it_is_complete_and_valid(host: Host) -> None:
-    host.clock.during = [
+    host.prompter.meanwhile = [
         lambda: None,
         lambda: host.place(paths.SITE_CERTIFICATE, PKI.pem("leaf")[:300]),
         lambda: host.place(paths.SITE_KEY, key_bytes("p256")),

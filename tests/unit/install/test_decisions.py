@@ -211,7 +211,7 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
     ),
     "images": _images(),
     "sign-in": st.builds(sign_in.SignedIn, st.just("") | GUIDS),
-    "site": st.builds(site.Site, GUIDS, TEXT, st.just("") | TEXT),
+    "site": st.builds(site.Site, GUIDS, TEXT, st.just("") | TEXT, OBJECTS),
     "register": st.builds(
         register.Registration,
         GUIDS,

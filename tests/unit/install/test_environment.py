@@ -194,13 +194,63 @@ def test_a_missing_root_is_an_error_in_the_answers(scene: Scene) -> None:
 
 
 def test_a_person_may_stop_to_edit_the_file_and_is_not_asked_twice(scene: Scene) -> None:
-    scene.prompter.interactive, scene.prompter.typed = True, ["no", "yes"]
+    scene.prompter.interactive, scene.prompter.typed = True, ["stop", ""]
     with pytest.raises(WaitingError) as caught:
         _install(scene)
     assert caught.value.code == "environment-to-edit"
     _install(scene)
     _install(scene)
     assert len(scene.prompter.asked) == 2
+
+
+def test_a_person_reads_where_the_settings_are_and_what_each_is_for(scene: Scene) -> None:
+    scene.prompter.interactive, scene.prompter.typed = True, [""]
+    _install(scene, environment={"TRACE_SESSIONS": "1", "OWN": "2"})
+    first, *rows = scene.prompter.said[0].splitlines()
+    assert paths.ENVIRONMENT in first
+    assert [row.split()[0] for row in rows] == [
+        *("http_proxy", "https_proxy", "no_proxy", "TRACE_SESSIONS", "DEBUG_LEVEL", "CLIENT_TO_CLIENT"),
+        "OWN",
+    ]
+    assert rows[3].split()[-1] == "1"
+    assert "access log: 1, or 2 with DNS connections" in rows[3]
+    assert rows[4].endswith("not set")
+    assert max(map(len, rows)) <= 80
+
+
+def test_what_is_edited_meanwhile_counts(scene: Scene) -> None:
+    context = scene.context()
+    scene.prompter.interactive = True
+    scene.prompter.ask = lambda *_arguments, **_options: edit(scene, "TRACE_SESSIONS=2\n")  # type: ignore[method-assign]
+    scene.run(environment.STEP, context)
+    assert environment.settings(context) == {"TRACE_SESSIONS": "2"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("TRACE_SESSIONS=7", "TRACE_SESSIONS"),
+        ("TRACE_SESSIONS", "line 1"),
+        ("http_proxy=a", "http_proxy"),
+    ],
+)
+def test_a_slip_in_the_file_is_told_before_anything_is_built_on_it(
+    scene: Scene, line: str, said: str
+) -> None:
+    lines = [f"{line}\n", "DEBUG_LEVEL=1\n"]
+    scene.prompter.interactive = True
+    scene.prompter.ask = lambda *_arguments, **_options: edit(scene, lines.pop(0))  # type: ignore[method-assign]
+    context = scene.context()
+    scene.run(environment.STEP, context)
+    assert lines == []
+    assert said in scene.prompter.said[1]
+    assert environment.settings(context) == {"DEBUG_LEVEL": "1"}
+
+
+def edit(scene: Scene, text: str) -> str:
+    """Change the file in another terminal, then press Enter."""
+    scene.write(paths.ENVIRONMENT, text)
+    return ""
 
 
 def test_later_steps_of_a_plan_see_the_file_before_it_is_written(scene: Scene) -> None:

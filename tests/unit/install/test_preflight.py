@@ -1,4 +1,4 @@
-"""The required checks before the first change: what they refuse, what they ask, and when they keep quiet."""
+"""The required checks of host and site: what they refuse, what they ask, and when they keep quiet."""
 
 import json
 from dataclasses import replace
@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.errors import CheckError, ChecksFailedError, EngineError, UsageError
+from mstunnel_setup.engine.store_answer import remembered
+from mstunnel_setup.errors import CheckError, ChecksFailedError, EngineError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import preflight, tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import ORDER
-from mstunnel_setup.install.steps import eula, sign_in, site
+from mstunnel_setup.install.steps import environment, eula, sign_in, site
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import Facts, Firewall, SecurityFacts
 from mstunnel_setup.readiness.read.programs import ProgramReader
+from mstunnel_setup.tls.actions import IdentitySource
 from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, Scene, configuration
+from tests.unit.tls.pki import Pki
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
 ALL = [step.name for step in ORDER]
@@ -89,7 +92,10 @@ def test_the_firewall_is_asked_about_the_port_of_the_site(
     )
     signed_in(scene, monkeypatch)
     scene.graph.configuration = configuration(8443)
-    preflight.refuse_unready(context(scene, eula="accept", site="Berlin"), ALL)
+    one = context(scene, eula="accept", site="Berlin")
+    preflight.refuse_unready(one, ALL)
+    assert of_firewall(scene) == []
+    preflight.refuse_unsuited(one, ALL)
     (told,) = of_firewall(scene)
     assert "ufw and TCP 8443: not allowed. Run `ufw allow 8443/tcp`." in told
 
@@ -156,17 +162,60 @@ def signed_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.secrets = entered
 
 
-def test_what_the_site_demands_is_checked_before_anything_is_changed(
+def test_the_host_is_checked_without_a_question_or_a_sign_in(
     scene: Scene, host: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    host("debian-13")
+    signed_in(scene, monkeypatch)
+    one = context(scene)
+    scene.prompter.interactive = True
+    preflight.refuse_unready(one, ALL)
+    assert (scene.secrets, scene.prompter.asked) == ([], [])
+    assert scene.files.state("/etc/mstunnel") is None
+
+
+def run_to_the_site(scene: Scene, one: Context) -> None:
+    """Check the host, then run the steps from the terms to the site but for the certificate."""
+    preflight.refuse_unready(one, ALL)
+    for step in preflight.judging([eula.STEP, environment.STEP, sign_in.STEP, site.STEP]):
+        scene.run(step, one)
+
+
+def test_what_the_site_demands_is_checked_as_soon_as_it_is_known(
+    scene: Scene, host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before the terms, and before this server is registered there."""
     host("debian-13", addresses={"routes": [NEAR], "resolvers": ["192.0.2.53"]})
     signed_in(scene, monkeypatch)
     scene.graph.configuration = configuration()
     with pytest.raises(CheckError) as caught:
-        preflight.refuse_unready(context(scene, eula="accept", site="Berlin"), ALL)
+        run_to_the_site(scene, context(scene, eula="accept", site="Berlin"))
     assert caught.value.code == "pool-route"
     assert "client pool 169.254.0.0/16 and route via eth1 169.254.0.0/16" in caught.value.message
-    assert scene.files.state("/etc/mstunnel") is None
+    assert remembered(scene.context().receipt, "joined-site") is None
+
+
+def test_the_site_is_judged_in_a_later_run_as_well(
+    scene: Scene, host: Any, examined: list[Wanted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that stopped at the certificate has checked the host, and nothing of the site."""
+    host("debian-13", addresses={"routes": [NEAR], "resolvers": ["192.0.2.53"]})
+    scene.remember("images.server", "x")
+    scene.graph.configuration = configuration()
+    one = context(scene, site="Berlin")
+    preflight.refuse_unready(one, ALL)
+    assert examined == []
+    with pytest.raises(CheckError) as caught:
+        preflight.judging([site.STEP])[0].gather(one)
+    assert (caught.value.code, len(examined)) == ("pool-route", 1)
+
+
+def test_a_registered_server_is_not_judged_again(scene: Scene, host: Any, examined: list[Wanted]) -> None:
+    host("cni")
+    scene.remember("images.server", "x")
+    scene.journal.append("step", step="register")
+    preflight.refuse_unsuited(context(scene, site="Berlin"), ALL)
+    assert examined == []
 
 
 def test_no_sign_in_or_choice_is_asked_for_twice(
@@ -175,23 +224,21 @@ def test_no_sign_in_or_choice_is_asked_for_twice(
     host("debian-13")
     signed_in(scene, monkeypatch)
     scene.graph.configuration = configuration()
-    scene.prompter.typed = ["yes", BERLIN.id]
-    one = context(scene)
-    preflight.refuse_unready(one, ALL)
-    eula.STEP.gather(one)
+    scene.prompter.typed = ["", BERLIN.id]
+    one = context(scene, eula="accept")
+    one.gathered.identity = identity(scene)
+    run_to_the_site(scene, one)
     sign_in.STEP.gather(one)
     assert site.choose(one) == BERLIN
     assert (scene.secrets, len(scene.prompter.asked)) == (["once"], 2)
 
 
-def test_declined_terms_end_it_before_anything_is_examined(
-    scene: Scene, host: Any, examined: list[Wanted]
-) -> None:
-    host("debian-13")
-    scene.prompter.typed = ["no"]
-    with pytest.raises(UsageError):
-        preflight.refuse_unready(context(scene), ALL)
-    assert examined == []
+def identity(scene: Scene) -> Any:
+    """The certificate that the step before has found."""
+    pki = Pki({"leaf": {"names": ["vpn.example.org"]}})
+    scene.trusted = (pki.certificate("root"),)
+    chain, key = scene.place_certificate(pki=pki)
+    return IdentitySource(chain=chain, key=key).load(scene.context().ports)
 
 
 def test_an_installation_that_has_begun_was_checked_before(

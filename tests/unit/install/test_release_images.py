@@ -58,7 +58,7 @@ def test_an_archive_that_is_given_comes_first(beside: Path) -> None:
 
 def test_they_stay_when_a_person_answers_another_question(beside: Path) -> None:
     beside.touch()
-    answers = answered(with_release_images(merge({}, {})), "site", "Office")
+    answers = answered(with_release_images(merge({}, {})), {"site": "Office"})
     assert answers.images.server == f"registry.example.com/mstunnel/gateway@{GATEWAY}"
     assert answers.images.archive == (str(beside),)
     assert str(answers.origins["images.archive"]) == "default of this release"

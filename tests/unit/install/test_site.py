@@ -2,10 +2,11 @@
 
 import pytest
 
+from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.errors import CertificateError, ExitCode, TenantError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import site
-from mstunnel_setup.tenant.wire import TunnelSite
+from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
 from mstunnel_setup.tls.actions import IdentitySource
 from tests.unit.install.scenes import BERLIN, OSAKA, Scene
 from tests.unit.tls.pki import Pki
@@ -31,7 +32,7 @@ def _refused(context: Context) -> TenantError:
 @pytest.mark.parametrize("wanted", [BERLIN.id, BERLIN.id.upper(), "Berlin", "berlin", " BERLIN "])
 def test_a_site_by_guid_or_name(scene: Scene, wanted: str) -> None:
     found = site.STEP.gather(_with_certificate(scene, site=wanted))
-    assert found == site.Site(BERLIN.id, "Berlin", "vpn.example.org")
+    assert found == site.Site(BERLIN.id, "Berlin", "vpn.example.org", {"site": wanted})
     assert scene.prompter.asked == []
 
 
@@ -46,6 +47,31 @@ def test_a_person_sees_the_sites_in_the_order_of_their_names(scene: Scene) -> No
     scene.prompter.typed = [OSAKA.id]
     assert site.STEP.gather(scene.context()).name == "Osaka"
     assert [row[1] for row in scene.prompter.rows] == ["Berlin", "Osaka"]
+
+
+def test_the_sites_are_shown_with_address_and_number_of_servers(scene: Scene) -> None:
+    scene.graph.listed = [TunnelServer(id="1", display_name="gw1")]
+    scene.prompter.typed = [OSAKA.id]
+    site.STEP.gather(scene.context())
+    assert scene.prompter.rows == [
+        (BERLIN.id, "Berlin", "vpn.example.org", "1"),
+        (OSAKA.id, "Osaka", "", "1"),
+    ]
+
+
+def test_the_servers_of_many_sites_are_not_counted(scene: Scene) -> None:
+    """Each costs a request."""
+    scene.graph.all_sites = [OSAKA] + [BERLIN.model_copy(update={"id": f"{n}"}) for n in range(10)]
+    scene.prompter.typed = [OSAKA.id]
+    site.STEP.gather(scene.context())
+    assert {row[-1] for row in scene.prompter.rows} == {""}
+
+
+def test_the_site_that_a_person_chose_is_among_the_answers_of_later_runs(scene: Scene) -> None:
+    scene.prompter.typed = [OSAKA.id]
+    scene.run(site.STEP, scene.context())
+    known = remembered(scene.context().receipt, "answers")
+    assert known == {"site": OSAKA.id}
 
 
 def test_hostile_names_are_shown_without_control_characters(scene: Scene) -> None:

@@ -1,0 +1,57 @@
+"""A second host from the saved answers of a first one: the same tree, but for names and ids."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from tests.crash.arena import Arena
+
+
+@pytest.fixture
+def private() -> Iterator[Path]:
+    """A folder that nobody else can change anything above: elsewhere no answers are written."""
+    place = Path(tempfile.mkdtemp(prefix="answers-", dir=Path.home()))
+    yield place
+    shutil.rmtree(place)
+
+
+def _tree(arena: Arena, name: str) -> dict[str, str]:
+    """What is on the host but for the record of how it came there; `name` is that of the host."""
+    return {
+        path: entry.replace(name, "NAME")
+        for path, entry in arena.tree().items()
+        if not path.startswith((paths.STATE, "/var/log"))
+    }
+
+
+def test_a_second_host_is_like_the_first(arena: Arena, private: Path) -> None:
+    arena.write_answers({"server_name": None, "environment": {"DEBUG_LEVEL": 1}})
+    assert arena.install(host_name="first").code == 0
+    settings = arena.root / paths.ENVIRONMENT.lstrip("/")
+    settings.write_text(settings.read_text() + "TRACE_SESSIONS=2\n")
+    assert arena.install(host_name="first").code == 0
+    saved = private / "next.yaml"
+    ended = arena.run("mstunnel-setup", "answers", "save", str(saved))
+    assert ended.code == 0, ended.stdout
+    first = _tree(arena, "first")
+
+    arena.reset()
+    second = arena.run("mstunnel-setup", "--answers", str(saved), host_name="second")
+
+    assert second.code == 0, second.stdout
+    assert _tree(arena, "second") == first
+    assert "TRACE_SESSIONS=2\n" in settings.read_text()
+
+
+def test_no_secret_is_in_the_saved_answers(arena: Arena, private: Path) -> None:
+    assert arena.install().code == 0
+    saved = private / "next.yaml"
+    assert arena.run("mstunnel-setup", "answers", "save", str(saved)).code == 0
+    text = saved.read_text()
+    assert "a-secret-of-the-installer" not in text
+    assert f'client_secret: "file:{arena.directory}/secret"' in text
+    assert saved.stat().st_mode & 0o777 == 0o600

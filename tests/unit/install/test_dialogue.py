@@ -1,0 +1,133 @@
+"""The dialogue of an installation, typed at a real terminal against a lab tenant, up to the images.
+
+The host is a folder; its steps after the registration ask nothing. Whole hosts: tests/e2e/test_terminal.py.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+from tests.testbed.certificates import Authority
+from tests.unit.running_lab import LAB, running_lab
+
+SETUP = str(Path(sys.executable).with_name("mstunnel-setup"))
+ADDRESS = "gateway.contoso.example"
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+SECONDS = 60
+
+
+@dataclass
+class Desk:
+    """A person's place: the folder of their files, the host's root below it, and a lab tenant."""
+
+    folder: Path
+    lab: dict[str, Any]
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "host"
+
+    def runs(self) -> "pexpect.spawn[str]":
+        lab = self.lab["setup"].rpartition(" ")[2]
+        shell = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        arguments = ["--root", str(self.root), "--lab", lab]
+        return pexpect.spawn(
+            SETUP, arguments, encoding="utf-8", dimensions=(24, 80), timeout=SECONDS,
+            env={**shell, "TERM": "xterm-256color", "LANG": "C.UTF-8"},
+        )  # fmt: skip
+
+    def certificate(self) -> tuple[str, str]:
+        """Chain and key of the site, where an administrator has put them."""
+        for name, content in zip(("chain.pem", "key.pem"), Authority().issue(ADDRESS), strict=True):
+            (self.folder / name).write_bytes(content)
+            (self.folder / name).chmod(0o600)
+        return str(self.folder / "chain.pem"), str(self.folder / "key.pem")
+
+    def approve(self, code: str) -> None:
+        where = str(self.folder / "lab")
+        command = [LAB, "approve", code, "--user", "admin@contoso.example", "--dir", where]
+        subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    # What others can write to, as /tmp, holds no host.
+    folder = Path(tempfile.mkdtemp(prefix="dialogue-", dir=Path.home()))
+    for name in ("etc", "run", "var/lib", "var/log", "root"):
+        (folder / "host" / name).mkdir(parents=True)
+    with running_lab(folder / "lab") as lab:
+        yield Desk(folder, lab)
+    shutil.rmtree(folder)
+
+
+def after(child: "pexpect.spawn[str]", shown: str, typed: str) -> None:
+    """Wait until `shown` is on the screen, then type a line."""
+    child.expect_exact(shown)
+    child.sendline(typed)
+
+
+def interrupted(child: "pexpect.spawn[str]") -> None:
+    """Press Ctrl-C; the run ends, and says how to continue."""
+    child.sendcontrol("c")
+    child.expect_exact("Run the same command again to continue.")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+
+
+def test_every_question_comes_once_and_in_order(desk: Desk) -> None:
+    with desk.runs() as child:
+        after(child, "-- more", "q")
+        after(child, "Do you accept these terms?", "yes")
+        after(child, "then press Enter", "")
+        after(child, "where it lies already", "/nowhere.pem")
+        chain, key = desk.certificate()
+        after(child, "where it lies already", chain)
+        after(child, "private key", key)
+        child.expect(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
+        desk.approve(str(child.match[1]))
+        child.expect_exact("Servers")
+        after(child, "Number or name", "7")
+        after(child, '"7" is not in the list. Type a number from 1 to 2, or a name.', "Berlin")
+        child.expect_exact("Registration in the tenant")
+        child.expect_exact("Image of the VPN server")
+        interrupted(child)
+    with desk.runs() as child:
+        child.expect_exact("Image of the VPN server")
+        screen = ESCAPES.sub("", str(child.before))
+        interrupted(child)
+    assert "To sign in" not in screen, "a registered server signs in itself"
+    assert "?" not in screen
+    assert max(map(len, screen.splitlines())) <= 80
+
+
+def test_stopping_before_the_certificate_costs_no_sign_in(desk: Desk) -> None:
+    with desk.runs() as child:
+        after(child, "-- more", "q")
+        after(child, "Do you accept these terms?", "yes")
+        after(child, "then press Enter", "stop")
+        child.expect_exact("it continues from here")
+        child.expect(pexpect.EOF)
+    with desk.runs() as child:
+        after(child, "then press Enter", "")
+        child.expect_exact("where it lies already")
+        assert "To sign in" not in str(child.before)
+        interrupted(child)
+
+
+def test_interrupted_at_the_terms_nothing_is_left(desk: Desk) -> None:
+    before = sorted(desk.root.rglob("*"))
+    with desk.runs() as child:
+        child.expect_exact("-- more")
+        interrupted(child)
+    assert [path for path in desk.root.rglob("*") if path not in before and path.is_file()] == []

@@ -1,0 +1,34 @@
+"""The order of the steps: first what a person is asked, then what takes time."""
+
+import pytest
+
+from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.install.step_list import ORDER, steps_of
+
+# Journals, `step NAME`, `--skip` and scripts use these; a name never changes.
+NAMES = {
+    *("eula", "environment", "certificate", "sign-in", "site", "register", "program", "kernel", "proxy"),
+    *("bridge", "images", "configure", "launch", "monitor", "verify", "account", "boot", "proxy-units"),
+}
+
+
+def test_the_names_stay() -> None:
+    assert {step.name for scope in Scope for step in steps_of(scope)} == NAMES
+
+
+@pytest.mark.parametrize("scope", [Scope.ALL, Scope.ACCOUNT])
+def test_the_dialogue_comes_first_and_in_its_order(scope: Scope) -> None:
+    """Terms, env.sh, certificate; only then the sign-in, so that no stop before it costs another one."""
+    assert [step.name for step in steps_of(scope)][:6] == [
+        *("eula", "environment", "certificate", "sign-in", "site", "register"),
+    ]
+
+
+def test_what_a_step_needs_comes_before_it() -> None:
+    names = [step.name for step in ORDER]
+    assert [
+        (step.name, needed)
+        for step in ORDER
+        for needed in step.needs
+        if names.index(needed) > names.index(step.name)
+    ] == []
