@@ -1,183 +1,36 @@
 """The answer file as models. Descriptions here become `answers new`, the JSON Schema and the help."""
 
-import re
 from collections.abc import Iterator
-from ipaddress import IPv4Network
-from typing import Annotated, Literal, TypeAlias, cast
+from typing import Literal, cast
 
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
-    PlainValidator,
-    WithJsonSchema,
     model_validator,
 )
 
 from mstunnel_setup.answers.part import Part
 from mstunnel_setup.answers.rules import RULES
-from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.token import Issuer, TokenAnswers
+from mstunnel_setup.answers.values import (
+    GRAPH_COMMAND_LINE_TOOLS,
+    AccountName,
+    Certificates,
+    ClientId,
+    FilePath,
+    FilePaths,
+    Guid,
+    ImageReference,
+    ImageRegistry,
+    Ipv4Range,
+    Line,
+    SecretPlace,
+    TenantId,
+    Url,
+    Variables,
+)
 
 VERSION = 1
-GRAPH_COMMAND_LINE_TOOLS = "graph-command-line-tools"
-"""Instead of a client id: the application of that name that every tenant can use."""
-
-_DIGEST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}")
-_REGISTRY = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*")
-_URL = re.compile(
-    r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?|https://\[[0-9a-fA-F:]+\](:[0-9]{1,5})?"
-)
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_DOMAIN = re.compile(r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
-_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What useradd(8) takes everywhere.
-_ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_LONGEST_NAME = 200
-_SHORTEST_RANGE, _LONGEST_RANGE = 16, 28
-
-
-def _line(text: str) -> str:
-    if not text.strip() or len(text) > _LONGEST_NAME or not text.isprintable():
-        raise ValueError(
-            f"must be one line of 1 to {_LONGEST_NAME} printable characters: shorten or complete it"
-        )
-    return text
-
-
-def _path(text: str) -> str:
-    if not text.startswith("/") or "/../" in f"{text}/" or not text.isprintable():
-        raise ValueError("must be the full path of a file: start it with `/`, without `..`")
-    return text
-
-
-def _account(text: str) -> str:
-    if not _ACCOUNT.fullmatch(text):
-        raise ValueError("must be the name of an account, such as `mstunnel`: correct it")
-    return text
-
-
-def _url(text: str) -> str:
-    if not _URL.fullmatch(text):
-        raise ValueError("must be an https address such as `https://login.example.com`: correct it")
-    return text.rstrip("/")
-
-
-def pem_certificates(text: str) -> str:
-    """The certificates in a PEM text, without what stands around them; empty when there is none."""
-    return "".join(_PEM.findall(text.replace("\r\n", "\n")))
-
-
-def _certificates(text: str) -> str:
-    """Nothing but certificates, so that no key comes to lie where all users read it."""
-    found = pem_certificates(f"{text}\n")
-    if not found or found.split() != text.split():
-        raise ValueError("must be certificates in PEM and nothing else: correct it")
-    return found
-
-
-def _guid(text: str) -> str:
-    if not _GUID.fullmatch(text):
-        raise ValueError("must be a GUID such as `11111111-2222-3333-4444-555555555555`: correct it")
-    return text.lower()
-
-
-def _client_id(text: str) -> str:
-    if text == GRAPH_COMMAND_LINE_TOOLS:
-        return text
-    if not _GUID.fullmatch(text):
-        raise ValueError(
-            "must be the id of an application (a GUID such as `11111111-2222-3333-4444-555555555555`) or "
-            f"`{GRAPH_COMMAND_LINE_TOOLS}`: correct it"
-        )
-    return text.lower()
-
-
-def _tenant_id(text: str) -> str:
-    if text != "organizations" and not _GUID.fullmatch(text) and not _DOMAIN.fullmatch(text):
-        raise ValueError("must be a tenant id (GUID), a domain of the tenant, or `organizations`: correct it")
-    return text
-
-
-def _registry(text: str) -> str:
-    """What stands before `/name@sha256:…`."""
-    if not _REGISTRY.fullmatch(text):
-        raise ValueError("must be a registry: write `host[:port][/path]`, without `https://`")
-    return text
-
-
-def _image(text: str) -> str:
-    if not _DIGEST.fullmatch(text):
-        raise ValueError("must name an image by digest: write `registry/name@sha256:` and 64 hex digits")
-    return text
-
-
-def _variable(name: str) -> str:
-    if not _VARIABLE.fullmatch(name):
-        raise ValueError("must be a variable name (letters, digits, `_`, no digit first): rename it")
-    return name
-
-
-def _variable_value(value: object) -> str:
-    """Text as it is, numbers and truth values as env.sh writes them."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, str | int):
-        raise ValueError("must be text, a number or true/false: put it in quotes")  # noqa: TRY004 (pydantic's protocol)
-    text = str(value)
-    if _CONTROL.search(text):
-        raise ValueError("must be one line without control characters: remove them")
-    return text
-
-
-def _range(text: str) -> str:
-    try:
-        network = IPv4Network(text)
-    except ValueError:
-        network = None
-    if network is None or not _LONGEST_RANGE >= network.prefixlen >= _SHORTEST_RANGE:
-        raise ValueError("must be an IPv4 range of /16 to /28 such as `192.168.240.0/24`: correct it")
-    return str(network)
-
-
-def _one_or_more(value: object) -> object:
-    if not isinstance(value, str | list | tuple):
-        raise ValueError("must be a path or a list of paths: correct it")  # noqa: TRY004 (pydantic's protocol)
-    return (_path(value),) if isinstance(value, str) else value
-
-
-Line: TypeAlias = Annotated[str, AfterValidator(_line)]
-FilePath: TypeAlias = Annotated[str, AfterValidator(_path)]
-Url: TypeAlias = Annotated[str, AfterValidator(_url)]
-Certificates: TypeAlias = Annotated[str, AfterValidator(_certificates)]
-Guid: TypeAlias = Annotated[str, AfterValidator(_guid)]
-ClientId: TypeAlias = Annotated[str, AfterValidator(_client_id)]
-TenantId: TypeAlias = Annotated[str, AfterValidator(_tenant_id)]
-ImageReference: TypeAlias = Annotated[str, AfterValidator(_image)]
-ImageRegistry: TypeAlias = Annotated[str, AfterValidator(_registry)]
-Ipv4Range: TypeAlias = Annotated[str, AfterValidator(_range)]
-AccountName: TypeAlias = Annotated[str, AfterValidator(_account)]
-FilePaths: TypeAlias = Annotated[tuple[FilePath, ...], BeforeValidator(_one_or_more)]
-SecretPlace: TypeAlias = Annotated[
-    SecretReference,
-    PlainValidator(
-        lambda value: value if isinstance(value, SecretReference) else SecretReference.parse(value)
-    ),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": "^(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*|credential:.+)$"}),
-]
-Variables: TypeAlias = dict[
-    Annotated[str, AfterValidator(_variable)],
-    Annotated[
-        str,
-        PlainValidator(_variable_value),
-        WithJsonSchema({"type": ["string", "integer", "boolean"]}),
-    ],
-]
 
 
 class TenantAnswers(Part):

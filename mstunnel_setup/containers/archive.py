@@ -3,7 +3,7 @@
 Only the OCI format contains the manifest, and with it the digest. The Docker format contains unpacked layers:
 the engine generates a new manifest, so the digest differs from the registry's.
 
-Podman does not load archives with several images: each one becomes an archive of its own. Docker's classic
+Podman does not load archives with several images: each becomes a separate archive. Docker's classic
 image store (before containerd's) only loads archives with a `manifest.json`, which the OCI format lacks: it
 is appended while the archive is streamed. Docker then names an image by the digest of its configuration,
 which the manifest contains; so the digest of the manifest verifies the loaded image.

@@ -42,7 +42,7 @@ _ALL = frozenset(item.id for item in checks.CHECKS)
 def refuse_unready(context: Context, steps: Collection[str]) -> None:
     """Raise CheckError, or ChecksFailedError naming all, for required checks that fail and are not ignored.
 
-    These are the checks of the host; nothing is asked and nobody signs in for them. `steps` are the names of
+    These are the checks of the host; they need no answer and no sign-in. `steps` are the names of
     those that will run. An installation that has begun was checked before it did.
     """
     if context.receipt.entries:

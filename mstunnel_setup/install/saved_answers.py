@@ -1,4 +1,4 @@
-"""`mstunnel-setup answers save`: what this installation was told, as an answer file for the next server."""
+"""`mstunnel-setup answers save`: the answers of this installation, as an answer file for the next server."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from mstunnel_setup import paths
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.merge import merge
-from mstunnel_setup.answers.model import pem_certificates
+from mstunnel_setup.answers.values import pem_certificates
 from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.engine.receipt import Receipt

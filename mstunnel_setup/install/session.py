@@ -184,7 +184,7 @@ def answers(operator: Operator, settings: Settings, receipt: Receipt) -> Answers
 
 
 def earlier_answers(receipt: Receipt) -> JsonObject:
-    """What earlier runs were told, by setting path; beside it what else they have stored."""
+    """The answers of earlier runs, by setting path; beside it what else they have stored."""
     stored = all_remembered(receipt)
     told = stored.pop("answers", None)
     return {**(told if isinstance(told, dict) else {}), **stored}

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.model import Line
+from mstunnel_setup.answers.values import Line
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.errors import BAD_REQUEST, GraphError
 from mstunnel_setup.tenant.wire import WireModel, wire_name

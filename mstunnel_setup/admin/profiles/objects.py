@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema
 
-from mstunnel_setup.answers.model import Guid, Line
 from mstunnel_setup.answers.part import Part
+from mstunnel_setup.answers.values import Guid, Line
 
 PEM_START = "-----BEGIN CERTIFICATE-----"
 CONNECT: tuple[str, ...] = ("connect", "establish")

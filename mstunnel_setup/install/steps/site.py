@@ -87,7 +87,7 @@ def _chosen(context: Context) -> TunnelSite:
 
 
 def _rows(context: Context, sites: Sequence[TunnelSite]) -> list[tuple[str, ...]]:
-    """Id, name, address and number of servers of each site; of many sites nobody counts the servers."""
+    """Id, name, address and number of servers of each site; the servers of many sites are not counted."""
     return [
         (
             site.id,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mstunnel_setup.answers.model import GRAPH_COMMAND_LINE_TOOLS
+from mstunnel_setup.answers.values import GRAPH_COMMAND_LINE_TOOLS
 from mstunnel_setup.errors import ExitCode, NetworkError, SetupError, SignInError, WaitingError
 from mstunnel_setup.tenant import sign_in_errors
 from mstunnel_setup.tenant.clouds import CLIENT_ALIASES, cloud
