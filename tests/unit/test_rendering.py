@@ -14,7 +14,6 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jinja2 import meta
 
@@ -299,63 +298,6 @@ NEED_VALUES = [name for name in CHECKS if "{{" in (TEMPLATES / f"{name}.j2").rea
 def test_a_value_that_is_not_given_is_an_error(name: str) -> None:
     with pytest.raises(jinja2.UndefinedError):
         render(name)
-
-
-UNQUOTED = (rendering.plain, rendering.systemd_text, rendering.quadlet, rendering.ocserv)
-QUOTED = (rendering.systemd, rendering.systemd_command, rendering.quadlet_word, rendering.shell)
-
-
-@pytest.mark.parametrize("rule", [*UNQUOTED, *QUOTED])
-@pytest.mark.parametrize("value", BREAKS)
-def test_no_rule_lets_a_line_end_pass(rule: Rule, value: str) -> None:
-    with pytest.raises(StepError) as caught:
-        rule(value)
-    assert caught.value.code == "value-unquotable"
-
-
-@pytest.mark.parametrize("rule", UNQUOTED)
-@pytest.mark.parametrize("value", [" a", "a "])
-def test_blanks_that_a_parser_would_drop_are_refused(rule: Rule, value: str) -> None:
-    with pytest.raises(StepError, match="blank"):
-        rule(value)
-
-
-@pytest.mark.parametrize("rule", [rendering.systemd_text, rendering.quadlet])
-def test_no_value_joins_the_next_line(rule: Rule) -> None:
-    with pytest.raises(StepError, match="backslash"):
-        rule("a\\")
-
-
-@pytest.mark.parametrize("value", BREAKS)
-def test_what_a_template_prints_without_a_rule_is_one_line(value: str) -> None:
-    with pytest.raises(StepError, match="control characters"):
-        rendering._environment().from_string("{{ name }}").render(name=value)
-
-
-@given(TEXT)
-@example(HOSTILE)
-def test_a_command_line_of_a_unit_has_the_word(value: str) -> None:
-    assert words(f"/bin/a {rendering.systemd_command(value)} b") == ["/bin/a", value, "b"]
-
-
-@given(TEXT)
-@example(HOSTILE)
-def test_a_unit_has_the_variable(value: str) -> None:
-    assert unit_environment(f"[Service]\nEnvironment={rendering.systemd(f'X={value}')}\n") == {"X": value}
-
-
-@settings(max_examples=50, deadline=None)
-@given(TEXT.filter(lambda text: not {"'", "!"} <= set(text)))
-@example(HOSTILE)
-@example("")
-@example("it's")
-def test_a_shell_reads_the_word(value: str) -> None:
-    assert sh("-c", f"printf %s {rendering.shell(value)}") == value
-
-
-def test_shells_differ_about_one_pair_of_characters() -> None:
-    with pytest.raises(StepError, match="differently"):
-        rendering.shell("it's!")
 
 
 # How a generated file begins, or a line that only such a file has.
