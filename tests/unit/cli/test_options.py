@@ -225,7 +225,9 @@ def test_an_option_of_one_command_stands_before_those_of_all(capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(
-    ("app", "words"), [(setup.app, ["answers"]), (setup.app, ["self"]), (mst_cli.app, ["cert"])], ids=str
+    ("app", "words"),
+    [(setup.app, ["answers"]), (setup.app, ["self"]), (mst_cli.app, ["cert"])],
+    ids=["answers", "self", "cert"],
 )
 def test_a_bare_group_prints_its_help(app: Any, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app(app, "program", words) == 0
