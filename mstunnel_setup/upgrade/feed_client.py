@@ -74,7 +74,7 @@ class Archive(FetcherInterface):
             with tarfile.open(path, "r:") as opened:
                 self._files = dict(_content(opened))
         except (OSError, tarfile.TarError, EOFError) as error:
-            raise FEED_ARCHIVE_INVALID(path=path, reason=error) from error
+            raise FEED_ARCHIVE_INVALID(path=path, reason=getattr(error, "strerror", None) or error) from error
 
     @override
     def _fetch(self, url: str) -> Iterator[bytes]:

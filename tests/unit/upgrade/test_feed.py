@@ -115,6 +115,12 @@ def test_what_is_no_archive_is_refused(server: Server, tmp_path: Path, content: 
     assert caught.value.code in ("feed-archive-invalid", "feed-refused")
 
 
+def test_an_archive_that_is_not_there_is_named_without_words_of_the_system(server: Server) -> None:
+    with pytest.raises(SetupError, match="No such file") as caught:
+        server.refresh(Path("/nonexistent"))
+    assert "Errno" not in caught.value.message
+
+
 def test_an_older_version_is_refused(publisher: Publisher, server: Server) -> None:
     server.refresh()
     earlier = publisher.copy()
