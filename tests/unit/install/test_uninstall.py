@@ -1,12 +1,19 @@
-"""What is left of an installation's own files after the last step back."""
+"""An uninstallation asks once, and leaves nothing of the installation's own files."""
 
 from pathlib import Path
 
+import pytest
+
 from mstunnel_setup import paths
+from mstunnel_setup.cli import setup
+from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.errors import SetupError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.uninstall import forget
+from mstunnel_setup.install.uninstall import forget, uninstall
 from tests.unit.clocks import FakeClock
+from tests.unit.install.scenes import FakePrompter
+from tests.unit.operators import operator_of
 
 
 def test_the_log_goes_with_those_that_were_rotated(tmp_path: Path) -> None:
@@ -24,3 +31,29 @@ def test_a_foreign_file_beside_the_log_stays(tmp_path: Path) -> None:
     files.write(f"{paths.LOG}/notes", b"", 0o600)
     forget(files, Journal(files, FakeClock(), paths.STATE))
     assert files.names(paths.LOG) == ["notes"]
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A host on which one step was run."""
+    for folder in ("run", "etc/mstunnel", "var/lib", "var/log"):
+        (tmp_path / folder).mkdir(parents=True)
+    words = ["step", "environment", "--accept-eula", "--unattended", "--root", str(tmp_path)]
+    assert run_app(setup.app, "mstunnel-setup", words) == 0
+    return tmp_path
+
+
+def test_a_person_is_asked_once_and_may_say_no(installed: Path) -> None:
+    person = FakePrompter(typed=["no"])
+    with pytest.raises(SetupError) as caught:
+        uninstall(operator_of(installed, person), {}, offline=False, keep_data=False, yes=False)
+    assert caught.value.code == "uninstall-declined"
+    assert person.asked == ["Remove the gateway from this server only?"]
+    assert (installed / "etc/mstunnel/env.sh").exists()
+
+
+def test_who_said_yes_beforehand_is_not_asked(installed: Path) -> None:
+    person = FakePrompter()
+    done = uninstall(operator_of(installed, person), {}, offline=False, keep_data=False, yes=True)
+    assert (done.status, person.asked) == ("changed", [])
+    assert not (installed / "etc/mstunnel/env.sh").exists()
