@@ -205,7 +205,10 @@ REFUSED = {
 
 
 def test_a_lab_without_its_packages_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mstunnel_setup.lab", None)
+    # Also those parts that another test has loaded.
+    loaded = [name for name in sys.modules if f"{name}.".startswith("mstunnel_setup.lab.")]
+    for name in {"mstunnel_setup.lab", *loaded}:
+        monkeypatch.setitem(sys.modules, name, None)
     (error,) = run("mstunnel-lab rotate-keys", code=2)["errors"]
     assert (error["code"], "mstunnel-setup[lab]" in error["hint"]) == ("lab-not-installed", True)
 

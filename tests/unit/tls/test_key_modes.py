@@ -47,7 +47,7 @@ for action in (
     *(MakeDirectory(path=path) for path in ("/etc", "/etc/mstunnel", "/etc/mstunnel/certs")),
     *(MakeDirectory(path=path, mode=0o700) for path in ("/private", "/etc/mstunnel/private")),
     PlaceIdentity(directory="/private", source=source, fingerprint=fingerprint(identity)),
-    *copies(SimpleNamespace(world=world), source, identity),
+    *copies(SimpleNamespace(ports=world), source, identity),
     CreateAgentCredential(path="/agent.p12", common_name="gw"),
 ):
     action.capture(world)

@@ -144,7 +144,8 @@ def test_any_answer_about_revocation(answer: bytes) -> None:
 
 
 def test_the_reference_says_how_many() -> None:
-    assert f"\n{100 * sum(EXAMPLES.values()):,} random and mutated inputs" in REFERENCE.read_text()
+    text = " ".join(REFERENCE.read_text().split())
+    assert f" {100 * sum(EXAMPLES.values()):,} random and mutated inputs" in text
 
 
 @pytest.mark.parametrize("length", [*range(24), *range(24, len(SAMPLES[6]), 31)])
