@@ -320,11 +320,16 @@ class Files:
 
 
 def _is_agents(directory: Path) -> bool:
-    """Whether the agent owns the directory, and this process is not the agent."""
+    """Whether the agent owns the directory, and this process is not the agent.
+
+    Raises FileError when that cannot be found out: the agent could not read a file of root's there.
+    """
     try:
         owner = os.lstat(directory).st_uid
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        raise explain("look at", str(directory), error) from error
     return owner == AGENT_USER != os.geteuid()
 
 

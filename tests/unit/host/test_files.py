@@ -1,5 +1,6 @@
 """The file writer keeps its six properties and refuses unsafe places."""
 
+import errno
 import os
 import socket
 import stat
@@ -333,3 +334,19 @@ def test_a_temporary_file_that_disappears_meanwhile_is_no_matter(
     monkeypatch.setattr(os, vanishing_before, vanishing)
     files.write("/etc/name", b"x")
     assert files.names("/etc") == ["name"]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_without_knowing_whose_the_directory_is_nothing_is_written(
+    files: Files, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def failing(path: str | Path, **_options: object) -> os.stat_result:
+        raise OSError(number, os.strerror(number), str(path))
+
+    files.write("/etc/agent", b"before")
+    with monkeypatch.context() as patch:
+        patch.setattr(files_module.os, "lstat", failing)
+        with pytest.raises(FileError):
+            files.write("/etc/agent", b"after")
+    assert files.read("/etc/agent") == b"before"
+    assert files.names("/etc") == ["agent"]
