@@ -345,7 +345,7 @@ def test_without_knowing_whose_the_directory_is_nothing_is_written(
 
     files.write("/etc/agent", b"before")
     with monkeypatch.context() as patch:
-        patch.setattr(files_module.os, "lstat", failing)
+        patch.setattr(os, "lstat", failing)
         with pytest.raises(FileError):
             files.write("/etc/agent", b"after")
     assert files.read("/etc/agent") == b"before"
