@@ -114,7 +114,7 @@ def stop_to_edit_the_settings(person: Person) -> None:
         terminal.type("yes")
         terminal.wait_for(f"The settings of the gateway are in {SETTINGS}:")
         for name in ("http_proxy", "https_proxy", "no_proxy", "TRACE_SESSIONS", "DEBUG_LEVEL"):
-            terminal.match(rf"{name} +\w.*not set")
+            terminal.match(rf"{name} +\w[^\n]*not set")
         terminal.wait_for("then press Enter")
         terminal.type("stop")
         screen = read(terminal, 11)
