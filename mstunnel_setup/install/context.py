@@ -26,6 +26,7 @@ class Gathered:
 
     answers: Answers
     eula_accepted: bool = False
+    person_answered: bool = False
     environment: bytes | None = None
     passphrase: str | None = None
     identity: Identity | None = None
@@ -81,6 +82,7 @@ class Context:
     def take(self, values: Mapping[str, object]) -> None:
         """Use what a person just answered, by setting path. Raises UsageError."""
         self.gathered.answers = answered(self.answers, values)
+        self.gathered.person_answered = True
 
     def answer(self, path: str, question: str) -> str:
         """The value of the setting with `path`; a person is asked for what is missing, until it fits."""

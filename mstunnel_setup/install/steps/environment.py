@@ -33,7 +33,7 @@ _MEANINGS: Mapping[str, str] = {
     "CLIENT_TO_CLIENT": "true: devices reach each other",
 }
 _STOP = "stop"
-_EDIT = f"Edit the file now if your network needs it, then press Enter (or type {_STOP})"
+_EDIT = f"Edit the file now if needed, then press Enter (or type {_STOP})"
 WANTED = "environment.wanted"
 TENANT_ROOTS = f"{paths.CA_TRUST}/tenant-ca.crt"
 """Where the certificates of `tenant.ca_file` are kept."""

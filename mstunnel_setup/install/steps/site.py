@@ -27,12 +27,12 @@ _COUNTED = 10
 
 @dataclass(frozen=True)
 class Site:
-    """The chosen site: its GUID, its name, the address devices connect to; and all answers until now."""
+    """The chosen site: its GUID, name, and the address for devices; all answers, if a person gave one."""
 
     id: str
     name: str
     public_address: str
-    answers: JsonObject
+    answers: JsonObject | None
 
 
 def _gather(context: Context) -> Site:
@@ -41,7 +41,8 @@ def _gather(context: Context) -> Site:
     if isinstance(earlier, dict) and earlier.get("id") != site.id:
         raise SITE_CHANGED(earlier=earlier.get("name"), display_name=plain(site.display_name))
     require_named(context, site)
-    return Site(site.id, plain(site.display_name), plain(site.public_address or ""), eula.told(context))
+    typed = eula.told(context) if context.gathered.person_answered else None
+    return Site(site.id, plain(site.display_name), plain(site.public_address or ""), typed)
 
 
 def require_named(context: Context, site: TunnelSite) -> None:
@@ -127,8 +128,9 @@ def _identity(context: Context) -> Identity:
 
 def _decide(site: Site) -> Sequence[Action[Ports]]:
     value: JsonObject = {"id": site.id, "name": site.name, "public_address": site.public_address}
+    joined = StoreAnswer(name="joined-site", value=value)
     # The questions after the terms have been answered: a later run asks none of them again.
-    return (StoreAnswer(name="answers", value=site.answers), StoreAnswer(name="joined-site", value=value))
+    return (joined,) if site.answers is None else (StoreAnswer(name="answers", value=site.answers), joined)
 
 
 def _missing(context: Context) -> Sequence[str]:
