@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.tenant import trusted_roots
 from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
+from mstunnel_setup.tls.ca_trust import added_roots_pem
 from mstunnel_setup.upgrade.errors import FEED_MISSING
 from mstunnel_setup.upgrade.feed import SETTINGS, Feed, read_feed, read_known
 from mstunnel_setup.upgrade.release import Catalogue
@@ -20,8 +20,9 @@ def fetch(operator: Operator, feed: Feed) -> Catalogue:
     # The client of the feed costs more to load than all else of a command.
     from mstunnel_setup.upgrade.feed_client import Remote, refresh  # noqa: PLC0415
 
-    roots = trusted_roots(operator.files)
-    http = HttpSession(operator.clock, roots, timeout=_TIMEOUT, deadline=_DEADLINE)
+    # What lies in a directory of the agent is nothing that root may trust.
+    roots = added_roots_pem(operator.files)
+    http = HttpSession(operator.clock, roots=roots, timeout=_TIMEOUT, deadline=_DEADLINE)
     return refresh(operator.files, feed, Remote(feed, http), operator.clock.now())
 
 

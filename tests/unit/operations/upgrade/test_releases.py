@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
+from mstunnel_setup import paths
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.monitor.rounds import Monitor
@@ -72,3 +74,11 @@ def test_a_feed_that_is_refused_is_asked_again_after_an_hour_only(root: Path, pu
     with pytest.raises(SetupError):
         monitor._feed()
     monitor._feed()
+
+
+def test_the_roots_of_the_fetch_never_lie_where_the_agent_writes(root: Path) -> None:
+    files = Files(root)
+    files.make_directories(paths.CA_TRUST)
+    files.write(f"{paths.CA_TRUST}/added.crt", trustme.CA().cert_pem.bytes())
+    fetch_now(operator_of(root))
+    assert files.state(paths.AGENT_STATE) is None
