@@ -55,7 +55,7 @@ def commands(files: Collection[str], tests: Collection[str]) -> Iterator[list[st
         yield ["ruff", "check", "--quiet", *python]
     if shell := [name for name in files if _is_shell(ROOT / name)]:
         yield ["shellcheck", *shell]
-    if typed := [name for name in python if name.startswith((f"{PROGRAM}/", "tests/"))]:
+    if typed := [name for name in python if name.startswith((f"{PROGRAM}/", "scripts/", "tests/"))]:
         yield ["mypy", "--no-error-summary", *typed]
         yield ["basedpyright", *typed]
     if any(name.startswith(f"{PROGRAM}/") for name in python):

@@ -4,6 +4,8 @@ FOLDER is what a web server serves, and `FOLDER.tar` what servers without a way 
 private keys (PEM), made at the first run: `root.pem`, kept offline afterwards, signs who may sign;
 `release.pem` signs the list. Hand FOLDER/metadata/1.root.json to administrators as the trusted root.
 """
+# What tuf documents as public is imported from modules of its own that are not.
+# pyright: reportPrivateImportUsage=false
 
 import argparse
 import tarfile
