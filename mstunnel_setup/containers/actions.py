@@ -10,8 +10,8 @@ from mstunnel_setup.containers import quadlet
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.containers.errors import CONTAINER_FOREIGN
 from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_until_up
+from mstunnel_setup.containers.ports import HasEngine
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
-from mstunnel_setup.containers.world import HasEngine
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles, WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
@@ -36,29 +36,29 @@ class _InstallUnitFile(Action[HasEngine]):
         """What will be done."""
         return f"install unit {self.path}"
 
-    def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
         """Whether the file matches."""
-        return self.file.satisfied(world, outputs)
+        return self.file.satisfied(ports, outputs)
 
-    def capture(self, world: HasEngine) -> JsonObject:
+    def capture(self, ports: HasEngine) -> JsonObject:
         """Save the current file, if there is one."""
-        return self.file.capture(world)
+        return self.file.capture(ports)
 
-    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
         """Write it, reload systemd."""
-        self.file.apply(world, outputs)
-        world.systemd.daemon_reload()
+        self.file.apply(ports, outputs)
+        ports.systemd.daemon_reload()
         return {}
 
-    def changed(self, world: HasEngine, record: UndoRecord[HasEngine]) -> str:
+    def changed(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> str:
         """An edit of the file by others."""
-        return self.file.changed(world, _of_file(record))
+        return self.file.changed(ports, _of_file(record))
 
-    def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
+    def undo(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
         """Restore the earlier file, unless others have changed it since; reload systemd."""
-        undone = self.file.undo(world, _of_file(record))
+        undone = self.file.undo(ports, _of_file(record))
         if undone.outcome is not Undo.KEPT:
-            world.systemd.daemon_reload()
+            ports.systemd.daemon_reload()
         return undone
 
 
@@ -85,15 +85,15 @@ class InstallQuadlet(_InstallUnitFile):
         """The path."""
         return f"quadlet:{self.path}"
 
-    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
         """Check it, write it, reload systemd."""
-        quadlet.check(world.files, world.processes, PurePosixPath(self.path).name, self.text)
-        return super().apply(world, outputs)
+        quadlet.check(ports.files, ports.processes, PurePosixPath(self.path).name, self.text)
+        return super().apply(ports, outputs)
 
-    def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
+    def undo(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
         """Also remove a draft that an interrupted check left behind."""
-        quadlet.discard(world.files, PurePosixPath(self.path).name)
-        return super().undo(world, record)
+        quadlet.discard(ports.files, PurePosixPath(self.path).name)
+        return super().undo(ports, record)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,41 +117,41 @@ class StartService(Action[HasEngine]):
         return f"start service {self.unit}"
 
     @override
-    def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
         """Whether the service runs the container of that configuration."""
-        if not world.systemd.active(self.unit):
+        if not ports.systemd.active(self.unit):
             return False
-        return _runs(world.engine.inspect(self.container), self.label_digest)
+        return _runs(ports.engine.inspect(self.container), self.label_digest)
 
     @override
-    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
         """Start it, or restart it with the new configuration, and wait for it."""
-        _refuse_foreign(self.container, world.engine.inspect(self.container))
+        _refuse_foreign(self.container, ports.engine.inspect(self.container))
         try:
-            self._start(world)
+            self._start(ports)
         except EngineError as error:
             raise launch_failure(
-                self.container, world.engine.inspect(self.container), self._log(world)
+                self.container, ports.engine.inspect(self.container), self._log(ports)
             ) from error
-        wait_until_up(world, self.container, self.timeout, log=lambda: self._log(world))
+        wait_until_up(ports, self.container, self.timeout, log=lambda: self._log(ports))
         return {}
 
     @override
-    def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
+    def undo(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
         """Stop it."""
-        if not world.systemd.known(self.unit):
+        if not ports.systemd.known(self.unit):
             return Undone(Undo.ABSENT)
-        world.systemd.stop(self.unit)
+        ports.systemd.stop(self.unit)
         return Undone(Undo.REMOVED)
 
-    def _start(self, world: HasEngine) -> None:
-        if world.systemd.active(self.unit):
-            world.systemd.restart(self.unit)
+    def _start(self, ports: HasEngine) -> None:
+        if ports.systemd.active(self.unit):
+            ports.systemd.restart(self.unit)
         else:
-            world.systemd.start(self.unit)
+            ports.systemd.start(self.unit)
 
-    def _log(self, world: HasEngine) -> str:
-        return world.systemd.log(self.unit, LOG_LINES)
+    def _log(self, ports: HasEngine) -> str:
+        return ports.systemd.log(self.unit, LOG_LINES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,31 +173,31 @@ class RunContainer(Action[HasEngine]):
         return f"run container {self.spec.name}"
 
     @override
-    def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
         """Whether our container runs with that configuration."""
-        state = world.engine.inspect(self.spec.name)
+        state = ports.engine.inspect(self.spec.name)
         return state is not None and state.ours and _runs(state, self._digest)
 
     @override
-    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
         """Replace our container of that name, start the new one and wait for it."""
         name = self.spec.name
-        _refuse_foreign(name, world.engine.inspect(name))
-        world.engine.remove(name)
-        world.engine.create(self.spec)
-        world.engine.start(name)
-        wait_until_up(world, name, self.timeout, log=lambda: _container_log(world, name))
+        _refuse_foreign(name, ports.engine.inspect(name))
+        ports.engine.remove(name)
+        ports.engine.create(self.spec)
+        ports.engine.start(name)
+        wait_until_up(ports, name, self.timeout, log=lambda: _container_log(ports, name))
         return {}
 
     @override
-    def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
+    def undo(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
         """Stop and remove it."""
-        state = world.engine.inspect(self.spec.name)
+        state = ports.engine.inspect(self.spec.name)
         if state is None:
             return Undone(Undo.ABSENT)
         if not state.ours:
             return Undone(Undo.KEPT, f"the container {self.spec.name} was not created by mstunnel-setup")
-        world.engine.remove(self.spec.name)
+        ports.engine.remove(self.spec.name)
         return Undone(Undo.REMOVED)
 
     @property
@@ -217,9 +217,9 @@ def _runs(state: ContainerState | None, digest: str | None) -> bool:
     return state.labels.get(CONFIGURATION_LABEL) == digest
 
 
-def _container_log(world: HasEngine, name: str) -> str:
-    command = world.engine.logs_command(name, LogOptions(lines=LOG_LINES))
-    done = world.processes.run(command, timeout=_LOG_TIMEOUT, check=False)
+def _container_log(ports: HasEngine, name: str) -> str:
+    command = ports.engine.logs_command(name, LogOptions(lines=LOG_LINES))
+    done = ports.processes.run(command, timeout=_LOG_TIMEOUT, check=False)
     return done.output + done.error
 
 

@@ -68,17 +68,17 @@ class ChooseEngine(Action[Any]):
         return f"use {self.engine.capitalize()}: {self.reason}"
 
     @override
-    def satisfied(self, world: Any, outputs: Outputs) -> bool:
+    def satisfied(self, ports: Any, outputs: Outputs) -> bool:
         """Whether this engine is already recorded."""
         return outputs.get(self.key) == {"engine": self.engine}
 
     @override
-    def apply(self, world: Any, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: Any, outputs: Outputs) -> JsonObject:
         """The journal record is the effect."""
         return {"engine": self.engine}
 
     @override
-    def undo(self, world: Any, record: UndoRecord[Any]) -> Undone:
+    def undo(self, ports: Any, record: UndoRecord[Any]) -> Undone:
         """Removed with the record."""
         return Undone(Undo.REMOVED)
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.containers.world import HasEngine
+from mstunnel_setup.containers.ports import HasEngine
 
 _UNDECIDED = "starting"
 

@@ -8,9 +8,9 @@ from typing_extensions import override
 
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.errors import IMAGE_DIGEST_MISMATCH
+from mstunnel_setup.containers.ports import HasEngine
 from mstunnel_setup.containers.pull import pull_patiently
 from mstunnel_setup.containers.spec import digest_tag, split_reference
-from mstunnel_setup.containers.world import HasEngine
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
 
@@ -29,20 +29,20 @@ class _BringImage(Action[HasEngine]):
         return f"image:{self.reference}"
 
     @override
-    def satisfied(self, world: HasEngine, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
         """Whether the image is on this host."""
-        return world.engine.image(self.reference) is not None
+        return ports.engine.image(self.reference) is not None
 
-    def capture(self, world: HasEngine) -> JsonObject:
+    def capture(self, ports: HasEngine) -> JsonObject:
         """Whether the image was there before."""
-        return {"present": world.engine.image(self.reference) is not None}
+        return {"present": ports.engine.image(self.reference) is not None}
 
-    def undo(self, world: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
+    def undo(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
         """Remove it, unless it was there before or another container uses it."""
         if record.before["present"]:
             return Undone(Undo.KEPT, f"{self.reference} was there before the installation")
-        present = world.engine.image(self.reference) is not None
-        if not all(world.engine.remove_image(name) for name in self._names(record.before)):
+        present = ports.engine.image(self.reference) is not None
+        if not all(ports.engine.remove_image(name) for name in self._names(record.before)):
             return Undone(Undo.KEPT, f"{self.reference} is used by a container that is not ours")
         return Undone(Undo.REMOVED if present else Undo.ABSENT)
 
@@ -63,9 +63,9 @@ class PullImage(_BringImage):
         return f"pull image {_short(self.reference)}"
 
     @override
-    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
         """Pull it. The engine reuses or discards layers of an interrupted pull."""
-        image = pull_patiently(world.engine, world.clock, self.reference, self.deadline, world.progress)
+        image = pull_patiently(ports.engine, ports.clock, self.reference, self.deadline, ports.progress)
         return {"id": image.id}
 
 
@@ -80,23 +80,23 @@ class LoadImage(_BringImage):
         """What will be done."""
         return f"load image {_short(self.reference)} from {self.archive}"
 
-    def capture(self, world: HasEngine) -> JsonObject:
+    def capture(self, ports: HasEngine) -> JsonObject:
         """Also the names in the archive: loading tags the image with them, and undo removes them."""
         full_names = [image.name for image in archived_images(self.archive) if "/" in image.name]
-        return {**super().capture(world), "names": [*full_names]}
+        return {**super().capture(ports), "names": [*full_names]}
 
     @override
-    def apply(self, world: HasEngine, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
         """Load it, and tag it for the reference if the archive has another name or none."""
         _, digest = split_reference(self.reference)
         # Checked before loading, so that a wrong archive leaves nothing behind.
         self._require_digest(digest, [image.digest for image in archived_images(self.archive)])
-        images = world.engine.load(self.archive, world.progress)
+        images = ports.engine.load(self.archive, ports.progress)
         self._require_digest(digest, [image.digest for image in images])
         image = next(image for image in images if image.digest == digest)
-        if world.engine.image(self.reference) is None:
+        if ports.engine.image(self.reference) is None:
             # Engines find `name@digest` only when the image has some tag of that name.
-            world.engine.tag(image.id, digest_tag(self.reference))
+            ports.engine.tag(image.id, digest_tag(self.reference))
         return {"id": image.id}
 
     def _names(self, before: JsonObject, /) -> Sequence[str]:

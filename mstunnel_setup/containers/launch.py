@@ -6,7 +6,7 @@ from datetime import datetime
 
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.errors import CONTAINER_FAILED
-from mstunnel_setup.containers.world import HasEngine
+from mstunnel_setup.containers.ports import HasEngine
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.text import printable
 
@@ -28,7 +28,7 @@ class _Steady:
     since: float = 0.0
 
 
-def wait_until_up(world: HasEngine, name: str, timeout: float, log: Callable[[], str]) -> None:
+def wait_until_up(ports: HasEngine, name: str, timeout: float, log: Callable[[], str]) -> None:
     """Return once the container `name` is healthy, or, without a health check, keeps running.
 
     The health check is run from here: Podman without systemd does not run it, and otherwise the first one
@@ -37,23 +37,23 @@ def wait_until_up(world: HasEngine, name: str, timeout: float, log: Callable[[],
     """
     steady = _Steady()
     failed = 0
-    until = world.clock.monotonic() + timeout
-    probe_at = world.clock.monotonic()
+    until = ports.clock.monotonic() + timeout
+    probe_at = ports.clock.monotonic()
     while True:
-        now = world.clock.monotonic()
-        state = world.engine.inspect(name)
+        now = ports.clock.monotonic()
+        state = ports.engine.inspect(name)
         if _up(state, steady, now):
             return
         unhealthy = state is not None and state.health == "unhealthy"
         if now >= until or (unhealthy and failed >= _FAILED_PROBES):
             raise launch_failure(name, state, log())
         if state is not None and state.health is not None and _running(state) and now >= probe_at:
-            if world.engine.probe(name):
+            if ports.engine.probe(name):
                 return
             failed += 1
             probe_at = now + _PROBE_SECONDS
         else:
-            world.clock.sleep(_POLL_SECONDS)
+            ports.clock.sleep(_POLL_SECONDS)
 
 
 def launch_failure(name: str, state: ContainerState | None, log: str) -> EngineError:

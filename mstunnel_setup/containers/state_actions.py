@@ -17,7 +17,7 @@ class MakeStateDirectory(MakeDirectory):
         """What will be done."""
         return f"create directory {self.path} for the state of the container"
 
-    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Remove the directory with its content; links are not followed."""
-        world.files.empty(self.path)
-        return super().undo(world, record)
+        ports.files.empty(self.path)
+        return super().undo(ports, record)

@@ -1,6 +1,6 @@
 """An action: one small reversible effect, described as data.
 
-`World` is the ports that an action needs; the engine only passes it on.
+`PortsT` is the ports that an action needs; the engine only passes it on.
 """
 
 from abc import ABC, abstractmethod
@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from mstunnel_setup.engine.errors import JOURNAL_NEWER
 from mstunnel_setup.engine.values import JsonObject, Outputs
 
-World = TypeVar("World", contravariant=True)
+PortsT = TypeVar("PortsT", contravariant=True)
 
 
 class Undo(StrEnum):
@@ -36,7 +36,7 @@ class Undone:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Action(ABC, Generic[World]):
+class Action(ABC, Generic[PortsT]):
     """One reversible effect. Subclasses are frozen dataclasses of JSON-like fields.
 
     Applying an action again after an interruption at any point must give the same result.
@@ -57,26 +57,26 @@ class Action(ABC, Generic[World]):
         """What the action does, in one line, for people."""
 
     @abstractmethod
-    def satisfied(self, world: World, outputs: Outputs) -> bool:
+    def satisfied(self, ports: PortsT, outputs: Outputs) -> bool:
         """Whether the effect is already there."""
 
-    def capture(self, world: World) -> JsonObject:  # noqa: ARG002 (most have nothing to restore)
+    def capture(self, ports: PortsT) -> JsonObject:  # noqa: ARG002 (most have nothing to restore)
         """The earlier state that `undo` restores, recorded before `apply`; by default there is none."""
         return {}
 
-    def resolved(self, outputs: Outputs) -> "Action[World]":  # noqa: ARG002 (most refer to nothing)
+    def resolved(self, outputs: Outputs) -> "Action[PortsT]":  # noqa: ARG002 (most refer to nothing)
         """The action as the journal keeps it, with the outputs that it refers to filled in."""
         return self
 
     @abstractmethod
-    def apply(self, world: World, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: PortsT, outputs: Outputs) -> JsonObject:
         """Do it. Returns outputs that other actions may refer to."""
 
     @abstractmethod
-    def undo(self, world: World, record: "UndoRecord[World]") -> Undone:
+    def undo(self, ports: PortsT, record: "UndoRecord[PortsT]") -> Undone:
         """Undo it, also when it was interrupted. What others changed since is kept."""
 
-    def changed(self, world: World, record: "UndoRecord[World]") -> str:  # noqa: ARG002 (by default not detected)
+    def changed(self, ports: PortsT, record: "UndoRecord[PortsT]") -> str:  # noqa: ARG002 (by default not detected)
         """A change of the object by others since our last one, which this action would overwrite.
 
         Empty when there is none. `record` holds the earlier versions and this one.
@@ -89,7 +89,7 @@ AnyAction: TypeAlias = Action[Any]
 
 
 @dataclass(frozen=True)
-class UndoRecord(Generic[World]):
+class UndoRecord(Generic[PortsT]):
     """The journal's records of the object of one action.
 
     `before` is the result of the first `capture`, `versions` all actions applied to it (oldest first),
@@ -97,7 +97,7 @@ class UndoRecord(Generic[World]):
     """
 
     before: JsonObject
-    versions: Sequence[Action[World]] = ()
+    versions: Sequence[Action[PortsT]] = ()
     outputs: Outputs = field(default_factory=dict)
 
 

@@ -55,23 +55,23 @@ class MakeDirectory(Action[HasFiles]):
         return f"create directory {self.path}"
 
     @override
-    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
         """Whether the directory exists."""
-        state = world.files.state(self.path)
+        state = ports.files.state(self.path)
         return state is not None and state.kind == "directory"
 
     @override
-    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasFiles, outputs: Outputs) -> JsonObject:
         """Create it, or set the mode that an interrupted run has not set."""
-        world.files.make_directory(self.path, self.mode)
+        ports.files.make_directory(self.path, self.mode)
         return {}
 
     @override
-    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Remove it, unless it is not empty."""
-        if world.files.state(self.path) is None:
+        if ports.files.state(self.path) is None:
             return Undone(Undo.ABSENT)
-        if world.files.remove_directory(self.path):
+        if ports.files.remove_directory(self.path):
             return Undone(Undo.REMOVED)
         return Undone(Undo.KEPT, f"{self.path} contains files that mstunnel-setup did not write")
 
@@ -94,14 +94,14 @@ class FileAction(Action[Place]):
         return f"file:{self.path}"
 
     @override
-    def capture(self, world: Place) -> JsonObject:
+    def capture(self, ports: Place) -> JsonObject:
         """Save the current file, if there is one."""
-        return save(world, self.path)
+        return save(ports, self.path)
 
     @override
-    def undo(self, world: Place, record: UndoRecord[Place]) -> Undone:
+    def undo(self, ports: Place, record: UndoRecord[Place]) -> Undone:
         """Restore the earlier file, or remove this one."""
-        return put_back(world, self.path, record.before)
+        return put_back(ports, self.path, record.before)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ class PlacedFile(FileAction[Place]):
     managed: bool = False
 
     @abstractmethod
-    def content(self, world: Place, outputs: Outputs) -> bytes:
+    def content(self, ports: Place, outputs: Outputs) -> bytes:
         """The content to write."""
 
     @abstractmethod
@@ -120,31 +120,31 @@ class PlacedFile(FileAction[Place]):
         """SHA-256 in hex of `content`, known without reading anything."""
 
     @override
-    def satisfied(self, world: Place, outputs: Outputs) -> bool:
+    def satisfied(self, ports: Place, outputs: Outputs) -> bool:
         """Whether content and mode match."""
-        state = world.files.state(self.path)
+        state = ports.files.state(self.path)
         if state is None or state.kind != "file" or state.mode != self.mode:
             return False
-        return world.files.digest(self.path) == self.content_digest(outputs)
+        return ports.files.digest(self.path) == self.content_digest(outputs)
 
     @override
-    def apply(self, world: Place, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: Place, outputs: Outputs) -> JsonObject:
         """Write it."""
-        world.files.write(self.path, self.content(world, outputs), self.mode)
+        ports.files.write(self.path, self.content(ports, outputs), self.mode)
         return {}
 
     @override
-    def undo(self, world: Place, record: UndoRecord[Place]) -> Undone:
+    def undo(self, ports: Place, record: UndoRecord[Place]) -> Undone:
         """Restore the earlier file, unless others have changed this one since."""
-        current = world.files.digest(self.path)
+        current = ports.files.digest(self.path)
         if not self.managed and current not in _ours(record):
             return Undone(Undo.KEPT, _edited(self.path))
-        return super().undo(world, record)
+        return super().undo(ports, record)
 
     @override
-    def changed(self, world: Place, record: UndoRecord[Place]) -> str:
+    def changed(self, ports: Place, record: UndoRecord[Place]) -> str:
         """An edit by others; a removed file is written again without asking."""
-        current = world.files.digest(self.path)
+        current = ports.files.digest(self.path)
         lost = not self.managed and current is not None and current not in _ours(record)
         return _edited(self.path) if lost else ""
 
@@ -161,7 +161,7 @@ class WriteFile(PlacedFile[HasFiles]):
         return f"write {self.path}"
 
     @override
-    def content(self, world: HasFiles, outputs: Outputs) -> bytes:
+    def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
         """The text in UTF-8."""
         return self.text.encode()
 
@@ -178,7 +178,7 @@ class MergeFile(WriteFile):
     kind: ClassVar[str] = "merge-file"
 
     @override
-    def changed(self, world: HasFiles, record: UndoRecord[HasFiles]) -> str:
+    def changed(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> str:
         """Edits of others are part of the text."""
         return ""
 
@@ -195,7 +195,7 @@ class WriteJson(PlacedFile[HasFiles]):
         return f"write {self.path}"
 
     @override
-    def content(self, world: HasFiles, outputs: Outputs) -> bytes:
+    def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
         """The value, references resolved, indented."""
         return json_bytes(resolve(self.value, outputs))
 
@@ -223,9 +223,9 @@ class CopyFile(PlacedFile[HasFiles]):
         return f"copy {self.source} to {self.path}"
 
     @override
-    def content(self, world: HasFiles, outputs: Outputs) -> bytes:
+    def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
         """The source; StepError `source-changed` when it is no longer the file that was checked."""
-        content = world.files.read_given(self.source)
+        content = ports.files.read_given(self.source)
         if content is None or hashlib.sha256(content).hexdigest() != self.digest:
             raise SOURCE_CHANGED(path=self.source)
         return content
@@ -258,70 +258,70 @@ class Link(Action[HasFiles]):
         return f"link {self.path} to {self.target}"
 
     @override
-    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
         """Whether the link points there."""
-        state = world.files.state(self.path)
+        state = ports.files.state(self.path)
         return state is not None and state.target == self.target
 
     @override
-    def capture(self, world: HasFiles) -> JsonObject:
+    def capture(self, ports: HasFiles) -> JsonObject:
         """The earlier target of the link, or the earlier file."""
-        state = world.files.state(self.path)
-        kept = save(world, self.path) if state and state.kind == "file" else {"digest": None}
+        state = ports.files.state(self.path)
+        kept = save(ports, self.path) if state and state.kind == "file" else {"digest": None}
         return {"target": state.target if state else None, **kept}
 
     @override
-    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasFiles, outputs: Outputs) -> JsonObject:
         """Switch the link. A file that was not saved stays: FileError `path-not-regular`."""
-        if _is_kept(world, self.path):
-            world.files.remove(self.path)
-        world.files.link(self.path, self.target)
+        if _is_kept(ports, self.path):
+            ports.files.remove(self.path)
+        ports.files.link(self.path, self.target)
         return {}
 
     @override
-    def changed(self, world: HasFiles, record: UndoRecord[HasFiles]) -> str:
+    def changed(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> str:
         """Another target than ours, or no link any more; a removed link is made again without asking."""
-        state = world.files.state(self.path)
+        state = ports.files.state(self.path)
         if state is None:
             return ""
         targets = [version.target for version in record.versions if isinstance(version, Link)]
         ours = (
             state.target in (record.before.get("target"), *targets)
             if state.kind == "link"
-            else self._is_earlier_file(world, record)
+            else self._is_earlier_file(ports, record)
         )
         return "" if ours else _edited(self.path)
 
     @override
-    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Restore the earlier target or file, or remove the link."""
-        state = world.files.state(self.path)
-        if self.changed(world, record):
+        state = ports.files.state(self.path)
+        if self.changed(ports, record):
             return Undone(Undo.KEPT, _edited(self.path))
         if state is not None and state.kind != "link":
             return Undone(Undo.RESTORED)  # a run was interrupted before it removed the file
         before = record.before.get("target")
         if isinstance(before, str):
-            return self._pointed_back(world, before)
+            return self._pointed_back(ports, before)
         # Also without a link: an interrupted switch may have left a temporary file.
-        world.files.remove(self.path)
+        ports.files.remove(self.path)
         if record.before.get("digest") is not None:
-            return put_back(world, self.path, record.before)
+            return put_back(ports, self.path, record.before)
         return Undone(Undo.ABSENT if state is None else Undo.REMOVED)
 
-    def _pointed_back(self, world: HasFiles, before: str) -> Undone:
+    def _pointed_back(self, ports: HasFiles, before: str) -> Undone:
         """Restore the earlier target; a link that was removed since stays removed."""
-        if world.files.state(self.path) is None:
-            world.files.remove(self.path)
+        if ports.files.state(self.path) is None:
+            ports.files.remove(self.path)
             return Undone(Undo.ABSENT)
-        world.files.link(self.path, before)
+        ports.files.link(self.path, before)
         return Undone(Undo.RESTORED)
 
-    def _is_earlier_file(self, world: HasFiles, record: UndoRecord[HasFiles]) -> bool:
+    def _is_earlier_file(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> bool:
         """Whether the current file is the one that the first run found."""
-        state, digest = world.files.state(self.path), record.before.get("digest")
+        state, digest = ports.files.state(self.path), record.before.get("digest")
         regular = state is not None and state.kind == "file"
-        return regular and digest is not None and world.files.digest(self.path) == digest
+        return regular and digest is not None and ports.files.digest(self.path) == digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,31 +336,31 @@ def json_bytes(value: JsonValue) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def save(world: HasFiles, path: str) -> JsonObject:
+def save(ports: HasFiles, path: str) -> JsonObject:
     """Save the file at `path`; returns the data that `put_back` needs to restore it."""
-    content = world.files.read(path)
-    state = world.files.state(path)
+    content = ports.files.read(path)
+    state = ports.files.state(path)
     if content is None or state is None:
         return {"digest": None}
     digest = hashlib.sha256(content).hexdigest()
-    folder = f"{world.state_directory}/saved"
-    world.files.make_directories(folder, 0o700)
-    world.files.write(f"{folder}/{digest}", content, 0o600)
+    folder = f"{ports.state_directory}/saved"
+    ports.files.make_directories(folder, 0o700)
+    ports.files.write(f"{folder}/{digest}", content, 0o600)
     return {"digest": digest, "mode": state.mode, "uid": state.uid, "gid": state.gid}
 
 
-def put_back(world: HasFiles, path: str, before: JsonObject) -> Undone:
+def put_back(ports: HasFiles, path: str, before: JsonObject) -> Undone:
     """Restore content, mode and owner of the file that `save` saw, or remove it if there was none."""
     digest = before["digest"]
     if digest is None:
-        existed = world.files.state(path) is not None
-        world.files.remove(path)
+        existed = ports.files.state(path) is not None
+        ports.files.remove(path)
         return Undone(Undo.REMOVED if existed else Undo.ABSENT)
-    content = world.files.read(f"{world.state_directory}/saved/{digest}")
+    content = ports.files.read(f"{ports.state_directory}/saved/{digest}")
     if content is None:
         return Undone(Undo.KEPT, f"the saved content of {path} is missing")
     mode, uid, gid = (int(str(before[name])) for name in ("mode", "uid", "gid"))
-    world.files.write(path, content, mode, (uid, gid))
+    ports.files.write(path, content, mode, (uid, gid))
     return Undone(Undo.RESTORED)
 
 
@@ -368,12 +368,12 @@ def _edited(path: str) -> str:
     return f"{path} was changed outside mstunnel-setup"
 
 
-def _is_kept(world: HasFiles, path: str) -> bool:
+def _is_kept(ports: HasFiles, path: str) -> bool:
     """Whether the file at `path` was saved."""
-    state = world.files.state(path)
+    state = ports.files.state(path)
     if state is None or state.kind != "file":
         return False
-    return world.files.state(f"{world.state_directory}/saved/{world.files.digest(path)}") is not None
+    return ports.files.state(f"{ports.state_directory}/saved/{ports.files.digest(path)}") is not None
 
 
 def _ours(record: UndoRecord[Place]) -> Sequence[str | None]:

@@ -36,14 +36,14 @@ class Removal:
 
 
 class Runner:
-    """Runs steps against `world`, recording every action in `journal` before and after it happens.
+    """Runs steps against `ports`, recording every action in `journal` before and after it happens.
 
     `may_replace` is asked before a change by others is overwritten.
     """
 
     def __init__(
         self,
-        world: object,
+        ports: object,
         journal: Journal,
         codec: Codec,
         clock: Clock,
@@ -51,7 +51,7 @@ class Runner:
         *,
         may_replace: Consent = lambda _changed: False,
     ) -> None:
-        self._world = world
+        self._ports = ports
         self._journal = journal
         self._codec = codec
         self._clock = clock
@@ -84,7 +84,7 @@ class Runner:
         if known is None:
             return ""
         versions = [*map(self._codec.load, known.versions), action]
-        return action.changed(self._world, UndoRecord(known.before, versions, receipt.outputs))
+        return action.changed(self._ports, UndoRecord(known.before, versions, receipt.outputs))
 
     def undo(self) -> list[Removal]:
         """Undo everything in the receipt, newest first."""
@@ -135,7 +135,7 @@ class Runner:
         """Satisfied, and not interrupted by a crash."""
         entry = receipt.entries.get(action.key)
         torn = entry is not None and not entry.finished
-        return not torn and action.satisfied(self._world, receipt.outputs)
+        return not torn and action.satisfied(self._ports, receipt.outputs)
 
     def _run_action(self, step: str, action: AnyAction) -> bool:
         receipt = self.receipt
@@ -145,11 +145,11 @@ class Runner:
         self._respect(action)
         self._tell(Event(step, "begin", action.key, action.describe()))
         known = receipt.entries.get(action.key)
-        before = known.before if known else action.capture(self._world)
+        before = known.before if known else action.capture(self._ports)
         self._journal.begin_installation()
         data = self._codec.dump(action.resolved(receipt.outputs))
         self._journal.append("begin", step=step, key=action.key, action=data, before=before)
-        outputs = action.apply(self._world, receipt.outputs)
+        outputs = action.apply(self._ports, receipt.outputs)
         self._journal.append("done", key=action.key, outputs=outputs)
         elapsed = self._clock.monotonic() - started
         self._tell(Event(step, "done", action.key, action.describe(), elapsed))
@@ -160,7 +160,7 @@ class Runner:
         receipt = self.receipt
         torn = [entry for entry in receipt.entries.values() if entry.step == step and not entry.finished]
         for entry in torn:
-            if self._codec.load(entry.versions[-1]).satisfied(self._world, receipt.outputs):
+            if self._codec.load(entry.versions[-1]).satisfied(self._ports, receipt.outputs):
                 self._journal.append("done", key=entry.key, outputs={})
 
     def _respect(self, action: AnyAction) -> None:
@@ -170,7 +170,7 @@ class Runner:
             return
         if not self._may_replace(changed):
             raise CHANGED_BY_OTHERS(changed=changed)
-        self._journal.append("replaced", key=action.key, theirs=action.capture(self._world))
+        self._journal.append("replaced", key=action.key, theirs=action.capture(self._ports))
 
     def _fail(self, step: str, error: SetupError) -> None:
         """Record why the run stopped, if it has changed anything."""
@@ -183,7 +183,7 @@ class Runner:
         versions = [self._codec.load(data) for data in entry.versions]
         action = versions[-1]
         record = UndoRecord(entry.before, versions, self.receipt.outputs)
-        return self._record_undone(entry, record_type, action.undo(self._world, record))
+        return self._record_undone(entry, record_type, action.undo(self._ports, record))
 
     def _record_undone(self, entry: Entry, record_type: str, undone: Undone) -> Removal:
         action = self._codec.load(entry.versions[-1])

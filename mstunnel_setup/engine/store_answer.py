@@ -29,17 +29,17 @@ class StoreAnswer(Action[object]):
         return f"remember {self.name}"
 
     @override
-    def satisfied(self, world: object, outputs: Outputs) -> bool:
+    def satisfied(self, ports: object, outputs: Outputs) -> bool:
         """Whether this value is stored."""
         return outputs.get(self.key) == {"value": self.value}
 
     @override
-    def apply(self, world: object, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: object, outputs: Outputs) -> JsonObject:
         """The journal record is the effect."""
         return {"value": self.value}
 
     @override
-    def undo(self, world: object, record: UndoRecord[object]) -> Undone:
+    def undo(self, ports: object, record: UndoRecord[object]) -> Undone:
         """Removed with the record."""
         return Undone(Undo.REMOVED)
 

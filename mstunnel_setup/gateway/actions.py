@@ -47,19 +47,19 @@ class WriteGatewayConfiguration(Action[HasChecker]):
         """What will be done."""
         return f"test the gateway's configuration and write {self.path}"
 
-    def satisfied(self, world: HasChecker, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasChecker, outputs: Outputs) -> bool:
         """Whether the file matches."""
-        return self._file.satisfied(world, outputs)
+        return self._file.satisfied(ports, outputs)
 
-    def capture(self, world: HasChecker) -> JsonObject:
+    def capture(self, ports: HasChecker) -> JsonObject:
         """Save the current file, if there is one."""
-        return self._file.capture(world)
+        return self._file.capture(ports)
 
-    def apply(self, world: HasChecker, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasChecker, outputs: Outputs) -> JsonObject:
         """Write it if ocserv accepts it; otherwise the old file stays."""
-        world.check_gateway_configuration(str(resolve(self.image, outputs)), self.text)
-        return self._file.apply(world, outputs)
+        ports.check_gateway_configuration(str(resolve(self.image, outputs)), self.text)
+        return self._file.apply(ports, outputs)
 
-    def undo(self, world: HasChecker, record: UndoRecord[HasChecker]) -> Undone:
+    def undo(self, ports: HasChecker, record: UndoRecord[HasChecker]) -> Undone:
         """Restore the earlier file."""
-        return self._file.undo(world, UndoRecord(record.before, (self._file,), record.outputs))
+        return self._file.undo(ports, UndoRecord(record.before, (self._file,), record.outputs))

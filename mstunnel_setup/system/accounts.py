@@ -12,7 +12,7 @@ from mstunnel_setup.host import accounts
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.system.errors import ACCOUNT_COMMAND_FAILED, LINGER_FAILED
-from mstunnel_setup.system.world import HasProcesses
+from mstunnel_setup.system.ports import HasProcesses
 
 IdKind: TypeAlias = Literal["subuid", "subgid"]
 
@@ -69,32 +69,32 @@ class CreateAccount(Action[HasClock]):
         return f"create service account {self.name} (no login)"
 
     @override
-    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
         """Whether there is such an account."""
         return accounts.find(self.name) is not None
 
     @override
-    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
         """Create it; again, if an interrupted run has not created the home. Raises StepError."""
         found = accounts.find(self.name)
-        if found is not None and world.files.state(found.home) is None:
-            _run(world, self.name, ("userdel", self.name))
+        if found is not None and ports.files.state(found.home) is None:
+            _run(ports, self.name, ("userdel", self.name))
             found = None
         if found is None:
-            _run(world, self.name, creation(self.name))
+            _run(ports, self.name, creation(self.name))
         return {}
 
     @override
-    def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:
+    def undo(self, ports: HasClock, record: UndoRecord[HasClock]) -> Undone:
         """Remove account and home; both are kept when others put files there, or a program is running."""
         found = accounts.find(self.name)
         if found is None:
             return Undone(Undo.ABSENT)
-        known = _OWN_FOLDERS | set(world.files.names("/etc/skel"))
-        others = sorted(set(world.files.names(found.home)) - known)
+        known = _OWN_FOLDERS | set(ports.files.names("/etc/skel"))
+        others = sorted(set(ports.files.names(found.home)) - known)
         if others:
             return Undone(Undo.KEPT, f"the account {self.name}: {found.home} contains {', '.join(others)}")
-        done = world.processes.run(("userdel", "--remove", self.name), timeout=_SECONDS, check=False)
+        done = ports.processes.run(("userdel", "--remove", self.name), timeout=_SECONDS, check=False)
         if accounts.find(self.name) is not None:
             return Undone(Undo.KEPT, f"the account {self.name}: {done.error.strip() or 'userdel failed'}")
         return Undone(Undo.REMOVED)
@@ -119,21 +119,21 @@ class GiveIds(Action[HasClock]):
         return f"give {self.name} {IDS} ids in /etc/{self.ids}"
 
     @override
-    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
         """Whether the account has this range."""
-        return self._line in (world.files.read(f"/etc/{self.ids}") or b"").decode().splitlines()
+        return self._line in (ports.files.read(f"/etc/{self.ids}") or b"").decode().splitlines()
 
-    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
         """Add it, unless an interrupted run has done so."""
-        if not self.satisfied(world, outputs):
-            _run(world, self.name, id_range(self.name, self.ids, self.first))
+        if not self.satisfied(ports, outputs):
+            _run(ports, self.name, id_range(self.name, self.ids, self.first))
         return {}
 
-    def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:
+    def undo(self, ports: HasClock, record: UndoRecord[HasClock]) -> Undone:
         """Remove it."""
-        if not self.satisfied(world, record.outputs):
+        if not self.satisfied(ports, record.outputs):
             return Undone(Undo.ABSENT)
-        _run(world, self.name, id_range(self.name, self.ids, self.first, "del"))
+        _run(ports, self.name, id_range(self.name, self.ids, self.first, "del"))
         return Undone(Undo.REMOVED)
 
     @property
@@ -159,21 +159,21 @@ class JoinGroup(Action[HasClock]):
         return f"make {self.name} a member of {self.group}"
 
     @override
-    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
         """Whether it is a member."""
         return accounts.is_member(self.name, self.group)
 
     @override
-    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
         """Add it to the group (usermod(8))."""
-        _run(world, self.name, ("usermod", "--append", "--groups", self.group, self.name))
+        _run(ports, self.name, ("usermod", "--append", "--groups", self.group, self.name))
         return {}
 
-    def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:
+    def undo(self, ports: HasClock, record: UndoRecord[HasClock]) -> Undone:
         """Remove it from the group (gpasswd(1))."""
-        if not self.satisfied(world, record.outputs):
+        if not self.satisfied(ports, record.outputs):
             return Undone(Undo.ABSENT)
-        _run(world, self.name, ("gpasswd", "--delete", self.name, self.group))
+        _run(ports, self.name, ("gpasswd", "--delete", self.name, self.group))
         return Undone(Undo.REMOVED)
 
 
@@ -194,28 +194,28 @@ class EnableLinger(Action[HasClock]):
         return f"let the services of {self.name} run without a login"
 
     @override
-    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
         """Whether lingering is enabled in systemd-logind."""
-        return world.files.state(f"{LINGERING}/{self.name}") is not None
+        return ports.files.state(f"{LINGERING}/{self.name}") is not None
 
     @override
-    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
         """Enable it, and wait for the service manager of the account. Raises StepError."""
-        _run(world, self.name, lingering(self.name))
-        if not _within(world, lambda: world.files.state(self._manager) is not None):
+        _run(ports, self.name, lingering(self.name))
+        if not _within(ports, lambda: ports.files.state(self._manager) is not None):
             raise LINGER_FAILED(name=self.name)
         return {}
 
-    def undo(self, world: HasClock, record: UndoRecord[HasClock]) -> Undone:
+    def undo(self, ports: HasClock, record: UndoRecord[HasClock]) -> Undone:
         """Disable it; without a login this ends every program of the account."""
-        if not self.satisfied(world, record.outputs):
+        if not self.satisfied(ports, record.outputs):
             return Undone(Undo.ABSENT)
         if accounts.find(self.name) is None:
             # logind does not know a removed account, and keeps its file.
-            world.files.remove(f"{LINGERING}/{self.name}")
+            ports.files.remove(f"{LINGERING}/{self.name}")
             return Undone(Undo.REMOVED)
-        _run(world, self.name, ("loginctl", "disable-linger", self.name))
-        _within(world, lambda: world.files.state(self._manager) is None)
+        _run(ports, self.name, ("loginctl", "disable-linger", self.name))
+        _within(ports, lambda: ports.files.state(self._manager) is None)
         return Undone(Undo.REMOVED)
 
     @property
@@ -224,17 +224,17 @@ class EnableLinger(Action[HasClock]):
         return f"/run/user/{'' if found is None else found.uid}/systemd/private"
 
 
-def _within(world: HasClock, reached: Callable[[], bool]) -> bool:
-    end = world.clock.monotonic() + _SECONDS
+def _within(ports: HasClock, reached: Callable[[], bool]) -> bool:
+    end = ports.clock.monotonic() + _SECONDS
     while not reached():
-        if world.clock.monotonic() > end:
+        if ports.clock.monotonic() > end:
             return False
-        world.clock.sleep(_PAUSE)
+        ports.clock.sleep(_PAUSE)
     return True
 
 
-def _run(world: HasClock, name: str, command: Sequence[str]) -> None:
+def _run(ports: HasClock, name: str, command: Sequence[str]) -> None:
     try:
-        world.processes.run(command, timeout=_SECONDS)
+        ports.processes.run(command, timeout=_SECONDS)
     except ProcessError as error:
         raise ACCOUNT_COMMAND_FAILED(name=name, reason=error.message, command=" ".join(command)) from error

@@ -34,33 +34,33 @@ class GivenFolder(Action[HasFiles]):
         """The new user and group id. Raises StepError when there are none yet."""
 
     @override
-    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
         """Whether that user owns it."""
-        state = world.files.state(self.path)
+        state = ports.files.state(self.path)
         return state is not None and state.uid == self.owner()[0]
 
-    def capture(self, world: HasFiles) -> JsonObject:
+    def capture(self, ports: HasFiles) -> JsonObject:
         """The earlier owner; None when it is created now."""
-        state = world.files.state(self.path)
+        state = ports.files.state(self.path)
         return {"uid": None if state is None else state.uid, "gid": None if state is None else state.gid}
 
     @override
-    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasFiles, outputs: Outputs) -> JsonObject:
         """Create it and change the owner."""
         uid, gid = self.owner()
-        if world.files.state(self.path) is None:
-            world.files.make_directory(self.path, 0o755)
-        world.files.give(self.path, uid, gid)
+        if ports.files.state(self.path) is None:
+            ports.files.make_directory(self.path, 0o755)
+        ports.files.give(self.path, uid, gid)
         return {}
 
-    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Remove it when it is empty; else restore the owner, or root: the account may be removed next."""
         uid, gid = record.before["uid"], record.before["gid"]
-        if world.files.state(self.path) is None:
+        if ports.files.state(self.path) is None:
             return Undone(Undo.ABSENT)
-        if uid is None and world.files.remove_directory(self.path):
+        if uid is None and ports.files.remove_directory(self.path):
             return Undone(Undo.REMOVED)
-        world.files.give(self.path, int(str(uid or _ROOT)), int(str(gid or _ROOT)))
+        ports.files.give(self.path, int(str(uid or _ROOT)), int(str(gid or _ROOT)))
         if uid is None:
             return Undone(Undo.KEPT, f"{self.path} contains files that mstunnel-setup did not write")
         return Undone(Undo.RESTORED)
@@ -84,6 +84,6 @@ class GiveFolder(GivenFolder):
             raise ACCOUNT_MISSING(name=self.account)
         return found.uid, found.gid
 
-    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
         """Whether the account exists and owns it."""
-        return accounts.find(self.account) is not None and super().satisfied(world, outputs)
+        return accounts.find(self.account) is not None and super().satisfied(ports, outputs)

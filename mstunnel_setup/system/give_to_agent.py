@@ -22,10 +22,10 @@ class GiveToAgent(GivenFolder):
         """What will be done."""
         return f"let the agent write to {self.path}"
 
-    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Remove the content, links not followed, then the directory, or restore its owner."""
-        world.files.empty(self.path)
-        return super().undo(world, record)
+        ports.files.empty(self.path)
+        return super().undo(ports, record)
 
     def owner(self) -> tuple[int, int]:
         """The agent's user id."""

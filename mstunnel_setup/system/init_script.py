@@ -19,7 +19,7 @@ from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.system.errors import INIT_SCRIPT_REFUSED
-from mstunnel_setup.system.world import HasProcesses
+from mstunnel_setup.system.ports import HasProcesses
 
 Init: TypeAlias = Literal["openrc", "sysv"]
 Name: TypeAlias = Literal["mstunnel", "mstunnel_monitor"]
@@ -72,17 +72,17 @@ class EnableInitScript(Action[HasProcesses]):
         return f"{also}enable {path(self.name)} at boot (`{' '.join(self._enable)}`)"
 
     @override
-    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
         """Whether it is enabled, and with `now` running."""
-        return self._linked(world) and (not self.now or self._runs(world))
+        return self._linked(ports) and (not self.now or self._runs(ports))
 
     @override
-    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasProcesses, outputs: Outputs) -> JsonObject:
         """Enable it with the program of the init system. Raises StepError `init-script-refused`."""
         commands = [self._enable, *([(path(self.name), "start")] if self.now else [])]
         for command in commands:
             try:
-                world.processes.run(command, timeout=_SECONDS)
+                ports.processes.run(command, timeout=_SECONDS)
             except ProcessError as error:
                 raise INIT_SCRIPT_REFUSED(
                     name=path(self.name), reason=error.message, command=" ".join(command)
@@ -90,15 +90,15 @@ class EnableInitScript(Action[HasProcesses]):
         return {}
 
     @override
-    def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
+    def undo(self, ports: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
         """Stop and disable it with the program of the init system; the links are kept when that fails."""
-        if self.now and world.files.state(path(self.name)) is not None:
+        if self.now and ports.files.state(path(self.name)) is not None:
             with suppress(ProcessError):  # the links are removed even if stopping hangs
-                world.processes.run((path(self.name), "stop"), timeout=_SECONDS)
-        if not self._linked(world):
+                ports.processes.run((path(self.name), "stop"), timeout=_SECONDS)
+        if not self._linked(ports):
             return Undone(Undo.ABSENT)
         try:
-            world.processes.run(self._disable, timeout=_SECONDS)
+            ports.processes.run(self._disable, timeout=_SECONDS)
         except ProcessError as error:
             return Undone(Undo.KEPT, f"the links to {path(self.name)}: {error.message}")
         return Undone(Undo.REMOVED)
@@ -115,13 +115,13 @@ class EnableInitScript(Action[HasProcesses]):
             return ("rc-update", "del", self.name, "default")
         return ("update-rc.d", "-f", self.name, "remove")
 
-    def _runs(self, world: HasProcesses) -> bool:
-        return world.processes.run((path(self.name), "status"), timeout=_SECONDS, check=False).code == 0
+    def _runs(self, ports: HasProcesses) -> bool:
+        return ports.processes.run((path(self.name), "status"), timeout=_SECONDS, check=False).code == 0
 
-    def _linked(self, world: HasProcesses) -> bool:
+    def _linked(self, ports: HasProcesses) -> bool:
         """Whether there is a link; those of System V have the prefix S and two digits (update-rc.d(8))."""
         folder = _LINKS[self.init]
-        names = world.files.names(folder) if world.files.state(folder) is not None else ()
+        names = ports.files.names(folder) if ports.files.state(folder) is not None else ()
         return any(name == self.name or (name[:1] == "S" and name[3:] == self.name) for name in names)
 
 

@@ -9,7 +9,7 @@ from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.system.errors import MODULE_UNAVAILABLE
-from mstunnel_setup.system.world import HasProcesses
+from mstunnel_setup.system.ports import HasProcesses
 
 _SECONDS = 180.0
 _LOADED = "/proc/modules"
@@ -32,32 +32,32 @@ class LoadModule(Action[HasProcesses]):
         return f"load kernel module {self.name}"
 
     @override
-    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
         """Whether the kernel lists it."""
-        return self._loaded(world)
+        return self._loaded(ports)
 
-    def capture(self, world: HasProcesses) -> JsonObject:
+    def capture(self, ports: HasProcesses) -> JsonObject:
         """Whether it was loaded before."""
-        return {"loaded": self._loaded(world)}
+        return {"loaded": self._loaded(ports)}
 
     @override
-    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasProcesses, outputs: Outputs) -> JsonObject:
         """Load it with its dependencies (modprobe(8)). Raises StepError `module-unavailable`."""
         try:
-            world.processes.run(["modprobe", "--", self.name], timeout=_SECONDS)
+            ports.processes.run(["modprobe", "--", self.name], timeout=_SECONDS)
         except ProcessError as error:
             raise MODULE_UNAVAILABLE(name=self.name, reason=error.message) from error
         return {}
 
-    def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
+    def undo(self, ports: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
         """Unload it if we loaded it; the kernel refuses to unload a module in use."""
-        if record.before["loaded"] or not self._loaded(world):
+        if record.before["loaded"] or not self._loaded(ports):
             return Undone(Undo.ABSENT)
-        done = world.processes.run(["modprobe", "-r", "--", self.name], timeout=_SECONDS, check=False)
+        done = ports.processes.run(["modprobe", "-r", "--", self.name], timeout=_SECONDS, check=False)
         if done.code != 0:
             return Undone(Undo.KEPT, f"the kernel module {self.name} is in use")
         return Undone(Undo.REMOVED)
 
-    def _loaded(self, world: HasProcesses) -> bool:
-        lines = (world.files.read(_LOADED) or b"").decode("ascii", errors="replace").splitlines()
+    def _loaded(self, ports: HasProcesses) -> bool:
+        lines = (ports.files.read(_LOADED) or b"").decode("ascii", errors="replace").splitlines()
         return self.name in {line.partition(" ")[0] for line in lines}

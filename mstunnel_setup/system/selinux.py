@@ -9,7 +9,7 @@ from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.system.errors import SELINUX_REFUSED, SELINUX_UNREADABLE
-from mstunnel_setup.system.world import HasProcesses
+from mstunnel_setup.system.ports import HasProcesses
 
 PROXY_TYPE = "http_port_t"
 _SECONDS = 600.0
@@ -33,60 +33,60 @@ class LabelPort(Action[HasProcesses]):
         return f"set the SELinux type of TCP port {self.port} to {PROXY_TYPE}"
 
     @override
-    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
         """Whether a local rule already sets it."""
-        return self._local_type(world) == PROXY_TYPE
+        return self._local_type(ports) == PROXY_TYPE
 
-    def capture(self, world: HasProcesses) -> JsonObject:
+    def capture(self, ports: HasProcesses) -> JsonObject:
         """The type in a local rule for the port, if there is one."""
-        return {"type": self._local_type(world)}
+        return {"type": self._local_type(ports)}
 
     @override
-    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasProcesses, outputs: Outputs) -> JsonObject:
         """Add a local rule, or change the existing one. Raises StepError `selinux-refused`."""
-        if self._semanage(world, "-a", "-t", PROXY_TYPE) != 0:
-            self._must(world, "-m", "-t", PROXY_TYPE)
+        if self._semanage(ports, "-a", "-t", PROXY_TYPE) != 0:
+            self._must(ports, "-m", "-t", PROXY_TYPE)
         return {}
 
-    def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
+    def undo(self, ports: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
         """Remove our rule, or restore the earlier local one; the rules of the policy apply again.
 
         Raises StepError `selinux-refused`.
         """
-        if self._local_type(world) != PROXY_TYPE:
+        if self._local_type(ports) != PROXY_TYPE:
             return Undone(Undo.ABSENT)
         before = record.before["type"]
         if before == PROXY_TYPE:
             return Undone(Undo.ABSENT)
         if isinstance(before, str):
-            self._must(world, "-m", "-t", before)
+            self._must(ports, "-m", "-t", before)
             return Undone(Undo.RESTORED)
-        self._must(world, "-d")
+        self._must(ports, "-d")
         return Undone(Undo.REMOVED)
 
-    def _must(self, world: HasProcesses, *options: str) -> None:
-        if self._semanage(world, *options) != 0:
+    def _must(self, ports: HasProcesses, *options: str) -> None:
+        if self._semanage(ports, *options) != 0:
             raise SELINUX_REFUSED(port=self.port, command=" ".join(self._command(*options)))
 
-    def _semanage(self, world: HasProcesses, *options: str) -> int:
+    def _semanage(self, ports: HasProcesses, *options: str) -> int:
         """The exit code."""
-        return world.processes.run(self._command(*options), timeout=_SECONDS, check=False).code
+        return ports.processes.run(self._command(*options), timeout=_SECONDS, check=False).code
 
     def _command(self, *options: str) -> list[str]:
         return ["semanage", "port", *options, "-p", "tcp", str(self.port)]
 
-    def _local_type(self, world: HasProcesses) -> str | None:
+    def _local_type(self, ports: HasProcesses) -> str | None:
         """The type of the local rule for exactly this port; None without one."""
-        return next((kind for kind, *port in _local_rows(world) if port == ["tcp", str(self.port)]), None)
+        return next((kind for kind, *port in _local_rows(ports) if port == ["tcp", str(self.port)]), None)
 
 
-def _local_rows(world: HasProcesses) -> list[list[str]]:
+def _local_rows(ports: HasProcesses) -> list[list[str]]:
     """Every local rule: type, protocol, ports; below the head of the table, where there are any.
 
     Raises StepError `selinux-unreadable`.
     """
     try:
-        listed = world.processes.run(["semanage", "port", "-l", "-C"], timeout=_SECONDS)
+        listed = ports.processes.run(["semanage", "port", "-l", "-C"], timeout=_SECONDS)
     except ProcessError as error:
         raise SELINUX_UNREADABLE(reason=error.message) from error
     rows = [line.split(None, _CELLS - 1) for line in listed.output.splitlines() if line.strip()]

@@ -7,7 +7,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles, Link, WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.system.world import HasUnits
+from mstunnel_setup.system.ports import HasUnits
 
 TARGET_FOLDER = f"{paths.UNITS}/{paths.BOOT_TARGET}.wants"
 
@@ -39,37 +39,37 @@ class InstallService(Action[HasUnits]):
         """What will be done."""
         return f"install and start the service {self.unit}"
 
-    def satisfied(self, world: HasUnits, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
         """Whether the files match and the service runs."""
-        placed = self.file.satisfied(world, outputs) and self.link.satisfied(world, outputs)
-        return placed and world.systemd.active(self.unit)
+        placed = self.file.satisfied(ports, outputs) and self.link.satisfied(ports, outputs)
+        return placed and ports.systemd.active(self.unit)
 
-    def capture(self, world: HasUnits) -> JsonObject:
+    def capture(self, ports: HasUnits) -> JsonObject:
         """Save the current files, if any."""
-        return {"file": self.file.capture(world), "link": self.link.capture(world)}
+        return {"file": self.file.capture(ports), "link": self.link.capture(ports)}
 
-    def changed(self, world: HasUnits, record: UndoRecord[HasUnits]) -> str:
+    def changed(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> str:
         """An edit of the unit file or of the link by others."""
         versions = _versions(record)
-        file = self.file.changed(world, _part(record, "file", [item.file for item in versions]))
-        return file or self.link.changed(world, _part(record, "link", [item.link for item in versions]))
+        file = self.file.changed(ports, _part(record, "file", [item.file for item in versions]))
+        return file or self.link.changed(ports, _part(record, "link", [item.link for item in versions]))
 
-    def apply(self, world: HasUnits, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
         """Write the files, and start or restart the service."""
-        self.file.apply(world, outputs)
-        self.link.apply(world, outputs)
-        world.systemd.daemon_reload()
-        world.systemd.restart(self.unit)
+        self.file.apply(ports, outputs)
+        self.link.apply(ports, outputs)
+        ports.systemd.daemon_reload()
+        ports.systemd.restart(self.unit)
         return {}
 
-    def undo(self, world: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+    def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
         """Stop it and restore the earlier files; a unit file that others changed since is kept."""
-        if world.systemd.known(self.unit):
-            world.systemd.stop(self.unit)
+        if ports.systemd.known(self.unit):
+            ports.systemd.stop(self.unit)
         versions = _versions(record)
-        link = self.link.undo(world, _part(record, "link", [item.link for item in versions]))
-        file = self.file.undo(world, _part(record, "file", [item.file for item in versions]))
-        world.systemd.daemon_reload()
+        link = self.link.undo(ports, _part(record, "link", [item.link for item in versions]))
+        file = self.file.undo(ports, _part(record, "file", [item.file for item in versions]))
+        ports.systemd.daemon_reload()
         return link if link.outcome is Undo.KEPT else file
 
 

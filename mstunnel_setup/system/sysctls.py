@@ -9,7 +9,7 @@ from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.system.errors import SYSCTL_REFUSED
-from mstunnel_setup.system.world import HasProcesses
+from mstunnel_setup.system.ports import HasProcesses
 
 _SECONDS = 180.0
 
@@ -32,37 +32,37 @@ class SetSysctl(Action[HasProcesses]):
         return f"set {self.name} to {self.value}"
 
     @override
-    def satisfied(self, world: HasProcesses, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
         """Whether it has that value."""
-        return self._now(world) == self.value
+        return self._now(ports) == self.value
 
-    def capture(self, world: HasProcesses) -> JsonObject:
+    def capture(self, ports: HasProcesses) -> JsonObject:
         """The value it has."""
-        return {"value": self._now(world)}
+        return {"value": self._now(ports)}
 
     @override
-    def apply(self, world: HasProcesses, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasProcesses, outputs: Outputs) -> JsonObject:
         """Set it (sysctl(8)). Raises StepError `sysctl-refused`."""
-        self._set(world, self.value)
+        self._set(ports, self.value)
         return {}
 
-    def undo(self, world: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
+    def undo(self, ports: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
         """Restore the earlier value, unless others have changed it since."""
-        before, now = record.before["value"], self._now(world)
+        before, now = record.before["value"], self._now(ports)
         ours = {version.value for version in record.versions if isinstance(version, SetSysctl)}
         if before is None or now in (None, before):
             return Undone(Undo.ABSENT)
         if now not in ours:
             return Undone(Undo.KEPT, f"{self.name} was changed outside mstunnel-setup")
-        self._set(world, str(before))
+        self._set(ports, str(before))
         return Undone(Undo.RESTORED)
 
-    def _now(self, world: HasProcesses) -> str | None:
-        content = world.files.read(f"/proc/sys/{self.name.replace('.', '/')}")
+    def _now(self, ports: HasProcesses) -> str | None:
+        content = ports.files.read(f"/proc/sys/{self.name.replace('.', '/')}")
         return None if content is None else " ".join(content.decode("ascii", errors="replace").split())
 
-    def _set(self, world: HasProcesses, value: str) -> None:
+    def _set(self, ports: HasProcesses, value: str) -> None:
         try:
-            world.processes.run(["sysctl", "--quiet", "--write", f"{self.name}={value}"], timeout=_SECONDS)
+            ports.processes.run(["sysctl", "--quiet", "--write", f"{self.name}={value}"], timeout=_SECONDS)
         except ProcessError as error:
             raise SYSCTL_REFUSED(name=self.name, value=value, reason=error.message) from error

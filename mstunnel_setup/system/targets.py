@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.system.world import HasUnits
+from mstunnel_setup.system.ports import HasUnits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,17 +27,17 @@ class ReachTarget(Action[HasUnits]):
         return f"start {self.unit}"
 
     @override
-    def satisfied(self, world: HasUnits, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
         """Whether it is active."""
-        return world.systemd.active(self.unit)
+        return ports.systemd.active(self.unit)
 
     @override
-    def apply(self, world: HasUnits, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
         """Start it."""
-        world.systemd.start(self.unit)
+        ports.systemd.start(self.unit)
         return {}
 
     @override
-    def undo(self, world: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+    def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
         """Nothing to do: it ends with the next boot."""
         return Undone(Undo.ABSENT)

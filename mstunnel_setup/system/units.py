@@ -6,7 +6,7 @@ from typing import ClassVar
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.system.world import HasUnits
+from mstunnel_setup.system.ports import HasUnits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,31 +33,31 @@ class ConfigureUnit(Action[HasUnits]):
         """What will be done."""
         return f"write {self.path} and apply it to {self.unit}"
 
-    def satisfied(self, world: HasUnits, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
         """Whether the file matches."""
-        return self.file.satisfied(world, outputs)
+        return self.file.satisfied(ports, outputs)
 
-    def capture(self, world: HasUnits) -> JsonObject:
+    def capture(self, ports: HasUnits) -> JsonObject:
         """Save the current file, if there is one."""
-        return self.file.capture(world)
+        return self.file.capture(ports)
 
-    def apply(self, world: HasUnits, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
         """Write it, reload systemd and restart the unit."""
-        self.file.apply(world, outputs)
-        self._follow(world)
+        self.file.apply(ports, outputs)
+        self._follow(ports)
         return {}
 
-    def undo(self, world: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+    def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
         """Restore the earlier file, unless others have changed it since."""
         versions = [version.file for version in record.versions if isinstance(version, ConfigureUnit)]
-        undone = self.file.undo(world, UndoRecord(record.before, versions, record.outputs))
+        undone = self.file.undo(ports, UndoRecord(record.before, versions, record.outputs))
         if undone.outcome in (Undo.REMOVED, Undo.RESTORED):
-            self._follow(world)
+            self._follow(ports)
         return undone
 
-    def _follow(self, world: HasUnits) -> None:
-        if not world.systemd.running():
+    def _follow(self, ports: HasUnits) -> None:
+        if not ports.systemd.running():
             return
-        world.systemd.daemon_reload()
-        if world.systemd.active(self.unit):
-            world.systemd.restart(self.unit)
+        ports.systemd.daemon_reload()
+        if ports.systemd.active(self.unit):
+            ports.systemd.restart(self.unit)

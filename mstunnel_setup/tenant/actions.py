@@ -34,7 +34,7 @@ from mstunnel_setup.text import plain
 
 
 class HasTenant(Protocol):
-    """The part of the world that tenant actions need."""
+    """The ports that tenant actions need."""
 
     @property
     def files(self) -> Files:
@@ -79,7 +79,7 @@ class CreateAppIdentity(Action[HasTenant]):
         """What will be done."""
         return f"create application {self.display_name} in the tenant and grant it {CONFIGURATION_READ_WRITE}"
 
-    def satisfied(self, world: HasTenant, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
         """Whether the application made before is still there and knows the certificate.
 
         A sign-in as that application proves both, and could not look at the directory.
@@ -88,30 +88,30 @@ class CreateAppIdentity(Action[HasTenant]):
         object_id = known.get("application_object_id")
         if object_id is None:
             return False
-        if self.credential_path and world.files.state(self.credential_path) is None:
+        if self.credential_path and ports.files.state(self.credential_path) is None:
             return False
-        if world.graph.signed_in_as and world.graph.signed_in_as == known.get("app_id"):
+        if ports.graph.signed_in_as and ports.graph.signed_in_as == known.get("app_id"):
             return True
-        application = world.graph.application(str(object_id))
-        return application is not None and _knows(application, self._key(world))
+        application = ports.graph.application(str(object_id))
+        return application is not None and _knows(application, self._key(ports))
 
-    def capture(self, world: HasTenant) -> JsonObject:
+    def capture(self, ports: HasTenant) -> JsonObject:
         """Nothing of that name, or TenantError `application-name-taken`.
 
         From here on an application of that name is ours. One created earlier may belong to any user: any
         user may create applications, and the owner can add a key and use what is granted to it.
         """
-        if world.graph.find_applications(self.display_name):
+        if ports.graph.find_applications(self.display_name):
             raise APPLICATION_NAME_TAKEN(display_name=self.display_name)
         return {}
 
-    def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
         """Find or create application, service principal and grant, in this order.
 
         Raises WaitingError `admin-consent-needed` when only the grant is beyond the account's rights.
         """
-        graph = world.graph
-        application = self._application(graph, self._key(world), outputs)
+        graph = ports.graph
+        application = self._application(graph, self._key(ports), outputs)
         principal = graph.service_principal(application.app_id)
         principal = principal or graph.create_service_principal(application.app_id)
         _grant(graph, application, principal)
@@ -122,16 +122,16 @@ class CreateAppIdentity(Action[HasTenant]):
             "service_principal_id": principal.id,
         }
 
-    def undo(self, world: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+    def undo(self, ports: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
         """Delete the application, which takes service principal and grant with it."""
-        found = self._existing(world.graph, record.outputs)
-        removed = found is not None and world.graph.delete_application(found.id)
+        found = self._existing(ports.graph, record.outputs)
+        removed = found is not None and ports.graph.delete_application(found.id)
         return Undone(Undo.REMOVED if removed else Undo.ABSENT)
 
-    def _key(self, world: HasTenant) -> KeyCredential | None:
+    def _key(self, ports: HasTenant) -> KeyCredential | None:
         if not self.credential_path:
             return None
-        return read_credential(world.files, self.credential_path).key_credential(self.display_name)
+        return read_credential(ports.files, self.credential_path).key_credential(self.display_name)
 
     def _application(self, graph: Graph, key: KeyCredential | None, outputs: Outputs) -> Application:
         found = self._existing(graph, outputs)
@@ -171,20 +171,20 @@ class RegisterServer(Action[HasTenant]):
         """What will be done."""
         return f"register server {self.server_name} in site {self.site_id}"
 
-    def satisfied(self, world: HasTenant, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
         """Whether the record made before is still there."""
         server_id = outputs.get(self.key, {}).get("server_id")
-        return server_id is not None and world.graph.server(self.site_id, str(server_id)) is not None
+        return server_id is not None and ports.graph.server(self.site_id, str(server_id)) is not None
 
-    def capture(self, world: HasTenant) -> JsonObject:
+    def capture(self, ports: HasTenant) -> JsonObject:
         """Nothing of that name, or TenantError: from here on, a record of it is ours."""
-        require_free_name(world.graph, self.site_id, self.server_name)
+        require_free_name(ports.graph, self.site_id, self.server_name)
         return {}
 
     @override
-    def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
         """Adopt the record that a cut-off run made, or create it. Raises TenantError `site-deleted`."""
-        graph = world.graph
+        graph = ports.graph
         try:
             server = server_named(graph, self.site_id, self.server_name)
             server = server or graph.create_server(self.site_id, self.server_name, self.deployment_mode)
@@ -194,12 +194,12 @@ class RegisterServer(Action[HasTenant]):
             raise site_deleted(self.site_id) from error
         return {"server_id": server.id}
 
-    def undo(self, world: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+    def undo(self, ports: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
         """Delete the record."""
         known = record.outputs.get(self.key, {}).get("server_id")
-        server = None if known else server_named(world.graph, self.site_id, self.server_name)
+        server = None if known else server_named(ports.graph, self.site_id, self.server_name)
         server_id = str(known) if known else server.id if server else None
-        removed = server_id is not None and world.graph.delete_server(self.site_id, server_id)
+        removed = server_id is not None and ports.graph.delete_server(self.site_id, server_id)
         return Undone(Undo.REMOVED if removed else Undo.ABSENT)
 
 
@@ -222,25 +222,25 @@ class RemoveServerRecord(Action[HasTenant]):
         return f"remove the record that an earlier server {self.server_name} left in site {self.site_id}"
 
     @override
-    def satisfied(self, world: HasTenant, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
         """Whether it is gone."""
-        return world.graph.server(self.site_id, self.server_id) is None
+        return ports.graph.server(self.site_id, self.server_id) is None
 
-    def capture(self, world: HasTenant) -> JsonObject:
+    def capture(self, ports: HasTenant) -> JsonObject:
         """Nothing, or TenantError `server-name-taken`: that server has checked in since it was read."""
-        found = world.graph.server(self.site_id, self.server_id)
+        found = ports.graph.server(self.site_id, self.server_id)
         if found is not None and not is_silent(found):
             raise _at_work(self.server_name)
         return {}
 
     @override
-    def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
         """Delete it."""
-        world.graph.delete_server(self.site_id, self.server_id)
+        ports.graph.delete_server(self.site_id, self.server_id)
         return {}
 
     @override
-    def undo(self, world: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+    def undo(self, ports: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
         """Nothing to undo: Graph assigns the id of a record, so it cannot be created again."""
         return Undone(Undo.ABSENT)
 

@@ -35,12 +35,12 @@ class CredentialSource:
     pfx: str = ""
     passphrase: str | None = None
 
-    def load(self, world: HasPassphrases) -> Credential:
+    def load(self, ports: HasPassphrases) -> Credential:
         """Read it. Raises SignInError (see `read_credential`)."""
         if not self.pfx:
-            return read_credential(world.files.given, self.certificate, key_path=self.key)
-        secret = world.passphrase(self.passphrase) if self.passphrase else None
-        return read_credential(world.files.given, self.pfx, (secret or b"").decode())
+            return read_credential(ports.files.given, self.certificate, key_path=self.key)
+        secret = ports.passphrase(self.passphrase) if self.passphrase else None
+        return read_credential(ports.files.given, self.pfx, (secret or b"").decode())
 
 
 def certificate_sha256(credential: Credential) -> str:
@@ -61,23 +61,23 @@ class PlaceAgentCredential(FileAction[HasPassphrases]):
         return f"place the agent's certificate from {self.source.pfx or self.source.certificate}"
 
     @override
-    def satisfied(self, world: HasPassphrases, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasPassphrases, outputs: Outputs) -> bool:
         """Whether this credential stands there."""
-        if world.files.state(self.path) is None:
+        if ports.files.state(self.path) is None:
             return False
         try:
-            return certificate_sha256(read_credential(world.files, self.path)) == self.certificate_sha256
+            return certificate_sha256(read_credential(ports.files, self.path)) == self.certificate_sha256
         except SetupError:
             return False
 
     @override
-    def apply(self, world: HasPassphrases, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasPassphrases, outputs: Outputs) -> JsonObject:
         """Write it; refused when the source is not what was looked at."""
-        found = self.source.load(world)
+        found = self.source.load(ports)
         if certificate_sha256(found) != self.certificate_sha256:
             raise CREDENTIAL_CHANGED()
         pfx = pkcs12.serialize_key_and_certificates(None, found.key, found.certificate, None, NoEncryption())
-        world.files.write(self.path, pfx, 0o600)
+        ports.files.write(self.path, pfx, 0o600)
         return {
             "not_after": found.certificate.not_valid_after_utc.isoformat(),
             "certificate_sha256": self.certificate_sha256,
@@ -102,22 +102,22 @@ class UseAppIdentity(Action[object]):
         return f"use the application {self.app_id}, which was created in advance"
 
     @override
-    def satisfied(self, world: object, outputs: Outputs) -> bool:
+    def satisfied(self, ports: object, outputs: Outputs) -> bool:
         """Whether it is in use."""
         return outputs.get(self.key) == self._results()
 
     @override
-    def capture(self, world: object) -> JsonObject:
+    def capture(self, ports: object) -> JsonObject:
         """It is not changed."""
         return {}
 
     @override
-    def apply(self, world: object, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: object, outputs: Outputs) -> JsonObject:
         """Nothing has to be done in the tenant."""
         return self._results()
 
     @override
-    def undo(self, world: object, record: UndoRecord[object]) -> Undone:
+    def undo(self, ports: object, record: UndoRecord[object]) -> Undone:
         """It stays: its creator removes it."""
         return Undone(
             Undo.KEPT, f"the application {self.app_id} was created in advance, not by this installation"

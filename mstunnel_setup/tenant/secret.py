@@ -29,34 +29,34 @@ class CreateAgentSecret(FileAction[HasTenant]):
         """What will be done."""
         return f"make the agent's secret {self.path}"
 
-    def satisfied(self, world: HasTenant, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
         """Whether the file is there and the application still has the secret.
 
         A sign-in as that application proves it, and could not look at the directory.
         """
         made = outputs.get(self.key, {}).get("key_id")
-        if made is None or world.files.state(self.path) is None:
+        if made is None or ports.files.state(self.path) is None:
             return False
-        return bool(world.graph.signed_in_as) or made in self._present(world, outputs)
+        return bool(ports.graph.signed_in_as) or made in self._present(ports, outputs)
 
-    def apply(self, world: HasTenant, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
         """Make it. The text of one that a cut-off run made is lost, so that one goes first."""
         object_id = self._object_id(outputs)
-        for lost in self._present(world, outputs):
-            world.graph.remove_password(object_id, lost)
-        end = world.clock.now() + timedelta(days=self.days)
-        made = world.graph.add_password(object_id, "mstunnel-agent", end)
+        for lost in self._present(ports, outputs):
+            ports.graph.remove_password(object_id, lost)
+        end = ports.clock.now() + timedelta(days=self.days)
+        made = ports.graph.add_password(object_id, "mstunnel-agent", end)
         if not made.secret_text or not made.key_id:
             raise SECRET_NOT_MADE()
-        world.files.write(self.path, made.secret_text.encode(), 0o600)
+        ports.files.write(self.path, made.secret_text.encode(), 0o600)
         return {"key_id": made.key_id, "not_after": (made.end_date_time or end).isoformat()}
 
     def _object_id(self, outputs: Outputs) -> str:
         return str(outputs[self.application]["application_object_id"])
 
-    def _present(self, world: HasTenant, outputs: Outputs) -> list[str]:
+    def _present(self, ports: HasTenant, outputs: Outputs) -> list[str]:
         """Ids of the secrets that the application has; it is ours, and so are they."""
-        found = world.graph.application(self._object_id(outputs))
+        found = ports.graph.application(self._object_id(outputs))
         return [item.key_id for item in (found.password_credentials if found else ()) if item.key_id]
 
 
@@ -75,12 +75,12 @@ class PlaceAgentSecret(FileAction[HasPassphrases]):
         return f"place the agent's secret from {self.secret}"
 
     @override
-    def satisfied(self, world: HasPassphrases, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasPassphrases, outputs: Outputs) -> bool:
         """Whether this secret stands there."""
-        return world.files.read(self.path) == world.passphrase(self.secret)
+        return ports.files.read(self.path) == ports.passphrase(self.secret)
 
     @override
-    def apply(self, world: HasPassphrases, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasPassphrases, outputs: Outputs) -> JsonObject:
         """Write it. When it ends is known to who made it alone."""
-        world.files.write(self.path, world.passphrase(self.secret) or b"", 0o600)
+        ports.files.write(self.path, ports.passphrase(self.secret) or b"", 0o600)
         return {}

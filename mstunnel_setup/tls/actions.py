@@ -78,20 +78,20 @@ class IdentitySource:
         """The certificate files, unless it is a PFX."""
         return (self.chain, *self.further)
 
-    def load(self, world: HasIdentities) -> Identity:
+    def load(self, ports: HasIdentities) -> Identity:
         """Read it, preferring a chain that ends in a trusted root.
 
         Raises CertificateError when a file is missing or unusable.
         """
-        contents = {path: _content(world, path) for path in self.paths}
+        contents = {path: _content(ports, path) for path in self.paths}
         if self.pfx:
-            identity = load_identity_pfx(contents[self.pfx], world.passphrase(self.passphrase))
+            identity = load_identity_pfx(contents[self.pfx], ports.passphrase(self.passphrase))
         else:
             chain = {path: contents[path] for path in self.certificates}
             if self.root:
-                chain[self.root] = world.files.read_given(self.root) or b""
+                chain[self.root] = ports.files.read_given(self.root) or b""
             identity = load_identity_files(chain, contents[self.key])
-        return finish_switch(identity, world.trusted_roots, world.clock.now())
+        return finish_switch(identity, ports.trusted_roots, ports.clock.now())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,13 +115,13 @@ class PlaceIdentity(Action[HasIdentities]):
         return f"place certificate and key from {' and '.join(self.source.paths)}"
 
     @override
-    def satisfied(self, world: HasIdentities, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasIdentities, outputs: Outputs) -> bool:
         """Whether the folder holds this identity, with a key that only its owner can read."""
-        state = world.files.state(f"{self.directory}/key.pem")
+        state = ports.files.state(f"{self.directory}/key.pem")
         if state is None or state.mode != _PRIVATE:
             return False
         chain, private = (
-            world.files.read(f"{self.directory}/{name}") or b"" for name in ("chain.pem", "key.pem")
+            ports.files.read(f"{self.directory}/{name}") or b"" for name in ("chain.pem", "key.pem")
         )
         try:
             return fingerprint(load_identity(chain, private)) == self.fingerprint
@@ -129,23 +129,23 @@ class PlaceIdentity(Action[HasIdentities]):
             return False
 
     @override
-    def apply(self, world: HasIdentities, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasIdentities, outputs: Outputs) -> JsonObject:
         """Write the files. Raises CertificateError when the source has changed since the check."""
-        identity = self.source.load(world)
+        identity = self.source.load(ports)
         if fingerprint(identity) != self.fingerprint:
             raise _source_changed(self.source)
-        world.files.write(f"{self.directory}/key.pem", key_pem(identity), _PRIVATE)
+        ports.files.write(f"{self.directory}/key.pem", key_pem(identity), _PRIVATE)
         if root := root_pem(identity):
-            world.files.write(f"{self.directory}/root.pem", root, 0o644)
-        world.files.write(f"{self.directory}/chain.pem", chain_pem(identity), 0o644)
+            ports.files.write(f"{self.directory}/root.pem", root, 0o644)
+        ports.files.write(f"{self.directory}/chain.pem", chain_pem(identity), 0o644)
         return {}
 
     @override
-    def undo(self, world: HasIdentities, record: UndoRecord[HasIdentities]) -> Undone:
+    def undo(self, ports: HasIdentities, record: UndoRecord[HasIdentities]) -> Undone:
         """Remove the files."""
         for name in ("key.pem", "root.pem", "chain.pem"):
-            if world.files.state(self.directory) is not None:
-                world.files.remove(f"{self.directory}/{name}")
+            if ports.files.state(self.directory) is not None:
+                ports.files.remove(f"{self.directory}/{name}")
         return Undone(Undo.REMOVED)
 
 
@@ -164,9 +164,9 @@ class PlaceKey(PlacedFile[HasIdentities]):
         return f"copy the key in {' or '.join(dict.fromkeys(self.source.paths))} to {self.path}"
 
     @override
-    def content(self, world: HasIdentities, outputs: Outputs) -> bytes:
+    def content(self, ports: HasIdentities, outputs: Outputs) -> bytes:
         """The key. Raises CertificateError when the source has changed since the check."""
-        content = key_pem(self.source.load(world))
+        content = key_pem(self.source.load(ports))
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise _source_changed(self.source)
         return content
@@ -199,23 +199,23 @@ class CreateAgentCredential(FileAction[HasClock]):
         return f"create the agent's certificate {self.path}"
 
     @override
-    def satisfied(self, world: HasClock, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
         """Whether there is a valid credential."""
-        content = world.files.read(self.path)
+        content = ports.files.read(self.path)
         if content is None:
             return False
         try:
-            return read_agent_credential(content).not_after > world.clock.now()
+            return read_agent_credential(content).not_after > ports.clock.now()
         except SetupError:
             return False
 
     @override
-    def apply(self, world: HasClock, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
         """Create it, unless an interrupted run has done so."""
-        if not self.satisfied(world, outputs):
-            pfx, _ = new_agent_credential(self.common_name, world.clock.now(), CREDENTIAL_DAYS)
-            world.files.write(self.path, pfx, _PRIVATE)
-        credential = read_agent_credential(world.files.read(self.path) or b"")
+        if not self.satisfied(ports, outputs):
+            pfx, _ = new_agent_credential(self.common_name, ports.clock.now(), CREDENTIAL_DAYS)
+            ports.files.write(self.path, pfx, _PRIVATE)
+        credential = read_agent_credential(ports.files.read(self.path) or b"")
         return {
             "not_after": credential.not_after.isoformat(),
             "certificate_sha256": hashlib.sha256(credential.certificate_der).hexdigest(),
@@ -226,8 +226,8 @@ def _source_changed(source: IdentitySource) -> CertificateError:
     return CERTIFICATE_SOURCE_CHANGED(files=" and ".join(source.paths))
 
 
-def _content(world: HasFiles, path: str) -> bytes:
-    content = world.files.read_given(path)
+def _content(ports: HasFiles, path: str) -> bytes:
+    content = ports.files.read_given(path)
     if content is None:
         raise CERTIFICATE_FILE_MISSING(path=path)
     return content

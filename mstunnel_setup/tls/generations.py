@@ -27,57 +27,57 @@ def target(name: str) -> str:
     return f"{_ABOVE}/{name}"
 
 
-def linked(world: HasFiles) -> str | None:
+def linked(ports: HasFiles) -> str | None:
     """The generation that the link names, whether it is there or not; None when there is no such link."""
-    state = world.files.state(paths.ACTIVE)
+    state = ports.files.state(paths.ACTIVE)
     if state is None or state.target is None:
         return None
     pure = PurePosixPath(state.target)
     return pure.name if str(pure.parent) in (_ABOVE, paths.GENERATIONS) else None
 
 
-def source(world: HasFiles, directory: str) -> IdentitySource:
+def source(ports: HasFiles, directory: str) -> IdentitySource:
     """Chain and key in `directory`, as a source to place them from."""
-    real = world.files.locate(directory)
+    real = ports.files.locate(directory)
     return IdentitySource(chain=f"{real}/chain.pem", key=f"{real}/key.pem", root=f"{real}/root.pem")
 
 
-def read(world: HasFiles, directory: str) -> Identity:
+def read(ports: HasFiles, directory: str) -> Identity:
     """What lies in the folder `directory`.
 
     Raises CertificateError `generation-incomplete` when a file is missing, and the codes of `load_identity`.
     """
-    contents = [world.files.read(f"{directory}/{name}") for name in ("chain.pem", "key.pem")]
+    contents = [ports.files.read(f"{directory}/{name}") for name in ("chain.pem", "key.pem")]
     chain, key = contents
     if chain is None or key is None:
         raise GENERATION_INCOMPLETE(directory=directory)
-    return load_identity(chain + (world.files.read(f"{directory}/root.pem") or b""), key)
+    return load_identity(chain + (ports.files.read(f"{directory}/root.pem") or b""), key)
 
 
-def freshen(world: HasClock) -> None:
+def freshen(ports: HasClock) -> None:
     """Make chain and key of the linked generation newer than anything that has read them.
 
     ocserv loads only files that changed after the second of its last load (need_file_reload in its tlslib.c),
     and certificate and key apart: with a generation that lay here before it would keep one or both.
     """
-    name = linked(world)
-    when = world.clock.now().timestamp() + 1
+    name = linked(ports)
+    when = ports.clock.now().timestamp() + 1
     for file in ("chain.pem", "key.pem"):
-        if name is not None and world.files.state(f"{folder(name)}/{file}") is not None:
-            world.files.set_modified(f"{folder(name)}/{file}", when)
+        if name is not None and ports.files.state(f"{folder(name)}/{file}") is not None:
+            ports.files.set_modified(f"{folder(name)}/{file}", when)
 
 
-def in_use(world: HasFiles) -> Identity | None:
+def in_use(ports: HasFiles) -> Identity | None:
     """What the gateway serves; None when nothing usable is linked."""
     try:
-        return read(world, paths.ACTIVE)
+        return read(ports, paths.ACTIVE)
     except CertificateError:
         return None
 
 
-def leaf_in_use(world: HasFiles) -> x509.Certificate | None:
+def leaf_in_use(ports: HasFiles) -> x509.Certificate | None:
     """The leaf that the gateway serves, whatever became of its key; None when it cannot be read."""
-    chain = world.files.read(f"{paths.ACTIVE}/chain.pem")
+    chain = ports.files.read(f"{paths.ACTIVE}/chain.pem")
     try:
         return None if chain is None else read_material(chain).certificates[0]
     except (CertificateError, IndexError):

@@ -104,43 +104,43 @@ class ScheduleImport(Action[HasTimers]):
         """What will be done."""
         return f"take the certificate {self.name} into use at {self.due:%Y-%m-%d %H:%M} UTC"
 
-    def satisfied(self, world: HasTimers, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasTimers, outputs: Outputs) -> bool:
         """Whether the units are there and the timer runs; without one, whether the journal has it."""
         if not self.timer:
             return self.key in outputs
-        placed = all(part.satisfied(world, outputs) for part in self.parts)
-        return placed and world.systemd.active(f"{self.unit}.timer")
+        placed = all(part.satisfied(ports, outputs) for part in self.parts)
+        return placed and ports.systemd.active(f"{self.unit}.timer")
 
-    def capture(self, world: HasTimers) -> JsonObject:
+    def capture(self, ports: HasTimers) -> JsonObject:
         """The units are named after their content and belong to us alone; a file may stand for the link."""
         *_, link = self.parts
-        return link.capture(world) if self.timer else {}
+        return link.capture(ports) if self.timer else {}
 
-    def changed(self, world: HasTimers, record: UndoRecord[HasTimers]) -> str:
+    def changed(self, ports: HasTimers, record: UndoRecord[HasTimers]) -> str:
         """A change of the link by others."""
         *_, link = self.parts
-        return link.changed(world, UndoRecord(record.before, [link])) if self.timer else ""
+        return link.changed(ports, UndoRecord(record.before, [link])) if self.timer else ""
 
-    def apply(self, world: HasTimers, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasTimers, outputs: Outputs) -> JsonObject:
         """Write the units and start the timer; without one the journal record is the effect."""
         if not self.timer:
             return {}
         for part in self.parts:
-            part.apply(world, outputs)
-        world.systemd.daemon_reload()
-        world.systemd.start(f"{self.unit}.timer")
+            part.apply(ports, outputs)
+        ports.systemd.daemon_reload()
+        ports.systemd.start(f"{self.unit}.timer")
         return {}
 
-    def undo(self, world: HasTimers, record: UndoRecord[HasTimers]) -> Undone:
+    def undo(self, ports: HasTimers, record: UndoRecord[HasTimers]) -> Undone:
         """Stop the timer and remove what was written, also systemd's note of when it ran."""
         if not self.timer:
             return Undone(Undo.REMOVED)
-        if world.systemd.known(f"{self.unit}.timer"):
-            world.systemd.stop(f"{self.unit}.timer")
+        if ports.systemd.known(f"{self.unit}.timer"):
+            ports.systemd.stop(f"{self.unit}.timer")
         *units, link = self.parts
-        undone = link.undo(world, UndoRecord(record.before, [link]))
+        undone = link.undo(ports, UndoRecord(record.before, [link]))
         for path in (*(unit.path for unit in reversed(units)), f"{_STAMPS}/stamp-{self.unit}.timer"):
             # Also where nothing is: a writer that was killed has left its temporary file.
-            world.files.remove(path)
-        world.systemd.daemon_reload()
+            ports.files.remove(path)
+        ports.systemd.daemon_reload()
         return undone if undone.outcome is Undo.KEPT else Undone(Undo.REMOVED)

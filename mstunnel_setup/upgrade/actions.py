@@ -31,31 +31,31 @@ class OpenMailbox(Action[HasFiles]):
         return f"create the mailbox {paths.MESSAGES}"
 
     @override
-    def satisfied(self, world: HasFiles, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
         """Whether all directories exist."""
-        states = [world.files.state(folder) for folder in _FOLDERS]
+        states = [ports.files.state(folder) for folder in _FOLDERS]
         return all(state is not None and state.kind == "directory" for state in states)
 
     @override
-    def apply(self, world: HasFiles, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasFiles, outputs: Outputs) -> JsonObject:
         """Create them."""
         for folder in _FOLDERS:
-            world.files.make_directories(folder, 0o755)
+            ports.files.make_directories(folder, 0o755)
         return {}
 
     @override
-    def undo(self, world: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Remove the directories with the content of the inbox and the messages of the monitor.
 
         Other files are kept, and so are their directories.
         """
-        if world.files.state(paths.MESSAGES) is None:
+        if ports.files.state(paths.MESSAGES) is None:
             return Undone(Undo.ABSENT)
-        world.files.empty(paths.INBOX)
+        ports.files.empty(paths.INBOX)
         for message in (mailbox.ANSWER, mailbox.OFFER, mailbox.SUMMARY, paths.CONFIGURATION_VERDICT):
-            world.files.remove(message)
+            ports.files.remove(message)
         gone = [
-            world.files.state(folder) is None or world.files.remove_directory(folder)
+            ports.files.state(folder) is None or ports.files.remove_directory(folder)
             for folder in reversed(_FOLDERS)
         ]
         if all(gone):

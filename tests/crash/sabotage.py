@@ -12,7 +12,7 @@ from mstunnel_setup.tenant.actions import RegisterServer
 def forget_undo() -> None:
     """A file action that says it took the file away, and did not."""
 
-    def undo(_self: Any, _world: Any, _record: Any) -> Undone:
+    def undo(_self: Any, _ports: Any, _record: Any) -> Undone:
         return Undone(Undo.REMOVED)
 
     WriteFile.undo = undo  # type: ignore[method-assign,assignment]
@@ -21,9 +21,9 @@ def forget_undo() -> None:
 def not_idempotent() -> None:
     """A registration that never looks for what a cut-off run has made."""
 
-    def apply(self: RegisterServer, world: Any, outputs: Any) -> Any:
+    def apply(self: RegisterServer, ports: Any, outputs: Any) -> Any:
         return {
-            "server_id": world.graph.create_server(self.site_id, self.server_name, self.deployment_mode).id
+            "server_id": ports.graph.create_server(self.site_id, self.server_name, self.deployment_mode).id
         }
 
     RegisterServer.apply = apply  # type: ignore[method-assign]

@@ -36,7 +36,7 @@ _OLD, _NEW = "OLD=1\n", "NEW='two words'\n"
 
 
 @dataclass
-class World:
+class Ports:
     """The ports that the actions here need."""
 
     files: Files
@@ -75,14 +75,14 @@ class Workshop:
 
     def runner(self, root: Path) -> Runner:
         """A runner for the disk at `root`."""
-        world = World(Files(root))
-        journal = Journal(world.files, world.clock, _STATE)
-        return Runner(world, journal, _CODEC, world.clock, lambda _event: None)
+        ports = Ports(Files(root))
+        journal = Journal(ports.files, ports.clock, _STATE)
+        return Runner(ports, journal, _CODEC, ports.clock, lambda _event: None)
 
     def run(self, root: Path, which: int, text: str = _NEW) -> None:
         """Bring a disk to the state with certificate number `which`."""
         source = self._sources[which]
-        mark = fingerprint(source.load(World(Files(root))))
+        mark = fingerprint(source.load(Ports(Files(root))))
         folder = f"{_PRIVATE}/{mark}"
         actions = (
             MakeDirectory(path=_PRIVATE, mode=0o700),
@@ -304,8 +304,8 @@ def test_an_action_that_skips_its_sync_is_found(
 ) -> None:
     """One broken action on the real writer: its file may be lost though the journal says done."""
 
-    def apply(self: WriteFile, world: World, outputs: Any) -> dict[str, Any]:
-        place = world.files.locate(self.path)
+    def apply(self: WriteFile, ports: Ports, outputs: Any) -> dict[str, Any]:
+        place = ports.files.locate(self.path)
         handle = os.open(place.parent, os.O_RDONLY)
         try:
             double = cast("Any", appender).os

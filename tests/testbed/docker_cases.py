@@ -69,17 +69,17 @@ def loaded(engine: ContainerEngine) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "image.tar"
         reference = f"registry.example/small@{oci_archive(archive)}"
-        world: Any = SimpleNamespace(engine=engine)
+        ports: Any = SimpleNamespace(engine=engine)
         action = LoadImage(archive=str(archive), reference=reference)
-        before = action.capture(world)
-        action.apply(world, {})
+        before = action.capture(ports)
+        action.apply(ports, {})
         image = engine.image(reference)
         name = "" if image is None else image.name
         engine.create(ContainerSpec(name="small", image=reference, local_name=name, description="Small"))
         state = engine.inspect("small")
-        kept = action.undo(world, UndoRecord(before, (action,), {}))
+        kept = action.undo(ports, UndoRecord(before, (action,), {}))
         engine.remove("small")
-        removed = action.undo(world, UndoRecord(before, (action,), {}))
+        removed = action.undo(ports, UndoRecord(before, (action,), {}))
         return {
             "digest": "" if state is None else f"registry.example/small@{state.image_digest}",
             "reference": reference,

@@ -7,7 +7,7 @@ from pathlib import Path
 from mstunnel_setup import paths
 from mstunnel_setup.containers import engine_unit, quadlet, run_method
 from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
-from mstunnel_setup.containers.ports import Listener, listening
+from mstunnel_setup.containers.listeners import Listener, listening
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network

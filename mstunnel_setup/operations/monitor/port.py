@@ -5,7 +5,7 @@ from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.gateway_report import Applied, read_report
-from mstunnel_setup.containers.ports import listening
+from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway.admin_settings import listen_port

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers.ports import listening
+from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.readiness import parse

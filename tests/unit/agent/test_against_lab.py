@@ -59,16 +59,16 @@ def _install(files: Files, directory: Path, facts: dict[str, Any]) -> Installed:
     write_pfx(files.locate(paths.AGENT_CREDENTIAL))
     site = graph.sites()[0]
     server = graph.create_server(site.id, "gw1", DeploymentMode.STANDALONE_ROOTFUL)
-    world = Installed(files, graph, site.id, server.id)
+    installed = Installed(files, graph, site.id, server.id)
     application = CreateAppIdentity(display_name="agent of gw1", credential_path=paths.AGENT_CREDENTIAL)
-    made = application.apply(world, {})
-    world.object_id = str(made["application_object_id"])
+    made = application.apply(installed, {})
+    installed.object_id = str(made["application_object_id"])
     info = {"AgentId": made["app_id"], "AADTenantId": made["tenant_id"], "Cloud": "custom"}
     info["ApplicationObjectId"] = made["application_object_id"]
     addresses = {"Authority": where.authority, "Graph": where.graph}
     files.write(paths.AGENT_INFO, json.dumps({**info, **addresses}).encode())
     files.write(paths.AGENT_SETTINGS, json.dumps({"SiteId": site.id, "ServerId": server.id}).encode())
-    return world
+    return installed
 
 
 def test_the_tenant_sees_the_check_in_and_the_gateway_gets_its_files(installed: Installed) -> None:

@@ -86,7 +86,7 @@ def servers(installed: Installed, tmp_path: Path) -> list[Server]:  # noqa: F811
     return sorted(both, key=lambda server: server.id)
 
 
-def open_window(world: Installed, begin: timedelta, end: timedelta) -> None:
+def open_window(ports: Installed, begin: timedelta, end: timedelta) -> None:
     """The site's window, so long from now."""
     now = datetime.now(UTC)
     changes = TunnelSite(
@@ -95,7 +95,7 @@ def open_window(world: Installed, begin: timedelta, end: timedelta) -> None:
         upgrade_window_start_time=(now + begin).time(),
         upgrade_window_end_time=(now + end).time(),
     )
-    world.graph.update_site(world.site_id, changes.to_wire())
+    ports.graph.update_site(ports.site_id, changes.to_wire())
 
 
 def test_the_servers_of_a_site_take_turns_inside_its_window(

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from podman_fixtures import World, box, podman, record  # type: ignore[import-not-found]
+from podman_fixtures import Ports, box, podman, record  # type: ignore[import-not-found]
 
 from mstunnel_setup.containers.actions import RunContainer
 from mstunnel_setup.containers.engine import LogOptions
@@ -72,7 +72,7 @@ def test_a_chosen_service_is_used_for_everything(reference: str) -> None:
 # --- containers -------------------------------------------------------------------------------------------
 
 
-def test_a_container_is_made_as_specified(world: World, reference: str, tmp_path: Path) -> None:
+def test_a_container_is_made_as_specified(ports: Ports, reference: str, tmp_path: Path) -> None:
     (tmp_path / "env").write_text("GREETING=hello world $HOME\n")
     (tmp_path / "a b").mkdir()
     (tmp_path / "a b/file").write_text("content")
@@ -86,145 +86,145 @@ def test_a_container_is_made_as_specified(world: World, reference: str, tmp_path
         labels={"org.mstunnel.configuration": "1 \"2\" '3' $4 %n"},
     )
     action = RunContainer(spec=spec)
-    assert not action.satisfied(world, {})
-    action.apply(world, {})
-    assert action.satisfied(world, {})
-    state = world.engine.inspect("box")
+    assert not action.satisfied(ports, {})
+    action.apply(ports, {})
+    assert action.satisfied(ports, {})
+    state = ports.engine.inspect("box")
     assert state
     assert (state.status, state.health, state.ours) == ("running", None, True)
     assert state.labels["org.mstunnel.configuration"] == "1 \"2\" '3' $4 %n"
     assert f"localhost/origin@{state.image_digest}" == reference
     script = 'echo "$GREETING"; cat "/d d/file" /proc/sys/net/ipv4/ip_forward; echo x >/x || exit 5'
-    done = world.engine.execute("box", ("sh", "-c", script), 20)
+    done = ports.engine.execute("box", ("sh", "-c", script), 20)
     assert (done.code, done.output) == (5, "hello world $HOME\ncontent1\n")
     assert "Read-only" in done.error
-    capabilities = world.engine.execute("box", ("cat", "/proc/1/status"), 20).output
+    capabilities = ports.engine.execute("box", ("cat", "/proc/1/status"), 20).output
     assert "CapBnd:\t0000000000001000" in capabilities
-    assert action.undo(world, record({})).outcome is Undo.REMOVED
-    assert action.undo(world, record({})).outcome is Undo.ABSENT
+    assert action.undo(ports, record({})).outcome is Undo.REMOVED
+    assert action.undo(ports, record({})).outcome is Undo.ABSENT
 
 
-def test_an_older_configuration_is_replaced(world: World, reference: str) -> None:
+def test_an_older_configuration_is_replaced(ports: Ports, reference: str) -> None:
     for digest in ("old", "new"):
-        RunContainer(spec=box(reference, labels={"org.mstunnel.configuration": digest})).apply(world, {})
-    state = world.engine.inspect("box")
+        RunContainer(spec=box(reference, labels={"org.mstunnel.configuration": digest})).apply(ports, {})
+    state = ports.engine.inspect("box")
     assert state
     assert state.labels["org.mstunnel.configuration"] == "new"
 
 
-def test_a_container_created_but_not_started_is_no_obstacle(world: World, reference: str) -> None:
+def test_a_container_created_but_not_started_is_no_obstacle(ports: Ports, reference: str) -> None:
     spec = box(reference)
-    world.engine.create(spec)
+    ports.engine.create(spec)
     action = RunContainer(spec=spec)
-    assert not action.satisfied(world, {})
-    action.apply(world, {})
-    assert action.satisfied(world, {})
+    assert not action.satisfied(ports, {})
+    action.apply(ports, {})
+    assert action.satisfied(ports, {})
 
 
-def test_a_foreign_container_is_left_alone(world: World, reference: str) -> None:
+def test_a_foreign_container_is_left_alone(ports: Ports, reference: str) -> None:
     podman("run", "--detach", "--name=box", "--network=none", reference)
     action = RunContainer(spec=box(reference))
     with pytest.raises(EngineError) as caught:
-        action.apply(world, {})
+        action.apply(ports, {})
     assert caught.value.code == "container-foreign"
-    assert action.undo(world, record({})).outcome is Undo.KEPT
+    assert action.undo(ports, record({})).outcome is Undo.KEPT
 
 
-def test_health_is_checked_without_systemd(world: World, reference: str) -> None:
+def test_health_is_checked_without_systemd(ports: Ports, reference: str) -> None:
     health = HealthCheck(command=("test", "-d", "/tmp"), interval=1)
-    RunContainer(spec=box(reference, health=health)).apply(world, {})
-    state = world.engine.inspect("box")
+    RunContainer(spec=box(reference, health=health)).apply(ports, {})
+    state = ports.engine.inspect("box")
     assert state
     assert state.health == "healthy"
-    assert world.engine.probe("box")
+    assert ports.engine.probe("box")
 
 
-def test_an_unhealthy_container_fails_with_its_last_log_lines(world: World, reference: str) -> None:
+def test_an_unhealthy_container_fails_with_its_last_log_lines(ports: Ports, reference: str) -> None:
     health = HealthCheck(command=("test", "-e", "/no such file"), interval=1, retries=2)
     with pytest.raises(EngineError, match=r"unhealthy.*\n  started") as caught:
-        RunContainer(spec=box(reference, health=health), timeout=5).apply(world, {})
+        RunContainer(spec=box(reference, health=health), timeout=5).apply(ports, {})
     assert caught.value.code == "container-failed"
 
 
 def test_a_container_that_is_slow_to_begin_is_waited_for(
-    world: World, reference: str, tmp_path: Path
+    ports: Ports, reference: str, tmp_path: Path
 ) -> None:
     """Podman counts the checks that we make, every second, and calls it unhealthy after the second."""
     health = HealthCheck(command=("test", "-e", "/begun/now"), retries=2)
     begins = threading.Timer(6, (tmp_path / "now").touch)
     begins.start()
     folder = Volume(host=str(tmp_path), container="/begun")
-    RunContainer(spec=box(reference, health=health, volumes=(folder,))).apply(world, {})
+    RunContainer(spec=box(reference, health=health, volumes=(folder,))).apply(ports, {})
     begins.join()
     assert (tmp_path / "now").exists()
 
 
-def test_a_container_that_is_slow_to_die_is_replaced(world: World, reference: str) -> None:
+def test_a_container_that_is_slow_to_die_is_replaced(ports: Ports, reference: str) -> None:
     """Its parent reaps it only after the time that Podman waits."""
-    RunContainer(spec=box(reference)).apply(world, {})
+    RunContainer(spec=box(reference)).apply(ports, {})
     conmon = int(podman("inspect", "--format={{.State.ConmonPid}}", "box"))
     os.kill(conmon, signal.SIGSTOP)
     goes_on = threading.Timer(8, os.kill, (conmon, signal.SIGCONT))
     goes_on.start()
-    RunContainer(spec=box(reference)).apply(world, {})
+    RunContainer(spec=box(reference)).apply(ports, {})
     goes_on.join()
-    state = world.engine.inspect("box")
+    state = ports.engine.inspect("box")
     assert state
     assert state.status == "running"
 
 
-def test_podman_restarts_a_container_that_dies(world: World, reference: str) -> None:
-    RunContainer(spec=box(reference)).apply(world, {})
+def test_podman_restarts_a_container_that_dies(ports: Ports, reference: str) -> None:
+    RunContainer(spec=box(reference)).apply(ports, {})
     pid = podman("inspect", "--format={{.State.Pid}}", "box")
     os.kill(int(pid), signal.SIGKILL)
     until = time.monotonic() + 10
     while time.monotonic() < until and podman("inspect", "--format={{.State.Pid}}", "box") in (pid, "0"):
         time.sleep(0.1)
-    state = world.engine.inspect("box")
+    state = ports.engine.inspect("box")
     assert state
     assert state.status == "running"
 
 
-def test_stop_start_restart(world: World, reference: str) -> None:
-    RunContainer(spec=box(reference)).apply(world, {})
-    world.engine.stop("box")
-    stopped = world.engine.inspect("box")
-    world.engine.start("box")
-    world.engine.restart("box")
-    running = world.engine.inspect("box")
+def test_stop_start_restart(ports: Ports, reference: str) -> None:
+    RunContainer(spec=box(reference)).apply(ports, {})
+    ports.engine.stop("box")
+    stopped = ports.engine.inspect("box")
+    ports.engine.start("box")
+    ports.engine.restart("box")
+    running = ports.engine.inspect("box")
     assert stopped
     assert stopped.status == "exited"
     assert running
     assert running.status == "running"
     with pytest.raises(EngineError, match="no container"):
-        world.engine.start("nobody")
+        ports.engine.start("nobody")
 
 
-def test_a_missing_image_fails_without_asking_a_registry(world: World) -> None:
+def test_a_missing_image_fails_without_asking_a_registry(ports: Ports) -> None:
     with pytest.raises(EngineError, match="image not known") as caught:
-        world.engine.create(box(f"localhost/nothing@sha256:{'2' * 64}"))
+        ports.engine.create(box(f"localhost/nothing@sha256:{'2' * 64}"))
     assert caught.value.code == "engine-failed"
 
 
-def test_one_command_has_no_network_and_leaves_nothing(world: World, reference: str, tmp_path: Path) -> None:
+def test_one_command_has_no_network_and_leaves_nothing(ports: Ports, reference: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("seen")
     volumes = (Volume(host=str(tmp_path), container="/input", options=("ro", "z")),)
-    done = world.engine.run_once(
+    done = ports.engine.run_once(
         reference, ("sh", "-c", "cat /input/file; echo; ls /sys/class/net"), volumes, 20
     )
     assert (done.code, done.output.split()) == (0, ["seen", "lo"])
     assert podman("ps", "--all", "--quiet") == ""
 
 
-def test_one_command_that_hangs_is_ended(world: World, reference: str) -> None:
+def test_one_command_that_hangs_is_ended(ports: Ports, reference: str) -> None:
     with pytest.raises(EngineError) as caught:
-        world.engine.run_once(reference, ("sleep", "100"), (), 2)
+        ports.engine.run_once(reference, ("sleep", "100"), (), 2)
     assert caught.value.code == "container-timeout"
     assert podman("ps", "--all", "--quiet") == ""
 
 
-def test_the_log_can_be_shown(world: World, reference: str) -> None:
-    RunContainer(spec=box(reference)).apply(world, {})
-    command = world.engine.logs_command("box", LogOptions(lines=5))
+def test_the_log_can_be_shown(ports: Ports, reference: str) -> None:
+    RunContainer(spec=box(reference)).apply(ports, {})
+    command = ports.engine.logs_command("box", LogOptions(lines=5))
     assert Processes().run(command, timeout=10).output == "started\n"
-    assert world.engine.logs_command("box", LogOptions(follow=True)) == ("podman", "logs", "--follow", "box")
+    assert ports.engine.logs_command("box", LogOptions(follow=True)) == ("podman", "logs", "--follow", "box")

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from podman_fixtures import Archives, World, podman, record  # type: ignore[import-not-found]
+from podman_fixtures import Archives, Ports, podman, record  # type: ignore[import-not-found]
 from registry import Registry  # type: ignore[import-not-found]
 
 from mstunnel_setup.containers.engine import no_progress
@@ -18,33 +18,33 @@ pytestmark = pytest.mark.podman
 
 
 def test_pull_by_digest_shows_progress_and_is_undone(
-    world: World, slow: Registry, archives: Archives
+    ports: Ports, slow: Registry, archives: Archives
 ) -> None:
     action = PullImage(reference=f"{slow.address}/server@{archives.digest}")
-    before = action.capture(world)
-    assert not action.satisfied(world, {})
-    action.apply(world, {})
-    assert action.satisfied(world, {})
-    assert len(world.fetched) > 2
-    assert world.fetched == sorted(world.fetched)
-    done, known = world.fetched[-1]
+    before = action.capture(ports)
+    assert not action.satisfied(ports, {})
+    action.apply(ports, {})
+    assert action.satisfied(ports, {})
+    assert len(ports.fetched) > 2
+    assert ports.fetched == sorted(ports.fetched)
+    done, known = ports.fetched[-1]
     assert 4 << 20 < done == known
-    assert action.undo(world, record(before)).outcome is Undo.REMOVED
-    assert action.undo(world, record(before)).outcome is Undo.ABSENT
+    assert action.undo(ports, record(before)).outcome is Undo.REMOVED
+    assert action.undo(ports, record(before)).outcome is Undo.ABSENT
     assert podman("images", "--quiet") == ""
 
 
-def test_a_pull_ends_at_its_deadline(world: World, slow: Registry, archives: Archives) -> None:
+def test_a_pull_ends_at_its_deadline(ports: Ports, slow: Registry, archives: Archives) -> None:
     started = time.monotonic()
     with pytest.raises(EngineError, match="time") as caught:
-        world.engine.pull(f"{slow.address}/server@{archives.digest}", 1.0, no_progress)
+        ports.engine.pull(f"{slow.address}/server@{archives.digest}", 1.0, no_progress)
     assert caught.value.code == "image-pull-failed"
     assert time.monotonic() - started < 2.5
 
 
-def test_an_unknown_image_is_an_error_with_a_hint(world: World, registry: Registry) -> None:
+def test_an_unknown_image_is_an_error_with_a_hint(ports: Ports, registry: Registry) -> None:
     with pytest.raises(EngineError, match="manifest unknown") as caught:
-        world.engine.pull(f"{registry.address}/other@sha256:{'0' * 64}", 20.0, no_progress)
+        ports.engine.pull(f"{registry.address}/other@sha256:{'0' * 64}", 20.0, no_progress)
     assert (caught.value.code, caught.value.hint) == (
         "image-pull-failed",
         "Check name and digest of the image.",
@@ -52,62 +52,62 @@ def test_an_unknown_image_is_an_error_with_a_hint(world: World, registry: Regist
 
 
 def test_a_registry_that_lies_about_the_digest_is_caught(
-    world: World, registry: Registry, archives: Archives
+    ports: Ports, registry: Registry, archives: Archives
 ) -> None:
     wrong = f"sha256:{'1' * 64}"
     registry.blobs[wrong] = registry.blobs[archives.digest]
     with pytest.raises(EngineError, match="cannot pull"):
-        world.engine.pull(f"{registry.address}/server@{wrong}", 20.0, no_progress)
+        ports.engine.pull(f"{registry.address}/server@{wrong}", 20.0, no_progress)
     assert podman("images", "--quiet") == ""
 
 
-def test_a_pull_that_was_killed_can_be_repeated(world: World, slow: Registry, archives: Archives) -> None:
+def test_a_pull_that_was_killed_can_be_repeated(ports: Ports, slow: Registry, archives: Archives) -> None:
     reference = f"{slow.address}/server@{archives.digest}"
     puller = Processes().start(["podman", "pull", reference])
     time.sleep(1)
     puller.send_signal(signal.SIGKILL)
     puller.wait()
     slow.delay = 0
-    assert world.engine.image(reference) is None
-    assert world.engine.pull(reference, 30.0, no_progress).digest == archives.digest
+    assert ports.engine.image(reference) is None
+    assert ports.engine.pull(reference, 30.0, no_progress).digest == archives.digest
 
 
 @pytest.mark.parametrize("archive", ["named", "nameless"])
-def test_a_loaded_image_answers_to_the_reference(world: World, archives: Archives, archive: str) -> None:
+def test_a_loaded_image_answers_to_the_reference(ports: Ports, archives: Archives, archive: str) -> None:
     reference = f"registry.example/tunnel/server@{archives.digest}"
     action = LoadImage(archive=str(getattr(archives, archive)), reference=reference)
-    before = action.capture(world)
-    action.apply(world, {})
-    assert action.satisfied(world, {})
-    assert action.apply(world, {})
-    assert world.engine.run_once(reference, ("sh", "-c", "exit 7"), (), 20).code == 7
-    assert action.undo(world, record(before)).outcome is Undo.REMOVED
+    before = action.capture(ports)
+    action.apply(ports, {})
+    assert action.satisfied(ports, {})
+    assert action.apply(ports, {})
+    assert ports.engine.run_once(reference, ("sh", "-c", "exit 7"), (), 20).code == 7
+    assert action.undo(ports, record(before)).outcome is Undo.REMOVED
     assert podman("images", "--quiet") == ""
 
 
-def test_a_docker_archive_is_refused_before_it_is_loaded(world: World, archives: Archives) -> None:
+def test_a_docker_archive_is_refused_before_it_is_loaded(ports: Ports, archives: Archives) -> None:
     action = LoadImage(archive=str(archives.docker), reference=f"localhost/origin@{archives.digest}")
     with pytest.raises(EngineError, match="OCI format") as caught:
-        action.apply(world, {})
+        action.apply(ports, {})
     assert "--format oci-archive" in caught.value.hint
     assert podman("images", "--quiet") == ""
 
 
-def test_podman_changes_the_digest_of_a_docker_archive(world: World, archives: Archives) -> None:
+def test_podman_changes_the_digest_of_a_docker_archive(ports: Ports, archives: Archives) -> None:
     """The reason why the format is refused."""
-    (image,) = world.engine.load(str(archives.docker), no_progress)
+    (image,) = ports.engine.load(str(archives.docker), no_progress)
     assert image.digest != archives.digest
 
 
-def test_a_broken_archive_is_an_error(world: World, tmp_path: Path) -> None:
+def test_a_broken_archive_is_an_error(ports: Ports, tmp_path: Path) -> None:
     (tmp_path / "broken").write_bytes(b"no archive")
     with pytest.raises(EngineError) as caught:
-        world.engine.load(str(tmp_path / "broken"), no_progress)
+        ports.engine.load(str(tmp_path / "broken"), no_progress)
     assert caught.value.code == "image-load-failed"
 
 
-def test_an_image_in_use_is_kept(world: World, reference: str) -> None:
+def test_an_image_in_use_is_kept(ports: Ports, reference: str) -> None:
     podman("create", "--name=other", reference)
-    undone = PullImage(reference=reference).undo(world, record({"present": False}))
+    undone = PullImage(reference=reference).undo(ports, record({"present": False}))
     assert undone.outcome is Undo.KEPT
     assert "not ours" in undone.reason

@@ -128,7 +128,7 @@ class Host(Processes):
         return Completed(0, "", "")
 
 
-class World:
+class Ports:
     def __init__(self, root: Path) -> None:
         self.files = Files(root)
         self.files.make_directories("/etc/containers/systemd")

@@ -27,7 +27,7 @@ _FOREVER = "trap 'exit 0' TERM; echo started; while :; do sleep 0.1; done"
 
 
 @dataclass
-class World:
+class Ports:
     engine: ContainerEngine
     state_directory: str
     files: Files = field(default_factory=Files)
@@ -111,8 +111,8 @@ def engine(registry: Registry) -> Iterator[PodmanEngine]:
 
 
 @pytest.fixture
-def world(engine: PodmanEngine, tmp_path: Path) -> Iterator[World]:
-    yield World(engine, str(tmp_path))
+def ports(engine: PodmanEngine, tmp_path: Path) -> Iterator[Ports]:
+    yield Ports(engine, str(tmp_path))
     podman("rm", "--all", "--force", "--time=0")
     podman("rmi", "--all", "--force")
 
@@ -125,9 +125,9 @@ def slow(registry: Registry) -> Iterator[Registry]:
 
 
 @pytest.fixture
-def reference(archives: Archives, world: World) -> str:
+def reference(archives: Archives, ports: Ports) -> str:
     """An image that is here."""
-    world.engine.load(str(archives.named), no_progress)
+    ports.engine.load(str(archives.named), no_progress)
     return f"localhost/origin@{archives.digest}"
 
 

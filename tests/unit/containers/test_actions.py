@@ -23,15 +23,15 @@ from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.process import Completed, Processes
-from tests.unit.containers.memory import DIGEST, UNIT, World
+from tests.unit.containers.memory import DIGEST, UNIT, Ports
 
 _IMAGE = f"registry.example/server@{DIGEST}"
 _PATH = "/etc/containers/systemd/gateway.container"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def ports(tmp_path: Path) -> Ports:
+    return Ports(tmp_path)
 
 
 def _spec(digest: str = "new", health: HealthCheck | None = None) -> ContainerSpec:
@@ -48,8 +48,8 @@ def _service(timeout: float = 10) -> StartService:
     return StartService(unit=UNIT, container="gateway", label_digest="new", timeout=timeout)
 
 
-def _undo(world: World, action: Action[Any], before: Any = None) -> Undone:
-    return action.undo(world, UndoRecord({} if before is None else before, (action,), {}))
+def _undo(ports: Ports, action: Action[Any], before: Any = None) -> Undone:
+    return action.undo(ports, UndoRecord({} if before is None else before, (action,), {}))
 
 
 @pytest.mark.parametrize(
@@ -73,24 +73,24 @@ def test_an_action_survives_the_journal(action: Action[Any]) -> None:
 # --- images -----------------------------------------------------------------------------------------------
 
 
-def test_pulling(world: World) -> None:
+def test_pulling(ports: Ports) -> None:
     action = PullImage(reference=_IMAGE)
-    before = action.capture(world)
-    assert not action.satisfied(world, {})
-    assert action.apply(world, {}) == {"id": "id"}
-    assert action.satisfied(world, {})
-    assert world.fetched == [(1, 1)]
-    assert _undo(world, action, before).outcome is Undo.REMOVED
-    assert _undo(world, action, before).outcome is Undo.ABSENT
+    before = action.capture(ports)
+    assert not action.satisfied(ports, {})
+    assert action.apply(ports, {}) == {"id": "id"}
+    assert action.satisfied(ports, {})
+    assert ports.fetched == [(1, 1)]
+    assert _undo(ports, action, before).outcome is Undo.REMOVED
+    assert _undo(ports, action, before).outcome is Undo.ABSENT
 
 
-def test_an_image_that_was_here_before_is_kept(world: World) -> None:
-    assert _undo(world, PullImage(reference=_IMAGE), {"present": True}).outcome is Undo.KEPT
+def test_an_image_that_was_here_before_is_kept(ports: Ports) -> None:
+    assert _undo(ports, PullImage(reference=_IMAGE), {"present": True}).outcome is Undo.KEPT
 
 
-def test_an_image_in_use_is_kept_and_named(world: World) -> None:
-    world.memory.in_use = True
-    undone = _undo(world, PullImage(reference=_IMAGE), {"present": False})
+def test_an_image_in_use_is_kept_and_named(ports: Ports) -> None:
+    ports.memory.in_use = True
+    undone = _undo(ports, PullImage(reference=_IMAGE), {"present": False})
     assert undone.outcome is Undo.KEPT
     assert _IMAGE in undone.reason
 
@@ -105,219 +105,219 @@ def _archive(tmp_path: Path, digest: str) -> str:
     return str(tmp_path / "archive")
 
 
-def test_loading_gives_the_name_and_undo_takes_every_name_away(world: World, tmp_path: Path) -> None:
+def test_loading_gives_the_name_and_undo_takes_every_name_away(ports: Ports, tmp_path: Path) -> None:
     action = LoadImage(reference=_IMAGE, archive=_archive(tmp_path, DIGEST))
-    before = action.capture(world)
-    action.apply(world, {})
-    assert action.satisfied(world, {})
-    assert f"registry.example/server:sha256-{'ab' * 6}" in world.memory.images
-    assert _undo(world, action, before).outcome is Undo.REMOVED
+    before = action.capture(ports)
+    action.apply(ports, {})
+    assert action.satisfied(ports, {})
+    assert f"registry.example/server:sha256-{'ab' * 6}" in ports.memory.images
+    assert _undo(ports, action, before).outcome is Undo.REMOVED
     # What is left is the answer of the memory to a digest, not a name.
-    assert list(world.memory.images) == [_IMAGE]
+    assert list(ports.memory.images) == [_IMAGE]
 
 
-def test_an_archive_with_another_image_is_not_loaded(world: World, tmp_path: Path) -> None:
+def test_an_archive_with_another_image_is_not_loaded(ports: Ports, tmp_path: Path) -> None:
     action = LoadImage(reference=_IMAGE, archive=_archive(tmp_path, "sha256:" + "cd" * 32))
     with pytest.raises(EngineError, match="cdcd") as caught:
-        action.apply(world, {})
+        action.apply(ports, {})
     assert caught.value.code == "image-digest-mismatch"
-    assert world.memory.images == {}
+    assert ports.memory.images == {}
 
 
 # --- Quadlet file -----------------------------------------------------------------------------------------
 
 
-def test_installing_a_quadlet(world: World) -> None:
+def test_installing_a_quadlet(ports: Ports) -> None:
     action = InstallQuadlet(path=_PATH, text=render(_spec()))
-    before = action.capture(world)
-    assert not action.satisfied(world, {})
-    action.apply(world, {})
-    assert action.satisfied(world, {})
-    assert world.processes.calls == ["systemctl daemon-reload"]
-    assert _undo(world, action, before).outcome is Undo.REMOVED
-    assert world.files.state(_PATH) is None
-    assert world.processes.calls == ["systemctl daemon-reload"] * 2
+    before = action.capture(ports)
+    assert not action.satisfied(ports, {})
+    action.apply(ports, {})
+    assert action.satisfied(ports, {})
+    assert ports.processes.calls == ["systemctl daemon-reload"]
+    assert _undo(ports, action, before).outcome is Undo.REMOVED
+    assert ports.files.state(_PATH) is None
+    assert ports.processes.calls == ["systemctl daemon-reload"] * 2
 
 
-def test_a_refused_quadlet_is_not_written(world: World) -> None:
+def test_a_refused_quadlet_is_not_written(ports: Ports) -> None:
     with pytest.raises(EngineError):
-        InstallQuadlet(path=_PATH, text="[Container]\nNonsense=1\n").apply(world, {})
-    assert world.files.state(_PATH) is None
-    assert world.processes.calls == []
+        InstallQuadlet(path=_PATH, text="[Container]\nNonsense=1\n").apply(ports, {})
+    assert ports.files.state(_PATH) is None
+    assert ports.processes.calls == []
 
 
-def test_a_foreign_quadlet_file_is_restored(world: World) -> None:
-    world.files.write(_PATH, b"theirs", 0o640)
+def test_a_foreign_quadlet_file_is_restored(ports: Ports) -> None:
+    ports.files.write(_PATH, b"theirs", 0o640)
     action = InstallQuadlet(path=_PATH, text=render(_spec()))
-    before = action.capture(world)
-    action.apply(world, {})
-    assert _undo(world, action, before).outcome is Undo.RESTORED
-    assert world.files.read(_PATH) == b"theirs"
+    before = action.capture(ports)
+    action.apply(ports, {})
+    assert _undo(ports, action, before).outcome is Undo.RESTORED
+    assert ports.files.read(_PATH) == b"theirs"
 
 
-def test_a_quadlet_changed_since_is_kept(world: World) -> None:
+def test_a_quadlet_changed_since_is_kept(ports: Ports) -> None:
     action = InstallQuadlet(path=_PATH, text=render(_spec()))
-    before = action.capture(world)
-    action.apply(world, {})
-    world.files.write(_PATH, b"edited")
-    assert _undo(world, action, before).outcome is Undo.KEPT
-    assert world.files.digest(_PATH) == hashlib.sha256(b"edited").hexdigest()
+    before = action.capture(ports)
+    action.apply(ports, {})
+    ports.files.write(_PATH, b"edited")
+    assert _undo(ports, action, before).outcome is Undo.KEPT
+    assert ports.files.digest(_PATH) == hashlib.sha256(b"edited").hexdigest()
 
 
 # --- unit file --------------------------------------------------------------------------------------------
 
 
-def test_installing_a_unit(world: World) -> None:
+def test_installing_a_unit(ports: Ports) -> None:
     path = "/etc/systemd/system/gateway.service"
-    world.files.make_directories("/etc/systemd/system")
+    ports.files.make_directories("/etc/systemd/system")
     action = InstallUnit(path=path, text="[Service]\n")
-    before = action.capture(world)
-    action.apply(world, {})
-    assert action.satisfied(world, {})
-    assert world.processes.calls == ["systemctl daemon-reload"]
-    assert _undo(world, action, before).outcome is Undo.REMOVED
-    assert world.files.read(path) is None
-    assert world.processes.calls == ["systemctl daemon-reload"] * 2
+    before = action.capture(ports)
+    action.apply(ports, {})
+    assert action.satisfied(ports, {})
+    assert ports.processes.calls == ["systemctl daemon-reload"]
+    assert _undo(ports, action, before).outcome is Undo.REMOVED
+    assert ports.files.read(path) is None
+    assert ports.processes.calls == ["systemctl daemon-reload"] * 2
 
 
 # --- service ----------------------------------------------------------------------------------------------
 
 
-def test_a_service_is_started_and_waited_for(world: World) -> None:
-    world.memory.healths = ["starting", "starting", "healthy"]
+def test_a_service_is_started_and_waited_for(ports: Ports) -> None:
+    ports.memory.healths = ["starting", "starting", "healthy"]
     action = _service()
-    assert not action.satisfied(world, {})
-    action.apply(world, {})
-    assert action.satisfied(world, {})
-    assert "systemctl start -- gateway.service" in world.processes.calls
-    assert world.memory.probes == 1
+    assert not action.satisfied(ports, {})
+    action.apply(ports, {})
+    assert action.satisfied(ports, {})
+    assert "systemctl start -- gateway.service" in ports.processes.calls
+    assert ports.memory.probes == 1
 
 
-def test_a_service_with_an_older_configuration_is_restarted(world: World) -> None:
-    world.processes.active.add(UNIT)
+def test_a_service_with_an_older_configuration_is_restarted(ports: Ports) -> None:
+    ports.processes.active.add(UNIT)
     labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
-    world.memory.containers["gateway"] = ContainerState("running", None, labels)
-    assert not _service().satisfied(world, {})
-    _service().apply(world, {})
-    assert "systemctl restart -- gateway.service" in world.processes.calls
+    ports.memory.containers["gateway"] = ContainerState("running", None, labels)
+    assert not _service().satisfied(ports, {})
+    _service().apply(ports, {})
+    assert "systemctl restart -- gateway.service" in ports.processes.calls
 
 
-def test_a_container_without_health_check_has_to_last(world: World) -> None:
-    _service().apply(world, {})
-    assert world.clock.elapsed >= 2
+def test_a_container_without_health_check_has_to_last(ports: Ports) -> None:
+    _service().apply(ports, {})
+    assert ports.clock.elapsed >= 2
 
 
 @pytest.mark.parametrize("health", ["unhealthy", "starting"])
-def test_a_service_that_does_not_come_up_fails_with_its_log(world: World, health: Health) -> None:
-    world.memory.healths = [health]
+def test_a_service_that_does_not_come_up_fails_with_its_log(ports: Ports, health: Health) -> None:
+    ports.memory.healths = [health]
     with pytest.raises(EngineError, match=rf"running and {health}.*\n  first\n  last \[1mwords") as caught:
-        _service().apply(world, {})
+        _service().apply(ports, {})
     assert caught.value.code == "container-failed"
-    assert world.clock.elapsed == pytest.approx(10, abs=1)
+    assert ports.clock.elapsed == pytest.approx(10, abs=1)
     log = "journalctl CONTAINER_NAME=gateway + SYSLOG_IDENTIFIER=gateway --lines=10 --output=cat --no-pager"
-    assert log in world.processes.calls
+    assert log in ports.processes.calls
 
 
-def test_unhealthy_is_not_final_for_a_service_that_starts_slowly(world: World) -> None:
+def test_unhealthy_is_not_final_for_a_service_that_starts_slowly(ports: Ports) -> None:
     """The engine counts our checks as its own, and they come every second."""
     starting: list[Health | None] = ["starting"] * 10
     unhealthy: list[Health | None] = ["unhealthy"] * 60
-    world.memory.healths = [*starting, *unhealthy, "healthy"]
-    _service(timeout=120).apply(world, {})
-    assert world.clock.elapsed > 20
+    ports.memory.healths = [*starting, *unhealthy, "healthy"]
+    _service(timeout=120).apply(ports, {})
+    assert ports.clock.elapsed > 20
 
 
-def test_a_service_that_stays_unhealthy_fails_before_its_time_is_over(world: World) -> None:
-    world.memory.healths = ["unhealthy"]
+def test_a_service_that_stays_unhealthy_fails_before_its_time_is_over(ports: Ports) -> None:
+    ports.memory.healths = ["unhealthy"]
     with pytest.raises(EngineError, match="running and unhealthy"):
-        _service(timeout=120).apply(world, {})
-    assert 40 < world.clock.elapsed < 60
+        _service(timeout=120).apply(ports, {})
+    assert 40 < ports.clock.elapsed < 60
 
 
-def test_a_service_that_cannot_even_start_fails_with_its_log(world: World) -> None:
-    world.processes.refused = "start"
+def test_a_service_that_cannot_even_start_fails_with_its_log(ports: Ports) -> None:
+    ports.processes.refused = "start"
     with pytest.raises(EngineError, match=r"it is missing.*\n  first") as caught:
-        _service().apply(world, {})
+        _service().apply(ports, {})
     assert caught.value.code == "container-failed"
 
 
-def test_a_check_that_passes_is_enough_though_the_engine_counts_only_its_own(world: World) -> None:
-    world.memory.healths, world.memory.passes = ["starting"], True
-    _service().apply(world, {})
-    assert world.memory.probes == 1
-    assert world.clock.elapsed < 1
+def test_a_check_that_passes_is_enough_though_the_engine_counts_only_its_own(ports: Ports) -> None:
+    ports.memory.healths, ports.memory.passes = ["starting"], True
+    _service().apply(ports, {})
+    assert ports.memory.probes == 1
+    assert ports.clock.elapsed < 1
 
 
-def test_an_unhealthy_service_is_not_satisfied(world: World) -> None:
-    _service().apply(world, {})
-    world.memory.healths = ["unhealthy"]
-    assert not _service().satisfied(world, {})
+def test_an_unhealthy_service_is_not_satisfied(ports: Ports) -> None:
+    _service().apply(ports, {})
+    ports.memory.healths = ["unhealthy"]
+    assert not _service().satisfied(ports, {})
 
 
-def test_a_unit_does_not_replace_a_foreign_container(world: World) -> None:
-    world.memory.containers["gateway"] = ContainerState("running", None, {})
+def test_a_unit_does_not_replace_a_foreign_container(ports: Ports) -> None:
+    ports.memory.containers["gateway"] = ContainerState("running", None, {})
     with pytest.raises(EngineError) as caught:
-        _service().apply(world, {})
+        _service().apply(ports, {})
     assert caught.value.code == "container-foreign"
-    assert world.processes.calls == []
+    assert ports.processes.calls == []
 
 
-def test_stopping_a_service(world: World) -> None:
-    _service().apply(world, {})
-    assert _undo(world, _service()).outcome is Undo.REMOVED
-    assert world.processes.active == set()
-    world.processes.known.clear()
-    assert _undo(world, _service()).outcome is Undo.ABSENT
+def test_stopping_a_service(ports: Ports) -> None:
+    _service().apply(ports, {})
+    assert _undo(ports, _service()).outcome is Undo.REMOVED
+    assert ports.processes.active == set()
+    ports.processes.known.clear()
+    assert _undo(ports, _service()).outcome is Undo.ABSENT
 
 
 # --- container without systemd ----------------------------------------------------------------------------
 
 
-def test_health_is_probed_from_here(world: World) -> None:
+def test_health_is_probed_from_here(ports: Ports) -> None:
     starting: list[Health | None] = ["starting"] * 20
-    world.memory.healths = [*starting, "healthy"]
-    RunContainer(spec=_spec(health=HealthCheck(command=("true",), interval=3))).apply(world, {})
-    assert world.memory.probes == 7
+    ports.memory.healths = [*starting, "healthy"]
+    RunContainer(spec=_spec(health=HealthCheck(command=("true",), interval=3))).apply(ports, {})
+    assert ports.memory.probes == 7
 
 
 @pytest.mark.parametrize("status", ["created", "running", "exited"])
-def test_what_a_killed_run_left_is_replaced(world: World, status: str) -> None:
+def test_what_a_killed_run_left_is_replaced(ports: Ports, status: str) -> None:
     labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
-    world.memory.containers["gateway"] = ContainerState(status, None, labels)
+    ports.memory.containers["gateway"] = ContainerState(status, None, labels)
     action = RunContainer(spec=_spec())
-    assert not action.satisfied(world, {})
-    action.apply(world, {})
-    assert action.satisfied(world, {})
-    assert _undo(world, action).outcome is Undo.REMOVED
-    assert _undo(world, action).outcome is Undo.ABSENT
+    assert not action.satisfied(ports, {})
+    action.apply(ports, {})
+    assert action.satisfied(ports, {})
+    assert _undo(ports, action).outcome is Undo.REMOVED
+    assert _undo(ports, action).outcome is Undo.ABSENT
 
 
-def test_a_container_that_is_not_there_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world.memory, "start", world.memory.containers.pop)
+def test_a_container_that_is_not_there_fails(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports.memory, "start", ports.memory.containers.pop)
     with pytest.raises(EngineError, match="it is missing"):
-        RunContainer(spec=_spec(), timeout=5).apply(world, {})
-    assert "engine logs gateway" in world.processes.calls
+        RunContainer(spec=_spec(), timeout=5).apply(ports, {})
+    assert "engine logs gateway" in ports.processes.calls
 
 
 def test_a_container_that_keeps_restarting_never_counts_as_up(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dying(_name: str) -> ContainerState:
         labels = {"org.mstunnel.managed": "1"}
-        return ContainerState("running", None, labels, DIGEST, world.clock.now())
+        return ContainerState("running", None, labels, DIGEST, ports.clock.now())
 
-    monkeypatch.setattr(world.memory, "inspect", dying)
+    monkeypatch.setattr(ports.memory, "inspect", dying)
     with pytest.raises(EngineError, match="it is running"):
-        RunContainer(spec=_spec(), timeout=5).apply(world, {})
+        RunContainer(spec=_spec(), timeout=5).apply(ports, {})
 
 
-def test_a_foreign_container_stays(world: World) -> None:
-    world.memory.containers["gateway"] = ContainerState("exited", None, {})
+def test_a_foreign_container_stays(ports: Ports) -> None:
+    ports.memory.containers["gateway"] = ContainerState("exited", None, {})
     action = RunContainer(spec=_spec())
     with pytest.raises(EngineError, match="not created by mstunnel-setup"):
-        action.apply(world, {})
-    assert _undo(world, action).outcome is Undo.KEPT
-    assert "gateway" in world.memory.containers
+        action.apply(ports, {})
+    assert _undo(ports, action).outcome is Undo.KEPT
+    assert "gateway" in ports.memory.containers
 
 
 # --- systemd ----------------------------------------------------------------------------------------------

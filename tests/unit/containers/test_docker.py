@@ -222,7 +222,7 @@ def _archive(path: Path, *, name: str = "localhost/other:1", spoiled: bool = Fal
     return digest, config
 
 
-class World:
+class Ports:
     def __init__(self, engine: ContainerEngine, root: Path) -> None:
         self.engine = engine
         self.files = Files(root)
@@ -238,17 +238,17 @@ def test_an_archive_is_loaded_named_after_its_digest_and_removed(
 ) -> None:
     digest, config = _archive(tmp_path / "images.tar")
     action = LoadImage(archive=str(tmp_path / "images.tar"), reference=f"registry.example/server@{digest}")
-    world: Any = World(engine, tmp_path)
-    before = action.capture(world)
-    action.apply(world, {})
+    ports: Any = Ports(engine, tmp_path)
+    before = action.capture(ports)
+    action.apply(ports, {})
     assert daemon.loaded[0]["RepoTags"] == ["localhost/other:1"]
     size = (tmp_path / "images.tar").stat().st_size
-    assert world.moved[-1] == (size, size)
-    assert action.satisfied(world, {})
+    assert ports.moved[-1] == (size, size)
+    assert action.satisfied(ports, {})
     found = engine.image(action.reference)
     assert found is not None
     assert (found.name, found.digest, found.id) == (digest_tag(action.reference), digest, config)
-    assert action.undo(world, UndoRecord(before, (action,), {})).outcome is Undo.REMOVED
+    assert action.undo(ports, UndoRecord(before, (action,), {})).outcome is Undo.REMOVED
     assert set(daemon.images) == {config}
 
 

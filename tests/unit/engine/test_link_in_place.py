@@ -21,90 +21,90 @@ ACTION = LinkInPlace(path=PLACE, target="agent/ocserv.conf")
 
 
 @dataclass
-class World:
+class Ports:
     files: Files
     state_directory: str = "/state"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def ports(tmp_path: Path) -> Ports:
     files = Files(tmp_path)
     files.make_directories("/etc/mstunnel")
-    return World(files)
+    return Ports(files)
 
 
-def undone(world: World, before: JsonObject) -> Undo:
+def undone(ports: Ports, before: JsonObject) -> Undo:
     record: UndoRecord[HasFiles] = UndoRecord(before, [ACTION])
-    return ACTION.undo(world, record).outcome
+    return ACTION.undo(ports, record).outcome
 
 
-def test_where_nothing_stood_nothing_is_left(world: World) -> None:
-    before = ACTION.capture(world)
-    ACTION.apply(world, {})
+def test_where_nothing_stood_nothing_is_left(ports: Ports) -> None:
+    before = ACTION.capture(ports)
+    ACTION.apply(ports, {})
 
-    assert ACTION.satisfied(world, {})
-    assert undone(world, before) is Undo.REMOVED
-    assert world.files.names("/etc/mstunnel") == []
+    assert ACTION.satisfied(ports, {})
+    assert undone(ports, before) is Undo.REMOVED
+    assert ports.files.names("/etc/mstunnel") == []
 
 
 @pytest.mark.parametrize("cut_off", ["before", "between", "after"])
-def test_the_file_comes_back(world: World, cut_off: str) -> None:
-    world.files.write(PLACE, b"theirs\n", 0o640)
-    before = ACTION.capture(world)
+def test_the_file_comes_back(ports: Ports, cut_off: str) -> None:
+    ports.files.write(PLACE, b"theirs\n", 0o640)
+    before = ACTION.capture(ports)
     if cut_off == "between":
-        world.files.remove(PLACE)
+        ports.files.remove(PLACE)
     if cut_off == "after":
-        ACTION.apply(world, {})
+        ACTION.apply(ports, {})
 
-    assert undone(world, before) is Undo.RESTORED
-    state = world.files.state(PLACE)
+    assert undone(ports, before) is Undo.RESTORED
+    state = ports.files.state(PLACE)
     assert state is not None
     assert (state.kind, state.mode) == ("file", 0o640)
-    assert world.files.read(PLACE) == b"theirs\n"
+    assert ports.files.read(PLACE) == b"theirs\n"
 
 
-def test_the_file_comes_back_though_the_link_led_to_its_like(world: World) -> None:
-    world.files.write(PLACE, b"theirs\n")
-    before = ACTION.capture(world)
-    ACTION.apply(world, {})
-    world.files.make_directories("/etc/mstunnel/agent")
-    world.files.write("/etc/mstunnel/agent/ocserv.conf", b"theirs\n")
+def test_the_file_comes_back_though_the_link_led_to_its_like(ports: Ports) -> None:
+    ports.files.write(PLACE, b"theirs\n")
+    before = ACTION.capture(ports)
+    ACTION.apply(ports, {})
+    ports.files.make_directories("/etc/mstunnel/agent")
+    ports.files.write("/etc/mstunnel/agent/ocserv.conf", b"theirs\n")
 
-    assert undone(world, before) is Undo.RESTORED
-    state = world.files.state(PLACE)
+    assert undone(ports, before) is Undo.RESTORED
+    state = ports.files.state(PLACE)
     assert state is not None
     assert state.kind == "file"
 
 
-def test_a_foreign_link_is_restored(world: World) -> None:
-    world.files.link(PLACE, "/srv/theirs")
-    before = ACTION.capture(world)
-    ACTION.apply(world, {})
+def test_a_foreign_link_is_restored(ports: Ports) -> None:
+    ports.files.link(PLACE, "/srv/theirs")
+    before = ACTION.capture(ports)
+    ACTION.apply(ports, {})
 
-    assert undone(world, before) is Undo.RESTORED
-    state = world.files.state(PLACE)
+    assert undone(ports, before) is Undo.RESTORED
+    state = ports.files.state(PLACE)
     assert state is not None
     assert state.target == "/srv/theirs"
 
 
-def test_files_added_later_are_kept(world: World) -> None:
-    before = ACTION.capture(world)
-    ACTION.apply(world, {})
-    world.files.remove(PLACE)
-    world.files.write(PLACE, b"edited\n")
+def test_files_added_later_are_kept(ports: Ports) -> None:
+    before = ACTION.capture(ports)
+    ACTION.apply(ports, {})
+    ports.files.remove(PLACE)
+    ports.files.write(PLACE, b"edited\n")
 
-    assert undone(world, before) is Undo.KEPT
-    assert world.files.read(PLACE) == b"edited\n"
+    assert undone(ports, before) is Undo.KEPT
+    assert ports.files.read(PLACE) == b"edited\n"
 
 
 LINKS = (Link(path=PLACE, target="agent/ocserv.conf"), ACTION)
 
 
-def run(world: World, link: Link, *, agreed: bool) -> None:
+def run(ports: Ports, link: Link, *, agreed: bool) -> None:
     """One run of an installation that makes `link`; `agreed` says whether edits may be replaced."""
-    journal = Journal(world.files, SystemClock(), world.state_directory)
+    journal = Journal(ports.files, SystemClock(), ports.state_directory)
     runner = Runner(
-        world,
+        ports,
         journal,
         Codec([Link, LinkInPlace]),
         SystemClock(),
@@ -117,45 +117,45 @@ def run(world: World, link: Link, *, agreed: bool) -> None:
         journal.close()
 
 
-def edited_in_place(world: World) -> None:
+def edited_in_place(ports: Ports) -> None:
     """What `sed -i` does: a regular file with the edited content stands where the link was."""
-    world.files.remove(PLACE)
-    world.files.write(PLACE, b"edited\n")
+    ports.files.remove(PLACE)
+    ports.files.write(PLACE, b"edited\n")
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
-def test_an_edited_file_in_the_place_of_a_link_is_not_replaced_unasked(world: World, link: Link) -> None:
-    run(world, link, agreed=False)
-    edited_in_place(world)
+def test_an_edited_file_in_the_place_of_a_link_is_not_replaced_unasked(ports: Ports, link: Link) -> None:
+    run(ports, link, agreed=False)
+    edited_in_place(ports)
     with pytest.raises(WaitingError) as caught:
-        run(world, link, agreed=False)
+        run(ports, link, agreed=False)
     assert (caught.value.code, PLACE in caught.value.message) == ("changed-by-others", True)
-    assert world.files.read(PLACE) == b"edited\n"
+    assert ports.files.read(PLACE) == b"edited\n"
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
-def test_an_edited_file_that_may_be_replaced_is_backed_up(world: World, link: Link) -> None:
-    run(world, link, agreed=False)
-    edited_in_place(world)
-    run(world, link, agreed=True)
-    state = world.files.state(PLACE)
+def test_an_edited_file_that_may_be_replaced_is_backed_up(ports: Ports, link: Link) -> None:
+    run(ports, link, agreed=False)
+    edited_in_place(ports)
+    run(ports, link, agreed=True)
+    state = ports.files.state(PLACE)
     assert state is not None
     assert state.target == link.target
-    (saved,) = world.files.names("/state/saved")
-    assert world.files.read(f"/state/saved/{saved}") == b"edited\n"
+    (saved,) = ports.files.names("/state/saved")
+    assert ports.files.read(f"/state/saved/{saved}") == b"edited\n"
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
-def test_a_folder_in_the_place_of_a_link_is_found_too(world: World, link: Link) -> None:
-    run(world, link, agreed=False)
-    world.files.remove(PLACE)
-    world.files.make_directory(PLACE)
+def test_a_folder_in_the_place_of_a_link_is_found_too(ports: Ports, link: Link) -> None:
+    run(ports, link, agreed=False)
+    ports.files.remove(PLACE)
+    ports.files.make_directory(PLACE)
     with pytest.raises(WaitingError):
-        run(world, link, agreed=False)
+        run(ports, link, agreed=False)
 
 
-def test_a_file_without_a_saved_copy_is_not_replaced(world: World) -> None:
-    world.files.write(PLACE, b"theirs\n")
+def test_a_file_without_a_saved_copy_is_not_replaced(ports: Ports) -> None:
+    ports.files.write(PLACE, b"theirs\n")
     with pytest.raises(FileError):
-        ACTION.apply(world, {})
-    assert world.files.read(PLACE) == b"theirs\n"
+        ACTION.apply(ports, {})
+    assert ports.files.read(PLACE) == b"theirs\n"

@@ -43,7 +43,7 @@ class Killed(BaseException):
 
 
 @dataclass
-class World:
+class Ports:
     files: Files
     state_directory: str = "/var/lib/tunnel"
 
@@ -58,8 +58,8 @@ def root(tmp_path: Path) -> Path:
 
 def _runner(root: Path, tell: Callable[[Event], None] = lambda _event: None, **options: Any) -> Runner:
     clock = SystemClock()
-    world = World(Files(root))
-    return Runner(world, Journal(world.files, clock, world.state_directory), _CODEC, clock, tell, **options)
+    ports = Ports(Files(root))
+    return Runner(ports, Journal(ports.files, clock, ports.state_directory), _CODEC, clock, tell, **options)
 
 
 def _step(actions: Sequence[Action[Any]] = _ACTIONS, name: str = "one") -> Step[None, None]:
@@ -148,12 +148,12 @@ def test_killed_inside_an_action_undo_still_leaves_nothing(
     target = _ACTIONS[position]
     original = type(target).apply
 
-    def cut_off(self: Any, world: Any, outputs: Any) -> Any:
+    def cut_off(self: Any, ports: Any, outputs: Any) -> Any:
         if self == target:
             if applied:
-                original(self, world, outputs)
+                original(self, ports, outputs)
             raise Killed
-        return original(self, world, outputs)
+        return original(self, ports, outputs)
 
     monkeypatch.setattr(type(target), "apply", cut_off)
     with pytest.raises(Killed):

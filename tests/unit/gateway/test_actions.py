@@ -14,7 +14,7 @@ IMAGE = "registry.example/gateway@sha256:00"
 
 
 @dataclass
-class World:
+class Ports:
     """Files, and a checker that refuses what holds "bad"."""
 
     files: Files
@@ -28,58 +28,58 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def ports(tmp_path: Path) -> Ports:
     files = Files(tmp_path)
     files.make_directories(paths.AGENT_FOLDER)
-    return World(files)
+    return Ports(files)
 
 
 def action(text: str = "good\n", image: JsonValue = IMAGE) -> WriteGatewayConfiguration:
     return WriteGatewayConfiguration(text=text, image=image)
 
 
-def test_the_file_is_written_once_ocserv_accepts_it(world: World) -> None:
-    assert not action().satisfied(world, {})
-    action().apply(world, {})
+def test_the_file_is_written_once_ocserv_accepts_it(ports: Ports) -> None:
+    assert not action().satisfied(ports, {})
+    action().apply(ports, {})
 
-    assert world.checked == [(IMAGE, "good\n")]
-    assert world.files.read(paths.OCSERV_CONF) == b"good\n"
-    assert action().satisfied(world, {})
+    assert ports.checked == [(IMAGE, "good\n")]
+    assert ports.files.read(paths.OCSERV_CONF) == b"good\n"
+    assert action().satisfied(ports, {})
 
 
-def test_a_refused_file_leaves_the_old_one(world: World) -> None:
-    action().apply(world, {})
+def test_a_refused_file_leaves_the_old_one(ports: Ports) -> None:
+    action().apply(ports, {})
 
     with pytest.raises(StepError) as caught:
-        action("bad\n").apply(world, {})
+        action("bad\n").apply(ports, {})
 
     assert caught.value.code == "gateway-configuration-refused"
-    assert world.files.read(paths.OCSERV_CONF) == b"good\n"
-    assert "ocserv.conf" in world.files.names(paths.CONFIGURATION)
+    assert ports.files.read(paths.OCSERV_CONF) == b"good\n"
+    assert "ocserv.conf" in ports.files.names(paths.CONFIGURATION)
 
 
-def test_the_image_may_be_known_only_later(world: World) -> None:
-    action(image=output("image:gateway", "reference")).apply(world, {"image:gateway": {"reference": IMAGE}})
+def test_the_image_may_be_known_only_later(ports: Ports) -> None:
+    action(image=output("image:gateway", "reference")).apply(ports, {"image:gateway": {"reference": IMAGE}})
 
-    assert world.checked == [(IMAGE, "good\n")]
-
-
-def test_undo_removes_the_file_whatever_the_agent_made_of_it(world: World) -> None:
-    record = UndoRecord(action().capture(world), [action()])
-    action().apply(world, {})
-    world.files.write(paths.OCSERV_CONF, b"newer\n")
-
-    assert action().undo(world, record).outcome is Undo.REMOVED
-    assert world.files.read(paths.OCSERV_CONF) is None
+    assert ports.checked == [(IMAGE, "good\n")]
 
 
-def test_undo_puts_back_what_stood_there_before(world: World) -> None:
-    world.files.write(paths.OCSERV_CONF, b"somebody else's\n", 0o600)
-    record = UndoRecord(action().capture(world), [action()])
-    action().apply(world, {})
+def test_undo_removes_the_file_whatever_the_agent_made_of_it(ports: Ports) -> None:
+    record = UndoRecord(action().capture(ports), [action()])
+    action().apply(ports, {})
+    ports.files.write(paths.OCSERV_CONF, b"newer\n")
 
-    assert action().undo(world, record).outcome is Undo.RESTORED
-    assert world.files.read(paths.OCSERV_CONF) == b"somebody else's\n"
+    assert action().undo(ports, record).outcome is Undo.REMOVED
+    assert ports.files.read(paths.OCSERV_CONF) is None
+
+
+def test_undo_puts_back_what_stood_there_before(ports: Ports) -> None:
+    ports.files.write(paths.OCSERV_CONF, b"somebody else's\n", 0o600)
+    record = UndoRecord(action().capture(ports), [action()])
+    action().apply(ports, {})
+
+    assert action().undo(ports, record).outcome is Undo.RESTORED
+    assert ports.files.read(paths.OCSERV_CONF) == b"somebody else's\n"
 
 
 def test_it_survives_the_journal() -> None:

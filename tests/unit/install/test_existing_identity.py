@@ -24,7 +24,7 @@ def test_it_registers_the_server_and_becomes_its_identity(
     folder = tmp_path_factory.mktemp("beforehand")
     write_pfx(folder / "agent.p12")
     made = against_lab.identity("made in advance").apply(
-        against_lab.World(Files(folder), running.graph()), {}
+        against_lab.Ports(Files(folder), running.graph()), {}
     )
     site = running.graph().sites()[0]
     scene.remember("joined-site", {"id": site.id, "name": site.display_name, "public_address": ""})

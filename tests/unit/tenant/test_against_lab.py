@@ -71,7 +71,7 @@ class Lab:
 
 
 @dataclass
-class World:
+class Ports:
     """What the actions get to see."""
 
     files: Files
@@ -88,7 +88,7 @@ class Killed(BaseException):
 class Mortal:
     """An HTTP port that is killed at a given request, which is delivered but whose answer is never seen.
 
-    A death just before a request leaves the same world as a death just after the one before it.
+    A death just before a request leaves the same state as a death just after the one before it.
     """
 
     inner: HttpSession
@@ -118,9 +118,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def world(lab: Lab, tmp_path: Path) -> World:
+def ports(lab: Lab, tmp_path: Path) -> Ports:
     write_pfx(tmp_path / "agent.p12")
-    return World(Files(tmp_path), lab.graph())
+    return Ports(Files(tmp_path), lab.graph())
 
 
 @pytest.fixture
@@ -138,9 +138,9 @@ def server(site_id: str, name: str) -> RegisterServer:
     )
 
 
-def begin(action: Action[Any], world: World) -> Callable[[JsonObject | None], UndoRecord[Any]]:
+def begin(action: Action[Any], ports: Ports) -> Callable[[JsonObject | None], UndoRecord[Any]]:
     """Capture, and return what makes the record that undo gets."""
-    before = action.capture(world)
+    before = action.capture(ports)
     return lambda outputs: UndoRecord(before, [action], {action.key: outputs} if outputs else {})
 
 
@@ -170,35 +170,35 @@ def test_an_unknown_client_is_named(lab: Lab) -> None:
     assert caught.value.code == "application-unknown"
 
 
-def test_the_agents_identity_is_made_once_works_and_goes(world: World, lab: Lab, site_id: str) -> None:
+def test_the_agents_identity_is_made_once_works_and_goes(ports: Ports, lab: Lab, site_id: str) -> None:
     make = identity("agent of gw1")
     register = server(site_id, "gw1")
-    make_record, register_record = begin(make, world), begin(register, world)
+    make_record, register_record = begin(make, ports), begin(register, ports)
 
-    outputs = {make.key: make.apply(world, {}), register.key: register.apply(world, {})}
-    assert make.apply(world, outputs) == outputs[make.key]
-    assert make.apply(world, {}) == outputs[make.key]
-    assert register.apply(world, {}) == outputs[register.key]
-    assert make.satisfied(world, outputs)
-    assert register.satisfied(world, outputs)
+    outputs = {make.key: make.apply(ports, {}), register.key: register.apply(ports, {})}
+    assert make.apply(ports, outputs) == outputs[make.key]
+    assert make.apply(ports, {}) == outputs[make.key]
+    assert register.apply(ports, {}) == outputs[register.key]
+    assert make.satisfied(ports, outputs)
+    assert register.satisfied(ports, outputs)
 
-    agent = _agent(lab, world, outputs[make.key])
+    agent = _agent(lab, ports, outputs[make.key])
     _check_in(agent, site_id, str(outputs[register.key]["server_id"]))
-    assert make.satisfied(World(world.files, agent), outputs)
-    assert register.satisfied(World(world.files, agent), outputs)
+    assert make.satisfied(Ports(ports.files, agent), outputs)
+    assert register.satisfied(Ports(ports.files, agent), outputs)
 
-    assert register.undo(world, register_record(outputs[register.key])).outcome is Undo.REMOVED
-    assert make.undo(world, make_record(outputs[make.key])).outcome is Undo.REMOVED
-    assert not make.satisfied(world, outputs)
-    assert not register.satisfied(world, outputs)
-    assert register.undo(world, register_record(outputs[register.key])).outcome is Undo.ABSENT
-    assert make.undo(world, make_record(outputs[make.key])).outcome is Undo.ABSENT
+    assert register.undo(ports, register_record(outputs[register.key])).outcome is Undo.REMOVED
+    assert make.undo(ports, make_record(outputs[make.key])).outcome is Undo.REMOVED
+    assert not make.satisfied(ports, outputs)
+    assert not register.satisfied(ports, outputs)
+    assert register.undo(ports, register_record(outputs[register.key])).outcome is Undo.ABSENT
+    assert make.undo(ports, make_record(outputs[make.key])).outcome is Undo.ABSENT
 
 
-def _agent(lab: Lab, world: World, made: JsonObject) -> Graph:
+def _agent(lab: Lab, ports: Ports, made: JsonObject) -> Graph:
     app_id = str(made["app_id"])
     sign_in = SignIn(lab.http, SystemClock(), lab.cloud, str(made["tenant_id"]), app_id)
-    source = sign_in.certificate(read_credential(world.files, CREDENTIAL))
+    source = sign_in.certificate(read_credential(ports.files, CREDENTIAL))
     return Graph(lab.http, lab.cloud, source, SystemClock(), signed_in_as=app_id)
 
 
@@ -211,14 +211,14 @@ def _check_in(agent: Graph, site_id: str, server_id: str) -> None:
 
 
 def test_killed_at_any_request_there_is_one_application_in_the_end(
-    world: World, lab: Lab, site_id: str
+    ports: Ports, lab: Lab, site_id: str
 ) -> None:
     deaths = 0
     while True:
         name = f"agent {deaths}"
         actions = [identity(name), server(site_id, name)]
-        records = [begin(action, world) for action in actions]
-        mortal = World(world.files, lab.graph(http=Mortal(lab.http, deaths + 1)))
+        records = [begin(action, ports) for action in actions]
+        mortal = Ports(ports.files, lab.graph(http=Mortal(lab.http, deaths + 1)))
         try:
             for action in actions:
                 action.apply(mortal, {})
@@ -227,10 +227,10 @@ def test_killed_at_any_request_there_is_one_application_in_the_end(
         else:
             break
         finally:
-            outputs = [action.apply(world, {}) for action in actions]
-            _exactly_one(world.graph, site_id, name, outputs)
+            outputs = [action.apply(ports, {}) for action in actions]
+            _exactly_one(ports.graph, site_id, name, outputs)
             for action, record in zip(actions, records, strict=True):
-                assert action.undo(world, record(None)).outcome is Undo.REMOVED
+                assert action.undo(ports, record(None)).outcome is Undo.REMOVED
     assert deaths >= 8
 
 
@@ -244,13 +244,13 @@ def _exactly_one(graph: Graph, site_id: str, name: str, outputs: list[JsonObject
     ]
 
 
-def test_killed_at_any_request_there_is_one_secret_and_it_signs_in(world: World, lab: Lab) -> None:
+def test_killed_at_any_request_there_is_one_secret_and_it_signs_in(ports: Ports, lab: Lab) -> None:
     deaths = 0
     while True:
         make = CreateAppIdentity(display_name=f"agent with a secret {deaths}", credential_path="")
         secret = CreateAgentSecret(path="/agent-secret", application=make.key, days=30)
-        records = [begin(action, world) for action in (make, secret)]
-        mortal = World(world.files, lab.graph(http=Mortal(lab.http, deaths + 1)))
+        records = [begin(action, ports) for action in (make, secret)]
+        mortal = Ports(ports.files, lab.graph(http=Mortal(lab.http, deaths + 1)))
         try:
             secret.apply(mortal, {make.key: make.apply(mortal, {})})
         except Killed:
@@ -258,94 +258,94 @@ def test_killed_at_any_request_there_is_one_secret_and_it_signs_in(world: World,
         else:
             break
         finally:
-            outputs = {make.key: make.apply(world, {})}
-            assert not secret.satisfied(world, outputs)
-            outputs[secret.key] = secret.apply(world, outputs)
-            assert secret.satisfied(world, outputs)
-            assert make.satisfied(world, outputs)
-            _signs_in_with_its_only_secret(world, lab, outputs[make.key], outputs[secret.key])
+            outputs = {make.key: make.apply(ports, {})}
+            assert not secret.satisfied(ports, outputs)
+            outputs[secret.key] = secret.apply(ports, outputs)
+            assert secret.satisfied(ports, outputs)
+            assert make.satisfied(ports, outputs)
+            _signs_in_with_its_only_secret(ports, lab, outputs[make.key], outputs[secret.key])
             for action, record in zip((secret, make), reversed(records), strict=True):
-                assert action.undo(world, record(None)).outcome is Undo.REMOVED
+                assert action.undo(ports, record(None)).outcome is Undo.REMOVED
     assert deaths >= 8
 
 
-def _signs_in_with_its_only_secret(world: World, lab: Lab, made: JsonObject, secret: JsonObject) -> None:
-    application = world.graph.application(str(made["application_object_id"]))
+def _signs_in_with_its_only_secret(ports: Ports, lab: Lab, made: JsonObject, secret: JsonObject) -> None:
+    application = ports.graph.application(str(made["application_object_id"]))
     assert application is not None
     assert [item.key_id for item in application.password_credentials] == [secret["key_id"]]
-    assert world.files.locate("/agent-secret").stat().st_mode & 0o777 == 0o600
-    text = (world.files.read("/agent-secret") or b"").decode()
+    assert ports.files.locate("/agent-secret").stat().st_mode & 0o777 == 0o600
+    text = (ports.files.read("/agent-secret") or b"").decode()
     assert text not in json.dumps([made, secret])
     sign_in = SignIn(lab.http, SystemClock(), lab.cloud, str(made["tenant_id"]), str(made["app_id"]))
     assert sign_in.application(ClientSecret(text)).token()
 
 
-def test_a_new_credential_replaces_the_old_one(world: World, lab: Lab, tmp_path: Path) -> None:
+def test_a_new_credential_replaces_the_old_one(ports: Ports, lab: Lab, tmp_path: Path) -> None:
     make = identity("agent renewed")
-    record = begin(make, world)
-    outputs = {make.key: make.apply(world, {})}
+    record = begin(make, ports)
+    outputs = {make.key: make.apply(ports, {})}
     write_pfx(tmp_path / "agent.p12", rsa_key(1))
 
-    assert not make.satisfied(world, outputs)
-    assert make.apply(world, outputs) == outputs[make.key]
-    assert make.satisfied(world, outputs)
-    assert _agent(lab, world, outputs[make.key]).sites()
-    make.undo(world, record(outputs[make.key]))
+    assert not make.satisfied(ports, outputs)
+    assert make.apply(ports, outputs) == outputs[make.key]
+    assert make.satisfied(ports, outputs)
+    assert _agent(lab, ports, outputs[make.key]).sites()
+    make.undo(ports, record(outputs[make.key]))
 
 
 def test_names_that_are_taken_are_refused_before_anything_is_done(
-    world: World, lab: Lab, site_id: str
+    ports: Ports, lab: Lab, site_id: str
 ) -> None:
     make, register = identity("agent taken"), server(site_id, "taken")
-    records = [begin(make, world), begin(register, world)]
-    outputs = [make.apply(world, {}), register.apply(world, {})]
+    records = [begin(make, ports), begin(register, ports)]
+    outputs = [make.apply(ports, {}), register.apply(ports, {})]
 
     with pytest.raises(TenantError) as caught:
-        require_free_name(world.graph, site_id, "TAKEN")
+        require_free_name(ports.graph, site_id, "TAKEN")
     assert caught.value.code == "server-record-left"
     assert "mst-admin server delete TAKEN" in caught.value.hint
     assert "left_record: remove" in caught.value.hint
     checked_in = TunnelServer(lab_health=LabHealth(status=HealthStatus.HEALTHY))
-    _agent(lab, world, outputs[0]).update_server(site_id, str(outputs[1]["server_id"]), checked_in)
+    _agent(lab, ports, outputs[0]).update_server(site_id, str(outputs[1]["server_id"]), checked_in)
     with pytest.raises(TenantError) as caught:
-        require_free_name(world.graph, site_id, "TAKEN")
+        require_free_name(ports.graph, site_id, "TAKEN")
     assert caught.value.code == "server-name-taken"
     with pytest.raises(TenantError) as caught:
-        make.capture(world)
+        make.capture(ports)
     assert caught.value.code == "application-name-taken"
 
-    make.undo(world, records[0](outputs[0]))
-    register.undo(world, records[1](outputs[1]))
+    make.undo(ports, records[0](outputs[0]))
+    register.undo(ports, records[1](outputs[1]))
 
 
-def test_a_record_left_behind_makes_room(world: World, site_id: str) -> None:
+def test_a_record_left_behind_makes_room(ports: Ports, site_id: str) -> None:
     register = server(site_id, "left")
-    left = world.graph.create_server(site_id, "left", DeploymentMode.STANDALONE_ROOTFUL).id
-    require_free_name(world.graph, site_id, "left", removable=True)
+    left = ports.graph.create_server(site_id, "left", DeploymentMode.STANDALONE_ROOTFUL).id
+    require_free_name(ports.graph, site_id, "left", removable=True)
     removal = RemoveServerRecord(site_id=site_id, server_id=left, server_name="left")
-    assert not removal.satisfied(world, {})
-    record = begin(removal, world)
+    assert not removal.satisfied(ports, {})
+    record = begin(removal, ports)
     for _ in range(2):
-        removal.apply(world, {})
-    assert removal.satisfied(world, {})
-    assert removal.undo(world, record({})).outcome is Undo.ABSENT
-    made = begin(register, world)
-    outputs = register.apply(world, {})
+        removal.apply(ports, {})
+    assert removal.satisfied(ports, {})
+    assert removal.undo(ports, record({})).outcome is Undo.ABSENT
+    made = begin(register, ports)
+    outputs = register.apply(ports, {})
     assert outputs["server_id"] != left
-    register.undo(world, made(outputs))
+    register.undo(ports, made(outputs))
 
 
-def test_who_may_not_grant_waits_for_an_administrators_consent(world: World, lab: Lab) -> None:
+def test_who_may_not_grant_waits_for_an_administrators_consent(ports: Ports, lab: Lab) -> None:
     make = identity("agent without consent")
-    record = begin(make, world)
-    limited = World(world.files, lab.graph("intune"))
+    record = begin(make, ports)
+    limited = Ports(ports.files, lab.graph("intune"))
 
     with pytest.raises(WaitingError) as caught:
         make.apply(limited, {})
     assert caught.value.code == "admin-consent-needed"
     assert f"{lab.facts['authority']}/adminconsent?client_id=" in caught.value.hint
 
-    _consent(world.graph, "agent without consent")
+    _consent(ports.graph, "agent without consent")
     outputs = make.apply(limited, {})
     assert make.undo(limited, record(outputs)).outcome is Undo.REMOVED
 
@@ -363,18 +363,18 @@ def _consent(graph: Graph, name: str) -> None:
         graph.grant(principal.id, resource.id, access["id"])
 
 
-def test_an_account_without_a_licence_is_reported(world: World, lab: Lab, site_id: str) -> None:
+def test_an_account_without_a_licence_is_reported(ports: Ports, lab: Lab, site_id: str) -> None:
     with pytest.raises(SignInError, match="licence") as caught:
-        server(site_id, "gw9").apply(World(world.files, lab.graph("unlicensed")), {})
+        server(site_id, "gw9").apply(Ports(ports.files, lab.graph("unlicensed")), {})
 
     assert caught.value.code == "licence-missing"
     assert "licence" in caught.value.hint
 
 
-def test_a_site_that_was_deleted_meanwhile_is_named(world: World) -> None:
+def test_a_site_that_was_deleted_meanwhile_is_named(ports: Ports) -> None:
     gone = "00000000-1111-2222-3333-444444444444"
     with pytest.raises(TenantError) as caught:
-        server(gone, "gw9").apply(world, {})
+        server(gone, "gw9").apply(ports, {})
 
     assert caught.value.code == "site-deleted"
     assert gone in caught.value.message

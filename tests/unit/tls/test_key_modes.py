@@ -31,7 +31,7 @@ from mstunnel_setup.install.steps.certificate import copies
 from mstunnel_setup.tls.load import fingerprint
 
 @dataclass
-class World:
+class Ports:
     files: Files
     clock: Any = field(default_factory=SystemClock)
     trusted_roots: Any = ()
@@ -40,20 +40,20 @@ class World:
         return None
 
 root = Path(sys.argv[1])
-world = World(Files(root))
+ports = Ports(Files(root))
 source = IdentitySource(chain=str(root / "given.pem"), key=str(root / "given.key"))
-identity = source.load(world)
+identity = source.load(ports)
 for action in (
     *(MakeDirectory(path=path) for path in ("/etc", "/etc/mstunnel", "/etc/mstunnel/certs")),
     *(MakeDirectory(path=path, mode=0o700) for path in ("/private", "/etc/mstunnel/private")),
     PlaceIdentity(directory="/private", source=source, fingerprint=fingerprint(identity)),
-    *copies(SimpleNamespace(ports=world), source, identity),
+    *copies(SimpleNamespace(ports=ports), source, identity),
     CreateAgentCredential(path="/agent.p12", common_name="gw"),
 ):
-    action.capture(world)
-    action.apply(world, {})
-    assert action.satisfied(world, {}), action
-action.capture(world)
+    action.capture(ports)
+    action.apply(ports, {})
+    assert action.satisfied(ports, {}), action
+action.capture(ports)
 """
 _OPENED = re.compile(r'openat\(.*?, "([^"]+)", [^,)]+(?:, (0[0-7]+))?\) = (\d+)')
 _CHANGED = re.compile(r'f?chmod(?:at)?2?\((?:(\d+)|[^)]*"([^"]+)"), (0[0-7]+)')

@@ -42,42 +42,42 @@ class Services:
 
 
 @dataclass
-class World:
+class Ports:
     files: Files
     systemd: Services = field(default_factory=Services)
     state_directory: str = "/state"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def ports(tmp_path: Path) -> Ports:
     (tmp_path / WANTED.lstrip("/")).mkdir(parents=True)
     (tmp_path / "var/lib/systemd/timers").mkdir(parents=True)
-    return World(Files(tmp_path))
+    return Ports(Files(tmp_path))
 
 
-def everything(world: World) -> set[str]:
-    return {str(path) for path in world.files.root.rglob("*")}
+def everything(ports: Ports) -> set[str]:
+    return {str(path) for path in ports.files.root.rglob("*")}
 
 
-def test_the_timer_names_the_time_in_utc_and_makes_up_for_a_missed_one(world: World) -> None:
-    PENDING.apply(world, {})
-    timer = (world.files.read(f"/etc/systemd/system/{TIMER}") or b"").decode()
+def test_the_timer_names_the_time_in_utc_and_makes_up_for_a_missed_one(ports: Ports) -> None:
+    PENDING.apply(ports, {})
+    timer = (ports.files.read(f"/etc/systemd/system/{TIMER}") or b"").decode()
     assert "OnCalendar=2026-06-01 12:00:00 UTC\n" in timer
     assert "Persistent=true\n" in timer
-    assert world.systemd.told == ["reload", f"start {TIMER}"]
-    link = world.files.state(f"{WANTED}/{TIMER}")
+    assert ports.systemd.told == ["reload", f"start {TIMER}"]
+    link = ports.files.state(f"{WANTED}/{TIMER}")
     assert link is not None
     assert link.target == f"/etc/systemd/system/{TIMER}"
-    assert PENDING.satisfied(world, {})
+    assert PENDING.satisfied(ports, {})
 
 
-def test_systemd_finds_nothing_wrong(world: World) -> None:
-    PENDING.apply(world, {})
-    program = world.files.root / "usr/sbin/mst-cli"
+def test_systemd_finds_nothing_wrong(ports: Ports) -> None:
+    PENDING.apply(ports, {})
+    program = ports.files.root / "usr/sbin/mst-cli"
     program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    command = ["systemd-analyze", "verify", f"--root={world.files.root}", "--recursive-errors=no"]
+    command = ["systemd-analyze", "verify", f"--root={ports.files.root}", "--recursive-errors=no"]
     units = [TIMER, TIMER.replace(".timer", ".service")]
     done = subprocess.run([*command, *units], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
@@ -86,25 +86,25 @@ def test_systemd_finds_nothing_wrong(world: World) -> None:
 
 
 @pytest.mark.parametrize("done", range(4))
-def test_interrupted_anywhere_it_is_completed_or_undone(world: World, done: int) -> None:
-    before = everything(world)
+def test_interrupted_anywhere_it_is_completed_or_undone(ports: Ports, done: int) -> None:
+    before = everything(ports)
     for part in PENDING.parts[:done]:
-        part.apply(world, {})
-    PENDING.apply(world, {})
-    assert PENDING.satisfied(world, {})
-    (world.files.root / f"var/lib/systemd/timers/stamp-{TIMER}").touch()
-    PENDING.undo(world, UndoRecord({}))
-    PENDING.undo(world, UndoRecord({}))
-    assert everything(world) == before
-    assert not PENDING.satisfied(world, {})
+        part.apply(ports, {})
+    PENDING.apply(ports, {})
+    assert PENDING.satisfied(ports, {})
+    (ports.files.root / f"var/lib/systemd/timers/stamp-{TIMER}").touch()
+    PENDING.undo(ports, UndoRecord({}))
+    PENDING.undo(ports, UndoRecord({}))
+    assert everything(ports) == before
+    assert not PENDING.satisfied(ports, {})
 
 
-def test_without_systemd_the_journal_is_all_there_is(world: World) -> None:
-    before, pending = everything(world), replace(PENDING, timer=False)
-    assert not pending.satisfied(world, {})
-    assert pending.satisfied(world, {pending.key: pending.apply(world, {})})
-    assert (everything(world), world.systemd.told) == (before, [])
-    assert pending.undo(world, UndoRecord({})).outcome is Undo.REMOVED
+def test_without_systemd_the_journal_is_all_there_is(ports: Ports) -> None:
+    before, pending = everything(ports), replace(PENDING, timer=False)
+    assert not pending.satisfied(ports, {})
+    assert pending.satisfied(ports, {pending.key: pending.apply(ports, {})})
+    assert (everything(ports), ports.systemd.told) == (before, [])
+    assert pending.undo(ports, UndoRecord({})).outcome is Undo.REMOVED
 
 
 def test_the_journal_gives_it_back() -> None:
