@@ -1,12 +1,12 @@
 """The reference page of the commands: the help of each, and once the options that commands share."""
 
 import importlib
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import typer
 
+from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.cli.help import row
 from mstunnel_setup.cli.install_options import InstallOptions
 from mstunnel_setup.cli.options import (
@@ -15,7 +15,6 @@ from mstunnel_setup.cli.options import (
     SignInOptions,
     option_names,
 )
-from scripts.wheels import ROOT
 
 WIDTH = 80
 # A set does not repeat what those before it describe.
@@ -36,7 +35,7 @@ INTRO = (
 
 def commands() -> str:
     """The page: the shared options, then each command with its own, 80 columns wide."""
-    found = [each for name, entry in _programs().items() for each in _walk(_context(name, entry))]
+    found = [each for name, module in MODULES.items() for each in _walk(_context(name, module))]
     shared = {option: name for name in reversed(SETS) for option in option_names(SETS[name]).values()}
     parts = [INTRO]
     for name in SETS:
@@ -45,13 +44,8 @@ def commands() -> str:
     return "\n".join([*parts, *(_section(context, shared) for context in found)])
 
 
-def _programs() -> dict[str, str]:
-    scripts: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    return scripts
-
-
-def _context(name: str, entry: str) -> Any:
-    command = typer.main.get_command(importlib.import_module(entry.partition(":")[0]).app)
+def _context(name: str, module: str) -> Any:
+    command = typer.main.get_command(importlib.import_module(module).app)
     return typer.Context(command, info_name=name, terminal_width=WIDTH)
 
 

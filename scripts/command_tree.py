@@ -1,7 +1,6 @@
 """Commands, options and arguments of every program, for completions and manual pages."""
 
 import importlib
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -10,7 +9,7 @@ from typing import Any, get_args
 
 import typer
 
-from scripts.wheels import ROOT
+from mstunnel_setup.cli.dispatch import MODULES
 
 # Inside the agent's container there is no shell, and the monitor has no options.
 PROGRAMS = ("mstunnel-setup", "mst-cli", "mst-readiness", "mst-admin", "mstunnel-lab")
@@ -52,8 +51,7 @@ class Command:
 
 def program(name: str) -> Command:
     """The tree of one program."""
-    entry = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"][name]
-    return _command(name, typer.main.get_command(importlib.import_module(entry.partition(":")[0]).app))
+    return _command(name, typer.main.get_command(importlib.import_module(MODULES[name]).app))
 
 
 def _command(path: str, declared: Any) -> Command:

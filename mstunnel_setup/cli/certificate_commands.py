@@ -1,13 +1,20 @@
 """The command groups `mst-cli cert` and `mst-cli ca-trust`: names and options only."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.operations.certificate import ca_trust, check, repair
+
+if TYPE_CHECKING:
+    from mstunnel_setup.operations.certificate import ca_trust, check, repair
+else:
+    ca_trust = LazyModule("operations.certificate.ca_trust")
+    check = LazyModule("operations.certificate.check")
+    repair = LazyModule("operations.certificate.repair")
 
 cert_app = new_group()
 ca_trust_app = new_group()

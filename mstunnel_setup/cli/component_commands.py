@@ -1,16 +1,23 @@
 """The command groups `mst-cli agent` and `mst-cli server`: names and options only."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mstunnel_setup import paths
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.containers.engine import LogOptions
-from mstunnel_setup.operations import capture as capture_work
-from mstunnel_setup.operations import component, sessions
-from mstunnel_setup.operations.capture import Bounds
+
+if TYPE_CHECKING:
+    from mstunnel_setup.containers import engine
+    from mstunnel_setup.operations import capture as capture_work
+    from mstunnel_setup.operations import component, sessions
+else:
+    engine = LazyModule("containers.engine")
+    capture_work = LazyModule("operations.capture")
+    component = LazyModule("operations.component")
+    sessions = LazyModule("operations.sessions")
 
 
 def _component(name: str, container: str) -> typer.Typer:
@@ -46,7 +53,7 @@ def _component(name: str, container: str) -> typer.Typer:
         timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Print timestamps.")] = False,
     ) -> None:
         """Show the log."""
-        options = LogOptions(follow=follow, lines=tail or None, since=since, timestamps=timestamps)
+        options = engine.LogOptions(follow=follow, lines=tail or None, since=since, timestamps=timestamps)
         run_command(
             f"mst-cli {name} logs",
             common,
@@ -130,7 +137,7 @@ def capture(
     megabytes: Annotated[int, typer.Option("--megabytes", min=1, max=1000, help="Stop at this size.")] = 50,
 ) -> None:
     """Record the traffic of a client or an interface, bounded in time and size."""
-    bounds = Bounds(seconds, megabytes * 1_000_000)
+    bounds = capture_work.Bounds(seconds, megabytes * 1_000_000)
     run_command(
         "mst-cli server capture", common, lambda operator: capture_work.capture(operator, what, file, bounds)
     )

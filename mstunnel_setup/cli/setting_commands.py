@@ -1,14 +1,22 @@
 """The command groups `mst-cli env`, `config`, `log` and `site`: names and options only."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.operations import site as site_work
-from mstunnel_setup.operations.settings import configuration, environment_file
-from mstunnel_setup.operations.settings import log_level as log_level_work
+
+if TYPE_CHECKING:
+    from mstunnel_setup.operations import site as site_work
+    from mstunnel_setup.operations.settings import configuration, environment_file
+    from mstunnel_setup.operations.settings import log_level as log_level_work
+else:
+    site_work = LazyModule("operations.site")
+    configuration = LazyModule("operations.settings.configuration")
+    environment_file = LazyModule("operations.settings.environment_file")
+    log_level_work = LazyModule("operations.settings.log_level")
 
 env_app = new_group()
 config_app = new_group()

@@ -1,14 +1,20 @@
 """The command line of `mst-cli upgrade`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.operations.upgrade import commands, releases
 from mstunnel_setup.upgrade import LONGEST_DRAIN
+
+if TYPE_CHECKING:
+    from mstunnel_setup.operations.upgrade import commands, releases
+else:
+    commands = LazyModule("operations.upgrade.commands")
+    releases = LazyModule("operations.upgrade.releases")
 
 upgrade_app = new_group()
 _COMMAND = "mst-cli upgrade"

@@ -2,13 +2,14 @@
 
 import importlib
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+
+from mstunnel_setup.cli.dispatch import MODULES
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -21,9 +22,8 @@ PAGES = [
     # Written from the programs themselves.
     if path.name != "commands.md"
 ]
-SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
 TARGETS = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-_NAMES = "|".join(map(re.escape, (*SCRIPTS, "make")))
+_NAMES = "|".join(map(re.escape, (*MODULES, "make")))
 # Behind sudo, variables and a folder, if any.
 _CALL = re.compile(rf"\s*(?:sudo (?:-\S+ )*)?(?:\w+=\S* )*(?:\S*/)?({_NAMES})(?= |$)([^;|&>]*)")
 _LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]+)?\)")
@@ -52,7 +52,7 @@ def wrong(program: str, words: list[str]) -> str:
     """What of a call does not exist; empty when all does."""
     if program == "make":
         return "" if not words or words[0] in TARGETS else words[0]
-    command: Any = typer.main.get_command(importlib.import_module(SCRIPTS[program].partition(":")[0]).app)
+    command: Any = typer.main.get_command(importlib.import_module(MODULES[program]).app)
     known = {"-h", "--help", *options(command)}
     for before, word in zip(["", *words], words, strict=False):
         if word.startswith("-"):

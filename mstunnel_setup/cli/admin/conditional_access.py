@@ -1,8 +1,15 @@
 """`mst-admin conditional-access`: the application that Conditional Access policies name."""
 
-from mstunnel_setup.admin import cloud_app
+from typing import TYPE_CHECKING
+
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
+
+if TYPE_CHECKING:
+    from mstunnel_setup.admin import cloud_app
+else:
+    cloud_app = LazyModule("admin.cloud_app")
 
 _PROGRAM = "mst-admin conditional-access"
 access_app = new_group()

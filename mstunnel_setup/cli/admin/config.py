@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from mstunnel_setup.admin.change import Body, Wire
 from mstunnel_setup.admin.findings import SETTING_MALFORMED
-from mstunnel_setup.admin.object_commands import CONFIGURATIONS
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.cli.admin.objects import ObjectCommands
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import option_names
+
+if TYPE_CHECKING:
+    from mstunnel_setup.admin import object_commands
+else:
+    object_commands = LazyModule("admin.object_commands")
 
 
 def _list_option(name: str, metavar: str, about: str) -> Any:
@@ -98,6 +103,6 @@ config_app = ObjectCommands(
     one="server configuration",
     many="server configurations",
     options=ConfigurationOptions,
-    work=CONFIGURATIONS,
+    work=lambda: object_commands.CONFIGURATIONS,
     condition="that no site uses",
 ).app()

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mstunnel_setup.admin.object_commands import Objects
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
+
+if TYPE_CHECKING:
+    from mstunnel_setup.admin.object_commands import Objects
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
@@ -17,14 +19,15 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmat
 class ObjectCommands:
     """One kind of objects: its program, its names, its options, and the work.
 
-    `options` is a dataclass of typer options with a method `given`, that returns them by declared keys.
+    `options` is a dataclass of typer options with a method `given`, that returns them by declared keys;
+    `work` imports what carries the commands out.
     """
 
     program: str
     one: str
     many: str
     options: type
-    work: Objects[Any, Any, Any]
+    work: "Callable[[], Objects[Any, Any, Any]]"
     condition: str = ""
 
     def app(self) -> typer.Typer:
@@ -51,7 +54,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} list",
                 common,
-                lambda operator: self.work.list(operator, sign_in.settings()),
+                lambda operator: self.work().list(operator, sign_in.settings()),
             )
 
         return run
@@ -61,7 +64,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} show",
                 common,
-                lambda operator: self.work.show(operator, sign_in.settings(), wanted),
+                lambda operator: self.work().show(operator, sign_in.settings(), wanted),
             )
 
         return self._typed(run)
@@ -76,7 +79,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} create",
                 common,
-                lambda operator: self.work.create(operator, sign_in.settings(), options, name),
+                lambda operator: self.work().create(operator, sign_in.settings(), options, name),
             )
 
         return self._typed(run)
@@ -92,7 +95,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} update",
                 common,
-                lambda operator: self.work.update(operator, sign_in.settings(), options, wanted, name),
+                lambda operator: self.work().update(operator, sign_in.settings(), options, wanted, name),
             )
 
         return self._typed(run)
@@ -102,7 +105,7 @@ class ObjectCommands:
             run_command(
                 f"{self.program} delete",
                 common,
-                lambda operator: self.work.delete(operator, sign_in.settings(), wanted, yes=yes),
+                lambda operator: self.work().delete(operator, sign_in.settings(), wanted, yes=yes),
             )
 
         return self._typed(run)

@@ -1,13 +1,18 @@
 """`mst-admin profile`: VPN profiles."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup.admin import profile_commands
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
+
+if TYPE_CHECKING:
+    from mstunnel_setup.admin import profile_commands
+else:
+    profile_commands = LazyModule("admin.profile_commands")
 
 _PROGRAM = "mst-admin profile"
 profile_app = new_group()

@@ -1,13 +1,18 @@
 """`mst-admin proxy-exclusions`: the proxy exclusion lists of Android profiles."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup.admin import proxy_exclusions
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
+
+if TYPE_CHECKING:
+    from mstunnel_setup.admin import proxy_exclusions
+else:
+    proxy_exclusions = LazyModule("admin.proxy_exclusions")
 
 _PROGRAM = "mst-admin proxy-exclusions"
 exclusions_app = new_group()

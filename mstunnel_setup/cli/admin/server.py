@@ -1,12 +1,17 @@
 """`mst-admin server`: the records of servers. A server is created by installing it (`mstunnel-setup`)."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup.admin import server_commands
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
+
+if TYPE_CHECKING:
+    from mstunnel_setup.admin import server_commands
+else:
+    server_commands = LazyModule("admin.server_commands")
 
 _PROGRAM = "mst-admin server"
 server_app = new_group()

@@ -1,17 +1,22 @@
 """`mst-admin site`: sites."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from mstunnel_setup.admin import site_upgrade
 from mstunnel_setup.admin.change import Body, Wire
-from mstunnel_setup.admin.object_commands import SITES
 from mstunnel_setup.cli.admin.objects import ObjectCommands, Yes
 from mstunnel_setup.cli.errors import WINDOW_MISSING
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, option_names, with_options
 from mstunnel_setup.cli.render import run_command
+
+if TYPE_CHECKING:
+    from mstunnel_setup.admin import object_commands, site_upgrade
+else:
+    object_commands = LazyModule("admin.object_commands")
+    site_upgrade = LazyModule("admin.site_upgrade")
 
 _PROGRAM = "mst-admin site"
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The site.")]
@@ -96,7 +101,7 @@ site_app = ObjectCommands(
     one="site",
     many="sites",
     options=SiteOptions,
-    work=SITES,
+    work=lambda: object_commands.SITES,
     condition="that has no servers",
 ).app()
 

@@ -1,13 +1,18 @@
 """`mst-admin threshold`: where health metrics turn healthy and unhealthy."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup.admin import threshold_commands
+from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
+
+if TYPE_CHECKING:
+    from mstunnel_setup.admin import threshold_commands
+else:
+    threshold_commands = LazyModule("admin.threshold_commands")
 
 _PROGRAM = "mst-admin threshold"
 threshold_app = new_group()

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -162,18 +160,6 @@ def test_help_is_plain_and_80_columns_wide(capsys: pytest.CaptureFixture[str]) -
     shown = capsys.readouterr().out
     assert shown.startswith("Usage: program plan [OPTIONS]")
     assert max(map(len, shown.splitlines())) <= 80
-
-
-def test_help_does_not_load_what_it_does_not_need() -> None:
-    heavy = ["ruamel", "rich", "requests", "msal", "cryptography", "pydantic"]
-    program = (
-        "import json, sys; from mstunnel_setup.cli import console, log, options, progress, render;"
-        "app = options.new_app('x'); app.command()(options.with_options(lambda: None));"
-        "code = render.run_app(app, 'x', ['--help']);"
-        f"print(json.dumps([name for name in {heavy} if name in sys.modules]))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
 def _help(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -60,10 +60,12 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-def in_bash(folder: Path, line: str) -> set[str]:
+def in_bash(folder: Path, line: str, path: str = os.defpath) -> set[str]:
     script = folder / f"{line.split(maxsplit=1)[0]}.bash"
-    command = ["bash", "--norc", "-c", BASH, "bash", str(script), line]
-    finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    command = ["/bin/bash", "--norc", "-c", BASH, "bash", str(script), line]
+    finished = subprocess.run(
+        command, env={"PATH": path}, capture_output=True, text=True, check=True, timeout=20
+    )
     assert finished.stderr == ""
     return set(finished.stdout.split())
 
@@ -136,6 +138,10 @@ def test_zsh_offers_what_fits(line: str, zsh: "pexpect.spawn[str]") -> None:
     found = set(zsh.match[1].split())
     zsh.send("\x15")
     assert ({FILE} if FILE in found else found) == OFFERED[line]
+
+
+def test_a_completion_starts_no_program(folder: Path) -> None:
+    assert in_bash(folder, "mst-cli cert sh", path="/nonexistent") == {"show"}
 
 
 def test_every_completion_is_quick(folder: Path) -> None:

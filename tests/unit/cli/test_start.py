@@ -1,0 +1,101 @@
+"""What starts quickly: `--version` imports nothing, and `--help` only the command line."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import __version__
+from mstunnel_setup.cli.dispatch import MODULES
+from scripts.command_tree import PROGRAMS, program
+
+ROOT = Path(__file__).parents[3]
+# Starts a program as its script does, then writes the names of the modules outside the standard library.
+STARTED = """
+import json, sys
+sys.argv = sys.argv[1:]
+before = set(sys.modules)
+from mstunnel_setup.cli.dispatch import main
+try:
+    main()
+except SystemExit:
+    pass
+loaded = {*sys.modules} - before
+print(json.dumps([name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names]))
+"""
+# What a command line itself is made of; typer brings the two in the middle.
+LIGHT = {"mstunnel_setup", "annotated_doc", "shellingham", "typer"}
+WORK = {"cryptography", "docker", "jinja2", "msal", "podman", "requests", "rich", "ruamel", "tuf"}
+
+
+GROUPS = [(name, below.name) for name in PROGRAMS for below in program(name).commands if below.commands]
+
+
+def started(*words: str, **variables: str) -> tuple[str, set[str]]:
+    """What a program prints, and the modules that it loads and that are not of the standard library."""
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED, *words],
+        env={"PATH": os.defpath, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    *shown, loaded = done.stdout.splitlines(keepends=True)
+    return "".join(shown), set(json.loads(loaded))
+
+
+def packages(modules: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_version_imports_nothing(name: str) -> None:
+    shown, loaded = started(name, "--version")
+    assert shown == f"{name} {__version__}\n"
+    assert loaded == {"mstunnel_setup", "mstunnel_setup.cli", "mstunnel_setup.cli.dispatch"}
+
+
+def test_the_version_as_json_is_left_to_the_command_line() -> None:
+    shown, _ = started("mst-cli", "--version", MSTUNNEL_OUTPUT="json")
+    assert json.loads(shown)["data"] == {"version": __version__}
+
+
+@pytest.mark.parametrize("closed", [">&-", ">/dev/full"])
+def test_a_version_that_cannot_be_written_ends_as_any_result_does(closed: str) -> None:
+    """What a closed output takes is lost; a full disk is reported."""
+    script = f'exec "$@" --version {closed}'
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from mstunnel_setup.cli.dispatch import main; sys.exit(main())",
+    ]
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *command], capture_output=True, text=True, check=False, timeout=60
+    )
+    full = closed == ">/dev/full"
+    assert (done.returncode != 0, "No space left" in done.stderr) == (full, full)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_help_imports_only_the_command_line(name: str) -> None:
+    shown, loaded = started(name, "--help")
+    assert f"Usage: {name} " in shown
+    assert packages(loaded) <= LIGHT
+
+
+@pytest.mark.parametrize(("name", "group"), GROUPS)
+def test_help_of_a_group_leaves_its_work_alone(name: str, group: str) -> None:
+    shown, loaded = started(name, group, "--help")
+    assert f"Usage: {name} {group} " in shown
+    assert packages(loaded) & WORK == set()
+
+
+def test_each_program_starts_with_the_version() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == dict.fromkeys(MODULES, "mstunnel_setup.cli.dispatch:main")
