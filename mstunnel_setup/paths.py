@@ -28,9 +28,9 @@ def _home() -> str:
 
 
 def _place(system: str, variable: str, default: str, name: str) -> str:
-    """The place of the system, or the account's one: `name` below the folder in `variable`."""
-    folder = os.environ.get(variable, "")
-    return f"{folder if folder.startswith('/') else default}/{name}" if ROOTLESS else system
+    """The place of the system, or the account's one: `name` below the directory in `variable`."""
+    directory = os.environ.get(variable, "")
+    return f"{directory if directory.startswith('/') else default}/{name}" if ROOTLESS else system
 
 
 def _state(system: str, name: str) -> str:
@@ -63,7 +63,7 @@ LOG_LEVEL = f"{CONFIGURATION}/log-level.json"
 CERTIFICATES = f"{CONFIGURATION}/certs"
 SITE_CERTIFICATE = f"{CERTIFICATES}/site.crt"
 PRIVATE = f"{CONFIGURATION}/private"
-# Of the folders with keys: the agent's group may go through to the chain, which is no secret.
+# Of the directories with keys: the agent's group may go through to the chain, which is no secret.
 PRIVATE_MODE = 0o710
 SITE_KEY = f"{PRIVATE}/site.key"
 SITE_PFX = f"{PRIVATE}/site.pfx"
@@ -77,7 +77,7 @@ OCSERV_CONF = f"{CONFIGURATION}/ocserv.conf"
 # The internal address that the gateway tries, on one line.
 PROBE_URL = f"{CONFIGURATION}/probe-url"
 
-# The agent and the monitor of the host talk through two folders: the agent writes into the first alone.
+# The agent and the monitor of the host talk through two directories: the agent writes into the first alone.
 MESSAGES = f"{CONFIGURATION}/messages"
 INBOX = f"{MESSAGES}/in"
 OUTBOX = f"{MESSAGES}/out"
@@ -86,9 +86,9 @@ CONFIGURATION_HANDED = f"{INBOX}/server-configuration.json"
 CONFIGURATION_VERDICT = f"{OUTBOX}/server-configuration.json"
 
 # The agent owns the files that it changes, in a separate directory; the names of the reference are links.
-AGENT_FOLDER = f"{CONFIGURATION}/agent"
-AGENT_CREDENTIAL = f"{AGENT_FOLDER}/agent.p12"
-AGENT_SECRET = f"{AGENT_FOLDER}/agent-secret"
+AGENT_DIRECTORY = f"{CONFIGURATION}/agent"
+AGENT_CREDENTIAL = f"{AGENT_DIRECTORY}/agent.p12"
+AGENT_SECRET = f"{AGENT_DIRECTORY}/agent-secret"
 USUAL_NAMES = {
     AGENT_CREDENTIAL: f"{PRIVATE}/agent.p12",
     AGENT_SECRET: f"{PRIVATE}/agent-secret",

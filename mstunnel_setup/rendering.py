@@ -21,7 +21,7 @@ UNQUOTABLE: Final = declare(
 )
 # Inside the package where it is installed, beside it in a checkout.
 _PACKAGE: Final = Path(__file__).parent
-_FOLDERS: Final = (_PACKAGE / "templates", _PACKAGE.parent / "templates")
+_DIRECTORIES: Final = (_PACKAGE / "templates", _PACKAGE.parent / "templates")
 # Line ends of any parser are among them; a surrogate is a byte that is no text.
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_./:=,@+-]+")
@@ -40,7 +40,7 @@ def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_context  # noqa: PLC0415 (20 ms)
 
     environment = Environment(
-        loader=FileSystemLoader(_FOLDERS),
+        loader=FileSystemLoader(_DIRECTORIES),
         undefined=StrictUndefined,
         autoescape=_is_page,  # noqa: S701 (the other files have rules of their own)
         finalize=pass_eval_context(_finalize),

@@ -20,7 +20,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from mstunnel_setup import __version__
-from mstunnel_setup.install.steps.program import FILE, LINKS, SUPPORT_FOLDERS
+from mstunnel_setup.install.steps.program import FILE, LINKS, SUPPORT_DIRECTORIES
 from scripts import debian, dist, release, tree
 from scripts.debian import Architecture
 from scripts.wheels import ROOT
@@ -83,7 +83,7 @@ def _contents(kind: str, folder: Path) -> Iterator[dict[str, object]]:
     shells = ("/usr/share/bash-completion", "/usr/share/fish", "/usr/share/zsh")
     for place in (*shells, "/usr/lib/tmpfiles.d", DOCUMENTS):
         yield {"type": "dir", "dst": place}
-    for name, places in SUPPORT_FOLDERS.items():
+    for name, places in SUPPORT_DIRECTORIES.items():
         place = places[0] if kind == "deb" else places[-1]
         yield {"type": "dir", "dst": place}
         for path in sorted((unpacked / "support" / name).iterdir()):

@@ -24,6 +24,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def screenshots(request: pytest.FixtureRequest) -> Path:
-    """The folder for screenshots."""
-    folder: Path = request.config.getoption("--screenshots")  # pyright: ignore[reportAssignmentType]
-    return folder.absolute()
+    """The directory for screenshots."""
+    directory: Path = request.config.getoption("--screenshots")  # pyright: ignore[reportAssignmentType]
+    return directory.absolute()

@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _require_installed(root: Path) -> None:
-    """Raise UsageError where no gateway has been installed; the folder is there from its first step on."""
+    """Raise UsageError where no gateway has been installed; the directory is there from its first step on."""
     if Files(root).state(paths.CONFIGURATION) is None:
         raise NOT_INSTALLED()
 

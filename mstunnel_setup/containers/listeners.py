@@ -78,9 +78,9 @@ def _holder(files: Files, inode: int) -> tuple[str | None, int | None]:
 
 
 def _holds(files: Files, pid: str, socket: str) -> bool:
-    folder = PurePosixPath("/proc") / pid / "fd"
+    directory = PurePosixPath("/proc") / pid / "fd"
     try:
-        states = (files.state(str(folder / descriptor)) for descriptor in files.names(str(folder)))
+        states = (files.state(str(directory / descriptor)) for descriptor in files.names(str(directory)))
         return any(state is not None and state.target == socket for state in states)
     except OSError:
         # Processes of other users are not readable, and processes may end meanwhile.

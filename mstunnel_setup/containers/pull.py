@@ -17,7 +17,7 @@ _ADVICE = {
     "manifest unknown": "Check name and digest of the image.",
     "unauthorized": "Sign in to the registry with `{engine} login`.",
     "denied": "Sign in to the registry with `{engine} login`.",
-    "no space left": "Free space below /var/lib/{folder} and run the command again.",
+    "no space left": "Free space below /var/lib/{directory} and run the command again.",
     "x509": "Add the authority of the registry (or of the proxy) to the trust store of the system.",
     "no such host": "Check name resolution and the proxy settings.",
     "connection refused": "Check the network, firewall and proxy settings.",
@@ -29,7 +29,7 @@ _PAUSES = (1.0, 4.0)
 _CHUNK = 512
 # Bytes; a line holds the progress of one layer, or the words of a registry.
 _LONGEST_LINE = 1024 * 1024
-_FOLDERS: Mapping[EngineName, str] = {"podman": "containers", "docker": "docker"}
+_DIRECTORIES: Mapping[EngineName, str] = {"podman": "containers", "docker": "docker"}
 
 
 class Streamed(Protocol):
@@ -170,7 +170,7 @@ def pull_failure(reference: str, reason: str, engine: EngineName = "podman") -> 
     """The error for a pull that failed for `reason` (the engine's error text)."""
     lowered = reason.lower()
     hint = next((hint for word, hint in _ADVICE.items() if word in lowered), "Run the command again.")
-    advice = sentence(hint, {"engine": engine, "folder": _FOLDERS[engine]})
+    advice = sentence(hint, {"engine": engine, "directory": _DIRECTORIES[engine]})
     own = release_images()
     if own is not None and reference.endswith((own.gateway, own.agent)):
         advice += f" Or copy {own.archive} to {paths.IMAGE_ARCHIVES}, then run the command again."

@@ -69,16 +69,16 @@ def discard(files: Files, name: str) -> None:
         files.remove_directory(paths.QUADLET_DRAFTS)
 
 
-def _judge(processes: Processes, generator: str, folder: str, name: str) -> str:
+def _judge(processes: Processes, generator: str, directory: str, name: str) -> str:
     done = processes.run(
         [generator, "-dryrun", "-no-kmsg-log", *(["-user"] if paths.ROOTLESS else [])],
         timeout=180,
         check=False,
-        environment={"QUADLET_UNIT_DIRS": folder},
+        environment={"QUADLET_UNIT_DIRS": directory},
     )
     # Older generators exit with 0 although they rejected a file: check for the service itself.
     marker = f"---{PurePosixPath(name).stem}.service---"
     if done.code != 0 or marker not in done.output:
-        reason = printable(done.error).strip().replace(folder, "")
+        reason = printable(done.error).strip().replace(directory, "")
         raise QUADLET_REFUSED(name=name, reason=reason)
     return done.output.partition(marker)[2].lstrip("\n")

@@ -30,7 +30,7 @@ class ReleaseImages:
         """Candidate paths of the archive: next to the one-file program, then the archive directory."""
         file = bundle.one_file()
         beside = [] if file is None else [Path(file).parent]
-        return [folder / self.archive for folder in (*beside, Path(paths.IMAGE_ARCHIVES))]
+        return [directory / self.archive for directory in (*beside, Path(paths.IMAGE_ARCHIVES))]
 
 
 def release_images() -> ReleaseImages | None:

@@ -76,10 +76,10 @@ class MakeDirectory(Action[HasFiles]):
         return Undone(Undo.KEPT, f"{self.path} contains files that mstunnel-setup did not write")
 
 
-def folders(path: str) -> list[MakeDirectory]:
+def directories(path: str) -> list[MakeDirectory]:
     """The directory `path` and its parents, except the first (`/etc`, `/home`), which every host has."""
     pure = PurePosixPath(path)
-    return [MakeDirectory(path=str(folder)) for folder in [*reversed(pure.parents), pure][2:]]
+    return [MakeDirectory(path=str(directory)) for directory in [*reversed(pure.parents), pure][2:]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -343,9 +343,9 @@ def save(ports: HasFiles, path: str) -> JsonObject:
     if content is None or state is None:
         return {"digest": None}
     digest = hashlib.sha256(content).hexdigest()
-    folder = f"{ports.state_directory}/saved"
-    ports.files.make_directories(folder, 0o700)
-    ports.files.write(f"{folder}/{digest}", content, 0o600)
+    directory = f"{ports.state_directory}/saved"
+    ports.files.make_directories(directory, 0o700)
+    ports.files.write(f"{directory}/{digest}", content, 0o600)
     return {"digest": digest, "mode": state.mode, "uid": state.uid, "gid": state.gid}
 
 

@@ -52,7 +52,7 @@ class Journal:
         self.path = f"{directory}/journal.jsonl"
         self._records, self._sound = _parse(files.read(self.path) or b"", self.path)
         self._receipt = fold(self._records)
-        self._above = self._folders_above(directory, *beside)
+        self._above = self._directories_above(directory, *beside)
 
     @property
     def records(self) -> tuple[JsonObject, ...]:
@@ -114,13 +114,13 @@ class Journal:
         self._appender = self._opened.enter_context(self._files.appender(self.path, self._modes[1]))
         return self._appender
 
-    def _folders_above(self, *places: str) -> list[str]:
+    def _directories_above(self, *places: str) -> list[str]:
         """The parents of these directories that were missing before the first record, topmost first."""
         if self._records:
             recorded = self._records[0].get("folders")
-            return [str(folder) for folder in recorded] if isinstance(recorded, list) else []
+            return [str(directory) for directory in recorded] if isinstance(recorded, list) else []
         above = [str(PurePosixPath(place).parent) for place in places]
-        return list(dict.fromkeys(folder for place in above for folder in self._files.missing(place)))
+        return list(dict.fromkeys(directory for place in above for directory in self._files.missing(place)))
 
     def close(self) -> None:
         """Close the file; a later record opens it again."""
@@ -131,8 +131,8 @@ class Journal:
         """Delete the journal, at the end of an uninstallation; nothing happens when there is none."""
         self.close()
         self._files.remove(self.path)
-        for folder in (self.directory, *reversed(self._above)):
-            self._files.remove_directory(folder)
+        for directory in (self.directory, *reversed(self._above)):
+            self._files.remove_directory(directory)
         self._records, self._sound, self._receipt = [], 0, Receipt()
 
 

@@ -18,14 +18,14 @@ def one_file() -> str | None:
     return os.environ.get("MSTUNNEL_ONE_FILE")
 
 
-def folder() -> Path:
+def directory() -> Path:
     """The directory that the single-file program is unpacked into, or that its package installs."""
     return Path(sys.executable).parents[1]
 
 
 def packages() -> list[tuple[str, str, str]] | None:
-    """Name, version and kind (`wheel` or Debian's architecture) of all it brings; None without a folder."""
-    listed = folder() / "packages"
+    """Name, version and kind (`wheel` or Debian's architecture) of all it brings; None without it."""
+    listed = directory() / "packages"
     if not listed.is_file():
         return None
     rows = (line.split(" ") for line in listed.read_text().splitlines())
@@ -33,8 +33,8 @@ def packages() -> list[tuple[str, str, str]] | None:
 
 
 def licenses() -> str | None:
-    """The licence texts of all that; None without a folder."""
-    text = folder() / "licenses"
+    """The licence texts of all that; None without a directory."""
+    text = directory() / "licenses"
     return text.read_text() if text.is_file() else None
 
 

@@ -254,9 +254,9 @@ class Files:
         with above(self.root, path, "change the owner of") as (parent, name):
             handle = os.open(name, DIRECTORY, dir_fd=parent)
             try:
-                for _, folders, names, folder in os.fwalk(".", dir_fd=handle):
-                    for entry in (*folders, *names):
-                        os.chown(entry, uid, gid, dir_fd=folder, follow_symlinks=False)
+                for _, directories, names, directory in os.fwalk(".", dir_fd=handle):
+                    for entry in (*directories, *names):
+                        os.chown(entry, uid, gid, dir_fd=directory, follow_symlinks=False)
                 os.fchown(handle, uid, gid)
                 os.fsync(handle)
             finally:

@@ -22,9 +22,9 @@ _JOURNAL = "/run/systemd/journal"
 # The tunnel takes the first. Workers, which parse what strangers send, are a user of their own: ocserv
 # changes to that user, gives it the socket to the process with the key, and has to end them.
 _SERVER_CAPABILITIES = ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
-# The engine gives these folders the SELinux type that containers may use; without SELinux it does nothing.
+# The engine gives these the SELinux type that containers may use; without SELinux it does nothing.
 _OURS = "z"
-# Nothing in the folders of the host is a program or a device; run_arguments has what Docker makes of it.
+# Nothing in the directories of the host is a program or a device; run_arguments has what Docker makes of it.
 _DATA_ONLY = ("noexec", "nosuid", "nodev")
 # The kernel counts bytes and seconds of connections only when asked, and else forgets a closed one late.
 _COUNTING = {
@@ -33,11 +33,11 @@ _COUNTING = {
     "net.netfilter.nf_conntrack_timestamp": "1",
 }
 _ROOTS = ("mode=0755",)
-# Of the configuration's folder the gateway gets what it serves with: the agent's identity and the letters
-# between agent and monitor lie under an empty folder there, whichever user its main process becomes.
+# Of the configuration's directory the gateway gets what it serves with: the agent's identity and the letters
+# between agent and monitor lie under an empty directory there, whichever user its main process becomes.
 _NOT_OF_THE_GATEWAY = tuple(
     Tmpfs(path=path, options=("ro", "notmpcopyup", "size=4k", "mode=0500"))
-    for path in (paths.AGENT_FOLDER, paths.MESSAGES)
+    for path in (paths.AGENT_DIRECTORY, paths.MESSAGES)
 )
 _TEMPORARY = Tmpfs(path="/tmp")  # noqa: S108 (inside the container)
 _IN_MEMORY = (Tmpfs(path="/run"), _TEMPORARY)
@@ -47,9 +47,9 @@ _IN_MEMORY = (Tmpfs(path="/run"), _TEMPORARY)
 class Setting:
     """Where the containers will run.
 
-    `configuration` is the real folder to mount at /etc/mstunnel, `server_state` and `agent_state` those for
+    `configuration` is the directory to mount at /etc/mstunnel, `server_state` and `agent_state` those for
     what the containers have to tell, `environment` the content of `env.sh`, `limits_processes` whether the
-    kernel has the pids controller, `traced` whether an access log is wanted, `journal` the folder of the
+    kernel has the pids controller, `traced` whether an access log is wanted, `journal` the directory of the
     journal's socket where there is one, `local_names` what the engine knows images by, where that is not
     their reference, `network` what connects containers without root, `rootless` whether an account runs them.
     """
@@ -115,9 +115,9 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
 def agent(image: str, setting: Setting) -> ContainerSpec:
     """The agent: keeps the configuration in step with the tenant and checks in.
 
-    It runs as a user that does not exist on the host, and may write into its own folders alone. Its group is
-    root's, which may read most of what root keeps, as OpenShift has it for users without a name. Without root
-    it is the account.
+    It runs as a user that does not exist on the host, and may write into its own directories only. Its group
+    is root's, which may read most of what root keeps, as OpenShift has it for users without a name.
+    Without root it is the account.
     """
     return ContainerSpec(
         name=paths.AGENT,
@@ -129,7 +129,7 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
             Volume(
                 host=setting.configuration, container=paths.CONFIGURATION, options=("ro", *_DATA_ONLY, _OURS)
             ),
-            *(_own(setting.configuration, folder) for folder in (paths.AGENT_FOLDER, paths.INBOX)),
+            *(_own(setting.configuration, directory) for directory in (paths.AGENT_DIRECTORY, paths.INBOX)),
             Volume(
                 host=setting.agent_state, container=paths.AGENT_STATE_INSIDE, options=(*_DATA_ONLY, _OURS)
             ),
@@ -148,15 +148,15 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
     )
 
 
-def _own(configuration: str, folder: str) -> Volume:
-    """A folder below the configuration that the agent may write into."""
-    below = folder.removeprefix(paths.CONFIGURATION)
-    return Volume(host=f"{configuration}{below}", container=folder, options=(*_DATA_ONLY, _OURS))
+def _own(configuration: str, directory: str) -> Volume:
+    """A directory below the configuration that the agent may write into."""
+    below = directory.removeprefix(paths.CONFIGURATION)
+    return Volume(host=f"{configuration}{below}", container=directory, options=(*_DATA_ONLY, _OURS))
 
 
-def _journal(folder: str) -> tuple[Volume, ...]:
-    """The host's own folder keeps its SELinux type; containers may send to the log (container-selinux)."""
-    return (Volume(host=folder, container=_JOURNAL, options=("ro",)),) if folder else ()
+def _journal(directory: str) -> tuple[Volume, ...]:
+    """The host's own directory keeps its SELinux type; containers may send to the log (container-selinux)."""
+    return (Volume(host=directory, container=_JOURNAL, options=("ro",)),) if directory else ()
 
 
 def _named(network: str) -> tuple[str, ...]:

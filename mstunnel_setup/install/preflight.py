@@ -142,7 +142,7 @@ def planned(facts: Facts, steps: Collection[str]) -> Facts:
 
 
 def _answering(engine: EngineFacts) -> EngineFacts:
-    """The engines as they are once the account has what they need: subordinate ids and a folder to run in."""
+    """The engines once the account has what they need: subordinate ids and a directory to run in."""
     engines = (item.model_copy(update={"running": True}) for item in engine.engines)
     return engine.model_copy(update={"engines": tuple(engines)})
 

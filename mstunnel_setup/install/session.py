@@ -125,8 +125,8 @@ def open_run(
 
 
 def _refuse_no_system(files: Files) -> None:
-    """Raise UsageError for a folder without those of every host: an image that is not mounted, a typo."""
-    missing = [folder for folder in _OF_EVERY_HOST if files.state(folder) is None]
+    """Raise UsageError for a directory without those of every host: an image that is not mounted, a typo."""
+    missing = [directory for directory in _OF_EVERY_HOST if files.state(directory) is None]
     if missing:
         raise ROOT_NO_HOST(root=files.root, missing=", ".join(missing))
 
@@ -245,8 +245,8 @@ def journal_of(scope: Scope, operator: Operator) -> Journal:
     """The journal of one part, or of all."""
     # The account looks into that of the host, to see whether there is something left for root.
     host = scope is Scope.HOST
-    folder = paths.HOST_STATE if host else paths.STATE
-    return Journal(operator.files, operator.clock, folder, beside=(paths.LOG,), readable=host)
+    directory = paths.HOST_STATE if host else paths.STATE
+    return Journal(operator.files, operator.clock, directory, beside=(paths.LOG,), readable=host)
 
 
 def rootless_account(operator: Operator) -> str:

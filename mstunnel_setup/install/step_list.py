@@ -44,7 +44,7 @@ from mstunnel_setup.install.steps import (
     verify,
 )
 from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
-from mstunnel_setup.system.folder import GiveFolder
+from mstunnel_setup.system.directory import GiveDirectory
 from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.system.init_script import EnableInitScript
 from mstunnel_setup.system.modules import LoadModule
@@ -116,7 +116,7 @@ CODEC = Codec(
         UseAppIdentity,
         EnableInitScript,
         EnableLinger,
-        GiveFolder,
+        GiveDirectory,
         GiveToAgent,
         GiveIds,
         InstallQuadlet,

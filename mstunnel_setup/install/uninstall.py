@@ -200,8 +200,8 @@ def forget(files: Files, journal: Journal) -> None:
 
 def forget_program(files: Files) -> None:
     """Remove the one file as it unpacked itself: the very last act, for nothing can be loaded any more."""
-    for folder in paths.UNPACKED:
-        files.remove_tree(folder)
+    for directory in paths.UNPACKED:
+        files.remove_tree(directory)
 
 
 def rollback(operator: Operator) -> Result:

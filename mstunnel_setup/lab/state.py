@@ -40,7 +40,7 @@ _GRAPH_NAMES: Final[Mapping[type[Entity], str]] = {
 
 @dataclass(frozen=True)
 class Lab:
-    """A running lab tenant. `uploads` is the folder of collected logs."""
+    """A running lab tenant. `uploads` is the directory of collected logs."""
 
     store: Store
     tenant: TenantRecord

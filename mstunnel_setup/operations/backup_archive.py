@@ -122,8 +122,8 @@ def _judge(manifest: JsonObject) -> None:
 
 
 def _expected(path: str) -> bool:
-    folder, _slash, name = path.rpartition("/")
-    return path in (*FILES, HISTORY) or (folder == paths.CA_TRUST and name not in ("", ".", ".."))
+    directory, _slash, name = path.rpartition("/")
+    return path in (*FILES, HISTORY) or (directory == paths.CA_TRUST and name not in ("", ".", ".."))
 
 
 def _no_backup(reason: str) -> UsageError:

@@ -108,8 +108,8 @@ PROGRAM_DAMAGED = declare(
 PROGRAM_FOLDER_DAMAGED = declare(
     CheckError,
     "program-folder-damaged",
-    "files in {folder} differ from the release: {files}",
-    "Remove {folder}; the next start unpacks it again.",
+    "files in {directory} differ from the release: {files}",
+    "Remove {directory}; the next start unpacks it again.",
 )
 REENROLL_DECLINED = declare(
     UsageError, "reenroll-declined", "nothing was changed", "Run the command again and answer yes."

@@ -30,7 +30,7 @@ from mstunnel_setup.upgrade.release import CATALOGUE
 _NOT_TAKEN = ("certificate", "environment", "site", "eula")
 _FIRST = ("eula", "environment")
 _MODES = {paths.SITE_KEY: 0o600, paths.ENVIRONMENT: 0o640}
-_CATALOGUE_FOLDER = CATALOGUE.rpartition("/")[0]
+_CATALOGUE_DIRECTORY = CATALOGUE.rpartition("/")[0]
 
 
 def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool) -> Result:
@@ -113,8 +113,8 @@ def _installed(
             run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT]
         )
         done = run.runner.run([step_named("environment")], run.context)
-        folders = [MakeDirectory(path=_CATALOGUE_FOLDER, mode=0o755)] if CATALOGUE in files else []
-        apply_actions(run, "Certificate, roots and limits of the backup", [*folders, *copies])
+        directories = [MakeDirectory(path=_CATALOGUE_DIRECTORY, mode=0o755)] if CATALOGUE in files else []
+        apply_actions(run, "Certificate, roots and limits of the backup", [*directories, *copies])
         if replace:
             _remove_old(run, manifest)
         return done + run.runner.run([step for step in ORDER if step.name not in _FIRST], run.context)

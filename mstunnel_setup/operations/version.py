@@ -62,15 +62,15 @@ def self_licenses() -> Result:
 
 
 def self_verify() -> Result:
-    """The file and its folder. Raises CheckError when they differ, UsageError where there is no such file."""
+    """The file and its directory. Raises CheckError when they differ, UsageError without the file."""
     file = bundle.one_file()
     if file is None:
         raise NOT_ONE_FILE()
     stated, found = bundle.digests(Path(file))
     if stated != found:
         raise PROGRAM_DAMAGED(file=file, actual=found, expected=stated)
-    folder = bundle.folder()
-    if wrong := bundle.differences(folder):
-        raise PROGRAM_FOLDER_DAMAGED(folder=folder, files=", ".join(wrong))
-    data = {"file": file, "sha256": found, "folder": str(folder)}
-    return Result("ok", data, text=[f"{file} and {folder} are as built (SHA-256 {found})."])
+    directory = bundle.directory()
+    if wrong := bundle.differences(directory):
+        raise PROGRAM_FOLDER_DAMAGED(directory=directory, files=", ".join(wrong))
+    data = {"file": file, "sha256": found, "folder": str(directory)}
+    return Result("ok", data, text=[f"{file} and {directory} are as built (SHA-256 {found})."])

@@ -181,8 +181,8 @@ class PortFacts(Section):
 class RootlessFacts(Section):
     """The service account of a rootless gateway; counts of subordinate ids; free bytes of its home.
 
-    `folder_owner` is the uid of /etc/mstunnel, None when it is not there; `free_subuid` and `free_subgid` are
-    where a free range of ids may begin.
+    `directory_owner` is the uid of /etc/mstunnel, None without it; `free_subuid` and `free_subgid` are where
+    a free range of ids may begin.
     """
 
     account: str
@@ -192,7 +192,7 @@ class RootlessFacts(Section):
     linger: bool = False
     home: str = "/home"
     home_free: int = 0
-    folder_owner: int | None = None
+    directory_owner: int | None = None
     free_subuid: int = 100000
     free_subgid: int = 100000
 

@@ -312,7 +312,7 @@ LINGER_OFF = _problem(
     "Run `{command}`, or run with --fix.",
 )
 HOME_FULL = _problem("rootless-home-space", "{seen}", "Free 10 GB there: `df -h {home}`.")
-FOLDER_OWNER = _problem("rootless-folder", "uid {uid} owns it", "Run `chown -R {account} /etc/mstunnel`.")
+DIRECTORY_OWNER = _problem("rootless-folder", "uid {uid} owns it", "Run `chown -R {account} /etc/mstunnel`.")
 PORT_NEEDS_ROOT = _problem(
     "rootless-port",
     "ports below {start} need root",

@@ -25,7 +25,7 @@ LINGERING = "/var/lib/systemd/linger"
 _SECONDS = 300.0
 _PAUSE = 0.1
 # Directories that our programs and Podman create in the home of the account.
-_OWN_FOLDERS = frozenset({".cache", ".config", ".local"})
+_OWN_DIRECTORIES = frozenset({".cache", ".config", ".local"})
 
 
 def creation(name: str) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ class CreateAccount(Action[HasClock]):
         found = accounts.find(self.name)
         if found is None:
             return Undone(Undo.ABSENT)
-        known = _OWN_FOLDERS | set(ports.files.names("/etc/skel"))
+        known = _OWN_DIRECTORIES | set(ports.files.names("/etc/skel"))
         others = sorted(set(ports.files.names(found.home)) - known)
         if others:
             return Undone(Undo.KEPT, f"the account {self.name}: {found.home} contains {', '.join(others)}")

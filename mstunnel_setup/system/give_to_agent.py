@@ -6,14 +6,14 @@ from typing import ClassVar, Final
 from mstunnel_setup.engine.action import Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.paths import AGENT_USER
-from mstunnel_setup.system.folder import GivenFolder
+from mstunnel_setup.system.directory import GivenDirectory
 
 # The group is not changed.
 _UNCHANGED: Final = -1
 
 
 @dataclass(frozen=True, kw_only=True)
-class GiveToAgent(GivenFolder):
+class GiveToAgent(GivenDirectory):
     """Give a directory to the agent, whose user id no account of this host has."""
 
     kind: ClassVar[str] = "give-to-agent"

@@ -120,8 +120,8 @@ class EnableInitScript(Action[HasProcesses]):
 
     def _linked(self, ports: HasProcesses) -> bool:
         """Whether there is a link; those of System V have the prefix S and two digits (update-rc.d(8))."""
-        folder = _LINKS[self.init]
-        names = ports.files.names(folder) if ports.files.state(folder) is not None else ()
+        directory = _LINKS[self.init]
+        names = ports.files.names(directory) if ports.files.state(directory) is not None else ()
         return any(name == self.name or (name[:1] == "S" and name[3:] == self.name) for name in names)
 
 

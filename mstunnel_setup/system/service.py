@@ -9,7 +9,7 @@ from mstunnel_setup.engine.file_actions import HasFiles, Link, WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.system.ports import HasUnits
 
-TARGET_FOLDER = f"{paths.UNITS}/{paths.BOOT_TARGET}.wants"
+TARGET_DIRECTORY = f"{paths.UNITS}/{paths.BOOT_TARGET}.wants"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class InstallService(Action[HasUnits]):
     @property
     def link(self) -> Link:
         """The link that `systemctl enable` would create."""
-        return Link(path=f"{TARGET_FOLDER}/{self.unit}", target=self.file.path)
+        return Link(path=f"{TARGET_DIRECTORY}/{self.unit}", target=self.file.path)
 
     def describe(self) -> str:
         """What will be done."""

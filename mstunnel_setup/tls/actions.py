@@ -106,7 +106,7 @@ class PlaceIdentity(Action[HasIdentities]):
     @property
     @override
     def key(self) -> str:
-        """The folder."""
+        """The directory."""
         return f"identity:{self.directory}"
 
     @override
@@ -116,7 +116,7 @@ class PlaceIdentity(Action[HasIdentities]):
 
     @override
     def satisfied(self, ports: HasIdentities, outputs: Outputs) -> bool:
-        """Whether the folder holds this identity, with a key that only its owner can read."""
+        """Whether the directory holds this identity, with a key that only its owner can read."""
         state = ports.files.state(f"{self.directory}/key.pem")
         if state is None or state.mode != _PRIVATE:
             return False

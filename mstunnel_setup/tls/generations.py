@@ -1,4 +1,4 @@
-"""The generations of the certificate: one folder each, and one link that says which is served."""
+"""The generations of the certificate: one directory each, and one link that says which is served."""
 
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -17,13 +17,13 @@ from mstunnel_setup.tls.read import read_material
 _ABOVE = PurePosixPath(paths.GENERATIONS).name
 
 
-def folder(name: str) -> str:
-    """The folder of the generation `name` (its fingerprint)."""
+def directory(name: str) -> str:
+    """The directory of the generation `name` (its fingerprint)."""
     return f"{paths.GENERATIONS}/{name}"
 
 
 def target(name: str) -> str:
-    """What the link holds for the generation `name`; relative, as containers see the folder elsewhere."""
+    """What the link holds for the generation `name`; relative, as containers see the directory elsewhere."""
     return f"{_ABOVE}/{name}"
 
 
@@ -43,7 +43,7 @@ def source(ports: HasFiles, directory: str) -> IdentitySource:
 
 
 def read(ports: HasFiles, directory: str) -> Identity:
-    """What lies in the folder `directory`.
+    """What lies in the directory `directory`.
 
     Raises CertificateError `generation-incomplete` when a file is missing, and the codes of `load_identity`.
     """
@@ -63,8 +63,8 @@ def freshen(ports: HasClock) -> None:
     name = linked(ports)
     when = ports.clock.now().timestamp() + 1
     for file in ("chain.pem", "key.pem"):
-        if name is not None and ports.files.state(f"{folder(name)}/{file}") is not None:
-            ports.files.set_modified(f"{folder(name)}/{file}", when)
+        if name is not None and ports.files.state(f"{directory(name)}/{file}") is not None:
+            ports.files.set_modified(f"{directory(name)}/{file}", when)
 
 
 def in_use(ports: HasFiles) -> Identity | None:

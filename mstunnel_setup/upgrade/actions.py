@@ -11,7 +11,7 @@ from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.upgrade import mailbox
 
-_FOLDERS = (paths.MESSAGES, paths.INBOX, paths.OUTBOX)
+_DIRECTORIES = (paths.MESSAGES, paths.INBOX, paths.OUTBOX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +33,14 @@ class OpenMailbox(Action[HasFiles]):
     @override
     def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
         """Whether all directories exist."""
-        states = [ports.files.state(folder) for folder in _FOLDERS]
+        states = [ports.files.state(directory) for directory in _DIRECTORIES]
         return all(state is not None and state.kind == "directory" for state in states)
 
     @override
     def apply(self, ports: HasFiles, outputs: Outputs) -> JsonObject:
         """Create them."""
-        for folder in _FOLDERS:
-            ports.files.make_directories(folder, 0o755)
+        for directory in _DIRECTORIES:
+            ports.files.make_directories(directory, 0o755)
         return {}
 
     @override
@@ -55,8 +55,8 @@ class OpenMailbox(Action[HasFiles]):
         for message in (mailbox.ANSWER, mailbox.OFFER, mailbox.SUMMARY, paths.CONFIGURATION_VERDICT):
             ports.files.remove(message)
         gone = [
-            ports.files.state(folder) is None or ports.files.remove_directory(folder)
-            for folder in reversed(_FOLDERS)
+            ports.files.state(directory) is None or ports.files.remove_directory(directory)
+            for directory in reversed(_DIRECTORIES)
         ]
         if all(gone):
             return Undone(Undo.REMOVED)

@@ -15,7 +15,7 @@ from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, parse
 SETTINGS: Final = "/etc/mstunnel-setup/release-feed.toml"
 KNOWN: Final = f"{paths.STATE}/release-feed.json"
 WORK: Final = f"{paths.STATE}/release-feed.new"
-"""A folder that is there while the feed is refreshed, and after a kill."""
+"""A directory that is there while the feed is refreshed, and after a kill."""
 TARGET: Final = "releases.toml"
 
 

@@ -128,8 +128,8 @@ def _begin(files: Files, feed: Feed) -> Known:
     return Known(anchor=anchor, metadata={"root": root.decode(errors="replace")})
 
 
-def _verified_target(folder: Path, source: FetcherInterface) -> str:
-    updater = Updater(str(folder), "metadata", str(folder), "targets", source, bootstrap=None)
+def _verified_target(directory: Path, source: FetcherInterface) -> str:
+    updater = Updater(str(directory), "metadata", str(directory), "targets", source, bootstrap=None)
     updater.refresh()
     info = updater.get_targetinfo(TARGET)
     if info is None:
@@ -137,9 +137,9 @@ def _verified_target(folder: Path, source: FetcherInterface) -> str:
     return Path(updater.download_target(info)).read_text(errors="replace")
 
 
-def _verified(folder: Path) -> dict[str, str]:
+def _verified(directory: Path) -> dict[str, str]:
     """The client keeps a file of each role once it has verified it."""
-    found = {role: folder / f"{role}.json" for role in _ROLES}
+    found = {role: directory / f"{role}.json" for role in _ROLES}
     return {role: path.read_text() for role, path in found.items() if path.exists()}
 
 

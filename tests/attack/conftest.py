@@ -10,7 +10,7 @@ __all__ = ["gateway", "host", "prepared"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in this folder; the hook sees the tests of all folders."""
+    """Mark what lies in this directory; the hook sees the tests of all directories."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.attack)

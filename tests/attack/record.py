@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "build" / "attack"
+DIRECTORY = Path(__file__).parents[2] / "build" / "attack"
 
 
 @dataclass(frozen=True)
@@ -17,17 +17,17 @@ class Attack:
     outcome: str
 
 
-def record(attacker: str, attack: str, outcome: str, folder: Path = FOLDER) -> None:
+def record(attacker: str, attack: str, outcome: str, directory: Path = DIRECTORY) -> None:
     """Append one line to the file of the attacker; to be called once everything was asserted."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{attacker}.jsonl").open("a") as stream:
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / f"{attacker}.jsonl").open("a") as stream:
         stream.write(f"{json.dumps(asdict(Attack(attacker, attack, outcome)))}\n")
 
 
-def recorded(folder: Path = FOLDER) -> Iterator[Attack]:
+def recorded(directory: Path = DIRECTORY) -> Iterator[Attack]:
     """Every attack in the order of the files, the last outcome of each."""
     found: dict[tuple[str, str], Attack] = {}
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in sorted(directory.glob("*.jsonl")):
         for line in path.read_text().splitlines():
             attack = Attack(**json.loads(line))
             found[attack.attacker, attack.attack] = attack

@@ -97,7 +97,7 @@ def hostile(taken: Hostile) -> Iterator[Hostile]:
         ("read the key of the gateway", f"print(open({KEY!r}).read())"),
         ("read the journal of the installation", "print(open('/var/lib/mstunnel/journal.jsonl').read())"),
         ("become root", "os.setuid(0)"),
-        ("replace its own folder by a link", "os.rename(own[0], own[0] + '.old')"),
+        ("replace its own directory by a link", "os.rename(own[0], own[0] + '.old')"),
         (
             "run a program that it wrote",
             "p = own[2] + '/evil'; replace(p, b'#!/bin/sh\\nid'); os.chmod(p, 0o755); os.execv(p, [p])",
@@ -129,7 +129,9 @@ def test_the_earlier_place_of_the_configuration_means_nothing(hostile: Hostile) 
     installation.disconnect()
     assert installation.server.read("/etc/mstunnel/ocserv.conf") == hostile.configuration
     assert installation.server.run(["ls", "/etc/mstunnel/agent/out"], check=False).code != 0
-    record("agent", "leave an ocserv.conf with a password file and a script in its folder", "read by nothing")
+    record(
+        "agent", "leave an ocserv.conf with a password file and a script in its directory", "read by nothing"
+    )
 
 
 def test_no_key_of_ocserv_is_reached_from_the_data(hostile: Hostile) -> None:
@@ -183,7 +185,7 @@ OBJECTS = {
 
 
 @pytest.mark.parametrize("attack", OBJECTS)
-def test_whatever_lies_in_its_folders_ends_no_work_of_the_monitor(hostile: Hostile, attack: str) -> None:
+def test_whatever_lies_in_its_directories_ends_no_work_of_the_monitor(hostile: Hostile, attack: str) -> None:
     hostile.run(f"places = [handed, request]\n[clear(p) for p in places]\n{OBJECTS[attack]}")
     before = hostile.monitor.descriptors()
     time.sleep(2 * LOOK)
@@ -247,13 +249,13 @@ def test_it_cannot_make_the_gateway_restart_at_will(hostile: Hostile) -> None:
 
 def test_uninstall_leaves_nothing_of_what_it_put_there(taken: Hostile) -> None:
     taken.run(
-        "for folder in own:\n"
-        "    os.makedirs(folder + '/d/e/f', exist_ok=True)\n"
-        "    os.mkfifo(folder + '/pipe-x')\n"
-        "    os.symlink('/etc/mstunnel/private', folder + '/link-x')\n"
-        "    socket.socket(socket.AF_UNIX).bind(folder + '/socket-x')\n"
-        "    for n in range(500): replace(f'{folder}/many{n}', b'x')\n"
-        "    os.chdir(folder)\n"
+        "for directory in own:\n"
+        "    os.makedirs(directory + '/d/e/f', exist_ok=True)\n"
+        "    os.mkfifo(directory + '/pipe-x')\n"
+        "    os.symlink('/etc/mstunnel/private', directory + '/link-x')\n"
+        "    socket.socket(socket.AF_UNIX).bind(directory + '/socket-x')\n"
+        "    for n in range(500): replace(f'{directory}/many{n}', b'x')\n"
+        "    os.chdir(directory)\n"
         "    for n in range(1200): os.mkdir('deep'); os.chdir('deep')"
     )
     taken.monitor.unharmed()
@@ -262,7 +264,7 @@ def test_uninstall_leaves_nothing_of_what_it_put_there(taken: Hostile) -> None:
     assert left == ""
     record(
         "agent",
-        "fill its folders with trees, pipes, sockets and links",
+        "fill its directories with trees, pipes, sockets and links",
         "uninstall removes them, follows no link",
     )
 

@@ -28,8 +28,8 @@ for file in $private/site.key $private/active/key.pem $private/agent.p12 $privat
     head -c1 "$file" 2>/dev/null | grep -q . && echo "read $file"
 done
 state=/var/lib/mstunnel
-for folder in /etc/mstunnel /etc/mstunnel/agent /run $state-server $state-agent /etc/ssl/certs; do
-    touch "$folder/taken" 2>/dev/null && echo "wrote $folder"
+for directory in /etc/mstunnel /etc/mstunnel/agent /run $state-server $state-agent /etc/ssl/certs; do
+    touch "$directory/taken" 2>/dev/null && echo "wrote $directory"
 done
 occtl show status >/dev/null 2>&1 && echo "commanded the server"
 ip link add dummy0 type dummy 2>/dev/null && echo "changed the network"

@@ -40,11 +40,11 @@ _TIOCSTI = Path("/proc/sys/dev/tty/legacy_tiocsti")
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that the attacker can reach, with nothing of root's tests above it that keeps it out."""
-    folder = Path("/run") / f"attack-{os.getpid()}"
-    folder.mkdir(mode=0o755)
-    yield folder
-    shutil.rmtree(folder)
+    """A directory that the attacker can reach, with nothing of root's tests above it that keeps it out."""
+    directory = Path("/run") / f"attack-{os.getpid()}"
+    directory.mkdir(mode=0o755)
+    yield directory
+    shutil.rmtree(directory)
 
 
 def become(uid: int) -> None:
@@ -192,24 +192,24 @@ def writable_file(library: Path) -> Path:
     return library / "mstunnel_setup/install/install.py"
 
 
-def owned_folder(library: Path) -> Path:
+def owned_directory(library: Path) -> Path:
     os.chown(library, UID, UID)
     return library
 
 
-def writable_folder_above(library: Path) -> Path:
+def writable_directory_above(library: Path) -> Path:
     library.parent.chmod(0o777)
     return library.parent
 
 
-def folder_of_a_group(library: Path) -> Path:
+def directory_of_a_group(library: Path) -> Path:
     os.chown(library / "mstunnel_setup/cli", 0, 54321)
     (library / "mstunnel_setup/cli").chmod(0o775)
     return library / "mstunnel_setup/cli"
 
 
 def linked_by_the_account(library: Path) -> Path:
-    """The folder is root's, the way to it is not."""
+    """The directory is root's, the way to it is not."""
     link = library.with_name("link")
     link.symlink_to(library)
     os.chown(link, UID, UID, follow_symlinks=False)
@@ -219,9 +219,9 @@ def linked_by_the_account(library: Path) -> Path:
 _CHANGES = (
     owned_file,
     writable_file,
-    owned_folder,
-    writable_folder_above,
-    folder_of_a_group,
+    owned_directory,
+    writable_directory_above,
+    directory_of_a_group,
     linked_by_the_account,
 )
 
@@ -264,21 +264,21 @@ def test_nothing_is_written_where_the_attacker_can_plant_links(place: Path, mode
     shared.mkdir()
     shared.chmod(mode)
     assert outcome_of(lambda: (shared / "name").symlink_to(treasure)) == ""
-    assert outcome_of(lambda: (shared / "folder").symlink_to(treasure)) == ""
+    assert outcome_of(lambda: (shared / "directory").symlink_to(treasure)) == ""
     files = Files(place)
     writes: tuple[Callable[[], object], ...] = (
         lambda: files.write("/shared/name", b"x"),
-        lambda: files.write("/shared/folder/name", b"x"),
+        lambda: files.write("/shared/directory/name", b"x"),
         lambda: files.link("/shared/name", "x"),
         lambda: files.make_directory("/shared/new"),
-        lambda: files.remove_tree("/shared/folder"),
+        lambda: files.remove_tree("/shared/directory"),
     )
     for write in writes:
         with refused_or_without_effect():
             write()
     assert treasure.read_text() == "root's"
-    assert sorted(path.name for path in shared.iterdir()) == ["folder", "name"]
-    record(ATTACKER, f"plant links in a folder of mode {mode:o}", "path-unsafe; nothing is written")
+    assert sorted(path.name for path in shared.iterdir()) == ["directory", "name"]
+    record(ATTACKER, f"plant links in a directory of mode {mode:o}", "path-unsafe; nothing is written")
 
 
 @contextmanager
@@ -316,7 +316,7 @@ def test_the_lock_cannot_be_held_against_root(place: Path) -> None:
     record(ATTACKER, "hold the lock, also the one of a killed run", "PermissionError; root goes on")
 
 
-def racing(folder: Path, treasure: Path) -> None:
+def racing(directory: Path, treasure: Path) -> None:
     """Whatever name root uses at the moment: a link, a pipe or a socket takes its place."""
     kinds: list[Callable[[Path], None]] = [
         lambda path: path.symlink_to(treasure),
@@ -324,26 +324,26 @@ def racing(folder: Path, treasure: Path) -> None:
         lambda path: os.mknod(path, 0o140600),  # a socket
     ]
     for turn in range(10**9):
-        stale = folder / f".name.{turn % 1000:016x}"
-        for path in (*folder.glob(".name.*"), stale):
+        stale = directory / f".name.{turn % 1000:016x}"
+        for path in (*directory.glob(".name.*"), stale):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
                 kinds[turn % len(kinds)](path)
 
 
 def test_a_race_for_temporary_files_is_lost(place: Path) -> None:
-    """In a folder of the agent, the only one that root writes into and another user can change."""
-    folder, treasure = place / "agent", place / "treasure"
-    folder.mkdir()
+    """In a directory of the agent, the only one that root writes into and another user can change."""
+    directory, treasure = place / "agent", place / "treasure"
+    directory.mkdir()
     treasure.write_text("root's")
     treasure.chmod(0o600)
-    os.chown(folder, paths.AGENT_USER, 0)
+    os.chown(directory, paths.AGENT_USER, 0)
     files, written = Files(place), 0
-    with attacker(lambda: racing(folder, treasure), paths.AGENT_USER):
+    with attacker(lambda: racing(directory, treasure), paths.AGENT_USER):
         end = time.monotonic() + 3
         while time.monotonic() < end:
             with suppress(FileError):
-                # The last rename may have taken what was swapped in: the agent's own, in its own folder.
+                # The last rename may have taken what was swapped in: the agent's own, in its own directory.
                 files.remove("/agent/name")
                 files.write("/agent/name", b"secret", 0o600)
                 written += 1

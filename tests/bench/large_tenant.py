@@ -44,13 +44,13 @@ sys.exit(code)
 
 
 @contextmanager
-def large_tenant(folder: Path) -> Iterator[Tenant]:
+def large_tenant(directory: Path) -> Iterator[Tenant]:
     """A lab with that many objects: put into its database, for one request for each would take minutes."""
-    seed = folder / "seed.yaml"
+    seed = directory / "seed.yaml"
     # A page is as large as the service makes it: Graph gives up to 999 objects at once.
     seed.write_text((HERE / "seed.yaml").read_text(encoding="utf-8") + "page_size: 999\n", encoding="utf-8")
-    with running(folder / "lab", seed) as tenant:
-        store = Store(folder / "lab" / "lab.sqlite")
+    with running(directory / "lab", seed) as tenant:
+        store = Store(directory / "lab" / "lab.sqlite")
         pattern = store.each(SiteRecord)[0]
         with store.transaction():
             for number in range(OBJECTS):
@@ -102,7 +102,7 @@ def measure() -> dict[str, Any]:
     """The best run of each case, by the clock."""
     figures: dict[str, Any] = {"limits": {"seconds": SECONDS, "megabytes": MEGABYTES}}
     within = True
-    with tempfile.TemporaryDirectory() as folder, large_tenant(Path(folder)) as tenant:
+    with tempfile.TemporaryDirectory() as directory, large_tenant(Path(directory)) as tenant:
         for name, arguments in CASES.items():
             best = min((run(tenant, *arguments) for _ in range(RUNS)), key=lambda item: item.clock)
             within &= best.clock < SECONDS and best.megabytes < MEGABYTES

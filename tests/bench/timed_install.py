@@ -30,7 +30,7 @@ class _Nowhere:
 
 
 def _open_nowhere(self: Journal) -> _Nowhere:
-    """Other things lie in the journal's folder, too."""
+    """Other things lie in the journal's directory, too."""
     self._files.make_directories(self.directory, 0o700)
     return _Nowhere()
 

@@ -59,7 +59,7 @@ class Ended:
 class Kept:
     """What `Arena.keep` keeps."""
 
-    folder: Path
+    directory: Path
     rows: Sequence[Any]
     engine: Mapping[str, Any]
 
@@ -108,14 +108,14 @@ class Arena:
 
     def keep(self) -> Kept:
         """Everything as it is now: root, tenant, engine."""
-        folder = Path(tempfile.mkdtemp(prefix="kept-", dir=self.directory)) / "root"
-        shutil.copytree(self.root, folder, symlinks=True)
-        return Kept(folder, self.tenant.rows(), self.daemon.keep())
+        directory = Path(tempfile.mkdtemp(prefix="kept-", dir=self.directory)) / "root"
+        shutil.copytree(self.root, directory, symlinks=True)
+        return Kept(directory, self.tenant.rows(), self.daemon.keep())
 
     def bring_back(self, kept: Kept) -> None:
         """Everything as it was then."""
         shutil.rmtree(self.root, ignore_errors=True)
-        shutil.copytree(kept.folder, self.root, symlinks=True)
+        shutil.copytree(kept.directory, self.root, symlinks=True)
         self.daemon.bring_back(kept.engine)
         self.tenant.fill(kept.rows)
 

@@ -15,13 +15,13 @@ from typing import Any, TypeAlias
 from tests.crash.points import let_writer_use
 
 MOST_UNSYNCED = 12
-# Mode and content (None for a folder, the target for a link) by path.
+# Mode and content (None for a directory, the target for a link) by path.
 Picture: TypeAlias = dict[str, tuple[int, bytes | str | None]]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One change: of the content or mode of the object `inode`, or of a name in the folder `inode`."""
+    """One change: of the content or mode of the object `inode`, or of a name in the directory `inode`."""
 
     inode: int
     what: str
@@ -84,7 +84,7 @@ class RecordingOs:
         self._log.add(Operation(self._of(parent), "name", name, number))
 
     def open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        """Open; a file that comes into being gets its name in its folder."""
+        """Open; a file that comes into being gets its name in its directory."""
         new = bool(flags & os.O_CREAT) and dir_fd is not None and not _there(path, dir_fd)
         handle = os.open(path, flags, mode, dir_fd=dir_fd)
         if new and dir_fd is not None:
@@ -115,9 +115,9 @@ class RecordingOs:
         self._log.sync(self._of(handle))
 
     def mkdir(self, name: str, mode: int, *, dir_fd: int) -> None:
-        """Make a folder."""
+        """Make a directory."""
         os.mkdir(name, mode, dir_fd=dir_fd)
-        self._made(dir_fd, name, "folder")
+        self._made(dir_fd, name, "directory")
 
     def symlink(self, target: str, name: str, *, dir_fd: int) -> None:
         """Make a link; its target is stored with it."""
@@ -136,21 +136,21 @@ class RecordingOs:
         self._log.add(Operation(self._of(dir_fd), "unname", name))
 
     def rmdir(self, name: str, *, dir_fd: int) -> None:
-        """Take a folder away."""
+        """Take a directory away."""
         os.rmdir(name, dir_fd=dir_fd)
         self._log.add(Operation(self._of(dir_fd), "unname", name))
 
 
-def _there(name: str, folder: int) -> bool:
+def _there(name: str, directory: int) -> bool:
     try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return False
     return True
 
 
 class SkippingOs(RecordingOs):
-    """A broken writer: it never syncs `skip` (`file` or `folder`)."""
+    """A broken writer: it never syncs `skip` (`file` or `directory`)."""
 
     def __init__(self, log: Log, root: Path, skip: str) -> None:
         super().__init__(log, root)
@@ -158,7 +158,7 @@ class SkippingOs(RecordingOs):
 
     def fsync(self, handle: int) -> None:
         """Forget it where it matters."""
-        kind = "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
+        kind = "directory" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
         if kind != self._skip:
             super().fsync(handle)
 
@@ -186,18 +186,18 @@ def picture(operations: Sequence[Operation], kinds: dict[int, str]) -> Picture:
     return found
 
 
-def _name(folder: dict[str, int], item: Operation) -> None:
+def _name(directory: dict[str, int], item: Operation) -> None:
     if item.what == "name":
-        folder[item.name] = item.value
+        directory[item.name] = item.value
     elif item.what == "unname":
-        folder.pop(item.name, None)
+        directory.pop(item.name, None)
     else:
-        source, folder[item.name] = item.value
-        folder.pop(source, None)
+        source, directory[item.name] = item.value
+        directory.pop(source, None)
 
 
 def _entry(kind: str, mode: int | None, content: bytes) -> tuple[int, bytes | str | None]:
-    if kind == "folder":
+    if kind == "directory":
         return (0o755 if mode is None else mode, None)
     return (0o600 if mode is None else mode, content) if kind == "file" else (0o777, kind)
 
@@ -213,7 +213,7 @@ def _change(content: bytearray, item: Operation) -> None:
 
 
 def lay_down(tree: Picture, root: Path) -> None:
-    """Write a picture below the empty folder `root`."""
+    """Write a picture below the empty directory `root`."""
     for name, (mode, content) in sorted(tree.items()):
         path = root / name.lstrip("/")
         if isinstance(content, str):

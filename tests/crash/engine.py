@@ -136,18 +136,18 @@ class Daemon:
             raise AssertionError("the container is there already")
         if spec["image"] not in self.images:
             return False
-        folder = spec["volumes"][0]["host"]
-        self._put(spec["name"], "created", labels, spec["image"], folder)
+        directory = spec["volumes"][0]["host"]
+        self._put(spec["name"], "created", labels, spec["image"], directory)
         return True
 
-    def _put(self, name: str, status: str, labels: dict[str, str], image: str, folder: str) -> None:
+    def _put(self, name: str, status: str, labels: dict[str, str], image: str, directory: str) -> None:
         started = datetime.now(UTC).isoformat()
         status = "exited" if image.endswith(DEAD) else status
         self.containers[name] = {
             "status": status,
             "labels": labels,
             "image": image,
-            "folder": folder,
+            "directory": directory,
             "started": started,
         }
 
@@ -214,7 +214,7 @@ class Daemon:
             volume = _VOLUME.search(text)
             assert image is not None
             assert volume is not None
-            unit = {"labels": dict(_LABEL.findall(text)), "image": image[1], "folder": volume[1]}
+            unit = {"labels": dict(_LABEL.findall(text)), "image": image[1], "directory": volume[1]}
             self.units[f"{path.stem}.service"] = unit
         written = {
             path.name: path.read_text()
@@ -238,14 +238,14 @@ class Daemon:
 
 
 def _container_of(unit: str) -> dict[str, Any]:
-    """What a unit around the engine runs: image, labels, and the folder of the configuration."""
+    """What a unit around the engine runs: image, labels, and the directory of the configuration."""
     (line,) = re.findall(r"^ExecStartPre=.* run --detach (.*)$", unit, re.MULTILINE)
     *options, image = shlex.split(line.replace("%%", "%").replace("$$", "$"))
     pairs = [option.partition("=") for option in options]
     labels = dict(value.split("=", 1) for name, _, value in pairs if name == "--label")
     volumes = [value.split(":") for name, _, value in pairs if name == "--volume"]
-    folder = next(host for host, container, *_ in volumes if container == "/etc/mstunnel")
-    return {"labels": labels, "image": image, "folder": folder}
+    directory = next(host for host, container, *_ in volumes if container == "/etc/mstunnel")
+    return {"labels": labels, "image": image, "directory": directory}
 
 
 def _environment(root: Path, unit: str) -> str:
@@ -258,11 +258,11 @@ def _environment(root: Path, unit: str) -> str:
 
 
 class _Listener:
-    """A TLS server that shows the leaf in a configuration folder."""
+    """A TLS server that shows the leaf in a configuration directory."""
 
     def __init__(self, port: int, server: dict[str, Any]) -> None:
         self.server = server
-        self._folder = Path(server["folder"]) / "private/active"
+        self._directory = Path(server["directory"]) / "private/active"
         self._socket = socket.create_server(("127.0.0.1", port))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -281,7 +281,7 @@ class _Listener:
             with plain, contextlib.suppress(OSError):
                 plain.settimeout(5)
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                context.load_cert_chain(self._folder / "chain.pem", self._folder / "key.pem")
+                context.load_cert_chain(self._directory / "chain.pem", self._directory / "key.pem")
                 with context.wrap_socket(plain, server_side=True) as wrapped:
                     wrapped.recv(1)
 

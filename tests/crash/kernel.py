@@ -29,8 +29,8 @@ def lay_down(root: Path) -> None:
 
 def lay_down_openrc(root: Path) -> None:
     """An init that takes scripts."""
-    for folder in ("run/openrc/started", "etc/runlevels/default", "etc/init.d"):
-        (root / folder).mkdir(parents=True)
+    for directory in ("run/openrc/started", "etc/runlevels/default", "etc/init.d"):
+        (root / directory).mkdir(parents=True)
 
 
 def changes(arguments: Sequence[str]) -> bool:

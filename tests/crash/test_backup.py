@@ -39,9 +39,9 @@ def offer(arena: Arena, label: str, image: str) -> str:
 
 @pytest.fixture
 def private() -> Iterator[Path]:
-    """A folder whose parents no other user can change: elsewhere no backup is written."""
-    with tempfile.TemporaryDirectory(dir=pwd.getpwuid(os.geteuid()).pw_dir) as folder:
-        yield Path(folder)
+    """A directory whose parents no other user can change: elsewhere no backup is written."""
+    with tempfile.TemporaryDirectory(dir=pwd.getpwuid(os.geteuid()).pw_dir) as directory:
+        yield Path(directory)
 
 
 @pytest.fixture

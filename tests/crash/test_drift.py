@@ -187,7 +187,9 @@ def test_a_removed_container_is_made_again(fresh: Scene, arena: Arena, container
     assert differences(fresh.golden, arena.state()) == []
 
 
-def test_a_removed_configuration_folder_does_not_stop_the_uninstallation(fresh: Scene, arena: Arena) -> None:
+def test_a_removed_configuration_directory_does_not_stop_the_uninstallation(
+    fresh: Scene, arena: Arena
+) -> None:
     done(arena.install())
     shutil.rmtree(place(arena, paths.CONFIGURATION))
     done(arena.uninstall())

@@ -23,20 +23,20 @@ Trick = Callable[[Path, Path], None]
 
 @pytest.fixture
 def treasure(arena: Arena) -> Iterator[Path]:
-    """A foreign folder with one file; neither may change."""
-    folder = arena.directory / "treasure"
-    folder.mkdir()
-    (folder / "file").write_text("A=1\n")
-    (folder / "file").chmod(0o604)
-    yield folder
-    assert (folder / "file").read_text() == "A=1\n"
-    assert (folder / "file").stat().st_mode & 0o777 == 0o604
-    assert [path.name for path in folder.iterdir()] == ["file"]
-    shutil.rmtree(folder)
+    """A foreign directory with one file; neither may change."""
+    directory = arena.directory / "treasure"
+    directory.mkdir()
+    (directory / "file").write_text("A=1\n")
+    (directory / "file").chmod(0o604)
+    yield directory
+    assert (directory / "file").read_text() == "A=1\n"
+    assert (directory / "file").stat().st_mode & 0o777 == 0o604
+    assert [path.name for path in directory.iterdir()] == ["file"]
+    shutil.rmtree(directory)
 
 
 def made(arena: Arena, path: str) -> Path:
-    """Where a path of the host really is; the folders above it are made, for root alone."""
+    """Where a path of the host really is; the directories above it are made, for root alone."""
     place = arena.root / path.lstrip("/")
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
     return place
@@ -61,13 +61,13 @@ def pipe(place: Path, _treasure: Path) -> None:
     os.mkfifo(place)
 
 
-def folder(place: Path, _treasure: Path) -> None:
+def directory(place: Path, _treasure: Path) -> None:
     place.mkdir()
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("path", _TARGETS)
-@pytest.mark.parametrize("trick", [link, pipe, folder])
+@pytest.mark.parametrize("trick", [link, pipe, directory])
 def test_what_is_no_file_is_refused(arena: Arena, treasure: Path, path: str, trick: Trick) -> None:
     trick(made(arena, path), treasure)
     check_refused(arena.install(), path)
@@ -98,14 +98,14 @@ def test_neither_journal_nor_log_nor_lock_follow_a_hard_link(arena: Arena, treas
 
 
 @pytest.mark.parametrize("path", [paths.CONFIGURATION, paths.STATE, paths.PRIVATE])
-def test_a_link_in_the_place_of_a_folder_is_refused(arena: Arena, treasure: Path, path: str) -> None:
+def test_a_link_in_the_place_of_a_directory_is_refused(arena: Arena, treasure: Path, path: str) -> None:
     made(arena, path).symlink_to(treasure)
     check_refused(arena.install(), path)
 
 
 @pytest.mark.parametrize("change", ["mode", "owner"])
 @pytest.mark.parametrize("path", [paths.CONFIGURATION, paths.PRIVATE])
-def test_a_folder_that_others_may_write_to_is_refused(arena: Arena, path: str, change: str) -> None:
+def test_a_directory_that_others_may_write_to_is_refused(arena: Arena, path: str, change: str) -> None:
     made(arena, path).mkdir()
     if change == "mode":
         made(arena, path).chmod(0o775)
@@ -117,7 +117,7 @@ def test_a_folder_that_others_may_write_to_is_refused(arena: Arena, path: str, c
     assert path.rpartition("/")[2] in ended.envelope["errors"][0]["message"]
 
 
-def test_a_folder_swapped_for_a_link_during_the_run_leads_nowhere(arena: Arena, treasure: Path) -> None:
+def test_a_directory_swapped_for_a_link_during_the_run_leads_nowhere(arena: Arena, treasure: Path) -> None:
     arena.daemon.hold = 2.0
     configuration = made(arena, paths.CONFIGURATION)
 

@@ -56,9 +56,9 @@ def test_it_is_taken_when_its_time_has_passed_and_not_before(arena: Arena) -> No
 
 def test_one_that_is_refused_is_tried_once_an_hour_and_stays_listed(arena: Arena) -> None:
     first = in_use(arena)
-    for folder in (arena.root / paths.GENERATIONS.lstrip("/")).iterdir():
-        if folder.name != first.name:
-            (folder / "key.pem").write_text("spoiled\n")
+    for directory in (arena.root / paths.GENERATIONS.lstrip("/")).iterdir():
+        if directory.name != first.name:
+            (directory / "key.pem").write_text("spoiled\n")
     assert "is taken into use" in look(arena, DAYS + 1).stderr
     assert "is taken into use" not in look(arena, DAYS + 1).stderr
     assert "is taken into use" in look(arena, DAYS + 1.1).stderr

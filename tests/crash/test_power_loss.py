@@ -83,12 +83,12 @@ class Workshop:
         """Bring a disk to the state with certificate number `which`."""
         source = self._sources[which]
         mark = fingerprint(source.load(Ports(Files(root))))
-        folder = f"{_PRIVATE}/{mark}"
+        directory = f"{_PRIVATE}/{mark}"
         actions = (
             MakeDirectory(path=_PRIVATE, mode=0o700),
             WriteFile(path=_ENVIRONMENT, text=text, mode=0o640),
-            MakeDirectory(path=folder, mode=0o700),
-            PlaceIdentity(directory=folder, source=source, fingerprint=mark),
+            MakeDirectory(path=directory, mode=0o700),
+            PlaceIdentity(directory=directory, source=source, fingerprint=mark),
             Link(path=f"{_PRIVATE}/active", target=mark),
         )
         step: Step[None, None] = Step("one", "", lambda _context: None, lambda _facts: actions)
@@ -123,8 +123,8 @@ def recorded(
     disk.install(double(log, root))
     Journal.append = told  # type: ignore[method-assign]
     try:
-        for folder in ("/etc/mstunnel", "/var/lib"):
-            Files(root).make_directories(folder)
+        for directory in ("/etc/mstunnel", "/var/lib"):
+            Files(root).make_directories(directory)
         Files(root).write(_ENVIRONMENT, _OLD.encode(), 0o600)
         first(root)
         start, before = len(log.operations), disk.picture(log.operations, log.kinds)
@@ -288,7 +288,7 @@ def test_the_receipt_is_old_or_new(memory: Path) -> None:
     assert found == {old, new}
 
 
-@pytest.mark.parametrize("skipped", ["file", "folder"])
+@pytest.mark.parametrize("skipped", ["file", "directory"])
 def test_a_writer_that_skips_a_sync_is_found(workshop: Workshop, memory: Path, skipped: str) -> None:
     """Proof that these tests can fail: the very check of the first test complains."""
     double = partial(disk.SkippingOs, skip=skipped)

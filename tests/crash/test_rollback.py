@@ -32,11 +32,11 @@ def test_a_failed_installation_is_kept_and_says_why(fresh: Scene, arena: Arena) 
 
 @pytest.mark.parametrize("way_back", ["uninstall", "roll_back"])
 def test_below_a_bare_root_nothing_is_left_either(fresh: Scene, arena: Arena, way_back: str) -> None:
-    """Neither folders that every running host has, nor the lock."""
+    """Neither directories that every running host has, nor the lock."""
     last = writes(fresh)[-1]
     fresh.reset()
-    for folder in ("var/lib", "var/log"):
-        (arena.root / folder).rmdir()
+    for directory in ("var/lib", "var/log"):
+        (arena.root / directory).rmdir()
     before = arena.state()
     arena.install(fault={**_REFUSED, "at": last if way_back == "roll_back" else 0})
     assert differences(before, arena.state()) != []

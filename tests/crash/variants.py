@@ -41,13 +41,13 @@ def _fresh(arena: Arena) -> None:
 def _occupied(arena: Arena) -> None:
     """Foreign files where ours will be: undo must restore them."""
     arena.write_answers({})
-    folder = arena.root / "etc/mstunnel"
-    (folder / "private").mkdir(parents=True)
-    (folder / "env.sh").write_text("THEIRS=1\n")
-    (folder / "env.sh").chmod(0o600)
-    (folder / "oidc.json").write_text("{}\n")
-    (folder / "private/agent.p12").write_bytes(b"theirs")
-    (folder / "private/notes").write_text("keep me\n")
+    directory = arena.root / "etc/mstunnel"
+    (directory / "private").mkdir(parents=True)
+    (directory / "env.sh").write_text("THEIRS=1\n")
+    (directory / "env.sh").chmod(0o600)
+    (directory / "oidc.json").write_text("{}\n")
+    (directory / "private/agent.p12").write_bytes(b"theirs")
+    (directory / "private/notes").write_text("keep me\n")
 
 
 def _systemd(arena: Arena) -> None:

@@ -25,9 +25,9 @@ def missing(client: str = "certbot") -> list[str]:
 
 @dataclass(frozen=True)
 class Acme:
-    """A running authority; `folder` holds what certbot calls its configuration, work and log folders."""
+    """A running authority; `directory` holds certbot's configuration, work and log directories."""
 
-    folder: Path
+    directory: Path
     port: int
     management: int
 
@@ -39,17 +39,17 @@ class Acme:
             return bytes(answer.read())
 
     def lineage(self, name: str) -> Path:
-        return self.folder / "letsencrypt" / "live" / name
+        return self.directory / "letsencrypt" / "live" / name
 
     def certbot(self, *arguments: str) -> None:
         """Run certbot; only the certificate of the server is not verified."""
-        folders = [
-            f"--{kind}-dir={self.folder / name}"
+        directories = [
+            f"--{kind}-dir={self.directory / name}"
             for kind, name in (("config", "letsencrypt"), ("work", "work"), ("logs", "logs"))
         ]
         server = f"--server=https://localhost:{self.port}/dir"
         done = subprocess.run(
-            ["certbot", *arguments, *folders, server, "--no-verify-ssl", "--non-interactive"],
+            ["certbot", *arguments, *directories, server, "--no-verify-ssl", "--non-interactive"],
             capture_output=True,
             text=True,
             timeout=120,
@@ -58,8 +58,8 @@ class Acme:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def acme_sh(self, *arguments: str) -> None:
-        """Run acme.sh; its home is a folder of ours, and it keeps out of the caller's crontab."""
-        home = ["--home", str(self.folder / "acme.sh"), "--ecc"]
+        """Run acme.sh; its home is a directory of ours, and it keeps out of the caller's crontab."""
+        home = ["--home", str(self.directory / "acme.sh"), "--ecc"]
         server = ["--server", f"https://localhost:{self.port}/dir", "--insecure"]
         done = subprocess.run(
             ["acme.sh", *arguments, *home, *server, "-m", "admin@example.org"],
@@ -67,7 +67,7 @@ class Acme:
             text=True,
             timeout=120,
             check=False,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.folder)},
+            env={"PATH": os.environ["PATH"], "HOME": str(self.directory)},
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -81,30 +81,30 @@ class Acme:
 
 
 @contextmanager
-def acme_server(folder: Path) -> Iterator[Acme]:
-    acme = Acme(folder, _free_port(), _free_port())
+def acme_server(directory: Path) -> Iterator[Acme]:
+    acme = Acme(directory, _free_port(), _free_port())
     own = trustme.CA().issue_cert("localhost")
-    own.private_key_pem.write_to_path(folder / "key.pem")
-    own.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    own.private_key_pem.write_to_path(directory / "key.pem")
+    own.cert_chain_pems[0].write_to_path(directory / "cert.pem")
     settings = {
         "listenAddress": f"127.0.0.1:{acme.port}",
         "managementListenAddress": f"127.0.0.1:{acme.management}",
-        "certificate": str(folder / "cert.pem"),
-        "privateKey": str(folder / "key.pem"),
+        "certificate": str(directory / "cert.pem"),
+        "privateKey": str(directory / "key.pem"),
         "httpPort": 5002,
         "tlsPort": 5001,
         "certificateValidityPeriod": 7_776_000,
     }
-    (folder / "pebble.json").write_text(json.dumps({"pebble": settings}))
+    (directory / "pebble.json").write_text(json.dumps({"pebble": settings}))
     environment = {
         **os.environ,
         "PEBBLE_VA_ALWAYS_VALID": "1",
         "PEBBLE_VA_NOSLEEP": "1",
         "PEBBLE_WFE_NONCEREJECT": "0",
     }
-    with (folder / "pebble.log").open("w") as log:
+    with (directory / "pebble.log").open("w") as log:
         process = subprocess.Popen(
-            ["pebble", "-config", str(folder / "pebble.json")],
+            ["pebble", "-config", str(directory / "pebble.json")],
             env=environment,
             stdout=log,
             stderr=log,
@@ -118,13 +118,13 @@ def acme_server(folder: Path) -> Iterator[Acme]:
 
 
 def deploy_script(path: Path, acme: Acme, enter: list[str], hook: str) -> Path:
-    """What certbot runs after a renewal: bring its folder to the server as it is, and run the hook there."""
-    tree = acme.folder / "letsencrypt"
+    """What certbot runs after a renewal: bring its directory to the server, and run the hook there."""
+    tree = acme.directory / "letsencrypt"
     inside = shlex.join(enter)
     path.write_text(
         f"""#!/bin/sh
 set -eu
-tar -C {acme.folder} -cf - letsencrypt | {inside} tar -C /etc -xf -
+tar -C {acme.directory} -cf - letsencrypt | {inside} tar -C /etc -xf -
 exec {inside} env RENEWED_LINEAGE="/etc/letsencrypt${{RENEWED_LINEAGE#{tree}}}" {hook}
 """
     )
@@ -132,14 +132,14 @@ exec {inside} env RENEWED_LINEAGE="/etc/letsencrypt${{RENEWED_LINEAGE#{tree}}}" 
     return path
 
 
-def carry(folder: Path, enter: list[str], files: Mapping[str, str], command: str) -> Path:
-    """A reload command that brings files of `folder` to places on the server and runs `command` there."""
+def carry(directory: Path, enter: list[str], files: Mapping[str, str], command: str) -> Path:
+    """A reload command that brings files of `directory` to places on the server and runs `command` there."""
     inside = shlex.join(enter)
     copies = "".join(
-        f"{inside} sh -c {shlex.quote(f'umask 077; cat >{place}')} <{folder / name}\n"
+        f"{inside} sh -c {shlex.quote(f'umask 077; cat >{place}')} <{directory / name}\n"
         for name, place in files.items()
     )
-    script = folder / "carry"
+    script = directory / "carry"
     script.write_text(f"#!/bin/sh\nset -eu\n{copies}exec {inside} sh -c {shlex.quote(command)}\n")
     script.chmod(0o755)
     return script
@@ -159,4 +159,4 @@ def _await(acme: Acme) -> None:
             time.sleep(0.1)
         else:
             return
-    raise AssertionError((acme.folder / "pebble.log").read_text())
+    raise AssertionError((acme.directory / "pebble.log").read_text())

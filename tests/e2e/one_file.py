@@ -14,11 +14,11 @@ VERSION = ["--version"]
 
 
 class OneFile:
-    """A copy in `folder` that unpacks itself into `places` of that folder, for root."""
+    """A copy in `directory` that unpacks itself into `places` of that directory, for root."""
 
-    def __init__(self, built: bytes, folder: Path) -> None:
-        self.path = folder / "mstunnel-setup"
-        self.places = [folder / "first", folder / "second", folder / "third"]
+    def __init__(self, built: bytes, directory: Path) -> None:
+        self.path = directory / "mstunnel-setup"
+        self.places = [directory / "first", directory / "second", directory / "third"]
         head, marker, payload = built.partition(b"\n__PAYLOAD__\n")
         for place, own in zip(PLACES, self.places, strict=True):
             assert place.encode() in head
@@ -42,10 +42,10 @@ def run(command: list[str], environment: dict[str, str] = ENVIRONMENT) -> subpro
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def mounted(folder: Path, options: str, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run `command` where an empty file system is mounted at `folder`."""
+def mounted(directory: Path, options: str, command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run `command` where an empty file system is mounted at `directory`."""
     script = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"'
-    return run(["unshare", "--mount", "sh", "-c", script, "sh", options, str(folder), *command])
+    return run(["unshare", "--mount", "sh", "-c", script, "sh", options, str(directory), *command])
 
 
 def chrooted(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -54,7 +54,7 @@ def chrooted(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return run(["unshare", "--mount", "sh", "-c", script, "sh", str(root), *command])
 
 
-def unpack_root(suite: str, folder: Path) -> None:
+def unpack_root(suite: str, directory: Path) -> None:
     """Unpack a root with the essential packages of a release of Debian, bootstrapped once."""
     tarball = ROOTS / f"{suite}.tar"
     with cache.writing():
@@ -65,4 +65,4 @@ def unpack_root(suite: str, folder: Path) -> None:
             options = ["--variant=essential", '--aptopt=Acquire::Check-Valid-Until "false"']
             subprocess.run(["mmdebstrap", "--quiet", *options, suite, str(partial)], check=True, timeout=280)
             partial.rename(tarball)
-    subprocess.run(["tar", "-xf", tarball, "-C", folder], check=True, timeout=60)
+    subprocess.run(["tar", "-xf", tarball, "-C", directory], check=True, timeout=60)

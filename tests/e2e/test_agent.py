@@ -177,8 +177,8 @@ def test_the_agent_can_change_nothing_but_its_own(installed: Installation) -> No
     assert me.partition("CapEff:")[2].split()[0] == "0" * 16
     assert installed.server.run(["getent", "passwd", "65532"], check=False).code == 2
     places = ("/etc/mstunnel", "/var/lib/mstunnel-agent", "/var/lib/mstunnel-server")
-    folders = f"(folder for place in {places} for folder, _, _ in os.walk(place))"
-    script = f"import os; print(*(folder for folder in {folders} if os.access(folder, os.W_OK)))"
+    directories = f"(directory for place in {places} for directory, _, _ in os.walk(place))"
+    script = f"import os; print(*(directory for directory in {directories} if os.access(directory, os.W_OK)))"
     writable = installed.server.run([*inside, script]).stdout
     assert sorted(writable.split()) == [
         "/etc/mstunnel/agent",

@@ -49,7 +49,7 @@ class Online:
         self.run(f"python3 -m http.server {self.authority.crl_port}")
 
     def copy(self) -> None:
-        for path in self.authority.folder.iterdir():
+        for path in self.authority.directory.iterdir():
             if path.is_file():
                 self.lab.write(f"/root/authority/{path.name}", path.read_bytes())
 
@@ -61,9 +61,9 @@ class Online:
 
     def place(self, gateway: Installation, name: str) -> bytes:
         """Put a certificate of the authority where an import finds it; returns its leaf."""
-        read = (self.authority.folder / f"{name}.pem").read_bytes()
-        chain = read + (self.authority.folder / "ca.pem").read_bytes()
-        gateway.place_certificate(chain, (self.authority.folder / f"{name}.key").read_bytes())
+        read = (self.authority.directory / f"{name}.pem").read_bytes()
+        chain = read + (self.authority.directory / "ca.pem").read_bytes()
+        gateway.place_certificate(chain, (self.authority.directory / f"{name}.key").read_bytes())
         return leaf_of(chain)
 
     def run(self, command: str) -> None:

@@ -26,7 +26,7 @@ KINDS = (
     kinds.DOCKER,
     kinds.PODMAN_ROOTLESS,
     pytest.param(kinds.PODMAN_PLAIN, marks=pytest.mark.long),
-    # The kind that the other files of this folder test.
+    # The kind that the other files of this directory test.
     pytest.param(kinds.PODMAN, marks=pytest.mark.long),
     pytest.param(kinds.PODMAN_UNIT, marks=pytest.mark.long),
     pytest.param(kinds.DOCKER_PLAIN, marks=pytest.mark.long),

@@ -81,10 +81,10 @@ def test_the_archive_that_is_given(host: Host) -> None:
     assert host.present() == host.release.digests
 
 
-@pytest.mark.parametrize("folder", ["/root", ARCHIVES], ids=["beside", "folder"])
-def test_the_archive_that_lies_there(host: Host, folder: str) -> None:
-    host.installation.server.run(["mkdir", "-p", folder])
-    host.installation.server.copy([host.release.archive], folder)
+@pytest.mark.parametrize("directory", ["/root", ARCHIVES], ids=["beside", "directory"])
+def test_the_archive_that_lies_there(host: Host, directory: str) -> None:
+    host.installation.server.run(["mkdir", "-p", directory])
+    host.installation.server.copy([host.release.archive], directory)
     done = host.brings()
     assert done.code == 0, done.describe()
     assert host.present() == host.release.digests

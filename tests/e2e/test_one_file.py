@@ -30,7 +30,7 @@ def built() -> bytes:
 
 @pytest.fixture(scope="module")
 def one_file(built: bytes, tmp_path_factory: pytest.TempPathFactory) -> OneFile:
-    """A copy that unpacks itself into separate folders, kept between the tests."""
+    """A copy that unpacks itself into separate directories, kept between the tests."""
     file = OneFile(built, tmp_path_factory.mktemp("copied"))
     file.run("--version")
     return file
@@ -157,17 +157,17 @@ def test_the_other_architecture_does_the_same_under_emulation(one_file: OneFile,
     here = debian.architecture().debian
     other = debian.ARCHITECTURES["arm64" if here == "amd64" else "amd64"]
     dist.build(tmp_path / "mstunnel-setup", other)
-    folder = tmp_path / "place/tree"
-    packages.unpack(tmp_path / "mstunnel-setup", folder)
-    (folder / "complete").touch()
+    directory = tmp_path / "place/tree"
+    packages.unpack(tmp_path / "mstunnel-setup", directory)
+    (directory / "complete").touch()
     loader = [
         f"/usr/bin/qemu-{other.machine}",
-        folder / "lib" / other.loader,
+        directory / "lib" / other.loader,
         "--library-path",
-        folder / "lib",
+        directory / "lib",
     ]
-    python = folder / "bin" / tree.PYTHON
-    emulated = [*loader, "--argv0", python, python, "-I", "-S", "-B", folder / "start.py"]
+    python = directory / "bin" / tree.PYTHON
+    emulated = [*loader, "--argv0", python, python, "-I", "-S", "-B", directory / "start.py"]
     link = one_file.path.with_name("mst-readiness")
     if not link.exists():
         link.symlink_to(one_file.path.name)
@@ -185,13 +185,13 @@ def test_the_other_architecture_does_the_same_under_emulation(one_file: OneFile,
         assert run([*map(str, emulated), str(program), *arguments], given).stdout == native.stdout
 
 
-def planned(folder: Path) -> list[str]:
+def planned(directory: Path) -> list[str]:
     """The arguments of a plan for an empty root, without the steps that need a tenant or an engine."""
     chain, key = Authority().issue("vpn.example.org")
-    (folder / "site.crt").write_bytes(chain)
-    (folder / "site.key").write_bytes(key)
-    (folder / "root/etc").mkdir(parents=True)
+    (directory / "site.crt").write_bytes(chain)
+    (directory / "site.key").write_bytes(key)
+    (directory / "root/etc").mkdir(parents=True)
     away = ("images", "sign-in", "site", "register", "configure", "launch", "monitor", "verify")
-    certificate = [f"--cert={folder / 'site.crt'}", f"--key={folder / 'site.key'}"]
+    certificate = [f"--cert={directory / 'site.crt'}", f"--key={directory / 'site.key'}"]
     fixed = ["--accept-eula", "--site=Office", "--unattended", *(f"--skip={step}" for step in away)]
-    return ["plan", f"--root={folder / 'root'}", *certificate, *fixed]
+    return ["plan", f"--root={directory / 'root'}", *certificate, *fixed]

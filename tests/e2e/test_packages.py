@@ -32,8 +32,8 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def older(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """An earlier version, with a file that the next one does not have."""
-    folder = tmp_path_factory.mktemp("older")
-    made = packages.build(small_file(folder, former="\n"), folder, debian.here(), version="0.0.1")
+    directory = tmp_path_factory.mktemp("older")
+    made = packages.build(small_file(directory, former="\n"), directory, debian.here(), version="0.0.1")
     return {path.suffix[1:]: path for path in made}
 
 
@@ -134,7 +134,7 @@ def test_a_configuration_that_was_edited_survives_an_upgrade(
     assert edited.read_text() == "# edited\n"
 
 
-def test_the_folder_of_the_log_is_made_at_boot(newer: dict[str, Path], root: Path) -> None:
+def test_the_directory_of_the_log_is_made_at_boot(newer: dict[str, Path], root: Path) -> None:
     dpkg(root, "--install", newer["deb"])
     made = run(["systemd-tmpfiles", "--create", f"--root={root}", "mstunnel-setup.conf"])
     assert (made.returncode, made.stderr) == (0, "")

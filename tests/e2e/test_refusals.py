@@ -96,7 +96,7 @@ FILE = "/root/answers.yaml"
 SETUP = ("mstunnel-setup", "--answers", ANSWERS, "--unattended", "--output", "json")
 BREAK_PODMAN = "mv /usr/bin/podman /usr/bin/podman.away"
 MEND_PODMAN = "mv /usr/bin/podman.away /usr/bin/podman"
-# A separate file below the folder keeps the file system from having a single free block.
+# A separate file below the directory keeps the file system from having a single free block.
 FULL = (
     "mkdir -p {0} && mount -t tmpfs -o size=16k,mode=755 tmpfs {0} && ! dd if=/dev/zero of={0}/filling 2>&1"
 )

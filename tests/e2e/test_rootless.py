@@ -60,7 +60,7 @@ def host() -> Iterator[Host]:
 
 
 def tree(host: Host) -> dict[str, Entry]:
-    """The server as it is, without the folder that Podman makes for every account that so much as asks it."""
+    """The server as it is, without the directory that Podman makes for every account that asks it."""
     found = host_tree(host)
     found.pop(f"/home/{ACCOUNT}/.config", None)
     return found

@@ -61,7 +61,7 @@ def used(built: bytes, tmp_path_factory: pytest.TempPathFactory) -> OneFile:
 
 
 def works(file: OneFile) -> None:
-    """Its answer is complete, and nothing but the whole folder is left."""
+    """Its answer is complete, and nothing but the whole directory is left."""
     finished = file.run("--version")
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, ANSWER, "")
     assert [path.name for path in file.places[0].iterdir()] == [file.tree.name]
@@ -208,7 +208,7 @@ def test_where_nothing_can_be_kept_or_run_the_next_place_is_taken(option: str, o
     assert len(list(one_file.places[1].iterdir())) == 1
 
 
-def test_temporary_folders_may_forbid_programs(one_file: OneFile, tmp_path: Path) -> None:
+def test_temporary_directories_may_forbid_programs(one_file: OneFile, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     finished = mounted(temporary, "noexec", ["env", f"TMPDIR={temporary}", str(one_file.path), "--version"])
@@ -224,16 +224,18 @@ def as_user(*command: str, **environment: str) -> subprocess.CompletedProcess[st
 @pytest.fixture
 def home(one_file: OneFile) -> Path:
     """A home of the account `nobody`, which can read the file."""
-    folder = one_file.path.parent
-    home = folder / "home"
+    directory = one_file.path.parent
+    home = directory / "home"
     home.mkdir()
     shutil.chown(home, "nobody")
     # As many as pytest makes for root alone; one more where the tests run in several processes.
     for parent in [
-        path for path in folder.parents if path.is_relative_to(Path(tempfile.gettempdir(), "pytest-of-root"))
+        path
+        for path in directory.parents
+        if path.is_relative_to(Path(tempfile.gettempdir(), "pytest-of-root"))
     ]:
         parent.chmod(0o755)
-    folder.chmod(0o755)
+    directory.chmod(0o755)
     return home
 
 

@@ -78,15 +78,15 @@ def test_ocserv_takes_every_configuration_that_we_take(host: Installation) -> No
     """The parser of the gateway's own ocserv, on configurations with every property and setting."""
     host.setup()
     dice = random.Random(3)
-    folder = "/etc/mstunnel/values"
+    directory = "/etc/mstunnel/values"
     for number in range(24):
         configuration = ServerConfiguration.from_wire(document(dice))
-        host.server.write(f"{folder}/{number}.conf", ocserv_conf(configuration))
+        host.server.write(f"{directory}/{number}.conf", ocserv_conf(configuration))
     each = "ocserv --test-config --config $file 2>&1 || echo refused $file"
-    script = f"for file in {folder}/*.conf; do {each}; done"
+    script = f"for file in {directory}/*.conf; do {each}; done"
     found = host.server.run(["podman", "exec", "mstunnel-server", "sh", "-c", script])
     assert "refused" not in found.stdout, found.stdout
-    host.server.write(f"{folder}/wrong.conf", "auth = nonsense\n")
+    host.server.write(f"{directory}/wrong.conf", "auth = nonsense\n")
     found = host.server.run(["podman", "exec", "mstunnel-server", "sh", "-c", script])
     assert found.stdout.count("refused") == 1
 

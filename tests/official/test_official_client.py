@@ -35,19 +35,19 @@ def locked(path: Path) -> Iterator[None]:
 def client_python() -> Path:
     """The interpreter of the environment with the client, made the first time."""
     name = hashlib.sha256(LOCKED.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    folder = ROOT / "build/cache/official-client" / name
-    with locked(folder.with_name("lock")):
-        if not (folder / "complete").exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, timeout=60)
-            pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--no-compile"]
+    directory = ROOT / "build/cache/official-client" / name
+    with locked(directory.with_name("lock")):
+        if not (directory / "complete").exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(directory)], check=True, timeout=60)
+            pip = [str(directory / "bin/python"), "-m", "pip", "install", "--quiet", "--no-compile"]
             options = ["--disable-pip-version-check", "--require-hashes", "--requirement", str(LOCKED)]
             subprocess.run([*pip, *options], check=True, timeout=280, env=_without_wheels())
-            (folder / "complete").touch()
-    return folder / "bin/python"
+            (directory / "complete").touch()
+    return directory / "bin/python"
 
 
 def _without_wheels() -> dict[str, str]:
-    """The environment without a local folder of wheels: the locked digests decide."""
+    """The environment without a local directory of wheels: the locked digests decide."""
     return {name: value for name, value in os.environ.items() if name != "PIP_FIND_LINKS"}
 
 

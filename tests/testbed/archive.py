@@ -11,7 +11,7 @@ from tests.testbed.paths import CACHE, RUNS
 from tests.testbed.process import progress
 from tests.testbed.registry import SERVED
 
-FOLDER = CACHE / "images"
+DIRECTORY = CACHE / "images"
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ def prepare(images: ImageSet) -> Archive:
     manifest which Podman makes of the archive: the same on every load, and neither the one that the image
     had before nor the registry's.
     """
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
     names = [images[name].reference for name in SERVED]
-    path = FOLDER / ("-".join(name.rpartition(":")[2] for name in names) + ".tar")
+    path = DIRECTORY / ("-".join(name.rpartition(":")[2] for name in names) + ".tar")
     index = path.with_suffix(".json")
     with cache.writing():
         if not index.exists():
@@ -43,7 +43,7 @@ def prepare(images: ImageSet) -> Archive:
 def _save(path: Path, names: list[str]) -> None:
     progress("archive: saving images")
     if cache.unshared():
-        for old in FOLDER.iterdir():
+        for old in DIRECTORY.iterdir():
             old.unlink()
     path.unlink(missing_ok=True)
     arguments = ["--quiet", "--format=docker-archive", "--multi-image-archive", f"--output={path}"]

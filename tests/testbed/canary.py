@@ -15,7 +15,7 @@ from tests.testbed.machine import Machine
 
 # Where the keys of gateway and agent belong; everything else of the system's own is read.
 _KEYS = ("etc/mstunnel/private", "etc/mstunnel/agent/agent.p12", "etc/mstunnel/agent/agent-secret")
-_FOLDERS = ("etc", "run", "var/lib/mstunnel", "var/log")
+_DIRECTORIES = ("etc", "run", "var/lib/mstunnel", "var/log")
 _LARGEST = "--exclude=var/log/journal"
 _LINE_BREAKS = re.compile(rb"\\r|\\n|[\r\n]")
 
@@ -101,7 +101,7 @@ def left_behind(machine: Machine) -> dict[str, bytes]:
         "--exclude=run/systemd/inaccessible",
     ]
     # Files of a running system change while they are read (code 1), sockets are passed over.
-    script = f"tar -C / -c {' '.join([*excluded, *_FOLDERS])} 2>/dev/null | base64"
+    script = f"tar -C / -c {' '.join([*excluded, *_DIRECTORIES])} 2>/dev/null | base64"
     packed = base64.b64decode(machine.shell(script, timeout=120).stdout)
     found = {"journal": machine.run(["journalctl", "--no-pager", "--output=export"]).stdout.encode()}
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:

@@ -128,5 +128,5 @@ def _require(condition: object, message: str) -> None:
 
 
 def _plain(entry: Any) -> Any:
-    """An entry without its time: folders that files came to and went from have a newer one."""
+    """An entry without its time: directories that files came to and went from have a newer one."""
     return None if entry is None else (entry.kind, entry.mode, entry.owner, entry.group, entry.content)

@@ -66,8 +66,8 @@ def oci_archive(path: Path) -> str:
 
 def loaded(engine: ContainerEngine) -> dict[str, Any]:
     """Load an archive, make a container of it by its digest, take both back."""
-    with tempfile.TemporaryDirectory() as folder:
-        archive = Path(folder) / "image.tar"
+    with tempfile.TemporaryDirectory() as directory:
+        archive = Path(directory) / "image.tar"
         reference = f"registry.example/small@{oci_archive(archive)}"
         ports: Any = SimpleNamespace(engine=engine)
         action = LoadImage(archive=str(archive), reference=reference)

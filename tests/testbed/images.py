@@ -18,7 +18,7 @@ RPM_HOST = "host-rpm"
 USES_PROGRAM = ("lab",)
 USES_ONE_FILE = ("server", DOCKER_SERVER)
 HOST_OF = {"server": "host", DOCKER_SERVER: "host-docker"}
-# Made from another image's recipe: its folder, and the build arguments that differ; hosts first.
+# Made from another image's recipe: its directory, and the build arguments that differ; hosts first.
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "host-docker": ("host", {"ENGINE": "docker-cli docker.io runc"}),
     RPM_HOST: ("host", {"MORE": "rpm"}),
@@ -77,7 +77,7 @@ def _base() -> str:
     progress("base image: no registry answers, bootstrapping")
     tarball = CACHE / "base.tar"
     excluded = ("doc", "info", "locale", "man")
-    slim = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in excluded]
+    slim = [f"--dpkgopt=path-exclude=/usr/share/{directory}/*" for directory in excluded]
     run(["mmdebstrap", "--quiet", "--variant=minbase", *slim, SUITE, str(tarball)], timeout=300)
     builder("import", "--quiet", str(tarball), reference, timeout=120)
     tarball.unlink()
@@ -86,9 +86,9 @@ def _base() -> str:
 
 @dataclass(frozen=True)
 class _Recipe:
-    """Folder below `images/`, build arguments, and the name of what comes out."""
+    """Directory below `images/`, build arguments, and the name of what comes out."""
 
-    folder: str
+    directory: str
     arguments: dict[str, str]
     reference: str
 
@@ -109,10 +109,10 @@ def _recipes(base: str) -> dict[str, _Recipe]:
 
 
 def _recipe(name: str, arguments: dict[str, str]) -> _Recipe:
-    folder, more = VARIANTS.get(name, (name, {}))
+    directory, more = VARIANTS.get(name, (name, {}))
     arguments = arguments | more
-    digest = wheels.digest(wheels.files_below(f"images/{folder}"), *arguments.values())
-    return _Recipe(folder, arguments, f"localhost/mstunnel/{name}:{digest}")
+    digest = wheels.digest(wheels.files_below(f"images/{directory}"), *arguments.values())
+    return _Recipe(directory, arguments, f"localhost/mstunnel/{name}:{digest}")
 
 
 def _image(name: str, recipe: _Recipe) -> Image:
@@ -124,7 +124,7 @@ def _image(name: str, recipe: _Recipe) -> Image:
 def _build(name: str, recipe: _Recipe) -> None:
     context = CACHE / "context"
     shutil.rmtree(context, ignore_errors=True)
-    shutil.copytree(ROOT / "images" / recipe.folder, context)
+    shutil.copytree(ROOT / "images" / recipe.directory, context)
     if name == "program":
         shutil.copytree(wheels.dependencies(), context / "dependencies")
         shutil.copytree(wheels.program(), context / "program")

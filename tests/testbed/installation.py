@@ -61,7 +61,7 @@ class Installation:
 
     def path(self, name: str) -> str:
         """Where an administrator puts the file `name`, so that the user of the gateway can read it."""
-        return f"{self.testbed.kind.folder}/{name}"
+        return f"{self.testbed.kind.directory}/{name}"
 
     def answers(self) -> dict[str, Any]:
         """A complete answer file as data."""

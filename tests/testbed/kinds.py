@@ -26,7 +26,7 @@ class Kind:
 
     `start` is the shell script that the host begins with (empty: systemd), `answers` what the answer file
     says more than on other hosts, `killed` the process that the engine is, `at_boot` what the host's init has
-    to run after a reboot. `account` runs the containers (empty: root), `folder` is where an administrator
+    to run after a reboot. `account` runs the containers (empty: root), `directory` is where an administrator
     puts what the answers name.
     """
 
@@ -39,7 +39,7 @@ class Kind:
     at_boot: str = ""
     answers: Mapping[str, Any] = field(default_factory=dict)
     account: str = ""
-    folder: str = "/root"
+    directory: str = "/root"
 
     def engine_command(self, *arguments: str) -> tuple[str, ...]:
         """A command of the engine, run as the user of the containers."""
@@ -74,7 +74,7 @@ class Kind:
 
 PODMAN = Kind("podman")
 PODMAN_ROOTLESS = Kind(
-    "podman-rootless", answers={"mode": "rootless"}, account="mstunnel", folder="/srv/mstunnel"
+    "podman-rootless", answers={"mode": "rootless"}, account="mstunnel", directory="/srv/mstunnel"
 )
 PODMAN_UNIT = Kind("podman-unit", start=_NO_QUADLET)
 # As an administrator finds it: nothing is copied there yet.

@@ -80,17 +80,17 @@ class Machine:
         self.namespace.podman("exec", "--detach", self.name, *command)
 
     def write(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
-        """Create or replace a file, and the folders above it."""
+        """Create or replace a file, and the directories above it."""
         quoted = shlex.quote(path)
         script = (
             f'mkdir -p "$(dirname {quoted})" && rm -f {quoted} && cat >{quoted} && chmod {mode:o} {quoted}'
         )
         self.run(["sh", "-c", script], stdin=content)
 
-    def copy(self, files: Sequence[Path], folder: str) -> None:
-        """Copy files of the machine below into a folder, as `scp` does."""
+    def copy(self, files: Sequence[Path], directory: str) -> None:
+        """Copy files of the machine below into a directory, as `scp` does."""
         for path in files:
-            self.namespace.podman("cp", str(path), f"{self.name}:{folder}/{path.name}")
+            self.namespace.podman("cp", str(path), f"{self.name}:{directory}/{path.name}")
 
     def read(self, path: str) -> str:
         """Content of a text file."""

@@ -13,7 +13,7 @@ class Namespace:
     """Namespaces held open by one process; everything started inside ends with it.
 
     They end with this program, even if it is killed; with `keep` they stay until the process `pid` is ended.
-    `store` is a folder of images that may be used inside without being copied.
+    `store` is a directory of images that may be used inside without being copied.
     """
 
     def __init__(self, state: Path, *, keep: bool = False, store: Path | None = STORE) -> None:

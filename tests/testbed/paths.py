@@ -1,4 +1,4 @@
-"""Folders of the testbed, all below the checkout's git-ignored build folder."""
+"""Directories of the testbed, all below the checkout's git-ignored build directory."""
 
 from pathlib import Path
 

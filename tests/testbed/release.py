@@ -1,4 +1,4 @@
-"""A release as `make images packages` makes it: program, images' archive and packages, in one folder."""
+"""A release as `make images packages` makes it: program, images' archive and packages, in one directory."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from tests.testbed.images import ImageSet
 from tests.testbed.paths import CACHE
 from tests.testbed.process import progress
 
-FOLDER = CACHE / "release"
+DIRECTORY = CACHE / "release"
 
 
 @dataclass(frozen=True)
@@ -28,25 +28,25 @@ class Release:
 def prepare(images: ImageSet) -> Release:
     """The release of these images and of this checkout; made when it is not there yet."""
     recipes = [images[name].reference.rpartition(":")[2] for name in archives.IMAGES]
-    folder = FOLDER / f"release-{wheels.digest(dist.inputs(), *recipes)}"
+    directory = DIRECTORY / f"release-{wheels.digest(dist.inputs(), *recipes)}"
     with cache.writing():
-        if not folder.is_dir():
+        if not directory.is_dir():
             progress("release: making it")
-            partial = folder.with_name(f"{folder.name}.partial")
+            partial = directory.with_name(f"{directory.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             _make(images, partial)
-            partial.rename(folder)
+            partial.rename(directory)
             if cache.unshared():
-                wheels.remove_older(folder)
-    recorded = json.loads((folder / f"images-{debian.here().debian}.json").read_text())
-    found = {path.suffix[1:]: path for kind in packages.KINDS for path in folder.glob(f"*.{kind}")}
+                wheels.remove_older(directory)
+    recorded = json.loads((directory / f"images-{debian.here().debian}.json").read_text())
+    found = {path.suffix[1:]: path for kind in packages.KINDS for path in directory.glob(f"*.{kind}")}
     digests = {name: recorded[name] for name in archives.IMAGES}
-    return Release(folder / dist.NAME, folder / recorded["archive"], found, digests)
+    return Release(directory / dist.NAME, directory / recorded["archive"], found, digests)
 
 
-def _make(images: ImageSet, folder: Path) -> None:
-    archives.write(images, folder)
-    program = folder / dist.NAME
-    dist.build(program, debian.here(), dist.release_images(debian.here(), folder))
-    packages.build(program, folder, debian.here())
+def _make(images: ImageSet, directory: Path) -> None:
+    archives.write(images, directory)
+    program = directory / dist.NAME
+    dist.build(program, debian.here(), dist.release_images(debian.here(), directory))
+    packages.build(program, directory, debian.here())

@@ -81,7 +81,7 @@ class Testbed:
         self._start_server()
         self.start_client("client", 20)
         self._start("lab", "lab", {"outside": 30})
-        page = self._folder("intranet") / "index.html"
+        page = self._directory("intranet") / "index.html"
         page.write_text(INTRANET_PAGE)
         command = ("python3", "-m", "http.server", "--directory=/srv", "80")
         self._start("intranet", "lab", {"internal": 80}, f"--volume={page.parent}:/srv:ro", command=command)
@@ -116,21 +116,21 @@ class Testbed:
 
     def start_proxy(self) -> Machine:
         """A forward proxy at `proxy.tunnel.test`, on two ports; `logs` names whom it connected to."""
-        folder = self._folder("proxy")
+        directory = self._directory("proxy")
         settings = "Port {}\nLogLevel Connect\nTimeout 600\nAllow 10.0.0.0/8\n"
         for port in PROXY_PORTS:
-            (folder / f"{port}.conf").write_text(settings.format(port))
+            (directory / f"{port}.conf").write_text(settings.format(port))
         serve = " & ".join(f"tinyproxy -d -c /srv/{port}.conf" for port in PROXY_PORTS)
         command = ("sh", "-c", f"{serve} & wait")
-        self._start("proxy", "lab", {"outside": 50}, f"--volume={folder}:/srv:ro", command=command)
+        self._start("proxy", "lab", {"outside": 50}, f"--volume={directory}:/srv:ro", command=command)
         return Machine(self.namespace, "proxy")
 
     def _start_server(self) -> None:
         options = ["--privileged", "--cgroupns=private"]
         options += ["--systemd=always"] if self.kind.systemd else ["--tmpfs=/run", "--stop-signal=TERM"]
-        options += [f"--volume={self._folder('server-containers')}:/var/lib/containers"]
-        options += [f"--volume={self._folder('server-docker')}:/var/lib/docker"]
-        options += [f"--volume={self._folder('server-home')}:/home"]
+        options += [f"--volume={self._directory('server-containers')}:/var/lib/containers"]
+        options += [f"--volume={self._directory('server-docker')}:/var/lib/docker"]
+        options += [f"--volume={self._directory('server-home')}:/home"]
         if self.preloaded:
             options += [f"--volume={STORE}:/usr/lib/containers/storage:ro"]
         addresses = {"outside": 10, "internal": 10}
@@ -144,7 +144,7 @@ class Testbed:
         fixed = ["--detach", f"--name={name}", f"--hostname={name}"]
         self.namespace.podman("run", *fixed, *networks, *options, self.images[image].reference, *command)
 
-    def _folder(self, name: str) -> Path:
+    def _directory(self, name: str) -> Path:
         path = self.state / "volumes" / name
         path.mkdir(parents=True, exist_ok=True)
         return path

@@ -167,7 +167,7 @@ FORBIDDEN = [
     "path.replace('b')",
     "path.touch()",
     "path.rmdir()",
-    "(folder / name).write_text('b')",
+    "(directory / name).write_text('b')",
     "os.chmod('a', 0)",
     "os.unlink('a')",
     "os.open('a', os.O_WRONLY | os.O_CREAT)",

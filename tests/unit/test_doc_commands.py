@@ -24,7 +24,7 @@ PAGES = [
 ]
 TARGETS = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 _NAMES = "|".join(map(re.escape, (*MODULES, "make")))
-# Behind sudo, variables and a folder, if any.
+# Behind sudo, variables and a directory, if any.
 _CALL = re.compile(rf"\s*(?:sudo (?:-\S+ )*)?(?:\w+=\S* )*(?:\S*/)?({_NAMES})(?= |$)([^;|&>]*)")
 _LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]+)?\)")
 

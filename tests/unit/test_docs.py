@@ -9,7 +9,7 @@ from scripts import command_page, command_tree, docs
 
 PAGES = docs.pages()
 ROOT = Path(__file__).parents[2]
-# What a newcomer reads, and what explains a folder of the tests.
+# What a newcomer reads, and what explains a directory of the tests.
 OF_THE_ROOT = [
     ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CODE_OF_CONDUCT", "CONTRIBUTING", "SECURITY")
 ]
@@ -38,7 +38,7 @@ def _links(page: Path) -> set[Path]:
     }
 
 
-def test_every_folder_or_file_that_a_page_names_is_there() -> None:
+def test_every_directory_or_file_that_a_page_names_is_there() -> None:
     """A path is written in backticks, from the root of the repository."""
     text = "\n".join(page.read_text() for page in (*WRITTEN, *OF_THE_TESTS))
     places = r"changelog\.d|docs|images|requirements|scripts|tests"
@@ -48,7 +48,7 @@ def test_every_folder_or_file_that_a_page_names_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", ["bench", "crash", "official", "testbed"])
-def test_a_folder_of_tests_that_is_not_self_explanatory_has_a_page(name: str) -> None:
+def test_a_directory_of_tests_that_is_not_self_explanatory_has_a_page(name: str) -> None:
     page = ROOT / "tests" / name / "README.md"
     assert page in OF_THE_TESTS
     assert 10 <= len(page.read_text().splitlines()) <= 26

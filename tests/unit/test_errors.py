@@ -23,8 +23,8 @@ PAGES = Path(__file__).parents[2]
 CHECKS = [item.id for item in checks.CHECKS]
 
 
-def _trees(folder: Path = PACKAGE) -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(folder.rglob("*.py")):
+def _trees(directory: Path = PACKAGE) -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(directory.rglob("*.py")):
         yield path.relative_to(PACKAGE), ast.parse(path.read_text())
 
 

@@ -46,7 +46,7 @@ def test_an_account_uses_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert own.AGENT_STATE == "/home/gateway/.local/state/mstunnel-agent"
 
 
-def test_its_folders_follow_the_variables_but_not_relative_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_directories_follow_the_variables_but_not_relative_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     own = seen_by(4242424, monkeypatch, XDG_STATE_HOME="/srv/state", XDG_CONFIG_HOME="relative")
     assert own.STATE == "/srv/state/mstunnel"
     assert own.UNITS == "/home/gateway/.config/systemd/user"

@@ -61,8 +61,8 @@ class Clone:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
-    for folder in ("bin", "lists", ".venv", "scripts", "requirements", "tests/browser"):
-        (tmp_path / folder).mkdir(parents=True)
+    for directory in ("bin", "lists", ".venv", "scripts", "requirements", "tests/browser"):
+        (tmp_path / directory).mkdir(parents=True)
     for name in ("scripts/setup.sh", "scripts/packages.txt", "requirements/dev.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "tests/browser/package-lock.json", tmp_path / "tests/browser")

@@ -1,4 +1,4 @@
-"""Step `account`: the service account of a rootless gateway, and the folder of settings that it owns."""
+"""Step `account`: the service account of a rootless gateway, and the directory of settings that it owns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.facts import RootlessFacts, Settings
 from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.system import accounts
-from mstunnel_setup.system.folder import GiveFolder
+from mstunnel_setup.system.directory import GiveDirectory
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def _decide(account: ServiceAccount) -> Sequence[Action[Ports]]:
         actions.append(accounts.JoinGroup(name=name, group=accounts.JOURNAL_GROUP))
     if not facts.linger:
         actions.append(accounts.EnableLinger(name=name))
-    if facts.uid is None or facts.folder_owner != facts.uid:
-        actions.append(GiveFolder(path=paths.CONFIGURATION, account=name))
+    if facts.uid is None or facts.directory_owner != facts.uid:
+        actions.append(GiveDirectory(path=paths.CONFIGURATION, account=name))
     return actions
 
 
@@ -72,7 +72,7 @@ def expected(facts: RootlessFacts) -> RootlessFacts:
             "subuids": max(facts.subuids, accounts.IDS),
             "subgids": max(facts.subgids, accounts.IDS),
             "linger": True,
-            "folder_owner": uid,
+            "directory_owner": uid,
         }
     )
 

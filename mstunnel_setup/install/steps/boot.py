@@ -7,7 +7,7 @@ and in vain where nothing pulls it in (podman-user-wait-network-online.service).
 from collections.abc import Sequence
 
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import Link, folders
+from mstunnel_setup.engine.file_actions import Link, directories
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
@@ -25,7 +25,7 @@ def _gather(context: Context) -> bool:
 
 def _decide(live: bool) -> Sequence[Action[Ports]]:
     link = Link(path=f"{_WANTS}/{TARGET}", target=f"/usr/lib/systemd/system/{TARGET}")
-    return (*folders(_WANTS), link, *([ReachTarget(unit=TARGET)] if live else []))
+    return (*directories(_WANTS), link, *([ReachTarget(unit=TARGET)] if live else []))
 
 
 STEP = Step("boot", "Network before the containers, at every boot", _gather, _decide)

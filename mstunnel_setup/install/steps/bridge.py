@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 
 from mstunnel_setup import rendering
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import folders, json_bytes
+from mstunnel_setup.engine.file_actions import directories, json_bytes
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object
 from mstunnel_setup.install import readiness_input
@@ -53,7 +53,7 @@ def _decide(move: Move) -> Sequence[Action[Ports]]:
         return ()
     path, text = _file(move)
     write = ConfigureUnit(unit=f"{move.engine}.service", path=path, text=text)
-    return (*folders(path.rpartition("/")[0]), write)
+    return (*directories(path.rpartition("/")[0]), write)
 
 
 def _file(move: Move) -> tuple[str, str]:

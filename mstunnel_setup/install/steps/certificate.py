@@ -292,7 +292,7 @@ def _is_wanted(context: Context, given: tuple[str, ...], place: str) -> bool:
 
 def placing(certificate: Certificate) -> tuple[Action[Ports], ...]:
     """The actions that make a generation of the certificate."""
-    generation = generations.folder(certificate.fingerprint)
+    generation = generations.directory(certificate.fingerprint)
     return (
         MakeDirectory(path=paths.GENERATIONS, mode=paths.PRIVATE_MODE),
         MakeDirectory(path=generation, mode=paths.PRIVATE_MODE),

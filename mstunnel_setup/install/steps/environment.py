@@ -1,4 +1,4 @@
-"""Step `environment`: folders, `env.sh` and the extra trusted roots."""
+"""Step `environment`: directories, `env.sh` and the extra trusted roots."""
 
 import contextlib
 import hashlib
@@ -38,14 +38,14 @@ WANTED = "environment.wanted"
 TENANT_ROOTS = f"{paths.CA_TRUST}/tenant-ca.crt"
 """Where the certificates of `tenant.ca_file` are kept."""
 _SHELL_PROXIES = "/etc/profile.d/http_proxy.sh"
-_FOLDERS = ((paths.CERTIFICATES, 0o755), (paths.PRIVATE, paths.PRIVATE_MODE), (paths.CA_TRUST, 0o755))
+_DIRECTORIES = ((paths.CERTIFICATES, 0o755), (paths.PRIVATE, paths.PRIVATE_MODE), (paths.CA_TRUST, 0o755))
 
 
 @dataclass(frozen=True)
 class Environment:
     """The text of `env.sh`, the settings in it that are ours, and the extra roots (file and SHA-256, or PEM).
 
-    `rootless` says that the agent is the account, and needs no folder given to it.
+    `rootless` says that the agent is the account, and needs no directory given to it.
     """
 
     text: str
@@ -173,9 +173,9 @@ def _refuse_key(ca_file: str, content: bytes) -> None:
 
 
 def _decide(environment: Environment) -> Sequence[Action[Ports]]:
-    actions: list[Action[Ports]] = [MakeDirectory(path=path, mode=mode) for path, mode in _FOLDERS]
-    actions.append(MakeStateDirectory(path=paths.AGENT_FOLDER))
-    actions += given_to_agent(paths.AGENT_FOLDER, rootless=environment.rootless)
+    actions: list[Action[Ports]] = [MakeDirectory(path=path, mode=mode) for path, mode in _DIRECTORIES]
+    actions.append(MakeStateDirectory(path=paths.AGENT_DIRECTORY))
+    actions += given_to_agent(paths.AGENT_DIRECTORY, rootless=environment.rootless)
     # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
     actions.append(MergeFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))
     actions.append(StoreAnswer(name=WANTED, value={**environment.wanted}))
@@ -224,9 +224,9 @@ def _problem(context: Context) -> str:
 STEP = Step("environment", "Settings of the gateway (env.sh)", _gather, _decide, _prove)
 
 
-def given_to_agent(folder: str, *, rootless: bool) -> Sequence[Action[Ports]]:
-    """The action that lets the agent write into a folder; none without root, where it is the account."""
-    return () if rootless else (GiveToAgent(path=folder),)
+def given_to_agent(directory: str, *, rootless: bool) -> Sequence[Action[Ports]]:
+    """The action that lets the agent write into a directory; none without root, where it is the account."""
+    return () if rootless else (GiveToAgent(path=directory),)
 
 
 def usual_name(path: str) -> LinkInPlace:

@@ -81,12 +81,12 @@ def _ask(context: Context) -> None:
 
 
 def _decide(acceptance: Acceptance) -> Sequence[Action[Ports]]:
-    folder = MakeDirectory(path=paths.CONFIGURATION, mode=0o755)
+    directory = MakeDirectory(path=paths.CONFIGURATION, mode=0o755)
     answers = StoreAnswer(name="answers", value=acceptance.answers)
     if acceptance.record is None:
         return (answers,)
     accepted = StoreAnswer(name="accepted-eula", value=acceptance.record)
-    return (accepted, folder, WriteFile(path=paths.EULA_ACCEPTED, text=""), answers)
+    return (accepted, directory, WriteFile(path=paths.EULA_ACCEPTED, text=""), answers)
 
 
 def _missing(context: Context) -> Sequence[str]:

@@ -45,10 +45,10 @@ def _decide(kernel: Kernel) -> Sequence[Action[Ports]]:
     files = _module_files(kernel.rootless_port)
     actions = [action for module, file in files.items() for action in _module(module, file, kernel)]
     actions += _settings(kernel)
-    folders = dict.fromkeys(
+    directories = dict.fromkeys(
         action.path.rpartition("/")[0] for action in actions if isinstance(action, WriteFile)
     )
-    return (*(MakeDirectory(path=folder) for folder in folders), *actions)
+    return (*(MakeDirectory(path=directory) for directory in directories), *actions)
 
 
 def _module_files(rootless_port: int | None) -> Mapping[str, str]:

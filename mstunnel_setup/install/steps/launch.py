@@ -13,7 +13,7 @@ from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
 from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, folders
+from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, directories
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
@@ -176,7 +176,7 @@ def _decide(launch: Launch) -> Sequence[Action[Ports]]:
         containers = (RunContainer(spec=specification) for specification in launch.specifications)
         scripts = init_script.at_boot(launch.init, "mstunnel", launch.program) if launch.init else ()
         return [*state, *containers, *scripts]
-    actions: list[Action[Ports]] = [*state, *_folders(launch)]
+    actions: list[Action[Ports]] = [*state, *_directories(launch)]
     for item in launch.specifications:
         actions += (
             _quadlet(item, launch) if launch.run_method is RunMethod.QUADLET else _unit(item, launch.engine)
@@ -186,9 +186,9 @@ def _decide(launch: Launch) -> Sequence[Action[Ports]]:
     return actions
 
 
-def _folders(launch: Launch) -> Sequence[Action[Ports]]:
+def _directories(launch: Launch) -> Sequence[Action[Ports]]:
     if launch.run_method is RunMethod.QUADLET:
-        return folders(paths.QUADLETS)
+        return directories(paths.QUADLETS)
     return [MakeDirectory(path=_wants(target)) for target in engine_unit.WANTED_BY[launch.engine]]
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from mstunnel_setup import paths, rendering
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import folders
+from mstunnel_setup.engine.file_actions import directories
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
@@ -15,7 +15,7 @@ from mstunnel_setup.install.steps.program import path_of
 from mstunnel_setup.readiness.facts import EngineName
 from mstunnel_setup.system import init_script
 from mstunnel_setup.system.init_script import Init, Name
-from mstunnel_setup.system.service import TARGET_FOLDER, InstallService
+from mstunnel_setup.system.service import TARGET_DIRECTORY, InstallService
 
 PROGRAM: Final[Name] = "mstunnel_monitor"
 UNIT = f"{PROGRAM}.service"
@@ -54,7 +54,7 @@ def _decide(monitor: Monitor) -> Sequence[Action[Ports]]:
     text = rendering.render(
         f"systemd/{UNIT}", program=monitor.program, engine=monitor.engine, rootless=monitor.rootless
     )
-    return (*folders(TARGET_FOLDER), InstallService(unit=UNIT, text=text))
+    return (*directories(TARGET_DIRECTORY), InstallService(unit=UNIT, text=text))
 
 
 STEP = Step("monitor", "Monitor of the host", _gather, _decide)

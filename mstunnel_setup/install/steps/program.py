@@ -14,7 +14,7 @@ from packaging.version import Version
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import CopyFile, Link, folders
+from mstunnel_setup.engine.file_actions import CopyFile, Link, directories
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.host import bundle
@@ -29,7 +29,7 @@ LINKS = ("mst-cli", "mst-readiness", "mst-admin", "mstunnel_monitor", "mstunnel-
 _REMEMBERED = "program"
 
 
-SUPPORT_FOLDERS = {
+SUPPORT_DIRECTORIES = {
     "bash": ("/usr/share/bash-completion/completions",),
     "fish": ("/usr/share/fish/vendor_completions.d",),
     "zsh": ("/usr/share/zsh/vendor-completions", "/usr/share/zsh/site-functions"),
@@ -37,7 +37,7 @@ SUPPORT_FOLDERS = {
     "man5": ("/usr/share/man/man5",),
     "man8": ("/usr/share/man/man8",),
 }
-"""By a folder of ours (scripts/support.py), those of the host: Debian's, then that of other distributions."""
+"""By a directory of ours (scripts/support.py), those of the host: Debian's, then others'."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Program:
 
     source: str | None = None
     digest: str = ""
-    folder: str = paths.PROGRAMS
+    directory: str = paths.PROGRAMS
     version: str = __version__
     support: Sequence[CopyFile] = ()
     archive: Sequence[Action[Ports]] = ()
@@ -62,8 +62,8 @@ def _gather(context: Context) -> Program:
         return Program()
     _refuse_older(context)
     files = context.ports.files
-    support = tuple(support_files(files, bundle.folder() / "support"))
-    return Program(source, digest, _folder(files), support=support, archive=_archive(context))
+    support = tuple(support_files(files, bundle.directory() / "support"))
+    return Program(source, digest, _directory(files), support=support, archive=_archive(context))
 
 
 def _archive(context: Context) -> Sequence[Action[Ports]]:
@@ -75,17 +75,17 @@ def _archive(context: Context) -> Sequence[Action[Ports]]:
     digest = context.ports.files.digest_given(str(beside))
     if digest is None or context.ports.files.state(str(kept)) is not None:
         return ()
-    return (*folders(str(kept.parent)), CopyFile(path=str(kept), source=str(beside), digest=digest))
+    return (*directories(str(kept.parent)), CopyFile(path=str(kept), source=str(beside), digest=digest))
 
 
 def path_of(files: Files, name: str) -> str:
     """Where units find the program `name`: where this step puts it, else beside the program that runs."""
     if bundle.one_file() is not None:
-        return f"{_folder(files)}/{name}"
+        return f"{_directory(files)}/{name}"
     return str(Path(sys.argv[0]).absolute().with_name(name))
 
 
-def _folder(files: Files) -> str:
+def _directory(files: Files) -> str:
     """/usr/sbin, or /usr/bin where the system has merged the two (the former is then a link)."""
     state = files.state(paths.PROGRAMS)
     return "/usr/bin" if state is not None and state.kind == "link" else paths.PROGRAMS
@@ -102,12 +102,12 @@ def _refuse_older(context: Context) -> None:
 def _decide(program: Program) -> Sequence[Action[Ports]]:
     if program.source is None:
         return ()
-    target = f"{program.folder}/{FILE}"
+    target = f"{program.directory}/{FILE}"
     return (
         StoreAnswer(name=_REMEMBERED, value={"version": program.version}),
         # Ours whatever it holds: a copy that was damaged, or a release that was put there by hand.
         CopyFile(path=target, mode=0o755, source=program.source, digest=program.digest, managed=True),
-        *(Link(path=f"{program.folder}/{name}", target=FILE) for name in LINKS),
+        *(Link(path=f"{program.directory}/{name}", target=FILE) for name in LINKS),
         *program.support,
         *program.archive,
     )
@@ -117,9 +117,9 @@ STEP = Step("program", "The program in /usr/sbin", _gather, _decide)
 
 
 def support_files(files: Files, support: Path) -> Iterator[CopyFile]:
-    """What copies the files of `support` into folders that the host has: a missing shell needs none."""
-    for kind, places in SUPPORT_FOLDERS.items():
-        target = next((folder for folder in places if files.state(folder) is not None), None)
+    """What copies the files of `support` into directories that the host has: a missing shell needs none."""
+    for kind, places in SUPPORT_DIRECTORIES.items():
+        target = next((directory for directory in places if files.state(directory) is not None), None)
         for name in files.given.names(str(support / kind)) if target else ():
             source = str(support / kind / name)
             digest = files.digest_given(source)

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile, folders
+from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile, directories
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.install import proxy_files, readiness_input
@@ -69,9 +69,9 @@ def _gather(context: Context) -> Proxy:
         return Proxy(wanted, engine)
     files = context.ports.files
     texts = {path: text_of(files, path) for path in (PROFILE, ENVIRONMENT)}
-    folders = tuple(f"{paths.UNITS}/{unit}.d" for unit in units(engine))
-    for folder in folders:
-        texts |= texts_below(files, (folder,), ".conf")
+    directories = tuple(f"{paths.UNITS}/{unit}.d" for unit in units(engine))
+    for directory in directories:
+        texts |= texts_below(files, (directory,), ".conf")
     states = {path: files.state(path) for path in texts}
     modes = {path: state.mode for path, state in states.items() if state is not None}
     return Proxy(wanted, engine, texts, modes=modes)
@@ -125,7 +125,7 @@ def _decide(proxy: Proxy) -> Sequence[Action[Ports]]:
     wanted = units(proxy.engine) if proxy.units else ()
     drop_ins = [action for unit in wanted for action in _drop_in(unit, proxy, both)]
     # Where systemd is not installed, or an account has no units yet, nothing of it is there.
-    return [*actions, *(folders(paths.UNITS) if drop_ins else ()), *drop_ins]
+    return [*actions, *(directories(paths.UNITS) if drop_ins else ()), *drop_ins]
 
 
 def _decide_system(proxy: Proxy) -> Sequence[Action[Ports]]:
@@ -142,7 +142,7 @@ def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Ports]]:
     if text == present or proxy.exposed:
         return ()
     mode = proxy.modes.get(path, 0o600 if proxy.secret else 0o644)
-    return (*folders(path.rpartition("/")[0]), WriteFile(path=path, text=text, mode=mode))
+    return (*directories(path.rpartition("/")[0]), WriteFile(path=path, text=text, mode=mode))
 
 
 def given_up(context: Context) -> list[str]:
@@ -163,13 +163,13 @@ def expected(security: SecurityFacts, proxies: ProxyFacts) -> SecurityFacts:
 
 def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Ports]]:
     """Ours, unless the drop-ins that are there already say the same in other words."""
-    folder = f"{paths.UNITS}/{unit}.d"
+    directory = f"{paths.UNITS}/{unit}.d"
     present = {
         path: text
         for path, text in proxy.texts.items()
-        if PurePosixPath(path).parent == PurePosixPath(folder)
+        if PurePosixPath(path).parent == PurePosixPath(directory)
     }
-    path = f"{folder}/http-proxy.conf"
+    path = f"{directory}/http-proxy.conf"
     text = proxy_files.unit(present.get(path, ""), both)
     # The very text may be that of a run that died before the unit followed it.
     if proxy_files.unit_says(present, both) and present.get(path) != text:
@@ -177,7 +177,7 @@ def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Actio
     mode = proxy.modes.get(path, 0o644)
     if proxy.secret:
         mode &= ~_OTHERS
-    return (MakeDirectory(path=folder), ConfigureUnit(unit=unit, path=path, text=text, mode=mode))
+    return (MakeDirectory(path=directory), ConfigureUnit(unit=unit, path=path, text=text, mode=mode))
 
 
 def _prove(context: Context, proxy: Proxy) -> None:

@@ -154,7 +154,7 @@ def reload_gateway(context: Context) -> None:
 def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> CertificateError:
     """Link the earlier generation again and drop the refused one; the error to raise."""
     why = f"the gateway does not serve the new certificate: {cause.message}"
-    if before is None or run.context.ports.files.state(generations.folder(before)) is None:
+    if before is None or run.context.ports.files.state(generations.directory(before)) is None:
         return IMPORT_UNPROVEN(reason=why)
     apply_actions(run, "Switch back", [certificate.switching(before)])
     outcome = _served_again(run.context)
@@ -186,5 +186,5 @@ def _waiting(run: Run) -> set[str | None]:
 def drop(run: Run, name: str) -> None:
     """Remove a generation, unless it is the one in use."""
     if name != generations.linked(run.context.ports):
-        directory = generations.folder(name)
+        directory = generations.directory(name)
         run.runner.take_back([f"identity:{directory}", f"directory:{directory}"])

@@ -85,7 +85,7 @@ def cancel_pending(run: Run, name: str) -> Result:
 def take_pending(run: Run, name: str) -> Result:
     """What the timer runs. The certificate is judged once more; a refused one stays listed as overdue."""
     pending = _named(run, name)
-    directory = generations.folder(pending.fingerprint)
+    directory = generations.directory(pending.fingerprint)
     identity = generations.read(run.context.ports, directory)
     current = generations.leaf_in_use(run.context.ports)
     if current is not None and generations.is_older(identity.leaf, current):

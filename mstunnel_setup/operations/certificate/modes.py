@@ -19,7 +19,7 @@ _WRITABLE_BY_OTHERS = 0o022
 
 @dataclass(frozen=True)
 class _Place:
-    """A folder or file, the mode it is made with, and the bits that it must not have."""
+    """A directory or file, the mode it is made with, and the bits that it must not have."""
 
     path: str
     kind: Kind
@@ -58,20 +58,20 @@ def _present(files: Files) -> Iterator[tuple[_Place, FileState]]:
 
 
 def _places(files: Files) -> Iterator[_Place]:
-    """From above to below: what is in a folder can be put right once the folder is."""
-    yield _folder(paths.PRIVATE)
+    """From above to below: what is in a directory can be put right once the directory is."""
+    yield _directory(paths.PRIVATE)
     yield _Place(paths.SITE_KEY, "file", 0o600)
     yield _Place(paths.SITE_PFX, "file", 0o600)
-    yield _folder(paths.GENERATIONS)
+    yield _directory(paths.GENERATIONS)
     for name in files.names(paths.GENERATIONS):
-        folder = generations.folder(name)
-        yield _folder(folder)
-        yield _Place(f"{folder}/key.pem", "file", 0o600)
-        yield _Place(f"{folder}/chain.pem", "file", 0o644, _WRITABLE_BY_OTHERS)
-        yield _Place(f"{folder}/root.pem", "file", 0o644, _WRITABLE_BY_OTHERS)
+        directory = generations.directory(name)
+        yield _directory(directory)
+        yield _Place(f"{directory}/key.pem", "file", 0o600)
+        yield _Place(f"{directory}/chain.pem", "file", 0o644, _WRITABLE_BY_OTHERS)
+        yield _Place(f"{directory}/root.pem", "file", 0o644, _WRITABLE_BY_OTHERS)
 
 
-def _folder(path: str) -> _Place:
+def _directory(path: str) -> _Place:
     return _Place(path, "directory", paths.PRIVATE_MODE, _INTO_BY_OTHERS)
 
 

@@ -82,7 +82,7 @@ def placement_findings(ports: HasFiles) -> Iterator[Finding]:
 
 
 def _generation_findings(ports: HasFiles, name: str) -> Iterator[Finding]:
-    directory = generations.folder(name)
+    directory = generations.directory(name)
     try:
         if fingerprint(generations.read(ports, directory)) != name:
             yield GENERATION_DAMAGED(directory=directory, reason="its name is not that of its content")
@@ -126,8 +126,8 @@ def _candidates(context: Context) -> Iterator[_Candidate]:
     """What can be read of: a flattened link, the generations, and the usual places; not what is for later."""
     waiting = {pending.fingerprint for pending in certificate.pending_imports(context.receipt)}
     names = context.ports.files.names(paths.GENERATIONS)
-    folders = (paths.ACTIVE, *(generations.folder(name) for name in names))
-    places = [(place, generations.source(context.ports, place)) for place in folders]
+    directories = (paths.ACTIVE, *(generations.directory(name) for name in names))
+    places = [(place, generations.source(context.ports, place)) for place in directories]
     usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate.usual(context), strict=True)
     for place, source in (*places, *usual):
         try:
@@ -139,7 +139,7 @@ def _candidates(context: Context) -> Iterator[_Candidate]:
 
 
 def _clear_way(context: Context) -> None:
-    """Remove what stands in the place of the link: a file, or a folder with nothing but chain and key."""
+    """Remove what stands in the place of the link: a file, or a directory with nothing but chain and key."""
     files = context.ports.files
     state = files.state(paths.ACTIVE)
     if state is None or generations.linked(context.ports) is not None:

@@ -16,7 +16,7 @@ from mstunnel_setup.readiness.facts import (
 from mstunnel_setup.readiness.findings import (
     ACCOUNT_MISSING,
     CGROUP_ROOTLESS,
-    FOLDER_OWNER,
+    DIRECTORY_OWNER,
     HOME_FULL,
     LINGER_OFF,
     NAMESPACES_OFF,
@@ -116,12 +116,12 @@ def _home_space(settings: Settings, rootless: RootlessFacts) -> Verdict:
 
 
 @check("rootless-folder", Group.ROOTLESS, "Owner of /etc/mstunnel", passes="It owns `/etc/mstunnel`.")
-def _folder(settings: Settings, rootless: RootlessFacts) -> Verdict:
-    if settings.mode != "rootless" or rootless.folder_owner is None:
+def _directory(settings: Settings, rootless: RootlessFacts) -> Verdict:
+    if settings.mode != "rootless" or rootless.directory_owner is None:
         return skipped("not rootless" if settings.mode != "rootless" else "/etc/mstunnel does not exist yet")
-    if rootless.folder_owner == rootless.uid:
+    if rootless.directory_owner == rootless.uid:
         return passed(f"{rootless.account} owns it")
-    return FOLDER_OWNER(uid=rootless.folder_owner, account=rootless.account)
+    return DIRECTORY_OWNER(uid=rootless.directory_owner, account=rootless.account)
 
 
 @check("rootless-port", Group.ROOTLESS, "Port below 1024", passes="The gateway's port needs no root.")
@@ -200,7 +200,7 @@ CHECKS: tuple[Check, ...] = (
     _subordinate("subgid", "group", lambda facts: (facts.subgids, facts.free_subgid)),
     _linger,
     _home_space,
-    _folder,
+    _directory,
     _port,
     *(_sysctl(name, least) for name, least in ROOTLESS.items()),
     _namespaces,

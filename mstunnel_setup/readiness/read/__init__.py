@@ -13,14 +13,14 @@ def text_of(files: Files, path: str) -> str:
     return (content or b"").decode("utf-8", errors="replace")
 
 
-def texts_below(files: Files, folders: tuple[str, ...], ending: str) -> dict[str, str]:
-    """The texts of all files with this ending in the folders, by path, in the order they are applied.
+def texts_below(files: Files, directories: tuple[str, ...], ending: str) -> dict[str, str]:
+    """The texts of all files with this ending in the directories, by path, in the order they are applied.
 
-    As systemd reads them: by name across the folders, and of two files of one name that of the first folder.
+    As systemd reads them: by name across directories; of two files of one name that in the first directory.
     """
     chosen: dict[str, str] = {}
-    for folder in folders:
-        for name in files.names(folder):
+    for directory in directories:
+        for name in files.names(directory):
             if name.endswith(ending):
-                chosen.setdefault(name, f"{folder}/{name}")
+                chosen.setdefault(name, f"{directory}/{name}")
     return {chosen[name]: text_of(files, chosen[name]) for name in sorted(chosen)}

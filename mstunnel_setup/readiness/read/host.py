@@ -33,18 +33,19 @@ from mstunnel_setup.readiness.sysctls import (
     ROOTLESS_MODULE_FILES,
 )
 
-_MODULE_FOLDERS = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d")
-_SYSCTL_FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
+_MODULE_DIRECTORIES = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d")
+_SYSCTL_DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
 _SYSCTLS = (FORWARD, PORT_START, NAMESPACES, *ROOTLESS)
 _SYSTEMD_SYSCTL = "/usr/lib/systemd/systemd-sysctl"
 _STORES = ("/var/lib/containers", "/var/lib/docker", "/var/lib", "/var", "/")
 _RESOLVED = "/run/systemd/resolve/resolv.conf"
-_UNIT_FOLDERS = ("docker.service.d", "podman.service.d", "mstunnel_monitor.service.d")
+_UNIT_DIRECTORIES = ("docker.service.d", "podman.service.d", "mstunnel_monitor.service.d")
 _DEFAULT_BRIDGES = {"podman": "10.88.0.0/16", "docker": "172.17.0.0/16"}
 _CONTAINERS_CONF = ("/usr/share/containers/containers.conf", "/etc/containers/containers.conf")
 _CHOSEN_BACKEND = "/var/lib/containers/storage/defaultNetworkBackend"
 _NETAVARK_PROGRAMS = tuple(
-    f"{folder}/netavark" for folder in ("/usr/libexec/podman", "/usr/lib/podman", "/usr/local/libexec/podman")
+    f"{directory}/netavark"
+    for directory in ("/usr/libexec/podman", "/usr/lib/podman", "/usr/local/libexec/podman")
 )
 _BRIDGE_DEVICES = ("docker", "podman", "cni-podman", "br-")
 
@@ -134,15 +135,15 @@ class HostReader:
 
     def _module_files(self) -> dict[str, str]:
         texts = {"/etc/modules": text_of(self.files, "/etc/modules")}
-        texts |= texts_below(self.files, _MODULE_FOLDERS, ".conf")
+        texts |= texts_below(self.files, _MODULE_DIRECTORIES, ".conf")
         return {module: path for path, text in texts.items() for module in parse.module_lines(text)}
 
     def _sysctl_files(self) -> dict[str, tuple[str, str]]:
         """The last file wins. systemd reads sysctl.conf only where a link of sysctl.d leads to it.
 
-        Debian 13 has no such link any more; what others read comes after the folders (sysctl(8)).
+        Debian 13 has no such link any more; what others read comes after the directories (sysctl(8)).
         """
-        texts = texts_below(self.files, _SYSCTL_FOLDERS, ".conf")
+        texts = texts_below(self.files, _SYSCTL_DIRECTORIES, ".conf")
         if self.files.state(_SYSTEMD_SYSCTL) is None:
             texts["/etc/sysctl.conf"] = text_of(self.files, "/etc/sysctl.conf")
         return {
@@ -241,9 +242,9 @@ class HostReader:
         found += parse.proxy_places("the answer file", self.answered)
         for path in files:
             found += parse.proxy_places(path, parse.assignments(text_of(self.files, path)))
-        folders = tuple(f"/etc/systemd/system/{name}" for name in _UNIT_FOLDERS)
-        for folder in folders:
-            for path, text in texts_below(self.files, (folder,), ".conf").items():
+        directories = tuple(f"/etc/systemd/system/{name}" for name in _UNIT_DIRECTORIES)
+        for directory in directories:
+            for path, text in texts_below(self.files, (directory,), ".conf").items():
                 found += parse.proxy_places(path, parse.unit_environment(text))
         return ProxyFacts(places=tuple(found))
 
@@ -262,7 +263,7 @@ class HostReader:
         name = self.settings.account
         uid, home = parse.account_line(text_of(self.files, "/etc/passwd"), name) or (None, "/home")
         place = home if self.files.state(home) is not None else "/home"
-        folder = self.files.state(paths.CONFIGURATION)
+        directory = self.files.state(paths.CONFIGURATION)
         return RootlessFacts(
             account=name,
             uid=uid,
@@ -271,7 +272,7 @@ class HostReader:
             linger=self.files.state(f"/var/lib/systemd/linger/{name}") is not None,
             home=place,
             home_free=self.files.free_bytes(place) if self.files.state(place) is not None else 0,
-            folder_owner=None if folder is None else folder.uid,
+            directory_owner=None if directory is None else directory.uid,
             free_subuid=parse.free_subordinate_id(text_of(self.files, "/etc/subuid")),
             free_subgid=parse.free_subordinate_id(text_of(self.files, "/etc/subgid")),
         )

@@ -13,7 +13,7 @@ from mstunnel_setup.operations.monitor.configuration import digest_of
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from tests.unit.agent.fakes import SITE
 
-_FOLDERS = (
+_DIRECTORIES = (
     *(paths.INBOX, paths.OUTBOX, paths.SERVER_STATE, paths.STATE, paths.AGENT_STATE),
     paths.LOCK.rpartition("/")[0],
 )
@@ -21,8 +21,8 @@ _FOLDERS = (
 
 def host_side(files: Files, clock: Clock) -> Configurations:
     """The monitor of a host whose gateway takes everything, where an agent is installed."""
-    for folder in _FOLDERS:
-        files.make_directories(folder)
+    for directory in _DIRECTORIES:
+        files.make_directories(directory)
     if files.state(paths.AGENT_INFO) is None:
         files.write(paths.AGENT_INFO, json.dumps({"AgentId": SITE, "AADTenantId": SITE}).encode())
 

@@ -59,8 +59,8 @@ class Week(FakeClock):
 @pytest.fixture(scope="module")
 def root() -> Iterator[Path]:
     """A disk in memory: the agent writes its report ten thousand times."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        yield Path(folder)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        yield Path(directory)
 
 
 def refuse(_address: str) -> None:
@@ -69,8 +69,8 @@ def refuse(_address: str) -> None:
 
 def test_a_week_without_the_tenant(root: Path) -> None:
     files, log, counters = Files(root), list[str](), Counters()
-    for folder in (paths.AGENT_FOLDER, paths.AGENT_STATE):
-        files.make_directories(folder)
+    for directory in (paths.AGENT_DIRECTORY, paths.AGENT_STATE):
+        files.make_directories(directory)
     document = {"id": "c1", "displayName": "Default", "network": "10.20.0.0/16"}
     tenant = FakeTenant(TunnelConfiguration.from_wire(document), TunnelServer(id=SERVER, display_name="gw1"))
     clock = Week(tenant=tenant)

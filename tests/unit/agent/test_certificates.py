@@ -35,10 +35,10 @@ class Scene:
         return CertificateWatch(self.files, self.clock)
 
     def serve(self, name: str, generation: str = NAME) -> None:
-        folder = f"{paths.GENERATIONS}/{generation}"
-        self.files.make_directories(folder)
-        self.files.write(f"{folder}/chain.pem", (self.authority.folder / f"{name}.pem").read_bytes())
-        self.files.write(f"{folder}/root.pem", (self.authority.folder / "ca.pem").read_bytes())
+        directory = f"{paths.GENERATIONS}/{generation}"
+        self.files.make_directories(directory)
+        self.files.write(f"{directory}/chain.pem", (self.authority.directory / f"{name}.pem").read_bytes())
+        self.files.write(f"{directory}/root.pem", (self.authority.directory / "ca.pem").read_bytes())
         self.files.link(paths.ACTIVE, f"generations/{generation}")
 
 
@@ -49,8 +49,8 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     files = Files(tmp_path / "host")
     (tmp_path / "host").mkdir()
     (tmp_path / "authority").mkdir()
-    for folder in (paths.GENERATIONS, paths.AGENT_STATE, paths.CA_TRUST):
-        files.make_directories(folder)
+    for directory in (paths.GENERATIONS, paths.AGENT_STATE, paths.CA_TRUST):
+        files.make_directories(directory)
     authority = Authority(tmp_path / "authority")
     authority.issue("leaf")
     scene = Scene(files, authority, RealStart())
@@ -101,7 +101,7 @@ def test_the_answer_lies_where_the_commands_find_it(scene: Scene) -> None:
 
 @pytest.mark.parametrize("place", [f"{paths.CA_TRUST}/root.crt", "/etc/ssl/certs/ca-certificates.crt"])
 def test_a_root_that_is_not_in_the_generation_is_found_among_the_trusted(scene: Scene, place: str) -> None:
-    root = (scene.authority.folder / "ca.pem").read_bytes()
+    root = (scene.authority.directory / "ca.pem").read_bytes()
     scene.files.remove(f"{paths.GENERATIONS}/{NAME}/root.pem")
     scene.files.make_directories(str(Path(place).parent))
     scene.files.write(place, root)

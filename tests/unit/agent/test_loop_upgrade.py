@@ -21,8 +21,8 @@ from tests.unit.upgrade.test_record import images
 
 def offer(scene: Scene) -> None:
     """A newer release than the one that runs, for a site with a maintenance window at night."""
-    for folder in (mailbox.INBOX, mailbox.OUTBOX):
-        scene.files.make_directories(folder)
+    for directory in (mailbox.INBOX, mailbox.OUTBOX):
+        scene.files.make_directories(directory)
     scene.files.write(paths.IMAGES_CONFIGURED, mailbox.render(images("a").digests))
     new = images("b").digests
     release = Release(label="2.0", published=START.date(), server=new.server, agent=new.agent)

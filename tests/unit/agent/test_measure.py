@@ -14,8 +14,8 @@ MEMORY = "MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable: {} kB\n"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for folder in ("proc", paths.CONFIGURATION.lstrip("/")):
-        (tmp_path / folder).mkdir(parents=True)
+    for directory in ("proc", paths.CONFIGURATION.lstrip("/")):
+        (tmp_path / directory).mkdir(parents=True)
     kernel(tmp_path, busy=0, idle=0, available=500)
     return tmp_path
 

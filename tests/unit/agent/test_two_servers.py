@@ -39,8 +39,8 @@ class Server:
 
     def __post_init__(self) -> None:
         clock, healthy = SystemClock(), SimpleNamespace(state=State.HEALTHY, rows=())
-        for folder in (mailbox.INBOX, mailbox.OUTBOX):
-            self.files.make_directories(folder)
+        for directory in (mailbox.INBOX, mailbox.OUTBOX):
+            self.files.make_directories(directory)
         self.runs(OLD)
         offer = Release(label="2.0", published=clock.now().date(), server=NEW.server, agent=NEW.agent)
         self.files.write(mailbox.OFFER, offer.model_dump_json().encode())
@@ -75,8 +75,8 @@ class Server:
 def servers(installed: Installed, tmp_path: Path) -> list[Server]:  # noqa: F811 (the fixture)
     """Both servers of the site, in the order of their ids."""
     second = Files(tmp_path)
-    for folder in (paths.AGENT_FOLDER, paths.CA_TRUST):
-        second.make_directories(folder)
+    for directory in (paths.AGENT_DIRECTORY, paths.CA_TRUST):
+        second.make_directories(directory)
     for path in _TAKEN_OVER:
         second.write(path, installed.files.read(path) or b"", 0o600)
     made = installed.graph.create_server(installed.site_id, "gw2", DeploymentMode.STANDALONE_ROOTFUL)

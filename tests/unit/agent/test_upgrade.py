@@ -38,8 +38,8 @@ class Site:
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     found = Files(tmp_path)
-    for folder in (mailbox.INBOX, mailbox.OUTBOX):
-        found.make_directories(folder)
+    for directory in (mailbox.INBOX, mailbox.OUTBOX):
+        found.make_directories(directory)
     found.write(paths.IMAGES_CONFIGURED, mailbox.render(OLD))
     found.write(mailbox.OFFER, OFFER.model_dump_json().encode())
     return found

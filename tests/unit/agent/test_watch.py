@@ -56,8 +56,8 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     files = Files(tmp_path)
-    for folder in (paths.CONFIGURATION, paths.SERVER_STATE, "/proc"):
-        files.make_directories(folder)
+    for directory in (paths.CONFIGURATION, paths.SERVER_STATE, "/proc"):
+        files.make_directories(directory)
     files.write("/proc/stat", b"cpu 1 0 0 1 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
     files.write("/proc/meminfo", b"MemTotal: 100 kB\nMemAvailable: 3 kB\n")
     files.write(paths.IMAGES_CONFIGURED, b'{"serverImageName": "registry.example:5000/gateway"}')

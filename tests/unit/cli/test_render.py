@@ -158,7 +158,7 @@ def test_secrets_and_control_characters_never_leave(
 
 
 def test_an_unwritable_log_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "var").write_text("a file where the folder should be")
+    (tmp_path / "var").write_text("a file where the directory should be")
 
     def act(operator: Operator) -> Result:
         operator.sinks.listener(["one"])(Event("one", "done", "key", "wrote a file"))

@@ -126,15 +126,17 @@ def test_the_version(run: Run, capsys: pytest.CaptureFixture[str], program: str)
     "command",
     ["mstunnel-setup", "mstunnel-setup rollback", "mstunnel-setup step kernel", "mst-cli uninstall"],
 )
-def test_a_folder_that_is_no_host_is_refused_and_left_alone(run: Run, tmp_path: Path, command: str) -> None:
-    folder = tmp_path / "empty"
-    folder.mkdir()
+def test_a_directory_that_is_no_host_is_refused_and_left_alone(
+    run: Run, tmp_path: Path, command: str
+) -> None:
+    directory = tmp_path / "empty"
+    directory.mkdir()
 
-    envelope = run(command, "--root", str(folder), code=2)
+    envelope = run(command, "--root", str(directory), code=2)
 
     assert [error["code"] for error in envelope["errors"]] == ["root-no-host"]
     assert "/etc, /run, /var is missing" in envelope["errors"][0]["message"]
-    assert list(folder.iterdir()) == []
+    assert list(directory.iterdir()) == []
 
 
 REFUSED = {

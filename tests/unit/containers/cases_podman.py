@@ -153,8 +153,8 @@ def test_a_container_that_is_slow_to_begin_is_waited_for(
     health = HealthCheck(command=("test", "-e", "/begun/now"), retries=2)
     begins = threading.Timer(6, (tmp_path / "now").touch)
     begins.start()
-    folder = Volume(host=str(tmp_path), container="/begun")
-    RunContainer(spec=box(reference, health=health, volumes=(folder,))).apply(ports, {})
+    directory = Volume(host=str(tmp_path), container="/begun")
+    RunContainer(spec=box(reference, health=health, volumes=(directory,))).apply(ports, {})
     begins.join()
     assert (tmp_path / "now").exists()
 

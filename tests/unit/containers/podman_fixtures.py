@@ -80,11 +80,11 @@ def _copy(source: Path, target: Path) -> None:
 
 @pytest.fixture(scope="session")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
-    folder = tmp_path_factory.mktemp("image")
-    _fill_root(folder / "root")
-    subprocess.run(["tar", "-C", folder / "root", "-cf", folder / "root.tar", "."], check=True)
-    podman("import", "--quiet", f"--change=CMD {_FOREVER}", str(folder / "root.tar"), "localhost/origin:1")
-    named, nameless, docker = (folder / name for name in ("named", "nameless", "docker"))
+    directory = tmp_path_factory.mktemp("image")
+    _fill_root(directory / "root")
+    subprocess.run(["tar", "-C", directory / "root", "-cf", directory / "root.tar", "."], check=True)
+    podman("import", "--quiet", f"--change=CMD {_FOREVER}", str(directory / "root.tar"), "localhost/origin:1")
+    named, nameless, docker = (directory / name for name in ("named", "nameless", "docker"))
     podman("save", "--quiet", "--format=oci-archive", f"--output={named}", "localhost/origin:1")
     image = podman("image", "inspect", "--format={{.Id}}", "localhost/origin:1")
     podman("save", "--quiet", "--format=oci-archive", f"--output={nameless}", image)

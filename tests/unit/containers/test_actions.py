@@ -323,7 +323,7 @@ def test_a_foreign_container_stays(ports: Ports) -> None:
 # --- systemd ----------------------------------------------------------------------------------------------
 
 
-def test_systemd_runs_when_its_folder_exists(tmp_path: Path) -> None:
+def test_systemd_runs_when_its_directory_exists(tmp_path: Path) -> None:
     assert Systemd(Processes(), marker=str(tmp_path)).running()
     assert not Systemd(Processes(), marker=str(tmp_path / "none")).running()
 

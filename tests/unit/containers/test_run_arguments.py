@@ -4,7 +4,7 @@ from mstunnel_setup.containers.run_arguments import tmpfs_arguments, volume_argu
 from mstunnel_setup.containers.spec import Tmpfs, Volume
 
 
-def test_docker_gets_no_option_of_a_folder_that_it_does_not_know() -> None:
+def test_docker_gets_no_option_of_a_directory_that_it_does_not_know() -> None:
     volume = Volume(host="/a", container="/b", options=("ro", "noexec", "nosuid", "nodev", "z"))
     assert [*volume_arguments([volume], "docker")] == ["--volume=/a:/b:ro,z"]
     assert [*volume_arguments([volume])] == ["--volume=/a:/b:ro,noexec,nosuid,nodev,z"]

@@ -59,7 +59,7 @@ def test_an_account_whose_manager_is_gone_has_no_unit(tmp_path: Path) -> None:
     assert not Systemd(Host(code=1), str(tmp_path), user=True).known("mstunnel-server.service")
 
 
-def test_systemd_runs_where_its_folder_is(tmp_path: Path) -> None:
+def test_systemd_runs_where_its_directory_is(tmp_path: Path) -> None:
     assert Systemd(Host(), str(tmp_path)).running()
 
 

@@ -41,8 +41,8 @@ def test_records_come_back_as_written(tmp_path: Path, written: Path) -> None:
 def test_a_readable_journal_is_for_all_to_read(tmp_path: Path) -> None:
     """Without root the account looks into the one of root; what was saved aside stays closed."""
     Journal(Files(tmp_path), SystemClock(), _DIRECTORY, readable=True).begin_installation()
-    folder = tmp_path / _DIRECTORY.lstrip("/")
-    modes = [path.stat().st_mode & 0o777 for path in (folder, folder / "journal.jsonl")]
+    directory = tmp_path / _DIRECTORY.lstrip("/")
+    modes = [path.stat().st_mode & 0o777 for path in (directory, directory / "journal.jsonl")]
     assert modes == [0o755, 0o644]
 
 

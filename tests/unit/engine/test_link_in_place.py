@@ -146,7 +146,7 @@ def test_an_edited_file_that_may_be_replaced_is_backed_up(ports: Ports, link: Li
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
-def test_a_folder_in_the_place_of_a_link_is_found_too(ports: Ports, link: Link) -> None:
+def test_a_directory_in_the_place_of_a_link_is_found_too(ports: Ports, link: Link) -> None:
     run(ports, link, agreed=False)
     ports.files.remove(PLACE)
     ports.files.make_directory(PLACE)

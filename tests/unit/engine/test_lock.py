@@ -79,12 +79,12 @@ def test_the_file_that_a_killed_run_left_readable_is_closed(tmp_path: Path) -> N
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
 def test_another_user_cannot_open_it(tmp_path: Path) -> None:
-    folder = os.open(tmp_path, os.O_RDONLY)  # the attacker is past the folders above, as in /run
+    directory = os.open(tmp_path, os.O_RDONLY)  # the attacker is past the directories above, as in /run
 
     def attack() -> None:
         os.setuid(65534)
         try:
-            os.open(_LOCK[1:], os.O_RDONLY, dir_fd=folder)
+            os.open(_LOCK[1:], os.O_RDONLY, dir_fd=directory)
         except PermissionError:
             sys.exit(0)
         sys.exit(1)
@@ -93,7 +93,7 @@ def test_another_user_cannot_open_it(tmp_path: Path) -> None:
         attacker = multiprocessing.get_context("fork").Process(target=attack)
         attacker.start()
         attacker.join()
-    os.close(folder)
+    os.close(directory)
     assert attacker.exitcode == 0
 
 

@@ -222,29 +222,29 @@ def test_undo_after_two_versions_restores_the_state_before_the_first(root: Path)
 def test_what_was_made_at_last_goes_before_what_it_rests_on(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file begun before its folder was there, and made after it, is taken away before the folder."""
-    folder, file = MakeDirectory(path="/etc/tunnel"), WriteFile(path="/etc/tunnel/a", text="A\n")
+    """A file begun before its directory was there, and made after it, is taken away before the directory."""
+    directory, file = MakeDirectory(path="/etc/tunnel"), WriteFile(path="/etc/tunnel/a", text="A\n")
     before = _tree(root)
     with pytest.raises(StepError):
         _runner(root).run([_step([file])], None)
-    _runner(root).run([_step([folder, file])], None)
+    _runner(root).run([_step([directory, file])], None)
     _runner(root).undo()
     assert _tree(root) == before
     # Made once, it keeps its place, however often it has to be made again.
-    _runner(root).run([_step([folder, file])], None)
+    _runner(root).run([_step([directory, file])], None)
     (root / "etc/tunnel/a").unlink()
     (root / "etc/tunnel").rmdir()
     monkeypatch.setattr(MakeDirectory, "apply", _die)
     for _ in range(2):
         with pytest.raises(Killed):
-            _runner(root).run([_step([folder, file])], None)
+            _runner(root).run([_step([directory, file])], None)
     monkeypatch.undo()
-    _runner(root).run([_step([folder, file])], None)
+    _runner(root).run([_step([directory, file])], None)
     _runner(root).undo()
     assert _tree(root) == before
 
 
-def test_a_link_goes_before_the_newer_folder_it_points_to(root: Path) -> None:
+def test_a_link_goes_before_the_newer_directory_it_points_to(root: Path) -> None:
     """A reader of the link during undo finds everything or nothing."""
     for name in ("one", "two"):
         actions = (

@@ -23,9 +23,9 @@ RENDERED = VALUES.filter(lambda value: not ("'" in value and "!" in value))
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 
 
-def _shell_reads(text: str, names: list[str], folder: Path, shell: str) -> list[str]:
+def _shell_reads(text: str, names: list[str], directory: Path, shell: str) -> list[str]:
     """What a shell that sources the file has in the variables."""
-    file = folder / "env.sh"
+    file = directory / "env.sh"
     file.write_bytes(text.encode())
     script = '. "$0"\nfor name; do eval "printf \'%s\\0\' \\"\\$$name\\""; done'
     done = subprocess.run([shell, "-c", script, str(file), *names], capture_output=True, check=True)
@@ -260,11 +260,11 @@ TestEditedByTwo = EditedByTwo.TestCase
 TestEditedByTwo.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
 
 
-def _take_settings(text: str, folder: Path) -> dict[str, str]:
+def _take_settings(text: str, directory: Path) -> dict[str, str]:
     """The settings that the entry point exports: its own functions, on a file at another place."""
-    (folder / "env.sh").write_bytes(text.encode())
+    (directory / "env.sh").write_bytes(text.encode())
     functions = ENTRYPOINT.read_text().partition("\ntrap ")[0]
-    script = functions.replace("/etc/mstunnel/env.sh", str(folder / "env.sh")) + "\ntake_settings\nenv -0"
+    script = functions.replace("/etc/mstunnel/env.sh", str(directory / "env.sh")) + "\ntake_settings\nenv -0"
     done = subprocess.run(
         ["sh", "-c", script], capture_output=True, check=True, env={"PATH": os.environ["PATH"]}
     )

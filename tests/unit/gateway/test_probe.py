@@ -29,20 +29,20 @@ def inside() -> Iterator[str]:
     server.server_close()
 
 
-def run(folder: Path, *arguments: str, given: str) -> tuple[str, str]:
+def run(directory: Path, *arguments: str, given: str) -> tuple[str, str]:
     """Run the script with a curl that writes its arguments down; returns the report and the arguments."""
-    seen, programs = folder / "arguments", folder / "bin"
+    seen, programs = directory / "arguments", directory / "bin"
     programs.mkdir()
     (programs / "curl").write_text(CURL.format(arguments=seen, curl=shutil.which("curl")))
     (programs / "curl").chmod(0o755)
-    script = folder / "probe"
-    script.write_text(SCRIPT.read_text().replace("/var/lib/mstunnel-server", str(folder / "state")))
-    (folder / "state").mkdir()
+    script = directory / "probe"
+    script.write_text(SCRIPT.read_text().replace("/var/lib/mstunnel-server", str(directory / "state")))
+    (directory / "state").mkdir()
     environment = {"PATH": f"{programs}:/usr/bin:/bin"}
     subprocess.run(
         ["/bin/sh", str(script), *arguments], input=given, text=True, check=True, env=environment, timeout=60
     )
-    report = folder / "state/probe"
+    report = directory / "state/probe"
     return report.read_text() if report.exists() else "", seen.read_text() if seen.exists() else ""
 
 

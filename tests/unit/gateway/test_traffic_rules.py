@@ -95,8 +95,8 @@ except OSError as error:
 class Network:
     """The network of this file; `apply` gives the gateway the rules for a configuration."""
 
-    def __init__(self, folder: Path, open_processes: ExitStack) -> None:
-        self._folder = folder
+    def __init__(self, directory: Path, open_processes: ExitStack) -> None:
+        self._directory = directory
         self._open = open_processes
         command = ("unshare", "--map-root-user", "--net", "--mount", "sh", "-c", _TOPOLOGY)
         self._holder = self._start(*command)
@@ -114,7 +114,7 @@ class Network:
 
     def apply(self, document: Mapping[str, object], *addresses: str, client_to_client: str = "") -> None:
         rules = printed(
-            self._folder,
+            self._directory,
             ocserv_conf(ServerConfiguration.from_wire(document)),
             *addresses,
             client_to_client=client_to_client,
@@ -143,11 +143,11 @@ class Network:
         return [*enter, "ip", "netns", "exec", machine, *command]
 
 
-def printed(folder: Path, configuration: str, *addresses: str, client_to_client: str = "") -> str:
+def printed(directory: Path, configuration: str, *addresses: str, client_to_client: str = "") -> str:
     """What the real script prints for this `ocserv.conf`. Raises CalledProcessError: it refuses it."""
-    (folder / "ocserv.conf").write_text(configuration)
+    (directory / "ocserv.conf").write_text(configuration)
     environment = {"PATH": os.environ["PATH"], "CLIENT_TO_CLIENT": client_to_client}
-    command = [str(RULES), str(folder / "ocserv.conf"), *addresses]
+    command = [str(RULES), str(directory / "ocserv.conf"), *addresses]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 

@@ -21,7 +21,7 @@ esac
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of programs: the host has an account and groups that are in none of its files."""
+    """A directory of programs: the host has an account and groups that are in none of its files."""
     for name, script in (("getent", GETENT), ("id", "#!/bin/sh\necho '70002 70003'\n")):
         (tmp_path / name).write_text(script)
         (tmp_path / name).chmod(0o755)

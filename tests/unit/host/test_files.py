@@ -127,7 +127,7 @@ def test_a_pipe_with_a_name_is_refused_instead_of_waited_for(files: Files, tmp_p
 
 GIVEN: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "pipe": (os.mkfifo, "path-not-regular", "it is a named pipe; expected a regular file"),
-    "folder": (os.mkdir, "path-not-regular", "it is a directory; expected a regular file"),
+    "directory": (os.mkdir, "path-not-regular", "it is a directory; expected a regular file"),
     "device": (
         lambda path: path.symlink_to("/dev/null"),
         "path-not-regular",
@@ -159,7 +159,7 @@ def test_a_pipe_that_the_shell_has_opened_is_read(files: Files) -> None:
 
 
 class _Swapping:
-    """The module `os` for the writer; before call number `at` a folder is replaced by a link."""
+    """The module `os` for the writer; before call number `at` a directory is replaced by a link."""
 
     def __init__(self, at: int, swap: Callable[[], None]) -> None:
         self._at, self._swap, self.calls = at, swap, 0
@@ -194,7 +194,7 @@ _CHANGES: dict[str, Callable[[Files], object]] = {
 def test_a_parent_swapped_for_a_link_at_any_moment_leads_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    """An attacker who may rename the folder above puts a link to another place there, at every call."""
+    """An attacker who may rename the directory above puts a link to another place there, at every call."""
     for at in range(1, 200):
         place = tmp_path / str(at)
         for name in ("etc/sub/empty", "elsewhere/empty"):
@@ -310,7 +310,7 @@ def test_whatever_is_named_like_a_temporary_file_is_swept(
     assert files.names("/etc") == ["name"]
 
 
-def test_a_folder_named_like_a_temporary_file_keeps_no_write_from_its_end(files: Files) -> None:
+def test_a_directory_named_like_a_temporary_file_keeps_no_write_from_its_end(files: Files) -> None:
     files.make_directory(f"/etc/{_LEFTOVER}")
     files.write("/etc/name", b"x")
     assert files.read("/etc/name") == b"x"

@@ -31,7 +31,7 @@ def test_every_program_is_private_before_it_does_anything(program: str) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
-def test_an_account_that_owns_nothing_in_its_proc_folder_still_reads_its_own_descriptors() -> None:
+def test_an_account_that_owns_nothing_in_its_proc_directory_still_reads_its_own_descriptors() -> None:
     """As a client certificate is handed to OpenSSL."""
     script = (
         "import os\n"

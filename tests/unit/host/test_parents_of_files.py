@@ -101,7 +101,7 @@ def test_takes_a_parent_that_only_the_own_group_may_change(
         assert caught.value.code == "path-unsafe"
 
 
-def test_no_hint_removes_a_permission_from_a_shared_folder(files: Files, tmp_path: Path) -> None:
+def test_no_hint_removes_a_permission_from_a_shared_directory(files: Files, tmp_path: Path) -> None:
     (tmp_path / "etc").chmod(0o1777)
     with pytest.raises(FileError) as caught:
         files.write("/etc/name", b"x")
@@ -110,7 +110,7 @@ def test_no_hint_removes_a_permission_from_a_shared_folder(files: Files, tmp_pat
 
 
 @_AS_ROOT
-def test_a_folder_is_given_away_with_all_that_is_in_it_and_no_more(files: Files, tmp_path: Path) -> None:
+def test_a_directory_is_given_away_with_all_that_is_in_it_and_no_more(files: Files, tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("")
     (tmp_path / "etc/given/below").mkdir(parents=True)
     (tmp_path / "etc/given/below/file").write_text("")

@@ -108,7 +108,7 @@ def test_what_cannot_be_attended_is_named() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another account")
 def test_becoming_an_account_leaves_nothing_of_root(tmp_path: Path) -> None:
-    """Neither its numbers and groups, nor its environment, nor a folder that the account cannot enter."""
+    """Neither its numbers and groups, nor its environment, nor a directory that the account cannot enter."""
     numbers = "os.getresuid(), os.getresgid(), os.getgroups(), dict(os.environ)"
     shown = f"import os, json; print(json.dumps([{numbers}]))"
     script = (

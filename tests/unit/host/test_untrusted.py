@@ -13,8 +13,8 @@ from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 
-FOLDER = "/var/agent"
-PLACE = f"{FOLDER}/message.json"
+DIRECTORY = "/var/agent"
+PLACE = f"{DIRECTORY}/message.json"
 
 
 class Message(BaseModel):
@@ -29,7 +29,7 @@ class Message(BaseModel):
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     found = Files(tmp_path)
-    found.make_directories(FOLDER)
+    found.make_directories(DIRECTORY)
     return found
 
 
@@ -48,9 +48,9 @@ def pipe(place: Path) -> None:
 
 def listening(place: Path) -> None:
     with socket.socket(socket.AF_UNIX) as found:
-        folder = os.open(place.parent, os.O_RDONLY)
-        found.bind(f"/proc/self/fd/{folder}/{place.name}")
-        os.close(folder)
+        directory = os.open(place.parent, os.O_RDONLY)
+        found.bind(f"/proc/self/fd/{directory}/{place.name}")
+        os.close(directory)
 
 
 def link(place: Path) -> None:
@@ -141,18 +141,18 @@ def test_a_message_is_read_and_a_missing_one_is_none(files: Files) -> None:
 @pytest.mark.parametrize("put", OBJECTS)
 def test_whatever_lies_there_is_removed_and_nothing_else(files: Files, put: object) -> None:
     put(files.locate(PLACE))  # type: ignore[operator]
-    files.write(f"{FOLDER}/other", b"stays")
+    files.write(f"{DIRECTORY}/other", b"stays")
     files.discard(PLACE)
-    assert files.names(FOLDER) == ["other"]
+    assert files.names(DIRECTORY) == ["other"]
     files.discard(PLACE)
     assert Path("/etc/passwd").exists()
 
 
-def test_a_folder_is_emptied_of_anything_and_no_link_is_followed(files: Files, tmp_path: Path) -> None:
+def test_a_directory_is_emptied_of_anything_and_no_link_is_followed(files: Files, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "file").write_text("stays")
-    inside = files.locate(FOLDER)
+    inside = files.locate(DIRECTORY)
     for number, put in enumerate(OBJECTS):
         put(inside / f"object{number}")
     (inside / "out").symlink_to(outside)
@@ -161,18 +161,18 @@ def test_a_folder_is_emptied_of_anything_and_no_link_is_followed(files: Files, t
     Path(os.fsdecode(os.fsencode(inside) + b"/\xff\xfe")).write_bytes(b"")
     for number in range(3000):
         (inside / f"many{number}").write_bytes(b"")
-    files.empty(FOLDER)
-    assert files.names(FOLDER) == []
+    files.empty(DIRECTORY)
+    assert files.names(DIRECTORY) == []
     assert (outside / "file").read_text() == "stays"
 
 
 def test_a_tree_deeper_than_any_stack_and_any_table_of_descriptors_is_removed(files: Files) -> None:
-    where = os.open(files.locate(FOLDER), os.O_RDONLY)
+    where = os.open(files.locate(DIRECTORY), os.O_RDONLY)
     for _ in range(3000):
         os.mkdir("d", dir_fd=where)
         below = os.open("d", os.O_RDONLY, dir_fd=where)
         os.close(where)
         where = below
     os.close(where)
-    files.remove_tree(FOLDER)
-    assert files.state(FOLDER) is None
+    files.remove_tree(DIRECTORY)
+    assert files.state(DIRECTORY) is None

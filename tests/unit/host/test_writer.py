@@ -7,7 +7,7 @@ from mstunnel_setup import host
 from tests.crash.faults import CHANGES
 from tests.crash.points import WRITER
 
-_FOLDER = Path(host.__file__).parent
+_DIRECTORY = Path(host.__file__).parent
 # Write into memory, and to terminals, only.
 _HARMLESS = {"client_certificate", "terminal"}
 
@@ -23,7 +23,7 @@ def changes_files(source: str) -> bool:
 
 
 def test_every_module_that_changes_files_is_watched() -> None:
-    changing = {path.stem for path in _FOLDER.glob("*.py") if changes_files(path.read_text())}
+    changing = {path.stem for path in _DIRECTORY.glob("*.py") if changes_files(path.read_text())}
     watched = {module.__name__.rpartition(".")[2] for module in WRITER}
     assert changing - _HARMLESS <= watched
     assert {"files", "appender"} <= changing

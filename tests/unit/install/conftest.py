@@ -9,7 +9,7 @@ from tests.unit.install.scenes import Scene
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """A bare host: the folders that every Linux has, and no proxy in the shell."""
+    """A bare host: the directories that every Linux has, and no proxy in the shell."""
     for name in ("http_proxy", "https_proxy", "no_proxy"):
         for variable in (name, name.upper()):
             # Set first, so that it is put back even when a step sets it.

@@ -246,11 +246,11 @@ class Scene:
         journal.append("begin", step="earlier", key=key, action=action, before={})
         journal.append("done", key=key, outputs=outputs)
 
-    def place_certificate(self, folder: str = "/root", pki: Pki | None = None) -> tuple[str, str]:
+    def place_certificate(self, directory: str = "/root", pki: Pki | None = None) -> tuple[str, str]:
         """Chain and key below the root; returns their real paths."""
         pki = pki or Pki()
-        chain = self.write(f"{folder}/chain.pem", pki.pem("leaf") + pki.pem("inter"))
-        key = self.write(f"{folder}/key.pem", key_bytes(pki.key_name("leaf")))
+        chain = self.write(f"{directory}/chain.pem", pki.pem("leaf") + pki.pem("inter"))
+        key = self.write(f"{directory}/key.pem", key_bytes(pki.key_name("leaf")))
         return str(chain), str(key)
 
 

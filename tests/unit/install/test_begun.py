@@ -50,7 +50,7 @@ def test_a_server_that_was_never_registered_is_not_removed_from_the_tenant(begun
 
 @pytest.mark.parametrize("way_back", ["mstunnel-setup rollback", "mst-cli uninstall"])
 def test_undone_the_tree_is_as_before(tmp_path: Path, begun: Run, way_back: str) -> None:
-    """With the folders that an image may lack, and without the lock."""
+    """With the directories that an image may lack, and without the lock."""
     before = tree(tmp_path)
     begun("mstunnel-setup", "step", "kernel")
     assert tree(tmp_path) != before
@@ -60,7 +60,7 @@ def test_undone_the_tree_is_as_before(tmp_path: Path, begun: Run, way_back: str)
     assert tree(tmp_path) == before
 
 
-def test_a_folder_used_by_others_by_then_stays(tmp_path: Path, begun: Run) -> None:
+def test_a_directory_used_by_others_by_then_stays(tmp_path: Path, begun: Run) -> None:
     begun("mstunnel-setup", "step", "kernel")
     (tmp_path / "var/log/theirs").touch()
 
@@ -81,7 +81,7 @@ def test_a_refused_run_leaves_the_tree_as_it_was(tmp_path: Path, begun: Run) -> 
 
 
 def tree(root: Path) -> dict[str, tuple[int, bytes]]:
-    """Every folder and file below `root`: mode and content."""
+    """Every directory and file below `root`: mode and content."""
     return {
         str(path.relative_to(root)): (path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
         for path in root.rglob("*")

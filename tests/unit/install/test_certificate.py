@@ -21,7 +21,7 @@ _USUAL_PEM = (paths.SITE_CERTIFICATE, paths.SITE_KEY)
 
 
 @pytest.fixture(autouse=True)
-def folders(scene: Scene) -> None:
+def directories(scene: Scene) -> None:
     """What step `environment` leaves, and a system that trusts the root."""
     scene.files.make_directory(paths.CONFIGURATION)
     scene.files.make_directory(paths.CERTIFICATES)

@@ -62,10 +62,10 @@ class Host:
     def use(self, name: str) -> str:
         """Have the certificate `name` in use, as an earlier run would."""
         used = fingerprint(load_identity(PKI.pem(name) + ROOT, key_bytes("p256")))
-        folder = generations.folder(used)
-        self.place(f"{folder}/chain.pem", PKI.pem(name) + PKI.pem("inter"))
-        self.place(f"{folder}/root.pem", PKI.pem("root"))
-        self.place(f"{folder}/key.pem", key_bytes("p256"))
+        directory = generations.directory(used)
+        self.place(f"{directory}/chain.pem", PKI.pem(name) + PKI.pem("inter"))
+        self.place(f"{directory}/root.pem", PKI.pem("root"))
+        self.place(f"{directory}/key.pem", key_bytes("p256"))
         (self.root / paths.ACTIVE.lstrip("/")).symlink_to(generations.target(used))
         return used
 

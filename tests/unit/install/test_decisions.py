@@ -46,8 +46,10 @@ from mstunnel_setup.readiness.sysctls import FORWARD
 from mstunnel_setup.tenant.clouds import CLOUDS
 from mstunnel_setup.tenant.wire import DeploymentMode
 
-FOLDER = Path(__file__).parent / "decisions"
-CASES = {str(path.relative_to(FOLDER).with_suffix("")): path for path in sorted(FOLDER.glob("*/*.json"))}
+DIRECTORY = Path(__file__).parent / "decisions"
+CASES = {
+    str(path.relative_to(DIRECTORY).with_suffix("")): path for path in sorted(DIRECTORY.glob("*/*.json"))
+}
 STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
     "eula": (eula.STEP, eula.Acceptance),
     "program": (program.STEP, program.Program),
@@ -181,7 +183,7 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
             subuids=st.sampled_from([0, 65536]),
             subgids=st.sampled_from([0, 65536]),
             linger=st.booleans(),
-            folder_owner=st.none() | st.sampled_from([0, 1001]),
+            directory_owner=st.none() | st.sampled_from([0, 1001]),
         ),
         st.none() | st.booleans(),
     ),

@@ -1,6 +1,7 @@
 """The dialogue of an installation, typed at a real terminal against a lab tenant, up to the images.
 
-The host is a folder; its steps after the registration ask nothing. Whole hosts: tests/e2e/test_terminal.py.
+The host is a directory; its steps after the registration ask nothing. Whole hosts:
+tests/e2e/test_terminal.py.
 """
 
 import os
@@ -28,14 +29,14 @@ SECONDS = 60
 
 @dataclass
 class Desk:
-    """A person's place: the folder of their files, the host's root below it, and a lab tenant."""
+    """A person's place: the directory of their files, the host's root below it, and a lab tenant."""
 
-    folder: Path
+    directory: Path
     lab: dict[str, Any]
 
     @property
     def root(self) -> Path:
-        return self.folder / "host"
+        return self.directory / "host"
 
     def runs(self) -> "pexpect.spawn[str]":
         lab = self.lab["setup"].rpartition(" ")[2]
@@ -49,12 +50,12 @@ class Desk:
     def certificate(self) -> tuple[str, str]:
         """Chain and key of the site, where an administrator has put them."""
         for name, content in zip(("chain.pem", "key.pem"), Authority().issue(ADDRESS), strict=True):
-            (self.folder / name).write_bytes(content)
-            (self.folder / name).chmod(0o600)
-        return str(self.folder / "chain.pem"), str(self.folder / "key.pem")
+            (self.directory / name).write_bytes(content)
+            (self.directory / name).chmod(0o600)
+        return str(self.directory / "chain.pem"), str(self.directory / "key.pem")
 
     def approve(self, code: str) -> None:
-        where = str(self.folder / "lab")
+        where = str(self.directory / "lab")
         command = [LAB, "approve", code, "--user", "admin@contoso.example", "--dir", where]
         subprocess.run(command, check=True, capture_output=True)
 
@@ -62,12 +63,12 @@ class Desk:
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     # What others can write to, as /tmp, holds no host.
-    folder = Path(tempfile.mkdtemp(prefix="dialogue-", dir=Path.home()))
+    directory = Path(tempfile.mkdtemp(prefix="dialogue-", dir=Path.home()))
     for name in ("etc", "run", "var/lib", "var/log", "root"):
-        (folder / "host" / name).mkdir(parents=True)
-    with running_lab(folder / "lab") as lab:
-        yield Desk(folder, lab)
-    shutil.rmtree(folder)
+        (directory / "host" / name).mkdir(parents=True)
+    with running_lab(directory / "lab") as lab:
+        yield Desk(directory, lab)
+    shutil.rmtree(directory)
 
 
 def after(child: "pexpect.spawn[str]", shown: str, typed: str) -> None:

@@ -18,7 +18,7 @@ _PROFILE = "/etc/profile.d/http_proxy.sh"
 
 
 @pytest.fixture(autouse=True)
-def folder(scene: Scene) -> None:
+def directory(scene: Scene) -> None:
     """What step `eula` leaves."""
     scene.files.make_directory(paths.CONFIGURATION)
     scene.prompter.interactive = False

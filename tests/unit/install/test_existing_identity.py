@@ -21,18 +21,18 @@ running = against_lab.lab
 def test_it_registers_the_server_and_becomes_its_identity(
     running: Lab, scene: Scene, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder = tmp_path_factory.mktemp("beforehand")
-    write_pfx(folder / "agent.p12")
+    directory = tmp_path_factory.mktemp("beforehand")
+    write_pfx(directory / "agent.p12")
     made = against_lab.identity("made in advance").apply(
-        against_lab.Ports(Files(folder), running.graph()), {}
+        against_lab.Ports(Files(directory), running.graph()), {}
     )
     site = running.graph().sites()[0]
     scene.remember("joined-site", {"id": site.id, "name": site.display_name, "public_address": ""})
-    for place in (paths.PRIVATE, paths.AGENT_FOLDER):
+    for place in (paths.PRIVATE, paths.AGENT_DIRECTORY):
         scene.files.make_directories(place)
     context = scene.context(
         identity__client_id=made["app_id"],
-        identity__pfx=str(folder / "agent.p12"),
+        identity__pfx=str(directory / "agent.p12"),
         tenant__cloud="custom",
         tenant__authority=running.facts["authority"],
         tenant__graph=running.facts["graph"],

@@ -1,6 +1,6 @@
 """Real kinds of hosts (readiness/hosts, one file each): what an installation would refuse there, and change.
 
-`plan` is the part of the plan that depends on the host alone; folders that every Linux has are left out.
+`plan` is the part of the plan that depends on the host alone; directories that every Linux has are left out.
 """
 
 import json

@@ -33,8 +33,8 @@ class Machine:
         scene.write("/lib/modules/6.1.0/modules.dep", DEP)
         scene.prompter.interactive = False
         scene.files.make_directory(paths.CONFIGURATION)
-        for folder in ("/etc/systemd/system", "/etc/profile.d"):
-            scene.files.make_directories(folder)
+        for directory in ("/etc/systemd/system", "/etc/profile.d"):
+            scene.files.make_directories(directory)
 
     def context(self, **answers: Any) -> Context:
         return self.scene.context(**answers)

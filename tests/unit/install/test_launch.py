@@ -152,7 +152,7 @@ def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
     assert (agent.capabilities, agent.devices, agent.ports) == ((), (), ())
 
 
-def test_no_folder_of_the_host_has_programs_or_devices_for_a_container(scene: Scene) -> None:
+def test_no_directory_of_the_host_has_programs_or_devices_for_a_container(scene: Scene) -> None:
     for specification in launch.STEP.gather(_context(scene)).specifications:
         for volume in specification.volumes:
             if volume.container != "/run/systemd/journal":

@@ -105,7 +105,7 @@ def test_an_older_file_is_refused_unless_asked_for(scene: Scene, copied: Path) -
     assert f"file:{FILE}" in paths_of(scene.run(program.STEP, context))
 
 
-def test_where_sbin_and_bin_are_one_the_real_folder_is_taken(scene: Scene, copied: Path) -> None:
+def test_where_sbin_and_bin_are_one_the_real_directory_is_taken(scene: Scene, copied: Path) -> None:
     scene.files.remove_directory(paths.PROGRAMS)
     scene.files.make_directories("/usr/bin")
     scene.files.link(paths.PROGRAMS, "bin")
@@ -126,13 +126,13 @@ MANUAL = "/usr/share/man/man8/mst-cli.8"
 @pytest.fixture
 def support(scene: Scene, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Completions and manual pages where the one file has unpacked them, on a host without zsh and fish."""
-    for folder in ("/usr/share/bash-completion/completions", "/usr/share/man/man8"):
-        scene.files.make_directories(folder)
+    for directory in ("/usr/share/bash-completion/completions", "/usr/share/man/man8"):
+        scene.files.make_directories(directory)
     unpacked = tmp_path / "unpacked"
     for name in ("bash/mst-cli", "zsh/_mst-cli", "fish/mst-cli.fish", "man8/mst-cli.8"):
         (unpacked / "support" / name).parent.mkdir(parents=True)
         (unpacked / "support" / name).write_text(name)
-    monkeypatch.setattr(bundle, "folder", lambda: unpacked)
+    monkeypatch.setattr(bundle, "directory", lambda: unpacked)
     return unpacked / "support"
 
 
@@ -154,8 +154,8 @@ def test_completions_and_manual_pages_go_where_the_host_has_a_place(scene: Scene
     ],
 )
 def test_zsh_of_debian_looks_elsewhere(there: list[str], scene: Scene, support: Path) -> None:
-    for folder in there:
-        scene.files.make_directories(folder)
+    for directory in there:
+        scene.files.make_directories(directory)
     assert f"file:{there[0]}/_mst-cli" in paths_of(scene.run(program.STEP, scene.context()))
 
 

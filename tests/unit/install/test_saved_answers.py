@@ -33,7 +33,7 @@ TOLD: dict[str, Any] = {
 
 @pytest.fixture
 def private() -> Iterator[Path]:
-    """A folder that nobody else can change anything above: elsewhere no answers are written."""
+    """A directory that nobody else can change anything above: elsewhere no answers are written."""
     place = Path(tempfile.mkdtemp(prefix="answers-", dir=Path.home()))
     yield place
     shutil.rmtree(place)

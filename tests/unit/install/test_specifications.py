@@ -42,6 +42,6 @@ def test_an_access_log_enables_accounting_and_has_a_separate_tag() -> None:
     assert seen(server(traced=True)) == seen(server(traced=False))
 
 
-def test_selinux_labels_our_folders_and_no_folder_of_the_host() -> None:
+def test_selinux_labels_our_directories_and_no_directory_of_the_host() -> None:
     traced = server(traced=True, journal="/run/systemd/journal")
     assert labelled(traced) == seen(traced) - {"/run/systemd/journal"} == {"/etc/mstunnel", "/server"}

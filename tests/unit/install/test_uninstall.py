@@ -36,8 +36,8 @@ def test_a_foreign_file_beside_the_log_stays(tmp_path: Path) -> None:
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """A host on which one step was run."""
-    for folder in ("run", "etc/mstunnel", "var/lib", "var/log"):
-        (tmp_path / folder).mkdir(parents=True)
+    for directory in ("run", "etc/mstunnel", "var/lib", "var/log"):
+        (tmp_path / directory).mkdir(parents=True)
     words = ["step", "environment", "--accept-eula", "--unattended", "--root", str(tmp_path)]
     assert run_app(setup.app, "mstunnel-setup", words) == 0
     return tmp_path

@@ -20,9 +20,9 @@ _PKI = Pki()
 
 
 @contextmanager
-def _serving(folder: Path, pki: Pki) -> Iterator[int]:
+def _serving(directory: Path, pki: Pki) -> Iterator[int]:
     """A TLS server with the leaf of `pki` on a separate port."""
-    bundle = folder / "served.pem"
+    bundle = directory / "served.pem"
     bundle.write_bytes(pki.pem("leaf") + key_bytes(pki.key_name("leaf")))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(bundle)
@@ -47,8 +47,8 @@ def _answer(listener: socket.socket, context: ssl.SSLContext) -> None:
 @pytest.fixture(autouse=True)
 def installed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A finished installation whose certificate is placed."""
-    for folder in (paths.CONFIGURATION, paths.CERTIFICATES, paths.PRIVATE):
-        scene.files.make_directory(folder)
+    for directory in (paths.CONFIGURATION, paths.CERTIFICATES, paths.PRIVATE):
+        scene.files.make_directory(directory)
     scene.write(paths.SITE_CERTIFICATE, _PKI.pem("leaf") + _PKI.pem("inter"))
     scene.write(paths.SITE_KEY, key_bytes(_PKI.key_name("leaf")))
     scene.trusted = (_PKI.certificate("root"),)

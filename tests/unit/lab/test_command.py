@@ -114,7 +114,7 @@ def test_answers_come_in_the_envelope(
     [
         (("approve", "ABC", "--user", "nobody@lab.example"), 2, "no user nobody@lab.example"),
         (("approve", "ABC", "--user", "admin@lab.example"), 5, "That code didn't work"),
-        (("token", "--user", "device@lab.example", "--out", "/no/such/folder/token"), 2, "No such file"),
+        (("token", "--user", "device@lab.example", "--out", "/no/such/directory/token"), 2, "No such file"),
     ],
 )
 def test_refusals_of_a_running_lab(

@@ -21,7 +21,7 @@ OPERATOR = operator_of(Path("/"), FakePrompter())
 
 @pytest.fixture
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A server with an interface, and files below a folder of our own."""
+    """A server with an interface, and files below a directory of our own."""
     monkeypatch.setattr(capture, "open_gateway", lambda _operator: nullcontext(ports_of(tmp_path)))
     monkeypatch.setattr(capture, "server_process", lambda _ports: 1)
     monkeypatch.setattr(capture, "enter_network_of", lambda _process: None)

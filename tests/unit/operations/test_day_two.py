@@ -209,7 +209,7 @@ def test_a_version_that_is_not_there_is_none_in_words(
 def test_what_the_program_brings_is_listed_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Python package brings nothing, and says so with an empty list."""
     monkeypatch.setattr(version, "open_host", lambda _operator: nullcontext(ports_of(tmp_path)))
-    monkeypatch.setattr(bundle, "folder", lambda: tmp_path)
+    monkeypatch.setattr(bundle, "directory", lambda: tmp_path)
     assert version.version(OPERATOR, verbose=True).data["packages"] == []
     (tmp_path / "packages").write_text("libc6 2.41-12 amd64\ntyper 0.29.2 wheel\n")
     shown = version.version(OPERATOR, verbose=True)

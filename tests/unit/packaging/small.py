@@ -8,7 +8,7 @@ from scripts import support
 from scripts.dist import EPOCH
 
 
-def small_file(folder: Path, **more: str) -> Path:
+def small_file(directory: Path, **more: str) -> Path:
     """Its tree has a licence, completions, manual pages and `more` files."""
     packed = io.BytesIO()
     files = {"licenses": "Apache-2.0\n", **support.files(int(EPOCH)), **more}
@@ -17,6 +17,6 @@ def small_file(folder: Path, **more: str) -> Path:
             entry = tarfile.TarInfo(name)
             entry.size = len(text.encode())
             archive.addfile(entry, io.BytesIO(text.encode()))
-    path = folder / "small-file"
+    path = directory / "small-file"
     path.write_bytes(b"#!/bin/sh\n__PAYLOAD__\n" + packed.getvalue())
     return path

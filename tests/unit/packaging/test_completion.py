@@ -34,7 +34,7 @@ OFFERED = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The completions as the shells find them, and one file to offer."""
     place = tmp_path_factory.mktemp("completion")
     (place / FILE).touch()
@@ -60,8 +60,8 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-def in_bash(folder: Path, line: str, path: str = os.defpath) -> set[str]:
-    script = folder / f"{line.split(maxsplit=1)[0]}.bash"
+def in_bash(directory: Path, line: str, path: str = os.defpath) -> set[str]:
+    script = directory / f"{line.split(maxsplit=1)[0]}.bash"
     command = ["/bin/bash", "--norc", "-c", BASH, "bash", str(script), line]
     finished = subprocess.run(
         command, env={"PATH": path}, capture_output=True, text=True, check=True, timeout=20
@@ -70,23 +70,23 @@ def in_bash(folder: Path, line: str, path: str = os.defpath) -> set[str]:
     return set(finished.stdout.split())
 
 
-def in_fish(folder: Path, line: str) -> set[str]:
+def in_fish(directory: Path, line: str) -> set[str]:
     script = 'source "$argv[1]"; complete --do-complete "$argv[2]"'
-    command = ["fish", "--no-config", "-c", script, str(folder / f"{line.split(maxsplit=1)[0]}.fish"), line]
-    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=20)
+    command = ["fish", "--no-config", "-c", script, str(directory / f"{line.split(maxsplit=1)[0]}.fish"), line]
+    finished = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True, timeout=20)
     assert finished.stderr == ""
     offered = {row.split("\t")[0].rpartition("=")[2] for row in finished.stdout.splitlines()}
     return {FILE} if FILE in offered else offered
 
 
 @pytest.mark.parametrize("line", OFFERED)
-def test_bash_offers_what_fits(line: str, folder: Path) -> None:
-    assert in_bash(folder, line) == OFFERED[line]
+def test_bash_offers_what_fits(line: str, directory: Path) -> None:
+    assert in_bash(directory, line) == OFFERED[line]
 
 
 @pytest.mark.parametrize("line", OFFERED)
-def test_fish_offers_what_fits(line: str, folder: Path) -> None:
-    assert in_fish(folder, line) == OFFERED[line]
+def test_fish_offers_what_fits(line: str, directory: Path) -> None:
+    assert in_fish(directory, line) == OFFERED[line]
 
 
 ZSH = """
@@ -114,13 +114,13 @@ print ready
 
 
 @pytest.fixture(scope="module")
-def zsh(folder: Path) -> "pexpect.spawn[str]":
+def zsh(directory: Path) -> "pexpect.spawn[str]":
     """An interactive shell that prints what it would offer when Control-T is pressed."""
-    (folder / "setup").write_text(ZSH)
+    (directory / "setup").write_text(ZSH)
     shell = pexpect.spawn(
         "zsh",
         ["-f", "-i"],
-        cwd=str(folder),
+        cwd=str(directory),
         encoding="utf-8",
         env={"TERM": "dumb", "PATH": os.defpath},
         timeout=20,
@@ -140,14 +140,14 @@ def test_zsh_offers_what_fits(line: str, zsh: "pexpect.spawn[str]") -> None:
     assert ({FILE} if FILE in found else found) == OFFERED[line]
 
 
-def test_a_completion_starts_no_program(folder: Path) -> None:
-    assert in_bash(folder, "mst-cli cert sh", path="/nonexistent") == {"show"}
+def test_a_completion_starts_no_program(directory: Path) -> None:
+    assert in_bash(directory, "mst-cli cert sh", path="/nonexistent") == {"show"}
 
 
-def test_every_completion_is_quick(folder: Path) -> None:
+def test_every_completion_is_quick(directory: Path) -> None:
     """Less than the start of an interpreter: the shell itself, source and function included."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for _ in range(10):
-        in_bash(folder, "mst-cli cert sh")
+        in_bash(directory, "mst-cli cert sh")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 10 < 0.05

@@ -38,8 +38,8 @@ EVERYWHERE = (
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Packages of a small file, by kind."""
-    folder = tmp_path_factory.mktemp("packages")
-    made = packages.build(small_file(folder), folder, debian.here())
+    directory = tmp_path_factory.mktemp("packages")
+    made = packages.build(small_file(directory), directory, debian.here())
     return {path.suffix[1:]: path for path in made}
 
 

@@ -17,12 +17,12 @@ EPOCH = "1767225600"
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
     """A finished `dist/` with two files."""
-    folder = tmp_path / "dist"
-    folder.mkdir()
-    (folder / "mstunnel-setup").write_text("program")
-    (folder / "wheel.whl").write_text("wheel")
-    release.finish(folder, EPOCH)
-    return folder
+    directory = tmp_path / "dist"
+    directory.mkdir()
+    (directory / "mstunnel-setup").write_text("program")
+    (directory / "wheel.whl").write_text("wheel")
+    release.finish(directory, EPOCH)
+    return directory
 
 
 def test_the_checksums_are_those_of_every_file(made: Path) -> None:
@@ -66,28 +66,28 @@ def test_a_signature_of_other_files_is_removed(made: Path) -> None:
     assert not (made / "SHA256SUMS.minisig").exists()
 
 
-def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+def run(*command: str | Path, directory: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
-    """A folder with the keys of two people, without passphrases."""
+    """A directory with the keys of two people, without passphrases."""
     for name in ("ours", "other"):
-        run("minisign", "-G", "-W", "-p", f"{name}.pub", "-s", f"{name}.key", folder=tmp_path)
+        run("minisign", "-G", "-W", "-p", f"{name}.pub", "-s", f"{name}.key", directory=tmp_path)
     return tmp_path
 
 
 def signed(made: Path, key: str) -> subprocess.CompletedProcess[str]:
     """`make sign` in a place with this `dist/`."""
     shutil.copy(ROOT / "Makefile", made.parent)
-    return run("make", "sign", f"SIGN_KEY={key}", folder=made.parent)
+    return run("make", "sign", f"SIGN_KEY={key}", directory=made.parent)
 
 
 def verified(made: Path, key: str) -> bool:
     """What a user does: check the signature, then the files."""
-    signature = run("minisign", "-V", "-p", f"../{key}.pub", "-m", "SHA256SUMS", folder=made)
-    files = run("sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS", folder=made)
+    signature = run("minisign", "-V", "-p", f"../{key}.pub", "-m", "SHA256SUMS", directory=made)
+    files = run("sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS", directory=made)
     return (signature.returncode, files.returncode) == (0, 0)
 
 

@@ -133,7 +133,7 @@ def test_the_port_is_let_in_at_the_firewall_that_is_there(tmp_path: Path) -> Non
 
 
 def account(**changes: Any) -> dict[str, Any]:
-    nothing = {"uid": None, "subuids": 0, "subgids": 0, "linger": False, "folder_owner": None}
+    nothing = {"uid": None, "subuids": 0, "subgids": 0, "linger": False, "directory_owner": None}
     return {"rootless": {**nothing, **changes}}
 
 
@@ -142,7 +142,7 @@ def test_the_account_is_prepared_as_an_installation_does_it(tmp_path: Path) -> N
         "useradd --create-home --shell /usr/sbin/nologin mstunnel",
         "loginctl enable-linger mstunnel",
     ]
-    there = {"uid": 1001, "folder_owner": 1001, "linger": True, "free_subuid": 231072}
+    there = {"uid": 1001, "directory_owner": 1001, "linger": True, "free_subuid": 231072}
     assert commands(tmp_path, account(**there)) == [
         "usermod --add-subuids 231072-296607 mstunnel",
         "usermod --add-subgids 100000-165535 mstunnel",

@@ -57,8 +57,8 @@ def pki() -> Pki:
 def root(tmp_path: Path, pki: Pki) -> Path:
     """A host with a certificate at its usual place, whose private root is trusted."""
     files = Files(tmp_path)
-    for folder in (paths.CERTIFICATES, paths.PRIVATE, paths.CA_TRUST):
-        files.make_directories(folder)
+    for directory in (paths.CERTIFICATES, paths.PRIVATE, paths.CA_TRUST):
+        files.make_directories(directory)
     files.write(paths.SITE_CERTIFICATE, pki.pem("leaf") + pki.pem("inter"))
     files.write(paths.SITE_KEY, key_bytes(pki.key_name("leaf")), 0o600)
     files.write(f"{paths.CA_TRUST}/own.crt", pki.pem("root"))

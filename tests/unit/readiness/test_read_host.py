@@ -279,14 +279,14 @@ def test_the_service_account(files: Files) -> None:
     found = reader(files).rootless()
 
     assert (found.uid, found.subuids, found.subgids, found.linger) == (1001, 65536, 65536, True)
-    assert (found.home, found.folder_owner) == ("/home/mstunnel", os.geteuid())
+    assert (found.home, found.directory_owner) == ("/home/mstunnel", os.geteuid())
     assert found.home_free > 0
 
 
 def test_without_the_account_there_is_nothing(files: Files) -> None:
     found = reader(files).rootless()
 
-    assert (found.uid, found.subuids, found.linger, found.home_free, found.folder_owner) == (
+    assert (found.uid, found.subuids, found.linger, found.home_free, found.directory_owner) == (
         None,
         0,
         False,

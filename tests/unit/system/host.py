@@ -29,8 +29,8 @@ class Host(Processes):
         self.ports: dict[int, str] = {}
         self.asked: list[str] = []
         self.monitor_runs = False
-        for folder in ("/proc/sys/net/ipv4", "/var/lib/mstunnel", "/etc"):
-            self.files.make_directories(folder)
+        for directory in ("/proc/sys/net/ipv4", "/var/lib/mstunnel", "/etc"):
+            self.files.make_directories(directory)
         self._show()
 
     @property

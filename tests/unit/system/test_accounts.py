@@ -12,7 +12,7 @@ from mstunnel_setup.errors import StepError
 from mstunnel_setup.host import accounts
 from mstunnel_setup.host.accounts import Account
 from mstunnel_setup.system.accounts import LINGERING, CreateAccount, EnableLinger, GiveIds, JoinGroup
-from mstunnel_setup.system.folder import GiveFolder
+from mstunnel_setup.system.directory import GiveDirectory
 from tests.unit.clocks import FakeClock
 from tests.unit.system.host import Host
 
@@ -30,8 +30,8 @@ class AccountHost(Host):
         self.members: dict[str, set[str]] = {}
         self.busy: set[str] = set()
         self.starts_managers = True
-        for folder in ("/etc/skel", "/home", LINGERING, "/run/user"):
-            self.files.make_directories(folder)
+        for directory in ("/etc/skel", "/home", LINGERING, "/run/user"):
+            self.files.make_directories(directory)
         self.files.write("/etc/skel/.profile", b"")
 
     def add(self, name: str, *, home: bool = True) -> None:
@@ -184,17 +184,17 @@ def test_the_refusal_of_a_program_is_reported(host: AccountHost, monkeypatch: py
     assert "useradd --create-home" in caught.value.message
 
 
-FOLDER = GiveFolder(path="/etc/mstunnel", account=NAME)
+DIRECTORY = GiveDirectory(path="/etc/mstunnel", account=NAME)
 
 
-def owner(host: AccountHost, path: str = FOLDER.path) -> int | None:
+def owner(host: AccountHost, path: str = DIRECTORY.path) -> int | None:
     state = host.files.state(path)
     return None if state is None else state.uid
 
 
 @pytest.fixture
 def given(host: AccountHost, monkeypatch: pytest.MonkeyPatch) -> AccountHost:
-    """A host where giving a folder is seen without the rights of root."""
+    """A host where giving a directory is seen without the rights of root."""
     owners: dict[str, int] = {}
     monkeypatch.setattr(type(host.files), "give", lambda _self, path, uid, _gid: owners.update({path: uid}))
     look = type(host.files).state
@@ -208,28 +208,28 @@ def given(host: AccountHost, monkeypatch: pytest.MonkeyPatch) -> AccountHost:
     return host
 
 
-def test_a_folder_that_was_made_goes(given: AccountHost) -> None:
-    assert there_and_back(given, FOLDER) is Undo.REMOVED
+def test_a_directory_that_was_made_goes(given: AccountHost) -> None:
+    assert there_and_back(given, DIRECTORY) is Undo.REMOVED
     assert owner(given) is None
 
 
-def test_an_existing_folder_is_returned_to_its_owner(given: AccountHost) -> None:
-    given.files.make_directories(FOLDER.path)
-    given.files.write(f"{FOLDER.path}/env.sh", b"theirs")
-    assert there_and_back(given, FOLDER) is Undo.RESTORED
+def test_an_existing_directory_is_returned_to_its_owner(given: AccountHost) -> None:
+    given.files.make_directories(DIRECTORY.path)
+    given.files.write(f"{DIRECTORY.path}/env.sh", b"theirs")
+    assert there_and_back(given, DIRECTORY) is Undo.RESTORED
     assert owner(given) == 0
 
 
-def test_a_folder_with_files_of_others_goes_to_root(given: AccountHost) -> None:
-    before = FOLDER.capture(given)
-    FOLDER.apply(given, {})
-    given.files.write(f"{FOLDER.path}/mine", b"theirs")
+def test_a_directory_with_files_of_others_goes_to_root(given: AccountHost) -> None:
+    before = DIRECTORY.capture(given)
+    DIRECTORY.apply(given, {})
+    given.files.write(f"{DIRECTORY.path}/mine", b"theirs")
     assert owner(given) == ME
-    assert undone(given, FOLDER, before) is Undo.KEPT
+    assert undone(given, DIRECTORY, before) is Undo.KEPT
     assert owner(given) == 0
 
 
-def test_a_folder_needs_its_account(host: AccountHost) -> None:
+def test_a_directory_needs_its_account(host: AccountHost) -> None:
     with pytest.raises(StepError) as caught:
-        FOLDER.apply(host, {})
+        DIRECTORY.apply(host, {})
     assert caught.value.code == "account-missing"

@@ -36,8 +36,8 @@ class Installed(Processes):
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
     host = Host(tmp_path)
-    for folder in ("runlevels/default", "rc2.d", "rc3.d", "rc4.d", "rc5.d"):
-        host.files.make_directories(f"/etc/{folder}")
+    for directory in ("runlevels/default", "rc2.d", "rc3.d", "rc4.d", "rc5.d"):
+        host.files.make_directories(f"/etc/{directory}")
     return host
 
 

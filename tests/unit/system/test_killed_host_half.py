@@ -98,7 +98,7 @@ def host_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, b
         host = Mortal(tmp_path / name)
         monkeypatch.setattr(accounts, "find", host.known.get)
         monkeypatch.setattr(accounts, "is_member", lambda who, group: who in host.members.get(group, ()))
-        # Giving a folder away needs root; who owns it is a note beside it.
+        # Giving a directory away needs root; who owns it is a note beside it.
         monkeypatch.setattr(type(host.files), "give", lambda *_given: None)
         for file in ("passwd", "subuid", "subgid"):
             host.files.write(f"/etc/{file}", b"")
@@ -155,6 +155,6 @@ def test_these_are_the_kinds_that_only_root_has() -> None:
     kinds = {
         kind.kind
         for kind in CODEC._kinds.values()
-        if kind.__module__.endswith(("accounts", "folder", "targets"))
+        if kind.__module__.endswith(("accounts", "directory", "targets"))
     }
     assert kinds == OF_ROOT

@@ -20,12 +20,12 @@ _CONFIGURATION = """
 [ca]
 default_ca = this
 [this]
-database = {folder}/index.txt
-serial = {folder}/serial
-crlnumber = {folder}/crlnumber
-new_certs_dir = {folder}
-certificate = {folder}/ca.pem
-private_key = {folder}/ca.key
+database = {directory}/index.txt
+serial = {directory}/serial
+crlnumber = {directory}/crlnumber
+new_certs_dir = {directory}
+certificate = {directory}/ca.pem
+private_key = {directory}/ca.key
 default_md = sha256
 default_days = 90
 default_crl_days = 7
@@ -60,9 +60,9 @@ def free_port() -> int:
 
 @dataclass
 class Authority:
-    """An openssl authority in `folder`; its certificates name two ports, whether anybody listens or not."""
+    """An openssl authority in `directory`; its certificates name two ports, whether used or not."""
 
-    folder: Path
+    directory: Path
     host: str = "127.0.0.1"
     name: str = "vpn.example.org"
     ocsp_port: int = field(default_factory=free_port)
@@ -71,11 +71,11 @@ class Authority:
 
     def __post_init__(self) -> None:
         ports = {"ocsp_port": self.ocsp_port, "crl_port": self.crl_port}
-        text = _CONFIGURATION.format(folder=self.folder, host=self.host, name=self.name, **ports)
-        (self.folder / "openssl.cnf").write_text(text)
-        (self.folder / "index.txt").touch()
-        (self.folder / "serial").write_text("1000\n")
-        (self.folder / "crlnumber").write_text("01\n")
+        text = _CONFIGURATION.format(directory=self.directory, host=self.host, name=self.name, **ports)
+        (self.directory / "openssl.cnf").write_text(text)
+        (self.directory / "index.txt").touch()
+        (self.directory / "serial").write_text("1000\n")
+        (self.directory / "crlnumber").write_text("01\n")
         self._request("ca", "Authority")
         files = ["-in", "ca.csr", "-key", "ca.key", "-out", "ca.pem"]
         self.openssl(
@@ -89,12 +89,12 @@ class Authority:
 
     def issue(self, name: str, kind: str = "server", *, known: bool = True) -> x509.Certificate:
         """A certificate; one that is not `known` is missing in the authority's own records."""
-        before = (self.folder / "index.txt").read_text()
+        before = (self.directory / "index.txt").read_text()
         self._request(name, name)
         files = ["-in", f"{name}.csr", "-out", f"{name}.pem"]
         self.openssl("ca", "-batch", "-notext", "-config", "openssl.cnf", "-extensions", kind, *files)
         if not known:
-            (self.folder / "index.txt").write_text(before)
+            (self.directory / "index.txt").write_text(before)
         return self.read(name)
 
     def revoke(self, name: str, reason: str = "keyCompromise") -> None:
@@ -104,10 +104,10 @@ class Authority:
         """The current revocation list, in DER as RFC 5280 wants it; `how` are options of its signature."""
         self.openssl("ca", "-config", "openssl.cnf", "-gencrl", "-out", "ca.crl.pem", *how)
         self.openssl("crl", "-in", "ca.crl.pem", "-outform", "DER", "-out", "ca.crl")
-        return (self.folder / "ca.crl").read_bytes()
+        return (self.directory / "ca.crl").read_bytes()
 
     def read(self, name: str) -> x509.Certificate:
-        return x509.load_pem_x509_certificate((self.folder / f"{name}.pem").read_bytes())
+        return x509.load_pem_x509_certificate((self.directory / f"{name}.pem").read_bytes())
 
     @contextmanager
     def responding(self, signer: str = "responder", *how: str) -> Iterator[None]:
@@ -124,7 +124,7 @@ class Authority:
         ]
         command = [_openssl(), "ocsp", "-port", str(self.ocsp_port), *files, "-ndays", "1", *how]
         process = subprocess.Popen(
-            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command, cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         assert process.stdout is not None
         try:
@@ -138,13 +138,13 @@ class Authority:
 
     @contextmanager
     def serving_list(self) -> Iterator[None]:
-        """The folder over HTTP on its port."""
+        """The directory over HTTP on its port."""
         self.write_list()
-        with _serving(self.crl_port, partial(_Quiet, directory=str(self.folder))):
+        with _serving(self.crl_port, partial(_Quiet, directory=str(self.directory))):
             yield
 
     def openssl(self, *arguments: str) -> None:
-        done = subprocess.run([_openssl(), *arguments], cwd=self.folder, capture_output=True, check=False)
+        done = subprocess.run([_openssl(), *arguments], cwd=self.directory, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
 
     def _request(self, name: str, common_name: str) -> None:

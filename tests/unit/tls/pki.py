@@ -156,8 +156,8 @@ def _make(pki: Pki, name: str) -> x509.Certificate:
 
 def _signed_again(certificate: x509.Certificate, pki: Pki, spec: Spec, digest: str) -> x509.Certificate:
     """Sign with a digest or a serial number that the library refuses."""
-    with TemporaryDirectory() as folder:
-        key, issuer = Path(folder, "key.pem"), Path(folder, "issuer.pem")
+    with TemporaryDirectory() as directory:
+        key, issuer = Path(directory, "key.pem"), Path(directory, "issuer.pem")
         key.write_bytes(key_bytes(pki.spec(spec["issuer"])["key"]))
         if certificate.issuer == certificate.subject:
             signer = ["-key", str(key)]

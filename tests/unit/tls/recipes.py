@@ -265,8 +265,8 @@ def _element(tag: int, content: bytes) -> bytes:
 def _pfx_by_openssl(spec: Recipe, pki: Pki, options: list[str], passphrase: str) -> bytes:
     names = spec.get("chain", ["leaf", "inter"])
     owner = spec.get("key", "leaf")
-    with TemporaryDirectory() as folder:
-        certificates, key = Path(folder, "chain.pem"), Path(folder, "key.pem")
+    with TemporaryDirectory() as directory:
+        certificates, key = Path(directory, "chain.pem"), Path(directory, "key.pem")
         certificates.write_bytes(b"".join(pki.pem(name) for name in names))
         if owner is None:
             source = ["-nokeys"]

@@ -21,7 +21,7 @@ from mstunnel_setup.tls.revocation_answers import RevocationState, read_crl
 from tests.unit.tls.pki import NOW
 
 vectors = pytest.importorskip("cryptography_vectors", reason="needs the package cryptography-vectors")
-FOLDER = Path(str(vectors.__file__)).parent / "x509/PKITS_data"
+DIRECTORY = Path(str(vectors.__file__)).parent / "x509/PKITS_data"
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "certificates.md"
 # Sections 4.4, 4.5 (8 is about key usage), 4.7 (tests 4 and 5), 4.14 and 4.15 of the suite.
 BY_REVOCATION = re.compile(
@@ -40,7 +40,7 @@ BY_DELTA_LIST = {
 def certificates() -> dict[str, x509.Certificate]:
     """All that can be read; test_vectors counts the others."""
     found = {}
-    for path in sorted(FOLDER.glob("certs/*.crt")):
+    for path in sorted(DIRECTORY.glob("certs/*.crt")):
         try:
             found[path.stem] = parse_certificate(path.read_bytes(), path.name)
         except CertificateError:
@@ -51,7 +51,7 @@ def certificates() -> dict[str, x509.Certificate]:
 def lists() -> dict[x509.Name, list[bytes]]:
     """By the authority that signed them."""
     found: dict[x509.Name, list[bytes]] = defaultdict(list)
-    for path in sorted(FOLDER.glob("crls/*.crl")):
+    for path in sorted(DIRECTORY.glob("crls/*.crl")):
         with lenient_library():
             found[x509.load_der_x509_crl(path.read_bytes()).issuer].append(path.read_bytes())
     return found

@@ -33,8 +33,8 @@ SOUND: dict[str, Any] = {
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     found = Files(tmp_path)
-    for folder in (paths.STATE, paths.AGENT_STATE):
-        found.make_directories(folder)
+    for directory in (paths.STATE, paths.AGENT_STATE):
+        found.make_directories(directory)
     return found
 
 

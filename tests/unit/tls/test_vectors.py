@@ -15,7 +15,7 @@ from mstunnel_setup.tls.revocation_answers import Answer, read_crl, read_ocsp
 from tests.unit.tls.pki import NOW, Pki, private_key
 
 vectors = pytest.importorskip("cryptography_vectors", reason="needs the package cryptography-vectors")
-FOLDER = Path(str(vectors.__file__)).parent
+DIRECTORY = Path(str(vectors.__file__)).parent
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "certificates.md"
 PATTERNS = (
@@ -69,7 +69,7 @@ def table() -> str:
     """The counts as they stand in the reference."""
     lines = ["| Files | Count | Verdicts |", "| --- | --- | --- |"]
     for pattern in PATTERNS:
-        counts = Counter(verdict(path) for path in FOLDER.glob(pattern))
+        counts = Counter(verdict(path) for path in DIRECTORY.glob(pattern))
         verdicts = ", ".join(f"{count} `{name}`" for name, count in counts.most_common())
         lines.append(f"| `{pattern}` | {counts.total()} | {verdicts} |")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""A publisher of releases: folder, keys and a real web server."""
+"""A publisher of releases: directory, keys and a real web server."""
 
 import shutil
 import threading
@@ -19,30 +19,30 @@ def release(day: int, more: str = "") -> str:
 
 
 class Publisher:
-    """The publisher's folder, keys and web server."""
+    """The publisher's directory, keys and web server."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        self.folder, self._place = folder / "feed", folder
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(exist_ok=True)
+        self.directory, self._place = directory / "feed", directory
 
     def publish(
         self, *releases: str, days: int = 14, now: datetime | None = None, keys: str = "keys"
     ) -> None:
         catalogue = self._place / "catalogue.toml"
         catalogue.write_text("".join(releases))
-        publish(self.folder, catalogue, self._place / keys, days, now)
+        publish(self.directory, catalogue, self._place / keys, days, now)
 
     @property
     def root(self) -> bytes:
-        return (self.folder / "metadata" / "1.root.json").read_bytes()
+        return (self.directory / "metadata" / "1.root.json").read_bytes()
 
     def copy(self) -> Path:
-        """The folder as it is now."""
-        return Path(shutil.copytree(self.folder, self._place / f"copy-{len(list(self._place.iterdir()))}"))
+        """The directory as it is now."""
+        return Path(shutil.copytree(self.directory, self._place / f"copy-{len(list(self._place.iterdir()))}"))
 
     def serve_again(self, earlier: Path) -> None:
-        shutil.rmtree(self.folder)
-        shutil.copytree(earlier, self.folder)
+        shutil.rmtree(self.directory)
+        shutil.copytree(earlier, self.directory)
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -53,7 +53,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 @contextmanager
 def served(publisher: Publisher) -> Iterator[str]:
     """The address of the feed, meanwhile."""
-    handler = partial(_Quiet, directory=str(publisher.folder))
+    handler = partial(_Quiet, directory=str(publisher.directory))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"

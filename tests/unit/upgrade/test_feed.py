@@ -148,37 +148,37 @@ def test_other_keys_are_refused(publisher: Publisher, server: Server) -> None:
 
 def test_a_root_of_other_keys_is_not_followed(publisher: Publisher, server: Server) -> None:
     server.refresh()
-    (publisher.folder / "metadata" / "2.root.json").write_bytes(publisher.root)
+    (publisher.directory / "metadata" / "2.root.json").write_bytes(publisher.root)
     refused(server)
 
 
 def test_a_cut_list_is_refused(publisher: Publisher, server: Server) -> None:
-    (target,) = (publisher.folder / "targets").iterdir()
+    (target,) = (publisher.directory / "targets").iterdir()
     target.write_bytes(target.read_bytes()[:40])
     refused(server, "cut")
 
 
 def test_a_list_with_another_release_is_refused(publisher: Publisher, server: Server) -> None:
-    (target,) = (publisher.folder / "targets").iterdir()
+    (target,) = (publisher.directory / "targets").iterdir()
     target.write_text(target.read_text().replace("2026-01-01", "2026-01-31"))
     refused(server, "not the signed one")
 
 
 def test_parts_of_two_versions_are_refused(publisher: Publisher, server: Server) -> None:
     publisher.publish(release(2))
-    metadata = publisher.folder / "metadata"
+    metadata = publisher.directory / "metadata"
     (metadata / "2.targets.json").write_bytes((metadata / "1.targets.json").read_bytes())
     refused(server)
 
 
 def test_a_file_without_an_end_is_refused(publisher: Publisher, server: Server) -> None:
-    (publisher.folder / "metadata" / "timestamp.json").write_bytes(b" " * (1 << 20))
+    (publisher.directory / "metadata" / "timestamp.json").write_bytes(b" " * (1 << 20))
     refused(server, "longer")
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"signed": {}}', b"[" * 100_000, b"\xff"])
 def test_a_file_that_is_no_metadata_is_refused(publisher: Publisher, server: Server, content: bytes) -> None:
-    (publisher.folder / "metadata" / "timestamp.json").write_bytes(content)
+    (publisher.directory / "metadata" / "timestamp.json").write_bytes(content)
     refused(server)
 
 
@@ -209,7 +209,7 @@ def test_another_trusted_root_begins_again(publisher: Publisher, server: Server,
     server.refresh()
     other = Publisher(tmp_path / "other")
     other.publish(release(5))
-    publisher.serve_again(other.folder)
+    publisher.serve_again(other.directory)
     refused(server)
     server.trust(other.root)
     assert server.refresh() == ["2026-01-05"]

@@ -29,14 +29,14 @@ def test_a_list_that_is_missing_is_no_entry(
 def test_entries_and_files_are_distinguished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "list").write_text("a.contoso.com\nb.contoso.com\n")
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "directory").mkdir()
     found = check(operator_of(tmp_path), ["list", "*.contoso.com", "10.0.0.1"]).data
     assert found == {
         "entries": ["a.contoso.com", "b.contoso.com", "*.contoso.com", "10.0.0.1"],
         "accepted": 4,
     }
     with pytest.raises(UsageError):
-        check(operator_of(tmp_path), ["./folder"])
+        check(operator_of(tmp_path), ["./directory"])
 
 
 @pytest.mark.parametrize("name", ["./profile", "profile.yaml", "../profile.yml"])

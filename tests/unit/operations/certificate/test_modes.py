@@ -10,13 +10,13 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
 from mstunnel_setup.tls import generations
 
-_FOLDER = generations.folder("one")
+_DIRECTORY = generations.directory("one")
 _FILES = {
     paths.SITE_KEY: 0o600,
     paths.SITE_PFX: 0o600,
-    f"{_FOLDER}/key.pem": 0o600,
-    f"{_FOLDER}/chain.pem": 0o644,
-    f"{_FOLDER}/root.pem": 0o644,
+    f"{_DIRECTORY}/key.pem": 0o600,
+    f"{_DIRECTORY}/chain.pem": 0o644,
+    f"{_DIRECTORY}/root.pem": 0o644,
 }
 
 
@@ -30,8 +30,8 @@ class _Ports:
 def files(tmp_path: Path) -> Files:
     found = Files(tmp_path)
     found.make_directories(paths.CONFIGURATION)
-    for folder in (paths.PRIVATE, paths.GENERATIONS, _FOLDER):
-        found.make_directory(folder, 0o710)
+    for directory in (paths.PRIVATE, paths.GENERATIONS, _DIRECTORY):
+        found.make_directory(directory, 0o710)
     for path, mode in _FILES.items():
         found.write(path, path.encode(), mode)
     return found
@@ -47,12 +47,12 @@ def ids(files: Files) -> list[str]:
         (paths.PRIVATE, 0o755, "key-mode"),
         (paths.PRIVATE, 0o711, "key-mode"),
         (paths.GENERATIONS, 0o755, "key-mode"),
-        (_FOLDER, 0o755, "key-mode"),
+        (_DIRECTORY, 0o755, "key-mode"),
         (paths.SITE_KEY, 0o644, "key-mode"),
         (paths.SITE_PFX, 0o640, "key-mode"),
-        (f"{_FOLDER}/key.pem", 0o644, "key-mode"),
-        (f"{_FOLDER}/chain.pem", 0o666, "chain-mode"),
-        (f"{_FOLDER}/root.pem", 0o664, "chain-mode"),
+        (f"{_DIRECTORY}/key.pem", 0o644, "key-mode"),
+        (f"{_DIRECTORY}/chain.pem", 0o666, "chain-mode"),
+        (f"{_DIRECTORY}/root.pem", 0o664, "chain-mode"),
     ],
 )
 def test_a_mode_that_is_too_open_is_found_and_fixed(files: Files, path: str, mode: int, found: str) -> None:
@@ -67,7 +67,7 @@ def test_a_mode_that_is_too_open_is_found_and_fixed(files: Files, path: str, mod
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-@pytest.mark.parametrize("path", [paths.PRIVATE, _FOLDER, paths.SITE_KEY, f"{_FOLDER}/key.pem"])
+@pytest.mark.parametrize("path", [paths.PRIVATE, _DIRECTORY, paths.SITE_KEY, f"{_DIRECTORY}/key.pem"])
 def test_a_foreign_owner_is_found_and_fixed(files: Files, path: str) -> None:
     os.chown(files.locate(path), 12345, 0)
     (finding,) = mode_findings(_Ports(files))
@@ -78,7 +78,7 @@ def test_a_foreign_owner_is_found_and_fixed(files: Files, path: str) -> None:
 
 def test_a_narrower_mode_is_fine(files: Files) -> None:
     files.locate(paths.SITE_KEY).chmod(0o400)
-    files.locate(f"{_FOLDER}/chain.pem").chmod(0o600)
+    files.locate(f"{_DIRECTORY}/chain.pem").chmod(0o600)
     assert ids(files) == []
 
 

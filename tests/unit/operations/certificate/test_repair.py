@@ -49,7 +49,7 @@ def test_a_damaged_generation_comes_back_from_the_usual_place(installed: Command
     assert (in_use(root), key.read_bytes(), key.stat().st_mode & 0o777) == (before, content, 0o600)
 
 
-def test_a_link_that_a_copy_made_a_folder_is_a_link_again(installed: Command, root: Path) -> None:
+def test_a_link_that_a_copy_made_a_directory_is_a_link_again(installed: Command, root: Path) -> None:
     before, link = in_use(root), place(root, paths.ACTIVE)
     shutil.copytree(link, root / "flat")
     link.unlink()

@@ -27,8 +27,8 @@ SECRETS = {name: secret.encode() for name, (secret, _) in {**LOGGED, **SETTINGS}
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     """What is logged is in a file of ours, in the log of a container, and in the journal."""
     files = Files(tmp_path)
-    for folder in (paths.CONFIGURATION, paths.LOG):
-        files.make_directories(folder)
+    for directory in (paths.CONFIGURATION, paths.LOG):
+        files.make_directories(directory)
     lines = [line.format(secret) for secret, line in LOGGED.values()]
     # Of a setting every form is known, wherever it turns up.
     for secret, _line in SETTINGS.values():

@@ -17,8 +17,8 @@ from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from tests.unit.clocks import FakeClock
 
 _SITE = "11111111-1111-1111-1111-111111111111"
-FOLDERS = (
-    *(paths.INBOX, paths.OUTBOX, paths.AGENT_FOLDER, paths.SERVER_STATE, paths.AGENT_STATE, paths.STATE),
+DIRECTORIES = (
+    *(paths.INBOX, paths.OUTBOX, paths.AGENT_DIRECTORY, paths.SERVER_STATE, paths.AGENT_STATE, paths.STATE),
     paths.LOCK.rpartition("/")[0],
 )
 
@@ -41,8 +41,8 @@ class Host(FakeClock):
     def __post_init__(self) -> None:
         """Install the first configuration, as `mstunnel-setup` does."""
         self.files.root.mkdir(parents=True, exist_ok=True)
-        for folder in FOLDERS:
-            self.files.make_directories(folder)
+        for directory in DIRECTORIES:
+            self.files.make_directories(directory)
         self.inform("oidc")
         first = rendering.render(ServerConfiguration.from_wire(document()), GatewayOptions())
         rendering.write(self.files, first.files)

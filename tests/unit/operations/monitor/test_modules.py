@@ -1,4 +1,4 @@
-"""What a round of the monitor does about lost kernel modules, over the files of a host below a folder."""
+"""What a round of the monitor does about lost kernel modules, over the files of a host below a directory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -168,7 +168,7 @@ def long(place: Path) -> None:
 
 @pytest.mark.parametrize("put", [directory, pipe, link, deep, long])
 @pytest.mark.parametrize("path", [mailbox.REQUEST, paths.CONFIGURATION_HANDED, REPORT])
-def test_whatever_lies_in_a_folder_of_a_container_ends_no_round(
+def test_whatever_lies_in_a_directory_of_a_container_ends_no_round(
     asking: Asking, said: list[str], monkeypatch: pytest.MonkeyPatch, put: Any, path: str
 ) -> None:
     looked: list[str] = []
@@ -205,8 +205,8 @@ class Asking:
 
     def __post_init__(self) -> None:
         self.files, self.clock = self.scene.files, self.scene.clock
-        for folder in (mailbox.INBOX, mailbox.OUTBOX, paths.STATE):
-            self.files.make_directories(folder)
+        for directory in (mailbox.INBOX, mailbox.OUTBOX, paths.STATE):
+            self.files.make_directories(directory)
         table = '[[release]]\nlabel = "{0}"\npublished = 2026-0{1}-01\nserver = "{2}"\nagent = "{2}"\n'
         releases = [table.format(name, month + 1, digest(name)) for month, name in enumerate("abc")]
         self.files.make_directories(CATALOGUE.rpartition("/")[0])

@@ -40,8 +40,8 @@ ANOTHER = "for another, write `time_zone` in /etc/mstunnel-setup/releases.toml"
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     found = Files(tmp_path)
-    for folder in (paths.AGENT_STATE, CATALOGUE.rpartition("/")[0]):
-        found.make_directories(folder)
+    for directory in (paths.AGENT_STATE, CATALOGUE.rpartition("/")[0]):
+        found.make_directories(directory)
     found.write(CATALOGUE, OFFER.encode())
     return found
 

@@ -30,8 +30,8 @@ def root(publisher: Publisher, tmp_path: Path) -> Iterator[Path]:
     with served(publisher) as url:
         (tmp_path / "host").mkdir()
         files = Files(tmp_path / "host")
-        for folder in ("/etc/mstunnel-setup", "/run", mailbox.OUTBOX):
-            files.make_directories(folder)
+        for directory in ("/etc/mstunnel-setup", "/run", mailbox.OUTBOX):
+            files.make_directories(directory)
         files.write(feed.SETTINGS, f'url = "{url}"\n'.encode())
         files.write("/etc/mstunnel-setup/release-feed-root.json", publisher.root)
         yield tmp_path / "host"
@@ -40,7 +40,7 @@ def root(publisher: Publisher, tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("command", ["refresh", "import"])
 def test_both_ways_bring_the_same_releases(root: Path, publisher: Publisher, command: str) -> None:
     operator = operator_of(root)
-    archive = publisher.folder.with_suffix(".tar")
+    archive = publisher.directory.with_suffix(".tar")
     result = fetch_now(operator) if command == "refresh" else import_archive(operator, archive)
     assert [item.name for item in feed.offered(Files(root), operator.clock.now()).releases] == [
         "2026-01-02",

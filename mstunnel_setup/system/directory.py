@@ -16,7 +16,7 @@ _ROOT = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class GivenFolder(Action[HasFiles]):
+class GivenDirectory(Action[HasFiles]):
     """Create the directory `path` if it is missing, and change the owner of it and its content.
 
     Only for directories of settings: the storage of containers belongs to many users.
@@ -67,7 +67,7 @@ class GivenFolder(Action[HasFiles]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GiveFolder(GivenFolder):
+class GiveDirectory(GivenDirectory):
     """Give a directory to the service account `account`."""
 
     kind: ClassVar[str] = "give-folder"

@@ -1,4 +1,4 @@
-"""The agent's own folders, as root meets them: the agent may have put anything there."""
+"""The agent's own directories, as root meets them: the agent may have put anything there."""
 
 import os
 from pathlib import Path
@@ -9,25 +9,25 @@ from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.paths import AGENT_USER
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-FOLDER = "/etc/mstunnel/agent"
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+DIRECTORY = "/etc/mstunnel/agent"
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     found = Files(tmp_path)
-    found.make_directories(FOLDER)
-    found.give(FOLDER, AGENT_USER, -1)
+    found.make_directories(DIRECTORY)
+    found.give(DIRECTORY, AGENT_USER, -1)
     return found
 
 
 def test_what_root_writes_there_belongs_to_the_agent(files: Files) -> None:
-    files.write(f"{FOLDER}/agent.p12", b"key", 0o600)
+    files.write(f"{DIRECTORY}/agent.p12", b"key", 0o600)
 
-    state = files.state(f"{FOLDER}/agent.p12")
+    state = files.state(f"{DIRECTORY}/agent.p12")
     assert state is not None
     assert (state.uid, state.gid, state.mode) == (AGENT_USER, os.getegid(), 0o600)
-    assert files.read(f"{FOLDER}/agent.p12") == b"key"
+    assert files.read(f"{DIRECTORY}/agent.p12") == b"key"
 
 
 def test_what_root_writes_beside_it_stays_with_root(files: Files) -> None:
@@ -40,26 +40,26 @@ def test_what_root_writes_beside_it_stays_with_root(files: Files) -> None:
 
 def test_a_link_of_the_agent_leads_root_nowhere(files: Files) -> None:
     files.write("/etc/secret", b"of root", 0o600)
-    files.locate(f"{FOLDER}/ocserv.conf").symlink_to(files.locate("/etc/secret"))
+    files.locate(f"{DIRECTORY}/ocserv.conf").symlink_to(files.locate("/etc/secret"))
 
     with pytest.raises(FileError):
-        files.read(f"{FOLDER}/ocserv.conf")
+        files.read(f"{DIRECTORY}/ocserv.conf")
     with pytest.raises(FileError):
-        files.write(f"{FOLDER}/ocserv.conf", b"new")
+        files.write(f"{DIRECTORY}/ocserv.conf", b"new")
     assert files.read("/etc/secret") == b"of root"
 
 
 def test_a_pipe_of_the_agent_is_not_waited_for(files: Files) -> None:
-    os.mkfifo(files.locate(f"{FOLDER}/ocserv.conf"))
+    os.mkfifo(files.locate(f"{DIRECTORY}/ocserv.conf"))
 
     with pytest.raises(FileError):
-        files.read(f"{FOLDER}/ocserv.conf")
+        files.read(f"{DIRECTORY}/ocserv.conf")
 
 
-def test_the_folder_of_another_user_is_still_refused(files: Files) -> None:
-    files.give(FOLDER, AGENT_USER - 1, -1)
+def test_the_directory_of_another_user_is_still_refused(files: Files) -> None:
+    files.give(DIRECTORY, AGENT_USER - 1, -1)
 
     with pytest.raises(FileError) as caught:
-        files.write(f"{FOLDER}/ocserv.conf", b"new")
+        files.write(f"{DIRECTORY}/ocserv.conf", b"new")
 
     assert caught.value.code == "path-unsafe"
