@@ -72,7 +72,14 @@ def in_bash(directory: Path, line: str, path: str = os.defpath) -> set[str]:
 
 def in_fish(directory: Path, line: str) -> set[str]:
     script = 'source "$argv[1]"; complete --do-complete "$argv[2]"'
-    command = ["fish", "--no-config", "-c", script, str(directory / f"{line.split(maxsplit=1)[0]}.fish"), line]
+    command = [
+        "fish",
+        "--no-config",
+        "-c",
+        script,
+        str(directory / f"{line.split(maxsplit=1)[0]}.fish"),
+        line,
+    ]
     finished = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True, timeout=20)
     assert finished.stderr == ""
     offered = {row.split("\t")[0].rpartition("=")[2] for row in finished.stdout.splitlines()}
