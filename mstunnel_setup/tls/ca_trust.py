@@ -13,7 +13,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.tls.certificate import is_ca, title
 from mstunnel_setup.tls.findings import KEY_EXPOSED, ROOT_NOT_CA, ROOT_NOT_PEM, ROOT_UNREADABLE
 from mstunnel_setup.tls.model import Finding
-from mstunnel_setup.tls.read import read_material
+from mstunnel_setup.tls.read import read_material, read_roots
 
 _PEM = b"-----BEGIN CERTIFICATE-----"
 _FOR_OTHERS = 0o044
@@ -22,24 +22,17 @@ _SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-
 
 
 def system_roots(files: Files) -> tuple[Certificate, ...]:
-    """The public authorities that this system trusts; a bundle that cannot be read has none."""
+    """The public authorities that this system trusts: those of the first bundle that has any."""
     bundles = (*_SYSTEM_BUNDLES, ssl.get_default_verify_paths().openssl_cafile)
-    contents = (files.read_given(path) for path in bundles)
-    try:
-        return read_material(next(filter(None, contents), b"")).certificates
-    except CertificateError:
-        return ()
+    found = (read_roots(files.read_given(path) or b"") for path in bundles)
+    return next(filter(None, found), ())
 
 
 def added_roots(files: Files) -> Iterator[tuple[str, Certificate]]:
-    """Every certificate (PEM or DER) with the name of its file; unreadable files are skipped."""
+    """Every certificate (PEM or DER) with the name of its file; what cannot be read is skipped."""
     for name in files.names(paths.CA_TRUST):
         content = files.read(f"{paths.CA_TRUST}/{name}") if name.endswith(".crt") else None
-        try:
-            certificates = read_material(content or b"").certificates
-        except CertificateError:
-            continue
-        for certificate in certificates:
+        for certificate in read_roots(content or b""):
             yield name, certificate
 
 

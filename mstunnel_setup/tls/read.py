@@ -5,8 +5,10 @@ PFX files need a passphrase and are read by `read_pfx`.
 
 import base64
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_ssh_private_key, pkcs7
 
@@ -21,7 +23,7 @@ from mstunnel_setup.tls.errors import (
 )
 from mstunnel_setup.tls.model import Material
 from mstunnel_setup.tls.pfx_outline import is_pfx
-from mstunnel_setup.tls.read_pem import PemBlock, PemError, looks_like_pem, pem_blocks
+from mstunnel_setup.tls.read_pem import PemBlock, PemError, looks_like_pem, pem_blocks, pem_pieces
 
 Source = Literal["certificate", "key"]
 
@@ -45,6 +47,22 @@ def read_material(data: bytes, source: Source = "certificate") -> Material:
     if looks_like_pem(data):
         return _read_pem(data, source)
     return _read_der(data, source)
+
+
+def read_roots(data: bytes) -> tuple[x509.Certificate, ...]:
+    """The certificates of a trust store, of any size: what cannot be read is not trusted, the rest is."""
+    if not looks_like_pem(data):
+        return _readable(lambda: _read_der(data, "certificate"))
+    return tuple(
+        root for piece in pem_pieces(data) for root in _readable(partial(_read_pem, piece, "certificate"))
+    )
+
+
+def _readable(read: Callable[[], Material]) -> tuple[x509.Certificate, ...]:
+    try:
+        return read().certificates
+    except CertificateError:
+        return ()
 
 
 def check_size(data: bytes) -> None:

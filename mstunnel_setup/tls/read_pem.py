@@ -45,6 +45,12 @@ def looks_like_pem(data: bytes) -> bool:
     return _BEGIN in text_of(data)
 
 
+def pem_pieces(data: bytes) -> Iterator[bytes]:
+    """The data cut before each block, so that damage to one block does not reach the others."""
+    for piece in text_of(data).split(_BEGIN)[1:]:
+        yield (_BEGIN + piece).encode("utf-8")
+
+
 def pem_blocks(data: bytes) -> Iterator[PemBlock]:
     """Yield the blocks in file order; raises PemError for one without an end."""
     for number, piece in enumerate(text_of(data).split(_BEGIN)[1:], start=1):

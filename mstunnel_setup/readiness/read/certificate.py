@@ -18,7 +18,6 @@ from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import load_identity_files, load_identity_pfx
 from mstunnel_setup.tls.model import Finding, Identity
-from mstunnel_setup.tls.read import read_material
 from mstunnel_setup.tls.revocation import ask, revocation_findings
 from mstunnel_setup.tls.revocation_answers import RevocationState
 from mstunnel_setup.tls.revocation_record import fetching
@@ -141,11 +140,3 @@ class CertificateReader:
 
 def _as_facts(found: Iterable[Finding]) -> tuple[CertificateFinding, ...]:
     return tuple(CertificateFinding.model_validate(item.data) for item in found)
-
-
-def _certificates(bundle: bytes) -> tuple[Certificate, ...]:
-    """The certificates of a PEM bundle; what cannot be read is not a root."""
-    try:
-        return read_material(bundle).certificates
-    except CertificateError:
-        return ()

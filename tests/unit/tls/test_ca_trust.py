@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.tls.ca_trust import added_roots, added_roots_pem, root_findings
+from mstunnel_setup.tls.ca_trust import added_roots, added_roots_pem, root_findings, system_roots
+from mstunnel_setup.tls.read import MAX_BYTES
 from tests.unit.tls.pki import Pki
 
 
@@ -50,3 +52,51 @@ def test_files_that_do_not_do_what_they_are_there_for_are_named(tmp_path: Path) 
     ]
     for (_, message), name in zip(found, ("der.crt", "empty.crt", "leaf.crt", "words.crt"), strict=True):
         assert f"{paths.CA_TRUST}/{name}" in message
+
+
+# Blocks that cannot be used, between two that can.
+DAMAGED = {
+    "not-base64": b"-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
+    "not-a-certificate": b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
+    "without-end": b"-----BEGIN CERTIFICATE-----\nMAA=\n",
+    "larger-than-a-certificate-file": b"# a remark\n" * (MAX_BYTES // 8),
+}
+
+
+def bundle(directory: Path, content: bytes) -> Files:
+    """A host whose bundle of public roots is `content`."""
+    (directory / "bundle.crt").write_bytes(content)
+    return Files(directory)
+
+
+@pytest.fixture(autouse=True)
+def _own_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = (str(tmp_path / "absent.crt"), str(tmp_path / "bundle.crt"), str(tmp_path / "second.crt"))
+    monkeypatch.setattr("mstunnel_setup.tls.ca_trust._SYSTEM_BUNDLES", places)
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_what_cannot_be_read_in_a_bundle_costs_no_other_root(tmp_path: Path, damage: bytes) -> None:
+    pki = Pki()
+    files = bundle(tmp_path, pki.pem("root") + damage + pki.pem("old-root"))
+    assert system_roots(files) == (pki.certificate("root"), pki.certificate("old-root"))
+    files.make_directories(paths.CA_TRUST)
+    files.write(f"{paths.CA_TRUST}/own.crt", pki.pem("root") + damage + pki.pem("old-root"))
+    assert [root for _, root in added_roots(files)] == list(system_roots(files))
+
+
+@pytest.mark.parametrize("content", [b"", b"no certificate\n", DAMAGED["not-base64"]])
+def test_a_bundle_without_any_root_leaves_the_place_to_the_next(tmp_path: Path, content: bytes) -> None:
+    pki = Pki()
+    files = bundle(tmp_path, content)
+    (tmp_path / "second.crt").write_bytes(pki.pem("root"))
+    assert system_roots(files) == (pki.certificate("root"),)
+
+
+def test_the_bundle_of_this_host_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    files = Files()
+    content = files.read_given("/etc/ssl/certs/ca-certificates.crt")
+    if content is None:
+        pytest.skip("this host has no bundle at /etc/ssl/certs/ca-certificates.crt")
+    assert len(system_roots(files)) == content.count(b"-----BEGIN CERTIFICATE-----")
