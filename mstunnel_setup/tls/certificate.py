@@ -1,9 +1,9 @@
 """Properties of one certificate, for the readers and the checks."""
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -45,17 +45,26 @@ def parse_certificate(der: bytes, where: str) -> x509.Certificate:
         with lenient_library():
             return examined(x509.load_der_x509_certificate(der))
     except UnsupportedAlgorithm as error:
-        raise CERTIFICATE_UNSUPPORTED(where=where, reason=plain(error)) from error
+        raise CERTIFICATE_UNSUPPORTED(where=where) from error
     except MALFORMED as error:
-        problem = f"{where} is not a valid certificate: {plain(error)}"
-        raise CERTIFICATE_UNREADABLE(problem=problem) from error
+        raise CERTIFICATE_UNREADABLE(problem=f"{where} is not a valid certificate: {_fault(der)}") from error
+
+
+def _fault(der: bytes) -> str:
+    """What cannot be read in an invalid certificate; the library's texts name its own types."""
+    part = "structure"
+    with lenient_library(), suppress(*MALFORMED):
+        certificate = x509.load_der_x509_certificate(der)
+        for name, read in _PARTS.items():
+            part = name
+            read(certificate)
+    return f"its {part} cannot be read"
 
 
 def examined(certificate: x509.Certificate) -> x509.Certificate:
     """Read the lazily parsed fields, so that an invalid one is found here and not in the checks."""
-    _ = (certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key())
-    _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc, serial_number(certificate))
-    has_weak_signature(certificate)
+    for read in _PARTS.values():
+        read(certificate)
     return certificate
 
 
@@ -104,7 +113,7 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     if certificate.issuer != issuer.subject:
         return False
     if has_weak_signature(certificate) is not False:
-        return _identifiers_fit(certificate, issuer)
+        return identifiers_fit(certificate, issuer)
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
@@ -121,17 +130,37 @@ def has_weak_signature(certificate: x509.Certificate) -> bool | None:
     return algorithm is not None and algorithm.name in {"md5", "sha1"}
 
 
-def _identifiers_fit(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    authority = extension(certificate, x509.AuthorityKeyIdentifier)
-    subject = extension(issuer, x509.SubjectKeyIdentifier)
-    if authority is None or authority.key_identifier is None or subject is None:
+def identifiers_fit(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether key, name and serial number that the certificate says its issuer has are those of `issuer`."""
+    named = extension(certificate, x509.AuthorityKeyIdentifier)
+    if named is None:
         return True
-    return authority.key_identifier == subject.digest
+    own = extension(issuer, x509.SubjectKeyIdentifier)
+    if named.key_identifier is not None and own is not None and named.key_identifier != own.digest:
+        return False
+    if named.authority_cert_serial_number not in (None, serial_number(issuer)):
+        return False
+    names = [name.value for name in named.authority_cert_issuer or () if isinstance(name, x509.DirectoryName)]
+    return not names or issuer.issuer in names
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
     """Whether it is its own issuer, by name and by signature."""
     return is_issued_by(certificate, certificate)
+
+
+_PARTS: Final[dict[str, Callable[[x509.Certificate], object]]] = {
+    "subject": lambda certificate: certificate.subject,
+    "issuer": lambda certificate: certificate.issuer,
+    "public key": lambda certificate: certificate.public_key(),
+    "extension list": lambda certificate: certificate.extensions,
+    "period of validity": lambda certificate: (
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+    ),
+    "serial number": serial_number,
+    "signature algorithm": has_weak_signature,
+}
 
 
 def public_bytes(certificate: x509.Certificate) -> bytes:

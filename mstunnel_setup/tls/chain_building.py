@@ -1,15 +1,15 @@
 """Paths from a leaf to a root, where cross-signed certificates offer more than one (RFC 4158)."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from itertools import islice
 
 from cryptography import x509
 
-from mstunnel_setup.tls.certificate import is_issued_by, is_self_signed, public_bytes
+from mstunnel_setup.tls.certificate import identifiers_fit, is_issued_by, is_self_signed, public_bytes
 from mstunnel_setup.tls.model import Identity
 
 # Public chains have two to four certificates; more than this is a file made to waste time.
@@ -33,6 +33,11 @@ class Path:
     def complete(self) -> bool:
         """Whether it ends in a root."""
         return self.trusted or is_self_signed(self.end)
+
+    @cached_property
+    def fits(self) -> bool:
+        """Whether every key identifier is that of the certificate above."""
+        return all(itertools.starmap(identifiers_fit, itertools.pairwise(self.certificates)))
 
     def is_valid_at(self, now: datetime) -> bool:
         """Whether every certificate above the leaf is within its time."""
@@ -77,7 +82,7 @@ def paths(
 ) -> list[Path]:
     """All paths upwards, at most 64; there is always one, if only the leaf itself."""
     issuers = _Issuers([leaf, *given], roots)
-    return list(islice(_walk((leaf,), issuers), _MAX_PATHS))
+    return list(itertools.islice(_walk((leaf,), issuers), _MAX_PATHS))
 
 
 def _walk(taken: tuple[x509.Certificate, ...], issuers: _Issuers) -> Iterator[Path]:
@@ -98,11 +103,11 @@ def best_path(
     roots: Sequence[x509.Certificate] = (),
     now: datetime | None = None,
 ) -> Path:
-    """The path to serve: one that is trusted, then valid at `now`, then complete, then short."""
+    """The path to serve: trusted, then with the right key identifiers, valid at `now`, complete, short."""
 
-    def rank(path: Path) -> tuple[bool, bool, bool, int]:
+    def rank(path: Path) -> tuple[bool, bool, bool, bool, int]:
         valid = now is None or path.is_valid_at(now)
-        return (not path.trusted, not valid, not path.complete, len(path.certificates))
+        return (not path.trusted, not path.fits, not valid, not path.complete, len(path.certificates))
 
     return min(paths(leaf, given, roots), key=rank)
 

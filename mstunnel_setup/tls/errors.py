@@ -11,7 +11,7 @@ CERTIFICATE_IS_PFX = declare(
 CERTIFICATE_UNSUPPORTED = declare(
     CertificateError,
     "certificate-unsupported",
-    "{where} uses an unsupported algorithm: {reason}",
+    "{where} uses an unsupported algorithm",
     "Use a certificate with an RSA key (2048 bits or more) or an EC key (P-256, P-384 or P-521).",
 )
 GENERATION_INCOMPLETE = declare(

@@ -67,7 +67,8 @@ LIFETIME_PRIVATE = _warning(
 
 NAME_MISSING = _error(
     "name-missing",
-    "the certificate has no subject alternative name (SAN); a common name alone is not accepted",
+    "the certificate has no host name and no IP address as subject alternative name (SAN); a common name "
+    "alone is not accepted",
     "Request a certificate with the gateway's public address as SAN.",
 )
 NAME_MISMATCH = _error(
@@ -108,6 +109,11 @@ MUST_STAPLE = _warning(
     "clients that use GnuTLS refuse it",
     "Request a certificate without OCSP Must-Staple (certbot: without `--must-staple`).",
 )
+CRITICAL_EXTENSION = _error(
+    "critical-extension",
+    "{what} has a critical extension that clients do not process, so they refuse it: {names}",
+    "Ask the authority for a certificate without it, or with it not marked critical.",
+)
 CHAIN: Final = {
     item: replace(item, code=f"chain-{item.code}")
     for item in (
@@ -118,6 +124,7 @@ CHAIN: Final = {
         KEY_TYPE,
         KEY_ED25519,
         MUST_STAPLE,
+        CRITICAL_EXTENSION,
     )
 }
 EKU_MISSING = _warning(
@@ -133,6 +140,12 @@ EKU_SERVER_AUTH = _error(
 KEY_USAGE = _error(
     "key-usage",
     "the key usage does not allow digital signatures, which TLS 1.3 needs",
+    "Request it with key usage `digitalSignature` (and `keyEncipherment` for RSA).",
+)
+USAGE_CERT_SIGN = _warning(
+    "usage-cert-sign",
+    "the key usage allows the certificate to sign others (`keyCertSign`), but it is not one of an authority: "
+    "strict clients refuse it",
     "Request it with key usage `digitalSignature` (and `keyEncipherment` for RSA).",
 )
 LEAF_IS_CA = _error(
@@ -171,7 +184,24 @@ CHAIN_PATH_LENGTH = _error(
 )
 CHAIN_KEY_USAGE = _error("chain-key-usage", "{what} may not sign certificates (key usage)", _FRESH_CHAIN)
 CHAIN_EKU = _error("chain-eku", "{what} may not issue server certificates (extended key usage)", _FRESH_CHAIN)
-CHAIN_REFUSED = _error("chain-refused", "{reason}", "{remedy}")
+KEY_IDENTIFIER = _error(
+    "chain-key-identifier",
+    "{name} names another certificate as its issuer than {issuer} (authority key identifier): same name, "
+    "other key or serial number",
+    _FRESH_CHAIN,
+)
+NAME_CONSTRAINTS = _error(
+    "chain-name-constraints",
+    "{issuer} in the chain may not issue certificates for {name} (name constraints)",
+    "Request a certificate for a name that the authority may issue for, or use another authority.",
+)
+ROOT_NOT_TRUSTED = _warning(
+    "root-not-trusted",
+    "the chain ends in {end}, which is neither a public authority known to this server nor one of "
+    "`mst-cli ca-trust list`",
+    "Give devices the whole chain with a trusted certificate profile, or they refuse the gateway. If the "
+    "authority is yours, compare the fingerprint of its root and add it with `mst-cli ca-trust add`.",
+)
 PRIVATE_CA = _note(
     "private-ca",
     "the chain ends in {end}, which is not a public authority known to this server",

@@ -37,14 +37,14 @@ def judge(
     """
     roots = (*trusted_roots, *private_roots)
     path = best_path(identity.leaf, identity.given, roots, now)
-    public = path.trusted and path.end not in private_roots
+    private = path.end in private_roots
+    public = path.trusted and not private
     found = [
         *leaf_findings(identity.leaf, allow_self_signed=allow_self_signed),
         *name_findings(identity.leaf, public_address),
         *time_findings(path, now, public=public),
-        *chain_findings(path, roots_known=bool(roots), public=public),
+        *chain_findings(path, roots_known=bool(roots), private=private),
+        *path_findings(path),
         *input_findings(identity, path, roots),
     ]
-    if all(finding.severity is not Severity.ERROR for finding in found):
-        found += path_findings(path, public_address, now)
     return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))

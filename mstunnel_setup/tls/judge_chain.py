@@ -25,20 +25,23 @@ from mstunnel_setup.tls.findings import (
     CHAIN_REORDERED,
     PRIVATE_CA,
     ROOT_INCLUDED,
+    ROOT_NOT_TRUSTED,
     ROOT_UNKNOWN,
 )
 from mstunnel_setup.tls.judge_leaf import key_findings, signature_findings, stapling_findings
 from mstunnel_setup.tls.model import Finding, Identity
 
 
-def chain_findings(path: Path, *, roots_known: bool, public: bool) -> Iterator[Finding]:
-    """Where the path ends, and each certificate above the leaf."""
+def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[Finding]:
+    """Where the path ends, and each certificate above the leaf; `private`: the end is of ca-trust."""
     if len(path.certificates) == 1 and is_self_signed(path.end):
         return
     if not path.complete:
         yield _incomplete(path, roots_known=roots_known)
-    elif not public:
+    elif private:
         yield PRIVATE_CA(end=title(path.end))
+    elif not path.trusted:
+        yield ROOT_NOT_TRUSTED(end=title(path.end))
     for depth, issuer in enumerate(path.certificates[1:]):
         yield from _issuer_findings(issuer, depth)
 

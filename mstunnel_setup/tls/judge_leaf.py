@@ -31,6 +31,7 @@ from mstunnel_setup.tls.findings import (
     SERIAL_NOT_POSITIVE,
     SIGNATURE_UNKNOWN,
     SIGNATURE_WEAK,
+    USAGE_CERT_SIGN,
 )
 from mstunnel_setup.tls.model import Finding, Severity
 
@@ -71,9 +72,9 @@ def _about(what: str, finding: Declared[Finding], **values: object) -> Finding:
 
 
 def _has_usual_digest(certificate: x509.Certificate) -> bool:
-    """Whether TLS clients take it; EdDSA fixes its digest."""
+    """Whether phones take it; EdDSA, which they do not, names no digest."""
     digest = certificate.signature_hash_algorithm
-    return digest is None or digest.name in _DIGESTS
+    return digest is not None and digest.name in _DIGESTS
 
 
 def key_findings(certificate: x509.Certificate, what: str = _LEAF) -> Iterator[Finding]:
@@ -109,3 +110,5 @@ def _purpose(leaf: x509.Certificate) -> Iterator[Finding]:
         yield EKU_SERVER_AUTH(subject=title(leaf))
     if usage is not None and not usage.digital_signature:
         yield KEY_USAGE()
+    if usage is not None and usage.key_cert_sign and not is_ca(leaf):
+        yield USAGE_CERT_SIGN()

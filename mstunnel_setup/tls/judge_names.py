@@ -27,7 +27,7 @@ _SHOWN = 10
 def name_findings(leaf: x509.Certificate, public_address: str | None) -> Iterator[Finding]:
     """Compare the subject alternative names with the address; the common name does not count."""
     names = extension(leaf, x509.SubjectAlternativeName)
-    if names is None:
+    if names is None or not any(isinstance(name, x509.DNSName | x509.IPAddress) for name in names):
         yield NAME_MISSING()
         return
     bad = [name for name in names.get_values_for_type(x509.DNSName) if "*" in name and not _is_wildcard(name)]
@@ -76,10 +76,12 @@ def covers(names: x509.SubjectAlternativeName, wanted: str | IpAddress) -> bool:
 
 
 def _matches(name: str, wanted: str) -> bool:
+    """OpenSSL, and what is built on it, matches no wildcard with a label that has an underscore."""
     name = name.lower().removesuffix(".")
     if not _is_wildcard(name):
         return name == wanted
-    return wanted.partition(".")[2] == name.removeprefix("*.")
+    first, _, rest = wanted.partition(".")
+    return rest == name.removeprefix("*.") and "_" not in first
 
 
 def shown_names(names: x509.SubjectAlternativeName) -> str:

@@ -12,10 +12,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
+from cryptography.x509.oid import (
+    CRLEntryExtensionOID,
+    ExtendedKeyUsageOID,
+    ExtensionOID,
+    SignatureAlgorithmOID,
+)
 
 from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.text import plain
 from mstunnel_setup.tls.certificate import (
     MALFORMED,
     extension,
@@ -31,6 +35,15 @@ from mstunnel_setup.tls.errors import CRL_UNUSABLE, OCSP_UNUSABLE
 _SKEW = timedelta(minutes=5)
 # A responder may leave out when its next answer comes; an older answer than this is not trusted then.
 _LONGEST_UNDATED = timedelta(days=7)
+# What is judged here of a list (RFC 5280, 5.2) and of its entries (5.3), or changes nothing.
+_PROCESSED = frozenset(
+    {
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+        ExtensionOID.CRL_NUMBER,
+        ExtensionOID.ISSUING_DISTRIBUTION_POINT,
+    }
+)
+_OF_ENTRIES = frozenset({CRLEntryExtensionOID.CRL_REASON, CRLEntryExtensionOID.INVALIDITY_DATE})
 _PSS_HASHES = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
 _Way = tuple[padding.AsymmetricPadding, hashes.HashAlgorithm]
 
@@ -69,7 +82,7 @@ def read_ocsp(data: bytes, certificate: x509.Certificate, issuer: x509.Certifica
             response = ocsp.load_der_ocsp_response(data)
             return _ocsp_answer(response, certificate, issuer, now)
     except (*MALFORMED, UnsupportedAlgorithm) as error:
-        raise _unusable("ocsp", f"the answer is not a valid OCSP response: {plain(error)}") from error
+        raise _unusable("ocsp", "the answer is not a valid OCSP response") from error
 
 
 def _ocsp_answer(
@@ -153,7 +166,7 @@ def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificat
         with lenient_library():
             return _crl_answer(_load_crl(data), certificate, issuer, now)
     except (*MALFORMED, UnsupportedAlgorithm) as error:
-        raise _unusable("crl", f"it is not a valid revocation list: {plain(error)}") from error
+        raise _unusable("crl", "it is not a valid revocation list") from error
 
 
 def _load_crl(data: bytes) -> x509.CertificateRevocationList:
@@ -217,8 +230,10 @@ def _require_whole(crl: x509.CertificateRevocationList) -> None:
     scope = extension(crl, x509.IssuingDistributionPoint)
     if scope is not None and scope.only_some_reasons:
         raise _unusable("crl", "the list holds only some reasons, so it does not settle it")
-    if any(item.critical and isinstance(item.value, x509.UnrecognizedExtension) for item in crl.extensions):
+    if any(item.critical and item.oid not in _PROCESSED for item in crl.extensions):
         raise _unusable("crl", "the list has an unknown critical extension")
+    if any(item.critical and item.oid not in _OF_ENTRIES for entry in crl for item in entry.extensions):
+        raise _unusable("crl", "an entry of the list has an unknown critical extension")
 
 
 def _signs(issuer: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -79,6 +80,23 @@ _CURVES = {
 _HASHES: dict[str, Any] = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384()}
 
 
+_POLICY = ObjectIdentifier("1.3.6.1.4.1.55555.1")
+_LIST = [x509.UniformResourceIdentifier("http://ca.example.org/list.crl")]
+_EXTRA: dict[str, x509.ExtensionType] = {
+    "policies": x509.CertificatePolicies([x509.PolicyInformation(_POLICY, None)]),
+    "policy-constraints": x509.PolicyConstraints(0, None),
+    "policy-mapping-inhibited": x509.PolicyConstraints(None, 0),
+    "any-policy-inhibited": x509.InhibitAnyPolicy(0),
+    "list": x509.CRLDistributionPoints([x509.DistributionPoint(_LIST, None, None, None)]),
+    "delta-list": x509.FreshestCRL([x509.DistributionPoint(_LIST, None, None, None)]),
+    "issuer-names": x509.IssuerAlternativeName([x509.DNSName("ca.example.org")]),
+    "stapling": x509.TLSFeature([x509.TLSFeatureType.status_request]),
+    "no-check": x509.OCSPNoCheck(),
+    "poison": x509.PrecertPoison(),
+    "template": x509.MSCertificateTemplate(_POLICY, 1, 0),
+}
+
+
 @cache
 def private_key(name: str) -> Any:
     """One key per name for the whole run: `rsa2048`, `p256`, `p256/root`, ..."""
@@ -126,8 +144,10 @@ class Pki:
         return self.certificate(name).public_bytes(Encoding.DER)
 
 
-def _subject(name: Any) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def _subject(name: Any, organization: str | None = None) -> x509.Name:
+    """An empty common name makes an empty name."""
+    found = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)] if organization else []
+    return x509.Name(found + ([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else []))
 
 
 def _make(pki: Pki, name: str) -> x509.Certificate:
@@ -136,14 +156,14 @@ def _make(pki: Pki, name: str) -> x509.Certificate:
     key = private_key(spec["key"])
     start = NOW + timedelta(days=spec["start"])
     builder = x509.CertificateBuilder(
-        issuer_name=_subject(issuer.get("subject", spec["issuer"])),
-        subject_name=_subject(spec.get("subject", name)),
+        issuer_name=_subject(issuer.get("subject", spec["issuer"]), issuer.get("organization")),
+        subject_name=_subject(spec.get("subject", name), spec.get("organization")),
         public_key=key.public_key(),
         serial_number=spec.get("serial") or x509.random_serial_number(),
         not_valid_before=start.replace(tzinfo=None),
         not_valid_after=(start + timedelta(days=spec["days"], seconds=-1)).replace(tzinfo=None),
     )
-    for extension, critical in _extensions(spec):
+    for extension, critical in [*_extensions(spec), *_identifiers(spec)]:
         builder = builder.add_extension(extension, critical)
     signer = private_key(spec.get("signed-by", issuer["key"]))
     bare = isinstance(signer, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
@@ -187,17 +207,35 @@ def _extensions(spec: Spec) -> list[tuple[x509.ExtensionType, bool]]:
 
 def _rare_extensions(spec: Spec) -> list[tuple[x509.ExtensionType, bool]]:
     found: list[tuple[x509.ExtensionType, bool]] = []
-    if spec.get("permitted"):
-        permitted = [x509.DNSName(name) for name in spec["permitted"]]
-        found.append((x509.NameConstraints(permitted, None), True))
+    if spec.get("permitted") or spec.get("excluded"):
+        subtrees = (
+            [general_name(name) for name in spec.get(which, [])] for which in ("permitted", "excluded")
+        )
+        permitted, excluded = (subtree or None for subtree in subtrees)
+        found.append((x509.NameConstraints(permitted, excluded), True))
     if spec.get("critical"):
         found.append((x509.UnrecognizedExtension(ObjectIdentifier(spec["critical"]), b"\x05\x00"), True))
     if spec.get("features"):
         features = [x509.TLSFeatureType[name] for name in spec["features"]]
         found.append((x509.TLSFeature(features), False))
     if accesses := _accesses(spec):
-        found.append((x509.AuthorityInformationAccess(accesses), False))
+        found.append((x509.AuthorityInformationAccess(accesses), "access" in spec.get("marked", ())))
     return found
+
+
+def _identifiers(spec: Spec) -> list[tuple[x509.ExtensionType, bool]]:
+    """`names_key` and `has_key` name keys; `extra` are other extensions, `marked` the critical ones."""
+    found: dict[str, x509.ExtensionType] = {name: _EXTRA[name] for name in spec.get("extra", ())}
+    if "names_key" in spec:
+        key = private_key(spec["names_key"]).public_key()
+        found["authority-key"] = x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
+    if "names_serial" in spec:
+        names = [x509.DirectoryName(_subject(spec["names_serial"][0]))]
+        found["authority-key"] = x509.AuthorityKeyIdentifier(None, names, spec["names_serial"][1])
+    if "has_key" in spec:
+        key = private_key(spec["has_key"]).public_key()
+        found["subject-key"] = x509.SubjectKeyIdentifier.from_public_key(key)
+    return [(extension, name in spec.get("marked", ())) for name, extension in found.items()]
 
 
 def _accesses(spec: Spec) -> list[x509.AccessDescription]:
@@ -208,15 +246,24 @@ def _accesses(spec: Spec) -> list[x509.AccessDescription]:
     ]
 
 
+_NAMES: dict[str, Callable[[str], x509.GeneralName]] = {
+    "dns": x509.DNSName,
+    "mail": x509.RFC822Name,
+    "uri": x509.UniformResourceIdentifier,
+    "directory": lambda text: x509.DirectoryName(x509.Name.from_rfc4514_string(text)),
+    "upn": lambda text: x509.OtherName(
+        ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), bytes([0x0C, len(text)]) + text.encode()
+    ),
+}
+
+
 def general_name(name: str) -> x509.GeneralName:
-    """`dns:1.2.3.4` forces a DNS name, `mail:` and `uri:` name the other kinds; an address is an address."""
+    """`dns:1.2.3.4` forces a DNS name, others name other kinds; an address or a network is an address."""
     kind, _, rest = name.partition(":")
-    if kind == "dns":
-        return x509.DNSName(rest)
-    if kind == "mail":
-        return x509.RFC822Name(rest)
+    if kind in _NAMES:
+        return _NAMES[kind](rest)
     try:
-        return x509.IPAddress(ipaddress.ip_address(name))
+        return x509.IPAddress(ipaddress.ip_network(name) if "/" in name else ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
 

@@ -228,6 +228,8 @@ def revocation_list(**changes: object) -> bytes:
     entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(start)
     for extension, critical in changes.get("extensions", ()):  # type: ignore[attr-defined]
         builder = builder.add_extension(extension, critical)
+    for extension, critical in changes.get("of_entry", ()):  # type: ignore[attr-defined]
+        entry = entry.add_extension(extension, critical)
     crl = builder.add_revoked_certificate(entry.build()).sign(
         private_key(str(changes.get("signer", "p256/inter"))), hashes.SHA256()
     )
@@ -296,6 +298,7 @@ def scope(**changes: object) -> x509.IssuingDistributionPoint:
 
 PLACE = x509.UniformResourceIdentifier("http://pki.example/ca.crl")
 PARTIAL = scope(only_some_reasons=SOME)
+OTHER_ISSUER = x509.CertificateIssuer([x509.DirectoryName(PKI.certificate("stranger").subject)])
 UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
 
 
@@ -319,6 +322,12 @@ def test_a_certificate_in_a_crl_is_revoked_whatever_else_the_crl_contains(
 
 def test_an_extension_that_is_not_critical_does_no_harm() -> None:
     data = revocation_list(extensions=[(UNKNOWN, False)], without_leaf=True)
+    assert read_crl(data, LEAF, ISSUER, NOW).state is RevocationState.GOOD
+
+
+@pytest.mark.parametrize("of_entry", [(UNKNOWN, False), (x509.CRLReason(x509.ReasonFlags.superseded), True)])
+def test_an_entry_that_is_understood_does_no_harm(of_entry: tuple[x509.ExtensionType, bool]) -> None:
+    data = revocation_list(of_entry=[of_entry], without_leaf=True)
     assert read_crl(data, LEAF, ISSUER, NOW).state is RevocationState.GOOD
 
 
@@ -382,6 +391,20 @@ def test_an_unusable_response_says_why(data: Callable[[], bytes], reason: str) -
             lambda: revocation_list(extensions=[(UNKNOWN, True)], without_leaf=True),
             "unknown critical extension",
         ),
+        (
+            lambda: revocation_list(of_entry=[(UNKNOWN, True)], without_leaf=True),
+            "an entry of the list has an unknown critical extension",
+        ),
+        (
+            lambda: revocation_list(of_entry=[(OTHER_ISSUER, True)], without_leaf=True),
+            "an entry of the list has an unknown critical extension",
+        ),
+        (
+            lambda: revocation_list(
+                extensions=[(x509.IssuerAlternativeName([PLACE]), True)], without_leaf=True
+            ),
+            "the list has an unknown critical extension",
+        ),
         (lambda: b"<html>Sign in</html>", "not a valid revocation list"),
         (lambda: b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "not a valid revocation list"),
     ],
@@ -389,3 +412,11 @@ def test_an_unusable_response_says_why(data: Callable[[], bytes], reason: str) -
 def test_an_unusable_list_says_why(data: Callable[[], bytes], reason: str) -> None:
     with pytest.raises(NetworkError, match=reason):
         read_crl(data(), LEAF, ISSUER, NOW)
+
+
+@pytest.mark.parametrize("of_entry", [(UNKNOWN, True), (x509.CRLReason(x509.ReasonFlags.superseded), True)])
+def test_a_certificate_in_the_list_is_revoked_whatever_its_entry_contains(
+    of_entry: tuple[x509.ExtensionType, bool],
+) -> None:
+    data = revocation_list(of_entry=[of_entry])
+    assert read_crl(data, LEAF, ISSUER, NOW).state is RevocationState.REVOKED

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.errors import SetupError
+from mstunnel_setup.tls.der import DerError
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.model import Identity, Material
 from mstunnel_setup.tls.read import read_material
+from mstunnel_setup.tls.read_pem import PemError
 from mstunnel_setup.tls.read_pfx import read_pfx
 from mstunnel_setup.tls.revocation_answers import Answer, read_crl, read_ocsp
 from tests.unit.tls.pki import NOW, Pki, private_key
@@ -40,12 +42,19 @@ def verdict(path: Path) -> str:
             return _answer(read_ocsp, data)
         material = _pfx(data) if path.suffix == ".p12" else read_material(data)
     except SetupError as error:
-        return error.code
+        return words_of_the_library(error) or error.code
     for certificate in material.certificates:
         identity = Identity(certificate, (certificate,), private_key("p256"), material.certificates)
         findings = judge(identity, public_address="www.example.org", now=NOW)
         assert all(finding.message.isprintable() for finding in findings)
     return "read" if material.certificates else "certificate-missing"
+
+
+def words_of_the_library(error: SetupError) -> str:
+    """What the message repeats of the exception behind it, where that is one of the library."""
+    cause = error.__cause__
+    shown = "" if cause is None or isinstance(cause, SetupError | PemError | DerError) else str(cause)
+    return shown if shown and shown in f"{error.message} {error.hint}" else ""
 
 
 def _answer(read: Callable[..., Answer], data: bytes) -> str:

@@ -1,0 +1,127 @@
+"""Name constraints of an authority (RFC 5280, 4.2.1.10), as OpenSSL reads them."""
+
+import ipaddress
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from mstunnel_setup.tls.certificate import extension
+
+_Rdn = frozenset[tuple[str, str]]
+
+
+def forbidden_name(issuer: x509.Certificate, below: Sequence[x509.Certificate]) -> str | None:
+    """The first name in the certificates below `issuer`, leaf first, that it may not issue for, if any."""
+    constraints = extension(issuer, x509.NameConstraints)
+    if constraints is None:
+        return None
+    names = (
+        name
+        for certificate in _constrained(below)
+        for name in _names(certificate, is_leaf=certificate is below[0])
+    )
+    return next((_shown(name) for name in names if _violates(name, constraints)), None)
+
+
+def _constrained(below: Sequence[x509.Certificate]) -> Iterator[x509.Certificate]:
+    """A self-issued authority, such as one with a new key, is not constrained; a leaf always is."""
+    yield below[0]
+    yield from (certificate for certificate in below[1:] if certificate.issuer != certificate.subject)
+
+
+def _names(certificate: x509.Certificate, *, is_leaf: bool) -> Iterator[x509.GeneralName]:
+    """Subject, its mail addresses and the alternative names; the common name where there is no DNS name."""
+    subject = certificate.subject
+    if subject.rdns:
+        yield x509.DirectoryName(subject)
+    for mail in subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS):
+        yield x509.RFC822Name(str(mail.value))
+    alternatives = list(extension(certificate, x509.SubjectAlternativeName) or ())
+    yield from alternatives
+    if is_leaf and not any(isinstance(name, x509.DNSName) for name in alternatives):
+        for common in subject.get_attributes_for_oid(NameOID.COMMON_NAME):
+            if _looks_like_host(str(common.value)):
+                yield x509.DNSName(str(common.value))
+
+
+def _looks_like_host(text: str) -> bool:
+    return text.isascii() and "." in text and not set(text) & set(" @/:")
+
+
+def _violates(name: x509.GeneralName, constraints: x509.NameConstraints) -> bool:
+    permitted, excluded = (
+        [subtree for subtree in subtrees or () if _same_kind(subtree, name)]
+        for subtrees in (constraints.permitted_subtrees, constraints.excluded_subtrees)
+    )
+    matches = _MATCHERS.get(type(name))
+    if matches is None:
+        return bool(permitted or excluded)
+    inside = any(matches(name.value, subtree.value) for subtree in permitted)
+    return bool(permitted and not inside) or any(matches(name.value, subtree.value) for subtree in excluded)
+
+
+def _same_kind(subtree: x509.GeneralName, name: x509.GeneralName) -> bool:
+    if isinstance(subtree, x509.OtherName) and isinstance(name, x509.OtherName):
+        return subtree.type_id == name.type_id
+    return type(subtree) is type(name)
+
+
+def _shown(name: x509.GeneralName) -> str:
+    return name.value.rfc4514_string() if isinstance(name, x509.DirectoryName) else str(name.value)
+
+
+def _matches_dns(name: str, subtree: str) -> bool:
+    """With a leading dot the subtree is only what is below it."""
+    name, subtree = name.lower(), subtree.lower()
+    return not subtree or name == subtree or name.endswith(f".{subtree.removeprefix('.')}")
+
+
+def _matches_host(name: str, subtree: str) -> bool:
+    """In addresses of mail and web a subtree without a leading dot is one host."""
+    name, subtree = name.lower(), subtree.lower()
+    return name.endswith(subtree) if subtree.startswith(".") or not subtree else name == subtree
+
+
+def _matches_mail(name: str, subtree: str) -> bool:
+    local, _, host = name.rpartition("@")
+    mailbox, at, domain = subtree.rpartition("@")
+    return local == mailbox and _matches_host(host, domain) if at else _matches_host(host, subtree)
+
+
+def _matches_uri(name: str, subtree: str) -> bool:
+    try:
+        return _matches_host(urlsplit(name).hostname or "", subtree)
+    except ValueError:
+        return False
+
+
+def _matches_ip(name: object, subtree: object) -> bool:
+    return (
+        isinstance(name, ipaddress.IPv4Address | ipaddress.IPv6Address)
+        and isinstance(subtree, ipaddress.IPv4Network | ipaddress.IPv6Network)
+        and name in subtree
+    )
+
+
+def _matches_directory(name: x509.Name, subtree: x509.Name) -> bool:
+    return _folded(name)[: len(subtree.rdns)] == _folded(subtree)
+
+
+def _folded(name: x509.Name) -> list[_Rdn]:
+    """Compared without regard to case and blanks (RFC 5280, 7.1)."""
+    return [
+        frozenset((item.oid.dotted_string, " ".join(str(item.value).casefold().split())) for item in rdn)
+        for rdn in name.rdns
+    ]
+
+
+_MATCHERS: dict[type[x509.GeneralName], Callable[[Any, Any], bool]] = {
+    x509.DNSName: _matches_dns,
+    x509.DirectoryName: _matches_directory,
+    x509.IPAddress: _matches_ip,
+    x509.RFC822Name: _matches_mail,
+    x509.UniformResourceIdentifier: _matches_uri,
+}
