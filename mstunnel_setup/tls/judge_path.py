@@ -51,7 +51,7 @@ def path_findings(path: Path) -> Iterator[Finding]:
 def _critical_extensions(certificate: x509.Certificate, *, is_leaf: bool) -> Iterator[Finding]:
     """RFC 5280, 4.2: a client refuses a certificate with a critical extension that it does not process."""
     critical = [item.oid for item in certificate.extensions if item.critical and item.oid not in _PROCESSED]
-    names = ", ".join(_NAMES.get(oid, oid.dotted_string) for oid in critical)
+    names = ", ".join(_NAMES.get(oid) or oid.dotted_string for oid in critical)
     if names and is_leaf:
         yield CRITICAL_EXTENSION(what="the certificate", names=names)
     elif names:
