@@ -107,7 +107,7 @@ class Clock:
         gc.collect()
         conf = (self.files.read(paths.OCSERV_CONF) or b"").decode()
         network = next((line for line in conf.splitlines() if line.startswith("ipv4-network")), "")
-        return {"network": network.rpartition(" ")[2], "rss": resident()}
+        return {"network": network.rpartition(" ")[2], "rss": resident(), "objects": sys.getallocatedblocks()}
 
 
 def resident() -> int:

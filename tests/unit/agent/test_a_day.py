@@ -58,10 +58,16 @@ def test_every_release_that_was_offered_is_asked_for_once(day: dict[str, Any]) -
 
 
 def test_memory_is_flat(day: dict[str, Any]) -> None:
-    """After the first round of every kind of fault nothing is added."""
+    """After the first round of every kind of fault nothing is added but the report of each hour.
+
+    Python takes memory from the system 1 MiB at a time, so its size moves in steps; its objects are counted
+    as well. One object kept for each check-in would add about 200.
+    """
     sizes = [end["rss"] / 2**20 for end in day["ends"]]
-    print([round(size, 1) for size in sizes])
-    assert max(sizes[12:]) - max(sizes[:12]) < 1.0
+    objects = [end["objects"] for end in day["ends"]]
+    print([round(size, 1) for size in sizes], objects)
+    assert objects[-1] - objects[HOURS // 2] < 30 * HOURS / 2
+    assert max(sizes[12:]) - max(sizes[:12]) < 4
     assert max(sizes) < 100
 
 
