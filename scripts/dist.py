@@ -18,7 +18,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mstunnel_setup import __version__
-from scripts import archive, debian, release, sbom, support, tree, wheels
+from mstunnel_setup.upgrade.feed import feed_address
+from scripts import archive, debian, feed, release, sbom, support, tree, wheels
 from scripts.debian import Architecture
 from scripts.wheels import ROOT
 
@@ -36,6 +37,7 @@ RECIPES = tuple(
 # A release sets its own.
 EPOCH = os.environ.get("SOURCE_DATE_EPOCH", "315532800")
 _MEGABYTE = 1_000_000
+_DATA = f"lib/{tree.PYTHON}/mstunnel_setup/data"
 
 
 def one_file() -> Path:
@@ -98,7 +100,19 @@ def release_images(architecture: Architecture, folder: Path = DIST) -> dict[str,
     if not images["archive"].startswith(f"mstunnel-images-{__version__}-"):
         sys.exit(f"dist: {recorded} is of another version: run `make images` again, or remove it")
     images["registry"] = os.environ.get("REGISTRY", "").rstrip("/")
-    return {f"lib/{tree.PYTHON}/mstunnel_setup/data/release-images.json": json.dumps(images)}
+    return {f"{_DATA}/release-images.json": json.dumps(images)}
+
+
+def release_feed() -> dict[str, str]:
+    """A file with the release feed in FEED, and the root of it in the file FEED_ROOT; none without them."""
+    url, root = (os.environ.get(name, "") for name in ("FEED", "FEED_ROOT"))
+    if not url and not root:
+        return {}
+    try:
+        written = {"url": feed_address(url), "root": feed.trusted_root(Path(root))}
+    except (OSError, ValueError) as error:
+        sys.exit(f"dist: FEED is the address of a release feed, FEED_ROOT its 1.root.json: {error}")
+    return {f"{_DATA}/release-feed.json": json.dumps(written)}
 
 
 def _packed(folder: Path) -> bytes:
@@ -130,7 +144,7 @@ def main() -> None:
     for old in DIST.glob("*.whl"):
         old.unlink()
     file = release_file(architecture)
-    build(file, architecture, release_images(architecture))
+    build(file, architecture, {**release_images(architecture), **release_feed()})
     document = sbom.document(NAME, contents(file, "packages"), "application")
     (DIST / f"{NAME}-{__version__}-{architecture.debian}.cdx.json").write_text(document)
     (wheel,) = wheels.program().iterdir()

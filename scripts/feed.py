@@ -11,6 +11,7 @@ import argparse
 import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from securesystemslib.signer import CryptoSigner
+from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from mstunnel_setup.upgrade.feed import TARGET
@@ -81,6 +83,19 @@ def _begin(metadata: Path, root: CryptoSigner, release: CryptoSigner, now: datet
     signed = Metadata(first)
     signed.sign(root)
     signed.to_file(str(metadata / "1.root.json"))
+
+
+def trusted_root(path: Path) -> str:
+    """The root of a feed, as it is in the file. Raises OSError, or ValueError for any other file."""
+    text = path.read_text()
+    try:
+        found = Metadata[Any].from_bytes(text.encode())
+        if isinstance(found.signed, Root):
+            found.signed.verify_delegate(Root.type, found.signed_bytes, found.signatures)
+            return text
+    except RepositoryError as error:
+        raise ValueError(error) from error
+    raise ValueError(f"{path} has the type {found.signed.type}")
 
 
 def _version(metadata: Path) -> int:

@@ -32,7 +32,7 @@ def statement(outputs: Mapping[str, str], epoch: str) -> str:
                 "buildType": BUILD_TYPE,
                 "externalParameters": {
                     "SOURCE_DATE_EPOCH": epoch,
-                    "REGISTRY": os.environ.get("REGISTRY", ""),
+                    **{name: os.environ.get(name, "") for name in ("REGISTRY", "FEED", "FEED_ROOT")},
                 },
                 "resolvedDependencies": [*_sources(), *_wheels(), *_debian()],
             },

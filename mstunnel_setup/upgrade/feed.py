@@ -1,6 +1,9 @@
 """The releases offered to this server: the administrator's list, else what was last seen of a signed feed."""
 
+import json
+from dataclasses import dataclass
 from datetime import datetime
+from importlib.resources import files as resources
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -9,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Valid
 from mstunnel_setup import paths
 from mstunnel_setup.foreign import toml_table
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.upgrade.errors import FEED_SETTINGS_INVALID
+from mstunnel_setup.upgrade.errors import FEED_ROOT_MISSING, FEED_SETTINGS_INVALID
 from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, parse
 
 SETTINGS: Final = "/etc/mstunnel-setup/release-feed.toml"
@@ -19,19 +22,32 @@ WORK: Final = f"{paths.STATE}/release-feed.new"
 TARGET: Final = "releases.toml"
 
 
-def _address(url: str) -> str:
+def feed_address(url: str) -> str:
+    """The address of a feed without a slash at its end. Raises ValueError for any other."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise ValueError("not an http or https address without user and password")
     return url.rstrip("/")
 
 
-class Feed(BaseModel):
-    """Where the feed is, and the file with the root that this server trusts at first."""
+@dataclass(frozen=True)
+class Feed:
+    """Where the feed is, and the root (`root.json`) that this server trusts at first."""
+
+    url: str
+    root: str
+
+
+def _address_or_none(url: str) -> str:
+    return feed_address(url) if url else ""
+
+
+class _Settings(BaseModel):
+    """What the administrator says of the feed: an empty address for none, and the file with its root."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: Annotated[str, AfterValidator(_address)]
+    url: Annotated[str, AfterValidator(_address_or_none)]
     root: str = "/etc/mstunnel-setup/release-feed-root.json"
 
 
@@ -55,13 +71,36 @@ class Known(BaseModel):
         return self.expires is not None and self.expires <= now
 
 
+def built_in_feed() -> Feed | None:
+    """The feed that `make dist` wrote into the program (scripts/dist.py); None in a source checkout."""
+    written = resources("mstunnel_setup") / "data" / "release-feed.json"
+    return Feed(**json.loads(written.read_text())) if written.is_file() else None
+
+
 def read_feed(files: Files) -> Feed | None:
-    """The feed that the administrator has named, if any. Raises UsageError `feed-settings-invalid`."""
+    """The feed that the administrator has named, else the one of the program, if any.
+
+    An address without a root is another place of the program's own feed. Raises UsageError
+    `feed-settings-invalid` or `feed-root-missing`.
+    """
+    own = built_in_feed()
     content = files.read(SETTINGS)
     if content is None:
+        return own
+    named = _settings(content)
+    if not named.url:
         return None
+    root = files.read(named.root)
+    if root is not None:
+        return Feed(named.url, root.decode(errors="replace"))
+    if own is None or "root" in named.model_fields_set:
+        raise FEED_ROOT_MISSING(path=named.root, settings=SETTINGS)
+    return Feed(named.url, own.root)
+
+
+def _settings(content: bytes) -> _Settings:
     try:
-        return Feed.model_validate(toml_table(content.decode(errors="replace")))
+        return _Settings.model_validate(toml_table(content.decode(errors="replace")))
     except ValidationError as error:
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

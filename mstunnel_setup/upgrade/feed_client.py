@@ -32,8 +32,8 @@ from mstunnel_setup.errors import NetworkError, SetupError
 from mstunnel_setup.foreign import aware
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.upgrade.errors import FEED_ARCHIVE_INVALID, FEED_REFUSED, FEED_ROOT_MISSING
-from mstunnel_setup.upgrade.feed import KNOWN, SETTINGS, TARGET, WORK, Feed, Known, read_known
+from mstunnel_setup.upgrade.errors import FEED_ARCHIVE_INVALID, FEED_REFUSED
+from mstunnel_setup.upgrade.feed import KNOWN, TARGET, WORK, Feed, Known, read_known
 from mstunnel_setup.upgrade.release import Catalogue, parse
 
 _ROLES: Final = ("root", "timestamp", "snapshot", "targets")
@@ -93,7 +93,7 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
     """Get what is new of the feed, verify and keep it; the releases that it lists.
 
     What was verified before an error is kept as well, so that nothing older is believed later. Raises
-    UsageError `feed-root-missing` or `releases-invalid`, NetworkError, StepError `feed-refused`.
+    UsageError `releases-invalid`, NetworkError, StepError `feed-refused`.
     """
     known = _begin(files, feed)
     files.remove_tree(WORK)
@@ -118,14 +118,11 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
 
 def _begin(files: Files, feed: Feed) -> Known:
     """What is known of this feed: another root begins another one."""
-    root = files.read(feed.root)
-    if root is None:
-        raise FEED_ROOT_MISSING(path=feed.root, settings=SETTINGS)
-    anchor = hashlib.sha256(root).hexdigest()
+    anchor = hashlib.sha256(feed.root.encode()).hexdigest()
     known = read_known(files)
     if known is not None and known.anchor == anchor:
         return known
-    return Known(anchor=anchor, metadata={"root": root.decode(errors="replace")})
+    return Known(anchor=anchor, metadata={"root": feed.root})
 
 
 def _verified_target(directory: Path, source: FetcherInterface) -> str:

@@ -11,6 +11,7 @@ from scripts import debian, dist, packages, tree
 from tests.e2e.one_file import ENVIRONMENT, OneFile, chrooted, run, unpack_root
 from tests.testbed import cache
 from tests.testbed.certificates import Authority
+from tests.unit.upgrade.publisher import Publisher, release, served
 
 pytestmark = pytest.mark.e2e
 
@@ -149,6 +150,25 @@ def test_it_needs_a_shell_tar_gzip_and_little_else(busybox: Path, built: bytes) 
 def test_it_runs_on_every_release_of_debian(suite: str, built: bytes, tmp_path: Path) -> None:
     unpack_root(suite, tmp_path)
     answers(tmp_path, built)
+
+
+@pytest.mark.long
+def test_a_program_that_is_built_with_a_feed_fetches_releases_without_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = Publisher(tmp_path / "publisher")
+    publisher.publish(release(1))
+    host = tmp_path / "host"
+    (host / "run").mkdir(parents=True)
+    with served(publisher) as url:
+        monkeypatch.setenv("FEED", url)
+        monkeypatch.setenv("FEED_ROOT", str(publisher.folder / "metadata/1.root.json"))
+        dist.build(tmp_path / "mst-cli", more=dist.release_feed())
+        one_file = OneFile((tmp_path / "mst-cli").read_bytes(), tmp_path)
+        program = one_file.path.rename(tmp_path / "mst-cli")
+        refreshed = run([str(program), "upgrade", "refresh", f"--root={host}"])
+    assert (refreshed.returncode, refreshed.stderr) == (0, "")
+    assert "Newest release: 2026-01-01." in refreshed.stdout
 
 
 @pytest.mark.long

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts import licenses, release, sbom
+from scripts import dist, licenses, release, sbom
 from scripts.wheels import ROOT
+from tests.unit.upgrade.publisher import Publisher
+from tests.unit.upgrade.publisher import release as published
 
 EPOCH = "1767225600"
 
@@ -111,6 +113,46 @@ def test_nothing_is_signed_without_a_key_or_with_wrong_checksums(made: Path, key
     (made / "wheel.whl").write_text("changed")
     assert signed(made, "ours.key").returncode != 0
     assert not (made / "SHA256SUMS.minisig").exists()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The root of a release feed."""
+    publisher = Publisher(tmp_path / "publisher")
+    publisher.publish(published(1))
+    return publisher.folder / "metadata/1.root.json"
+
+
+def test_the_program_gets_the_release_feed_that_it_is_built_for(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert dist.release_feed() == {}
+    monkeypatch.setenv("FEED", "https://releases.example.com/feed/")
+    monkeypatch.setenv("FEED_ROOT", str(root))
+    ((place, text),) = dist.release_feed().items()
+    assert place.endswith("mstunnel_setup/data/release-feed.json")
+    assert json.loads(text) == {"url": "https://releases.example.com/feed", "root": root.read_text()}
+
+
+@pytest.mark.parametrize(
+    ("address", "file"),
+    [
+        ("https://releases.example.com", ""),
+        ("https://releases.example.com", "timestamp.json"),
+        ("https://releases.example.com", "unsigned.json"),
+        ("releases.example.com", "1.root.json"),
+        ("", "1.root.json"),
+    ],
+)
+def test_no_program_is_built_with_half_a_feed_or_an_untrusted_root(
+    root: Path, address: str, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsigned = {**json.loads(root.read_text()), "signatures": []}
+    root.with_name("unsigned.json").write_text(json.dumps(unsigned))
+    monkeypatch.setenv("FEED", address)
+    monkeypatch.setenv("FEED_ROOT", file and str(root.with_name(file)))
+    with pytest.raises(SystemExit, match=r"FEED_ROOT its 1\.root\.json"):
+        dist.release_feed()
 
 
 def test_an_sbom_names_debian_packages_and_wheels() -> None:

@@ -226,6 +226,60 @@ def test_settings_that_are_wrong_are_refused_by_name(server: Server, text: str) 
     assert caught.value.code == "feed-settings-invalid"
 
 
+@pytest.fixture
+def own_feed(publisher: Publisher, url: str, monkeypatch: pytest.MonkeyPatch) -> feed.Feed:
+    """The program was built with the feed of the publisher."""
+    own = feed.Feed(url, publisher.root.decode())
+    monkeypatch.setattr(feed, "built_in_feed", lambda: own)
+    return own
+
+
+def test_a_checkout_has_no_feed_of_its_own() -> None:
+    assert feed.built_in_feed() is None
+
+
+def test_the_feed_of_the_program_needs_no_settings(own_feed: feed.Feed, server: Server) -> None:
+    server.files.remove(feed.SETTINGS)
+    server.files.remove(ROOT_FILE)
+    assert feed.read_feed(server.files) == own_feed
+    assert server.refresh() == ["2026-01-01"]
+
+
+def test_settings_take_precedence_over_the_feed_of_the_program(
+    own_feed: feed.Feed, server: Server, tmp_path: Path
+) -> None:
+    other = Publisher(tmp_path / "other")
+    other.publish(release(5))
+    server.trust(other.root)
+    with served(other) as address:
+        server.files.write(feed.SETTINGS, f'url = "{address}"\n'.encode())
+        assert server.refresh() == ["2026-01-05"]
+
+
+def test_another_address_alone_is_a_mirror_of_the_program_s_feed(
+    own_feed: feed.Feed, publisher: Publisher, server: Server
+) -> None:
+    server.files.remove(ROOT_FILE)
+    with served(publisher) as mirror:
+        server.files.write(feed.SETTINGS, f'url = "{mirror}"\n'.encode())
+        assert feed.read_feed(server.files) == feed.Feed(mirror, own_feed.root)
+        assert server.refresh() == ["2026-01-01"]
+
+
+def test_a_root_that_is_named_and_missing_is_not_replaced_by_the_program_s(
+    own_feed: feed.Feed, server: Server
+) -> None:
+    server.files.write(feed.SETTINGS, f'url = "{own_feed.url}"\nroot = "/etc/none.json"\n'.encode())
+    with pytest.raises(SetupError) as caught:
+        server.refresh()
+    assert caught.value.code == "feed-root-missing"
+
+
+def test_an_empty_address_turns_the_feed_of_the_program_off(own_feed: feed.Feed, server: Server) -> None:
+    server.files.write(feed.SETTINGS, b'url = ""\n')
+    assert feed.read_feed(server.files) is None
+
+
 def test_a_damaged_record_begins_again(server: Server) -> None:
     server.refresh()
     server.files.write(feed.KNOWN, json.dumps({"anchor": 7}).encode())
