@@ -16,6 +16,7 @@ from mstunnel_setup.operations.errors import BACKUP_HOLDS_KEY
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.tenant.actions import RegisterServer
+from mstunnel_setup.upgrade.feed import portable_settings
 from mstunnel_setup.upgrade.record import HISTORY, History, Phase, read_history, render_history
 
 
@@ -29,6 +30,8 @@ def backup(operator: Operator, file: Path) -> Result:
         contents = {
             path: b"".join(run.files.read(part) or b"" for part in parts) for path, parts in places.items()
         }
+        if not paths.ROOTLESS:
+            contents |= portable_settings(run.files)
         contents[HISTORY] = _upgrades(run.files)
         present = {path: content for path, content in contents.items() if content}
         manifest = _manifest(run)

@@ -16,6 +16,7 @@ from mstunnel_setup.errors import UsageError
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from mstunnel_setup.operations.errors import BACKUP_INVALID
+from mstunnel_setup.upgrade import feed
 from mstunnel_setup.upgrade.record import HISTORY
 from mstunnel_setup.upgrade.release import CATALOGUE
 
@@ -30,7 +31,7 @@ FILES = {
     DEVICE_AUTHORITY: (DEVICE_AUTHORITY,),
     paths.HEALTH_THRESHOLDS: (paths.HEALTH_THRESHOLDS,),
     # What may be taken by an upgrade is root's to say, also for a rootless gateway.
-    **({} if paths.ROOTLESS else {CATALOGUE: (CATALOGUE,)}),
+    **({} if paths.ROOTLESS else {path: (path,) for path in (CATALOGUE, feed.SETTINGS, feed.ROOT)}),
 }
 
 LARGEST: Final = 4 * 1024 * 1024

@@ -113,7 +113,8 @@ def _installed(
             run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT]
         )
         done = run.runner.run([step_named("environment")], run.context)
-        directories = [MakeDirectory(path=_CATALOGUE_DIRECTORY, mode=0o755)] if CATALOGUE in files else []
+        listed = any(path.startswith(f"{_CATALOGUE_DIRECTORY}/") for path in files)
+        directories = [MakeDirectory(path=_CATALOGUE_DIRECTORY, mode=0o755)] if listed else []
         apply_actions(run, "Certificate, roots and limits of the backup", [*directories, *copies])
         if replace:
             _remove_old(run, manifest)

@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup import paths
+from mstunnel_setup.errors import UsageError
 from mstunnel_setup.foreign import toml_table
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.upgrade.errors import FEED_ROOT_MISSING, FEED_SETTINGS_INVALID
 from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, parse
 
 SETTINGS: Final = "/etc/mstunnel-setup/release-feed.toml"
+ROOT: Final = "/etc/mstunnel-setup/release-feed-root.json"
 KNOWN: Final = f"{paths.STATE}/release-feed.json"
 WORK: Final = f"{paths.STATE}/release-feed.new"
 """A directory that is there while the feed is refreshed, and after a kill."""
@@ -48,7 +50,7 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: Annotated[str, AfterValidator(_address_or_none)]
-    root: str = "/etc/mstunnel-setup/release-feed-root.json"
+    root: str = ROOT
 
 
 class Known(BaseModel):
@@ -96,6 +98,26 @@ def read_feed(files: Files) -> Feed | None:
     if own is None or "root" in named.model_fields_set:
         raise FEED_ROOT_MISSING(path=named.root, settings=SETTINGS)
     return Feed(named.url, own.root)
+
+
+def portable_settings(files: Files) -> dict[str, bytes]:
+    """Settings and root of the administrator's feed as another host gets them: the root in the default place.
+
+    Settings that are wrong, or name a root that is not there, are left as they are.
+    """
+    content = files.read(SETTINGS)
+    if content is None:
+        return {}
+    try:
+        named = _settings(content)
+    except UsageError:
+        return {SETTINGS: content}
+    root = files.read(named.root)
+    if root is None:
+        return {SETTINGS: content}
+    if named.root != ROOT:
+        content = f"url = {json.dumps(named.url)}\n".encode()
+    return {SETTINGS: content, ROOT: root}
 
 
 def _settings(content: bytes) -> _Settings:

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.backup_archive import unpack
+from mstunnel_setup.upgrade import feed
 from mstunnel_setup.upgrade.record import HISTORY, read_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Digests
 from tests.crash import plugin
@@ -25,6 +26,7 @@ from tests.crash.engine import DEAD, SERVER
 from tests.crash.kill import KILLED
 from tests.crash.test_upgrade import AGENT, GOOD
 
+FEED = feed.Feed("https://releases.example.com/feed", "trusted root\n")
 LIMITS = '{"disk_space": {"healthy": 9, "unhealthy": 4}}\n'
 
 
@@ -35,6 +37,15 @@ def offer(arena: Arena, label: str, image: str) -> str:
     digests = f'server = "{image}"\nagent = "{AGENT}"\n'
     path.write_text(f'[[release]]\nlabel = "{label}"\npublished = 2026-11-01\n{digests}')
     return path.read_text()
+
+
+def follow(arena: Arena) -> None:
+    """Have the gateway follow a release feed whose root is a file of this host."""
+    root = arena.root / "etc/site/root.json"
+    root.parent.mkdir()
+    root.write_text(FEED.root)
+    settings = f'url = "{FEED.url}"  # of the publisher\nroot = "/etc/site/root.json"\n'
+    (arena.root / feed.SETTINGS.lstrip("/")).write_text(settings)
 
 
 @pytest.fixture
@@ -53,6 +64,7 @@ def backup(arena: Arena, private: Path) -> Path:
     for label, image in (("2.0", GOOD), ("3.0", DEAD)):
         offer(arena, label, image)
         arena.run("mst-cli", "upgrade", "apply")
+    follow(arena)
     made = arena.run("mst-cli", "backup", str(place))
     assert made.code == 0, made.stdout
     return place
@@ -68,6 +80,7 @@ def test_another_host_runs_the_release_that_ran(arena: Arena, backup: Path) -> N
     assert running.endswith(GOOD), running
     assert (arena.root / paths.HEALTH_THRESHOLDS.lstrip("/")).read_text() == LIMITS
     assert (arena.root / CATALOGUE.lstrip("/")).read_text() == catalogue
+    assert feed.read_feed(Files(arena.root)) == FEED
     history = read_history(Files(arena.root))
     assert [upgrade.outcome for upgrade in history.upgrades] == ["done", "went-back"]
     assert history.failed == {Digests(DEAD, AGENT)}, "what was rejected there is rejected here"
@@ -75,7 +88,8 @@ def test_another_host_runs_the_release_that_ran(arena: Arena, backup: Path) -> N
     removed = arena.uninstall()
     assert removed.code == 0, removed.stdout
     assert not (arena.root / HISTORY.lstrip("/")).exists()
-    assert not (arena.root / CATALOGUE.lstrip("/")).exists()
+    for path in (CATALOGUE, feed.SETTINGS, feed.ROOT):
+        assert not (arena.root / path.lstrip("/")).exists()
 
 
 def test_files_of_the_old_host_are_not_named(backup: Path) -> None:

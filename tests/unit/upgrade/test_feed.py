@@ -280,6 +280,31 @@ def test_an_empty_address_turns_the_feed_of_the_program_off(own_feed: feed.Feed,
     assert feed.read_feed(server.files) is None
 
 
+@pytest.mark.parametrize("root", [ROOT_FILE, "/etc/mstunnel-setup/other.json"])
+def test_another_host_gets_the_root_in_the_default_place(root: str, server: Server, tmp_path: Path) -> None:
+    text = f'url = "https://releases.example.com"\nroot = "{root}"\n'
+    server.files.write(feed.SETTINGS, text.encode())
+    server.files.write(root, b"trusted")
+    other = Files(tmp_path / "other")
+    (tmp_path / "other").mkdir()
+    other.make_directories("/etc/mstunnel-setup")
+    for path, content in feed.portable_settings(server.files).items():
+        other.write(path, content)
+    assert feed.read_feed(other) == feed.Feed("https://releases.example.com", "trusted")
+
+
+@pytest.mark.parametrize("text", ["", "url = 7", 'url = ""', 'url = "https://x"\nroot = "/etc/none.json"'])
+def test_settings_without_a_root_are_taken_to_another_host_as_they_are(server: Server, text: str) -> None:
+    server.files.write(feed.SETTINGS, text.encode())
+    server.files.remove(ROOT_FILE)
+    assert feed.portable_settings(server.files) == {feed.SETTINGS: text.encode()}
+
+
+def test_without_settings_nothing_is_taken_to_another_host(server: Server) -> None:
+    server.files.remove(feed.SETTINGS)
+    assert feed.portable_settings(server.files) == {}
+
+
 def test_a_damaged_record_begins_again(server: Server) -> None:
     server.refresh()
     server.files.write(feed.KNOWN, json.dumps({"anchor": 7}).encode())
