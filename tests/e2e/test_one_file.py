@@ -162,7 +162,7 @@ def test_a_program_that_is_built_with_a_feed_fetches_releases_without_settings(
     (host / "run").mkdir(parents=True)
     with served(publisher) as url:
         monkeypatch.setenv("FEED", url)
-        monkeypatch.setenv("FEED_ROOT", str(publisher.folder / "metadata/1.root.json"))
+        monkeypatch.setenv("FEED_ROOT", str(publisher.directory / "metadata/1.root.json"))
         dist.build(tmp_path / "mst-cli", more=dist.release_feed())
         one_file = OneFile((tmp_path / "mst-cli").read_bytes(), tmp_path)
         program = one_file.path.rename(tmp_path / "mst-cli")

@@ -120,7 +120,7 @@ def root(tmp_path: Path) -> Path:
     """The root of a release feed."""
     publisher = Publisher(tmp_path / "publisher")
     publisher.publish(published(1))
-    return publisher.folder / "metadata/1.root.json"
+    return publisher.directory / "metadata/1.root.json"
 
 
 def test_the_program_gets_the_release_feed_that_it_is_built_for(
