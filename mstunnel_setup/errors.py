@@ -8,6 +8,7 @@ Each one is declared once, in the `errors` module of its package, and raised by 
 Findings and warnings are declared alike. docs/reference/errors.md is generated from the declarations.
 """
 
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -179,6 +180,26 @@ class Declared(Generic[Made]):
         """The error with these values for the parameters of `message` and `hint`."""
         return self.kind(self.code, sentence(self.message, values), sentence(self.hint, values))
 
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names in braces of both texts."""
+        fields = string.Formatter().parse(f"{self.message} {self.hint}")
+        return frozenset(name for _, name, _, _ in fields if name)
+
+    def example(self) -> Made:
+        """What it makes, with `…` for what is only known at run time."""
+        return self(**dict.fromkeys(self.parameters, _Unknown()))
+
+
+class _Unknown:
+    """A value that is only known at run time."""
+
+    def __format__(self, spec: str) -> str:
+        return "…"
+
+    def __repr__(self) -> str:
+        return "…"
+
 
 def declare(
     kind: Callable[[str, str, str], Made], code: str, message: str, hint: str = "", page: str = ERRORS_PAGE
@@ -229,7 +250,7 @@ INTERNAL_ERROR = declare(
     SetupError,
     "internal-error",
     "unexpected error: {reason}",
-    "This is an error in the program. {report}",
+    "{report} This is an error in the program.",
 )
 NOT_INSTALLED = declare(
     UsageError,

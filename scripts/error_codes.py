@@ -2,7 +2,6 @@
 
 import pkgutil
 import re
-import string
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from itertools import groupby
@@ -13,6 +12,7 @@ import mstunnel_setup
 from mstunnel_setup.answers.finding import Finding as Rule
 from mstunnel_setup.errors import ERRORS_PAGE, Declared, ExitCode, SetupError
 from mstunnel_setup.readiness.checks import CHECKS
+from mstunnel_setup.readiness.data import explanations
 from mstunnel_setup.readiness.model import Group
 from mstunnel_setup.tls.model import Finding, Severity
 
@@ -20,16 +20,6 @@ Item: TypeAlias = Declared[object]
 # Modules that hold declarations; the lab's own `errors` are those of Graph and OAuth.
 _MODULES = ("errors", "findings", "warning", "rendering")
 _WARNINGS = max(ExitCode) + 1
-
-
-class _Unknown:
-    """A value that is only known at run time."""
-
-    def __format__(self, spec: str) -> str:
-        return "…"
-
-    def __repr__(self) -> str:
-        return "…"
 
 
 def declarations() -> dict[str, Item]:
@@ -45,16 +35,6 @@ def declarations() -> dict[str, Item]:
                 if name.isupper() and isinstance(value, Declared):
                     found[f"{module}.{name}"] = value
     return found
-
-
-def parameters(item: Item) -> set[str]:
-    """The names in braces of both texts."""
-    return {name for _, name, _, _ in string.Formatter().parse(f"{item.message} {item.hint}") if name}
-
-
-def example(item: Item) -> object:
-    """What a declaration makes, with `…` for what is only known at run time."""
-    return item(**dict.fromkeys(parameters(item), _Unknown()))
 
 
 def errors_page() -> str:
@@ -84,7 +64,7 @@ def _code(item: Item) -> str:
 
 def _exit_code(item: Item) -> int:
     """The section of the page: an exit code, `_WARNINGS`, or 0 for what only other pages list."""
-    made = example(item)
+    made = item.example()
     if isinstance(made, SetupError):
         return made.exit_code
     if isinstance(made, Finding):
@@ -104,12 +84,16 @@ def with_tables(page: str) -> str:
 def _tables() -> dict[str, str]:
     checks = {
         f"checks-{group}": _table(
-            ("Id", "Severity", "Passes when"),
-            ((_anchor(item.id), item.severity, item.passes) for item in CHECKS if item.group is group),
+            ("Id", "Severity", "Passes when", "Why it matters"),
+            (
+                (_anchor(item.id), item.severity, item.passes, explanations()[item.id].why)
+                for item in CHECKS
+                if item.group is group
+            ),
         )
         for group in Group
     }
-    made = [(name, item, example(item)) for name, item in declarations().items()]
+    made = [(name, item, item.example()) for name, item in declarations().items()]
     certificates = _table(
         ("Id", "Severity", "Message", "What to do"),
         (
@@ -146,6 +130,6 @@ def _anchor(code: str) -> str:
 
 def _texts(item: Item) -> tuple[str, str]:
     """Message and hint as cells of a table."""
-    made: Any = example(item)
+    made: Any = item.example()
     message, hint = (re.sub(r"…(\s*…)+", "…", " ".join(text.split())) for text in (made.message, made.hint))
     return message.replace("|", "\\|"), hint.replace("|", "\\|")

@@ -96,7 +96,7 @@ PUBLIC_ADDRESS_PRIVATE = _warning(
     "public_address",
     "public-address-private",
     "public_address is {address}: {private} cannot be reached from the internet",
-    "Devices on the internet need a public address.",
+    "Give an address that devices on the internet can reach.",
 )
 PROBE_URL_INVALID = declare_finding(
     "internal_network_probe_url",
@@ -165,7 +165,7 @@ METRIC_WITHOUT_THRESHOLDS = _warning(
     "metric",
     "metric-not-known",
     "{metric} is not a known metric with thresholds",
-    "Metrics are known by a word in their names: {words}. Gateways ignore others.",
+    "Use a name with one of these words: {words}. Gateways ignore others.",
 )
 
 # A tenant written as declarations

@@ -24,7 +24,7 @@ THRESHOLDS_INVALID = declare(
     StepError,
     "thresholds-invalid",
     "{path} cannot be read{where}",
-    "Correct it as described in docs/reference/health.md, or remove it.",
+    "Correct it as `mst-cli help health` describes, or remove it.",
 )
 TRUSTED_ROOT_UNREADABLE = declare(
     CertificateError,

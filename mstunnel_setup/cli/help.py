@@ -73,6 +73,30 @@ class CommandGroup(TyperGroup):
         _write_end(self.epilog or "", self.get_params(ctx), formatter)
 
 
+class ArgumentOrCommand(CommandGroup):
+    """Takes an argument of its own, or a command in its place; options may follow the argument."""
+
+    allow_interspersed_args = True
+
+    def get_params(self, ctx: Context) -> list[Parameter]:
+        """Options and argument; a command stands in the place of the argument, so its line has none."""
+        found = super().get_params(ctx)
+        return found if ctx.command is self else [each for each in found if each.param_type_name == "option"]
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Parse the options, then the argument or the name of the command."""
+        (argument,) = (each for each in self.get_params(ctx) if each.param_type_name == "argument")
+        parser = self.make_parser(ctx)
+        # An option that only the command has is for the command to refuse or take.
+        parser.ignore_unknown_options = True
+        given = parser.parse_args(list(args))[0].get(str(argument.name))
+        if given in self.commands:
+            at = args.index(str(given))
+            args = [*args[:at], str(argument.get_default(ctx)), *args[at:]]
+            ctx.allow_interspersed_args = False
+        return super().parse_args(ctx, args)
+
+
 class Word(CommandGroup):
     """A word that only leads to commands: alone it prints its help, and has no result."""
 

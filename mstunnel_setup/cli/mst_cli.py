@@ -33,6 +33,9 @@ if TYPE_CHECKING:
         health as health_work,
     )
     from mstunnel_setup.operations import (
+        help_topics as help_work,
+    )
+    from mstunnel_setup.operations import (
         reenroll as reenroll_work,
     )
     from mstunnel_setup.operations import (
@@ -54,6 +57,7 @@ else:
     import_work = LazyModule("operations.certificate.import_certificate")
     diagnose_work = LazyModule("operations.diagnose.report")
     health_work = LazyModule("operations.health")
+    help_work = LazyModule("operations.help_topics")
     reenroll_work = LazyModule("operations.reenroll")
     restore_work = LazyModule("operations.restore")
     status_work = LazyModule("operations.status")
@@ -70,6 +74,18 @@ add_root(app, _PROGRAM)
 def status(common: CommonOptions) -> None:
     """Show site, certificate and containers."""
     run_command(f"{_PROGRAM} status", common, status_work.overview)
+
+
+@app.command("help")
+@with_options
+def show_help(
+    common: CommonOptions,
+    topic: Annotated[str | None, typer.Argument(help="The topic; without it all are listed.")] = None,
+) -> None:
+    """Explain a topic, such as certificates, sign-in, images, upgrades or recovery."""
+    run_command(
+        f"{_PROGRAM} help", common, lambda _operator: help_work.topic(topic) if topic else help_work.topics()
+    )
 
 
 @app.command("health")

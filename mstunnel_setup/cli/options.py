@@ -24,13 +24,14 @@ from mstunnel_setup.cli.help import CERTIFICATE, COMMON, SIGN_IN, Command, Comma
 from mstunnel_setup.operator import Settings
 
 _CONTEXT = "context_"
-_STYLE: Mapping[str, Any] = {
+STYLE: Mapping[str, Any] = {
     "add_completion": False,
     "rich_markup_mode": None,
     "pretty_exceptions_enable": False,
     # The vendor's reference documents both.
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
+"""What every program and group is made with."""
 
 
 class OutputFormat(StrEnum):
@@ -211,7 +212,7 @@ class App(typer.Typer):
 
 def new_group(about: str = "") -> App:
     """Commands below one word, with the help `about`; common options may stand before their names."""
-    group = App(cls=Word, **_STYLE)
+    group = App(cls=Word, **STYLE)
 
     @group.callback(help=about, invoke_without_command=True)
     @with_options
@@ -232,7 +233,7 @@ def show_help(context: typer.Context, common: CommonOptions) -> None:
 
 def new_app(about: str, examples: str = "") -> App:
     """A command line program in the house style: plain help, our own error messages."""
-    return App(help=about, epilog=examples, cls=CommandGroup, **_STYLE)
+    return App(help=about, epilog=examples, cls=CommandGroup, **STYLE)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mstunnel_setup.cli.entry import run_program
+from mstunnel_setup.cli.help import ArgumentOrCommand
 from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import (
+    STYLE,
+    App,
     CertificateOptions,
     CommonOptions,
     EngineChoice,
     SignInOptions,
     given,
-    new_app,
     with_options,
 )
 from mstunnel_setup.cli.render import run_command
@@ -22,12 +24,20 @@ from mstunnel_setup.cli.root import VersionOption, show_version
 
 if TYPE_CHECKING:
     from mstunnel_setup.operations import readiness as work
+    from mstunnel_setup.operations import readiness_explain as explain_work
 else:
     work = LazyModule("operations.readiness")
+    explain_work = LazyModule("operations.readiness_explain")
 
 _PROGRAM = "mst-readiness"
 
-app = new_app("Check this host, its network and the tenant before an installation.")
+_ABOUT = "Check this host, its network and the tenant before an installation."
+_EXAMPLES = """\
+sudo mst-readiness
+sudo mst-readiness network --answers answers.yaml
+mst-readiness explain clock"""
+
+app = App(cls=ArgumentOrCommand, epilog=_EXAMPLES, **STYLE)
 
 
 class CheckScope(StrEnum):
@@ -136,9 +146,10 @@ class ReadinessOptions:
     ] = 120.0
 
 
-@app.command()
+@app.callback(invoke_without_command=True, help=_ABOUT)
 @with_options
 def readiness(
+    context: typer.Context,
     *,
     common: CommonOptions,
     options: ReadinessOptions,
@@ -147,9 +158,11 @@ def readiness(
     scope: Annotated[CheckScope, typer.Argument(help="What to check.")] = CheckScope.ALL,
     version: VersionOption = False,
 ) -> None:
-    """Check this host, its network and the tenant before an installation."""
+    """Check what the scope names, unless a command follows."""
     if version:
         show_version(_PROGRAM, common)
+    if context.invoked_subcommand is not None:
+        return
     own = {
         "mode": "rootless" if options.rootless else None,
         "engine": options.engine and options.engine.value,
@@ -169,6 +182,16 @@ def readiness(
         wait=options.wait,
     )
     run_command(_PROGRAM, common, lambda operator: work.run(operator, request))
+
+
+@app.command()
+@with_options
+def explain(
+    common: CommonOptions,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The check, as the report names it.")],
+) -> None:
+    """Explain a check: what it looks at, why it matters, and how to fix what it finds."""
+    run_command(f"{_PROGRAM} explain", common, lambda _operator: explain_work.explain(id_))
 
 
 def main() -> int:

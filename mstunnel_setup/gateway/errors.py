@@ -92,7 +92,7 @@ ADVANCED_SETTING_IGNORED = declare(
     ConfigurationWarning,
     "advanced-setting-ignored",
     "the advanced setting {name} of the server configuration has no effect",
-    "Supported settings: {supported}.",
+    "Remove it, or use one of: {supported}.",
 )
 ADVANCED_SETTING_REPEATED = declare(
     ConfigurationWarning,
@@ -110,5 +110,5 @@ LISTEN_PORT_CHANGED = declare(
     ConfigurationWarning,
     "listen-port-changed",
     "the site is configured for port {wanted}, but the container still publishes port {published}",
-    "The monitor of the host re-creates the container within a minute; this ends the sessions.",
+    "Wait a minute: the monitor of the host re-creates the container. This ends the sessions.",
 )

@@ -261,7 +261,7 @@ SITE_NONE = declare(
     "Create a site in the admin center, then run the command again.",
 )
 SITE_UNKNOWN = declare(TenantError, "site-unknown", "the tenant has no site {site}", "Give one of: {names}.")
-STEP_UNKNOWN = declare(UsageError, "step-unknown", "there is no step {name}", "The steps are: {names}.")
+STEP_UNKNOWN = declare(UsageError, "step-unknown", "there is no step {name}", "Use one of: {names}.")
 TUN_MISSING = declare(
     CheckError,
     "tun-missing",

@@ -72,7 +72,7 @@ LAB_SEED_INVALID = declare(
     UsageError,
     "lab-seed-invalid",
     "the seed file is invalid: {reason}",
-    "Compare it with the default seed; docs/reference/lab.md describes it.",
+    "Correct it. Without --seed, `mstunnel-lab serve` uses a seed of its own.",
 )
 LAB_SEED_NOT_YAML = declare(
     UsageError,
@@ -108,7 +108,7 @@ LAB_UNKNOWN_USER = declare(
     UsageError,
     "lab-unknown-user",
     "the lab has no user {upn}",
-    "Its users are: {known}.",
+    "Use one of: {known}.",
 )
 LAB_UNREACHABLE = declare(
     NetworkError,

@@ -136,6 +136,9 @@ SHOW_UNKNOWN = declare(UsageError, "show-unknown", "there is no `show {words}`",
 SITE_NOT_JOINED = declare(
     UsageError, "site-not-joined", "this server has not joined a site yet", "Run mstunnel-setup."
 )
+TOPIC_UNKNOWN = declare(
+    UsageError, "topic-unknown", "there is no help topic {name}{suggestion}", "Use one of: {known}."
+)
 AGENT_SILENT = declare_notice(
     "agent-silent",
     "the agent has not reported since {since:%Y-%m-%d %H:%M} UTC",

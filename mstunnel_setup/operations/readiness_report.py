@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.readiness.data import Platform, Platforms
 from mstunnel_setup.readiness.model import (
-    DOCUMENTATION,
     Finding,
     Group,
     Outcome,
@@ -51,7 +50,7 @@ def lines(
         names = ", ".join(item.id for item in open_questions)
         yield from textwrap.wrap(f"Could not check: {names}.", WIDTH, break_on_hyphens=False)
     if any(item.hint for item in findings):
-        yield f"Each check is explained in {DOCUMENTATION}."
+        yield "`mst-readiness explain ID` explains a check."
     yield summary_line(findings, ignored)
 
 

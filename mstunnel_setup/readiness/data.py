@@ -1,8 +1,8 @@
-"""The dated tables `data/platforms.toml` and `data/endpoints.toml`."""
+"""The tables `data/platforms.toml` and `data/endpoints.toml`, which are dated, and `data/checks.toml`."""
 
 import math
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -99,6 +99,19 @@ class Endpoints(Section):
     date: date
     purposes: dict[str, str]
     clouds: dict[Literal["public", "gcc-high", "dod"], tuple[Endpoint, ...]]
+
+
+class Explanation(Section):
+    """Why a check matters; and how to fix what it finds, where its findings do not tell enough."""
+
+    why: str
+    fix: str = ""
+
+
+@cache
+def explanations() -> Mapping[str, Explanation]:
+    """What is explained of each check, by its id."""
+    return {name: Explanation.model_validate(item) for name, item in _table("checks.toml").items()}
 
 
 @cache

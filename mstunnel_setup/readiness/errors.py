@@ -6,5 +6,5 @@ CHECK_UNKNOWN = declare(
     UsageError,
     "check-unknown",
     "there is no check called {name}{suggestion}",
-    "Run `mst-readiness all --verbose` to see all checks.",
+    "List them with `mst-readiness all --verbose`, or explain one with `mst-readiness explain ID`.",
 )

@@ -80,7 +80,7 @@ ENGINE_BAD = _problem("engine-known-bad", "{name} {version}: {why}", "Update {na
 ENGINE_UNTESTED = _problem(
     "engine-tested",
     "{name} {version} is not among the tested ones ({tested})",
-    "It is expected to work; please report it if it does not.",
+    "Expect it to work, and report it if it does not.",
 )
 ENGINE_UNSUPPORTED = _problem(
     "engine-shipped",
@@ -175,7 +175,7 @@ CGROUP_OLD = _problem(
 SYSTEMD_MISSING = _problem(
     "systemd",
     "systemd does not run this host",
-    "The engine restarts the containers; docs/how-to/without-systemd.md lists what you must do yourself.",
+    "Do what the engine does not do at boot: `mst-cli help without-systemd` lists it.",
 )
 SELINUX_PERMISSIVE = _problem(
     "selinux",
@@ -216,7 +216,7 @@ ENDPOINT_UNREACHABLE = _problem("endpoint-*", "{host}{through}: {error}", _ALLOW
 ENDPOINT_PARTLY_REACHABLE = _warning(
     "endpoint-*", "{host}: {bad} of {attempts} addresses fail ({names}: {error})", _ALLOW
 )
-DNS_BEHIND_PROXY = _warning("dns", "{seen}", "The proxy resolves them, so this may be intended.")
+DNS_BEHIND_PROXY = _warning("dns", "{seen}", "Check that this is intended: the proxy resolves them.")
 DNS_FAILS = _problem(
     "dns",
     "{seen}",

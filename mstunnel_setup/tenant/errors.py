@@ -105,7 +105,7 @@ CLOUD_ADDRESS = declare(
     UsageError,
     "cloud-address",
     "{setting} is not an address of the form https://HOST[:PORT][/PATH]: {address}",
-    "Sign-in and Graph require https.",
+    "Write it with https: sign-in and Graph require it.",
 )
 CLOUD_FIXED = declare(
     UsageError,
@@ -129,7 +129,7 @@ CONFLICT = declare(
     TenantError,
     "conflict",
     "Graph reports a conflict: {request}",
-    "An object with that name or in that state already exists; check the admin center.",
+    "Check the admin center: an object with that name or in that state already exists.",
 )
 CONSENT_MISSING = declare(
     WaitingError,
@@ -260,7 +260,7 @@ PERMISSION_MISSING = declare(
     SignInError,
     "permission-missing",
     "Graph denied access: {request}",
-    "The application needs consent to {permission}{role}.",
+    "Grant the application consent to {permission}{role}.",
 )
 REQUEST_REFUSED = declare(
     TenantError,

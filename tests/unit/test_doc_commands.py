@@ -3,6 +3,7 @@
 import importlib
 import re
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def wrong(program: str, words: list[str]) -> str:
             return ""
         elif not before.startswith("-") and re.fullmatch("[a-z_-]+", word):
             children = getattr(command, "commands", {})
-            if children and word not in children:
+            if children and word not in (*children, *choices(command)):
                 return word
             command = children.get(word, command)
             known |= options(command)
@@ -72,6 +73,17 @@ def wrong(program: str, words: list[str]) -> str:
 def options(command: Any) -> set[str]:
     """The options of a command, in every spelling."""
     return {name for item in command.params for name in (*item.opts, *item.secondary_opts)}
+
+
+def choices(command: Any) -> list[str]:
+    """What the arguments of a command may be, where that is listed."""
+    kinds = [item.type_descriptor.annotation for item in command.params if item.param_type_name == "argument"]
+    return [
+        str(member.value)
+        for kind in kinds
+        if isinstance(kind, type) and issubclass(kind, Enum)
+        for member in kind
+    ]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -1,6 +1,7 @@
 """Errors are declared once: every code, text and parameter is known before anything goes wrong."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -13,7 +14,7 @@ from mstunnel_setup.errors import SetupError, UsageError, declare
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import DOCUMENTATION, Verdict
 from mstunnel_setup.result import Notice, declare_notice, notice_of
-from scripts.error_codes import declarations, example, parameters
+from scripts.error_codes import declarations
 
 PACKAGE = Path(mstunnel_setup.__file__).parent
 PACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
@@ -103,7 +104,7 @@ def test_a_code_is_declared_once_on_its_page() -> None:
     unique = {id(item): item for item in DECLARED.values()}.values()
     # A check may find different things.
     counted = Counter(
-        (item.docs, repr(example(item)) if item.page == DOCUMENTATION else "") for item in unique
+        (item.docs, repr(item.example()) if item.page == DOCUMENTATION else "") for item in unique
     )
     assert [place for place, count in counted.items() if count > 1] == []
 
@@ -121,13 +122,13 @@ def test_every_declaration_is_described_at_its_anchor() -> None:
 
 
 def test_a_declaration_can_be_shown_without_values() -> None:
-    assert [name for name, item in DECLARED.items() if not example(item)] == []
+    assert [name for name, item in DECLARED.items() if not item.example()] == []
 
 
 def test_every_declaration_is_used_with_its_parameters() -> None:
     calls = [call for call in _calls() if call[1] in DECLARED]
     assert len(calls) > 500
-    assert [call for call in calls if call[2] != parameters(DECLARED[call[1]])] == []
+    assert [call for call in calls if call[2] != DECLARED[call[1]].parameters] == []
     # What stands in a table of declarations has a code in place of a name.
     named = {name: item for name, item in DECLARED.items() if name.rpartition(".")[2].isupper()}
     read = {DECLARED[name] for name in _read() & set(DECLARED)}
@@ -137,3 +138,52 @@ def test_every_declaration_is_used_with_its_parameters() -> None:
 @pytest.mark.parametrize("package", [*PACKAGES, "readiness/checks"])
 def test_no_error_or_warning_is_made_without_a_declaration(package: str) -> None:
     assert list(_undeclared(package)) == []
+
+
+# What a reader at a server cannot open: it has the program, not the repository.
+_REPOSITORY = re.compile(
+    r"\b(docs|tests|scripts|templates|packaging|mstunnel_setup|changelog\.d)/|\.md\b|README|SECURITY|CONTRIBUTING"
+)
+_VERBS = (
+    "activate add allow answer append apply ask assign boot cancel change check choose compare "
+    "complete continue copy correct create delete do edit enlarge exclude exempt expect export "
+    "extract find fix free get give grant have import include inspect install join leave let list "
+    "load look make measure mount move name open probe protect provide publish put raise re-create "
+    "read register remove rename renew repair replace report request reserve restore restrict review "
+    "roll run save search see select set sign start stop test try type unset update upgrade upload "
+    "use verify wait write "
+)
+
+
+def _texts(item: object) -> tuple[str, str]:
+    """Message and hint of what a declaration makes."""
+    return getattr(item, "message", getattr(item, "seen", "")), getattr(item, "hint", "")
+
+
+def _names_an_action(hint: str) -> bool:
+    """Whether a command is quoted, or a clause is in the imperative; `…` comes from elsewhere."""
+    clauses = re.split(r"[.:;,(] |\band\b|\bor\b|\bthen\b", hint.lower())
+    first = {clause.split()[0].strip(".,") for clause in clauses if clause.split()}
+    return bool(
+        re.search(r"`[a-z]", hint) or first.intersection(_VERBS.split()) or "…" in hint.partition(" ")[0]
+    )
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_hint_is_a_sentence_that_names_an_action(name: str) -> None:
+    _, hint = _texts(DECLARED[name].example())
+    if hint:
+        assert hint[0].isupper() or hint[0] in "…`"
+        assert hint.endswith((".", "…"))
+        assert _names_an_action(hint)
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_no_text_sends_the_reader_to_the_repository(name: str) -> None:
+    assert [text for text in _texts(DECLARED[name].example()) if _REPOSITORY.search(text)] == []
+
+
+def test_a_hint_without_an_action_is_found() -> None:
+    assert not _names_an_action("The steps are: a, b.")
+    assert _names_an_action("Nothing was changed. Check the clock.")
+    assert _REPOSITORY.search("see docs/reference/health.md")

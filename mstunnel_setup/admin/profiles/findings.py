@@ -134,7 +134,7 @@ PER_APP_IGNORES_SPLIT_RULES = _warning(
     "per_app",
     "per-app-ignores-split-rules",
     "with per-app VPN, iOS ignores the split tunnelling rules that the site {has}",
-    "All traffic of the apps goes through the tunnel.",
+    "Expect all traffic of the apps in the tunnel, or remove the rules.",
 )
 DOMAINS_WITHOUT_PER_APP = declare_finding(
     "per_app",
@@ -164,7 +164,7 @@ CUSTOM_SETTING_UNKNOWN = _warning(
     _SETTINGS,
     "custom-setting-unknown",
     "custom_settings.{name} is not documented for this platform",
-    "Documented are {known}; others are passed on unchanged.",
+    "Check the name: documented are {known}. Others are passed on unchanged.",
 )
 CUSTOM_SETTING_WITHOUT_EFFECT = _warning(
     _SETTINGS,

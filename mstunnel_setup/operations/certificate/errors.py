@@ -110,12 +110,12 @@ TIME_UNCLEAR = declare(
 CERTIFICATE_EXPIRED = declare_notice(
     "certificate-expired",
     "the certificate expired on {date}",
-    "Renew it and run `mst-cli import_cert`; docs/how-to/renew-certificates.md has hooks that do both.",
+    "Renew it and run `mst-cli import_cert`; `mst-cli help certificates` has a hook that does both.",
 )
 CERTIFICATE_EXPIRES_SOON = declare_notice(
     "certificate-expires-soon",
     "the certificate expires on {date}, in {days} days",
-    "Renew it and run `mst-cli import_cert`; docs/how-to/renew-certificates.md has hooks that do both.",
+    "Renew it and run `mst-cli import_cert`; `mst-cli help certificates` has a hook that does both.",
 )
 CERTIFICATE_NOT_IN_USE = declare_notice(
     "certificate-not-in-use", "no usable certificate is in use", "Run `mst-cli cert check`."
@@ -128,7 +128,7 @@ CERTIFICATE_REVOKED = declare_notice(
 DELAY_NEEDS_MONITOR = declare_notice(
     "delay-needs-monitor",
     "systemd does not run here, so the monitor takes the certificate into use",
-    "Check that the monitor runs: docs/how-to/without-systemd.md.",
+    "Check that the monitor runs: see `mst-cli help without-systemd`.",
 )
 IMPORT_OVERDUE = declare_notice(
     "import-overdue",

@@ -32,7 +32,7 @@ NO_RELEASES = declare(
     "List releases in {catalogue}, then run the command again.",
 )
 RELEASE_UNKNOWN = declare(
-    UsageError, "release-unknown", "there is no release {release}", "{catalogue} lists {known}."
+    UsageError, "release-unknown", "there is no release {release}", "Use one that {catalogue} lists: {known}."
 )
 UPGRADE_CHANGED_FILE = declare(
     StepError,

@@ -91,7 +91,7 @@ def test_every_row_that_can_be_unhealthy_has_something_to_do(name: str) -> None:
     hint = row_notice(row, None).hint
     assert hint
     # These two are never unhealthy here: one has no limits, of the other nothing is uploaded.
-    assert ("docs/" in hint) == (name in ("throughput", "server-logs"))
+    assert ("mst-cli help" in hint) == (name in ("throughput", "server-logs"))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from mstunnel_setup.errors import CertificateError, Declared
 from mstunnel_setup.tls import findings
 from mstunnel_setup.tls.certificate import title
 from mstunnel_setup.tls.model import Finding
-from scripts.error_codes import example
 from tests.unit.tls.recipes import run
 
 CORPUS = Path(__file__).parents[2] / "corpora" / "tls" / "cases.jsonl"
@@ -42,7 +41,7 @@ def test_case(case: dict[str, Any]) -> None:
 def _declared() -> dict[str, str]:
     """The severity of each finding about a certificate alone; others have their own tests."""
     every = [*vars(findings).values(), *findings.CHAIN.values()]
-    made = [example(item) for item in every if isinstance(item, Declared) and item not in OF_FILES]
+    made = [item.example() for item in every if isinstance(item, Declared) and item not in OF_FILES]
     return {item.id: item.severity for item in made if isinstance(item, Finding) and item.id[:4] != "revo"}
 
 

@@ -1,0 +1,40 @@
+"""`mst-cli help TOPIC`: short texts that come with the program, for servers without any documentation."""
+
+import difflib
+from importlib.resources import files
+
+from mstunnel_setup.operations.errors import TOPIC_UNKNOWN
+from mstunnel_setup.result import Result
+
+_TEXTS = files("mstunnel_setup") / "data" / "help"
+_SUFFIX = ".txt"
+
+
+def names() -> list[str]:
+    """The topics, in the order of the alphabet."""
+    return sorted(item.name.removesuffix(_SUFFIX) for item in _TEXTS.iterdir())
+
+
+def lines(name: str) -> list[str]:
+    """A topic, the first line its title; at most 80 columns wide."""
+    return (_TEXTS / f"{name}{_SUFFIX}").read_text("utf-8").splitlines()
+
+
+def topics() -> Result:
+    """All topics with their titles."""
+    titles = {name: lines(name)[0] for name in names()}
+    width = max(map(len, titles))
+    rows = [f"  {name:{width}}  {title}" for name, title in titles.items()]
+    end = "Read one with `mst-cli help TOPIC`; `mst-cli --help` lists the commands."
+    return Result(data={"topics": titles}, text=["Topics:", *rows, "", end])
+
+
+def topic(name: str) -> Result:
+    """One topic. Raises UsageError for a name that none has."""
+    known = names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        suggestion = f"; did you mean {near[0]}?" if near else ""
+        raise TOPIC_UNKNOWN(name=name, suggestion=suggestion, known=", ".join(known))
+    text = lines(name)
+    return Result(data={"topics": {name: text[0]}, "text": "\n".join(text)}, text=text)

@@ -1,0 +1,58 @@
+"""`mst-readiness explain ID`: what a check looks at, why it matters, and how to fix what it finds."""
+
+from collections.abc import Iterator
+from fnmatch import fnmatch
+
+from mstunnel_setup.errors import Declared
+from mstunnel_setup.readiness import checks, findings
+from mstunnel_setup.readiness.data import explanations
+from mstunnel_setup.readiness.model import Verdict
+from mstunnel_setup.result import Result
+from mstunnel_setup.text import fold_all
+
+_ANY_CHECK = "*"
+_UNKNOWN = "…"
+
+
+def explain(name: str) -> Result:
+    """The explanation of one check. Raises UsageError for a name that no check has."""
+    checks.refuse_unknown([name])
+    item = next(each for each in checks.CHECKS if each.id == name)
+    more = explanations()[name]
+    found = [verdict for verdict in _verdicts(name) if _UNKNOWN not in verdict.hint]
+    data = {
+        "id": item.id,
+        "group": item.group.value,
+        "title": item.title,
+        "severity": item.severity.value,
+        "passes": item.passes,
+        "why": more.why,
+        "fix": more.fix,
+        "findings": [{"seen": verdict.seen, "hint": verdict.hint} for verdict in found],
+    }
+    text = [
+        f"{item.id}: {item.title} ({item.group}, {item.severity})",
+        "",
+        "Passes when",
+        f"  {item.passes}",
+        "Why it matters",
+        f"  {more.why}",
+        "How to fix it",
+        *([f"  {more.fix}"] if more.fix else map(_remedy, found)),
+    ]
+    return Result(data=data, text=fold_all(text))
+
+
+def _remedy(found: Verdict) -> str:
+    return f"  {found.hint}" if _UNKNOWN in found.seen else f"  {found.seen}: {found.hint}"
+
+
+def _verdicts(name: str) -> Iterator[Verdict]:
+    """What the check finds: what is declared for it, else for those of its kind (`module-*`)."""
+    declared: dict[str, list[Declared[Verdict]]] = {}
+    for item in vars(findings).values():
+        if isinstance(item, Declared) and item.code != _ANY_CHECK and fnmatch(name, item.code):
+            declared.setdefault(item.code, []).append(item)
+    # The longest pattern is the one for this check alone.
+    for item in declared[max(declared, key=len)] if declared else ():
+        yield item.example()
