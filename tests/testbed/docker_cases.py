@@ -69,7 +69,7 @@ def loaded(engine: ContainerEngine) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
         archive = Path(directory) / "image.tar"
         reference = f"registry.example/small@{oci_archive(archive)}"
-        ports: Any = SimpleNamespace(engine=engine)
+        ports: Any = SimpleNamespace(engine=engine, progress=no_progress)
         action = LoadImage(archive=str(archive), reference=reference)
         before = action.capture(ports)
         action.apply(ports, {})
