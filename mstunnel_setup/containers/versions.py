@@ -1,11 +1,13 @@
 """Versions of container engines: minimum, known bad, and tested ones. Data: `data/platforms.toml`."""
 
 import tomllib
+from datetime import date
 from functools import cache
 from importlib.resources import files
+from typing import override
 
 from packaging.version import InvalidVersion, Version
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from mstunnel_setup.containers.errors import ENGINE_VERSION
 from mstunnel_setup.containers.run_arguments import EngineName
@@ -14,14 +16,40 @@ from mstunnel_setup.errors import EngineError
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
+class EngineRun(BaseModel):
+    """An end-to-end run that ended well: the engine's version, and where and when it was."""
+
+    model_config = _STRICT
+
+    version: str
+    distribution: str
+    kernel: str
+    date: date
+
+    @property
+    def line(self) -> str:
+        """The release line: the first two numbers."""
+        return ".".join(self.version.split(".")[:2])
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.version} ({self.distribution}, kernel {self.kernel}, {self.date})"
+
+
 class EngineRange(BaseModel):
-    """Versions of an engine: the minimum, the minimum without root, and tested release lines."""
+    """Versions of an engine: the minimum, the minimum without root, and the runs that prove others."""
 
     model_config = _STRICT
 
     least: str
     least_rootless: str = ""
-    tested: tuple[str, ...] = ()
+    runs: tuple[EngineRun, ...] = ()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """The tested release lines."""
+        return tuple(dict.fromkeys(run.line for run in self.runs))
 
 
 class BadVersions(BaseModel):

@@ -57,6 +57,12 @@ CERTIFICATE_AWAITED = declare(
     "there is no TLS certificate yet; {places}",
     "Copy the certificate there, then run the command again.",
 )
+AGENT_NOT_CHECKED_IN = declare(
+    TenantError,
+    "agent-not-checked-in",
+    "the agent has not checked in to the tenant: {reason}",
+    "{hint}",
+)
 CONTAINER_UNHEALTHY = declare(
     EngineError,
     "container-unhealthy",

@@ -125,13 +125,14 @@ def ask_for_upgrade(lab: Lab, found: SiteRecord) -> None:
 
 
 def register_server(lab: Lab, site: SiteRecord, document: object, caller: Caller) -> ServerRecord:
-    """Make the record of a server; an application that does so checks in."""
+    """Make the record of a server. The application that first reports or changes it is that of its agent."""
     body = judge(ServerBody, document)
-    agent = caller.app_id if caller.user is None else ""
+    reports = caller.user is None and body.lab_health is not None
+    agent = caller.app_id if reports else ""
     facts = {"id": str(uuid.uuid4()), "siteId": site.id, "agentAppId": agent, **body.document()}
     created = ServerRecord.from_wire({"tunnelServerHealthStatus": "unknown", **facts})
-    if agent:
-        created = _checked_in(lab, created, reported=body.lab_health is not None)
+    if reports:
+        created = _checked_in(lab, created, reported=True)
     lab.store.add(created, parent=site.id)
     return created
 

@@ -89,7 +89,7 @@ def platform_lines(table: Platforms) -> Iterator[str]:
         yield f"  {name:14} {engine:24} {_support(row)}".rstrip()
     for engine_name, known in table.engines.items():
         rootless = f", without root {known.least_rootless}" if known.least_rootless else ""
-        yield f"  {engine_name} from {known.least}{rootless}; tested: {', '.join(known.tested)}"
+        yield f"  {engine_name} from {known.least}{rootless}; tested: {'; '.join(map(str, known.runs))}"
 
 
 def _support(row: Platform) -> str:

@@ -78,21 +78,13 @@ class Tenant:
         """What it holds of ours, by kind and name."""
         return [f"{kind} {document.get('displayName')}" for kind, document in self.made()]
 
-    def registered_by_a_person(self) -> None:
-        """Forget that an application registered our server: its own one may change it."""
-        for key, text in self._database.execute(
-            "SELECT id, body FROM entity WHERE kind = 'ServerRecord'"
-        ).fetchall():
-            body = json.dumps({**json.loads(text), "agentAppId": ""})
-            self._database.execute("UPDATE entity SET body = ? WHERE id = ?", [body, key])
-
     def leave_a_record(self, site: str) -> None:
         """Know a server of our name in another site, of which it has not heard for long."""
         find = "SELECT id, body FROM entity WHERE kind = ?"
         (own, text), *_ = self._database.execute(find, ["ServerRecord"]).fetchall()
         sites = self._database.execute(find, ["SiteRecord"]).fetchall()
         site_id = next(key for key, body in sites if json.loads(body)["displayName"] == site)
-        left = {**json.loads(text), "id": str(uuid.uuid4()), "siteId": site_id, "agentAppId": ""}
+        left = {**json.loads(text), "id": str(uuid.uuid4()), "siteId": site_id}
         left["lastCheckinDateTime"] = "2026-01-01T00:00:00Z"
         left["tunnelServerHealthStatus"] = "offline"
         self._database.execute(

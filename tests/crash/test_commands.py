@@ -44,17 +44,11 @@ def signed_in(*words: str) -> Arguments:
     return lambda arena: (*words, "--answers", str(arena.answers))
 
 
-def by_a_person(arena: Arena) -> Sequence[str]:
-    """This server was registered interactively."""
-    arena.tenant.registered_by_a_person()
-    return ("env", "get")
-
-
 def left_record(arena: Arena) -> Sequence[str]:
     """An earlier server of this name has left its record in the site to come, and it may be removed."""
     arena.tenant.leave_a_record("Elsewhere")
     (arena.directory / "left.yaml").write_text(f"{arena.answers.read_text()}left_record: remove\n")
-    return by_a_person(arena)
+    return ("env", "get")
 
 
 @dataclass(frozen=True)
@@ -77,7 +71,7 @@ COMMANDS = {
     ),
     "setting": Command(lambda _arena: ("env", "set", "TRACE_SESSIONS", "1")),
     "root": Command(lambda arena: ("ca-trust", "add", f"{arena.directory}/root.pem")),
-    "site": Command(signed_in("site", "change", "Elsewhere"), by_a_person),
+    "site": Command(signed_in("site", "change", "Elsewhere")),
     "site with a record that was left": Command(
         lambda arena: ("site", "change", "Elsewhere", "--answers", f"{arena.directory}/left.yaml"),
         left_record,

@@ -88,6 +88,15 @@ def test_a_device_reaches_the_internal_network(host: Host) -> None:
     assert [user["Username"] for user in users["data"]["rows"]] == [host.token_user()], DEVICE_USER
 
 
+def test_the_engine_is_one_whose_run_is_recorded(host: Host) -> None:
+    """What `mst-readiness` claims as tested is what these tests ran on; another version gets a row first."""
+    rows = json.loads(host.server.run(["mst-readiness", "host", "--output", "json"], check=False).stdout)
+    name = "docker" if host.kind in (kinds.DOCKER, kinds.DOCKER_PLAIN) else "podman"
+    recorded = rows["data"]["platforms"]["engines"][name]["runs"]
+    version = host.server.run(host.kind.engine_command("version", "--format", "{{.Client.Version}}")).stdout
+    assert version.strip().partition("+")[0] in [run["version"] for run in recorded]
+
+
 def test_a_second_run_changes_nothing(host: Host) -> None:
     before, started = host_tree(host), host.started()
     assert json.loads(host.setup().stdout)["data"]["actions"] == 0

@@ -7,14 +7,22 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
+from mstunnel_setup.agent.health_report import HealthReport, read_health
+from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.containers import control
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.errors import SetupError, TenantError
 from mstunnel_setup.host.network import served_leaf
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY, SERVER_NOT_LISTED, WRONG_LEAF_SERVED
+from mstunnel_setup.install.errors import (
+    AGENT_NOT_CHECKED_IN,
+    CONTAINER_UNHEALTHY,
+    SERVER_NOT_LISTED,
+    WRONG_LEAF_SERVED,
+)
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
 from mstunnel_setup.tenant.actions import RegisterServer
@@ -49,7 +57,7 @@ def _decide(_promise: Promise) -> Sequence[Action[Ports]]:
 def _prove(context: Context, promise: Promise) -> None:
     serves(context, promise.port)
     healthy(context)
-    within_patience(context, lambda: _is_listed(context, promise))
+    within_patience(context, lambda: _has_checked_in(context, promise))
 
 
 def serves(context: Context, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
@@ -97,9 +105,33 @@ def _containers_are_healthy(context: Context) -> None:
             raise CONTAINER_UNHEALTHY(container=name, state=seen, component=name.removeprefix("mstunnel-"))
 
 
-def _is_listed(context: Context, promise: Promise) -> None:
-    if context.ports.graph.server(promise.site_id, promise.server_id) is None:
+def _has_checked_in(context: Context, promise: Promise) -> None:
+    """Both sides must say so: the tenant may date a record when it is made, before there is an agent."""
+    record = context.ports.graph.server(promise.site_id, promise.server_id)
+    if record is None:
         raise SERVER_NOT_LISTED()
+    report = _report(context)
+    rows = report.rows if report else ()
+    silent = any(row.id == "last-check-in" and row.state is not State.HEALTHY for row in rows)
+    if silent or record.last_checkin_date_time is None:
+        raise _not_checked_in(report.last_error if report else None)
+
+
+def _report(context: Context) -> HealthReport | None:
+    """What the agent that runs has reported; what one before it did tells nothing."""
+    report = read_health(context.ports.files)
+    state = control.state_of(context.ports, paths.AGENT)
+    started = state.started_at if state else None
+    return report if report and (started is None or report.at >= started) else None
+
+
+def _not_checked_in(error: Failure | None) -> TenantError:
+    if error is None:
+        hint = (
+            "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the way to the tenant."
+        )
+        return AGENT_NOT_CHECKED_IN(reason="it has not reported why", hint=hint)
+    return AGENT_NOT_CHECKED_IN(reason=error.message, hint=error.hint)
 
 
 STEP = Step("verify", "Proof that the gateway serves", _gather, _decide, _prove, needs=("sign-in",))

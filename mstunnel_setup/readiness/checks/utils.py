@@ -199,7 +199,7 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
     Group.UTILS,
     "Engine version tested",
     Severity.INFO,
-    passes="Its release line was tested.",
+    passes="A run of its release line is recorded, with date and kernel (`mst-readiness host` shows them).",
 )
 def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
@@ -208,7 +208,7 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
         return skipped("no engine version is known")
     lines = platforms().engines[found.name].tested
     if is_tested(found.name, number):
-        return passed(f"{found.name} {found.version} is in the tested range")
+        return passed(f"{found.name} {found.version} is of a tested release line ({', '.join(lines)})")
     return ENGINE_UNTESTED(name=found.name, version=found.version, tested=", ".join(lines))
 
 

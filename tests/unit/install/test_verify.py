@@ -1,22 +1,35 @@
-"""Step `verify`: the leaf on the port, both containers, and the record in the tenant; each given a minute."""
+"""Step `verify`: the leaf on the port, both containers, the agent's check-in; each given three minutes."""
 
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from mstunnel_setup import paths
+from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, write_health
+from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.status_file import Failure
+from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.errors import EngineError, NetworkError, TenantError
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.tenant.wire import TunnelServer
 from tests.unit.install.scenes import OSAKA, Scene, configuration, container
-from tests.unit.tls.pki import Pki, key_bytes
+from tests.unit.tls.pki import NOW, Pki, key_bytes
 
 _PKI = Pki()
+CHECKED_IN = TunnelServer(id="3", display_name="gw1", last_checkin_date_time=NOW)
+REFUSED = Failure(
+    code="permission-missing",
+    message="the tenant refuses: the server checks in with another application identity",
+    hint="Grant the permission.",
+    at=NOW,
+)
 
 
 @contextmanager
@@ -61,7 +74,7 @@ def installed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         "deployment_mode": "standaloneRootful",
     }
     scene.finished(record, f"server:{OSAKA.id}/gw1", {"server_id": "3"})
-    scene.graph.listed = [TunnelServer(id="3", display_name="gw1")]
+    scene.graph.listed = [CHECKED_IN]
     scene.engine.containers = {name: container() for name in ("mstunnel-server", "mstunnel-agent")}
 
 
@@ -135,3 +148,56 @@ def test_a_server_that_the_tenant_does_not_list(scene: Scene, tmp_path: Path) ->
     with _serving(tmp_path, _PKI) as port, pytest.raises(TenantError) as caught:
         _verify(scene, port)
     assert caught.value.code == "server-not-listed"
+
+
+def _report(scene: Scene, state: State, error: Failure | None = REFUSED) -> None:
+    """What the agent says of its check-ins."""
+    row = ReportedRow(id="last-check-in", title="Last check-in", state=state, text="")
+    at = NOW
+    report = HealthReport(at=at, state=state, rows=(row,), thresholds=Thresholds(), last_error=error)
+    write_health(scene.files, report)
+
+
+def _refusal(scene: Scene, folder: Path) -> TenantError:
+    with _serving(folder, _PKI) as port, pytest.raises(TenantError) as caught:
+        _verify(scene, port)
+    assert caught.value.code == "agent-not-checked-in"
+    assert 180 < scene.clock.elapsed < 190
+    return caught.value
+
+
+def test_an_agent_that_the_tenant_refuses_is_named_with_what_refused_it(scene: Scene, tmp_path: Path) -> None:
+    scene.graph.listed = [TunnelServer(id="3", display_name="gw1")]
+    _report(scene, State.UNHEALTHY)
+    error = _refusal(scene, tmp_path)
+    assert error.message.endswith(REFUSED.message)
+    assert error.hint == REFUSED.hint
+
+
+def test_an_agent_that_never_reached_the_tenant(scene: Scene, tmp_path: Path) -> None:
+    scene.graph.listed = [TunnelServer(id="3", display_name="gw1")]
+    error = _refusal(scene, tmp_path)
+    assert "`mst-cli agent logs --tail 20`" in error.hint
+
+
+def test_a_check_in_of_another_does_not_hide_that_the_agent_is_refused(scene: Scene, tmp_path: Path) -> None:
+    """The record may have been made by an application, and so have a date from the start."""
+    _report(scene, State.UNKNOWN)
+    assert _refusal(scene, tmp_path).message.endswith(REFUSED.message)
+
+
+def test_what_an_earlier_agent_reported_does_not_count(scene: Scene, tmp_path: Path) -> None:
+    _report(scene, State.UNHEALTHY)
+    later = NOW + timedelta(seconds=1)
+    scene.engine.containers["mstunnel-agent"] = replace(container(), started_at=later)
+    with _serving(tmp_path, _PKI) as port:
+        _verify(scene, port)
+    assert scene.clock.elapsed == 0
+
+
+def test_the_first_check_in_is_waited_for(scene: Scene, tmp_path: Path) -> None:
+    scene.graph.listed = [TunnelServer(id="3", display_name="gw1")]
+    scene.clock.during = [lambda: None, lambda: scene.graph.listed.__setitem__(0, CHECKED_IN)]
+    with _serving(tmp_path, _PKI) as port:
+        _verify(scene, port)
+    assert scene.clock.elapsed == 2

@@ -73,6 +73,17 @@ def test_collections_come_in_pages(lab: Any) -> None:
     assert lab.graph("admin", "GET", f"{SITES}/$count").text == "3"
 
 
+def test_a_server_that_an_application_registers_checks_in_with_its_own(lab: Any) -> None:
+    path = f"{SITES}/{lab.site_id('Osaka')}/microsoftTunnelServers"
+    body = {"displayName": "gw2", "deploymentMode": "standaloneRootful"}
+    created = lab.graph("app:other", "POST", path, body).json()
+    assert (created["lastCheckinDateTime"], created["tunnelServerHealthStatus"]) == (None, "unknown")
+    one = f"{path}/{created['id']}"
+    assert lab.graph("app:agent", "PATCH", one, {"displayName": "gw2"}).json()["lastCheckinDateTime"]
+    assert lab.graph("app:other", "PATCH", one, {"displayName": "gw2"}).status_code == 403
+    assert lab.graph("admin", "DELETE", one).status_code == 204
+
+
 def test_a_server_registers_checks_in_and_leaves(lab: Any) -> None:
     site = lab.site_id("Osaka")
     path = f"{SITES}/{site}/microsoftTunnelServers"

@@ -1,5 +1,7 @@
 """The dated tables are complete and consistent."""
 
+from pathlib import Path
+
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness.data import platforms
 
@@ -45,7 +47,16 @@ def test_more_devices_than_one_server_takes_are_spread_over_several() -> None:
 def test_every_version_in_the_table_can_be_read() -> None:
     table = platforms()
     versions = [row.shipped for row in table.platform if row.shipped]
-    versions += [text for item in table.engines.values() for text in (item.least, *item.tested)]
+    versions += [
+        text for item in table.engines.values() for text in (item.least, *(run.version for run in item.runs))
+    ]
     versions += [text for bad in table.bad for text in (bad.start, bad.below)]
 
     assert [text for text in versions if release(text) is None] == []
+
+
+def test_the_first_page_claims_the_recorded_runs_and_no_other_version() -> None:
+    page = (Path(__file__).parents[3] / "README.md").read_text()
+    claimed = " ".join(page.partition("Run from end to end:")[2].partition("\n\n")[0].split())
+    runs = [f"{name.capitalize()} {run}" for name, known in platforms().engines.items() for run in known.runs]
+    assert claimed.rstrip(".").split("; ") == runs
