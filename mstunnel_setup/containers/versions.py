@@ -4,10 +4,10 @@ import tomllib
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import override
 
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field, computed_field
+from typing_extensions import override
 
 from mstunnel_setup.containers.errors import ENGINE_VERSION
 from mstunnel_setup.containers.run_arguments import EngineName

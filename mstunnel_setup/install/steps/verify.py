@@ -7,15 +7,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.health_report import HealthReport, read_health
-from mstunnel_setup.agent.health_rows import State
-from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.containers import control
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import SetupError, TenantError
 from mstunnel_setup.host.network import served_leaf
 from mstunnel_setup.install import tenant_access
+from mstunnel_setup.install.agent_report import AgentReport, Refusal, read_report
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     AGENT_NOT_CHECKED_IN,
@@ -111,21 +109,20 @@ def _has_checked_in(context: Context, promise: Promise) -> None:
     if record is None:
         raise SERVER_NOT_LISTED()
     report = _report(context)
-    rows = report.rows if report else ()
-    silent = any(row.id == "last-check-in" and row.state is not State.HEALTHY for row in rows)
-    if silent or record.last_checkin_date_time is None:
+    refused = report is not None and not report.checked_in
+    if refused or record.last_checkin_date_time is None:
         raise _not_checked_in(report.last_error if report else None)
 
 
-def _report(context: Context) -> HealthReport | None:
+def _report(context: Context) -> AgentReport | None:
     """What the agent that runs has reported; what one before it did tells nothing."""
-    report = read_health(context.ports.files)
+    report = read_report(context.ports.files)
     state = control.state_of(context.ports, paths.AGENT)
     started = state.started_at if state else None
     return report if report and (started is None or report.at >= started) else None
 
 
-def _not_checked_in(error: Failure | None) -> TenantError:
+def _not_checked_in(error: Refusal | None) -> TenantError:
     if error is None:
         hint = (
             "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the way to the tenant."

@@ -1,0 +1,58 @@
+"""The agent's report of its health, as far as an installation needs it; `agent.health_report` writes it."""
+
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+
+from mstunnel_setup import paths
+from mstunnel_setup.host import messages
+from mstunnel_setup.host.errors import FileError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.text import plain
+
+_REPORT: Final = f"{paths.AGENT_STATE}/health.json"
+_CHECK_IN: Final = "last-check-in"
+_LENIENT: Final = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+Words = Annotated[str, AfterValidator(plain)]
+
+
+class Row(BaseModel):
+    """One row of the table of health."""
+
+    model_config = _LENIENT
+
+    id: str
+    state: str
+
+
+class Refusal(BaseModel):
+    """What the agent's last round failed at."""
+
+    model_config = _LENIENT
+
+    message: Words
+    hint: Words
+
+
+class AgentReport(BaseModel):
+    """The report of a round that ended at `at` (UTC)."""
+
+    model_config = _LENIENT
+
+    at: AwareDatetime
+    rows: tuple[Row, ...]
+    last_error: Refusal | None = None
+
+    @property
+    def checked_in(self) -> bool:
+        """Whether the agent's check-ins succeed."""
+        return all(row.state == "healthy" for row in self.rows if row.id == _CHECK_IN)
+
+
+def read_report(files: Files) -> AgentReport | None:
+    """The last report; None when there is none that can be read: the agent may have put anything there."""
+    try:
+        return messages.read(files, _REPORT, AgentReport)
+    except FileError:
+        return None
