@@ -1,6 +1,7 @@
 """`mst-admin proxy-exclusions`: the work."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from mstunnel_setup.admin.change import Body
@@ -10,7 +11,6 @@ from mstunnel_setup.admin.errors import (
     EXCLUSIONS_UNREADABLE,
     EXCLUSIONS_WITHOUT_DIRECT_PROXY,
 )
-from mstunnel_setup.admin.judged_values import judged
 from mstunnel_setup.admin.named_file import names_file
 from mstunnel_setup.admin.profile_commands import find_profile
 from mstunnel_setup.admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
@@ -29,20 +29,25 @@ def check(operator: Operator, entries: list[str]) -> Result:
 
     Raises UsageError for a file that is missing.
     """
-    listed = [item for entry in entries for item in _entries(operator, entry)]
-    findings = judge_exclusions(listed)
+    return _judged([item for entry in entries for item in _entries(operator, entry)])
+
+
+def _judged(entries: Sequence[str]) -> Result:
+    findings = judge_exclusions(entries)
     warnings = tuple(Notice(item.code, item.message, item.hint) for item in findings if not item.fatal)
     errors = tuple(Notice(item.code, item.message, item.hint) for item in findings if item.fatal)
-    data = {"entries": listed, "accepted": len(listed) - len(errors)}
+    data: Body = {"entries": [*entries], "accepted": len(entries) - len(errors)}
     if errors:
         return Result("error", data, warnings, errors, exit_code=ExitCode.CHECK)
-    return Result("ok", data, warnings, text=[f"All {len(listed)} entries can be used."])
+    return Result("ok", data, warnings, text=[f"All {len(entries)} entries can be used."])
 
 
 def import_list(operator: Operator, settings: Settings, file: Path, profile: str) -> Result:
-    """Replace the list of a profile. Raises UsageError when an entry cannot be used."""
+    """Replace the list of a profile; one that `check` refuses is refused alike."""
     entries = list(_read(operator, file))
-    warnings = judged(judge_exclusions(entries))
+    judged = _judged(entries)
+    if judged.exit_code:
+        return judged
     graph = open_tenant(operator, settings)
     found = find_profile(graph, profile)
     present = _present(found)
@@ -50,10 +55,10 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
         raise EXCLUSIONS_WITHOUT_DIRECT_PROXY(profile=found.display_name)
     data = {"id": found.id, "before": present, "after": entries}
     if entries == present:
-        return Result("unchanged", data, warnings, text=["Nothing to change."])
+        return Result("unchanged", data, judged.warnings, text=["Nothing to change."])
     graph.update_profile(found.id, {"@odata.type": found.odata_type, _LIST: entries})
     text = [f"{found.display_name} now has {len(entries)} exclusions (before: {len(present)})."]
-    return Result("changed", data, warnings, text=text)
+    return Result("changed", data, judged.warnings, text=text)
 
 
 def export_list(operator: Operator, settings: Settings, profile: str, file: Path | None) -> Result:

@@ -11,7 +11,7 @@ ANSWERS_FORBIDDEN = declare(
 ANSWERS_INVALID = declare(
     UsageError,
     "answers-invalid",
-    "{problems}",
+    "{problem}",
     "Correct them. `mstunnel-setup answers new` writes a commented answer file to compare with, `--help` "
     "shows all options.",
 )

@@ -9,15 +9,15 @@ from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.problems import problems
 from mstunnel_setup.answers.rules import RULES
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.errors import ValuesError
 
 
-class AnswersError(UsageError):
+class AnswersError(ValuesError):
     """Answers that cannot be used. `problems` are lines of the form `place: what is wrong`."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
-        made = ANSWERS_INVALID(problems="\n".join(problems))
-        super().__init__(made.code, made.message, made.hint)
+        super().__init__([ANSWERS_INVALID(problem=problem) for problem in problems])
+        self.code = ANSWERS_INVALID.code
         self.problems = problems
 
 

@@ -241,8 +241,8 @@ class AnswerFile(Part):
         examples=[{"https_proxy": "http://proxy.example.com:3128", "TRACE_SESSIONS": 1}],
     )
     images: ImageAnswers = Field(default=ImageAnswers(), description="Container images")
-    authentication: Literal["oidc", "certificate", "radius"] = Field(
-        default="oidc", description="How devices authenticate: oidc (an Entra token), certificate or radius"
+    authentication: Literal["oidc", "certificate"] = Field(
+        default="oidc", description="How devices authenticate: oidc (an Entra token) or certificate"
     )
     token: TokenAnswers = Field(default=TokenAnswers(), description="Which Entra tokens the gateway accepts")
 

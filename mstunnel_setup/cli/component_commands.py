@@ -76,15 +76,15 @@ server_app.add_typer(unban_app, name="unban")
 def show(
     common: CommonOptions,
     what: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="status, users, user NAME, id ID, sessions all|valid, session SID, cookies all|valid, "
             "ip bans, ip ban points, iroutes or events."
         ),
-    ],
+    ] = None,
 ) -> None:
     """Show status, users, sessions and bans, like occtl."""
-    run_command("mst-cli server show", common, lambda operator: sessions.show(operator, what))
+    run_command("mst-cli server show", common, lambda operator: sessions.show(operator, what or []))
 
 
 @disconnect_app.command("user")

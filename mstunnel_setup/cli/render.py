@@ -3,14 +3,16 @@
 Data goes to stdout, everything else to stderr. This is the only module that catches every exception.
 """
 
+import itertools
 import json
 import os
+import re
 import sys
 import traceback
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn, TextIO
+from dataclasses import dataclass, replace
+from typing import Any, Final, NoReturn, TextIO
 
 import typer
 from typer.exceptions import TyperException
@@ -99,8 +101,10 @@ class Renderer:
         _write(sys.stdout, "".join(f"{self.redactor.clean(line)}\n" for line in lines))
         for notice in result.warnings:
             self._notice("warning", "33", notice)
-        for notice in result.errors:
-            self._notice(_WORDS.get(result.exit_code, "error"), "31", notice)
+        word = _WORDS.get(result.exit_code, "error")
+        for notice, following in itertools.zip_longest(result.errors, result.errors[1:]):
+            shared = following is not None and following.hint == notice.hint
+            self._notice(word, "31", replace(notice, hint="") if shared else notice)
 
     def envelope(self, result: Result) -> dict[str, Any]:
         """The JSON envelope (docs/reference: JSON output)."""
@@ -238,9 +242,22 @@ def _with_log(result: Result, log: SetupLog) -> Result:
     return Result(result.status, result.data, warnings, result.errors, result.text, result.exit_code)
 
 
+# What the library of the options says of a value, and what it means to a person.
+_PLAIN: Final = {
+    r"Input should be a valid integer.*": "it must be a whole number",
+    r"Input should be a valid number.*": "it must be a number",
+    r"Input should be greater than or equal to (\S+)": r"it must be \1 or more",
+    r"Input should be less than or equal to (\S+)": r"it must be \1 or less",
+    r"Input should be greater than (\S+)": r"it must be more than \1",
+    r"Input should be less than (\S+)": r"it must be less than \1",
+}
+
+
 def _usage(error: TyperException, program: str) -> UsageError:
     path = getattr(getattr(error, "ctx", None), "command_path", program)
     message = error.format_message().replace("Value error, ", "").strip().rstrip(".")
+    for theirs, ours in _PLAIN.items():
+        message = re.sub(theirs, ours, message)
     return USAGE_INVALID(problem=message[:1].lower() + message[1:], command=path)
 
 

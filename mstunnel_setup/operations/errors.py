@@ -132,6 +132,9 @@ SETTING_NAME_INVALID = declare(
     "{name} is not a valid name of a setting",
     "Use letters, digits and _.",
 )
+SHOW_TOPIC_MISSING = declare(
+    UsageError, "show-topic-missing", "nothing is named that `show` is to show", "Add one of: {known}."
+)
 SHOW_UNKNOWN = declare(UsageError, "show-unknown", "there is no `show {words}`", "Use one of: {known}.")
 SITE_NOT_JOINED = declare(
     UsageError, "site-not-joined", "this server has not joined a site yet", "Run mstunnel-setup."

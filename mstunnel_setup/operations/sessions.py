@@ -16,7 +16,13 @@ from mstunnel_setup.gateway.occtl import (
 )
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import open_gateway
-from mstunnel_setup.operations.errors import ADDRESS_INVALID, OCCTL_FAILED, SERVER_NOT_RUNNING, SHOW_UNKNOWN
+from mstunnel_setup.operations.errors import (
+    ADDRESS_INVALID,
+    OCCTL_FAILED,
+    SERVER_NOT_RUNNING,
+    SHOW_TOPIC_MISSING,
+    SHOW_UNKNOWN,
+)
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import printable
@@ -81,7 +87,7 @@ def _parse(words: list[str]) -> tuple[ShowCommand, str]:
         if tuple(words[:count]) == command.words and len(words) <= count + 1:
             return command, "".join(words[count:])
     known = ", ".join(" ".join(command.words) for command in SHOW_COMMANDS)
-    raise SHOW_UNKNOWN(words=" ".join(words), known=known)
+    raise SHOW_UNKNOWN(words=" ".join(words), known=known) if words else SHOW_TOPIC_MISSING(known=known)
 
 
 def disconnect(operator: Operator, kind: Literal["user", "id"], value: str) -> Result:

@@ -22,9 +22,15 @@ from mstunnel_setup.result import Result
 def version(operator: Operator, *, verbose: bool = False) -> Result:
     """What is known; less without an engine or an installation. `verbose` adds the packages inside."""
     with open_host(operator) as ports:
-        data: JsonObject = {"version": __version__, "engine": _engine(ports), "images": _images(ports)}
+        name, number = _engine(ports)
+        data: JsonObject = {
+            "version": __version__,
+            "engine": number,
+            "engine_name": name,
+            "images": _images(ports),
+        }
     images = data["images"]
-    rows = [("mst-cli", data["version"]), ("Engine", data["engine"] or "none")]
+    rows = [("mst-cli", data["version"]), ("Engine", f"{name.capitalize()} {number}" if name else "none")]
     rows += [
         (name, digest or "none") for name, digest in (images.items() if isinstance(images, dict) else ())
     ]
@@ -36,11 +42,12 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     return Result("ok", data, text=[f"{name:{width}} {value}" for name, value in rows])
 
 
-def _engine(ports: Ports) -> str | None:
+def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
+    """Name and version of the container engine, if one answers."""
     try:
-        return ports.engine.version()
+        return ports.chosen.name, ports.engine.version()
     except SetupError:
-        return None
+        return None, None
 
 
 def _images(ports: Ports) -> JsonObject:

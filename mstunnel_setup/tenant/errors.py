@@ -129,7 +129,7 @@ CONFLICT = declare(
     TenantError,
     "conflict",
     "Graph reports a conflict: {request}",
-    "Check the admin center: an object with that name or in that state already exists.",
+    "Change or delete first what uses the object; use another name if this one is taken.",
 )
 CONSENT_MISSING = declare(
     WaitingError,

@@ -1,5 +1,7 @@
 """`mst-admin config|site|server|threshold|conditional-access` against a real lab tenant."""
 
+from pathlib import Path
+
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.lab import remote
 from mstunnel_setup.tenant.wire import DeploymentMode
@@ -52,9 +54,22 @@ def test_values_are_judged_before_the_call(admin: MstAdmin) -> None:
     assert names == ["Main", "Zweite: 2"]
 
 
+def test_a_list_of_exclusions_is_refused_alike_when_checked_and_when_imported(
+    admin: MstAdmin, tmp_path: Path
+) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("*.contoso.com\nbad entry!\n")
+    checked = admin("proxy-exclusions", "check", str(file))
+    imported = admin("proxy-exclusions", "import", str(file), "--profile", "Phones")
+    assert checked.code == imported.code == ExitCode.CHECK
+    assert checked.codes("errors") == imported.codes("errors") == ["exclusion-malformed"]
+
+
 def test_a_used_configuration_stays(admin: MstAdmin) -> None:
     refused = admin("config", "delete", "Main", "--yes")
     assert (refused.code, refused.codes("errors")) == (ExitCode.TENANT, ["conflict"])
+    assert "is used by the site 'Berlin'" in refused.message
+    assert "Change or delete first what uses the object" in refused.envelope["errors"][0]["hint"]
 
 
 def test_a_site_lives(admin: MstAdmin) -> None:

@@ -206,6 +206,13 @@ def test_a_version_that_is_not_there_is_none_in_words(
     assert lines_of(shown)[2:] == ["server   none", "agent    none"]
 
 
+def test_a_version_names_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(version, "open_host", lambda _operator: nullcontext(ports_of(tmp_path)))
+    shown = version.version(OPERATOR)
+    assert shown.data["engine_name"] == "podman"
+    assert lines_of(shown)[1] == f"Engine   Podman {shown.data['engine']}"
+
+
 def test_what_the_program_brings_is_listed_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Python package brings nothing, and says so with an empty list."""
     monkeypatch.setattr(version, "open_host", lambda _operator: nullcontext(ports_of(tmp_path)))

@@ -1,0 +1,73 @@
+"""What a person sees after a mistake on the command line or in the answer file: our words, one error each."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.cli import mst_cli, setup
+from mstunnel_setup.cli.render import run_app
+
+FIVE = """\
+version: 1
+tenant: {cloud: foo}
+mode: x
+engine: y
+pool: z
+site: {publc: 1}
+"""
+
+
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run_app(mst_cli.app, "mst-cli", arguments) == 2
+    return " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("server", "disconnect", "id", "abc"), "'CONNECTION': it must be a whole number"),
+        (("import_cert", "--delay", "-5"), "'--delay': it must be 0 or more"),
+        (("import_cert", "--delay", "soon"), "'--delay': it must be a whole number"),
+    ],
+)
+def test_a_value_of_the_wrong_kind(
+    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = error_of(capsys, *arguments)
+    assert words in shown
+    assert "Input should" not in shown
+
+
+def test_a_query_without_a_topic_names_the_topics(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = error_of(capsys, "server", "show")
+    for topic in ("status", "users", "sessions all", "ip bans"):
+        assert topic in shown
+
+
+def checked(path: Path, capsys: pytest.CaptureFixture[str], *more: str) -> Any:
+    assert run_app(setup.app, "mstunnel-setup", ["answers", "check", "--answers", str(path), *more]) == 2
+    return capsys.readouterr()
+
+
+def test_each_mistake_in_an_answer_file_is_an_error_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "answers.yaml"
+    path.write_text(FIVE)
+    errors = json.loads(checked(path, capsys, "--output", "json").out)["errors"]
+    assert [error["message"].partition(": ")[0] for error in errors] == [
+        f"{path}:{place}" for place in ("2:17", "3:7", "4:9", "5:1", "6:7")
+    ]
+    assert {error["code"] for error in errors} == {"answers-invalid"}
+    assert all(error["hint"] for error in errors)
+    assert checked(path, capsys).err.count("writes a commented answer file") == 1
+
+
+def test_what_the_gateway_does_not_do_is_refused_when_the_answers_are_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "answers.yaml"
+    path.write_text("version: 1\nauthentication: radius\n")
+    assert "`authentication` must be `oidc` or `certificate`" in checked(path, capsys).err
