@@ -22,7 +22,7 @@ from mstunnel_setup.admin.profile_changes import (
 from mstunnel_setup.admin.profiles.lint import lint as lint_present
 from mstunnel_setup.admin.profiles.lint import split_rules
 from mstunnel_setup.admin.profiles.objects import ProfileFile, ProfileObject
-from mstunnel_setup.admin.profiles.present import is_tunnel_profile
+from mstunnel_setup.admin.profiles.present import is_tunnel_profile, profile_object
 from mstunnel_setup.admin.profiles.root import with_root
 from mstunnel_setup.admin.profiles.rules import judge_profile
 from mstunnel_setup.admin.profiles.wire import root_name
@@ -52,9 +52,13 @@ def show(operator: Operator, settings: Settings, wanted: str) -> Result:
     """One profile and its assignments."""
     graph = open_tenant(operator, settings)
     found = find_profile(graph, wanted)
-    assignments = [item.model_dump(mode="json", by_alias=True) for item in graph.assignments(found.id)]
+    assigned = graph.assignments(found.id)
+    site = str((found.model_extra or {}).get("microsoftTunnelSiteId") or "")
+    names = {item.id: item.display_name for item in graph.sites()}
+    declared = profile_object(found, assigned).model_dump(mode="json", exclude_defaults=True)
+    text = details({**declared, "site": names.get(site, site), "id": found.id})
     document = found.model_dump(mode="json", by_alias=True)
-    text = details({**document, "assignments": [item["target"] for item in assignments]})
+    assignments = [item.model_dump(mode="json", by_alias=True) for item in assigned]
     return Result(data={"profile": document, "assignments": assignments}, text=text)
 
 

@@ -59,6 +59,19 @@ profiles:
 """
 
 
+SHOWN = """\
+version: 1
+profiles:
+  - platform: android-work-profile
+    name: Shown
+    connection_name: Contoso
+    site: Berlin
+    apps: [{id: com.microsoft.emmx, name: Edge, publisher: Microsoft}]
+    proxy: {address: proxy.contoso.com, port: 3128}
+    groups: [11111111-2222-3333-4444-555555555555]
+"""
+
+
 def _declare(directory: Path, text: str) -> str:
     directory.mkdir(exist_ok=True)
     (directory / "tenant.yaml").write_text(text, encoding="utf-8")
@@ -92,6 +105,19 @@ def _profile(admin: MstAdmin, name: str, sites: list[dict[str, Any]]) -> dict[st
     profile = {name: value for name, value in shown["profile"].items() if name not in fleeting}
     profile["microsoftTunnelSiteId"] = names[profile["microsoftTunnelSiteId"]]
     return {**profile, "targets": [item["target"] for item in shown["assignments"]]}
+
+
+def test_a_profile_is_shown_in_the_words_of_its_file(
+    command: Callable[[Tenant], MstAdmin], tenant: Tenant, tmp_path: Path
+) -> None:
+    admin = command(tenant)
+    assert admin("apply", _declare(tmp_path / "shown", SHOWN), "--no-resolve").code == 0
+    lines = dict(line.split(maxsplit=1) for line in admin.text("profile", "show", "Shown").splitlines())
+    assert lines["site"] == "Berlin"
+    assert lines["proxy"] == "address: proxy.contoso.com, port: 3128"
+    assert lines["platform"] == "android-work-profile"
+    assert not {"@odata.type", "proxyServer", "microsoftTunnelSiteId", "assignments"} & lines.keys()
+    assert admin("profile", "delete", "Shown", "--yes").code == 0
 
 
 def test_an_export_applied_to_an_empty_tenant_gives_an_equal_one(
