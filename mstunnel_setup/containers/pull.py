@@ -63,6 +63,13 @@ class _Detail(BaseModel):
     total: Bytes | None = None
 
 
+class _Refusal(BaseModel):
+    """The body of an answer that is none of success."""
+
+    message: str = ""
+    cause: str = ""
+
+
 class _Report(BaseModel):
     """One line of the report."""
 
@@ -95,6 +102,15 @@ def pull_patiently(
     return engine.pull(reference, until - clock.monotonic(), progress)
 
 
+def _words(body: str) -> str:
+    """What the body of a refusal says: a JSON object of Podman or Docker, or the text of a proxy."""
+    try:
+        said = _Refusal.model_validate_json(body)
+    except ValidationError:
+        return body
+    return said.message or said.cause or body
+
+
 class Pull:
     """One pull of `reference`, with the deadline `until` (monotonic seconds of `clock`)."""
 
@@ -116,7 +132,7 @@ class Pull:
     def follow(self, response: Streamed) -> None:
         """Read the report to the end. Raises EngineError `image-pull-failed`, also for an unreadable one."""
         if not response.ok:
-            raise self._failure(response.text)
+            raise self._failure(_words(response.text))
         for line in self._lines(response):
             try:
                 report = _Report.model_validate_json(line)

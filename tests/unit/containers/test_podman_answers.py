@@ -223,3 +223,24 @@ def test_a_failure_that_waiting_does_not_fix_is_reported_at_once() -> None:
     with pytest.raises(EngineError, match="no space left"):
         PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")
     assert (service.asked, clock.seconds) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (
+            '{"cause":"no such host","message":"ping registry: no such host","response":500}',
+            "ping registry: no such host",
+        ),
+        ('{"message":"manifest unknown"}', "manifest unknown"),
+        ('{"cause":"i/o timeout"}', "i/o timeout"),
+        ("<html>502 Bad Gateway</html>", "<html>502 Bad Gateway</html>"),
+        ("[1]", "[1]"),
+    ],
+)
+def test_a_refusal_is_shown_in_the_words_of_the_engine_without_their_wrapping(body: str, shown: str) -> None:
+    answer = Answer(Ticking())
+    answer.ok, answer.text = False, body
+    with pytest.raises(EngineError) as caught:
+        Pull("image", Ticking(), 10.0, lambda _done, _known: None).follow(answer)
+    assert caught.value.message.endswith(f": {shown}")
