@@ -5,6 +5,9 @@ name="${0##*/}"
 digest='DIGEST'
 tree='TREE'
 reasons=''
+# Whether to show progress: to a person at a terminal who has not refused it.
+shown=''
+case " $* " in *' -q '* | *' --quiet '*) ;; *) if [ -t 2 ] && [ -z "${MSTUNNEL_QUIET:-}" ]; then shown=v; fi ;; esac
 
 # Run the interpreter of the directory $1.
 python() {
@@ -33,19 +36,42 @@ payload() {
     "$@"
 }
 
+# Show on descriptor 4 how many of all members tar has named.
+progress() {
+    count=0
+    while read -r line; do
+        count=$((count + 1))
+        if [ $((count % 20)) = 0 ] || [ $count = ENTRIES ]; then
+            printf '\rUnpacking mstunnel-setup %s: %s %%' "${tree%-*}" $((count * 100 / ENTRIES)) >&4
+        fi
+    done
+}
+
+# Leave nothing of it on the terminal.
+wipe() {
+    if [ -n "$shown" ]; then printf '\r%50s\r' '' >&2; fi
+}
+
+extract() {
+    if [ -n "$shown" ]; then LC_ALL=C tar -xvf - -C "$partial" | progress; else LC_ALL=C tar -xf - -C "$partial"; fi
+}
+
 # Unpack below the directory $1 under a temporary name; the interpreter inside does the rest (complete.py).
 unpack() {
     partial="$1/.$tree.$$"
     mask="$(umask)"
     umask 022
     if said="$(mkdir -p "$1" 2>&1 && mkdir "$partial" 2>&1)" &&
-        said="$({ { payload gzip -dc <"$0" && echo "$digest" >&3; } | LC_ALL=C tar -xf - -C "$partial"; } 3>&1 2>&1)" &&
+        said="$(if [ -n "$shown" ]; then exec 4>&2; fi
+            { { payload gzip -dc <"$0" && echo "$digest" >&3; } | extract; } 3>&1 2>&1)" &&
         [ "$said" = "$digest" ] && said="$(python "$partial" "$partial/complete.py" "$1/$tree" "$digest" 2>&1)" &&
         [ "$said" = complete ]; then
         umask "$mask"
+        wipe
         return 0
     fi
     umask "$mask"
+    wipe
     rm -rf "$partial"
     intact
     case "$said" in *'No space left'*) said='no space left' ;; esac

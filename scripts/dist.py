@@ -73,6 +73,7 @@ def build(
     try:
         tree.build(architecture, work / "tree", more={**support.files(int(EPOCH)), **more})
         payload = _packed(work / "tree")
+        entries = sum(1 for _path in (work / "tree").rglob("*"))
         size = sum(path.stat().st_size for path in work.rglob("*") if path.is_file())
     finally:
         shutil.rmtree(work)
@@ -84,6 +85,7 @@ def build(
         "LOADER": architecture.loader,
         "PYTHON": tree.PYTHON,
         "MACHINE": architecture.machine,
+        "ENTRIES": str(entries),
         "SIZE": str(size // _MEGABYTE + 10),
     }.items():
         head = head.replace(placeholder, value)

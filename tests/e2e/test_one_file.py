@@ -4,6 +4,7 @@ import os
 import resource
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from mstunnel_setup import __version__
@@ -141,6 +142,16 @@ def busybox(tmp_path: Path) -> Path:
 
 def test_it_needs_a_shell_tar_gzip_and_little_else(busybox: Path, built: bytes) -> None:
     answers(busybox, built)
+
+
+def test_busybox_counts_what_it_unpacks(busybox: Path, built: bytes) -> None:
+    file = busybox / "mstunnel-setup"
+    file.write_bytes(built)
+    file.chmod(0o755)
+    command = "/usr/sbin/chroot . /mstunnel-setup --version"
+    shown = str(pexpect.run(command, cwd=str(busybox), encoding="utf-8", timeout=60))
+    assert " 100 %" in shown
+    assert shown.replace("\r\n", "\n").endswith(f"\r{ANSWER}")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from mstunnel_setup import __version__
@@ -65,6 +66,37 @@ def works(file: OneFile) -> None:
     finished = file.run("--version")
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, ANSWER, "")
     assert [path.name for path in file.places[0].iterdir()] == [file.tree.name]
+
+
+def at_a_terminal(command: list[str], **environment: str) -> str:
+    """What a person sees of it there."""
+    given = {**os.environ, **ENVIRONMENT, **environment}
+    child = pexpect.spawn(
+        command[0], command[1:], env=given, encoding="utf-8", timeout=60, dimensions=(24, 80)
+    )
+    child.expect(pexpect.EOF)
+    assert isinstance(child.before, str)
+    return child.before
+
+
+def test_a_person_sees_how_far_the_unpacking_is_and_then_nothing_of_it(one_file: OneFile) -> None:
+    first, second = (at_a_terminal([str(one_file.path), "--version"]) for _ in range(2))
+    *lines, last = first.split("\r")[:-1]
+    shown = [
+        int(line.split()[-2])
+        for line in lines
+        if line.startswith(f"Unpacking mstunnel-setup {__version__}: ")
+    ]
+    assert shown == sorted(shown)
+    assert (len(shown) > 20, shown[-1]) == (True, 100)
+    assert (lines[-1].strip(), f"{last}\n") == ("", ANSWER)
+    assert second.replace("\r", "") == ANSWER
+
+
+@pytest.mark.parametrize(("option", "environment"), [("-q", {}), ("--version", {"MSTUNNEL_QUIET": "1"})])
+def test_quiet_unpacking_shows_nothing(option: str, environment: dict[str, str], one_file: OneFile) -> None:
+    shown = at_a_terminal([str(one_file.path), "--version", option], **environment)
+    assert shown.replace("\r", "") == ANSWER
 
 
 def test_killed_at_any_time_it_works_the_next_time(one_file: OneFile) -> None:
