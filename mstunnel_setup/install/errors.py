@@ -267,6 +267,12 @@ SITE_NONE = declare(
     "Create a site in the admin center, then run the command again.",
 )
 SITE_UNKNOWN = declare(TenantError, "site-unknown", "the tenant has no site {site}", "Give one of: {names}.")
+STEP_TOO_EARLY = declare(
+    UsageError,
+    "step-too-early",
+    "the step {name} writes into {directory}, which does not exist yet",
+    "Run `mstunnel-setup step {maker}` first, or all steps with `mstunnel-setup`.",
+)
 STEP_UNKNOWN = declare(UsageError, "step-unknown", "there is no step {name}", "Use one of: {names}.")
 TUN_MISSING = declare(
     CheckError,

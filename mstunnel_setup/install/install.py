@@ -11,6 +11,7 @@ from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import NOT_ROOT, SetupError
+from mstunnel_setup.install.errors import STEP_TOO_EARLY
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import judging, refuse_unready
 from mstunnel_setup.install.request import InstallRequest
@@ -29,6 +30,13 @@ from mstunnel_setup.install.summary import summary
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
+
+# Where a step writes, and the step that makes that directory.
+_MADE_BY = {
+    "environment": (paths.CONFIGURATION, "eula"),
+    "certificate": (paths.CERTIFICATES, "environment"),
+    "images": (paths.CONFIGURATION, "eula"),
+}
 
 
 @dataclass(frozen=True)
@@ -137,6 +145,7 @@ def _run(
         port=port,
     ) as run:
         require_answers(run, steps)
+        _refuse_too_early(run, [step.name for step in steps])
         if checked:
             refuse_unready(run.context, [step.name for step in steps])
             steps = judging(steps)
@@ -144,6 +153,14 @@ def _run(
                 run.runner.take_back(proxy.given_up(run.context))
         done = _run_or_roll_back(run, steps, roll_back=request.rollback_on_failure)
         return Outcome(steps_data(done), run.context.answers.account, summary(run.context))
+
+
+def _refuse_too_early(run: Run, names: Sequence[str]) -> None:
+    """Raise UsageError for a step that writes into a directory of a step that did not run and will not."""
+    for name in names:
+        directory, maker = _MADE_BY.get(name, ("", name))
+        if maker not in names and run.files.state(directory) is None:
+            raise STEP_TOO_EARLY(name=name, directory=directory, maker=maker)
 
 
 def _account(operator: Operator, request: InstallRequest) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from mstunnel_setup.cli import mst_cli, setup
 from mstunnel_setup.cli.render import run_app
+from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE
 
 Run = Callable[..., tuple[int, str]]
 
@@ -31,6 +32,24 @@ def test_a_step_leads_to_the_steps_that_are_left(begun: Run) -> None:
     assert code == 0
     assert "Done. See the next step with `mstunnel-setup status`." in said
     assert "mst-cli status" not in said
+
+
+IMAGES = {"MSTUNNEL_IMAGES_SERVER": SERVER_IMAGE, "MSTUNNEL_IMAGES_AGENT": AGENT_IMAGE}
+
+
+@pytest.mark.parametrize(
+    ("step", "earlier"), [("environment", "eula"), ("certificate", "environment"), ("images", "eula")]
+)
+def test_a_step_before_the_one_that_makes_its_directory_names_that(
+    begun: Run, tmp_path: Path, step: str, earlier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in IMAGES.items():
+        monkeypatch.setenv(name, value)
+    certificate = (f"--cert={tmp_path / 'site.crt'}", f"--key={tmp_path / 'site.key'}")
+    code, said = begun("mstunnel-setup", "step", step, *certificate)
+    assert code == 2
+    assert f"the step {step} writes into /etc/mstunnel" in said
+    assert f"Run `mstunnel-setup step {earlier}` first" in said
 
 
 def test_the_other_mode_leads_to_rollback(begun: Run) -> None:
