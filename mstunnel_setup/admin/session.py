@@ -1,24 +1,21 @@
 """An administrator's session with the tenant: signed in, and asked before anything is deleted."""
 
 import os
+from functools import partial
 
 from mstunnel_setup.admin.errors import NOT_CONFIRMED
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.rules import needed_to_sign_in
-from mstunnel_setup.answers.secret import SecretReference, resolve
+from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION, Account, Authenticator
-from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.sign_in import DeviceCode
-from mstunnel_setup.tenant.wire import (
-    CONFIGURATION_READ_WRITE,
-)
-from mstunnel_setup.tls.ca_trust import added_roots_pem
+from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE
+from mstunnel_setup.tenant_sign_in import cloud_of, roots_of, sign_in
 
 
 def open_tenant(
@@ -30,25 +27,26 @@ def open_tenant(
     """
     given = _answers(operator, settings)
     clock = operator.clock
-    roots = f"{_added_roots(operator.files)}\n{given.tenant.ca_pem or ''}".strip()
-    http = HttpSession(clock, given.tenant.ca_file, roots=roots)
-    where = cloud(given.tenant.cloud, given.tenant.authority, given.tenant.graph)
+    http = HttpSession(clock, given.tenant.ca_file, roots=_roots(operator.files, given.tenant.ca_pem))
+    token = sign_in(
+        given,
+        http,
+        clock,
+        operator.console,
+        operator.files.given,
+        permissions=permissions,
+        client_id=lambda: given.client_id or operator.console.ask(CLIENT_ID_QUESTION),
+        secret=partial(reveal, files=operator.files, protect=operator.secrets.register),
+    )
+    return AdminGraph(http, cloud_of(given), token, clock)
 
-    def show(code: DeviceCode) -> None:
-        left = (code.expires_at - clock.now()).total_seconds()
-        operator.console.device_code(code.url, code.code, left, code.complete_url)
 
-    files, waiting = operator.files, operator.console.waiting
-    entrance = Authenticator(http, clock, where, show, waiting, files.given, permissions)
-    return AdminGraph(http, where, entrance.enter(_account(operator, given)), clock)
-
-
-def _added_roots(files: Files) -> str:
-    """The roots below ca-trust, on a gateway; none where this account may not read them."""
+def _roots(files: Files, ca_pem: str | None) -> str:
+    """Further roots; without those below ca-trust where this account may not read them."""
     try:
-        return added_roots_pem(files)
+        return roots_of(files, ca_pem)
     except FileError:
-        return ""
+        return ca_pem or ""
 
 
 def _answers(operator: Operator, settings: Settings) -> Answers:
@@ -58,32 +56,6 @@ def _answers(operator: Operator, settings: Settings) -> Answers:
         has_pfx = given.sign_in.pfx is not None
         require(given, needed_to_sign_in(given.sign_in.method, cloud=given.tenant.cloud, has_pfx=has_pfx))
     return given
-
-
-def _account(operator: Operator, given: Answers) -> Account:
-    answers = given.sign_in
-    client_id = given.client_id or ""
-    if not client_id and answers.method != "token-file":
-        client_id = operator.console.ask(CLIENT_ID_QUESTION)
-    return Account(
-        method=answers.method,
-        tenant=given.tenant.id,
-        client_id=client_id,
-        client_secret=_secret(operator, answers.client_secret),
-        certificate=answers.certificate or "",
-        key=answers.key or "",
-        pfx=answers.pfx or "",
-        passphrase=_secret(operator, answers.passphrase),
-        token_file=answers.token_file or "",
-    )
-
-
-def _secret(operator: Operator, reference: SecretReference | None) -> str:
-    if reference is None:
-        return ""
-    value = resolve(reference, operator.files.given, os.environ).reveal()
-    operator.secrets.register(value)
-    return value
 
 
 def make_sure(operator: Operator, question: str, *, yes: bool) -> None:

@@ -1,9 +1,10 @@
 """Secrets: answers only ever name the place of a secret; the value is read when it is needed."""
 
 import hmac
+import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, NoReturn, TypeAlias, cast
@@ -88,6 +89,18 @@ def resolve(reference: SecretReference, files: Files, environment: Mapping[str, 
     if not value:
         raise _missing(reference, "it is empty or not set")
     return Secret(value)
+
+
+def reveal(reference: SecretReference | None, files: Files, protect: Callable[[str], None]) -> str:
+    """The secret itself, which `protect` keeps out of all output; empty without a reference.
+
+    Raises UsageError.
+    """
+    if reference is None:
+        return ""
+    value = resolve(reference, files.given, os.environ).reveal()
+    protect(value)
+    return value
 
 
 def _credential(files: Files, reference: SecretReference, environment: Mapping[str, str]) -> str:

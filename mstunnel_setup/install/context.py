@@ -1,11 +1,10 @@
 """What every step gets to see."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mstunnel_setup.answers.merge import Answers, answered
-from mstunnel_setup.answers.secret import SecretReference, resolve
+from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.errors import CheckError, UsageError
 from mstunnel_setup.install.ports import Ports, no_tenant
@@ -112,8 +111,4 @@ class Context:
 
     def secret(self, reference: SecretReference | None) -> str:
         """The secret that `reference` names; empty without one. Raises UsageError."""
-        if reference is None:
-            return ""
-        value = resolve(reference, self.ports.files.given, os.environ).reveal()
-        self.protect(value)
-        return value
+        return reveal(reference, self.ports.files, self.protect)

@@ -6,7 +6,6 @@ from typing import Any
 
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.errors import CheckError, ChecksFailedError
-from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.readiness_input import readiness_settings
 from mstunnel_setup.install.steps import (
@@ -25,6 +24,7 @@ from mstunnel_setup.readiness.data import endpoints_of, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import EngineFacts, Facts, Section, TunnelFacts
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
+from mstunnel_setup.tenant_sign_in import cloud_of
 from mstunnel_setup.text import plain
 
 _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
@@ -148,7 +148,7 @@ def _answering(engine: EngineFacts) -> EngineFacts:
 
 
 def _examine(context: Context) -> Facts:
-    where, given = tenant_access.cloud_of(context), context.answers.images
+    where, given = cloud_of(context.answers), context.answers.images
     wanted = Wanted(
         settings=readiness_settings(context.answers, context.port),
         groups=_GROUPS,

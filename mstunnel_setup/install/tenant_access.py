@@ -1,7 +1,6 @@
 """How a run reaches the tenant: as an administrator, or as this server itself."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.engine.receipt import Receipt
@@ -10,26 +9,18 @@ from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
-from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION, Account, Authenticator
-from mstunnel_setup.tenant.clouds import Cloud, cloud
+from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.existing_identity import UseAppIdentity
 from mstunnel_setup.tenant.graph import Graph
-from mstunnel_setup.tenant.sign_in import PREPARED_PERMISSIONS, SETUP_PERMISSIONS, DeviceCode, SignIn
-from mstunnel_setup.tenant.token_sources import AccessToken
-from mstunnel_setup.tls.ca_trust import added_roots_pem
+from mstunnel_setup.tenant.sign_in import PREPARED_PERMISSIONS, SETUP_PERMISSIONS, SignIn
+from mstunnel_setup.tenant_sign_in import cloud_of, roots_of, sign_in
 
 _PUBLIC_CLIENT = (
     "The page may ask for your consent to Microsoft Graph Command Line Tools, for "
     f"{', '.join(SETUP_PERMISSIONS)}. To use your own registration instead, stop and set "
     "MSTUNNEL_SIGN_IN_CLIENT_ID to its client id."
 )
-
-
-def cloud_of(context: Context) -> Cloud:
-    """The cloud of the tenant. Raises UsageError."""
-    tenant = context.answers.tenant
-    return cloud(tenant.cloud, tenant.authority, tenant.graph)
 
 
 def http_session(context: Context, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
@@ -39,7 +30,7 @@ def http_session(context: Context, *, timeout: float = 30, deadline: float = 120
     """
     environment.adopt_proxies(context)
     tenant = context.answers.tenant
-    roots = f"{added_roots_pem(context.ports.files)}\n{tenant.ca_pem or ''}".strip()
+    roots = roots_of(context.ports.files, tenant.ca_pem)
     return HttpSession(context.ports.clock, tenant.ca_file, roots=roots, timeout=timeout, deadline=deadline)
 
 
@@ -62,8 +53,18 @@ def result(receipt: Receipt, kind: str) -> JsonObject | None:
 def administrator(context: Context) -> Graph:
     """The tenant with an administrator's sign-in, by the method of the answers. Raises SignInError."""
     http = http_session(context)
-    where = cloud_of(context)
-    return Graph(http, where, _token_source(context, http, where), context.ports.clock)
+    ports = context.ports
+    token = sign_in(
+        context.answers,
+        http,
+        ports.clock,
+        context.prompter,
+        ports.files,
+        permissions=PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS,
+        client_id=lambda: _client_id(context),
+        secret=context.secret,
+    )
+    return Graph(http, cloud_of(context.answers), token, ports.clock)
 
 
 def own_identity(context: Context) -> Graph:
@@ -78,7 +79,7 @@ def as_application(
 ) -> Graph:
     """The tenant with the identity of an application. Raises SignInError."""
     http = http_session(context)
-    where = cloud_of(context)
+    where = cloud_of(context.answers)
     source = SignIn(http, context.ports.clock, where, tenant_id, app_id).application(credential)
     return Graph(http, where, source, context.ports.clock, signed_in_as=app_id)
 
@@ -92,31 +93,6 @@ def missing(context: Context) -> Sequence[str]:
     return needed_to_sign_in(answers.method, cloud=cloud, has_pfx=answers.pfx is not None)
 
 
-def _token_source(context: Context, http: HttpSession, where: Cloud) -> AccessToken:
-    show, waiting = partial(_show, context), context.prompter.waiting
-    permissions = PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS
-    entrance = Authenticator(
-        http, context.ports.clock, where, show, waiting, context.ports.files, permissions
-    )
-    return entrance.enter(_account(context))
-
-
-def _account(context: Context) -> Account:
-    answers = context.answers.sign_in
-    token = answers.method == "token-file"
-    return Account(
-        method=answers.method,
-        tenant=context.answers.tenant.id,
-        client_id="" if token else _client_id(context),
-        client_secret=context.secret(answers.client_secret),
-        certificate=answers.certificate or "",
-        key=answers.key or "",
-        pfx=answers.pfx or "",
-        passphrase=context.secret(answers.passphrase),
-        token_file=answers.token_file or "",
-    )
-
-
 def _client_id(context: Context) -> str:
     """The application to sign in with; a person is asked in a cloud that has none for every tenant."""
     if context.answers.client_id is None:
@@ -124,11 +100,6 @@ def _client_id(context: Context) -> str:
     if context.answers.sign_in.client_id is None:
         context.note(_PUBLIC_CLIENT)
     return context.answers.client_id
-
-
-def _show(context: Context, code: DeviceCode) -> None:
-    left = (code.expires_at - context.ports.clock.now()).total_seconds()
-    context.prompter.device_code(code.url, code.code, left, code.complete_url)
 
 
 def in_tenant(receipt: Receipt) -> bool:

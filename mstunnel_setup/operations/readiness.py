@@ -3,16 +3,15 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge
-from mstunnel_setup.answers.secret import SecretReference, resolve
+from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http_port import HttpPort
 from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.session import rootless_account
 from mstunnel_setup.operations import readiness_report as report
@@ -29,11 +28,8 @@ from mstunnel_setup.readiness.read.account import USER_READ, AccountReader
 from mstunnel_setup.readiness.read.certificate import CertificatePlace
 from mstunnel_setup.result import Notice, Result, Status
 from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
-from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.credential import Credential, read_credential
-from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn
-from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
-from mstunnel_setup.tls.ca_trust import added_roots_pem
+from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
+from mstunnel_setup.tenant_sign_in import cloud_of, roots_of, sign_in
 
 _PORT, _LAST_PORT = 443, 65535
 _ALL = "all"
@@ -65,15 +61,6 @@ class ReadinessRequest:
     def groups(self) -> frozenset[Group]:
         """The groups in the scope."""
         return frozenset(Group) if self.scope == _ALL else frozenset({Group(self.scope)})
-
-
-@dataclass(frozen=True)
-class _Tenant:
-    """Where and how to sign in, and the further roots to trust (PEM)."""
-
-    answers: Answers
-    cloud: Cloud
-    ca_pem: str
 
 
 def run(operator: Operator, request: ReadinessRequest) -> Result:
@@ -186,9 +173,8 @@ def _agreed(console: Prompter) -> bool:
 
 def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, examiner: Examiner) -> Wanted:
     settings = _settings(operator, request, answers, examiner.files)
-    where = cloud(answers.tenant.cloud, answers.tenant.authority, answers.tenant.graph)
-    tenant = _Tenant(answers, where, _ca_pem(answers, examiner.files))
-    read_account = _account(operator, request, tenant, examiner)
+    where, ca_pem = cloud_of(answers), _ca_pem(answers, examiner.files)
+    read_account = _account(operator, request, answers, roots_of(examiner.files, ca_pem), examiner)
     before = request.scope != _ALL and read_account is not None
     return Wanted(
         settings=settings,
@@ -202,7 +188,7 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
         certificate=_certificate_place(operator, answers),
         address=request.address,
         site=answers.site or "",
-        ca_pem=tenant.ca_pem,
+        ca_pem=ca_pem,
         account=read_account() if before and read_account else AccountFacts(tried=False),
         read_account=None if before else read_account,
         inbound=_inbound(operator, request, settings),
@@ -247,67 +233,42 @@ def _certificate_place(operator: Operator, answers: Answers) -> CertificatePlace
     named = answers.certificate
 
     def passphrase() -> bytes | None:
-        return None if named.passphrase is None else _secret(operator, named.passphrase).encode()
+        return reveal(named.passphrase, operator.files, operator.secrets.register).encode() or None
 
     return CertificatePlace(named.chain, named.key or "", named.pfx or "", passphrase)
 
 
-def _secret(operator: Operator, reference: SecretReference | None) -> str:
-    if reference is None:
-        return ""
-    value = resolve(reference, operator.files.given, os.environ).reveal()
-    operator.secrets.register(value)
-    return value
-
-
 def _account(
-    operator: Operator, request: ReadinessRequest, tenant: _Tenant, examiner: Examiner
+    operator: Operator, request: ReadinessRequest, answers: Answers, roots: str, examiner: Examiner
 ) -> Callable[[], AccountFacts] | None:
     """How to find out what the tenant says; None when it is not wanted.
 
     Within `all` there is no interactive sign-in: it would wait for a person.
     """
-    people = tenant.answers.sign_in.method == "device-code"
-    if Group.ACCOUNT not in request.groups or (request.scope == _ALL and people):
+    given = answers.sign_in
+    if Group.ACCOUNT not in request.groups or (request.scope == _ALL and given.method == "device-code"):
         return None
     seconds = request.timeout * _ACCOUNT_SHARE
-    roots = f"{added_roots_pem(examiner.files)}\n{tenant.ca_pem}".strip()
 
     def read() -> AccountFacts:
         http = examiner.open_http(roots, timeout=seconds, deadline=seconds)
+        enter = partial(
+            sign_in,
+            answers,
+            http,
+            examiner.clock,
+            operator.console,
+            operator.files.given,
+            permissions=(*SETUP_PERMISSIONS, USER_READ),
+            client_id=lambda: given.client_id or operator.console.ask(CLIENT_ID_QUESTION),
+            secret=partial(reveal, files=operator.files, protect=operator.secrets.register),
+        )
         try:
-            sign_in = _sign_in(operator, tenant, examiner.clock, http)
-            return AccountReader(http, examiner.clock, tenant.cloud, sign_in).account()
+            return AccountReader(http, examiner.clock, cloud_of(answers), enter).account()
         finally:
             http.close()
 
     return read
-
-
-def _sign_in(operator: Operator, tenant: _Tenant, clock: Clock, http: HttpPort) -> Callable[[], AccessToken]:
-    """How to sign in, by the method of the answers."""
-    named = tenant.answers.sign_in
-    if named.method == "token-file":
-        return lambda: TokenFile(operator.files.given, str(named.token_file), clock)
-    client_id = named.client_id or operator.console.ask(CLIENT_ID_QUESTION)
-    sign_in = SignIn(http, clock, tenant.cloud, tenant.answers.tenant.id, client_id)
-    if named.method == "client-secret":
-        return lambda: sign_in.client_secret(_secret(operator, named.client_secret))
-    if named.method == "client-certificate":
-        return lambda: sign_in.certificate(_credential(operator, tenant.answers))
-
-    def show(code: DeviceCode) -> None:
-        left = (code.expires_at - clock.now()).total_seconds()
-        operator.console.device_code(code.url, code.code, left, code.complete_url)
-
-    return lambda: sign_in.device_code(show, (*SETUP_PERMISSIONS, USER_READ), operator.console.waiting)
-
-
-def _credential(operator: Operator, answers: Answers) -> Credential:
-    named = answers.sign_in
-    if named.pfx:
-        return read_credential(operator.files.given, named.pfx, _secret(operator, named.passphrase))
-    return read_credential(operator.files.given, str(named.certificate), key_path=str(named.key))
 
 
 def _inbound(operator: Operator, request: ReadinessRequest, settings: Settings) -> InboundFacts:

@@ -1,14 +1,14 @@
 """How a command gets at a tenant: from a chosen way to sign in to tokens for Graph."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http_port import HttpPort
+from mstunnel_setup.operator import Prompter
 from mstunnel_setup.tenant.clouds import Cloud
-from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
 
@@ -34,16 +34,12 @@ class Account:
 
 @dataclass(frozen=True)
 class Authenticator:
-    """What signing in goes through.
-
-    `show` tells a person where to enter which device code, `waiting` how many seconds are left to do so.
-    """
+    """What signing in goes through; `console` shows a person where to enter which device code."""
 
     http: HttpPort = field(repr=False)
     clock: Clock = field(repr=False)
     cloud: Cloud
-    show: Callable[[DeviceCode], None] = field(repr=False)
-    waiting: Callable[[float], None] = field(repr=False)
+    console: Prompter = field(repr=False)
     token_files: Files = field(repr=False)
     permissions: tuple[str, ...] = SETUP_PERMISSIONS
 
@@ -53,13 +49,14 @@ class Authenticator:
             return TokenFile(self.token_files, account.token_file, self.clock)
         sign_in = SignIn(self.http, self.clock, self.cloud, account.tenant, account.client_id)
         if account.method == "device-code":
-            return sign_in.device_code(self.show, self.permissions, self.waiting)
+            return sign_in.device_code(self._show, self.permissions, self.console.waiting)
         if account.method == "client-secret":
             return sign_in.client_secret(account.client_secret)
-        return sign_in.certificate(_credential(self.token_files.given, account))
+        given = self.token_files.given
+        if account.pfx:
+            return sign_in.certificate(read_credential(given, account.pfx, account.passphrase))
+        return sign_in.certificate(read_credential(given, account.certificate, key_path=account.key))
 
-
-def _credential(files: Files, account: Account) -> Credential:
-    if account.pfx:
-        return read_credential(files, account.pfx, account.passphrase)
-    return read_credential(files, account.certificate, key_path=account.key)
+    def _show(self, code: DeviceCode) -> None:
+        left = (code.expires_at - self.clock.now()).total_seconds()
+        self.console.device_code(code.url, code.code, left, code.complete_url)

@@ -16,10 +16,10 @@ from mstunnel_setup.gateway.log_level import log_level
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
 from mstunnel_setup.gateway.oidc import Issuers, TokenRules, TokenVersion
 from mstunnel_setup.gateway.rendering import render
-from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import environment, images, site
+from mstunnel_setup.tenant_sign_in import cloud_of
 
 _VERSIONS: Mapping[str, TokenVersion] = {"1": 1, "2": 2}
 
@@ -63,7 +63,7 @@ def _gather(context: Context) -> Configuration:
 
 def _token_rules(context: Context) -> TokenRules:
     cloud, answers, issuer = (
-        tenant_access.cloud_of(context),
+        cloud_of(context.answers),
         context.answers.token,
         context.answers.tenant.issuer,
     )

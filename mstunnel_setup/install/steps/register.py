@@ -34,6 +34,7 @@ from mstunnel_setup.tenant.existing_identity import (
 )
 from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.tenant.wire import DeploymentMode
+from mstunnel_setup.tenant_sign_in import cloud_of
 from mstunnel_setup.tls.actions import CreateAgentCredential
 from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS
 
@@ -92,7 +93,7 @@ def _gather(context: Context) -> Registration:
         site_id=site.chosen_id(context),
         server_name=context.server_name,
         application_name=application_name,
-        cloud=tenant_access.cloud_of(context),
+        cloud=cloud_of(context.answers),
         authentication=context.answers.authentication,
         deployment_mode=DeploymentMode.STANDALONE_ROOTLESS if rootless else DeploymentMode.STANDALONE_ROOTFUL,
         prepared=prepared,

@@ -14,7 +14,7 @@ from mstunnel_setup.tenant.clouds import CLOUDS
 
 def _entrance(root: Path) -> Authenticator:
     unused: Any = None
-    return Authenticator(unused, SystemClock(), CLOUDS["public"], unused, unused, Files(root))
+    return Authenticator(unused, SystemClock(), CLOUDS["public"], unused, Files(root))
 
 
 def test_a_token_file_is_read_below_the_root_without_any_request(tmp_path: Path) -> None:
