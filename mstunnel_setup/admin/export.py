@@ -8,7 +8,7 @@ from ssl import DER_cert_to_PEM_cert
 
 from pydantic import BaseModel
 
-from mstunnel_setup.admin.change import Body, Wire
+from mstunnel_setup.admin.change import Wire
 from mstunnel_setup.admin.findings import NAME_SHARED
 from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.profile_changes import PresentProfile, is_tunnel
@@ -32,7 +32,10 @@ def declarations_of(tenant: Tenant) -> dict[str, str]:
         "profiles": [_profile(item, tenant) for item in tenant.profiles if is_tunnel(item)],
     }
     return {
-        f"{name}.yaml": _HEAD + to_yaml({"version": 1, name: [_plain(item) for item in objects]})
+        f"{name}.yaml": _HEAD
+        + to_yaml(
+            {"version": 1, name: [item.model_dump(mode="json", exclude_defaults=True) for item in objects]}
+        )
         for name, objects in sections.items()
         if objects
     }
@@ -79,7 +82,3 @@ def to_yaml(document: Wire) -> str:
     stream = StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
-
-
-def _plain(item: BaseModel) -> Body:
-    return item.model_dump(mode="json", exclude_defaults=True)

@@ -60,7 +60,8 @@ def profile_changes(
         return
     _require_platform(profile, found.found)
     present_profile = profile_object(found.found, found.assignments)
-    _require_connection(profile, present_profile)
+    if profile.connection_type and profile.connection_type is not present_profile.connection:
+        raise CONNECTION_TYPE_FIXED(name=profile.name, connection=present_profile.connection)
     body = _body(profile.model_copy(update={"connection_type": present_profile.connection_type}), place)
     body[ASSIGNMENTS] = _assigned(profile, found)
     named = extra(found.found).get(SITE_ID)
@@ -143,11 +144,6 @@ def _named(name: str, present: Sequence[PresentProfile], *, tunnel: bool) -> Pre
 def _require_platform(profile: ProfileObject, found: DeviceConfiguration, wanted: str = "") -> None:
     if found.odata_type != (wanted or TYPES[profile.platform]):
         raise PROFILE_PLATFORM_FIXED(profile=found.display_name, platform=profile.platform)
-
-
-def _require_connection(profile: ProfileObject, present: ProfileObject) -> None:
-    if profile.connection_type and profile.connection_type is not present.connection:
-        raise CONNECTION_TYPE_FIXED(name=profile.name, connection=present.connection)
 
 
 def _assigned(profile: ProfileObject, present: PresentProfile) -> list[Wire]:

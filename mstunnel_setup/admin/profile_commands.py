@@ -21,7 +21,7 @@ from mstunnel_setup.admin.profile_changes import (
 )
 from mstunnel_setup.admin.profiles.lint import lint as lint_present
 from mstunnel_setup.admin.profiles.lint import split_rules
-from mstunnel_setup.admin.profiles.objects import ProfileFile, ProfileObject
+from mstunnel_setup.admin.profiles.objects import ProfileFile
 from mstunnel_setup.admin.profiles.present import is_tunnel_profile, profile_object
 from mstunnel_setup.admin.profiles.root import with_root
 from mstunnel_setup.admin.profiles.rules import judge_profile
@@ -89,7 +89,11 @@ def _apply(operator: Operator, settings: Settings, file: Path, *, new: bool) -> 
     profile = with_root(declared)
     graph = open_tenant(operator, settings)
     present = [*read_profiles(graph, profile.name), *read_profiles(graph, root_name(profile.name))]
-    _require_presence(profile, present, new=new)
+    there = any(is_tunnel(item) for item in present)
+    if new and there:
+        raise NAME_TAKEN(place="tenant", kind="profile", name=profile.name, command="profile update")
+    if not new and not there:
+        raise PROFILE_UNKNOWN(name=profile.name)
     site = find_site(graph, profile.site)
     warnings = judged(_placed(judge_profile(profile, split_rules=split_rules(site)), document))
     changes = list(profile_changes(profile, place_of(site), present))
@@ -97,14 +101,6 @@ def _apply(operator: Operator, settings: Settings, file: Path, *, new: bool) -> 
     roots = graph.profiles(root_name(profile.name)) if profile.trusted_root else []
     made = {"profile": find_profile(graph, profile.name).id, "trusted_root": roots[0].id if roots else None}
     return _result(changes, made, warnings)
-
-
-def _require_presence(profile: ProfileObject, present: Sequence[PresentProfile], *, new: bool) -> None:
-    there = any(is_tunnel(item) for item in present)
-    if new and there:
-        raise NAME_TAKEN(place="tenant", kind="profile", name=profile.name, command="profile update")
-    if not new and not there:
-        raise PROFILE_UNKNOWN(name=profile.name)
 
 
 def _result(changes: Sequence[Change], data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:

@@ -27,6 +27,9 @@ _SETTINGS: Final = "advancedSettings"
 
 def configuration_body(declared: ConfigurationObject) -> Body:
     """The body of a server configuration; networks are written without host bits."""
+    settings = dict(declared.advanced_settings)
+    if declared.session_timeout is not None:
+        settings[SESSION_TIMEOUT] = str(declared.session_timeout)
     return {
         "displayName": declared.name,
         "description": declared.description or None,
@@ -39,7 +42,7 @@ def configuration_body(declared: ConfigurationObject) -> Body:
         "splitDNS": list(declared.split_dns),
         "listenPort": declared.listen_port,
         "disableUdpConnections": declared.disable_udp_connections,
-        _SETTINGS: _settings(declared),
+        _SETTINGS: [{"name": name, "value": value} for name, value in settings.items()],
         "roleScopeTagIds": list(declared.role_scope_tag_ids),
     }
 
@@ -140,13 +143,6 @@ def _canonical(name: str, value: Any) -> Any:
     if settings.get(SESSION_TIMEOUT) == str(DEFAULT_SESSION_SECONDS):
         del settings[SESSION_TIMEOUT]
     return settings
-
-
-def _settings(declared: ConfigurationObject) -> list[dict[str, str]]:
-    settings = dict(declared.advanced_settings)
-    if declared.session_timeout is not None:
-        settings[SESSION_TIMEOUT] = str(declared.session_timeout)
-    return [{"name": name, "value": value} for name, value in settings.items()]
 
 
 def _network(text: str) -> str:

@@ -52,10 +52,11 @@ class Measure:
         self._samples.append(_Sample(now, busy, total, _memory(_text(self.files, "/proc/meminfo"))))
         while now - self._samples[0].at > _AVERAGED_SECONDS:
             self._samples.popleft()
+        known = [sample.memory_percent for sample in self._samples if sample.memory_percent is not None]
         return Machine(
             cores=len(_CORE.findall(text)) or None,
             cpu_percent=self._cpu(),
-            memory_percent=_mean([sample.memory_percent for sample in self._samples]),
+            memory_percent=sum(known) / len(known) if known else None,
             disk_free_bytes=self.files.free_bytes(paths.CONFIGURATION),
             throughput_bits=self._rate(now, transferred),
         )
@@ -97,8 +98,3 @@ def _memory(meminfo: str) -> float | None:
     except (KeyError, ValueError):
         return None
     return 100.0 * (total - available) / total if total else None
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

@@ -137,7 +137,7 @@ def _write_end(examples: str, parameters: Iterable[Parameter], formatter: HelpFo
             _write_lines(examples.splitlines(), formatter)
     options = [each for each in parameters if isinstance(each, TyperOption) and not each.hidden]
     own = [each for each in options if each.name not in _OF_EVERY_PROGRAM]
-    if own and all(_has_variable(each) for each in own):
+    if own and all(each.envvar or not _OF_SETTINGS.isdisjoint(each.opts) for each in own):
         formatter.write_paragraph()
         _write_lines([_VARIABLES], formatter)
 
@@ -145,7 +145,3 @@ def _write_end(examples: str, parameters: Iterable[Parameter], formatter: HelpFo
 def _write_lines(lines: Iterable[str], formatter: HelpFormatter) -> None:
     for line in lines:
         formatter.write(f"{'':{formatter.current_indent}}{line}\n")
-
-
-def _has_variable(option: Parameter) -> bool:
-    return bool(option.envvar) or not _OF_SETTINGS.isdisjoint(option.opts)

@@ -83,7 +83,10 @@ class HttpSession:
         Raises NetworkError when no complete answer arrives, earlier when no connection is made at all. Any
         HTTP status is an answer. Redirects are followed for GET only: other requests carry secrets.
         """
-        _require_readable(url)
+        try:
+            _ = urlsplit(url).port
+        except ValueError as error:
+            raise ADDRESS_UNREADABLE(address=repr(url[:80])) from error
         options.setdefault("allow_redirects", method == "GET")
         options.setdefault("timeout", self._timeout)
         proxies = options.setdefault("proxies", get_environ_proxies(url))
@@ -177,13 +180,6 @@ def _retry_after(response: requests.Response, clock: Clock) -> float | None:
     if seconds is not None:
         return float(seconds)
     return None if moment is None else max(0.0, (moment - clock.now()).total_seconds())
-
-
-def _require_readable(url: str) -> None:
-    try:
-        _ = urlsplit(url).port
-    except ValueError as error:
-        raise ADDRESS_UNREADABLE(address=repr(url[:80])) from error
 
 
 def _explain(url: str, error: requests.RequestException) -> NetworkError:

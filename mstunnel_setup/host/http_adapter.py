@@ -42,7 +42,10 @@ class BoundedAdapter(HTTPAdapter):
                 # Unlike `read`, `read1` returns what one read of the connection yields.
                 while piece := raw.read1(_PIECE, decode_content=decode_content):
                     size += len(piece)
-                    _check(url, size, late=self._clock.monotonic() > end)
+                    if self._clock.monotonic() > end:
+                        raise requests.ReadTimeout(f"the answer was not complete after {size} bytes")
+                    if size > LARGEST:
+                        raise ANSWER_TOO_LARGE(host=urlsplit(url).netloc, limit=LARGEST >> 20)
                     yield piece
             except ReadTimeoutError as error:
                 raise requests.ReadTimeout(error) from error
@@ -71,10 +74,3 @@ class ContextAdapter(BoundedAdapter):
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Part of HTTPAdapter's contract."""
         conn.cert_reqs = "CERT_REQUIRED"
-
-
-def _check(url: str, size: int, *, late: bool) -> None:
-    if late:
-        raise requests.ReadTimeout(f"the answer was not complete after {size} bytes")
-    if size > LARGEST:
-        raise ANSWER_TOO_LARGE(host=urlsplit(url).netloc, limit=LARGEST >> 20)

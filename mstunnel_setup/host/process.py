@@ -79,8 +79,11 @@ class Processes:
             raise PROGRAM_TIMEOUT(command=_shown(arguments), seconds=f"{timeout:.0f}") from error
         completed = Completed(done.returncode, _text(done.stdout), _text(done.stderr))
         if check and completed.code != 0:
+            lines = (completed.error or completed.output).strip().splitlines()
             raise PROGRAM_FAILED(
-                command=_shown(arguments), exit_code=completed.code, output=_last_line(completed)
+                command=_shown(arguments),
+                exit_code=completed.code,
+                output=without_likely(lines[-1][:_LONGEST]) if lines else "no output",
             )
         return completed
 
@@ -208,11 +211,6 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", errors="replace")
-
-
-def _last_line(completed: Completed) -> str:
-    lines = (completed.error or completed.output).strip().splitlines()
-    return without_likely(lines[-1][:_LONGEST]) if lines else "no output"
 
 
 def _shown(arguments: Sequence[str]) -> str:

@@ -60,7 +60,10 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
         return Scope.ALL
     if not live:
         raise ROOT_ROOTLESS()
-    _refuse_other_account(given.account, installed)
+    if isinstance(installed, str) and installed != given.account:
+        raise ACCOUNT_INSTALLED(installed=installed, wanted=given.account)
+    if paths.ROOTLESS and given.account != own_name():
+        raise ACCOUNT_OTHER(wanted=given.account, account=own_name())
     return Scope.ACCOUNT if paths.ROOTLESS else Scope.HOST
 
 
@@ -69,13 +72,6 @@ def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
     if all(step.name in receipt.steps for step in steps_of(Scope.HOST if rootless else Scope.ALL)):
         return MODE_INSTALLED(mode=mode)
     return MODE_BEGUN(mode=mode)
-
-
-def _refuse_other_account(wanted: str, installed: object) -> None:
-    if isinstance(installed, str) and installed != wanted:
-        raise ACCOUNT_INSTALLED(installed=installed, wanted=wanted)
-    if paths.ROOTLESS and wanted != own_name():
-        raise ACCOUNT_OTHER(wanted=wanted, account=own_name())
 
 
 def planned_by_root(

@@ -58,7 +58,11 @@ def judge(kind: type[B], document: object, stored: Mapping[str, object] | None =
     """
     if not isinstance(document, dict):
         raise GraphError(BAD_REQUEST, kind.code, "The request body must be a JSON object.")
-    changes = {name: value for name, value in document.items() if not _is_type_annotation(kind, name, value)}
+    changes = {
+        name: value
+        for name, value in document.items()
+        if not (name == "@odata.type" and value == f"#{kind.type_name}")
+    }
     writable = {wire_name(name) for name in kind.model_fields} - kind.superseded(changes)
     kept = {name: value for name, value in (stored or {}).items() if name in writable and value is not None}
     try:
@@ -69,10 +73,6 @@ def judge(kind: type[B], document: object, stored: Mapping[str, object] | None =
         message = f"Invalid value specified for resource '{kind.type_name}': {finding.message}"
         raise GraphError(BAD_REQUEST, kind.code, message, finding.code)
     return body
-
-
-def _is_type_annotation(kind: type[Body], name: str, value: object) -> bool:
-    return name == "@odata.type" and value == f"#{kind.type_name}"
 
 
 def _explain(kind: type[Body], error: ValidationError) -> str:

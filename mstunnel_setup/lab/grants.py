@@ -143,9 +143,10 @@ def _user_answer(lab: Lab, form: Form, client: ApplicationRecord, user: UserReco
     request = parse_scope(scope, lab.urls)
     granted = granted_scopes(client, request)
     lifetime = lab.tenant.token_lifetime
+    resource = [f"{request.resource.audience}/{name}" for name in granted]
     answer: JsonObject = {
         "token_type": "Bearer",
-        "scope": " ".join(_qualified(request, granted)),
+        "scope": " ".join([*resource, *sorted(request.openid - {"offline_access"})]),
         "expires_in": lifetime,
         "ext_expires_in": lifetime,
         "access_token": lab.tokens.user_token(user, client.app_id, request.resource, granted, lifetime),
@@ -158,11 +159,6 @@ def _user_answer(lab: Lab, form: Form, client: ApplicationRecord, user: UserReco
         identity = f'{{"uid":"{user.id}","utid":"{lab.urls.tenant_id}"}}'
         answer["client_info"] = base64url(identity.encode())
     return answer
-
-
-def _qualified(request: Request, granted: tuple[str, ...]) -> list[str]:
-    resource = [f"{request.resource.audience}/{name}" for name in granted]
-    return [*resource, *sorted(request.openid - {"offline_access"})]
 
 
 def _new_refresh_token(lab: Lab, client: ApplicationRecord, user: UserRecord, scope: str) -> str:

@@ -56,7 +56,10 @@ async def add_key(request: Request) -> Response:
     lab, found = lab_of(request), _own_application(request)
     body = await read_body(request, AddKeyBody)
     _require_proof(body.proof, found)
-    kept = tuple(KeyCredentialBody.model_validate(_named(item)) for item in found.key_credentials)
+    kept = tuple(
+        KeyCredentialBody.model_validate({"keyId": item.key_id, "type": item.type, "usage": item.usage})
+        for item in found.key_credentials
+    )
     stored = stored_credentials((*kept, body.key_credential), found.key_credentials)
     _replace(lab, found, stored)
     shown = {**stored[-1], "key": None}
@@ -120,10 +123,6 @@ def _proves(proof: str, certificate: bytes, object_id: str) -> bool:
     except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
         return False
     return bool(claims["exp"] - claims["nbf"] <= _LONGEST.total_seconds())
-
-
-def _named(credential: KeyCredential) -> JsonObject:
-    return {"keyId": credential.key_id, "type": credential.type, "usage": credential.usage}
 
 
 def _replace(lab: Lab, found: ApplicationRecord, credentials: list[JsonObject]) -> None:

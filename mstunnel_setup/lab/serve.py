@@ -77,7 +77,10 @@ def serve(settings: Settings, announce: Announce) -> ExitCode:
     Raises `UsageError` (directory, port, seed), `NetworkError` (port in use), `LockedError` (another lab
     runs in the directory).
     """
-    _make_directory(settings.directory)
+    try:
+        settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LAB_DIRECTORY(path=settings.directory, reason=error.strerror) from error
     with _locked(settings.directory), _listening(settings) as listener:
         ready = settings.directory / "lab.json"
         ready.unlink(missing_ok=True)
@@ -88,13 +91,6 @@ def serve(settings: Settings, announce: Announce) -> ExitCode:
             ready.unlink(missing_ok=True)
             labs.close()
     return ExitCode.INTERRUPTED if stop.number == signal.SIGINT else ExitCode.DONE
-
-
-def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise LAB_DIRECTORY(path=path, reason=error.strerror) from error
 
 
 @contextlib.contextmanager

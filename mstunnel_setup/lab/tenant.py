@@ -55,7 +55,11 @@ def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
     store.add(tenant)
     for user in seed.users:
         store.add(_user(user))
-    graph = _graph_principal()
+    roles = tuple(
+        AppRole(id=identifier, value=value, display_name=value, allowed_member_types=("Application",))
+        for value, identifier in APP_ROLE_IDS.items()
+    )
+    graph = new_principal(GRAPH_APP_ID, "Microsoft Graph").model_copy(update={"app_roles": roles})
     store.add(graph)
     for app_id, display_name in FIRST_PARTY.items() if seed.gateway_app else ():
         store.add(new_principal(app_id, display_name))
@@ -81,14 +85,6 @@ def _user(seed: SeedUser) -> UserRecord:
     )
 
 
-def _graph_principal() -> ServicePrincipal:
-    roles = tuple(
-        AppRole(id=identifier, value=value, display_name=value, allowed_member_types=("Application",))
-        for value, identifier in APP_ROLE_IDS.items()
-    )
-    return new_principal(GRAPH_APP_ID, "Microsoft Graph").model_copy(update={"app_roles": roles})
-
-
 def _plant_application(store: Store, seed: SeedApplication, graph: ServicePrincipal) -> None:
     application = ApplicationRecord(
         id=str(uuid.uuid4()),
@@ -111,20 +107,16 @@ def _plant_sites(store: Store, seed: Seed) -> None:
     identifiers = {item.name: str(uuid.uuid4()) for item in seed.configurations}
     try:
         for item in seed.configurations:
-            body = judge(ConfigurationBody, _configuration_document(item))
+            pairs = item.advanced_settings.items()
+            document = _document(item)
+            document["advancedSettings"] = [{"name": name, "value": value} for name, value in pairs]
+            body = judge(ConfigurationBody, document)
             store.add(new_configuration(body, identifiers[item.name]))
         for site in seed.sites:
             body_of_site = judge(SiteBody, _document(site))
             store.add(new_site(body_of_site, str(uuid.uuid4()), identifiers[site.configuration]))
     except GraphError as error:
         raise LAB_SEED_INVALID(reason=error.message) from error
-
-
-def _configuration_document(seed: SeedConfiguration) -> JsonObject:
-    pairs = seed.advanced_settings.items()
-    document = _document(seed)
-    document["advancedSettings"] = [{"name": name, "value": value} for name, value in pairs]
-    return document
 
 
 def _document(seed: SeedConfiguration | SeedSite) -> JsonObject:

@@ -7,7 +7,7 @@ import gzip
 import io
 import tarfile
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from mstunnel_setup import paths
@@ -98,17 +98,13 @@ def _files(content: bytes) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
         for member in archive:
-            _refuse_odd(member, files)
+            if not member.isreg() or member.issparse() or member.name in files:
+                raise _no_backup(f"{member.name[:LONGEST_PATH]!r} in it is no plain file, or there twice")
+            if len(member.name) > LONGEST_PATH or member.size > LARGEST or len(files) >= MOST_FILES:
+                raise _no_backup("it holds more files, longer names or larger files than any backup")
             stream = archive.extractfile(member)
             files[member.name] = b"" if stream is None else stream.read()
     return files
-
-
-def _refuse_odd(member: tarfile.TarInfo, files: Collection[str]) -> None:
-    if not member.isreg() or member.issparse() or member.name in files:
-        raise _no_backup(f"{member.name[:LONGEST_PATH]!r} in it is no plain file, or there twice")
-    if len(member.name) > LONGEST_PATH or member.size > LARGEST or len(files) >= MOST_FILES:
-        raise _no_backup("it holds more files, longer names or larger files than any backup")
 
 
 def _judge(manifest: JsonObject) -> None:

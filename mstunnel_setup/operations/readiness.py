@@ -67,7 +67,9 @@ def run(operator: Operator, request: ReadinessRequest) -> Result:
     """Examine the host; the exit code is 3 when a required check failed that is not ignored."""
     checks.refuse_unknown(request.ignored_checks)
     _refuse_misplaced(request)
-    answers = _answers(operator, request)
+    own = {"mode": "rootless"} if request.scope == Group.ROOTLESS else {}
+    file = None if operator.answers is None else load(operator.answers)
+    answers = with_release_images(merge({**request.settings, **own}, os.environ, file))
     examiner = Examiner(operator.files, operator.processes, operator.clock, answered=answers.environment)
     wanted = _wanted(operator, request, answers, examiner)
     facts = examiner.facts(wanted)
@@ -193,12 +195,6 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
         read_account=None if before else read_account,
         inbound=_inbound(operator, request, settings),
     )
-
-
-def _answers(operator: Operator, request: ReadinessRequest) -> Answers:
-    own = {"mode": "rootless"} if request.scope == Group.ROOTLESS else {}
-    file = None if operator.answers is None else load(operator.answers)
-    return with_release_images(merge({**request.settings, **own}, os.environ, file))
 
 
 def _settings(operator: Operator, request: ReadinessRequest, answers: Answers, files: Files) -> Settings:

@@ -49,6 +49,8 @@ def profile_object(
 ) -> ProfileObject:
     """A profile of the tenant as it would be written; its values are not judged."""
     wire = extra(found)
+    entries = [(item.get("key"), item.get("value")) for item in wire.get("customData") or ()]
+    entries += [(item.get("name"), item.get("value")) for item in wire.get("customKeyValueData") or ()]
     profile = ProfileObject.model_construct(
         platform=_PLATFORMS[found.odata_type],
         name=found.display_name,
@@ -67,7 +69,9 @@ def profile_object(
         excluded_domains=_texts(wire, "excludedDomains"),
         proxy=_proxy(wire.get("proxyServer")),
         proxy_exclusions=_texts(wire, "proxyExclusionList"),
-        custom_settings=_custom(wire),
+        custom_settings={
+            str(key): str(value) for key, value in entries if key not in CLIENT_KEYS and value is not None
+        },
         all_users=any(item.target.odata_type == ALL_USERS for item in assignments),
         all_devices=any(item.target.odata_type == ALL_DEVICES for item in assignments),
         groups=tuple(_groups(assignments, GROUP)),
@@ -187,12 +191,6 @@ def _rule(wire: Wire) -> RuleObject:
         probe_url=wire.get("probeUrl"),
         probe_required_url=wire.get("probeRequiredUrl"),
     )
-
-
-def _custom(wire: Wire) -> dict[str, str]:
-    entries = [(item.get("key"), item.get("value")) for item in wire.get("customData") or ()]
-    entries += [(item.get("name"), item.get("value")) for item in wire.get("customKeyValueData") or ()]
-    return {str(key): str(value) for key, value in entries if key not in CLIENT_KEYS and value is not None}
 
 
 def _groups(assignments: Sequence[DeviceConfigurationAssignment], kind: str) -> Iterator[str]:

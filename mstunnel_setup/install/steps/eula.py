@@ -56,7 +56,11 @@ def _record(context: Context) -> JsonObject | None:
         earlier = remembered(context.receipt, "accepted-eula")
         return earlier if isinstance(earlier, dict) else None
     if context.answers.eula != "accept" and not context.gathered.eula_accepted:
-        _ask(context)
+        context.prompter.page(text())
+        answer = context.prompter.ask("Do you accept these terms? Type yes or no", default="no")
+        if answer.strip().lower() != "yes":
+            raise EULA_DECLINED()
+        context.gathered.eula_accepted = True
     return {"sha256": _digest(), "who": getpass.getuser()}
 
 
@@ -70,14 +74,6 @@ def _outstanding(context: Context) -> bool:
 
 def _digest() -> str:
     return hashlib.sha256(text().encode()).hexdigest()
-
-
-def _ask(context: Context) -> None:
-    context.prompter.page(text())
-    answer = context.prompter.ask("Do you accept these terms? Type yes or no", default="no")
-    if answer.strip().lower() != "yes":
-        raise EULA_DECLINED()
-    context.gathered.eula_accepted = True
 
 
 def _decide(acceptance: Acceptance) -> Sequence[Action[Ports]]:

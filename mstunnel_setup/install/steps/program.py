@@ -60,7 +60,11 @@ def _gather(context: Context) -> Program:
     digest = None if source is None else context.ports.files.digest_given(source)
     if source is None or digest is None:
         return Program()
-    _refuse_older(context)
+    earlier = remembered(context.receipt, _REMEMBERED)
+    installed = str(earlier["version"]) if isinstance(earlier, dict) else __version__
+    if Version(installed) > Version(__version__):
+        error = PROGRAM_OLDER(version=__version__, installed=installed, file=FILE)
+        context.fail(error)
     files = context.ports.files
     support = tuple(support_files(files, bundle.directory() / "support"))
     return Program(source, digest, _directory(files), support=support, archive=_archive(context))
@@ -89,14 +93,6 @@ def _directory(files: Files) -> str:
     """/usr/sbin, or /usr/bin where the system has merged the two (the former is then a link)."""
     state = files.state(paths.PROGRAMS)
     return "/usr/bin" if state is not None and state.kind == "link" else paths.PROGRAMS
-
-
-def _refuse_older(context: Context) -> None:
-    earlier = remembered(context.receipt, _REMEMBERED)
-    installed = str(earlier["version"]) if isinstance(earlier, dict) else __version__
-    if Version(installed) > Version(__version__):
-        error = PROGRAM_OLDER(version=__version__, installed=installed, file=FILE)
-        context.fail(error)
 
 
 def _decide(program: Program) -> Sequence[Action[Ports]]:

@@ -189,15 +189,11 @@ def _prove(context: Context, proxy: Proxy) -> None:
         if systemd.running() and systemd.known(unit)
     ]
     for unit in known:
-        seen = _environment_of(context, unit)
+        words = shlex.split(context.ports.systemd.environment(unit))
+        seen = dict(word.split("=", 1) for word in words if "=" in word)
         for name, value in proxy.wanted.items():
             if seen.get(name) != value:
                 raise PROXY_OVERRULED(unit=unit, variable=name, actual=seen.get(name, ""), expected=value)
-
-
-def _environment_of(context: Context, unit: str) -> dict[str, str]:
-    words = shlex.split(context.ports.systemd.environment(unit))
-    return dict(word.split("=", 1) for word in words if "=" in word)
 
 
 STEP = Step("proxy", "Proxy in all places", _gather_all, _decide, _prove)

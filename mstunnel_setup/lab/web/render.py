@@ -38,7 +38,9 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
     cookie = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(24)
     context = {
         "tenant": lab_of(request).tenant.name,
-        "form_token": _form_token(request, cookie),
+        "form_token": labs_of(request).signing.sign(
+            Purpose.FORM, cookie, request.cookies.get(SESSION_COOKIE, "")
+        ),
         "user": getattr(request.state, "user", None),
         "tab": "",
     }
@@ -56,10 +58,6 @@ def message(request: Request, title: str, text: str, status: int = 200) -> Respo
 def go_to(path: str) -> Response:
     """Send the browser to another page with GET."""
     return RedirectResponse(path, _SEE_OTHER, HEADERS)
-
-
-def _form_token(request: Request, cookie: str) -> str:
-    return labs_of(request).signing.sign(Purpose.FORM, cookie, request.cookies.get(SESSION_COOKIE, ""))
 
 
 def is_own_form(request: Request, form: FormData) -> bool:

@@ -73,7 +73,9 @@ def activate(run: Run, name: str, copies: Sequence[Action[Ports]] = ()) -> Activ
     Raises CertificateError `import-taken-back` when the gateway does not serve it; the earlier one is then in
     use again. Generations before the earlier one are removed.
     """
-    _refuse_flattened(run.context)
+    state = run.context.ports.files.state(paths.ACTIVE)
+    if state is not None and state.kind != "link":
+        raise LINK_FLATTENED(path=paths.ACTIVE, kind=state.kind)
     before = previous(run, name)
     # Asked first: opening the engine takes longer than all the rest.
     port = serving_port(run.context)
@@ -92,12 +94,6 @@ def finish_switch(run: Run, name: str, copies: Sequence[Action[Ports]]) -> None:
     """What follows once `name` is in use: copies at the usual places, and no generations but the last two."""
     apply_actions(run, "Copies for the usual places", copies)
     _prune(run, {name, previous(run, name)})
-
-
-def _refuse_flattened(context: Context) -> None:
-    state = context.ports.files.state(paths.ACTIVE)
-    if state is not None and state.kind != "link":
-        raise LINK_FLATTENED(path=paths.ACTIVE, kind=state.kind)
 
 
 def previous(run: Run, name: str) -> str | None:

@@ -15,7 +15,6 @@ from mstunnel_setup.engine.file_actions import WriteFile
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import FILE_MISSING, CertificateError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.certificate.activation import (
     apply_actions,
@@ -116,16 +115,12 @@ def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:
     if not material.certificates:
         raise ROOT_FILE_EMPTY(path=source)
     for certificate in material.certificates:
-        _refuse_unfit(run.context, certificate)
+        usage = extension(certificate, x509.KeyUsage)
+        if not is_ca(certificate) or (usage is not None and not usage.key_cert_sign):
+            raise ROOT_NOT_CA(certificate=title(certificate))
+        if days_left(certificate, run.context.ports.clock.now()) < 0:
+            raise ROOT_EXPIRED(certificate=title(certificate), ended=certificate.not_valid_after_utc)
     return material.certificates
-
-
-def _refuse_unfit(context: Context, certificate: x509.Certificate) -> None:
-    usage = extension(certificate, x509.KeyUsage)
-    if not is_ca(certificate) or (usage is not None and not usage.key_cert_sign):
-        raise ROOT_NOT_CA(certificate=title(certificate))
-    if days_left(certificate, context.ports.clock.now()) < 0:
-        raise ROOT_EXPIRED(certificate=title(certificate), ended=certificate.not_valid_after_utc)
 
 
 def _writing(certificate: x509.Certificate) -> WriteFile:

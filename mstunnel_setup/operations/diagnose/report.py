@@ -48,7 +48,11 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
     }
     files = {_MANIFEST: json_bytes(manifest), **files}
     data: JsonObject = {**about, **_listed(files, redactions)}
-    preview = _preview(data)
+    listed = [as_object(row) for row in as_list(data["contents"])]
+    rows = [(str(row["bytes"]), str(row["redactions"]), str(row["name"])) for row in listed]
+    preview = [
+        f"{size:>9} {redacted:>9} {name}" for size, redacted, name in [("Bytes", "Redacted", "File"), *rows]
+    ]
     if file is None:
         text = [*preview, "Write it with `mst-cli diagnose FILE.tar.gz`."]
         return Result("ok", data, text=text)
@@ -75,14 +79,6 @@ def _listed(files: Mapping[str, bytes], redactions: _Redactions) -> JsonObject:
         for name, content in files.items()
     ]
     return {"contents": contents}
-
-
-def _preview(data: JsonObject) -> list[str]:
-    listed = [as_object(row) for row in as_list(data["contents"])]
-    rows = [(str(row["bytes"]), str(row["redactions"]), str(row["name"])) for row in listed]
-    return [
-        f"{size:>9} {redacted:>9} {name}" for size, redacted, name in [("Bytes", "Redacted", "File"), *rows]
-    ]
 
 
 def _agree(operator: Operator, preview: list[str]) -> None:

@@ -23,7 +23,11 @@ def _arrives(protocol: str) -> Check:
         if inbound.role == "probe":
             return _probed(inbound, protocol, sources)
         if sources:
-            other = f", not {inbound.expected} (NAT?)" if _other(inbound, sources) else ""
+            other = (
+                f", not {inbound.expected} (NAT?)"
+                if inbound.expected and inbound.expected not in sources
+                else ""
+            )
             return passed(f"a probe came from {', '.join(sources)}{other}")
         return PROBE_MISSING(protocol=protocol.upper(), port=settings.port)
 
@@ -37,10 +41,6 @@ def _probed(inbound: InboundFacts, protocol: str, sources: tuple[str, ...]) -> V
     if inbound.gateway:
         return GATEWAY_RUNNING()
     return PROBE_UNANSWERED(expected=inbound.expected, protocol=protocol.upper())
-
-
-def _other(inbound: InboundFacts, sources: tuple[str, ...]) -> bool:
-    return bool(inbound.expected) and inbound.expected not in sources
 
 
 CHECKS: tuple[Check, ...] = (_arrives("tcp"), _arrives("udp"))

@@ -20,10 +20,6 @@ MONITOR = "mstunnel_monitor.service.d"
 DOCKER = "docker.service.d"
 
 
-def _normal(value: str) -> str:
-    return value.strip().rstrip("/").lower()
-
-
 def _urls(proxies: ProxyFacts) -> list[ProxyPlace]:
     return [item for item in proxies.places if item.name != "no_proxy" and item.value]
 
@@ -88,7 +84,7 @@ def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
     found: dict[str, ProxyPlace] = {}
     for item in proxies.places:
         if item.name == name and item.value:
-            found.setdefault(_normal(item.value), item)
+            found.setdefault(item.value.strip().rstrip("/").lower(), item)
     first, *others = found.values() or [None]
     for other in others:
         if first is not None and other is not None:
