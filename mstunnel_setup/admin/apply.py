@@ -9,10 +9,10 @@ from mstunnel_setup.admin.change import Change
 from mstunnel_setup.admin.declared import Declared, load_declarations
 from mstunnel_setup.admin.errors import EXPORT_EXISTS
 from mstunnel_setup.admin.export import SCHEMA_FILE, declarations_of, shared_names, unsaid
+from mstunnel_setup.admin.named_files import write_named
 from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant, plan
 from mstunnel_setup.admin.session import make_sure, open_tenant
-from mstunnel_setup.admin.written_files import write_named
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.errors import ExitCode, SetupError

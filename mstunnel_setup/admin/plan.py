@@ -50,7 +50,16 @@ def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = Fal
     Objects are found again by name. Raises TenantError `name-ambiguous` when the tenant has two of a name,
     DeclarationError when a site names a server configuration, or a profile a site, that exists nowhere.
     """
-    _require_configurations(declared, tenant, prune=prune)
+    known = {item.value.name.casefold() for item in declared.configurations}
+    if not prune:
+        known |= {name.casefold() for item in tenant.configurations for name in (item.display_name, item.id)}
+    lines = [
+        item.line("configuration", f"no server configuration is called `{item.value.configuration}`")
+        for item in declared.sites
+        if item.value.configuration.casefold() not in known
+    ]
+    if lines:
+        raise DeclarationError(lines)
     places = [_place(item, declared, tenant) for item in declared.profiles]
     changes = [
         *(_configuration(item.value, tenant) for item in declared.configurations),
@@ -116,19 +125,6 @@ def only(objects: Sequence[Named], name: str, what: str) -> Named | None:
         ids = ", ".join(item.id for item in found)
         raise NAME_AMBIGUOUS(count=len(found), kind=what, name=name, ids=ids)
     return found[0] if found else None
-
-
-def _require_configurations(declared: Declared, tenant: Tenant, *, prune: bool) -> None:
-    known = {item.value.name.casefold() for item in declared.configurations}
-    if not prune:
-        known |= {name.casefold() for item in tenant.configurations for name in (item.display_name, item.id)}
-    lines = [
-        item.line("configuration", f"no server configuration is called `{item.value.configuration}`")
-        for item in declared.sites
-        if item.value.configuration.casefold() not in known
-    ]
-    if lines:
-        raise DeclarationError(lines)
 
 
 def _deletions(declared: Declared, tenant: Tenant) -> Iterator[Change]:

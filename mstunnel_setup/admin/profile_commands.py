@@ -11,7 +11,7 @@ from mstunnel_setup.admin.errors import NAME_TAKEN, PROFILE_INVALID, PROFILE_UNK
 from mstunnel_setup.admin.find import chosen, find_site
 from mstunnel_setup.admin.judged_values import judged
 from mstunnel_setup.admin.lines import NOTHING, details, table
-from mstunnel_setup.admin.named_file import names_file
+from mstunnel_setup.admin.named_files import names_file
 from mstunnel_setup.admin.plan import place_of
 from mstunnel_setup.admin.profile_changes import (
     PresentProfile,

@@ -11,11 +11,10 @@ from mstunnel_setup.admin.errors import (
     EXCLUSIONS_UNREADABLE,
     EXCLUSIONS_WITHOUT_DIRECT_PROXY,
 )
-from mstunnel_setup.admin.named_file import names_file
+from mstunnel_setup.admin.named_files import names_file, write_named
 from mstunnel_setup.admin.profile_commands import find_profile
 from mstunnel_setup.admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_setup.admin.session import open_tenant
-from mstunnel_setup.admin.written_files import write_named
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result

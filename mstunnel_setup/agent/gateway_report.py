@@ -101,11 +101,13 @@ def parse_report(text: str) -> GatewayReport | None:
     at = _time(_first(words, "time"))
     if at is None:
         return None
+    found = _object(_first(words, "status")).get("Active sessions")
+    counts = [count for line in words.get("interface", []) for count in line.split()[1:]]
     return GatewayReport(
         at=at,
         configuration=_applied(_first(words, "configuration")),
-        connections=_connections(_first(words, "status")),
-        transferred=_transferred(words.get("interface", [])),
+        connections=found if isinstance(found, int) and 0 <= found < _MEASURABLE else None,
+        transferred=sum(map(int, counts)) if counts and all(map(_COUNTER.fullmatch, counts)) else None,
         nameservers=tuple(plain(value, 60) for value in words.get("nameserver", [])),
         probe=_probe(_first(words, "probe")),
     )
@@ -128,16 +130,6 @@ def _applied(text: str) -> Applied | None:
     if outcome == "applied":
         return Applied(digest)
     return Applied(digest, plain(reason, _LONGEST) or "no reason given") if outcome == "refused" else None
-
-
-def _connections(text: str) -> int | None:
-    found = _object(text).get("Active sessions")
-    return found if isinstance(found, int) and 0 <= found < _MEASURABLE else None
-
-
-def _transferred(lines: list[str]) -> int | None:
-    counts = [count for line in lines for count in line.split()[1:]]
-    return sum(map(int, counts)) if counts and all(map(_COUNTER.fullmatch, counts)) else None
 
 
 def _probe(text: str) -> Probe | None:

@@ -121,12 +121,8 @@ def _read(files: Files, path: str, reference: SecretReference, forbidden: int) -
     if found.st_mode & forbidden:
         mode = stat.S_IMODE(found.st_mode)
         raise SECRET_EXPOSED(path=path, mode=mode)
-    return _text(files.read(path) or b"", reference)
-
-
-def _text(content: bytes, reference: SecretReference) -> str:
     try:
-        text = content.decode("utf-8")
+        text = (files.read(path) or b"").decode("utf-8")
     except UnicodeDecodeError as error:
         raise SECRET_INVALID(reference=reference, expected="UTF-8 text") from error
     return text.removesuffix("\n").removesuffix("\r")

@@ -1,4 +1,4 @@
-"""Actions that run containers: unit file, Quadlet file, service, and container without systemd."""
+"""Actions that run containers: directories, unit file, Quadlet file, service, container without systemd."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,11 +13,27 @@ from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_unt
 from mstunnel_setup.containers.ports import HasEngine
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles, WriteFile
+from mstunnel_setup.engine.file_actions import HasFiles, MakeDirectory, WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import EngineError
 
 _LOG_TIMEOUT = 180.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeStateDirectory(MakeDirectory):
+    """Create a directory for a container's state; undo removes it with its content."""
+
+    kind: ClassVar[str] = "make-state-directory"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"create directory {self.path} for the state of the container"
+
+    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+        """Remove the directory with its content; links are not followed."""
+        ports.files.empty(self.path)
+        return super().undo(ports, record)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +48,8 @@ class _InstallUnitFile(Action[HasEngine]):
         """The file part of this action."""
         return WriteFile(path=self.path, text=self.text)
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"install unit {self.path}"
 
     def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
@@ -69,8 +85,8 @@ class InstallUnit(_InstallUnitFile):
     kind: ClassVar[str] = "install-unit"
 
     @property
+    @override
     def key(self) -> str:
-        """The path."""
         return f"unit:{self.path}"
 
 
@@ -81,8 +97,8 @@ class InstallQuadlet(_InstallUnitFile):
     kind: ClassVar[str] = "install-quadlet"
 
     @property
+    @override
     def key(self) -> str:
-        """The path."""
         return f"quadlet:{self.path}"
 
     def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
@@ -108,12 +124,12 @@ class StartService(Action[HasEngine]):
     timeout: float = 600.0
 
     @property
+    @override
     def key(self) -> str:
-        """The unit."""
         return f"service:{self.unit}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"start service {self.unit}"
 
     @override
@@ -138,7 +154,6 @@ class StartService(Action[HasEngine]):
 
     @override
     def undo(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
-        """Stop it."""
         if not ports.systemd.known(self.unit):
             return Undone(Undo.ABSENT)
         ports.systemd.stop(self.unit)
@@ -168,8 +183,8 @@ class RunContainer(Action[HasEngine]):
         """The name of the container."""
         return f"container:{self.spec.name}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"run container {self.spec.name}"
 
     @override
@@ -191,7 +206,6 @@ class RunContainer(Action[HasEngine]):
 
     @override
     def undo(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
-        """Stop and remove it."""
         state = ports.engine.inspect(self.spec.name)
         if state is None:
             return Undone(Undo.ABSENT)

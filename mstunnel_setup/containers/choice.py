@@ -63,13 +63,12 @@ class ChooseEngine(Action[Any]):
         """There is one engine."""
         return _KEY
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"use {self.engine.capitalize()}: {self.reason}"
 
     @override
     def satisfied(self, ports: Any, outputs: Outputs) -> bool:
-        """Whether this engine is already recorded."""
         return outputs.get(self.key) == {"engine": self.engine}
 
     @override
@@ -79,7 +78,6 @@ class ChooseEngine(Action[Any]):
 
     @override
     def undo(self, ports: Any, record: UndoRecord[Any]) -> Undone:
-        """Removed with the record."""
         return Undone(Undo.REMOVED)
 
 

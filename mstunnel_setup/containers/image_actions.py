@@ -30,7 +30,6 @@ class _BringImage(Action[HasEngine]):
 
     @override
     def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
-        """Whether the image is on this host."""
         return ports.engine.image(self.reference) is not None
 
     def capture(self, ports: HasEngine) -> JsonObject:
@@ -58,8 +57,8 @@ class PullImage(_BringImage):
     kind: ClassVar[str] = "pull-image"
     deadline: float = 1800.0
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"pull image {_short(self.reference)}"
 
     @override
@@ -76,8 +75,8 @@ class LoadImage(_BringImage):
     kind: ClassVar[str] = "load-image"
     archive: str
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"load image {_short(self.reference)} from {self.archive}"
 
     def capture(self, ports: HasEngine) -> JsonObject:

@@ -94,7 +94,13 @@ def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[s
         _wait_until_it_answers(address, service, clock)
         yield address
     finally:
-        _end(service, clock)
+        service.terminate()
+        until = clock.monotonic() + _END_TIMEOUT
+        while service.poll() is None and clock.monotonic() < until:
+            clock.sleep(0.05)
+        if service.poll() is None:
+            service.kill()
+        service.wait()
         files.remove(path)
         files.remove_directory(paths.RUN)
 
@@ -106,16 +112,6 @@ def _wait_until_it_answers(address: str, service: _Service, clock: Clock) -> Non
             return
         clock.sleep(0.1)
     raise ENGINE_NOT_STARTED()
-
-
-def _end(service: _Service, clock: Clock) -> None:
-    service.terminate()
-    until = clock.monotonic() + _END_TIMEOUT
-    while service.poll() is None and clock.monotonic() < until:
-        clock.sleep(0.05)
-    if service.poll() is None:
-        service.kill()
-    service.wait()
 
 
 def _answers(address: str) -> bool:

@@ -56,7 +56,6 @@ class MakeDirectory(Action[HasFiles]):
 
     @override
     def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
-        """Whether the directory exists."""
         state = ports.files.state(self.path)
         return state is not None and state.kind == "directory"
 
@@ -95,12 +94,10 @@ class FileAction(Action[Place]):
 
     @override
     def capture(self, ports: Place) -> JsonObject:
-        """Save the current file, if there is one."""
         return save(ports, self.path)
 
     @override
     def undo(self, ports: Place, record: UndoRecord[Place]) -> Undone:
-        """Restore the earlier file, or remove this one."""
         return put_back(ports, self.path, record.before)
 
 
@@ -121,7 +118,6 @@ class PlacedFile(FileAction[Place]):
 
     @override
     def satisfied(self, ports: Place, outputs: Outputs) -> bool:
-        """Whether content and mode match."""
         state = ports.files.state(self.path)
         if state is None or state.kind != "file" or state.mode != self.mode:
             return False
@@ -129,7 +125,6 @@ class PlacedFile(FileAction[Place]):
 
     @override
     def apply(self, ports: Place, outputs: Outputs) -> JsonObject:
-        """Write it."""
         ports.files.write(self.path, self.content(ports, outputs), self.mode)
         return {}
 
@@ -162,12 +157,10 @@ class WriteFile(PlacedFile[HasFiles]):
 
     @override
     def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
-        """The text in UTF-8."""
         return self.text.encode()
 
     @override
     def content_digest(self, outputs: Outputs) -> str:
-        """Digest of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
@@ -196,17 +189,14 @@ class WriteJson(PlacedFile[HasFiles]):
 
     @override
     def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
-        """The value, references resolved, indented."""
         return json_bytes(resolve(self.value, outputs))
 
     @override
     def resolved(self, outputs: Outputs) -> "WriteJson":
-        """With references replaced by the outputs."""
         return replace(self, value=resolve(self.value, outputs))
 
     @override
     def content_digest(self, outputs: Outputs) -> str:
-        """Digest of the resolved value."""
         return hashlib.sha256(json_bytes(resolve(self.value, outputs))).hexdigest()
 
 
@@ -232,7 +222,6 @@ class CopyFile(PlacedFile[HasFiles]):
 
     @override
     def content_digest(self, outputs: Outputs) -> str:
-        """The digest of the checked file."""
         return self.digest
 
 
@@ -259,13 +248,11 @@ class Link(Action[HasFiles]):
 
     @override
     def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
-        """Whether the link points there."""
         state = ports.files.state(self.path)
         return state is not None and state.target == self.target
 
     @override
     def capture(self, ports: HasFiles) -> JsonObject:
-        """The earlier target of the link, or the earlier file."""
         state = ports.files.state(self.path)
         kept = save(ports, self.path) if state and state.kind == "file" else {"digest": None}
         return {"target": state.target if state else None, **kept}
@@ -294,7 +281,6 @@ class Link(Action[HasFiles]):
 
     @override
     def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
-        """Restore the earlier target or file, or remove the link."""
         state = ports.files.state(self.path)
         if self.changed(ports, record):
             return Undone(Undo.KEPT, _edited(self.path))

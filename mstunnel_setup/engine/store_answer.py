@@ -21,7 +21,6 @@ class StoreAnswer(Action[object]):
     @property
     @override
     def key(self) -> str:
-        """The name."""
         return f"answer:{self.name}"
 
     @override
@@ -30,7 +29,6 @@ class StoreAnswer(Action[object]):
 
     @override
     def satisfied(self, ports: object, outputs: Outputs) -> bool:
-        """Whether this value is stored."""
         return outputs.get(self.key) == {"value": self.value}
 
     @override
@@ -40,7 +38,6 @@ class StoreAnswer(Action[object]):
 
     @override
     def undo(self, ports: object, record: UndoRecord[object]) -> Undone:
-        """Removed with the record."""
         return Undone(Undo.REMOVED)
 
 

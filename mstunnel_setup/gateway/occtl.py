@@ -72,7 +72,15 @@ def occtl_arguments(command: ShowCommand, argument: str = "", *, as_json: bool =
 
     Raises UsageError when the argument is missing, unexpected, or cannot be one.
     """
-    _judge_argument(command, argument)
+    name = " ".join(("show", *command.words))
+    if command.argument and not argument:
+        raise ARGUMENT_MISSING(name=name, argument=command.argument)
+    if argument and not command.argument:
+        raise ARGUMENT_UNEXPECTED(name=name)
+    if argument:
+        judge_word(command.argument, argument)
+    if command.argument == "ID" and not (argument.isascii() and argument.isdigit()):
+        raise ARGUMENT_INVALID(name="ID", value=argument, expected="a number listed by `show users`")
     if command.streams:
         return [*_UNTIL_INPUT_ENDS, *_LINE_BY_LINE, "occtl", "--no-pager", "show", *command.words]
     options = ["--json"] if as_json else []
@@ -91,18 +99,6 @@ def read_answer(command: ShowCommand, text: str) -> JsonObject | list[JsonValue]
     if isinstance(value, dict):
         return value
     raise _not_understood(text)
-
-
-def _judge_argument(command: ShowCommand, argument: str) -> None:
-    name = " ".join(("show", *command.words))
-    if command.argument and not argument:
-        raise ARGUMENT_MISSING(name=name, argument=command.argument)
-    if argument and not command.argument:
-        raise ARGUMENT_UNEXPECTED(name=name)
-    if argument:
-        judge_word(command.argument, argument)
-    if command.argument == "ID" and not (argument.isascii() and argument.isdigit()):
-        raise ARGUMENT_INVALID(name="ID", value=argument, expected="a number listed by `show users`")
 
 
 def judge_word(placeholder: str, word: str) -> None:

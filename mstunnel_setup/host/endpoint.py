@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import certifi
 from cryptography import x509
@@ -49,14 +49,15 @@ class Destination:
     client_certificate: bool = False
 
 
+TrustedBy: TypeAlias = Literal["public", "host", "none"]
+"""Where a chain ends: in a public root, in a root that only this host trusts, or in neither."""
+
+
 @dataclass(frozen=True)
 class Reached:
-    """The answer. `trust`: the chain ends in a public root, in one of this host, or in none ("nobody").
+    """The answer. `status` is of HTTP, or 0; `date` is the server's clock, `mtu` the path MTU."""
 
-    `status` is the HTTP status, 0 without an HTTP answer; `date` the server's clock, `mtu` the path MTU.
-    """
-
-    trust: Literal["public", "host", "nobody"]
+    trust: TrustedBy
     issuer: str
     status: int = 0
     date: datetime | None = None
@@ -70,7 +71,7 @@ class Trust:
     host_roots: str = ""
     public_roots: str = ""
 
-    def contexts(self) -> Iterator[tuple[Literal["public", "host", "nobody"], ssl.SSLContext]]:
+    def contexts(self) -> Iterator[tuple[TrustedBy, ssl.SSLContext]]:
         """TLS contexts, the strictest first; the last one does not verify."""
         public = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self.public_roots:
@@ -82,7 +83,7 @@ class Trust:
         if self.host_roots:
             host.load_verify_locations(cadata=self.host_roots)
         yield "host", host
-        yield "nobody", unverified_context()
+        yield "none", unverified_context()
 
 
 def unverified_context() -> ssl.SSLContext:
@@ -100,7 +101,13 @@ def reach(destination: Destination, trust: Trust, clock: Clock, end: float) -> R
             if destination.client_certificate:
                 show_unknown_certificate(context)
             try:
-                return _reach(destination, name, context, clock, end)
+                with _connected(destination, clock, end) as connection:
+                    connection.settimeout(_left(clock, end))
+                    with context.wrap_socket(connection, server_hostname=destination.host) as secure:
+                        leaf = secure.getpeercert(binary_form=True) or b""
+                        status, date = _ask(secure, destination, clock, end)
+                        mtu = _path_mtu(secure)
+                return Reached(name, _issuer(leaf), status, date, mtu)
             except ssl.SSLCertVerificationError:
                 continue
     except TimeoutError as error:
@@ -132,22 +139,6 @@ def resolve(host: str, port: int) -> tuple[str, ...]:
         reason = getattr(error, "strerror", None) or str(error)
         raise NAME_UNRESOLVED(reason=reason) from error
     return tuple(dict.fromkeys(str(item[4][0]) for item in found))
-
-
-def _reach(
-    destination: Destination,
-    name: Literal["public", "host", "nobody"],
-    context: ssl.SSLContext,
-    clock: Clock,
-    end: float,
-) -> Reached:
-    with _connected(destination, clock, end) as connection:
-        connection.settimeout(_left(clock, end))
-        with context.wrap_socket(connection, server_hostname=destination.host) as secure:
-            leaf = secure.getpeercert(binary_form=True) or b""
-            status, date = _ask(secure, destination, clock, end)
-            mtu = _path_mtu(secure)
-    return Reached(name, _issuer(leaf), status, date, mtu)
 
 
 @contextmanager

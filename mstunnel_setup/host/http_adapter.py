@@ -72,5 +72,4 @@ class ContextAdapter(BoundedAdapter):
 
     @override
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Part of HTTPAdapter's contract."""
         conn.cert_reqs = "CERT_REQUIRED"

@@ -6,10 +6,15 @@ server is registered it signs in itself, so that no later stop costs another sig
 
 from collections.abc import Mapping
 
-from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
+from mstunnel_setup.containers.actions import (
+    InstallQuadlet,
+    InstallUnit,
+    MakeStateDirectory,
+    RunContainer,
+    StartService,
+)
 from mstunnel_setup.containers.choice import ChooseEngine
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
-from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Codec
 from mstunnel_setup.engine.file_actions import (
     CopyFile,
@@ -44,8 +49,7 @@ from mstunnel_setup.install.steps import (
     verify,
 )
 from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
-from mstunnel_setup.system.directory import GiveDirectory
-from mstunnel_setup.system.give_to_agent import GiveToAgent
+from mstunnel_setup.system.directory import GiveDirectory, GiveToAgent
 from mstunnel_setup.system.init_script import EnableInitScript
 from mstunnel_setup.system.modules import LoadModule
 from mstunnel_setup.system.selinux import LabelPort

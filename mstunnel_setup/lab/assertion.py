@@ -49,7 +49,13 @@ def check_assertion(
     (the token endpoint), `iss` and `sub` (the client id), `exp` (in ten minutes at most) and `jti` must hold.
     Raises `OAuthError`.
     """
-    certificate = _certificate(_header(assertion), credentials)
+    try:
+        header: JsonObject = jwt.get_unverified_header(assertion)
+    except (jwt.PyJWTError, RecursionError) as error:
+        raise _invalid(50027, "JWT token is invalid or malformed.") from error
+    if header.get("alg") not in _ALGORITHMS:
+        raise _invalid(5002738, f"Invalid JWT token: the algorithm must be one of {', '.join(_ALGORITHMS)}.")
+    certificate = _certificate(header, credentials)
     key = certificate.public_key()
     if not isinstance(key, rsa.RSAPublicKey):
         raise _invalid(700027, "The certificate of the client assertion has no RSA key.")
@@ -66,16 +72,6 @@ def thumbprints(certificate: bytes) -> tuple[str, str]:
     """Return `x5t` and `x5t#S256` (base64url) of a certificate in DER."""
     sha1 = hashlib.sha1(certificate, usedforsecurity=False)
     return base64url(sha1.digest()), base64url(hashlib.sha256(certificate).digest())
-
-
-def _header(assertion: str) -> JsonObject:
-    try:
-        header: JsonObject = jwt.get_unverified_header(assertion)
-    except (jwt.PyJWTError, RecursionError) as error:
-        raise _invalid(50027, "JWT token is invalid or malformed.") from error
-    if header.get("alg") not in _ALGORITHMS:
-        raise _invalid(5002738, f"Invalid JWT token: the algorithm must be one of {', '.join(_ALGORITHMS)}.")
-    return header
 
 
 def _certificate(header: JsonObject, credentials: tuple[KeyCredential, ...]) -> x509.Certificate:

@@ -233,7 +233,7 @@ class Attempt(Section):
     target: str
     through: str = ""
     error: str = ""
-    trust: Literal["public", "host", "nobody", ""] = ""
+    trust: Literal["public", "host", "none", ""] = ""
     issuer: str = ""
     status: int = 0
     skew: float | None = None

@@ -170,19 +170,15 @@ def apply(chosen: Sequence[Fix], files: Files, processes: Processes, *, live: bo
     failed: dict[Fix, SetupError] = {}
     for fix in chosen:
         try:
-            _make(fix, files, processes, live=live)
+            if fix.path:
+                _write(files, fix)
+            if fix.may_fail and live:
+                processes.run(fix.may_fail, timeout=_SECONDS, check=False)
+            for command in fix.commands if live else ():
+                processes.run(command, timeout=_SECONDS)
         except SetupError as error:
             failed[fix] = error
     return failed
-
-
-def _make(fix: Fix, files: Files, processes: Processes, *, live: bool) -> None:
-    if fix.path:
-        _write(files, fix)
-    if fix.may_fail and live:
-        processes.run(fix.may_fail, timeout=_SECONDS, check=False)
-    for command in fix.commands if live else ():
-        processes.run(command, timeout=_SECONDS)
 
 
 def _write(files: Files, fix: Fix) -> None:

@@ -66,11 +66,7 @@ def _covers(item: str, port: int, protocol: str) -> bool:
     """Whether "443/tcp" or "440-450/tcp" covers the port."""
     numbers, _, name = item.partition("/")
     match = re.fullmatch(r"([0-9]{1,5})(?:[-:]([0-9]{1,5}))?", numbers, re.ASCII)
-    return bool(match) and name in (protocol, "") and _within(match, port)
-
-
-def _within(match: re.Match[str] | None, port: int) -> bool:
-    return match is not None and int(match[1]) <= port <= int(match[2] or match[1])
+    return match is not None and name in (protocol, "") and int(match[1]) <= port <= int(match[2] or match[1])
 
 
 def ufw(status: str, port: int) -> Firewall | None:

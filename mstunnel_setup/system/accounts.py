@@ -60,17 +60,16 @@ class CreateAccount(Action[HasClock]):
     name: str
 
     @property
+    @override
     def key(self) -> str:
-        """The account."""
         return f"account:{self.name}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"create service account {self.name} (no login)"
 
     @override
     def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
-        """Whether there is such an account."""
         return accounts.find(self.name) is not None
 
     @override
@@ -114,13 +113,12 @@ class GiveIds(Action[HasClock]):
         """The account and the kind of ids."""
         return f"{self.ids}:{self.name}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"give {self.name} {IDS} ids in /etc/{self.ids}"
 
     @override
     def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
-        """Whether the account has this range."""
         return self._line in (ports.files.read(f"/etc/{self.ids}") or b"").decode().splitlines()
 
     def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
@@ -154,18 +152,16 @@ class JoinGroup(Action[HasClock]):
         """The group and the account."""
         return f"member:{self.group}:{self.name}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"make {self.name} a member of {self.group}"
 
     @override
     def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
-        """Whether it is a member."""
         return accounts.is_member(self.name, self.group)
 
     @override
     def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
-        """Add it to the group (usermod(8))."""
         _run(ports, self.name, ("usermod", "--append", "--groups", self.group, self.name))
         return {}
 
@@ -185,12 +181,12 @@ class EnableLinger(Action[HasClock]):
     name: str
 
     @property
+    @override
     def key(self) -> str:
-        """The account."""
         return f"linger:{self.name}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"let the services of {self.name} run without a login"
 
     @override

@@ -62,12 +62,12 @@ class EnableInitScript(Action[HasProcesses]):
     now: bool = False
 
     @property
+    @override
     def key(self) -> str:
-        """The script."""
         return f"init-script:{self.name}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         also = "start and " if self.now else ""
         return f"{also}enable {path(self.name)} at boot (`{' '.join(self._enable)}`)"
 

@@ -23,17 +23,16 @@ class LoadModule(Action[HasProcesses]):
     name: str
 
     @property
+    @override
     def key(self) -> str:
-        """The module."""
         return f"module:{self.name}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"load kernel module {self.name}"
 
     @override
     def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
-        """Whether the kernel lists it."""
         return self._loaded(ports)
 
     def capture(self, ports: HasProcesses) -> JsonObject:

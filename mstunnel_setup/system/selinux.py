@@ -24,12 +24,12 @@ class LabelPort(Action[HasProcesses]):
     port: int
 
     @property
+    @override
     def key(self) -> str:
-        """The port."""
         return f"selinux-port:{self.port}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"set the SELinux type of TCP port {self.port} to {PROXY_TYPE}"
 
     @override

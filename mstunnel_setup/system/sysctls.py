@@ -23,17 +23,16 @@ class SetSysctl(Action[HasProcesses]):
     value: str
 
     @property
+    @override
     def key(self) -> str:
-        """The parameter."""
         return f"sysctl:{self.name}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"set {self.name} to {self.value}"
 
     @override
     def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
-        """Whether it has that value."""
         return self._now(ports) == self.value
 
     def capture(self, ports: HasProcesses) -> JsonObject:

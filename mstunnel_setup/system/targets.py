@@ -18,22 +18,20 @@ class ReachTarget(Action[HasUnits]):
     unit: str
 
     @property
+    @override
     def key(self) -> str:
-        """The target."""
         return f"target:{self.unit}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"start {self.unit}"
 
     @override
     def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
-        """Whether it is active."""
         return ports.systemd.active(self.unit)
 
     @override
     def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
-        """Start it."""
         ports.systemd.start(self.unit)
         return {}
 

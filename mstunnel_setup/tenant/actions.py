@@ -75,8 +75,8 @@ class CreateAppIdentity(Action[HasTenant]):
         """The name of the application."""
         return f"application:{self.display_name}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"create application {self.display_name} in the tenant and grant it {CONFIGURATION_READ_WRITE}"
 
     def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
@@ -167,8 +167,8 @@ class RegisterServer(Action[HasTenant]):
         """Site and name."""
         return f"server:{self.site_id}/{self.server_name}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"register server {self.server_name} in site {self.site_id}"
 
     def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
@@ -217,13 +217,12 @@ class RemoveServerRecord(Action[HasTenant]):
         """The record by its id."""
         return f"left-record:{self.server_id}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"remove the record that an earlier server {self.server_name} left in site {self.site_id}"
 
     @override
     def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
-        """Whether it is gone."""
         return ports.graph.server(self.site_id, self.server_id) is None
 
     def capture(self, ports: HasTenant) -> JsonObject:
@@ -235,7 +234,6 @@ class RemoveServerRecord(Action[HasTenant]):
 
     @override
     def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
-        """Delete it."""
         ports.graph.delete_server(self.site_id, self.server_id)
         return {}
 

@@ -74,20 +74,16 @@ def cloud(name: str, authority: str | None = None, graph: str | None = None) -> 
     or given for a cloud that has fixed ones, an address that is not plain https.
     """
     if name == "custom":
-        return _custom(authority, graph)
+        if not authority or not graph:
+            raise CLOUD_INCOMPLETE()
+        host, tenant = _address(authority, "tenant.authority")
+        base, path = _address(graph, "tenant.graph")
+        return Cloud("custom", host, f"{base}/{path}".rstrip("/"), tenant=tenant)
     if name not in CLOUDS:
         raise CLOUD_UNKNOWN(name=name, names=", ".join([*CLOUDS, "custom"]))
     if authority or graph:
         raise CLOUD_FIXED(name=name)
     return CLOUDS[name]
-
-
-def _custom(authority: str | None, graph: str | None) -> Cloud:
-    if not authority or not graph:
-        raise CLOUD_INCOMPLETE()
-    host, tenant = _address(authority, "tenant.authority")
-    base, path = _address(graph, "tenant.graph")
-    return Cloud("custom", host, f"{base}/{path}".rstrip("/"), tenant=tenant)
 
 
 def _address(text: str, setting: str) -> tuple[str, str]:

@@ -56,13 +56,12 @@ class PlaceAgentCredential(FileAction[HasPassphrases]):
     source: CredentialSource
     certificate_sha256: str
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"place the agent's certificate from {self.source.pfx or self.source.certificate}"
 
     @override
     def satisfied(self, ports: HasPassphrases, outputs: Outputs) -> bool:
-        """Whether this credential stands there."""
         if ports.files.state(self.path) is None:
             return False
         try:
@@ -97,13 +96,12 @@ class UseAppIdentity(Action[object]):
         """The application."""
         return f"application:{self.app_id}"
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"use the application {self.app_id}, which was created in advance"
 
     @override
     def satisfied(self, ports: object, outputs: Outputs) -> bool:
-        """Whether it is in use."""
         return outputs.get(self.key) == self._results()
 
     @override

@@ -115,7 +115,9 @@ def explain(answer: Answer, needs: str = "") -> SetupError:
     if _without_licence(answer):
         return LICENCE_MISSING(detail=f": {answer.said}")
     if answer.status == HTTPStatus.FORBIDDEN:
-        return _forbidden(answer, needs)
+        role = f", and the user needs the role {_ROLES[needs]}" if needs in _ROLES else ""
+        permission = f"the permission {needs}" if needs else "another permission"
+        return PERMISSION_MISSING(request=answer.said, permission=permission, role=role)
     unavailable = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     otherwise = GRAPH_UNAVAILABLE if unavailable else REQUEST_REFUSED
     return _REFUSALS.get(answer.status, otherwise)(request=answer.said)
@@ -139,9 +141,3 @@ def _without_licence(answer: Answer) -> bool:
     tenant = answer.status == HTTPStatus.BAD_REQUEST and "not applicable to target tenant" in words
     person = answer.status == HTTPStatus.FORBIDDEN and ("licence" in words or "license" in words)
     return tenant or person
-
-
-def _forbidden(answer: Answer, needs: str) -> SignInError:
-    role = f", and the user needs the role {_ROLES[needs]}" if needs in _ROLES else ""
-    permission = f"the permission {needs}" if needs else "another permission"
-    return PERMISSION_MISSING(request=answer.said, permission=permission, role=role)

@@ -25,8 +25,8 @@ class CreateAgentSecret(FileAction[HasTenant]):
     application: str
     days: int
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"make the agent's secret {self.path}"
 
     def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
@@ -70,13 +70,12 @@ class PlaceAgentSecret(FileAction[HasPassphrases]):
     kind: ClassVar[str] = "place-agent-secret"
     secret: str
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"place the agent's secret from {self.secret}"
 
     @override
     def satisfied(self, ports: HasPassphrases, outputs: Outputs) -> bool:
-        """Whether this secret stands there."""
         return ports.files.read(self.path) == ports.passphrase(self.secret)
 
     @override

@@ -6,7 +6,6 @@ from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import TenantError
 from mstunnel_setup.host.http_port import HttpPort
 from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED, PAGING_BROKEN
 from mstunnel_setup.tenant.graph_errors import Answer, explain, not_graph
@@ -42,7 +41,7 @@ class GraphTransport:
         link: object = f"{self._base}{path}"
         while link:
             if not isinstance(link, str) or link in seen or len(seen) >= _MOST_PAGES or not self._ours(link):
-                raise _broken_paging(path)
+                raise PAGING_BROKEN(path=path)
             seen.add(link)
             document = self._send("GET", link, None, needs)
             yield from _entities(document, path)
@@ -86,7 +85,3 @@ def _entities(document: Mapping[str, object], path: str) -> list[JsonObject]:
     if not isinstance(value, list):
         raise ANSWER_UNEXPECTED(found=f"no list of objects for {path}")
     return value
-
-
-def _broken_paging(path: str) -> TenantError:
-    return PAGING_BROKEN(path=path)

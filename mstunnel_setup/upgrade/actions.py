@@ -23,7 +23,6 @@ class OpenMailbox(Action[HasFiles]):
     @property
     @override
     def key(self) -> str:
-        """There is one mailbox."""
         return f"mailbox:{paths.MESSAGES}"
 
     @override
@@ -32,13 +31,11 @@ class OpenMailbox(Action[HasFiles]):
 
     @override
     def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
-        """Whether all directories exist."""
         states = [ports.files.state(directory) for directory in _DIRECTORIES]
         return all(state is not None and state.kind == "directory" for state in states)
 
     @override
     def apply(self, ports: HasFiles, outputs: Outputs) -> JsonObject:
-        """Create them."""
         for directory in _DIRECTORIES:
             ports.files.make_directories(directory, 0o755)
         return {}

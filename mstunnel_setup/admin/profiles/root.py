@@ -13,25 +13,21 @@ def with_root(profile: ProfileObject) -> ProfileObject:
     """The profile with the PEM of its trusted root in place of a path. Raises CertificateError."""
     if profile.trusted_root is None:
         return profile
-    pem = _authority(profile.trusted_root).public_bytes(Encoding.PEM).decode()
+    inline = profile.trusted_root.lstrip().startswith(PEM_START)
+    name = "trusted_root" if inline else profile.trusted_root
+    content = profile.trusted_root.encode() if inline else Files().read(profile.trusted_root)
+    if content is None:
+        raise TRUSTED_ROOT_MISSING(path=profile.trusted_root)
+    (root, *others) = read_material(content).certificates or (None,)
+    if root is None or others or not _is_authority(root):
+        raise TRUSTED_ROOT_UNSUITABLE(path=name)
+    pem = root.public_bytes(Encoding.PEM).decode()
     return profile.model_copy(update={"trusted_root": pem})
 
 
 def root_of(profile: ProfileObject) -> Certificate | None:
     """The trusted root of a profile that was given by `with_root`."""
     return load_pem_x509_certificate(profile.trusted_root.encode()) if profile.trusted_root else None
-
-
-def _authority(given: str) -> Certificate:
-    inline = given.lstrip().startswith(PEM_START)
-    name = "trusted_root" if inline else given
-    content = given.encode() if inline else Files().read(given)
-    if content is None:
-        raise TRUSTED_ROOT_MISSING(path=given)
-    (root, *others) = read_material(content).certificates or (None,)
-    if root is None or others or not _is_authority(root):
-        raise TRUSTED_ROOT_UNSUITABLE(path=name)
-    return root
 
 
 def _is_authority(certificate: Certificate) -> bool:

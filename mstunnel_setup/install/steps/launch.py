@@ -6,12 +6,17 @@ from pathlib import Path
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers import engine_unit, quadlet, run_method
-from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
+from mstunnel_setup.containers.actions import (
+    InstallQuadlet,
+    InstallUnit,
+    MakeStateDirectory,
+    RunContainer,
+    StartService,
+)
 from mstunnel_setup.containers.listeners import Listener, listening
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
-from mstunnel_setup.containers.state_actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, directories
 from mstunnel_setup.engine.step import Step

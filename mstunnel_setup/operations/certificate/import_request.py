@@ -42,15 +42,11 @@ class ImportRequest:
         if self.delay is not None and self.at is not None:
             raise TIME_TWICE()
         if self.at is not None:
-            return _future(self.at, now)
+            try:
+                due = datetime.fromisoformat(self.at).astimezone(UTC).replace(microsecond=0)
+            except (ValueError, OverflowError) as error:
+                raise TIME_UNCLEAR(text=self.at) from error
+            if due <= now:
+                raise TIME_PAST(due=due)
+            return due
         return None if not self.delay else (now + timedelta(minutes=self.delay)).replace(microsecond=0)
-
-
-def _future(text: str, now: datetime) -> datetime:
-    try:
-        due = datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
-    except (ValueError, OverflowError) as error:
-        raise TIME_UNCLEAR(text=text) from error
-    if due <= now:
-        raise TIME_PAST(due=due)
-    return due

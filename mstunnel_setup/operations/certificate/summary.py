@@ -61,7 +61,8 @@ def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
     if _state(facts) == RevocationState.REVOKED:
         yield CERTIFICATE_REVOKED()
     elif _state(facts) in _UNANSWERED:
-        yield REVOCATION_UNDETERMINED(why=_unanswered(facts))
+        why = "; ".join(map(str, as_list(as_object(facts["revocation"])["problems"])))
+        yield REVOCATION_UNDETERMINED(why=f": {why}" if why else "")
     for item in map(as_object, as_list(facts["pending"])):
         if item["overdue"]:
             yield IMPORT_OVERDUE(name=item["name"])
@@ -82,11 +83,6 @@ def _said(answer: JsonObject) -> str:
     if answer["state"] == RevocationState.NOT_OFFERED:
         return "the certificate names no OCSP responder or CRL"
     return f"{answer['state']}, asked on {datetime.fromisoformat(str(answer['asked'])):%Y-%m-%d %H:%M} UTC"
-
-
-def _unanswered(facts: JsonObject) -> str:
-    why = "; ".join(map(str, as_list(as_object(facts["revocation"])["problems"])))
-    return f": {why}" if why else ""
 
 
 def _state(facts: JsonObject) -> str:

@@ -17,13 +17,7 @@ _TIMEOUT, _DEADLINE = 30, 60
 
 def fetch(operator: Operator, feed: Feed) -> Catalogue:
     """Refresh the feed from its address. Raises as `feed_client.refresh`."""
-    # The client of the feed costs more to load than all else of a command.
-    from mstunnel_setup.upgrade.feed_client import Remote, refresh  # noqa: PLC0415
-
-    # What lies in a directory of the agent is nothing that root may trust.
-    roots = added_roots_pem(operator.files)
-    http = HttpSession(operator.clock, roots=roots, timeout=_TIMEOUT, deadline=_DEADLINE)
-    return refresh(operator.files, feed, Remote(feed, http), operator.clock.now())
+    return _refresh(operator, feed)
 
 
 def fetch_now(operator: Operator) -> Result:
@@ -35,12 +29,21 @@ def fetch_now(operator: Operator) -> Result:
 
 def import_archive(operator: Operator, archive: Path) -> Result:
     """Take the feed from a tar file of its publisher, verified like a fetched one."""
-    from mstunnel_setup.upgrade.feed_client import Archive, refresh  # noqa: PLC0415 (as in fetch)
-
     feed = _feed(operator)
-    source = Archive(archive)
     with exclusive(operator.files, operator.clock, paths.LOCK):
-        return _result(operator, refresh(operator.files, feed, source, operator.clock.now()))
+        return _result(operator, _refresh(operator, feed, archive))
+
+
+def _refresh(operator: Operator, feed: Feed, archive: Path | None = None) -> Catalogue:
+    # The client of the feed costs more to load than all else of a command.
+    from mstunnel_setup.upgrade.feed_client import Archive, Remote, refresh  # noqa: PLC0415
+
+    if archive is not None:
+        return refresh(operator.files, feed, Archive(archive), operator.clock.now())
+    # What lies in a directory of the agent is nothing that root may trust.
+    roots = added_roots_pem(operator.files)
+    http = HttpSession(operator.clock, roots=roots, timeout=_TIMEOUT, deadline=_DEADLINE)
+    return refresh(operator.files, feed, Remote(feed, http), operator.clock.now())
 
 
 def _feed(operator: Operator) -> Feed:

@@ -235,11 +235,11 @@ def _inspection(network: NetworkFacts) -> Verdict:
         return skipped("a custom cloud may have a private CA")
     tried = [(item.host, one) for item in network.endpoints for one in item.attempts if one.trust]
     foreign = [(host, one) for host, one in tried if one.trust == "host"]
-    nobody = [(host, one) for host, one in tried if one.trust == "nobody"]
+    unknown = [(host, one) for host, one in tried if one.trust == "none"]
     if not tried:
         return _no_way(network) or INSPECTION_UNKNOWN()
-    if foreign or nobody:
-        host, one = (foreign or nobody)[0]
+    if foreign or unknown:
+        host, one = (foreign or unknown)[0]
         known = "trusted by this host only" if foreign else "which no trust store has"
         return TLS_INSPECTED(host=host, issuer=one.issuer or "a CA", known=known)
     return passed(f"{len(tried)} certificates chain to public roots")
