@@ -86,9 +86,9 @@ CONFIGURATION_HANDED = f"{INBOX}/server-configuration.json"
 CONFIGURATION_VERDICT = f"{OUTBOX}/server-configuration.json"
 
 # The agent owns the files that it changes, in a separate directory; the names of the reference are links.
-AGENT_FOLDER = f"{CONFIGURATION}/agent"
-AGENT_CREDENTIAL = f"{AGENT_FOLDER}/agent.p12"
-AGENT_SECRET = f"{AGENT_FOLDER}/agent-secret"
+AGENT_DIRECTORY = f"{CONFIGURATION}/agent"
+AGENT_CREDENTIAL = f"{AGENT_DIRECTORY}/agent.p12"
+AGENT_SECRET = f"{AGENT_DIRECTORY}/agent-secret"
 USUAL_NAMES = {
     AGENT_CREDENTIAL: f"{PRIVATE}/agent.p12",
     AGENT_SECRET: f"{PRIVATE}/agent-secret",

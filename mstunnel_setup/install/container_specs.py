@@ -37,7 +37,7 @@ _ROOTS = ("mode=0755",)
 # between agent and monitor lie under an empty directory there, whichever user its main process becomes.
 _NOT_OF_THE_GATEWAY = tuple(
     Tmpfs(path=path, options=("ro", "notmpcopyup", "size=4k", "mode=0500"))
-    for path in (paths.AGENT_FOLDER, paths.MESSAGES)
+    for path in (paths.AGENT_DIRECTORY, paths.MESSAGES)
 )
 _TEMPORARY = Tmpfs(path="/tmp")  # noqa: S108 (inside the container)
 _IN_MEMORY = (Tmpfs(path="/run"), _TEMPORARY)
@@ -129,7 +129,7 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
             Volume(
                 host=setting.configuration, container=paths.CONFIGURATION, options=("ro", *_DATA_ONLY, _OURS)
             ),
-            *(_own(setting.configuration, directory) for directory in (paths.AGENT_FOLDER, paths.INBOX)),
+            *(_own(setting.configuration, directory) for directory in (paths.AGENT_DIRECTORY, paths.INBOX)),
             Volume(
                 host=setting.agent_state, container=paths.AGENT_STATE_INSIDE, options=(*_DATA_ONLY, _OURS)
             ),

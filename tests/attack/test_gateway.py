@@ -44,7 +44,7 @@ def run(gateway: Installation, code: str, user: int) -> Completed:
 def examine_neighbour(gateway: Installation, name: str) -> None:
     """What belongs to the agent lies in the same directory of the host; no user of the container sees it."""
     for user in USERS:
-        for directory in (paths.AGENT_FOLDER, paths.INBOX):
+        for directory in (paths.AGENT_DIRECTORY, paths.INBOX):
             assert gateway.server.run(["ls", directory]).stdout
             done = run(gateway, f"ls {directory}/*", user)
             assert done.code != 0, (user, done.describe())

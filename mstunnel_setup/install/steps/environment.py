@@ -174,8 +174,8 @@ def _refuse_key(ca_file: str, content: bytes) -> None:
 
 def _decide(environment: Environment) -> Sequence[Action[Ports]]:
     actions: list[Action[Ports]] = [MakeDirectory(path=path, mode=mode) for path, mode in _DIRECTORIES]
-    actions.append(MakeStateDirectory(path=paths.AGENT_FOLDER))
-    actions += given_to_agent(paths.AGENT_FOLDER, rootless=environment.rootless)
+    actions.append(MakeStateDirectory(path=paths.AGENT_DIRECTORY))
+    actions += given_to_agent(paths.AGENT_DIRECTORY, rootless=environment.rootless)
     # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
     actions.append(MergeFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))
     actions.append(StoreAnswer(name=WANTED, value={**environment.wanted}))

@@ -15,7 +15,7 @@ from tests.unit.agent.scene import Scene
 def scene(tmp_path: Path) -> Scene:
     """A server of a site that has a configuration; no round has been made."""
     files = Files(tmp_path)
-    files.make_directories(paths.AGENT_FOLDER)
+    files.make_directories(paths.AGENT_DIRECTORY)
     scene = Scene(files, FakeTenant(None, TunnelServer(id=SERVER, display_name="gw1")))
     scene.configure()
     return scene

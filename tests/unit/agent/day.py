@@ -44,8 +44,8 @@ class Host:
     taken: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for folder in (mailbox.INBOX, mailbox.OUTBOX):
-            self.files.make_directories(folder)
+        for directory in (mailbox.INBOX, mailbox.OUTBOX):
+            self.files.make_directories(directory)
         self._run(digests(0))
 
     def look(self, hours: float) -> None:
@@ -146,8 +146,14 @@ def install(root: Path, port: int) -> Files:
 def main(root: Path, hours: float) -> None:
     """Live the day and report it."""
     files = Files(root)
-    for folder in (paths.AGENT_FOLDER, paths.PRIVATE, paths.CA_TRUST, paths.AGENT_STATE, paths.SERVER_STATE):
-        files.make_directories(folder)
+    for directory in (
+        paths.AGENT_DIRECTORY,
+        paths.PRIVATE,
+        paths.CA_TRUST,
+        paths.AGENT_STATE,
+        paths.SERVER_STATE,
+    ):
+        files.make_directories(directory)
     ours, theirs = multiprocessing.Pipe()
     roots = files.locate(f"{paths.CA_TRUST}/tenant.crt")
     tenant = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, roots), daemon=True)

@@ -69,7 +69,7 @@ def refuse(_address: str) -> None:
 
 def test_a_week_without_the_tenant(root: Path) -> None:
     files, log, counters = Files(root), list[str](), Counters()
-    for directory in (paths.AGENT_FOLDER, paths.AGENT_STATE):
+    for directory in (paths.AGENT_DIRECTORY, paths.AGENT_STATE):
         files.make_directories(directory)
     document = {"id": "c1", "displayName": "Default", "network": "10.20.0.0/16"}
     tenant = FakeTenant(TunnelConfiguration.from_wire(document), TunnelServer(id=SERVER, display_name="gw1"))

@@ -53,7 +53,7 @@ def _install(files: Files, directory: Path, facts: dict[str, Any]) -> Installed:
     person = SignIn(http, clock, where, "organizations", facts["client_id"])
     token = person.device_code(lambda code: remote.approve(directory, code.code, "admin@contoso.example"))
     graph = AdminGraph(http, where, token, clock)
-    files.make_directories(paths.AGENT_FOLDER)
+    files.make_directories(paths.AGENT_DIRECTORY)
     files.make_directories(paths.CA_TRUST)
     files.write(f"{paths.CA_TRUST}/lab.crt", Path(facts["ca_file"]).read_bytes())
     write_pfx(files.locate(paths.AGENT_CREDENTIAL))

@@ -26,7 +26,7 @@ def agent(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def root(tmp_path: Path) -> Path:
     """A gateway whose tenant is away."""
     files = Files(tmp_path)
-    files.make_directories(paths.AGENT_FOLDER)
+    files.make_directories(paths.AGENT_DIRECTORY)
     nowhere = {"Cloud": "custom", "Authority": "https://127.0.0.1:1", "Graph": "https://127.0.0.1:1/graph"}
     info = {"AgentId": SITE, "AADTenantId": SERVER, **nowhere}
     files.write(paths.AGENT_INFO, json.dumps(info).encode())

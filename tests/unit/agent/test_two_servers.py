@@ -75,7 +75,7 @@ class Server:
 def servers(installed: Installed, tmp_path: Path) -> list[Server]:  # noqa: F811 (the fixture)
     """Both servers of the site, in the order of their ids."""
     second = Files(tmp_path)
-    for directory in (paths.AGENT_FOLDER, paths.CA_TRUST):
+    for directory in (paths.AGENT_DIRECTORY, paths.CA_TRUST):
         second.make_directories(directory)
     for path in _TAKEN_OVER:
         second.write(path, installed.files.read(path) or b"", 0o600)

@@ -30,7 +30,7 @@ class Ports:
 @pytest.fixture
 def ports(tmp_path: Path) -> Ports:
     files = Files(tmp_path)
-    files.make_directories(paths.AGENT_FOLDER)
+    files.make_directories(paths.AGENT_DIRECTORY)
     return Ports(files)
 
 

@@ -28,7 +28,7 @@ def test_it_registers_the_server_and_becomes_its_identity(
     )
     site = running.graph().sites()[0]
     scene.remember("joined-site", {"id": site.id, "name": site.display_name, "public_address": ""})
-    for place in (paths.PRIVATE, paths.AGENT_FOLDER):
+    for place in (paths.PRIVATE, paths.AGENT_DIRECTORY):
         scene.files.make_directories(place)
     context = scene.context(
         identity__client_id=made["app_id"],

@@ -195,7 +195,7 @@ def test_an_existing_application_is_verified_and_used_instead_of_a_new_one(
     scene: Scene, proved: list[str], tmp_path: Path
 ) -> None:
     context = _prepared(scene, tmp_path)
-    context.ports.files.make_directories(paths.AGENT_FOLDER)
+    context.ports.files.make_directories(paths.AGENT_DIRECTORY)
     place, use, *rest = register.STEP.decide(register.STEP.gather(context))
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
     assert isinstance(place, PlaceAgentCredential)
@@ -220,7 +220,7 @@ def _prepared_secret(scene: Scene) -> Context:
 
 def test_the_secret_of_an_existing_application_is_installed(scene: Scene, proved: list[str]) -> None:
     context = _prepared_secret(scene)
-    context.ports.files.make_directories(paths.AGENT_FOLDER)
+    context.ports.files.make_directories(paths.AGENT_DIRECTORY)
     place, use, *_ = register.STEP.decide(register.STEP.gather(context))
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
     assert isinstance(place, PlaceAgentSecret)

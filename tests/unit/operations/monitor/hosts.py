@@ -18,7 +18,7 @@ from tests.unit.clocks import FakeClock
 
 _SITE = "11111111-1111-1111-1111-111111111111"
 DIRECTORIES = (
-    *(paths.INBOX, paths.OUTBOX, paths.AGENT_FOLDER, paths.SERVER_STATE, paths.AGENT_STATE, paths.STATE),
+    *(paths.INBOX, paths.OUTBOX, paths.AGENT_DIRECTORY, paths.SERVER_STATE, paths.AGENT_STATE, paths.STATE),
     paths.LOCK.rpartition("/")[0],
 )
 
