@@ -6,7 +6,6 @@ import uuid
 from datetime import UTC, datetime
 from typing import Final
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.requests import Request
 from starlette.responses import Response
@@ -93,15 +92,11 @@ def _stored_credential(body: KeyCredentialBody, known: dict[str | None, KeyCrede
             raise bad_request(f"The key credential '{body.key_id}' does not exist.")
         return known[body.key_id].to_wire()
     document = body.document()
-    return document | _certificate_facts(body, certificate)
-
-
-def _certificate_facts(body: KeyCredentialBody, certificate: x509.Certificate) -> JsonObject:
     der = certificate.public_bytes(Encoding.DER)
     thumbprint = hashlib.sha1(der, usedforsecurity=False).digest()
     start = body.start_date_time or certificate.not_valid_before_utc
     end = body.end_date_time or certificate.not_valid_after_utc
-    return {
+    return document | {
         "keyId": body.key_id or str(uuid.uuid4()),
         "customKeyIdentifier": body.custom_key_identifier or base64.b64encode(thumbprint).decode(),
         "startDateTime": start.isoformat(),

@@ -174,7 +174,16 @@ def _agreed(console: Prompter) -> bool:
 
 
 def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, examiner: Examiner) -> Wanted:
-    settings = _settings(operator, request, answers, examiner.files)
+    installed = json_object((examiner.files.read(paths.ADMIN_SETTINGS) or b"").decode(errors="replace"))
+    known = installed.get("ListenPort")
+    settings = Settings(
+        mode=answers.mode,
+        account=_service_account(operator, answers),
+        engine=answers.engine,
+        cloud=answers.tenant.cloud,
+        port=request.port or (known if isinstance(known, int) else _PORT),
+        devices=request.devices,
+    )
     where, ca_pem = cloud_of(answers), _ca_pem(answers, examiner.files)
     read_account = _account(operator, request, answers, roots_of(examiner.files, ca_pem), examiner)
     before = request.scope != _ALL and read_account is not None
@@ -194,19 +203,6 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
         account=read_account() if before and read_account else AccountFacts(tried=False),
         read_account=None if before else read_account,
         inbound=_inbound(operator, request, settings),
-    )
-
-
-def _settings(operator: Operator, request: ReadinessRequest, answers: Answers, files: Files) -> Settings:
-    installed = json_object((files.read(paths.ADMIN_SETTINGS) or b"").decode(errors="replace"))
-    known = installed.get("ListenPort")
-    return Settings(
-        mode=answers.mode,
-        account=_service_account(operator, answers),
-        engine=answers.engine,
-        cloud=answers.tenant.cloud,
-        port=request.port or (known if isinstance(known, int) else _PORT),
-        devices=request.devices,
     )
 
 

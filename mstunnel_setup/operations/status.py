@@ -54,7 +54,22 @@ def overview(operator: Operator) -> Result:
     code = ExitCode.CHECK if is_serious(report, now) else ExitCode.DONE
     notices = (*troubles(receipt, data), *kept_going, *certificate_notices(facts))
     status: Status = "ok" if healthy and not notices else "warning"
-    return Result(status, data, notices, text=_lines(data), exit_code=code if healthy else ExitCode.ENGINE)
+    rows = [
+        ("Site", data["site"] or "not joined yet"),
+        *certificate_lines(as_object(data["certificate"])),
+        *(
+            (key.removeprefix("mstunnel-").capitalize(), "{state}, {health}".format_map(as_object(data[key])))
+            for key in (paths.SERVER, paths.AGENT)
+        ),
+        ("Version", data["version"]),
+    ]
+    return Result(
+        status,
+        data,
+        notices,
+        text=[f"{name:12} {value}" for name, value in rows],
+        exit_code=code if healthy else ExitCode.ENGINE,
+    )
 
 
 def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
@@ -81,16 +96,3 @@ def _container(ports: Ports, name: str) -> JsonObject:
         "health": health(found),
         "image_digest": None if found is None else found.image_digest,
     }
-
-
-def _lines(data: JsonObject) -> list[str]:
-    rows = [
-        ("Site", data["site"] or "not joined yet"),
-        *certificate_lines(as_object(data["certificate"])),
-        *(
-            (key.removeprefix("mstunnel-").capitalize(), "{state}, {health}".format_map(as_object(data[key])))
-            for key in (paths.SERVER, paths.AGENT)
-        ),
-        ("Version", data["version"]),
-    ]
-    return [f"{name:12} {value}" for name, value in rows]

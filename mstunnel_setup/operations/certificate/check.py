@@ -31,7 +31,22 @@ def show(operator: Operator) -> Result:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
     with installed_run(operator, {}, exclusively=False) as run:
         identity = generations.read(run.context.ports, paths.ACTIVE)
-        data = _data(run, identity)
+        leaf = identity.leaf
+        names = extension(leaf, x509.SubjectAlternativeName)
+        chain: Sequence[str] = _titles(identity)
+        data = {
+            "subject": title(leaf),
+            "names": shown_names(names) if names else "",
+            "issuer": issuer_title(leaf),
+            "serial": f"{serial_number(leaf):x}",
+            "not_before": f"{leaf.not_valid_before_utc:%Y-%m-%d}",
+            "not_after": f"{leaf.not_valid_after_utc:%Y-%m-%d}",
+            "days_left": days_left(leaf, run.context.ports.clock.now()),
+            "sha256": leaf.fingerprint(hashes.SHA256()).hex(),
+            "chain": list(chain),
+            "generation": generations.linked(run.context.ports),
+            "previous": previous(run, str(generations.linked(run.context.ports))),
+        }
     rows = [
         ("Subject", data["subject"]),
         ("Names", data["names"]),
@@ -91,25 +106,6 @@ def _served(run: Run, identity: Identity) -> Iterator[Finding]:
         )
     except NetworkError as error:
         yield NOT_SERVED(reason=error.message, remedy=error.hint)
-
-
-def _data(run: Run, identity: Identity) -> JsonObject:
-    leaf = identity.leaf
-    names = extension(leaf, x509.SubjectAlternativeName)
-    chain: Sequence[str] = _titles(identity)
-    return {
-        "subject": title(leaf),
-        "names": shown_names(names) if names else "",
-        "issuer": issuer_title(leaf),
-        "serial": f"{serial_number(leaf):x}",
-        "not_before": f"{leaf.not_valid_before_utc:%Y-%m-%d}",
-        "not_after": f"{leaf.not_valid_after_utc:%Y-%m-%d}",
-        "days_left": days_left(leaf, run.context.ports.clock.now()),
-        "sha256": leaf.fingerprint(hashes.SHA256()).hex(),
-        "chain": list(chain),
-        "generation": generations.linked(run.context.ports),
-        "previous": previous(run, str(generations.linked(run.context.ports))),
-    }
 
 
 def _titles(identity: Identity) -> list[str]:
