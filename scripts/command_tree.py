@@ -65,7 +65,7 @@ def _command(path: str, declared: Any) -> Command:
 
 
 def _parameter(declared: Any) -> Parameter:
-    types = list(_flat(declared.type_descriptor.annotation))
+    types = list(flat(declared.type_descriptor.annotation))
     choices = tuple(
         str(member.value)
         for kind in types
@@ -92,10 +92,10 @@ _HELP = Parameter(
 )
 
 
-def _flat(annotation: Any) -> Iterator[Any]:
+def flat(annotation: Any) -> Iterator[Any]:
     """The types that a union or a list is made of."""
     parts = get_args(annotation)
     if not parts:
         yield annotation
     for part in parts:
-        yield from _flat(part)
+        yield from flat(part)

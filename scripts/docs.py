@@ -7,7 +7,7 @@ import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -18,6 +18,7 @@ from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from scripts import command_page, error_codes
+from scripts.command_tree import flat
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/reference"
@@ -114,18 +115,10 @@ def _setting(path: str, info: FieldInfo) -> str:
 
 def values(info: FieldInfo) -> str:
     """What a setting may be, the default in bold; empty for any text."""
-    literals = [value for value in _flat(info.annotation) if isinstance(value, str)]
+    literals = [value for value in flat(info.annotation) if isinstance(value, str)]
     if not literals:
         return f"default `{info.default}`" if isinstance(info.default, str) else ""
     return ", ".join(f"**`{value}`**" if value == info.default else f"`{value}`" for value in literals)
-
-
-def _flat(annotation: Any) -> Iterator[Any]:
-    parts = get_args(annotation)
-    if not parts:
-        yield annotation
-    for part in parts:
-        yield from _flat(part)
 
 
 def main() -> None:

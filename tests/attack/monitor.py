@@ -1,7 +1,5 @@
 """The monitor of an attacked host, and whether it goes on as before."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.testbed.installation import Installation
@@ -40,13 +38,3 @@ class Monitor:
 def _process(installation: Installation) -> str:
     shown = ["systemctl", "show", "--property=MainPID", "--value", "mstunnel_monitor.service"]
     return installation.server.run(shown).stdout.strip()
-
-
-def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether the condition came true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.5)
-    return True

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.attack.monitor import LOOK, Monitor, eventually
+from tests.attack.monitor import LOOK, Monitor
 from tests.attack.record import record
 from tests.testbed.installation import Installation
 from tests.testbed.process import Completed
 from tests.testbed.testbed import INTRANET_PAGE
+from tests.testbed.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from tests.testbed import vpn
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.testbed import INTRANET_PAGE
+from tests.testbed.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -45,15 +46,6 @@ def row(installation: Installation, name: str) -> dict[str, Any]:
     done = installation.server.run(["mst-cli", "health", "--output", "json"], check=False)
     rows = json.loads(done.stdout)["data"]["rows"]
     return next((item for item in rows if item["id"] == name), {"state": "none", "text": ""})
-
-
-def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.5)
-    return True
 
 
 def gateway_says(installation: Installation, words: str) -> bool:

@@ -16,7 +16,6 @@ from tests.e2e.test_certificates import (
     answer,
     cli,
     error,
-    eventually,
     leaf_of,
     place_new,
     served,
@@ -24,6 +23,7 @@ from tests.e2e.test_certificates import (
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.machine import Machine
 from tests.testbed.testbed import DOMAIN
+from tests.testbed.waiting import eventually
 from tests.unit.tls.authority import Authority
 
 pytestmark = pytest.mark.e2e

@@ -17,6 +17,7 @@ from tests.testbed import vpn
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.process import Completed
 from tests.testbed.testbed import INTRANET_PAGE
+from tests.testbed.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -263,19 +264,10 @@ def test_a_root_is_trusted_by_both_containers_until_it_is_removed(gateway: Insta
     name = answer(cli(gateway, "ca-trust", "add", "/root/root.pem"))["data"]["added"][0]["name"]
     assert answer(cli(gateway, "ca-trust", "add", "/root/root.pem"))["status"] == "unchanged"
     assert name in [item["name"] for item in answer(cli(gateway, "ca-trust", "list"))["data"]["roots"]]
-    assert eventually(lambda: gateway.server.run(trusted, check=False).code == 0)
+    assert eventually(lambda: gateway.server.run(trusted, check=False).code == 0, 15)
     gateway.wait_until_healthy()
     cli(gateway, "ca-trust", "remove", name)
-    assert eventually(lambda: gateway.server.run(trusted, check=False).code == 1)
-
-
-def eventually(condition: Any, seconds: float = 15) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.3)
-    return True
+    assert eventually(lambda: gateway.server.run(trusted, check=False).code == 1, 15)
 
 
 @pytest.mark.long

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -18,6 +18,7 @@ from tests.testbed import archive, vpn
 from tests.testbed.machine import Machine
 from tests.testbed.process import Completed, TestbedError
 from tests.testbed.testbed import INTRANET_PAGE, INTRANET_URL, Testbed
+from tests.testbed.waiting import eventually
 
 # Every installation of the other files runs on a testbed too, with the same gateway image.
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
@@ -74,15 +75,6 @@ def token(**changes: object) -> str:
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": AUDIENCE, "oid": "user-1", "iat": now, "nbf": now - 60, "exp": now + 600}
     return jwt.encode(claims | changes, KEY, "RS256", headers={"kid": "key-1"})
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.25)
-    return condition()
 
 
 def serve_issuer(testbed: Testbed) -> None:

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from tests.testbed import registry
 from tests.testbed.installation import Installation
 from tests.testbed.process import Completed
 from tests.testbed.testbed import INTRANET_PAGE, SIGNER
+from tests.testbed.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -66,15 +67,6 @@ def upgrade(host: Installation, verb: str = "apply", *, check: bool = True) -> C
 
 def data(completed: Completed) -> dict[str, Any]:
     return dict(json.loads(completed.stdout)["data"])
-
-
-def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.5)
-    return True
 
 
 def serving_digest(host: Installation, container: str = "mstunnel-server") -> str:

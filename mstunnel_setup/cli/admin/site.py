@@ -13,10 +13,9 @@ from mstunnel_setup.cli.options import CommonOptions, SignInOptions, option_name
 from mstunnel_setup.cli.render import run_command
 
 if TYPE_CHECKING:
-    from mstunnel_setup.admin import object_commands, site_upgrade
+    from mstunnel_setup.admin import object_commands
 else:
     object_commands = LazyModule("admin.object_commands")
-    site_upgrade = LazyModule("admin.site_upgrade")
 
 _PROGRAM = "mst-admin site"
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The site.")]
@@ -113,5 +112,5 @@ def request_upgrade(common: CommonOptions, sign_in: SignInOptions, wanted: Wante
     run_command(
         f"{_PROGRAM} request-upgrade",
         common,
-        lambda operator: site_upgrade.request_upgrade(operator, sign_in.settings(), wanted, yes=yes),
+        lambda operator: object_commands.request_upgrade(operator, sign_in.settings(), wanted, yes=yes),
     )

@@ -1,10 +1,10 @@
 """An engine and a systemd in memory, for the actions that run containers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from mstunnel_setup.containers.engine import (
     ContainerEngine,
@@ -94,17 +94,9 @@ class Host(Processes):
         self.refused = ""
         self.labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "new"}
 
-    def run(
-        self,
-        arguments: Sequence[str],
-        *,
-        timeout: float,
-        check: bool = True,
-        stdin: bytes = b"",
-        environment: Mapping[str, str] | None = None,
-    ) -> Completed:
+    def run(self, arguments: Sequence[str], **options: Any) -> Completed:
         if arguments[0].endswith("quadlet"):
-            return super().run(arguments, timeout=timeout, check=check, environment=environment)
+            return super().run(arguments, **options)
         self.calls.append(" ".join(arguments))
         if arguments[0] != "systemctl":
             return Completed(0, "first\nlast \x1b[1mwords\n", "")

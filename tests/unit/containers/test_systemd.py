@@ -1,7 +1,8 @@
 """The service manager, and hosts that have none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,15 +23,7 @@ class Host(Processes):
     def find(self, program: str) -> str | None:
         return None if self.empty else f"/usr/bin/{program}"
 
-    def run(
-        self,
-        arguments: Sequence[str],
-        *,
-        timeout: float,
-        check: bool = True,
-        stdin: bytes = b"",
-        environment: Mapping[str, str] | None = None,
-    ) -> Completed:
+    def run(self, arguments: Sequence[str], **_options: Any) -> Completed:
         self.calls.append(arguments)
         return Completed(self.code, self.output, "")
 

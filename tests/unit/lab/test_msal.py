@@ -40,6 +40,18 @@ def public_client(lab: Any, http: requests.Session) -> msal.PublicClientApplicat
     )
 
 
+def confidential_client(
+    lab: Any, http: requests.Session, app_id: str, credential: dict[str, str]
+) -> msal.ConfidentialClientApplication:
+    return msal.ConfidentialClientApplication(
+        app_id,
+        client_credential=credential,
+        authority=lab.description["authority"],
+        instance_discovery=False,
+        http_client=http,
+    )
+
+
 def approve(process: Any, lab_program: str, code: str, user: str) -> subprocess.CompletedProcess[str]:
     command = [lab_program, "approve", code, "--user", f"{user}@lab.example", "--dir", str(process.directory)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
@@ -116,13 +128,7 @@ def test_client_credential_with_certificate(lab: Any, http: Any, given: str) -> 
         credential["thumbprint"] = leaf.fingerprint(hashes.SHA1()).hex()
     if given != "thumbprint":
         credential["public_certificate"] = pem
-    client = msal.ConfidentialClientApplication(
-        app_id,
-        client_credential=credential,
-        authority=lab.description["authority"],
-        instance_discovery=False,
-        http_client=http,
-    )
+    client = confidential_client(lab, http, app_id, credential)
     first: Any = client.acquire_token_for_client(["https://graph.microsoft.com/.default"])
     assert "access_token" in first, first
     claims = jwt.decode(first["access_token"], options={"verify_signature": False})
@@ -141,13 +147,7 @@ def test_a_certificate_of_another_is_refused(lab: Any, http: Any) -> None:
         "private_key": other_key,
         "public_certificate": other.public_bytes(serialization.Encoding.PEM).decode(),
     }
-    client = msal.ConfidentialClientApplication(
-        app_id,
-        client_credential=credential,
-        authority=lab.description["authority"],
-        instance_discovery=False,
-        http_client=http,
-    )
+    client = confidential_client(lab, http, app_id, credential)
     answer: Any = client.acquire_token_for_client(["https://graph.microsoft.com/.default"])
     assert (answer["error"], answer["error_codes"]) == ("invalid_client", [700027])
 
