@@ -74,7 +74,7 @@ class CommandGroup(TyperGroup):
 
 
 class ArgumentOrCommand(CommandGroup):
-    """Takes an argument of its own, or a command in its place; options may follow the argument."""
+    """Takes its own argument, or a command in its place; options may follow the argument."""
 
     allow_interspersed_args = True
 

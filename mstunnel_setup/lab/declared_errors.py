@@ -72,7 +72,7 @@ LAB_SEED_INVALID = declare(
     UsageError,
     "lab-seed-invalid",
     "the seed file is invalid: {reason}",
-    "Correct it. Without --seed, `mstunnel-lab serve` uses a seed of its own.",
+    "Correct it. Without --seed, `mstunnel-lab serve` uses its own seed.",
 )
 LAB_SEED_NOT_YAML = declare(
     UsageError,
