@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pexpect
+
 from tests.testbed import cache
 from tests.testbed.paths import CACHE
 
@@ -48,10 +50,26 @@ def mounted(directory: Path, options: str, command: list[str]) -> subprocess.Com
     return run(["unshare", "--mount", "sh", "-c", script, "sh", options, str(directory), *command])
 
 
-def chrooted(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a root, with /proc as every host has it."""
+def in_root(root: Path, *command: str) -> list[str]:
+    """The command that runs another one in a root, with /proc as every host has it."""
     script = 'mkdir -p "$1/proc" && mount -t proc proc "$1/proc" && exec /usr/sbin/chroot "$@"'
-    return run(["unshare", "--mount", "sh", "-c", script, "sh", str(root), *command])
+    return ["unshare", "--mount", "sh", "-c", script, "sh", str(root), *command]
+
+
+def chrooted(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a root to its end."""
+    return run(in_root(root, *command))
+
+
+def at_a_terminal(command: list[str], **environment: str) -> str:
+    """What a person sees of a command."""
+    given = {**os.environ, **ENVIRONMENT, **environment}
+    child = pexpect.spawn(
+        command[0], command[1:], env=given, encoding="utf-8", timeout=60, dimensions=(24, 80)
+    )
+    child.expect(pexpect.EOF)
+    assert isinstance(child.before, str)
+    return child.before
 
 
 def unpack_root(suite: str, directory: Path) -> None:

@@ -4,12 +4,11 @@ import os
 import resource
 from pathlib import Path
 
-import pexpect
 import pytest
 
 from mstunnel_setup import __version__
 from scripts import debian, dist, packages, tree
-from tests.e2e.one_file import ENVIRONMENT, OneFile, chrooted, run, unpack_root
+from tests.e2e.one_file import ENVIRONMENT, OneFile, at_a_terminal, chrooted, in_root, run, unpack_root
 from tests.testbed import cache
 from tests.testbed.certificates import Authority
 from tests.unit.upgrade.publisher import Publisher, release, served
@@ -148,8 +147,7 @@ def test_busybox_counts_what_it_unpacks(busybox: Path, built: bytes) -> None:
     file = busybox / "mstunnel-setup"
     file.write_bytes(built)
     file.chmod(0o755)
-    command = "/usr/sbin/chroot . /mstunnel-setup --version"
-    shown = str(pexpect.run(command, cwd=str(busybox), encoding="utf-8", timeout=60))
+    shown = at_a_terminal(in_root(busybox, "/mstunnel-setup", "--version"))
     assert " 100 %" in shown
     assert shown.replace("\r\n", "\n").endswith(f"\r{ANSWER}")
 

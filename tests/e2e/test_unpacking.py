@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pexpect
 import pytest
 
 from mstunnel_setup import __version__
 from scripts import dist
-from tests.e2e.one_file import ENVIRONMENT, OneFile, mounted, run
+from tests.e2e.one_file import ENVIRONMENT, OneFile, at_a_terminal, mounted, run
 from tests.testbed import cache
 
 pytestmark = pytest.mark.e2e
@@ -66,17 +65,6 @@ def works(file: OneFile) -> None:
     finished = file.run("--version")
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, ANSWER, "")
     assert [path.name for path in file.places[0].iterdir()] == [file.tree.name]
-
-
-def at_a_terminal(command: list[str], **environment: str) -> str:
-    """What a person sees of it there."""
-    given = {**os.environ, **ENVIRONMENT, **environment}
-    child = pexpect.spawn(
-        command[0], command[1:], env=given, encoding="utf-8", timeout=60, dimensions=(24, 80)
-    )
-    child.expect(pexpect.EOF)
-    assert isinstance(child.before, str)
-    return child.before
 
 
 def test_a_person_sees_how_far_the_unpacking_is_and_then_nothing_of_it(one_file: OneFile) -> None:
