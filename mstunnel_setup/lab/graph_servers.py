@@ -67,10 +67,11 @@ async def server(request: Request) -> Response:
         return one(request, tunnel.server_document(lab, _server(request)), _SERVER, context)
     permissions.may_write_tunnel(caller)
     found = _server(request)
-    permissions.may_change_server(caller, found)
     if request.method == "DELETE":
+        permissions.may_remove_server(caller, found)
         tunnel.delete_server(lab, found)
         return Response(status_code=204)
+    permissions.may_change_server(caller, found)
     changed = tunnel.change_server(lab, found, await read_json(request), caller)
     return entity(request, tunnel.server_document(lab, changed), context)
 

@@ -94,6 +94,13 @@ def may_change_server(caller: Caller, server: ServerRecord) -> None:
         raise GraphError(FORBIDDEN, "Forbidden", "The server checks in with another application identity.")
 
 
+def may_remove_server(caller: Caller, server: ServerRecord) -> None:
+    """Refuse (403) unless the caller may change the server, or is the application that registered it."""
+    may_write_tunnel(caller)
+    if caller.user is not None or caller.app_id != server.registrar_app_id:
+        may_change_server(caller, server)
+
+
 def may_read_directory(caller: Caller) -> None:
     """Refuse (403) unless the caller may read applications."""
     _permission(

@@ -177,9 +177,10 @@ class SiteRecord(TunnelSite, _HidingRecord):
 
 
 class ServerRecord(TunnelServer, _HidingRecord):
-    """A server, its site and the application that checks in for it ("" until one did)."""
+    """A server, its site, and the applications that check in for it and registered it ("" without one)."""
 
-    hidden = frozenset({"site_id", "agent_app_id"})
+    hidden = frozenset({"site_id", "agent_app_id", "registrar_app_id"})
 
     site_id: str = ""
     agent_app_id: str = ""
+    registrar_app_id: str = ""

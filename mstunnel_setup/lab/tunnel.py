@@ -127,9 +127,10 @@ def ask_for_upgrade(lab: Lab, found: SiteRecord) -> None:
 def register_server(lab: Lab, site: SiteRecord, document: object, caller: Caller) -> ServerRecord:
     """Make the record of a server. The application that first reports or changes it is that of its agent."""
     body = judge(ServerBody, document)
-    reports = caller.user is None and body.lab_health is not None
-    agent = caller.app_id if reports else ""
-    facts = {"id": str(uuid.uuid4()), "siteId": site.id, "agentAppId": agent, **body.document()}
+    registrar = caller.app_id if caller.user is None else ""
+    reports = bool(registrar) and body.lab_health is not None
+    applications = {"registrarAppId": registrar, "agentAppId": registrar if reports else ""}
+    facts = {"id": str(uuid.uuid4()), "siteId": site.id, **applications, **body.document()}
     created = ServerRecord.from_wire({"tunnelServerHealthStatus": "unknown", **facts})
     if reports:
         created = _checked_in(lab, created, reported=True)

@@ -81,7 +81,7 @@ def test_a_server_that_an_application_registers_checks_in_with_its_own(lab: Any)
     one = f"{path}/{created['id']}"
     assert lab.graph("app:agent", "PATCH", one, {"displayName": "gw2"}).json()["lastCheckinDateTime"]
     assert lab.graph("app:other", "PATCH", one, {"displayName": "gw2"}).status_code == 403
-    assert lab.graph("admin", "DELETE", one).status_code == 204
+    assert lab.graph("app:other", "DELETE", one).status_code == 204
 
 
 def test_a_server_registers_checks_in_and_leaves(lab: Any) -> None:
