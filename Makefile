@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test check lint e2e e2e-short crash crash-strace bench docs screenshots dist packages sign images setup clean
+.PHONY: demo test check lint e2e e2e-short crash crash-strace bench docs screenshots recording dist packages sign images setup clean
 
 # Everything; setup-base, setup-demo and setup-lint install only the packages that such a target needs.
 setup:
@@ -60,6 +60,11 @@ lint: setup-lint
 
 docs: setup-base
 	@$(BIN)/python -m scripts.docs
+
+# The recording in README: a person's installation at a real terminal.
+recording: setup
+	@$(BIN)/python -m tests.testbed images >/dev/null
+	@$(BIN)/pytest --recording docs/images tests/e2e/test_walk.py -k two_files
 
 # The pictures of the documentation, as the tests of the lab's pages see them.
 screenshots: setup

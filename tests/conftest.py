@@ -18,8 +18,9 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`make screenshots` puts those of the documentation into it."""
+    """`make screenshots` and `make recording` put those of the documentation into these directories."""
     parser.addoption("--screenshots", type=Path, default=Path("build/screenshots"), help="Where they go.")
+    parser.addoption("--recording", type=Path, default=None, help="Where that of the walk goes, if anywhere.")
 
 
 @pytest.fixture
@@ -27,3 +28,10 @@ def screenshots(request: pytest.FixtureRequest) -> Path:
     """The directory for screenshots."""
     directory: Path = request.config.getoption("--screenshots")  # pyright: ignore[reportAssignmentType]
     return directory.absolute()
+
+
+@pytest.fixture
+def recording(request: pytest.FixtureRequest) -> Path | None:
+    """The directory for a recording; None when none is wanted."""
+    directory: Path | None = request.config.getoption("--recording")  # pyright: ignore[reportAssignmentType]
+    return directory and directory.absolute()

@@ -80,8 +80,8 @@ def host(request: pytest.FixtureRequest) -> Iterator[Installation]:
 
 @pytest.mark.core
 @pytest.mark.parametrize("host", [ONE_FILE], ids=[ONE_FILE.name], indirect=True)
-def test_two_files_and_four_answers_make_a_gateway(host: Installation) -> None:
-    seconds = walk(host, ONE_FILE)
+def test_two_files_and_four_answers_make_a_gateway(host: Installation, recording: Path | None) -> None:
+    seconds = walk(host, ONE_FILE, recording)
     progress(f"walk: {seconds:.1f} s from the copy to serving; load {os.getloadavg()[0]:.1f}")
     connect(host)
 
@@ -95,8 +95,8 @@ def test_packages_and_a_gateway_without_root_ask_the_same(host: Installation, wa
     connect(host)
 
 
-def walk(host: Installation, way: Way) -> float:
-    """Copy, type, answer; the seconds until the program ends, which then serves."""
+def walk(host: Installation, way: Way, recording: Path | None = None) -> float:
+    """Copy, type, answer; the seconds until the program ends, which then serves. `recording` keeps it."""
     made = release.prepare(host.testbed.images)
     # As `mstunnel-lab serve` prints it.
     typed = way.typed.format(lab=host.lab["setup"].rpartition(" ")[2])
@@ -105,6 +105,10 @@ def walk(host: Installation, way: Way) -> float:
     with Terminal(host.server, ["sh", "-c", f"cd /root && {typed}"]) as terminal:
         answer(host, terminal, way.account)
         assert terminal.end(120) == 0, terminal.screen
+        if recording:
+            recorded = terminal.recording(typed)
+            (recording / "walk.cast").write_text(recorded.cast())
+            (recording / "walk.svg").write_text(recorded.svg())
     assert "Traceback" not in terminal.screen
     return time.monotonic() - begin
 

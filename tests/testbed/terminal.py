@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -11,6 +12,7 @@ import pexpect
 
 from tests.testbed.machine import Machine
 from tests.testbed.process import TestbedError
+from tests.testbed.recording import Event, Recording
 
 CTRL_C = "\x03"
 CTRL_D = "\x04"
@@ -20,6 +22,19 @@ _SECONDS = 60.0
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+class Record(io.StringIO):
+    """Everything that was shown, and when each part of it was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[Event] = []
+
+    def write(self, text: str) -> int:
+        """Keep `text`, and the moment."""
+        self.events.append((time.monotonic(), text))
+        return super().write(text)
+
+
 class Terminal:
     """`command` on a machine, typed at a terminal of 80 columns and 24 rows; ended on leaving."""
 
@@ -27,7 +42,7 @@ class Terminal:
         self, machine: Machine, command: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> None:
         argv = machine.argv(command, tty=True, env=dict(environment or {}))
-        self._record = io.StringIO()
+        self._record = Record()
         self._child = pexpect.spawn(
             argv[0], argv[1:], encoding="utf-8", dimensions=(ROWS, COLUMNS), timeout=_SECONDS
         )
@@ -74,6 +89,11 @@ class Terminal:
             raise TestbedError(f"the program at the terminal does not end:\n{self.screen}") from error
         self._child.close()
         return int(self._child.exitstatus if self._child.exitstatus is not None else -1)
+
+    def recording(self, typed: str) -> Recording:
+        """What was shown until now, below the line with the command that a person typed."""
+        events = self._record.events
+        return Recording(COLUMNS, ROWS, [(events[0][0] - 1, f"# {typed}\r\n"), *events])
 
     @property
     def raw(self) -> str:
