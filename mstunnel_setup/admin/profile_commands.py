@@ -55,10 +55,12 @@ def show(operator: Operator, settings: Settings, wanted: str) -> Result:
     assigned = graph.assignments(found.id)
     site = str((found.model_extra or {}).get("microsoftTunnelSiteId") or "")
     names = {item.id: item.display_name for item in graph.sites()}
-    declared = profile_object(found, assigned).model_dump(mode="json", exclude_defaults=True)
-    text = details({**declared, "site": names.get(site, site), "id": found.id})
     document = found.model_dump(mode="json", by_alias=True)
     assignments = [item.model_dump(mode="json", by_alias=True) for item in assigned]
+    text = details({**document, "assignments": [item["target"] for item in assignments]})
+    if is_tunnel_profile(found):
+        declared = profile_object(found, assigned).model_dump(mode="json", exclude_defaults=True)
+        text = details({**declared, "site": names.get(site, site), "id": found.id})
     return Result(data={"profile": document, "assignments": assignments}, text=text)
 
 
