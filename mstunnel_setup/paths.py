@@ -120,6 +120,8 @@ SETUP_LOG = f"{LOG}/setup.log"
 LOCK = _run("mstunnel-setup.lock")
 # Sockets and drafts that are gone when a run ends.
 RUN = _run("mstunnel")
+# The name servers of the host, for a gateway that has an uplink.
+RESOLVER = _run("mstunnel-resolv.conf")
 QUADLET_DRAFTS = _run("mstunnel-quadlet")
 PODMAN_SOCKET = _run("podman/podman.sock")
 QUADLETS = _settings("/etc/containers/systemd", "containers/systemd")

@@ -31,17 +31,23 @@ INTRO = (
     "takes. `-h` or `--help` prints all options of a command. Each option of the sets can also\n"
     "be given as a variable: `MSTUNNEL_CA_FILE=PATH` is `--ca-file PATH`.\n"
 )
+# By systemd and Podman alone, which give fixed arguments.
+_CALLED_BY_PROGRAMS = ("mstunnel_uplink",)
 
 
 def commands() -> str:
     """The page: the shared options, then each command with its own, 80 columns wide."""
-    found = [each for name, module in MODULES.items() for each in _walk(_context(name, module))]
+    found = [each for name, module in _programs() for each in _walk(_context(name, module))]
     shared = {option: name for name in reversed(SETS) for option in option_names(SETS[name]).values()}
     parts = [INTRO]
     for name in SETS:
         title = f"## {name.capitalize()} options\n"
         parts.append(f"{title}\n```text\n{_described(name, found, shared)}\n```\n")
     return "\n".join([*parts, *(_section(context, shared) for context in found)])
+
+
+def _programs() -> list[tuple[str, str]]:
+    return [(name, module) for name, module in MODULES.items() if name not in _CALLED_BY_PROGRAMS]
 
 
 def _context(name: str, module: str) -> Any:

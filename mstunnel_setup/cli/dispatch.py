@@ -18,9 +18,10 @@ MODULES = {
     "mstunnel-agent": "mstunnel_setup.cli.agent",
     "mstunnel-lab": "mstunnel_setup.cli.lab",
     "mstunnel_monitor": "mstunnel_setup.cli.monitor",
+    "mstunnel_uplink": "mstunnel_setup.cli.uplink",
 }
 """The module with the command line of each program."""
-_WITHOUT_VERSION_OPTION = frozenset({"mstunnel-agent", "mstunnel_monitor"})
+_WITHOUT_VERSION_OPTION = frozenset({"mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink"})
 
 
 def main() -> int:

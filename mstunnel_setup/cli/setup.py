@@ -91,11 +91,16 @@ def host(
     common: CommonOptions,
     options: InstallOptions,
     port: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--port", envvar="MSTUNNEL_PORT", metavar="N", min=1, max=65535, help="Port of the gateway."
+            "--port",
+            envvar="MSTUNNEL_PORT",
+            metavar="N",
+            min=1,
+            max=65535,
+            help="Port of the gateway; by default that of its uplink, or 443.",
         ),
-    ] = 443,
+    ] = None,
     remove: Annotated[bool, typer.Option("--remove", envvar="MSTUNNEL_REMOVE", help="Undo it.")] = False,
 ) -> None:
     """Run only the host part of a rootless installation, as root."""

@@ -31,7 +31,11 @@ def render(spec: ContainerSpec, *, rootless: bool = False) -> str:
     """The text of `NAME.container` for `spec`; `rootless` is for the service manager of an account."""
     command = json.dumps(spec.health.command) if spec.health else ""
     return rendering.render(
-        "quadlet/mstunnel.container", spec=spec, rootless=rootless, health_command=command
+        "quadlet/mstunnel.container",
+        spec=spec,
+        rootless=rootless,
+        health_command=command,
+        resolver_copy=paths.RESOLVER,
     )
 
 

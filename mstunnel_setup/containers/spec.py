@@ -9,7 +9,7 @@ from mstunnel_setup.containers.errors import CONTAINER_SPEC
 
 Protocol: TypeAlias = Literal["tcp", "udp"]
 # This port handler of slirp4netns keeps the source address of connections.
-Network: TypeAlias = Literal["", "pasta", "slirp4netns:port_handler=slirp4netns,mtu=1500"]
+Network: TypeAlias = Literal["", "none", "pasta", "slirp4netns:port_handler=slirp4netns,mtu=1500"]
 
 MANAGED_LABEL = "org.mstunnel.managed"
 """Label of all our containers, with the value `1`; containers without it are never changed."""
@@ -101,10 +101,12 @@ class ContainerSpec:
     """Everything an engine needs to run one container; capabilities not named here are dropped.
 
     `image` is `name@sha256:...`, `local_name` its name in this engine if that differs (`digest_tag`),
-    `description` is for people, `environment_files` are host paths, `user` and `group` are numbers inside the
-    container, `network` is the rootless network mode (empty: the engine's bridge), `pids_limit` None is the
-    engine's default, `stop_timeout` is in seconds, `log_tag` is the identifier in the journal (empty: the
-    name). With `read_only` Podman still mounts a writable tmpfs on /run, /tmp and /var/tmp.
+    `description` is for people, `environment_files` are host paths, `user` and `group` are numbers inside
+    the container, `network` is the rootless network mode (empty: the engine's bridge), `hooks` a directory
+    with hooks (oci-hooks(5)), `resolver` the file with the name servers of the host, which is copied at each
+    start (both in Quadlet files alone), `pids_limit` None is the engine's default, `stop_timeout` is in
+    seconds, `log_tag` is the identifier in the journal (empty: the name). With `read_only` Podman still
+    mounts a writable tmpfs on /run, /tmp and /var/tmp.
 
     Raises EngineError `container-spec` for a value that an engine or systemd could misread.
     """
@@ -120,6 +122,8 @@ class ContainerSpec:
     devices: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     network: Network = ""
+    hooks: str = ""
+    resolver: str = ""
     ports: tuple[Port, ...] = ()
     sysctls: Mapping[str, str] = field(default_factory=dict)
     read_only: bool = True
@@ -139,6 +143,8 @@ class ContainerSpec:
         self._check_description()
         for path in self.environment_files:
             _absolute("environment file", path)
+        for path in filter(None, (self.hooks, self.resolver)):
+            _absolute("path", path)
         self._check_rights()
         self._check_labels()
         _require("process limit", str(self.pids_limit), ok=self.pids_limit is None or self.pids_limit > 0)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.spec import (
@@ -11,9 +12,11 @@ from mstunnel_setup.containers.spec import (
     HealthCheck,
     Network,
     Port,
+    Protocol,
     Tmpfs,
     Volume,
 )
+from mstunnel_setup.system import uplink
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)
 _SERVER_PROCESSES = 10_000
@@ -39,6 +42,7 @@ _NOT_OF_THE_GATEWAY = tuple(
     Tmpfs(path=path, options=("ro", "notmpcopyup", "size=4k", "mode=0500"))
     for path in (paths.AGENT_DIRECTORY, paths.MESSAGES)
 )
+_PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
 _TEMPORARY = Tmpfs(path="/tmp")  # noqa: S108 (inside the container)
 _IN_MEMORY = (Tmpfs(path="/run"), _TEMPORARY)
 
@@ -51,7 +55,8 @@ class Setting:
     what the containers have to tell, `environment` the content of `env.sh`, `limits_processes` whether the
     kernel has the pids controller, `traced` whether an access log is wanted, `journal` the directory of the
     journal's socket where there is one, `local_names` what the engine knows images by, where that is not
-    their reference, `network` what connects containers without root, `rootless` whether an account runs them.
+    their reference, `network` what connects containers without root, `rootless` whether an account runs them,
+    `resolver` the file with the name servers of the host, where the server has an uplink instead.
     """
 
     configuration: str
@@ -64,13 +69,17 @@ class Setting:
     local_names: Mapping[str, str] = field(default_factory=dict)
     network: Network = ""
     rootless: bool = False
+    resolver: str = ""
 
 
 def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
     """The VPN server: ocserv. It needs the tunnel device and its capabilities, nothing more.
 
     With an access log the kernel counts its connections, and it reaches the journal, under a separate tag.
+    With an uplink root's rules publish the port, and a hook connects the container when it starts.
     """
+    network: Network = "none" if setting.resolver else setting.network
+    ports = () if setting.resolver else _published(listen_port)
     return ContainerSpec(
         name=paths.SERVER,
         description="Microsoft Tunnel server",
@@ -85,14 +94,14 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
                 host=setting.server_state, container=paths.SERVER_STATE_INSIDE, options=(*_DATA_ONLY, _OURS)
             ),
             *(_journal(setting.journal) if setting.traced else ()),
+            *(_name_servers() if setting.resolver else ()),
         ),
         devices=("/dev/net/tun",),
         capabilities=_SERVER_CAPABILITIES,
-        network=setting.network,
-        ports=(
-            Port(host=listen_port, container=listen_port, protocol="tcp"),
-            Port(host=listen_port, container=listen_port, protocol="udp"),
-        ),
+        network=network,
+        hooks=uplink.DIRECTORY if setting.resolver else "",
+        resolver=setting.resolver,
+        ports=ports,
         sysctls={
             "net.ipv4.ip_forward": "1",
             "net.ipv4.ip_unprivileged_port_start": "0",
@@ -107,7 +116,7 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         ),
         health=HealthCheck(command=_HEALTH_COMMAND, interval=10, start_period=20),
         # A container keeps the port and the network that it was created with.
-        labels=_labels(image, setting.environment, str(listen_port), *_named(setting.network)),
+        labels=_labels(image, setting.environment, str(listen_port), *_named(network, setting.resolver)),
         pids_limit=_SERVER_PROCESSES if setting.limits_processes else None,
     )
 
@@ -154,13 +163,22 @@ def _own(configuration: str, directory: str) -> Volume:
     return Volume(host=f"{configuration}{below}", container=directory, options=(*_DATA_ONLY, _OURS))
 
 
+def _published(port: int) -> tuple[Port, ...]:
+    return tuple(Port(host=port, container=port, protocol=protocol) for protocol in _PROTOCOLS)
+
+
+def _name_servers() -> tuple[Volume, ...]:
+    options = ("ro", *_DATA_ONLY, _OURS)
+    return (Volume(host=paths.RESOLVER, container="/etc/resolv.conf", options=options),)
+
+
 def _journal(directory: str) -> tuple[Volume, ...]:
     """The host's own directory keeps its SELinux type; containers may send to the log (container-selinux)."""
     return (Volume(host=directory, container=_JOURNAL, options=("ro",)),) if directory else ()
 
 
-def _named(network: str) -> tuple[str, ...]:
-    return (network,) if network else ()
+def _named(*values: str) -> tuple[str, ...]:
+    return tuple(filter(None, values))
 
 
 def _labels(image: str, environment: bytes, *more: str) -> dict[str, str]:

@@ -121,7 +121,7 @@ def _done_by_root(operator: Operator, request: InstallRequest) -> Result:
     return have_root_do(operator, planned, host_command(*given, variables=proxies))
 
 
-def run_scope(operator: Operator, request: InstallRequest, scope: Scope, port: int = 443) -> Outcome:
+def run_scope(operator: Operator, request: InstallRequest, scope: Scope, port: int | None = None) -> Outcome:
     """Run the steps of a part."""
     steps = chosen_steps(request.skip, scope)
     return _run(operator, request, steps, scope, port, checked=True)
@@ -132,7 +132,7 @@ def _run(
     request: InstallRequest,
     steps: Sequence[AnyStep],
     scope: Scope,
-    port: int = 443,
+    port: int | None = None,
     *,
     checked: bool = False,
 ) -> Outcome:
@@ -178,7 +178,7 @@ def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) ->
         raise
 
 
-def host(operator: Operator, request: InstallRequest, port: int, *, remove: bool) -> Result:
+def host(operator: Operator, request: InstallRequest, port: int | None, *, remove: bool) -> Result:
     """Do the host part for a gateway on `port`, or undo it. Raises CheckError without root."""
     if paths.ROOTLESS:
         raise NOT_ROOT(what="this command")

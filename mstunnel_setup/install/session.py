@@ -34,6 +34,7 @@ from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.step_list import CODEC, steps_of
 from mstunnel_setup.operator import Operator, Prompter, Settings
 from mstunnel_setup.readiness.checks import refuse_unknown
+from mstunnel_setup.system import uplink
 
 _OF_EVERY_HOST = ("/etc", "/run", "/var")
 
@@ -76,12 +77,13 @@ def open_run(
     exclusively: bool = True,
     replacing: bool = False,
     scope: Scope | None = None,
-    port: int = 443,
+    port: int | None = None,
 ) -> Iterator[Run]:
     """Prepare a run and clean up after it; `exclusively` holds the lock, for commands that change things.
 
     Without a `scope` it is the part of the user that runs this process; root acts as the account of a
-    rootless gateway. `port` is what the gateway will listen on, as far as is known.
+    rootless gateway. `port` is what the gateway will listen on, as far as is known; without it that of the
+    uplink, or 443.
 
     What was changed outside the program is overwritten only when a person agrees, or when the command itself
     was asked to replace it (`replacing`).
@@ -115,7 +117,7 @@ def open_run(
             protect=operator.secrets.register,
             host_name=socket.gethostname().partition(".")[0],
             ignored_checks=frozenset(ignored_checks),
-            port=port,
+            port=port or next(iter(uplink.prepared(operator.files)), 443),
         )
         tell = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
         consent = partial(_may_replace, operator.console, asked=replacing)

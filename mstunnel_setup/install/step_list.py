@@ -46,6 +46,7 @@ from mstunnel_setup.install.steps import (
     register,
     sign_in,
     site,
+    uplink,
     verify,
 )
 from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
@@ -58,6 +59,7 @@ from mstunnel_setup.system.service import InstallService
 from mstunnel_setup.system.sysctls import SetSysctl
 from mstunnel_setup.system.targets import ReachTarget
 from mstunnel_setup.system.units import ConfigureUnit
+from mstunnel_setup.system.uplink import InstallUplink
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, RemoveServerRecord
 from mstunnel_setup.tenant.existing_identity import PlaceAgentCredential, UseAppIdentity
 from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
@@ -84,7 +86,7 @@ ORDER: tuple[AnyStep, ...] = (
 )
 
 ROOTLESS: Mapping[Scope, tuple[AnyStep, ...]] = {
-    Scope.HOST: (account.STEP, program.STEP, kernel.STEP, proxy.SYSTEM, boot.STEP),
+    Scope.HOST: (account.STEP, program.STEP, kernel.STEP, uplink.STEP, proxy.SYSTEM, boot.STEP),
     Scope.ACCOUNT: (
         eula.STEP,
         environment.STEP,
@@ -127,6 +129,7 @@ CODEC = Codec(
         InstallQuadlet,
         InstallService,
         InstallUnit,
+        InstallUplink,
         JoinGroup,
         LabelPort,
         Link,

@@ -189,6 +189,7 @@ def forget(files: Files, journal: Journal) -> None:
         files.remove_tree(feed.WORK)
         files.remove(paths.SERVED_CONFIGURATION)
         files.remove(paths.AGENT_CHANGES)
+    files.remove(paths.RESOLVER)
     if files.state(paths.LOG) is not None:
         # Those that logrotate moved away are beside it.
         for name in files.names(paths.LOG):

@@ -142,6 +142,12 @@ SITE_NOT_JOINED = declare(
 TOPIC_UNKNOWN = declare(
     UsageError, "topic-unknown", "there is no help topic {name}{suggestion}", "Use one of: {known}."
 )
+UPLINK_REFUSED = declare(
+    StepError,
+    "uplink-refused",
+    "the host did not connect the gateway to the network: {reason}",
+    "Run `sudo mstunnel-setup host`; see `journalctl --unit mstunnel-uplink`.",
+)
 AGENT_SILENT = declare_notice(
     "agent-silent",
     "the agent has not reported since {since:%Y-%m-%d %H:%M} UTC",

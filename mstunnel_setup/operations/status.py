@@ -1,5 +1,6 @@
 """`mst-cli status`: site, certificate, containers and what the agent reports."""
 
+import re
 from collections.abc import Iterator
 
 from mstunnel_setup import __version__, paths
@@ -39,6 +40,7 @@ def overview(operator: Operator) -> Result:
         data: JsonObject = {
             "version": __version__,
             "site": as_object(remembered(receipt, "joined-site")).get("name"),
+            **({"network": _network(ports)} if paths.ROOTLESS else {}),
             "certificate_days_left": facts["days_left"],
             "certificate": facts,
             **{name: _container(ports, name) for name in (paths.SERVER, paths.AGENT)},
@@ -56,6 +58,7 @@ def overview(operator: Operator) -> Result:
     status: Status = "ok" if healthy and not notices else "warning"
     rows = [
         ("Site", data["site"] or "not joined yet"),
+        *([("Network", data["network"])] if data.get("network") else []),
         *certificate_lines(as_object(data["certificate"])),
         *(
             (key.removeprefix("mstunnel-").capitalize(), "{state}, {health}".format_map(as_object(data[key])))
@@ -96,3 +99,10 @@ def _container(ports: Ports, name: str) -> JsonObject:
         "health": health(found),
         "image_digest": None if found is None else found.image_digest,
     }
+
+
+def _network(ports: Ports) -> str | None:
+    """What connects a rootless gateway to the network, by its Quadlet file; None without one."""
+    text = (ports.files.read(f"{paths.QUADLETS}/{paths.SERVER}.container") or b"").decode()
+    found = re.search(r"^Network=([^:\n]+)", text, re.MULTILINE)
+    return found and found[1].replace("none", "uplink")

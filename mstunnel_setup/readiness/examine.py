@@ -16,6 +16,7 @@ from mstunnel_setup.readiness.facts import (
     Facts,
     InboundFacts,
     ProxyFacts,
+    RootlessFacts,
     Settings,
     TunnelFacts,
 )
@@ -25,6 +26,7 @@ from mstunnel_setup.readiness.read.certificate import CertificatePlace, Certific
 from mstunnel_setup.readiness.read.cloud import CloudReader, Way
 from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.read.programs import ProgramReader
+from mstunnel_setup.readiness.read.uplink import obstacle
 from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 # So many questions may hang one after the other, and the others are still asked in time.
@@ -114,11 +116,15 @@ class Examiner:
             "proxies": host.proxies,
             "security": programs.security,
             "ports": host.ports,
-            "rootless": host.rootless,
+            "rootless": lambda: self._rootless(host),
             "certificate": certificate.certificate,
             "revocation": certificate.revocation,
             "network": lambda: self._cloud_reader(wanted).network(),
         }
+
+    def _rootless(self, host: HostReader) -> RootlessFacts:
+        found = obstacle(self.files, self.processes) if host.settings.mode == "rootless" else ""
+        return host.rootless().model_copy(update={"uplink_obstacle": found})
 
     def _certificate_reader(self, wanted: Wanted) -> CertificateReader:
         seconds = min(5.0, wanted.deadline / 4)

@@ -181,8 +181,9 @@ class PortFacts(Section):
 class RootlessFacts(Section):
     """The service account of a rootless gateway; counts of subordinate ids; free bytes of its home.
 
-    `directory_owner` is the uid of /etc/mstunnel, None without it; `free_subuid` and `free_subgid` are where
-    a free range of ids may begin.
+    `directory_owner` is the uid of /etc/mstunnel, None without it; `free_subuid` and `free_subgid` are
+    where a free range of ids may begin; `uplinks` are the ports for which root has prepared an uplink,
+    `uplink_obstacle` is why none works, as far as this user can see (empty: nothing).
     """
 
     account: str
@@ -195,6 +196,8 @@ class RootlessFacts(Section):
     directory_owner: int | None = None
     free_subuid: int = 100000
     free_subgid: int = 100000
+    uplinks: tuple[int, ...] = ()
+    uplink_obstacle: str = ""
 
 
 class CertificateFinding(Section):

@@ -324,7 +324,17 @@ NAMESPACES_OFF = _problem(
     "user.max_user_namespaces is {value}",
     "Allow some: `sysctl -w user.max_user_namespaces=15076`.",
 )
-PASTA_MISSING = _problem("rootless-network", "slirp4netns only, which is slower", _PASTA)
+UPLINK_MISSING = _problem(
+    "rootless-uplink",
+    "no uplink for port {port}: a program handles each packet, and may upload 2 Mbit/s",
+    "Run `sudo mstunnel-setup host --port {port}`, then mstunnel-setup.",
+)
+UPLINK_OBSTRUCTED = _problem(
+    "rootless-uplink",
+    "no uplink works for port {port}: {obstacle}",
+    "Without one the gateway uses pasta or slirp4netns, which is slower. For one, remove the obstacle, "
+    "then run `sudo mstunnel-setup host --port {port}` and mstunnel-setup.",
+)
 USER_NETWORK_MISSING = _problem("rootless-network", "neither pasta nor slirp4netns is installed", _PASTA)
 CGROUP_ROOTLESS = _problem(
     "rootless-cgroup",

@@ -7,13 +7,14 @@ import json
 import sys
 from pathlib import Path
 
-from tests.bench import checkins, journal, large_tenant
+from tests.bench import checkins, data_plane, journal, large_tenant
 
 PLACE = Path("build/bench")
 BENCHMARKS = {
     journal.NAME: journal.measure,
     checkins.NAME: checkins.measure,
     large_tenant.NAME: large_tenant.measure,
+    data_plane.NAME: data_plane.measure,
 }
 
 

@@ -94,7 +94,7 @@ def test_a_killed_half_of_root_is_finished_by_the_one_sudo(host: Host) -> None:
     killed = host.install("python3", host.path("kill_at.py"), "launch")
     assert killed.code == 137, killed.describe()
     status = json.loads(host.as_account("mstunnel-setup", "status", "--output", "json").stdout)["data"]
-    assert status["done"][:5] == ["account", "program", "kernel", "proxy", "boot"]
+    assert status["done"][:6] == ["account", "program", "kernel", "uplink", "proxy", "boot"]
     assert (status["installed"], status["next"]) == (False, "launch")
 
 
@@ -117,6 +117,52 @@ def test_a_later_run_needs_no_root_and_changes_nothing(host: Host) -> None:
     assert (again.code, json.loads(again.stdout)["data"]["actions"]) == (0, 0), again.describe()
     assert tree(host) == before
     assert host.started() == started
+
+
+def remote_address(host: Host) -> str:
+    """Where the gateway sees its only device."""
+    users = host.server.run(
+        KIND.engine_command("exec", "mstunnel-server", "occtl", "--json", "show", "users")
+    )
+    (user,) = json.loads(users.stdout)
+    return str(user["Remote IP"])
+
+
+def serves(host: Host) -> bool:
+    """Whether a device connects through the kernel alone, is seen under its own address, and gets a page."""
+    inspect = KIND.engine_command("inspect", "--format={{.HostConfig.NetworkMode}}", "mstunnel-server")
+    assert host.server.run(inspect).stdout == "none\n"
+    host.connect()
+    assert host.await_page() == INTRANET_PAGE
+    seen = remote_address(host)
+    host.disconnect()
+    return seen == "10.90.0.20"
+
+
+def test_no_packet_of_a_device_passes_a_program(host: Host) -> None:
+    assert serves(host)
+
+
+def test_the_network_survives_restarts_of_container_and_host(host: Host) -> None:
+    host.kill_containers()
+    host.wait_until_healthy()
+    assert serves(host)
+    host.testbed.restart_server()
+    host.wait_until_healthy()
+    assert serves(host)
+
+
+@pytest.mark.parametrize("how", ["start", "reload", "restart"])
+def test_the_rules_survive_those_of_the_host(host: Host, how: str) -> None:
+    """nftables.service flushes all rules when it loads the host's own."""
+    host.server.run(["systemctl", how, "nftables.service"])
+    host.server.shell("until nft list table inet mstunnel-uplink; do sleep 0.2; done", timeout=20)
+    assert serves(host)
+
+
+def test_the_status_names_the_uplink(host: Host) -> None:
+    status = host.as_account("mst-cli", "status", "--output", "json")
+    assert json.loads(status.stdout)["data"]["network"] == "uplink"
 
 
 def test_root_and_the_account_see_the_same_gateway(host: Host) -> None:
@@ -161,6 +207,10 @@ def test_uninstall_by_the_account_leaves_it_as_it_was(host: Host) -> None:
     host.allow_sudo(allowed=False)
     host.restore()
     assert tree(host) == host.before
+    left = host.server.shell(
+        "nft list tables; ip -oneline link; ls -d /run/mstunnel-uplink /run/user/*/mstunnel*", check=False
+    )
+    assert "mstunnel" not in left.stdout
     # Without linger there is no place where Podman could run for the account; its list is a file.
     images = f"/home/{ACCOUNT}/.local/share/containers/storage/overlay-images/images.json"
     assert json.loads(host.server.read(images)) == []

@@ -3,6 +3,7 @@
 import ast
 import html.parser
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -81,6 +82,37 @@ def check_monitor(tmp_path: Path) -> None:
     text = a_unit(tmp_path, "systemd/mstunnel_monitor.service", engine="podman")
     (tmp_path / "usr/sbin" / PROGRAM).unlink()
     assert "not executable" in verify(tmp_path, "ours.service", text)
+
+
+def check_uplink(tmp_path: Path) -> None:
+    words = {"account": HOSTILE, "socket_unit": "mstunnel-uplink.socket"}
+    service = "systemd/mstunnel-uplink.service"
+    text = render(service, program=installed(tmp_path, PROGRAM), **words)
+    verify(tmp_path, "mstunnel-uplink.socket", "[Socket]\nListenStream=/run/x\nService=ours.service\n")
+    assert verify(tmp_path, "ours.service", text) == ""
+
+
+def check_uplink_socket(tmp_path: Path) -> None:
+    text = render("systemd/mstunnel-uplink.socket", account="gateway", socket="/run/mstunnel-uplink/443")
+    verify(tmp_path, "mstunnel-uplink.service", "[Service]\nExecStart=/bin/true\n")
+    assert verify(tmp_path, "mstunnel-uplink.socket", text) == ""
+
+
+def check_uplink_unit_of_rules(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    shutil.copy(tmp_path / installed(tmp_path, "sh").lstrip("/"), tmp_path / "bin/sh")
+    text = render("systemd/mstunnel-uplink-rules.service", account=HOSTILE, device="d0", rules="/etc/r.nft")
+    assert verify(tmp_path, "ours.service", text) == ""
+
+
+def check_uplink_rules(tmp_path: Path) -> None:
+    text = render(
+        "network/uplink.nft", table="t", device="d0", gateway="192.0.0.6", host="192.0.0.5", port=443
+    )
+    (tmp_path / "rules").write_text(text)
+    check = ["unshare", "--map-root-user", "--net", "nft", "--check", "--file", str(tmp_path / "rules")]
+    done = subprocess.run(check, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def check_import(tmp_path: Path) -> None:
@@ -200,12 +232,16 @@ CHECKS = {
     "kernel/90-mstunnel.conf": check_sysctl,
     "kernel/modules-load.conf": check_modules,
     "lab/lab.css": check_style,
+    "network/uplink.nft": check_uplink_rules,
     "podman/90-mstunnel-bridge.conf": check_bridge,
     "proxy/http-proxy.conf": check_drop_in,
     "proxy/http_proxy.sh": check_profile,
     "quadlet/mstunnel.container": check_quadlet,
     "systemd/mstunnel-import.service": check_import,
     "systemd/mstunnel-import.timer": check_timer,
+    "systemd/mstunnel-uplink-rules.service": check_uplink_unit_of_rules,
+    "systemd/mstunnel-uplink.service": check_uplink,
+    "systemd/mstunnel-uplink.socket": check_uplink_socket,
     "systemd/mstunnel.service": check_engine_unit,
     "systemd/mstunnel_monitor.service": check_monitor,
 }

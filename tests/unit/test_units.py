@@ -7,13 +7,21 @@ import pytest
 
 from mstunnel_setup.containers import engine_unit
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.install.steps import monitor
+from mstunnel_setup.install.steps import monitor, uplink
 from mstunnel_setup.system.service import InstallService
+from mstunnel_setup.system.units import ConfigureUnit
 from mstunnel_setup.tls.schedule import ScheduleImport
 from tests.unit.install.test_host_plans import SPECIFICATIONS
 
 ENGINES: tuple[EngineName, ...] = ("podman", "docker")
-PROGRAMS = ("bin/docker", "bin/podman", "sbin/mst-cli", "sbin/mstunnel_monitor")
+PROGRAMS = (
+    "bin/sh",
+    "bin/docker",
+    "bin/podman",
+    "sbin/mst-cli",
+    "sbin/mstunnel_monitor",
+    "sbin/mstunnel_uplink",
+)
 # A tenth of what systemd prints: the highest exposure that is accepted.
 HIGHEST = 40
 
@@ -35,6 +43,12 @@ def _delayed_import(engine: EngineName) -> str:
     return pending.parts[0].text
 
 
+def _uplink(name: str) -> str:
+    wanted = uplink.Uplink("mstunnel", 443, "/usr/sbin/mstunnel_uplink")
+    units = (item for item in uplink.STEP.decide(wanted) if isinstance(item, ConfigureUnit))
+    return next(item.text for item in units if item.unit == name)
+
+
 UNITS = {
     f"{name}-{engine}": text
     for engine in ENGINES
@@ -43,7 +57,7 @@ UNITS = {
         ("mstunnel_monitor", _monitor(engine)),
         ("mstunnel-import", _delayed_import(engine)),
     )
-}
+} | {name: _uplink(f"{name}.service") for name in ("mstunnel-uplink", "mstunnel-uplink-rules")}
 # What an account's service manager can forbid would keep rootless Podman from working (sandbox).
 OF_ACCOUNTS = {"mstunnel_monitor-account": _monitor("podman", rootless=True)}
 
@@ -56,7 +70,10 @@ def root(tmp_path: Path) -> Path:
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text("#!/bin/sh\n")
         program.chmod(0o755)
-    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    units = tmp_path / "etc/systemd/system"
+    units.mkdir(parents=True)
+    (tmp_path / "bin").symlink_to("usr/bin")
+    (units / "mstunnel-uplink.socket").write_text("[Socket]\nListenStream=/run/x\nService=ours.service\n")
     return tmp_path
 
 

@@ -34,7 +34,8 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.install.steps.program import path_of
 from mstunnel_setup.readiness.read.own_addresses import own_addresses
-from mstunnel_setup.system import init_script
+from mstunnel_setup.readiness.read.uplink import resolver
+from mstunnel_setup.system import init_script, uplink
 from mstunnel_setup.system.init_script import Init
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.actions import OpenMailbox
@@ -99,6 +100,7 @@ def _containers(context: Context, port: int) -> Launch:
         local_names=images.local_names(context),
         network=network(ports.files, ports.processes) if paths.ROOTLESS else "",
         rootless=paths.ROOTLESS,
+        resolver=_resolver(ports.files, port) if paths.ROOTLESS else "",
     )
     containers = (
         container_specs.server(server_image, setting, port),
@@ -139,6 +141,11 @@ def network(files: Files, processes: Processes) -> Network:
         if processes.find(name) is not None:
             return programs[name]
     raise ROOTLESS_NETWORK_MISSING()
+
+
+def _resolver(files: Files, port: int) -> str:
+    """The file with the host's name servers, where root has prepared an uplink for this port; else empty."""
+    return (resolver(files) or "/etc/resolv.conf") if uplink.ready(files, port) else ""
 
 
 def _run_method(context: Context) -> RunMethod:

@@ -25,7 +25,7 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
 
 FILE = "mstunnel-setup"
-LINKS = ("mst-cli", "mst-readiness", "mst-admin", "mstunnel_monitor", "mstunnel-lab")
+LINKS = ("mst-cli", "mst-readiness", "mst-admin", "mstunnel_monitor", "mstunnel_uplink", "mstunnel-lab")
 _REMEMBERED = "program"
 
 

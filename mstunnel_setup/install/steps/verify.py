@@ -23,6 +23,7 @@ from mstunnel_setup.install.errors import (
 )
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
+from mstunnel_setup.system.uplink import gateway_address
 from mstunnel_setup.tenant.actions import RegisterServer
 
 _PATIENCE = 180.0
@@ -65,7 +66,8 @@ def serves(context: Context, port: int, patience: float = _PATIENCE, pause: floa
     """
     chain = context.ports.files.read(f"{paths.ACTIVE}/chain.pem") or b""
     leaf = x509.load_pem_x509_certificate(chain).public_bytes(Encoding.DER)
-    within_patience(context, lambda: _serves(port, leaf), patience, pause)
+    address = gateway_address(context.ports.files, port)
+    within_patience(context, lambda: _serves(address, port, leaf), patience, pause)
 
 
 def healthy(context: Context, patience: float = _PATIENCE) -> None:
@@ -89,8 +91,8 @@ def within_patience(
             return
 
 
-def _serves(port: int, leaf: bytes) -> None:
-    if served_leaf("127.0.0.1", port) != leaf:
+def _serves(address: str, port: int, leaf: bytes) -> None:
+    if served_leaf(address, port) != leaf:
         raise WRONG_LEAF_SERVED(port=port)
 
 

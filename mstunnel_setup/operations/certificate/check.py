@@ -18,6 +18,7 @@ from mstunnel_setup.operations.certificate.findings import NONE_IN_USE, NOT_SERV
 from mstunnel_setup.operations.certificate.repair import placement_findings
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
+from mstunnel_setup.system.uplink import gateway_address
 from mstunnel_setup.text import fold_all
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.ca_trust import exposed_keys
@@ -99,7 +100,9 @@ def _placed_or_judged(run: Run) -> Iterator[Finding]:
 def _served(run: Run, identity: Identity) -> Iterator[Finding]:
     try:
         port = serving_port(run.context)
-        if port is None or served_leaf("127.0.0.1", port) == identity.leaf.public_bytes(Encoding.DER):
+        if port is None:
+            return
+        if served_leaf(gateway_address(run.files, port), port) == identity.leaf.public_bytes(Encoding.DER):
             return
         yield NOT_SERVED(
             reason=f"port {port} serves another certificate", remedy="Run `mst-cli server restart`."

@@ -20,13 +20,14 @@ from mstunnel_setup.readiness.findings import (
     HOME_FULL,
     LINGER_OFF,
     NAMESPACES_OFF,
-    PASTA_MISSING,
     PODMAN_MISSING,
     PODMAN_OLD,
     PODMAN_VERSION_UNKNOWN,
     PORT_NEEDS_ROOT,
     SUBORDINATE_IDS_MISSING,
     SYSCTL_TOO_SMALL,
+    UPLINK_MISSING,
+    UPLINK_OBSTRUCTED,
     USER_NETWORK_MISSING,
 )
 from mstunnel_setup.readiness.model import (
@@ -168,11 +169,28 @@ def _namespaces(settings: Settings, kernel: KernelFacts) -> Verdict:
 
 
 @check(
+    "rootless-uplink",
+    Group.ROOTLESS,
+    "Network through the kernel",
+    Severity.RECOMMENDED,
+    passes="The gateway's port has an [uplink](../how-to/rootless.md#the-network) that works on this host.",
+)
+def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
+    if settings.mode != "rootless":
+        return skipped("not rootless")
+    if rootless.uplink_obstacle:
+        return UPLINK_OBSTRUCTED(port=settings.port, obstacle=rootless.uplink_obstacle)
+    if settings.port in rootless.uplinks:
+        return passed(f"port {settings.port} has an uplink")
+    return UPLINK_MISSING(port=settings.port)
+
+
+@check(
     "rootless-network",
     Group.ROOTLESS,
     "User-mode networking",
     Severity.RECOMMENDED,
-    passes="pasta is installed, rather than slirp4netns.",
+    passes="pasta or slirp4netns is installed.",
 )
 def _network(settings: Settings, engine: EngineFacts) -> Verdict:
     if settings.mode != "rootless":
@@ -180,7 +198,7 @@ def _network(settings: Settings, engine: EngineFacts) -> Verdict:
     if engine.pasta:
         return passed("pasta is installed")
     if engine.slirp4netns:
-        return PASTA_MISSING()
+        return passed("slirp4netns is installed")
     return USER_NETWORK_MISSING()
 
 
@@ -204,6 +222,7 @@ CHECKS: tuple[Check, ...] = (
     _port,
     *(_sysctl(name, least) for name, least in ROOTLESS.items()),
     _namespaces,
+    _uplink,
     _network,
     _cgroup,
 )

@@ -32,6 +32,7 @@ from mstunnel_setup.readiness.sysctls import (
     ROOTLESS,
     ROOTLESS_MODULE_FILES,
 )
+from mstunnel_setup.system import uplink
 
 _MODULE_DIRECTORIES = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d")
 _SYSCTL_DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
@@ -275,6 +276,7 @@ class HostReader:
             directory_owner=None if directory is None else directory.uid,
             free_subuid=parse.free_subordinate_id(text_of(self.files, "/etc/subuid")),
             free_subgid=parse.free_subordinate_id(text_of(self.files, "/etc/subgid")),
+            uplinks=uplink.prepared(self.files),
         )
 
 

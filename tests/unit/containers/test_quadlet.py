@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mstunnel_setup import paths
 from mstunnel_setup.containers import quadlet
 from mstunnel_setup.containers.quadlet import check, render
 from mstunnel_setup.containers.run_arguments import create_arguments
@@ -150,3 +151,11 @@ def test_without_a_generator_podman_is_missing(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
         check(Files(tmp_path), Nothing(), "x.container", "")
     assert caught.value.code == "quadlet-missing"
+
+
+def test_the_hooks_and_the_name_servers_of_the_host_reach_the_container(files: Files) -> None:
+    service = _generated(files, _spec(network="none", hooks="/etc/ho%oks", resolver="/etc/resolv.conf"))
+    made = words(service["ExecStart"][0])
+    assert made.index("--hooks-dir=/etc/ho%oks") < made.index("run")
+    assert _options(made, "--network") == ["none"] or "--network=none" in made
+    assert f"/bin/cp --no-preserve=all -- /etc/resolv.conf {paths.RESOLVER}" in service["ExecStartPre"]

@@ -39,6 +39,7 @@ from mstunnel_setup.install.steps import (
     register,
     sign_in,
     site,
+    uplink,
     verify,
 )
 from mstunnel_setup.readiness.facts import KernelFacts, RootlessFacts
@@ -67,6 +68,7 @@ STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
     "verify": (verify.STEP, verify.Promise),
     "account": (account.STEP, account.ServiceAccount),
     "boot": (boot.STEP, bool),
+    "uplink": (uplink.STEP, uplink.Uplink),
     "proxy-units": (proxy.UNITS, proxy.Proxy),
 }
 
@@ -188,6 +190,13 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
         st.none() | st.booleans(),
     ),
     "boot": st.booleans(),
+    "uplink": st.builds(
+        uplink.Uplink,
+        st.sampled_from(["mstunnel", "gate.way"]),
+        PORTS,
+        st.just("/usr/sbin/mstunnel_uplink"),
+        st.sampled_from(["", "nft is not installed"]),
+    ),
     "proxy": st.builds(
         proxy.Proxy,
         st.dictionaries(st.sampled_from(["http_proxy", "https_proxy", "no_proxy"]), PLAIN),

@@ -18,7 +18,7 @@ from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.preflight import refusals
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from mstunnel_setup.install.steps import account, boot, bridge, kernel, launch, proxy
+from mstunnel_setup.install.steps import account, boot, bridge, kernel, launch, proxy, uplink
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import Engine, Facts
 from mstunnel_setup.readiness.proxy_ports import unlabelled
@@ -89,6 +89,12 @@ def refused(facts: Facts) -> list[str]:
     return [item.id for item in refusals(facts, OF_ROOT if rootless(facts) else STEPS)]
 
 
+def _uplink(facts: Facts) -> uplink.Uplink:
+    assert facts.rootless is not None
+    program = "/usr/sbin/mstunnel_uplink"
+    return uplink.Uplink("mstunnel", facts.settings.port, program, facts.rootless.uplink_obstacle)
+
+
 def _of_root(facts: Facts) -> list[Action[Any]]:
     """What prepares the host; without root also for the account, and for each boot."""
     assert facts.kernel is not None
@@ -98,6 +104,7 @@ def _of_root(facts: Facts) -> list[Action[Any]]:
     return [
         *account.STEP.decide(account.ServiceAccount(facts.rootless, reads_journal=False)),
         *kernel.STEP.decide(kernel.Kernel(facts.kernel, rootless_port=facts.settings.port)),
+        *uplink.STEP.decide(_uplink(facts)),
         *boot.STEP.decide(True),  # noqa: FBT003,
     ]
 

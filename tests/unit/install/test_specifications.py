@@ -1,14 +1,16 @@
 """What the containers may do and see; the access log asks for more."""
 
-from mstunnel_setup.containers.spec import ContainerSpec
+from mstunnel_setup import paths
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.container_specs import Setting
+from mstunnel_setup.system import uplink
 
 IMAGE = f"registry.example/gateway@sha256:{'1' * 64}"
 ACCOUNTING = "net.netfilter.nf_conntrack_acct"
 
 
-def server(*, traced: bool, journal: str = "") -> ContainerSpec:
+def server(*, traced: bool = False, journal: str = "", resolver: str = "") -> ContainerSpec:
     setting = Setting(
         configuration="/etc/mstunnel",
         server_state="/server",
@@ -17,6 +19,8 @@ def server(*, traced: bool, journal: str = "") -> ContainerSpec:
         limits_processes=True,
         traced=traced,
         journal=journal,
+        network="pasta" if resolver else "",
+        resolver=resolver,
     )
     return container_specs.server(IMAGE, setting, 443)
 
@@ -45,3 +49,17 @@ def test_an_access_log_enables_accounting_and_has_a_separate_tag() -> None:
 def test_selinux_labels_our_directories_and_no_directory_of_the_host() -> None:
     traced = server(traced=True, journal="/run/systemd/journal")
     assert labelled(traced) == seen(traced) - {"/run/systemd/journal"} == {"/etc/mstunnel", "/server"}
+
+
+def test_with_an_uplink_root_publishes_the_port_and_a_hook_connects_the_server() -> None:
+    connected = server(resolver="/etc/resolv.conf")
+    assert (connected.network, connected.ports) == ("none", ())
+    assert connected.hooks == uplink.DIRECTORY
+    assert [volume.host for volume in connected.volumes if volume.container == "/etc/resolv.conf"] == [
+        paths.RESOLVER
+    ]
+
+
+def test_a_change_of_the_network_makes_a_new_container() -> None:
+    ways = [server(), server(resolver="/etc/resolv.conf"), server(resolver="/run/resolv.conf")]
+    assert len({specification.labels[CONFIGURATION_LABEL] for specification in ways}) == len(ways)

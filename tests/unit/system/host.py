@@ -98,6 +98,13 @@ class Host(Processes):
         self.set_sysctl(name, value)
         return 0, ""
 
+    def _nft(self, words: list[str]) -> tuple[int, str]:
+        """Rules are none of ours here: `nft delete` fails, as without a table."""
+        return 1, ""
+
+    def _ip(self, words: list[str]) -> tuple[int, str]:
+        return 1, ""
+
     def _semanage(self, words: list[str]) -> tuple[int, str]:
         if "-l" in words:
             rows = self.ports if "-C" in words else {**self.base_ports, **self.ports}

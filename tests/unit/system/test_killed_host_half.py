@@ -15,13 +15,21 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.host import accounts
 from mstunnel_setup.host.process import Completed
 from mstunnel_setup.install.step_list import CODEC
-from mstunnel_setup.install.steps import account, boot
+from mstunnel_setup.install.steps import account, boot, uplink
 from mstunnel_setup.readiness.facts import Settings
 from mstunnel_setup.readiness.read.host import HostReader
 from tests.parameters import sample
 from tests.unit.system.test_accounts import ME, NAME, AccountHost
 
-OF_ROOT = {"create-account", "give-ids", "join-group", "enable-linger", "give-folder", "reach-target"}
+OF_ROOT = {
+    "create-account",
+    "give-ids",
+    "join-group",
+    "enable-linger",
+    "give-folder",
+    "reach-target",
+    "install-uplink",
+}
 
 
 class Killed(BaseException):
@@ -86,6 +94,9 @@ def steps(host: Mortal, *, there: bool) -> list[Step[Any, Any]]:
     return [
         Step("account", "", look, account.STEP.decide),
         Step("boot", "", lambda _context: True, boot.STEP.decide),
+        Step(
+            "uplink", "", lambda _context: uplink.Uplink(NAME, 443, "/usr/sbin/program"), uplink.STEP.decide
+        ),
     ]
 
 
@@ -155,6 +166,6 @@ def test_these_are_the_kinds_that_only_root_has() -> None:
     kinds = {
         kind.kind
         for kind in CODEC._kinds.values()
-        if kind.__module__.endswith(("accounts", "directory", "targets"))
+        if kind.__module__.endswith(("accounts", "directory", "targets", "uplink"))
     }
     assert kinds == OF_ROOT

@@ -1,0 +1,42 @@
+"""`mstunnel_uplink`, which programs call: systemd for root's side, Podman for that of the container."""
+
+import sys
+from typing import Final
+
+_USAGE: Final = "Usage: mstunnel_uplink serve ACCOUNT, or mstunnel_uplink attach PORT\n"
+
+
+def main() -> int:
+    """Run `mstunnel_uplink`; returns the exit code."""
+    match sys.argv[1:]:
+        case ["-h" | "--help"]:
+            sys.stdout.write(_USAGE)
+            return 0
+        case ["serve" as side, given] | ["attach" as side, given] if side == "serve" or given.isdecimal():
+            return _run(side, given)
+        case _:
+            from mstunnel_setup.errors import ExitCode  # noqa: PLC0415 (the usage needs none of it)
+
+            sys.stderr.write(_USAGE)
+            return ExitCode.USAGE
+
+
+def _run(side: str, given: str) -> int:
+    from mstunnel_setup.errors import ExitCode, SetupError  # noqa: PLC0415 (see above)
+    from mstunnel_setup.host.clock import SystemClock  # noqa: PLC0415
+    from mstunnel_setup.host.own_code import refuse_code_of_others  # noqa: PLC0415
+    from mstunnel_setup.host.process import Processes  # noqa: PLC0415
+    from mstunnel_setup.operations import uplink  # noqa: PLC0415
+
+    try:
+        if side == "serve":
+            refuse_code_of_others()
+            uplink.serve(given, Processes(), SystemClock())
+        else:
+            # Podman writes the state of the container here and waits until it is read.
+            sys.stdin.read()
+            uplink.attach(int(given), Processes())
+    except SetupError as error:
+        sys.stderr.write(f"mstunnel_uplink: {error.message}\n")
+        return error.exit_code
+    return ExitCode.DONE

@@ -1,0 +1,103 @@
+"""A network namespace that is handed over through a socket, and what the kernel says about its owner.
+
+What travels is an open descriptor: no process ID and no path, which could mean something else a moment later.
+"""
+
+import fcntl
+import os
+import select
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_OWN_NETWORK: Final = "/proc/self/ns/net"
+_OWN_USERS: Final = "/proc/self/ns/user"
+# Source: ioctl_ns(2), clone(2).
+_GET_USERNS, _GET_PARENT, _GET_OWNER = 0xB701, 0xB702, 0xB704
+# The first descriptor that systemd hands over (sd_listen_fds(3)).
+_FROM_SYSTEMD: Final = 3
+_CREDENTIALS: Final = struct.Struct("3i")
+_SECONDS: Final = 2.0
+_LONGEST_ANSWER: Final = 1000
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A connection: the user at its other end, the descriptor that came with it (None: there was none)."""
+
+    connection: socket.socket
+    user: int
+    descriptor: int | None
+
+    @property
+    def path(self) -> str:
+        """Where programs that this process starts can open the descriptor."""
+        return f"/proc/{os.getpid()}/fd/{self.descriptor}"
+
+    def answer(self, text: str) -> None:
+        """Send `text`; whether anybody still waits for it does not matter."""
+        with suppress(OSError):
+            self.connection.sendall(text.encode())
+
+
+def offers(idle: float, descriptor: int = _FROM_SYSTEMD) -> Iterator[Offer]:
+    """What arrives at the socket that systemd has opened, until nothing does for `idle` seconds."""
+    with socket.socket(fileno=descriptor) as listener:
+        while select.select([listener], [], [], idle)[0]:
+            connection, _ = listener.accept()
+            with connection, _received(connection) as offer:
+                yield offer
+
+
+@contextmanager
+def _received(connection: socket.socket) -> Iterator[Offer]:
+    connection.settimeout(_SECONDS)
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    user: int = _CREDENTIALS.unpack(credentials)[1]
+    descriptors: list[int] = []
+    with suppress(OSError):
+        # The kernel closes all but the first.
+        _, descriptors, _, _ = socket.recv_fds(connection, 1, 1, socket.MSG_CMSG_CLOEXEC)
+    try:
+        yield Offer(connection, user, descriptors[0] if descriptors else None)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def owner(descriptor: int) -> int | None:
+    """The user who owns a network namespace through a user namespace directly below ours; else None."""
+    # The kernel's name of a namespace; that of a file begins with `/`. Other files have requests of their own
+    # under the same numbers, and a file system of the account might never answer: nothing is asked of them.
+    if not str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith("net:["):
+        return None
+    opened: list[int] = []
+    try:
+        opened.append(fcntl.ioctl(descriptor, _GET_USERNS))
+        opened.append(fcntl.ioctl(opened[0], _GET_PARENT))
+        if os.fstat(opened[1]).st_ino != Path(_OWN_USERS).stat().st_ino:
+            return None
+        return int.from_bytes(fcntl.ioctl(opened[0], _GET_OWNER, bytes(4)), "little")
+    except OSError:
+        # Those of ours and of processes outside have no such parent.
+        return None
+    finally:
+        for number in opened:
+            os.close(number)
+
+
+def hand_over(path: str) -> str:
+    """Send the network namespace of this process to the socket `path`; returns the answer. Raises OSError."""
+    namespace = os.open(_OWN_NETWORK, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(10 * _SECONDS)
+            connection.connect(path)
+            socket.send_fds(connection, [b"n"], [namespace])
+            return connection.recv(_LONGEST_ANSWER).decode(errors="replace")
+    finally:
+        os.close(namespace)

@@ -1,0 +1,85 @@
+"""The uplink at work: root connects the namespace it is offered, the account's side sets its end up."""
+
+import sys
+from typing import Final
+
+from mstunnel_setup.errors import SetupError
+from mstunnel_setup.host import accounts
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.namespaces import Offer, hand_over, offers, owner
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.errors import GATEWAY_ACCOUNT_MISSING
+from mstunnel_setup.operations.errors import UPLINK_REFUSED
+from mstunnel_setup.system import uplink
+
+_IDLE: Final = 60.0
+# An account that asks all the time gets an answer each second.
+_PAUSE: Final = 1.0
+_SECONDS: Final = 30.0
+_ATTACHED: Final = "attached"
+# The other end of the pair, in the container.
+_INSIDE: Final = "eth0"
+
+
+def serve(account: str, processes: Processes, clock: Clock) -> None:
+    """Connect each network namespace that `account` offers, until none comes for a minute.
+
+    Raises CheckError when there is no such account.
+    """
+    found = accounts.find(account)
+    if found is None:
+        raise GATEWAY_ACCOUNT_MISSING(account=account)
+    for offer in offers(_IDLE):
+        answer = refusal(offer, found.uid) or _connected(offer, processes)
+        sys.stderr.write(f"{answer}\n")
+        offer.answer(answer)
+        clock.sleep(_PAUSE)
+
+
+def refusal(offer: Offer, uid: int) -> str:
+    """Why root does nothing with an offer; empty for a network namespace of the account `uid`."""
+    if offer.user != uid:
+        return f"refused: user {offer.user} is not user {uid}"
+    if offer.descriptor is None:
+        return "refused: no descriptor was sent"
+    if owner(offer.descriptor) != uid:
+        return f"refused: the descriptor is no network namespace of user {uid}"
+    return ""
+
+
+def _connected(offer: Offer, processes: Processes) -> str:
+    """Replace the pair of an earlier container with a new one; what is wrong, or that it is attached."""
+    processes.run(["ip", "link", "delete", uplink.DEVICE], timeout=_SECONDS, check=False)
+    pair = ["ip", "link", "add", uplink.DEVICE, "type", "veth", "peer", "name", _INSIDE]
+    try:
+        processes.run([*pair, "netns", offer.path], timeout=_SECONDS)
+        _set_up(uplink.DEVICE, uplink.HOST_END, processes)
+        processes.run(["nft", "--file", uplink.RULES], timeout=_SECONDS)
+    except SetupError as error:
+        return f"failed: {error.message}"
+    return _ATTACHED
+
+
+def _set_up(device: str, address: str, processes: Processes, *more: str) -> None:
+    """Give a device its address and set it up; without an IPv6 address, which nothing would use."""
+    commands = (
+        f"link set {device} addrgenmode none",
+        f"address add {address}/{uplink.NETWORK_BITS} dev {device}",
+        f"link set {device} up",
+        *more,
+    )
+    processes.run(["ip", "-batch", "-"], timeout=_SECONDS, stdin="\n".join(commands).encode())
+
+
+def attach(port: int, processes: Processes) -> None:
+    """In the network namespace of a container that starts: get the uplink, and set this end of it up.
+
+    Raises StepError `uplink-refused`, ProcessError.
+    """
+    try:
+        answer = hand_over(uplink.socket_of(port))
+    except OSError as error:
+        raise UPLINK_REFUSED(reason=error.strerror or str(error)) from error
+    if answer != _ATTACHED:
+        raise UPLINK_REFUSED(reason=answer or "no answer")
+    _set_up(_INSIDE, uplink.GATEWAY_END, processes, f"route add default via {uplink.HOST_END}")

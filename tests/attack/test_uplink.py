@@ -1,0 +1,107 @@
+"""What the account of a rootless gateway, or anybody, can have root do at the socket for the uplink."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.system import uplink
+from tests.attack.record import record
+from tests.attack.test_local_user import ATTACKER, outcome_of
+from tests.unit.host import test_namespaces as made
+from tests.unit.operations.test_uplink import PORT, Host, as_container, host
+
+__all__ = ["host"]
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="becomes other users"),
+    pytest.mark.timeout(120),
+]
+
+
+def as_account(descriptor: int) -> str:
+    """What root answers to the account that sends this descriptor."""
+    reading, writing = os.pipe()
+
+    def run() -> None:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(uplink.socket_of(PORT))
+            socket.send_fds(connection, [b"x"], [descriptor])
+            os.write(writing, connection.recv(1000))
+
+    assert outcome_of(run) == ""
+    os.close(writing)
+    with os.fdopen(reading) as stream:
+        return stream.read()
+
+
+_FOREIGN = {
+    "the host": lambda: os.open("/proc/self/ns/net", os.O_RDONLY),
+    "a container of root": made.of_root,
+    "a container of another account": lambda: made.network_of(made.OTHER),
+    "a user namespace within that of the account": made.nested,
+}
+_OTHER_KINDS = {
+    "the name of a host": made.other_kind,
+    "a user namespace": made.users,
+    "a socket": lambda: socket.socket(socket.AF_UNIX).detach(),
+    "a file without a name": lambda: os.memfd_create("net:[4026531840]"),
+    "a device": lambda: os.open("/dev/null", os.O_RDWR),
+    "a file": lambda: os.open("/etc/passwd", os.O_RDONLY),
+}
+
+
+@pytest.mark.parametrize("what", [*_FOREIGN, *_OTHER_KINDS])
+def test_root_connects_no_namespace_of_others(host: Host, what: str) -> None:
+    make: Callable[[], int] = {**_FOREIGN, **_OTHER_KINDS}[what]
+    with made.descriptor_of(make) as descriptor:
+        assert as_account(descriptor).startswith("refused: ")
+    assert host.addresses() == []
+    assert "default via" in as_container(made.ACCOUNT)
+    kind = "the network of " if what in _FOREIGN else "a descriptor of "
+    record(ATTACKER, f"have root connect {kind}{what}", "refused; no device is made")
+
+
+def test_others_do_not_reach_the_socket(host: Host) -> None:
+    def connect() -> None:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(uplink.socket_of(PORT))
+
+    os.chown(uplink.socket_of(PORT), made.OTHER, made.OTHER)
+    os.chmod(uplink.socket_of(PORT), 0o600)  # noqa: PTH101
+    assert outcome_of(connect) == "PermissionError"
+    assert host.addresses() == []
+    record(ATTACKER, "ask for an uplink as another account", "PermissionError")
+
+
+@pytest.fixture
+def silent(host: Host) -> Iterator[list[socket.socket]]:
+    """Connections on which nothing is ever sent."""
+    connections = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+    for connection in connections:
+        connection.connect(uplink.socket_of(PORT))
+    yield connections
+    for connection in connections:
+        connection.close()
+
+
+def test_a_flood_of_descriptors_leaves_nothing_open(host: Host) -> None:
+    def send(_number: int) -> str:
+        with made.descriptor_of(lambda: os.open("/etc/passwd", os.O_RDONLY)) as descriptor:
+            return as_account(descriptor)
+
+    opened = Path(f"/proc/{host.process.pid}/fd")
+    send(0)
+    before = len(list(opened.iterdir()))
+    assert {send(number).partition(":")[0] for number in range(30)} == {"refused"}
+    assert "default via" in as_container(made.ACCOUNT)
+    assert len(list(opened.iterdir())) == before
+    record(ATTACKER, "flood root with descriptors", "each is refused and closed, one a second")
+
+
+@pytest.mark.usefixtures("silent")
+def test_connections_that_say_nothing_hold_nobody_up_for_long() -> None:
+    assert "default via" in as_container(made.ACCOUNT)
+    record(ATTACKER, "open connections for an uplink and send nothing", "each is dropped after 2 s")

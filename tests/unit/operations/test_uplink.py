@@ -1,0 +1,173 @@
+"""The uplink for real: devices, addresses and rules in a network namespace of the test's own."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.errors import SetupError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.namespaces import Offer
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.operations import uplink
+from mstunnel_setup.system import uplink as names
+from tests.unit.clocks import FakeClock
+from tests.unit.host.test_namespaces import ACCOUNT, OTHER, is_root_inside, network_of, unshare
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="makes network devices"),
+    pytest.mark.timeout(120),
+]
+
+_NETWORK = 0x40000000
+PORT = 8443
+
+
+class Host:
+    """Root's side, which serves `nobody` in a network namespace that stands for the host's."""
+
+    def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        place.chmod(0o755)
+        monkeypatch.setattr(names, "SOCKETS", str(place))
+        monkeypatch.setattr(names, "RULES", f"{place}/rules.nft")
+        Path(names.RULES).write_text(names.rules(PORT))
+        monkeypatch.setattr(uplink, "_PAUSE", 0.0)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(names.socket_of(PORT))
+        os.chown(names.socket_of(PORT), ACCOUNT, ACCOUNT)
+        self.listener.listen()
+        self.process = get_context("fork").Process(target=self._serve)
+        self.process.start()
+
+    def _serve(self) -> None:
+        unshare(_NETWORK)
+        os.dup2(self.listener.fileno(), 3)
+        uplink.serve("nobody", Processes(), SystemClock())
+
+    def run(self, *command: str) -> str:
+        """What a command prints in the host's network."""
+        inside = ["nsenter", f"--net=/proc/{self.process.pid}/ns/net", *command]
+        return subprocess.run(inside, capture_output=True, text=True, check=False).stdout
+
+    def addresses(self) -> list[str]:
+        """The IPv4 addresses of the host's end; none when there is no pair."""
+        found = json.loads(self.run("ip", "-json", "address", "show", "dev", names.DEVICE) or "[]")
+        return [address["local"] for device in found for address in device["addr_info"]]
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.listener.close()
+
+
+@pytest.fixture
+def host(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    place = Path("/run") / f"uplink-{os.getpid()}-{time.monotonic_ns()}"
+    place.mkdir()
+    made = Host(place, monkeypatch)
+    yield made
+    made.close()
+    shutil.rmtree(place)
+
+
+def as_container(uid: int, then: Callable[[], None] = lambda: None) -> str:
+    """Run the account's side in a container's network; what went wrong there, or what `ip` shows inside."""
+    reading, writing = os.pipe()
+
+    def run() -> None:
+        os.close(network_of(uid))
+        # As a runtime of containers has it: root of the user namespace, and so able to set the network up.
+        is_root_inside(uid)
+        try:
+            then()
+            uplink.attach(PORT, Processes())
+            said = subprocess.run(["ip", "-oneline", "route"], capture_output=True, text=True, check=False)
+            os.write(writing, said.stdout.encode())
+        except SetupError as error:
+            os.write(writing, error.message.encode())
+
+    process = get_context("fork").Process(target=run)
+    process.start()
+    process.join(60)
+    os.close(writing)
+    with os.fdopen(reading) as stream:
+        return stream.read()
+
+
+def test_a_container_gets_a_pair_an_address_and_a_route(host: Host) -> None:
+    assert f"default via {names.HOST_END} dev eth0" in as_container(ACCOUNT)
+
+
+def test_the_host_publishes_the_port_by_its_destination_alone(host: Host) -> None:
+    as_container(ACCOUNT)
+    rules = host.run("nft", "list", "table", "inet", names.TABLE)
+    assert f"th dport {PORT} dnat ip to {names.GATEWAY_END}" in rules
+    assert f"ip saddr {names.GATEWAY_END} masquerade" in rules
+    assert "snat" not in rules.replace("srcnat", "")
+
+
+def test_a_restarted_container_replaces_the_pair_of_the_earlier_one(host: Host) -> None:
+    for _ in range(2):
+        assert "default via" in as_container(ACCOUNT)
+
+
+def test_what_fails_in_the_container_leaves_root_serving(host: Host) -> None:
+    def take_the_name() -> None:
+        subprocess.run(["ip", "link", "add", "eth0", "type", "bridge"], check=True)
+
+    assert "failed: " in as_container(ACCOUNT, take_the_name)
+    assert "default via" in as_container(ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("user", "descriptor", "reason"),
+    [
+        (OTHER, 0, f"user {OTHER} is not user {ACCOUNT}"),
+        (0, 0, f"user 0 is not user {ACCOUNT}"),
+        (ACCOUNT, None, "no descriptor was sent"),
+    ],
+)
+def test_an_offer_is_refused(user: int, descriptor: int | None, reason: str) -> None:
+    with socket.socket() as connection:
+        assert uplink.refusal(Offer(connection, user, descriptor), ACCOUNT) == f"refused: {reason}"
+
+
+def test_a_namespace_of_the_host_is_refused() -> None:
+    own = os.open("/proc/self/ns/net", os.O_RDONLY)
+    with socket.socket() as connection:
+        refused = uplink.refusal(Offer(connection, ACCOUNT, own), ACCOUNT)
+    os.close(own)
+    assert refused == f"refused: the descriptor is no network namespace of user {ACCOUNT}"
+
+
+def test_without_a_socket_the_container_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "SOCKETS", "/run/there-is-none")
+    with pytest.raises(SetupError) as caught:
+        uplink.attach(PORT, Processes())
+    assert caught.value.code == "uplink-refused"
+    assert "mstunnel-setup host" in caught.value.hint
+
+
+def test_the_rules_are_valid_and_can_be_loaded_twice() -> None:
+    script = f"{names.rules(443)}\n{names.rules(443)}"
+    done = subprocess.run(
+        ["unshare", "--net", "nft", "--file", "-"], input=script, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_account_gets_one_answer_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    began = clock.monotonic()
+    ours, theirs = socket.socketpair()
+    monkeypatch.setattr(uplink, "offers", lambda _idle: [Offer(theirs, OTHER, None)] * 5)
+    with ours, theirs:
+        uplink.serve("nobody", Processes(), clock)
+    assert clock.monotonic() - began == 5
