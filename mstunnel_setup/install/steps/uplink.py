@@ -36,7 +36,7 @@ def _gather(context: Context) -> Uplink:
     if found:
         context.prompter.say(
             f"No uplink for the gateway: {found}. Its packets pass pasta or slirp4netns instead, "
-            "which is slower. See docs/how-to/rootless.md#the-network."
+            "which is slower. `mst-cli help rootless` says more."
         )
     program = path_of(ports.files, uplink.PROGRAM)
     return Uplink(context.answers.account, context.port, program, found)
