@@ -12,6 +12,7 @@ from tests.testbed import kinds, vpn
 from tests.testbed.installation import LAB, PUBLIC_ADDRESS, TOKEN, Installation
 from tests.testbed.process import Completed
 from tests.testbed.testbed import DOMAIN, INTRANET_PAGE, Testbed
+from tests.testbed.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -203,7 +204,10 @@ def test_neither_worker_nor_main_process_reaches_more_with_other_engines(kind: k
 def test_the_rules_for_tokens_are_those_of_the_answers(gateway: Gateway, forger: Forger) -> None:
     chosen = {"version": 1, "scope": "Custom.Use", "maximum_lifetime": 7200, "required_claims": {"azp": "x"}}
     gateway.write_answers({"environment": {"DEBUG_LEVEL": 2}, "token": chosen})
+    gateway.logged()
     gateway.setup()
+    # The gateway looks at its files every five seconds.
+    assert eventually(lambda: "configuration changed: restart" in gateway.logged(), 30)
     gateway.wait_until_healthy()
     issuer = forger.issuer.removesuffix("v2.0")
     good = {"iss": issuer, "ver": "1.0", "scp": "Custom.Use", "azp": "x"}

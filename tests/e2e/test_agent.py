@@ -25,7 +25,7 @@ ORIGINAL = {
     "advancedSettings": [],
     "listenPort": 443,
 }
-PROBE = "/var/lib/mstunnel-agent/probe-url"
+INTERNAL_ADDRESS = "internalNetworkProbeUrl"
 
 
 @pytest.fixture
@@ -128,16 +128,16 @@ def test_a_configuration_refused_by_the_gateway_is_rolled_back(installed: Instal
     info = installed.server.read("/etc/mstunnel/agent-info.json")
     changed = json.dumps({**json.loads(info), "Authentication": "certificate"})
     installed.server.write("/etc/mstunnel/agent-info.json", changed, 0o640)
-    # What the set-up wrote is read when the agent signs in.
+    # What the set-up wrote is read when the agent signs in; it hears of the refusal a check-in later.
     installed.server.run(["mst-cli", "agent", "restart"])
-    assert eventually(lambda: row(installed, "server-configuration")["state"] == "unhealthy", 60)
+    assert eventually(lambda: row(installed, "server-configuration")["state"] == "unhealthy", 90)
     assert "device-ca.crt" in row(installed, "server-configuration")["text"]
     assert installed.server.read("/etc/mstunnel/ocserv.conf") == before
     installed.connect()
     assert installed.fetch_internal_page().stdout == INTRANET_PAGE
     installed.server.write("/etc/mstunnel/agent-info.json", info, 0o640)
     installed.server.run(["mst-cli", "agent", "restart"])
-    assert eventually(lambda: row(installed, "server-configuration")["state"] == "healthy", 60)
+    assert eventually(lambda: row(installed, "server-configuration")["state"] == "healthy", 90)
 
 
 @pytest.mark.long
@@ -187,13 +187,15 @@ def test_the_agent_can_change_nothing_but_its_own(installed: Installation) -> No
 def test_the_internal_address_is_tried_by_the_gateway_itself(installed: Installation) -> None:
     """Through the network that devices will use; an error has curl's message, with DNS and proxy."""
     assert eventually(lambda: row(installed, "internal-network")["state"] == "healthy", 90)
-    # The gateway tries another address at once.
-    installed.server.write(PROBE, "http://10.99.0.80:81/\n")
+    # The gateway tries another address as soon as it is the site's.
+    installed.change_site({INTERNAL_ADDRESS: "http://10.99.0.80:81/"})
+    check_in(installed)
     report = "/var/lib/mstunnel-server/report"
-    assert eventually(lambda: "10.99.0.80:81/ {" in installed.server.read(report), 30)
+    assert eventually(lambda: "10.99.0.80:81/ {" in installed.server.read(report), 45)
     (account,) = re.findall(r"^probe \d+ \S+ (.*)$", installed.server.read(report), re.MULTILINE)
     assert json.loads(account)["exitcode"] == 7
     assert "10.99.0.80" in json.loads(account)["errormsg"]
+    installed.change_site({INTERNAL_ADDRESS: "http://intranet.tunnel.test/"})
     installed.disconnect()
 
 
