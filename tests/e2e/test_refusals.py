@@ -93,6 +93,8 @@ def nobody(*command: str) -> tuple[str, ...]:
 
 
 FILE = "/root/answers.yaml"
+APPLICATION = "11111111-2222-3333-4444-555555555555"
+SECRET = "hunter2hunter2"
 SETUP = ("mstunnel-setup", "--answers", ANSWERS, "--unattended", "--output", "json")
 BREAK_PODMAN = "mv /usr/bin/podman /usr/bin/podman.away"
 RESTORE_PODMAN = "mv /usr/bin/podman.away /usr/bin/podman"
@@ -109,7 +111,7 @@ BEFORE_ANY_STEP = {
         2,
         "answers-invalid",
         ("client_secret", "file:/path"),
-        answers(sign_in={"method": "client-secret", "client_id": "x", "client_secret": "hunter2hunter2"}),
+        answers(sign_in={"method": "client-secret", "client_id": APPLICATION, "client_secret": SECRET}),
     ),
     "terms neither accepted nor declined": Refusal(
         2, "answers-missing", ("`eula`", "--accept-eula"), answers(eula=None)
@@ -267,7 +269,7 @@ def test_a_secret_in_the_answer_file_is_not_repeated(host: Installation) -> None
     BEFORE_ANY_STEP["secret in the file"].arrange(host)
     finished = host.setup("--verbose", check=False)
     assert finished.code == 2
-    assert "hunter2" not in finished.stdout + finished.stderr
+    assert SECRET not in finished.stdout + finished.stderr
 
 
 @contextmanager
