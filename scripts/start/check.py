@@ -9,10 +9,13 @@ def state(folder: str) -> str:
         for line in manifest:
             if line == "whole\n":
                 return "whole"
-            _digest, size, path = line.rstrip("\n").split(" ", 2)
-            found = os.stat(f"{folder}/{path}").st_size
-            if found != int(size):
-                return f"{path} has {found} bytes instead of {size}"
+            match line.rstrip("\n").split(" ", 2):
+                case [_digest, size, path]:
+                    found = os.stat(f"{folder}/{path}").st_size
+                    if found != int(size):
+                        return f"{path} has {found} bytes instead of {size}"
+                case _:
+                    break
     return "the manifest is cut off"
 
 

@@ -89,7 +89,7 @@ def test_its_own_environment_is_as_it_was(one_file: OneFile) -> None:
 
 def test_every_library_that_something_needs_is_inside(one_file: OneFile) -> None:
     library = one_file.tree / "lib"
-    binaries = [one_file.tree / "bin" / tree.PYTHON, *library.rglob("*.so*")]
+    binaries = [one_file.tree / "bin" / tree.PYTHON, *library.rglob("*.so"), *library.rglob("*.so.[0-9]*")]
     wanted = set[str]().union(*map(tree.needed, binaries))
     assert {name for name in wanted if not (library / name).exists()} == set()
 

@@ -61,10 +61,11 @@ def used(built: bytes, tmp_path_factory: pytest.TempPathFactory) -> OneFile:
 
 
 def works(file: OneFile) -> None:
-    """Its answer is complete, and nothing but the whole directory is left."""
+    """Its answer is complete, and nothing but the whole directory is left, in the first place."""
     finished = file.run("--version")
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, ANSWER, "")
     assert [path.name for path in file.places[0].iterdir()] == [file.tree.name]
+    assert not file.places[1].exists()
 
 
 def test_a_person_sees_how_far_the_unpacking_is_and_then_nothing_of_it(one_file: OneFile) -> None:
