@@ -1,4 +1,4 @@
-"""The uplink at work: root connects the namespace it is offered, the account's side sets its end up."""
+"""The uplink while it runs: root connects the namespace it is offered, the account's side sets its end up."""
 
 import sys
 from typing import Final
