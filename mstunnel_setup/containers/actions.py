@@ -149,7 +149,13 @@ class StartService(Action[HasEngine]):
             raise launch_failure(
                 self.container, ports.engine.inspect(self.container), self._log(ports)
             ) from error
-        wait_until_up(ports, self.container, self.timeout, log=lambda: self._log(ports))
+        wait_until_up(
+            ports,
+            self.container,
+            self.timeout,
+            log=lambda: self._log(ports),
+            restarts=lambda: ports.systemd.restarts(self.unit),
+        )
         return {}
 
     @override
@@ -201,7 +207,13 @@ class RunContainer(Action[HasEngine]):
         ports.engine.remove(name)
         ports.engine.create(self.spec)
         ports.engine.start(name)
-        wait_until_up(ports, name, self.timeout, log=lambda: _container_log(ports, name))
+        wait_until_up(
+            ports,
+            name,
+            self.timeout,
+            log=lambda: _container_log(ports, name),
+            restarts=lambda: _restarts(ports, name),
+        )
         return {}
 
     @override
@@ -235,6 +247,11 @@ def _container_log(ports: HasEngine, name: str) -> str:
     command = ports.engine.logs_command(name, LogOptions(lines=LOG_LINES))
     done = ports.processes.run(command, timeout=_LOG_TIMEOUT, check=False)
     return done.output + done.error
+
+
+def _restarts(ports: HasEngine, name: str) -> int:
+    state = ports.engine.inspect(name)
+    return state.restarts if state is not None else 0
 
 
 def _refuse_foreign(name: str, state: ContainerState | None) -> None:

@@ -217,6 +217,7 @@ def container_state(inspected: Mapping[str, Any]) -> ContainerState:
         image_digest=labels.get(DIGEST_LABEL) or asked.partition("@")[2],
         started_at=engine_time(str(state.get("StartedAt", ""))),
         process_id=int(state.get("Pid") or 0) or None,
+        restarts=int(inspected.get("RestartCount") or 0),
     )
 
 

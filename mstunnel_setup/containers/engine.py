@@ -28,7 +28,8 @@ class ContainerState:
     """The state of a container: `status` is the engine's (`running`, `created`, `exited`).
 
     `health` is None without a health check; `image_digest` is the requested digest;
-    `started_at` is None when it has never run; `process_id` of its first process is None unless it runs.
+    `started_at` is None when it has never run; `process_id` of its first process is None unless it runs;
+    `restarts` counts those by the engine.
     """
 
     status: str
@@ -37,6 +38,7 @@ class ContainerState:
     image_digest: str = ""
     started_at: datetime | None = None
     process_id: int | None = None
+    restarts: int = 0
 
     @property
     def ours(self) -> bool:

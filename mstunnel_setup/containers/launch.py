@@ -16,6 +16,10 @@ _PROBE_SECONDS = 1.0
 # Podman counts these checks too: after the start period, three failures within three seconds make a
 # container unhealthy. On a slow machine checks and start take longer alike, so their number is the limit.
 _FAILED_PROBES = 45
+# A container that ends at every start is given up after so many restarts, and not sooner than this: a
+# unit restarts it every five seconds, an engine at once.
+_RESTARTS = 3
+_CRASH_SECONDS = 15.0
 # A container without a health check has to run this long before it counts as running.
 _SETTLE_SECONDS = 2.0
 
@@ -28,24 +32,27 @@ class _Steady:
     since: float = 0.0
 
 
-def wait_until_up(ports: HasEngine, name: str, timeout: float, log: Callable[[], str]) -> None:
+def wait_until_up(
+    ports: HasEngine, name: str, timeout: float, log: Callable[[], str], restarts: Callable[[], int]
+) -> None:
     """Return once the container `name` is healthy, or, without a health check, keeps running.
 
     The health check is run from here: Podman without systemd does not run it, and otherwise the first one
     may be a whole interval away. Raises EngineError `container-failed` with the last lines of `log` when the
-    container stays unhealthy, or after `timeout` seconds.
+    container stays unhealthy, when it ends again and again (`restarts` counts that), or after `timeout`
+    seconds.
     """
     steady = _Steady()
     failed = 0
-    until = ports.clock.monotonic() + timeout
-    probe_at = ports.clock.monotonic()
+    begun = probe_at = ports.clock.monotonic()
     while True:
         now = ports.clock.monotonic()
         state = ports.engine.inspect(name)
         if _up(state, steady, now):
             return
         unhealthy = state is not None and state.health == "unhealthy"
-        if now >= until or (unhealthy and failed >= _FAILED_PROBES):
+        crashing = now - begun >= _CRASH_SECONDS and restarts() >= _RESTARTS
+        if now - begun >= timeout or crashing or (unhealthy and failed >= _FAILED_PROBES):
             raise launch_failure(name, state, log())
         if state is not None and state.health is not None and _running(state) and now >= probe_at:
             if ports.engine.probe(name):

@@ -199,6 +199,7 @@ def container_state(inspected: Mapping[str, Any]) -> ContainerState:
         image_digest=name.partition("@")[2] or str(inspected.get("ImageDigest", "")),
         started_at=engine_time(str(state.get("StartedAt", ""))),
         process_id=int(state.get("Pid") or 0) or None,
+        restarts=int(inspected.get("RestartCount") or 0),
     )
 
 

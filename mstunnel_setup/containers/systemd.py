@@ -57,6 +57,11 @@ class Systemd:
         """Whether a unit is in the failed state."""
         return self._query("is-failed", "--quiet", "--", unit).code == 0
 
+    def restarts(self, unit: str) -> int:
+        """How often systemd restarted a unit by itself since it was last started."""
+        answer = self._query("show", "--property=NRestarts", "--value", "--", unit).output.strip()
+        return int(answer) if answer.isdecimal() else 0
+
     def known(self, unit: str) -> bool:
         """Whether the unit exists. Raises EngineError when systemd runs and does not answer.
 

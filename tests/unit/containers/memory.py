@@ -92,6 +92,7 @@ class Host(Processes):
         self.active: set[str] = set()
         self.known = {UNIT}
         self.refused = ""
+        self.crashes = False
         self.labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "new"}
 
     def run(self, arguments: Sequence[str], **options: Any) -> Completed:
@@ -107,13 +108,16 @@ class Host(Processes):
             raise ProcessError("program-failed", "Job for gateway.service failed")
         if verb == "is-active":
             return Completed(0 if unit in self.active else 3, "", "")
+        if verb == "show" and self.crashes:
+            return Completed(0, "3\n", "")
         if verb == "show":
             return Completed(0, "loaded\n" if unit in self.known else "not-found\n", "")
         if verb in ("start", "restart"):
             self.active.add(unit)
             started = datetime.now(UTC)
             state = ContainerState("running", None, self.labels, DIGEST, started)
-            self.engine.containers["gateway"] = state
+            if not self.crashes:
+                self.engine.containers["gateway"] = state
         if verb == "stop":
             self.active.discard(unit)
             self.engine.containers.pop("gateway", None)

@@ -234,6 +234,14 @@ def test_a_service_that_stays_unhealthy_fails_before_its_time_is_over(ports: Por
     assert 40 < ports.clock.elapsed < 60
 
 
+def test_a_service_that_ends_at_every_start_fails_long_before_its_time_is_over(ports: Ports) -> None:
+    """Its container is gone between two starts; only systemd knows how many there were."""
+    ports.processes.crashes = True
+    with pytest.raises(EngineError, match=r"it is missing.*\n  first"):
+        _service(timeout=600).apply(ports, {})
+    assert 15 <= ports.clock.elapsed < 20
+
+
 def test_a_service_that_cannot_even_start_fails_with_its_log(ports: Ports) -> None:
     ports.processes.refused = "start"
     with pytest.raises(EngineError, match=r"it is missing.*\n  first") as caught:
@@ -309,6 +317,17 @@ def test_a_container_that_keeps_restarting_never_counts_as_up(
     monkeypatch.setattr(ports.memory, "inspect", dying)
     with pytest.raises(EngineError, match="it is running"):
         RunContainer(spec=_spec(), timeout=5).apply(ports, {})
+
+
+def test_a_container_that_the_engine_restarts_over_and_over_is_given_up(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = {"org.mstunnel.managed": "1"}
+    dying = ContainerState("restarting", "starting", labels, DIGEST, restarts=40)
+    monkeypatch.setattr(ports.memory, "inspect", lambda _name: dying)
+    with pytest.raises(EngineError, match="it is restarting"):
+        RunContainer(spec=_spec()).apply(ports, {})
+    assert 15 <= ports.clock.elapsed < 20
 
 
 def test_a_foreign_container_stays(ports: Ports) -> None:

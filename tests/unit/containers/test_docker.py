@@ -271,6 +271,7 @@ def _container(**config: Any) -> dict[str, Any]:
 def test_the_state_of_a_container(engine: ContainerEngine, daemon: Daemon) -> None:
     daemon.containers["box"] = _container()
     daemon.containers["box"]["State"]["Health"] = {"Status": "starting"}
+    daemon.containers["box"]["RestartCount"] = 2
     state = engine.inspect("box")
     assert state is not None
     assert (state.status, state.health, state.ours, state.image_digest) == (
@@ -280,7 +281,7 @@ def test_the_state_of_a_container(engine: ContainerEngine, daemon: Daemon) -> No
         DIGEST,
     )
     assert state.started_at is not None
-    assert state.process_id == 7
+    assert (state.process_id, state.restarts) == (7, 2)
     assert engine.inspect("nobody") is None
 
 

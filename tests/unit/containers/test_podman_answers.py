@@ -152,9 +152,11 @@ def test_the_state_of_a_container() -> None:
             "Config": {"Labels": {"org.mstunnel.managed": "1"}},
             "ImageName": f"registry.example/server@{_INDEX}",
             "ImageDigest": _PLATFORM,
+            "RestartCount": 2,
         }
     )
     assert (state.health, state.ours, state.image_digest) == ("healthy", True, _INDEX)
+    assert state.restarts == 2
     assert state.started_at == datetime(2026, 11, 24, 23, 23, 1, 383235, UTC)
 
 

@@ -56,6 +56,11 @@ def test_systemd_runs_where_its_directory_is(tmp_path: Path) -> None:
     assert Systemd(Host(), str(tmp_path)).running()
 
 
+def test_the_restarts_of_a_unit_are_those_that_systemd_counts() -> None:
+    assert Systemd(Host("4\n")).restarts("x.service") == 4
+    assert Systemd(Host("", code=1)).restarts("x.service") == 0
+
+
 def test_a_unit_is_known_unless_systemd_says_that_it_is_not_found() -> None:
     assert Systemd(Host("loaded\n")).known("x.service")
     assert Systemd(Host("masked\n")).known("x.service")
