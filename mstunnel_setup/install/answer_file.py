@@ -5,8 +5,9 @@ import json
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.install.errors import ANSWER_FILE_MISSING
+from mstunnel_setup.install.installed import journal_of
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.session import answers, journal_of
+from mstunnel_setup.install.session import answers
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 

@@ -26,11 +26,13 @@ from mstunnel_setup.install.errors import (
     ROOT_NEEDED,
     ROOT_ROOTLESS,
 )
+from mstunnel_setup.install.installed import journal_of
 from mstunnel_setup.install.preflight import refuse_unready
+from mstunnel_setup.install.programs import FILE
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.session import answers, journal_of, open_run, refuse_unsupported
+from mstunnel_setup.install.session import answers, open_run, refuse_unsupported
 from mstunnel_setup.install.step_list import steps_of
-from mstunnel_setup.install.steps import environment, program
+from mstunnel_setup.install.steps import environment
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 
@@ -132,7 +134,7 @@ def host_command(*arguments: str, variables: Sequence[str] = ()) -> tuple[str, .
 
     Raises CheckError for a program that others than root can change: an administrator would run it as root.
     """
-    source = bundle.one_file() or str(Path(sys.argv[0]).absolute().with_name(program.FILE))
+    source = bundle.one_file() or str(Path(sys.argv[0]).absolute().with_name(FILE))
     if found := next(changeable([Path(source)]), None):
-        raise PROGRAM_NOT_OF_ROOT(source=source, found=found, programs=paths.PROGRAMS, file=program.FILE)
+        raise PROGRAM_NOT_OF_ROOT(source=source, found=found, programs=paths.PROGRAMS, file=FILE)
     return (*(("env", *variables) if variables else ()), source, "host", "--account", own_name(), *arguments)

@@ -16,7 +16,8 @@ from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.errors import PROXY_LEFT_OUT
-from mstunnel_setup.install.session import earlier_answers, journal_of, own_scope, require_installed
+from mstunnel_setup.install.installed import journal_of, own_scope, require_installed
+from mstunnel_setup.install.session import earlier_answers
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.parse import proxy_places

@@ -1,5 +1,6 @@
 """Who does which part: root everything; of a rootless gateway root the host part, the account the rest."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -9,3 +10,13 @@ class Scope(StrEnum):
     ALL = "whole"
     HOST = "host"
     ACCOUNT = "account"
+
+
+_ASKED = ("eula", "environment", "certificate", "sign-in", "site", "register")
+_CONTAINERS = ("images", "configure", "launch", "monitor", "verify")
+STEP_NAMES: Mapping[Scope, tuple[str, ...]] = {
+    Scope.ALL: (*_ASKED, "program", "kernel", "proxy", "bridge", *_CONTAINERS),
+    Scope.HOST: ("account", "program", "kernel", "uplink", "proxy", "boot"),
+    Scope.ACCOUNT: (*_ASKED, "proxy-units", *_CONTAINERS),
+}
+"""The names of the steps of each part, in order, for what does not load the steps (`step_list`)."""

@@ -9,8 +9,8 @@ from typing import NoReturn
 from mstunnel_setup.host import accounts
 from mstunnel_setup.host.accounts import Account
 from mstunnel_setup.host.process import Completed
+from mstunnel_setup.install import programs
 from mstunnel_setup.install.errors import GATEWAY_ACCOUNT_MISSING
-from mstunnel_setup.install.steps import program
 from mstunnel_setup.operator import Operator
 
 # Of root's environment: what was said to our programs, and how the terminal is.
@@ -43,7 +43,7 @@ def _account(name: str) -> Account:
 def _program(operator: Operator) -> str:
     """This program where the account can run it, too: as it was installed."""
     called = Path(sys.argv[0]).name
-    return program.path_of(operator.files.given, called if called in program.LINKS else program.FILE)
+    return programs.path_of(operator.files.given, called if called in programs.LINKS else programs.FILE)
 
 
 def _environment(account: Account) -> dict[str, str]:

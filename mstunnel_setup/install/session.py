@@ -18,19 +18,19 @@ from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.engine.store_answer import all_remembered, remembered
+from mstunnel_setup.engine.store_answer import all_remembered
 from mstunnel_setup.engine.values import JsonObject, JsonValue
-from mstunnel_setup.errors import NOT_INSTALLED, NOT_ROOT, SetupError, UsageError
+from mstunnel_setup.errors import SetupError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import Authentication
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context, Gathered
 from mstunnel_setup.install.errors import ROOT_NO_HOST, ROOTLESS_NEEDS_PODMAN, STEP_UNKNOWN
-from mstunnel_setup.install.ports import Ports, open_ports
+from mstunnel_setup.install.installed import journal_of, own_scope
+from mstunnel_setup.install.ports import open_ports
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.step_list import CODEC, steps_of
 from mstunnel_setup.operator import Operator, Prompter, Settings
 from mstunnel_setup.readiness.checks import refuse_unknown
@@ -154,29 +154,6 @@ def _may_replace(prompter: Prompter, changed: str, *, asked: bool) -> bool:
     return prompter.confirm(f"{changed}. Replace it (their version is kept in {paths.STATE}/saved)")
 
 
-@contextmanager
-def open_host(operator: Operator) -> Iterator[Ports]:
-    """The ports of this host, for commands that look at it or drive its containers."""
-    scope = own_scope(operator)
-    preference = EnginePreference(installed=engine_of(journal_of(scope, operator).receipt))
-    with open_ports(operator, scope, preference) as ports:
-        yield ports
-
-
-@contextmanager
-def open_gateway(operator: Operator) -> Iterator[Ports]:
-    """The ports of this host, for commands that need a gateway here. Raises UsageError `not-installed`."""
-    with open_host(operator) as ports:
-        require_installed(journal_of(Scope.ALL, operator).receipt)
-        yield ports
-
-
-def require_installed(receipt: Receipt) -> None:
-    """Raise UsageError `not-installed` where no installation has begun: the same for every command."""
-    if not receipt.entries:
-        raise NOT_INSTALLED()
-
-
 def answers(operator: Operator, settings: Settings, receipt: Receipt) -> Answers:
     """The merged answers: options, environment, answer file, earlier answers, defaults. Raises UsageError."""
     file = None if operator.answers is None else load(operator.answers)
@@ -226,35 +203,6 @@ def refuse_unsupported(given: Answers) -> None:
     Authentication(given.authentication)
     if given.mode == "rootless" and given.engine == "docker":
         raise ROOTLESS_NEEDS_PODMAN()
-
-
-def own_scope(operator: Operator) -> Scope:
-    """The part of the user that runs this process. Root hands over to the account of a rootless gateway.
-
-    Raises CheckError `not-root` for an account that has no gateway.
-    """
-    live = operator.files.live
-    if paths.ROOTLESS:
-        if live and not journal_of(Scope.ACCOUNT, operator).receipt.entries:
-            raise NOT_ROOT(what="this command")
-        return Scope.ACCOUNT
-    if live and (name := rootless_account(operator)):
-        become(operator, name)
-    return Scope.ALL
-
-
-def journal_of(scope: Scope, operator: Operator) -> Journal:
-    """The journal of one part, or of all."""
-    # The account looks into that of the host, to see whether there is something left for root.
-    host = scope is Scope.HOST
-    directory = paths.HOST_STATE if host else paths.STATE
-    return Journal(operator.files, operator.clock, directory, beside=(paths.LOG,), readable=host)
-
-
-def rootless_account(operator: Operator) -> str:
-    """The account of the rootless gateway here, as root has written down; empty when there is none."""
-    name = remembered(journal_of(Scope.HOST, operator).receipt, "account")
-    return name if isinstance(name, str) else ""
 
 
 def _passphrase(context: Context, reference: str | None) -> bytes | None:

@@ -7,9 +7,9 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.values import JsonObject, as_object
 from mstunnel_setup.host import accounts
+from mstunnel_setup.install.installed import journal_of, rootless_account
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
-from mstunnel_setup.install.session import journal_of, rootless_account
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
@@ -25,12 +25,6 @@ def status(operator: Operator) -> Result:
     receipts = [(journal_of(scope, operator).receipt, steps_of(scope)) for scope in scopes]
     data = _data(receipts)
     return Result("ok", data, text=list(_lines(receipts, data)))
-
-
-def installed(receipt: Receipt) -> bool:
-    """Whether all steps are done that the user of this process has to do."""
-    own = steps_of(Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL)
-    return all(step.name in receipt.steps for step in own)
 
 
 def _data(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]]) -> JsonObject:

@@ -15,12 +15,12 @@ from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.errors import ACCOUNT_PART_FAILED, INSTALLATION_FINISHED, KEPT, UNINSTALL_DECLINED
+from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.ports import CANDIDATE
 from mstunnel_setup.install.rootless import ONLY, by_sudo, host_command, relayed
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import have_done
-from mstunnel_setup.install.session import Run, journal_of, open_run, rootless_account
-from mstunnel_setup.install.status import installed
+from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant
 from mstunnel_setup.operator import Operator, Settings
@@ -216,7 +216,7 @@ def _rollback(operator: Operator) -> Result:
         if not receipt.entries:
             forget(run.files, run.journal)
             return Result("unchanged", text=["There is nothing to roll back."])
-        if installed(receipt):
+        if complete(receipt):
             raise INSTALLATION_FINISHED()
         removals = remove_installation(run)
     text = ["The unfinished installation was rolled back."]

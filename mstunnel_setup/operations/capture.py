@@ -8,8 +8,8 @@ from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.gateway.occtl import ShowCommand
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.capture import enter_network_of, interfaces, record
+from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.session import open_gateway
 from mstunnel_setup.operations.errors import CLIENT_UNKNOWN, FOLDER_MISSING, INTERFACE_UNKNOWN
 from mstunnel_setup.operations.sessions import ask, server_process
 from mstunnel_setup.operator import Operator

@@ -9,8 +9,8 @@ from mstunnel_setup.containers import control
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
+from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.session import journal_of, open_gateway
 from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, row_notice, rows_of
 from mstunnel_setup.operations.certificate.errors import (
     CERTIFICATE_EXPIRED,

@@ -12,8 +12,8 @@ from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.release_images import with_release_images
-from mstunnel_setup.install.session import rootless_account
 from mstunnel_setup.operations import readiness_report as report
 from mstunnel_setup.operations.errors import FIX_FAILED, PROBE_INVALID, PROBE_MISPLACED, PROBE_MISSING
 from mstunnel_setup.operator import Operator, Prompter

@@ -14,8 +14,8 @@ from mstunnel_setup.gateway.occtl import (
     occtl_arguments,
     read_answer,
 )
+from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.session import open_gateway
 from mstunnel_setup.operations.errors import (
     ADDRESS_INVALID,
     OCCTL_FAILED,

@@ -11,10 +11,9 @@ from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.engine.values import JsonObject, as_object
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
+from mstunnel_setup.install.installed import complete, journal_of, open_gateway
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.session import journal_of, open_gateway
-from mstunnel_setup.install.status import installed
 from mstunnel_setup.operations.agent_findings import agent_troubles, is_serious
 from mstunnel_setup.operations.certificate.summary import (
     certificate_facts,
@@ -77,13 +76,13 @@ def overview(operator: Operator) -> Result:
 
 def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
     """What is wrong, each with the command that fixes it."""
-    if not installed(receipt):
+    if not complete(receipt):
         why = f": {receipt.failure.message}" if receipt.failure else ""
         yield INSTALLATION_UNFINISHED(why=why)
     for name in (paths.SERVER, paths.AGENT):
         short, container = name.removeprefix("mstunnel-"), data[name]
         state, shown = (container["state"], container["health"]) if isinstance(container, dict) else ("", "")
-        if state == "absent" and not installed(receipt):
+        if state == "absent" and not complete(receipt):
             yield notice_of(CONTAINER_MISSING(container=name))
         elif state != "running":
             # Where systemd runs the containers, one that is stopped is not there.

@@ -7,8 +7,8 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host import bundle
+from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.session import open_host
 from mstunnel_setup.operations.errors import (
     LICENSES_NOT_BUNDLED,
     NOT_ONE_FILE,

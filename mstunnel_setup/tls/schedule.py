@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import ClassVar, Protocol
 
 from mstunnel_setup import paths, rendering
-from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles, Link, WriteFile
+from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject, Outputs
 
 UNITS = paths.UNITS
@@ -144,3 +145,13 @@ class ScheduleImport(Action[HasTimers]):
             ports.files.remove(path)
         ports.systemd.daemon_reload()
         return undone if undone.outcome is Undo.KEPT else Undone(Undo.REMOVED)
+
+
+_CODEC = Codec([ScheduleImport])
+
+
+def pending_imports(receipt: Receipt) -> tuple[ScheduleImport, ...]:
+    """The certificates that wait for their time, in the order they were handed in."""
+    found = (entry.versions[-1] for entry in receipt.entries.values())
+    loaded = (_CODEC.load(data) for data in found if data["kind"] == ScheduleImport.kind)
+    return tuple(action for action in loaded if isinstance(action, ScheduleImport))

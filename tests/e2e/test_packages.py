@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.install.steps.program import FILE, LINKS
+from mstunnel_setup.install.programs import FILE, LINKS
 from scripts import debian, dist, packages
 from tests.e2e.one_file import chrooted, run, unpack_root
 from tests.testbed import cache

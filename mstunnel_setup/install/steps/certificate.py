@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import NoReturn
 
 from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action, Codec
+from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, WriteFile
-from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.errors import CertificateError, UsageError
@@ -23,12 +22,11 @@ from mstunnel_setup.tls.ca_trust import exposed_keys
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import fingerprint, given_pem, key_pem
 from mstunnel_setup.tls.model import Finding, Identity, Severity
-from mstunnel_setup.tls.schedule import ScheduleImport
+from mstunnel_setup.tls.schedule import pending_imports
 
 _LIES_ALREADY = "Or type the path where it lies already"
 _PEM = b"-----BEGIN "
 _PASSPHRASE_ASKS = 3
-_PENDING = Codec([ScheduleImport])
 
 
 @dataclass(frozen=True)
@@ -98,13 +96,6 @@ def _kept(context: Context, found: Certificate) -> Certificate:
         return found
     context.note(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
     return Certificate(generations.source(context.ports, paths.ACTIVE), current)
-
-
-def pending_imports(receipt: Receipt) -> tuple[ScheduleImport, ...]:
-    """The certificates that wait for their time, in the order they were handed in."""
-    found = (entry.versions[-1] for entry in receipt.entries.values())
-    loaded = (_PENDING.load(data) for data in found if data["kind"] == ScheduleImport.kind)
-    return tuple(action for action in loaded if isinstance(action, ScheduleImport))
 
 
 def address(context: Context) -> str | None:

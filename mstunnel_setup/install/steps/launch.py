@@ -31,8 +31,8 @@ from mstunnel_setup.install.errors import (
     TUN_MISSING,
 )
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.programs import path_of
 from mstunnel_setup.install.steps import configure, environment, images
-from mstunnel_setup.install.steps.program import path_of
 from mstunnel_setup.readiness.read.own_addresses import own_addresses
 from mstunnel_setup.readiness.read.uplink import resolver
 from mstunnel_setup.system import init_script, uplink

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from mstunnel_setup import paths, rendering
 from mstunnel_setup.engine.action import Action
@@ -10,15 +9,12 @@ from mstunnel_setup.engine.file_actions import directories
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.programs import MONITOR, MONITOR_UNIT, path_of
 from mstunnel_setup.install.readiness_input import engine_name
-from mstunnel_setup.install.steps.program import path_of
 from mstunnel_setup.readiness.facts import EngineName
 from mstunnel_setup.system import init_script
-from mstunnel_setup.system.init_script import Init, Name
+from mstunnel_setup.system.init_script import Init
 from mstunnel_setup.system.service import TARGET_DIRECTORY, InstallService
-
-PROGRAM: Final[Name] = "mstunnel_monitor"
-UNIT = f"{PROGRAM}.service"
 
 
 @dataclass(frozen=True)
@@ -41,20 +37,20 @@ def _gather(context: Context) -> Monitor:
     init = init_script.running(ports.files, ports.processes) if ports.files.live and not systemd else None
     if not systemd and init is None:
         context.prompter.say(
-            f"No systemd runs here: have the init of this host run `{PROGRAM}`, and start it again when it "
+            f"No systemd runs here: have the init of this host run `{MONITOR}`, and start it again when it "
             "ends. It carries out upgrades and restarts what is unhealthy."
         )
-    program, engine = path_of(ports.files, PROGRAM), engine_name(context)
+    program, engine = path_of(ports.files, MONITOR), engine_name(context)
     return Monitor(program, systemd, engine, paths.ROOTLESS, init)
 
 
 def _decide(monitor: Monitor) -> Sequence[Action[Ports]]:
     if not monitor.systemd:
-        return init_script.at_boot(monitor.init, PROGRAM, monitor.program, now=True) if monitor.init else ()
+        return init_script.at_boot(monitor.init, MONITOR, monitor.program, now=True) if monitor.init else ()
     text = rendering.render(
-        f"systemd/{UNIT}", program=monitor.program, engine=monitor.engine, rootless=monitor.rootless
+        f"systemd/{MONITOR_UNIT}", program=monitor.program, engine=monitor.engine, rootless=monitor.rootless
     )
-    return (*directories(TARGET_DIRECTORY), InstallService(unit=UNIT, text=text))
+    return (*directories(TARGET_DIRECTORY), InstallService(unit=MONITOR_UNIT, text=text))
 
 
 STEP = Step("monitor", "Monitor of the host", _gather, _decide)

@@ -4,7 +4,6 @@ Completions and manual pages go where the shells and `man` of the host look for 
 the archive of the images goes from beside the file to where the account can read it.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +21,9 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import PROGRAM_OLDER
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.programs import FILE, LINKS, directory
 from mstunnel_setup.install.scope import Scope
 
-FILE = "mstunnel-setup"
-LINKS = ("mst-cli", "mst-readiness", "mst-admin", "mstunnel_monitor", "mstunnel_uplink", "mstunnel-lab")
 _REMEMBERED = "program"
 
 
@@ -67,7 +65,7 @@ def _gather(context: Context) -> Program:
         context.fail(error)
     files = context.ports.files
     support = tuple(support_files(files, bundle.directory() / "support"))
-    return Program(source, digest, _directory(files), support=support, archive=_archive(context))
+    return Program(source, digest, directory(files), support=support, archive=_archive(context))
 
 
 def _archive(context: Context) -> Sequence[Action[Ports]]:
@@ -80,19 +78,6 @@ def _archive(context: Context) -> Sequence[Action[Ports]]:
     if digest is None or context.ports.files.state(str(kept)) is not None:
         return ()
     return (*directories(str(kept.parent)), CopyFile(path=str(kept), source=str(beside), digest=digest))
-
-
-def path_of(files: Files, name: str) -> str:
-    """Where units find the program `name`: where this step puts it, else beside the program that runs."""
-    if bundle.one_file() is not None:
-        return f"{_directory(files)}/{name}"
-    return str(Path(sys.argv[0]).absolute().with_name(name))
-
-
-def _directory(files: Files) -> str:
-    """/usr/sbin, or /usr/bin where the system has merged the two (the former is then a link)."""
-    state = files.state(paths.PROGRAMS)
-    return "/usr/bin" if state is not None and state.kind == "link" else paths.PROGRAMS
 
 
 def _decide(program: Program) -> Sequence[Action[Ports]]:

@@ -10,7 +10,7 @@ from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, W
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.steps.program import path_of
+from mstunnel_setup.install.programs import path_of
 from mstunnel_setup.readiness.read.uplink import obstacle
 from mstunnel_setup.system import uplink
 from mstunnel_setup.system.units import ConfigureUnit

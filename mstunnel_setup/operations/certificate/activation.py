@@ -11,12 +11,14 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError, NetworkError, SetupError
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.session import Run, open_run, require_installed
+from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.operations.certificate.errors import IMPORT_TAKEN_BACK, IMPORT_UNPROVEN, LINK_FLATTENED
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.schedule import pending_imports
 
 # A reload takes less than a second; a gateway that is still starting may miss the first one.
 _ATTEMPTS = 4
@@ -176,7 +178,7 @@ def _prune(run: Run, kept: set[str | None]) -> None:
 
 
 def _waiting(run: Run) -> set[str | None]:
-    return {pending.fingerprint for pending in certificate.pending_imports(run.context.receipt)}
+    return {pending.fingerprint for pending in pending_imports(run.context.receipt)}
 
 
 def drop(run: Run, name: str) -> None:

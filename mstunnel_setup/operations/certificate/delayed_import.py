@@ -24,7 +24,7 @@ from mstunnel_setup.operations.certificate.errors import (
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import fold
 from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.schedule import WANTED, ScheduleImport
+from mstunnel_setup.tls.schedule import WANTED, ScheduleImport, pending_imports
 
 _NAME_DIGITS = 12
 
@@ -65,7 +65,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
 def list_pending(run: Run) -> Result:
     """The delayed imports, the earliest first."""
     now = run.context.ports.clock.now()
-    found = sorted(certificate.pending_imports(run.context.receipt), key=lambda pending: pending.due)
+    found = sorted(pending_imports(run.context.receipt), key=lambda pending: pending.due)
     lines = [
         f"{pending.name}  {_shown(pending)}{'  overdue' if pending.due < now else ''}" for pending in found
     ]
@@ -104,12 +104,12 @@ def take_pending(run: Run, name: str) -> Result:
 
 def pending_of(run: Run, fingerprint: str) -> Sequence[ScheduleImport]:
     """The delayed imports of this very certificate."""
-    found = certificate.pending_imports(run.context.receipt)
+    found = pending_imports(run.context.receipt)
     return [pending for pending in found if pending.fingerprint == fingerprint]
 
 
 def _named(run: Run, name: str) -> ScheduleImport:
-    for pending in certificate.pending_imports(run.context.receipt):
+    for pending in pending_imports(run.context.receipt):
         if pending.name == name:
             return pending
     raise IMPORT_UNKNOWN(name=name)
@@ -127,7 +127,7 @@ def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[Schedu
     """The imports to take into use at `now`; where `timers` run they come first, for five minutes."""
     late = now - _GRACE if timers else now
     recent = {name for name, at in _tried(receipt).items() if now - datetime.fromisoformat(at) < _PAUSE}
-    found = (pending for pending in certificate.pending_imports(receipt) if pending.due <= late)
+    found = (pending for pending in pending_imports(receipt) if pending.due <= late)
     return [pending for pending in found if pending.name not in recent]
 
 
@@ -142,5 +142,5 @@ def take(run: Run, pending: ScheduleImport) -> Result:
 def _tried(receipt: Receipt) -> dict[str, str]:
     """When each import that is still pending was tried last, by its name; the next try forgets the others."""
     found = remembered(receipt, _TRIED)
-    waiting = {pending.name for pending in certificate.pending_imports(receipt)}
+    waiting = {pending.name for pending in pending_imports(receipt)}
     return {name: str(at) for name, at in found.items() if name in waiting} if isinstance(found, dict) else {}

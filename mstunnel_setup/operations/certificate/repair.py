@@ -28,6 +28,7 @@ from mstunnel_setup.tls.actions import IdentitySource
 from mstunnel_setup.tls.certificate import title
 from mstunnel_setup.tls.load import fingerprint
 from mstunnel_setup.tls.model import Finding, Identity
+from mstunnel_setup.tls.schedule import pending_imports
 
 _OURS = ("chain.pem", "root.pem", "key.pem")
 
@@ -124,7 +125,7 @@ def _require_agreement(context: Context, best: _Candidate, *, agreed: bool) -> N
 
 def _candidates(context: Context) -> Iterator[_Candidate]:
     """What can be read of: a flattened link, the generations, and the usual places; not what is for later."""
-    waiting = {pending.fingerprint for pending in certificate.pending_imports(context.receipt)}
+    waiting = {pending.fingerprint for pending in pending_imports(context.receipt)}
     names = context.ports.files.names(paths.GENERATIONS)
     directories = (paths.ACTIVE, *(generations.directory(name) for name in names))
     places = [(place, generations.source(context.ports, place)) for place in directories]

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject, as_list, as_object
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.operations.certificate.errors import (
     CERTIFICATE_EXPIRED,
     CERTIFICATE_EXPIRES_SOON,
@@ -20,6 +19,7 @@ from mstunnel_setup.tls import generations, revocation_record
 from mstunnel_setup.tls.judge_time import WARN_DAYS, days_left
 from mstunnel_setup.tls.revocation_answers import RevocationState
 from mstunnel_setup.tls.revocation_record import Record
+from mstunnel_setup.tls.schedule import pending_imports
 
 _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
 # Where the timer has not done it, the monitor does after five minutes.
@@ -31,7 +31,7 @@ def certificate_facts(ports: Ports, receipt: Receipt) -> JsonObject:
     leaf = generations.leaf_in_use(ports)
     asked = revocation_record.last(ports.files, str(generations.linked(ports)), ports.clock.now())
     now = ports.clock.now()
-    pending = sorted(certificate.pending_imports(receipt), key=lambda item: item.due)
+    pending = sorted(pending_imports(receipt), key=lambda item: item.due)
     return {
         "days_left": None if leaf is None else days_left(leaf, ports.clock.now()),
         "not_after": None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",

@@ -9,7 +9,7 @@ from mstunnel_setup import __version__
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object
 from mstunnel_setup.errors import FILE_EXISTS
-from mstunnel_setup.install.session import open_host
+from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.operations.backup_archive import pack
 from mstunnel_setup.operations.diagnose.collect import collect, known_secrets
 from mstunnel_setup.operations.errors import DIAGNOSE_DECLINED, LOOK_BEFORE_SENDING, SECRET_IN_BUNDLE

@@ -14,10 +14,10 @@ from mstunnel_setup.agent.upgrade import running as running_here
 from mstunnel_setup.containers import control
 from mstunnel_setup.errors import LockedError, SetupError, declared
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.session import Run, journal_of, open_host, open_run
-from mstunnel_setup.install.steps.certificate import pending_imports
+from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.operations.certificate import delayed_import
 from mstunnel_setup.operations.certificate.activation import NUDGE, NUDGE_SECONDS, installed_run
 from mstunnel_setup.operations.errors import MODULE_LOST
@@ -32,6 +32,7 @@ from mstunnel_setup.operations.upgrade.releases import fetch
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.own_addresses import own_addresses
+from mstunnel_setup.tls.schedule import pending_imports
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.feed import offered, read_feed
 from mstunnel_setup.upgrade.mailbox import Answer, Summary

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.steps.monitor import UNIT
+from mstunnel_setup.install.programs import MONITOR_UNIT
 from mstunnel_setup.operations.upgrade.errors import (
     MONITOR_DOWN,
     UPGRADE_FAILED,
@@ -32,8 +32,8 @@ def kept(upgrade: Upgrade) -> str:
 
 def monitor_notices(ports: Ports) -> Iterator[Notice]:
     """The monitor is installed but not running. Without systemd this is unknown."""
-    if ports.systemd.known(UNIT) and not ports.systemd.active(UNIT):
-        yield MONITOR_DOWN(unit=UNIT)
+    if ports.systemd.known(MONITOR_UNIT) and not ports.systemd.active(MONITOR_UNIT):
+        yield MONITOR_DOWN(unit=MONITOR_UNIT)
 
 
 def waiting_notices(files: Files) -> Iterator[Notice]:

@@ -14,7 +14,8 @@ from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.errors import EngineError, SetupError
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.session import Run, require_installed
+from mstunnel_setup.install.installed import require_installed
+from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import images, launch, verify
 from mstunnel_setup.operations.upgrade.drain import drain, reopen
 from mstunnel_setup.operations.upgrade.errors import IMAGES_MISSING, UPGRADE_CHANGED_FILE

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from mstunnel_setup.install.steps.program import FILE, LINKS
+from mstunnel_setup.install.programs import FILE, LINKS
 
 MAIN = "import sys; sys.argv.pop(0); from mstunnel_setup.cli.dispatch import main; sys.exit(main())"
 

@@ -1,4 +1,4 @@
-"""What starts quickly: `--version` imports nothing, and `--help` only the command line."""
+"""What starts quickly: `--version` imports nothing, `--help` only the command line, and a look no step."""
 
 import json
 import os
@@ -33,6 +33,11 @@ WORK = {"cryptography", "docker", "jinja2", "msal", "podman", "requests", "rich"
 
 
 GROUPS = [(name, below.name) for name in PROGRAMS for below in program(name).commands if below.commands]
+
+
+# Commands that look at a gateway and change nothing.
+LOOKS = ["status", "health", "version", "server status", "agent status", "server show users", "server logs"]
+RUNS = ("mstunnel_setup.install.steps", "mstunnel_setup.install.session", "mstunnel_setup.readiness")
 
 
 def started(*words: str, **variables: str) -> tuple[str, set[str]]:
@@ -94,6 +99,13 @@ def test_help_of_a_group_leaves_its_work_alone(name: str, group: str) -> None:
     shown, loaded = started(name, group, "--help")
     assert f"Usage: {name} {group} " in shown
     assert packages(loaded) & WORK == set()
+
+
+@pytest.mark.parametrize("command", LOOKS)
+def test_a_command_that_only_looks_loads_no_step(command: str, tmp_path: Path) -> None:
+    _, loaded = started("mst-cli", *command.split(), "--root", str(tmp_path))
+    assert [name for name in loaded if name.startswith(RUNS)] == []
+    assert packages(loaded) & {"jinja2", "msal", "ruamel", "tuf"} == set()
 
 
 def test_each_program_starts_with_the_version() -> None:

@@ -9,12 +9,13 @@ from mstunnel_setup import __version__, paths
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host import bundle
+from mstunnel_setup.install.programs import LINKS
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import program
 from tests.unit.install.scenes import Scene, paths_of
 
 FILE = f"{paths.PROGRAMS}/mstunnel-setup"
-PLACED = ["answer:program", f"file:{FILE}", *(f"link:{paths.PROGRAMS}/{name}" for name in program.LINKS)]
+PLACED = ["answer:program", f"file:{FILE}", *(f"link:{paths.PROGRAMS}/{name}" for name in LINKS)]
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_file_and_links_are_placed_once(scene: Scene, copied: Path) -> None:
     state = scene.files.state(FILE)
     assert state is not None
     assert state.mode == 0o755
-    for name in program.LINKS:
+    for name in LINKS:
         assert scene.files.read(f"{paths.PROGRAMS}/{name}") == copied.read_bytes()
     assert scene.run(program.STEP, scene.context()) == ()
 

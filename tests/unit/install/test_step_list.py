@@ -2,7 +2,7 @@
 
 import pytest
 
-from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.install.scope import STEP_NAMES, Scope
 from mstunnel_setup.install.step_list import ORDER, steps_of
 
 # Journals, `step NAME`, `--skip` and scripts use these; a name never changes.
@@ -15,6 +15,11 @@ NAMES = {
 
 def test_the_names_stay() -> None:
     assert {step.name for scope in Scope for step in steps_of(scope)} == NAMES
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_the_names_that_are_known_without_the_steps_are_theirs(scope: Scope) -> None:
+    assert tuple(step.name for step in steps_of(scope)) == STEP_NAMES[scope]
 
 
 @pytest.mark.parametrize("scope", [Scope.ALL, Scope.ACCOUNT])

@@ -110,7 +110,7 @@ def test_status_ends_with_what_the_agent_reports(
     engine = FakeEngine(dict.fromkeys((paths.SERVER, paths.AGENT), ContainerState("running", health)))
     ports = ports_of(tmp_path, engine=engine)
     monkeypatch.setattr(status, "open_gateway", lambda _operator: nullcontext(ports))
-    monkeypatch.setattr(status, "installed", lambda _receipt: True)
+    monkeypatch.setattr(status, "complete", lambda _receipt: True)
     certificate = {"days_left": 90, "not_after": "2027-01-01", "revocation": None, "pending": []}
     monkeypatch.setattr(status, "certificate_facts", lambda *_: certificate)
     monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())

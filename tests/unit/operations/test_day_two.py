@@ -123,7 +123,7 @@ GOOD = ("running", "healthy")
 def test_status_names_the_command_that_fixes_it(
     server: tuple[str, str], agent: tuple[str, str], fixed_by: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(status, "installed", lambda _receipt: True)
+    monkeypatch.setattr(status, "complete", lambda _receipt: True)
     notices = list(status.troubles(Receipt(), state(server, agent)))
     assert len(notices) == len(fixed_by)
     assert all(command in notice.hint for notice, command in zip(notices, fixed_by, strict=True))

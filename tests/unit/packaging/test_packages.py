@@ -10,7 +10,7 @@ from mstunnel_setup import __version__
 from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.events import Event
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.steps.program import FILE, LINKS
+from mstunnel_setup.install.programs import FILE, LINKS
 from mstunnel_setup.redaction import Redactor
 from scripts import debian, packages
 from tests.unit.clocks import FakeClock

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.steps.monitor import UNIT
+from mstunnel_setup.install.programs import MONITOR_UNIT
 from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices
 from mstunnel_setup.result import Notice
 from mstunnel_setup.upgrade.record import HISTORY, Outcome, write_history
@@ -25,7 +25,7 @@ def codes(notices: Iterable[Notice]) -> list[str]:
 def test_a_monitor_that_is_down_is_reported(
     tmp_path: Path, *, known: bool, active: bool, said: list[str]
 ) -> None:
-    unit = {UNIT}
+    unit = {MONITOR_UNIT}
     systemd = FakeSystemd(units=unit if known else set(), running_units=unit if active else set())
     assert codes(monitor_notices(ports_of(tmp_path, systemd=systemd))) == said
 

@@ -1,0 +1,76 @@
+"""What is installed here, for commands that look at it: journals, account, engine and containers.
+
+It loads no step: what a command only looks at takes a fraction of the time of a run.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.choice import EnginePreference, engine_of
+from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.engine.receipt import Receipt
+from mstunnel_setup.engine.store_answer import remembered
+from mstunnel_setup.errors import NOT_INSTALLED, NOT_ROOT
+from mstunnel_setup.install.ports import Ports, open_ports
+from mstunnel_setup.install.scope import STEP_NAMES, Scope
+from mstunnel_setup.install.service_account import become
+from mstunnel_setup.operator import Operator
+
+
+@contextmanager
+def open_host(operator: Operator) -> Iterator[Ports]:
+    """The ports of this host, for commands that look at it or drive its containers."""
+    scope = own_scope(operator)
+    preference = EnginePreference(installed=engine_of(journal_of(scope, operator).receipt))
+    with open_ports(operator, scope, preference) as ports:
+        yield ports
+
+
+@contextmanager
+def open_gateway(operator: Operator) -> Iterator[Ports]:
+    """The ports of this host, for commands that need a gateway here. Raises UsageError `not-installed`."""
+    with open_host(operator) as ports:
+        require_installed(journal_of(Scope.ALL, operator).receipt)
+        yield ports
+
+
+def require_installed(receipt: Receipt) -> None:
+    """Raise UsageError `not-installed` where no installation has begun: the same for every command."""
+    if not receipt.entries:
+        raise NOT_INSTALLED()
+
+
+def complete(receipt: Receipt) -> bool:
+    """Whether all steps are done that the user of this process has to do."""
+    own = STEP_NAMES[Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL]
+    return set(own) <= set(receipt.steps)
+
+
+def own_scope(operator: Operator) -> Scope:
+    """The part of the user that runs this process. Root hands over to the account of a rootless gateway.
+
+    Raises CheckError `not-root` for an account that has no gateway.
+    """
+    live = operator.files.live
+    if paths.ROOTLESS:
+        if live and not journal_of(Scope.ACCOUNT, operator).receipt.entries:
+            raise NOT_ROOT(what="this command")
+        return Scope.ACCOUNT
+    if live and (name := rootless_account(operator)):
+        become(operator, name)
+    return Scope.ALL
+
+
+def journal_of(scope: Scope, operator: Operator) -> Journal:
+    """The journal of one part, or of all."""
+    # The account looks into that of the host, to see whether there is something left for root.
+    host = scope is Scope.HOST
+    directory = paths.HOST_STATE if host else paths.STATE
+    return Journal(operator.files, operator.clock, directory, beside=(paths.LOG,), readable=host)
+
+
+def rootless_account(operator: Operator) -> str:
+    """The account of the rootless gateway here, as root has written down; empty when there is none."""
+    name = remembered(journal_of(Scope.HOST, operator).receipt, "account")
+    return name if isinstance(name, str) else ""
