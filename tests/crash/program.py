@@ -23,6 +23,7 @@ import msal  # noqa: F401 (imported here, not in every run)
 
 import mstunnel_setup.cli.render as render_module
 import mstunnel_setup.install.install
+import mstunnel_setup.install.installed as installed_module
 import mstunnel_setup.install.plan
 import mstunnel_setup.install.preflight
 import mstunnel_setup.install.session as run_module
@@ -136,7 +137,8 @@ def prepare(request: dict[str, Any], points: Points) -> None:
         with open_ports(*arguments, **options) as ports:
             yield _recorded(ports, request, points)
 
-    run_module.open_ports = recorded_ports  # type: ignore[attr-defined]
+    for module in (run_module, installed_module):
+        module.open_ports = recorded_ports  # type: ignore[attr-defined]
     Ports.system_roots = property(lambda _: warm.system_roots())  # type: ignore[method-assign,assignment]
     _pretend(request)
     QuickClock.wrong = timedelta(days=request.get("days_wrong", 0))
