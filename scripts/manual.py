@@ -8,6 +8,7 @@ from mstunnel_setup import __version__
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
+from mstunnel_setup.cli.help import examples
 from scripts import command_tree, docs
 from scripts.command_tree import Command, Parameter
 
@@ -49,6 +50,7 @@ def _program(program: Command) -> Iterator[str]:
         if not command.commands:
             yield from (f'.SS "{roff(command.path)}"', roff(command.help))
             yield from _parameters(each for each in command.parameters if each not in known)
+    yield from (".SH EXAMPLES", ".nf", *map(roff, examples(program.path)), ".fi")
     yield from _exit_status()
 
 

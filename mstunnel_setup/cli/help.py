@@ -1,6 +1,6 @@
 """Help pages: options in sections, then examples, and one line about variables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import Final, TypeAlias
 
@@ -39,7 +39,7 @@ class Command(TyperCommand):
 
     def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Examples, and how variables are named."""
-        _write_end(self.epilog or "", self.get_params(ctx), formatter)
+        _write_end(examples(ctx.command_path), self.get_params(ctx), formatter)
 
 
 class CommandGroup(TyperGroup):
@@ -70,7 +70,7 @@ class CommandGroup(TyperGroup):
 
     def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Examples, and how variables are named."""
-        _write_end(self.epilog or "", self.get_params(ctx), formatter)
+        _write_end(examples(ctx.command_path), self.get_params(ctx), formatter)
 
 
 class ArgumentOrCommand(CommandGroup):
@@ -130,11 +130,22 @@ def _section(parameter: Parameter) -> str:
     return getattr(parameter, "rich_help_panel", None) or _OWN
 
 
-def _write_end(examples: str, parameters: Iterable[Parameter], formatter: HelpFormatter) -> None:
-    """`examples` as they are, a command a line; the line about variables where all options have one."""
-    if examples:
+def examples(command: str) -> Sequence[str]:
+    """What to type for `command` (`mst-cli cert show`), one command a line; none for a command without."""
+    # Only a help needs them: every other start is faster without.
+    import tomllib  # noqa: PLC0415
+    from importlib.resources import files  # noqa: PLC0415
+
+    text = (files("mstunnel_setup") / "data" / "examples.toml").read_text("utf-8")
+    found: Sequence[str] = tomllib.loads(text).get(command, ())
+    return found
+
+
+def _write_end(shown: Sequence[str], parameters: Iterable[Parameter], formatter: HelpFormatter) -> None:
+    """The examples as they are; the line about variables where all options have one."""
+    if shown:
         with formatter.section("Examples"):
-            _write_lines(examples.splitlines(), formatter)
+            _write_lines(shown, formatter)
     options = [each for each in parameters if isinstance(each, TyperOption) and not each.hidden]
     own = [each for each in options if each.name not in _OF_EVERY_PROGRAM]
     if own and all(each.envvar or not _OF_SETTINGS.isdisjoint(each.opts) for each in own):

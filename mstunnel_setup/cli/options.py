@@ -231,9 +231,9 @@ def show_help(context: typer.Context, common: CommonOptions) -> None:
         typer.echo(context.get_help())
 
 
-def new_app(about: str, examples: str = "") -> App:
+def new_app(about: str) -> App:
     """A command line program in the house style: plain help, our own error messages."""
-    return App(help=about, epilog=examples, cls=CommandGroup, **STYLE)
+    return App(help=about, cls=CommandGroup, **STYLE)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

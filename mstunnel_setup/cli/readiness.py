@@ -32,12 +32,8 @@ else:
 _PROGRAM = "mst-readiness"
 
 _ABOUT = "Check this host, its network and the tenant before an installation."
-_EXAMPLES = """\
-sudo mst-readiness
-sudo mst-readiness network --answers answers.yaml
-mst-readiness explain clock"""
 
-app = App(cls=ArgumentOrCommand, epilog=_EXAMPLES, **STYLE)
+app = App(cls=ArgumentOrCommand, **STYLE)
 
 
 class CheckScope(StrEnum):

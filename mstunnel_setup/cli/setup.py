@@ -12,15 +12,10 @@ from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
 
 _PROGRAM = "mstunnel-setup"
-_EXAMPLES = """\
-sudo mstunnel-setup
-sudo mstunnel-setup --pfx /root/site.pfx --site Berlin
-sudo mstunnel-setup --answers answers.yaml --unattended"""
 
 app = new_app(
     "Turn this server into a Microsoft Tunnel gateway. Without a command: install, or continue where the "
-    "last run stopped.",
-    _EXAMPLES,
+    "last run stopped."
 )
 answers_app = new_group("Write, check and show answer files.")
 app.add_typer(answers_app, name="answers")

@@ -210,18 +210,6 @@ def test_an_option_of_one_command_stands_before_those_of_all(capsys: pytest.Capt
     assert next(iter(sections(capsys.readouterr().out).items())) == ("Options", ["--exit-code"])
 
 
-@pytest.mark.parametrize(
-    ("app", "words"),
-    [(setup.app, ["answers"]), (setup.app, ["self"]), (mst_cli.app, ["cert"])],
-    ids=["answers", "self", "cert"],
-)
-def test_a_bare_group_prints_its_help(app: Any, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_app(app, "program", words) == 0
-    shown = capsys.readouterr()
-    assert shown.out.startswith(f"Usage: program {words[0]} [OPTIONS] COMMAND")
-    assert shown.err == ""
-
-
 def test_a_bare_group_has_no_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app(setup.app, "mstunnel-setup", ["answers", "--output", "json"]) == ExitCode.USAGE
     (error,) = json.loads(capsys.readouterr().out)["errors"]

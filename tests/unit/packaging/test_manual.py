@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.cli.help import examples
 from scripts import command_tree, manual
 
 PAGES = manual.pages(1_767_225_600)
@@ -51,6 +52,14 @@ def test_mandoc_finds_nothing_to_warn_of(page: Path) -> None:
     command = ["mandoc", "-T", "lint", "-W", "warning", str(page)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert finished.stdout == ""
+
+
+@pytest.mark.parametrize("name", command_tree.PROGRAMS)
+def test_a_page_shows_the_examples_of_its_program(name: str) -> None:
+    section = (
+        PAGES[f"{name}.{manual.SECTIONS[name]}"].partition(".SH EXAMPLES\n.nf\n")[2].partition("\n.fi")[0]
+    )
+    assert section.replace("\\-", "-").splitlines() == list(examples(name))
 
 
 @pytest.mark.parametrize("name", command_tree.PROGRAMS)
