@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test check lint e2e e2e-short crash crash-strace bench docs screenshots recording dist packages sign images setup clean
+.PHONY: demo test check lint e2e e2e-short crash crash-strace bench docs screenshots recording dist packages sign feed images setup clean
 
 # Everything; setup-base, setup-demo and setup-lint install only the packages that such a target needs.
 setup:
@@ -83,6 +83,11 @@ sign:
 	@test -n "$(SIGN_KEY)" || { echo 'sign: give SIGN_KEY=FILE, the secret key of minisign' >&2; exit 2; }
 	@cd dist && sha256sum --check --quiet --strict SHA256SUMS
 	@minisign -S -s "$(abspath $(SIGN_KEY))" -m dist/SHA256SUMS
+
+# The release feed in FEED_DIR, signed with the keys in KEYS: the releases.toml beside it, and what is in dist/.
+feed: setup-base
+	@test -n "$(FEED_DIR)" -a -n "$(KEYS)" || { echo 'feed: give FEED_DIR=DIR and KEYS=DIR' >&2; exit 2; }
+	@$(BIN)/python -m scripts.feed $(FEED_DIR) --catalogue $(dir $(FEED_DIR))releases.toml --keys $(KEYS) --add $(or $(DIST),dist)
 
 # The images of both containers, to be copied to a server beside the program.
 images: setup

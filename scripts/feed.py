@@ -1,15 +1,18 @@
 """Publishes the release feed: `python -m scripts.feed FOLDER --catalogue releases.toml --keys KEYS`.
 
-FOLDER is what a web server serves, and `FOLDER.tar` what servers without a way to it import. KEYS holds two
-private keys (PEM), made at the first run: `root.pem`, kept offline afterwards, signs who may sign;
-`release.pem` signs the list. Hand FOLDER/metadata/1.root.json to administrators as the trusted root.
+With `--add DIST` the release whose images `make images` wrote into DIST is listed first. FOLDER is what a web
+server serves, and `FOLDER.tar` what servers without a way to it import. KEYS has two private keys (PEM) from
+the first run: `root.pem`, kept offline afterwards, signs who may sign; `release.pem` signs the list. Hand
+FOLDER/metadata/1.root.json to administrators as the trusted root.
 """
 # What tuf documents as public is imported from modules of its own that are not.
 # pyright: reportPrivateImportUsage=false
 
 import argparse
+import json
 import tarfile
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Tar
 
 from mstunnel_setup.upgrade.feed import TARGET
 from mstunnel_setup.upgrade.release import parse
+from scripts.debian import ARCHITECTURES
 
 _YEARS_OF_ROOT = 365 * 2
 
@@ -40,6 +44,33 @@ def signer(path: Path) -> CryptoSigner:
     key = load_pem_private_key(path.read_bytes(), None)
     assert isinstance(key, Ed25519PrivateKey)
     return CryptoSigner(key)
+
+
+def add_release(catalogue: Path, dist: Path, day: date) -> None:
+    """List the images that `make images` wrote into `dist`, those that are not listed, as published on `day`.
+
+    Agents may not request them until someone raises `percent`.
+    """
+    known = catalogue.read_text() if catalogue.is_file() else ""
+    found = [json.loads(path.read_text()) for path in sorted(dist.glob("images-*.json"))]
+    added = "".join(_table(images, day) for images in found if images["gateway"] not in known)
+    # The first of a day is the newest.
+    head, table, releases = known.partition("[[release]]")
+    catalogue.write_text(head + added + table + releases)
+
+
+def _table(images: Mapping[str, str], day: date) -> str:
+    label, _, architecture = Path(images["archive"]).stem.removeprefix("mstunnel-images-").rpartition("-")
+    return f"""\
+[[release]]
+label = "{label}"
+published = {day}
+architecture = "{ARCHITECTURES[architecture].machine}"
+server = "{images["gateway"]}"
+agent = "{images["agent"]}"
+percent = 0
+
+"""
 
 
 def publish(folder: Path, catalogue: Path, keys: Path, days: int = 14, now: datetime | None = None) -> None:
@@ -110,8 +141,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--catalogue", type=Path, required=True)
     parser.add_argument("--keys", type=Path, required=True)
+    parser.add_argument("--add", type=Path, metavar="DIST")
     parser.add_argument("--days", type=int, default=14)
     given = parser.parse_args()
+    if given.add:
+        add_release(given.catalogue, given.add, datetime.now(UTC).date())
     publish(given.folder, given.catalogue, given.keys, given.days)
 
 

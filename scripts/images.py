@@ -36,7 +36,7 @@ def write(built: ImageSet, folder: Path) -> Path:
     for name in IMAGES:
         _add(built[name], name, layout)
         document = sbom.document(f"mstunnel-{name}", _packages(built[name], folder), "container")
-        (folder / f"mstunnel-{name}-{__version__}.cdx.json").write_text(document)
+        (folder / f"mstunnel-{name}-{__version__}-{debian.here().debian}.cdx.json").write_text(document)
     target = folder / f"mstunnel-images-{__version__}-{debian.here().debian}.tar"
     with target.open("wb") as file:
         archive.write(layout, file, int(dist.EPOCH))

@@ -1,12 +1,13 @@
 """The release catalogue: names of pairs of image digests, and the newest one."""
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files as resources
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -32,7 +33,8 @@ class Digests:
 class Release(BaseModel):
     """One release. `label` is the version number; releases before September 2025 have none.
 
-    Agents may request it at `percent` of all sites, at none of them while it is 0.
+    Agents may request it at `percent` of all sites, at none of them while it is 0. It is for hosts of one
+    `architecture` (the kernel's word for it), or for all of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +44,8 @@ class Release(BaseModel):
     server: _Digest
     agent: _Digest
     percent: Annotated[int, Field(ge=0, le=100)] = 100
+    # Not for agents: what they are offered is for their host.
+    architecture: Annotated[Literal["x86_64", "aarch64"] | None, Field(exclude=True)] = None
 
     @property
     def digests(self) -> Digests:
@@ -123,13 +127,14 @@ def published() -> Catalogue:
 def parse(text: str, name: str) -> Catalogue:
     """Read a catalogue: `time_zone`, `drain_minutes` and tables `[[release]]`. `name` is the file.
 
-    Raises UsageError `releases-invalid`.
+    What is for hosts of another architecture is left out. Raises UsageError `releases-invalid`.
     """
     try:
         file = _File.model_validate(toml_table(text))
     except ValueError as error:
         raise RELEASES_INVALID(path=name, reason=_reason(error)) from error
-    newest_first = sorted(file.release, key=lambda release: release.published, reverse=True)
+    here = [release for release in file.release if release.architecture in (None, os.uname().machine)]
+    newest_first = sorted(here, key=lambda release: release.published, reverse=True)
     return Catalogue(tuple(newest_first), file.drain_minutes, file.time_zone)
 
 

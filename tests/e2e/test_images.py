@@ -96,7 +96,9 @@ def test_one_archive_has_both_under_the_digests_that_are_loaded(
             digest = builder("image", "inspect", "--format={{.Digest}}", loaded).stdout.strip()
             builder("rmi", loaded)
         assert digest == recorded[name]
-        document = json.loads((tmp_path / f"mstunnel-{name}-{__version__}.cdx.json").read_text())
+        document = json.loads(
+            (tmp_path / f"mstunnel-{name}-{__version__}-{debian.here().debian}.cdx.json").read_text()
+        )
         assert document["components"]
     with cache.writing():
         release.main()

@@ -73,7 +73,7 @@ def made(job: dict[str, Any]) -> set[str]:
 
 
 def test_there_are_workflows_for_build_test_and_release() -> None:
-    assert [path.stem for path in WORKFLOWS] == ["build", "release", "test"]
+    assert [path.stem for path in WORKFLOWS] == ["build", "feed", "release", "test"]
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
@@ -100,16 +100,48 @@ def test_the_linter_of_workflows_finds_nothing() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_workflows_use_no_stored_secret(workflow: Path) -> None:
-    assert "secrets" not in workflow.read_text()
+def test_the_only_stored_secret_is_the_key_of_the_feed_in_the_environment_of_its_workflow() -> None:
+    """The key of the checksums is with a maintainer, that of the feed's root offline."""
+    used = {path.stem: re.findall(r"secrets\.\w+", path.read_text()) for path in WORKFLOWS}
+    assert {name: secrets for name, secrets in used.items() if secrets} == {"feed": ["secrets.FEED_KEY"]}
+    assert [job.get("environment") for job in jobs(ROOT / ".github/workflows/feed.yml")] == ["feed"]
 
 
-def test_only_the_job_that_publishes_may_write() -> None:
+def test_only_the_jobs_that_publish_may_write() -> None:
     writers = [
         (path.stem, job["permissions"]) for path in WORKFLOWS for job in jobs(path) if "permissions" in job
     ]
-    assert writers == [("release", {"contents": "write"})]
+    releasing = dict.fromkeys(("contents", "packages", "id-token", "actions"), "write")
+    assert writers == [("feed", {"contents": "write"}), ("release", releasing)]
+
+
+def variables(job: dict[str, Any]) -> set[str]:
+    """What a job exports to make."""
+    return set(re.findall(r"export (\w+)=", "\n".join(step.get("run", "") for step in job["steps"])))
+
+
+def test_a_tag_builds_the_images_and_the_programs_of_both_architectures_for_registry_and_feed() -> None:
+    images, build, _publish = jobs(ROOT / ".github/workflows/release.yml")
+    assert [each["architecture"] for each in images["strategy"]["matrix"]["include"]] == ["amd64", "arm64"]
+    assert (made(images), made(build)) == ({"images"}, {"lint", "packages"})
+    lines = [line for step in build["steps"] for line in step.get("run", "").splitlines()]
+    assert {"make packages", "make packages ARCH=arm64"} <= {*lines}
+    assert variables(build) == {"SOURCE_DATE_EPOCH", "REGISTRY", "FEED", "FEED_ROOT"}
+
+
+def test_a_tag_publishes_signature_images_files_and_feed() -> None:
+    *_built, publish = jobs(ROOT / ".github/workflows/release.yml")
+    run = "\n".join(step.get("run", "") for step in publish["steps"])
+    for command in (
+        "sha256sum --check",
+        "cosign sign-blob",
+        "skopeo copy --preserve-digests",
+        "gh release create",
+    ):
+        assert command in run
+    assert run.splitlines()[-1].startswith("gh workflow run feed.yml ")
+    (sign,) = jobs(ROOT / ".github/workflows/feed.yml")
+    assert made(sign) == {"feed"}
 
 
 def test_templates_for_issues_are_forms() -> None:

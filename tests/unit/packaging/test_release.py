@@ -4,11 +4,14 @@ import hashlib
 import json
 import shutil
 import subprocess
+import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from scripts import dist, licenses, release, sbom
+from mstunnel_setup.upgrade.release import parse
+from scripts import dist, feed, licenses, release, sbom
 from scripts.wheels import ROOT
 from tests.unit.upgrade.publisher import Publisher
 from tests.unit.upgrade.publisher import release as published
@@ -185,3 +188,68 @@ def test_licences_are_collected_with_those_they_refer_to(tmp_path: Path) -> None
     ):
         assert expected in collected
     assert collected.count("See /usr/share") == 1
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    """A `dist/` with what `make images` records on machines of both architectures."""
+    folder = tmp_path / "dist"
+    folder.mkdir()
+    for letter, architecture in (("a", "amd64"), ("c", "arm64")):
+        recorded = {
+            "gateway": f"sha256:{letter * 64}",
+            "agent": f"sha256:{chr(ord(letter) + 1) * 64}",
+            "archive": f"mstunnel-images-2.1.0-{architecture}.tar",
+        }
+        (folder / f"images-{architecture}.json").write_text(json.dumps(recorded))
+    return folder
+
+
+def test_a_release_is_listed_for_each_architecture_and_held_back(built: Path, tmp_path: Path) -> None:
+    catalogue = tmp_path / "releases.toml"
+    catalogue.write_text(f'time_zone = "Europe/Berlin"\n\n{published(5)}')
+    feed.add_release(catalogue, built, date(2026, 1, 5))
+    listed = tomllib.loads(catalogue.read_text())
+    assert listed["time_zone"] == "Europe/Berlin"
+    assert [each.get("architecture") for each in listed["release"]] == ["x86_64", "aarch64", None]
+    assert {each["percent"] for each in listed["release"][:2]} == {0}
+    newest = parse(catalogue.read_text(), "releases.toml").newest
+    assert newest is not None
+    assert (newest.name, newest.percent) == ("2.1.0", 0)
+
+
+def test_a_release_is_listed_once(built: Path, tmp_path: Path) -> None:
+    catalogue = tmp_path / "releases.toml"
+    feed.add_release(catalogue, built, date(2026, 1, 5))
+    raised = catalogue.read_text().replace("percent = 0", "percent = 50")
+    catalogue.write_text(raised)
+    feed.add_release(catalogue, built, date(2026, 1, 6))
+    assert catalogue.read_text() == raised
+
+
+def test_make_feed_signs_what_is_listed_beside_it(built: Path, tmp_path: Path) -> None:
+    """As the workflow calls it: the key of the list is there, that of the root is not."""
+    feed.publish(tmp_path / "pages/feed", _listed(tmp_path), tmp_path / "keys")
+    (tmp_path / "keys/root.pem").unlink()
+    words = [f"FEED_DIR={tmp_path}/pages/feed", f"KEYS={tmp_path}/keys", f"DIST={built}"]
+    finished = run("make", "feed", *words, directory=ROOT)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    (target,) = sorted((tmp_path / "pages/feed/targets").glob("*"), key=lambda path: path.stat().st_mtime)[
+        -1:
+    ]
+    assert target.read_text() == (tmp_path / "pages/releases.toml").read_text()
+    assert 'label = "2.1.0"' in target.read_text()
+    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["release.pem"]
+
+
+def _listed(tmp_path: Path) -> Path:
+    (tmp_path / "pages").mkdir()
+    catalogue = tmp_path / "pages/releases.toml"
+    catalogue.write_text(published(1))
+    return catalogue
+
+
+def test_make_feed_says_what_it_needs() -> None:
+    finished = run("make", "feed", directory=ROOT)
+    assert finished.returncode == 2
+    assert "feed: give FEED_DIR=DIR and KEYS=DIR" in finished.stderr

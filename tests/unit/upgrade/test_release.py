@@ -1,5 +1,6 @@
 """The release catalogue: names for pairs of digests, ties included."""
 
+import os
 from datetime import date
 
 import pytest
@@ -49,6 +50,14 @@ def test_a_release_without_a_label_is_called_by_its_day() -> None:
     assert catalogue.newest.published == date(2025, 7, 21)
 
 
+def test_a_release_for_hosts_of_another_architecture_is_left_out() -> None:
+    here = os.uname().machine
+    other = {"x86_64": "aarch64", "aarch64": "x86_64"}[here]
+    ours, theirs = table("2026-01-01", "a", "b", "1"), table("2026-02-01", "c", "d", "2")
+    text = f'{ours}architecture = "{here}"\n{theirs}architecture = "{other}"\n'
+    assert [release.name for release in parse(text, "releases.toml").releases] == ["1"]
+
+
 @pytest.mark.parametrize("label", ["", "20260101.1"])
 def test_the_agent_reads_the_release_that_the_monitor_writes(label: str) -> None:
     newest = parse(table("2026-01-01", "a", "b", label), "releases.toml").newest
@@ -76,6 +85,10 @@ def test_the_vendor_s_list_has_the_tie_that_its_page_shows() -> None:
         ("[[release]]\npublished = 2026-01-01\n", "server: Field required"),
         (table("2026-01-01", "a", "b").replace("sha256", "md5"), "server: String should match"),
         (table("2026-01-01", "a", "b") + 'color = "red"\n', "color: Extra inputs"),
+        (
+            table("2026-01-01", "a", "b") + 'architecture = "arm"\n',
+            "architecture: Input should be 'x86_64' or",
+        ),
         (table("2026-01-01", "a", "b", "x y"), "label: String should match"),
     ],
 )
