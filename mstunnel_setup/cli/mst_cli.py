@@ -163,7 +163,7 @@ def reenroll(common: CommonOptions, options: SignInOptions, yes: Yes = False) ->
 @app.command()
 @with_options
 def version(common: CommonOptions) -> None:
-    """Show the versions of this program, the engine and both images; --verbose lists all parts."""
+    """Show the versions of this program and the engine, release and images; --verbose lists all parts."""
     run_command(
         f"{_PROGRAM} version", common, lambda operator: version_work.version(operator, verbose=common.verbose)
     )

@@ -1,12 +1,16 @@
 """`mst-cli version`, `mstunnel-setup self …`: this program and what it brings, the engine, both images."""
 
+import contextlib
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.errors import SetupError, UsageError
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host import bundle
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.errors import (
@@ -15,24 +19,31 @@ from mstunnel_setup.operations.errors import (
     PROGRAM_DAMAGED,
     PROGRAM_FOLDER_DAMAGED,
 )
+from mstunnel_setup.operations.upgrade.commands import release_names
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
+from mstunnel_setup.upgrade.feed import offered
+from mstunnel_setup.upgrade.release import Digests
 
 
 def version(operator: Operator, *, verbose: bool = False) -> Result:
     """What is known; less without an engine or an installation. `verbose` adds the packages inside."""
     with open_host(operator) as ports:
-        name, number = _engine(ports)
-        data: JsonObject = {
-            "version": __version__,
-            "engine": number,
-            "engine_name": name,
-            "images": _images(ports),
-        }
-    images = data["images"]
-    rows = [("mst-cli", data["version"]), ("Engine", f"{name.capitalize()} {number}" if name else "none")]
-    rows += [
-        (name, digest or "none") for name, digest in (images.items() if isinstance(images, dict) else ())
+        engine, number = _engine(ports)
+        images = _images(ports)
+        release = _release(ports.files, images, operator.clock.now())
+    data: JsonObject = {
+        "version": __version__,
+        "engine": number,
+        "engine_name": engine,
+        "release": release,
+        "images": {**images},
+    }
+    rows = [
+        ("mst-cli", __version__),
+        ("Engine", f"{engine.capitalize()} {number}" if engine else "none"),
+        ("Release", release or ("not known" if all(images.values()) else "none")),
+        *((name, digest or "none") for name, digest in images.items()),
     ]
     inside = (bundle.packages() or ()) if verbose else ()
     if verbose:
@@ -50,14 +61,25 @@ def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
         return None, None
 
 
-def _images(ports: Ports) -> JsonObject:
+def _images(ports: Ports) -> dict[str, str | None]:
     """The digests that are configured to run."""
     try:
         found = json_value(ports.files.read(paths.IMAGES_CONFIGURED) or b"{}")
     except ValueError:
         found = None  # it was edited by hand
     configured = found if isinstance(found, dict) else {}
-    return {name: configured.get(f"{name}ImageDigest") for name in ("server", "agent")}
+    digests = {name: configured.get(f"{name}ImageDigest") for name in ("server", "agent")}
+    return {name: digest if isinstance(digest, str) else None for name, digest in digests.items()}
+
+
+def _release(files: Files, images: Mapping[str, str | None], now: datetime) -> str | None:
+    """The newest name of these images, if they have any."""
+    server, agent = images["server"], images["agent"]
+    if server is None or agent is None:
+        return None
+    with contextlib.suppress(UsageError):  # the list of releases was edited by hand
+        return next(iter(release_names(offered(files, now), Digests(server, agent))), None)
+    return None
 
 
 def self_licenses() -> Result:

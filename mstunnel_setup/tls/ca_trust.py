@@ -1,6 +1,5 @@
 """Roots of this system, those below ca-trust, and private keys that other accounts can read."""
 
-import ssl
 from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -17,14 +16,18 @@ from mstunnel_setup.tls.read import read_material, read_roots
 
 _PEM = b"-----BEGIN CERTIFICATE-----"
 _FOR_OTHERS = 0o044
-# Debian's bundle, then that of the Red Hat family.
-_SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+# The bundles of Debian, of the Red Hat family and of SUSE: the files themselves, for the links to them are
+# absolute and lead out of another root.
+_SYSTEM_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/var/lib/ca-certificates/ca-bundle.pem",
+)
 
 
 def system_roots(files: Files) -> tuple[Certificate, ...]:
-    """The public authorities that this system trusts: those of the first bundle that has any."""
-    bundles = (*_SYSTEM_BUNDLES, ssl.get_default_verify_paths().openssl_cafile)
-    found = (read_roots(files.read_given(path) or b"") for path in bundles)
+    """The public authorities that the system below the root of `files` trusts: those of its first bundle."""
+    found = (read_roots(files.read(path) or b"") for path in _SYSTEM_BUNDLES)
     return next(filter(None, found), ())
 
 

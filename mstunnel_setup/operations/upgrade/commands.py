@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from mstunnel_setup import __version__
+from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.operations.upgrade.errors import (
@@ -101,8 +103,10 @@ def history(operator: Operator) -> Result:
 
 def release_names(catalogue: Catalogue, digests: Digests) -> Sequence[str]:
     """What these images may be called, the newest name first: the same images can be several releases."""
-    known = catalogue.named(digests) or published().named(digests)
-    return [release.name for release in known]
+    if known := catalogue.named(digests) or published().named(digests):
+        return [release.name for release in known]
+    own = release_images()
+    return [__version__] if own and Digests(own.gateway, own.agent) == digests else []
 
 
 def _chosen(catalogue: Catalogue, name: str | None) -> Release:

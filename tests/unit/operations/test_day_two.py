@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup import __version__, paths
 from mstunnel_setup.containers.engine import ContainerState, Finished, LogOptions
+from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonValue
 from mstunnel_setup.errors import EngineError, UsageError
@@ -21,7 +22,9 @@ from mstunnel_setup.host.process import Processes
 from mstunnel_setup.operations import backup_archive, component, sessions, status, version
 from mstunnel_setup.operations.backup_archive import pack, unpack
 from mstunnel_setup.operations.diagnose.collect import known_secrets
+from mstunnel_setup.operations.upgrade import commands
 from mstunnel_setup.operator import Operator
+from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, list_of
@@ -203,7 +206,44 @@ def test_a_version_that_is_not_there_is_none_in_words(
     monkeypatch.setattr(version, "open_host", lambda _operator: nullcontext(ports_of(tmp_path)))
     shown = version.version(OPERATOR)
     assert shown.data["images"] == {"server": None, "agent": None}
-    assert lines_of(shown)[2:] == ["server   none", "agent    none"]
+    assert lines_of(shown)[2:] == ["Release  none", "server   none", "agent    none"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "label"),
+    [
+        ('label = "20261101.1"\npublished = 2026-11-01\n', "20261101.1"),
+        ("published = 2025-07-01\n", "2025-07-01"),
+        (None, None),
+        ("no list", None),
+    ],
+)
+def test_a_version_names_the_release_of_the_images(
+    listed: str | None, label: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = ports_of(tmp_path)
+    for directory in (paths.CONFIGURATION, str(Path(CATALOGUE).parent)):
+        ports.files.make_directories(directory)
+    server, agent = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+    configured = {"serverImageDigest": server, "agentImageDigest": agent}
+    ports.files.write(paths.IMAGES_CONFIGURED, json.dumps(configured).encode())
+    if listed is not None:
+        ports.files.write(
+            CATALOGUE, f'[[release]]\n{listed}server = "{server}"\nagent = "{agent}"\n'.encode()
+        )
+    monkeypatch.setattr(version, "open_host", lambda _operator: nullcontext(ports))
+    shown = version.version(OPERATOR)
+    assert shown.data["release"] == label
+    assert lines_of(shown)[2] == f"Release  {label or 'not known'}"
+
+
+def test_the_images_that_the_program_brings_are_named_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = ReleaseImages(f"sha256:{'a' * 64}", f"sha256:{'b' * 64}", "images.tar", "")
+    monkeypatch.setattr(commands, "release_images", lambda: own)
+    assert commands.release_names(Catalogue(()), Digests(own.gateway, own.agent)) == [__version__]
+    assert commands.release_names(Catalogue(()), Digests(own.agent, own.gateway)) == []
 
 
 def test_a_version_names_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

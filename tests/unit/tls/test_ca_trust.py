@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.tls import ca_trust
 from mstunnel_setup.tls.ca_trust import added_roots, added_roots_pem, root_findings, system_roots
 from mstunnel_setup.tls.read import MAX_BYTES
 from tests.unit.tls.pki import Pki
@@ -70,8 +71,8 @@ def bundle(directory: Path, content: bytes) -> Files:
 
 
 @pytest.fixture(autouse=True)
-def _own_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    places = (str(tmp_path / "absent.crt"), str(tmp_path / "bundle.crt"), str(tmp_path / "second.crt"))
+def _own_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = ("/absent.crt", "/bundle.crt", "/second.crt")
     monkeypatch.setattr("mstunnel_setup.tls.ca_trust._SYSTEM_BUNDLES", places)
 
 
@@ -93,10 +94,22 @@ def test_a_bundle_without_any_root_leaves_the_place_to_the_next(tmp_path: Path, 
     assert system_roots(files) == (pki.certificate("root"),)
 
 
+@pytest.mark.parametrize("path", ca_trust._SYSTEM_BUNDLES)
+def test_another_root_has_its_own_bundle_and_none_of_this_host(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    files, pki = Files(tmp_path), Pki()
+    assert system_roots(files) == ()
+    files.make_directories(str(Path(path).parent))
+    files.write(path, pki.pem("root"))
+    assert system_roots(files) == (pki.certificate("root"),)
+
+
 def test_the_bundle_of_this_host_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     files = Files()
-    content = files.read_given("/etc/ssl/certs/ca-certificates.crt")
+    content = files.read("/etc/ssl/certs/ca-certificates.crt")
     if content is None:
         pytest.skip("this host has no bundle at /etc/ssl/certs/ca-certificates.crt")
     assert len(system_roots(files)) == content.count(b"-----BEGIN CERTIFICATE-----")
