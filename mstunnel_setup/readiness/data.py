@@ -52,6 +52,7 @@ class Platforms(Section):
     """The whole table, and the day it was read from its sources."""
 
     date: date
+    least_rootless: dict[str, str]
     engines: dict[EngineName, EngineRange]
     bad: tuple[BadVersions, ...]
     platform: tuple[Platform, ...]

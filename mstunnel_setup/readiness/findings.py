@@ -311,6 +311,16 @@ LINGER_OFF = _problem(
     "containers end at logout and do not start at boot",
     "Run `{command}`, or run with --fix.",
 )
+ROOTLESS_PLATFORM_OLD = _problem(
+    "rootless-platform",
+    "{name} is older than {least}, the vendor's minimum without root",
+    "Use {least} or later, or install the gateway as root.",
+)
+HOME_ELSEWHERE = _problem(
+    "rootless-home",
+    "the home of {account} is {home}, not below /home",
+    "Move it: `usermod --home /home/{account} --move-home {account}`.",
+)
 HOME_FULL = _problem("rootless-home-space", "{seen}", "Free 10 GB there: `df -h {home}`.")
 DIRECTORY_OWNER = _problem("rootless-folder", "uid {uid} owns it", "Run `chown -R {account} /etc/mstunnel`.")
 PORT_NEEDS_ROOT = _problem(

@@ -3,7 +3,15 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+)
 
 from mstunnel_setup.answers.part import Part
 from mstunnel_setup.answers.values import Guid, Line
@@ -19,6 +27,15 @@ class Platform(StrEnum):
     ANDROID_WORK_PROFILE = "android-work-profile"
     ANDROID_DEVICE_OWNER = "android-device-owner"
     IOS = "ios"
+
+
+def _with_user(value: object) -> object:
+    if isinstance(value, str) and "dedicated" in value.lower():
+        raise ValueError(
+            f"cannot be {value}: dedicated devices have no user, and the tunnel admits signed-in users only; "
+            "enroll them as fully managed or with a work profile"
+        )
+    return value
 
 
 class ConnectionType(StrEnum):
@@ -106,7 +123,9 @@ class RuleObject(Part):
 class ProfileObject(Part):
     """A VPN profile for Microsoft Tunnel."""
 
-    platform: Platform = Field(description="android-work-profile, android-device-owner or ios")
+    platform: Annotated[Platform, BeforeValidator(_with_user)] = Field(
+        description="android-work-profile, android-device-owner or ios"
+    )
     name: Line = Field(description="Name in the admin center", examples=["Tunnel for Android"])
     description: str = Field(default="", description="Description")
     connection_name: Line = Field(description="Name that users see", examples=["Contoso"])

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from packaging.version import Version
+
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.data import platforms
@@ -17,6 +19,7 @@ from mstunnel_setup.readiness.findings import (
     ACCOUNT_MISSING,
     CGROUP_ROOTLESS,
     DIRECTORY_OWNER,
+    HOME_ELSEWHERE,
     HOME_FULL,
     LINGER_OFF,
     NAMESPACES_OFF,
@@ -24,6 +27,7 @@ from mstunnel_setup.readiness.findings import (
     PODMAN_OLD,
     PODMAN_VERSION_UNKNOWN,
     PORT_NEEDS_ROOT,
+    ROOTLESS_PLATFORM_OLD,
     SUBORDINATE_IDS_MISSING,
     SYSCTL_TOO_SMALL,
     UPLINK_MISSING,
@@ -106,6 +110,33 @@ def _linger(settings: Settings, rootless: RootlessFacts) -> Verdict:
     if rootless.linger:
         return _rootful(settings) or passed("containers keep running after logout")
     return _rootful(settings) or LINGER_OFF(command=" ".join(accounts.lingering(rootless.account)))
+
+
+@check(
+    "rootless-platform",
+    Group.ROOTLESS,
+    "Platform without root",
+    Severity.RECOMMENDED,
+    passes="Red Hat Enterprise Linux is 8.8 or later; the vendor names no minimum for others.",
+)
+def _platform(settings: Settings, system: SystemFacts) -> Verdict:
+    least = platforms().least_rootless.get(system.distribution, "0")
+    if (known := release(system.version)) is None or known >= Version(least):
+        return _rootful(settings) or passed(system.name)
+    return _rootful(settings) or ROOTLESS_PLATFORM_OLD(name=system.name, least=least)
+
+
+@check(
+    "rootless-home",
+    Group.ROOTLESS,
+    "Place of the home",
+    Severity.RECOMMENDED,
+    passes="The home of the account is below `/home`.",
+)
+def _home(settings: Settings, rootless: RootlessFacts) -> Verdict:
+    if f"{rootless.home}/".startswith("/home/"):
+        return _rootful(settings) or passed(rootless.home)
+    return _rootful(settings) or HOME_ELSEWHERE(account=rootless.account, home=rootless.home)
 
 
 @check("rootless-home-space", Group.ROOTLESS, "Space for containers", passes="10 GB are free in its home.")
@@ -213,10 +244,12 @@ def _cgroup(settings: Settings, system: SystemFacts) -> Verdict:
 
 CHECKS: tuple[Check, ...] = (
     _engine,
+    _platform,
     _account,
     _subordinate("subuid", "user", lambda facts: (facts.subuids, facts.free_subuid)),
     _subordinate("subgid", "group", lambda facts: (facts.subgids, facts.free_subgid)),
     _linger,
+    _home,
     _home_space,
     _directory,
     _port,
