@@ -31,6 +31,7 @@ from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import (
     account,
+    audit,
     boot,
     bridge,
     certificate,
@@ -50,6 +51,7 @@ from mstunnel_setup.install.steps import (
     verify,
 )
 from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
+from mstunnel_setup.system.audit import WriteAuditRules
 from mstunnel_setup.system.directory import GiveDirectory
 from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.system.init_script import EnableInitScript
@@ -82,11 +84,12 @@ ORDER: tuple[AnyStep, ...] = (
     configure.STEP,
     launch.STEP,
     monitor.STEP,
+    audit.STEP,
     verify.STEP,
 )
 
 ROOTLESS: Mapping[Scope, tuple[AnyStep, ...]] = {
-    Scope.HOST: (account.STEP, program.STEP, kernel.STEP, uplink.STEP, proxy.SYSTEM, boot.STEP),
+    Scope.HOST: (account.STEP, program.STEP, kernel.STEP, uplink.STEP, proxy.SYSTEM, boot.STEP, audit.STEP),
     Scope.ACCOUNT: (
         eula.STEP,
         environment.STEP,
@@ -151,6 +154,7 @@ CODEC = Codec(
         ScheduleImport,
         SetSysctl,
         StartService,
+        WriteAuditRules,
         WriteFile,
         WriteGatewayConfiguration,
         WriteJson,

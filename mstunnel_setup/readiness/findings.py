@@ -24,8 +24,7 @@ _unknown = partial(_finding, Outcome.UNKNOWN)
 # Hints of several findings.
 _ALLOW = "Allow TCP 443 to it in firewall and proxy; test with `curl -v https://{host}`."
 _AUDIT_RULE = (
-    "To audit the gateway's files, add a rule once they exist: `-w /etc/mstunnel -p wa -k mstunnel` in "
-    "/etc/audit/rules.d/mst.rules, then `augenrules --load`."
+    "An installation then adds rules for the gateway's files; run it again where one was made before."
 )
 _ENDPOINTS = "Fix the failed checks `endpoint-…` first."
 _EXEMPT = "Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS."

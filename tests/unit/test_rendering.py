@@ -208,6 +208,13 @@ def check_sysctl(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["kernel.hostname = 1 2", f"kernel.domainname = {HOSTILE}"]
 
 
+def check_audit_rules(tmp_path: Path) -> None:
+    """augenrules(8) takes a rule a line, and auditctl(8) options as they are: there is no quoting."""
+    text = render("audit/mst.rules", watched=["/etc/mstunnel", "/usr/sbin/mstunnel-setup"])
+    rules = [line for line in text.splitlines() if not line.startswith("#")]
+    assert rules == [f"-w {path} -p wa -k mst" for path in ("/etc/mstunnel", "/usr/sbin/mstunnel-setup")]
+
+
 def check_modules(tmp_path: Path) -> None:
     assert render("kernel/modules-load.conf", module="tun") == "tun\n"
 
@@ -223,6 +230,7 @@ def check_style(tmp_path: Path) -> None:
 
 # Every template that is a file, and what proves it with the parser of that file.
 CHECKS = {
+    "audit/mst.rules": check_audit_rules,
     "gateway/env.sh": check_env,
     "gateway/ocserv.conf": check_ocserv,
     "init/openrc/mstunnel": lambda path: check_init_script(path, "openrc/mstunnel"),

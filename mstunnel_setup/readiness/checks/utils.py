@@ -42,10 +42,6 @@ from mstunnel_setup.readiness.model import (
 from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES
 
 _RECOMMENDED = Severity.RECOMMENDED
-_AUDIT_RULE = (
-    "To audit the gateway's files, add a rule once they exist: "
-    "`-w /etc/mstunnel -p wa -k mstunnel` in /etc/audit/rules.d/mst.rules, then `augenrules --load`."
-)
 
 
 def chosen_engine(settings: Settings, engine: EngineFacts) -> Engine | None:
@@ -256,10 +252,8 @@ def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
     "Auditing",
     _RECOMMENDED,
     passes=(
-        "`auditd` is active. This program writes no rules for it: to audit the gateway's files, "
-        "add `-w /etc/mstunnel -p wa -k mstunnel` to `/etc/audit/rules.d/mst.rules` after the "
-        "installation (newer kernels refuse rules for directories that do not exist) and run "
-        "`augenrules --load`."
+        "`auditd` is active. The installation then adds rules for the gateway's files "
+        "([step `audit`](steps.md)); `ausearch -k mst` shows who changed them."
     ),
 )
 def _auditd(security: SecurityFacts) -> Verdict:

@@ -25,6 +25,7 @@ from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC, steps_of
 from mstunnel_setup.install.steps import (
     account,
+    audit,
     boot,
     bridge,
     configure,
@@ -69,6 +70,7 @@ STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
     "account": (account.STEP, account.ServiceAccount),
     "boot": (boot.STEP, bool),
     "uplink": (uplink.STEP, uplink.Uplink),
+    "audit": (audit.STEP, audit.Audit),
     "proxy-units": (proxy.UNITS, proxy.Proxy),
 }
 
@@ -190,6 +192,7 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
         st.none() | st.booleans(),
     ),
     "boot": st.booleans(),
+    "audit": st.builds(audit.Audit, st.booleans(), st.lists(TEXT).map(tuple), st.booleans()),
     "uplink": st.builds(
         uplink.Uplink,
         st.sampled_from(["mstunnel", "gate.way"]),
