@@ -59,9 +59,9 @@ class DockerEngine(CommandEngine):
         """The image here that runs as `reference`: fetched by digest, or loaded and named after it."""
         _, digest = split_reference(reference)
         for name in (reference, digest_tag(reference)):
-            found = self._image_id(name)
+            found = self._inspected(name)
             if found is not None:
-                return Image(name, digest, found)
+                return Image(name, digest, str(found["Id"]), engine_time(str(found.get("Created", ""))))
         return None
 
     def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
@@ -193,15 +193,15 @@ class DockerEngine(CommandEngine):
         header = get_config_header(self._client, name.partition("/")[0])
         return {"X-Registry-Auth": header.decode()} if header else {}
 
-    def _image_id(self, name: str) -> str | None:
+    def _inspected(self, name: str) -> Mapping[str, Any] | None:
         with _explained(ENGINE_FAILED, operation=f"inspect the image {name}"):
-            found = self._get(f"/images/{name}/json")
-        return None if found is None else str(found["Id"])
+            found: Mapping[str, Any] | None = self._get(f"/images/{name}/json")
+        return found
 
     def _loaded(self, archive: str, image: Loadable, report: str) -> Image:
         # Docker's newer image store names images by the digest of the manifest.
         for name in (image.id, image.digest):
-            if self._image_id(name) is not None:
+            if self._inspected(name) is not None:
                 return Image(image.name, image.digest, name)
         raise IMAGE_LOAD_FAILED(archive=archive, reason=printable(report).strip())
 

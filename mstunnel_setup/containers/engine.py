@@ -16,11 +16,12 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Image:
-    """An image on this host: a name, its manifest digest (`sha256:...`), and the engine's id."""
+    """An image on this host: a name, its manifest digest (`sha256:...`), the engine's id, its build time."""
 
     name: str
     digest: str
     id: str
+    created: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,7 @@ def image_from(name: str, inspected: Mapping[str, Any]) -> Image:
     wanted = name.partition("@")[2]
     known = {str(reference).partition("@")[2] for reference in inspected.get("RepoDigests") or ()}
     digest = wanted if wanted and wanted in known else str(inspected.get("Digest", ""))
-    return Image(name, digest, str(inspected["Id"]))
+    return Image(name, digest, str(inspected["Id"]), engine_time(str(inspected.get("Created", ""))))
 
 
 def _replaced(response: Any) -> bool:

@@ -1,10 +1,10 @@
 """Step `launch`: start both containers, now and at every boot."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mstunnel_setup import paths
+from mstunnel_setup import __version__, paths
 from mstunnel_setup.containers import engine_unit, quadlet, run_method
 from mstunnel_setup.containers.actions import (
     InstallQuadlet,
@@ -18,8 +18,9 @@ from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, directories
+from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, WriteJson, directories
 from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install import container_specs
@@ -62,7 +63,7 @@ class Launch:
     """The containers to run, server first, by which engine, in which way, and whether without root.
 
     `init` runs a script that starts them with the program `program` at boot, where the engine does not;
-    `host_addresses` is what devices must not reach on this host.
+    `host_addresses` is what devices must not reach on this host, `versions` the vendor's version-info.json.
     """
 
     specifications: tuple[ContainerSpec, ...]
@@ -72,6 +73,7 @@ class Launch:
     init: Init | None = None
     program: str = ""
     host_addresses: str = ""
+    versions: JsonObject = field(default_factory=dict)
 
 
 def again(port: int) -> Step[Context, Launch]:
@@ -120,7 +122,23 @@ def _containers(context: Context, port: int) -> Launch:
         init,
         path_of(ports.files, "mst-cli"),
         own_addresses(ports.files, ports.clock),
+        _versions(ports, server_image, agent_image),
     )
+
+
+def _versions(ports: Ports, server: str, agent: str) -> JsonObject:
+    """What runs, in the vendor's words; the engine's version has Docker's name with Podman, too."""
+    images = {"Server": server, "Agent": agent}
+    found = {name: ports.engine.image(reference) for name, reference in images.items()}
+    return {
+        "ConfigVersion": __version__,
+        "DockerVersion": ports.engine.version(),
+        **{f"{name}ImageHash": reference.rpartition("@")[2] for name, reference in images.items()},
+        **{
+            f"{name}CreateDate": image.created.isoformat() if image and image.created else None
+            for name, image in found.items()
+        },
+    }
 
 
 def _init(context: Context) -> Init | None:
@@ -181,6 +199,8 @@ def _decide(launch: Launch) -> Sequence[Action[Ports]]:
         OpenMailbox(),
         *environment.given_to_agent(mailbox.INBOX, rootless=launch.rootless),
     ]
+    if launch.versions:
+        state.append(WriteJson(path=paths.VERSION_INFO, value=launch.versions))
     if launch.host_addresses:
         # The monitor follows what changes later.
         state.append(WriteFile(path=paths.HOST_ADDRESSES, text=launch.host_addresses, managed=True))

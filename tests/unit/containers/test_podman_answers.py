@@ -179,6 +179,11 @@ def test_an_image_of_several_platforms_has_the_digest_asked_for() -> None:
     assert image_from("r/s:1", inspected).digest == _PLATFORM
 
 
+def test_the_build_time_of_an_image_is_read_to_the_microsecond() -> None:
+    inspected = {"Id": "abc", "Digest": _PLATFORM, "Created": "2026-11-01T12:00:00.123456789Z"}
+    assert str(image_from("r/s:1", inspected).created) == "2026-11-01 12:00:00.123456+00:00"
+
+
 class Dying:
     """A service that cannot remove a container, for `reason`, the first `times` that it is asked."""
 

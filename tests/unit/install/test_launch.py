@@ -3,17 +3,18 @@
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup import __version__, paths
 from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
-from mstunnel_setup.engine.file_actions import Link
+from mstunnel_setup.engine.file_actions import Link, WriteJson
 from mstunnel_setup.errors import CheckError, ExitCode
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
@@ -134,6 +135,22 @@ def test_an_image_that_docker_has_loaded_runs_by_its_local_name(scene: Scene) ->
     server, agent = launch.STEP.gather(_context(scene)).specifications
     assert (server.image, server.local_image) == (SERVER_IMAGE, tag)
     assert (agent.image, agent.local_image) == (AGENT_IMAGE, AGENT_IMAGE)
+
+
+def test_the_versions_that_run_are_written_in_the_vendor_s_words(scene: Scene) -> None:
+    built = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    scene.engine.images = {SERVER_IMAGE: Image(SERVER_IMAGE, "sha256:" + "a" * 64, "id", built)}
+    actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
+    (written,) = (each for each in actions if isinstance(each, WriteJson) and each.path == paths.VERSION_INFO)
+    assert written.value == {
+        "ConfigVersion": __version__,
+        "DockerVersion": scene.engine.version(),
+        "ServerImageHash": SERVER_IMAGE.rpartition("@")[2],
+        "AgentImageHash": AGENT_IMAGE.rpartition("@")[2],
+        # ISO 8601; a plan shows the agent's image before it was pulled.
+        "ServerCreateDate": "2026-11-01T12:00:00+00:00",
+        "AgentCreateDate": None,
+    }
 
 
 def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
