@@ -11,7 +11,7 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.steps.program import FILE, path_of
+from mstunnel_setup.install.programs import FILE, path_of
 from mstunnel_setup.system.audit import LOADER, WriteAuditRules
 
 RULES = "/etc/audit/rules.d/mst.rules"
