@@ -8,8 +8,8 @@ from ssl import DER_cert_to_PEM_cert
 
 from pydantic import BaseModel
 
+from mstunnel_setup.admin import findings
 from mstunnel_setup.admin.change import Wire
-from mstunnel_setup.admin.findings import NAME_SHARED
 from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.profile_changes import PresentProfile, is_tunnel
 from mstunnel_setup.admin.profiles.objects import ProfileObject
@@ -51,7 +51,7 @@ def shared_names(tenant: Tenant) -> Iterator[Finding]:
         for name, count in Counter(map(str.casefold, names)).items():
             if count > 1:
                 shown = plain(next(item for item in names if item.casefold() == name))
-                yield NAME_SHARED(count=count, kind=what, name=shown)
+                yield findings.NAME_SHARED(count=count, kind=what, name=shown)
 
 
 def unsaid(tenant: Tenant) -> Iterator[Finding]:

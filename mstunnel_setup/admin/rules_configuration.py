@@ -9,26 +9,8 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
+from mstunnel_setup.admin import findings
 from mstunnel_setup.admin.change import Body
-from mstunnel_setup.admin.findings import (
-    ADVANCED_SETTING_INVALID,
-    ADVANCED_SETTING_MALFORMED,
-    CORPORATE_NETWORK_INVALID,
-    DNS_SERVER_INVALID,
-    DNS_SUFFIX_INVALID,
-    HOST_BITS_CUT,
-    IPV6_NETWORK_INVALID,
-    NETWORK_INVALID,
-    NETWORK_NOT_APIPA,
-    NETWORK_OVERLAP,
-    PORT_INVALID,
-    ROUTE_INVALID,
-    ROUTES_TOO_MANY,
-    SESSION_TIMEOUT_INVALID,
-    SESSION_TIMEOUT_TWICE,
-    SPLIT_DNS_INVALID,
-    UDP_OFF,
-)
 from mstunnel_setup.admin.objects import ConfigurationObject
 from mstunnel_setup.admin.wire import SESSION_TIMEOUT, configuration_body
 from mstunnel_setup.answers.finding import Finding
@@ -44,14 +26,14 @@ _MOST_RULES: Final = 500
 _SETTING: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VALID: Final = {"network": "169.254.0.0/16"}
 _FIELDS: Final = {
-    "network": ("network", NETWORK_INVALID),
-    "ipv6Network": ("ipv6_network", IPV6_NETWORK_INVALID),
-    "dnsServers": ("dns_servers", DNS_SERVER_INVALID),
-    "defaultDomainSuffix": ("default_domain_suffix", DNS_SUFFIX_INVALID),
-    "splitDNS": ("split_dns", SPLIT_DNS_INVALID),
-    "routeIncludes": ("route_includes", ROUTE_INVALID),
-    "routeExcludes": ("route_excludes", ROUTE_INVALID),
-    "listenPort": ("listen_port", PORT_INVALID),
+    "network": ("network", findings.NETWORK_INVALID),
+    "ipv6Network": ("ipv6_network", findings.IPV6_NETWORK_INVALID),
+    "dnsServers": ("dns_servers", findings.DNS_SERVER_INVALID),
+    "defaultDomainSuffix": ("default_domain_suffix", findings.DNS_SUFFIX_INVALID),
+    "splitDNS": ("split_dns", findings.SPLIT_DNS_INVALID),
+    "routeIncludes": ("route_includes", findings.ROUTE_INVALID),
+    "routeExcludes": ("route_excludes", findings.ROUTE_INVALID),
+    "listenPort": ("listen_port", findings.PORT_INVALID),
 }
 """Property on the wire: key in declarations, and the finding about a value that the gateway refuses."""
 
@@ -73,7 +55,7 @@ def judge_networks(networks: Sequence[str]) -> Iterator[Finding]:
         try:
             fields.network("corporate_networks", network)
         except PropertyError as error:
-            yield _refusal(CORPORATE_NETWORK_INVALID, "corporate_networks", network, error)
+            yield _refusal(findings.CORPORATE_NETWORK_INVALID, "corporate_networks", network, error)
 
 
 def _served(body: Body) -> Iterator[Finding]:
@@ -104,12 +86,12 @@ def _settings(declared: ConfigurationObject) -> Iterator[Finding]:
     """What the gateway refuses of advanced settings and of the session timeout."""
     for name, value in declared.advanced_settings.items():
         if not (_SETTING.fullmatch(name) and value):
-            yield ADVANCED_SETTING_MALFORMED(name=quoted(name), value=quoted(value))
+            yield findings.ADVANCED_SETTING_MALFORMED(name=quoted(name), value=quoted(value))
             continue
         try:
             ServerConfiguration.from_wire({**_VALID, "advancedSettings": [{"name": name, "value": value}]})
         except PropertyError as error:
-            yield ADVANCED_SETTING_INVALID(
+            yield findings.ADVANCED_SETTING_INVALID(
                 key=f"advanced_settings.{name}",
                 value=quoted(value),
                 reason=error.reason,
@@ -118,21 +100,21 @@ def _settings(declared: ConfigurationObject) -> Iterator[Finding]:
     if declared.session_timeout is None:
         return
     if SESSION_TIMEOUT in declared.advanced_settings:
-        yield SESSION_TIMEOUT_TWICE(name=SESSION_TIMEOUT)
+        yield findings.SESSION_TIMEOUT_TWICE(name=SESSION_TIMEOUT)
     if not 0 < declared.session_timeout < _LONGEST_SESSION:
-        yield SESSION_TIMEOUT_INVALID(value=quoted(declared.session_timeout))
+        yield findings.SESSION_TIMEOUT_INVALID(value=quoted(declared.session_timeout))
 
 
 def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
     if len(declared.default_domain_suffix.replace(",", " ").split()) > 1:
-        yield DNS_SUFFIX_INVALID(
+        yield findings.DNS_SUFFIX_INVALID(
             key="default_domain_suffix",
             value=quoted(declared.default_domain_suffix),
             reason="it is more than one domain",
             advice="Write one domain.",
         )
     if EVERYTHING in declared.route_includes and len(declared.route_includes) > 1:
-        yield ROUTE_INVALID(
+        yield findings.ROUTE_INVALID(
             key="route_includes",
             value=quoted(EVERYTHING),
             reason="it is all traffic, so there must be no other rules",
@@ -141,7 +123,7 @@ def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
     count = len(declared.route_includes) + len(declared.route_excludes)
     if count > _MOST_RULES:
         key = "route_includes" if declared.route_includes else "route_excludes"
-        yield ROUTES_TOO_MANY(count=count, most=_MOST_RULES).at(key)
+        yield findings.ROUTES_TOO_MANY(count=count, most=_MOST_RULES).at(key)
 
 
 def _as_a_whole(body: Body) -> Iterator[Finding]:
@@ -158,9 +140,9 @@ def _advice(declared: ConfigurationObject, corporate_networks: Sequence[str]) ->
     for network in devices:
         yield from _overlaps(network, own)
     if not own and not (isinstance(devices[0], IPv4Network) and devices[0].subnet_of(_APIPA)):
-        yield NETWORK_NOT_APIPA(network=quoted(declared.network), safe=_APIPA)
+        yield findings.NETWORK_NOT_APIPA(network=quoted(declared.network), safe=_APIPA)
     if declared.disable_udp_connections:
-        yield UDP_OFF()
+        yield findings.UDP_OFF()
 
 
 def _host_bits(declared: ConfigurationObject) -> Iterator[Finding]:
@@ -169,7 +151,7 @@ def _host_bits(declared: ConfigurationObject) -> Iterator[Finding]:
         for text in (given,) if isinstance(given, str) else given:
             network = ip_network(text, strict=False) if "/" in text else None
             if network is not None and not text.startswith(f"{network.network_address}/"):
-                yield HOST_BITS_CUT(key=key, value=quoted(text), network=network).at(key)
+                yield findings.HOST_BITS_CUT(key=key, value=quoted(text), network=network).at(key)
 
 
 def _overlaps(
@@ -178,7 +160,7 @@ def _overlaps(
     for other in own:
         if network.version == other.version and network.overlaps(other):
             key = "network" if isinstance(network, IPv4Network) else "ipv6_network"
-            yield NETWORK_OVERLAP(network=network, other=other).at(key)
+            yield findings.NETWORK_OVERLAP(network=network, other=other).at(key)
 
 
 def _sentence(advice: str) -> str:

@@ -7,22 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, TypeAlias
 from zoneinfo import available_timezones
 
-from mstunnel_setup.admin.findings import (
-    METRIC_WITHOUT_THRESHOLDS,
-    PROBE_URL_INVALID,
-    PUBLIC_ADDRESS_INVALID,
-    PUBLIC_ADDRESS_PRIVATE,
-    PUBLIC_ADDRESS_UNRESOLVED,
-    THRESHOLD_OUT_OF_RANGE,
-    THRESHOLDS_EQUAL,
-    THRESHOLDS_REVERSED,
-    TIME_ZONE_UNKNOWN,
-    UTC_OFFSET_INVALID,
-    WINDOW_OFFSET_FIXED,
-    WINDOW_SHORT,
-    WINDOW_TIME_INVALID,
-    WINDOW_ZONE_MISSING,
-)
+from mstunnel_setup.admin import findings
 from mstunnel_setup.admin.metrics import KINDS, Kind, kind_of
 from mstunnel_setup.admin.objects import SiteObject, ThresholdObject, WindowObject
 from mstunnel_setup.answers.address import web_address_problem
@@ -56,17 +41,17 @@ def judge_threshold(declared: ThresholdObject) -> tuple[Finding, ...]:
     """All findings about the thresholds of a metric."""
     kind = kind_of(declared.metric)
     if declared.healthy == declared.unhealthy:
-        return (THRESHOLDS_EQUAL(value=declared.healthy),)
+        return (findings.THRESHOLDS_EQUAL(value=declared.healthy),)
     if kind is None:
         words = ", ".join(item.word for item in KINDS)
-        return (METRIC_WITHOUT_THRESHOLDS(metric=quoted(declared.metric), words=words),)
+        return (findings.METRIC_WITHOUT_THRESHOLDS(metric=quoted(declared.metric), words=words),)
     return (*_range(declared, kind), *_direction(declared, kind))
 
 
 def _range(declared: ThresholdObject, kind: Kind) -> Iterator[Finding]:
     for key, value in (("healthy", declared.healthy), ("unhealthy", declared.unhealthy)):
         if kind.highest is not None and value > kind.highest:
-            finding = THRESHOLD_OUT_OF_RANGE(
+            finding = findings.THRESHOLD_OUT_OF_RANGE(
                 key=key, value=value, metric=declared.metric, highest=kind.highest
             )
             yield finding.at(key)
@@ -75,7 +60,7 @@ def _range(declared: ThresholdObject, kind: Kind) -> Iterator[Finding]:
 def _direction(declared: ThresholdObject, kind: Kind) -> Iterator[Finding]:
     if (declared.healthy > declared.unhealthy) is not kind.more_is_better:
         better, order = ("more", "above") if kind.more_is_better else ("less", "below")
-        yield THRESHOLDS_REVERSED(
+        yield findings.THRESHOLDS_REVERSED(
             healthy=declared.healthy, unhealthy=declared.unhealthy, better=better, order=order
         )
 
@@ -87,7 +72,7 @@ def _address(text: str) -> Iterator[Finding]:
         elif "." not in fields.domain("public_address", text).strip(".") or text.replace(".", "").isdigit():
             raise fields.invalid("public_address", text, "", "")
     except PropertyError:
-        yield PUBLIC_ADDRESS_INVALID(address=quoted(text))
+        yield findings.PUBLIC_ADDRESS_INVALID(address=quoted(text))
 
 
 def _as_address(text: str) -> IPv4Address | IPv6Address | None:
@@ -101,15 +86,15 @@ def _probe(text: str) -> Iterator[Finding]:
     problem = web_address_problem(text) if text else ""
     if problem:
         # What stands before an @ may be a password.
-        yield PROBE_URL_INVALID(url=quoted(re.sub(r"//[^/]*@", "//…@", text)), reason=problem)
+        yield findings.PROBE_URL_INVALID(url=quoted(re.sub(r"//[^/]*@", "//…@", text)), reason=problem)
 
 
 def _window(window: WindowObject) -> Iterator[Finding]:
     wrong = [name for name in ("start", "end") if not _CLOCK.fullmatch(getattr(window, name))]
     for name in wrong:
-        yield WINDOW_TIME_INVALID(name=name, value=quoted(getattr(window, name)))
+        yield findings.WINDOW_TIME_INVALID(name=name, value=quoted(getattr(window, name)))
     if not wrong and (_minutes(window.end) - _minutes(window.start)) % _DAY < _HOUR:
-        yield WINDOW_SHORT()
+        yield findings.WINDOW_SHORT()
     yield from _zone(window)
 
 
@@ -120,24 +105,24 @@ def _minutes(text: str) -> int:
 
 def _zone(window: WindowObject) -> Iterator[Finding]:
     if (window.time_zone is None) == (window.utc_offset_minutes is None):
-        yield WINDOW_ZONE_MISSING()
+        yield findings.WINDOW_ZONE_MISSING()
     elif window.time_zone is not None and window.time_zone not in available_timezones():
         near = suggest(window.time_zone, sorted(available_timezones()))
-        yield TIME_ZONE_UNKNOWN(value=quoted(window.time_zone), near=near)
+        yield findings.TIME_ZONE_UNKNOWN(value=quoted(window.time_zone), near=near)
     elif window.utc_offset_minutes is not None and abs(window.utc_offset_minutes) > _FARTHEST:
-        yield UTC_OFFSET_INVALID(minutes=window.utc_offset_minutes, farthest=_FARTHEST)
+        yield findings.UTC_OFFSET_INVALID(minutes=window.utc_offset_minutes, farthest=_FARTHEST)
 
 
 def _zone_advice(window: WindowObject | None) -> Iterator[Finding]:
     if window is not None and window.time_zone is not None and window.time_zone not in _WITHOUT_SUMMER_TIME:
-        yield WINDOW_OFFSET_FIXED(zone=window.time_zone)
+        yield findings.WINDOW_OFFSET_FIXED(zone=window.time_zone)
 
 
 def _reachable(text: str, resolve: Resolve | None) -> Iterator[Finding]:
     own = _as_address(text)
     found = [str(own)] if own else list(resolve(text)) if resolve else []
     if resolve and not found:
-        yield PUBLIC_ADDRESS_UNRESOLVED(address=quoted(text))
+        yield findings.PUBLIC_ADDRESS_UNRESOLVED(address=quoted(text))
     private = [address for address in found if not ip_address(address).is_global]
     if private:
-        yield PUBLIC_ADDRESS_PRIVATE(address=quoted(text), private=private[0])
+        yield findings.PUBLIC_ADDRESS_PRIVATE(address=quoted(text), private=private[0])

@@ -9,8 +9,8 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.tls import findings
 from mstunnel_setup.tls.certificate import is_ca, title
-from mstunnel_setup.tls.findings import KEY_EXPOSED, ROOT_NOT_CA, ROOT_NOT_PEM, ROOT_UNREADABLE
 from mstunnel_setup.tls.model import Finding
 from mstunnel_setup.tls.read import read_material, read_roots
 
@@ -59,13 +59,13 @@ def _about_file(path: str, content: bytes) -> Iterator[Finding]:
     except CertificateError as error:
         certificates, problem = (), error.message
     if problem:
-        yield ROOT_UNREADABLE(path=path, problem=problem)
+        yield findings.ROOT_UNREADABLE(path=path, problem=problem)
         return
     if not is_for_gateway(content):
-        yield ROOT_NOT_PEM(path=path)
+        yield findings.ROOT_NOT_PEM(path=path)
     for certificate in certificates:
         if not is_ca(certificate):
-            yield ROOT_NOT_CA(path=path, subject=title(certificate))
+            yield findings.ROOT_NOT_CA(path=path, subject=title(certificate))
 
 
 def added_roots_pem(files: Files) -> str:
@@ -79,7 +79,7 @@ def exposed_keys(ports: HasFiles) -> Iterator[Finding]:
     for path in (paths.SITE_CERTIFICATE, *roots):
         state = ports.files.state(path)
         if state is not None and state.kind == "file" and state.mode & _FOR_OTHERS and _has_key(ports, path):
-            yield KEY_EXPOSED(path=path, mode=state.mode)
+            yield findings.KEY_EXPOSED(path=path, mode=state.mode)
 
 
 def _has_key(ports: HasFiles, path: str) -> bool:

@@ -6,6 +6,7 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from mstunnel_setup.text import plain
+from mstunnel_setup.tls import findings
 from mstunnel_setup.tls.certificate import (
     extension,
     is_ca,
@@ -14,20 +15,6 @@ from mstunnel_setup.tls.certificate import (
     title,
 )
 from mstunnel_setup.tls.chain_building import Path, paths
-from mstunnel_setup.tls.findings import (
-    CERTIFICATE_UNUSED,
-    CHAIN_CROSS_SIGNED,
-    CHAIN_EKU,
-    CHAIN_INCOMPLETE,
-    CHAIN_KEY_USAGE,
-    CHAIN_NOT_CA,
-    CHAIN_PATH_LENGTH,
-    CHAIN_REORDERED,
-    PRIVATE_CA,
-    ROOT_INCLUDED,
-    ROOT_NOT_TRUSTED,
-    ROOT_UNKNOWN,
-)
 from mstunnel_setup.tls.judge_leaf import key_findings, signature_findings, stapling_findings
 from mstunnel_setup.tls.model import Finding, Identity
 
@@ -39,9 +26,9 @@ def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[
     if not path.complete:
         yield _incomplete(path, roots_known=roots_known)
     elif private:
-        yield PRIVATE_CA(end=title(path.end))
+        yield findings.PRIVATE_CA(end=title(path.end))
     elif not path.trusted:
-        yield ROOT_NOT_TRUSTED(end=title(path.end))
+        yield findings.ROOT_NOT_TRUSTED(end=title(path.end))
     for depth, issuer in enumerate(path.certificates[1:]):
         yield from _issuer_findings(issuer, depth)
 
@@ -49,7 +36,7 @@ def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[
 def _incomplete(path: Path, *, roots_known: bool) -> Finding:
     end, issuer = title(path.end), issuer_title(path.end)
     if len(path.certificates) > 1 and not roots_known:
-        return ROOT_UNKNOWN(end=end, issuer=issuer)
+        return findings.ROOT_UNKNOWN(end=end, issuer=issuer)
     access = extension(path.end, x509.AuthorityInformationAccess)
     addresses = [
         plain(description.access_location.value)
@@ -58,14 +45,14 @@ def _incomplete(path: Path, *, roots_known: bool) -> Finding:
         and isinstance(description.access_location, x509.UniformResourceIdentifier)
     ]
     where = f" The authority offers it at {addresses[0]}." if addresses else ""
-    return CHAIN_INCOMPLETE(end=end, issuer=issuer, where=where)
+    return findings.CHAIN_INCOMPLETE(end=end, issuer=issuer, where=where)
 
 
 def _issuer_findings(issuer: x509.Certificate, depth: int) -> Iterator[Finding]:
     """`depth` is the number of intermediates below this issuer."""
     what = f"{title(issuer)} in the chain"
     if not is_ca(issuer):
-        yield CHAIN_NOT_CA(what=what)
+        yield findings.CHAIN_NOT_CA(what=what)
     if not is_self_signed(issuer):
         yield from signature_findings(issuer, what)
     yield from key_findings(issuer, what)
@@ -76,14 +63,14 @@ def _issuer_findings(issuer: x509.Certificate, depth: int) -> Iterator[Finding]:
 def _issuer_limits(issuer: x509.Certificate, depth: int, what: str) -> Iterator[Finding]:
     constraints = extension(issuer, x509.BasicConstraints)
     if constraints and constraints.path_length is not None and constraints.path_length < depth:
-        yield CHAIN_PATH_LENGTH(what=what, allowed=constraints.path_length, found=depth)
+        yield findings.CHAIN_PATH_LENGTH(what=what, allowed=constraints.path_length, found=depth)
     usage = extension(issuer, x509.KeyUsage)
     if usage is not None and not usage.key_cert_sign:
-        yield CHAIN_KEY_USAGE(what=what)
+        yield findings.CHAIN_KEY_USAGE(what=what)
     purposes = extension(issuer, x509.ExtendedKeyUsage)
     allowed = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
     if purposes is not None and not is_self_signed(issuer) and not allowed & set(purposes):
-        yield CHAIN_EKU(what=what)
+        yield findings.CHAIN_EKU(what=what)
 
 
 def input_findings(identity: Identity, path: Path, roots: Sequence[x509.Certificate]) -> Iterator[Finding]:
@@ -91,13 +78,13 @@ def input_findings(identity: Identity, path: Path, roots: Sequence[x509.Certific
     used = [certificate for certificate in path.certificates if certificate in identity.given]
     in_input_order = [certificate for certificate in identity.given if certificate in used]
     if used != in_input_order:
-        yield CHAIN_REORDERED()
+        yield findings.CHAIN_REORDERED()
     choices = paths(identity.leaf, identity.given, roots)
     if len(choices) > 1:
-        yield CHAIN_CROSS_SIGNED(count=len(choices), end=title(path.end))
+        yield findings.CHAIN_CROSS_SIGNED(count=len(choices), end=title(path.end))
     if len(used) > 1 and is_self_signed(used[-1]):
-        yield ROOT_INCLUDED(root=title(used[-1]))
+        yield findings.ROOT_INCLUDED(root=title(used[-1]))
     reachable = {certificate for choice in choices for certificate in choice.certificates}
     names = [title(certificate) for certificate in identity.given if certificate not in reachable]
     if names:
-        yield CERTIFICATE_UNUSED(names=", ".join(names[:5]))
+        yield findings.CERTIFICATE_UNUSED(names=", ".join(names[:5]))

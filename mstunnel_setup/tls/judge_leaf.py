@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mstunnel_setup.errors import Declared
+from mstunnel_setup.tls import findings
 from mstunnel_setup.tls.certificate import (
     extension,
     has_weak_signature,
@@ -15,23 +16,6 @@ from mstunnel_setup.tls.certificate import (
     is_self_signed,
     serial_number,
     title,
-)
-from mstunnel_setup.tls.findings import (
-    CHAIN,
-    EKU_MISSING,
-    EKU_SERVER_AUTH,
-    KEY_CURVE,
-    KEY_ED25519,
-    KEY_TOO_SMALL,
-    KEY_TYPE,
-    KEY_USAGE,
-    LEAF_IS_CA,
-    MUST_STAPLE,
-    SELF_SIGNED,
-    SERIAL_NOT_POSITIVE,
-    SIGNATURE_UNKNOWN,
-    SIGNATURE_WEAK,
-    USAGE_CERT_SIGN,
 )
 from mstunnel_setup.tls.model import Finding, Severity
 
@@ -45,30 +29,30 @@ def leaf_findings(leaf: x509.Certificate, *, allow_self_signed: bool) -> Iterato
     """Everything that does not depend on address, time and chain. In a lab, a self-signed one is a note."""
     allowed = allow_self_signed and is_self_signed(leaf)
     if is_self_signed(leaf):
-        yield replace(SELF_SIGNED(), severity=Severity.NOTE if allowed else Severity.ERROR)
+        yield replace(findings.SELF_SIGNED(), severity=Severity.NOTE if allowed else Severity.ERROR)
     else:
         yield from signature_findings(leaf)
     yield from key_findings(leaf)
     yield from _purpose(leaf)
     yield from stapling_findings(leaf)
     if is_ca(leaf):
-        yield replace(LEAF_IS_CA(), severity=Severity.WARNING if allowed else Severity.ERROR)
+        yield replace(findings.LEAF_IS_CA(), severity=Severity.WARNING if allowed else Severity.ERROR)
     if serial_number(leaf) <= 0:
-        yield SERIAL_NOT_POSITIVE(number=serial_number(leaf))
+        yield findings.SERIAL_NOT_POSITIVE(number=serial_number(leaf))
 
 
 def signature_findings(certificate: x509.Certificate, what: str = _LEAF) -> Iterator[Finding]:
     """Findings about the signature on a certificate, which messages call `what`."""
     weak = has_weak_signature(certificate)
     if weak is None or not (weak or _has_usual_digest(certificate)):
-        yield _about(what, SIGNATURE_UNKNOWN)
+        yield _about(what, findings.SIGNATURE_UNKNOWN)
     elif weak:
-        yield _about(what, SIGNATURE_WEAK)
+        yield _about(what, findings.SIGNATURE_WEAK)
 
 
 def _about(what: str, finding: Declared[Finding], **values: object) -> Finding:
     """The finding, or for a certificate above the leaf the one of the chain."""
-    return (finding if what == _LEAF else CHAIN[finding])(what=what, **values)
+    return (finding if what == _LEAF else findings.CHAIN[finding])(what=what, **values)
 
 
 def _has_usual_digest(certificate: x509.Certificate) -> bool:
@@ -82,14 +66,14 @@ def key_findings(certificate: x509.Certificate, what: str = _LEAF) -> Iterator[F
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < _RSA_BITS:
-            yield _about(what, KEY_TOO_SMALL, bits=key.key_size, least=_RSA_BITS)
+            yield _about(what, findings.KEY_TOO_SMALL, bits=key.key_size, least=_RSA_BITS)
     elif isinstance(key, ec.EllipticCurvePublicKey):
         if not isinstance(key.curve, _CURVES):
-            yield _about(what, KEY_CURVE, curve=key.curve.name)
+            yield _about(what, findings.KEY_CURVE, curve=key.curve.name)
     elif isinstance(key, ed25519.Ed25519PublicKey):
-        yield _about(what, KEY_ED25519)
+        yield _about(what, findings.KEY_ED25519)
     else:
-        yield _about(what, KEY_TYPE)
+        yield _about(what, findings.KEY_TYPE)
 
 
 def stapling_findings(certificate: x509.Certificate, what: str = _LEAF) -> Iterator[Finding]:
@@ -99,16 +83,16 @@ def stapling_findings(certificate: x509.Certificate, what: str = _LEAF) -> Itera
     """
     features = extension(certificate, x509.TLSFeature)
     if features is not None and x509.TLSFeatureType.status_request in features:
-        yield _about(what, MUST_STAPLE)
+        yield _about(what, findings.MUST_STAPLE)
 
 
 def _purpose(leaf: x509.Certificate) -> Iterator[Finding]:
     purposes, usage = extension(leaf, x509.ExtendedKeyUsage), extension(leaf, x509.KeyUsage)
     if purposes is None:
-        yield EKU_MISSING()
+        yield findings.EKU_MISSING()
     elif ExtendedKeyUsageOID.SERVER_AUTH not in purposes:
-        yield EKU_SERVER_AUTH(subject=title(leaf))
+        yield findings.EKU_SERVER_AUTH(subject=title(leaf))
     if usage is not None and not usage.digital_signature:
-        yield KEY_USAGE()
+        yield findings.KEY_USAGE()
     if usage is not None and usage.key_cert_sign and not is_ca(leaf):
-        yield USAGE_CERT_SIGN()
+        yield findings.USAGE_CERT_SIGN()

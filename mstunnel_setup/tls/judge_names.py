@@ -8,13 +8,8 @@ import idna
 from cryptography import x509
 
 from mstunnel_setup.text import plain
+from mstunnel_setup.tls import findings
 from mstunnel_setup.tls.certificate import LONGEST_NAME, extension
-from mstunnel_setup.tls.findings import (
-    NAME_MISMATCH,
-    NAME_MISSING,
-    PUBLIC_ADDRESS_INVALID,
-    WILDCARD_PARTIAL,
-)
 from mstunnel_setup.tls.model import Finding
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -28,11 +23,11 @@ def name_findings(leaf: x509.Certificate, public_address: str | None) -> Iterato
     """Compare the subject alternative names with the address; the common name does not count."""
     names = extension(leaf, x509.SubjectAlternativeName)
     if names is None or not any(isinstance(name, x509.DNSName | x509.IPAddress) for name in names):
-        yield NAME_MISSING()
+        yield findings.NAME_MISSING()
         return
     bad = [name for name in names.get_values_for_type(x509.DNSName) if "*" in name and not _is_wildcard(name)]
     if bad:
-        yield WILDCARD_PARTIAL(names=plain(", ".join(bad)))
+        yield findings.WILDCARD_PARTIAL(names=plain(", ".join(bad)))
     if public_address is not None:
         yield from _address(names, public_address)
 
@@ -47,13 +42,13 @@ def _address(names: x509.SubjectAlternativeName, public_address: str) -> Iterato
     try:
         wanted = parse_address(public_address)
     except ValueError:
-        yield PUBLIC_ADDRESS_INVALID(address=plain(public_address))
+        yield findings.PUBLIC_ADDRESS_INVALID(address=plain(public_address))
         return
     if not covers(names, wanted):
         remedy = "Request a certificate for this address, or correct the public address of the site."
         if str(wanted) in names.get_values_for_type(x509.DNSName):
             remedy = "The address is there as a DNS name; request it as an IP address entry."
-        yield NAME_MISMATCH(address=wanted, names=shown_names(names), remedy=remedy)
+        yield findings.NAME_MISMATCH(address=wanted, names=shown_names(names), remedy=remedy)
 
 
 def parse_address(text: str) -> str | IpAddress:

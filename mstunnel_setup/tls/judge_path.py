@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from mstunnel_setup.text import plain
+from mstunnel_setup.tls import findings
 from mstunnel_setup.tls.certificate import LONGEST_NAME, identifiers_fit, is_self_signed, title
 from mstunnel_setup.tls.chain_building import Path
-from mstunnel_setup.tls.findings import CHAIN, CRITICAL_EXTENSION, KEY_IDENTIFIER, NAME_CONSTRAINTS
 from mstunnel_setup.tls.model import Finding
 from mstunnel_setup.tls.name_constraints import forbidden_name
 
@@ -44,7 +44,7 @@ def path_findings(path: Path) -> Iterator[Finding]:
     root_over_itself = [path.end] if is_self_signed(path.end) else []
     for certificate, issuer in itertools.pairwise([*path.certificates, *root_over_itself]):
         if not identifiers_fit(certificate, issuer):
-            yield KEY_IDENTIFIER(name=title(certificate), issuer=title(issuer))
+            yield findings.KEY_IDENTIFIER(name=title(certificate), issuer=title(issuer))
     yield from _name_constraints(path)
 
 
@@ -53,13 +53,15 @@ def _critical_extensions(certificate: x509.Certificate, *, is_leaf: bool) -> Ite
     critical = [item.oid for item in certificate.extensions if item.critical and item.oid not in _PROCESSED]
     names = ", ".join(_NAMES.get(oid) or oid.dotted_string for oid in critical)
     if names and is_leaf:
-        yield CRITICAL_EXTENSION(what="the certificate", names=names)
+        yield findings.CRITICAL_EXTENSION(what="the certificate", names=names)
     elif names:
-        yield CHAIN[CRITICAL_EXTENSION](what=f"{title(certificate)} in the chain", names=names)
+        yield findings.CHAIN[findings.CRITICAL_EXTENSION](
+            what=f"{title(certificate)} in the chain", names=names
+        )
 
 
 def _name_constraints(path: Path) -> Iterator[Finding]:
     for position, issuer in enumerate(path.certificates[1:], start=1):
         name = forbidden_name(issuer, path.certificates[:position])
         if name is not None:
-            yield NAME_CONSTRAINTS(issuer=title(issuer), name=plain(name, LONGEST_NAME))
+            yield findings.NAME_CONSTRAINTS(issuer=title(issuer), name=plain(name, LONGEST_NAME))

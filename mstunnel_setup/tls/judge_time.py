@@ -5,18 +5,9 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
+from mstunnel_setup.tls import findings
 from mstunnel_setup.tls.certificate import title
 from mstunnel_setup.tls.chain_building import Path
-from mstunnel_setup.tls.findings import (
-    CHAIN_EXPIRED,
-    CHAIN_EXPIRES_SOON,
-    CHAIN_NOT_YET_VALID,
-    EXPIRED,
-    EXPIRES_SOON,
-    LIFETIME_PRIVATE,
-    LIFETIME_PUBLIC,
-    NOT_YET_VALID,
-)
 from mstunnel_setup.tls.model import Finding
 
 WARN_DAYS = 30
@@ -33,11 +24,11 @@ def time_findings(path: Path, now: datetime, *, public: bool) -> Iterator[Findin
     """Validity of the leaf, of what is above it, and the length of the leaf's life."""
     leaf = path.certificates[0]
     if now < leaf.not_valid_before_utc:
-        yield NOT_YET_VALID(start=leaf.not_valid_before_utc)
+        yield findings.NOT_YET_VALID(start=leaf.not_valid_before_utc)
     elif now > leaf.not_valid_after_utc:
-        yield EXPIRED(end=leaf.not_valid_after_utc)
+        yield findings.EXPIRED(end=leaf.not_valid_after_utc)
     elif days_left(leaf, now) <= WARN_DAYS:
-        yield EXPIRES_SOON(end=leaf.not_valid_after_utc, days=days_left(leaf, now))
+        yield findings.EXPIRES_SOON(end=leaf.not_valid_after_utc, days=days_left(leaf, now))
     for certificate in path.certificates[1:]:
         yield from _issuer_validity(certificate, now)
     yield from _lifetime(leaf, public=public)
@@ -46,16 +37,16 @@ def time_findings(path: Path, now: datetime, *, public: bool) -> Iterator[Findin
 def _issuer_validity(certificate: x509.Certificate, now: datetime) -> Iterator[Finding]:
     name, end = title(certificate), certificate.not_valid_after_utc
     if now < certificate.not_valid_before_utc:
-        yield CHAIN_NOT_YET_VALID(name=name, start=certificate.not_valid_before_utc)
+        yield findings.CHAIN_NOT_YET_VALID(name=name, start=certificate.not_valid_before_utc)
     elif now > end:
-        yield CHAIN_EXPIRED(name=name, end=end)
+        yield findings.CHAIN_EXPIRED(name=name, end=end)
     elif days_left(certificate, now) <= WARN_DAYS:
-        yield CHAIN_EXPIRES_SOON(name=name, end=end, days=days_left(certificate, now))
+        yield findings.CHAIN_EXPIRES_SOON(name=name, end=end, days=days_left(certificate, now))
 
 
 def _lifetime(leaf: x509.Certificate, *, public: bool) -> Iterator[Finding]:
     life = leaf.not_valid_after_utc - leaf.not_valid_before_utc + timedelta(seconds=1)
     if public and life > timedelta(days=_PUBLIC_DAYS):
-        yield LIFETIME_PUBLIC(days=life.days, limit=_PUBLIC_DAYS)
+        yield findings.LIFETIME_PUBLIC(days=life.days, limit=_PUBLIC_DAYS)
     if not public and life > timedelta(days=_PRIVATE_DAYS):
-        yield LIFETIME_PRIVATE(days=life.days, limit=_PRIVATE_DAYS)
+        yield findings.LIFETIME_PRIVATE(days=life.days, limit=_PRIVATE_DAYS)

@@ -14,13 +14,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.text import plain
+from mstunnel_setup.tls import findings
 from mstunnel_setup.tls.certificate import extension, is_self_signed, title
-from mstunnel_setup.tls.findings import (
-    REVOCATION_NOT_ASKED,
-    REVOCATION_UNKNOWN,
-    REVOCATION_UNREACHABLE,
-    REVOKED,
-)
 from mstunnel_setup.tls.model import Finding
 from mstunnel_setup.tls.revocation_answers import Answer, RevocationState, ocsp_request, read_crl, read_ocsp
 
@@ -97,12 +92,12 @@ def revocation_findings(verdicts: Sequence[Verdict]) -> Iterator[Finding]:
         if verdict.state is RevocationState.REVOKED:
             yield _revoked(verdict)
         elif verdict.state is RevocationState.UNKNOWN:
-            yield REVOCATION_UNKNOWN(subject=verdict.subject, addresses=_addresses(verdict))
+            yield findings.REVOCATION_UNKNOWN(subject=verdict.subject, addresses=_addresses(verdict))
         elif verdict.state is RevocationState.UNREACHABLE:
             tried = "; ".join(f"{attempt.address}: {attempt.problem}" for attempt in verdict.attempts)
-            yield REVOCATION_UNREACHABLE(subject=verdict.subject, tried=tried)
+            yield findings.REVOCATION_UNREACHABLE(subject=verdict.subject, tried=tried)
         elif verdict.state is RevocationState.NOT_ASKED:
-            yield REVOCATION_NOT_ASKED(subject=verdict.subject, addresses=_addresses(verdict))
+            yield findings.REVOCATION_NOT_ASKED(subject=verdict.subject, addresses=_addresses(verdict))
 
 
 def _ask_about(
@@ -152,7 +147,7 @@ def _revoked(verdict: Verdict) -> Finding:
     since = f" since {answer.since:%Y-%m-%d %H:%M} UTC" if answer and answer.since else ""
     reason = f" ({answer.detail})" if answer and answer.detail else ""
     where = f", says {attempt.address}" if attempt else ""
-    return REVOKED(subject=verdict.subject, details=f"{since}{reason}{where}")
+    return findings.REVOKED(subject=verdict.subject, details=f"{since}{reason}{where}")
 
 
 def _addresses(verdict: Verdict) -> str:

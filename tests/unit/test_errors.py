@@ -41,24 +41,30 @@ def _names(path: Path, tree: ast.Module) -> dict[str, str]:
     }
 
 
+def _full_name(node: ast.expr, names: dict[str, str]) -> str:
+    """What a name stands for, also one in a module that was imported; empty for anything else."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{names.get(node.value.id)}.{node.attr}"
+    return names.get(node.id, "") if isinstance(node, ast.Name) else ""
+
+
 def _calls() -> Iterator[tuple[str, str, set[str]]]:
     """Where a declaration is called: the place, its full name, the parameters given."""
     for path, tree in _trees():
         names = _names(path, tree)
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
-                given = {str(keyword.arg) for keyword in node.keywords}
-                yield f"{path}:{node.lineno}", names[node.func.id], given
+            if isinstance(node, ast.Call) and (name := _full_name(node.func, names)):
+                yield f"{path}:{node.lineno}", name, {str(keyword.arg) for keyword in node.keywords}
 
 
 def _read() -> set[str]:
     """Full names of what is read anywhere: a declaration in a table is called by its key."""
     return {
-        names[node.id]
+        _full_name(node, names)
         for path, tree in _trees()
         for names in [_names(path, tree)]
         for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names
+        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load)
     }
 
 

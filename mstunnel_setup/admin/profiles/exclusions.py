@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mstunnel_setup.admin.profiles.findings import EXCLUSION_MALFORMED, EXCLUSION_REPEATED
+from mstunnel_setup.admin.profiles import findings
 from mstunnel_setup.answers.address import is_host, is_ip_address
 from mstunnel_setup.answers.finding import Finding
 
@@ -19,9 +19,9 @@ def judge_exclusions(entries: Iterable[str]) -> list[Finding]:
     for entry in entries:
         reason = _reason(entry)
         if reason:
-            found.append(EXCLUSION_MALFORMED(entry=entry[:80], reason=reason))
+            found.append(findings.EXCLUSION_MALFORMED(entry=entry[:80], reason=reason))
         elif entry.casefold() in seen:
-            found.append(EXCLUSION_REPEATED(entry=entry))
+            found.append(findings.EXCLUSION_REPEATED(entry=entry))
         seen.add(entry.casefold())
     return found
 

@@ -3,12 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mstunnel_setup.admin.profiles.findings import (
-    NOT_A_TUNNEL_PROFILE,
-    RETIRED_CLIENT,
-    SERVER_ADDRESS_DIFFERS,
-    SITE_MISSING,
-)
+from mstunnel_setup.admin.profiles import findings
 from mstunnel_setup.admin.profiles.objects import ConnectionType, ProfileObject
 from mstunnel_setup.admin.profiles.present import addresses_of, extra, is_tunnel_profile, profile_object
 from mstunnel_setup.admin.profiles.rules import judge_profile
@@ -23,8 +18,8 @@ def lint(
     """All findings about a profile; `site` is the one that it names, None: there is none."""
     profile = profile_object(found, assignments)
     declared = profile.model_copy(update={"connection_type": None})  # what is there is judged here
-    findings = judge_profile(declared, split_rules=split_rules(site) if site else None)
-    return (*_connection(found, profile), *_site(found, site), *findings)
+    judged = judge_profile(declared, split_rules=split_rules(site) if site else None)
+    return (*_connection(found, profile), *_site(found, site), *judged)
 
 
 def split_rules(site: TunnelSite) -> bool | None:
@@ -35,19 +30,19 @@ def split_rules(site: TunnelSite) -> bool | None:
 
 def _connection(found: DeviceConfiguration, profile: ProfileObject) -> Iterator[Finding]:
     if not is_tunnel_profile(found):
-        yield NOT_A_TUNNEL_PROFILE(connection=extra(found).get("connectionType"))
+        yield findings.NOT_A_TUNNEL_PROFILE(connection=extra(found).get("connectionType"))
     elif profile.connection is ConnectionType.TUNNEL and not profile.is_ios:
-        yield replace(RETIRED_CLIENT(connection="microsoftTunnel"), key="connection", fatal=True)
+        yield replace(findings.RETIRED_CLIENT(connection="microsoftTunnel"), key="connection", fatal=True)
 
 
 def _site(found: DeviceConfiguration, site: TunnelSite | None) -> Iterator[Finding]:
     wire = extra(found)
     if site is None:
-        yield SITE_MISSING(site=wire.get("microsoftTunnelSiteId") or "none")
+        yield findings.SITE_MISSING(site=wire.get("microsoftTunnelSiteId") or "none")
         return
     addresses = addresses_of(found)
     configuration = site.microsoft_tunnel_configuration
     port = (configuration.listen_port if configuration else None) or 443
     wanted = server_address(site.public_address or "", port)
     if [text.casefold() for text in addresses] != [wanted.casefold()]:
-        yield SERVER_ADDRESS_DIFFERS(servers=", ".join(addresses) or "no server", address=wanted)
+        yield findings.SERVER_ADDRESS_DIFFERS(servers=", ".join(addresses) or "no server", address=wanted)

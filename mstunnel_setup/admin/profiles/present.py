@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from mstunnel_setup.admin.change import Body, Wire
-from mstunnel_setup.admin.profiles.findings import PROFILE_NOT_DECLARABLE
+from mstunnel_setup.admin.profiles import findings
 from mstunnel_setup.admin.profiles.objects import AppObject, ProfileObject, ProxyObject, RuleObject
 from mstunnel_setup.admin.profiles.wire import (
     ALL_DEVICES,
@@ -99,7 +99,7 @@ def not_declared(
 ) -> Iterator[Finding]:
     """What a file cannot say of a profile: a tenant that is made from the file does not get it."""
     for what in (*_lost_properties(found, assignments), *_lost_targets(assignments)):
-        yield PROFILE_NOT_DECLARABLE(profile=plain(found.display_name), what=plain(what))
+        yield findings.PROFILE_NOT_DECLARABLE(profile=plain(found.display_name), what=plain(what))
 
 
 def _lost_properties(

@@ -4,29 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from mstunnel_setup.admin.profiles import findings
 from mstunnel_setup.admin.profiles.exclusions import judge_exclusions
-from mstunnel_setup.admin.profiles.findings import (
-    ALWAYS_ON_NEEDS_RESTRICTIONS,
-    APP_ID_INVALID,
-    APPS_TOO_MANY,
-    DOMAINS_WITHOUT_PER_APP,
-    EXCLUSIONS_ALONE,
-    GROUP_BOTH_WAYS,
-    IPV6_BESIDE_TUNNEL,
-    KEY_OF_ANOTHER_PLATFORM,
-    LOCKDOWN_EXCLUSIONS_ALONE,
-    LOCKDOWN_NEEDS_ALWAYS_ON,
-    NOT_ASSIGNED,
-    PAC_URL_INVALID,
-    PER_APP_AND_ON_DEMAND,
-    PER_APP_IGNORES_SPLIT_RULES,
-    PER_APP_STARTS_BY_HAND,
-    PROXY_ADDRESS_INVALID,
-    PROXY_INCOMPLETE,
-    PROXY_NEEDS_ANDROID_10,
-    PROXY_PORT_INVALID,
-    RETIRED_CLIENT,
-)
 from mstunnel_setup.admin.profiles.objects import ConnectionType, Platform, ProfileObject, ProxyObject
 from mstunnel_setup.admin.profiles.rules_on_demand import judge_on_demand
 from mstunnel_setup.admin.profiles.rules_settings import judge_settings
@@ -69,18 +48,18 @@ def _platform(profile: ProfileObject) -> Iterator[Finding]:
     for key in _ANDROID_ONLY if profile.is_ios else _IOS_ONLY:
         if getattr(profile, key):
             other = "Android" if profile.is_ios else "iOS"
-            yield KEY_OF_ANOTHER_PLATFORM(key=key, other=other).at(key)
+            yield findings.KEY_OF_ANOTHER_PLATFORM(key=key, other=other).at(key)
 
 
 def _proxy(proxy: ProxyObject) -> Iterator[Finding]:
     if (proxy.pac_url is None) == (proxy.address is None):
-        yield PROXY_INCOMPLETE()
+        yield findings.PROXY_INCOMPLETE()
     elif proxy.pac_url is not None and not is_web_address(proxy.pac_url):
-        yield PAC_URL_INVALID(url=proxy.pac_url[:80])
+        yield findings.PAC_URL_INVALID(url=proxy.pac_url[:80])
     elif proxy.address is not None and not is_host(proxy.address):
-        yield PROXY_ADDRESS_INVALID(address=proxy.address[:80])
+        yield findings.PROXY_ADDRESS_INVALID(address=proxy.address[:80])
     elif proxy.address is not None and (proxy.port is None or proxy.port not in _PORTS):
-        yield PROXY_PORT_INVALID()
+        yield findings.PROXY_PORT_INVALID()
 
 
 def _exclusions(profile: ProfileObject) -> Iterator[Finding]:
@@ -88,61 +67,61 @@ def _exclusions(profile: ProfileObject) -> Iterator[Finding]:
         return
     yield from judge_exclusions(profile.proxy_exclusions)
     if profile.proxy is None or profile.proxy.address is None:
-        yield EXCLUSIONS_ALONE()
+        yield findings.EXCLUSIONS_ALONE()
 
 
 def _connection(profile: ProfileObject) -> Iterator[Finding]:
     if profile.connection is ConnectionType.TUNNEL and not profile.is_ios:
-        yield RETIRED_CLIENT(connection="microsoft-tunnel")
+        yield findings.RETIRED_CLIENT(connection="microsoft-tunnel")
 
 
 def _android(profile: ProfileObject) -> Iterator[Finding]:
     yield from _lockdown(profile)
     if profile.apps and not profile.always_on:
-        yield PER_APP_STARTS_BY_HAND()
+        yield findings.PER_APP_STARTS_BY_HAND()
     if profile.proxy is not None:
-        yield PROXY_NEEDS_ANDROID_10()
+        yield findings.PROXY_NEEDS_ANDROID_10()
     if profile.always_on and profile.platform is Platform.ANDROID_DEVICE_OWNER:
-        yield ALWAYS_ON_NEEDS_RESTRICTIONS()
+        yield findings.ALWAYS_ON_NEEDS_RESTRICTIONS()
 
 
 def _ipv6(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Finding]:
     """A full tunnel gives devices an IPv6 address; a client that asks for none leaves IPv6 to the network."""
     if split_rules is False and not profile.is_ios and not profile.lockdown:
-        yield IPV6_BESIDE_TUNNEL()
+        yield findings.IPV6_BESIDE_TUNNEL()
 
 
 def _lockdown(profile: ProfileObject) -> Iterator[Finding]:
     if profile.lockdown and not profile.always_on:
-        yield LOCKDOWN_NEEDS_ALWAYS_ON()
+        yield findings.LOCKDOWN_NEEDS_ALWAYS_ON()
     if profile.lockdown_exclusions and not profile.lockdown:
-        yield LOCKDOWN_EXCLUSIONS_ALONE()
+        yield findings.LOCKDOWN_EXCLUSIONS_ALONE()
 
 
 def _apps(profile: ProfileObject) -> Iterator[Finding]:
     if len(profile.apps) > _MOST:
-        yield APPS_TOO_MANY(most=_MOST)
+        yield findings.APPS_TOO_MANY(most=_MOST)
     for name in (*(app.id for app in profile.apps), *profile.lockdown_exclusions):
         if not _PACKAGE.fullmatch(name):
             key = "apps" if name in {app.id for app in profile.apps} else "lockdown_exclusions"
-            yield APP_ID_INVALID(name=name[:80]).at(key)
+            yield findings.APP_ID_INVALID(name=name[:80]).at(key)
 
 
 def _ios(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Finding]:
     yield from judge_on_demand(profile.on_demand_rules)
     if profile.per_app and profile.on_demand_rules:
-        yield PER_APP_AND_ON_DEMAND()
+        yield findings.PER_APP_AND_ON_DEMAND()
     if profile.per_app and split_rules is not False:
-        yield PER_APP_IGNORES_SPLIT_RULES(has="has" if split_rules else "may have")
+        yield findings.PER_APP_IGNORES_SPLIT_RULES(has="has" if split_rules else "may have")
     if not profile.per_app and (
         profile.safari_domains or profile.associated_domains or profile.excluded_domains
     ):
-        yield DOMAINS_WITHOUT_PER_APP()
+        yield findings.DOMAINS_WITHOUT_PER_APP()
 
 
 def _assignment(profile: ProfileObject) -> Iterator[Finding]:
     both = set(profile.groups) & set(profile.excluded_groups)
     if both:
-        yield GROUP_BOTH_WAYS(group=min(both))
+        yield findings.GROUP_BOTH_WAYS(group=min(both))
     if not (profile.groups or profile.all_users or profile.all_devices):
-        yield NOT_ASSIGNED()
+        yield findings.NOT_ASSIGNED()

@@ -3,12 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from mstunnel_setup.admin.profiles.findings import (
-    RULE_INCOMPLETE,
-    RULE_KEY_WITHOUT_EFFECT,
-    RULE_URL_INVALID,
-    RULES_TOO_MANY,
-)
+from mstunnel_setup.admin.profiles import findings
 from mstunnel_setup.admin.profiles.objects import RuleObject
 from mstunnel_setup.answers.address import is_web_address
 from mstunnel_setup.answers.finding import Finding
@@ -19,7 +14,7 @@ _MOST: Final = 500
 def judge_on_demand(rules: Sequence[RuleObject]) -> Iterator[Finding]:
     """What is wrong with the rules, in their order."""
     if len(rules) > _MOST:
-        yield RULES_TOO_MANY(most=_MOST)
+        yield findings.RULES_TOO_MANY(most=_MOST)
     for number, rule in enumerate(rules, 1):
         yield from _one(number, rule)
 
@@ -27,13 +22,13 @@ def judge_on_demand(rules: Sequence[RuleObject]) -> Iterator[Finding]:
 def _one(number: int, rule: RuleObject) -> Iterator[Finding]:
     evaluates = rule.action == "evaluate"
     if evaluates and not (rule.domain_action and rule.domains):
-        yield RULE_INCOMPLETE(number=number)
+        yield findings.RULE_INCOMPLETE(number=number)
     if not evaluates and (rule.domain_action or rule.domains):
-        yield RULE_KEY_WITHOUT_EFFECT(
+        yield findings.RULE_KEY_WITHOUT_EFFECT(
             number=number, keys="domain_action and domains", needed="evaluate", instead="action: evaluate"
         )
     if rule.probe_required_url and not (evaluates and rule.domain_action == "connect-if-needed"):
-        yield RULE_KEY_WITHOUT_EFFECT(
+        yield findings.RULE_KEY_WITHOUT_EFFECT(
             number=number,
             keys="probe_required_url",
             needed="evaluate and connect-if-needed",
@@ -42,4 +37,4 @@ def _one(number: int, rule: RuleObject) -> Iterator[Finding]:
     for name in ("probe_url", "probe_required_url"):
         url = getattr(rule, name)
         if url and not is_web_address(url):
-            yield RULE_URL_INVALID(number=number, key=name)
+            yield findings.RULE_URL_INVALID(number=number, key=name)

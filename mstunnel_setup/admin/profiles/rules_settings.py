@@ -3,19 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from mstunnel_setup.admin.profiles.findings import (
-    AUTO_ONBOARD_NEEDS_CONNECT_RULE,
-    AUTO_ONBOARD_NEEDS_WEB_PROTECTION,
-    CUSTOM_SETTING_SPELLING,
-    CUSTOM_SETTING_UNKNOWN,
-    CUSTOM_SETTING_VALUE,
-    CUSTOM_SETTING_WITHOUT_EFFECT,
-    CUSTOM_SETTINGS_TOO_MANY,
-    DISCONNECT_ON_SLEEP,
-    EU_DATA_BOUNDARY,
-    PER_APP_LIMITS_WEB_PROTECTION,
-    TUNNEL_ONLY_CONFLICT,
-)
+from mstunnel_setup.admin.profiles import findings
 from mstunnel_setup.admin.profiles.objects import CONNECT, ProfileObject
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.errors import Declared
@@ -30,7 +18,7 @@ def judge_settings(profile: ProfileObject) -> Iterator[Finding]:
     """All findings about the custom settings of a profile."""
     known = _IOS if profile.is_ios else _ANDROID
     if len(profile.custom_settings) > _MOST:
-        yield CUSTOM_SETTINGS_TOO_MANY(most=_MOST)
+        yield findings.CUSTOM_SETTINGS_TOO_MANY(most=_MOST)
     for name, value in profile.custom_settings.items():
         yield from _one(name, value, known)
     yield from _ios(profile) if profile.is_ios else _android(profile)
@@ -41,24 +29,24 @@ def _one(name: str, value: str, known: tuple[str, ...]) -> Iterator[Finding]:
         allowed = ("true", "false") if known is _IOS else ("0", "1")
         if value.lower() not in allowed:
             words = "True or False" if known is _IOS else "1 or 0"
-            yield CUSTOM_SETTING_VALUE(name=name, value=value[:80], allowed=words)
+            yield findings.CUSTOM_SETTING_VALUE(name=name, value=value[:80], allowed=words)
         return
     spelled = next((item for item in known if item.lower() == name.lower()), None)
     if spelled:
-        yield CUSTOM_SETTING_SPELLING(name=name, spelled=spelled)
+        yield findings.CUSTOM_SETTING_SPELLING(name=name, spelled=spelled)
     else:
-        yield CUSTOM_SETTING_UNKNOWN(name=name, known=", ".join(known))
+        yield findings.CUSTOM_SETTING_UNKNOWN(name=name, known=", ".join(known))
 
 
 def _android(profile: ProfileObject) -> Iterator[Finding]:
     off = profile.custom("defendertoggle", "1") == "0"
     useless = [key for key in ("vpn", "antiphishing") if profile.custom_settings.get(key) == "1"]
     if off and useless:
-        yield CUSTOM_SETTING_WITHOUT_EFFECT(names=" and ".join(useless))
+        yield findings.CUSTOM_SETTING_WITHOUT_EFFECT(names=" and ".join(useless))
     if profile.eu_data_boundary and not off:
-        yield EU_DATA_BOUNDARY(setting="defendertoggle: 0")
+        yield findings.EU_DATA_BOUNDARY(setting="defendertoggle: 0")
     if profile.apps and not off:
-        yield PER_APP_LIMITS_WEB_PROTECTION()
+        yield findings.PER_APP_LIMITS_WEB_PROTECTION()
 
 
 def _ios(profile: ProfileObject) -> Iterator[Finding]:
@@ -66,7 +54,7 @@ def _ios(profile: ProfileObject) -> Iterator[Finding]:
         if holds(profile):
             yield finding()
     if profile.eu_data_boundary and not _is(profile, "TunnelOnly", "False"):
-        yield EU_DATA_BOUNDARY(setting="TunnelOnly: True")
+        yield findings.EU_DATA_BOUNDARY(setting="TunnelOnly: True")
 
 
 def _is(profile: ProfileObject, key: str, default: str) -> bool:
@@ -89,18 +77,18 @@ _Condition = Callable[[ProfileObject], bool]
 _IOS_DEPENDENCIES: Final[tuple[tuple[_Condition, Declared[Finding]], ...]] = (
     (
         lambda profile: _onboards(profile) and not _is(profile, "WebProtection", "True"),
-        AUTO_ONBOARD_NEEDS_WEB_PROTECTION,
+        findings.AUTO_ONBOARD_NEEDS_WEB_PROTECTION,
     ),
     (
         lambda profile: _onboards(profile) and not _connects(profile),
-        AUTO_ONBOARD_NEEDS_CONNECT_RULE,
+        findings.AUTO_ONBOARD_NEEDS_CONNECT_RULE,
     ),
     (
         lambda profile: (
             _is(profile, "TunnelOnly", "False")
             and (_onboards(profile) or _is(profile, "WebProtection", "False"))
         ),
-        TUNNEL_ONLY_CONFLICT,
+        findings.TUNNEL_ONLY_CONFLICT,
     ),
     (
         lambda profile: (
@@ -108,6 +96,6 @@ _IOS_DEPENDENCIES: Final[tuple[tuple[_Condition, Declared[Finding]], ...]] = (
             and not profile.per_app
             and not any(rule.connects_always for rule in profile.on_demand_rules)
         ),
-        DISCONNECT_ON_SLEEP,
+        findings.DISCONNECT_ON_SLEEP,
     ),
 )

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
+from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.checks import (
     account,
     addresses,
@@ -16,7 +17,6 @@ from mstunnel_setup.readiness.checks import (
 )
 from mstunnel_setup.readiness.errors import CHECK_UNKNOWN
 from mstunnel_setup.readiness.facts import Facts
-from mstunnel_setup.readiness.findings import NOT_FOUND_OUT
 from mstunnel_setup.readiness.model import Check, Finding, Group, Verdict
 
 CHECKS: tuple[Check, ...] = (
@@ -46,7 +46,7 @@ def _verdict(item: Check, facts: Facts) -> Verdict:
     sections = {name: getattr(facts, name) for name in item.needs}
     for name, section in sections.items():
         if section is None:
-            return NOT_FOUND_OUT(reason=facts.unread.get(name, "this was not found out in time"))
+            return findings.NOT_FOUND_OUT(reason=facts.unread.get(name, "this was not found out in time"))
     return item.judge(*sections.values())
 
 

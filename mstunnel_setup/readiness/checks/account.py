@@ -1,17 +1,7 @@
 """Group `account`: may this account register a server? Role and licence, never the token."""
 
+from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import AccountFacts
-from mstunnel_setup.readiness.findings import (
-    GATEWAY_APP_MISSING,
-    GATEWAY_APP_UNKNOWN,
-    LICENCE_MISSING,
-    LICENCE_UNKNOWN,
-    ROLE_MISSING,
-    ROLE_UNKNOWN,
-    SIGN_IN_FAILED,
-    SITES_MISSING,
-    SITES_UNKNOWN,
-)
 from mstunnel_setup.readiness.model import (
     Check,
     Group,
@@ -37,7 +27,7 @@ def _sign_in(account: AccountFacts) -> Verdict:
     if not account.tried:
         return skipped("not signed in: sign-in is interactive", "Run `mst-readiness account`.")
     if account.error:
-        return SIGN_IN_FAILED(error=account.error, hint=account.hint)
+        return findings.SIGN_IN_FAILED(error=account.error, hint=account.hint)
     return passed(account.name or "signed in")
 
 
@@ -58,11 +48,11 @@ def _role(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
     if account.roles is None:
-        return ROLE_UNKNOWN()
+        return findings.ROLE_UNKNOWN()
     held = [name for role, name in _ROLES.items() if role in account.roles]
     if held:
         return passed(", ".join(held))
-    return ROLE_MISSING()
+    return findings.ROLE_MISSING()
 
 
 @check(
@@ -75,10 +65,10 @@ def _licence(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
     if account.licensed is None:
-        return LICENCE_UNKNOWN()
+        return findings.LICENCE_UNKNOWN()
     if account.licensed:
         return passed("the account has an Intune licence")
-    return LICENCE_MISSING()
+    return findings.LICENCE_MISSING()
 
 
 @check("account-sites", Group.ACCOUNT, "Sites", passes="The tenant has a site.")
@@ -86,10 +76,10 @@ def _sites(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
     if account.sites is None:
-        return SITES_UNKNOWN()
+        return findings.SITES_UNKNOWN()
     if account.sites:
         return passed(", ".join(account.sites))
-    return SITES_MISSING()
+    return findings.SITES_MISSING()
 
 
 @check(
@@ -106,10 +96,10 @@ def _gateway_app(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
     if account.gateway_application is None:
-        return GATEWAY_APP_UNKNOWN()
+        return findings.GATEWAY_APP_UNKNOWN()
     if account.gateway_application:
         return passed("Microsoft Tunnel Gateway is in the tenant")
-    return GATEWAY_APP_MISSING()
+    return findings.GATEWAY_APP_MISSING()
 
 
 CHECKS: tuple[Check, ...] = (_sign_in, _role, _licence, _sites, _gateway_app)

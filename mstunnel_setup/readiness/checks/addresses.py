@@ -3,17 +3,8 @@
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import AddressFacts, TunnelFacts
-from mstunnel_setup.readiness.findings import (
-    BRIDGE_OVERLAP,
-    BRIDGE_OVERLAP_EVERYWHERE,
-    DEFAULT_ROUTE_MISSING,
-    IPV6_OFF,
-    MTU_TOO_SMALL,
-    MTU_UNUSUAL,
-    POOL_OVERLAP,
-    RESOLVERS_MISSING,
-)
 from mstunnel_setup.readiness.model import (
     Check,
     Group,
@@ -86,15 +77,16 @@ def _bridge(addresses: AddressFacts, tunnel: TunnelFacts, others: Iterable[Named
     found = "; ".join(overlaps(_bridges(addresses), others))
     if not found:
         return passed("nothing overlaps")
-    free = free_range(addresses, tunnel)
-    return BRIDGE_OVERLAP(overlaps=found, free=free) if free else BRIDGE_OVERLAP_EVERYWHERE(overlaps=found)
+    if free := free_range(addresses, tunnel):
+        return findings.BRIDGE_OVERLAP(overlaps=found, free=free)
+    return findings.BRIDGE_OVERLAP_EVERYWHERE(overlaps=found)
 
 
 def _pool_against(tunnel: TunnelFacts, others: Iterable[Named]) -> Verdict:
     if not tunnel.pool:
         return skipped(_UNKNOWN)
     found = "; ".join(overlaps(_pool(tunnel), others))
-    return POOL_OVERLAP(overlaps=found) if found else passed("nothing overlaps")
+    return findings.POOL_OVERLAP(overlaps=found) if found else passed("nothing overlaps")
 
 
 @check(
@@ -152,7 +144,7 @@ def _pool_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
 def _dns(addresses: AddressFacts) -> Verdict:
     if addresses.resolvers:
         return passed(", ".join(addresses.resolvers))
-    return RESOLVERS_MISSING()
+    return findings.RESOLVERS_MISSING()
 
 
 @check(
@@ -164,13 +156,13 @@ def _dns(addresses: AddressFacts) -> Verdict:
 )
 def _mtu(addresses: AddressFacts) -> Verdict:
     if not addresses.mtu:
-        return DEFAULT_ROUTE_MISSING()
+        return findings.DEFAULT_ROUTE_MISSING()
     seen = f"{addresses.mtu} on {addresses.device}"
     if addresses.mtu >= _USUAL_MTU:
         return passed(seen)
     if addresses.mtu < _LEAST_MTU:
-        return MTU_TOO_SMALL(seen=seen)
-    return MTU_UNUSUAL(seen=seen)
+        return findings.MTU_TOO_SMALL(seen=seen)
+    return findings.MTU_UNUSUAL(seen=seen)
 
 
 @check(
@@ -190,7 +182,7 @@ def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     if tunnel.includes:
         return passed("does not apply to a split tunnel")
     if not addresses.ipv6:
-        return IPV6_OFF()
+        return findings.IPV6_OFF()
     return passed("enters the full tunnel and is blocked at the gateway")
 
 

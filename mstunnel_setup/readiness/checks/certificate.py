@@ -3,14 +3,8 @@
 from collections.abc import Sequence
 
 from mstunnel_setup import paths
+from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
-from mstunnel_setup.readiness.findings import (
-    CERTIFICATE_DOUBTFUL,
-    CERTIFICATE_EXPIRES,
-    CERTIFICATE_MISSING,
-    CERTIFICATE_REFUSED,
-    CERTIFICATE_UNUSABLE,
-)
 from mstunnel_setup.readiness.model import (
     Check,
     Group,
@@ -48,7 +42,7 @@ def _present(certificate: CertificateFacts) -> Verdict:
         return skipped(f"{certificate.place}: see certificate-readable")
     if certificate.place:
         return passed(certificate.place)
-    return CERTIFICATE_MISSING(certificate=paths.SITE_CERTIFICATE, key=paths.SITE_KEY)
+    return findings.CERTIFICATE_MISSING(certificate=paths.SITE_CERTIFICATE, key=paths.SITE_KEY)
 
 
 @check(
@@ -61,7 +55,7 @@ def _readable(certificate: CertificateFacts) -> Verdict:
     if not certificate.place:
         return skipped("no certificate yet")
     if certificate.problem:
-        return CERTIFICATE_UNUSABLE(problem=certificate.problem, hint=certificate.hint)
+        return findings.CERTIFICATE_UNUSABLE(problem=certificate.problem, hint=certificate.hint)
     return passed("the key belongs to the certificate")
 
 
@@ -82,7 +76,7 @@ def _worst(found: Sequence[CertificateFinding]) -> Verdict:
     """What the errors say, and without any the warnings; the first one's hint."""
     errors = [item for item in found if item.severity == "error"]
     said = errors or found
-    finding = CERTIFICATE_REFUSED if errors else CERTIFICATE_DOUBTFUL
+    finding = findings.CERTIFICATE_REFUSED if errors else findings.CERTIFICATE_DOUBTFUL
     return finding(findings="; ".join(item.message for item in said), hint=said[0].hint)
 
 
@@ -98,7 +92,7 @@ def _days_left(certificate: CertificateFacts) -> Verdict:
         return skipped("no certificate to judge")
     if certificate.days_left > _SOON:
         return passed(f"{certificate.days_left} days")
-    return CERTIFICATE_EXPIRES(days_left=certificate.days_left)
+    return findings.CERTIFICATE_EXPIRES(days_left=certificate.days_left)
 
 
 @check(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mstunnel_setup.readiness import proxy_ports
+from mstunnel_setup.readiness import findings, proxy_ports
 from mstunnel_setup.readiness.data import Size, platforms
 from mstunnel_setup.readiness.facts import (
     CGROUP_V2,
@@ -11,28 +11,6 @@ from mstunnel_setup.readiness.facts import (
     SecurityFacts,
     Settings,
     SystemFacts,
-)
-from mstunnel_setup.readiness.findings import (
-    ARCHITECTURE_UNSUPPORTED,
-    CGROUP_MISSING,
-    CGROUP_OLD,
-    CPUS_TOO_FEW,
-    DEVICES_TOO_MANY,
-    DISK_FULL,
-    DISK_TOO_SMALL,
-    FIREWALL_CLOSED,
-    FIREWALL_UNKNOWN,
-    MEMORY_TOO_SMALL,
-    NOT_RUN_AS_ROOT,
-    PLATFORM_ENDED,
-    PLATFORM_NO_LONGER_LISTED,
-    PLATFORM_NOT_LISTED,
-    PORT_IN_USE,
-    PORT_TYPES_UNKNOWN,
-    PROXY_PORT_UNLABELLED,
-    SELINUX_DEVICES,
-    SELINUX_PERMISSIVE,
-    SYSTEMD_MISSING,
 )
 from mstunnel_setup.readiness.model import (
     Check,
@@ -63,14 +41,14 @@ _OURS = ("ocserv", "conmon", "docker-proxy", "rootlessport", "pasta")
 def _root(system: SystemFacts) -> Verdict:
     if system.root:
         return passed("running as root")
-    return NOT_RUN_AS_ROOT()
+    return findings.NOT_RUN_AS_ROOT()
 
 
 @check("architecture", Group.HOST, "Processor", passes="64-bit AMD or Intel.")
 def _architecture(system: SystemFacts) -> Verdict:
     if system.architecture in _ARCHITECTURES:
         return passed(system.architecture)
-    return ARCHITECTURE_UNSUPPORTED(architecture=system.architecture)
+    return findings.ARCHITECTURE_UNSUPPORTED(architecture=system.architecture)
 
 
 @check(
@@ -88,7 +66,7 @@ def _platform(system: SystemFacts) -> Verdict:
     listed = "not in the table"
     if row is not None:
         listed = f"{'no longer' if row.vendor else 'tested by this project, but not'} on the vendor's list"
-    return PLATFORM_NOT_LISTED(name=system.name, listed=listed, date=table.date)
+    return findings.PLATFORM_NOT_LISTED(name=system.name, listed=listed, date=table.date)
 
 
 @check(
@@ -106,10 +84,10 @@ def _platform_end(system: SystemFacts) -> Verdict:
     if row is None:
         return skipped(f"{system.name} is not in the table")
     if row.last_listed is not None:
-        return PLATFORM_NO_LONGER_LISTED(name=system.name, last_listed=row.last_listed)
+        return findings.PLATFORM_NO_LONGER_LISTED(name=system.name, last_listed=row.last_listed)
     if row.ended is None or row.ended >= system.today:
         return passed("supported" if row.ended is None else f"supported until {row.ended}")
-    return PLATFORM_ENDED(name=system.name, ended=row.ended)
+    return findings.PLATFORM_ENDED(name=system.name, ended=row.ended)
 
 
 @check(
@@ -127,7 +105,7 @@ def _devices(settings: Settings) -> Verdict:
     size, servers = table.size_for(settings.devices), table.servers_for(settings.devices)
     if servers == 1:
         return passed(f"one server is enough for {settings.devices} devices")
-    return DEVICES_TOO_MANY(
+    return findings.DEVICES_TOO_MANY(
         devices=settings.devices, servers=servers, cpus=size.cpus, memory_gb=size.memory_gb
     )
 
@@ -138,7 +116,7 @@ def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     seen = f"{system.cpus}, where {_served(settings, size)} devices need {size.cpus}"
     if system.cpus >= size.cpus:
         return passed(seen)
-    return CPUS_TOO_FEW(seen=seen)
+    return findings.CPUS_TOO_FEW(seen=seen)
 
 
 @check(
@@ -153,7 +131,7 @@ def _memory(settings: Settings, system: SystemFacts) -> Verdict:
     seen = f"{gigabytes(system.memory)}, where {_served(settings, size)} devices need {size.memory_gb} GB"
     if system.memory >= size.memory_gb * 2**30 * _NEARLY:
         return passed(seen)
-    return MEMORY_TOO_SMALL(seen=seen)
+    return findings.MEMORY_TOO_SMALL(seen=seen)
 
 
 def _served(settings: Settings, size: Size) -> int:
@@ -167,7 +145,7 @@ def _disk(settings: Settings, system: SystemFacts) -> Verdict:
     seen = f"{gigabytes(system.disk)} for {system.store}, which needs {size.disk_gb} GB"
     if system.disk >= size.disk_gb * 10**9 * _NEARLY:
         return passed(seen)
-    return DISK_TOO_SMALL(seen=seen, store=system.store)
+    return findings.DISK_TOO_SMALL(seen=seen, store=system.store)
 
 
 @check("disk-free", Group.HOST, "Free space", passes="5 GB are free there.")
@@ -175,7 +153,7 @@ def _disk_free(system: SystemFacts) -> Verdict:
     seen = f"{gigabytes(system.disk_free)} free for {system.store}"
     if system.disk_free >= 5 * 10**9:
         return passed(seen)
-    return DISK_FULL(seen=seen)
+    return findings.DISK_FULL(seen=seen)
 
 
 @check("cgroup", Group.HOST, "Control groups", _RECOMMENDED, passes="Control groups version 2.")
@@ -183,15 +161,15 @@ def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == CGROUP_V2:
         return passed("version 2")
     if system.cgroup == 0:
-        return CGROUP_MISSING()
-    return CGROUP_OLD()
+        return findings.CGROUP_MISSING()
+    return findings.CGROUP_OLD()
 
 
 @check("systemd", Group.HOST, "systemd", _RECOMMENDED, passes="systemd is process 1.")
 def _systemd(system: SystemFacts) -> Verdict:
     if system.systemd:
         return passed("systemd runs this host")
-    return SYSTEMD_MISSING()
+    return findings.SYSTEMD_MISSING()
 
 
 @check(
@@ -203,11 +181,11 @@ def _systemd(system: SystemFacts) -> Verdict:
 )
 def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "permissive":
-        return SELINUX_PERMISSIVE()
+        return findings.SELINUX_PERMISSIVE()
     # With root the engine makes a device node of the container's own; without, it shows that of the host.
     kept = settings.mode == "rootless" and security.container_devices is False
     if security.selinux == "enforcing" and kept:
-        return SELINUX_DEVICES()
+        return findings.SELINUX_DEVICES()
     return passed({"enforcing": "enforcing", "absent": "not used here"}[security.selinux])
 
 
@@ -222,12 +200,12 @@ def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict
     if security.selinux != "enforcing" or not named:
         return skipped("no proxy" if security.selinux == "enforcing" else "SELinux does not enforce")
     if security.proxy_ports is None:
-        return PORT_TYPES_UNKNOWN()
+        return findings.PORT_TYPES_UNKNOWN()
     missing = proxy_ports.unlabelled(security, proxies)
     if not missing:
         return passed(f"{_list(named)} is of type http_port_t")
     commands = ", ".join(f"`semanage port -a -t http_port_t -p tcp {port}`" for port in missing)
-    return PROXY_PORT_UNLABELLED(missing=_list(missing), commands=commands)
+    return findings.PROXY_PORT_UNLABELLED(missing=_list(missing), commands=commands)
 
 
 def _list(ports: Sequence[int]) -> str:
@@ -252,7 +230,7 @@ def _port_free(protocol: str) -> Check:
                 f"{protocol.upper()} {settings.port} is used by {held[0].program}, part of a container"
             )
         name = others[0].program or "a program visible only to root"
-        return PORT_IN_USE(
+        return findings.PORT_IN_USE(
             protocol=protocol.upper(), port=settings.port, name=name, address=others[0].address
         )
 
@@ -274,10 +252,10 @@ def _firewall(protocol: str) -> Check:
         if wall.kind == "none":
             return passed("no firewall is active")
         if is_open is None:
-            return FIREWALL_UNKNOWN(where=where, protocol=protocol.upper(), port=settings.port)
+            return findings.FIREWALL_UNKNOWN(where=where, protocol=protocol.upper(), port=settings.port)
         if is_open:
             return passed(f"{where}: allowed")
-        return FIREWALL_CLOSED(
+        return findings.FIREWALL_CLOSED(
             where=where, remedy=_OPEN[wall.kind].format(port=settings.port, protocol=protocol)
         )
 

@@ -1,7 +1,7 @@
 """Group `inbound`: does what is sent from elsewhere arrive at the gateway's port?"""
 
+from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import InboundFacts, Settings
-from mstunnel_setup.readiness.findings import GATEWAY_RUNNING, PROBE_FAILED, PROBE_MISSING, PROBE_UNANSWERED
 from mstunnel_setup.readiness.model import Check, Group, Verdict, check, passed, skipped
 
 _LET_IN = "Allow it at the firewall, load balancer and NAT in front of that host."
@@ -18,7 +18,7 @@ def _arrives(protocol: str) -> Check:
         if inbound.role == "none":
             return skipped("not probed", "Run `mst-readiness inbound --from HOST`.")
         if inbound.error:
-            return PROBE_FAILED(error=inbound.error)
+            return findings.PROBE_FAILED(error=inbound.error)
         sources: tuple[str, ...] = getattr(inbound, protocol)
         if inbound.role == "probe":
             return _probed(inbound, protocol, sources)
@@ -29,7 +29,7 @@ def _arrives(protocol: str) -> Check:
                 else ""
             )
             return passed(f"a probe came from {', '.join(sources)}{other}")
-        return PROBE_MISSING(protocol=protocol.upper(), port=settings.port)
+        return findings.PROBE_MISSING(protocol=protocol.upper(), port=settings.port)
 
     return arrives
 
@@ -39,8 +39,8 @@ def _probed(inbound: InboundFacts, protocol: str, sources: tuple[str, ...]) -> V
         kind = "a TLS server" if inbound.gateway and protocol == "tcp" else "the listener"
         return passed(f"{kind} at {', '.join(sources)} answered")
     if inbound.gateway:
-        return GATEWAY_RUNNING()
-    return PROBE_UNANSWERED(expected=inbound.expected, protocol=protocol.upper())
+        return findings.GATEWAY_RUNNING()
+    return findings.PROBE_UNANSWERED(expected=inbound.expected, protocol=protocol.upper())
 
 
 CHECKS: tuple[Check, ...] = (_arrives("tcp"), _arrives("udp"))

@@ -3,27 +3,9 @@
 from collections.abc import Sequence
 
 from mstunnel_setup.host.endpoint import REFUSED
+from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import endpoints
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts
-from mstunnel_setup.readiness.findings import (
-    CLIENT_CERTIFICATE_FAILS,
-    CLIENT_CERTIFICATE_LOST,
-    CLOCK_DRIFTS,
-    CLOCK_UNKNOWN,
-    CLOCK_WRONG,
-    DNS_BEHIND_PROXY,
-    DNS_FAILS,
-    ENDPOINT_PARTLY_REACHABLE,
-    ENDPOINT_UNREACHABLE,
-    ENDPOINT_UNRESOLVED,
-    HTTP_UNEXPECTED,
-    HTTP_UNKNOWN,
-    INSPECTION_UNKNOWN,
-    PATH_MTU_TOO_SMALL,
-    PATH_MTU_UNKNOWN,
-    PROXY_UNREACHABLE,
-    TLS_INSPECTED,
-)
 from mstunnel_setup.readiness.model import (
     Check,
     Group,
@@ -111,13 +93,13 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
     attempts = _deciding(endpoint)
     bad = [item for item in attempts if not _reached(item)]
     if not attempts:
-        return ENDPOINT_UNRESOLVED(host=endpoint.host, reason=endpoint.unresolved or "no address")
+        return findings.ENDPOINT_UNRESOLVED(host=endpoint.host, reason=endpoint.unresolved or "no address")
     if len(bad) == len(attempts):
         through = f" through {bad[0].through}" if bad[0].through else ""
-        return ENDPOINT_UNREACHABLE(host=endpoint.host, through=through, error=bad[0].error)
+        return findings.ENDPOINT_UNREACHABLE(host=endpoint.host, through=through, error=bad[0].error)
     if bad:
         names = ", ".join(item.target for item in bad[:_SHOWN])
-        return ENDPOINT_PARTLY_REACHABLE(
+        return findings.ENDPOINT_PARTLY_REACHABLE(
             host=endpoint.host, bad=len(bad), attempts=len(attempts), names=names, error=bad[0].error
         )
     return passed(endpoint.host)
@@ -147,8 +129,8 @@ def _dns(network: NetworkFacts) -> Verdict:
     names = ", ".join(item.host for item in failed[:_SHOWN])
     seen = f"{len(failed)} of {len(network.endpoints)} names do not resolve ({names}: {failed[0].unresolved})"
     if all(any(map(_reached, _deciding(item))) for item in failed):
-        return DNS_BEHIND_PROXY(seen=seen)
-    return DNS_FAILS(seen=seen, host=failed[0].host)
+        return findings.DNS_BEHIND_PROXY(seen=seen)
+    return findings.DNS_FAILS(seen=seen, host=failed[0].host)
 
 
 @check(
@@ -164,7 +146,7 @@ def _proxy_connects(network: NetworkFacts) -> Verdict:
     if any(map(_reached, attempts)):
         return passed(attempts[0].through)
     through = attempts[0].through
-    return PROXY_UNREACHABLE(through=through, error=attempts[0].error, target=attempts[0].target)
+    return findings.PROXY_UNREACHABLE(through=through, error=attempts[0].error, target=attempts[0].target)
 
 
 @check(
@@ -180,12 +162,12 @@ def _http_answers(network: NetworkFacts) -> Verdict:
         (item, one) for item in network.endpoints for one in _deciding(item) if not one.error and one.status
     ]
     if not tried:
-        return _no_way(network) or HTTP_UNKNOWN()
+        return _no_way(network) or findings.HTTP_UNKNOWN()
     odd = [(item, one) for item, one in tried if not _expected(one.status, item.expect)]
     if not odd:
         return passed(f"{len(tried)} responses are those of the service")
     item, one = odd[0]
-    return HTTP_UNEXPECTED(host=item.host, status=one.status, expected=_statuses(item.expect))
+    return findings.HTTP_UNEXPECTED(host=item.host, status=one.status, expected=_statuses(item.expect))
 
 
 def _expected(status: int, wanted: Sequence[int]) -> bool:
@@ -213,9 +195,9 @@ def _client_certificate(network: NetworkFacts) -> Verdict:
     for item, one in shown:
         if one.error:
             seen = f"{item.host}, with a client certificate: {one.error}"
-            return _no_way(network) or CLIENT_CERTIFICATE_FAILS(seen=seen)
+            return _no_way(network) or findings.CLIENT_CERTIFICATE_FAILS(seen=seen)
         if one.status not in item.expect_certificate:
-            return CLIENT_CERTIFICATE_LOST(
+            return findings.CLIENT_CERTIFICATE_LOST(
                 host=item.host, status=one.status, expected=_statuses(item.expect_certificate)
             )
     return passed(f"{', '.join(item.host for item, _ in shown)} received the client certificate")
@@ -237,11 +219,11 @@ def _inspection(network: NetworkFacts) -> Verdict:
     foreign = [(host, one) for host, one in tried if one.trust == "host"]
     unknown = [(host, one) for host, one in tried if one.trust == "none"]
     if not tried:
-        return _no_way(network) or INSPECTION_UNKNOWN()
+        return _no_way(network) or findings.INSPECTION_UNKNOWN()
     if foreign or unknown:
         host, one = (foreign or unknown)[0]
         known = "trusted by this host only" if foreign else "which no trust store has"
-        return TLS_INSPECTED(host=host, issuer=one.issuer or "a CA", known=known)
+        return findings.TLS_INSPECTED(host=host, issuer=one.issuer or "a CA", known=known)
     return passed(f"{len(tried)} certificates chain to public roots")
 
 
@@ -255,14 +237,14 @@ def _inspection(network: NetworkFacts) -> Verdict:
 def _clock(network: NetworkFacts) -> Verdict:
     skews = [one.skew for item in network.endpoints for one in item.attempts if one.skew is not None]
     if not skews:
-        return _no_way(network) or CLOCK_UNKNOWN()
+        return _no_way(network) or findings.CLOCK_UNKNOWN()
     skew = sorted(skews, key=abs)[len(skews) // 2]
     seen = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the servers"
     hint = "Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`."
     if abs(skew) > _MOST_SKEW:
-        return CLOCK_WRONG(seen=seen, hint=hint)
+        return findings.CLOCK_WRONG(seen=seen, hint=hint)
     return (
-        CLOCK_DRIFTS(seen=seen, hint=hint)
+        findings.CLOCK_DRIFTS(seen=seen, hint=hint)
         if abs(skew) > _SOME_SKEW
         else passed(f"within {_SOME_SKEW:.0f} s of the servers")
     )
@@ -281,10 +263,10 @@ def _clock(network: NetworkFacts) -> Verdict:
 def _path_mtu(network: NetworkFacts) -> Verdict:
     known = [one.mtu for item in network.endpoints for one in item.attempts if one.mtu]
     if not known:
-        return _no_way(network) or PATH_MTU_UNKNOWN()
+        return _no_way(network) or findings.PATH_MTU_UNKNOWN()
     if min(known) >= _LEAST_MTU:
         return passed(f"{min(known)} bytes or more")
-    return PATH_MTU_TOO_SMALL(least=min(known), host=network.endpoints[0].host)
+    return findings.PATH_MTU_TOO_SMALL(least=min(known), host=network.endpoints[0].host)
 
 
 @check(

@@ -2,15 +2,9 @@
 
 from collections.abc import Iterable
 
+from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import EngineFacts, ProxyFacts, ProxyPlace, Settings
-from mstunnel_setup.readiness.findings import (
-    NO_PROXY_MISSING,
-    PROXIES_DIFFER,
-    PROXY_NOT_EVERYWHERE,
-    PROXY_NOT_HTTP,
-    PROXY_WITH_PASSWORD,
-)
 from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
 
 ENV_SH = "/etc/mstunnel/env.sh"
@@ -36,7 +30,7 @@ def _credentials(proxies: ProxyFacts) -> Verdict:
     found = sorted({item.place for item in proxies.places if item.credentials})
     if not found:
         return passed("no user name or password in any place")
-    return PROXY_WITH_PASSWORD(places=_list(found))
+    return findings.PROXY_WITH_PASSWORD(places=_list(found))
 
 
 @check(
@@ -55,7 +49,7 @@ def _address(proxies: ProxyFacts) -> Verdict:
     ]
     if not bad:
         return passed("all start with http://")
-    return PROXY_NOT_HTTP(addresses=_list(dict.fromkeys(bad)))
+    return findings.PROXY_NOT_HTTP(addresses=_list(dict.fromkeys(bad)))
 
 
 @check(
@@ -77,7 +71,7 @@ def _same(proxies: ProxyFacts) -> Verdict:
     ]
     if not differing:
         return passed(f"the same in {_list(sorted({item.place for item in _urls(proxies)}))}")
-    return PROXIES_DIFFER(differences="; ".join(differing))
+    return findings.PROXIES_DIFFER(differences="; ".join(differing))
 
 
 def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
@@ -116,7 +110,7 @@ def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Ver
         if ENV_SH in named
         else f"The installation writes it there. Without one: {_by_hand(missing, one)}."
     )
-    return PROXY_NOT_EVERYWHERE(
+    return findings.PROXY_NOT_EVERYWHERE(
         name=one.name, value=one.value, place=one.place, missing=_list(missing), hint=hint
     )
 
@@ -138,7 +132,7 @@ def _no_proxy(proxies: ProxyFacts) -> Verdict:
     values = sorted({item.value for item in proxies.places if item.name == "no_proxy" and item.value})
     if values:
         return passed(f"no_proxy is {_list(values)}")
-    return NO_PROXY_MISSING()
+    return findings.NO_PROXY_MISSING()
 
 
 def _list(items: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from packaging.version import Version
 
 from mstunnel_setup.containers.versions import release
+from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.data import platforms
 from mstunnel_setup.readiness.facts import (
@@ -14,25 +15,6 @@ from mstunnel_setup.readiness.facts import (
     RootlessFacts,
     Settings,
     SystemFacts,
-)
-from mstunnel_setup.readiness.findings import (
-    ACCOUNT_MISSING,
-    CGROUP_ROOTLESS,
-    DIRECTORY_OWNER,
-    HOME_ELSEWHERE,
-    HOME_FULL,
-    LINGER_OFF,
-    NAMESPACES_OFF,
-    PODMAN_MISSING,
-    PODMAN_OLD,
-    PODMAN_VERSION_UNKNOWN,
-    PORT_NEEDS_ROOT,
-    ROOTLESS_PLATFORM_OLD,
-    SUBORDINATE_IDS_MISSING,
-    SYSCTL_TOO_SMALL,
-    UPLINK_MISSING,
-    UPLINK_OBSTRUCTED,
-    USER_NETWORK_MISSING,
 )
 from mstunnel_setup.readiness.model import (
     Check,
@@ -63,12 +45,12 @@ def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
     if settings.mode != "rootless":
         return skipped("not rootless")
     if found is None or found.name == "docker":
-        return PODMAN_MISSING(least=least)
+        return findings.PODMAN_MISSING(least=least)
     number, bound = release(found.version), release(least)
     if number is None or bound is None:
-        return PODMAN_VERSION_UNKNOWN()
+        return findings.PODMAN_VERSION_UNKNOWN()
     if number < bound:
-        return PODMAN_OLD(version=found.version, least=least)
+        return findings.PODMAN_OLD(version=found.version, least=least)
     return passed(f"podman {found.version}")
 
 
@@ -76,7 +58,7 @@ def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
 def _account(settings: Settings, rootless: RootlessFacts) -> Verdict:
     if rootless.uid is not None:
         return _rootful(settings) or passed(f"{rootless.account}, uid {rootless.uid}")
-    return _rootful(settings) or ACCOUNT_MISSING(
+    return _rootful(settings) or findings.ACCOUNT_MISSING(
         account=rootless.account, command=" ".join(accounts.creation(rootless.account))
     )
 
@@ -94,7 +76,7 @@ def _subordinate(
         found, free = known(rootless)
         if found >= accounts.IDS:
             return _rootful(settings) or passed(f"{found} in /etc/{name}")
-        return _rootful(settings) or SUBORDINATE_IDS_MISSING(
+        return _rootful(settings) or findings.SUBORDINATE_IDS_MISSING(
             found=found,
             wanted=accounts.IDS,
             account=rootless.account,
@@ -109,7 +91,7 @@ def _subordinate(
 def _linger(settings: Settings, rootless: RootlessFacts) -> Verdict:
     if rootless.linger:
         return _rootful(settings) or passed("containers keep running after logout")
-    return _rootful(settings) or LINGER_OFF(command=" ".join(accounts.lingering(rootless.account)))
+    return _rootful(settings) or findings.LINGER_OFF(command=" ".join(accounts.lingering(rootless.account)))
 
 
 @check(
@@ -123,7 +105,7 @@ def _platform(settings: Settings, system: SystemFacts) -> Verdict:
     least = platforms().least_rootless.get(system.distribution, "0")
     if (known := release(system.version)) is None or known >= Version(least):
         return _rootful(settings) or passed(system.name)
-    return _rootful(settings) or ROOTLESS_PLATFORM_OLD(name=system.name, least=least)
+    return _rootful(settings) or findings.ROOTLESS_PLATFORM_OLD(name=system.name, least=least)
 
 
 @check(
@@ -136,7 +118,7 @@ def _platform(settings: Settings, system: SystemFacts) -> Verdict:
 def _home(settings: Settings, rootless: RootlessFacts) -> Verdict:
     if f"{rootless.home}/".startswith("/home/"):
         return _rootful(settings) or passed(rootless.home)
-    return _rootful(settings) or HOME_ELSEWHERE(account=rootless.account, home=rootless.home)
+    return _rootful(settings) or findings.HOME_ELSEWHERE(account=rootless.account, home=rootless.home)
 
 
 @check("rootless-home-space", Group.ROOTLESS, "Space for containers", passes="10 GB are free in its home.")
@@ -144,7 +126,7 @@ def _home_space(settings: Settings, rootless: RootlessFacts) -> Verdict:
     seen = f"{gigabytes(rootless.home_free)} free at {rootless.home}"
     if rootless.home_free >= _HOME:
         return _rootful(settings) or passed(seen)
-    return _rootful(settings) or HOME_FULL(seen=seen, home=rootless.home)
+    return _rootful(settings) or findings.HOME_FULL(seen=seen, home=rootless.home)
 
 
 @check("rootless-folder", Group.ROOTLESS, "Owner of /etc/mstunnel", passes="It owns `/etc/mstunnel`.")
@@ -153,7 +135,7 @@ def _directory(settings: Settings, rootless: RootlessFacts) -> Verdict:
         return skipped("not rootless" if settings.mode != "rootless" else "/etc/mstunnel does not exist yet")
     if rootless.directory_owner == rootless.uid:
         return passed(f"{rootless.account} owns it")
-    return DIRECTORY_OWNER(uid=rootless.directory_owner, account=rootless.account)
+    return findings.DIRECTORY_OWNER(uid=rootless.directory_owner, account=rootless.account)
 
 
 @check("rootless-port", Group.ROOTLESS, "Port below 1024", passes="The gateway's port needs no root.")
@@ -163,7 +145,7 @@ def _port(settings: Settings, kernel: KernelFacts) -> Verdict:
     start = kernel.sysctls.get(PORT_START, "1024")
     if suffices(PORT_START, start, str(settings.port)):
         return passed(f"ports from {start} need no root")
-    return PORT_NEEDS_ROOT(start=start, port=settings.port)
+    return findings.PORT_NEEDS_ROOT(start=start, port=settings.port)
 
 
 def _sysctl(name: str, least: str) -> Check:
@@ -180,7 +162,7 @@ def _sysctl(name: str, least: str) -> Check:
         if suffices(name, value, least):
             return passed(f"{name} is {value}")
         seen = f"{name} is {value}" if value is not None else f"{name} does not exist (module nf_conntrack)"
-        return SYSCTL_TOO_SMALL(seen=seen, name=name, least=least)
+        return findings.SYSCTL_TOO_SMALL(seen=seen, name=name, least=least)
 
     return sysctl_large_enough
 
@@ -196,7 +178,7 @@ def _namespaces(settings: Settings, kernel: KernelFacts) -> Verdict:
     value = kernel.sysctls.get(NAMESPACES, "")
     if value not in ("", "0"):
         return passed(f"{NAMESPACES} is {value}")
-    return NAMESPACES_OFF(value=value or "not set")
+    return findings.NAMESPACES_OFF(value=value or "not set")
 
 
 @check(
@@ -210,10 +192,10 @@ def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
     if settings.mode != "rootless":
         return skipped("not rootless")
     if rootless.uplink_obstacle:
-        return UPLINK_OBSTRUCTED(port=settings.port, obstacle=rootless.uplink_obstacle)
+        return findings.UPLINK_OBSTRUCTED(port=settings.port, obstacle=rootless.uplink_obstacle)
     if settings.port in rootless.uplinks:
         return passed(f"port {settings.port} has an uplink")
-    return UPLINK_MISSING(port=settings.port)
+    return findings.UPLINK_MISSING(port=settings.port)
 
 
 @check(
@@ -230,7 +212,7 @@ def _network(settings: Settings, engine: EngineFacts) -> Verdict:
         return passed("pasta is installed")
     if engine.slirp4netns:
         return passed("slirp4netns is installed")
-    return USER_NETWORK_MISSING()
+    return findings.USER_NETWORK_MISSING()
 
 
 @check("rootless-cgroup", Group.ROOTLESS, "Control groups without root", passes="Control groups version 2.")
@@ -239,7 +221,7 @@ def _cgroup(settings: Settings, system: SystemFacts) -> Verdict:
         return skipped("not rootless")
     if system.cgroup == CGROUP_V2:
         return passed("version 2")
-    return CGROUP_ROOTLESS()
+    return findings.CGROUP_ROOTLESS()
 
 
 CHECKS: tuple[Check, ...] = (

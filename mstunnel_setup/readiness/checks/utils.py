@@ -1,6 +1,7 @@
 """Group `utils`: kernel, container engine and auditing, as the vendor's tool of that name checks them."""
 
 from mstunnel_setup.containers.versions import bad_range, is_tested, release
+from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import platforms
 from mstunnel_setup.readiness.facts import (
     Engine,
@@ -9,26 +10,6 @@ from mstunnel_setup.readiness.facts import (
     SecurityFacts,
     Settings,
     SystemFacts,
-)
-from mstunnel_setup.readiness.findings import (
-    AUDITD_INACTIVE,
-    AUDITD_MISSING,
-    ENGINE_BAD,
-    ENGINE_DOWN,
-    ENGINE_MISSING,
-    ENGINE_NOT_UPDATED,
-    ENGINE_OLD,
-    ENGINE_SLOW,
-    ENGINE_UNSUPPORTED,
-    ENGINE_UNTESTED,
-    ENGINE_VERSION_UNKNOWN,
-    IP_FORWARD_NOT_AT_BOOT,
-    IP_FORWARD_OFF,
-    IP_FORWARD_UNKNOWN,
-    MODULE_NOT_AT_BOOT,
-    MODULE_NOT_LOADED,
-    TUN_MISSING,
-    USERNS_REMAPPED,
 )
 from mstunnel_setup.readiness.model import (
     Check,
@@ -61,7 +42,7 @@ def _loaded(module: str, severity: Severity, more: str = "") -> Check:
     def module_loaded(kernel: KernelFacts) -> Verdict:
         if module in kernel.modules:
             return passed(f"{module} is loaded or built in")
-        return MODULE_NOT_LOADED(module=module)
+        return findings.MODULE_NOT_LOADED(module=module)
 
     return module_loaded
 
@@ -80,7 +61,7 @@ def _persisted(module: str) -> Check:
             return passed(f"{kernel.module_files[module]} loads {module}")
         if module in kernel.built_in:
             return passed(f"{module} is built into the kernel")
-        return MODULE_NOT_AT_BOOT(module=module, file=MODULE_FILES[module])
+        return findings.MODULE_NOT_AT_BOOT(module=module, file=MODULE_FILES[module])
 
     return module_at_boot
 
@@ -93,17 +74,17 @@ def _slug(module: str) -> str:
 def _tun_device(kernel: KernelFacts) -> Verdict:
     if kernel.tun_device:
         return passed("/dev/net/tun exists")
-    return TUN_MISSING()
+    return findings.TUN_MISSING()
 
 
 @check("ip-forward", Group.UTILS, "IP forwarding", passes="`net.ipv4.ip_forward` is 1 now.")
 def _ip_forward(kernel: KernelFacts) -> Verdict:
     value = kernel.sysctls.get(FORWARD)
     if value is None:
-        return IP_FORWARD_UNKNOWN()
+        return findings.IP_FORWARD_UNKNOWN()
     if value == "1":
         return passed(f"{FORWARD} is 1")
-    return IP_FORWARD_OFF(value=value)
+    return findings.IP_FORWARD_OFF(value=value)
 
 
 @check(
@@ -119,7 +100,7 @@ def _ip_forward_boot(kernel: KernelFacts) -> Verdict:
     if value == "1":
         return passed(f"{file} sets {FORWARD} to 1")
     seen = f"{file} sets {FORWARD} to {value}" if file else f"no file sets {FORWARD} at boot"
-    return IP_FORWARD_NOT_AT_BOOT(seen=seen)
+    return findings.IP_FORWARD_NOT_AT_BOOT(seen=seen)
 
 
 @check(
@@ -133,7 +114,7 @@ def _present(settings: Settings, engine: EngineFacts) -> Verdict:
     if found is not None:
         return passed(f"{found.name} {found.version}".strip())
     wanted = "neither Podman nor Docker is" if settings.engine == "auto" else f"{settings.engine} is not"
-    return ENGINE_MISSING(wanted=wanted)
+    return findings.ENGINE_MISSING(wanted=wanted)
 
 
 @check("engine-running", Group.UTILS, "Engine answers", passes="`podman info` or `docker info` answers.")
@@ -145,13 +126,13 @@ def _running(settings: Settings, engine: EngineFacts) -> Verdict:
         return passed(f"{found.name} answers")
     if found.running is None:
         seen = f"{found.name} did not respond in time"
-        return ENGINE_SLOW(seen=seen, name=found.name)
+        return findings.ENGINE_SLOW(seen=seen, name=found.name)
     hints = {
         "docker": "Start it: `systemctl start docker.service`, or run with --fix.",
         "podman": "Check the output of `podman info`.",
     }
     why = f": {found.reason}" if found.reason else ""
-    return ENGINE_DOWN(name=found.name, why=why, remedy=hints[found.name])
+    return findings.ENGINE_DOWN(name=found.name, why=why, remedy=hints[found.name])
 
 
 @check(
@@ -167,9 +148,9 @@ def _version(settings: Settings, engine: EngineFacts) -> Verdict:
     number, known = release(found.version), platforms().engines[found.name]
     least = release(known.least)
     if number is None or least is None:
-        return ENGINE_VERSION_UNKNOWN(name=found.name)
+        return findings.ENGINE_VERSION_UNKNOWN(name=found.name)
     if number < least:
-        return ENGINE_OLD(name=found.name, version=found.version, least=known.least)
+        return findings.ENGINE_OLD(name=found.name, version=found.version, least=known.least)
     return passed(f"{found.name} {found.version} is {known.least} or later")
 
 
@@ -186,7 +167,7 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
         return skipped("no engine version is known")
     bad = bad_range(found.name, number)
     if bad is not None:
-        return ENGINE_BAD(name=found.name, version=found.version, why=bad.why, below=bad.below)
+        return findings.ENGINE_BAD(name=found.name, version=found.version, why=bad.why, below=bad.below)
     return passed(f"{found.name} {found.version} has no known problem")
 
 
@@ -205,7 +186,7 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     lines = platforms().engines[found.name].tested
     if is_tested(found.name, number):
         return passed(f"{found.name} {found.version} is of a tested release line ({', '.join(lines)})")
-    return ENGINE_UNTESTED(name=found.name, version=found.version, tested=", ".join(lines))
+    return findings.ENGINE_UNTESTED(name=found.name, version=found.version, tested=", ".join(lines))
 
 
 @check(
@@ -220,7 +201,7 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
     if row is None or found is None:
         return skipped("no platform entry or no engine to compare with")
     if found.name != row.engine:
-        return ENGINE_UNSUPPORTED(name=found.name, system=system.name, engine=row.engine)
+        return findings.ENGINE_UNSUPPORTED(name=found.name, system=system.name, engine=row.engine)
     if not row.shipped:
         return passed(f"{found.name}, as supported on {system.name}")
     number, shipped = release(found.version), release(row.shipped)
@@ -228,7 +209,7 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
         return skipped("no engine version is known")
     if number >= shipped:
         return passed(f"{found.name} {found.version}; {system.name} came with {row.shipped}")
-    return ENGINE_NOT_UPDATED(name=found.name, version=found.version, shipped=row.shipped)
+    return findings.ENGINE_NOT_UPDATED(name=found.name, version=found.version, shipped=row.shipped)
 
 
 @check(
@@ -243,7 +224,7 @@ def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
         return skipped("Docker is not used")
     if not engine.userns_remap:
         return passed("userns-remap is not set")
-    return USERNS_REMAPPED(userns_remap=engine.userns_remap)
+    return findings.USERNS_REMAPPED(userns_remap=engine.userns_remap)
 
 
 @check(
@@ -260,8 +241,8 @@ def _auditd(security: SecurityFacts) -> Verdict:
     if security.auditd == "active":
         return passed("auditd is active")
     if security.auditd == "inactive":
-        return AUDITD_INACTIVE()
-    return AUDITD_MISSING()
+        return findings.AUDITD_INACTIVE()
+    return findings.AUDITD_MISSING()
 
 
 CHECKS: tuple[Check, ...] = (
