@@ -33,14 +33,6 @@ def new_agent_credential(common_name: str, now: datetime, days: int) -> tuple[by
     Returns a PFX with an empty passphrase (write it with mode 0600) and the certificate alone as DER.
     """
     key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
-    certificate = _certificate(common_name, key, now, now + timedelta(days=days))
-    pfx = pkcs12.serialize_key_and_certificates(None, key, certificate, None, NoEncryption())
-    return pfx, certificate.public_bytes(Encoding.DER)
-
-
-def _certificate(
-    common_name: str, key: rsa.RSAPrivateKey, now: datetime, not_after: datetime
-) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     usage = x509.KeyUsage(
         digital_signature=True,
@@ -54,11 +46,13 @@ def _certificate(
         decipher_only=False,
     )
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - _BACKDATED).not_valid_after(not_after)
+    builder = builder.not_valid_before(now - _BACKDATED).not_valid_after(now + timedelta(days=days))
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(usage, critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-    return builder.sign(key, hashes.SHA256())
+    certificate = builder.sign(key, hashes.SHA256())
+    pfx = pkcs12.serialize_key_and_certificates(None, key, certificate, None, NoEncryption())
+    return pfx, certificate.public_bytes(Encoding.DER)
 
 
 def read_agent_credential(pfx: bytes) -> AgentCredential:

@@ -69,7 +69,7 @@ def _about_file(path: str, content: bytes) -> Iterator[Finding]:
 
 
 def added_roots_pem(files: Files) -> str:
-    """The same, PEM after PEM; empty when there are none."""
+    """The certificates of `added_roots`, PEM after PEM; empty when there are none."""
     return "".join(root.public_bytes(Encoding.PEM).decode() for _, root in added_roots(files))
 
 

@@ -57,10 +57,6 @@ def _issuer_findings(issuer: x509.Certificate, depth: int) -> Iterator[Finding]:
         yield from signature_findings(issuer, what)
     yield from key_findings(issuer, what)
     yield from stapling_findings(issuer, what)
-    yield from _issuer_limits(issuer, depth, what)
-
-
-def _issuer_limits(issuer: x509.Certificate, depth: int, what: str) -> Iterator[Finding]:
     constraints = extension(issuer, x509.BasicConstraints)
     if constraints and constraints.path_length is not None and constraints.path_length < depth:
         yield findings.CHAIN_PATH_LENGTH(what=what, allowed=constraints.path_length, found=depth)

@@ -45,7 +45,10 @@ def path_findings(path: Path) -> Iterator[Finding]:
     for certificate, issuer in itertools.pairwise([*path.certificates, *root_over_itself]):
         if not identifiers_fit(certificate, issuer):
             yield findings.KEY_IDENTIFIER(name=title(certificate), issuer=title(issuer))
-    yield from _name_constraints(path)
+    for position, authority in enumerate(path.certificates[1:], start=1):
+        name = forbidden_name(authority, path.certificates[:position])
+        if name is not None:
+            yield findings.NAME_CONSTRAINTS(issuer=title(authority), name=plain(name, LONGEST_NAME))
 
 
 def _critical_extensions(certificate: x509.Certificate, *, is_leaf: bool) -> Iterator[Finding]:
@@ -58,10 +61,3 @@ def _critical_extensions(certificate: x509.Certificate, *, is_leaf: bool) -> Ite
         yield findings.CHAIN[findings.CRITICAL_EXTENSION](
             what=f"{title(certificate)} in the chain", names=names
         )
-
-
-def _name_constraints(path: Path) -> Iterator[Finding]:
-    for position, issuer in enumerate(path.certificates[1:], start=1):
-        name = forbidden_name(issuer, path.certificates[:position])
-        if name is not None:
-            yield findings.NAME_CONSTRAINTS(issuer=title(issuer), name=plain(name, LONGEST_NAME))

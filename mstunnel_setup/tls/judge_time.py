@@ -31,7 +31,11 @@ def time_findings(path: Path, now: datetime, *, public: bool) -> Iterator[Findin
         yield findings.EXPIRES_SOON(end=leaf.not_valid_after_utc, days=days_left(leaf, now))
     for certificate in path.certificates[1:]:
         yield from _issuer_validity(certificate, now)
-    yield from _lifetime(leaf, public=public)
+    life = leaf.not_valid_after_utc - leaf.not_valid_before_utc + timedelta(seconds=1)
+    if public and life > timedelta(days=_PUBLIC_DAYS):
+        yield findings.LIFETIME_PUBLIC(days=life.days, limit=_PUBLIC_DAYS)
+    if not public and life > timedelta(days=_PRIVATE_DAYS):
+        yield findings.LIFETIME_PRIVATE(days=life.days, limit=_PRIVATE_DAYS)
 
 
 def _issuer_validity(certificate: x509.Certificate, now: datetime) -> Iterator[Finding]:
@@ -42,11 +46,3 @@ def _issuer_validity(certificate: x509.Certificate, now: datetime) -> Iterator[F
         yield findings.CHAIN_EXPIRED(name=name, end=end)
     elif days_left(certificate, now) <= WARN_DAYS:
         yield findings.CHAIN_EXPIRES_SOON(name=name, end=end, days=days_left(certificate, now))
-
-
-def _lifetime(leaf: x509.Certificate, *, public: bool) -> Iterator[Finding]:
-    life = leaf.not_valid_after_utc - leaf.not_valid_before_utc + timedelta(seconds=1)
-    if public and life > timedelta(days=_PUBLIC_DAYS):
-        yield findings.LIFETIME_PUBLIC(days=life.days, limit=_PUBLIC_DAYS)
-    if not public and life > timedelta(days=_PRIVATE_DAYS):
-        yield findings.LIFETIME_PRIVATE(days=life.days, limit=_PRIVATE_DAYS)

@@ -83,20 +83,16 @@ def outline(data: bytes) -> PfxOutline:
     """Walk the outer structure; raises DerError where it breaks."""
     pfx = first_element(data)
     _, content_info, *mac = sequence(pfx, at_least=2)
-    content = _data_content(content_info)
+    kind, value = sequence(content_info, at_least=2)[:2]
+    if identifier(kind) != DATA:
+        raise DerError(f"content of type {identifier(kind)}")
+    content = octets(_inside(value))
     return PfxOutline(
         encoded=pfx.raw,
         content=content,
         mac=_mac(mac[0]) if mac else None,
         parts=tuple(_encrypted_parts(content)),
     )
-
-
-def _data_content(content_info: Node) -> bytes:
-    kind, value = sequence(content_info, at_least=2)[:2]
-    if identifier(kind) != DATA:
-        raise DerError(f"content of type {identifier(kind)}")
-    return octets(_inside(value))
 
 
 def _inside(explicit: Node) -> Node:
@@ -110,16 +106,12 @@ def _encrypted_parts(content: bytes) -> Iterator[EncryptedPart]:
     for content_info in sequence(first_element(content)):
         kind, value = sequence(content_info, at_least=2)[:2]
         if identifier(kind) == ENCRYPTED_DATA:
-            yield _encrypted_data(_inside(value))
+            algorithm = sequence(sequence(_inside(value), at_least=2)[1], at_least=2)[1]
+            yield EncryptedPart(tuple(_algorithms(algorithm)))
         elif identifier(kind) == DATA:
             yield from _keys(octets(_inside(value)))
         else:
             raise DerError(f"content of type {identifier(kind)}")
-
-
-def _encrypted_data(node: Node) -> EncryptedPart:
-    algorithm = sequence(sequence(node, at_least=2)[1], at_least=2)[1]
-    return EncryptedPart(tuple(_algorithms(algorithm)))
 
 
 def _keys(safe_contents: bytes) -> Iterator[EncryptedPart]:

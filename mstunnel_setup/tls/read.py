@@ -5,6 +5,7 @@ PFX files need a passphrase and are read by `read_pfx`.
 
 import base64
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Literal
 
@@ -94,15 +95,10 @@ def _certificate(data: bytes, where: str) -> Material:
 
 
 def _trusted_certificate(data: bytes, where: str) -> Material:
-    return _certificate(_first(data), where)
-
-
-def _first(data: bytes) -> bytes:
     """The certificate alone: OpenSSL's trusted form has its trust settings behind it."""
-    try:
-        return der.first_element(data).raw
-    except der.DerError:
-        return data
+    with suppress(der.DerError):
+        data = der.first_element(data).raw
+    return _certificate(data, where)
 
 
 def _read_der(data: bytes, source: Source) -> Material:
@@ -114,12 +110,7 @@ def _read_der(data: bytes, source: Source) -> Material:
         raise _unreadable(source, f"{where} is neither PEM nor complete DER: {error}") from error
     if is_pfx(node):
         raise CERTIFICATE_IS_PFX(where=where)
-    return _by_shape(node, tags, source)
-
-
-def _by_shape(node: der.Node, tags: tuple[int, ...], source: Source) -> Material:
-    """Tell the kinds of DER file apart by the types of their first parts."""
-    where = f"the {source} file"
+    # The types of the first parts tell the kinds of DER file apart.
     if tags == _CERTIFICATE:
         return _certificate(node.raw, where)
     if tags == _ENCRYPTED_PKCS8:

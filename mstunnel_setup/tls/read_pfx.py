@@ -62,21 +62,29 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
     check_size(data)
     if looks_like_pem(data):
         raise PFX_IS_PEM()
-    found = _outline(data)
+    try:
+        found = outline(data)
+    except DerError as error:
+        raise _damaged(str(error)) from error
     # No writer can have used such a passphrase: OpenSSL takes it as text that ends there.
     if b"\0" in (passphrase or b""):
         raise _wrong_passphrase(found, passphrase)
     _refuse_algorithms(found)
     _check_mac(found, passphrase)
-    _refuse_several_keys(found)
-    return _load(found, passphrase)
-
-
-def _outline(data: bytes) -> PfxOutline:
+    # The library would use the first key, which may not be that of this gateway.
+    keys = sum(part.is_key for part in found.parts)
+    if keys > 1:
+        raise LEAF_AMBIGUOUS(found=f"{keys} in the PFX file")
     try:
-        return outline(data)
-    except DerError as error:
-        raise _damaged(str(error)) from error
+        with lenient_library():
+            bundle = pkcs12.load_pkcs12(found.encoded, passphrase)
+            certificates = [bundle.cert, *bundle.additional_certs]
+            return Material(
+                certificates=tuple(examined(entry.certificate) for entry in certificates if entry),
+                keys=(bundle.key,) if bundle.key else (),
+            )
+    except (*MALFORMED, UnsupportedAlgorithm) as error:
+        raise _refused_by_library(found, passphrase) from error
 
 
 def _refuse_algorithms(found: PfxOutline) -> None:
@@ -89,13 +97,6 @@ def _refuse_algorithms(found: PfxOutline) -> None:
         raise PFX_LEGACY_ALGORITHM(algorithms=", ".join(sorted(refused)))
     if found.mac and not pfx_mac.is_known(found.mac):
         raise PFX_LEGACY_ALGORITHM(algorithms=f"MAC {plain(found.mac.digest_algorithm)}")
-
-
-def _refuse_several_keys(found: PfxOutline) -> None:
-    """The library would use the first key, which may not be that of this gateway."""
-    keys = sum(part.is_key for part in found.parts)
-    if keys > 1:
-        raise LEAF_AMBIGUOUS(found=f"{keys} in the PFX file")
 
 
 def _is_available(algorithm: BlockCipherAlgorithm) -> bool:
@@ -132,19 +133,6 @@ def _opens(encrypted_key: bytes, passphrase: bytes) -> bool:
     except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm):
         return False
     return True
-
-
-def _load(found: PfxOutline, passphrase: bytes | None) -> Material:
-    try:
-        with lenient_library():
-            bundle = pkcs12.load_pkcs12(found.encoded, passphrase)
-            certificates = [bundle.cert, *bundle.additional_certs]
-            return Material(
-                certificates=tuple(examined(entry.certificate) for entry in certificates if entry),
-                keys=(bundle.key,) if bundle.key else (),
-            )
-    except (*MALFORMED, UnsupportedAlgorithm) as error:
-        raise _refused_by_library(found, passphrase) from error
 
 
 def _refused_by_library(found: PfxOutline, passphrase: bytes | None) -> CertificateError:
