@@ -3,11 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal, cast
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, model_validator
 
 from mstunnel_setup.answers.part import Part
 from mstunnel_setup.answers.rules import RULES

@@ -4,13 +4,7 @@ import re
 from ipaddress import IPv4Network
 from typing import Annotated, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    PlainSerializer,
-    PlainValidator,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
 
 from mstunnel_setup.answers.secret import SecretReference
 

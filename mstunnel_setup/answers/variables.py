@@ -3,11 +3,7 @@
 import re
 from typing import Final
 
-from mstunnel_setup.answers.errors import (
-    CLIENT_TO_CLIENT_INVALID,
-    PROXY_INVALID,
-    TRACE_SESSIONS_INVALID,
-)
+from mstunnel_setup.answers.errors import CLIENT_TO_CLIENT_INVALID, PROXY_INVALID, TRACE_SESSIONS_INVALID
 from mstunnel_setup.errors import DEBUG_LEVEL_INVALID
 
 PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy")

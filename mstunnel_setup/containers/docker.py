@@ -21,13 +21,7 @@ from mstunnel_setup.containers.errors import (
 )
 from mstunnel_setup.containers.pull import Pull, fetched, pull_failure
 from mstunnel_setup.containers.run_arguments import create_arguments
-from mstunnel_setup.containers.spec import (
-    DIGEST_LABEL,
-    ContainerSpec,
-    Volume,
-    digest_tag,
-    split_reference,
-)
+from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, Volume, digest_tag, split_reference
 from mstunnel_setup.containers.upload import Upload
 from mstunnel_setup.errors import Declared, EngineError
 from mstunnel_setup.host.clock import Clock

@@ -15,12 +15,7 @@ from mstunnel_setup.lab.errors import BAD_REQUEST, CONFLICT, GraphError, not_fou
 from mstunnel_setup.lab.permissions import Caller
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab
-from mstunnel_setup.tenant.wire import (
-    HealthStatus,
-    LogCollection,
-    LogCollectionStatus,
-    TunnelConfiguration,
-)
+from mstunnel_setup.tenant.wire import HealthStatus, LogCollection, LogCollectionStatus, TunnelConfiguration
 
 _LOGS_KEPT: Final = timedelta(days=14)
 

@@ -13,11 +13,7 @@ from mstunnel_setup.engine.file_actions import FileAction, HasFiles, PlacedFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.tls.agent_credential import (
-    CREDENTIAL_DAYS,
-    new_agent_credential,
-    read_agent_credential,
-)
+from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS, new_agent_credential, read_agent_credential
 from mstunnel_setup.tls.chain_building import finish_switch
 from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING, CERTIFICATE_SOURCE_CHANGED
 from mstunnel_setup.tls.load import (

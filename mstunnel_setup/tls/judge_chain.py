@@ -7,13 +7,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from mstunnel_setup.text import plain
 from mstunnel_setup.tls import findings
-from mstunnel_setup.tls.certificate import (
-    extension,
-    is_ca,
-    is_self_signed,
-    issuer_title,
-    title,
-)
+from mstunnel_setup.tls.certificate import extension, is_ca, is_self_signed, issuer_title, title
 from mstunnel_setup.tls.chain_building import Path, paths
 from mstunnel_setup.tls.judge_leaf import key_findings, signature_findings, stapling_findings
 from mstunnel_setup.tls.model import Finding, Identity

@@ -2,15 +2,7 @@
 
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import AccountFacts
-from mstunnel_setup.readiness.model import (
-    Check,
-    Group,
-    Severity,
-    Verdict,
-    check,
-    passed,
-    skipped,
-)
+from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
 from mstunnel_setup.tenant.sign_in import GLOBAL_ADMINISTRATOR, INTUNE_ADMINISTRATOR
 
 _ROLES = {INTUNE_ADMINISTRATOR: "Intune Administrator", GLOBAL_ADMINISTRATOR: "Global Administrator"}

@@ -5,15 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import AddressFacts, TunnelFacts
-from mstunnel_setup.readiness.model import (
-    Check,
-    Group,
-    Severity,
-    Verdict,
-    check,
-    passed,
-    skipped,
-)
+from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
 
 _SPARE = ("192.168.240.0/20", "172.30.0.0/16", "10.250.0.0/16", "100.127.0.0/16")
 _UNKNOWN = "the server configuration is not known yet"

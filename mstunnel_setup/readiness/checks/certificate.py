@@ -5,15 +5,7 @@ from collections.abc import Sequence
 from mstunnel_setup import paths
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
-from mstunnel_setup.readiness.model import (
-    Check,
-    Group,
-    Severity,
-    Verdict,
-    check,
-    passed,
-    skipped,
-)
+from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
 
 _NAMES = frozenset({"name-missing", "wildcard-partial", "public-address-invalid", "name-mismatch"})
 _TIMES = ("expire", "not-yet-valid", "lifetime")

@@ -12,15 +12,7 @@ from mstunnel_setup.readiness.facts import (
     Settings,
     SystemFacts,
 )
-from mstunnel_setup.readiness.model import (
-    Check,
-    Group,
-    Severity,
-    Verdict,
-    check,
-    passed,
-    skipped,
-)
+from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
 from mstunnel_setup.readiness.text import gigabytes
 
 _RECOMMENDED = Severity.RECOMMENDED

@@ -6,15 +6,7 @@ from mstunnel_setup.host.endpoint import REFUSED
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import endpoints
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts
-from mstunnel_setup.readiness.model import (
-    Check,
-    Group,
-    Severity,
-    Verdict,
-    check,
-    passed,
-    skipped,
-)
+from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
 
 # Entra refuses tokens and assertions whose times differ by more than five minutes.
 _MOST_SKEW = 300.0

@@ -16,15 +16,7 @@ from mstunnel_setup.readiness.facts import (
     Settings,
     SystemFacts,
 )
-from mstunnel_setup.readiness.model import (
-    Check,
-    Group,
-    Severity,
-    Verdict,
-    check,
-    passed,
-    skipped,
-)
+from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
 from mstunnel_setup.readiness.sysctls import NAMESPACES, PORT_START, ROOTLESS, suffices
 from mstunnel_setup.readiness.text import gigabytes
 from mstunnel_setup.system import accounts

@@ -11,15 +11,7 @@ from mstunnel_setup.readiness.facts import (
     Settings,
     SystemFacts,
 )
-from mstunnel_setup.readiness.model import (
-    Check,
-    Group,
-    Severity,
-    Verdict,
-    check,
-    passed,
-    skipped,
-)
+from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
 from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES
 
 _RECOMMENDED = Severity.RECOMMENDED

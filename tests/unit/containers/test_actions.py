@@ -11,10 +11,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
-from mstunnel_setup.containers.engine import (
-    ContainerState,
-    Health,
-)
+from mstunnel_setup.containers.engine import ContainerState, Health
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
 from mstunnel_setup.containers.quadlet import render
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck

@@ -8,14 +8,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.engine.action import Action, Codec, Undo
-from mstunnel_setup.engine.file_actions import (
-    CopyFile,
-    Link,
-    MakeDirectory,
-    MergeFile,
-    WriteFile,
-    WriteJson,
-)
+from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, MergeFile, WriteFile, WriteJson
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step

@@ -28,12 +28,7 @@ from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.secret import CreateAgentSecret
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
-from mstunnel_setup.tenant.wire import (
-    DeploymentMode,
-    HealthStatus,
-    LabHealth,
-    TunnelServer,
-)
+from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer
 from tests.unit.running_lab import running_lab
 from tests.unit.tenant.credentials import rsa_key, write_pfx
 
