@@ -3,7 +3,11 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from multiprocessing import TimeoutError as LateError
+from multiprocessing.pool import ThreadPool
+from typing import TypeAlias
 
+from mstunnel_setup.errors import SetupError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.endpoint import Trust
 from mstunnel_setup.host.files import Files
@@ -17,10 +21,10 @@ from mstunnel_setup.readiness.facts import (
     InboundFacts,
     ProxyFacts,
     RootlessFacts,
+    Section,
     Settings,
     TunnelFacts,
 )
-from mstunnel_setup.readiness.gather import Reader, gather
 from mstunnel_setup.readiness.model import Finding, Group
 from mstunnel_setup.readiness.read.certificate import CertificatePlace, CertificateReader
 from mstunnel_setup.readiness.read.cloud import CloudReader, Way
@@ -28,6 +32,8 @@ from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.read.programs import ProgramReader
 from mstunnel_setup.readiness.read.uplink import obstacle
 from mstunnel_setup.tls.ca_trust import added_roots_pem
+
+Reader: TypeAlias = Callable[[], Section]
 
 # So many questions may hang one after the other, and the others are still asked in time.
 _QUESTIONS = 4
@@ -157,3 +163,26 @@ def known_tunnel(installed: TunnelFacts | None, account: AccountFacts, site: str
         return account.tunnels[site]
     only = list(account.tunnels.values())
     return only[0] if len(only) == 1 else installed
+
+
+def gather(readers: Mapping[str, Reader], settings: Settings, clock: Clock, deadline: float) -> Facts:
+    """Run all readers, each the maker of the section it is named after, for at most `deadline` seconds.
+
+    A reader that fails or is late leaves its section out, with the reason in `unread`.
+    """
+    end = clock.monotonic() + deadline
+    sections: dict[str, Section] = {}
+    unread: dict[str, str] = {}
+    # Its threads are daemons, so one that hangs in a system call holds up neither us nor the end.
+    with ThreadPool(max(1, len(readers))) as pool:
+        running = {name: pool.apply_async(reader) for name, reader in readers.items()}
+        for name, result in running.items():
+            try:
+                sections[name] = result.get(max(0.0, end - clock.monotonic()))
+            except LateError:
+                unread[name] = f"no answer within {deadline:.0f} s"
+            except SetupError as error:
+                unread[name] = error.message
+            except OSError as error:
+                unread[name] = error.strerror or str(error)
+    return Facts.model_validate({"settings": settings, "unread": unread, **sections})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
-from mstunnel_setup.readiness import proxy_ports
+from mstunnel_setup.readiness import proxies
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import Facts, KernelFacts, RootlessFacts, Settings
 from mstunnel_setup.readiness.model import Finding, Outcome
@@ -120,7 +120,7 @@ def _selinux_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
     """A port without a type takes -a only, one that has a type -m only; -m also takes what -a has made."""
     if "selinux-proxy-port" not in broken or facts.security is None or facts.proxies is None:
         return
-    for port in proxy_ports.unlabelled(facts.security, facts.proxies):
+    for port in proxies.unlabelled(facts.security, facts.proxies):
         add, modify = (
             ("semanage", "port", verb, "-t", "http_port_t", "-p", "tcp", str(port)) for verb in ("-a", "-m")
         )

@@ -34,7 +34,7 @@ from mstunnel_setup.install.errors import (
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import path_of
 from mstunnel_setup.install.steps import configure, environment, images
-from mstunnel_setup.readiness.read.own_addresses import own_addresses
+from mstunnel_setup.readiness.read.host import own_addresses
 from mstunnel_setup.readiness.read.uplink import resolver
 from mstunnel_setup.system import init_script, uplink
 from mstunnel_setup.system.init_script import Init

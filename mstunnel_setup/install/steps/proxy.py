@@ -17,7 +17,7 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.readiness.facts import EngineName, ProxyFacts, SecurityFacts
 from mstunnel_setup.readiness.parse import proxy_places
-from mstunnel_setup.readiness.proxy_ports import unlabelled
+from mstunnel_setup.readiness.proxies import unlabelled
 from mstunnel_setup.readiness.read import text_of, texts_below
 from mstunnel_setup.readiness.read.programs import ProgramReader
 from mstunnel_setup.system.selinux import LabelPort

@@ -31,7 +31,7 @@ from mstunnel_setup.operations.upgrade.errors import UPGRADE_LIMITED, UPGRADE_RE
 from mstunnel_setup.operations.upgrade.releases import fetch
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
-from mstunnel_setup.readiness.read.own_addresses import own_addresses
+from mstunnel_setup.readiness.read.host import own_addresses
 from mstunnel_setup.tls.schedule import pending_imports
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.feed import offered, read_feed

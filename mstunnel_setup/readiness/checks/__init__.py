@@ -17,7 +17,7 @@ from mstunnel_setup.readiness.checks import (
 )
 from mstunnel_setup.readiness.errors import CHECK_UNKNOWN
 from mstunnel_setup.readiness.facts import Facts
-from mstunnel_setup.readiness.model import Check, Finding, Group, Verdict
+from mstunnel_setup.readiness.model import Check, Finding, Group, Verdict, skipped
 
 CHECKS: tuple[Check, ...] = (
     *utils.CHECKS,
@@ -47,6 +47,8 @@ def _verdict(item: Check, facts: Facts) -> Verdict:
     for name, section in sections.items():
         if section is None:
             return findings.NOT_FOUND_OUT(reason=facts.unread.get(name, "this was not found out in time"))
+    if item.group is Group.ROOTLESS and facts.settings.mode != "rootless":
+        return skipped("not rootless")
     return item.judge(*sections.values())
 
 

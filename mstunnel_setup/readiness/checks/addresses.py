@@ -11,8 +11,6 @@ _SPARE = ("192.168.240.0/20", "172.30.0.0/16", "10.250.0.0/16", "100.127.0.0/16"
 _UNKNOWN = "the server configuration is not known yet"
 _LEAST_MTU = 1280
 _USUAL_MTU = 1500
-# The names that ocserv gives its devices.
-_TUNNELS = ("vpns", "tun")
 
 Named = tuple[str, str]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mstunnel_setup.readiness import findings, proxy_ports
+from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import Size, platforms
 from mstunnel_setup.readiness.facts import (
     CGROUP_V2,
@@ -13,14 +13,18 @@ from mstunnel_setup.readiness.facts import (
     SystemFacts,
 )
 from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
-from mstunnel_setup.readiness.text import gigabytes
+from mstunnel_setup.readiness.proxies import ports, unlabelled
 
 _RECOMMENDED = Severity.RECOMMENDED
 # A machine sold as "4 GB" shows less to its kernel, which keeps some for itself.
 _NEARLY = 0.92
-_UPGRADE = "Upgrade to a version that `mst-readiness host` lists."
 _ARCHITECTURES = ("x86_64", "amd64")
 _OURS = ("ocserv", "conmon", "docker-proxy", "rootlessport", "pasta")
+
+
+def gigabytes(size: int) -> str:
+    """A size in bytes for people, in units of 10^9 bytes."""
+    return f"{size / 10**9:.1f} GB"
 
 
 @check(
@@ -188,12 +192,12 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     passes="With SELinux and a proxy: the proxy's port is of type `http_port_t`.",
 )
 def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict:
-    named = proxy_ports.ports(proxies)
+    named = ports(proxies)
     if security.selinux != "enforcing" or not named:
         return skipped("no proxy" if security.selinux == "enforcing" else "SELinux does not enforce")
     if security.proxy_ports is None:
         return findings.PORT_TYPES_UNKNOWN()
-    missing = proxy_ports.unlabelled(security, proxies)
+    missing = unlabelled(security, proxies)
     if not missing:
         return passed(f"{_list(named)} is of type http_port_t")
     commands = ", ".join(f"`semanage port -a -t http_port_t -p tcp {port}`" for port in missing)

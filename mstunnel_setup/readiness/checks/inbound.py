@@ -4,8 +4,6 @@ from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import InboundFacts, Settings
 from mstunnel_setup.readiness.model import Check, Group, Verdict, check, passed, skipped
 
-_LET_IN = "Allow it at the firewall, load balancer and NAT in front of that host."
-
 
 def _arrives(protocol: str) -> Check:
     @check(

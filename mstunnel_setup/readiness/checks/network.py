@@ -15,14 +15,6 @@ _SOME_SKEW = 30.0
 _LEAST_MTU = 1280
 _SHOWN = 3
 _SERVER_ERROR = 500
-_EXEMPT = "Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS."
-_REGARDLESS = (
-    "To continue regardless, put its root below /etc/mstunnel/ca-trust and use --ignore-check inspection."
-)
-_ENDPOINTS = "Fix the failed checks `endpoint-…` first."
-_FIREWALL = "Allow TCP 443 to it in firewall and proxy; test with `curl -v https://{host}`."
-
-
 _REACHED = "every address answers with TLS; behind a proxy the proxy connects us by name."
 _PASSES = {
     "storage": "its names are assigned later, so there is usually none to test; see `allowed-names`.",

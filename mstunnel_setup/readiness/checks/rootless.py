@@ -1,4 +1,4 @@
-"""Group `rootless`: what a gateway under a service account needs. Otherwise these do not apply."""
+"""Group `rootless`: what a gateway under a service account needs; skipped for a gateway with root."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ from packaging.version import Version
 
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness import findings
+from mstunnel_setup.readiness.checks.host import gigabytes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.data import platforms
 from mstunnel_setup.readiness.facts import (
@@ -18,14 +19,9 @@ from mstunnel_setup.readiness.facts import (
 )
 from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
 from mstunnel_setup.readiness.sysctls import NAMESPACES, PORT_START, ROOTLESS, suffices
-from mstunnel_setup.readiness.text import gigabytes
 from mstunnel_setup.system import accounts
 
 _HOME = 10 * 10**9
-
-
-def _rootful(settings: Settings) -> Verdict | None:
-    return None if settings.mode == "rootless" else skipped("not rootless")
 
 
 @check(
@@ -34,8 +30,6 @@ def _rootful(settings: Settings) -> Verdict | None:
 def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     least = platforms().engines["podman"].least_rootless
-    if settings.mode != "rootless":
-        return skipped("not rootless")
     if found is None or found.name == "docker":
         return findings.PODMAN_MISSING(least=least)
     number, bound = release(found.version), release(least)
@@ -47,10 +41,10 @@ def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
 
 
 @check("rootless-account", Group.ROOTLESS, "Service account", passes="The service account `mstunnel` exists.")
-def _account(settings: Settings, rootless: RootlessFacts) -> Verdict:
+def _account(rootless: RootlessFacts) -> Verdict:
     if rootless.uid is not None:
-        return _rootful(settings) or passed(f"{rootless.account}, uid {rootless.uid}")
-    return _rootful(settings) or findings.ACCOUNT_MISSING(
+        return passed(f"{rootless.account}, uid {rootless.uid}")
+    return findings.ACCOUNT_MISSING(
         account=rootless.account, command=" ".join(accounts.creation(rootless.account))
     )
 
@@ -64,11 +58,11 @@ def _subordinate(
         f"Subordinate ids, {name}",
         passes=f"{accounts.IDS:,} subordinate {kind} ids.",
     )
-    def subordinate_ids(settings: Settings, rootless: RootlessFacts) -> Verdict:
+    def subordinate_ids(rootless: RootlessFacts) -> Verdict:
         found, free = known(rootless)
         if found >= accounts.IDS:
-            return _rootful(settings) or passed(f"{found} in /etc/{name}")
-        return _rootful(settings) or findings.SUBORDINATE_IDS_MISSING(
+            return passed(f"{found} in /etc/{name}")
+        return findings.SUBORDINATE_IDS_MISSING(
             found=found,
             wanted=accounts.IDS,
             account=rootless.account,
@@ -80,10 +74,10 @@ def _subordinate(
 
 
 @check("rootless-linger", Group.ROOTLESS, "Linger", passes="Its containers run without a login.")
-def _linger(settings: Settings, rootless: RootlessFacts) -> Verdict:
+def _linger(rootless: RootlessFacts) -> Verdict:
     if rootless.linger:
-        return _rootful(settings) or passed("containers keep running after logout")
-    return _rootful(settings) or findings.LINGER_OFF(command=" ".join(accounts.lingering(rootless.account)))
+        return passed("containers keep running after logout")
+    return findings.LINGER_OFF(command=" ".join(accounts.lingering(rootless.account)))
 
 
 @check(
@@ -114,17 +108,17 @@ def _home(settings: Settings, rootless: RootlessFacts) -> Verdict:
 
 
 @check("rootless-home-space", Group.ROOTLESS, "Space for containers", passes="10 GB are free in its home.")
-def _home_space(settings: Settings, rootless: RootlessFacts) -> Verdict:
+def _home_space(rootless: RootlessFacts) -> Verdict:
     seen = f"{gigabytes(rootless.home_free)} free at {rootless.home}"
     if rootless.home_free >= _HOME:
-        return _rootful(settings) or passed(seen)
-    return _rootful(settings) or findings.HOME_FULL(seen=seen, home=rootless.home)
+        return passed(seen)
+    return findings.HOME_FULL(seen=seen, home=rootless.home)
 
 
 @check("rootless-folder", Group.ROOTLESS, "Owner of /etc/mstunnel", passes="It owns `/etc/mstunnel`.")
-def _directory(settings: Settings, rootless: RootlessFacts) -> Verdict:
-    if settings.mode != "rootless" or rootless.directory_owner is None:
-        return skipped("not rootless" if settings.mode != "rootless" else "/etc/mstunnel does not exist yet")
+def _directory(rootless: RootlessFacts) -> Verdict:
+    if rootless.directory_owner is None:
+        return skipped("/etc/mstunnel does not exist yet")
     if rootless.directory_owner == rootless.uid:
         return passed(f"{rootless.account} owns it")
     return findings.DIRECTORY_OWNER(uid=rootless.directory_owner, account=rootless.account)
@@ -132,8 +126,6 @@ def _directory(settings: Settings, rootless: RootlessFacts) -> Verdict:
 
 @check("rootless-port", Group.ROOTLESS, "Port below 1024", passes="The gateway's port needs no root.")
 def _port(settings: Settings, kernel: KernelFacts) -> Verdict:
-    if settings.mode != "rootless":
-        return skipped("not rootless")
     start = kernel.sysctls.get(PORT_START, "1024")
     if suffices(PORT_START, start, str(settings.port)):
         return passed(f"ports from {start} need no root")
@@ -141,15 +133,15 @@ def _port(settings: Settings, kernel: KernelFacts) -> Verdict:
 
 
 def _sysctl(name: str, least: str) -> Check:
+    parameter = name.rpartition(".")[2]
+
     @check(
-        f"rootless-{_slug(name)}",
+        f"rootless-{parameter.replace('_', '-').removeprefix('nf-')}",
         Group.ROOTLESS,
-        f"sysctl {name.rpartition('.')[2]}",
+        f"sysctl {parameter}",
         passes=f"`{name}` is {least}{'' if least == '1' else ' or more'}.",
     )
-    def sysctl_large_enough(settings: Settings, kernel: KernelFacts) -> Verdict:
-        if settings.mode != "rootless":
-            return skipped("not rootless")
+    def sysctl_large_enough(kernel: KernelFacts) -> Verdict:
         value = kernel.sysctls.get(name)
         if suffices(name, value, least):
             return passed(f"{name} is {value}")
@@ -159,14 +151,8 @@ def _sysctl(name: str, least: str) -> Check:
     return sysctl_large_enough
 
 
-def _slug(name: str) -> str:
-    return name.rpartition(".")[2].replace("_", "-").removeprefix("nf-")
-
-
 @check("rootless-namespaces", Group.ROOTLESS, "User namespaces", passes="User namespaces are allowed.")
-def _namespaces(settings: Settings, kernel: KernelFacts) -> Verdict:
-    if settings.mode != "rootless":
-        return skipped("not rootless")
+def _namespaces(kernel: KernelFacts) -> Verdict:
     value = kernel.sysctls.get(NAMESPACES, "")
     if value not in ("", "0"):
         return passed(f"{NAMESPACES} is {value}")
@@ -181,8 +167,6 @@ def _namespaces(settings: Settings, kernel: KernelFacts) -> Verdict:
     passes="The gateway's port has an [uplink](../how-to/rootless.md#the-network) that works on this host.",
 )
 def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
-    if settings.mode != "rootless":
-        return skipped("not rootless")
     if rootless.uplink_obstacle:
         return findings.UPLINK_OBSTRUCTED(port=settings.port, obstacle=rootless.uplink_obstacle)
     if settings.port in rootless.uplinks:
@@ -197,9 +181,7 @@ def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
     Severity.RECOMMENDED,
     passes="pasta or slirp4netns is installed.",
 )
-def _network(settings: Settings, engine: EngineFacts) -> Verdict:
-    if settings.mode != "rootless":
-        return skipped("not rootless")
+def _network(engine: EngineFacts) -> Verdict:
     if engine.pasta:
         return passed("pasta is installed")
     if engine.slirp4netns:
@@ -208,9 +190,7 @@ def _network(settings: Settings, engine: EngineFacts) -> Verdict:
 
 
 @check("rootless-cgroup", Group.ROOTLESS, "Control groups without root", passes="Control groups version 2.")
-def _cgroup(settings: Settings, system: SystemFacts) -> Verdict:
-    if settings.mode != "rootless":
-        return skipped("not rootless")
+def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == CGROUP_V2:
         return passed("version 2")
     return findings.CGROUP_ROOTLESS()

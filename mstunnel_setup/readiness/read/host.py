@@ -1,8 +1,10 @@
 """System, kernel, networks and proxies, from files."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Literal
 
 from mstunnel_setup import paths
@@ -48,6 +50,7 @@ _NETAVARK_PROGRAMS = tuple(
     f"{directory}/netavark"
     for directory in ("/usr/libexec/podman", "/usr/lib/podman", "/usr/local/libexec/podman")
 )
+_LOCAL_ADDRESS = re.compile(r"\|-- ([0-9.]+)\s+/32 host LOCAL")
 _BRIDGE_DEVICES = ("docker", "podman", "cni-podman", "br-")
 
 
@@ -69,11 +72,12 @@ class HostReader:
         known = parse.assignments(
             text_of(self.files, "/etc/os-release") or text_of(self.files, "/usr/lib/os-release")
         )
+        unnamed = f"{known.get('NAME', 'Linux')} {known.get('VERSION_ID', '')}"
         store, disk, free = self._space()
         return SystemFacts(
             distribution=known.get("ID", "unknown"),
             version=known.get("VERSION_ID", ""),
-            name=_title(known),
+            name=known.get("PRETTY_NAME") or unnamed.strip(),
             architecture=os.uname().machine,
             cpus=len(os.sched_getaffinity(0)),
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
@@ -280,9 +284,34 @@ class HostReader:
         )
 
 
-def _title(known: Mapping[str, str]) -> str:
-    return known.get("PRETTY_NAME") or f"{known.get('NAME', 'Linux')} {known.get('VERSION_ID', '')}".strip()
-
-
 def _strings(value: object) -> tuple[str, ...]:
     return tuple(str(item) for item in value) if isinstance(value, list) else ()
+
+
+def own_addresses(files: Files, clock: Clock) -> str:
+    """What devices must not reach on this host, as the gateway's container cannot see it: `host-addresses`.
+
+    Networks of the container engine and the host's addresses outside of them, one a line.
+    Loopback and link-local addresses are left out: the gateway refuses them all. Empty where the kernel tells
+    nothing, such as below another root.
+    """
+    reader = HostReader(files, clock, Settings(), {})
+    # The address of a bridge is there once a container has run, its network is known before.
+    standing = [item for item in reader.addresses().bridges if item.source == "now" or not paths.ROOTLESS]
+    bridges = [ip_network(bridge.network) for bridge in standing]
+    found = [
+        address for address in _own_addresses(files) if not any(address in network for network in bridges)
+    ]
+    return "".join(f"{item}\n" for item in dict.fromkeys([*map(str, bridges), *map(str, found)]))
+
+
+def _own_addresses(files: Files) -> Iterator[IPv4Address | IPv6Address]:
+    """Source: proc(5), `/proc/net/fib_trie` and `/proc/net/if_inet6`."""
+    for text in _LOCAL_ADDRESS.findall(text_of(files, "/proc/net/fib_trie")):
+        address = IPv4Address(text)
+        if not (address.is_loopback or address.is_link_local):
+            yield address
+    for line in text_of(files, "/proc/net/if_inet6").splitlines():
+        address6 = IPv6Address(bytes.fromhex(line.split()[0]))
+        if not (address6.is_loopback or address6.is_link_local):
+            yield address6

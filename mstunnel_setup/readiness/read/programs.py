@@ -54,7 +54,8 @@ class ProgramReader:
         version = _version(self._ask([name, "--version"]))
         if told is None:
             return Engine(name=name, version=version, running=None, reason="no answer in time"), ""
-        return Engine(name=name, version=version, running=False, reason=_last(told.error)), ""
+        *_, reason = told.error.strip().splitlines() or [""]
+        return Engine(name=name, version=version, running=False, reason=plain(reason, 120)), ""
 
     def security(self) -> SecurityFacts:
         """SELinux, auditing and the firewall."""
@@ -113,8 +114,3 @@ def _version(told: Completed | None) -> str:
     """The version in "podman version 5.4.0" or "Docker version 28.1.1, build ..."."""
     words = told.output.replace(",", " ").split() if told is not None else []
     return next((word for word in words if word[0].isdigit()), "")
-
-
-def _last(text: str) -> str:
-    lines = text.strip().splitlines()
-    return plain(lines[-1], 120) if lines else ""

@@ -21,7 +21,7 @@ from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.install.steps import account, boot, bridge, kernel, launch, proxy, uplink
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import Engine, Facts
-from mstunnel_setup.readiness.proxy_ports import unlabelled
+from mstunnel_setup.readiness.proxies import unlabelled
 from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"

@@ -7,8 +7,8 @@ import pytest
 
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.readiness.examine import Reader, gather
 from mstunnel_setup.readiness.facts import EngineFacts, KernelFacts, PortFacts, Section, Settings
-from mstunnel_setup.readiness.gather import Reader, gather
 
 
 def _hang() -> Section:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.readiness.read.own_addresses import own_addresses
+from mstunnel_setup.readiness.read.host import own_addresses
 from tests.unit.clocks import FakeClock
 
 _FIB = """\

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from mstunnel_setup.containers.versions import release
-from mstunnel_setup.readiness import parse, text
+from mstunnel_setup.readiness import parse, proxies
 from mstunnel_setup.readiness.facts import Bridge, Route
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
@@ -39,8 +39,8 @@ READERS: list[tuple[Any, Callable[[str], object]]] = [
     (tuple, lambda data: parse.podman_subnet(data, "here")),
     (tuple, lambda data: parse.cni_bridges(data, "here")),
     (Version | None, release),
-    (tuple | None, text.proxy_place),
-    (bool, lambda data: text.bypassed("host", data)),
+    (tuple | None, proxies.proxy_place),
+    (bool, lambda data: proxies.bypassed("host", data)),
 ]
 
 
@@ -221,7 +221,7 @@ def test_versions_of_programs(written: str, read: str | None) -> None:
     ],
 )
 def test_the_place_of_a_proxy(url: str, place: tuple[str, int] | None) -> None:
-    assert text.proxy_place(url) == place
+    assert proxies.proxy_place(url) == place
 
 
 @pytest.mark.parametrize(
@@ -236,4 +236,4 @@ def test_the_place_of_a_proxy(url: str, place: tuple[str, int] | None) -> None:
     ],
 )
 def test_names_that_go_without_the_proxy(host: str, no_proxy: str, direct: bool) -> None:
-    assert text.bypassed(host, no_proxy) is direct
+    assert proxies.bypassed(host, no_proxy) is direct

@@ -1,7 +1,27 @@
-"""Ports of proxies, and whether SELinux knows them as such."""
+"""Addresses of proxies: host and port, what is reached without one, and whether SELinux knows the ports."""
+
+from urllib.parse import urlsplit
 
 from mstunnel_setup.readiness.facts import ProxyFacts, SecurityFacts
-from mstunnel_setup.readiness.text import proxy_place
+
+
+def proxy_place(url: str) -> tuple[str, int] | None:
+    """Host and port of a proxy's address; None when it is no address."""
+    try:
+        parts = urlsplit(url if "//" in url else f"//{url}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return (host, port or (443 if parts.scheme == "https" else 80)) if host else None
+
+
+def bypassed(host: str, no_proxy: str) -> bool:
+    """Whether `no_proxy` (names, domains, addresses, separated by commas) names the host."""
+    names = (item.strip().lower().removeprefix("*").lstrip(".") for item in no_proxy.split(","))
+    wanted = host.lower()
+    return no_proxy.strip() == "*" or any(
+        name and (wanted == name or wanted.endswith(f".{name}")) for name in names
+    )
 
 
 def ports(proxies: ProxyFacts) -> tuple[int, ...]:
