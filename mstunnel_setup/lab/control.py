@@ -91,21 +91,17 @@ async def user(request: Request) -> Response:
         raise GraphError(NOT_FOUND, "ResourceNotFound", "There is no such user.")
     lab, found = owner
     wish = await _read(request, _UserBody)
-    _judge_user(wish)
-    changed = UserRecord.model_validate(found.model_dump() | wish.model_dump(exclude_none=True))
-    lab.store.replace(changed)
-    for tries in (labs.limits.passwords, labs.limits.codes):
-        tries.forget(changed.id)
-    return JSONResponse(changed.model_dump(exclude={"password"}))
-
-
-def _judge_user(wish: _UserBody) -> None:
     number = wish.refused_with
     if number and number not in REFUSALS:
         known = ", ".join(map(str, REFUSALS))
         raise GraphError(BAD_REQUEST, _BAD, f"refused_with: {number} is not one of 0, {known}")
     if unknown := set(wish.roles or ()) - set(ROLE_TEMPLATES):
         raise GraphError(BAD_REQUEST, _BAD, f"roles: there is no {min(unknown)}")
+    changed = UserRecord.model_validate(found.model_dump() | wish.model_dump(exclude_none=True))
+    lab.store.replace(changed)
+    for tries in (labs.limits.passwords, labs.limits.codes):
+        tries.forget(changed.id)
+    return JSONResponse(changed.model_dump(exclude={"password"}))
 
 
 async def site(request: Request) -> Response:

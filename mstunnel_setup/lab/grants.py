@@ -154,21 +154,17 @@ def _user_answer(lab: Lab, form: Form, client: ApplicationRecord, user: UserReco
     if "openid" in request.openid:
         answer["id_token"] = lab.tokens.id_token(user, client.app_id, lifetime)
     if "offline_access" in request.openid:
-        answer["refresh_token"] = _new_refresh_token(lab, client, user, scope)
+        token = secrets.token_urlsafe(48)
+        expires_at = time.time() + _REFRESH_TOKEN_LIFETIME
+        record = RefreshTokenRecord(
+            id=digest(token), client_id=client.app_id, user_id=user.id, scope=scope, expires_at=expires_at
+        )
+        lab.store.add(record, parent=user.id, expires=expires_at)
+        answer["refresh_token"] = token
     if form.get("client_info"):
         identity = f'{{"uid":"{user.id}","utid":"{lab.urls.tenant_id}"}}'
         answer["client_info"] = base64url(identity.encode())
     return answer
-
-
-def _new_refresh_token(lab: Lab, client: ApplicationRecord, user: UserRecord, scope: str) -> str:
-    token = secrets.token_urlsafe(48)
-    expires_at = time.time() + _REFRESH_TOKEN_LIFETIME
-    record = RefreshTokenRecord(
-        id=digest(token), client_id=client.app_id, user_id=user.id, scope=scope, expires_at=expires_at
-    )
-    lab.store.add(record, parent=user.id, expires=expires_at)
-    return token
 
 
 def _client_credentials(lab: Lab, form: Form, _labs: Labs) -> JsonObject:

@@ -137,31 +137,23 @@ async def application(request: Request) -> Response:
     found = application_named(request)
     permissions.may_change_application(caller, found)
     if request.method == "DELETE":
-        _delete_application(lab, found)
+        with lab.store.transaction():
+            if principal := lab.store.with_app_id(ServicePrincipal, found.app_id):
+                _remove_principal(lab, principal)
+            lab.store.remove(ApplicationRecord, found.id)
     else:
-        await _change_application(request, lab, found)
+        changes = await read_json(request)
+        credentials = {"keyCredentials", "passwordCredentials"}
+        stored = {name: value for name, value in found.public().items() if name not in credentials}
+        body = judge(ApplicationBody, changes, stored)
+        update = body.document()
+        del update["passwordCredentials"]
+        if isinstance(changes, dict) and "keyCredentials" in changes:
+            update["keyCredentials"] = [*stored_credentials(body.key_credentials, found.key_credentials)]
+        else:
+            del update["keyCredentials"]
+        lab.store.replace(ApplicationRecord.from_wire(found.document() | update))
     return Response(status_code=204)
-
-
-async def _change_application(request: Request, lab: Lab, found: ApplicationRecord) -> None:
-    changes = await read_json(request)
-    credentials = {"keyCredentials", "passwordCredentials"}
-    stored = {name: value for name, value in found.public().items() if name not in credentials}
-    body = judge(ApplicationBody, changes, stored)
-    update = body.document()
-    del update["passwordCredentials"]
-    if isinstance(changes, dict) and "keyCredentials" in changes:
-        update["keyCredentials"] = [*stored_credentials(body.key_credentials, found.key_credentials)]
-    else:
-        del update["keyCredentials"]
-    lab.store.replace(ApplicationRecord.from_wire(found.document() | update))
-
-
-def _delete_application(lab: Lab, found: ApplicationRecord) -> None:
-    with lab.store.transaction():
-        if principal := lab.store.with_app_id(ServicePrincipal, found.app_id):
-            _remove_principal(lab, principal)
-        lab.store.remove(ApplicationRecord, found.id)
 
 
 def _remove_principal(lab: Lab, principal: ServicePrincipal) -> None:

@@ -2,22 +2,25 @@
 
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.lab.bodies import Body, judge
 from mstunnel_setup.lab.errors import BAD_REQUEST, NOT_FOUND, UNAUTHORIZED, GraphError
+from mstunnel_setup.lab.lazy_entities import Documents
 from mstunnel_setup.lab.odata import EntityType, page, parse_entity_query, parse_query, selected
-from mstunnel_setup.lab.permissions import Caller, may_read_tunnel
+from mstunnel_setup.lab.permissions import Caller, may_read_tunnel, may_write_tunnel
 from mstunnel_setup.lab.records import UserRecord
-from mstunnel_setup.lab.state import lab_of
-from mstunnel_setup.lab.store import Entity
+from mstunnel_setup.lab.state import Lab, lab_of
+from mstunnel_setup.lab.store import E, Entity
 from mstunnel_setup.tenant.wire import ServicePrincipal
 
 CREATED: Final = 201
@@ -86,6 +89,65 @@ def collection(
     address = f"{lab.urls.graph}{request.url.path}"
     size = lab.tenant.page_size
     return entity(request, page(documents, query, address, options, size, complete=complete), context)
+
+
+@dataclass(frozen=True)
+class Entities(Generic[E]):
+    """The entities of one kind below /deviceManagement, and what Graph answers about them.
+
+    `document` shows one. `create` and `change` judge what was sent and store it, `remove` takes one away; all
+    three raise `GraphError`.
+    """
+
+    segment: str
+    entity_type: EntityType
+    kind: type[E]
+    document: Callable[[E], JsonObject]
+    create: Callable[[Lab, object], E]
+    change: Callable[[Lab, E, object], E]
+    remove: Callable[[Lab, E], None]
+
+    @property
+    def context(self) -> str:
+        """The path of the collection, as `@odata.context` has it."""
+        return f"deviceManagement/{self.segment}"
+
+    @property
+    def routes(self) -> tuple[Route, Route]:
+        """The routes of the collection and of one entity."""
+        return (
+            Route(f"/{self.segment}", self.answer_collection, methods=["GET", "POST"]),
+            Route(f"/{self.segment}/{{id}}", self.answer_one, methods=["GET", "PATCH", "DELETE"]),
+        )
+
+    async def answer_collection(self, request: Request) -> Response:
+        """List or create entities."""
+        lab, caller = lab_of(request), caller_of(request)
+        if request.method == "GET":
+            may_read_tunnel(caller)
+            documents = Documents(lab.store, self.kind, self.document)
+            return collection(request, documents, self.entity_type, self.context)
+        may_write_tunnel(caller)
+        created = self.create(lab, await read_json(request))
+        return entity(request, self.document(created), f"{self.context}/$entity", CREATED)
+
+    async def answer_one(self, request: Request) -> Response:
+        """Read, change or delete the entity that the path names."""
+        return await self.answer(request, request.path_params["id"])
+
+    async def answer(self, request: Request, identifier: str) -> Response:
+        """Read, change or delete one entity."""
+        lab, caller, context = lab_of(request), caller_of(request), f"{self.context}/$entity"
+        if request.method == "GET":
+            may_read_tunnel(caller)
+            return one(request, self.document(lab.required(self.kind, identifier)), self.entity_type, context)
+        may_write_tunnel(caller)
+        found = lab.required(self.kind, identifier)
+        if request.method == "DELETE":
+            self.remove(lab, found)
+            return Response(status_code=204)
+        changed = self.change(lab, found, await read_json(request))
+        return entity(request, self.document(changed), context)
 
 
 def counting(kind: type[Entity]) -> Callable[[Request], Awaitable[Response]]:

@@ -13,24 +13,11 @@ from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_profiles import PROFILE_BODIES, AssignBody, ProfileBody
 from mstunnel_setup.lab.bodies_tunnel import ThresholdBody
 from mstunnel_setup.lab.errors import BAD_REQUEST, CONFLICT, GraphError
-from mstunnel_setup.lab.graph_http import (
-    CREATED,
-    caller_of,
-    collection,
-    counting,
-    entity,
-    one,
-    read_body,
-    read_json,
-)
+from mstunnel_setup.lab.graph_http import Entities, caller_of, collection, counting, read_body
 from mstunnel_setup.lab.odata import entity_type
 from mstunnel_setup.lab.state import Lab, lab_of
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, HealthThreshold
 
-_THRESHOLDS: Final = "deviceManagement/microsoftTunnelHealthThresholds"
-_PROFILES: Final = "deviceManagement/deviceConfigurations"
-_THRESHOLD: Final = entity_type("microsoft.graph.microsoftTunnelHealthThreshold", HealthThreshold)
-_PROFILE: Final = entity_type("microsoft.graph.deviceConfiguration", DeviceConfiguration)
 _ASSIGNMENT: Final = entity_type(
     "microsoft.graph.deviceConfigurationAssignment", DeviceConfigurationAssignment
 )
@@ -58,41 +45,33 @@ def default_threshold(metric: str, healthy: int, unhealthy: int) -> HealthThresh
     )
 
 
-async def thresholds(request: Request) -> Response:
-    """List thresholds, or set those of a metric that has none."""
-    lab, caller = lab_of(request), caller_of(request)
-    if request.method == "GET":
-        permissions.may_read_tunnel(caller)
-        return collection(
-            request, [item.document() for item in lab.store.each(HealthThreshold)], _THRESHOLD, _THRESHOLDS
-        )
-    permissions.may_write_tunnel(caller)
-    body = await read_body(request, ThresholdBody)
+def _create_threshold(lab: Lab, document: object) -> HealthThreshold:
+    body = judge(ThresholdBody, document)
     if body.id is None or lab.store.get(HealthThreshold, body.id):
         raise GraphError(CONFLICT, "Conflict", "A new threshold needs the id of a metric that has none.")
     created = HealthThreshold.from_wire(body.document())
     lab.store.add(created)
-    return entity(request, created.document(), f"{_THRESHOLDS}/$entity", CREATED)
+    return created
 
 
-async def threshold(request: Request) -> Response:
-    """Read, change or delete the thresholds of one metric."""
-    lab, caller = lab_of(request), caller_of(request)
-    if request.method == "GET":
-        permissions.may_read_tunnel(caller)
-        found = lab.required(HealthThreshold, request.path_params["id"])
-        return one(request, found.document(), _THRESHOLD, f"{_THRESHOLDS}/$entity")
-    permissions.may_write_tunnel(caller)
-    found = lab.required(HealthThreshold, request.path_params["id"])
-    if request.method == "DELETE":
-        lab.store.remove(HealthThreshold, found.id)
-        return Response(status_code=204)
-    body = await read_body(request, ThresholdBody, found.document())
+def _change_threshold(lab: Lab, found: HealthThreshold, document: object) -> HealthThreshold:
+    body = judge(ThresholdBody, document, found.document())
     if body.id != found.id:
         raise GraphError(BAD_REQUEST, "BadRequest", "The property 'id' is read-only and cannot be set.")
     changed = HealthThreshold.from_wire(found.document() | body.document())
     lab.store.replace(changed)
-    return entity(request, changed.document(), f"{_THRESHOLDS}/$entity")
+    return changed
+
+
+_THRESHOLDS: Final = Entities(
+    "microsoftTunnelHealthThresholds",
+    entity_type("microsoft.graph.microsoftTunnelHealthThreshold", HealthThreshold),
+    HealthThreshold,
+    HealthThreshold.document,
+    _create_threshold,
+    _change_threshold,
+    lambda lab, found: lab.store.remove(HealthThreshold, found.id),
+)
 
 
 def _kind(document: object) -> type[ProfileBody]:
@@ -104,54 +83,45 @@ def _kind(document: object) -> type[ProfileBody]:
     return kind
 
 
-async def profiles(request: Request) -> Response:
-    """List or create device configurations."""
-    lab, caller = lab_of(request), caller_of(request)
-    if request.method == "GET":
-        permissions.may_read_tunnel(caller)
-        documents = [item.document() for item in lab.store.each(DeviceConfiguration)]
-        return collection(request, documents, _PROFILE, _PROFILES)
-    permissions.may_write_tunnel(caller)
-    document = await read_json(request)
-    kind = _kind(document)
-    now = datetime.now(UTC).isoformat()
+def _create_profile(lab: Lab, document: object) -> DeviceConfiguration:
+    kind, now = _kind(document), datetime.now(UTC).isoformat()
     facts = {"id": str(uuid.uuid4()), "version": 1, "createdDateTime": now, "lastModifiedDateTime": now}
     typed = {"@odata.type": f"#{kind.type_name}"}
     created = DeviceConfiguration.from_wire(typed | facts | judge(kind, document).document())
     lab.store.add(created)
-    return entity(request, created.document(), f"{_PROFILES}/$entity", CREATED)
+    return created
 
 
-async def profile(request: Request) -> Response:
-    """Read, change or delete one device configuration."""
-    lab, caller = lab_of(request), caller_of(request)
-    if request.method == "GET":
-        permissions.may_read_tunnel(caller)
-        found = lab.required(DeviceConfiguration, request.path_params["id"])
-        return one(request, found.document(), _PROFILE, f"{_PROFILES}/$entity")
-    permissions.may_write_tunnel(caller)
-    found = lab.required(DeviceConfiguration, request.path_params["id"])
-    if request.method == "DELETE":
-        _remove_assignments(lab, found.id)
-        lab.store.remove(DeviceConfiguration, found.id)
-        return Response(status_code=204)
-    changed = _changed(await read_json(request), found)
-    lab.store.replace(changed)
-    return entity(request, changed.document(), f"{_PROFILES}/$entity")
-
-
-def _changed(document: object, found: DeviceConfiguration) -> DeviceConfiguration:
+def _change_profile(lab: Lab, found: DeviceConfiguration, document: object) -> DeviceConfiguration:
     kind = _kind(document)
     if f"#{kind.type_name}" != found.odata_type:
         raise GraphError(BAD_REQUEST, "BadRequest", "The type of a deviceConfiguration cannot be changed.")
     body = judge(kind, document, found.document())
     facts = {"lastModifiedDateTime": datetime.now(UTC).isoformat(), "version": (found.version or 0) + 1}
-    return DeviceConfiguration.from_wire(found.document() | body.document() | facts)
+    changed = DeviceConfiguration.from_wire(found.document() | body.document() | facts)
+    lab.store.replace(changed)
+    return changed
+
+
+def _remove_profile(lab: Lab, found: DeviceConfiguration) -> None:
+    _remove_assignments(lab, found.id)
+    lab.store.remove(DeviceConfiguration, found.id)
 
 
 def _remove_assignments(lab: Lab, identifier: str) -> None:
     for item in lab.store.each(DeviceConfigurationAssignment, parent=identifier):
         lab.store.remove(DeviceConfigurationAssignment, item.id)
+
+
+_PROFILES: Final = Entities(
+    "deviceConfigurations",
+    entity_type("microsoft.graph.deviceConfiguration", DeviceConfiguration),
+    DeviceConfiguration,
+    DeviceConfiguration.document,
+    _create_profile,
+    _change_profile,
+    _remove_profile,
+)
 
 
 async def assignments(request: Request) -> Response:
@@ -179,18 +149,14 @@ async def assign(request: Request) -> Response:
 
 def _assigned(request: Request, identifier: str) -> Response:
     found = lab_of(request).store.each(DeviceConfigurationAssignment, parent=identifier)
-    context = f"{_PROFILES}('{identifier}')/assignments"
+    context = f"{_PROFILES.context}('{identifier}')/assignments"
     return collection(request, [item.document() for item in found], _ASSIGNMENT, context)
 
 
-_BOTH = ["GET", "POST"]
-_EACH = ["GET", "PATCH", "DELETE"]
 ROUTES = [
-    Route("/microsoftTunnelHealthThresholds", thresholds, methods=_BOTH),
     Route("/microsoftTunnelHealthThresholds/$count", counting(HealthThreshold)),
-    Route("/microsoftTunnelHealthThresholds/{id}", threshold, methods=_EACH),
-    Route("/deviceConfigurations", profiles, methods=_BOTH),
-    Route("/deviceConfigurations/{id}", profile, methods=_EACH),
+    *_THRESHOLDS.routes,
+    *_PROFILES.routes,
     Route("/deviceConfigurations/{id}/assign", assign, methods=["POST"]),
     Route("/deviceConfigurations/{id}/assignments", assignments),
 ]

@@ -16,61 +16,47 @@ from mstunnel_setup.lab import permissions
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_tunnel import LogCollectionBody
 from mstunnel_setup.lab.errors import CONFLICT, NOT_FOUND, GraphError, not_found
-from mstunnel_setup.lab.graph_http import (
-    CREATED,
-    caller_of,
-    collection,
-    counting,
-    entity,
-    one,
-    read_json,
-    text_value,
-)
-from mstunnel_setup.lab.lazy_entities import Documents
+from mstunnel_setup.lab.graph_http import Entities, caller_of, counting, text_value
 from mstunnel_setup.lab.odata import entity_type
 from mstunnel_setup.lab.pki import write_private
 from mstunnel_setup.lab.purpose_keys import Purpose
 from mstunnel_setup.lab.records import ServerRecord
-from mstunnel_setup.lab.state import lab_of, labs_of
+from mstunnel_setup.lab.state import Lab, lab_of, labs_of
 from mstunnel_setup.tenant.wire import LogCollection, LogCollectionStatus
 
-_LOGS: Final = "deviceManagement/microsoftTunnelServerLogCollectionResponses"
-_LOG: Final = entity_type("microsoft.graph.microsoftTunnelServerLogCollectionResponse", LogCollection)
 _ADDRESS_LIFE: Final = 600
 
 
-async def collections(request: Request) -> Response:
-    """List or create the records of collected logs."""
-    lab, caller = lab_of(request), caller_of(request)
-    if request.method == "GET":
-        permissions.may_read_tunnel(caller)
-        return collection(request, Documents(lab.store, LogCollection, LogCollection.document), _LOG, _LOGS)
-    permissions.may_write_tunnel(caller)
-    body = judge(LogCollectionBody, await read_json(request))
+def _create(lab: Lab, document: object) -> LogCollection:
+    body = judge(LogCollectionBody, document)
     created = LogCollection.from_wire({"id": str(uuid.uuid4()), **body.document()})
     if lab.store.get(ServerRecord, created.server_id) is None:
         raise not_found("microsoftTunnelServer", created.server_id)
     lab.store.add(created, parent=created.server_id)
-    return entity(request, created.document(), f"{_LOGS}/$entity", CREATED)
+    return created
 
 
-async def one_collection(request: Request) -> Response:
-    """Read, change or delete the record of collected logs."""
-    lab, caller = lab_of(request), caller_of(request)
-    if request.method == "GET":
-        permissions.may_read_tunnel(caller)
-        found = lab.required(LogCollection, request.path_params["id"])
-        return one(request, found.document(), _LOG, f"{_LOGS}/$entity")
-    permissions.may_write_tunnel(caller)
-    found = lab_of(request).required(LogCollection, request.path_params["id"])
-    if request.method == "DELETE":
-        (lab.uploads / found.id).unlink(missing_ok=True)
-        lab.store.remove(LogCollection, found.id)
-        return Response(status_code=204)
-    body = judge(LogCollectionBody, await read_json(request), found.document())
+def _change(lab: Lab, found: LogCollection, document: object) -> LogCollection:
+    body = judge(LogCollectionBody, document, found.document())
     changed = LogCollection.from_wire(found.document() | body.document())
     lab.store.replace(changed)
-    return entity(request, changed.document(), f"{_LOGS}/$entity")
+    return changed
+
+
+def _remove(lab: Lab, found: LogCollection) -> None:
+    (lab.uploads / found.id).unlink(missing_ok=True)
+    lab.store.remove(LogCollection, found.id)
+
+
+_LOGS: Final = Entities(
+    "microsoftTunnelServerLogCollectionResponses",
+    entity_type("microsoft.graph.microsoftTunnelServerLogCollectionResponse", LogCollection),
+    LogCollection,
+    LogCollection.document,
+    _create,
+    _change,
+    _remove,
+)
 
 
 async def upload(request: Request) -> Response:
@@ -118,11 +104,10 @@ async def download(request: Request) -> Response:
     )
 
 
-_ALL: Final = "/microsoftTunnelServerLogCollectionResponses"
+_ALL: Final = f"/{_LOGS.segment}"
 ROUTES = [
-    Route(_ALL, collections, methods=["GET", "POST"]),
     Route(f"{_ALL}/$count", counting(LogCollection)),
-    Route(f"{_ALL}/{{id}}", one_collection, methods=["GET", "PATCH", "DELETE"]),
+    *_LOGS.routes,
     Route(f"{_ALL}/{{id}}/labContent", upload, methods=["PUT"]),
     Route(f"{_ALL}/{{id}}/createDownloadUrl", download_address, methods=["POST"]),
     Route(f"{_ALL}/{{id}}/generateDownloadUrl", download_address, methods=["POST"]),

@@ -9,16 +9,31 @@ from starlette.routing import Route
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import permissions, tunnel
 from mstunnel_setup.lab.errors import BAD_REQUEST, GraphError
-from mstunnel_setup.lab.graph_http import CREATED, caller_of, collection, counting, entity, one, read_json
+from mstunnel_setup.lab.graph_http import (
+    CREATED,
+    Entities,
+    caller_of,
+    collection,
+    counting,
+    entity,
+    read_json,
+)
 from mstunnel_setup.lab.lazy_entities import Documents
 from mstunnel_setup.lab.odata import entity_type, parse_entity_query, selected
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab, lab_of
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelSite
 
-_CONFIGURATIONS: Final = "deviceManagement/microsoftTunnelConfigurations"
 SITES: Final = "deviceManagement/microsoftTunnelSites"
-_CONFIGURATION: Final = entity_type("microsoft.graph.microsoftTunnelConfiguration", TunnelConfiguration)
+_CONFIGURATIONS: Final = Entities(
+    "microsoftTunnelConfigurations",
+    entity_type("microsoft.graph.microsoftTunnelConfiguration", TunnelConfiguration),
+    TunnelConfiguration,
+    TunnelConfiguration.document,
+    tunnel.create_configuration,
+    tunnel.change_configuration,
+    tunnel.delete_configuration,
+)
 _SITE: Final = entity_type(
     "microsoft.graph.microsoftTunnelSite",
     TunnelSite,
@@ -31,43 +46,10 @@ def site_in_path(request: Request) -> SiteRecord:
     return lab_of(request).required(SiteRecord, request.path_params["id"])
 
 
-async def configurations(request: Request) -> Response:
-    """List or create server configurations."""
-    lab, caller = lab_of(request), caller_of(request)
-    if request.method == "POST":
-        permissions.may_write_tunnel(caller)
-        created = tunnel.create_configuration(lab, await read_json(request))
-        document = created.document()
-        return entity(request, document, f"{_CONFIGURATIONS}/$entity", CREATED)
-    permissions.may_read_tunnel(caller)
-    documents = Documents(lab.store, TunnelConfiguration, TunnelConfiguration.document)
-    return collection(request, documents, _CONFIGURATION, _CONFIGURATIONS)
-
-
-async def configuration(request: Request) -> Response:
-    """Read, change or delete one server configuration."""
-    return await _one_configuration(request, request.path_params["id"])
-
-
 async def site_configuration(request: Request) -> Response:
     """Read, change or delete the server configuration of a site, which all its other sites share."""
     caller_of(request)
-    return await _one_configuration(request, site_in_path(request).configuration_id)
-
-
-async def _one_configuration(request: Request, identifier: str) -> Response:
-    lab, caller = lab_of(request), caller_of(request)
-    if request.method == "GET":
-        permissions.may_read_tunnel(caller)
-        document = TunnelConfiguration.document(lab.required(TunnelConfiguration, identifier))
-        return one(request, document, _CONFIGURATION, f"{_CONFIGURATIONS}/$entity")
-    permissions.may_write_tunnel(caller)
-    found = lab.required(TunnelConfiguration, identifier)
-    if request.method == "DELETE":
-        tunnel.delete_configuration(lab, found)
-        return Response(status_code=204)
-    changed = tunnel.change_configuration(lab, found, await read_json(request))
-    return entity(request, changed.document(), f"{_CONFIGURATIONS}/$entity")
+    return await _CONFIGURATIONS.answer(request, site_in_path(request).configuration_id)
 
 
 def _site_document(lab: Lab, site: SiteRecord, expand: frozenset[str]) -> JsonObject:
@@ -133,13 +115,11 @@ async def request_upgrade(request: Request) -> Response:
     return Response(status_code=204)
 
 
-_BOTH = ["GET", "POST"]
 _EACH = ["GET", "PATCH", "DELETE"]
 ROUTES = [
-    Route("/microsoftTunnelConfigurations", configurations, methods=_BOTH),
     Route("/microsoftTunnelConfigurations/$count", counting(TunnelConfiguration)),
-    Route("/microsoftTunnelConfigurations/{id}", configuration, methods=_EACH),
-    Route("/microsoftTunnelSites", sites, methods=_BOTH),
+    *_CONFIGURATIONS.routes,
+    Route("/microsoftTunnelSites", sites, methods=["GET", "POST"]),
     Route("/microsoftTunnelSites/$count", counting(SiteRecord)),
     Route("/microsoftTunnelSites/{id}", site, methods=_EACH),
     Route("/microsoftTunnelSites/{id}/requestUpgrade", request_upgrade, methods=["POST"]),

@@ -28,21 +28,17 @@ class FaultLayer:
         if fault.status == 0:
             await self._app(scope, receive, send)
         else:
-            await _answer(fault, scope, send)
+            kind, body = fault.content(scope["path"])
+            headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+            if fault.retry_after is not None:
+                headers.append((b"retry-after", str(fault.retry_after).encode()))
+            await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
 
     def _fault(self, scope: Scope) -> Fault | None:
         if scope["type"] != "http" or scope["path"].startswith(_CONTROL):
             return None
         return self._faults.take(scope["method"], scope["path"])
-
-
-async def _answer(fault: Fault, scope: Scope, send: Send) -> None:
-    kind, body = fault.content(scope["path"])
-    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
-    if fault.retry_after is not None:
-        headers.append((b"retry-after", str(fault.retry_after).encode()))
-    await send({"type": "http.response.start", "status": fault.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 LOGS_BYTES: Final = 32 << 20

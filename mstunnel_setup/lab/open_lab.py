@@ -147,16 +147,15 @@ def _describe_tenant(lab: Lab) -> JsonObject:
             "issuer": lab.urls.issuer(version),
             "openid_configuration_url": lab.urls.openid_configuration(version),
         },
-        "users": [_describe_user(user) for user in lab.store.each(UserRecord)],
-    }
-
-
-def _describe_user(user: UserRecord) -> JsonObject:
-    return {
-        "upn": user.upn,
-        "password": user.password,
-        "roles": [*user.roles],
-        "licensed": user.licensed,
-        "mfa_code": user.mfa_code,
-        "refused_with": user.refused_with,
+        "users": [
+            {
+                "upn": user.upn,
+                "password": user.password,
+                "roles": [*user.roles],
+                "licensed": user.licensed,
+                "mfa_code": user.mfa_code,
+                "refused_with": user.refused_with,
+            }
+            for user in lab.store.each(UserRecord)
+        ],
     }

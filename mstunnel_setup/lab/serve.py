@@ -6,7 +6,7 @@ import fcntl
 import json
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -135,16 +135,13 @@ async def _run(
     )
     server = _Server(config, ready, describe(labs), announce)
     stop = _Stop()
-    _stop_on_signals(server, stop, (signal.SIGTERM, signal.SIGINT))
-    await server.serve([listener])
-    return stop
 
-
-def _stop_on_signals(server: uvicorn.Server, stop: _Stop, numbers: Sequence[signal.Signals]) -> None:
     def note(number: int) -> None:
         stop.number = number
         server.should_exit = True
 
     loop = asyncio.get_running_loop()
-    for number in numbers:
+    for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, note, number)
+    await server.serve([listener])
+    return stop

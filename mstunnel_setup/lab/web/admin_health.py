@@ -118,7 +118,8 @@ async def thresholds(request: Request, lab: Lab) -> Response:
         if field(form, "decision") == "revert":
             _revert(lab, present)
             return go_to(f"{_ALL}/thresholds?saved")
-        typed, problems = _typed(form, present), _change(lab, form, present)
+        names = [f"{name}-{kind}" for name in present for kind in ("healthy", "unhealthy")]
+        typed, problems = {name: field(form, name) for name in names}, _change(lab, form, present)
         if not problems:
             return go_to(f"{_ALL}/thresholds?saved")
     return page(
@@ -131,11 +132,6 @@ async def thresholds(request: Request, lab: Lab) -> Response:
         problems=problems,
         saved="saved" in request.query_params,
     )
-
-
-def _typed(form: FormData, present: dict[str, HealthThreshold]) -> dict[str, str]:
-    names = [f"{name}-{kind}" for name in present for kind in ("healthy", "unhealthy")]
-    return {name: field(form, name) for name in names}
 
 
 def _revert(lab: Lab, present: dict[str, HealthThreshold]) -> None:

@@ -109,15 +109,13 @@ def _decided(request: Request, form: FormData, lab: Lab, waiting: DeviceCodeReco
             device_flow.refuse(lab, waiting, refusal.number)
             return message(request, "You cannot sign in", refusal.text, 403)
         case SignedIn() as signed:
-            return _signed_in(request, lab, waiting, signed)
-
-
-def _signed_in(request: Request, lab: Lab, waiting: DeviceCodeRecord, signed: SignedIn) -> Response:
-    if signed.lab.tenant.id != lab.tenant.id and not waiting.any_tenant:
-        device_flow.decline(lab, waiting)
-        return message(request, "You cannot sign in", _NOT_IN_TENANT, 403)
-    device_flow.approve(lab, waiting, signed.user, signed.lab.tenant.id)
-    return message(request, "Signed in", "You have signed in on your device. You may close this page.")
+            if signed.lab.tenant.id != lab.tenant.id and not waiting.any_tenant:
+                device_flow.decline(lab, waiting)
+                return message(request, "You cannot sign in", _NOT_IN_TENANT, 403)
+            device_flow.approve(lab, waiting, signed.user, signed.lab.tenant.id)
+            return message(
+                request, "Signed in", "You have signed in on your device. You may close this page."
+            )
 
 
 _FORM = ["GET", "POST"]
