@@ -1,7 +1,7 @@
 """`mst-admin apply`, `diff`, `export`, `schema`: the tenant as files."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mstunnel_setup.admin.carry_out import carry_out, read_tenant
@@ -14,11 +14,10 @@ from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant, plan
 from mstunnel_setup.admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.errors import ExitCode, SetupError
 from mstunnel_setup.host.network import addresses_of
 from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.result import Notice, Result, notice_of
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 
@@ -38,7 +37,9 @@ def diff(
     )
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
     data = {"changes": [change.document() for change in changes]}
-    return Result("ok", data, _notices(declared.warnings), text=_lines(changes, "to make"), exit_code=code)
+    return Result(
+        "ok", data, tuple(map(notice_of, declared.warnings)), text=_lines(changes, "to make"), exit_code=code
+    )
 
 
 def apply(
@@ -48,15 +49,24 @@ def apply(
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
     graph = open_tenant(operator, settings)
     changes = plan(declared, _read(graph, declared), operator.clock.now(), prune=prune)
-    _confirm(operator, changes, yes=yes)
-    done: list[Change] = []
+    # Show the plan and ask for confirmation; without a terminal only deletions need --yes.
+    names = [f"{change.kind} {change.name}" for change in changes if change.verb == "delete"]
+    if operator.console.interactive and changes and not yes:
+        operator.console.say("\n".join(_lines(changes, "to make")))
+        make_sure(operator, "Make them?", yes=False)
+    elif names:
+        make_sure(operator, f"Delete {len(names)} objects ({', '.join(names)})?", yes=yes)
+    warnings, done = tuple(map(notice_of, declared.warnings)), list[Change]()
     try:
         carry_out(changes, graph, done.append)
     except SetupError as error:
-        return _refused(error, changes, done, _notices(declared.warnings))
+        return _refused(error, changes, done, warnings)
     data = {"changes": [change.document() for change in done]}
     return Result(
-        "changed" if done else "unchanged", data, _notices(declared.warnings), text=_lines(done, "made")
+        "changed" if done else "unchanged",
+        data,
+        tuple(map(notice_of, declared.warnings)),
+        text=_lines(done, "made"),
     )
 
 
@@ -74,7 +84,7 @@ def export(operator: Operator, settings: Settings, directory: Path, *, force: bo
     write_named(target, contents)
     names = sorted(contents)
     data = {"directory": str(target), "files": names}
-    warnings = _notices((*shared_names(tenant), *unsaid(tenant)))
+    warnings = tuple(map(notice_of, (*shared_names(tenant), *unsaid(tenant))))
     return Result("changed", data, warnings, text=[f"{target}/{name}" for name in names])
 
 
@@ -89,16 +99,6 @@ def _read(graph: AdminGraph, declared: Declared) -> Tenant:
     return read_tenant(graph, profiles=declared.about_profiles)
 
 
-def _confirm(operator: Operator, changes: Sequence[Change], *, yes: bool) -> None:
-    """Show the plan and ask for confirmation; without a terminal only deletions need --yes."""
-    names = [f"{change.kind} {change.name}" for change in changes if change.verb == "delete"]
-    if operator.console.interactive and changes and not yes:
-        operator.console.say("\n".join(_lines(changes, "to make")))
-        make_sure(operator, "Make them?", yes=False)
-    elif names:
-        make_sure(operator, f"Delete {len(names)} objects ({', '.join(names)})?", yes=yes)
-
-
 def _refused(
     error: SetupError, changes: Sequence[Change], done: Sequence[Change], warnings: tuple[Notice, ...]
 ) -> Result:
@@ -106,10 +106,6 @@ def _refused(
     notice = Notice(error.code, f"{failed.verb} {failed.kind} {failed.name}: {error.message}", error.hint)
     data = {"changes": [change.document() for change in done]}
     return Result("error", data, warnings, (notice,), _lines(done, "made"), error.exit_code)
-
-
-def _notices(findings: Iterable[Finding]) -> tuple[Notice, ...]:
-    return tuple(Notice(item.code, item.message, item.hint) for item in findings)
 
 
 def _lines(changes: Sequence[Change], what: str) -> list[str]:

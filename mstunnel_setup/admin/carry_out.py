@@ -39,14 +39,6 @@ def carry_out(changes: Sequence[Change], graph: AdminGraph, done: Callable[[Chan
         done(change)
 
 
-def _create_configuration(change: Change, graph: AdminGraph) -> None:
-    graph.create_configuration(change.after)
-
-
-def _update_configuration(change: Change, graph: AdminGraph) -> None:
-    graph.update_configuration(change.identifier, change.after)
-
-
 def _create_site(change: Change, graph: AdminGraph) -> None:
     graph.create_site(_without_reference(change), configuration_id(str(change.after[CONFIGURATION]), graph))
 
@@ -55,14 +47,6 @@ def _update_site(change: Change, graph: AdminGraph) -> None:
     wanted = change.after.get(CONFIGURATION)
     reference = configuration_id(str(wanted), graph) if wanted else ""
     graph.update_site(change.identifier, _without_reference(change), reference)
-
-
-def _create_threshold(change: Change, graph: AdminGraph) -> None:
-    graph.create_threshold({"id": change.name, **change.after})
-
-
-def _update_threshold(change: Change, graph: AdminGraph) -> None:
-    graph.update_threshold(change.identifier, change.after)
 
 
 def _create_profile(change: Change, graph: AdminGraph) -> None:
@@ -87,14 +71,18 @@ def _profile_body(change: Change, graph: AdminGraph) -> Body:
 
 
 _DOERS: dict[tuple[str, str], Callable[[Change, AdminGraph], Any]] = {
-    ("configuration", "create"): _create_configuration,
-    ("configuration", "update"): _update_configuration,
+    ("configuration", "create"): lambda change, graph: graph.create_configuration(change.after),
+    ("configuration", "update"): lambda change, graph: graph.update_configuration(
+        change.identifier, change.after
+    ),
     ("configuration", "delete"): lambda change, graph: graph.delete_configuration(change.identifier),
     ("site", "create"): _create_site,
     ("site", "update"): _update_site,
     ("site", "delete"): lambda change, graph: graph.delete_site(change.identifier),
-    ("threshold", "create"): _create_threshold,
-    ("threshold", "update"): _update_threshold,
+    ("threshold", "create"): lambda change, graph: graph.create_threshold(
+        {"id": change.name, **change.after}
+    ),
+    ("threshold", "update"): lambda change, graph: graph.update_threshold(change.identifier, change.after),
     ("threshold", "delete"): lambda change, graph: graph.delete_threshold(change.identifier),
     ("profile", "create"): _create_profile,
     ("profile", "update"): _update_profile,

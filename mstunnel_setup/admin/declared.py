@@ -14,9 +14,8 @@ from mstunnel_setup.admin.profiles.root import with_root
 from mstunnel_setup.admin.profiles.rules import judge_profile
 from mstunnel_setup.admin.rules_configuration import judge_configuration, judge_networks
 from mstunnel_setup.admin.rules_site import Resolve, judge_site, judge_threshold
-from mstunnel_setup.answers.document import Document, DocumentError, read
+from mstunnel_setup.answers.document import Document, DocumentError, Problem, read
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.errors import CertificateError, UsageError
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.errors import UsageError, ValuesError
-from mstunnel_setup.result import Notice
+from mstunnel_setup.result import Notice, notice_of
 
 
 def judged(findings: Iterable[Finding], names: Mapping[str, str] | None = None) -> tuple[Notice, ...]:
@@ -18,7 +18,7 @@ def judged(findings: Iterable[Finding], names: Mapping[str, str] | None = None) 
     fatal = [UsageError(item.code, item.message, item.hint) for item in told if item.fatal]
     if fatal:
         raise ValuesError(fatal)
-    return tuple(Notice(item.code, item.message, item.hint) for item in told)
+    return tuple(map(notice_of, told))
 
 
 def renamed(error: ValuesError, names: Mapping[str, str]) -> ValuesError:

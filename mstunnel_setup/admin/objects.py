@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt
 
 from mstunnel_setup.admin.profiles.objects import ProfileObject
-from mstunnel_setup.answers.part import Part
-from mstunnel_setup.answers.values import Line
+from mstunnel_setup.answers.values import Line, Part
 
 DEFAULT_SCOPE_TAGS = ("0",)
 """The default scope tag (docs/reference/mst-admin.md)."""

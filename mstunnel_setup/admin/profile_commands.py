@@ -23,13 +23,12 @@ from mstunnel_setup.admin.profiles.rules import judge_profile
 from mstunnel_setup.admin.profiles.wire import root_name
 from mstunnel_setup.admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.document import Document, DocumentError, read
+from mstunnel_setup.answers.document import Document, DocumentError, Problem, read
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.errors import ExitCode, ValuesError
 from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.result import Notice, Result, notice_of
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import DeviceConfiguration
@@ -118,9 +117,11 @@ def lint(operator: Operator, settings: Settings, wanted: str) -> Result:
         site = graph.site(named) if is_guid(named) else None
         findings = list(lint_present(found, site, graph.assignments(found.id)))
     fatal = [item for item in findings if item.fatal]
-    warnings = _notices(item for item in findings if not item.fatal)
+    warnings = tuple(notice_of(item) for item in findings if not item.fatal)
     if fatal:
-        return Result("error", {"profile": wanted}, warnings, _notices(fatal), exit_code=ExitCode.CHECK)
+        return Result(
+            "error", {"profile": wanted}, warnings, tuple(map(notice_of, fatal)), exit_code=ExitCode.CHECK
+        )
     text = [f"No problem found in {wanted}."]
     return Result("warning" if warnings else "ok", {"profile": wanted}, warnings, text=text)
 
@@ -157,7 +158,3 @@ def _placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
         at = document.position(Problem((item.key,), ""))
         found.append(replace(item, message=f"{document.name}:{at.line}:{at.column}: {item.message}"))
     return found
-
-
-def _notices(findings: Iterable[Finding]) -> tuple[Notice, ...]:
-    return tuple(Notice(item.code, item.message, item.hint) for item in findings)

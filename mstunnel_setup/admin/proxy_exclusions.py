@@ -17,7 +17,7 @@ from mstunnel_setup.admin.profiles.exclusions import judge_exclusions, read_csv,
 from mstunnel_setup.admin.session import open_tenant
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.result import Result, notice_of
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 
 _LIST = "proxyExclusionList"
@@ -33,8 +33,8 @@ def check(operator: Operator, entries: list[str]) -> Result:
 
 def _judged(entries: Sequence[str]) -> Result:
     findings = judge_exclusions(entries)
-    warnings = tuple(Notice(item.code, item.message, item.hint) for item in findings if not item.fatal)
-    errors = tuple(Notice(item.code, item.message, item.hint) for item in findings if item.fatal)
+    warnings = tuple(notice_of(item) for item in findings if not item.fatal)
+    errors = tuple(notice_of(item) for item in findings if item.fatal)
     data: Body = {"entries": [*entries], "accepted": len(entries) - len(errors)}
     if errors:
         return Result("error", data, warnings, errors, exit_code=ExitCode.CHECK)

@@ -6,7 +6,7 @@ docs/reference/mst-admin.md.
 
 import re
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, ip_network
 from typing import Final
 
 from mstunnel_setup.admin import findings
@@ -138,7 +138,10 @@ def _advice(declared: ConfigurationObject, corporate_networks: Sequence[str]) ->
     devices = [ip_network(text, strict=False) for text in (declared.network, declared.ipv6_network) if text]
     own = [ip_network(text, strict=False) for text in corporate_networks]
     for network in devices:
-        yield from _overlaps(network, own)
+        for other in own:
+            if network.version == other.version and network.overlaps(other):
+                key = "network" if isinstance(network, IPv4Network) else "ipv6_network"
+                yield findings.NETWORK_OVERLAP(network=network, other=other).at(key)
     if not own and not (isinstance(devices[0], IPv4Network) and devices[0].subnet_of(_APIPA)):
         yield findings.NETWORK_NOT_APIPA(network=quoted(declared.network), safe=_APIPA)
     if declared.disable_udp_connections:
@@ -152,15 +155,6 @@ def _host_bits(declared: ConfigurationObject) -> Iterator[Finding]:
             network = ip_network(text, strict=False) if "/" in text else None
             if network is not None and not text.startswith(f"{network.network_address}/"):
                 yield findings.HOST_BITS_CUT(key=key, value=quoted(text), network=network).at(key)
-
-
-def _overlaps(
-    network: IPv4Network | IPv6Network, own: Sequence[IPv4Network | IPv6Network]
-) -> Iterator[Finding]:
-    for other in own:
-        if network.version == other.version and network.overlaps(other):
-            key = "network" if isinstance(network, IPv4Network) else "ipv6_network"
-            yield findings.NETWORK_OVERLAP(network=network, other=other).at(key)
 
 
 def _sentence(advice: str) -> str:

@@ -11,8 +11,8 @@ from mstunnel_setup.admin import findings
 from mstunnel_setup.admin.metrics import KINDS, Kind, kind_of
 from mstunnel_setup.admin.objects import SiteObject, ThresholdObject, WindowObject
 from mstunnel_setup.answers.address import web_address_problem
+from mstunnel_setup.answers.document import suggest
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.problem import suggest
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.errors import PropertyError
 from mstunnel_setup.text import quoted
@@ -95,15 +95,6 @@ def _window(window: WindowObject) -> Iterator[Finding]:
         yield findings.WINDOW_TIME_INVALID(name=name, value=quoted(getattr(window, name)))
     if not wrong and (_minutes(window.end) - _minutes(window.start)) % _DAY < _HOUR:
         yield findings.WINDOW_SHORT()
-    yield from _zone(window)
-
-
-def _minutes(text: str) -> int:
-    moment = time.fromisoformat(text)
-    return moment.hour * 60 + moment.minute
-
-
-def _zone(window: WindowObject) -> Iterator[Finding]:
     if (window.time_zone is None) == (window.utc_offset_minutes is None):
         yield findings.WINDOW_ZONE_MISSING()
     elif window.time_zone is not None and window.time_zone not in available_timezones():
@@ -111,6 +102,11 @@ def _zone(window: WindowObject) -> Iterator[Finding]:
         yield findings.TIME_ZONE_UNKNOWN(value=quoted(window.time_zone), near=near)
     elif window.utc_offset_minutes is not None and abs(window.utc_offset_minutes) > _FARTHEST:
         yield findings.UTC_OFFSET_INVALID(minutes=window.utc_offset_minutes, farthest=_FARTHEST)
+
+
+def _minutes(text: str) -> int:
+    moment = time.fromisoformat(text)
+    return moment.hour * 60 + moment.minute
 
 
 def _zone_advice(window: WindowObject | None) -> Iterator[Finding]:

@@ -4,20 +4,23 @@ Nodes are composed and walked here instead of being constructed: only so does ev
 duplicate seen, and is a number where text is expected taken as it is written.
 """
 
+import difflib
 import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from mstunnel_setup.answers.problem import KeyPath, Problem
 from mstunnel_setup.host.files import Files
+
+KeyPath: TypeAlias = tuple[str, ...]
+"""Keys from the top of a file, for example ("tenant", "cloud"); entries of lists are numbers in it."""
 
 _LARGEST = 1 << 20
 _MOST_EVENTS = 20_000
@@ -28,6 +31,23 @@ _DIRECTIVE = re.compile("^%", re.MULTILINE)
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = frozenset(_TAG + name for name in ("str", "int", "float", "timestamp", "merge", "value"))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with the value at `path`, or, with `at_key`, with the key itself."""
+
+    path: KeyPath
+    text: str
+    at_key: bool = False
+
+
+def suggest(word: str, known: list[str]) -> str:
+    """A question whether one of `known` was meant, to append to a message; empty when none is near."""
+    close = difflib.get_close_matches(
+        word.lower().replace("-", "_"), known, n=1
+    ) or difflib.get_close_matches(word.lower(), known, n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""
 
 
 class Position(NamedTuple):

@@ -6,11 +6,10 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
+from mstunnel_setup.answers.document import Problem
 from mstunnel_setup.answers.errors import ANSWERS_MISSING, ENVIRONMENT_INVALID
-from mstunnel_setup.answers.judge import AnswersError, judge
-from mstunnel_setup.answers.load import LoadedAnswers
+from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, judge
 from mstunnel_setup.answers.model import VERSION, AnswerFile
-from mstunnel_setup.answers.problem import Problem
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
 from mstunnel_setup.engine.values import JsonObject

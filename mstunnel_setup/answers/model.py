@@ -5,7 +5,6 @@ from typing import Literal, cast
 
 from pydantic import ConfigDict, Field, model_validator
 
-from mstunnel_setup.answers.part import Part
 from mstunnel_setup.answers.rules import RULES
 from mstunnel_setup.answers.token import Issuer, TokenAnswers
 from mstunnel_setup.answers.values import (
@@ -20,6 +19,7 @@ from mstunnel_setup.answers.values import (
     ImageRegistry,
     Ipv4Range,
     Line,
+    Part,
     SecretPlace,
     TenantId,
     Url,

@@ -7,8 +7,7 @@ from typing import Final, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from mstunnel_setup.answers.document import Document, DocumentError, compose
-from mstunnel_setup.answers.problem import KeyPath, Problem, suggest
+from mstunnel_setup.answers.document import Document, DocumentError, KeyPath, Problem, compose, suggest
 from mstunnel_setup.errors import VALUES_INVALID, ValuesError
 
 _HINT: Final = "Correct the options, then run the command again."

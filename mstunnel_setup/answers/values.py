@@ -4,7 +4,15 @@ import re
 from ipaddress import IPv4Network
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 
 from mstunnel_setup.answers.secret import SecretReference
 
@@ -25,6 +33,16 @@ _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_NAME = 200
 _SHORTEST_RANGE, _LONGEST_RANGE = 16, 28
+
+
+class Part(BaseModel):
+    """A section: frozen, strict about keys; a number where text is wanted is taken as it is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    def given(self) -> dict[str, object]:
+        """The keys that were answered, with their values."""
+        return {key: value for key, value in self if value is not None and key in self.model_fields_set}
 
 
 def _line(text: str) -> str:

@@ -2,8 +2,10 @@
 
 import os
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from mstunnel_setup.containers.engine import Finished, LogOptions
 from mstunnel_setup.containers.errors import CONTAINER_TIMEOUT, ENGINE_FAILED, ENGINE_MISSING
@@ -45,11 +47,27 @@ class CommandLine:
         return Finished(done.code, done.output, done.error)
 
 
-class CommandEngine:
-    """The part of a `ContainerEngine` that uses the command line."""
+class CommandEngine(ABC):
+    """What both engines have in common, most of all the part that uses the command line."""
 
     def __init__(self, command: CommandLine) -> None:
         self._command = command
+
+    @abstractmethod
+    def _switch(self, name: str, verb: Literal["start", "stop", "restart"]) -> None:
+        """Start, stop or restart a container."""
+
+    def start(self, name: str) -> None:
+        """Start a container."""
+        self._switch(name, "start")
+
+    def stop(self, name: str) -> None:
+        """Stop a container."""
+        self._switch(name, "stop")
+
+    def restart(self, name: str) -> None:
+        """Stop and start a container."""
+        self._switch(name, "restart")
 
     def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
         """Run a program in a running container; after a timeout it goes on running there."""

@@ -9,9 +9,11 @@ from contextlib import closing, contextmanager
 from http import HTTPStatus
 from typing import Any
 
-from mstunnel_setup.containers.archive import Loadable, for_docker, loadable
+from typing_extensions import override
+
+from mstunnel_setup.containers.archive import Loadable, Upload, for_docker, loadable
 from mstunnel_setup.containers.command_line import CommandEngine, CommandLine, once_arguments, once_name
-from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time
+from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, state_of
 from mstunnel_setup.containers.errors import (
     ENGINE_FAILED,
     IMAGE_LOAD_FAILED,
@@ -22,7 +24,6 @@ from mstunnel_setup.containers.errors import (
 from mstunnel_setup.containers.pull import Pull, fetched, pull_failure
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, Volume, digest_tag, split_reference
-from mstunnel_setup.containers.upload import Upload
 from mstunnel_setup.errors import Declared, EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import Processes
@@ -112,18 +113,6 @@ class DockerEngine(CommandEngine):
             raise IMAGE_MISSING(image=spec.image)
         self._command.run(create_arguments(spec, "docker"), _CREATE_TIMEOUT)
 
-    def start(self, name: str) -> None:
-        """Start a container."""
-        self._switch(name, "start")
-
-    def stop(self, name: str) -> None:
-        """Stop a container."""
-        self._switch(name, "stop")
-
-    def restart(self, name: str) -> None:
-        """Stop and start a container."""
-        self._switch(name, "restart")
-
     def remove(self, name: str) -> None:
         """Stop and remove a container."""
         with _explained(ENGINE_FAILED, operation=f"remove the container {name}"):
@@ -175,6 +164,7 @@ class DockerEngine(CommandEngine):
             response.raise_for_status()
         return int(response.status_code)
 
+    @override
     def _switch(self, name: str, verb: str) -> None:
         with _explained(ENGINE_FAILED, operation=f"{verb} the container {name}"):
             # 304: the container is already in that state.
@@ -202,17 +192,9 @@ class DockerEngine(CommandEngine):
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:
     """The state in the answer of Docker's `inspect`."""
-    state, labels = inspected["State"], dict(inspected["Config"].get("Labels") or {})
-    asked = str(inspected["Config"].get("Image", ""))
-    return ContainerState(
-        status=str(state["Status"]),
-        health=(state.get("Health") or {}).get("Status") or None,
-        labels=labels,
-        image_digest=labels.get(DIGEST_LABEL) or asked.partition("@")[2],
-        started_at=engine_time(str(state.get("StartedAt", ""))),
-        process_id=int(state.get("Pid") or 0) or None,
-        restarts=int(inspected.get("RestartCount") or 0),
-    )
+    asked = str(inspected["Config"].get("Image", "")).partition("@")[2]
+    labelled = (inspected["Config"].get("Labels") or {}).get(DIGEST_LABEL)
+    return state_of(inspected, labelled or asked)
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """The interface of a container engine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from mstunnel_setup.containers.spec import MANAGED_LABEL, ContainerSpec, Volume
 from mstunnel_setup.foreign import moment
@@ -149,6 +149,20 @@ class ContainerEngine(Protocol):
 def engine_time(text: str) -> datetime | None:
     """A time in the answer of an engine; both write the year 1 for `never`."""
     return None if text.startswith("0001-") else moment(text)
+
+
+def state_of(inspected: Mapping[str, Any], image_digest: str) -> ContainerState:
+    """The state in the answer of an engine's `inspect`; where the digest is, engines differ."""
+    state = inspected["State"]
+    return ContainerState(
+        status=str(state["Status"]),
+        health=(state.get("Health") or {}).get("Status") or None,
+        labels=dict(inspected["Config"].get("Labels") or {}),
+        image_digest=image_digest,
+        started_at=engine_time(str(state.get("StartedAt", ""))),
+        process_id=int(state.get("Pid") or 0) or None,
+        restarts=int(inspected.get("RestartCount") or 0),
+    )
 
 
 def no_progress(_fetched: int, _known: int) -> None:

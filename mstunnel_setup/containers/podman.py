@@ -9,9 +9,11 @@ from contextlib import closing, contextmanager
 from http import HTTPStatus
 from typing import Any
 
-from mstunnel_setup.containers.archive import for_podman
+from typing_extensions import override
+
+from mstunnel_setup.containers.archive import Upload, for_podman
 from mstunnel_setup.containers.command_line import CommandEngine, CommandLine, once_arguments, once_name
-from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time
+from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, state_of
 from mstunnel_setup.containers.errors import (
     ENGINE_FAILED,
     IMAGE_LOAD_FAILED,
@@ -21,7 +23,6 @@ from mstunnel_setup.containers.errors import (
 from mstunnel_setup.containers.pull import Pull, fetched, pull_failure
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
-from mstunnel_setup.containers.upload import Upload
 from mstunnel_setup.errors import Declared, EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import Processes
@@ -112,20 +113,10 @@ class PodmanEngine(CommandEngine):
         """Make a container with restart policy `always`."""
         self._command.run(create_arguments(spec), _CREATE_TIMEOUT)
 
-    def start(self, name: str) -> None:
-        """Start a container."""
-        with _explained(ENGINE_FAILED, operation=f"start the container {name}"):
-            self._client.containers.get(name).start()
-
-    def stop(self, name: str) -> None:
-        """Stop a container."""
-        with _explained(ENGINE_FAILED, operation=f"stop the container {name}"):
-            self._client.containers.get(name).stop()
-
-    def restart(self, name: str) -> None:
-        """Stop and start a container."""
-        with _explained(ENGINE_FAILED, operation=f"restart the container {name}"):
-            self._client.containers.get(name).restart()
+    @override
+    def _switch(self, name: str, verb: str) -> None:
+        with _explained(ENGINE_FAILED, operation=f"{verb} the container {name}"):
+            getattr(self._client.containers.get(name), verb)()
 
     def remove(self, name: str) -> None:
         """Stop and remove a container; retried while its process has not ended."""
@@ -189,18 +180,9 @@ class PodmanEngine(CommandEngine):
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:
     """The state in the answer of Podman's `inspect`."""
-    state = inspected["State"]
-    name = str(inspected.get("ImageName", ""))
-    return ContainerState(
-        status=str(state["Status"]),
-        health=(state.get("Health") or {}).get("Status") or None,
-        labels=dict(inspected["Config"].get("Labels") or {}),
-        # The requested digest: `ImageDigest` differs when the reference names a multi-platform index.
-        image_digest=name.partition("@")[2] or str(inspected.get("ImageDigest", "")),
-        started_at=engine_time(str(state.get("StartedAt", ""))),
-        process_id=int(state.get("Pid") or 0) or None,
-        restarts=int(inspected.get("RestartCount") or 0),
-    )
+    # The requested digest: `ImageDigest` differs when the reference names a multi-platform index.
+    requested = str(inspected.get("ImageName", "")).partition("@")[2]
+    return state_of(inspected, requested or str(inspected.get("ImageDigest", "")))
 
 
 def image_from(name: str, inspected: Mapping[str, Any]) -> Image:

@@ -56,9 +56,9 @@ async def read_json(request: Request) -> object:
         raise GraphError(BAD_REQUEST, "BadRequest", "Unable to read JSON request payload.") from error
 
 
-async def read_body(request: Request, kind: type[B], stored: JsonObject | None = None) -> B:
-    """Return the body, judged by its model (`stored`: the entity that it changes)."""
-    return judge(kind, await read_json(request), stored)
+async def read_body(request: Request, kind: type[B]) -> B:
+    """Return the body, judged by its model."""
+    return judge(kind, await read_json(request))
 
 
 def entity(request: Request, document: JsonObject, context: str, status: int = 200) -> JSONResponse:

@@ -105,7 +105,7 @@ class Graph:
     def create_server(self, site_id: str, name: str, deployment_mode: DeploymentMode) -> TunnelServer:
         """Register a server."""
         body = TunnelServer(display_name=name, deployment_mode=deployment_mode)
-        return self._write(TunnelServer, "POST", _servers(site_id), body, CONFIGURATION_READ_WRITE)
+        return self._create(TunnelServer, _servers(site_id), body, CONFIGURATION_READ_WRITE)
 
     def update_server(self, site_id: str, server_id: str, changes: TunnelServer) -> None:
         """Change what is set in `changes`; done by the agent's application this is also a check-in."""
@@ -133,7 +133,7 @@ class Graph:
             sign_in_audience="AzureADMyOrg",
             key_credentials=(credential,) if credential else (),
         )
-        return self._write(Application, "POST", "/applications", body, APPLICATION_READ_WRITE)
+        return self._create(Application, "/applications", body, APPLICATION_READ_WRITE)
 
     def set_credential(self, object_id: str, credential: KeyCredential) -> None:
         """Make `credential` the only certificate of an application."""
@@ -184,7 +184,7 @@ class Graph:
         """Create the service principal of an application, which may be a moment old."""
         body = ServicePrincipal(app_id=guid(app_id))
         return self._once_replicated(
-            lambda: self._write(ServicePrincipal, "POST", "/servicePrincipals", body, APPLICATION_READ_WRITE)
+            lambda: self._create(ServicePrincipal, "/servicePrincipals", body, APPLICATION_READ_WRITE)
         )
 
     def graph_principal(self) -> ServicePrincipal:
@@ -205,7 +205,7 @@ class Graph:
         )
         needs = APP_ROLE_ASSIGNMENT_READ_WRITE
         return self._once_replicated(
-            lambda: self._write(AppRoleAssignment, "POST", _grants(principal_id), body, needs)
+            lambda: self._create(AppRoleAssignment, _grants(principal_id), body, needs)
         )
 
     def _list(self, model: type[Model], path: str, needs: str) -> list[Model]:
@@ -219,8 +219,8 @@ class Graph:
                 return None
             raise
 
-    def _write(self, model: type[Model], method: str, path: str, body: WireModel, needs: str) -> Model:
-        return read_entity(model, self._transport.send(method, path, body.to_wire(), needs=needs))
+    def _create(self, model: type[Model], path: str, body: WireModel, needs: str) -> Model:
+        return read_entity(model, self._transport.send("POST", path, body.to_wire(), needs=needs))
 
     def _delete(self, path: str, needs: str) -> bool:
         try:

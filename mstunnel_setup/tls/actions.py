@@ -14,7 +14,7 @@ from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS, new_agent_credential, read_agent_credential
-from mstunnel_setup.tls.chain_building import finish_switch
+from mstunnel_setup.tls.chain_building import prefer_trusted
 from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING, CERTIFICATE_SOURCE_CHANGED
 from mstunnel_setup.tls.load import (
     chain_pem,
@@ -87,7 +87,7 @@ class IdentitySource:
             if self.root:
                 chain[self.root] = ports.files.read_given(self.root) or b""
             identity = load_identity_files(chain, contents[self.key])
-        return finish_switch(identity, ports.trusted_roots, ports.clock.now())
+        return prefer_trusted(identity, ports.trusted_roots, ports.clock.now())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -112,7 +112,7 @@ def best_path(
     return min(paths(leaf, given, roots), key=rank)
 
 
-def finish_switch(identity: Identity, trusted_roots: Sequence[x509.Certificate], now: datetime) -> Identity:
+def prefer_trusted(identity: Identity, trusted_roots: Sequence[x509.Certificate], now: datetime) -> Identity:
     """Return the identity with the chain that ends in a trusted root, where the input offers a choice.
 
     The root itself stays in the chain only when the input had it.

@@ -94,10 +94,10 @@ def sequence(node: Node, at_least: int = 0) -> tuple[Node, ...]:
     return parts
 
 
-def _elements(data: bytes, depth: int = 0) -> Iterator[Node]:
+def _elements(data: bytes) -> Iterator[Node]:
     position = 0
     while position < len(data):
-        node, position = _element(data, position, depth)
+        node, position = _element(data, position, 0)
         yield node
 
 

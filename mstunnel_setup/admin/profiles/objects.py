@@ -13,8 +13,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from mstunnel_setup.answers.part import Part
-from mstunnel_setup.answers.values import Guid, Line
+from mstunnel_setup.answers.values import Guid, Line, Part
 
 PEM_START = "-----BEGIN CERTIFICATE-----"
 CONNECT: tuple[str, ...] = ("connect", "establish")

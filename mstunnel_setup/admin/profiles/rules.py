@@ -76,7 +76,10 @@ def _connection(profile: ProfileObject) -> Iterator[Finding]:
 
 
 def _android(profile: ProfileObject) -> Iterator[Finding]:
-    yield from _lockdown(profile)
+    if profile.lockdown and not profile.always_on:
+        yield findings.LOCKDOWN_NEEDS_ALWAYS_ON()
+    if profile.lockdown_exclusions and not profile.lockdown:
+        yield findings.LOCKDOWN_EXCLUSIONS_ALONE()
     if profile.apps and not profile.always_on:
         yield findings.PER_APP_STARTS_BY_HAND()
     if profile.proxy is not None:
@@ -89,13 +92,6 @@ def _ipv6(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Findi
     """A full tunnel gives devices an IPv6 address; a client that asks for none leaves IPv6 to the network."""
     if split_rules is False and not profile.is_ios and not profile.lockdown:
         yield findings.IPV6_BESIDE_TUNNEL()
-
-
-def _lockdown(profile: ProfileObject) -> Iterator[Finding]:
-    if profile.lockdown and not profile.always_on:
-        yield findings.LOCKDOWN_NEEDS_ALWAYS_ON()
-    if profile.lockdown_exclusions and not profile.lockdown:
-        yield findings.LOCKDOWN_EXCLUSIONS_ALONE()
 
 
 def _apps(profile: ProfileObject) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mstunnel_setup.tls import der, load
-from mstunnel_setup.tls.chain_building import finish_switch
+from mstunnel_setup.tls.chain_building import prefer_trusted
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.model import Finding, Identity
 from mstunnel_setup.tls.pfx_outline import outline
@@ -115,7 +115,7 @@ def run(recipe: Recipe) -> Outcome:
         private_roots=private,
         allow_self_signed=recipe.get("lab", False),
     )
-    return Outcome(identity, finish_switch(identity, [*trusted, *private], now), findings)
+    return Outcome(identity, prefer_trusted(identity, [*trusted, *private], now), findings)
 
 
 def _load(recipe: Recipe, pki: Pki) -> Identity:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mstunnel_setup.errors import CertificateError, ExitCode
-from mstunnel_setup.tls.chain_building import finish_switch
+from mstunnel_setup.tls.chain_building import prefer_trusted
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import (
     chain_pem,
@@ -79,7 +79,7 @@ def test_neither_the_order_nor_the_file_of_a_certificate_matters(order: list[str
     files: dict[str, bytes] = defaultdict(bytes)
     for name, number in zip(order, where, strict=True):
         files[f"/{number}.pem"] += PKI.pem(name)
-    identity = finish_switch(load_identity_files(files, KEY), [PKI.certificate("root")], NOW)
+    identity = prefer_trusted(load_identity_files(files, KEY), [PKI.certificate("root")], NOW)
     assert identity.leaf == PKI.certificate("leaf")
     assert identity.chain == tuple(map(PKI.certificate, ("leaf", "inter", "root")))
     assert set(identity.given) == set(map(PKI.certificate, PARTS))
@@ -98,8 +98,8 @@ def test_of_several_files_the_one_that_is_wrong_is_named() -> None:
 def test_settling_leaves_the_cross_signed_certificate_out() -> None:
     chain = chain_bytes({"chain": ["leaf", "inter", "cross"]}, PKI)
     identity = load_identity(chain, KEY)
-    assert len(chain_pem(identity)) > len(chain_pem(finish_switch(identity, [PKI.certificate("root")], NOW)))
-    assert finish_switch(identity, [PKI.certificate("old-root")], NOW).chain == identity.chain
+    assert len(chain_pem(identity)) > len(chain_pem(prefer_trusted(identity, [PKI.certificate("root")], NOW)))
+    assert prefer_trusted(identity, [PKI.certificate("old-root")], NOW).chain == identity.chain
 
 
 def test_key_and_passphrase_stay_out_of_texts() -> None:
