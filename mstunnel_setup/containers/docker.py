@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from mstunnel_setup.containers.archive import Loadable, Upload, for_docker, loadable
 from mstunnel_setup.containers.command_line import CommandEngine, CommandLine, once_arguments, once_name
-from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, state_of
+from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time, state_of
 from mstunnel_setup.containers.errors import (
     ENGINE_FAILED,
     IMAGE_LOAD_FAILED,

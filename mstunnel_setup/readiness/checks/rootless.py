@@ -87,11 +87,11 @@ def _linger(rootless: RootlessFacts) -> Verdict:
     Severity.RECOMMENDED,
     passes="Red Hat Enterprise Linux is 8.8 or later; the vendor names no minimum for others.",
 )
-def _platform(settings: Settings, system: SystemFacts) -> Verdict:
+def _platform(system: SystemFacts) -> Verdict:
     least = platforms().least_rootless.get(system.distribution, "0")
     if (known := release(system.version)) is None or known >= Version(least):
-        return _rootful(settings) or passed(system.name)
-    return _rootful(settings) or findings.ROOTLESS_PLATFORM_OLD(name=system.name, least=least)
+        return passed(system.name)
+    return findings.ROOTLESS_PLATFORM_OLD(name=system.name, least=least)
 
 
 @check(
@@ -101,10 +101,10 @@ def _platform(settings: Settings, system: SystemFacts) -> Verdict:
     Severity.RECOMMENDED,
     passes="The home of the account is below `/home`.",
 )
-def _home(settings: Settings, rootless: RootlessFacts) -> Verdict:
+def _home(rootless: RootlessFacts) -> Verdict:
     if f"{rootless.home}/".startswith("/home/"):
-        return _rootful(settings) or passed(rootless.home)
-    return _rootful(settings) or findings.HOME_ELSEWHERE(account=rootless.account, home=rootless.home)
+        return passed(rootless.home)
+    return findings.HOME_ELSEWHERE(account=rootless.account, home=rootless.home)
 
 
 @check("rootless-home-space", Group.ROOTLESS, "Space for containers", passes="10 GB are free in its home.")
