@@ -52,13 +52,17 @@ def install(operator: Operator, request: InstallRequest) -> Result:
     """Run all steps but the skipped ones; without root first those of root, then those of the account."""
     request = with_lab(operator.clock, request)
     scope = scope_to_install(operator, request.settings)
-    if scope is Scope.HOST:
+    if scope is Scope.ALL:
         outcome = run_scope(operator, request, scope)
+        return installed(outcome.data, *outcome.summary)
+    later = chosen_steps(request.skip, Scope.ACCOUNT)
+    if scope is Scope.HOST:
+        outcome = run_scope(operator, request, scope, later=later)
         become(operator, outcome.account, {DONE: json.dumps(outcome.data)})
-    done = _done_by_root(operator, request) if scope is Scope.ACCOUNT else Result()
+    done = _done_by_root(operator, request, later)
     if done.errors:
         return done
-    outcome = run_scope(operator, request, scope)
+    outcome = run_scope(operator, accepted(request), scope)
     return installed(joined(done.data, outcome.data), *outcome.summary)
 
 
@@ -103,28 +107,39 @@ def steps_data(planned: Sequence[Planned]) -> JsonObject:
     }
 
 
-def _done_by_root(operator: Operator, request: InstallRequest) -> Result:
-    """What root did in this installation: just now, or when it is asked to."""
+def accepted(request: InstallRequest) -> InstallRequest:
+    """The request to the account: before root's part begins, the terms are accepted."""
+    return replace(request, settings={**request.settings, "eula": "accept"})
+
+
+def _done_by_root(operator: Operator, request: InstallRequest, later: Sequence[AnyStep]) -> Result:
+    """What root did in this installation: just now, or when it is asked to; `later` are the account's steps."""
     told = os.environ.pop(DONE, "")
     if told:
         return Result(data=json.loads(told))
     skipped, ignored = request.skip, request.ignored_checks
     steps = chosen_steps(skipped, Scope.HOST)
-    planned, proxies = planned_by_root(operator, request.settings, steps, ignored)
+    planned, proxies = planned_by_root(operator, request.settings, steps, later, ignored)
     if not any(item.actions for item in planned):
         return Result()
     answers = operator.answers
-    given = [*(("--answers", str(answers)) if answers else ())]
+    given = ["--accept-eula", *(("--answers", str(answers)) if answers else ())]
     given += [word for name in skipped for word in ("--skip", name)]
     given += ["--lab", request.lab] if request.lab else []
     given += [word for check in ignored for word in ("--ignore-check", check)]
     return have_root_do(operator, planned, host_command(*given, variables=proxies))
 
 
-def run_scope(operator: Operator, request: InstallRequest, scope: Scope, port: int | None = None) -> Outcome:
-    """Run the steps of a part."""
+def run_scope(
+    operator: Operator,
+    request: InstallRequest,
+    scope: Scope,
+    port: int | None = None,
+    later: Sequence[AnyStep] = (),
+) -> Outcome:
+    """Run the steps of a part; `later` are those of the other part, which this command runs next."""
     steps = chosen_steps(request.skip, scope)
-    return _run(operator, request, steps, scope, port, checked=True)
+    return _run(operator, request, steps, scope, port, later, checked=True)
 
 
 def _run(
@@ -133,6 +148,7 @@ def _run(
     steps: Sequence[AnyStep],
     scope: Scope,
     port: int | None = None,
+    later: Sequence[AnyStep] = (),
     *,
     checked: bool = False,
 ) -> Outcome:
@@ -144,7 +160,7 @@ def _run(
         scope=scope,
         port=port,
     ) as run:
-        require_answers(run, steps)
+        require_answers(run, steps, later)
         _refuse_too_early(run, [step.name for step in steps])
         if checked:
             refuse_unready(run.context, [step.name for step in steps])

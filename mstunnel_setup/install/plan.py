@@ -10,7 +10,7 @@ from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.host import accounts
 from mstunnel_setup.install.errors import PLAN_INCOMPLETE
-from mstunnel_setup.install.install import steps_data
+from mstunnel_setup.install.install import accepted, steps_data
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.preflight import judging, refuse_unready
@@ -37,11 +37,12 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
         ) as run:
             if scope is Scope.HOST and accounts.find(run.context.answers.account) is not None:
                 become(operator, run.context.answers.account)
-            require_answers(run, steps)
+            require_answers(run, steps, chosen_steps(request.skip, scope))
             refuse_unready(run.context, [step.name for step in steps])
             found = run.runner.plan(judging(steps), run.context)
             lines += _lines(run, found)
             planned += found
+        request = accepted(request)
     data = steps_data(planned)
     data["plan"] = [CODEC.dump(action) for item in planned for action in item.actions]
     total = data["actions"]

@@ -30,7 +30,7 @@ from mstunnel_setup.install.installed import journal_of
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.programs import FILE
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.session import answers, open_run, refuse_unsupported
+from mstunnel_setup.install.session import answers, open_run, refuse_unsupported, require_answers
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.operator import Operator, Settings
@@ -77,13 +77,20 @@ def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
 
 
 def planned_by_root(
-    operator: Operator, settings: Settings, steps: Sequence[AnyStep], ignored: Sequence[str]
+    operator: Operator,
+    settings: Settings,
+    steps: Sequence[AnyStep],
+    later: Sequence[AnyStep],
+    ignored: Sequence[str],
 ) -> tuple[list[Planned], tuple[str, ...]]:
     """What root still has to do, found out without root privileges; and the proxies to pass on.
 
-    Raises CheckError when the host cannot be made ready.
+    The terms are accepted by then: a person is asked. `later` are the steps of the account.
+
+    Raises CheckError when the host cannot be made ready, UsageError for missing answers and declined terms.
     """
     with open_run(operator, settings, ignored_checks=ignored, exclusively=False, scope=Scope.HOST) as run:
+        require_answers(run, steps, later)
         refuse_unready(run.context, [step.name for step in steps])
         planned = run.runner.plan(steps, run.context)
         return planned, tuple(f"{name}={value}" for name, value in environment.proxies(run.context).items())

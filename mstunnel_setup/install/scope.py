@@ -16,7 +16,7 @@ _ASKED = ("eula", "environment", "certificate", "sign-in", "site", "register")
 _CONTAINERS = ("images", "configure", "launch", "monitor")
 STEP_NAMES: Mapping[Scope, tuple[str, ...]] = {
     Scope.ALL: (*_ASKED, "program", "kernel", "proxy", "bridge", *_CONTAINERS, "audit", "verify"),
-    Scope.HOST: ("account", "program", "kernel", "uplink", "proxy", "boot", "audit"),
+    Scope.HOST: ("eula", "account", "program", "kernel", "uplink", "proxy", "boot", "audit"),
     Scope.ACCOUNT: (*_ASKED, "proxy-units", *_CONTAINERS, "verify"),
 }
 """The names of the steps of each part, in order, for what does not load the steps (`step_list`)."""

@@ -191,11 +191,18 @@ def _unknown(name: str, known: Sequence[str]) -> UsageError:
     return STEP_UNKNOWN(name=name, names=names)
 
 
-def require_answers(run: Run, steps: Sequence[AnyStep]) -> None:
-    """Raise UsageError naming every answer that an unattended run still lacks; a person is asked instead."""
+def require_answers(run: Run, steps: Sequence[AnyStep], later: Sequence[AnyStep] = ()) -> None:
+    """Raise UsageError naming every answer that an unattended run still lacks; a person is asked instead.
+
+    `later` are steps of the account that follow root's. Once root's have begun, the account may have been
+    told its answers, which its own journal knows.
+    """
     refuse_unsupported(run.context.answers)
-    if not run.context.prompter.interactive:
-        require(run.context.answers, [path for step in steps for path in step.missing(run.context)])
+    if run.context.prompter.interactive:
+        return
+    asking = steps if run.context.receipt.entries else (*steps, *later)
+    missing = dict.fromkeys(path for step in asking for path in step.missing(run.context))
+    require(run.context.answers, missing)
 
 
 def refuse_unsupported(given: Answers) -> None:

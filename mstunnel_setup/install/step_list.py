@@ -89,7 +89,16 @@ ORDER: tuple[AnyStep, ...] = (
 )
 
 ROOTLESS: Mapping[Scope, tuple[AnyStep, ...]] = {
-    Scope.HOST: (account.STEP, program.STEP, kernel.STEP, uplink.STEP, proxy.SYSTEM, boot.STEP, audit.STEP),
+    Scope.HOST: (
+        eula.BY_ROOT,
+        account.STEP,
+        program.STEP,
+        kernel.STEP,
+        uplink.STEP,
+        proxy.SYSTEM,
+        boot.STEP,
+        audit.STEP,
+    ),
     Scope.ACCOUNT: (
         eula.STEP,
         environment.STEP,

@@ -13,6 +13,7 @@ from tests.testbed.host_tree import host_tree
 from tests.testbed.installation import Installation
 from tests.testbed.machine import Entry
 from tests.testbed.process import Completed
+from tests.testbed.terminal import Terminal
 from tests.testbed.testbed import INTRANET_PAGE, Testbed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(600)]
@@ -71,6 +72,34 @@ def error(completed: Completed) -> dict[str, str]:
     return found
 
 
+@pytest.mark.parametrize("account", ["root", ACCOUNT])
+def test_unattended_without_accepted_terms_nothing_is_begun(host: Host, account: str) -> None:
+    host.write_answers({"eula": None, "site": None})
+    refused = host.install() if account == ACCOUNT else host.setup(check=False)
+    host.write_answers({})
+    assert (refused.code, error(refused)["code"]) == (2, "answers-missing"), refused.describe()
+    for path in ("eula", "site"):
+        assert f"`{path}`: give" in error(refused)["message"]
+    assert tree(host) == host.before
+
+
+@pytest.mark.parametrize(
+    "command", [("mstunnel-setup",), ("mstunnel-setup", "host"), ("runuser", "-u", ACCOUNT, "mstunnel-setup")]
+)
+def test_declined_terms_leave_the_host_as_it_was(host: Host, command: tuple[str, ...]) -> None:
+    host.write_answers({"eula": None})
+    with Terminal(host.server, (*command, "--answers", host.path("answers.yaml")), {"PATH": PATH}) as terminal:
+        terminal.wait_for("-- more")
+        terminal.type("q")
+        terminal.wait_for("Do you accept these terms?")
+        terminal.type("no")
+        assert terminal.end(60) == 2, terminal.screen
+    host.write_answers({})
+    assert "the terms were not accepted; nothing was changed" in terminal.screen
+    assert "root privileges" not in terminal.screen
+    assert tree(host) == host.before
+
+
 def test_without_sudo_the_list_is_shown_and_nothing_is_changed(host: Host) -> None:
     refused = host.install()
     assert (refused.code, error(refused)["code"]) == (11, "root-needed"), refused.describe()
@@ -94,7 +123,7 @@ def test_a_killed_half_of_root_is_finished_by_the_one_sudo(host: Host) -> None:
     killed = host.install("python3", host.path("kill_at.py"), "launch")
     assert killed.code == 137, killed.describe()
     status = json.loads(host.as_account("mstunnel-setup", "status", "--output", "json").stdout)["data"]
-    assert status["done"][:6] == ["account", "program", "kernel", "uplink", "proxy", "boot"]
+    assert status["done"][:7] == ["eula", "account", "program", "kernel", "uplink", "proxy", "boot"]
     assert (status["installed"], status["next"]) == (False, "launch")
 
 

@@ -89,4 +89,10 @@ def _missing(context: Context) -> Sequence[str]:
     return ("eula",) if _outstanding(context) else ()
 
 
+def _decide_by_root(record: JsonObject | None) -> Sequence[Action[Ports]]:
+    """Root keeps the record alone: the marker and the answers belong to the account."""
+    return () if record is None else (StoreAnswer(name="accepted-eula", value=record),)
+
+
 STEP = Step("eula", "Licence and terms of use", _gather, _decide, missing=_missing)
+BY_ROOT = Step("eula", "Licence and terms of use", _record, _decide_by_root, missing=_missing)

@@ -96,3 +96,19 @@ def test_a_new_text_is_missing_again_when_unattended(scene: Scene, monkeypatch: 
     scene.run(eula.STEP, scene.context(eula="accept"))
     monkeypatch.setattr(eula, "text", lambda: "New terms.\n")
     assert eula.STEP.missing(scene.context()) == ("eula",)
+
+
+def test_root_keeps_the_record_alone_for_the_account_that_follows(scene: Scene) -> None:
+    scene.prompter.typed = ["yes"]
+    assert paths_of(scene.run(eula.BY_ROOT, scene.context())) == ["answer:accepted-eula"]
+    assert scene.files.state(paths.CONFIGURATION) is None
+    assert scene.run(eula.BY_ROOT, scene.context()) == ()
+    assert len(scene.prompter.asked) == 1
+
+
+def test_refused_at_the_part_of_root_nothing_begins(scene: Scene) -> None:
+    scene.prompter.typed = ["no"]
+    with pytest.raises(UsageError, match="not accepted"):
+        scene.run(eula.BY_ROOT, scene.context())
+    assert scene.journal.installation_id is None
+    assert not list((scene.root / "var/lib").iterdir())

@@ -11,9 +11,10 @@ import pytest
 from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.errors import ExitCode, WaitingError
+from mstunnel_setup.errors import ExitCode, UsageError, WaitingError
 from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.install import rootless
+from mstunnel_setup.install.steps import eula, sign_in, site
 from tests.unit.install.scenes import FakePrompter
 from tests.unit.operators import operator_of
 
@@ -21,6 +22,36 @@ COMMAND = ("/usr/sbin/mstunnel-setup", "host", "--account", "gateway")
 PLANNED = [
     Planned("account", "Account", (StoreAnswer(name="mode", value="rootless"), MakeDirectory(path="/x")))
 ]
+
+
+def planned(host: Path, console: FakePrompter, **settings: str) -> list[str]:
+    """The objects that root would make for the terms alone; sign-in and site are the account's."""
+    for name in ("etc", "run", "var"):
+        (host / name).mkdir()
+    operator = operator_of(host, console)
+    steps, _ = rootless.planned_by_root(
+        operator, {"mode": "rootless", **settings}, [eula.BY_ROOT], [sign_in.STEP, eula.STEP, site.STEP], ()
+    )
+    return [action.key for step in steps for action in step.actions]
+
+
+def test_a_person_reads_the_terms_before_root_has_anything_to_do(tmp_path: Path) -> None:
+    console = FakePrompter(["yes"])
+    assert planned(tmp_path, console) == ["answer:accepted-eula"]
+    assert console.paged == [eula.text()]
+
+
+def test_whoever_declines_is_not_asked_for_root(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        planned(tmp_path, FakePrompter(["no"]))
+    assert caught.value.code == "eula-declined"
+
+
+def test_unattended_the_answers_of_both_parts_are_named_before_root_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        planned(tmp_path, FakePrompter(interactive=False), **{"tenant.cloud": "public"})
+    assert caught.value.code == "answers-missing"
+    assert [caught.value.message.count(f"`{path}`: give") for path in ("eula", "site")] == [1, 1]
 
 
 @pytest.fixture

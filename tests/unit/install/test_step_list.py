@@ -30,6 +30,10 @@ def test_the_dialogue_comes_first_and_in_its_order(scope: Scope) -> None:
     ]
 
 
+def test_root_too_begins_with_the_terms() -> None:
+    assert [step.name for step in steps_of(Scope.HOST)][:2] == ["eula", "account"]
+
+
 def test_what_a_step_needs_comes_before_it() -> None:
     names = [step.name for step in ORDER]
     assert [
