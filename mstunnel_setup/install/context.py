@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.errors import CheckError, UsageError
+from mstunnel_setup.errors import SetupError, UsageError
 from mstunnel_setup.install.ports import Ports, no_tenant
 from mstunnel_setup.operator import Prompter
 from mstunnel_setup.readiness.facts import Facts
@@ -103,7 +103,7 @@ class Context:
             self.gathered.noted.add(text)
             self.prompter.say(text)
 
-    def fail(self, error: CheckError) -> None:
+    def fail(self, error: SetupError) -> None:
         """Raise the failed check, unless the administrator chose to ignore it by its code."""
         if error.code not in self.ignored_checks:
             raise error

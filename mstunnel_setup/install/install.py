@@ -113,7 +113,7 @@ def accepted(request: InstallRequest) -> InstallRequest:
 
 
 def _done_by_root(operator: Operator, request: InstallRequest, later: Sequence[AnyStep]) -> Result:
-    """What root did in this installation: just now, or when it is asked to; `later` are the account's steps."""
+    """What root did in this installation: just now, or when it is asked to; `later` are the account's."""
     told = os.environ.pop(DONE, "")
     if told:
         return Result(data=json.loads(told))
@@ -139,7 +139,7 @@ def run_scope(
 ) -> Outcome:
     """Run the steps of a part; `later` are those of the other part, which this command runs next."""
     steps = chosen_steps(request.skip, scope)
-    return _run(operator, request, steps, scope, port, later, checked=True)
+    return _run(operator, request, steps, scope, port, later=later, checked=True)
 
 
 def _run(
@@ -148,8 +148,8 @@ def _run(
     steps: Sequence[AnyStep],
     scope: Scope,
     port: int | None = None,
-    later: Sequence[AnyStep] = (),
     *,
+    later: Sequence[AnyStep] = (),
     checked: bool = False,
 ) -> Outcome:
     with open_run(

@@ -34,7 +34,7 @@ _OF_THE_SITE = _PORTS | {"pool-route", "pool-bridge", "pool-dns", "bridge-dns", 
 # Seconds: before an installation what is slow is worth waiting for; a host that answers at once loses none.
 _PATIENCE = 120.0
 _FIREWALL = frozenset({"firewall-tcp", "firewall-udp"})
-OF_STEPS = ("program-older", "tun-missing", "port-in-use")
+OF_STEPS = ("program-older", "tun-missing", "port-in-use", "licence-missing")
 """What steps check themselves, beyond mst-readiness; `--ignore-check` takes these ids as well."""
 _ALL = frozenset(item.id for item in checks.CHECKS)
 

@@ -13,12 +13,17 @@ from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.existing_identity import UseAppIdentity
 from mstunnel_setup.tenant.graph import Graph
-from mstunnel_setup.tenant.sign_in import PREPARED_PERMISSIONS, SETUP_PERMISSIONS, SignIn
+from mstunnel_setup.tenant.sign_in import (
+    PREPARED_PERMISSIONS,
+    SETUP_PERMISSIONS,
+    SignIn,
+    require_intune_role,
+)
 from mstunnel_setup.tenant_sign_in import cloud_of, roots_of, sign_in
 
 _PUBLIC_CLIENT = (
     "The page may ask for your consent to Microsoft Graph Command Line Tools, for "
-    f"{', '.join(SETUP_PERMISSIONS)}. To use your own registration instead, stop and set "
+    "{permissions}. To use your own registration instead, stop and set "
     "MSTUNNEL_SIGN_IN_CLIENT_ID to its client id."
 )
 
@@ -50,20 +55,27 @@ def result(receipt: Receipt, kind: str) -> JsonObject | None:
     return next((entry.outputs for entry in found if entry.finished), None)
 
 
-def administrator(context: Context) -> Graph:
-    """The tenant with an administrator's sign-in, by the method of the answers. Raises SignInError."""
+def administrator(context: Context, further: Sequence[str] = ()) -> Graph:
+    """The tenant with an administrator's sign-in, by the method of the answers.
+
+    `further` are permissions that a device code asks for beside the usual ones. Raises SignInError, also for
+    a person without the role.
+    """
     http = http_session(context)
     ports = context.ports
+    usual = PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS
+    permissions = (*usual, *further)
     token = sign_in(
         context.answers,
         http,
         ports.clock,
         context.prompter,
         ports.files,
-        permissions=PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS,
-        client_id=lambda: _client_id(context),
+        permissions=permissions,
+        client_id=lambda: _client_id(context, permissions),
         secret=context.secret,
     )
+    require_intune_role(token.token())
     return Graph(http, cloud_of(context.answers), token, ports.clock)
 
 
@@ -93,12 +105,12 @@ def missing(context: Context) -> Sequence[str]:
     return needed_to_sign_in(answers.method, cloud=cloud, has_pfx=answers.pfx is not None)
 
 
-def _client_id(context: Context) -> str:
+def _client_id(context: Context, permissions: Sequence[str]) -> str:
     """The application to sign in with; a person is asked in a cloud that has none for every tenant."""
     if context.answers.client_id is None:
         return context.answer("sign_in.client_id", CLIENT_ID_QUESTION)
     if context.answers.sign_in.client_id is None:
-        context.note(_PUBLIC_CLIENT)
+        context.note(_PUBLIC_CLIENT.format(permissions=", ".join(permissions)))
     return context.answers.client_id
 
 

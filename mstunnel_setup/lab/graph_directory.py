@@ -28,10 +28,13 @@ from mstunnel_setup.lab.records import ApplicationRecord, UserRecord
 from mstunnel_setup.lab.state import Lab, lab_of
 from mstunnel_setup.tenant.wire import (
     GATEWAY_APP_ID,
+    INTUNE_PLAN_1,
     Application,
     AppRoleAssignment,
     KeyCredential,
+    LicenseDetails,
     Organization,
+    ServicePlan,
     ServicePrincipal,
     User,
 )
@@ -41,6 +44,9 @@ _PRINCIPAL: Final = entity_type("microsoft.graph.servicePrincipal", ServicePrinc
 _ASSIGNMENT: Final = entity_type("microsoft.graph.appRoleAssignment", AppRoleAssignment)
 _ORGANIZATION: Final = entity_type("microsoft.graph.organization", Organization)
 _USER: Final = entity_type("microsoft.graph.user", User)
+_LICENCE: Final = entity_type("microsoft.graph.licenseDetails", LicenseDetails)
+# The product Microsoft Intune Plan 1 (product names and service plan identifiers for licensing).
+_INTUNE_SKU: Final = "061f9ace-7d42-4136-88ac-31dc755f143f"
 FIRST_PARTY: Final = {GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
 """Microsoft's applications that an administrator may give a service principal."""
 
@@ -290,16 +296,41 @@ async def organization(request: Request) -> Response:
     return collection(request, [document], _ORGANIZATION, "organization")
 
 
-async def me(request: Request) -> Response:
-    """Name the signed-in user."""
+def _signed_in(request: Request) -> UserRecord:
+    """Return the user who calls; raises `GraphError` for an application and without the permission."""
     user = (caller := caller_of(request)).user
     if user is None:
         raise bad_request("/me request is only valid with delegated authentication flow.")
     if "User.Read" not in caller.permissions:
         message = "Insufficient privileges to complete the operation."
         raise GraphError(FORBIDDEN, "Authorization_RequestDenied", message)
+    return user
+
+
+async def me(request: Request) -> Response:
+    """Name the signed-in user."""
+    user = _signed_in(request)
     document: JsonObject = {"id": user.id, "displayName": user.name, "userPrincipalName": user.upn}
     return one(request, document, _USER, "users/$entity")
+
+
+async def license_details(request: Request) -> Response:
+    """List the licences of the signed-in user: Intune Plan 1, or none."""
+    licence = LicenseDetails(
+        id=_INTUNE_SKU,
+        sku_id=_INTUNE_SKU,
+        sku_part_number="INTUNE_A",
+        service_plans=(
+            ServicePlan(
+                service_plan_id=INTUNE_PLAN_1,
+                service_plan_name="INTUNE_A",
+                provisioning_status="Success",
+                applies_to="User",
+            ),
+        ),
+    )
+    documents = [licence.to_wire()] if _signed_in(request).licensed else []
+    return collection(request, documents, _LICENCE, "users('me')/licenseDetails")
 
 
 _BOTH = ["GET", "POST"]
@@ -313,4 +344,5 @@ ROUTES = [
     Route("/servicePrincipals/{id}/appRoleAssignments/{assignment_id}", assignment, methods=["DELETE"]),
     Route("/organization", organization),
     Route("/me", me),
+    Route("/me/licenseDetails", license_details),
 ]

@@ -24,11 +24,12 @@ from mstunnel_setup.readiness.facts import AccountFacts, InboundFacts, Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
 from mstunnel_setup.readiness.parse import json_object
-from mstunnel_setup.readiness.read.account import USER_READ, AccountReader
+from mstunnel_setup.readiness.read.account import AccountReader
 from mstunnel_setup.readiness.read.certificate import CertificatePlace
 from mstunnel_setup.result import Notice, Result, Status
 from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
+from mstunnel_setup.tenant.wire import USER_READ
 from mstunnel_setup.tenant_sign_in import cloud_of, roots_of, sign_in
 
 _PORT, _LAST_PORT = 443, 65535

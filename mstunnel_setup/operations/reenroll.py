@@ -52,7 +52,7 @@ def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result:
         ask = prompter.interactive and not yes
         if ask and not prompter.confirm("Give this server a new identity in the tenant?"):
             raise REENROLL_DECLINED()
-        sign_in.as_administrator(run.context)
+        sign_in.as_registrar(run.context)
         site.chosen_id(run.context)
         removals = take_back(run, _IDENTITY)
         enrol(run)

@@ -141,7 +141,7 @@ def _staged(run: Run, files: Mapping[str, bytes]) -> list[CopyFile]:
 
 def _remove_old(run: Run, manifest: JsonObject) -> None:
     """Remove from the tenant what the old host had there; absent is fine."""
-    sign_in.as_administrator(run.context)
+    sign_in.as_registrar(run.context)
     graph, site = run.context.ports.graph, manifest.get("site")
     if isinstance(site, dict) and manifest.get("server_id"):
         graph.delete_server(str(site["id"]), str(manifest["server_id"]))

@@ -24,11 +24,13 @@ from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
     GRAPH_APP_ID,
+    USER_READ,
     Application,
     AppRoleAssignment,
     DeploymentMode,
     HealthThreshold,
     KeyCredential,
+    LicenseDetails,
     Organization,
     PasswordCredential,
     ServicePrincipal,
@@ -65,6 +67,15 @@ class Graph:
         self._transport = GraphTransport(http, f"{cloud.graph}/beta", token_source)
         self._token_source = token_source
         self._clock = clock
+
+    @property
+    def for_person(self) -> bool:
+        """Whether the token is a person's: it names delegated permissions (`scp`)."""
+        return "scp" in claims(self._token_source.token())
+
+    def licences(self) -> list[LicenseDetails]:
+        """Return the licences of the person who signed in."""
+        return self._list(LicenseDetails, "/me/licenseDetails", USER_READ)
 
     def tenant_id(self) -> str:
         """Return the id of the tenant: from the token when it says so, else from Graph."""

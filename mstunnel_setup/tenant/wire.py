@@ -33,6 +33,11 @@ CONFIGURATION_READ_WRITE: Final = "DeviceManagementConfiguration.ReadWrite.All"
 APPLICATION_READ_WRITE: Final = "Application.ReadWrite.All"
 APPLICATION_OWNED_BY: Final = "Application.ReadWrite.OwnedBy"
 APP_ROLE_ASSIGNMENT_READ_WRITE: Final = "AppRoleAssignment.ReadWrite.All"
+USER_READ: Final = "User.Read"
+"""The delegated permission to read one's own licences."""
+
+INTUNE_PLAN_1: Final = "c1ec4a95-1f05-45b3-a911-aa3fa01094f5"
+"""Id of the service plan INTUNE_A, in every licence that contains Intune Plan 1."""
 
 _IRREGULAR_NAMES: Final = {"split_dns": "splitDNS"}
 
@@ -336,6 +341,24 @@ class Organization(WireModel):
 
     id: str = ""
     display_name: str = ""
+
+
+class ServicePlan(WireModel):
+    """A service within a licence, such as Intune within Microsoft 365."""
+
+    service_plan_id: str = ""
+    service_plan_name: str = ""
+    provisioning_status: str | None = None
+    applies_to: str | None = None
+
+
+class LicenseDetails(WireModel):
+    """A licence of the signed-in user, from `/me/licenseDetails`."""
+
+    id: str = ""
+    sku_id: str = ""
+    sku_part_number: str = ""
+    service_plans: tuple[ServicePlan, ...] = ()
 
 
 class User(WireModel):

@@ -8,7 +8,7 @@ import json
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -170,6 +170,9 @@ BEFORE_THE_TENANT = {
     "user without the role": Refusal(
         5, "role-missing", ("reader@", "Intune Administrator"), run("true"), user=f"reader@{DOMAIN}"
     ),
+    "account without a licence": Refusal(
+        5, "licence-missing", ("Intune licence", "assign one"), run("true"), user=f"unlicensed@{DOMAIN}"
+    ),
     "no such site": Refusal(6, "site-unknown", ("Atlantis", "Elsewhere, Testbed"), answers(site="Atlantis")),
     "certificate of another name": Refusal(
         4, "name-mismatch", (PUBLIC_ADDRESS, f"other.{DOMAIN}"), issued(f"other.{DOMAIN}")
@@ -253,6 +256,16 @@ def test_a_change_refused_midway_is_rolled_back(host: Installation, untouched: S
 
 def rolled_back(host: Installation) -> Completed:
     return host.program("mstunnel-setup", "rollback", "--unattended", "--output", "json")
+
+
+@pytest.mark.parametrize("name", ["user without the role", "account without a licence"])
+def test_a_plan_ends_before_the_changes_that_this_account_could_not_make(
+    host: Installation, untouched: State, name: str
+) -> None:
+    plan = ("mstunnel-setup", "plan", *SETUP[1:])
+    envelope = refused(host, replace(BEFORE_THE_TENANT[name], command=plan))
+    assert "plan" not in envelope["data"]
+    assert state(host) == untouched
 
 
 def test_the_position_of_an_unknown_key_is_reported(host: Installation) -> None:

@@ -84,11 +84,14 @@ def test_unattended_without_accepted_terms_nothing_is_begun(host: Host, account:
 
 
 @pytest.mark.parametrize(
-    "command", [("mstunnel-setup",), ("mstunnel-setup", "host"), ("runuser", "-u", ACCOUNT, "mstunnel-setup")]
+    "command",
+    [("mstunnel-setup",), ("mstunnel-setup", "host"), ("runuser", "-u", ACCOUNT, "--", "mstunnel-setup")],
 )
 def test_declined_terms_leave_the_host_as_it_was(host: Host, command: tuple[str, ...]) -> None:
     host.write_answers({"eula": None})
-    with Terminal(host.server, (*command, "--answers", host.path("answers.yaml")), {"PATH": PATH}) as terminal:
+    with Terminal(
+        host.server, (*command, "--answers", host.path("answers.yaml")), {"PATH": PATH}
+    ) as terminal:
         terminal.wait_for("-- more")
         terminal.type("q")
         terminal.wait_for("Do you accept these terms?")

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.errors import SignInError
+from mstunnel_setup.errors import SignInError, TenantError
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.tenant.errors import LICENCE_MISSING
+from mstunnel_setup.tenant.licence import has_intune
+from mstunnel_setup.tenant.wire import USER_READ
 
 
 @dataclass(frozen=True)
@@ -23,18 +26,41 @@ def _gather(context: Context) -> SignedIn:
     if context.gathered.administrator:
         return SignedIn(context.answers.sign_in.client_id or "")
     if not tenant_access.registered(context.receipt) or not _own_identity(context):
-        as_administrator(context)
+        as_registrar(context)
     return SignedIn(context.answers.sign_in.client_id or "")
 
 
-def as_administrator(context: Context) -> None:
+def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
     """Sign in as an administrator, once in a run: even where this server's own identity would do.
 
-    For what removes that identity. Raises SignInError.
+    For what removes that identity. `further` are permissions to ask for. Raises SignInError.
     """
     if not context.gathered.administrator:
-        context.gathered.graph = tenant_access.administrator(context)
+        context.gathered.graph = tenant_access.administrator(context, further)
         context.gathered.administrator = True
+
+
+def as_registrar(context: Context) -> None:
+    """Sign in as an administrator who can register a server, before anything is changed for it.
+
+    Raises SignInError, also for an account that clearly has no licence of Intune.
+    """
+    as_administrator(context, (USER_READ,))
+    graph = context.ports.graph
+    if not graph.for_person:
+        context.note(
+            "Licence of Intune not checked: the token is an application's, and only people have licences."
+        )
+        return
+    try:
+        licensed = has_intune(graph.licences())
+    except (SignInError, TenantError) as error:
+        context.note(f"Licence of Intune not checked: {error.message}")
+        return
+    if licensed is None:
+        context.note("Licence of Intune not recognised: the account has other plans than Intune Plan 1.")
+    elif not licensed:
+        context.fail(LICENCE_MISSING(detail=": Graph lists none among the licences of the account"))
 
 
 def _own_identity(context: Context) -> bool:

@@ -51,7 +51,10 @@ def _role(account: AccountFacts) -> Verdict:
     "account-licence",
     Group.ACCOUNT,
     "Intune licence",
-    passes="A service plan of Intune is among the account's licences. Unknown for applications.",
+    passes=(
+        "Intune Plan 1 is among the account's licences. Unknown for applications, and for an account with "
+        "other plans of Intune only."
+    ),
 )
 def _licence(account: AccountFacts) -> Verdict:
     if away := _unusable(account):

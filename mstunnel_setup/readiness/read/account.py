@@ -10,13 +10,10 @@ from mstunnel_setup.host.http_port import HttpPort
 from mstunnel_setup.readiness.facts import AccountFacts, TunnelFacts
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.licence import has_intune
 from mstunnel_setup.tenant.token_sources import AccessToken, claims
-from mstunnel_setup.tenant.transport import GraphTransport
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, TunnelSite
 from mstunnel_setup.text import plain
-
-USER_READ = "User.Read"
-"""The delegated permission to read one's own licences."""
 
 Answer = TypeVar("Answer")
 
@@ -51,23 +48,11 @@ class AccountReader:
                 token.get("upn") or token.get("preferred_username") or token.get("app_displayname") or "", 120
             ),
             roles=tuple(map(str, roles)) if isinstance(roles, list) else None,
-            licensed=_told(lambda: self._licensed(source)),
+            licensed=_told(lambda: has_intune(graph.licences())),
             sites=None if sites is None else tuple(plain(site.display_name, 60) for site in sites),
             gateway_application=_told(lambda: graph.service_principal(GATEWAY_APP_ID) is not None),
             tunnels={site.display_name: _tunnel(site) for site in sites or ()},
         )
-
-    def _licensed(self, source: AccessToken) -> bool:
-        """Whether a service plan of Intune is among the account's licences (Graph: licenseDetails)."""
-        transport = GraphTransport(self.http, f"{self.cloud.graph}/beta", source)
-        listed = [item.get("servicePlans") for item in transport.pages("/me/licenseDetails")]
-        plans = [plan for item in listed if isinstance(item, list) for plan in item]
-        return any(_is_intune(plan) for plan in plans if isinstance(plan, dict))
-
-
-def _is_intune(plan: Mapping[str, Any]) -> bool:
-    working = plan.get("provisioningStatus") in ("Success", "PendingInput", "PendingActivation")
-    return str(plan.get("servicePlanName", "")).startswith("INTUNE") and working
 
 
 def _told(question: Callable[[], Answer]) -> Answer | None:

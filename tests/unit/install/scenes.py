@@ -29,7 +29,13 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.tenant.clouds import CLOUDS, Cloud
 from mstunnel_setup.tenant.graph import Graph
-from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer, TunnelSite
+from mstunnel_setup.tenant.wire import (
+    LicenseDetails,
+    ServicePlan,
+    TunnelConfiguration,
+    TunnelServer,
+    TunnelSite,
+)
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import PODMAN, FakeEngine, FakePorts, FakeSystemd
 from tests.unit.tls.pki import NOW, Pki, key_bytes
@@ -108,6 +114,15 @@ class FakeGraph(Graph):
     refusal: Exception | None = None
     cloud: Cloud = CLOUDS["public"]
     listings: int = 0
+    for_person: bool = True
+    plans: Sequence[str] = ("INTUNE_A",)
+
+    def licences(self) -> list[LicenseDetails]:
+        if self.refusal:
+            raise self.refusal
+        return [
+            LicenseDetails(service_plans=tuple(ServicePlan(service_plan_name=name) for name in self.plans))
+        ]
 
     def sites(self) -> list[TunnelSite]:
         if self.refusal:

@@ -154,7 +154,7 @@ def signed_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Signing in works, and counts."""
     entered: list[str] = []
 
-    def administrator(one: Context) -> Any:
+    def administrator(one: Context, *_further: object) -> Any:
         entered.append("once")
         return one.ports.graph
 

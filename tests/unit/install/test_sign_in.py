@@ -1,16 +1,21 @@
 """Step `sign-in`: this server's own identity where it has one; an administrator otherwise."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import NetworkError, SignInError
+from mstunnel_setup.errors import ExitCode, NetworkError, SignInError, TenantError
 from mstunnel_setup.install import tenant_access
+from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
+from mstunnel_setup.tenant.wire import USER_READ
 from tests.unit.install.scenes import BERLIN, FakeGraph, Scene
 
 _CLIENT = "44444444-0000-0000-0000-000000000000"
@@ -27,9 +32,7 @@ class _Doors:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, refusal: Exception | None = None) -> None:
         self.opened: list[str] = []
         self.refusal = refusal
-        monkeypatch.setattr(
-            tenant_access, "administrator", lambda _context: self._open("administrator", None)
-        )
+        monkeypatch.setattr(tenant_access, "administrator", lambda *_given: self._open("administrator", None))
         monkeypatch.setattr(tenant_access, "own_identity", lambda _context: self._open("own", self.refusal))
 
     def _open(self, name: str, refusal: Exception | None) -> Graph:
@@ -96,11 +99,78 @@ def test_removal_needs_an_administrator_even_so(scene: Scene, monkeypatch: pytes
 
 def test_a_lost_credential_leads_to_the_administrator(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     _registered(scene)
-    monkeypatch.setattr(tenant_access, "administrator", lambda _context: FakeGraph([BERLIN]))
+    monkeypatch.setattr(tenant_access, "administrator", lambda *_given: FakeGraph([BERLIN]))
     context = scene.context()
     sign_in.STEP.gather(context)
     assert context.ports.graph.sites() == [BERLIN]
     assert paths.AGENT_CREDENTIAL in scene.prompter.said[0]
+
+
+@dataclass
+class _Tenant:
+    """What an administrator enters; `asked` are the permissions beside the usual ones."""
+
+    graph: FakeGraph = field(default_factory=FakeGraph)
+    asked: list[Sequence[str]] = field(default_factory=list)
+
+    def administrator(self, _context: Context, further: Sequence[str] = ()) -> FakeGraph:
+        self.asked.append(further)
+        return self.graph
+
+
+@pytest.fixture
+def tenant(monkeypatch: pytest.MonkeyPatch) -> _Tenant:
+    tenant = _Tenant()
+    monkeypatch.setattr(tenant_access, "administrator", tenant.administrator)
+    return tenant
+
+
+def test_a_licence_is_asked_for_by_its_own_permission_and_passes_in_silence(
+    scene: Scene, tenant: _Tenant
+) -> None:
+    sign_in.STEP.gather(scene.context())
+    assert tenant.asked == [(USER_READ,)]
+    assert scene.prompter.said == []
+
+
+@pytest.mark.parametrize("plans", [(), ("EXCHANGE_S_STANDARD", "AAD_PREMIUM")])
+def test_an_account_without_any_plan_of_intune_is_refused(
+    scene: Scene, tenant: _Tenant, plans: tuple[str, ...]
+) -> None:
+    tenant.graph.plans = plans
+    with pytest.raises(SignInError) as caught:
+        sign_in.STEP.gather(scene.context())
+    assert (caught.value.code, caught.value.exit_code) == ("licence-missing", ExitCode.SIGN_IN)
+
+
+def test_a_missing_licence_can_be_ignored(scene: Scene, tenant: _Tenant) -> None:
+    tenant.graph.plans = ()
+    sign_in.STEP.gather(replace(scene.context(), ignored_checks=frozenset({"licence-missing"})))
+    assert scene.prompter.said[0].startswith("Ignored (--ignore-check): ")
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        FakeGraph(refusal=SignInError("permission-missing", "Graph denied access")),
+        FakeGraph(refusal=TenantError("graph-unavailable", "Graph is not available")),
+        FakeGraph(plans=("INTUNE_EDU",)),
+        FakeGraph(for_person=False, plans=()),
+    ],
+)
+def test_what_is_no_clear_answer_is_said_and_no_refusal(
+    scene: Scene, tenant: _Tenant, graph: FakeGraph
+) -> None:
+    tenant.graph = graph
+    sign_in.STEP.gather(scene.context())
+    (said,) = scene.prompter.said
+    assert said.startswith("Licence of Intune not ")
+
+
+def test_removal_needs_no_licence(scene: Scene, tenant: _Tenant) -> None:
+    tenant.graph.plans = ()
+    sign_in.as_administrator(scene.context())
+    assert tenant.asked == [()]
 
 
 def test_an_unfinished_registration_does_not_count(scene: Scene) -> None:
@@ -140,14 +210,15 @@ def test_a_custom_cloud_has_no_application_for_every_tenant(scene: Scene) -> Non
     context = scene.context(**LAB)
     assert sign_in.STEP.missing(context) == ("sign_in.client_id",)
     scene.prompter.typed = [_CLIENT]
-    assert tenant_access._client_id(context) == _CLIENT
+    assert tenant_access._client_id(context, SETUP_PERMISSIONS) == _CLIENT
     assert scene.prompter.asked == ["Client id, or graph-command-line-tools"]
 
 
 @pytest.mark.parametrize("cloud", ["public", "gcc-high", "dod"])
 def test_in_the_clouds_of_the_vendor_no_client_id_is_asked_for(scene: Scene, cloud: str) -> None:
     """The consent page shows a name that the administrator has not seen before, so it is announced."""
-    assert tenant_access._client_id(scene.context(tenant__cloud=cloud)) == "graph-command-line-tools"
+    context = scene.context(tenant__cloud=cloud)
+    assert tenant_access._client_id(context, SETUP_PERMISSIONS) == "graph-command-line-tools"
     assert scene.prompter.asked == []
     (said,) = scene.prompter.said
     assert "Microsoft Graph Command Line Tools" in said
@@ -156,7 +227,8 @@ def test_in_the_clouds_of_the_vendor_no_client_id_is_asked_for(scene: Scene, clo
 
 
 def test_an_own_registration_needs_no_announcement(scene: Scene) -> None:
-    assert tenant_access._client_id(scene.context(sign_in__client_id=_CLIENT)) == _CLIENT
+    context = scene.context(sign_in__client_id=_CLIENT)
+    assert tenant_access._client_id(context, SETUP_PERMISSIONS) == _CLIENT
     assert scene.prompter.said == []
 
 
@@ -167,8 +239,8 @@ def test_a_client_id_that_was_typed_is_remembered(scene: Scene, monkeypatch: pyt
 
 
 def test_a_token_file_is_enough(scene: Scene) -> None:
-    token = scene.write("/root/token", "opaque\n")
-    context = scene.context(sign_in__token_file=str(token))
+    scene.write("/root/token", "opaque\n")
+    context = scene.context(sign_in__method="token-file", sign_in__token_file="/root/token")
     facts = sign_in.STEP.gather(context)
     assert sign_in.STEP.decide(facts) == ()
     assert isinstance(context.ports.graph, Graph)

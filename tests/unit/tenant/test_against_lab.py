@@ -25,6 +25,7 @@ from mstunnel_setup.tenant.actions import (
 from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.credential import ClientSecret, read_credential
 from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.licence import has_intune
 from mstunnel_setup.tenant.secret import CreateAgentSecret
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
@@ -356,6 +357,13 @@ def _consent(graph: Graph, name: str) -> None:
     assert principal is not None
     for access in declared["resourceAccess"]:
         graph.grant(principal.id, resource.id, access["id"])
+
+
+@pytest.mark.parametrize(("person", "licensed"), [("admin", True), ("unlicensed", False)])
+def test_the_tenant_tells_whether_an_account_has_a_licence(lab: Lab, person: str, licensed: bool) -> None:
+    graph = lab.graph(person)
+    assert graph.for_person
+    assert has_intune(graph.licences()) is licensed
 
 
 def test_an_account_without_a_licence_is_reported(ports: Ports, lab: Lab, site_id: str) -> None:
