@@ -41,7 +41,7 @@ _RANDOM_BYTES = 8
 # What the agent leaves for root to read; a configuration is a few kilobytes.
 _LARGEST_OF_AGENT = 4 * 1024 * 1024
 # Pipes opened by the administrator's shell, as with `<(command)`.
-_OPENED_BY_CALLER = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
+OPENED_BY_CALLER = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
 
 @dataclass(frozen=True)
@@ -349,7 +349,7 @@ def _content(handle: int, path: str) -> bytes:
     """The content of `handle`, which is closed; not of a named pipe (may block) or a device (may do harm)."""
     try:
         kind = os.fstat(handle).st_mode
-        if not (stat.S_ISREG(kind) or path.startswith(_OPENED_BY_CALLER)):
+        if not (stat.S_ISREG(kind) or path.startswith(OPENED_BY_CALLER)):
             raise PATH_NOT_REGULAR(verb="read", path=path, kind=name_of_kind(kind), expected="regular file")
         os.set_blocking(handle, True)
         with os.fdopen(handle, "rb", closefd=False) as stream:

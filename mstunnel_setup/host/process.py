@@ -55,8 +55,9 @@ class Processes:
         check: bool = True,
         stdin: bytes = b"",
         environment: Mapping[str, str] | None = None,
+        account: Account | None = None,
     ) -> Completed:
-        """Run a program and wait for it.
+        """Run a program and wait for it; root may run it as `account`.
 
         Secrets go through `stdin`, never through `arguments` or `environment`. `timeout` is in seconds.
         Raises ProcessError when it cannot start, takes too long, or, with `check`, does not exit with 0.
@@ -70,6 +71,9 @@ class Processes:
                 timeout=timeout,
                 check=False,
                 env=_environment(environment or {}),
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=account.groups if account else None,
             )
         except FileNotFoundError as error:
             raise PROGRAM_MISSING(program=program) from error

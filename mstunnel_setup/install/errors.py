@@ -21,6 +21,12 @@ ACCOUNT_PART_FAILED = declare(
     "Fix what it reported above, then run the command again. To leave the account's part: "
     "`mstunnel-setup host --remove`.",
 )
+ACCOUNT_CANNOT_READ = declare(
+    CheckError,
+    "account-cannot-read",
+    "account {account} cannot read {files}",
+    "Give the account files that it can read, as root, and name the copies in the answers:{commands}",
+)
 ACCOUNT_INSTALLED = declare(
     UsageError,
     "account-installed",

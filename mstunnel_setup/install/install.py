@@ -11,6 +11,7 @@ from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import NOT_ROOT, SetupError
+from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.errors import STEP_TOO_EARLY
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import judging, refuse_unready
@@ -161,6 +162,8 @@ def _run(
         port=port,
     ) as run:
         require_answers(run, steps, later)
+        if later:
+            refuse_unreadable(run.context, operator.answers)
         _refuse_too_early(run, [step.name for step in steps])
         if checked:
             refuse_unready(run.context, [step.name for step in steps])

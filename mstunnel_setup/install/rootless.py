@@ -17,6 +17,7 @@ from mstunnel_setup.host import bundle
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.own_code import changeable
 from mstunnel_setup.host.process import Completed
+from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.errors import (
     ACCOUNT_INSTALLED,
     ACCOUNT_OTHER,
@@ -91,6 +92,7 @@ def planned_by_root(
     """
     with open_run(operator, settings, ignored_checks=ignored, exclusively=False, scope=Scope.HOST) as run:
         require_answers(run, steps, later)
+        refuse_unreadable(run.context, operator.answers)
         refuse_unready(run.context, [step.name for step in steps])
         planned = run.runner.plan(steps, run.context)
         return planned, tuple(f"{name}={value}" for name, value in environment.proxies(run.context).items())

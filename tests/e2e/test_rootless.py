@@ -10,7 +10,7 @@ import pytest
 from tests.testbed import installation as steps
 from tests.testbed import kinds
 from tests.testbed.host_tree import host_tree
-from tests.testbed.installation import Installation
+from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.machine import Entry
 from tests.testbed.process import Completed
 from tests.testbed.terminal import Terminal
@@ -30,6 +30,11 @@ class Host(Installation):
 
     before: dict[str, Entry]
     tenant_before: dict[str, list[str]]
+
+    def place_certificate(self, chain: bytes, key: bytes) -> None:
+        """Put chain and key where the answer file says they are; the key is the account's alone."""
+        super().place_certificate(chain, key)
+        self.server.shell(f"cd {KIND.directory} && chown {ACCOUNT} key.pem && chmod 600 key.pem")
 
     def as_account(self, *command: str) -> Completed:
         """Run a program as a login of the account would, with nothing of root's environment."""
@@ -53,9 +58,9 @@ class Host(Installation):
 def host() -> Iterator[Host]:
     with Testbed(kind=KIND) as testbed:
         made = Host(testbed, testbed.start_registry().references)
+        made.server.run(["useradd", "--create-home", ACCOUNT])
         made.prepare()
         made.server.write(made.path("kill_at.py"), Path(steps.__file__).with_name("kill_at.py").read_text())
-        made.server.run(["useradd", "--create-home", ACCOUNT])
         made.before, made.tenant_before = tree(made), made.tenant()
         yield made
 
@@ -101,6 +106,29 @@ def test_declined_terms_leave_the_host_as_it_was(host: Host, command: tuple[str,
     assert "the terms were not accepted; nothing was changed" in terminal.screen
     assert "root privileges" not in terminal.screen
     assert tree(host) == host.before
+
+
+@pytest.mark.parametrize("account", ["root", ACCOUNT])
+def test_a_key_of_root_alone_is_refused_before_the_first_change(host: Host, account: str) -> None:
+    chain, key = host.authority.issue(PUBLIC_ADDRESS)
+    host.server.write("/root/site.pem", chain + key, 0o600)
+    host.write_answers({"certificate": {"chain": host.path("chain.pem"), "key": "/root/site.pem"}})
+    refused = host.install() if account == ACCOUNT else host.setup(check=False)
+    assert (refused.code, error(refused)["code"]) == (3, "account-cannot-read"), refused.describe()
+    assert tree(host) == host.before
+
+    # As the hint says.
+    host.server.shell("\n".join(error(refused)["hint"].splitlines()[1:]))
+    assert host.server.shell("stat -c '%U %a' /root/site.pem /srv/mstunnel/site.pem").stdout == (
+        f"root 600\n{ACCOUNT} 600\n"
+    )
+    host.write_answers({"certificate": {"chain": "/srv/mstunnel/site.pem", "key": "/srv/mstunnel/site.pem"}})
+    planned = host.as_account(
+        "mstunnel-setup", "plan", "--answers", host.path("answers.yaml"), "--unattended", "--output", "json"
+    )
+    assert "place certificate and key from /srv/mstunnel/site.pem" in planned.stdout, planned.describe()
+    host.server.run(["rm", "/root/site.pem", "/srv/mstunnel/site.pem"])
+    host.write_answers({})
 
 
 def test_without_sudo_the_list_is_shown_and_nothing_is_changed(host: Host) -> None:

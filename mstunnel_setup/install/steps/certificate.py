@@ -245,7 +245,10 @@ def _problem(context: Context) -> str | None:
 
     None when they can be taken.
     """
-    source = _source(context)
+    try:
+        source = _source(context)
+    except UsageError as error:  # copied there by root, and not yet the account's
+        return f"Not usable yet: {error.message}. {error.hint}"
     if source is None:
         return ""
     try:

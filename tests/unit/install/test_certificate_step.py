@@ -111,6 +111,19 @@ def test_it_is_taken_as_soon_as_it_is_complete_and_valid(host: Host) -> None:
     assert "Give devices the whole chain" in private
 
 
+def test_a_file_that_cannot_be_read_yet_is_waited_for(host: Host) -> None:
+    """As a key is that root copied for the account of a rootless gateway; here it is a directory."""
+    key = host.root / paths.SITE_KEY.lstrip("/")
+    host.prompter.meanwhile = [
+        lambda: host.place(paths.SITE_CERTIFICATE, PKI.pem("leaf")),
+        lambda: key.mkdir(parents=True),
+        key.rmdir,
+        lambda: host.put("leaf"),
+    ]
+    assert name_of(host.gather()) == PKI.pem("leaf")
+    assert f"Not usable yet: cannot read {key}" in host.prompter.said[1]
+
+
 def test_unattended_it_stops_and_names_the_places(host: Host) -> None:
     host.prompter.interactive = False
     with pytest.raises(WaitingError) as caught:

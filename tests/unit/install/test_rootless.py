@@ -11,7 +11,7 @@ import pytest
 from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.errors import ExitCode, UsageError, WaitingError
+from mstunnel_setup.errors import CheckError, ExitCode, UsageError, WaitingError
 from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.install import rootless
 from mstunnel_setup.install.steps import eula, sign_in, site
@@ -52,6 +52,17 @@ def test_unattended_the_answers_of_both_parts_are_named_before_root_is_needed(tm
         planned(tmp_path, FakePrompter(interactive=False), **{"tenant.cloud": "public"})
     assert caught.value.code == "answers-missing"
     assert [caught.value.message.count(f"`{path}`: give") for path in ("eula", "site")] == [1, 1]
+
+
+def test_a_key_that_the_account_cannot_read_is_refused_before_the_terms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Processes, "run", lambda *_given, **_options: Completed(1, "", ""))
+    console = FakePrompter()
+    with pytest.raises(CheckError) as caught:
+        planned(tmp_path, console, **{"certificate.pfx": __file__})
+    assert caught.value.code == "account-cannot-read"
+    assert console.paged == []
 
 
 @pytest.fixture

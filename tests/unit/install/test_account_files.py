@@ -1,0 +1,138 @@
+"""Files that the account of a rootless gateway cannot read are refused before root changes anything."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import CheckError, ExitCode
+from mstunnel_setup.host import accounts
+from mstunnel_setup.host.accounts import Account
+from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.install.account_files import refuse_unreadable
+from tests.unit.install.scenes import Scene
+
+GATEWAY = Account("gateway", 991, 991, "/home/gateway")
+
+
+@dataclass
+class Tries(Processes):
+    """`test -r` of files of which the account can read those below its home."""
+
+    home: Path
+    readers: list[Account | None] = field(default_factory=list)
+    tried: list[str] = field(default_factory=list)
+
+    def run(self, arguments: Sequence[str], *, account: Account | None = None, **_options: Any) -> Completed:
+        assert arguments[:2] == ("test", "-r")
+        self.readers.append(account)
+        self.tried.append(arguments[2])
+        return Completed(int(not Path(arguments[2]).is_relative_to(self.home)), "", "")
+
+
+@pytest.fixture
+def tries(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Tries:
+    monkeypatch.setattr(accounts, "find", lambda name: GATEWAY if name == GATEWAY.name else None)
+    tries = Tries(scene.root / "home")
+    scene.processes = tries
+    return tries
+
+
+def refusal(scene: Scene, answer_file: Path | None = None, **answers: Any) -> CheckError:
+    given = {"account": GATEWAY.name, "mode": "rootless", **answers}
+    with pytest.raises(CheckError) as caught:
+        refuse_unreadable(scene.context(**given), answer_file)
+    assert (caught.value.code, caught.value.exit_code) == ("account-cannot-read", ExitCode.CHECK)
+    return caught.value
+
+
+def accepted(scene: Scene, **answers: Any) -> None:
+    refuse_unreadable(scene.context(account=GATEWAY.name, mode="rootless", **answers), None)
+
+
+def certificate(scene: Scene, directory: str) -> dict[str, str]:
+    chain, key = scene.place_certificate(directory)
+    return {"certificate__chain": chain, "certificate__key": key}
+
+
+def test_a_key_of_root_is_named_with_the_command_that_copies_it(scene: Scene, tries: Tries) -> None:
+    chain = str(scene.write("/home/chain.pem", "chain"))
+    key = str(scene.write("/root/key.pem", "key"))
+    error = refusal(scene, certificate__chain=chain, certificate__key=key)
+    assert error.message == f"account gateway cannot read {key}"
+    command = f"  install -D -o gateway -m 600 {key} /srv/mstunnel/key.pem"
+    assert error.hint.splitlines()[1:] == [command]
+    assert tries.readers == [GATEWAY, GATEWAY]
+
+
+@pytest.mark.usefixtures("tries")
+def test_an_account_that_is_still_to_be_made_is_made_first(scene: Scene) -> None:
+    error = refusal(scene, **certificate(scene, "/root"), account="mstunnel")
+    commands = [line.split()[0:3] for line in error.hint.splitlines()[1:]]
+    assert commands == [["mstunnel-setup", "host", "--account"], *[["install", "-D", "-o"]] * 2]
+
+
+def test_until_then_it_has_no_more_rights_than_a_stranger(scene: Scene, tries: Tries) -> None:
+    refusal(scene, **certificate(scene, "/root"), account="mstunnel")
+    assert {reader and (reader.uid, reader.gid) for reader in tries.readers} == {(65532, 65532)}
+
+
+def test_the_account_itself_tries_for_itself(
+    scene: Scene, tries: Tries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "ROOTLESS", True)
+    refusal(scene, **certificate(scene, "/root"))
+    assert set(tries.readers) == {None}
+
+
+def test_what_the_account_can_read_is_accepted(scene: Scene, tries: Tries) -> None:
+    accepted(scene, **certificate(scene, "/home"))
+    assert len(tries.tried) == 2
+
+
+def test_what_is_missing_is_waited_for_later(scene: Scene, tries: Tries) -> None:
+    accepted(scene, certificate__pfx="/nowhere/site.pfx")
+    assert tries.tried == []
+
+
+@pytest.mark.usefixtures("tries")
+def test_answer_file_roots_secrets_and_archives_count_too(scene: Scene) -> None:
+    files = [
+        str(scene.write(f"/root/{name}", ""))
+        for name in ("answers", "secret", "ca.pem", "one.tar", "two.tar")
+    ]
+    error = refusal(
+        scene,
+        Path(files[0]),
+        sign_in__method="client-secret",
+        sign_in__client_id="11111111-2222-3333-4444-555555555555",
+        tenant__id="contoso.example",
+        sign_in__client_secret=f"file:{files[1]}",
+        tenant__ca_file=files[2],
+        images__archive=files[3:],
+    )
+    assert [path for path in files if path not in error.message] == []
+
+
+def test_a_pipe_of_the_shell_is_passed_on(scene: Scene, tries: Tries) -> None:
+    accepted(scene, certificate__chain="/dev/fd/0", certificate__key="/dev/fd/0")
+    assert tries.tried == []
+
+
+def test_settings_that_root_is_about_to_give_away_need_no_copy(scene: Scene, tries: Tries) -> None:
+    key = scene.write(paths.SITE_KEY, "key")
+    accepted(scene, certificate__chain=str(key), certificate__key=str(key))
+    assert tries.tried == []
+
+
+def test_a_key_that_root_put_among_the_settings_of_the_account_is_given_to_it(
+    scene: Scene, tries: Tries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = scene.write(paths.SITE_KEY, "key")
+    owner = scene.files.locate(paths.CONFIGURATION).stat().st_uid
+    monkeypatch.setattr(accounts, "find", lambda _name: Account("gateway", owner, owner, "/home/gateway"))
+    assert refusal(scene).hint.splitlines()[1:] == [f"  chown -h gateway {key}"]
+    assert tries.tried == [str(key)]
