@@ -80,7 +80,7 @@ def error(completed: Completed) -> dict[str, str]:
 @pytest.mark.parametrize("account", ["root", ACCOUNT])
 def test_unattended_without_accepted_terms_nothing_is_begun(host: Host, account: str) -> None:
     host.write_answers({"eula": None, "site": None})
-    refused = host.install() if account == ACCOUNT else host.setup(check=False)
+    refused = host.install() if account == ACCOUNT else host.setup("--account", ACCOUNT, check=False)
     host.write_answers({})
     assert (refused.code, error(refused)["code"]) == (2, "answers-missing"), refused.describe()
     for path in ("eula", "site"):
@@ -90,7 +90,11 @@ def test_unattended_without_accepted_terms_nothing_is_begun(host: Host, account:
 
 @pytest.mark.parametrize(
     "command",
-    [("mstunnel-setup",), ("mstunnel-setup", "host"), ("runuser", "-u", ACCOUNT, "--", "mstunnel-setup")],
+    [
+        ("mstunnel-setup", "--account", ACCOUNT),
+        ("mstunnel-setup", "host"),
+        ("runuser", "-u", ACCOUNT, "--", "mstunnel-setup"),
+    ],
 )
 def test_declined_terms_leave_the_host_as_it_was(host: Host, command: tuple[str, ...]) -> None:
     host.write_answers({"eula": None})
@@ -113,7 +117,7 @@ def test_a_key_of_root_alone_is_refused_before_the_first_change(host: Host, acco
     chain, key = host.authority.issue(PUBLIC_ADDRESS)
     host.server.write("/root/site.pem", chain + key, 0o600)
     host.write_answers({"certificate": {"chain": host.path("chain.pem"), "key": "/root/site.pem"}})
-    refused = host.install() if account == ACCOUNT else host.setup(check=False)
+    refused = host.install() if account == ACCOUNT else host.setup("--account", ACCOUNT, check=False)
     assert (refused.code, error(refused)["code"]) == (3, "account-cannot-read"), refused.describe()
     assert tree(host) == host.before
 

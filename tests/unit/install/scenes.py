@@ -114,8 +114,12 @@ class FakeGraph(Graph):
     refusal: Exception | None = None
     cloud: Cloud = CLOUDS["public"]
     listings: int = 0
-    for_person: bool = True
+    person: bool = True
     plans: Sequence[str] = ("INTUNE_A",)
+
+    @property
+    def for_person(self) -> bool:
+        return self.person
 
     def licences(self) -> list[LicenseDetails]:
         if self.refusal:

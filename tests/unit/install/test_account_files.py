@@ -53,7 +53,7 @@ def accepted(scene: Scene, **answers: Any) -> None:
     refuse_unreadable(scene.context(account=GATEWAY.name, mode="rootless", **answers), None)
 
 
-def certificate(scene: Scene, directory: str) -> dict[str, str]:
+def certificate(scene: Scene, directory: str) -> dict[str, Any]:
     chain, key = scene.place_certificate(directory)
     return {"certificate__chain": chain, "certificate__key": key}
 

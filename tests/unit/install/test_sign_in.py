@@ -155,7 +155,7 @@ def test_a_missing_licence_can_be_ignored(scene: Scene, tenant: _Tenant) -> None
         FakeGraph(refusal=SignInError("permission-missing", "Graph denied access")),
         FakeGraph(refusal=TenantError("graph-unavailable", "Graph is not available")),
         FakeGraph(plans=("INTUNE_EDU",)),
-        FakeGraph(for_person=False, plans=()),
+        FakeGraph(person=False, plans=()),
     ],
 )
 def test_what_is_no_clear_answer_is_said_and_no_refusal(
