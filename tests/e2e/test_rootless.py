@@ -119,7 +119,9 @@ def test_a_key_of_root_alone_is_refused_before_the_first_change(host: Host, acco
     host.write_answers({"certificate": {"chain": host.path("chain.pem"), "key": "/root/site.pem"}})
     refused = host.install() if account == ACCOUNT else host.setup("--account", ACCOUNT, check=False)
     assert (refused.code, error(refused)["code"]) == (3, "account-cannot-read"), refused.describe()
-    assert tree(host) == host.before
+    found = tree(host)
+    assert found.pop("/root/site.pem").mode == 0o600
+    assert found == host.before
 
     # As the hint says.
     host.server.shell("\n".join(error(refused)["hint"].splitlines()[1:]))
