@@ -44,9 +44,12 @@ def refuse_unreadable(context: Context, answer_file: Path | None) -> None:
 
 
 def _named(answers: Answers) -> Iterator[str]:
-    """The files that the answers name; a pipe of the shell that started this is passed on, and not one."""
-    for setting in SETTINGS:
-        value = answers.value(setting.path)
+    """The files that somebody named. A pipe of the shell that started this is passed on, and no file.
+
+    The archive that the program finds beside itself is copied by root's part.
+    """
+    given = [setting.path for setting in SETTINGS if answers.origins[setting.path].kind != "default"]
+    for value in map(answers.value, given):
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, SecretReference) and item.place == "file":
                 yield item.name

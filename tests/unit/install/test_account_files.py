@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup import paths
+from mstunnel_setup.answers.merge import Origin, answered
 from mstunnel_setup.errors import CheckError, ExitCode
 from mstunnel_setup.host import accounts
 from mstunnel_setup.host.accounts import Account
@@ -115,6 +116,14 @@ def test_answer_file_roots_secrets_and_archives_count_too(scene: Scene) -> None:
         images__archive=files[3:],
     )
     assert [path for path in files if path not in error.message] == []
+
+
+def test_the_archive_that_the_program_finds_itself_is_copied_by_root(scene: Scene, tries: Tries) -> None:
+    context = scene.context(account=GATEWAY.name, mode="rootless")
+    found = answered(context.answers, {"images.archive": [str(scene.write("/root/images.tar", ""))]})
+    found.origins["images.archive"] = Origin("default", "of this release")
+    refuse_unreadable(context.answering(found), None)
+    assert tries.tried == []
 
 
 def test_a_pipe_of_the_shell_is_passed_on(scene: Scene, tries: Tries) -> None:
