@@ -1,5 +1,6 @@
 """Step `sign-in`: this server's own identity where it has one; an administrator otherwise."""
 
+import base64
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -244,6 +245,14 @@ def test_a_token_file_is_enough(scene: Scene) -> None:
     facts = sign_in.STEP.gather(context)
     assert sign_in.STEP.decide(facts) == ()
     assert isinstance(context.ports.graph, Graph)
+
+
+def test_the_token_of_a_person_without_the_role_is_refused_at_once(scene: Scene) -> None:
+    claims = base64.urlsafe_b64encode(b'{"scp": "x", "wids": [], "upn": "reader@contoso.example"}').decode()
+    scene.write("/root/token", f"header.{claims}.signature")
+    with pytest.raises(SignInError) as caught:
+        sign_in.STEP.gather(scene.context(sign_in__method="token-file", sign_in__token_file="/root/token"))
+    assert caught.value.code == "role-missing"
 
 
 def test_the_proxy_of_env_sh_is_used_unless_the_shell_names_one(
