@@ -19,7 +19,7 @@ from mstunnel_setup.operations.errors import (
     PROGRAM_DAMAGED,
     PROGRAM_FOLDER_DAMAGED,
 )
-from mstunnel_setup.operations.upgrade.commands import release_names
+from mstunnel_setup.operations.upgrade.releases import release_names
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.upgrade.feed import offered

@@ -26,9 +26,8 @@ from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
 from mstunnel_setup.operations.monitor.port import move, wanted_port
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
-from mstunnel_setup.operations.upgrade.commands import release_names
 from mstunnel_setup.operations.upgrade.errors import UPGRADE_LIMITED, UPGRADE_REFUSED
-from mstunnel_setup.operations.upgrade.releases import fetch
+from mstunnel_setup.operations.upgrade.releases import fetch, release_names
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.host import own_addresses

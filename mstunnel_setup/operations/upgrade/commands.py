@@ -3,8 +3,6 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from mstunnel_setup import __version__
-from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.operations.upgrade.errors import (
@@ -16,6 +14,7 @@ from mstunnel_setup.operations.upgrade.errors import (
     UPGRADE_FAILED,
 )
 from mstunnel_setup.operations.upgrade.notices import kept
+from mstunnel_setup.operations.upgrade.releases import release_names
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, notice_of
@@ -24,7 +23,7 @@ from mstunnel_setup.upgrade.errors import FEED_EXPIRED
 from mstunnel_setup.upgrade.feed import Known, offered, read_known
 from mstunnel_setup.upgrade.last_decision import LastDecision, read_standing
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
-from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Release, published
+from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Release
 
 # Supported are the newest release and the one before it (docs/reference/releases.md).
 _SUPPORTED_BEHIND = 1
@@ -99,14 +98,6 @@ def history(operator: Operator) -> Result:
     lines = [line for upgrade in upgrades for line in _lines(upgrade, found.held)]
     data: JsonObject = {"upgrades": [_data(upgrade) for upgrade in upgrades]}
     return Result("ok", data, text=lines or ["No upgrade was made."])
-
-
-def release_names(catalogue: Catalogue, digests: Digests) -> Sequence[str]:
-    """What these images may be called, the newest name first: the same images can be several releases."""
-    if known := catalogue.named(digests) or published().named(digests):
-        return [release.name for release in known]
-    own = release_images()
-    return [__version__] if own and Digests(own.gateway, own.agent) == digests else []
 
 
 def _chosen(catalogue: Catalogue, name: str | None) -> Release:

@@ -1,8 +1,10 @@
-"""`mst-cli upgrade refresh|import`: the release feed, fetched or brought as a file."""
+"""Releases by name, and `mst-cli upgrade refresh|import`: the feed, fetched or brought as a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from mstunnel_setup import paths
+from mstunnel_setup import __version__, paths
+from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.operator import Operator
@@ -10,7 +12,7 @@ from mstunnel_setup.result import Result
 from mstunnel_setup.tls.ca_trust import added_roots_pem
 from mstunnel_setup.upgrade.errors import FEED_MISSING
 from mstunnel_setup.upgrade.feed import SETTINGS, Feed, read_feed, read_known
-from mstunnel_setup.upgrade.release import Catalogue
+from mstunnel_setup.upgrade.release import Catalogue, Digests, published
 
 _TIMEOUT, _DEADLINE = 30, 60
 
@@ -69,3 +71,11 @@ def _result(operator: Operator, catalogue: Catalogue) -> Result:
         },
         text=text,
     )
+
+
+def release_names(catalogue: Catalogue, digests: Digests) -> Sequence[str]:
+    """What these images may be called, the newest name first: the same images can be several releases."""
+    if known := catalogue.named(digests) or published().named(digests):
+        return [release.name for release in known]
+    own = release_images()
+    return [__version__] if own and Digests(own.gateway, own.agent) == digests else []

@@ -22,7 +22,7 @@ from mstunnel_setup.host.process import Processes
 from mstunnel_setup.operations import backup_archive, component, sessions, status, version
 from mstunnel_setup.operations.backup_archive import pack, unpack
 from mstunnel_setup.operations.diagnose.collect import known_secrets
-from mstunnel_setup.operations.upgrade import commands
+from mstunnel_setup.operations.upgrade import releases
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests
 from tests.unit.fakes import FakeEngine, ports_of
@@ -241,9 +241,9 @@ def test_the_images_that_the_program_brings_are_named_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = ReleaseImages(f"sha256:{'a' * 64}", f"sha256:{'b' * 64}", "images.tar", "")
-    monkeypatch.setattr(commands, "release_images", lambda: own)
-    assert commands.release_names(Catalogue(()), Digests(own.gateway, own.agent)) == [__version__]
-    assert commands.release_names(Catalogue(()), Digests(own.agent, own.gateway)) == []
+    monkeypatch.setattr(releases, "release_images", lambda: own)
+    assert releases.release_names(Catalogue(()), Digests(own.gateway, own.agent)) == [__version__]
+    assert releases.release_names(Catalogue(()), Digests(own.agent, own.gateway)) == []
 
 
 def test_a_version_names_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
