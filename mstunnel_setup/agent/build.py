@@ -5,9 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from mstunnel_setup.agent.counters import Counters
+from mstunnel_setup.agent.events import line
 from mstunnel_setup.agent.loop import Agent, Note
 from mstunnel_setup.agent.registry import asking
 from mstunnel_setup.agent.renewal import Renewal
+from mstunnel_setup.agent.settings import wants_requests
 from mstunnel_setup.agent.status_file import write_status
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.agent.watch import Watch
@@ -25,6 +27,12 @@ def assembled(root: Path, *, watching: bool) -> Agent:
     note: Note = partial(write_status, files) if watching else lambda _status: None
     renewal = Renewal(files, clock, tell, counters) if watching else None
     return Agent(lambda: enrol(files, clock), files, clock, tell, note, counters, watch, renewal)
+
+
+def tell_request(files: Files, text: str) -> None:
+    """Write a log line about a request, where `env.sh` wants that now."""
+    if wants_requests(files):
+        tell(line("request", text))
 
 
 def tell(text: str) -> None:

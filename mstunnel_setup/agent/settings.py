@@ -7,8 +7,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.errors import AGENT_FILE_INVALID, AGENT_FILE_MISSING
+from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.gateway.log_level import log_level
+from mstunnel_setup.gateway.log_level import is_verbose, log_level
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
 from mstunnel_setup.host.files import Files
 
@@ -65,6 +66,14 @@ def read_gateway_options(files: Files, authentication: str, now: datetime) -> Ga
 def read_log_level(files: Files, now: datetime) -> int:
     """How much the gateway logs at the time `now`. Raises EnvironmentFileError or UsageError."""
     return log_level(files, _environment(files), now).level
+
+
+def wants_requests(files: Files) -> bool:
+    """Whether `env.sh` wants every request in the log; a file that is wrong is reported elsewhere."""
+    try:
+        return is_verbose(_environment(files))
+    except SetupError:
+        return False
 
 
 def read_proxies(files: Files) -> dict[str, str]:

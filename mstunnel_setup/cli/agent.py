@@ -1,6 +1,7 @@
 """mstunnel-agent: the program of the agent's container."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -35,9 +36,12 @@ def run(root: Root = _HOST) -> None:
 @app.command("check-in")
 def check_in(root: Root = _HOST) -> None:
     """Check in and sync the configuration once; the status of a running agent stays as it is."""
-    from mstunnel_setup.agent.build import assembled  # noqa: PLC0415 (keeps --help fast)
+    from mstunnel_setup.agent.build import assembled, tell_request  # noqa: PLC0415 (keeps --help fast)
+    from mstunnel_setup.host.request_log import requests_told  # noqa: PLC0415
 
-    if error := assembled(root, watching=False).round():
+    with requests_told(partial(tell_request, Files(root))):
+        error = assembled(root, watching=False).round()
+    if error:
         raise typer.Exit(error.exit_code)
 
 

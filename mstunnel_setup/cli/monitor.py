@@ -1,6 +1,8 @@
 """The command line of `mstunnel_monitor`, which looks after the gateway from outside its containers."""
 
 import sys
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,13 +11,18 @@ from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
 if TYPE_CHECKING:
+    from mstunnel_setup.agent import settings
+    from mstunnel_setup.host import request_log
     from mstunnel_setup.operations.monitor import rounds
 else:
+    request_log = LazyModule("host.request_log")
     rounds = LazyModule("operations.monitor.rounds")
+    settings = LazyModule("agent.settings")
 
 _PROGRAM = "mstunnel_monitor"
 # podman-system-service(1) drops a client that is silent for 10 s, and would be started again for every round.
@@ -41,14 +48,17 @@ def program(
 
 def _work(operator: Operator, *, once: bool) -> Result:
     monitor, clock = rounds.Monitor(operator, _tell), operator.clock
-    try:
+    with closing(monitor), request_log.requests_told(partial(_tell_request, operator.files)):
         monitor.round()
         while not once:
             clock.sleep(_PAUSE_SECONDS)
             monitor.round()
-    finally:
-        monitor.close()
     return Result()
+
+
+def _tell_request(files: Files, text: str) -> None:
+    if settings.wants_requests(files):
+        _tell(f"request: {text}")
 
 
 def _tell(text: str) -> None:

@@ -89,7 +89,7 @@ class CommonOptions:
             "--verbose",
             "-v",
             envvar=["MSTUNNEL_VERBOSE", "mst_log_verbose", "mst_verbose_log"],
-            help="Print more detail (also mst_log_verbose=1).",
+            help="Print more detail, each request included (also mst_log_verbose=1).",
         ),
     ] = False
     quiet: Annotated[

@@ -11,6 +11,7 @@ import sys
 import traceback
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, TextIO
 
@@ -37,6 +38,7 @@ from mstunnel_setup.events import Event, Listener
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.own_code import refuse_code_of_others
+from mstunnel_setup.host.request_log import requests_told
 from mstunnel_setup.host.safe_paths import explain
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.redaction import Redactor
@@ -147,10 +149,21 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
         verbose=common.verbose,
         download=transfer_bar(quiet=common.quiet, color=color),
     )
-    with interruptible():
+    with interruptible(), _requests_shown(redactor) if common.verbose else nullcontext():
         result = _attempt(lambda: function(operator), log, redactor, common.verbose)
     Renderer(command, common.output, redactor, color).show(_with_log(result, log))
     raise typer.Exit(int(result.exit_code))
+
+
+def _requests_shown(redactor: Redactor) -> AbstractContextManager[None]:
+    """Show every request on standard error meanwhile."""
+
+    def show(text: str) -> None:
+        # On a terminal it takes the line of the countdown.
+        begin = "\r\x1b[K" if sys.stderr.isatty() else ""
+        _write(sys.stderr, f"{begin}  {redactor.clean(text)}\n")
+
+    return requests_told(show)
 
 
 def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> int:

@@ -1,5 +1,7 @@
 """The log level of ocserv: `DEBUG_LEVEL` of `env.sh`, or temporarily that of the verbose mode.
 
+`mst_verbose_log=true` in `env.sh` is the highest level for as long as it stands there.
+
 The verbose mode is a file next to `env.sh` with an expiry time; `DEBUG_LEVEL` applies again when the time is
 over or the file is removed.
 """
@@ -19,6 +21,8 @@ from mstunnel_setup.host.files import Files
 VERBOSE_HOURS: Final = 8
 """As long as the admin center's verbose logs (docs/reference, monitoring)."""
 
+_VERBOSE_SETTINGS: Final = ("mst_verbose_log", "mst_log_verbose")
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _LINE: Final = re.compile(rb"^log-level = (\d{1,5})$", re.MULTILINE)
 
 
@@ -41,11 +45,16 @@ class LogLevel:
 
 def log_level(files: Files, settings: Mapping[str, str], now: datetime) -> LogLevel:
     """The level at the time `now`; `settings` are those of `env.sh`. Raises UsageError for an invalid one."""
-    usual = debug_level(settings.get("DEBUG_LEVEL", ""))
+    usual = HIGHEST_LEVEL if is_verbose(settings) else debug_level(settings.get("DEBUG_LEVEL", ""))
     verbose = _verbose(files)
     if verbose is None or verbose.until <= now:
         return LogLevel(usual, usual)
     return LogLevel(max(verbose.level, usual), usual, verbose.until)
+
+
+def is_verbose(settings: Mapping[str, str]) -> bool:
+    """Whether `env.sh` wants detail in all logs, under either name that the vendor gave the setting."""
+    return any(settings.get(name, "").lower() in _TRUE for name in _VERBOSE_SETTINGS)
 
 
 def served_level(configuration: bytes) -> int | None:

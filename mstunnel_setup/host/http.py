@@ -20,6 +20,7 @@ from urllib3.exceptions import NewConnectionError
 
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.foreign import http_date, whole_number
+from mstunnel_setup.host import request_log
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.endpoint import Destination, presented_issuer
 from mstunnel_setup.host.errors import (
@@ -95,7 +96,7 @@ class HttpSession:
         for attempt in itertools.count(1):
             wait = _backoff(attempt)
             try:
-                response = self._session.request(method, url, **options)
+                response = self._sent(method, url, options)
             except requests.RequestException as error:
                 patience = end if _was_there(error) else started + min(self._deadline, _UNCONNECTED)
                 if not _passing(method, error) or self._clock.monotonic() + wait > patience:
@@ -111,6 +112,17 @@ class HttpSession:
                     return response
             self._clock.sleep(wait)
         raise AssertionError  # itertools.count never ends
+
+    def _sent(self, method: str, url: str, options: RequestOptions) -> requests.Response:
+        """The answer to one attempt, which is noted for the verbose mode."""
+        began = self._clock.monotonic()
+        try:
+            response = self._session.request(method, url, **options)
+        except requests.RequestException as error:
+            request_log.note(method, url, self._clock.monotonic() - began, error)
+            raise
+        request_log.note(method, url, self._clock.monotonic() - began, response)
+        return response
 
     def _explained(
         self, url: str, error: requests.RequestException, proxies: Mapping[str, str]

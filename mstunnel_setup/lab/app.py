@@ -19,7 +19,7 @@ from mstunnel_setup.lab import (
 )
 from mstunnel_setup.lab.errors import GraphError, OAuthError
 from mstunnel_setup.lab.graph_http import graph_error, http_error
-from mstunnel_setup.lab.layers import BodyLimit, FaultLayer
+from mstunnel_setup.lab.layers import BodyLimit, FaultLayer, RequestIds
 from mstunnel_setup.lab.oauth import oauth_error
 from mstunnel_setup.lab.state import Labs
 from mstunnel_setup.lab.web import routes as web
@@ -43,7 +43,11 @@ def make_app(labs: Labs) -> Starlette:
             *web.ROUTES,
             *oauth.ROUTES,
         ],
-        middleware=[Middleware(BodyLimit), Middleware(FaultLayer, faults=labs.faults)],
+        middleware=[
+            Middleware(RequestIds),
+            Middleware(BodyLimit),
+            Middleware(FaultLayer, faults=labs.faults),
+        ],
         exception_handlers={
             GraphError: graph_error,
             OAuthError: oauth_error,

@@ -1,8 +1,10 @@
-"""The layers in front of all paths: a fault where one waits, and a limit on bodies for every path."""
+"""The layers in front of all paths: a name and a limit for every request, and a fault where one waits."""
 
 import asyncio
+import uuid
 from typing import Final
 
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mstunnel_setup.lab.errors import GraphError
@@ -44,6 +46,24 @@ class FaultLayer:
 LOGS_BYTES: Final = 32 << 20
 _BYTES: Final = 1 << 20
 _TOO_LARGE: Final = 413
+
+
+class RequestIds:
+    """ASGI layer that names each request in its answer, as Graph and Entra do."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        name = "request-id" if scope.get("path", "").startswith(("/beta/", "/v1.0/")) else "x-ms-request-id"
+
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault(name, str(uuid.uuid4()))
+            await send(message)
+
+        await self._app(scope, receive, named)
 
 
 class BodyLimit:

@@ -78,9 +78,9 @@ def test_events_are_shown_until_they_are_stopped_and_nothing_goes_on_in_the_cont
     assert succeeds(gateway, f"! {shown}")
 
 
-def succeeds(host: Installation, script: str) -> bool:
-    """Whether the script ends with 0 within a minute."""
-    end = time.monotonic() + 60
+def succeeds(host: Installation, script: str, seconds: float = 60) -> bool:
+    """Whether the script ends with 0 within that time."""
+    end = time.monotonic() + seconds
     while host.server.shell(script, check=False).code:
         if time.monotonic() > end:
             return False
@@ -99,6 +99,19 @@ def test_settings_and_the_verbose_mode(gateway: Installation) -> None:
     assert json.loads(gateway.setup().stdout)["status"] == "unchanged"
     assert cli(gateway, "log", "level", "normal")["data"]["level"] == 0
     assert "\nlog-level = 0\n" in gateway.server.read("/etc/mstunnel/ocserv.conf")
+
+
+def test_the_vendor_s_verbose_setting_is_read_by_gateway_and_agent_after_a_restart_of_the_server(
+    gateway: Installation,
+) -> None:
+    assert cli(gateway, "env", "set", "mst_verbose_log", "true")["status"] == "changed"
+    cli(gateway, "server", "restart")
+    assert succeeds(gateway, "grep -qx 'log-level = 4' /etc/mstunnel/ocserv.conf")
+    # The agent checks in every minute.
+    request = "^request: PATCH .*/microsoftTunnelServers/.*: [0-9]* ms, 20[0-9], request [0-9a-f-]*$"
+    assert succeeds(gateway, f"mst-cli agent logs --tail 100 2>&1 | grep -q '{request}'", seconds=120)
+    assert cli(gateway, "env", "unset", "mst_verbose_log")["status"] == "changed"
+    assert succeeds(gateway, "grep -qx 'log-level = 0' /etc/mstunnel/ocserv.conf")
 
 
 def test_the_access_log_names_who_went_where(gateway: Installation) -> None:

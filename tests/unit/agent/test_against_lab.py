@@ -1,21 +1,25 @@
 """The agent, its certificate and the real MSAL against a running lab tenant."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mstunnel_setup import paths
+from mstunnel_setup.agent.build import tell_request
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.status_file import Status
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.host.request_log import requests_told
 from mstunnel_setup.lab import remote
 from mstunnel_setup.tenant.actions import CreateAppIdentity
 from mstunnel_setup.tenant.clouds import cloud
@@ -106,6 +110,33 @@ def test_the_tenant_sees_the_check_in_and_the_gateway_gets_its_files(installed: 
 
     assert agent.round() is None
     assert len(log) == 3
+
+
+def test_the_log_has_every_request_while_env_sh_wants_that(
+    installed: Installed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line counts at once, in either spelling of a setting; one that is wrong switches nothing on."""
+    lines: dict[str, list[str]] = {}
+    for setting in ('mst_verbose_log="true"', "mst_log_verbose=0", "mst_verbose_log=$(id)"):
+        installed.files.write(paths.ENVIRONMENT, f"{setting}\n".encode())
+        with requests_told(partial(tell_request, installed.files)):
+            agent = Agent(
+                lambda: enrol(installed.files, installed.clock),
+                installed.files,
+                installed.clock,
+                lambda _line: None,
+                lambda _status: None,
+            )
+            agent.round()
+        lines[setting] = capsys.readouterr().out.splitlines()
+    installed.files.remove(paths.ENVIRONMENT)
+    verbose, *others = lines.values()
+    assert others == [[], []]
+    place = rf"/beta/deviceManagement/microsoftTunnelSites/{installed.site_id}/microsoftTunnelServers"
+    written = rf"request: PATCH [\w.]+{place}/{installed.server_id}: \d+ ms, 20\d, request [0-9a-f-]{{36}}"
+    assert [line for line in verbose if re.fullmatch(written, line)]
+    assert [line for line in verbose if re.match(r"request: POST \S+/oauth2/v2\.0/token: \d+ ms, 200", line)]
+    assert not any("eyJ" in line for line in verbose), "no token"
 
 
 def test_a_secret_will_do_where_it_was_asked_for(installed: Installed) -> None:

@@ -26,6 +26,14 @@ def test_without_the_mode_it_is_the_setting(files: Files, value: str | None, lev
     assert log_level(files, settings, NOW) == LogLevel(level, level)
 
 
+@pytest.mark.parametrize(("name", "value"), [("mst_verbose_log", "true"), ("mst_log_verbose", "1")])
+def test_the_vendor_s_setting_is_the_highest_level_for_as_long_as_it_stands_there(
+    files: Files, name: str, value: str
+) -> None:
+    assert log_level(files, {name: value, "DEBUG_LEVEL": "1"}, NOW) == LogLevel(4, 4)
+    assert log_level(files, {name: "false", "DEBUG_LEVEL": "1"}, NOW) == LogLevel(1, 1)
+
+
 @pytest.mark.parametrize("usual", ["0", "1", "4"])
 def test_the_mode_ends_automatically_and_the_setting_applies_again(files: Files, usual: str) -> None:
     begin_verbose(files, END)

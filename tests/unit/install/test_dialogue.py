@@ -38,13 +38,13 @@ class Desk:
     def root(self) -> Path:
         return self.directory / "host"
 
-    def runs(self) -> "pexpect.spawn[str]":
+    def runs(self, **variables: str) -> "pexpect.spawn[str]":
         lab = self.lab["setup"].rpartition(" ")[2]
         shell = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         arguments = ["--root", str(self.root), "--lab", lab]
         return pexpect.spawn(
             SETUP, arguments, encoding="utf-8", dimensions=(24, 80), timeout=SECONDS,
-            env={**shell, "TERM": "xterm-256color", "LANG": "C.UTF-8"},
+            env={**shell, "TERM": "xterm-256color", "LANG": "C.UTF-8", **variables},
         )  # fmt: skip
 
     def certificate(self) -> tuple[str, str]:
@@ -132,3 +132,29 @@ def test_interrupted_at_the_terms_nothing_is_left(desk: Desk) -> None:
         child.expect_exact("-- more")
         interrupted(child)
     assert [path for path in desk.root.rglob("*") if path not in before and path.is_file()] == []
+
+
+def test_the_vendor_s_variable_shows_sign_in_and_registration_request_by_request(desk: Desk) -> None:
+    chain, key = desk.certificate()
+    answers = {
+        "MSTUNNEL_ACCEPT_EULA": "1",
+        "MSTUNNEL_CERT": chain,
+        "MSTUNNEL_KEY": key,
+        "MSTUNNEL_SITE": "Berlin",
+    }
+    with desk.runs(mst_verbose_log="true", **answers) as child:
+        after(child, "then press Enter", "")
+        child.expect(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
+        shown = str(child.before)
+        desk.approve(str(child.match[1]))
+        child.expect_exact("Image of the VPN server")
+        shown = ESCAPES.sub("", shown + str(child.before))
+        interrupted(child)
+    for request in (
+        r"POST \S+/oauth2/v2\.0/devicecode: \d+ ms, 200, request [0-9a-f-]{36}",
+        r"GET \S+/beta/deviceManagement/microsoftTunnelSites: \d+ ms, 200, request [0-9a-f-]{36}",
+        r"POST \S+/beta/applications: \d+ ms, 201, request [0-9a-f-]{36}",
+        r"POST \S+/microsoftTunnelServers: \d+ ms, 201, request [0-9a-f-]{36}",
+    ):
+        assert re.search(request, shown), shown
+    assert "eyJ" not in shown, "no token"

@@ -33,6 +33,12 @@ def test_the_debug_level_comes_from_env_sh(host: Host) -> None:
     assert b"log-level = 3\n" in host.conf()
 
 
+def test_the_vendor_s_verbose_setting_comes_from_env_sh(host: Host) -> None:
+    host.files.write(paths.ENVIRONMENT, b'mst_verbose_log="true"\n')
+    host.monitor.keep_level()
+    assert b"log-level = 4\n" in host.conf()
+
+
 def test_the_verbose_mode_begins_and_ends_by_the_clock(host: Host) -> None:
     usual = host.conf()
     begin_verbose(host.files, UNTIL)

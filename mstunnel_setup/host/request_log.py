@@ -1,0 +1,39 @@
+"""A line about every request of this process, where someone asks for it: the verbose mode."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+from mstunnel_setup.host.http_port import HttpAnswer
+from mstunnel_setup.text import plain
+
+_TELLERS: Final[list[Callable[[str], None]]] = []
+# Graph's name for it, then those of Entra.
+_ID_HEADERS: Final = ("request-id", "x-ms-request-id", "client-request-id")
+_LONGEST_ID: Final = 64
+
+
+@contextmanager
+def requests_told(tell: Callable[[str], None]) -> Iterator[None]:
+    """Meanwhile `tell` gets a line about each request, without anything that could be a secret."""
+    _TELLERS.append(tell)
+    try:
+        yield
+    finally:
+        _TELLERS.remove(tell)
+
+
+def note(method: str, url: str, seconds: float, outcome: HttpAnswer | Exception) -> None:
+    """Tell of a request: queries and bodies, which may have secrets, are left out."""
+    if not _TELLERS:
+        return
+    parts = urlsplit(url)
+    if isinstance(outcome, Exception):
+        end = f"no answer, {type(outcome).__name__}"
+    else:
+        found = (outcome.headers.get(name) for name in _ID_HEADERS)
+        end = f"{outcome.status_code}, request {plain(next(filter(None, found), '-'), _LONGEST_ID)}"
+    text = f"{method} {parts.hostname}{parts.path}: {seconds * 1000:.0f} ms, {end}"
+    for tell in _TELLERS:
+        tell(text)
