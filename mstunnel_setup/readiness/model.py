@@ -1,7 +1,7 @@
 """What a check is and what it finds."""
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -101,16 +101,27 @@ class Check:
         )
 
 
-def check(
-    identifier: str, group: Group, title: str, severity: Severity = Severity.REQUIRED, *, passes: str
-) -> Callable[[Judge], Check]:
-    """Make a check of a function; its parameters are named after the sections of `Facts` it needs."""
+class Checks:
+    """The checks of one module, in the order of the report: each is added where its judgement is defined."""
 
-    def made(judge: Judge) -> Check:
-        needs = tuple(inspect.signature(judge).parameters)
-        return Check(identifier, group, severity, title, passes, needs, judge)
+    def __init__(self, group: Group) -> None:
+        self._group = group
+        self._checks: list[Check] = []
 
-    return made
+    def __iter__(self) -> Iterator[Check]:
+        return iter(self._checks)
+
+    def add(
+        self, identifier: str, title: str, severity: Severity = Severity.REQUIRED, *, passes: str
+    ) -> Callable[[Judge], Judge]:
+        """Make a check of a function; its parameters are named after the sections of `Facts` it needs."""
+
+        def added(judge: Judge) -> Judge:
+            needs = tuple(inspect.signature(judge).parameters)
+            self._checks.append(Check(identifier, self._group, severity, title, passes, needs, judge))
+            return judge
+
+        return added
 
 
 def passed(seen: str) -> Verdict:

@@ -2,16 +2,17 @@
 
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import AccountFacts
-from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
+from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
 from mstunnel_setup.tenant.sign_in import GLOBAL_ADMINISTRATOR, INTUNE_ADMINISTRATOR
+
+CHECKS = Checks(Group.ACCOUNT)
 
 _ROLES = {INTUNE_ADMINISTRATOR: "Intune Administrator", GLOBAL_ADMINISTRATOR: "Global Administrator"}
 _AWAY = "not signed in"
 
 
-@check(
+@CHECKS.add(
     "account-sign-in",
-    Group.ACCOUNT,
     "Sign-in",
     passes="Sign-in works, by the method of the answer file; a device code unless it says otherwise.",
 )
@@ -27,9 +28,8 @@ def _unusable(account: AccountFacts) -> Verdict | None:
     return skipped(_AWAY) if not account.tried or account.error else None
 
 
-@check(
+@CHECKS.add(
     "account-role",
-    Group.ACCOUNT,
     "Role",
     passes=(
         "The token contains Intune Administrator or Global Administrator. No other claim is "
@@ -47,9 +47,8 @@ def _role(account: AccountFacts) -> Verdict:
     return findings.ROLE_MISSING()
 
 
-@check(
+@CHECKS.add(
     "account-licence",
-    Group.ACCOUNT,
     "Intune licence",
     passes=(
         "Intune Plan 1 is among the account's licences. Unknown for applications, and for an account with "
@@ -66,7 +65,7 @@ def _licence(account: AccountFacts) -> Verdict:
     return findings.LICENCE_MISSING()
 
 
-@check("account-sites", Group.ACCOUNT, "Sites", passes="The tenant has a site.")
+@CHECKS.add("account-sites", "Sites", passes="The tenant has a site.")
 def _sites(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
@@ -77,9 +76,8 @@ def _sites(account: AccountFacts) -> Verdict:
     return findings.SITES_MISSING()
 
 
-@check(
+@CHECKS.add(
     "account-gateway-app",
-    Group.ACCOUNT,
     "Gateway app for Conditional Access",
     Severity.RECOMMENDED,
     passes=(
@@ -95,6 +93,3 @@ def _gateway_app(account: AccountFacts) -> Verdict:
     if account.gateway_application:
         return passed("Microsoft Tunnel Gateway is in the tenant")
     return findings.GATEWAY_APP_MISSING()
-
-
-CHECKS: tuple[Check, ...] = (_sign_in, _role, _licence, _sites, _gateway_app)

@@ -5,7 +5,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import AddressFacts, TunnelFacts
-from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
+from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
+
+CHECKS = Checks(Group.HOST)
 
 _SPARE = ("192.168.240.0/20", "172.30.0.0/16", "10.250.0.0/16", "100.127.0.0/16")
 _UNKNOWN = "the server configuration is not known yet"
@@ -79,9 +81,8 @@ def _pool_against(tunnel: TunnelFacts, others: Iterable[Named]) -> Verdict:
     return findings.POOL_OVERLAP(overlaps=found) if found else passed("nothing overlaps")
 
 
-@check(
+@CHECKS.add(
     "bridge-route",
-    Group.HOST,
     "Bridges and routes",
     passes=(
         "No bridge of the engine (existing, in `daemon.json`, netavark or CNI files, or the "
@@ -92,9 +93,8 @@ def _bridge_route(addresses: AddressFacts) -> Verdict:
     return _bridge(addresses, TunnelFacts(), _routes(addresses))
 
 
-@check(
+@CHECKS.add(
     "bridge-dns",
-    Group.HOST,
     "Bridges and DNS servers",
     passes="No bridge contains a DNS server of the host or of the clients.",
 )
@@ -102,32 +102,29 @@ def _bridge_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     return _bridge(addresses, tunnel, [*_resolvers(addresses), *_servers(tunnel)])
 
 
-@check("bridge-rules", Group.HOST, "Bridges and include rules", passes="No bridge overlaps an include rule.")
+@CHECKS.add("bridge-rules", "Bridges and include rules", passes="No bridge overlaps an include rule.")
 def _bridge_rules(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     rules = [("include rule", item) for item in tunnel.includes]
     return _bridge(addresses, tunnel, rules) if tunnel.source else skipped(_UNKNOWN)
 
 
-@check("pool-route", Group.HOST, "Client pool and routes", passes="The client pool overlaps no route.")
+@CHECKS.add("pool-route", "Client pool and routes", passes="The client pool overlaps no route.")
 def _pool_route(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     return _pool_against(tunnel, _routes(addresses))
 
 
-@check("pool-bridge", Group.HOST, "Client pool and bridges", passes="The client pool overlaps no bridge.")
+@CHECKS.add("pool-bridge", "Client pool and bridges", passes="The client pool overlaps no bridge.")
 def _pool_bridge(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     return _pool_against(tunnel, _bridges(addresses))
 
 
-@check(
-    "pool-dns", Group.HOST, "Client pool and DNS servers", passes="The client pool contains no DNS server."
-)
+@CHECKS.add("pool-dns", "Client pool and DNS servers", passes="The client pool contains no DNS server.")
 def _pool_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     return _pool_against(tunnel, [*_resolvers(addresses), *_servers(tunnel)])
 
 
-@check(
+@CHECKS.add(
     "resolvers",
-    Group.HOST,
     "DNS servers of the host",
     passes="`/etc/resolv.conf` names a DNS server (behind systemd-resolved: its servers).",
 )
@@ -137,9 +134,8 @@ def _dns(addresses: AddressFacts) -> Verdict:
     return findings.RESOLVERS_MISSING()
 
 
-@check(
+@CHECKS.add(
     "mtu",
-    Group.HOST,
     "MTU of the default route",
     Severity.RECOMMENDED,
     passes="The MTU of the default route's device is 1500 or more.",
@@ -155,9 +151,8 @@ def _mtu(addresses: AddressFacts) -> Verdict:
     return findings.MTU_UNUSUAL(seen=seen)
 
 
-@check(
+@CHECKS.add(
     "ipv6-leak",
-    Group.HOST,
     "IPv6 of devices",
     Severity.RECOMMENDED,
     passes=(
@@ -174,16 +169,3 @@ def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     if not addresses.ipv6:
         return findings.IPV6_OFF()
     return passed("enters the full tunnel and is blocked at the gateway")
-
-
-CHECKS: tuple[Check, ...] = (
-    _bridge_route,
-    _bridge_dns,
-    _bridge_rules,
-    _pool_route,
-    _pool_bridge,
-    _pool_dns,
-    _dns,
-    _mtu,
-    _ipv6_leak,
-)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from mstunnel_setup import paths
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
-from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
+from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
+
+CHECKS = Checks(Group.CERTIFICATE)
 
 _NAMES = frozenset({"name-missing", "wildcard-partial", "public-address-invalid", "name-mismatch"})
 _TIMES = ("expire", "not-yet-valid", "lifetime")
@@ -22,9 +24,8 @@ def subject(finding: str) -> str:
     return "chain" if finding.startswith(_CHAIN) else "leaf"
 
 
-@check(
+@CHECKS.add(
     "certificate-present",
-    Group.CERTIFICATE,
     "Certificate is there",
     Severity.RECOMMENDED,
     passes="The certificate is at its usual path, or where `--cert`, `--pfx` or the answer file specify.",
@@ -37,9 +38,8 @@ def _present(certificate: CertificateFacts) -> Verdict:
     return findings.CERTIFICATE_MISSING(certificate=paths.SITE_CERTIFICATE, key=paths.SITE_KEY)
 
 
-@check(
+@CHECKS.add(
     "certificate-readable",
-    Group.CERTIFICATE,
     "Certificate and key",
     passes="Certificate and key can be read and match.",
 )
@@ -51,8 +51,8 @@ def _readable(certificate: CertificateFacts) -> Verdict:
     return passed("the key belongs to the certificate")
 
 
-def _judged(name: str, title: str, fine: str, passes: str) -> Check:
-    @check(f"certificate-{name}", Group.CERTIFICATE, title, passes=passes)
+def _judged(name: str, title: str, fine: str, passes: str) -> None:
+    @CHECKS.add(f"certificate-{name}", title, passes=passes)
     def certificate_judged(certificate: CertificateFacts) -> Verdict:
         if not certificate.place or certificate.problem:
             return skipped("no certificate to judge")
@@ -61,7 +61,26 @@ def _judged(name: str, title: str, fine: str, passes: str) -> Check:
         ]
         return _worst(found) if found else passed(fine)
 
-    return certificate_judged
+
+_judged(
+    "names",
+    "Names in the certificate",
+    "the names fit",
+    "Its names match `--address`; no partial wildcards.",
+)
+_judged(
+    "time",
+    "Times of the certificate",
+    "valid now and for a while",
+    "Valid now, with its whole chain, and its lifetime is not too long for devices.",
+)
+_judged(
+    "chain",
+    "Chain of the certificate",
+    "the chain is complete",
+    "The chain is complete and every issuer may sign.",
+)
+_judged("leaf", "Key and purpose", "key and purpose fit", "Key size and type, signature, purposes.")
 
 
 def _worst(found: Sequence[CertificateFinding]) -> Verdict:
@@ -72,13 +91,7 @@ def _worst(found: Sequence[CertificateFinding]) -> Verdict:
     return finding(findings="; ".join(item.message for item in said), hint=said[0].hint)
 
 
-@check(
-    "certificate-days-left",
-    Group.CERTIFICATE,
-    "Days left",
-    Severity.RECOMMENDED,
-    passes="More than 30 days are left.",
-)
+@CHECKS.add("certificate-days-left", "Days left", Severity.RECOMMENDED, passes="More than 30 days are left.")
 def _days_left(certificate: CertificateFacts) -> Verdict:
     if certificate.days_left is None:
         return skipped("no certificate to judge")
@@ -87,9 +100,8 @@ def _days_left(certificate: CertificateFacts) -> Verdict:
     return findings.CERTIFICATE_EXPIRES(days_left=certificate.days_left)
 
 
-@check(
+@CHECKS.add(
     "certificate-revocation",
-    Group.CERTIFICATE,
     "Revocation",
     passes=(
         "OCSP or CRL, queried now, do not report it as revoked. An address that does not answer is a warning."
@@ -99,30 +111,3 @@ def _revocation(revocation: RevocationFacts) -> Verdict:
     if not revocation.asked:
         return skipped("no certificate with an authority to ask")
     return _worst(revocation.findings) if revocation.findings else passed("nothing is revoked")
-
-
-CHECKS: tuple[Check, ...] = (
-    _present,
-    _readable,
-    _judged(
-        "names",
-        "Names in the certificate",
-        "the names fit",
-        "Its names match `--address`; no partial wildcards.",
-    ),
-    _judged(
-        "time",
-        "Times of the certificate",
-        "valid now and for a while",
-        "Valid now, with its whole chain, and its lifetime is not too long for devices.",
-    ),
-    _judged(
-        "chain",
-        "Chain of the certificate",
-        "the chain is complete",
-        "The chain is complete and every issuer may sign.",
-    ),
-    _judged("leaf", "Key and purpose", "key and purpose fit", "Key size and type, signature, purposes."),
-    _days_left,
-    _revocation,
-)

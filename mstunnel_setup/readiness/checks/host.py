@@ -12,8 +12,10 @@ from mstunnel_setup.readiness.facts import (
     Settings,
     SystemFacts,
 )
-from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
+from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
 from mstunnel_setup.readiness.proxies import ports, unlabelled
+
+CHECKS = Checks(Group.HOST)
 
 _RECOMMENDED = Severity.RECOMMENDED
 # A machine sold as "4 GB" shows less to its kernel, which keeps some for itself.
@@ -27,29 +29,22 @@ def gigabytes(size: int) -> str:
     return f"{size / 10**9:.1f} GB"
 
 
-@check(
-    "root",
-    Group.HOST,
-    "Rights",
-    _RECOMMENDED,
-    passes="Run as root; otherwise several facts are not available.",
-)
+@CHECKS.add("root", "Rights", _RECOMMENDED, passes="Run as root; otherwise several facts are not available.")
 def _root(system: SystemFacts) -> Verdict:
     if system.root:
         return passed("running as root")
     return findings.NOT_RUN_AS_ROOT()
 
 
-@check("architecture", Group.HOST, "Processor", passes="64-bit AMD or Intel.")
+@CHECKS.add("architecture", "Processor", passes="64-bit AMD or Intel.")
 def _architecture(system: SystemFacts) -> Verdict:
     if system.architecture in _ARCHITECTURES:
         return passed(system.architecture)
     return findings.ARCHITECTURE_UNSUPPORTED(architecture=system.architecture)
 
 
-@check(
+@CHECKS.add(
     "platform",
-    Group.HOST,
     "Supported platform",
     _RECOMMENDED,
     passes="Distribution and version are on the vendor's list. Shows the date of the table.",
@@ -65,9 +60,8 @@ def _platform(system: SystemFacts) -> Verdict:
     return findings.PLATFORM_NOT_LISTED(name=system.name, listed=listed, date=table.date)
 
 
-@check(
+@CHECKS.add(
     "platform-end",
-    Group.HOST,
     "End of platform support",
     _RECOMMENDED,
     passes=(
@@ -86,9 +80,8 @@ def _platform_end(system: SystemFacts) -> Verdict:
     return findings.PLATFORM_ENDED(name=system.name, ended=row.ended)
 
 
-@check(
+@CHECKS.add(
     "devices",
-    Group.HOST,
     "Devices of one server",
     _RECOMMENDED,
     passes=(
@@ -106,7 +99,7 @@ def _devices(settings: Settings) -> Verdict:
     )
 
 
-@check("cpus", Group.HOST, "Processors", _RECOMMENDED, passes="Enough processors for `--devices`.")
+@CHECKS.add("cpus", "Processors", _RECOMMENDED, passes="Enough processors for `--devices`.")
 def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
     seen = f"{system.cpus}, where {_served(settings, size)} devices need {size.cpus}"
@@ -115,9 +108,8 @@ def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     return findings.CPUS_TOO_FEW(seen=seen)
 
 
-@check(
+@CHECKS.add(
     "memory",
-    Group.HOST,
     "Memory",
     _RECOMMENDED,
     passes="Enough memory for `--devices` (8 % less is accepted: the kernel reserves some).",
@@ -135,7 +127,7 @@ def _served(settings: Settings, size: Size) -> int:
     return min(settings.devices, size.share)
 
 
-@check("disk", Group.HOST, "Disk", _RECOMMENDED, passes="The file system of the containers is large enough.")
+@CHECKS.add("disk", "Disk", _RECOMMENDED, passes="The file system of the containers is large enough.")
 def _disk(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
     seen = f"{gigabytes(system.disk)} for {system.store}, which needs {size.disk_gb} GB"
@@ -144,7 +136,7 @@ def _disk(settings: Settings, system: SystemFacts) -> Verdict:
     return findings.DISK_TOO_SMALL(seen=seen, store=system.store)
 
 
-@check("disk-free", Group.HOST, "Free space", passes="5 GB are free there.")
+@CHECKS.add("disk-free", "Free space", passes="5 GB are free there.")
 def _disk_free(system: SystemFacts) -> Verdict:
     seen = f"{gigabytes(system.disk_free)} free for {system.store}"
     if system.disk_free >= 5 * 10**9:
@@ -152,7 +144,7 @@ def _disk_free(system: SystemFacts) -> Verdict:
     return findings.DISK_FULL(seen=seen)
 
 
-@check("cgroup", Group.HOST, "Control groups", _RECOMMENDED, passes="Control groups version 2.")
+@CHECKS.add("cgroup", "Control groups", _RECOMMENDED, passes="Control groups version 2.")
 def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == CGROUP_V2:
         return passed("version 2")
@@ -161,16 +153,15 @@ def _cgroup(system: SystemFacts) -> Verdict:
     return findings.CGROUP_OLD()
 
 
-@check("systemd", Group.HOST, "systemd", _RECOMMENDED, passes="systemd is process 1.")
+@CHECKS.add("systemd", "systemd", _RECOMMENDED, passes="systemd is process 1.")
 def _systemd(system: SystemFacts) -> Verdict:
     if system.systemd:
         return passed("systemd runs this host")
     return findings.SYSTEMD_MISSING()
 
 
-@check(
+@CHECKS.add(
     "selinux",
-    Group.HOST,
     "SELinux",
     Severity.INFO,
     passes="SELinux enforces, or is not used. Without root also: its boolean `container_use_devices` is on.",
@@ -185,9 +176,8 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     return passed({"enforcing": "enforcing", "absent": "not used here"}[security.selinux])
 
 
-@check(
+@CHECKS.add(
     "selinux-proxy-port",
-    Group.HOST,
     "SELinux and the proxy's port",
     passes="With SELinux and a proxy: the proxy's port is of type `http_port_t`.",
 )
@@ -208,10 +198,9 @@ def _list(ports: Sequence[int]) -> str:
     return "port " + ", ".join(map(str, ports))
 
 
-def _port_free(protocol: str) -> Check:
-    @check(
+def _port_free(protocol: str) -> None:
+    @CHECKS.add(
         f"port-{protocol}",
-        Group.HOST,
         f"{protocol.upper()} port of the gateway",
         passes=f"No other program listens on the gateway's {protocol.upper()} port. A container's "
         "forwarder is accepted.",
@@ -230,13 +219,14 @@ def _port_free(protocol: str) -> Check:
             protocol=protocol.upper(), port=settings.port, name=name, address=others[0].address
         )
 
-    return port_free
+
+_port_free("tcp")
+_port_free("udp")
 
 
-def _firewall(protocol: str) -> Check:
-    @check(
+def _firewall(protocol: str) -> None:
+    @CHECKS.add(
         f"firewall-{protocol}",
-        Group.HOST,
         f"Firewall of the host, {protocol.upper()}",
         _RECOMMENDED,
         passes=f"firewalld (all active zones), ufw or nftables allows the {protocol.upper()} port. Rules "
@@ -255,7 +245,9 @@ def _firewall(protocol: str) -> Check:
             where=where, remedy=_OPEN[wall.kind].format(port=settings.port, protocol=protocol)
         )
 
-    return firewall_open
+
+_firewall("tcp")
+_firewall("udp")
 
 
 _OPEN = {
@@ -263,23 +255,3 @@ _OPEN = {
     "ufw": "Run `ufw allow {port}/{protocol}`.",
     "nftables": "Add a rule such as `{protocol} dport {port} accept` to the chain of hook input.",
 }
-
-CHECKS: tuple[Check, ...] = (
-    _root,
-    _architecture,
-    _platform,
-    _platform_end,
-    _devices,
-    _cpus,
-    _memory,
-    _disk,
-    _disk_free,
-    _cgroup,
-    _systemd,
-    _selinux,
-    _selinux_proxy_port,
-    _port_free("tcp"),
-    _port_free("udp"),
-    _firewall("tcp"),
-    _firewall("udp"),
-)

@@ -2,13 +2,14 @@
 
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import InboundFacts, Settings
-from mstunnel_setup.readiness.model import Check, Group, Verdict, check, passed, skipped
+from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, skipped
+
+CHECKS = Checks(Group.INBOUND)
 
 
-def _arrives(protocol: str) -> Check:
-    @check(
+def _arrives(protocol: str) -> None:
+    @CHECKS.add(
         f"inbound-{protocol}",
-        Group.INBOUND,
         f"{protocol.upper()} arrives",
         passes=f"A {protocol.upper()} probe from a second machine arrived (with `--probe`: was answered).",
     )
@@ -29,7 +30,9 @@ def _arrives(protocol: str) -> Check:
             return passed(f"a probe came from {', '.join(sources)}{other}")
         return findings.PROBE_MISSING(protocol=protocol.upper(), port=settings.port)
 
-    return arrives
+
+_arrives("tcp")
+_arrives("udp")
 
 
 def _probed(inbound: InboundFacts, protocol: str, sources: tuple[str, ...]) -> Verdict:
@@ -39,6 +42,3 @@ def _probed(inbound: InboundFacts, protocol: str, sources: tuple[str, ...]) -> V
     if inbound.gateway:
         return findings.GATEWAY_RUNNING()
     return findings.PROBE_UNANSWERED(expected=inbound.expected, protocol=protocol.upper())
-
-
-CHECKS: tuple[Check, ...] = (_arrives("tcp"), _arrives("udp"))

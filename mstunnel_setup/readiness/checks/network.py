@@ -6,7 +6,9 @@ from mstunnel_setup.host.endpoint import REFUSED
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import endpoints
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts
-from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
+from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
+
+CHECKS = Checks(Group.NETWORK)
 
 # Entra refuses tokens and assertions whose times differ by more than five minutes.
 _MOST_SKEW = 300.0
@@ -54,8 +56,35 @@ def _no_way(network: NetworkFacts) -> Verdict | None:
     return skipped("no name resolves, see dns") if _names_away(network) else None
 
 
-def _endpoint(purpose: str, title: str) -> Check:
-    @check(f"endpoint-{purpose}", Group.NETWORK, title, passes=f"{title}: {_PASSES.get(purpose, _REACHED)}")
+@CHECKS.add(
+    "dns",
+    "Names resolve",
+    passes="Every name resolves. Behind a proxy that resolves them this is a warning.",
+)
+def _dns(network: NetworkFacts) -> Verdict:
+    failed = [item for item in network.endpoints if item.unresolved]
+    if not failed:
+        return passed(f"{len(network.endpoints)} of {len(network.endpoints)} names")
+    names = ", ".join(item.host for item in failed[:_SHOWN])
+    seen = f"{len(failed)} of {len(network.endpoints)} names do not resolve ({names}: {failed[0].unresolved})"
+    if all(any(map(_reached, _deciding(item))) for item in failed):
+        return findings.DNS_BEHIND_PROXY(seen=seen)
+    return findings.DNS_FAILS(seen=seen, host=failed[0].host)
+
+
+@CHECKS.add("proxy-connects", "Proxy connects", passes="The proxy connects to at least one endpoint.")
+def _proxy_connects(network: NetworkFacts) -> Verdict:
+    attempts = _proxied(network)
+    if not attempts:
+        return skipped("no proxy")
+    if any(map(_reached, attempts)):
+        return passed(attempts[0].through)
+    through = attempts[0].through
+    return findings.PROXY_UNREACHABLE(through=through, error=attempts[0].error, target=attempts[0].target)
+
+
+def _endpoint(purpose: str, title: str) -> None:
+    @CHECKS.add(f"endpoint-{purpose}", title, passes=f"{title}: {_PASSES.get(purpose, _REACHED)}")
     def endpoint_reachable(network: NetworkFacts) -> Verdict:
         found = [item for item in network.endpoints if item.purpose == purpose]
         if not found:
@@ -70,7 +99,9 @@ def _endpoint(purpose: str, title: str) -> Check:
         verdicts = [_judge_endpoint(item) for item in found]
         return next((item for item in verdicts if item.outcome is None), None) or _together(found, verdicts)
 
-    return endpoint_reachable
+
+for _purpose, _title in endpoints().purposes.items():
+    _endpoint(_purpose, _title)
 
 
 def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
@@ -100,42 +131,8 @@ def _together(found: Sequence[EndpointFacts], verdicts: Sequence[Verdict]) -> Ve
     return passed(f"{hosts} ({count} {'try' if count == 1 else 'tries'}{by})")
 
 
-@check(
-    "dns",
-    Group.NETWORK,
-    "Names resolve",
-    passes="Every name resolves. Behind a proxy that resolves them this is a warning.",
-)
-def _dns(network: NetworkFacts) -> Verdict:
-    failed = [item for item in network.endpoints if item.unresolved]
-    if not failed:
-        return passed(f"{len(network.endpoints)} of {len(network.endpoints)} names")
-    names = ", ".join(item.host for item in failed[:_SHOWN])
-    seen = f"{len(failed)} of {len(network.endpoints)} names do not resolve ({names}: {failed[0].unresolved})"
-    if all(any(map(_reached, _deciding(item))) for item in failed):
-        return findings.DNS_BEHIND_PROXY(seen=seen)
-    return findings.DNS_FAILS(seen=seen, host=failed[0].host)
-
-
-@check(
-    "proxy-connects",
-    Group.NETWORK,
-    "Proxy connects",
-    passes="The proxy connects to at least one endpoint.",
-)
-def _proxy_connects(network: NetworkFacts) -> Verdict:
-    attempts = _proxied(network)
-    if not attempts:
-        return skipped("no proxy")
-    if any(map(_reached, attempts)):
-        return passed(attempts[0].through)
-    through = attempts[0].through
-    return findings.PROXY_UNREACHABLE(through=through, error=attempts[0].error, target=attempts[0].target)
-
-
-@check(
+@CHECKS.add(
     "http-answers",
-    Group.NETWORK,
     "HTTP answers as expected",
     Severity.RECOMMENDED,
     passes="Every answer has the HTTP status that the endpoint table expects, or any below 500 where it "
@@ -162,9 +159,8 @@ def _statuses(wanted: Sequence[int]) -> str:
     return " or ".join(map(str, wanted)) if wanted else "anything below 500"
 
 
-@check(
+@CHECKS.add(
     "client-certificate",
-    Group.NETWORK,
     "Client certificates pass",
     Severity.RECOMMENDED,
     passes=(
@@ -187,9 +183,8 @@ def _client_certificate(network: NetworkFacts) -> Verdict:
     return passed(f"{', '.join(item.host for item, _ in shown)} received the client certificate")
 
 
-@check(
+@CHECKS.add(
     "inspection",
-    Group.NETWORK,
     "No TLS inspection",
     passes=(
         "Every certificate chains to a public root (Mozilla's list). One that chains only to this"
@@ -211,9 +206,8 @@ def _inspection(network: NetworkFacts) -> Verdict:
     return passed(f"{len(tried)} certificates chain to public roots")
 
 
-@check(
+@CHECKS.add(
     "clock",
-    Group.NETWORK,
     "Clock",
     passes="This host's clock differs from the servers' (`Date`) by at most 30 s (warning) or 300 s "
     "(failure).",
@@ -234,9 +228,8 @@ def _clock(network: NetworkFacts) -> Verdict:
     )
 
 
-@check(
+@CHECKS.add(
     "path-mtu",
-    Group.NETWORK,
     "MTU to the cloud",
     Severity.RECOMMENDED,
     passes=(
@@ -253,9 +246,8 @@ def _path_mtu(network: NetworkFacts) -> Verdict:
     return findings.PATH_MTU_TOO_SMALL(least=min(known), host=network.endpoints[0].host)
 
 
-@check(
+@CHECKS.add(
     "allowed-names",
-    Group.NETWORK,
     "Names to allow",
     Severity.INFO,
     passes="Lists the name patterns that firewall and proxy must allow but that cannot be tested.",
@@ -264,16 +256,3 @@ def _allowed_names(network: NetworkFacts) -> Verdict:
     if not network.patterns:
         return skipped("this cloud has no wildcard names")
     return passed(f"allow all of {', '.join(network.patterns)}")
-
-
-CHECKS: tuple[Check, ...] = (
-    _dns,
-    _proxy_connects,
-    *(_endpoint(purpose, title) for purpose, title in endpoints().purposes.items()),
-    _http_answers,
-    _client_certificate,
-    _inspection,
-    _clock,
-    _path_mtu,
-    _allowed_names,
-)

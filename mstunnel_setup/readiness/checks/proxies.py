@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import EngineFacts, ProxyFacts, ProxyPlace, Settings
-from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
+from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
+
+CHECKS = Checks(Group.NETWORK)
 
 ENV_SH = "/etc/mstunnel/env.sh"
 PROFILE = "/etc/profile.d/http_proxy.sh"
@@ -18,9 +20,8 @@ def _urls(proxies: ProxyFacts) -> list[ProxyPlace]:
     return [item for item in proxies.places if item.name != "no_proxy" and item.value]
 
 
-@check(
+@CHECKS.add(
     "proxy-credentials",
-    Group.NETWORK,
     "Proxy without a password",
     passes="No proxy address contains a user name or password.",
 )
@@ -33,9 +34,8 @@ def _credentials(proxies: ProxyFacts) -> Verdict:
     return findings.PROXY_WITH_PASSWORD(places=_list(found))
 
 
-@check(
+@CHECKS.add(
     "proxy-address",
-    Group.NETWORK,
     "Form of the proxy's address",
     passes="Every proxy address begins with `http://`.",
 )
@@ -52,9 +52,8 @@ def _address(proxies: ProxyFacts) -> Verdict:
     return findings.PROXY_NOT_HTTP(addresses=_list(dict.fromkeys(bad)))
 
 
-@check(
+@CHECKS.add(
     "proxy-same",
-    Group.NETWORK,
     "Proxy the same everywhere",
     Severity.RECOMMENDED,
     passes=(
@@ -85,9 +84,8 @@ def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
             yield f"{name} is {first.value} in {first.place} but {other.value} in {other.place}"
 
 
-@check(
+@CHECKS.add(
     "proxy-places",
-    Group.NETWORK,
     "Proxy in all places",
     Severity.RECOMMENDED,
     passes=(
@@ -125,7 +123,7 @@ def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
     return "; ".join(ways[place] for place in missing)
 
 
-@check("proxy-no-proxy", Group.NETWORK, "Addresses without proxy", Severity.INFO, passes="`no_proxy` is set.")
+@CHECKS.add("proxy-no-proxy", "Addresses without proxy", Severity.INFO, passes="`no_proxy` is set.")
 def _no_proxy(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
         return skipped("no proxy")
@@ -137,6 +135,3 @@ def _no_proxy(proxies: ProxyFacts) -> Verdict:
 
 def _list(items: Iterable[str]) -> str:
     return ", ".join(items)
-
-
-CHECKS: tuple[Check, ...] = (_credentials, _address, _same, _places, _no_proxy)

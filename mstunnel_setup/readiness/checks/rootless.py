@@ -17,16 +17,16 @@ from mstunnel_setup.readiness.facts import (
     Settings,
     SystemFacts,
 )
-from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
+from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
 from mstunnel_setup.readiness.sysctls import NAMESPACES, PORT_START, ROOTLESS, suffices
 from mstunnel_setup.system import accounts
+
+CHECKS = Checks(Group.ROOTLESS)
 
 _HOME = 10 * 10**9
 
 
-@check(
-    "rootless-engine", Group.ROOTLESS, "Engine without root", passes="Podman 4.9 or later; Docker is refused."
-)
+@CHECKS.add("rootless-engine", "Engine without root", passes="Podman 4.9 or later; Docker is refused.")
 def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     least = platforms().engines["podman"].least_rootless
@@ -40,7 +40,20 @@ def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
     return passed(f"podman {found.version}")
 
 
-@check("rootless-account", Group.ROOTLESS, "Service account", passes="The service account `mstunnel` exists.")
+@CHECKS.add(
+    "rootless-platform",
+    "Platform without root",
+    Severity.RECOMMENDED,
+    passes="Red Hat Enterprise Linux is 8.8 or later; the vendor names no minimum for others.",
+)
+def _platform(system: SystemFacts) -> Verdict:
+    least = platforms().least_rootless.get(system.distribution, "0")
+    if (known := release(system.version)) is None or known >= Version(least):
+        return passed(system.name)
+    return findings.ROOTLESS_PLATFORM_OLD(name=system.name, least=least)
+
+
+@CHECKS.add("rootless-account", "Service account", passes="The service account `mstunnel` exists.")
 def _account(rootless: RootlessFacts) -> Verdict:
     if rootless.uid is not None:
         return passed(f"{rootless.account}, uid {rootless.uid}")
@@ -49,12 +62,9 @@ def _account(rootless: RootlessFacts) -> Verdict:
     )
 
 
-def _subordinate(
-    name: accounts.IdKind, kind: str, known: Callable[[RootlessFacts], tuple[int, int]]
-) -> Check:
-    @check(
+def _subordinate(name: accounts.IdKind, kind: str, known: Callable[[RootlessFacts], tuple[int, int]]) -> None:
+    @CHECKS.add(
         f"rootless-{name}",
-        Group.ROOTLESS,
         f"Subordinate ids, {name}",
         passes=f"{accounts.IDS:,} subordinate {kind} ids.",
     )
@@ -70,33 +80,20 @@ def _subordinate(
             command=" ".join(accounts.id_range(rootless.account, name, free)),
         )
 
-    return subordinate_ids
+
+_subordinate("subuid", "user", lambda facts: (facts.subuids, facts.free_subuid))
+_subordinate("subgid", "group", lambda facts: (facts.subgids, facts.free_subgid))
 
 
-@check("rootless-linger", Group.ROOTLESS, "Linger", passes="Its containers run without a login.")
+@CHECKS.add("rootless-linger", "Linger", passes="Its containers run without a login.")
 def _linger(rootless: RootlessFacts) -> Verdict:
     if rootless.linger:
         return passed("containers keep running after logout")
     return findings.LINGER_OFF(command=" ".join(accounts.lingering(rootless.account)))
 
 
-@check(
-    "rootless-platform",
-    Group.ROOTLESS,
-    "Platform without root",
-    Severity.RECOMMENDED,
-    passes="Red Hat Enterprise Linux is 8.8 or later; the vendor names no minimum for others.",
-)
-def _platform(system: SystemFacts) -> Verdict:
-    least = platforms().least_rootless.get(system.distribution, "0")
-    if (known := release(system.version)) is None or known >= Version(least):
-        return passed(system.name)
-    return findings.ROOTLESS_PLATFORM_OLD(name=system.name, least=least)
-
-
-@check(
+@CHECKS.add(
     "rootless-home",
-    Group.ROOTLESS,
     "Place of the home",
     Severity.RECOMMENDED,
     passes="The home of the account is below `/home`.",
@@ -107,7 +104,7 @@ def _home(rootless: RootlessFacts) -> Verdict:
     return findings.HOME_ELSEWHERE(account=rootless.account, home=rootless.home)
 
 
-@check("rootless-home-space", Group.ROOTLESS, "Space for containers", passes="10 GB are free in its home.")
+@CHECKS.add("rootless-home-space", "Space for containers", passes="10 GB are free in its home.")
 def _home_space(rootless: RootlessFacts) -> Verdict:
     seen = f"{gigabytes(rootless.home_free)} free at {rootless.home}"
     if rootless.home_free >= _HOME:
@@ -115,7 +112,7 @@ def _home_space(rootless: RootlessFacts) -> Verdict:
     return findings.HOME_FULL(seen=seen, home=rootless.home)
 
 
-@check("rootless-folder", Group.ROOTLESS, "Owner of /etc/mstunnel", passes="It owns `/etc/mstunnel`.")
+@CHECKS.add("rootless-folder", "Owner of /etc/mstunnel", passes="It owns `/etc/mstunnel`.")
 def _directory(rootless: RootlessFacts) -> Verdict:
     if rootless.directory_owner is None:
         return skipped("/etc/mstunnel does not exist yet")
@@ -124,7 +121,7 @@ def _directory(rootless: RootlessFacts) -> Verdict:
     return findings.DIRECTORY_OWNER(uid=rootless.directory_owner, account=rootless.account)
 
 
-@check("rootless-port", Group.ROOTLESS, "Port below 1024", passes="The gateway's port needs no root.")
+@CHECKS.add("rootless-port", "Port below 1024", passes="The gateway's port needs no root.")
 def _port(settings: Settings, kernel: KernelFacts) -> Verdict:
     start = kernel.sysctls.get(PORT_START, "1024")
     if suffices(PORT_START, start, str(settings.port)):
@@ -132,12 +129,11 @@ def _port(settings: Settings, kernel: KernelFacts) -> Verdict:
     return findings.PORT_NEEDS_ROOT(start=start, port=settings.port)
 
 
-def _sysctl(name: str, least: str) -> Check:
+def _sysctl(name: str, least: str) -> None:
     parameter = name.rpartition(".")[2]
 
-    @check(
+    @CHECKS.add(
         f"rootless-{parameter.replace('_', '-').removeprefix('nf-')}",
-        Group.ROOTLESS,
         f"sysctl {parameter}",
         passes=f"`{name}` is {least}{'' if least == '1' else ' or more'}.",
     )
@@ -148,10 +144,12 @@ def _sysctl(name: str, least: str) -> Check:
         seen = f"{name} is {value}" if value is not None else f"{name} does not exist (module nf_conntrack)"
         return findings.SYSCTL_TOO_SMALL(seen=seen, name=name, least=least)
 
-    return sysctl_large_enough
+
+for _name, _least in ROOTLESS.items():
+    _sysctl(_name, _least)
 
 
-@check("rootless-namespaces", Group.ROOTLESS, "User namespaces", passes="User namespaces are allowed.")
+@CHECKS.add("rootless-namespaces", "User namespaces", passes="User namespaces are allowed.")
 def _namespaces(kernel: KernelFacts) -> Verdict:
     value = kernel.sysctls.get(NAMESPACES, "")
     if value not in ("", "0"):
@@ -159,9 +157,8 @@ def _namespaces(kernel: KernelFacts) -> Verdict:
     return findings.NAMESPACES_OFF(value=value or "not set")
 
 
-@check(
+@CHECKS.add(
     "rootless-uplink",
-    Group.ROOTLESS,
     "Network through the kernel",
     Severity.RECOMMENDED,
     passes="The gateway's port has an [uplink](../how-to/rootless.md#the-network) that works on this host.",
@@ -174,9 +171,8 @@ def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
     return findings.UPLINK_MISSING(port=settings.port)
 
 
-@check(
+@CHECKS.add(
     "rootless-network",
-    Group.ROOTLESS,
     "User-mode networking",
     Severity.RECOMMENDED,
     passes="pasta or slirp4netns is installed.",
@@ -189,27 +185,8 @@ def _network(engine: EngineFacts) -> Verdict:
     return findings.USER_NETWORK_MISSING()
 
 
-@check("rootless-cgroup", Group.ROOTLESS, "Control groups without root", passes="Control groups version 2.")
+@CHECKS.add("rootless-cgroup", "Control groups without root", passes="Control groups version 2.")
 def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == CGROUP_V2:
         return passed("version 2")
     return findings.CGROUP_ROOTLESS()
-
-
-CHECKS: tuple[Check, ...] = (
-    _engine,
-    _platform,
-    _account,
-    _subordinate("subuid", "user", lambda facts: (facts.subuids, facts.free_subuid)),
-    _subordinate("subgid", "group", lambda facts: (facts.subgids, facts.free_subgid)),
-    _linger,
-    _home,
-    _home_space,
-    _directory,
-    _port,
-    *(_sysctl(name, least) for name, least in ROOTLESS.items()),
-    _namespaces,
-    _uplink,
-    _network,
-    _cgroup,
-)

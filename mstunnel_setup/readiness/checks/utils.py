@@ -11,8 +11,10 @@ from mstunnel_setup.readiness.facts import (
     Settings,
     SystemFacts,
 )
-from mstunnel_setup.readiness.model import Check, Group, Severity, Verdict, check, passed, skipped
+from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
 from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES
+
+CHECKS = Checks(Group.UTILS)
 
 _RECOMMENDED = Severity.RECOMMENDED
 
@@ -23,10 +25,13 @@ def chosen_engine(settings: Settings, engine: EngineFacts) -> Engine | None:
     return next((item for name in wanted for item in engine.engines if item.name == name), None)
 
 
-def _loaded(module: str, severity: Severity, more: str = "") -> Check:
-    @check(
+def _slug(module: str) -> str:
+    return module.replace("_", "-")
+
+
+def _loaded(module: str, severity: Severity, more: str = "") -> None:
+    @CHECKS.add(
         f"module-{_slug(module)}",
-        Group.UTILS,
         f"Kernel module {module}",
         severity,
         passes=f"The module `{module}` is available: loaded, built in, or seen in `/proc/misc`.{more}",
@@ -36,13 +41,10 @@ def _loaded(module: str, severity: Severity, more: str = "") -> Check:
             return passed(f"{module} is loaded or built in")
         return findings.MODULE_NOT_LOADED(module=module)
 
-    return module_loaded
 
-
-def _persisted(module: str) -> Check:
-    @check(
+def _persisted(module: str) -> None:
+    @CHECKS.add(
         f"module-{_slug(module)}-boot",
-        Group.UTILS,
         f"Module {module} at boot",
         _RECOMMENDED,
         passes="A file of `modules-load.d` (any name, any of its directories) or `/etc/modules` loads it at "
@@ -55,21 +57,26 @@ def _persisted(module: str) -> Check:
             return passed(f"{module} is built into the kernel")
         return findings.MODULE_NOT_AT_BOOT(module=module, file=MODULE_FILES[module])
 
-    return module_at_boot
+
+_loaded("tun", Severity.REQUIRED)
+_persisted("tun")
+_loaded(
+    "ip_tables",
+    _RECOMMENDED,
+    " The gateway translates addresses with nftables and runs without it; engines with the old backend "
+    "and the vendor's images need it.",
+)
+_persisted("ip_tables")
 
 
-def _slug(module: str) -> str:
-    return module.replace("_", "-")
-
-
-@check("tun-device", Group.UTILS, "Device /dev/net/tun", passes="`/dev/net/tun` exists.")
+@CHECKS.add("tun-device", "Device /dev/net/tun", passes="`/dev/net/tun` exists.")
 def _tun_device(kernel: KernelFacts) -> Verdict:
     if kernel.tun_device:
         return passed("/dev/net/tun exists")
     return findings.TUN_MISSING()
 
 
-@check("ip-forward", Group.UTILS, "IP forwarding", passes="`net.ipv4.ip_forward` is 1 now.")
+@CHECKS.add("ip-forward", "IP forwarding", passes="`net.ipv4.ip_forward` is 1 now.")
 def _ip_forward(kernel: KernelFacts) -> Verdict:
     value = kernel.sysctls.get(FORWARD)
     if value is None:
@@ -79,9 +86,8 @@ def _ip_forward(kernel: KernelFacts) -> Verdict:
     return findings.IP_FORWARD_OFF(value=value)
 
 
-@check(
+@CHECKS.add(
     "ip-forward-boot",
-    Group.UTILS,
     "IP forwarding at boot",
     _RECOMMENDED,
     passes="The last file of `sysctl.d` that sets it sets it to 1; `/etc/sysctl.conf` counts where a "
@@ -95,9 +101,8 @@ def _ip_forward_boot(kernel: KernelFacts) -> Verdict:
     return findings.IP_FORWARD_NOT_AT_BOOT(seen=seen)
 
 
-@check(
+@CHECKS.add(
     "engine-present",
-    Group.UTILS,
     "Container engine",
     passes="The requested engine, else Podman, else Docker, is installed.",
 )
@@ -109,7 +114,7 @@ def _present(settings: Settings, engine: EngineFacts) -> Verdict:
     return findings.ENGINE_MISSING(wanted=wanted)
 
 
-@check("engine-running", Group.UTILS, "Engine answers", passes="`podman info` or `docker info` answers.")
+@CHECKS.add("engine-running", "Engine answers", passes="`podman info` or `docker info` answers.")
 def _running(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is None:
@@ -127,9 +132,8 @@ def _running(settings: Settings, engine: EngineFacts) -> Verdict:
     return findings.ENGINE_DOWN(name=found.name, why=why, remedy=hints[found.name])
 
 
-@check(
+@CHECKS.add(
     "engine-version",
-    Group.UTILS,
     "Engine version",
     passes="It is not older than the minimum version of the table.",
 )
@@ -146,9 +150,8 @@ def _version(settings: Settings, engine: EngineFacts) -> Verdict:
     return passed(f"{found.name} {found.version} is {known.least} or later")
 
 
-@check(
+@CHECKS.add(
     "engine-known-bad",
-    Group.UTILS,
     "Known bad engine version",
     passes="It is in no refused range of versions; the table has the reasons.",
 )
@@ -163,9 +166,8 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
     return passed(f"{found.name} {found.version} has no known problem")
 
 
-@check(
+@CHECKS.add(
     "engine-tested",
-    Group.UTILS,
     "Engine version tested",
     Severity.INFO,
     passes="A run of its release line is recorded, with date and kernel (`mst-readiness host` shows them).",
@@ -181,9 +183,8 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     return findings.ENGINE_UNTESTED(name=found.name, version=found.version, tested=", ".join(lines))
 
 
-@check(
+@CHECKS.add(
     "engine-shipped",
-    Group.UTILS,
     "Engine of the distribution",
     Severity.INFO,
     passes="It is the distribution's supported engine, and not older than the version shipped.",
@@ -204,9 +205,8 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
     return findings.ENGINE_NOT_UPDATED(name=found.name, version=found.version, shipped=row.shipped)
 
 
-@check(
+@CHECKS.add(
     "userns-remap",
-    Group.UTILS,
     "Docker user namespaces",
     passes="Docker does not remap user namespaces: the certificate's key could not be read.",
 )
@@ -219,9 +219,8 @@ def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
     return findings.USERNS_REMAPPED(userns_remap=engine.userns_remap)
 
 
-@check(
+@CHECKS.add(
     "auditd",
-    Group.UTILS,
     "Auditing",
     _RECOMMENDED,
     passes=(
@@ -235,27 +234,3 @@ def _auditd(security: SecurityFacts) -> Verdict:
     if security.auditd == "inactive":
         return findings.AUDITD_INACTIVE()
     return findings.AUDITD_MISSING()
-
-
-CHECKS: tuple[Check, ...] = (
-    _loaded("tun", Severity.REQUIRED),
-    _persisted("tun"),
-    _loaded(
-        "ip_tables",
-        _RECOMMENDED,
-        " The gateway translates addresses with nftables and runs without it; engines with the old backend "
-        "and the vendor's images need it.",
-    ),
-    _persisted("ip_tables"),
-    _tun_device,
-    _ip_forward,
-    _ip_forward_boot,
-    _present,
-    _running,
-    _version,
-    _known_bad,
-    _tested,
-    _shipped,
-    _userns_remap,
-    _auditd,
-)
