@@ -143,9 +143,3 @@ QUADLET_REFUSED = declare(
     "Podman rejects the unit file {name}: {reason}",
     "Podman is probably older than 4.9; update it.",
 )
-SYSTEMD_FAILED = declare(
-    EngineError,
-    "systemd-failed",
-    "systemd failed: {reason}",
-    "Check `{command} status {unit}` and `journalctl -xe`, then run the command again.",
-)

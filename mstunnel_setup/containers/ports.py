@@ -3,10 +3,10 @@
 from typing import Protocol
 
 from mstunnel_setup.containers.engine import ContainerEngine, Progress
-from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import Processes
+from mstunnel_setup.host.systemd import Systemd
 
 
 class HasEngine(HasFiles, Protocol):

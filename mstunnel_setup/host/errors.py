@@ -1,6 +1,6 @@
 """Errors of `host`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import CheckError, NetworkError, StepError, declare
+from mstunnel_setup.errors import CheckError, EngineError, NetworkError, StepError, declare
 
 
 class FileError(StepError):
@@ -202,4 +202,10 @@ PROGRAM_TIMEOUT = declare(
     "program-timeout",
     "`{command}` did not finish within {seconds} s",
     "Find out what it waits for, then run the command again.",
+)
+SYSTEMD_FAILED = declare(
+    EngineError,
+    "systemd-failed",
+    "systemd failed: {reason}",
+    "Check `{command} status {unit}` and `journalctl -xe`, then run the command again.",
 )

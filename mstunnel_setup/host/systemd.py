@@ -1,10 +1,9 @@
-"""The parts of systemd that containers need."""
+"""The parts of systemd that units, timers and containers need."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from mstunnel_setup.containers.errors import SYSTEMD_FAILED
-from mstunnel_setup.host.errors import ProcessError
+from mstunnel_setup.host.errors import SYSTEMD_FAILED, ProcessError
 from mstunnel_setup.host.process import Completed, Processes
 
 # Exists if and only if systemd is process 1: sd_booted(3).

@@ -12,10 +12,10 @@ from mstunnel_setup import paths
 from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
 from mstunnel_setup.containers.engine import ContainerEngine, Progress
 from mstunnel_setup.containers.spec import Volume
-from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
+from mstunnel_setup.host.systemd import Systemd
 from mstunnel_setup.install.errors import (
     GATEWAY_CONFIGURATION_REFUSED,
     IMAGE_NOT_GATEWAY,

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.host.process import Processes
+from mstunnel_setup.host.systemd import Systemd
 
 
 class HasProcesses(HasFiles, Protocol):
@@ -15,42 +16,10 @@ class HasProcesses(HasFiles, Protocol):
         ...
 
 
-class Units(Protocol):
-    """The parts of the service manager that drop-ins need."""
-
-    def running(self) -> bool:
-        """Whether it is process 1 here."""
-        ...
-
-    def daemon_reload(self) -> None:
-        """Read unit files again."""
-        ...
-
-    def active(self, unit: str) -> bool:
-        """Whether a unit is running."""
-        ...
-
-    def known(self, unit: str) -> bool:
-        """Whether there is such a unit."""
-        ...
-
-    def start(self, unit: str) -> None:
-        """Start a unit."""
-        ...
-
-    def restart(self, unit: str) -> None:
-        """Stop and start a unit."""
-        ...
-
-    def stop(self, unit: str) -> None:
-        """Stop a unit."""
-        ...
-
-
 class HasUnits(HasProcesses, Protocol):
     """Files, programs and units."""
 
     @property
-    def systemd(self) -> Units:
+    def systemd(self) -> Systemd:
         """The service manager."""
         ...

@@ -9,6 +9,7 @@ from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles, Link, WriteFile
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.host.systemd import Systemd
 
 UNITS = paths.UNITS
 WANTED = f"{UNITS}/timers.target.wants"
@@ -17,35 +18,11 @@ _STAMPS = paths.TIMER_STAMPS
 _LOCKED = 9
 
 
-class ServiceManager(Protocol):
-    """What timers need of systemd. Methods raise EngineError."""
-
-    def daemon_reload(self) -> None:
-        """Read unit files again."""
-        ...
-
-    def start(self, unit: str) -> None:
-        """Start a unit."""
-        ...
-
-    def stop(self, unit: str) -> None:
-        """Stop a unit."""
-        ...
-
-    def active(self, unit: str) -> bool:
-        """Whether a unit is running."""
-        ...
-
-    def known(self, unit: str) -> bool:
-        """Whether there is such a unit."""
-        ...
-
-
 class HasTimers(HasFiles, Protocol):
     """Files and the service manager."""
 
     @property
-    def systemd(self) -> ServiceManager:
+    def systemd(self) -> Systemd:
         """The service manager."""
         ...
 

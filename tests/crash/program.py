@@ -36,9 +36,9 @@ from mstunnel_setup.cli import monitor, mst_cli, setup
 from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.run_method import RunMethod
-from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.host.systemd import Systemd
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import SERVER_NOT_LISTED
 from mstunnel_setup.install.ports import Ports, open_ports

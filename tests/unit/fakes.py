@@ -18,10 +18,10 @@ from mstunnel_setup.containers.engine import (
     Progress,
 )
 from mstunnel_setup.containers.spec import ContainerSpec, Volume
-from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.host.systemd import Systemd
 from mstunnel_setup.install.ports import Ports
 from tests.unit.clocks import FakeClock
 

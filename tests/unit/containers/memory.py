@@ -15,10 +15,10 @@ from mstunnel_setup.containers.engine import (
     Progress,
 )
 from mstunnel_setup.containers.spec import ContainerSpec
-from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.host.systemd import Systemd
 from tests.unit.clocks import FakeClock
 
 DIGEST = "sha256:" + "ab" * 32

@@ -15,11 +15,11 @@ from mstunnel_setup.containers.engine import ContainerState, Health
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
 from mstunnel_setup.containers.quadlet import render
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
-from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.host.systemd import Systemd
 from tests.unit.containers.memory import DIGEST, UNIT, Ports
 
 _IMAGE = f"registry.example/server@{DIGEST}"

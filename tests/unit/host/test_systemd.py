@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.containers.systemd import Systemd
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.host.systemd import Systemd
 
 
 class Host(Processes):

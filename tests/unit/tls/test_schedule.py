@@ -8,6 +8,7 @@ import pytest
 
 from mstunnel_setup.engine.action import Codec, Undo, UndoRecord
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.systemd import Systemd
 from mstunnel_setup.tls.schedule import WANTED, ScheduleImport
 
 PENDING = ScheduleImport(
@@ -20,7 +21,7 @@ TIMER = "mstunnel-import-0123456789ab.timer"
 
 
 @dataclass
-class Services:
+class Services(Systemd):
     """A service manager that records its calls."""
 
     told: list[str] = field(default_factory=list)
