@@ -1,45 +1,19 @@
 """The section `token`: which access tokens of devices the gateway accepts."""
 
-import re
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from mstunnel_setup.answers.values import Part
+from mstunnel_setup.answers.values import Part, matching
 
-_ISSUER: Final = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?")
-# RFC 6749, section 3.3: printable, without space, `"` and `\`.
-_SCOPE: Final = re.compile(r"[!#-\[\]-~]{1,200}")
-_CLAIM: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,63}")
 _SHORTEST, _LONGEST = 300, 7 * 24 * 3600
 _DEFAULT_LIFETIME: Final = 30 * 3600
-
-
-def _issuer(text: str) -> str:
-    if not _ISSUER.fullmatch(text):
-        raise ValueError(
-            "must be an https address as in the claim `iss`, such as `https://sts.windows.net/TENANT/`: "
-            "correct it"
-        )
-    return text
-
-
-def _scope(text: str) -> str:
-    if not _SCOPE.fullmatch(text):
-        raise ValueError("must be one permission as in the claim `scp`, without spaces: correct it")
-    return text
 
 
 def _lifetime(seconds: int) -> int:
     if not _SHORTEST <= seconds <= _LONGEST:
         raise ValueError(f"must be from {_SHORTEST} to {_LONGEST} seconds: correct it")
     return seconds
-
-
-def _claim(name: str) -> str:
-    if not _CLAIM.fullmatch(name):
-        raise ValueError("must be the name of a claim, such as `azp`: correct it")
-    return name
 
 
 def _claim_value(value: object) -> str | int | bool:
@@ -49,9 +23,28 @@ def _claim_value(value: object) -> str | int | bool:
     return value
 
 
-Issuer: TypeAlias = Annotated[str, AfterValidator(_issuer)]
+Issuer: TypeAlias = Annotated[
+    str,
+    matching(
+        r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?",
+        "must be an https address as in the claim `iss`, such as `https://sts.windows.net/TENANT/`: "
+        "correct it",
+    ),
+]
+# RFC 6749, section 3.3: printable, without space, `"` and `\`.
+_Scope: TypeAlias = Annotated[
+    str,
+    matching(
+        r"[!#-\[\]-~]{1,200}", "must be one permission as in the claim `scp`, without spaces: correct it"
+    ),
+]
 Claims: TypeAlias = dict[
-    Annotated[str, AfterValidator(_claim)],
+    Annotated[
+        str,
+        matching(
+            r"[A-Za-z_][A-Za-z0-9_.:/-]{0,63}", "must be the name of a claim, such as `azp`: correct it"
+        ),
+    ],
     Annotated[
         str | int | bool,
         PlainValidator(_claim_value),
@@ -68,7 +61,7 @@ class TokenAnswers(Part):
         description="Version of the tokens, their claim ver: 1 or 2; default: 1, in the cloud custom 2",
         examples=["1"],
     )
-    scope: Annotated[str, AfterValidator(_scope)] | None = Field(
+    scope: _Scope | None = Field(
         default=None,
         description="Delegated permission that the claim scp must contain; default: Tunnel_Allow",
         examples=["Tunnel_Allow"],

@@ -19,17 +19,9 @@ from mstunnel_setup.answers.secret import SecretReference
 GRAPH_COMMAND_LINE_TOOLS = "graph-command-line-tools"
 """Instead of a client id: the application of that name that every tenant can use."""
 
-_DIGEST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}")
-_REGISTRY = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*")
-_URL = re.compile(
-    r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?|https://\[[0-9a-fA-F:]+\](:[0-9]{1,5})?"
-)
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_DOMAIN = re.compile(r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
+_GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_DOMAIN = r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What useradd(8) takes everywhere.
-_ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_NAME = 200
 _SHORTEST_RANGE, _LONGEST_RANGE = 16, 28
@@ -43,6 +35,18 @@ class Part(BaseModel):
     def given(self) -> dict[str, object]:
         """The keys that were answered, with their values."""
         return {key: value for key, value in self if value is not None and key in self.model_fields_set}
+
+
+def matching(pattern: str, message: str) -> AfterValidator:
+    """What accepts a text that `pattern` matches from end to end, and refuses any other with `message`."""
+    expression = re.compile(pattern)
+
+    def matched(text: str) -> str:
+        if not expression.fullmatch(text):
+            raise ValueError(message)
+        return text
+
+    return AfterValidator(matched)
 
 
 def _line(text: str) -> str:
@@ -59,18 +63,6 @@ def _path(text: str) -> str:
     return text
 
 
-def _account(text: str) -> str:
-    if not _ACCOUNT.fullmatch(text):
-        raise ValueError("must be the name of an account, such as `mstunnel`: correct it")
-    return text
-
-
-def _url(text: str) -> str:
-    if not _URL.fullmatch(text):
-        raise ValueError("must be an https address such as `https://login.example.com`: correct it")
-    return text.rstrip("/")
-
-
 def pem_certificates(text: str) -> str:
     """The certificates in a PEM text, without what stands around them; empty when there is none."""
     return "".join(_PEM.findall(text.replace("\r\n", "\n")))
@@ -82,48 +74,6 @@ def _certificates(text: str) -> str:
     if not found or found.split() != text.split():
         raise ValueError("must be certificates in PEM and nothing else: correct it")
     return found
-
-
-def _guid(text: str) -> str:
-    if not _GUID.fullmatch(text):
-        raise ValueError("must be a GUID such as `11111111-2222-3333-4444-555555555555`: correct it")
-    return text.lower()
-
-
-def _client_id(text: str) -> str:
-    if text == GRAPH_COMMAND_LINE_TOOLS:
-        return text
-    if not _GUID.fullmatch(text):
-        raise ValueError(
-            "must be the id of an application (a GUID such as `11111111-2222-3333-4444-555555555555`) or "
-            f"`{GRAPH_COMMAND_LINE_TOOLS}`: correct it"
-        )
-    return text.lower()
-
-
-def _tenant_id(text: str) -> str:
-    if text != "organizations" and not _GUID.fullmatch(text) and not _DOMAIN.fullmatch(text):
-        raise ValueError("must be a tenant id (GUID), a domain of the tenant, or `organizations`: correct it")
-    return text
-
-
-def _registry(text: str) -> str:
-    """What stands before `/name@sha256:…`."""
-    if not _REGISTRY.fullmatch(text):
-        raise ValueError("must be a registry: write `host[:port][/path]`, without `https://`")
-    return text
-
-
-def _image(text: str) -> str:
-    if not _DIGEST.fullmatch(text):
-        raise ValueError("must name an image by digest: write `registry/name@sha256:` and 64 hex digits")
-    return text
-
-
-def _variable(name: str) -> str:
-    if not _VARIABLE.fullmatch(name):
-        raise ValueError("must be a variable name (letters, digits, `_`, no digit first): rename it")
-    return name
 
 
 def _variable_value(value: object) -> str:
@@ -156,15 +106,57 @@ def _one_or_more(value: object) -> object:
 
 Line: TypeAlias = Annotated[str, AfterValidator(_line)]
 FilePath: TypeAlias = Annotated[str, AfterValidator(_path)]
-Url: TypeAlias = Annotated[str, AfterValidator(_url)]
+Url: TypeAlias = Annotated[
+    str,
+    matching(
+        r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?|https://\[[0-9a-fA-F:]+\](:[0-9]{1,5})?",
+        "must be an https address such as `https://login.example.com`: correct it",
+    ),
+    AfterValidator(lambda text: text.rstrip("/")),
+]
 Certificates: TypeAlias = Annotated[str, AfterValidator(_certificates)]
-Guid: TypeAlias = Annotated[str, AfterValidator(_guid)]
-ClientId: TypeAlias = Annotated[str, AfterValidator(_client_id)]
-TenantId: TypeAlias = Annotated[str, AfterValidator(_tenant_id)]
-ImageReference: TypeAlias = Annotated[str, AfterValidator(_image)]
-ImageRegistry: TypeAlias = Annotated[str, AfterValidator(_registry)]
+Guid: TypeAlias = Annotated[
+    str,
+    matching(_GUID, "must be a GUID such as `11111111-2222-3333-4444-555555555555`: correct it"),
+    AfterValidator(str.lower),
+]
+ClientId: TypeAlias = Annotated[
+    str,
+    matching(
+        f"{_GUID}|{GRAPH_COMMAND_LINE_TOOLS}",
+        "must be the id of an application (a GUID such as `11111111-2222-3333-4444-555555555555`) or "
+        f"`{GRAPH_COMMAND_LINE_TOOLS}`: correct it",
+    ),
+    AfterValidator(str.lower),
+]
+TenantId: TypeAlias = Annotated[
+    str,
+    matching(
+        f"organizations|{_GUID}|{_DOMAIN}",
+        "must be a tenant id (GUID), a domain of the tenant, or `organizations`: correct it",
+    ),
+]
+ImageReference: TypeAlias = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}",
+        "must name an image by digest: write `registry/name@sha256:` and 64 hex digits",
+    ),
+]
+# What stands before `/name@sha256:…`.
+ImageRegistry: TypeAlias = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*",
+        "must be a registry: write `host[:port][/path]`, without `https://`",
+    ),
+]
 Ipv4Range: TypeAlias = Annotated[str, AfterValidator(_range)]
-AccountName: TypeAlias = Annotated[str, AfterValidator(_account)]
+# What useradd(8) takes everywhere.
+AccountName: TypeAlias = Annotated[
+    str,
+    matching(r"[a-z_][a-z0-9_-]{0,31}", "must be the name of an account, such as `mstunnel`: correct it"),
+]
 FilePaths: TypeAlias = Annotated[tuple[FilePath, ...], BeforeValidator(_one_or_more)]
 SecretPlace: TypeAlias = Annotated[
     SecretReference,
@@ -175,7 +167,13 @@ SecretPlace: TypeAlias = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*|credential:.+)$"}),
 ]
 Variables: TypeAlias = dict[
-    Annotated[str, AfterValidator(_variable)],
+    Annotated[
+        str,
+        matching(
+            r"[A-Za-z_][A-Za-z0-9_]*",
+            "must be a variable name (letters, digits, `_`, no digit first): rename it",
+        ),
+    ],
     Annotated[
         str,
         PlainValidator(_variable_value),
