@@ -4,9 +4,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.events import line
 from mstunnel_setup.agent.loop import Agent, Note
+from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.registry import asking
 from mstunnel_setup.agent.renewal import Renewal
 from mstunnel_setup.agent.settings import wants_requests

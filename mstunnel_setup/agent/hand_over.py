@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.events import Tell, line, problem
+from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.gateway import handover, rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.errors import ConfigurationWarning

@@ -5,10 +5,10 @@ format: docs/reference/health.md; https://prometheus.io/docs/instrumenting/expos
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from mstunnel_setup import __version__, paths
-from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.health_rows import Observation, Row, State
 
 METRICS: Final = f"{paths.AGENT_STATE}/metrics.prom"
@@ -34,6 +34,37 @@ GAUGES: Final = {
     "server-version": ("mstunnel_releases_behind", "Releases that are newer than the running one."),
 }
 """For each row that has a figure: the name of its metric and what it says."""
+
+
+@dataclass
+class Counters:
+    """Counts of this process."""
+
+    check_ins: int = 0
+    failed_check_ins: int = 0
+    configurations_applied: int = 0
+    configurations_refused: int = 0
+    identity_renewals: int = 0
+
+    def each(self) -> Iterator[tuple[str, str, int]]:
+        """Name of the metric, what it counts, and the count."""
+        yield "mstunnel_check_ins_total", "Check-ins that the tenant took.", self.check_ins
+        yield "mstunnel_check_in_failures_total", "Check-ins that failed.", self.failed_check_ins
+        yield (
+            "mstunnel_configurations_applied_total",
+            "Server configurations that the gateway took.",
+            self.configurations_applied,
+        )
+        yield (
+            "mstunnel_configurations_refused_total",
+            "Server configurations that were refused.",
+            self.configurations_refused,
+        )
+        yield (
+            "mstunnel_identity_renewals_total",
+            "Renewals of the agent's credential.",
+            self.identity_renewals,
+        )
 
 
 def render(observation: Observation, rows: Sequence[Row], counters: Counters) -> str:

@@ -12,8 +12,8 @@ from typing import Final
 from cryptography.x509.oid import NameOID
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.events import Tell, line
+from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.errors import SetupError, SignInError
 from mstunnel_setup.host.clock import Clock

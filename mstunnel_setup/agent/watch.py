@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mstunnel_setup.agent.certificates import CertificateWatch
-from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.events import Tell, line, problem
 from mstunnel_setup.agent.gateway_report import read_report
 from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, write_health
 from mstunnel_setup.agent.health_rows import Observation, Row, State, judge_rows, overall
 from mstunnel_setup.agent.measure import Measure
-from mstunnel_setup.agent.metrics import METRICS, render
+from mstunnel_setup.agent.metrics import METRICS, Counters, render
 from mstunnel_setup.agent.registry import Ask, RegistryWatch
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds, read_thresholds, with_tenant

@@ -1,9 +1,11 @@
-"""The lab's web application: routes and error handlers."""
+"""The lab's web application: routes of Graph, sign-in and pages, and error handlers."""
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
 
 from mstunnel_setup.lab import (
     connection,
@@ -22,7 +24,34 @@ from mstunnel_setup.lab.graph_http import graph_error, http_error
 from mstunnel_setup.lab.layers import BodyLimit, FaultLayer, RequestIds
 from mstunnel_setup.lab.oauth import oauth_error
 from mstunnel_setup.lab.state import Labs
-from mstunnel_setup.lab.web import routes as web
+from mstunnel_setup.lab.web import (
+    admin_configurations,
+    admin_health,
+    admin_servers,
+    admin_sites,
+    consent_pages,
+    device_pages,
+    session,
+)
+from mstunnel_setup.lab.web.render import go_to, style
+
+
+async def _home(_request: Request) -> Response:
+    """The admin center begins with its servers, as Intune's does."""
+    return go_to("/admin/servers")
+
+
+PAGES = [
+    *device_pages.ROUTES,
+    *consent_pages.ROUTES,
+    *session.ROUTES,
+    Route("/admin", _home),
+    *admin_servers.ROUTES,
+    *admin_sites.ROUTES,
+    *admin_configurations.ROUTES,
+    *admin_health.ROUTES,
+    Route("/lab.css", style),
+]
 
 
 def make_app(labs: Labs) -> Starlette:
@@ -40,7 +69,7 @@ def make_app(labs: Labs) -> Starlette:
             *connection.ROUTES,
             *control.ROUTES,
             *graph_logs.DOWNLOADS,
-            *web.ROUTES,
+            *PAGES,
             *oauth.ROUTES,
         ],
         middleware=[

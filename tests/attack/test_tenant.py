@@ -180,10 +180,10 @@ def test_a_device_code_gives_tokens_once(lab: LabClient, browser: Pages) -> None
 
 
 def posting_paths() -> list[str]:
-    from mstunnel_setup.lab.web.routes import ROUTES  # noqa: PLC0415 (starlette is slow to import)
+    from mstunnel_setup.lab.app import PAGES  # noqa: PLC0415 (starlette is slow to import)
 
     identifier = str(uuid4())
-    paths = [route.path for route in ROUTES if "POST" in (route.methods or ())]
+    paths = [route.path for route in PAGES if "POST" in (route.methods or ())]
     return [re.sub(r"\{[^}]*\}", identifier, path) for path in paths]
 
 

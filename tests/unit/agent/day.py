@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.registry import asking
 from mstunnel_setup.agent.renewal import Renewal
 from mstunnel_setup.agent.status_file import write_status

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.status_file import Status
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Watch

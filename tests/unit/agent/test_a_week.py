@@ -11,10 +11,10 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.health_report import read_health
 from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.status_file import Status, judge
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Watch

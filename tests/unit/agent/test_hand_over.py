@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.hand_over import HandOver
+from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.errors import TenantError
 from mstunnel_setup.gateway.handover import LARGEST
 from mstunnel_setup.host.files import Files

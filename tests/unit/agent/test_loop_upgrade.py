@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.health_report import read_health
 from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.upgrade import mailbox

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.counters import Counters
 from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.renewal import CANDIDATE, Renewal
 from mstunnel_setup.agent.tenant import Enrolment, enrol
 from mstunnel_setup.errors import SignInError, TenantError
