@@ -69,22 +69,26 @@ class PasswordWishBody(Part):
         return self
 
 
-class AddPasswordBody(Body):
+class DirectoryBody(Body):
+    """Base of the bodies of Graph's directory."""
+
+    code = "Request_BadRequest"
+
+
+class AddPasswordBody(DirectoryBody):
     """Parameters of addPassword."""
 
     entity = Application
     type_name = "microsoft.graph.application"
-    code = "Request_BadRequest"
 
     password_credential: PasswordWishBody = PasswordWishBody()
 
 
-class KeyReferenceBody(Body):
+class KeyReferenceBody(DirectoryBody):
     """Parameters of removePassword."""
 
     entity = Application
     type_name = "microsoft.graph.application"
-    code = "Request_BadRequest"
 
     key_id: Guid
 
@@ -103,12 +107,11 @@ class RequiredResourceAccessBody(Part):
     resource_access: tuple[ResourceAccessBody, ...]
 
 
-class ApplicationBody(Body):
+class ApplicationBody(DirectoryBody):
     """application; passwords cannot be set here."""
 
     entity = Application
     type_name = "microsoft.graph.application"
-    code = "Request_BadRequest"
 
     display_name: Annotated[StrictStr, Field(min_length=1, max_length=256)]
     description: Text | None = None
@@ -120,34 +123,31 @@ class ApplicationBody(Body):
     required_resource_access: tuple[RequiredResourceAccessBody, ...] = ()
 
 
-class ServicePrincipalBody(Body):
+class ServicePrincipalBody(DirectoryBody):
     """servicePrincipal."""
 
     entity = ServicePrincipal
     type_name = "microsoft.graph.servicePrincipal"
-    code = "Request_BadRequest"
 
     app_id: Guid
 
 
-class AppRoleAssignmentBody(Body):
+class AppRoleAssignmentBody(DirectoryBody):
     """appRoleAssignment."""
 
     entity = AppRoleAssignment
     type_name = "microsoft.graph.appRoleAssignment"
-    code = "Request_BadRequest"
 
     principal_id: Guid
     resource_id: Guid
     app_role_id: Guid
 
 
-class OwnerBody(Body):
+class OwnerBody(DirectoryBody):
     """A reference to a directory object by its address."""
 
     entity = WireModel
     type_name = "microsoft.graph.directoryObject"
-    code = "Request_BadRequest"
 
     reference: Annotated[
         StrictStr,
