@@ -58,10 +58,7 @@ SECRET_INVALID = declare(
     "Put only the secret, as UTF-8 text, into its own file.",
 )
 SECRET_MISSING = declare(
-    UsageError,
-    "secret-missing",
-    "the secret {reference} cannot be read: {reason}",
-    "Provide it {place}.",
+    UsageError, "secret-missing", "the secret {reference} cannot be read: {reason}", "Provide it {place}."
 )
 TRACE_SESSIONS_INVALID = declare(
     UsageError,

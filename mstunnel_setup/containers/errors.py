@@ -28,10 +28,7 @@ CONTAINER_SPEC = declare(
     "Correct the setting that this value comes from.",
 )
 CONTAINER_TIMEOUT = declare(
-    EngineError,
-    "container-timeout",
-    "{reason}",
-    "Find out what it waits for, then run the command again.",
+    EngineError, "container-timeout", "{reason}", "Find out what it waits for, then run the command again."
 )
 ENGINE_ADDRESS_INVALID = declare(
     EngineError,
@@ -40,10 +37,7 @@ ENGINE_ADDRESS_INVALID = declare(
     "Set CONTAINER_HOST to unix:///path or tcp://host:port.",
 )
 ENGINE_FAILED = declare(
-    EngineError,
-    "engine-failed",
-    "cannot {operation}: {reason}",
-    "Fix the cause, then run the command again.",
+    EngineError, "engine-failed", "cannot {operation}: {reason}", "Fix the cause, then run the command again."
 )
 ENGINE_MISSING = declare(
     EngineError,
@@ -113,12 +107,7 @@ IMAGE_NOT_PULLED = declare(
     "the engine reported a successful pull, but the image {image} is not on this host",
     "Run the command again; if it fails again, check the registry.",
 )
-IMAGE_PULL_FAILED = declare(
-    PullError,
-    "image-pull-failed",
-    "cannot pull {image}: {reason}",
-    "{advice}",
-)
+IMAGE_PULL_FAILED = declare(PullError, "image-pull-failed", "cannot pull {image}: {reason}", "{advice}")
 IMAGE_REMOVE_FAILED = declare(
     EngineError,
     "image-remove-failed",

@@ -18,23 +18,12 @@ class PropertyError(TenantError):
 
 
 ARGUMENT_INVALID = declare(
-    UsageError,
-    "argument-invalid",
-    "{name} is not valid: {value!r}",
-    "Use {expected}.",
+    UsageError, "argument-invalid", "{name} is not valid: {value!r}", "Use {expected}."
 )
 ARGUMENT_MISSING = declare(
-    UsageError,
-    "argument-missing",
-    "{name} needs {argument}",
-    "Use `{name} {argument}`.",
+    UsageError, "argument-missing", "{name} needs {argument}", "Use `{name} {argument}`."
 )
-ARGUMENT_UNEXPECTED = declare(
-    UsageError,
-    "argument-unexpected",
-    "{name} takes no argument",
-    "Use `{name}`.",
-)
+ARGUMENT_UNEXPECTED = declare(UsageError, "argument-unexpected", "{name} takes no argument", "Use `{name}`.")
 AUTHENTICATION_UNSUPPORTED = declare(
     UsageError,
     "authentication-unsupported",

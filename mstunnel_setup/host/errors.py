@@ -54,16 +54,10 @@ NETWORK_NOT_ENTERED = declare(
     "Run the command as root.",
 )
 NETWORK_TIMEOUT = declare(
-    NetworkError,
-    "network-timeout",
-    "{host} did not answer in time",
-    "Check firewall and proxy.",
+    NetworkError, "network-timeout", "{host} did not answer in time", "Check firewall and proxy."
 )
 NETWORK_UNREACHABLE = declare(
-    NetworkError,
-    "network-unreachable",
-    "cannot reach {host}: {reason}",
-    "Check DNS, firewall and proxy.",
+    NetworkError, "network-unreachable", "cannot reach {host}: {reason}", "Check DNS, firewall and proxy."
 )
 PROGRAM_UNSAFE = declare(
     CheckError,
@@ -73,23 +67,12 @@ PROGRAM_UNSAFE = declare(
     "where only root can write.",
 )
 PROXY_FAILED = declare(
-    NetworkError,
-    "proxy-failed",
-    "the proxy refused to connect to {host}",
-    "Check https_proxy and no_proxy.",
+    NetworkError, "proxy-failed", "the proxy refused to connect to {host}", "Check https_proxy and no_proxy."
 )
 ENDPOINT_UNREACHABLE = declare(
-    NetworkError,
-    "endpoint-unreachable",
-    "{reason}",
-    "Allow outgoing connections to it on TCP port 443.",
+    NetworkError, "endpoint-unreachable", "{reason}", "Allow outgoing connections to it on TCP port 443."
 )
-NAME_UNRESOLVED = declare(
-    NetworkError,
-    "name-unresolved",
-    "{reason}",
-    "Check the DNS servers of this host.",
-)
+NAME_UNRESOLVED = declare(NetworkError, "name-unresolved", "{reason}", "Check the DNS servers of this host.")
 TLS_UNTRUSTED = declare(
     NetworkError,
     "tls-untrusted",
@@ -105,28 +88,16 @@ DISK_FULL = declare(
     "Free space on that file system or raise the quota, then run the command again.",
 )
 FILE_FAILED = declare(
-    FileError,
-    "file-error",
-    "cannot {verb} {path}: {reason}",
-    "Fix the cause, then run the command again.",
+    FileError, "file-error", "cannot {verb} {path}: {reason}", "Fix the cause, then run the command again."
 )
 FILE_IRREGULAR = declare(
-    FileError,
-    "file-irregular",
-    "{path} is a {kind}, not a regular file",
-    "Remove {path}.",
+    FileError, "file-irregular", "{path} is a {kind}, not a regular file", "Remove {path}."
 )
 FILE_TOO_LARGE = declare(
-    FileError,
-    "file-too-large",
-    "{path} is larger than {limit} bytes",
-    "Inspect {path}, then remove it.",
+    FileError, "file-too-large", "{path} is larger than {limit} bytes", "Inspect {path}, then remove it."
 )
 MESSAGE_INVALID = declare(
-    FileError,
-    "message-invalid",
-    "{path} is not a valid message: {reason}",
-    "Remove {path}.",
+    FileError, "message-invalid", "{path} is not a valid message: {reason}", "Remove {path}."
 )
 PATH_HARD_LINKED = declare(
     FileError,
@@ -185,12 +156,7 @@ ROOT_UNREACHABLE = declare(
     "no root certificate from {url}: {reason}",
     "Check the address, and that this host reaches it (proxy, firewall).",
 )
-PROGRAM_MISSING = declare(
-    ProcessError,
-    "program-missing",
-    "{program} is not installed",
-    "Install {program}.",
-)
+PROGRAM_MISSING = declare(ProcessError, "program-missing", "{program} is not installed", "Install {program}.")
 PROGRAM_NOT_STARTED = declare(
     ProcessError,
     "program-not-started",

@@ -15,10 +15,7 @@ LAB_CONTROL_REFUSED = declare(
     "Correct the request, then run the command again.",
 )
 LAB_DIRECTORY = declare(
-    UsageError,
-    "lab-directory",
-    "cannot create the directory {path}: {reason}",
-    "Use another --dir.",
+    UsageError, "lab-directory", "cannot create the directory {path}: {reason}", "Use another --dir."
 )
 LAB_FILE_INVALID = declare(
     UsageError,
@@ -45,16 +42,10 @@ LAB_NOT_RUNNING = declare(
     "Start it with `mstunnel-lab serve --dir {directory}`, or give its directory with --dir.",
 )
 LAB_PORT = declare(
-    NetworkError,
-    "lab-port",
-    "cannot listen on {host} port {port}: {reason}",
-    "Use another --host or --port.",
+    NetworkError, "lab-port", "cannot listen on {host} port {port}: {reason}", "Use another --host or --port."
 )
 LAB_RUNNING = declare(
-    LockedError,
-    "lab-running",
-    "another lab is running in {directory}",
-    "Stop it, or use another --dir.",
+    LockedError, "lab-running", "another lab is running in {directory}", "Stop it, or use another --dir."
 )
 LAB_SEED_DIFFERS = declare(
     UsageError,
@@ -75,10 +66,7 @@ LAB_SEED_INVALID = declare(
     "Correct it. Without --seed, `mstunnel-lab serve` uses its own seed.",
 )
 LAB_SEED_NOT_YAML = declare(
-    UsageError,
-    "lab-seed-not-yaml",
-    "{place}: {reason}",
-    "Correct the YAML of the seed file.",
+    UsageError, "lab-seed-not-yaml", "{place}: {reason}", "Correct the YAML of the seed file."
 )
 LAB_SEED_UNREADABLE = declare(
     UsageError,
@@ -93,10 +81,7 @@ LAB_SIGN_IN_REFUSED = declare(
     "Check the code and the user, then run the command again.",
 )
 LAB_TOKEN_FILE = declare(
-    UsageError,
-    "lab-token-file",
-    "cannot write {path}: {reason}",
-    "Check the path given with --out.",
+    UsageError, "lab-token-file", "cannot write {path}: {reason}", "Check the path given with --out."
 )
 LAB_TOKEN_REFUSED = declare(
     SignInError,
@@ -105,10 +90,7 @@ LAB_TOKEN_REFUSED = declare(
     "Check the user; `mstunnel-lab user` shows and changes it.",
 )
 LAB_UNKNOWN_USER = declare(
-    UsageError,
-    "lab-unknown-user",
-    "the lab has no user {upn}",
-    "Use one of: {known}.",
+    UsageError, "lab-unknown-user", "the lab has no user {upn}", "Use one of: {known}."
 )
 LAB_UNREACHABLE = declare(
     NetworkError,

@@ -6,20 +6,14 @@ different things, and its severity says how much a problem matters.
 
 from functools import partial
 
-from mstunnel_setup.errors import Declared, declare
-from mstunnel_setup.readiness.model import DOCUMENTATION, Outcome, Verdict
-
-
-def _finding(outcome: Outcome | None, check: str, seen: str, hint: str) -> Declared[Verdict]:
-    return declare(lambda _, seen, hint: Verdict(outcome, seen, hint), check, seen, hint, DOCUMENTATION)
-
+from mstunnel_setup.readiness.model import Outcome, declare_verdict
 
 # Something is wrong; how bad that is depends on the severity of the check.
-_problem = partial(_finding, None)
+_problem = partial(declare_verdict, None)
 # Something is doubtful, no matter how severe the check.
-_warning = partial(_finding, Outcome.WARNING)
+_warning = partial(declare_verdict, Outcome.WARNING)
 # What the check needs could not be found out.
-_unknown = partial(_finding, Outcome.UNKNOWN)
+_unknown = partial(declare_verdict, Outcome.UNKNOWN)
 
 # Hints of several findings.
 _ALLOW = "Allow TCP 443 to it in firewall and proxy; test with `curl -v https://{host}`."

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from mstunnel_setup.errors import Declared, declare
+
 DOCUMENTATION = "docs/reference/readiness.md"
 
 
@@ -49,6 +51,11 @@ class Verdict:
     outcome: Outcome | None
     seen: str
     hint: str = ""
+
+
+def declare_verdict(outcome: Outcome | None, check: str, seen: str, hint: str) -> Declared[Verdict]:
+    """Declare something that the check of this id may find; what `seen` and `hint` name is given later."""
+    return declare(lambda _, seen, hint: Verdict(outcome, seen, hint), check, seen, hint, DOCUMENTATION)
 
 
 class Readiness(StrEnum):

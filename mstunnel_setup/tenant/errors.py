@@ -120,10 +120,7 @@ CLOUD_INCOMPLETE = declare(
     "Set both, for example to the values in lab.json.",
 )
 CLOUD_UNKNOWN = declare(
-    UsageError,
-    "cloud-unknown",
-    "there is no cloud called {name}",
-    "Use one of: {names}.",
+    UsageError, "cloud-unknown", "there is no cloud called {name}", "Use one of: {names}."
 )
 CONFLICT = declare(
     TenantError,
@@ -212,12 +209,7 @@ GUEST_ACCOUNT = declare(
     "Sign in with an account of the tenant itself, or let an administrator invite this one and assign it the "
     "role; then set tenant.id to the id of the tenant.",
 )
-ID_MALFORMED = declare(
-    TenantError,
-    "id-malformed",
-    "{text} is not the id of a Graph object",
-    "Give a GUID.",
-)
+ID_MALFORMED = declare(TenantError, "id-malformed", "{text} is not the id of a Graph object", "Give a GUID.")
 LICENCE_MISSING = declare(
     SignInError,
     "licence-missing",
@@ -233,10 +225,7 @@ MANAGED_DEVICE_NEEDED = declare(
     "token-file.",
 )
 METRIC_MALFORMED = declare(
-    TenantError,
-    "metric-malformed",
-    "{name!r} is not the name of a metric",
-    "Use letters and digits.",
+    TenantError, "metric-malformed", "{name!r} is not the name of a metric", "Use letters and digits."
 )
 MFA = declare(
     SignInError,
@@ -338,10 +327,7 @@ THROTTLED = declare(
     "Wait a few minutes, then run the command again.",
 )
 TOKEN_EXPIRED = declare(
-    SignInError,
-    "token-expired",
-    "the token in {path} has expired",
-    "Replace it with a valid token.",
+    SignInError, "token-expired", "the token in {path} has expired", "Replace it with a valid token."
 )
 TOKEN_MALFORMED = declare(
     SignInError,
@@ -349,12 +335,7 @@ TOKEN_MALFORMED = declare(
     "{path} does not hold an access token",
     "Write the access token to the file, without anything else.",
 )
-TOKEN_MISSING = declare(
-    SignInError,
-    "token-missing",
-    "there is no token file at {path}",
-    "Check the path.",
-)
+TOKEN_MISSING = declare(SignInError, "token-missing", "there is no token file at {path}", "Check the path.")
 TOKEN_REFUSED = declare(
     SignInError,
     "token-refused",
