@@ -6,18 +6,15 @@ It has 60 MiB, so what only a command line needs is not loaded; `mstunnel-agent 
 import signal
 import sys
 import warnings
-from functools import partial
 from pathlib import Path
 
 # requests guesses encodings with it, for which it takes 2.5 MiB; what it is sent here is JSON.
 sys.modules["charset_normalizer"] = None  # type: ignore[assignment]  # an import of it fails then
 warnings.filterwarnings("ignore", "Unable to find acceptable character detection dependency")
 
-from mstunnel_setup.agent.build import assembled, tell_request  # noqa: E402
+from mstunnel_setup.agent.build import assembled, requests_in_log  # noqa: E402
 from mstunnel_setup.errors import ExitCode  # noqa: E402
-from mstunnel_setup.host.files import Files  # noqa: E402
 from mstunnel_setup.host.memory import keep_private  # noqa: E402
-from mstunnel_setup.host.request_log import requests_told  # noqa: E402
 
 
 def main(root: Path) -> None:
@@ -25,7 +22,7 @@ def main(root: Path) -> None:
     keep_private()
     # At once, wherever the program is; half-written files are removed before that.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
-    with requests_told(partial(tell_request, Files(root))):
+    with requests_in_log(root):
         assembled(root, watching=True).run()
 
 

@@ -1,6 +1,7 @@
 """The agent put together from this host's files, clock and network."""
 
 import sys
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.request_log import requests_told
 
 
 def assembled(root: Path, *, watching: bool) -> Agent:
@@ -29,8 +31,12 @@ def assembled(root: Path, *, watching: bool) -> Agent:
     return Agent(lambda: enrol(files, clock), files, clock, tell, note, counters, watch, renewal)
 
 
-def tell_request(files: Files, text: str) -> None:
-    """Write a log line about a request, where `env.sh` wants that now."""
+def requests_in_log(root: Path) -> AbstractContextManager[None]:
+    """Meanwhile each request to the tenant is a log line, whenever `env.sh` wants that."""
+    return requests_told(partial(_tell_request, Files(root)))
+
+
+def _tell_request(files: Files, text: str) -> None:
     if wants_requests(files):
         tell(line("request", text))
 

@@ -1,7 +1,6 @@
 """mstunnel-agent: the program of the agent's container."""
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -36,10 +35,9 @@ def run(root: Root = _HOST) -> None:
 @app.command("check-in")
 def check_in(root: Root = _HOST) -> None:
     """Check in and sync the configuration once; the status of a running agent stays as it is."""
-    from mstunnel_setup.agent.build import assembled, tell_request  # noqa: PLC0415 (keeps --help fast)
-    from mstunnel_setup.host.request_log import requests_told  # noqa: PLC0415
+    from mstunnel_setup.agent.build import assembled, requests_in_log  # noqa: PLC0415 (keeps --help fast)
 
-    with requests_told(partial(tell_request, Files(root))):
+    with requests_in_log(root):
         error = assembled(root, watching=False).round()
     if error:
         raise typer.Exit(error.exit_code)

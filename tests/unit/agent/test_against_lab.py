@@ -5,21 +5,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.build import tell_request
+from mstunnel_setup.agent.build import requests_in_log
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.status_file import Status
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.host.request_log import requests_told
 from mstunnel_setup.lab import remote
 from mstunnel_setup.tenant.actions import CreateAppIdentity
 from mstunnel_setup.tenant.clouds import cloud
@@ -119,7 +117,7 @@ def test_the_log_has_every_request_while_env_sh_wants_that(
     lines: dict[str, list[str]] = {}
     for setting in ('mst_verbose_log="true"', "mst_log_verbose=0", "mst_verbose_log=$(id)"):
         installed.files.write(paths.ENVIRONMENT, f"{setting}\n".encode())
-        with requests_told(partial(tell_request, installed.files)):
+        with requests_in_log(installed.files.root):
             agent = Agent(
                 lambda: enrol(installed.files, installed.clock),
                 installed.files,
