@@ -1,4 +1,4 @@
-"""Bodies that write Intune's tunnel entities (docs/reference/graph-api.md, configure-terms.md).
+"""Bodies that write Intune's tunnel entities (Graph beta, `microsoftTunnel…`).
 
 Here are types, and what only the wire knows; the values are judged by the rules of mst-admin.
 """

@@ -9,7 +9,7 @@ TENANT_ALIASES: Final = frozenset({"common", "organizations"})
 
 @dataclass(frozen=True)
 class CloudNames:
-    """Host names of a cloud (docs/reference/graph-api.md section 4): sign-in and Graph."""
+    """Host names of a cloud ("National cloud deployments"): sign-in and Graph."""
 
     login: str
     graph: str

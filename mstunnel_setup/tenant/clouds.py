@@ -1,6 +1,6 @@
 """The clouds: where to sign in and where Graph answers, as data.
 
-Source: docs/reference/graph-api.md, section 4. Tokens of one cloud are worth nothing in another.
+Source: "National cloud deployments" (Microsoft Graph documentation). Tokens of one cloud are worth nothing in another.
 """
 
 from contextlib import suppress

@@ -3,7 +3,7 @@
 Property names are Graph's; Python names are their snake_case. Unknown properties are kept, because the
 beta schema grows: a model read from Graph and written back loses nothing. Models are frozen.
 
-Source: docs/reference/graph-api.md (generated models of msgraph-beta-sdk, Graph documentation).
+Source: the models of msgraph-beta-sdk, generated from the metadata of Graph, and the Graph documentation.
 """
 
 from datetime import datetime, time
