@@ -1,6 +1,7 @@
 """The clouds: where to sign in and where Graph answers, as data.
 
-Source: "National cloud deployments" (Microsoft Graph documentation). Tokens of one cloud are worth nothing in another.
+Source: "National cloud deployments" (Microsoft Graph documentation). Tokens of one cloud are worth nothing
+in another.
 """
 
 from contextlib import suppress
