@@ -1,7 +1,8 @@
 """The Graph client: what the installer, the agent and the administrator's tools ask of a tenant.
 
 Paths and permissions are those of Microsoft Graph beta (Intune, `microsoftTunnel…`). Methods that look for
-one object by id return None when it is not there; all others raise TenantError, SignInError or NetworkError (see `graph_errors`).
+one object by id return None when it is not there; all others raise TenantError, SignInError or
+NetworkError (see `graph_errors`).
 """
 
 import re
