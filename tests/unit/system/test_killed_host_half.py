@@ -15,7 +15,7 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.host import accounts
 from mstunnel_setup.host.process import Completed
 from mstunnel_setup.install.step_list import CODEC
-from mstunnel_setup.install.steps import account, boot, uplink
+from mstunnel_setup.install.steps import account, audit, boot, uplink
 from mstunnel_setup.readiness.facts import Settings
 from mstunnel_setup.readiness.read.host import HostReader
 from tests.parameters import sample
@@ -29,6 +29,7 @@ OF_ROOT = {
     "give-folder",
     "reach-target",
     "install-uplink",
+    "write-audit-rules",
 }
 
 
@@ -97,6 +98,7 @@ def steps(host: Mortal, *, there: bool) -> list[Step[Any, Any]]:
         Step(
             "uplink", "", lambda _context: uplink.Uplink(NAME, 443, "/usr/sbin/program"), uplink.STEP.decide
         ),
+        Step("audit", "", lambda _context: audit.Audit(True, ("/etc/mstunnel",)), audit.STEP.decide),
     ]
 
 
@@ -111,6 +113,7 @@ def host_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, b
         monkeypatch.setattr(accounts, "is_member", lambda who, group: who in host.members.get(group, ()))
         # Giving a directory away needs root; who owns it is a note beside it.
         monkeypatch.setattr(type(host.files), "give", lambda *_given: None)
+        host.files.make_directories("/etc/audit/rules.d")
         for file in ("passwd", "subuid", "subgid"):
             host.files.write(f"/etc/{file}", b"")
         if there:
@@ -166,6 +169,7 @@ def test_these_are_the_kinds_that_only_root_has() -> None:
     kinds = {
         kind.kind
         for kind in CODEC._kinds.values()
-        if kind.__module__.endswith(("accounts", "directory", "targets", "uplink"))
+        if kind.__module__.endswith(("accounts", "audit", "directory", "targets", "uplink"))
     }
-    assert kinds == OF_ROOT
+    # A gateway of root gives directories to its agent as well; the other kill loops do that.
+    assert kinds - {"give-to-agent"} == OF_ROOT
