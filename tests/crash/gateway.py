@@ -40,7 +40,7 @@ _STEPS = (
 )
 _EDITABLE = (paths.OIDC_JSON, paths.AGENT_INFO, paths.IMAGES_CONFIGURED)
 _FOREIGN = ("notes", "private/notes", "certs/notes")
-# What differs with answers, images, time and certificate; everything else is the same after every installation.
+# What differs with answers, images, time and certificate; all else is the same after every installation.
 _VARIES = (
     paths.ENVIRONMENT,
     paths.IMAGES_CONFIGURED,

@@ -98,7 +98,12 @@ def steps(host: Mortal, *, there: bool) -> list[Step[Any, Any]]:
         Step(
             "uplink", "", lambda _context: uplink.Uplink(NAME, 443, "/usr/sbin/program"), uplink.STEP.decide
         ),
-        Step("audit", "", lambda _context: audit.Audit(True, ("/etc/mstunnel",)), audit.STEP.decide),
+        Step(
+            "audit",
+            "",
+            lambda _context: audit.Audit(active=True, watched=("/etc/mstunnel",)),
+            audit.STEP.decide,
+        ),
     ]
 
 
