@@ -52,7 +52,8 @@ from mstunnel_setup.install.steps import (
 )
 from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
 from mstunnel_setup.system.audit import WriteAuditRules
-from mstunnel_setup.system.directory import GiveDirectory, GiveToAgent
+from mstunnel_setup.system.directory import GiveDirectory
+from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.system.init_script import EnableInitScript
 from mstunnel_setup.system.modules import LoadModule
 from mstunnel_setup.system.selinux import LabelPort

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from typing_extensions import override
 
@@ -10,12 +10,9 @@ from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.host import accounts
-from mstunnel_setup.paths import AGENT_USER
 from mstunnel_setup.system.errors import ACCOUNT_MISSING
 
 _ROOT = 0
-# The group is not changed.
-_UNCHANGED: Final = -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,23 +85,3 @@ class GiveDirectory(GivenDirectory):
     def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
         """Whether the account exists and owns it."""
         return accounts.find(self.account) is not None and super().satisfied(ports, outputs)
-
-
-@dataclass(frozen=True, kw_only=True)
-class GiveToAgent(GivenDirectory):
-    """Give a directory to the agent, whose user id no account of this host has."""
-
-    kind: ClassVar[str] = "give-to-agent"
-
-    def describe(self) -> str:
-        """What will be done."""
-        return f"let the agent write to {self.path}"
-
-    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
-        """Remove the content, links not followed, then the directory, or restore its owner."""
-        ports.files.empty(self.path)
-        return super().undo(ports, record)
-
-    def owner(self) -> tuple[int, int]:
-        """The agent's user id."""
-        return AGENT_USER, _UNCHANGED

@@ -20,7 +20,7 @@ from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_NOT_UTF8, ENVIRONMENT_TO_EDIT
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.system.directory import GiveToAgent
+from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.tls.read import read_material
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")

@@ -1,0 +1,32 @@
+"""A directory that the agent can write to."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from mstunnel_setup.engine.action import Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.paths import AGENT_USER
+from mstunnel_setup.system.directory import GivenDirectory
+
+# The group is not changed.
+_UNCHANGED: Final = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class GiveToAgent(GivenDirectory):
+    """Give a directory to the agent, whose user id no account of this host has."""
+
+    kind: ClassVar[str] = "give-to-agent"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"let the agent write to {self.path}"
+
+    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+        """Remove the content, links not followed, then the directory, or restore its owner."""
+        ports.files.empty(self.path)
+        return super().undo(ports, record)
+
+    def owner(self) -> tuple[int, int]:
+        """The agent's user id."""
+        return AGENT_USER, _UNCHANGED
