@@ -3,23 +3,17 @@
 from typing import Protocol
 
 from mstunnel_setup.containers.engine import ContainerEngine, Progress
-from mstunnel_setup.engine.file_actions import HasFiles
-from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.engine.file_actions import HasClock
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.host.systemd import Systemd
 
 
-class HasEngine(HasFiles, Protocol):
+class HasEngine(HasClock, Protocol):
     """Files, processes, time, the container engine and systemd."""
 
     @property
     def processes(self) -> Processes:
         """The process runner."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """The clock."""
         ...
 
     @property

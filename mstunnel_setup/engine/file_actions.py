@@ -16,6 +16,7 @@ from typing_extensions import override
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.errors import SOURCE_CHANGED
 from mstunnel_setup.engine.values import JsonObject, JsonValue, Outputs, resolve
+from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 
 
@@ -30,6 +31,15 @@ class HasFiles(Protocol):
     @property
     def state_directory(self) -> str:
         """The directory of the journal; replaced files are saved below it."""
+        ...
+
+
+class HasClock(HasFiles, Protocol):
+    """Files and the clock."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
         ...
 
 

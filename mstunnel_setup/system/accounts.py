@@ -7,9 +7,9 @@ from typing import ClassVar, Literal, Protocol, TypeAlias
 from typing_extensions import override
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import HasClock
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.host import accounts
-from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.system.errors import ACCOUNT_COMMAND_FAILED, LINGER_FAILED
 from mstunnel_setup.system.ports import HasProcesses
@@ -43,17 +43,12 @@ def lingering(name: str) -> tuple[str, ...]:
     return ("loginctl", "enable-linger", name)
 
 
-class HasClock(HasProcesses, Protocol):
-    """Files, programs and time."""
-
-    @property
-    def clock(self) -> Clock:
-        """The clock."""
-        ...
+class HasAccounts(HasProcesses, HasClock, Protocol):
+    """Files, programs and the clock: what changes of accounts need."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateAccount(Action[HasClock]):
+class CreateAccount(Action[HasAccounts]):
     """Create the account with its home and subordinate ids. Undo removes it, unless others use its home."""
 
     kind: ClassVar[str] = "create-account"
@@ -69,11 +64,11 @@ class CreateAccount(Action[HasClock]):
         return f"create service account {self.name} (no login)"
 
     @override
-    def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasAccounts, outputs: Outputs) -> bool:
         return accounts.find(self.name) is not None
 
     @override
-    def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasAccounts, outputs: Outputs) -> JsonObject:
         """Create it; again, if an interrupted run has not created the home. Raises StepError."""
         found = accounts.find(self.name)
         if found is not None and ports.files.state(found.home) is None:
@@ -84,7 +79,7 @@ class CreateAccount(Action[HasClock]):
         return {}
 
     @override
-    def undo(self, ports: HasClock, record: UndoRecord[HasClock]) -> Undone:
+    def undo(self, ports: HasAccounts, record: UndoRecord[HasAccounts]) -> Undone:
         """Remove account and home; both are kept when others put files there, or a program is running."""
         found = accounts.find(self.name)
         if found is None:
@@ -100,7 +95,7 @@ class CreateAccount(Action[HasClock]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GiveIds(Action[HasClock]):
+class GiveIds(Action[HasAccounts]):
     """Give an existing account a range of subordinate ids, from `first` on."""
 
     kind: ClassVar[str] = "give-ids"
@@ -118,16 +113,16 @@ class GiveIds(Action[HasClock]):
         return f"give {self.name} {IDS} ids in /etc/{self.ids}"
 
     @override
-    def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasAccounts, outputs: Outputs) -> bool:
         return self._line in (ports.files.read(f"/etc/{self.ids}") or b"").decode().splitlines()
 
-    def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasAccounts, outputs: Outputs) -> JsonObject:
         """Add it, unless an interrupted run has done so."""
         if not self.satisfied(ports, outputs):
             _run(ports, self.name, id_range(self.name, self.ids, self.first))
         return {}
 
-    def undo(self, ports: HasClock, record: UndoRecord[HasClock]) -> Undone:
+    def undo(self, ports: HasAccounts, record: UndoRecord[HasAccounts]) -> Undone:
         """Remove it."""
         if not self.satisfied(ports, record.outputs):
             return Undone(Undo.ABSENT)
@@ -140,7 +135,7 @@ class GiveIds(Action[HasClock]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class JoinGroup(Action[HasClock]):
+class JoinGroup(Action[HasAccounts]):
     """Make the account a member of a group."""
 
     kind: ClassVar[str] = "join-group"
@@ -157,15 +152,15 @@ class JoinGroup(Action[HasClock]):
         return f"make {self.name} a member of {self.group}"
 
     @override
-    def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasAccounts, outputs: Outputs) -> bool:
         return accounts.is_member(self.name, self.group)
 
     @override
-    def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasAccounts, outputs: Outputs) -> JsonObject:
         _run(ports, self.name, ("usermod", "--append", "--groups", self.group, self.name))
         return {}
 
-    def undo(self, ports: HasClock, record: UndoRecord[HasClock]) -> Undone:
+    def undo(self, ports: HasAccounts, record: UndoRecord[HasAccounts]) -> Undone:
         """Remove it from the group (gpasswd(1))."""
         if not self.satisfied(ports, record.outputs):
             return Undone(Undo.ABSENT)
@@ -174,7 +169,7 @@ class JoinGroup(Action[HasClock]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnableLinger(Action[HasClock]):
+class EnableLinger(Action[HasAccounts]):
     """Let the services of the account run from boot on, without a login."""
 
     kind: ClassVar[str] = "enable-linger"
@@ -190,19 +185,19 @@ class EnableLinger(Action[HasClock]):
         return f"let the services of {self.name} run without a login"
 
     @override
-    def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
+    def satisfied(self, ports: HasAccounts, outputs: Outputs) -> bool:
         """Whether lingering is enabled in systemd-logind."""
         return ports.files.state(f"{LINGERING}/{self.name}") is not None
 
     @override
-    def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
+    def apply(self, ports: HasAccounts, outputs: Outputs) -> JsonObject:
         """Enable it, and wait for the service manager of the account. Raises StepError."""
         _run(ports, self.name, lingering(self.name))
         if not _within(ports, lambda: ports.files.state(self._manager) is not None):
             raise LINGER_FAILED(name=self.name)
         return {}
 
-    def undo(self, ports: HasClock, record: UndoRecord[HasClock]) -> Undone:
+    def undo(self, ports: HasAccounts, record: UndoRecord[HasAccounts]) -> Undone:
         """Disable it; without a login this ends every program of the account."""
         if not self.satisfied(ports, record.outputs):
             return Undone(Undo.ABSENT)
@@ -220,7 +215,7 @@ class EnableLinger(Action[HasClock]):
         return f"/run/user/{'' if found is None else found.uid}/systemd/private"
 
 
-def _within(ports: HasClock, reached: Callable[[], bool]) -> bool:
+def _within(ports: HasAccounts, reached: Callable[[], bool]) -> bool:
     end = ports.clock.monotonic() + _SECONDS
     while not reached():
         if ports.clock.monotonic() > end:
@@ -229,7 +224,7 @@ def _within(ports: HasClock, reached: Callable[[], bool]) -> bool:
     return True
 
 
-def _run(ports: HasClock, name: str, command: Sequence[str]) -> None:
+def _run(ports: HasAccounts, name: str, command: Sequence[str]) -> None:
     try:
         ports.processes.run(command, timeout=_SECONDS)
     except ProcessError as error:

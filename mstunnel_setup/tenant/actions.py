@@ -6,10 +6,9 @@ from typing import ClassVar, Final, Protocol
 from typing_extensions import override
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import HasClock
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import SignInError, TenantError, WaitingError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tenant.errors import (
     ADMIN_CONSENT_NEEDED,
@@ -33,23 +32,8 @@ from mstunnel_setup.tenant.wire import (
 from mstunnel_setup.text import plain
 
 
-class HasTenant(Protocol):
+class HasTenant(HasClock, Protocol):
     """The ports that tenant actions need."""
-
-    @property
-    def files(self) -> Files:
-        """The file writer."""
-        ...
-
-    @property
-    def state_directory(self) -> str:
-        """Where the journal lies."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """The clock."""
-        ...
 
     @property
     def graph(self) -> Graph:

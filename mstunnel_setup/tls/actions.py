@@ -9,10 +9,9 @@ from cryptography.x509 import Certificate
 from typing_extensions import override
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import FileAction, HasFiles, PlacedFile
+from mstunnel_setup.engine.file_actions import FileAction, HasClock, HasFiles, PlacedFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import CertificateError, SetupError
-from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS, new_agent_credential, read_agent_credential
 from mstunnel_setup.tls.chain_building import prefer_trusted
 from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING, CERTIFICATE_SOURCE_CHANGED
@@ -30,13 +29,8 @@ from mstunnel_setup.tls.model import Identity
 _PRIVATE = 0o600
 
 
-class HasIdentities(HasFiles, Protocol):
+class HasIdentities(HasClock, Protocol):
     """The ports that reading an identity needs."""
-
-    @property
-    def clock(self) -> Clock:
-        """The clock."""
-        ...
 
     @property
     def trusted_roots(self) -> Sequence[Certificate]:
@@ -171,15 +165,6 @@ class PlaceKey(PlacedFile[HasIdentities]):
     def content_digest(self, outputs: Outputs) -> str:
         """The digest of the checked key."""
         return self.digest
-
-
-class HasClock(HasFiles, Protocol):
-    """Files and the clock."""
-
-    @property
-    def clock(self) -> Clock:
-        """The clock."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 from cryptography import x509
 
 from mstunnel_setup import paths
-from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.engine.file_actions import HasClock, HasFiles
 from mstunnel_setup.errors import CertificateError
-from mstunnel_setup.tls.actions import HasClock, IdentitySource
+from mstunnel_setup.tls.actions import IdentitySource
 from mstunnel_setup.tls.errors import GENERATION_INCOMPLETE
 from mstunnel_setup.tls.load import load_identity
 from mstunnel_setup.tls.model import Identity
