@@ -7,7 +7,7 @@ import typer
 
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.install_options import InstallOptions
-from mstunnel_setup.cli.options import CommonOptions, new_app, new_group, with_options
+from mstunnel_setup.cli.options import CommonOptions, full, new_app, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
 
@@ -173,11 +173,33 @@ def save_answers(
 
 @self_app.command("verify")
 @with_options
-def self_verify(common: CommonOptions) -> None:
+def self_verify(
+    common: CommonOptions,
+    public_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--public-key",
+            metavar="FILE",
+            envvar="MSTUNNEL_PUBLIC_KEY",
+            callback=full,
+            help="Also verify the release's signature, with this public key of minisign.",
+        ),
+    ] = None,
+    sums: Annotated[
+        Path | None,
+        typer.Option(
+            "--sums",
+            metavar="FILE",
+            envvar="MSTUNNEL_SUMS",
+            callback=full,
+            help="The release's checksums, with their signature beside; by default beside this program.",
+        ),
+    ] = None,
+) -> None:
     """Verify this file and its unpacked files against the checksums of the build."""
     from mstunnel_setup.operations.version import self_verify as run  # noqa: PLC0415 (`--help` stays fast)
 
-    run_command(f"{_PROGRAM} self verify", common, lambda _session: run())
+    run_command(f"{_PROGRAM} self verify", common, lambda operator: run(operator.files, public_key, sums))
 
 
 @self_app.command("licenses")

@@ -105,6 +105,30 @@ PROGRAM_DAMAGED = declare(
     "the payload of {file} has SHA-256 {actual}, expected {expected}",
     "Copy the file again and compare it with SHA256SUMS of its release.",
 )
+PROGRAM_NOT_LISTED = declare(
+    CheckError,
+    "program-not-listed",
+    "{file} (SHA-256 {digest}) is not one of the files in {sums}",
+    "Use the SHA256SUMS of the release that the program is of.",
+)
+SIGNATURE_MISSING = declare(
+    UsageError,
+    "signature-missing",
+    "there is no file {path}",
+    "Download SHA256SUMS and SHA256SUMS.minisig of the release, and name the first with --sums.",
+)
+SIGNATURE_UNREADABLE = declare(
+    UsageError,
+    "signature-unreadable",
+    "{path} is not a file of minisign",
+    "Give the public key (`minisign.pub`) with --public-key; the signature is beside the sums.",
+)
+SIGNATURE_WRONG = declare(
+    CheckError,
+    "signature-wrong",
+    "{sums} was not signed with the key in {key}, or was changed since",
+    "Do not use this program. Download the release again, and compare the key with another source.",
+)
 PROGRAM_FOLDER_DAMAGED = declare(
     CheckError,
     "program-folder-damaged",

@@ -18,7 +18,9 @@ from mstunnel_setup.operations.errors import (
     NOT_ONE_FILE,
     PROGRAM_DAMAGED,
     PROGRAM_FOLDER_DAMAGED,
+    PROGRAM_NOT_LISTED,
 )
+from mstunnel_setup.operations.signature import signed_digests
 from mstunnel_setup.operations.upgrade.releases import release_names
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
@@ -90,8 +92,11 @@ def self_licenses() -> Result:
     return Result("ok", {"licenses": text}, text=text.splitlines())
 
 
-def self_verify() -> Result:
-    """The file and its directory. Raises CheckError when they differ, UsageError without the file."""
+def self_verify(files: Files, key: Path | None = None, sums: Path | None = None) -> Result:
+    """The file and its directory; with a public key also the signature over `sums` (default: beside it).
+
+    Raises CheckError when they differ or the signature is wrong, UsageError without the file.
+    """
     file = bundle.one_file()
     if file is None:
         raise NOT_ONE_FILE()
@@ -101,5 +106,15 @@ def self_verify() -> Result:
     directory = bundle.directory()
     if wrong := bundle.differences(directory):
         raise PROGRAM_FOLDER_DAMAGED(directory=directory, files=", ".join(wrong))
-    data = {"file": file, "sha256": found, "folder": str(directory)}
-    return Result("ok", data, text=[f"{file} and {directory} are as built (SHA-256 {found})."])
+    text = [f"{file} and {directory} are as built (SHA-256 {found})."]
+    if key is not None:
+        _require_signed(files, file, key, sums or Path(file).with_name("SHA256SUMS"))
+        text.append(f"The release is signed with the key in {key}.")
+    data = {"file": file, "sha256": found, "folder": str(directory), "signed": key is not None}
+    return Result("ok", data, text=text)
+
+
+def _require_signed(files: Files, file: str, key: Path, sums: Path) -> None:
+    digest = files.digest_given(file)
+    if digest not in signed_digests(files, str(sums), str(key)):
+        raise PROGRAM_NOT_LISTED(file=file, digest=digest, sums=sums)
