@@ -176,5 +176,4 @@ def test_these_are_the_kinds_that_only_root_has() -> None:
         for kind in CODEC._kinds.values()
         if kind.__module__.endswith(("accounts", "audit", "directory", "targets", "uplink"))
     }
-    # A gateway of root gives directories to its agent as well; the other kill loops do that.
-    assert kinds - {"give-to-agent"} == OF_ROOT
+    assert kinds == OF_ROOT
