@@ -7,6 +7,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from mstunnel_setup.containers.archive import archived_images
+from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.errors import IMAGE_DIGEST_MISMATCH
 from mstunnel_setup.containers.ports import HasEngine
 from mstunnel_setup.containers.pull import pull_patiently
@@ -45,6 +46,11 @@ class _BringImage(Action[HasEngine]):
             return Undone(Undo.KEPT, f"{self.reference} is used by a container that is not ours")
         return Undone(Undo.REMOVED if present else Undo.ABSENT)
 
+    def _facts(self, ports: HasEngine, image: Image) -> JsonObject:
+        """The outputs; what a pull or a load tells of `image` has no time."""
+        found = ports.engine.image(self.reference)
+        return {"id": image.id, "created": found.created.isoformat() if found and found.created else None}
+
     def _names(self, _before: JsonObject, /) -> Sequence[str]:
         """The names the image may have because of this action."""
         return (self.reference,)
@@ -65,7 +71,7 @@ class PullImage(_BringImage):
     def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
         """Pull it. The engine reuses or discards layers of an interrupted pull."""
         image = pull_patiently(ports.engine, ports.clock, self.reference, self.deadline, ports.progress)
-        return {"id": image.id}
+        return self._facts(ports, image)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +102,7 @@ class LoadImage(_BringImage):
         if ports.engine.image(self.reference) is None:
             # Engines find `name@digest` only when the image has some tag of that name.
             ports.engine.tag(image.id, digest_tag(self.reference))
-        return {"id": image.id}
+        return self._facts(ports, image)
 
     def _names(self, before: JsonObject, /) -> Sequence[str]:
         names = before["names"]

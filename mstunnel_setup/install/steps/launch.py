@@ -13,6 +13,7 @@ from mstunnel_setup.containers.actions import (
     RunContainer,
     StartService,
 )
+from mstunnel_setup.containers.image_actions import PullImage
 from mstunnel_setup.containers.listeners import Listener, listening
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.run_method import RunMethod
@@ -20,7 +21,7 @@ from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, N
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, WriteJson, directories
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.engine.values import JsonObject, JsonValue, output
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install import container_specs
@@ -129,16 +130,20 @@ def _containers(context: Context, port: int) -> Launch:
 def _versions(ports: Ports, server: str, agent: str) -> JsonObject:
     """What runs, in the vendor's words; the engine's version has Docker's name with Podman, too."""
     images = {"Server": server, "Agent": agent}
-    found = {name: ports.engine.image(reference) for name, reference in images.items()}
     return {
         "ConfigVersion": __version__,
         "DockerVersion": ports.engine.version(),
         **{f"{name}ImageHash": reference.rpartition("@")[2] for name, reference in images.items()},
-        **{
-            f"{name}CreateDate": image.created.isoformat() if image and image.created else None
-            for name, image in found.items()
-        },
+        **{f"{name}CreateDate": _created(ports, reference) for name, reference in images.items()},
     }
+
+
+def _created(ports: Ports, reference: str) -> JsonValue:
+    """When the image was built, or where that will be known: in a plan it is not there yet."""
+    image = ports.engine.image(reference)
+    if image is None:
+        return output(PullImage(reference=reference).key, "created")
+    return image.created.isoformat() if image.created else None
 
 
 def _init(context: Context) -> Init | None:

@@ -74,7 +74,7 @@ def test_pulling(ports: Ports) -> None:
     action = PullImage(reference=_IMAGE)
     before = action.capture(ports)
     assert not action.satisfied(ports, {})
-    assert action.apply(ports, {}) == {"id": "id"}
+    assert action.apply(ports, {}) == {"id": "id", "created": None}
     assert action.satisfied(ports, {})
     assert ports.fetched == [(1, 1)]
     assert _undo(ports, action, before).outcome is Undo.REMOVED
