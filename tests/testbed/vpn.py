@@ -32,9 +32,14 @@ def connect(client: Machine, url: str, *, token: str, authority: str) -> Complet
 
 
 def keep_connected(client: Machine, url: str, *, token: str, authority: str) -> None:
-    """As `connect`, and again whenever the connection has ended, as the app of a device does."""
-    command = f"{_prepared(client, url, token, authority)} --reconnect-timeout=1"
-    client.start(["sh", "-c", f"echo $$ >{_KEEPER}; while :; do {command} >{LOG} 2>&1; sleep 1; done"])
+    """As `connect`, and again whenever the connection has ended, as the app of a device does.
+
+    A sign-in whose server is replaced meanwhile gets no answer, and openconnect waits for one for ever: after
+    15 seconds without a tunnel it is ended.
+    """
+    command = f"{_prepared(client, url, token, authority)} --reconnect-timeout=1 >{LOG} 2>&1"
+    watched = f"{command} & vpn=$!; {{ sleep 15; [ -e /sys/class/net/tun0 ] || kill $vpn; }} & wait $vpn"
+    client.start(["sh", "-c", f"echo $$ >{_KEEPER}; while :; do {watched}; kill $!; sleep 1; done"])
 
 
 def _prepared(client: Machine, url: str, token: str, authority: str) -> str:
