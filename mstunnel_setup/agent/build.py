@@ -33,12 +33,8 @@ def assembled(root: Path, *, watching: bool) -> Agent:
 
 def requests_in_log(root: Path) -> AbstractContextManager[None]:
     """Meanwhile each request to the tenant is a log line, whenever `env.sh` wants that."""
-    return requests_told(partial(_tell_request, Files(root)))
-
-
-def _tell_request(files: Files, text: str) -> None:
-    if wants_requests(files):
-        tell(line("request", text))
+    wanted = partial(wants_requests, Files(root))
+    return requests_told(lambda text: tell(line("request", text)), wanted)
 
 
 def tell(text: str) -> None:

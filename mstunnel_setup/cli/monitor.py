@@ -11,7 +11,6 @@ from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
@@ -48,17 +47,13 @@ def program(
 
 def _work(operator: Operator, *, once: bool) -> Result:
     monitor, clock = rounds.Monitor(operator, _tell), operator.clock
-    with closing(monitor), request_log.requests_told(partial(_tell_request, operator.files)):
+    wanted = partial(settings.wants_requests, operator.files)
+    with closing(monitor), request_log.requests_told(lambda text: _tell(f"request: {text}"), wanted):
         monitor.round()
         while not once:
             clock.sleep(_PAUSE_SECONDS)
             monitor.round()
     return Result()
-
-
-def _tell_request(files: Files, text: str) -> None:
-    if settings.wants_requests(files):
-        _tell(f"request: {text}")
 
 
 def _tell(text: str) -> None:

@@ -8,25 +8,29 @@ from urllib.parse import urlsplit
 from mstunnel_setup.host.http_port import HttpAnswer
 from mstunnel_setup.text import plain
 
-_TELLERS: Final[list[Callable[[str], None]]] = []
+_LISTENERS: Final[list[tuple[Callable[[str], None], Callable[[], bool]]]] = []
 # Graph's name for it, then those of Entra.
 _ID_HEADERS: Final = ("request-id", "x-ms-request-id", "client-request-id")
 _LONGEST_ID: Final = 64
 
 
 @contextmanager
-def requests_told(tell: Callable[[str], None]) -> Iterator[None]:
-    """Meanwhile `tell` gets a line about each request, without anything that could be a secret."""
-    _TELLERS.append(tell)
+def requests_told(tell: Callable[[str], None], wanted: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Meanwhile `tell` gets a line about each request, without anything that could be a secret.
+
+    `wanted` is asked at each request: a setting may change while a service runs.
+    """
+    listener = (tell, wanted)
+    _LISTENERS.append(listener)
     try:
         yield
     finally:
-        _TELLERS.remove(tell)
+        _LISTENERS.remove(listener)
 
 
 def note(method: str, url: str, seconds: float, outcome: HttpAnswer | Exception) -> None:
     """Tell of a request: queries and bodies, which may have secrets, are left out."""
-    if not _TELLERS:
+    if not _LISTENERS:
         return
     parts = urlsplit(url)
     if isinstance(outcome, Exception):
@@ -35,5 +39,6 @@ def note(method: str, url: str, seconds: float, outcome: HttpAnswer | Exception)
         found = (outcome.headers.get(name) for name in _ID_HEADERS)
         end = f"{outcome.status_code}, request {plain(next(filter(None, found), '-'), _LONGEST_ID)}"
     text = f"{method} {parts.hostname}{parts.path}: {seconds * 1000:.0f} ms, {end}"
-    for tell in _TELLERS:
-        tell(text)
+    for tell, wanted in _LISTENERS:
+        if wanted():
+            tell(text)

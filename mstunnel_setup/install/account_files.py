@@ -24,7 +24,7 @@ _SECONDS: Final = 10.0
 def refuse_unreadable(context: Context, answer_file: Path | None) -> None:
     """Raise CheckError for files that the answers name and the account cannot read, which need not exist yet.
 
-    Nothing is copied for the account: whoever writes the answers would choose what root reads for it.
+    Nothing is copied for the account: the user who writes the answers would choose what root reads for it.
     """
     files, name = context.ports.files, context.answers.account
     account = accounts.find(name)
@@ -44,7 +44,7 @@ def refuse_unreadable(context: Context, answer_file: Path | None) -> None:
 
 
 def _named(answers: Answers) -> Iterator[str]:
-    """The files that somebody named. A pipe of the shell that started this is passed on, and no file.
+    """The files that the administrator named. A pipe of the shell is passed on; it is not a file.
 
     The archive that the program finds beside itself is copied by root's part.
     """
