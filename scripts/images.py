@@ -1,50 +1,65 @@
 """`dist/mstunnel-images-VERSION-ARCH.tar`: the images of both containers in one OCI archive, and their SBOMs.
 
-`python -m scripts.images` writes them, from the same build that the tests run on. The images' times are those
-of dist.EPOCH, so the same sources and packages give the same digests.
+`python -m scripts.images` writes them, from the same build that the tests run on, for this machine's
+architecture or that in `ARCH`. The images' times are those of dist.EPOCH, so the same sources and packages
+give the same digests.
 """
 
 import json
 import shutil
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
 from mstunnel_setup import __version__
-from scripts import archive, debian, dist, release, sbom
+from scripts import archive, debian, dist, image_index, release, sbom
+from scripts.debian import Architecture
 from tests.testbed import images
 from tests.testbed.images import Image, ImageSet, builder
 
-IMAGES = ("gateway", "agent")
 NAME = "localhost/mstunnel"
 
 
 def main() -> None:
     """Write archive, SBOMs and digests; print what each image weighs."""
-    if debian.architecture() != debian.here():
-        sys.exit("images: an image is built on a machine of the same architecture")
+    architecture = debian.architecture()
+    if not _runs(architecture):
+        sys.exit(
+            f"images: this machine runs no programs for {architecture.machine}; install qemu-user-binfmt,"
+            " or build on a machine of that architecture"
+        )
     dist.DIST.mkdir(exist_ok=True)
-    target = write(images.build(), dist.DIST)
+    target = write(images.build_for(architecture), dist.DIST, architecture)
     print(f"dist/{target.name}: {target.stat().st_size / 1e6:.1f} MB")
     release.finish(dist.DIST, dist.EPOCH)
 
 
-def write(built: ImageSet, folder: Path) -> Path:
+def _runs(architecture: Architecture) -> bool:
+    """Whether a program of the architecture can be started here: with qemu where it must."""
+    program = debian.unpacked(architecture, "busybox-static") / "files/usr/bin/busybox"
+    try:
+        return subprocess.run([str(program), "true"], check=False, timeout=60).returncode == 0
+    except OSError:
+        return False
+
+
+def write(built: ImageSet, folder: Path, architecture: Architecture) -> Path:
     """Write the archive (returned), the SBOMs, and the file with the digests that scripts/dist.py takes."""
     layout = folder / "images.work"
     shutil.rmtree(layout, ignore_errors=True)
-    for name in IMAGES:
+    for name in images.RELEASED:
         _add(built[name], name, layout)
         document = sbom.document(f"mstunnel-{name}", _packages(built[name], folder), "container")
-        (folder / f"mstunnel-{name}-{__version__}-{debian.here().debian}.cdx.json").write_text(document)
-    target = folder / f"mstunnel-images-{__version__}-{debian.here().debian}.tar"
+        (folder / f"mstunnel-{name}-{__version__}-{architecture.debian}.cdx.json").write_text(document)
+    target = folder / image_index.archive_of(architecture.debian)
     with target.open("wb") as file:
         archive.write(layout, file, int(dist.EPOCH))
     manifests = json.loads((layout / "index.json").read_text())["manifests"]
-    digests = {name: manifest["digest"] for name, manifest in zip(IMAGES, manifests, strict=True)}
+    digests = {name: manifest["digest"] for name, manifest in zip(images.RELEASED, manifests, strict=True)}
     for name, digest in digests.items():
         print(f"{name}: {digest}")
-    recorded = folder / f"images-{debian.here().debian}.json"
+    recorded = folder / f"images-{architecture.debian}.json"
     recorded.write_text(json.dumps({**digests, "archive": target.name}) + "\n")
     shutil.rmtree(layout)
     return target

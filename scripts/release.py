@@ -1,9 +1,9 @@
-"""What every release has beside its files: where they come from, and their SHA-256 sums."""
+"""What every release has beside its files: their images in one archive, where all comes from, and sums."""
 
 import hashlib
 from pathlib import Path
 
-from scripts import provenance
+from scripts import image_index, provenance
 
 SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.minisig"
@@ -11,10 +11,11 @@ PROVENANCE = "provenance.json"
 
 
 def finish(folder: Path, epoch: str) -> None:
-    """Write the provenance and the sums of all that is in `folder`, built for `epoch`, and print its names.
+    """Write the archive of all images, provenance and sums of what is in `folder`, and print its names.
 
-    A signature of other sums is removed.
+    All was built for `epoch`, in seconds since 1970. A signature of other sums is removed.
     """
+    image_index.write(folder, int(epoch))
     made = sorted(path for path in folder.iterdir() if path.name not in {SUMS, SIGNATURE, PROVENANCE})
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in made}
     statement = provenance.statement(digests, epoch).encode()

@@ -7,10 +7,10 @@ import pytest
 
 from mstunnel_setup import __version__
 from mstunnel_setup.containers.archive import archived_images, for_podman
-from scripts import debian, dist
+from scripts import debian, dist, image_index
 from scripts import images as release
 from tests.testbed import cache, images
-from tests.testbed.images import ImageSet, builder
+from tests.testbed.images import RELEASED, ImageSet, builder
 
 pytestmark = pytest.mark.e2e
 
@@ -37,7 +37,7 @@ def test_they_are_small(built: ImageSet) -> None:
     assert size(built["agent"].reference) <= 70
 
 
-@pytest.mark.parametrize("name", release.IMAGES)
+@pytest.mark.parametrize("name", RELEASED)
 def test_they_are_labelled(name: str, built: ImageSet) -> None:
     labels = json.loads(inspected(built[name].reference, "{{json .Labels}}"))
     assert labels["org.opencontainers.image.title"] == f"mstunnel {name}"
@@ -53,7 +53,7 @@ def test_the_gateway_can_install_unpack_and_compile_nothing(built: ImageSet) -> 
         assert builder(*run, check=False).stdout == ""
 
 
-@pytest.mark.parametrize("name", release.IMAGES)
+@pytest.mark.parametrize("name", RELEASED)
 def test_a_health_check_of_one_word_finds_the_shell_that_engines_run_it_in(
     name: str, built: ImageSet
 ) -> None:
@@ -80,7 +80,7 @@ def test_one_archive_has_both_under_the_digests_that_are_loaded(
 ) -> None:
     monkeypatch.setattr(dist, "DIST", tmp_path)
     with cache.writing():
-        monkeypatch.setattr(images, "build", lambda: built)
+        monkeypatch.setattr(images, "build_for", lambda _architecture: built)
         release.main()
     archive = tmp_path / f"mstunnel-images-{__version__}-{debian.architecture().debian}.tar"
     first = archive.read_bytes()
@@ -89,7 +89,7 @@ def test_one_archive_has_both_under_the_digests_that_are_loaded(
         recorded["gateway"],
         recorded["agent"],
     ]
-    for name, content in zip(release.IMAGES, for_podman(str(archive)), strict=True):
+    for name, content in zip(RELEASED, for_podman(str(archive)), strict=True):
         (tmp_path / name).write_bytes(b"".join(content))
         with cache.writing():
             loaded = builder("load", "--quiet", f"--input={tmp_path / name}", timeout=120).stdout.split()[-1]
@@ -103,3 +103,41 @@ def test_one_archive_has_both_under_the_digests_that_are_loaded(
     with cache.writing():
         release.main()
     assert archive.read_bytes() == first
+
+
+def test_the_images_of_all_architectures_are_one_image_to_a_registry(tmp_path: Path) -> None:
+    digests = {name: tiny_archive(name, tmp_path) for name in debian.ARCHITECTURES}
+    image_index.write(tmp_path, int(dist.EPOCH))
+    both = tmp_path / f"mstunnel-images-{__version__}.tar"
+    name = f"{release.NAME}/gateway:{__version__}"
+    for architecture, digest in digests.items():
+        with cache.writing():
+            pull = ("pull", "--quiet", f"--arch={architecture}", f"oci-archive:{both}:{name}")
+            pulled = builder(*pull).stdout.strip()
+            form = "--format={{.Digest}} {{.Architecture}}"
+            assert builder("image", "inspect", form, pulled).stdout.split() == [digest, architecture]
+            builder("rmi", pulled)
+    first = both.read_bytes()
+    image_index.write(tmp_path, int(dist.EPOCH))
+    assert both.read_bytes() == first
+
+
+def test_one_architecture_alone_makes_no_archive_for_registries(tmp_path: Path) -> None:
+    both = tmp_path / f"mstunnel-images-{__version__}.tar"
+    both.write_text("of an earlier build")
+    tiny_archive("arm64", tmp_path)
+    image_index.write(tmp_path, int(dist.EPOCH))
+    assert not both.exists()
+
+
+def tiny_archive(architecture: str, folder: Path) -> str:
+    """The archive of an architecture, as a release names it, of an image with one file; its digest."""
+    (folder / "Containerfile").write_text("FROM scratch\nCOPY file /\n")
+    (folder / "file").write_text(architecture)
+    target = folder / image_index.archive_of(architecture)
+    name = f"{release.NAME}/gateway:{__version__}"
+    with cache.writing():
+        built = builder("build", "--quiet", f"--platform=linux/{architecture}", str(folder)).stdout.strip()
+        builder("push", "--quiet", built, f"oci-archive:{target}:{name}")
+        builder("rmi", built)
+    return archived_images(str(target))[0].digest

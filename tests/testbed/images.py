@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mstunnel_setup import __version__
 from scripts import agent_root, debian, dist, wheels
+from scripts.debian import Architecture
 from tests.testbed import cache
 from tests.testbed.paths import BUILDER, CACHE, IN_TESTBED, ROOT, RUNS
 from tests.testbed.process import Completed, TestbedError, progress, run
@@ -15,6 +16,8 @@ SUITE = "trixie"
 NAMES = ("program", "host", "gateway", "agent", "server", "client", "lab")
 DOCKER_SERVER = "server-docker"
 RPM_HOST = "host-rpm"
+# What a release consists of.
+RELEASED = ("gateway", "agent")
 USES_PROGRAM = ("lab",)
 USES_ONE_FILE = ("server", DOCKER_SERVER)
 HOST_OF = {"server": "host", DOCKER_SERVER: "host-docker"}
@@ -50,11 +53,20 @@ def build(*more: str) -> ImageSet:
     """Build NAMES and `more` where they are not there yet, remove what no recipe makes any more."""
     cache.hold()
     with cache.writing():
-        recipes = _recipes(_base())
+        recipes = _recipes(_base(debian.here()))
         hosts = [HOST_OF[name] for name in more if name in HOST_OF]
         images = {name: _image(name, recipes[name]) for name in (*NAMES, *hosts, *more)}
         _prune({recipe.reference for recipe in recipes.values()} | {recipes["program"].arguments["BASE"]})
         return ImageSet(images)
+
+
+def build_for(target: Architecture) -> ImageSet:
+    """Build RELEASED for an architecture: this machine's, or one that binfmt_misc runs with qemu-user."""
+    cache.hold()
+    with cache.writing():
+        base = _base(target)
+        recipes = {name: _released(name, base, target) for name in RELEASED}
+        return ImageSet({name: _image(name, recipe) for name, recipe in recipes.items()})
 
 
 def builder(*arguments: str, timeout: float = 60, check: bool = True) -> Completed:
@@ -63,14 +75,15 @@ def builder(*arguments: str, timeout: float = 60, check: bool = True) -> Complet
     return run(command, timeout=timeout, check=check)
 
 
-def _base() -> str:
+def _base(target: Architecture) -> str:
     """Debian without anything: from the registry where one answers, else from the package mirror."""
-    reference = f"localhost/mstunnel/base:{SUITE}"
+    reference = f"{_store(target)}/base:{SUITE}"
     if builder("image", "exists", reference, check=False).code == 0:
         return reference
     upstream = f"docker.io/library/debian:{SUITE}-slim"
     progress(f"base image: trying {upstream}")
-    pulled = builder("pull", "--quiet", "--retry=0", upstream, timeout=120, check=False)
+    architecture = f"--arch={target.debian}"
+    pulled = builder("pull", "--quiet", "--retry=0", architecture, upstream, timeout=120, check=False)
     if pulled.code == 0:
         builder("tag", upstream, reference)
         return reference
@@ -78,19 +91,31 @@ def _base() -> str:
     tarball = CACHE / "base.tar"
     excluded = ("doc", "info", "locale", "man")
     slim = [f"--dpkgopt=path-exclude=/usr/share/{directory}/*" for directory in excluded]
-    run(["mmdebstrap", "--quiet", "--variant=minbase", *slim, SUITE, str(tarball)], timeout=300)
-    builder("import", "--quiet", str(tarball), reference, timeout=120)
+    options = ["--quiet", "--variant=minbase", f"--architectures={target.debian}", *slim]
+    run(["mmdebstrap", *options, SUITE, str(tarball)], timeout=_timeout(target))
+    builder("import", "--quiet", architecture, str(tarball), reference, timeout=120)
     tarball.unlink()
     return reference
 
 
+def _store(target: Architecture) -> str:
+    """What the names of images begin with; those of another architecture are none of the testbed's."""
+    return "localhost/mstunnel" if target == debian.here() else f"localhost/mstunnel-{target.debian}"
+
+
+def _timeout(target: Architecture) -> float:
+    """Seconds that a build may take; emulation is slow."""
+    return 600 if target == debian.here() else 3600
+
+
 @dataclass(frozen=True)
 class _Recipe:
-    """Directory below `images/`, build arguments, and the name of what comes out."""
+    """Directory below `images/`, build arguments, the name of what comes out, and what it runs on."""
 
     directory: str
     arguments: dict[str, str]
     reference: str
+    target: Architecture
 
 
 def _recipes(base: str) -> dict[str, _Recipe]:
@@ -102,17 +127,24 @@ def _recipes(base: str) -> dict[str, _Recipe]:
         if name in USES_ONE_FILE:
             host = recipes[HOST_OF[name]].reference
             copied = {"HOST": host, "ONE_FILE": dist.one_file().parent.name}
-        if name == "agent":
-            copied = {"ROOT": wheels.digest([*dist.inputs(), *wheels.files_below("scripts/agent_root.py")])}
-        recipes[name] = _recipe(name, {"BASE": base, **copied})
+        if name in RELEASED:
+            recipes[name] = _released(name, base, debian.here())
+        else:
+            recipes[name] = _recipe(name, {"BASE": base, **copied})
     return recipes
 
 
-def _recipe(name: str, arguments: dict[str, str]) -> _Recipe:
+def _released(name: str, base: str, target: Architecture) -> _Recipe:
+    copied = {"ROOT": wheels.digest([*dist.inputs(), *wheels.files_below("scripts/agent_root.py")])}
+    return _recipe(name, {"BASE": base, **(copied if name == "agent" else {})}, target)
+
+
+def _recipe(name: str, arguments: dict[str, str], target: Architecture | None = None) -> _Recipe:
     directory, more = VARIANTS.get(name, (name, {}))
     arguments = arguments | more
+    target = target or debian.here()
     digest = wheels.digest(wheels.files_below(f"images/{directory}"), *arguments.values())
-    return _Recipe(directory, arguments, f"localhost/mstunnel/{name}:{digest}")
+    return _Recipe(directory, arguments, f"{_store(target)}/{name}:{digest}", target)
 
 
 def _image(name: str, recipe: _Recipe) -> Image:
@@ -132,7 +164,7 @@ def _build(name: str, recipe: _Recipe) -> None:
         shutil.copy(dist.one_file(), context)
     if name == "agent":
         (context / "root").mkdir()
-        agent_root.build(debian.here(), context / "root")
+        agent_root.build(recipe.target, context / "root")
     progress(f"image {name}: building")
     options = [f"--build-arg={key}={value}" for key, value in recipe.arguments.items()]
     result = builder(
@@ -140,12 +172,13 @@ def _build(name: str, recipe: _Recipe) -> None:
         "--network=host",
         "--layers",
         "--pull=never",
+        f"--platform=linux/{recipe.target.debian}",
         f"--timestamp={dist.EPOCH}",
         f"--label=org.opencontainers.image.version={__version__}",
         *options,
         f"--tag={recipe.reference}",
         str(context),
-        timeout=600,
+        timeout=_timeout(recipe.target),
         check=False,
     )
     shutil.rmtree(context)

@@ -8,7 +8,7 @@ from pathlib import Path
 from scripts import debian, dist, packages, wheels
 from scripts import images as archives
 from tests.testbed import cache
-from tests.testbed.images import ImageSet
+from tests.testbed.images import RELEASED, ImageSet
 from tests.testbed.paths import CACHE
 from tests.testbed.process import progress
 
@@ -27,7 +27,7 @@ class Release:
 
 def prepare(images: ImageSet) -> Release:
     """The release of these images and of this checkout; made when it is not there yet."""
-    recipes = [images[name].reference.rpartition(":")[2] for name in archives.IMAGES]
+    recipes = [images[name].reference.rpartition(":")[2] for name in RELEASED]
     directory = DIRECTORY / f"release-{wheels.digest(dist.inputs(), *recipes)}"
     with cache.writing():
         if not directory.is_dir():
@@ -41,12 +41,12 @@ def prepare(images: ImageSet) -> Release:
                 wheels.remove_older(directory)
     recorded = json.loads((directory / f"images-{debian.here().debian}.json").read_text())
     found = {path.suffix[1:]: path for kind in packages.KINDS for path in directory.glob(f"*.{kind}")}
-    digests = {name: recorded[name] for name in archives.IMAGES}
+    digests = {name: recorded[name] for name in RELEASED}
     return Release(directory / dist.NAME, directory / recorded["archive"], found, digests)
 
 
 def _make(images: ImageSet, directory: Path) -> None:
-    archives.write(images, directory)
+    archives.write(images, directory, debian.here())
     program = directory / dist.NAME
     dist.build(program, debian.here(), dist.release_images(debian.here(), directory))
     packages.build(program, directory, debian.here())
