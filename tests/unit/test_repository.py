@@ -135,7 +135,7 @@ def test_a_tag_publishes_signature_images_files_and_feed() -> None:
     for command in (
         "sha256sum --check",
         "cosign sign-blob",
-        "skopeo copy --preserve-digests",
+        "skopeo copy --all --preserve-digests",
         "gh release create",
     ):
         assert command in run
