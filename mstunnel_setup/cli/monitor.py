@@ -1,5 +1,6 @@
 """The command line of `mstunnel_monitor`, which looks after the gateway from outside its containers."""
 
+import os
 import sys
 from contextlib import closing
 from functools import partial
@@ -16,11 +17,12 @@ from mstunnel_setup.result import Result
 
 if TYPE_CHECKING:
     from mstunnel_setup.agent import settings
-    from mstunnel_setup.host import request_log
+    from mstunnel_setup.host import request_log, service_manager
     from mstunnel_setup.operations.monitor import rounds
 else:
     request_log = LazyModule("host.request_log")
     rounds = LazyModule("operations.monitor.rounds")
+    service_manager = LazyModule("host.service_manager")
     settings = LazyModule("agent.settings")
 
 _PROGRAM = "mstunnel_monitor"
@@ -46,9 +48,11 @@ def program(
 
 
 def _work(operator: Operator, *, once: bool) -> Result:
-    monitor, clock = rounds.Monitor(operator, _tell), operator.clock
+    service = service_manager.ServiceManager.of(os.environ)
+    monitor, clock = rounds.Monitor(operator, _tell, service), operator.clock
     wanted = partial(settings.wants_requests, operator.files)
     with closing(monitor), request_log.requests_told(lambda text: _tell(f"request: {text}"), wanted):
+        service.ready()
         monitor.round()
         while not once:
             clock.sleep(_PAUSE_SECONDS)

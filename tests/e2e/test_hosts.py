@@ -15,6 +15,7 @@ from tests.testbed.machine import Entry
 from tests.testbed.paths import PROGRAM_PYTHON
 from tests.testbed.process import TestbedError
 from tests.testbed.testbed import INTRANET_PAGE, Testbed
+from tests.testbed.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -192,6 +193,17 @@ def test_our_units_are_clean_and_shut_in(host: Host) -> None:
     assert verified.stdout + verified.stderr == ""
     names = [unit.rpartition("/")[2] for unit in units]
     host.server.run(["systemd-analyze", "security", "--threshold=40", "--no-pager", *names])
+
+
+@pytest.mark.long
+def test_the_monitor_tells_systemd_what_it_does(host: Host) -> None:
+    if not host.kind.systemd:
+        pytest.skip("no systemd here")
+    show = ["systemctl", "show", "--property=Type,StatusText", MONITOR]
+    if host.kind.account:
+        show = host.kind.as_account("systemctl", "--user", *show[1:])
+    status = "StatusText=mstunnel-server: well; mstunnel-agent: well"
+    assert eventually(lambda: set(host.server.run(show).stdout.splitlines()) == {"Type=notify", status})
 
 
 @pytest.mark.long

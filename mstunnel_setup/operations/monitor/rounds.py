@@ -14,6 +14,7 @@ from mstunnel_setup.agent.upgrade import running as running_here
 from mstunnel_setup.containers import control
 from mstunnel_setup.errors import LockedError, SetupError, declared
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.service_manager import ServiceManager
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
@@ -47,6 +48,10 @@ _ADDRESSES_PAUSE: Final = 60.0
 # To the minute is what cron does, too.
 _IMPORT_PAUSE: Final = 60.0
 _FEED_PAUSE: Final = 3600.0
+# How long one piece of work may take before the service manager ends it: the engine or a disk hangs. Draining
+# and downloading take their time.
+_WORK_SECONDS: Final = 1800.0
+_UPGRADE_SECONDS: Final = 43200.0
 
 
 @dataclass
@@ -55,6 +60,7 @@ class Monitor:
 
     operator: Operator
     tell: Tell
+    service: ServiceManager = field(default_factory=ServiceManager)
     _watch: Watch = field(default_factory=Watch)
     _open: ExitStack = field(default_factory=ExitStack)
     _ports: Ports | None = None
@@ -83,11 +89,13 @@ class Monitor:
             *(self._feed, self._offer, self._upgrade, self._configuration, self._level, self._imports),
             *(self._port, self._modules, self._containers, self._addresses),
         ):
+            self.service.alive(_WORK_SECONDS)
             try:
                 work()
                 self._said.pop(work.__name__, None)
             except LockedError:
                 # Another run is in progress on this host; nothing is changed meanwhile.
+                self.service.status("Waiting: another run is in progress on this host")
                 return
             except Exception as error:  # noqa: BLE001 (each kind of work goes on without the others)
                 self._complain(work.__name__, declared(error))
@@ -152,7 +160,9 @@ class Monitor:
         asked = files.state(mailbox.REQUEST) is not None and now >= self._next_request
         if read_history(files).unfinished is None and not asked:
             return
+        self.service.alive(_UPGRADE_SECONDS)
         with open_run(self.operator, {}) as run:
+            self.service.status("Upgrading the gateway")
             if (ended := finish(run)) is not None:
                 self.tell(_words(ended))
             if asked:
@@ -201,6 +211,7 @@ class Monitor:
         with open_run(self.operator, {}) as run:
             if cut_off is None:
                 ledger.begin_move(wanted, now)
+            self.service.status(f"Moving the gateway to port {wanted}")
             self.tell(f"port: the gateway moves to {wanted}, as the tenant wants; sessions end")
             try:
                 move(run, wanted)
@@ -242,6 +253,7 @@ class Monitor:
         seen: dict[str, Condition] = {
             name: condition(self._host, name) for name in (paths.SERVER, paths.AGENT)
         }
+        self.service.status("; ".join(f"{name}: {seen[name]}" for name in seen))
         self._watch, due = self._watch.look(seen, self._host.clock.monotonic())
         for name in due:
             self.tell(f"restart: {name} is {seen[name]}")
