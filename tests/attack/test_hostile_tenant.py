@@ -3,7 +3,6 @@
 import gzip
 import json
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from tests.attack.record import record
+from tests.serving import serving
 from tests.unit.clocks import FakeClock
 
 TENANT = "11111111-2222-4333-8444-555555555555"
@@ -85,6 +85,7 @@ class Place:
 def serve(host: Host, context: ssl.SSLContext) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def handle(self) -> None:
             with suppress(OSError):
@@ -119,17 +120,11 @@ def place(tmp_path: Path) -> Iterator[Place]:
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     hosts = (Host(), Host("127.0.0.1"))
     servers = [serve(host, context) for host in hosts]
-    threads = [threading.Thread(target=server.serve_forever) for server in servers]
-    for thread in threads:
-        thread.start()
     clock = FakeClock()
     http = HttpSession(clock, str(tmp_path / "ca.pem"))
-    yield Place(*hosts, clock, http)
-    http.close()
-    for server, thread in zip(servers, threads, strict=True):
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(servers[0]), serving(servers[1]):
+        yield Place(*hosts, clock, http)
+        http.close()
 
 
 def refused(call: Callable[[], object]) -> SetupError:

@@ -3,7 +3,6 @@
 import json
 import random
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 
 import trustme
 
+from tests.serving import serving
 from tests.unit.agent.fakes import SERVER, SITE
 
 # What each hour of the day is like, over and over. The last ten minutes of an hour are always good.
@@ -166,12 +166,7 @@ def misbehaving(tenant: Tenant, roots: Path) -> Iterator[int]:
     authority.issue_cert("localhost").configure_cert(context)
     authority.cert_pem.write_to_path(roots)
     handler = type("Bound", (Handler,), {"tenant": tenant})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with serving(server):
+        yield server.server_port

@@ -4,7 +4,6 @@ import io
 import json
 import socketserver
 import tarfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,8 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.serving import serving
 
 
 @dataclass
@@ -164,9 +165,5 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 def serve(daemon: Daemon, path: Path) -> Iterator[str]:
     """The address of the daemon, which listens at `path`."""
     handler = type("DaemonHandler", (_Handler,), {"daemon": daemon})
-    with _Server(str(path), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
+    with serving(_Server(str(path), handler)):
         yield f"unix://{path}"
-        server.shutdown()
-        thread.join()

@@ -1,12 +1,13 @@
 """A container registry for tests: serves one OCI archive over HTTP (OCI distribution 1.1, pull only)."""
 
 import tarfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from tests.serving import serving
 
 _CHUNK = 65536
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -27,6 +28,7 @@ class Registry:
 
 
 class Handler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True
     """Answers with the blobs of `registry`."""
 
     registry: Registry
@@ -69,10 +71,7 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serve(registry: Registry) -> Iterator[Registry]:
     handler = type("RegistryHandler", (Handler,), {"registry": registry})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    with serving(server):
         registry.address = f"127.0.0.1:{server.server_port}"
         yield registry
-        server.shutdown()
-        thread.join()

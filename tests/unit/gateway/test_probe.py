@@ -4,11 +4,12 @@ import http.server
 import json
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.serving import serving
 
 SCRIPT = Path(__file__).parents[3] / "images/gateway/probe"
 CURL = """#!/bin/sh
@@ -21,12 +22,8 @@ exec {curl} "$@"
 def inside() -> Iterator[str]:
     """A page at an address of this host; gives the address."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 def run(directory: Path, *arguments: str, given: str) -> tuple[str, str]:

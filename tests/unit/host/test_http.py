@@ -3,7 +3,6 @@
 import contextlib
 import gzip
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host import http_adapter
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.http import HttpSession, proxy_for
+from tests.serving import serving
 from tests.unit.clocks import FakeClock
 
 
@@ -70,13 +70,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     http.socket = context.wrap_socket(http.socket, server_side=True)
-    thread = threading.Thread(target=http.serve_forever)
-    thread.start()
     found.url = f"https://localhost:{http.server_port}/"
-    yield found
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    with serving(http):
+        yield found
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])

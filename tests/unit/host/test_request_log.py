@@ -1,7 +1,6 @@
 """The verbose mode tells of each request: method, address, status, time and id, and of no secret."""
 
 import re
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -11,6 +10,7 @@ from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.host.request_log import requests_told
+from tests.serving import serving
 
 SECRET = "hunter2hunter2"
 
@@ -29,10 +29,9 @@ class Answering(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    with serving(server):
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def test_a_request_is_told_without_its_secrets(url: str) -> None:

@@ -5,8 +5,7 @@ import shutil
 import socket
 import socketserver
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +14,8 @@ from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 from cryptography import x509
+
+from tests.serving import serving
 
 _CONFIGURATION = """
 [ca]
@@ -140,7 +141,8 @@ class Authority:
     def serving_list(self) -> Iterator[None]:
         """The directory over HTTP on its port."""
         self.write_list()
-        with _serving(self.crl_port, partial(_Quiet, directory=str(self.directory))):
+        handler = partial(_Quiet, directory=str(self.directory))
+        with serving(_Server(("127.0.0.1", self.crl_port), handler)):
             yield
 
     def openssl(self, *arguments: str) -> None:
@@ -161,18 +163,6 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
-
-
-@contextmanager
-def _serving(port: int, handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterator[None]:
-    with _Server(("127.0.0.1", port), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @contextmanager
@@ -202,7 +192,7 @@ def forward_proxy(port: int, asked: list[str]) -> Iterator[None]:
         handler.end_headers()
         handler.wfile.write(content)
 
-    with _serving(port, Handler):
+    with serving(_Server(("127.0.0.1", port), Handler)):
         yield
 
 

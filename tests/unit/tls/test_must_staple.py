@@ -2,7 +2,6 @@
 
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,7 @@ import pytest
 
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import load_identity
+from tests.serving import serving
 from tests.unit.tls.pki import NOW, Pki, Spec, key_bytes
 
 ADDRESS = "127.0.0.1"
@@ -26,17 +26,14 @@ class _Silent(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(chain: Path, key: Path) -> Iterator[int]:
+def answering(chain: Path, key: Path) -> Iterator[int]:
     """A web server, which answers nothing of use; its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key)
-    with ThreadingHTTPServer((ADDRESS, 0), _Silent) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    server = ThreadingHTTPServer((ADDRESS, 0), _Silent)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with serving(server):
         yield server.server_port
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +58,7 @@ def test_openconnect_refuses_what_is_warned_of(
     findings = judge(identity, public_address=ADDRESS, now=NOW, trusted_roots=[pki.certificate("root")])
     assert {finding.id for finding in findings} - {"lifetime-public"} == found
     options = ("--no-system-trust", "--cafile", str(root), "--non-inter", "--authenticate")
-    with serving(chain, key) as port:
+    with answering(chain, key) as port:
         command = ["openconnect", *options, f"https://{ADDRESS}:{port}"]
         told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
     assert ("failed verification" in told) == bool(found), told

@@ -1,7 +1,6 @@
 """A publisher of releases: directory, keys and a real web server."""
 
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,6 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from scripts.feed import publish
+from tests.serving import serving
 
 
 def release(day: int, more: str = "") -> str:
@@ -54,7 +54,6 @@ class _Quiet(SimpleHTTPRequestHandler):
 def served(publisher: Publisher) -> Iterator[str]:
     """The address of the feed, meanwhile."""
     handler = partial(_Quiet, directory=str(publisher.directory))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    with serving(server):
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()

@@ -1,0 +1,20 @@
+"""Servers of the standard library, for tests that say themselves what is answered."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from socketserver import BaseServer
+
+
+@contextmanager
+def serving(server: BaseServer) -> Iterator[None]:
+    """Have the server answer meanwhile, in a thread; it is closed afterwards."""
+    # It looks that often whether it is to end: every half second without this.
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
