@@ -25,10 +25,10 @@ def record(attacker: str, attack: str, outcome: str, directory: Path = DIRECTORY
 
 
 def recorded(directory: Path = DIRECTORY) -> Iterator[Attack]:
-    """Every attack in the order of the files, the last outcome of each."""
+    """The last outcome of every attack, by attacker and attack: in the same order whatever ran first."""
     found: dict[tuple[str, str], Attack] = {}
     for path in sorted(directory.glob("*.jsonl")):
         for line in path.read_text().splitlines():
             attack = Attack(**json.loads(line))
             found[attack.attacker, attack.attack] = attack
-    yield from found.values()
+    yield from (found[key] for key in sorted(found))
