@@ -10,6 +10,7 @@ from mstunnel_setup.host.clock import Clock, SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.redaction import Redactor
+from mstunnel_setup.result import Result
 
 Settings: TypeAlias = Mapping[str, Any]
 """Answers given as options, by setting path (`certificate.key`), for `answers.merge.merge`."""
@@ -71,6 +72,10 @@ class Sinks(Protocol):
 
     def stream(self, lines: Iterable[str]) -> None:
         """Print each line as it comes, until there are no more or the reader is gone."""
+        ...
+
+    def show(self, result: Result) -> bool:
+        """Show a result before the last one, on a terminal in place of the one before; whether it is read."""
         ...
 
     def close_log(self) -> None:

@@ -1,12 +1,19 @@
 """Errors of `admin`, each declared once (docs/reference/errors.md)."""
 
 from mstunnel_setup.errors import CertificateError, TenantError, UsageError, declare
+from mstunnel_setup.result import declare_notice
 
 CONNECTION_TYPE_FIXED = declare(
     TenantError,
     "connection-type-fixed",
     "the profile {name} in the tenant has the connection type {connection}",
     "Remove connection_type, or use another name: the type of a profile cannot be changed.",
+)
+CSV_ALONE = declare(
+    UsageError,
+    "csv-alone",
+    "--csv cannot be combined with {option}",
+    "Remove one of them.",
 )
 DECLARATIONS_INVALID = declare(
     UsageError,
@@ -116,4 +123,17 @@ TRUSTED_ROOT_UNSUITABLE = declare(
     "trusted-root-unsuitable",
     "{path} does not hold exactly one CA certificate",
     "Use only the root certificate of the CA that issued the gateway's certificate.",
+)
+
+# Warnings
+
+FIGURES_MISSING = declare_notice(
+    "figures-missing",
+    "the tenant did not return the metrics of {servers}: {reason}",
+    "Run the command again; until then they are shown as unknown.",
+)
+SERVER_NOT_HEALTHY = declare_notice(
+    "server-not-healthy",
+    "the server {name} is {status}",
+    "Run `mst-cli status` on the server; it names the command that fixes each problem.",
 )

@@ -1,6 +1,7 @@
 """Objects of the tenant as lines for people."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from mstunnel_setup.admin.change import Change, Wire
 from mstunnel_setup.result import Notice, Result
@@ -41,3 +42,12 @@ def _words(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_words(item) for item in value)
     return "" if value is None else plain(value)
+
+
+def ago(age: timedelta) -> str:
+    """A length of time in its largest fitting unit."""
+    seconds = int(age.total_seconds())
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {name}"
+    return f"{seconds} s"

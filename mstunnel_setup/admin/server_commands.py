@@ -1,8 +1,11 @@
 """Servers of a site: their records in the tenant."""
 
-from mstunnel_setup.admin.change import Change
+from collections.abc import Sequence
+
+from mstunnel_setup.admin.change import Body, Change
 from mstunnel_setup.admin.errors import NAME_TAKEN, SERVER_NOT_INSTALLED
 from mstunnel_setup.admin.find import find_server, find_site
+from mstunnel_setup.admin.fleet import Place, places
 from mstunnel_setup.admin.lines import details, result_of, table
 from mstunnel_setup.admin.objects import ServerObject
 from mstunnel_setup.admin.session import make_sure, open_tenant
@@ -11,22 +14,37 @@ from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 
 
-def list_servers(operator: Operator, settings: Settings, site: str) -> Result:
-    """The servers of a site."""
-    graph = open_tenant(operator, settings)
-    found = graph.servers(find_site(graph, site).id)
+def list_servers(operator: Operator, settings: Settings, site: str | None) -> Result:
+    """The servers of a site, or of all sites."""
+    found = places(open_tenant(operator, settings), site)
     rows = [
         (
+            site_of.display_name,
             item.display_name,
             item.tunnel_server_health_status or "",
             f"{item.last_checkin_date_time:%Y-%m-%d %H:%M}" if item.last_checkin_date_time else "never",
             item.id,
         )
-        for item in found
+        for site_of, item in found
     ]
-    data = {"servers": [item.model_dump(mode="json", by_alias=True) for item in found]}
-    head = ("NAME", "HEALTH", "LAST CHECK-IN", "ID")
-    return Result(data=data, text=table(rows, head, "The site has no server yet."))
+    head = ("SITE", "NAME", "HEALTH", "LAST CHECK-IN", "ID")
+    if site is None:
+        return Result(data=_listed(found), text=table(rows, head, "No site has a server yet."))
+    own = [row[1:] for row in rows]
+    return Result(data=_listed(found), text=table(own, head[1:], "The site has no server yet."))
+
+
+def _listed(found: Sequence[Place]) -> Body:
+    """Servers as Graph has them, each with its site."""
+    return {
+        "servers": [
+            {
+                **server.model_dump(mode="json", by_alias=True),
+                "site": {"id": site.id, "displayName": site.display_name},
+            }
+            for site, server in found
+        ]
+    }
 
 
 def show(operator: Operator, settings: Settings, site: str, wanted: str) -> Result:

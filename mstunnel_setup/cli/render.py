@@ -46,6 +46,7 @@ from mstunnel_setup.result import Notice, Result, notice_of
 from mstunnel_setup.text import fold
 
 SCHEMA = "mstunnel/1"
+_CLEAR: Final = "\x1b[H\x1b[2J"
 # How the end of a command is called where it is not a failure.
 _WORDS = {ExitCode.WAITING: "waiting", ExitCode.INTERRUPTED: "stopped"}
 
@@ -57,6 +58,7 @@ class TerminalSinks:
     common: CommonOptions
     redactor: Redactor
     log: SetupLog
+    renderer: "Renderer"
 
     def stream(self, lines: Iterable[str]) -> None:
         """Print each, with JSON as `{"line": …}`, until there are no more or the reader has gone."""
@@ -79,6 +81,13 @@ class TerminalSinks:
                 sink(event)
 
         return notify
+
+    def show(self, result: Result) -> bool:
+        """Show a result before the last one, on a terminal in place of the one before; whether it is read."""
+        if self.common.output is OutputFormat.TEXT and sys.stdout.isatty():
+            _write(sys.stdout, _CLEAR)
+        self.renderer.show(result)
+        return lost(sys.stdout) is None
 
     def close_log(self) -> None:
         """Close the log file; a later event opens it again."""
@@ -138,10 +147,11 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
     console = (NoPrompts if common.unattended else TerminalConsole)(redactor, color=color)
     files, clock = Files(common.root), SystemClock()
     log = SetupLog(files, clock, redactor, uuid.uuid4().hex, paths.SETUP_LOG)
+    renderer = Renderer(command, common.output, redactor, color)
     operator = Operator(
         console,
         redactor,
-        TerminalSinks(common, redactor, log),
+        TerminalSinks(common, redactor, log, renderer),
         files=files,
         clock=clock,
         answers=common.answers,
@@ -151,7 +161,7 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
     )
     with interruptible(), _requests_shown(redactor) if common.verbose else nullcontext():
         result = _attempt(lambda: function(operator), log, redactor, common.verbose)
-    Renderer(command, common.output, redactor, color).show(_with_log(result, log))
+    renderer.show(_with_log(result, log))
     raise typer.Exit(int(result.exit_code))
 
 

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from mstunnel_setup.admin.metrics import METRICS
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import permissions, trends, tunnel
 from mstunnel_setup.lab.bodies_tunnel import LogRequestBody, MetricNamesBody, TimeSeriesBody
@@ -83,15 +84,11 @@ async def health_metrics(request: Request) -> Response:
     health = _server(request).lab_health
     known = health.metrics if health else {}
     found: list[JsonObject] = [
-        {"name": name, "value": known[row]} for name in names if (row := _row(name)) in known
+        {"name": name, "value": round(known[metric.name] / metric.scale)}
+        for name in names
+        if (metric := metric_in_graph(name)) and metric.name in known
     ]
     return values(request, found, "Collection(microsoft.graph.keyLongValuePair)")
-
-
-def _row(metric: str) -> str:
-    """What servers call a metric of Graph that is known."""
-    found = metric_in_graph(metric)
-    return found.name if found else ""
 
 
 async def health_time_series(request: Request) -> Response:
@@ -99,15 +96,11 @@ async def health_time_series(request: Request) -> Response:
     permissions.may_read_tunnel(caller_of(request))
     wish = await read_body(request, TimeSeriesBody)
     lab, found = lab_of(request), _server(request)
-    series = trends.points(
-        lab.store,
-        found.id,
-        _row(wish.metric_name),
-        wish.start_date_time.timestamp(),
-        wish.end_date_time.timestamp(),
-    )
+    metric = next(item for item in METRICS if item.graph_name == wish.metric_name)
+    start, end = wish.start_date_time.timestamp(), wish.end_date_time.timestamp()
     shown: list[JsonObject] = [
-        {"dateTime": moment(point.at), "value": round(point.value)} for point in series
+        {"dateTime": moment(point.at), "value": round(point.value / metric.scale)}
+        for point in trends.points(lab.store, found.id, metric.name, start, end)
     ]
     return values(request, shown, "Collection(microsoft.graph.metricTimeSeriesDataPoint)")
 

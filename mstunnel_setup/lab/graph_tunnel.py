@@ -58,8 +58,18 @@ def _site_document(lab: Lab, site: SiteRecord, expand: frozenset[str]) -> JsonOb
         found = lab.store.get(TunnelConfiguration, site.configuration_id)
         document["microsoftTunnelConfiguration"] = None if found is None else found.document()
     if "microsoftTunnelServers" in expand:
-        servers = lab.store.each(ServerRecord, parent=site.id)
-        document["microsoftTunnelServers"] = [tunnel.server_document(lab, server) for server in servers]
+        document |= _servers_document(lab, site)
+    return document
+
+
+def _servers_document(lab: Lab, site: SiteRecord) -> JsonObject:
+    """Return the expanded servers of a site: one page, and where the next one is (OData JSON 4.5.5)."""
+    size, name = lab.tenant.page_size, "microsoftTunnelServers"
+    servers = lab.store.some(ServerRecord, 0, size, site.id)
+    document: JsonObject = {name: [tunnel.server_document(lab, server) for server in servers]}
+    if lab.store.count(ServerRecord, site.id) > size:
+        address = f"{lab.urls.graph}/beta/{SITES}/{site.id}/{name}"
+        document[f"{name}@odata.nextLink"] = f"{address}?$skiptoken={size}"
     return document
 
 

@@ -8,51 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic.alias_generators import to_camel
-
-from mstunnel_setup.admin.metrics import kind_of
+from mstunnel_setup.admin.metrics import METRICS, Metric, kind_of
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, LabHealth
 
 _CHECKIN: Final = timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A row. A reported figure divided by `scale` is in `unit`."""
-
-    name: str
-    title: str
-    unit: str = ""
-    scale: int = 1
-
-    @property
-    def graph_name(self) -> str:
-        """The name in Graph: of the figures, and of the thresholds where there are some."""
-        return to_camel(self.name.replace("-", "_"))
-
-
-METRICS: Final = (
-    Metric("connections", "Current connections"),
-    Metric("throughput", "Throughput", "Mbit/s", 10**6),
-    Metric("cpu-usage", "CPU usage", "%"),
-    Metric("cpu-cores", "CPU cores"),
-    Metric("memory-usage", "Memory usage", "%"),
-    Metric("disk-space", "Free disk space", "GB", 1024**3),
-    Metric("latency", "Latency", "ms"),
-    Metric("agent-certificate", "Management agent certificate"),
-    Metric("tls-certificate", "TLS certificate"),
-    Metric("tls-revocation", "TLS certificate revocation"),
-    Metric("internal-network", "Internal network accessibility"),
-    Metric("upgradeability", "Upgradeability"),
-    Metric("server-version", "Server version"),
-    Metric("server-container", "Server container"),
-    Metric("server-configuration", "Server configuration"),
-    Metric("server-logs", "Server logs"),
-)
-"""All rows but the last check-in, which the lab knows best."""
-
-TRENDS: Final = ("connections", "cpu-usage", "disk-space", "memory-usage", "latency", "throughput")
-"""The metrics that the admin center shows over time."""
 
 
 @dataclass(frozen=True)

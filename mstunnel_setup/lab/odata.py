@@ -108,11 +108,11 @@ def page(
 
 
 def selected(document: JsonObject, query: Query) -> JsonObject:
-    """Return the properties that `$select` names, and what was expanded."""
+    """Return the properties that `$select` names, and what was expanded, with its annotations."""
     if not query.select:
         return document
     wanted = {*query.select, *query.expand}
-    return {name: value for name, value in document.items() if name in wanted}
+    return {name: value for name, value in document.items() if name.partition("@")[0] in wanted}
 
 
 def _matches(document: Mapping[str, object], wanted: tuple[str, str]) -> bool:

@@ -112,7 +112,7 @@ class Graph:
 
     def server(self, site_id: str, server_id: str) -> TunnelServer | None:
         """Return one server of a site."""
-        return self._find(TunnelServer, _server(site_id, server_id), CONFIGURATION_READ)
+        return self._find(TunnelServer, server_path(site_id, server_id), CONFIGURATION_READ)
 
     def create_server(self, site_id: str, name: str, deployment_mode: DeploymentMode) -> TunnelServer:
         """Register a server."""
@@ -122,12 +122,12 @@ class Graph:
     def update_server(self, site_id: str, server_id: str, changes: TunnelServer) -> None:
         """Change what is set in `changes`; done by the agent's application this is also a check-in."""
         self._transport.send(
-            "PATCH", _server(site_id, server_id), changes.to_wire(), needs=CONFIGURATION_READ_WRITE
+            "PATCH", server_path(site_id, server_id), changes.to_wire(), needs=CONFIGURATION_READ_WRITE
         )
 
     def delete_server(self, site_id: str, server_id: str) -> bool:
         """Delete the record of a server; False when there was none."""
-        return self._delete(_server(site_id, server_id), CONFIGURATION_READ_WRITE)
+        return self._delete(server_path(site_id, server_id), CONFIGURATION_READ_WRITE)
 
     def find_applications(self, display_name: str) -> list[Application]:
         """Return the applications of that name; names are not unique."""
@@ -267,7 +267,8 @@ def _servers(site_id: str) -> str:
     return f"{_site(site_id)}/microsoftTunnelServers"
 
 
-def _server(site_id: str, server_id: str) -> str:
+def server_path(site_id: str, server_id: str) -> str:
+    """Return the path of one server."""
     return f"{_servers(site_id)}/{guid(server_id)}"
 
 

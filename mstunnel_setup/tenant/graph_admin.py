@@ -4,12 +4,13 @@ Paths, methods and permissions: docs/reference/mst-admin.md. Bodies are wire doc
 to be written, because null has a meaning there: it clears a property.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Final, TypeAlias
 
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.tenant.errors import METRIC_MALFORMED
-from mstunnel_setup.tenant.graph import LARGEST_PAGE, Graph, guid, read_entity
+from mstunnel_setup.tenant.graph import LARGEST_PAGE, Graph, guid, read_entity, server_path
 from mstunnel_setup.tenant.transport import equals, query
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
@@ -17,6 +18,8 @@ from mstunnel_setup.tenant.wire import (
     DeviceConfiguration,
     DeviceConfigurationAssignment,
     HealthThreshold,
+    MetricPoint,
+    MetricValue,
     TunnelConfiguration,
     TunnelServer,
     TunnelSite,
@@ -26,6 +29,7 @@ Body: TypeAlias = Mapping[str, object]
 
 _CONFIGURATIONS: Final = "/deviceManagement/microsoftTunnelConfigurations"
 _SITES: Final = "/deviceManagement/microsoftTunnelSites"
+_SERVERS: Final = "microsoftTunnelServers"
 _THRESHOLDS: Final = "/deviceManagement/microsoftTunnelHealthThresholds"
 _PROFILES: Final = "/deviceManagement/deviceConfigurations"
 
@@ -61,6 +65,30 @@ class AdminGraph(Graph):
         links = {} if properties else {"expand": "microsoftTunnelConfiguration"}
         wanted = {"select": ",".join(properties)} if properties else {}
         return self._list(TunnelSite, _SITES + _named(name, **links, **wanted), CONFIGURATION_READ)
+
+    def all_servers(self) -> Iterator[tuple[TunnelSite, TunnelServer]]:
+        """Yield the servers of all sites, each with its site: one request for each page of sites."""
+        path = _SITES + query(expand=_SERVERS, top=LARGEST_PAGE)
+        for document in self._transport.pages(path, needs=CONFIGURATION_READ):
+            site = read_entity(TunnelSite, document)
+            for found in self._transport.expanded(document, _SERVERS, needs=CONFIGURATION_READ):
+                yield site, read_entity(TunnelServer, found)
+
+    def metrics(self, site_id: str, server_id: str, names: Iterable[str]) -> dict[str, int]:
+        """Return the last values of health metrics of a server; those it has not reported are left out."""
+        path = f"{server_path(site_id, server_id)}/getHealthMetrics"
+        found = self._transport.called(path, {"metricNames": [*names]}, needs=CONFIGURATION_READ)
+        return {item.name: item.value for item in (read_entity(MetricValue, each) for each in found)}
+
+    def trend(
+        self, site_id: str, server_id: str, name: str, start: datetime, end: datetime
+    ) -> list[MetricPoint]:
+        """Return a health metric of a server over time, in the order that Graph has it."""
+        path = f"{server_path(site_id, server_id)}/getHealthMetricTimeSeries"
+        times = {"startDateTime": start.isoformat(), "endDateTime": end.isoformat()}
+        body = {"metricName": name, **times}
+        found = self._transport.called(path, body, needs=CONFIGURATION_READ)
+        return [read_entity(MetricPoint, each) for each in found]
 
     def create_site(self, body: Body, configuration_id: str) -> TunnelSite:
         """Create a site with a server configuration and return it with its id."""

@@ -37,8 +37,19 @@ class GraphTransport:
 
         Raises TenantError `paging-broken` for a link that leads in a circle or away from Graph.
         """
+        yield from self._following(f"{self._base}{path}", path, needs)
+
+    def expanded(self, document: Mapping[str, object], name: str, *, needs: str = "") -> Iterator[JsonObject]:
+        """Yield the entities of an expanded collection, all pages of it; raises as `pages`."""
+        yield from _entities(document, name, name)
+        yield from self._following(document.get(f"{name}@odata.nextLink"), name, needs)
+
+    def called(self, path: str, body: Mapping[str, object], *, needs: str = "") -> list[JsonObject]:
+        """Call an action that returns a list; raises as `send`."""
+        return _entities(self.send("POST", path, body, needs=needs), path)
+
+    def _following(self, link: object, path: str, needs: str) -> Iterator[JsonObject]:
         seen: set[str] = set()
-        link: object = f"{self._base}{path}"
         while link:
             if not isinstance(link, str) or link in seen or len(seen) >= _MOST_PAGES or not self._ours(link):
                 raise PAGING_BROKEN(path=path)
@@ -80,8 +91,8 @@ def equals(name: str, value: str) -> str:
     return f"{name} eq '{doubled}'"
 
 
-def _entities(document: Mapping[str, object], path: str) -> list[JsonObject]:
-    value = document.get("value")
+def _entities(document: Mapping[str, object], path: str, name: str = "value") -> list[JsonObject]:
+    value = document.get(name)
     if not isinstance(value, list):
         raise ANSWER_UNEXPECTED(found=f"no list of objects for {path}")
     return value

@@ -200,6 +200,20 @@ class TunnelServer(WireModel):
     lab_health: LabHealth | None = None
 
 
+class MetricValue(WireModel):
+    """keyLongValuePair: the last value of one health metric."""
+
+    name: str
+    value: int
+
+
+class MetricPoint(WireModel):
+    """metricTimeSeriesDataPoint: a health metric at one time."""
+
+    date_time: Moment
+    value: int
+
+
 class LogCollectionStatus(_GrowingEnum):
     """Where the collection of a server's logs stands."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from mstunnel_setup.cli.console import NoPrompts
 from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
-from mstunnel_setup.cli.render import TerminalSinks
+from mstunnel_setup.cli.render import Renderer, TerminalSinks
 from mstunnel_setup.host.clock import Clock, SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
@@ -26,7 +26,8 @@ def operator_of(
     output = OutputFormat.JSON if json else OutputFormat.TEXT
     files, clock = Files(root), clock or SystemClock()
     log = SetupLog(files, clock, redactor, "run", "/var/log/setup.log")
-    sinks = TerminalSinks(CommonOptions(root=root, output=output), redactor, log)
+    renderer = Renderer("mst-cli", output, redactor)
+    sinks = TerminalSinks(CommonOptions(root=root, output=output), redactor, log, renderer)
     return Operator(
         console or NoPrompts(redactor), redactor, sinks, files, processes or Processes(), clock, json=json
     )

@@ -11,11 +11,16 @@ from mstunnel_setup.cli.lazy import LazyModule, add_lazy_group
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
 
 if TYPE_CHECKING:
     from mstunnel_setup.admin import apply as work
+    from mstunnel_setup.admin import fleet_commands, health_command
 else:
     work = LazyModule("admin.apply")
+    fleet_commands = LazyModule("admin.fleet_commands")
+    health_command = LazyModule("admin.health_command")
 
 _PROGRAM = "mst-admin"
 
@@ -65,6 +70,9 @@ add_lazy_group(
     "access_app",
 )
 
+OneSite = Annotated[
+    str | None, typer.Option("--site", metavar="NAME_OR_ID", help="Only the servers of this site.")
+]
 Declarations = Annotated[
     Path, typer.Argument(metavar="DIR", help="Directory with YAML files, or one such file.")
 ]
@@ -143,6 +151,50 @@ def export(
 def schema(common: CommonOptions) -> None:
     """Print the JSON Schema of declarations, for editors."""
     run_command(f"{_PROGRAM} schema", common, lambda _operator: work.schema())
+
+
+@dataclass(frozen=True)
+class FleetOptions:
+    """Which servers to show, and how."""
+
+    site: OneSite = None
+    watch: Annotated[bool, typer.Option("--watch", help="Read and show again, until Ctrl-C.")] = False
+    interval: Annotated[
+        int, typer.Option("--interval", metavar="SECONDS", min=5, help="Time between two readings.")
+    ] = 30
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False
+
+
+@app.command()
+@with_options
+def servers(common: CommonOptions, sign_in: SignInOptions, how: FleetOptions) -> None:
+    """Show health, check-in, version, certificate and sessions of all servers."""
+
+    def work_on(operator: Operator) -> Result:
+        if how.watch:
+            return fleet_commands.watch(operator, sign_in.settings(), how.site, how.interval, as_csv=how.csv)
+        return fleet_commands.servers(operator, sign_in.settings(), how.site, as_csv=how.csv)
+
+    run_command(f"{_PROGRAM} servers", common, work_on)
+
+
+@app.command()
+@with_options
+def health(
+    common: CommonOptions,
+    sign_in: SignInOptions,
+    server: Annotated[str, typer.Argument(metavar="SERVER", help="Name or id of the server.")],
+    site: OneSite = None,
+    days: Annotated[
+        int, typer.Option("--days", metavar="DAYS", min=1, max=30, help="How far back the trends go.")
+    ] = 3,
+) -> None:
+    """Show one server row by row, and its trends; exit code 3 when it is unhealthy or offline."""
+    run_command(
+        f"{_PROGRAM} health",
+        common,
+        lambda operator: health_command.health(operator, sign_in.settings(), site, server, days),
+    )
 
 
 def main() -> int:

@@ -17,13 +17,16 @@ _PROGRAM = "mst-admin server"
 server_app = new_group()
 
 Site = Annotated[str, typer.Option("--site", metavar="NAME_OR_ID", help="The site of the server.")]
+OneSite = Annotated[
+    str | None, typer.Option("--site", metavar="NAME_OR_ID", help="Only the servers of this site.")
+]
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The server.")]
 
 
 @server_app.command("list")
 @with_options
-def list_(common: CommonOptions, sign_in: SignInOptions, site: Site) -> None:
-    """List the servers of a site."""
+def list_(common: CommonOptions, sign_in: SignInOptions, site: OneSite = None) -> None:
+    """List the servers of a site, or of all sites."""
     run_command(
         f"{_PROGRAM} list",
         common,

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mstunnel_setup.admin.metrics import TRENDS
 from mstunnel_setup.admin.objects import ThresholdObject
 from mstunnel_setup.admin.rules_site import judge_threshold
 from mstunnel_setup.foreign import whole_number
@@ -61,7 +62,7 @@ async def trend(request: Request, lab: Lab) -> Response:
     span = request.query_params.get("span", "day")
     seconds = _SPANS.get(span, _SPANS["day"])
     end = time.time()
-    charts = [_chart(lab, found, name, end - seconds, end) for name in health.TRENDS]
+    charts = [_chart(lab, found, name, end - seconds, end) for name in TRENDS]
     return _server_page(
         request,
         lab,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from mstunnel_setup.lab.health import Metric
+from mstunnel_setup.admin.metrics import Metric
 from mstunnel_setup.lab.trends import Point
 
 WIDTH: Final = 640

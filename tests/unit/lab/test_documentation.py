@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.admin.metrics import METRICS
 from mstunnel_setup.lab import (
     control,
     graph_credentials,
@@ -16,7 +17,6 @@ from mstunnel_setup.lab import (
     graph_tunnel,
 )
 from mstunnel_setup.lab.errors import REFUSALS
-from mstunnel_setup.lab.health import METRICS
 
 DOCS = Path(__file__).parents[3] / "docs"
 TEXT = (DOCS / "reference/lab.md").read_text()

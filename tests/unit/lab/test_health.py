@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mstunnel_setup.admin.metrics import METRICS
 from mstunnel_setup.agent.gateway_report import GatewayReport, Probe
 from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
 from mstunnel_setup.agent.measure import Machine
@@ -66,7 +67,7 @@ def test_lab_and_agent_judge_a_figure_alike(word: str, value: int, one: int, oth
     seen = Observation(NOW, NOW, machine=machine, report=report, probe_url="http://x/")
     rows = {row.id: row.state.value for row in judge_rows(seen, own)}
     bounds = HealthThreshold(id=name, healthy_threshold=better, unhealthy_threshold=worse)
-    row = next(metric.name for metric in health.METRICS if metric.graph_name == name)
+    row = next(metric.name for metric in METRICS if metric.graph_name == name)
     figure = 1000 * (value / 1000) if word == "latency" else value
     assert health.judge(figure, bounds) == rows[row]
 
@@ -106,7 +107,7 @@ def test_rows_without_thresholds_keep_the_verdict_of_the_server() -> None:
 
 
 def test_the_rows_are_those_of_the_agent() -> None:
-    assert ["last-check-in", *(metric.name for metric in health.METRICS)] == [row[0] for row in TABLE]
+    assert ["last-check-in", *(metric.name for metric in METRICS)] == [row[0] for row in TABLE]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,8 @@ SITES = "/deviceManagement/microsoftTunnelSites"
 @pytest.fixture(scope="module")
 def server(lab: Any) -> Iterator[str]:
     path = f"{SITES}/{lab.site_id('Osaka')}/microsoftTunnelServers"
-    report = {"status": "healthy", "metrics": {"cpu-usage": 40, "latency": 3}}
+    figures = {"cpu-usage": 40, "latency": 3, "throughput": 31_400_000, "disk-space": 7 * 1024**3}
+    report = {"status": "healthy", "metrics": figures}
     created = lab.graph("app:agent", "POST", path, {"displayName": "gw", "labHealth": report}).json()
     one = f"{path}/{created['id']}"
     lab.graph("app:agent", "PATCH", one, {"labHealth": {**report, "metrics": {"cpu-usage": 60}}})
@@ -184,6 +186,24 @@ def test_metrics_by_name(lab: Any, server: str) -> None:
     answer = lab.graph("admin", "POST", f"{server}/getHealthMetrics", body).json()
     assert answer["@odata.context"].endswith("#Collection(microsoft.graph.keyLongValuePair)")
     assert answer["value"] == [{"name": "cpuUsage", "value": 60}]
+
+
+def test_figures_have_the_units_of_thresholds_in_graph(lab: Any, server: str) -> None:
+    names = ["throughput", "diskSpace"]
+    begin, end = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(minutes=1)
+    span = {"startDateTime": begin.isoformat(), "endDateTime": end.isoformat()}
+    last = {
+        name: lab.graph(
+            "admin", "POST", f"{server}/getHealthMetricTimeSeries", {"metricName": name, **span}
+        ).json()["value"][-1]["value"]
+        for name in names
+    }
+    assert last == {"throughput": 31, "diskSpace": 7}
+    lab.graph(
+        "app:agent", "PATCH", server, {"labHealth": {"status": "healthy", "metrics": {"throughput": 10**7}}}
+    )
+    found = lab.graph("admin", "POST", f"{server}/getHealthMetrics", {"metricNames": names}).json()
+    assert found["value"] == [{"name": "throughput", "value": 10}]
 
 
 def test_a_metric_over_time(lab: Any, server: str) -> None:
