@@ -3,6 +3,12 @@
 from mstunnel_setup.errors import CertificateError, TenantError, UsageError, declare
 from mstunnel_setup.result import declare_notice
 
+CLOUD_APP_MISSING = declare(
+    TenantError,
+    "cloud-app-missing",
+    "the tenant does not have the cloud app Microsoft Tunnel Gateway, so policies cannot name it",
+    "Run `mst-admin conditional-access provision`, wait a few minutes, then run the command again.",
+)
 CONNECTION_TYPE_FIXED = declare(
     TenantError,
     "connection-type-fixed",
@@ -88,6 +94,27 @@ NOT_CONFIRMED = declare(
     "not confirmed, so nothing was changed: {question}",
     "Answer yes, or use --yes.",
 )
+POLICY_FILE_INVALID = declare(
+    UsageError,
+    "policy-file-invalid",
+    "{problem}",
+    "Correct the file.",
+)
+POLICY_FILE_UNREADABLE = declare(
+    UsageError, "policy-file-unreadable", "the file {path} cannot be read: {reason}", "Check the path."
+)
+POLICY_IN_FORCE = declare(
+    UsageError,
+    "policy-in-force",
+    "this changes what is enforced: {names}",
+    "Check the plan and the evaluation (--user), then run the command again with --enable.",
+)
+POLICY_OF_OTHERS = declare(
+    TenantError,
+    "policy-of-others",
+    "the tenant already has a policy called {name}, and it is not for Microsoft Tunnel Gateway alone",
+    "Give the policy another `name`.",
+)
 PROFILE_INVALID = declare(
     UsageError,
     "profile-invalid",
@@ -131,6 +158,44 @@ FIGURES_MISSING = declare_notice(
     "figures-missing",
     "the tenant did not return the metrics of {servers}: {reason}",
     "Run the command again; until then they are shown as unknown.",
+)
+APP_PROTECTION_UNTESTED = declare_notice(
+    "app-protection-untested",
+    "{policy} requires an app protection policy, for which Microsoft Defender is not listed: on Android, "
+    "Defender requests the token",
+    "Test it in report-only mode on every platform before you enable it.",
+)
+BREAK_GLASS_NOT_EXCLUDED = declare_notice(
+    "break-glass-not-excluded",
+    "the policy {policy} applies to the tunnel and does not exclude the break-glass group",
+    "Exclude the group from it in the Entra admin center.",
+)
+COMPLIANCE_EXCLUDES_MAM = declare_notice(
+    "compliance-excludes-mam",
+    "{policy} requires a compliant device, which an unenrolled device (MAM) can never be",
+    "Exclude the groups that use the tunnel without enrollment.",
+)
+CONTROL_BREAKS_TUNNEL = declare_notice(
+    "control-breaks-tunnel",
+    "the policy {policy} ({state}) applies to the tunnel and uses {control}: {effect}",
+    "Exclude Microsoft Tunnel Gateway from it, or test it on every platform.",
+)
+DEVICE_CODE_FORBIDDEN = declare_notice(
+    "device-code-forbidden",
+    "the policy {policy} ({state}) blocks sign-in by device code, which installation uses",
+    "Exclude the account that installs, or set sign_in.method to client-certificate or token-file.",
+)
+NO_ENFORCED_POLICY = declare_notice(
+    "no-enforced-policy",
+    "no policy in force applies to the tunnel: the token of every licensed user opens the gateway",
+    "Evaluate a policy in report-only mode, then run "
+    "`mst-admin conditional-access apply FILE --enable`.",
+)
+POLICY_WAITS = declare_notice(
+    "policy-waits",
+    "{policy} is not enabled yet: it begins in report-only mode",
+    "Evaluate it with --user and in the sign-in log, then run "
+    "`mst-admin conditional-access apply FILE --enable`.",
 )
 SERVER_NOT_HEALTHY = declare_notice(
     "server-not-healthy",

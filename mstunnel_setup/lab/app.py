@@ -10,6 +10,7 @@ from starlette.routing import Mount, Route
 from mstunnel_setup.lab import (
     connection,
     control,
+    graph_access,
     graph_credentials,
     graph_directory,
     graph_intune,
@@ -60,7 +61,12 @@ def make_app(labs: Labs) -> Starlette:
     Tunnel entities exist in Graph beta only; directory objects in beta and v1.0.
     """
     intune = [*graph_tunnel.ROUTES, *graph_servers.ROUTES, *graph_intune.ROUTES, *graph_logs.ROUTES]
-    directory = [*graph_directory.ROUTES, *graph_credentials.ROUTES, *graph_keys.ROUTES]
+    directory = [
+        *graph_directory.ROUTES,
+        *graph_credentials.ROUTES,
+        *graph_keys.ROUTES,
+        *graph_access.ROUTES,
+    ]
     beta = [Mount("/deviceManagement", routes=intune), *directory]
     graph = [Mount("/beta", routes=beta), Mount("/v1.0", routes=directory)]
     app = Starlette(

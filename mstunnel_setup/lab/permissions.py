@@ -7,9 +7,11 @@ from mstunnel_setup.lab.errors import FORBIDDEN, GraphError
 from mstunnel_setup.lab.records import (
     APPLICATION_ADMINISTRATOR,
     CLOUD_APPLICATION_ADMINISTRATOR,
+    CONDITIONAL_ACCESS_ADMINISTRATOR,
     GLOBAL_ADMINISTRATOR,
     INTUNE_ADMINISTRATOR,
     PRIVILEGED_ROLE_ADMINISTRATOR,
+    SECURITY_ADMINISTRATOR,
     ApplicationRecord,
     ServerRecord,
     UserRecord,
@@ -21,6 +23,12 @@ from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
 )
+from mstunnel_setup.tenant.wire_access import (
+    APPLICATION_READ,
+    POLICY_READ,
+    POLICY_READ_CONDITIONAL_ACCESS,
+    POLICY_READ_WRITE,
+)
 
 APP_ROLE_IDS: Final = {
     CONFIGURATION_READ_WRITE: "9241abd9-d0e6-425a-bd4f-47ba86e767a4",
@@ -28,7 +36,10 @@ APP_ROLE_IDS: Final = {
     APPLICATION_READ_WRITE: "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
     APPLICATION_OWNED_BY: "18a4783c-866b-4cc7-a460-3d5e5662c884",
     APP_ROLE_ASSIGNMENT_READ_WRITE: "06b708a9-e830-4db3-a914-8e69da51d44f",
-    "Application.Read.All": "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
+    APPLICATION_READ: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
+    POLICY_READ: "246dd0d5-5bd0-4def-940b-0421030a5b68",
+    POLICY_READ_CONDITIONAL_ACCESS: "37730810-e9ba-4e46-b07e-8ca78d182097",
+    POLICY_READ_WRITE: "01c0a623-fc9b-48e9-b794-0756f8e8f067",
     "Organization.Read.All": "498476ce-e0fe-48b0-b801-37ba7e2685c6",
 }
 """Application permissions of Microsoft Graph that the lab knows (Graph permissions reference)."""
@@ -36,7 +47,10 @@ APP_ROLE_IDS: Final = {
 DELEGATED_SCOPES: Final = (
     "User.Read",
     "Organization.Read.All",
-    "Application.Read.All",
+    APPLICATION_READ,
+    POLICY_READ,
+    POLICY_READ_CONDITIONAL_ACCESS,
+    POLICY_READ_WRITE,
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
     APPLICATION_READ_WRITE,
@@ -48,7 +62,11 @@ _INTUNE_ROLES: Final = frozenset({INTUNE_ADMINISTRATOR, GLOBAL_ADMINISTRATOR})
 _APPLICATION_ROLES: Final = frozenset(
     {APPLICATION_ADMINISTRATOR, CLOUD_APPLICATION_ADMINISTRATOR, GLOBAL_ADMINISTRATOR}
 )
+_POLICY_ROLES: Final = frozenset(
+    {CONDITIONAL_ACCESS_ADMINISTRATOR, SECURITY_ADMINISTRATOR, GLOBAL_ADMINISTRATOR}
+)
 _GRANTING_ROLES: Final = frozenset({PRIVILEGED_ROLE_ADMINISTRATOR, GLOBAL_ADMINISTRATOR})
+_POLICY_DENIED: Final = "AccessDenied"
 
 
 @dataclass(frozen=True)
@@ -105,7 +123,7 @@ def may_read_directory(caller: Caller) -> None:
     """Refuse (403) unless the caller may read applications."""
     _permission(
         caller,
-        frozenset({"Application.Read.All", APPLICATION_READ_WRITE, APPLICATION_OWNED_BY}),
+        frozenset({APPLICATION_READ, APPLICATION_READ_WRITE, APPLICATION_OWNED_BY}),
         "Authorization_RequestDenied",
     )
 
@@ -133,6 +151,26 @@ def may_grant_app_role(caller: Caller) -> None:
         raise _denied()
 
 
+def may_read_policies(caller: Caller) -> None:
+    """Refuse (403) unless the caller may read Conditional Access policies."""
+    _permission(caller, frozenset({POLICY_READ, POLICY_READ_CONDITIONAL_ACCESS}), _POLICY_DENIED)
+    _policy_role(caller)
+
+
+def may_evaluate_policies(caller: Caller) -> None:
+    """Refuse (403) unless the caller may ask which policies would apply."""
+    accepted = frozenset({POLICY_READ, POLICY_READ_CONDITIONAL_ACCESS, POLICY_READ_WRITE})
+    _permission(caller, accepted, _POLICY_DENIED)
+    _policy_role(caller)
+
+
+def may_write_policies(caller: Caller) -> None:
+    """Refuse (403) unless the caller has all three permissions that Graph's documentation names."""
+    for needed in ({POLICY_READ}, {POLICY_READ_WRITE}, {APPLICATION_READ, APPLICATION_READ_WRITE}):
+        _permission(caller, frozenset(needed), _POLICY_DENIED)
+    _policy_role(caller)
+
+
 def may_consent(user: UserRecord) -> bool:
     """Tell whether a user may consent to permissions of Microsoft Graph for the whole tenant."""
     return not _GRANTING_ROLES.isdisjoint(user.roles)
@@ -146,6 +184,11 @@ def may_administer(user: UserRecord) -> bool:
 def may_read_organization(caller: Caller) -> None:
     """Refuse (403) unless the caller may read the tenant's name."""
     _permission(caller, frozenset({"User.Read", "Organization.Read.All"}), "Authorization_RequestDenied")
+
+
+def _policy_role(caller: Caller) -> None:
+    if not caller.has_role(_POLICY_ROLES):
+        raise GraphError(FORBIDDEN, _POLICY_DENIED, "You cannot perform the requested operation.")
 
 
 def _intune(caller: Caller, accepted: frozenset[str]) -> None:

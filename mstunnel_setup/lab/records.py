@@ -14,6 +14,8 @@ GLOBAL_ADMINISTRATOR: Final = "Global Administrator"
 PRIVILEGED_ROLE_ADMINISTRATOR: Final = "Privileged Role Administrator"
 APPLICATION_ADMINISTRATOR: Final = "Application Administrator"
 CLOUD_APPLICATION_ADMINISTRATOR: Final = "Cloud Application Administrator"
+CONDITIONAL_ACCESS_ADMINISTRATOR: Final = "Conditional Access Administrator"
+SECURITY_ADMINISTRATOR: Final = "Security Administrator"
 
 ROLE_TEMPLATES: Final = {
     INTUNE_ADMINISTRATOR: "3a2c62db-5318-420d-8d74-23affee5d9d5",
@@ -21,6 +23,8 @@ ROLE_TEMPLATES: Final = {
     PRIVILEGED_ROLE_ADMINISTRATOR: "e8611ab8-c189-46e8-94e1-60213ab1f814",
     APPLICATION_ADMINISTRATOR: "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3",
     CLOUD_APPLICATION_ADMINISTRATOR: "158c047a-c907-4556-b7ef-446551a6b5f7",
+    CONDITIONAL_ACCESS_ADMINISTRATOR: "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9",
+    SECURITY_ADMINISTRATOR: "194ae4cb-b126-40b2-bd5b-6091b380977d",
 }
 """Entra's built-in roles that the lab knows, with their role template ids (Entra documentation)."""
 
@@ -60,7 +64,8 @@ class UserRecord(Record):
     """A user. Password and code are kept in clear: a lab's accounts are made up and written to lab.json.
 
     `mfa_code` is what the user types after the password, "" where that is enough; `refused_with` the AADSTS
-    number that refuses the user nevertheless, or 0. A `guest` is an account of another tenant.
+    number that refuses the user nevertheless, or 0. A `guest` is an account of another tenant; `groups` are
+    the ids of the groups that the user is a member of.
     """
 
     upn: str
@@ -71,6 +76,7 @@ class UserRecord(Record):
     mfa_code: str = ""
     refused_with: int = 0
     guest: bool = False
+    groups: tuple[str, ...] = ()
 
 
 class DeviceCodeStatus(StrEnum):

@@ -56,7 +56,7 @@ class SeedUser(_Part):
     """A user; without a password one is made.
 
     `mfa` asks for a code after the password; `refused_with` is an AADSTS number that ends each sign-in; a
-    `guest` is an account of another tenant.
+    `guest` is an account of another tenant; `groups` are ids of groups, for Conditional Access policies.
     """
 
     id: UUID | None = None
@@ -68,6 +68,7 @@ class SeedUser(_Part):
     mfa: bool = False
     refused_with: Annotated[int, _one_of(REFUSALS)] | None = None
     guest: bool = False
+    groups: tuple[UUID, ...] = ()
 
 
 class SeedTrustedIssuer(_Part):

@@ -82,6 +82,7 @@ def _user(seed: SeedUser) -> UserRecord:
         mfa_code=f"{secrets.randbelow(10**6):06}" if seed.mfa else "",
         refused_with=seed.refused_with or 0,
         guest=seed.guest,
+        groups=tuple(map(str, seed.groups)),
     )
 
 

@@ -190,6 +190,12 @@ DEVICE_CODE_UNREADABLE = declare(
     "the response to the device code request cannot be read: {reason}",
     "Check tenant.authority, and any proxy between this host and the sign-in address.",
 )
+ENTRA_LICENCE_MISSING = declare(
+    SignInError,
+    "entra-licence-missing",
+    "the tenant has no licence for Conditional Access{detail}",
+    "Check that the tenant has Microsoft Entra ID P1.",
+)
 GRAPH_PRINCIPAL_MISSING = declare(
     TenantError,
     "graph-principal-missing",

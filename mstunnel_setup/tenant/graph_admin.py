@@ -15,6 +15,7 @@ from mstunnel_setup.tenant.transport import equals, query
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
+    GATEWAY_APP_ID,
     DeviceConfiguration,
     DeviceConfigurationAssignment,
     HealthThreshold,
@@ -24,6 +25,12 @@ from mstunnel_setup.tenant.wire import (
     TunnelServer,
     TunnelSite,
 )
+from mstunnel_setup.tenant.wire_access import (
+    POLICY_CHANGE,
+    POLICY_READ,
+    ConditionalAccessPolicy,
+    WhatIfResult,
+)
 
 Body: TypeAlias = Mapping[str, object]
 
@@ -31,6 +38,7 @@ _CONFIGURATIONS: Final = "/deviceManagement/microsoftTunnelConfigurations"
 _SITES: Final = "/deviceManagement/microsoftTunnelSites"
 _SERVERS: Final = "microsoftTunnelServers"
 _THRESHOLDS: Final = "/deviceManagement/microsoftTunnelHealthThresholds"
+_POLICIES: Final = "/identity/conditionalAccess/policies"
 _PROFILES: Final = "/deviceManagement/deviceConfigurations"
 
 
@@ -158,6 +166,36 @@ class AdminGraph(Graph):
         body = {"assignments": [{"target": dict(target)} for target in targets]}
         path = f"{_PROFILES}/{guid(identifier)}/assign"
         self._transport.send("POST", path, body, needs=CONFIGURATION_READ_WRITE)
+
+    def policies(self) -> list[ConditionalAccessPolicy]:
+        """Return all Conditional Access policies."""
+        return self._list(ConditionalAccessPolicy, _POLICIES + query(top=LARGEST_PAGE), POLICY_READ)
+
+    def create_policy(self, body: Body) -> ConditionalAccessPolicy:
+        """Create a Conditional Access policy and return it with its id."""
+        answer = self._transport.send("POST", _POLICIES, body, needs=POLICY_CHANGE)
+        return read_entity(ConditionalAccessPolicy, answer)
+
+    def update_policy(self, identifier: str, changes: Body) -> None:
+        """Change the properties in `changes`; a condition that is null there is removed."""
+        self._transport.send("PATCH", f"{_POLICIES}/{guid(identifier)}", changes, needs=POLICY_CHANGE)
+
+    def what_if(self, user_id: str, conditions: Body) -> list[WhatIfResult]:
+        """Return all policies, each with whether it would apply to a user's sign-in for the gateway.
+
+        `conditions` are the properties of signInConditions; what is missing there is not evaluated.
+        """
+        body = {
+            "signInIdentity": {"@odata.type": "#microsoft.graph.userSignIn", "userId": guid(user_id)},
+            "signInContext": {
+                "@odata.type": "#microsoft.graph.applicationContext",
+                "includeApplications": [GATEWAY_APP_ID],
+            },
+            "signInConditions": dict(conditions),
+            "appliedPoliciesOnly": False,
+        }
+        found = self._transport.called("/identity/conditionalAccess/evaluate", body, needs=POLICY_READ)
+        return [read_entity(WhatIfResult, each) for each in found]
 
     def _post(self, path: str, body: Body) -> JsonObject:
         return self._transport.send("POST", path, body, needs=CONFIGURATION_READ_WRITE)

@@ -13,6 +13,7 @@ from mstunnel_setup.tenant.errors import (
     ANSWER_NOT_GRAPH,
     CHANGED_MEANWHILE,
     CONFLICT,
+    ENTRA_LICENCE_MISSING,
     GRAPH_UNAVAILABLE,
     LICENCE_MISSING,
     NOT_FOUND,
@@ -27,6 +28,7 @@ from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
 )
+from mstunnel_setup.tenant.wire_access import POLICY_CHANGE, POLICY_READ
 from mstunnel_setup.text import plain
 
 _ROLES: Final = {
@@ -34,6 +36,8 @@ _ROLES: Final = {
     CONFIGURATION_READ_WRITE: "Intune Administrator (and an Intune licence)",
     APPLICATION_READ_WRITE: "Cloud Application Administrator",
     APP_ROLE_ASSIGNMENT_READ_WRITE: "Privileged Role Administrator",
+    POLICY_READ: "Conditional Access Administrator",
+    POLICY_CHANGE: "Conditional Access Administrator",
 }
 """The least Entra role a user needs beside each permission (Microsoft Entra built-in roles)."""
 
@@ -113,7 +117,8 @@ def explain(answer: Answer, needs: str = "") -> SetupError:
     if answer.document is None and not _plausible_without_json(answer):
         return not_graph(answer)
     if _without_licence(answer):
-        return LICENCE_MISSING(detail=f": {answer.said}")
+        missing = ENTRA_LICENCE_MISSING if "/identity/" in answer.url else LICENCE_MISSING
+        return missing(detail=f": {answer.said}")
     if answer.status == HTTPStatus.FORBIDDEN:
         role = f", and the user needs the role {_ROLES[needs]}" if needs in _ROLES else ""
         permission = f"the permission {needs}" if needs else "another permission"

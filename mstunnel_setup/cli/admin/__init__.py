@@ -65,7 +65,7 @@ add_lazy_group(
 add_lazy_group(
     app,
     "conditional-access",
-    "The cloud app Microsoft Tunnel Gateway, which Conditional Access policies name.",
+    "The cloud app Microsoft Tunnel Gateway, and Conditional Access policies for it.",
     "admin.conditional_access",
     "access_app",
 )

@@ -30,6 +30,14 @@ def test_a_refusal_is_explained(case: dict[str, Any]) -> None:
     assert "secret-token" not in f"{caught.value.message}{caught.value.hint}"
 
 
+def test_conditional_access_takes_another_licence_than_intune() -> None:
+    refusal = {"error": {"code": "AccessDenied", "message": "The tenant is not licensed: no license."}}
+    transport = GraphTransport(FakeHttp([response(403, refusal)]), "https://graph.example/beta", FixedToken())
+    with pytest.raises(errors.SignInError, match="no licence for Conditional Access") as caught:
+        transport.send("GET", "/identity/conditionalAccess/policies")
+    assert caught.value.code == "entra-licence-missing"
+
+
 def test_the_request_id_for_support_is_named() -> None:
     http = FakeHttp(
         [response(409, {"error": {"code": "Conflict", "message": "Exists."}}, {"request-id": "r-1"})]

@@ -1,0 +1,1 @@
+"""Conditional Access policies for Microsoft Tunnel: declared in a file, planned, evaluated, applied."""
