@@ -67,13 +67,14 @@ class Metric:
         return to_camel(self.name.replace("-", "_"))
 
 
+_WITHOUT_LIMITS: Final = Kind("throughput", more_is_better=True, inclusive=True)
 _DAYS_LEFT: Final = Kind("certificate", more_is_better=True)
 
 METRICS: Final = (
     Metric(
         "connections", "Current connections", kind=Kind("connections", inclusive=True), limits=(4990, 4991)
     ),
-    Metric("throughput", "Throughput", "Mbit/s", 10**6),
+    Metric("throughput", "Throughput", "Mbit/s", 10**6, _WITHOUT_LIMITS, (0, -1)),
     Metric("cpu-usage", "CPU usage", "%", kind=_CPU, limits=(95, 100)),
     Metric("cpu-cores", "CPU cores", kind=Kind("cores", more_is_better=True, inclusive=True), limits=(4, 0)),
     Metric("memory-usage", "Memory usage", "%", kind=_MEMORY, limits=(95, 100)),

@@ -1,6 +1,6 @@
 """`mst-admin conditional-access plan` and `apply`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,12 @@ from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
-from mstunnel_setup.tenant.wire_access import APPLICATION_READ, POLICY_READ, POLICY_READ_WRITE
+from mstunnel_setup.tenant.wire_access import (
+    APPLICATION_READ,
+    POLICY_READ,
+    POLICY_READ_WRITE,
+    ConditionalAccessPolicy,
+)
 
 _READ: Final = (POLICY_READ, APPLICATION_READ)
 _WRITE: Final = (POLICY_READ, POLICY_READ_WRITE, APPLICATION_READ)
@@ -33,10 +38,11 @@ _WRITE: Final = (POLICY_READ, POLICY_READ_WRITE, APPLICATION_READ)
 
 @dataclass(frozen=True)
 class Review:
-    """What is planned, what the tenant's own policies do to the tunnel, and how sign-ins are decided now."""
+    """What a file declares, the tenant's policies, what is planned, and how sign-ins are decided now."""
 
+    file: PolicyFile
+    present: Sequence[ConditionalAccessPolicy]
     planned: Sequence[PlannedPolicy]
-    warnings: tuple[Notice, ...]
     cases: Sequence[Case]
 
     @property
@@ -44,25 +50,40 @@ class Review:
         """The policies that would change."""
         return [item for item in self.planned if item.change is not None]
 
-    def result(self, done: Sequence[PlannedPolicy], what: str) -> Result:
-        """The result with these changes; `what` is what becomes or became of them."""
-        changes = [item.change for item in done if item.change is not None]
-        data: Body = {
-            "changes": [change.document() for change in changes],
-            "what_if": [case.document() for case in self.cases],
-        }
-        return Result("ok", data, self.warnings, text=[*self.lines(done, what)])
+    def before(self) -> Result:
+        """The result of a plan."""
+        return self._result(self.due, self.lines(self.due, "to make", "has now"), self.present)
 
-    def lines(self, done: Sequence[PlannedPolicy], what: str) -> Iterator[str]:
-        """The same for people."""
+    def after(self, done: Sequence[PlannedPolicy]) -> Result:
+        """The result when these changes were made."""
+        changed = {item.after.id for item in done}
+        policies = [
+            *(item.after for item in done),
+            *(each for each in self.present if each.id not in changed),
+        ]
+        return self._result(done, self.lines(done, "made", "had before these changes"), policies)
+
+    def lines(self, done: Sequence[PlannedPolicy], what: str, when: str) -> Iterator[str]:
+        """Changes, what becomes or became of them, and the evaluation."""
         changes = [item.change for item in done if item.change is not None]
         for change in changes:
             yield from change.lines()
         yield f"{len(changes)} change{'' if len(changes) == 1 else 's'} {what}."
         if self.cases:
-            yield from ("", "Evaluated with the policies that the tenant has now:")
+            yield from ("", f"Evaluated with the policies that the tenant {when}:")
         for case in self.cases:
             yield from case.lines()
+
+    def _result(
+        self, done: Sequence[PlannedPolicy], lines: Iterable[str], policies: Sequence[ConditionalAccessPolicy]
+    ) -> Result:
+        data: Body = {
+            "changes": [item.change.document() for item in done if item.change is not None],
+            "what_if": [case.document() for case in self.cases],
+        }
+        waiting = (POLICY_WAITS(policy=item.declared.title) for item in self.planned if item.waits)
+        of_tenant = warnings_of_tenant(policies, self.file.break_glass_group)
+        return Result("ok", data, (*warnings_of(self.file), *waiting, *of_tenant), text=[*lines])
 
 
 def plan(
@@ -72,7 +93,7 @@ def plan(
     declared = _load(file)
     review = _review(open_tenant(operator, settings, _READ), declared, users, enable=enable)
     code = ExitCode.CHANGES_PENDING if review.due and exit_code else ExitCode.DONE
-    return replace(review.result(review.due, "to make"), exit_code=code)
+    return replace(review.before(), exit_code=code)
 
 
 def apply(
@@ -86,34 +107,34 @@ def apply(
     graph = open_tenant(operator, settings, _WRITE)
     review = _review(graph, declared, users, enable=enable)
     if not review.due:
-        return replace(review.result([], "made"), status="unchanged")
+        return replace(review.after([]), status="unchanged")
     enforced = [item.declared.title for item in review.due if item.enforced]
     if enforced and not enable:
         raise POLICY_IN_FORCE(names=", ".join(enforced))
     if operator.console.interactive and not yes:
-        operator.console.say("\n".join(review.lines(review.due, "to make")))
+        operator.console.say("\n".join(review.lines(review.due, "to make", "has now")))
     make_sure(operator, f"Change {len(review.due)} Conditional Access policies?", yes=yes)
     return _made(graph, review)
 
 
 def _made(graph: AdminGraph, review: Review) -> Result:
+    """Send the changes; the first that is refused ends it."""
     done: list[PlannedPolicy] = []
     for item in review.due:
         try:
             _send(graph, item)
         except SetupError as error:
             notice = Notice(error.code, f"{item.declared.title}: {error.message}", error.hint)
-            made = review.result(done, "made")
-            return replace(made, status="error", errors=(notice,), exit_code=error.exit_code)
+            return replace(review.after(done), status="error", errors=(notice,), exit_code=error.exit_code)
         done.append(item)
-    return replace(review.result(done, "made"), status="changed")
+    return replace(review.after(done), status="changed")
 
 
 def _send(graph: AdminGraph, item: PlannedPolicy) -> None:
     if item.change is not None and item.change.identifier:
-        graph.update_policy(item.change.identifier, item.body)
+        graph.update_policy(item.change.identifier, item.sent)
     else:
-        graph.create_policy(item.body)
+        graph.create_policy(item.sent)
 
 
 def _review(graph: AdminGraph, file: PolicyFile, users: Sequence[str], *, enable: bool) -> Review:
@@ -121,9 +142,7 @@ def _review(graph: AdminGraph, file: PolicyFile, users: Sequence[str], *, enable
         raise CLOUD_APP_MISSING()
     present = graph.policies()
     planned = [*plan_policies(file, present, enable=enable)]
-    waiting = (POLICY_WAITS(policy=item.declared.title) for item in planned if item.waits)
-    told = (*warnings_of(file), *waiting, *warnings_of_tenant(present, file.break_glass_group))
-    return Review(planned, told, evaluate(graph, users))
+    return Review(file, present, planned, evaluate(graph, users))
 
 
 def _load(file: Path) -> PolicyFile:

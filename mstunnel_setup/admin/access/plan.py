@@ -17,14 +17,15 @@ from mstunnel_setup.tenant.wire_access import ENABLED, REPORT_ONLY, ConditionalA
 
 @dataclass(frozen=True)
 class PlannedPolicy:
-    """One declared policy: the change it takes, if any, with what to send for it.
+    """One declared policy: the change it takes, if any, what to send for it, and what it is afterwards.
 
     `enforced`: the policy is in force after the change; `waits`: the file says enabled, and it will not be.
     """
 
     declared: PolicyObject
     change: Change | None
-    body: Body
+    sent: Body
+    after: ConditionalAccessPolicy
     enforced: bool = False
     waits: bool = False
 
@@ -44,7 +45,9 @@ def _created(declared: PolicyObject, body: Body) -> PlannedPolicy:
     state = REPORT_ONLY if wanted == ENABLED else wanted
     created = {**body, "state": state}
     change = Change("create", "Conditional Access policy", declared.title, after=flat(created))
-    return PlannedPolicy(declared, change, created, waits=state != wanted)
+    return PlannedPolicy(
+        declared, change, created, ConditionalAccessPolicy.from_wire(created), waits=state != wanted
+    )
 
 
 def _updated(
@@ -65,8 +68,14 @@ def _updated(
         {name: after.get(name) for name in names},
         {name: before.get(name) for name in names},
     )
-    waits = declared.state == "enabled" and state != ENABLED
-    return PlannedPolicy(declared, change if names else None, sent, bool(names) and state == ENABLED, waits)
+    return PlannedPolicy(
+        declared,
+        change if names else None,
+        sent,
+        ConditionalAccessPolicy.from_wire({**body, "id": present.id, "state": state}),
+        enforced=bool(names) and state == ENABLED,
+        waits=declared.state == "enabled" and state != ENABLED,
+    )
 
 
 def _next_state(wanted: str, present: str, *, enable: bool) -> str:

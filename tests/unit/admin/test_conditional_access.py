@@ -106,6 +106,7 @@ def test_a_policy_is_enabled_when_asked_for_twice(run: Callable[..., Answer], ac
     assert run("apply", one(), "--enable", "--yes").status == "unchanged"
     assert states(access) == {COMPLIANT: REPORT_ONLY}
     enabled = run("apply", one(state="enabled"), "--enable", "--yes")
+    assert enabled.codes() == ["compliance-excludes-mam"]
     assert [change["after"] for change in enabled.data["changes"]] == [{"state": ENABLED}]
     assert states(access) == {COMPLIANT: ENABLED}
     assert BREAK_GLASS in policies(access)[0].conditions.users.exclude_groups
