@@ -31,6 +31,7 @@ CASES: Final = {
     "choose a site by name": ("site", "show", "site 04322"),
     "choose a site by id": ("site", "show", "00004321-0000-4000-8000-000000000000"),
     "list servers": ("server", "list", "--site", SITE),
+    "list the servers of all sites": ("servers",),
     "choose a server by name": ("server", "show", "gateway 04321", "--site", SITE),
 }
 # The kernel's peak of this address space; ru_maxrss would also count the process that started it.
