@@ -15,6 +15,7 @@ from mstunnel_setup.cli.options import (
     CommonOptions,
     SignInOptions,
     Yes,
+    full,
     new_app,
     with_options,
 )
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     )
     from mstunnel_setup.operations.certificate import import_certificate as import_work
     from mstunnel_setup.operations.diagnose import report as diagnose_work
+    from mstunnel_setup.operations.explain import report as explain_work
 else:
     install_work = LazyModule("install.install")
     eula_work = LazyModule("install.steps.eula")
@@ -56,6 +58,7 @@ else:
     backup_work = LazyModule("operations.backup")
     import_work = LazyModule("operations.certificate.import_certificate")
     diagnose_work = LazyModule("operations.diagnose.report")
+    explain_work = LazyModule("operations.explain.report")
     health_work = LazyModule("operations.health")
     help_work = LazyModule("operations.help_topics")
     reenroll_work = LazyModule("operations.reenroll")
@@ -93,6 +96,33 @@ def show_help(
 def show_health(common: CommonOptions) -> None:
     """Check containers, certificate and health rows, for monitoring systems."""
     run_command(f"{_PROGRAM} health", common, health_work.health)
+
+
+@app.command()
+@with_options
+def explain(
+    common: CommonOptions,
+    who: Annotated[
+        str,
+        typer.Argument(
+            metavar="USER|ADDRESS",
+            help="A user (object id), the address of a device, or the address or name of a destination.",
+        ),
+    ],
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file",
+            metavar="PATH",
+            callback=full,
+            help="An access token of the device, to decode its claims; it is never printed.",
+        ),
+    ] = None,
+) -> None:
+    """Explain why a device cannot connect, or cannot reach an address."""
+    run_command(
+        f"{_PROGRAM} explain", common, lambda operator: explain_work.explain(operator, who, token_file)
+    )
 
 
 @app.command()

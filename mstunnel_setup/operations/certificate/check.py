@@ -67,7 +67,7 @@ def check(operator: Operator) -> Result:
     The exit code is 4 with an error among the findings.
     """
     with installed_run(operator, {}) as run:
-        found = tuple(_placed_or_judged(run))
+        found = tuple(examine(run))
     errors = any(finding.severity is Severity.ERROR for finding in found)
     warned = errors or any(finding.severity is Severity.WARNING for finding in found)
     data: JsonObject = {"findings": [finding.data for finding in found]}
@@ -80,7 +80,11 @@ def check(operator: Operator) -> Result:
     )
 
 
-def _placed_or_judged(run: Run) -> Iterator[Finding]:
+def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Finding]:
+    """The findings about placement, certificate and what is served.
+
+    With `ask_authority` its answer is kept, for which the run has to hold the lock.
+    """
     context = run.context
     placement = tuple(placement_findings(context.ports))
     yield from placement
@@ -91,9 +95,10 @@ def _placed_or_judged(run: Run) -> Iterator[Finding]:
             yield NONE_IN_USE()
         return
     yield from certificate.findings(context, identity, certificate.address(context))
-    asked = revocation.ask(context, identity)
-    revocation.keep(context, identity, asked)
-    yield from asked.findings
+    if ask_authority:
+        asked = revocation.ask(context, identity)
+        revocation.keep(context, identity, asked)
+        yield from asked.findings
     yield from _served(run, identity)
 
 

@@ -161,6 +161,8 @@ REFUSED = {
     "mst-readiness nonsense": (2, "usage-invalid"),
     "mst-cli status": (2, "not-installed"),
     "mst-cli health": (2, "not-installed"),
+    "mst-cli explain nobody": (2, "not-installed"),
+    "mst-cli explain nobody --token-file /nowhere": (2, "file-missing"),
     "mst-cli server start": (2, "not-installed"),
     "mst-cli agent logs": (2, "not-installed"),
     "mst-cli server show users": (2, "not-installed"),

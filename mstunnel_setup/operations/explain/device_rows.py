@@ -1,0 +1,132 @@
+"""The rows about the device: does the gateway run, and does it let this device in."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from mstunnel_setup.operations.explain.model import Facts, Row
+from mstunnel_setup.operations.explain.token_rules import claim_problems, moment, time_problem, user_of
+from mstunnel_setup.text import plain
+
+_ADD_FILE: Final = "Save a token of the device to a file, and add `--token-file FILE`."
+_ASK_GATEWAY: Final = "Check the gateway with `mst-cli server status`."
+_SIGN_IN_AGAIN: Final = "Compare the clocks of device and server (`timedatectl`), then sign in again there."
+_CORRECT_CLAIMS: Final = (
+    "Compare user, app and tenant with docs/reference/tokens.md; the rules are `token` in the answer file."
+)
+# By what the gateway logs of a refused token; the first that fits.
+_REASONS: Final[Mapping[str, str]] = {
+    r"validity period|valid for more": _SIGN_IN_AGAIN,
+    r"claim|GUID": _CORRECT_CLAIMS,
+    r"JWK|kid": "The gateway needs the keys of the tenant: test the connection with `mst-readiness network`.",
+}
+
+
+def gateway(facts: Facts) -> Row:
+    """Whether the server's container runs and is healthy."""
+    if facts.health == "healthy":
+        return Row("gateway", "ok", "running and healthy")
+    hint = "Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why."
+    return Row("gateway", "problem", f"the server is {facts.health}", hint)
+
+
+def token(facts: Facts) -> Row:
+    """Whether the token is valid now: the given one, or by what the gateway logged about the device."""
+    if facts.served is not None and not facts.served.by_token:
+        return Row("token", "ok", "not used: devices present certificates here")
+    if facts.token is not None:
+        return _given_token(facts, facts.token.claims)
+    if facts.connected:
+        return Row("token", "ok", "accepted when the device connected")
+    if facts.refused and facts.log is not None:
+        seen = f"{facts.refused} sign-ins refused in 24 hours; the last: {facts.log.reason or 'no reason'}"
+        return Row("token", "problem", seen, _reason_hint(facts.log.reason))
+    others = facts.log.others if facts.log else 0
+    seen = f"no token given; {others} sign-ins from other addresses refused in 24 hours"
+    hint = f"{_ADD_FILE} The log names refused devices by address: `mst-cli explain ADDRESS`."
+    return Row("token", "unknown", seen, hint)
+
+
+def _given_token(facts: Facts, claims: Mapping[str, object]) -> Row:
+    if not claims:
+        return Row("token", "problem", "the file holds no JSON Web Token", _ADD_FILE)
+    if problem := time_problem(claims, facts.rules, facts.now):
+        return Row("token", "problem", problem, _SIGN_IN_AGAIN)
+    seen = f"valid until {moment(int(str(claims['exp'])))}; its signature was not verified here"
+    return Row("token", "ok", seen)
+
+
+def _reason_hint(reason: str) -> str:
+    return next((hint for pattern, hint in _REASONS.items() if re.search(pattern, reason)), _ADD_FILE)
+
+
+def claims(facts: Facts) -> Row:
+    """Whether the claims follow the rules for tokens."""
+    if facts.served is not None and not facts.served.by_token:
+        return Row("claims", "ok", "not used: devices present certificates here")
+    if facts.token is None or not facts.token.claims:
+        if facts.connected:
+            return Row("claims", "ok", "accepted when the device connected")
+        return Row("claims", "unknown", "no token to decode", _ADD_FILE)
+    if not facts.rules:
+        return Row("claims", "unknown", "no rules for tokens on this host", "Run mstunnel-setup.")
+    return _given_claims(facts, facts.token.claims)
+
+
+def _given_claims(facts: Facts, given: Mapping[str, object]) -> Row:
+    if problems := [*claim_problems(given, facts.rules)]:
+        return Row("claims", "problem", "; ".join(problems), _CORRECT_CLAIMS)
+    user = user_of(given, facts.rules)
+    if facts.subject.kind == "user" and facts.subject.text != user:
+        hint = f"Explain that user: `mst-cli explain {user}`."
+        return Row("claims", "warning", f"the token is of another user: {user or 'none'}", hint)
+    return Row("claims", "ok", f"all rules met; user {user}")
+
+
+def session(facts: Facts) -> Row:
+    """Whether the device is connected, and if not, what is known of its last session."""
+    if facts.sessions is None:
+        return Row("session", "unknown", "the gateway did not list its sessions", _ASK_GATEWAY)
+    if facts.is_banned:
+        hint = f"Run `mst-cli server unban ip {facts.subject.text}`."
+        return Row("session", "problem", "the address is banned after failed sign-ins", hint)
+    if own := facts.own_sessions:
+        first = own[0]
+        seen = (
+            f"{first.get('State')} from {first.get('Remote IP')} since {first.get('Connected at')}"
+            f"{f', and {len(own) - 1} more' if len(own) > 1 else ''}"
+        )
+        hint = "" if facts.connected else "It has not signed in yet: see the rows token and claims."
+        return Row("session", "ok" if facts.connected else "warning", plain(seen), hint)
+    if not facts.is_device:
+        seen = "no device with this address is connected, was refused or is banned"
+        return Row("session", "unknown", seen, "For a destination, read the rows routes, dns and firewall.")
+    hint = "Fix the first row that is not ok; then connect again on the device."
+    return Row("session", "problem", f"not connected; {_last(facts)}", hint)
+
+
+def _last(facts: Facts) -> str:
+    record = None if facts.log is None else facts.log.last
+    if record is None:
+        return "no session in the log of the last 24 hours"
+    if record.operation == "connect":
+        return f"the last session, from {plain(record.client, 45)}, was cut off"
+    return f"the last session, from {plain(record.client, 45)}, ended after {record.seconds} s"
+
+
+def lease(facts: Facts) -> Row:
+    """The addresses of the device inside the tunnel, or whether there are any left."""
+    if facts.sessions is None or facts.served is None:
+        return Row("lease", "unknown", "the gateway did not list its leases", _ASK_GATEWAY)
+    own = [str(row[key]) for row in facts.own_sessions for key in ("IPv4", "IPv6") if row.get(key)]
+    if own:
+        return Row("lease", "ok", plain(", ".join(own)))
+    # Network, broadcast and the gateway's own address are no device's.
+    pool = facts.served.pools[0]
+    free = max(0, pool.num_addresses - 3 - len(facts.sessions))
+    seen = f"{free} addresses free in {pool}"
+    if free:
+        return Row("lease", "ok", seen)
+    return Row(
+        "lease", "problem", seen, "Use a larger network: `mst-admin config update NAME --network CIDR`."
+    )

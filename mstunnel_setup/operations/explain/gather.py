@@ -1,0 +1,169 @@
+"""The facts for an explanation: from files, the gateway's container, its log, and a handshake with it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers import control
+from mstunnel_setup.engine.values import JsonObject, as_object
+from mstunnel_setup.errors import FILE_MISSING, SetupError
+from mstunnel_setup.foreign import json_value
+from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
+from mstunnel_setup.gateway.served import Address, Served, read_served
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.operations.certificate import check
+from mstunnel_setup.operations.certificate.errors import CERTIFICATE_REVOKED
+from mstunnel_setup.operations.certificate.summary import certificate_facts, certificate_notices
+from mstunnel_setup.operations.component import health
+from mstunnel_setup.operations.explain.model import Facts, Subject, Token
+from mstunnel_setup.operations.explain.refusals import LogFindings, read_log
+from mstunnel_setup.operations.gateway_log import log_since
+from mstunnel_setup.operations.sessions import ask
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.tenant.token_sources import claims
+from mstunnel_setup.tls.model import Finding, Severity
+
+_WINDOW: Final = timedelta(hours=24)
+_SECONDS: Final = 10.0
+_LARGEST_TOKEN: Final = 1 << 20
+_MOST_ADDRESSES: Final = 8
+_BY_WORDS: Final = {command.words: command for command in SHOW_COMMANDS}
+# The address is an argument of the shell, and no part of its text.
+_ANSWERS: Final = ("timeout", "3", "bash", "-c", ': <"/dev/tcp/$1/53"', "bash")
+
+
+def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) -> Facts:
+    """What is known now; what the gateway does not tell is left out. Nothing is changed."""
+    ports = run.context.ports
+    served = read_served(ports.files.read(paths.OCSERV_CONF) or b"")
+    state = _health(ports)
+    inside = _Inside(ports) if state == "healthy" else None
+    destinations = _destinations(inside, subject)
+    summary = certificate_facts(ports, run.context.receipt)
+    days = summary["days_left"]
+    return Facts(
+        subject=subject,
+        now=operator.clock.now().timestamp(),
+        health=state,
+        sessions=_rows(ports, "users"),
+        banned=_banned(ports),
+        served=served,
+        rules=_rules(ports),
+        token=token,
+        log=_log(ports, subject),
+        destinations=destinations,
+        dns=_answering(inside, served),
+        protected=tuple(address for address in destinations if inside and inside.refuses(address)),
+        unroutable=tuple(address for address in destinations if inside and not inside.routes(address)),
+        certificate=tuple(_certificate(run, summary)),
+        certificate_days=days if isinstance(days, int) else None,
+    )
+
+
+def read_token(operator: Operator, file: Path) -> Token:
+    """The token in a file, which no output will show. Raises UsageError `file-missing`."""
+    content = operator.files.read_given(str(file))
+    if content is None:
+        raise FILE_MISSING(path=file)
+    text = content[:_LARGEST_TOKEN].decode("ascii", "replace").strip()
+    operator.secrets.register(text)
+    return Token(claims(text))
+
+
+class _Inside:
+    """What can only be found out within the gateway's container."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def _output(self, *command: str) -> str | None:
+        """What a program prints; None where it fails."""
+        with suppress(SetupError):
+            finished = self._ports.engine.execute(paths.SERVER, command, _SECONDS)
+            return finished.output if finished.code == 0 else None
+        return None
+
+    def refuses(self, address: Address) -> bool:
+        """Whether a rule keeps devices from this address of the host (`images/gateway/traffic-rules`)."""
+        name = f"host{'6' if address.version != 4 else ''}"  # noqa: PLR2004 (the version of IP)
+        return self._output("nft", "get", "element", "inet", "mstunnel", name, f"{{ {address} }}") is not None
+
+    def routes(self, address: Address) -> bool:
+        """Whether the kernel there has a route."""
+        return self._output("ip", "route", "get", str(address)) is not None
+
+    def answers(self, server: str) -> bool:
+        """Whether a DNS server accepts a connection."""
+        return self._output(*_ANSWERS, server) is not None
+
+    def addresses_of(self, name: str) -> Iterator[Address]:
+        """What a name resolves to there, each address once."""
+        for text in dict.fromkeys(
+            line.split(" ")[0] for line in (self._output("getent", "ahosts", name) or "").splitlines()
+        ):
+            with suppress(ValueError):
+                yield ip_address(text)
+
+
+def _destinations(inside: _Inside | None, subject: Subject) -> tuple[Address, ...]:
+    if subject.address is not None:
+        return (subject.address,)
+    if subject.kind == "name" and inside is not None:
+        return tuple(inside.addresses_of(subject.text))[:_MOST_ADDRESSES]
+    return ()
+
+
+def _answering(inside: _Inside | None, served: Served | None) -> Mapping[str, bool]:
+    if inside is None or served is None:
+        return {}
+    return {server: inside.answers(server) for server in served.dns_servers[:_MOST_ADDRESSES]}
+
+
+def _health(ports: Ports) -> str:
+    try:
+        return health(control.state_of(ports, paths.SERVER))
+    except SetupError as error:
+        return f"in an unknown state: {error.message}"
+
+
+def _rows(ports: Ports, *words: str) -> tuple[JsonObject, ...] | None:
+    """The rows of a `show` command; None where the gateway does not answer."""
+    try:
+        found = ask(ports, _BY_WORDS[words])
+    except SetupError:
+        return None
+    return tuple(map(as_object, found)) if isinstance(found, list) else ()
+
+
+def _banned(ports: Ports) -> tuple[str, ...] | None:
+    rows = _rows(ports, "ip", "bans")
+    return None if rows is None else tuple(str(row.get("IP", "")) for row in rows)
+
+
+def _rules(ports: Ports) -> JsonObject:
+    try:
+        return as_object(json_value(ports.files.read(paths.OIDC_JSON) or b"{}"))
+    except ValueError:
+        return {}  # edited by hand; the gateway refuses it, too
+
+
+def _log(ports: Ports, subject: Subject) -> LogFindings | None:
+    try:
+        return read_log(log_since(ports, ports.clock.now() - _WINDOW), subject.text)
+    except SetupError:
+        return None
+
+
+def _certificate(run: Run, summary: JsonObject) -> Sequence[Finding]:
+    """Errors and warnings, with what the authority answered last; it is not asked again."""
+    try:
+        found = [*check.examine(run, ask_authority=False)]
+    except SetupError as error:
+        found = [Finding(error.code, Severity.ERROR, error.message, error.hint)]
+    notices = [notice for notice in certificate_notices(summary) if notice.code == CERTIFICATE_REVOKED.code]
+    return [*(Finding(each.code, Severity.ERROR, each.message, each.hint) for each in notices), *found]

@@ -1,0 +1,75 @@
+"""`mst-cli explain USER|ADDRESS`: one table from token to certificate, with the next step for each row."""
+
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.gateway.occtl import judge_word
+from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operations.explain import device_rows, network_rows
+from mstunnel_setup.operations.explain.gather import gather, read_token
+from mstunnel_setup.operations.explain.model import Facts, Row, Subject
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+from mstunnel_setup.text import WIDTH
+
+_ROWS: Final[Sequence[Callable[[Facts], Row]]] = (
+    device_rows.gateway,
+    device_rows.token,
+    device_rows.claims,
+    device_rows.session,
+    device_rows.lease,
+    network_rows.routes,
+    network_rows.dns,
+    network_rows.firewall,
+    network_rows.inbound,
+    network_rows.certificate,
+)
+_TABLE: Final = "{:12} {:8} "
+
+
+def explain(operator: Operator, who: str, token_file: Path | None) -> Result:
+    """Every row about `who`: a user, an address of a device or a destination, or a host name.
+
+    The exit code is 3 with a problem among the rows. Raises UsageError where nothing is installed, for a
+    subject that is no word, and for a token file that is not there.
+    """
+    judge_word("WHO", who)
+    subject = Subject(who)
+    token = None if token_file is None else read_token(operator, token_file)
+    with installed_run(operator, {}, exclusively=False) as run:
+        facts = gather(operator, run, subject, token)
+    found = rows(facts)
+    results = {row.result for row in found}
+    return Result(
+        "warning" if results & {"problem", "warning"} else "ok",
+        {"subject": who, "kind": subject.kind, "rows": [vars(row) for row in found]},
+        text=[*_lines(found)],
+        exit_code=ExitCode.CHECK if "problem" in results else ExitCode.DONE,
+    )
+
+
+def rows(facts: Facts) -> list[Row]:
+    """All rows, from the device to what it sees of the gateway."""
+    return [row(facts) for row in _ROWS]
+
+
+def _lines(found: Sequence[Row]) -> Iterator[str]:
+    """The table, at most 80 columns wide; the next step is below what was seen."""
+    yield f"{_TABLE.format('Row', 'Result')}Seen, and the next step"
+    indent = " " * len(_TABLE.format("", ""))
+    for row in found:
+        head = _TABLE.format(row.id, row.result)
+        yield from textwrap.wrap(
+            row.seen, WIDTH, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False
+        )
+        if row.hint:
+            yield from textwrap.wrap(
+                f"> {row.hint}",
+                WIDTH,
+                initial_indent=indent,
+                subsequent_indent=f"{indent}  ",
+                break_on_hyphens=False,
+            )

@@ -1,0 +1,202 @@
+"""The whole command on a host where the gateway's container answers as configured."""
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.engine import ContainerState, Finished
+from mstunnel_setup.errors import EngineError, ExitCode, UsageError
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, ocserv_conf
+from mstunnel_setup.gateway.served import Served, read_served
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.operations.explain import report
+from mstunnel_setup.result import Result
+from tests.unit.fakes import FakeEngine
+from tests.unit.install.scenes import Scene
+from tests.unit.operators import operator_of
+from tests.unit.results import lines_of, rows_of
+from tests.unit.schemas import validate
+
+PHONE, INTRANET, HOST, OUTSIDE = "192.0.2.7", "10.99.0.10", "10.99.0.1", "198.51.100.9"
+CONFIGURATION = ServerConfiguration(
+    policy_id="p",
+    display_name="Standard",
+    description="",
+    network=ip_network("10.8.0.0/24"),  # type: ignore[arg-type]
+    dns_servers=("10.99.0.53",),
+    split_dns=("corp.example",),
+    routes_include=(ip_network("10.99.0.0/16"),),
+)
+ANSWERS = {
+    "occtl --no-pager --json show users": json.dumps(
+        [{"Username": "ada", "Remote IP": PHONE, "IPv4": "10.8.0.5", "State": "connected"}]
+    ),
+    "occtl --no-pager --json show ip bans": "[]",
+    "getent ahosts wiki.corp.example": f"{INTRANET} STREAM wiki\n{INTRANET} DGRAM\n",
+    f"ip route get {INTRANET}": f"{INTRANET} via 10.88.0.1 dev eth0",
+    f"ip route get {HOST}": f"{HOST} dev eth0",
+    f"ip route get {OUTSIDE}": f"{OUTSIDE} via 10.88.0.1 dev eth0",
+    f"nft get element inet mstunnel host {{ {HOST} }}": "in the set",
+}
+
+
+@dataclass
+class Gateway(FakeEngine):
+    """The server's container: what a command prints is in `ANSWERS`, or it fails."""
+
+    asked: list[str] = field(default_factory=list)
+    there: bool = True
+
+    def inspect(self, name: str) -> ContainerState | None:
+        if not self.there:
+            raise EngineError("engine-missing", "there is no container engine")
+        return ContainerState("running", "healthy", process_id=42)
+
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+        self.asked.append(" ".join(arguments))
+        if not self.there:
+            raise EngineError("engine-missing", "there is no container engine")
+        if arguments[0] == "timeout":
+            return Finished(0, "", "")
+        output = ANSWERS.get(" ".join(arguments))
+        return Finished(1, "", "no") if output is None else Finished(0, output, "")
+
+
+class Log(Processes):
+    """A log with one refused sign-in of a phone."""
+
+    def lines(self, arguments: Sequence[str]) -> Iterator[str]:
+        yield "ocserv-oidc: Token not within validity period NBF: 1 EXP: 2 Current: 3"
+        yield "worker: 192.0.2.9 worker-auth.c:1745: failed authentication for ''"
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    scene = Scene(tmp_path, engine=Gateway(), processes=Log())
+    scene.write(paths.OCSERV_CONF, ocserv_conf(CONFIGURATION))
+    scene.write(paths.OIDC_JSON, json.dumps({"required_claims": {"tid": "t"}, "user_name_claim": "oid"}))
+    monkeypatch.setattr(report, "installed_run", lambda *_given, **_more: nullcontext(scene.opened()))
+    return scene
+
+
+def explain(scene: Scene, who: str, token_file: Path | None = None) -> Result:
+    """The result, valid by its schema and not wider than 80 columns."""
+    result = report.explain(operator_of(scene.root, clock=scene.clock), who, token_file)
+    fixed = {"schema": "mstunnel/1", "command": "mst-cli explain", "warnings": [], "errors": []}
+    validate({**fixed, "status": result.status, "data": dict(result.data)})
+    assert max(map(len, lines_of(result))) <= 80
+    return result
+
+
+def outcome(result: Result, row: str) -> object:
+    return next(each["result"] for each in rows_of(result, "rows") if each["id"] == row)
+
+
+def seen(result: Result, row: str) -> str:
+    return str(next(each["seen"] for each in rows_of(result, "rows") if each["id"] == row))
+
+
+def test_a_connected_device_a_refused_one_and_a_destination(host: Scene) -> None:
+    connected = explain(host, "ada")
+    assert [outcome(connected, name) for name in ("session", "lease", "token", "dns")] == ["ok"] * 4
+    refused = explain(host, "192.0.2.9")
+    assert (outcome(refused, "token"), "validity period" in seen(refused, "token")) == ("problem", True)
+    assert refused.exit_code is ExitCode.CHECK
+    outside = explain(host, OUTSIDE)
+    assert (outcome(outside, "routes"), outcome(outside, "session")) == ("problem", "unknown")
+
+
+def test_the_rules_of_the_gateway_are_asked_about_a_destination(host: Scene) -> None:
+    assert outcome(explain(host, INTRANET), "firewall") == "ok"
+    refused = explain(host, HOST)
+    assert (outcome(refused, "firewall"), "host" in seen(refused, "firewall")) == ("problem", True)
+    assert "no route" in seen(explain(host, "10.99.0.99"), "firewall")
+
+
+def test_a_name_is_resolved_by_the_gateway(host: Scene) -> None:
+    named = explain(host, "wiki.corp.example")
+    assert seen(named, "dns") == f"wiki.corp.example is {INTRANET} on the gateway"
+    assert outcome(named, "routes") == "ok"
+
+
+def test_a_given_token_is_decoded_and_never_shown(host: Scene, tmp_path: Path) -> None:
+    now = int(host.clock.now().timestamp())
+    claims = {"tid": "x", "oid": "ada", "upn": "ada@example.com", "nbf": now, "iat": now, "exp": now + 60}
+    part = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    file = tmp_path / "token"
+    file.write_text(f"header.{part}.signature")
+    result = explain(host, "ada", file)
+    assert (outcome(result, "token"), seen(result, "claims")) == ("ok", "tid is x, required is t")
+    shown = json.dumps(dict(result.data)) + "".join(lines_of(result))
+    assert part not in shown
+    assert "ada@example.com" not in shown
+
+
+def test_a_token_file_that_is_not_there_is_refused(host: Scene) -> None:
+    with pytest.raises(UsageError) as caught:
+        explain(host, "ada", Path("/nowhere/token"))
+    assert caught.value.code == "file-missing"
+
+
+@pytest.mark.parametrize("who", ["", "two words", "a\nb"])
+def test_a_subject_is_one_word(host: Scene, who: str) -> None:
+    with pytest.raises(UsageError):
+        explain(host, who)
+
+
+def test_without_an_engine_the_files_still_tell_of_routes(host: Scene) -> None:
+    assert isinstance(host.engine, Gateway)
+    host.engine.there = False
+    result = explain(host, OUTSIDE)
+    assert [outcome(result, name) for name in ("gateway", "session", "routes")] == [
+        "problem",
+        "unknown",
+        "problem",
+    ]
+
+
+def served(**changes: Any) -> Served:
+    fields = {**vars(CONFIGURATION), **changes}
+    found = read_served(ocserv_conf(ServerConfiguration(**fields)).encode())
+    assert found is not None
+    return found
+
+
+def test_what_is_served_is_read_back_from_the_configuration_of_the_gateway() -> None:
+    found = served(ipv6_network=ip_network("fd00:1::/64"), routes_exclude=(ip_network("10.99.7.0/24"),))
+    assert found == Served(
+        port=443,
+        by_token=True,
+        pools=(ip_network("10.8.0.0/24"), ip_network("fd00:1::/64")),
+        dns_servers=("10.99.0.53",),
+        split_dns=("corp.example",),
+        includes=(ip_network("10.99.0.0/16"),),
+        excludes=(ip_network("10.99.7.0/24"),),
+    )
+    assert found.is_of_device(ip_address("fd00:1::7"))
+
+
+def test_without_ranges_all_traffic_goes_into_the_tunnel_but_what_is_excluded() -> None:
+    full = served(routes_include=(), routes_exclude=(ip_network("10.0.0.0/8"),))
+    assert full.route_to(ip_address(OUTSIDE)) == ip_network("0.0.0.0/0")
+    assert full.route_to(ip_address("2001:db8::1")) == ip_network("::/0")
+    assert full.route_to(ip_address("10.1.2.3")) is None
+    assert not full.is_of_device(ip_address("fdb3:7c1e:94a2::1")), "IPv6 that ends at the gateway is no pool"
+
+
+def test_certificates_instead_of_tokens_are_noticed_and_a_damaged_file_is_none() -> None:
+    options = GatewayOptions(Authentication.CERTIFICATE)
+    found = read_served(ocserv_conf(CONFIGURATION, options).encode())
+    assert found is not None
+    assert not found.by_token
+    for damaged in (b"", b"tcp-port = 443\n", b"\xff", ocserv_conf(CONFIGURATION).encode()[:200]):
+        assert read_served(damaged) is None
